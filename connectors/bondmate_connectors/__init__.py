@@ -1,0 +1,1 @@
+"""Connectors: what joins the hub to each platform."""

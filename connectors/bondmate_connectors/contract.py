@@ -1,0 +1,293 @@
+"""The connector contract: what a platform's connector must do, and what it may count on.
+
+A connector is a `Sink` (hub to platform), a `Source` (platform to hub), or both. The runner owns retry, order, metrics,
+logging, dead letters and commits; a connector owns its platform's handshake and nothing else. The runner calls in this
+order, for a sink:
+
+1. `check()`, at any time, before `connect` too, from `hub check`;
+2. `connect()`, until it returns; after `NotConnected` again, with back-off;
+3. `send(event)`, up to `spec.max_in_flight` at a time, never two of one `event.key` at a time;
+4. `close()`, once or more, also when `connect` never succeeded.
+
+A source has `receive()` in the place of `send`. Errors are in `errors.py` and say what the runner does next.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
+
+from bondmate_schemas.enums import Level
+from bondmate_schemas.models import Delivery, Record
+from pydantic import BaseModel, ConfigDict, Field
+
+from bondmate_connectors.errors import ConnectorError
+
+
+class ConnectorConfig(BaseModel):
+    """Base of every connector's settings: frozen, closed, silent about values; every field is described."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Status(StrEnum):
+    """Where a connector is in its life."""
+
+    CREATED = "CREATED"
+    STARTING = "STARTING"
+    OK = "OK"
+    RECOVERABLE_ERROR = "RECOVERABLE_ERROR"
+    PERMANENT_ERROR = "PERMANENT_ERROR"
+    FATAL_ERROR = "FATAL_ERROR"
+    STOPPING = "STOPPING"
+    STOPPED = "STOPPED"
+
+
+class Logger(Protocol):
+    """A structlog logger: the event is a constant phrase, the values are keys, never personal data."""
+
+    def info(self, event: str, **values: Any) -> Any:
+        """Log a change of state."""
+        ...
+
+    def warning(self, event: str, **values: Any) -> Any:
+        """Log what somebody should look at."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the runner gives a connector."""
+
+    name: str
+    """Name of this instance in the settings: the destination or source."""
+    log: Logger
+    report: Callable[[Status, str], None]
+    """Tell a change of status with a constant reason."""
+    clock: Callable[[], datetime]
+    """Now, aware, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the platform proved: the level and, where it names one, its own id of the record."""
+
+    level: Level
+    platform_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Input of a platform that cannot be understood: the runner dead-letters `raw` under `code`."""
+
+    code: str
+    raw: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One event from a platform and the way to settle it.
+
+    The runner calls `settle` exactly once: with None when the hub has the event durably (Kafka acknowledged, or the
+    dead-letter topic has a `Unreadable`), with the error when it has not and the platform should try again.
+    """
+
+    event: Record | Unreadable
+    settle: Callable[[ConnectorError | None], Awaitable[None]]
+
+
+@runtime_checkable
+class Link(Protocol):
+    """What sinks and sources share."""
+
+    async def connect(self) -> None:
+        """Open the link; idempotent.
+
+        Raises:
+            NotConnected: not now; the runner calls again with back-off.
+            Misconfigured, AuthFailed: a person must mend it; the runner stops this connector.
+        """
+        ...
+
+    async def check(self) -> None:
+        """Prove endpoint, credentials and privilege without creating anything; usable before `connect`.
+
+        Raises:
+            AuthFailed: credentials or privilege refused.
+            Transient: not reachable now.
+            Misconfigured: a setting is wrong.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release everything; safe without `connect`, safe twice, leaves no task, socket or thread behind."""
+        ...
+
+
+class Sink(Link, Protocol):
+    """Hub to platform."""
+
+    async def send(self, event: Delivery) -> Receipt:
+        """Hand over one event and return at the highest level the protocol can prove.
+
+        `event.id` is the idempotency key: the same id twice makes one remote record and an equal receipt. Runs up to
+        `spec.max_in_flight` times at once, never twice at once for one `event.key`.
+
+        Raises:
+            NotConnected: the link is gone; the runner connects and sends again.
+            Transient, Throttled: later, after `retry_after` seconds when given.
+            Rejected: this event will never be taken; it is dead-lettered under the code.
+            Misconfigured, AuthFailed: stop and page a person.
+        """
+        ...
+
+
+class Source(Link, Protocol):
+    """Platform to hub."""
+
+    async def receive(self) -> Incoming:
+        """Wait for one event; cancelling is safe and loses nothing.
+
+        Raises:
+            NotConnected: the link is gone; the runner connects and receives again.
+            EndOfStream: there will be no more.
+        """
+        ...
+
+
+class Replay(Link, Protocol):
+    """A view: sees every record of `spec.replays` from the start of what is kept, commits nothing.
+
+    The gateway keeps its mailboxes this way, so that they stand again after a restart and in every gateway.
+    """
+
+    async def see(self, topic: str, key: str, record: Record | None) -> None:
+        """Take one record of `topic`; None is a tombstone of `key`. Must not block and must not raise."""
+        ...
+
+
+# Formats
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something lenient reading let pass: a constant code, the place, what was found wrong (never a value)."""
+
+    code: str
+    path: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A message that was understood: its events in order, and what was let pass."""
+
+    events: tuple[Record, ...]
+    warnings: tuple[Remark, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A sound message with nothing in it for the hub."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A message that is refused: hostile, undecodable or meaningless. `path` is the place, never a value."""
+
+    code: str
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A canonical field that the target format could not carry."""
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """A message in the format, and what it could not carry."""
+
+    message: bytes
+    lost: tuple[Lost, ...] = ()
+
+
+class Format(Protocol):
+    """Two pure functions per standard: no I/O, no clock."""
+
+    name: str
+    media_type: str
+
+    def read(self, message: bytes, received_at: datetime) -> Reading | Ignored | Refusal:
+        """Translate a message to canonical events; never raises on any bytes."""
+        ...
+
+    def write(self, event: Delivery, now: datetime) -> Writing | Refusal:
+        """Translate an event to a message, or say by code why it cannot be expressed; never raises."""
+        ...
+
+
+# Specification
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectorSpec:
+    """What a connector is: one frozen value `CONNECTOR` per platform folder, found by entry point.
+
+    `accepts` names the Delivery kinds a sink takes, `emits` the records a source gives; `proves` is the highest level
+    `Sink.send` can prove. `sink`, `source` and `replay` build the connector from (config, context); a platform whose
+    roles share one link returns one object for all. `waivers` names rules of the contract suite that do not hold, each
+    with its reason.
+    """
+
+    name: str
+    summary: str
+    stability: str
+    owner: str
+    config: type[ConnectorConfig]
+    accepts: frozenset[str] = frozenset()
+    emits: frozenset[str] = frozenset()
+    replays: tuple[str, ...] = ()
+    proves: Level = Level.DELIVERED
+    max_in_flight: int = 16
+    build: Callable[[Any, Context], Any]
+    delivery: str = "at-least-once"
+    waivers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_sink(self) -> bool:
+        """Whether it takes Deliveries."""
+        return bool(self.accepts)
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it gives events."""
+        return bool(self.emits)
+
+
+class TlsConfig(ConnectorConfig):
+    """Mutual TLS: the authority we trust and, where the platform asks for it, our certificate and key."""
+
+    ca_file: str = Field(description="PEM file of the authority that signed the platform's certificate.")
+    certificate_file: str | None = Field(default=None, description="PEM file of our certificate, for mutual TLS.")
+    key_file: str | None = Field(default=None, description="PEM file of our private key.")
+    server_name: str | None = Field(default=None, description="Name in the platform's certificate, when not the host.")
+
+    def client_context(self) -> ssl.SSLContext:
+        """Build the client side's context: TLS 1.2 or newer, the name checked."""
+        context = ssl.create_default_context(cafile=self.ca_file)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self.certificate_file:
+            context.load_cert_chain(self.certificate_file, self.key_file)
+        return context

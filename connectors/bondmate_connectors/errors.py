@@ -1,0 +1,61 @@
+"""What can go wrong at a platform, named by what the runtime must do about it.
+
+ConnectorError
+├── NotConnected                  reconnect with back-off, send again
+├── Transient(retry_after)        the same input may succeed later: back off, park the key
+│   └── Throttled                 the platform asked for it
+├── Rejected(code)                the same input will always fail: dead-letter it, go on
+├── Misconfigured                 stop this connector, page a person
+│   └── AuthFailed                credentials refused
+└── EndOfStream                   a finite source is exhausted
+
+Anything else that leaves a connector is a bug: nothing is committed, that connector stops, the others go on. No message
+holds personal data: codes and names of settings only.
+"""
+
+from __future__ import annotations
+
+
+class ConnectorError(Exception):
+    """Base of all that a connector raises on purpose."""
+
+
+class NotConnected(ConnectorError):  # noqa: N818  # the names are the contract's
+    """The link is not there: the runtime connects again with back-off and sends again."""
+
+
+class Transient(ConnectorError):  # noqa: N818
+    """The same input may succeed later: the runtime backs off and parks the key.
+
+    `retry_after` is the wait in seconds that the platform asked for, or None.
+    """
+
+    def __init__(self, reason: str = "transient", retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class Throttled(Transient):
+    """The platform wants us to slow down."""
+
+
+class Rejected(ConnectorError):  # noqa: N818
+    """The same input will always fail: the runtime dead-letters it under `code` and goes on."""
+
+    def __init__(self, code: str, path: str = "") -> None:
+        super().__init__(f"{code} at {path}" if path else code)
+        self.code = code
+        self.path = path
+
+
+class Misconfigured(ConnectorError):  # noqa: N818
+    """A setting is wrong: the runtime stops this connector and pages a person; the message names the setting."""
+
+
+class AuthFailed(Misconfigured):
+    """The platform refused our credentials or our privilege."""
+
+
+class EndOfStream(ConnectorError):  # noqa: N818
+    """A finite source has given everything."""

@@ -1,0 +1,1 @@
+"""Pure translators, one standard each: bytes to canonical events and back."""

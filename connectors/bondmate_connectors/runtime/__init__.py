@@ -1,0 +1,1 @@
+"""The delivery runner: retry, order, dead letters and commits for every connector."""

@@ -1,0 +1,1 @@
+"""Move bytes: TCP, TLS, HTTP, folders."""

@@ -1,0 +1,1 @@
+"""The composition root: settings, command line, roles, embedded broker and registry."""

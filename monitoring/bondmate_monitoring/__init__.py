@@ -1,0 +1,1 @@
+"""Metrics, logs, tracing and health of every role."""

@@ -1,0 +1,159 @@
+"""The one list of topics: names, keys, records, partitions, retention, and what is personal in them.
+
+Provisioning, the interface specification, retention, access rules and privacy reports are all derived from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from bondmate_schemas.codec import RECORDS, schema
+
+Cleanup = Literal["delete", "compact", "compact,delete"]
+
+DEVICE_ALERTS = "bondmate.device.alerts"
+DEVICE_LOCATIONS = "bondmate.device.locations"
+DEVICE_STATUS = "bondmate.device.status"
+INCIDENTS = "bondmate.incidents"
+MESSAGES = "bondmate.messages"
+RECEIPTS = "bondmate.receipts"
+STATE_ALERTS = "bondmate.state.alerts"
+STATE_INCIDENTS = "bondmate.state.incidents"
+LAST_LOCATION = "bondmate.state.last-location"
+AUDIT = "bondmate.audit"
+ALERT_CHANGES = "bondmate.streams.alert-changes"
+"""Between the agents: alerts joined and correlated, by alert, so that they meet their receipts in one partition."""
+
+STREAMS_APP = "bondmate-streams"
+"""faust's application id, the prefix of the topics faust makes for itself."""
+TABLES = ("devices", "alerts", "incidents")
+"""faust tables, each with a changelog topic."""
+
+_HOUR = 3_600_000
+_DAY = 24 * _HOUR
+PARTITIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic as it must be.
+
+    `key` says what the record key is; `record` names the Avro record of the values, or is None where the values are
+    bytes of somebody else (dead letters) or faust's own. `retention_ms` is -1 for ever. `personal` is true where a
+    value may hold personal data.
+    """
+
+    name: str
+    key: str
+    record: str | None
+    doc: str
+    retention_ms: int
+    cleanup: Cleanup = "delete"
+    partitions: int = PARTITIONS
+    personal: bool = True
+
+
+_FIXED = (
+    Topic(DEVICE_ALERTS, "device_id", "DeviceAlert", "Alerts as the devices raise, update and cancel them.", 30 * _DAY),
+    Topic(DEVICE_LOCATIONS, "device_id", "DeviceLocation", "Positions of the devices.", _DAY),
+    Topic(DEVICE_STATUS, "device_id", "DeviceStatus", "Heartbeat, battery, shift, versions.", _DAY),
+    Topic(INCIDENTS, "incident_id", "IncidentEvent", "What devices and control rooms say of incidents.", 30 * _DAY),
+    Topic(MESSAGES, "device_id", "DeviceMessage", "Texts between officers and control rooms.", 7 * _DAY),
+    Topic(RECEIPTS, "event_id", "DeliveryReceipt", "Every change of level.", 30 * _DAY),
+    Topic(STATE_ALERTS, "event_id", "AlertState", "Where each alert stands.", -1, "compact"),
+    Topic(STATE_INCIDENTS, "incident_id", "IncidentState", "Where each incident stands.", -1, "compact"),
+    Topic(LAST_LOCATION, "device_id", "DeviceLocation", "Last fix a device; tombstone at end of shift.", _DAY,
+          "compact,delete"),
+    Topic(AUDIT, "writer", "AuditRecord", "What was disclosed to whom, and why; a hash chain a writer.", -1),
+    Topic(ALERT_CHANGES, "event_id", "DeviceAlert", "Between the agents: alerts joined and correlated.", _DAY),
+)  # fmt: skip
+
+
+def destination_topic(destination: str) -> str:
+    """Name the topic of a destination's alerts, incidents and messages."""
+    return f"bondmate.to.{destination}"
+
+
+def locations_topic(destination: str) -> str:
+    """Name the topic of a destination's positions."""
+    return f"bondmate.to.{destination}.locations"
+
+
+def dead_letter_topic(stage: str) -> str:
+    """Name the dead-letter topic of a stage, source or destination."""
+    return f"bondmate.dlq.{stage}"
+
+
+def changelog_topic(table: str) -> str:
+    """Name the topic from which faust rebuilds a table."""
+    return f"{STREAMS_APP}-{table}-changelog"
+
+
+def stages() -> tuple[str, ...]:
+    """Name the stages of the hub that dead-letter by themselves, besides sources and destinations."""
+    return ("alerts", "incidents", "messages", "receipts", "locations", "alert-changes")
+
+
+def topics(destinations: Iterable[str] = (), sources: Iterable[str] = ()) -> tuple[Topic, ...]:
+    """Give every topic of a hub with these destinations and sources, in order of name."""
+    names = tuple(destinations)
+    found = [*_FIXED, *_faust_topics()]
+    for name in names:
+        found.extend(_destination_topics(name))
+    found.extend(_dead_letters(dead_letter_topic(stage), 30 * _DAY) for stage in {*stages(), *names, *sources})
+    return tuple(sorted({topic.name: topic for topic in found}.values(), key=lambda topic: topic.name))
+
+
+def personal_fields(record: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Give the path and the tags of every personal field of `record`, nested records included."""
+    return tuple(_tagged(schema(record), ""))
+
+
+def _destination_topics(name: str) -> Iterator[Topic]:
+    yield Topic(destination_topic(name), "incident_id", "Delivery", f"What {name} may see.", 7 * _DAY)
+    yield Topic(locations_topic(name), "device_id", "Delivery", f"Positions that {name} may see.", _DAY)
+    # A copy never outlives its source's class: positions stay a day.
+    yield _dead_letters(dead_letter_topic(f"{name}.locations"), _DAY)
+
+
+def _dead_letters(name: str, retention_ms: int) -> Topic:
+    return Topic(name, "original", None, "Original bytes, key and headers with `bondmate.error.*`.", retention_ms)
+
+
+def _faust_topics() -> Iterator[Topic]:
+    yield Topic(f"{STREAMS_APP}-__assignor-__leader", "-", None, "faust's election of a leader.", _DAY, partitions=1,
+                personal=False)  # fmt: skip
+    for table in TABLES:
+        yield Topic(changelog_topic(table), table, None, f"Changelog of the table `{table}`.", -1, "compact")
+
+
+def _tagged(node: object, path: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Walk an Avro schema; unions, arrays and maps do not show in a path."""
+    if isinstance(node, list):
+        for branch in node:
+            yield from _tagged(branch, path)
+    elif isinstance(node, dict) and node.get("type") == "record":
+        for field in node["fields"]:
+            here = f"{path}.{field['name']}" if path else field["name"]
+            if tags := field.get("confluent:tags"):
+                yield here, tuple(tags)
+            yield from _tagged(field["type"], here)
+    elif isinstance(node, dict):
+        for inner in ("items", "values", "type"):
+            yield from _tagged(node.get(inner), path)
+
+
+def key_of(topic: str, record: object) -> str:
+    """Give the record key that the catalogue prescribes for `record` on `topic`."""
+    wanted = next(t.key for t in _FIXED if t.name == topic)
+    header = getattr(record, "header", None)
+    if wanted == "incident_id":
+        return str(header.incident_id or header.event_id)  # type: ignore[union-attr]
+    if wanted == "event_id":
+        return str(header.event_id)  # type: ignore[union-attr]
+    return str(getattr(record, wanted))
+
+
+assert {topic.record for topic in _FIXED} <= set(RECORDS)

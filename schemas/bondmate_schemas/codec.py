@@ -1,0 +1,186 @@
+"""Models to and from Avro in the Confluent wire format: magic byte 0, four bytes of schema id, the Avro body.
+
+The ids come from a schema registry behind the port `SchemaIds`; decoding resolves the writer's schema, whatever version
+that was, to today's record, so old and new writers may share a topic.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import fastavro
+from fastavro.schema import load_schema, parse_schema
+from pydantic import ValidationError
+
+from bondmate_schemas import models
+from bondmate_schemas.models import Record
+
+NAMESPACE = "eu.bondmate"
+AVRO_FOLDER = Path(__file__).parent / "avro"
+RECORDS: dict[str, type[Record]] = {
+    model.__name__: model
+    for model in (
+        models.DeviceAlert,
+        models.DeviceLocation,
+        models.IncidentEvent,
+        models.DeviceMessage,
+        models.DeliveryReceipt,
+        models.Delivery,
+        models.DeviceStatus,
+        models.AuditRecord,
+        models.AlertState,
+        models.IncidentState,
+    )
+}
+"""The records that stand on topics, by name."""
+
+_FRAME = struct.Struct(">bI")
+_MAGIC = 0
+R = TypeVar("R", bound=Record)
+
+
+class CodecError(ValueError):
+    """Bytes that are not what the topic promises.
+
+    The same bytes will always fail: dead-letter them under `code` and go on.
+    """
+
+    def __init__(self, code: str, path: str = "") -> None:
+        super().__init__(f"{code} at {path}" if path else code)
+        self.code = code
+        self.path = path
+
+
+class SchemaUnavailableError(RuntimeError):
+    """The registry does not answer, so a schema id cannot be resolved now.
+
+    The bytes may be sound: park them and try again, never dead-letter.
+    """
+
+
+class SchemaIds(Protocol):
+    """What the codec asks of a schema registry."""
+
+    def id_of(self, record: str) -> int:
+        """Give the id under which today's schema of `record` is registered.
+
+        Raises:
+            SchemaUnavailableError: the registry does not answer; try again later.
+        """
+        ...
+
+    def schema_of(self, schema_id: int) -> str:
+        """Give the schema text registered under `schema_id`.
+
+        Raises:
+            CodecError: `unknown_schema`, no such id; the bytes will never decode.
+            SchemaUnavailableError: the registry does not answer; try again later.
+        """
+        ...
+
+
+@cache
+def schema(record: str) -> dict[str, Any]:
+    """Give today's schema of `record` with every named type written out inside it, parsed."""
+    # fastavro marks a parsed schema and would parse an unmarked one again at every record.
+    return load_schema(str(AVRO_FOLDER / f"{NAMESPACE}.{record}.avsc"))  # type: ignore[return-value]
+
+
+@cache
+def schema_text(record: str) -> str:
+    """Give today's schema of `record` as the JSON text that is registered."""
+    plain = load_schema(str(AVRO_FOLDER / f"{NAMESPACE}.{record}.avsc"), _write_hint=False)
+    return json.dumps(plain, ensure_ascii=False, sort_keys=True)
+
+
+class LocalSchemaIds:
+    """Fixed ids without a registry: for tests, tools and one process on its own."""
+
+    def __init__(self) -> None:
+        self._names = list(RECORDS)
+
+    def id_of(self, record: str) -> int:
+        """Give the place of `record` in the list of records, from 1."""
+        return self._names.index(record) + 1
+
+    def schema_of(self, schema_id: int) -> str:
+        """Give the schema at that place."""
+        if not 0 < schema_id <= len(self._names):
+            raise CodecError("unknown_schema")
+        return schema_text(self._names[schema_id - 1])
+
+
+class Codec:
+    """Encode models to framed Avro and back."""
+
+    def __init__(self, ids: SchemaIds) -> None:
+        self._ids = ids
+        self._writers: dict[int, Any] = {}
+        self._same: dict[tuple[int, str], bool] = {}
+        self._prefixes: dict[str, bytes] = {}
+
+    def encode(self, record: Record) -> bytes:
+        """Give the framed Avro bytes of `record`.
+
+        Raises:
+            SchemaUnavailableError: the record's id is not known yet and the registry does not answer.
+        """
+        name = type(record).__name__
+        if name not in self._prefixes:
+            self._prefixes[name] = _FRAME.pack(_MAGIC, self._ids.id_of(name))
+        body = io.BytesIO()
+        body.write(self._prefixes[name])
+        fastavro.schemaless_writer(body, schema(name), record.model_dump())
+        return body.getvalue()
+
+    def decode(self, data: bytes | None, kind: type[R]) -> R:
+        """Give the record in `data`, resolved to today's schema of `kind`.
+
+        Raises:
+            CodecError: `no_value`, `no_frame`, `unknown_schema`, `not_avro` or `invalid_record`; dead-letter the bytes.
+            SchemaUnavailableError: an id not seen before and the registry does not answer; park and try again.
+        """
+        if data is None:
+            raise CodecError("no_value")
+        if len(data) <= _FRAME.size or data[0] != _MAGIC:
+            raise CodecError("no_frame")
+        _, schema_id = _FRAME.unpack_from(data)
+        values = self._read(data, self._writer(schema_id), self._reader(schema_id, kind.__name__))
+        try:
+            return kind.model_validate(values)
+        except ValidationError as error:
+            raise CodecError("invalid_record", _place(error)) from None
+
+    def _writer(self, schema_id: int) -> Any:
+        if schema_id not in self._writers:
+            self._writers[schema_id] = parse_schema(json.loads(self._ids.schema_of(schema_id)))
+        return self._writers[schema_id]
+
+    def _reader(self, schema_id: int, record: str) -> Any:
+        """Give the schema to resolve to, or None: resolving equal schemas field by field costs twice the time."""
+        if (schema_id, record) not in self._same:
+            self._same[schema_id, record] = self._writer(schema_id) == schema(record)
+        return None if self._same[schema_id, record] else schema(record)
+
+    @staticmethod
+    def _read(data: bytes, writer: Any, reader: Any) -> Any:
+        body = io.BytesIO(data)
+        body.seek(_FRAME.size)
+        try:
+            values = fastavro.schemaless_reader(body, writer, reader)
+        except (ValueError, TypeError, IndexError, KeyError, EOFError, OverflowError, RecursionError, MemoryError,
+                fastavro.schema.SchemaParseException, fastavro.read.SchemaResolutionError):  # fmt: skip
+            # `from None`: fastavro's texts quote the value.
+            raise CodecError("not_avro") from None
+        if body.read(1):
+            raise CodecError("not_avro", "trailing bytes")
+        return values
+
+
+def _place(error: ValidationError) -> str:
+    return ".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"])

@@ -1,0 +1,357 @@
+"""The records of the hub as frozen models, one for each `avro/*.avsc`, where every field is documented.
+
+Times are aware and in UTC; units are in the names. A model that cannot be built raises `pydantic.ValidationError`,
+which names the field and never its value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from bondmate_schemas.enums import (
+    AlertAction,
+    AlertKind,
+    AlertStatus,
+    AuditAction,
+    Classification,
+    DeliveryKind,
+    DeliveryReason,
+    IncidentAction,
+    IncidentCategory,
+    Level,
+    MessageDirection,
+    Mode,
+    PositionOrigin,
+    Priority,
+    StatementNature,
+)
+
+
+def _to_utc(time: datetime) -> datetime:
+    """Give the same instant in UTC, cut to the milliseconds the wire carries."""
+    return time.astimezone(UTC).replace(microsecond=time.microsecond // 1000 * 1000)
+
+
+UtcTime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
+Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
+Course = Annotated[float, Field(ge=0, le=360, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Percent = Annotated[int, Field(ge=0, le=100)]
+Count = Annotated[int, Field(ge=0)]
+PositiveCount = Annotated[int, Field(ge=1, lt=2**31)]
+
+
+class Record(BaseModel):
+    """Base of all records: frozen, closed, and silent about values in its errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+
+
+class ExternalRef(Record):
+    """A number that another system gave the same thing."""
+
+    system: str
+    id: str
+
+
+class Handling(Record):
+    """Why the data may be processed and how it must be kept (Directive (EU) 2016/680, articles 4, 8, 24, 25)."""
+
+    purpose: str = ""
+    legal_basis: str = ""
+    classification: Classification = Classification.RESTRICTED
+    retention_days: int | None = None
+
+
+class EventHeader(Record):
+    """What every event carries: four ids, owner, mode, times, way, handling."""
+
+    message_id: str
+    event_id: str
+    incident_id: str | None = None
+    external_refs: tuple[ExternalRef, ...] = ()
+    origin_message_id: str | None = None
+    content_digest: str | None = None
+    agency_id: str
+    mode: Mode = Mode.UNKNOWN
+    language: str | None = None
+    occurred_at: UtcTime
+    received_at: UtcTime
+    published_at: UtcTime | None = None
+    source: str
+    hops: tuple[str, ...] = ()
+    expires_at: UtcTime | None = None
+    handling: Handling = Handling()
+    flags: tuple[str, ...] = ()
+
+
+class Position(Record):
+    """A position fix, WGS 84."""
+
+    latitude: Latitude
+    longitude: Longitude
+    altitude_hae_m: float | None = None
+    accuracy_m: NonNegative | None = None
+    vertical_accuracy_m: float | None = None
+    speed_mps: NonNegative | None = None
+    course_deg: Course | None = None
+    fixed_at: UtcTime
+    method: str | None = None
+
+
+class Attachment(Record):
+    """A reference to a file held elsewhere."""
+
+    sha256: str
+    size_bytes: Count
+    media_type: str
+    url: str
+    description: str | None = None
+
+
+class Area(Record):
+    """An area an event is about; any of description, polygons, circles, geocodes may stand alone."""
+
+    description: str | None = None
+    polygons: tuple[str, ...] = ()
+    circles: tuple[str, ...] = ()
+    geocodes: tuple[Code, ...] = ()
+
+
+class Code(Record):
+    """A value of a list somebody else owns."""
+
+    system: str
+    value: str
+
+
+class Statement(Record):
+    """One statement of a report."""
+
+    nature: StatementNature = StatementNature.UNSPECIFIED
+    text: str
+    author_ref: str | None = None
+    stated_at: UtcTime | None = None
+
+
+class UnitStatus(Record):
+    """A unit and what it does."""
+
+    unit: str
+    status: Code
+    changed_at: UtcTime | None = None
+
+
+class DestinationState(Record):
+    """How far one destination has come with an event."""
+
+    level: Level = Level.UNKNOWN
+    changed_at: UtcTime
+    delivery_id: str | None = None
+    platform_id: str | None = None
+    code: str | None = None
+
+
+class DeviceAlert(Record):
+    """An alert of an officer's device: raised, updated or cancelled."""
+
+    header: EventHeader
+    device_id: str
+    officer_ref: str | None = None
+    unit: str | None = None
+    callsign: str | None = None
+    action: AlertAction = AlertAction.UNKNOWN
+    kind: AlertKind = AlertKind.OTHER
+    priority: Priority = Priority.IMMEDIATE
+    silent: bool = False
+    position: Position | None = None
+    position_origin: PositionOrigin = PositionOrigin.NONE
+    position_age_seconds: float | None = None
+    text: str | None = None
+    press_count: PositiveCount = 1
+    battery_percent: Percent | None = None
+    attachments: tuple[Attachment, ...] = ()
+
+
+class DeviceLocation(Record):
+    """One position fix of a device."""
+
+    header: EventHeader
+    device_id: str
+    officer_ref: str | None = None
+    unit: str | None = None
+    callsign: str | None = None
+    sequence: int = 0
+    position: Position
+    on_duty: bool | None = None
+    battery_percent: Percent | None = None
+
+
+class IncidentEvent(Record):
+    """Something that happened to an incident, told by a device or a control room."""
+
+    header: EventHeader
+    action: IncidentAction = IncidentAction.UNKNOWN
+    category: IncidentCategory = IncidentCategory.INCIDENT
+    incident_type: Code | None = None
+    status: Code | None = None
+    priority: Priority = Priority.UNKNOWN
+    urgency: str | None = None
+    severity: str | None = None
+    certainty: str | None = None
+    title: str | None = None
+    description: str | None = None
+    instruction: str | None = None
+    statements: tuple[Statement, ...] = ()
+    units: tuple[UnitStatus, ...] = ()
+    position: Position | None = None
+    areas: tuple[Area, ...] = ()
+    device_id: str | None = None
+    officer_ref: str | None = None
+    unit: str | None = None
+    callsign: str | None = None
+    alert_id: str | None = None
+    references: tuple[str, ...] = ()
+    note: str | None = None
+    attachments: tuple[Attachment, ...] = ()
+
+
+class DeviceMessage(Record):
+    """A text between a control room and an officer's device."""
+
+    header: EventHeader
+    device_id: str
+    direction: MessageDirection = MessageDirection.TO_DEVICE
+    sender: str
+    sender_ref: str | None = None
+    text: str = ""
+    priority: Priority = Priority.ROUTINE
+    in_reply_to: str | None = None
+    alert_id: str | None = None
+    requires_acknowledgement: bool = False
+    callsign: str | None = None
+    attachments: tuple[Attachment, ...] = ()
+
+
+class DeliveryReceipt(Record):
+    """A change of level: how far a destination has come with an event."""
+
+    header: EventHeader
+    destination: str
+    level: Level = Level.UNKNOWN
+    device_id: str | None = None
+    delivery_id: str | None = None
+    platform_id: str | None = None
+    code: str | None = None
+    note: str | None = None
+    by_ref: str | None = None
+    attempt: int = 1
+
+
+Payload = DeviceAlert | IncidentEvent | DeviceMessage | DeviceLocation
+
+
+class Delivery(Record):
+    """An event as one destination may see it."""
+
+    header: EventHeader
+    destination: str
+    kind: DeliveryKind = DeliveryKind.OTHER
+    reason: DeliveryReason = DeliveryReason.NEW
+    route: str = ""
+    alert: DeviceAlert | None = None
+    incident: IncidentEvent | None = None
+    message: DeviceMessage | None = None
+    location: DeviceLocation | None = None
+
+    @model_validator(mode="after")
+    def _one_payload(self) -> Self:
+        payloads = {
+            DeliveryKind.ALERT: self.alert,
+            DeliveryKind.INCIDENT: self.incident,
+            DeliveryKind.MESSAGE: self.message,
+            DeliveryKind.LOCATION: self.location,
+        }
+        if [kind for kind, payload in payloads.items() if payload is not None] != [self.kind]:
+            raise ValueError("exactly the payload that `kind` names must be set")
+        return self
+
+    @property
+    def event(self) -> Payload:
+        """The payload, whichever it is."""
+        payload = self.alert or self.incident or self.message or self.location
+        if payload is None:  # the validator has seen to it
+            raise AssertionError(self.kind)
+        return payload
+
+    @property
+    def id(self) -> str:
+        """The idempotency key: the same id sent twice makes one remote record."""
+        return self.header.message_id
+
+    @property
+    def key(self) -> str:
+        """What order is kept by: the device for positions, the incident for everything else."""
+        if self.location is not None:
+            return self.location.device_id
+        return self.header.incident_id or self.header.event_id
+
+
+class DeviceStatus(Record):
+    """A device's report about itself."""
+
+    header: EventHeader
+    device_id: str
+    battery_percent: Percent | None = None
+    on_shift: bool | None = None
+    app_version: str | None = None
+    firmware_version: str | None = None
+    connectivity: str | None = None
+
+
+class AuditRecord(Record):
+    """One logged operation on personal data; the records of one writer form a hash chain."""
+
+    writer: str
+    sequence: int
+    recorded_at: UtcTime
+    action: AuditAction = AuditAction.OTHER
+    event_id: str | None = None
+    subjects: tuple[str, ...] = ()
+    recipient: str | None = None
+    fields: tuple[str, ...] = ()
+    event_count: int = 1
+    purpose: str = ""
+    legal_basis: str = ""
+    previous_hash: str
+    hash: str
+    signature: str | None = None
+
+
+class AlertState(Record):
+    """Where an alert stands, as a whole and at each destination."""
+
+    header: EventHeader
+    device_id: str
+    status: AlertStatus = AlertStatus.UNKNOWN
+    alert: DeviceAlert
+    destinations: Mapping[str, DestinationState] = Field(default_factory=dict)
+    cancel_requested: bool = False
+    changed_at: UtcTime
+
+
+class IncidentState(Record):
+    """Where an incident stands."""
+
+    header: EventHeader
+    event: IncidentEvent
+    alert_ids: tuple[str, ...] = ()
+    destinations: Mapping[str, DestinationState] = Field(default_factory=dict)
+    closed: bool = False
+    event_count: int = 1
+    changed_at: UtcTime

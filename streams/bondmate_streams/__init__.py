@@ -1,0 +1,1 @@
+"""Stream processors: life cycle, correlation, routing, policy, positions."""

@@ -1,0 +1,1 @@
+"""faust agents: thin edges around the logic, each inside the guard."""

@@ -1,0 +1,1 @@
+"""The location lane: positions in batches."""
