@@ -1,0 +1,146 @@
+"""One child process that is never orphaned: start, ask, stop, kill."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from bondmate_hub.broker import BrokerFailed
+
+__all__ = ["Child", "free_port", "wait_until"]
+
+# Linux ends a child when the *thread* that forked it ends (PR_SET_PDEATHSIG), so every child is forked from one thread
+# that lives as long as the process. The signal is set by a Python that execs the program at once: `preexec_fn` may
+# deadlock in a process with threads.
+_SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
+_PR_SET_PDEATHSIG = 1
+_GUARD = f"""
+import ctypes, os, sys
+ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, int(sys.argv[2]))
+if os.getppid() != int(sys.argv[1]):
+    sys.exit("parent is gone")
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+# Below Linux' ephemeral range: a client that retries a closed port inside that range can connect to itself and so
+# keep the broker from coming back.
+_FIRST_PORT, _LAST_PORT = 20_000, 32_000
+_LOG_TAIL_BYTES = 2_000
+
+
+def free_port() -> int:
+    """Find a loopback port nobody listens on, outside the range the system gives to outgoing connections.
+
+    Raises:
+        BrokerFailed: a hundred ports were taken.
+    """
+    for port in random.sample(range(_FIRST_PORT, _LAST_PORT), 100):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise BrokerFailed("no free loopback port between 20000 and 32000")
+
+
+def wait_until(condition: Callable[[], bool], *, deadline_seconds: float, what: str) -> None:
+    """Poll until `condition` holds.
+
+    Raises:
+        BrokerFailed: it did not hold within `deadline_seconds`; the message names `what`.
+    """
+    end = time.monotonic() + deadline_seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise BrokerFailed(f"{what}: not within {deadline_seconds:g} s")
+        time.sleep(0.02)
+
+
+class Child:
+    """Hold one program that runs until told otherwise, or until this process ends for any reason (Linux).
+
+    On other systems SIGKILL of this process leaves the child running.
+    """
+
+    def __init__(self, name: str, log: Path, *, on_parent_death: signal.Signals) -> None:
+        self._name = name
+        self._log = log
+        self._on_parent_death = on_parent_death
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Give the process id, 0 while it does not run."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else 0
+
+    def start(self, command: Sequence[str]) -> None:
+        """Start `command`, an absolute path first, its output appended to the log; in a session of its own."""
+        guarded = self._guarded(command)
+        with self._log.open("ab") as log:
+            self._process = _SPAWNER.submit(
+                subprocess.Popen,
+                guarded,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            ).result()
+
+    def _guarded(self, command: Sequence[str]) -> list[str]:
+        if sys.platform != "linux":
+            return list(command)
+        parent, number = str(os.getpid()), str(int(self._on_parent_death))
+        return [sys.executable, "-I", "-S", "-c", _GUARD, parent, number, *command]
+
+    def wait_ready(self, answers: Callable[[], bool], deadline_seconds: float) -> None:
+        """Wait until `answers()`; a child that ends meanwhile, or is too slow, is an error and no longer runs.
+
+        Raises:
+            BrokerFailed: with the end of the log in a note.
+        """
+        try:
+            wait_until(lambda: not self.pid or answers(), deadline_seconds=deadline_seconds, what=self._name)
+        except BaseException as error:
+            self.kill()
+            error.add_note(self._log_tail())
+            raise
+        if not self.pid:
+            error = BrokerFailed(f"{self._name} ended while starting, see {self._log}")
+            error.add_note(self._log_tail())
+            raise error
+
+    def stop(self, deadline_seconds: float) -> None:
+        """Send SIGTERM and wait.
+
+        Raises:
+            BrokerFailed: it did not end in time and was killed.
+        """
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(deadline_seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise BrokerFailed(f"{self._name} did not stop within {deadline_seconds:g} s and was killed") from None
+
+    def kill(self) -> None:
+        """Send SIGKILL and wait."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+
+    def _log_tail(self) -> str:
+        return self._log.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace") if self._log.exists() else ""

@@ -1,0 +1,143 @@
+"""The broker that needs nothing but PyPI: the Kafka listener of the `noida-db` wheel. All that is known of it is here.
+
+Measured with noida-db 0.2.3, whose whole log lives in memory and is written anew, as JSON, after changes:
+
+- SIGKILL loses what it acknowledged since its last snapshot; SIGTERM saves first.
+- It never expires a dead group member, so every consumer has a fixed `group.instance.id` and comes back under it.
+- A group with the cooperative-sticky assignor stalls: use `range` or `roundrobin`.
+- It sums up the active segment at each append and deletes whole segments only; `limits` keeps segments small.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import structlog
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from bondmate_hub.broker import BrokerMissing, LogLimits
+from bondmate_hub.broker.child import Child, free_port
+
+__all__ = ["EmbeddedBroker", "EmbeddedConfig"]
+
+_log = structlog.get_logger(__name__)
+_LIMITS = "serves demos and quick tests: SIGKILL loses the last seconds, dead group members never expire"
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedConfig:
+    """Say where the embedded broker listens and keeps its data."""
+
+    data_dir: Path
+    """Directory of its own; made when absent. One process at a time."""
+    port: int = 0
+    """Loopback port; 0 takes a free one and keeps it over restarts of the same object."""
+    start_seconds: float = 20.0
+    """Deadline of `start`."""
+    stop_seconds: float = 30.0
+    """Deadline of `stop`, within which it writes its snapshot."""
+
+
+class EmbeddedBroker:
+    """Run noida-db's Kafka listener as a child process; a `Broker` and a context manager."""
+
+    durable = False
+    limits = LogLimits(retention_ms=600_000, segment_ms=15_000, segment_bytes=4 << 20)
+
+    def __init__(self, config: EmbeddedConfig) -> None:
+        self._config = config
+        self._port = config.port or free_port()
+        config.data_dir.mkdir(parents=True, exist_ok=True)
+        # Its end is SIGTERM when the hub is killed: it can still save what it holds.
+        self._child = Child("embedded broker", config.data_dir / "broker.log", on_parent_death=signal.SIGTERM)
+        self._told = False
+
+    @property
+    def bootstrap(self) -> str:
+        """Give `host:port` for `bootstrap.servers`."""
+        return f"127.0.0.1:{self._port}"
+
+    @property
+    def pid(self) -> int:
+        """Give the process id, 0 while it does not run."""
+        return self._child.pid
+
+    def start(self) -> None:
+        """Start it and wait until it answers; the first start says its limits in the log.
+
+        Raises:
+            BrokerMissing: the noida-db wheel is not installed or has no program for this platform.
+            BrokerFailed: it ended or did not answer in time.
+        """
+        if self._child.pid:
+            return
+        self._child.start(self._command())
+        self._child.wait_ready(self._answers, self._config.start_seconds)
+        if not self._told:
+            self._told = True
+            _log.warning("embedded broker started", bootstrap=self.bootstrap, durable=False, limits=_LIMITS)
+
+    def _command(self) -> list[str]:
+        directory = str(self._config.data_dir)
+        return [_program(), "start", "--only", "kafka", "--kafka-port", str(self._port), "--data-dir", directory]
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
+            return _lists_topics(self.bootstrap)
+        except (OSError, KafkaException):
+            return False
+
+    def stop(self) -> None:
+        """Stop it; it saves its data first.
+
+        Raises:
+            BrokerFailed: it did not end in time and was killed.
+        """
+        self._child.stop(self._config.stop_seconds)
+
+    def kill(self) -> None:
+        """Kill it; what it took since its last snapshot is lost."""
+        self._child.kill()
+
+    def restart(self) -> None:
+        """Stop and start it with the same address and data."""
+        self.stop()
+        self.start()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _program() -> str:
+    # The program itself, not the wheel's Python launcher: that would stay in memory beside it.
+    try:
+        program = Path(str(files("noida_db") / "noida-db"))
+    except ModuleNotFoundError as error:
+        raise BrokerMissing(
+            "embedded broker: noida-db is not installed; pip install 'bondmate-hub[embedded]'"
+        ) from error
+    if not program.is_file():
+        raise BrokerMissing(f"embedded broker: no noida-db program for this platform at {program}")
+    if not os.access(program, os.X_OK):
+        program.chmod(0o755)
+    return str(program)
+
+
+def _lists_topics(bootstrap: str) -> bool:
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    return bool(admin.list_topics(timeout=2).brokers)
