@@ -1,0 +1,73 @@
+# Every target makes .venv first when there is none, and again when pyproject.toml has changed.
+# ARGS goes to the command a target ends in: make demo ARGS="--seconds 60", make test ARGS="-k cap -x"
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+STAMP := .venv/.installed
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-kafka test-system test-docker lint type fmt docs docs-check bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "The hub needs Python 3.11 or newer, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true)." >&2; \
+	  echo "Name another one, for example: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear .venv || { \
+	  echo "No virtual environment could be made; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Installing the hub and its tools into .venv; the first time takes a few minutes."
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+	@$(BIN)/python -m pip install --quiet -e '.[embedded,dev]'
+	@touch $@
+
+demo: $(STAMP) ## a fleet, two control rooms and the hub between them, on this machine
+	$(BIN)/hub demo $(ARGS)
+
+# Each test runs in exactly one of the four targets; vendor sandboxes are run by hand.
+test: $(STAMP) ## all that needs Python alone, on the embedded broker
+	$(BIN)/pytest -m "not kafka and not system and not docker and not vendor" -n 2 --dist loadfile $(ARGS)
+
+test-kafka: $(STAMP) ## against Apache Kafka without Docker (installs Java and Maven)
+	.ci/need java maven
+	$(BIN)/python -m bondmate_hub.broker.apache --install
+	$(BIN)/pytest -m "kafka and not docker and not vendor" $(ARGS)
+
+test-system: $(STAMP) ## the whole hub beside real servers (installs Prometheus and kcat)
+	.ci/need prometheus kcat
+	$(BIN)/pytest -m "system and not kafka and not docker and not vendor" $(ARGS)
+
+test-docker: $(STAMP) ## against containers, where a Docker engine answers
+	@docker info >/dev/null 2>&1 || { echo "No Docker engine answers; start one or choose make test-kafka." >&2; exit 1; }
+	$(BIN)/pytest -m "docker and not vendor" $(ARGS)
+
+lint: $(STAMP) ## every static check
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/validate-pyproject pyproject.toml
+
+type: $(STAMP) ## mypy alone
+	$(BIN)/mypy $(ARGS)
+
+fmt: $(STAMP) ## format, and mend what can be mended without asking
+	$(BIN)/ruff check --fix-only --exit-zero
+	$(BIN)/ruff format
+
+docs: $(STAMP) ## write the generated documents, connectors' pages and dashboards
+	$(BIN)/hub docs
+
+docs-check: $(STAMP) ## fail, with the difference, when a generated file is stale or not valid
+	$(BIN)/hub docs --check
+
+bench: $(STAMP) ## the measured figures; on a quiet machine
+	$(BIN)/python -m bench $(ARGS)
+
+clean: ## remove caches and build output; .venv stays
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist infra/kafka/target
+	find . -name .venv -prune -o -type d -name __pycache__ -exec rm -rf {} +

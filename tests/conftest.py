@@ -1,0 +1,48 @@
+"""What every test room shares: the corpus of recorded messages, and the rule that a skip in CI is a failure."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+pytest.register_assert_rewrite("bondmate_connectors.testing")
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """Give the folder of recorded messages: BONDMATE_CORPUS, else `shared/corpus` beside the repository."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "corpus"
+    folder = Path(os.environ.get("BONDMATE_CORPUS") or beside)
+    if not folder.is_dir():
+        pytest.skip(f"no corpus of recorded messages at {folder}; set BONDMATE_CORPUS to its folder")
+    return folder
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Turn a run that would have passed into a failed one when CI is set and anything was skipped."""
+    if session.exitstatus == pytest.ExitCode.OK and _skips_forbidden(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which skips made the run red, and why each was skipped."""
+    if skips := _skips_forbidden(config):
+        terminalreporter.section("a skip in CI is a failure", red=True)
+        for skip in skips:
+            terminalreporter.line(skip, red=True)
+
+
+def _skips_forbidden(config: pytest.Config) -> list[str]:
+    # An xdist worker has no terminal reporter: its controller hears of every skip and decides alone.
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or os.environ.get("CI", "").lower() in {"", "0", "false"}:
+        return []
+    return sorted({f"{report.nodeid}: {_reason(report)}" for report in reporter.getreports("skipped")})
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    where = report.longrepr  # of a skip: (file, line, "Skipped: reason")
+    return str(where[2]) if isinstance(where, tuple) else str(where)
