@@ -21,7 +21,7 @@ class Classification(StrEnum):
     RESTRICTED = "RESTRICTED"
     UNMARKED = "UNMARKED"
     CONFIDENTIAL = "CONFIDENTIAL"
-    SECRET = "SECRET"
+    SECRET = "SECRET"  # pragma: allowlist secret
 
 
 class Priority(StrEnum):
