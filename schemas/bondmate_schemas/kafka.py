@@ -68,7 +68,10 @@ class RegistrySchemaIds:
         """Give the id of today's schema of `record`, as provisioning registered it under the record's own name."""
         with _as_unavailable():
             schema = Schema(schema_text(record), "AVRO")
-            return int(self._client.lookup_schema(record_subject(record), schema).schema_id)
+            found = self._client.lookup_schema(record_subject(record), schema).schema_id
+        if found is None:
+            raise SchemaUnavailableError(f"the registry names no id for {record}")
+        return found
 
     def schema_of(self, schema_id: int) -> str:
         """Give the schema text of `schema_id`."""

@@ -1,0 +1,59 @@
+"""Every metric of the hub: names, units and closed label sets, in one place; a test asserts them.
+
+Labels are names of connectors, destinations, stages, records and codes: never a device, person, incident or place.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+# Connectors, kept by the runner (CONTRACT, telemetry).
+CONNECTOR_RECEIVED = Counter("connector_received_events_total", "Events taken in by a source.", ["connector"])
+CONNECTOR_SENT = Counter("connector_sent_events_total", "Events a sink has a receipt for.", ["connector", "kind"])
+CONNECTOR_ERRORS = Counter("connector_errors_total", "Errors by stage and code.", ["connector", "stage", "code"])
+CONNECTOR_DEAD = Counter("connector_dead_lettered_events_total", "Events dead-lettered.", ["connector", "code"])
+CONNECTOR_IN_FLIGHT = Gauge("connector_in_flight", "Events sent and not settled.", ["connector"])
+CONNECTOR_PARKED = Gauge("connector_parked_keys", "Keys waiting for their next attempt.", ["connector"])
+CONNECTOR_DELIVERY_SECONDS = Histogram(
+    "connector_delivery_seconds", "From the hub's first sight of an event to its receipt.", ["connector", "kind"],
+    buckets=_SECONDS,
+)  # fmt: skip
+CONNECTOR_STATUS = Gauge("connector_status", "1 for the status the connector is in.", ["connector", "status"])
+CONNECTOR_OLDEST_UNDELIVERED = Gauge(
+    "connector_oldest_undelivered_seconds", "Age of the oldest event taken and not delivered.", ["connector", "kind"]
+)
+CONNECTOR_LAG_SECONDS = Gauge("connector_lag_seconds", "Age of the record at the committed offset.", ["connector"])
+
+# Devices, kept by the gateway.
+ACCEPTED = Counter("hub_accepted_events_total", "Events answered with success, durable in Kafka.", ["record"])
+REFUSED = Counter("hub_refused_requests_total", "Requests of devices refused, by problem.", ["problem"])
+ACCEPT_SECONDS = Histogram("hub_accept_seconds", "From a device's request to its answer.", ["record"], buckets=_SECONDS)
+DEVICES_CONNECTED = Gauge("hub_devices_connected", "Devices that listen for messages now.")
+
+# Streams.
+AGENT_EVENTS = Counter("hub_agent_events_total", "Events an agent has settled.", ["agent", "outcome"])
+AGENT_SECONDS = Histogram("hub_agent_seconds", "Time an agent takes for an event.", ["agent"], buckets=_SECONDS)
+DEAD_LETTERS = Counter("hub_dead_letters_total", "Records dead-lettered by a stage.", ["stage", "code"])
+ROUTED = Counter(
+    "hub_routed_deliveries_total", "Deliveries written, by destination.", ["destination", "kind", "reason"]
+)
+UNROUTED = Counter("hub_unrouted_events_total", "Events no route wanted.", ["record", "why"])
+ALERT_LEVELS = Counter("hub_alert_levels_total", "Alerts that reached a level at a destination.",
+                       ["destination", "level"])  # fmt: skip
+ALERT_LEVEL_SECONDS = Histogram(
+    "hub_alert_level_seconds", "From the hub's first sight of an alert to a level.", ["destination", "level"],
+    buckets=_SECONDS,
+)  # fmt: skip
+OPEN_ALERTS = Gauge("hub_open_alerts", "Alerts not yet closed, by status.", ["status"])
+UNDELIVERED_ALERT_SECONDS = Gauge(
+    "hub_oldest_undelivered_alert_seconds", "Age of the oldest open alert that a destination has not got.",
+    ["destination"],
+)  # fmt: skip
+LANE_FIXES = Counter("hub_lane_fixes_total", "Position fixes, by outcome.", ["outcome"])
+LANE_BATCH_SECONDS = Histogram("hub_lane_batch_seconds", "Time the lane takes for a batch.", buckets=_SECONDS)
+
+# Processes.
+ROLE_INFO = Gauge("hub_role_info", "1 for each role this process runs.", ["role"])
+ROLE_RESTARTS = Counter("hub_role_restarts_total", "Times a role was started again after it died.", ["role"])
