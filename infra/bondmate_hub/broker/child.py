@@ -114,9 +114,9 @@ class Child:
             error.add_note(self._log_tail())
             raise
         if not self.pid:
-            error = BrokerFailed(f"{self._name} ended while starting, see {self._log}")
-            error.add_note(self._log_tail())
-            raise error
+            ended = BrokerFailed(f"{self._name} ended while starting, see {self._log}")
+            ended.add_note(self._log_tail())
+            raise ended
 
     def stop(self, deadline_seconds: float) -> None:
         """Send SIGTERM and wait.
