@@ -13,9 +13,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
 from bondmate_hub.broker import BrokerFailed
 
-__all__ = ["Child", "free_port", "wait_until"]
+__all__ = ["Child", "answers_kafka", "free_port", "wait_until"]
 
 # Linux ends a child when the *thread* that forked it ends (PR_SET_PDEATHSIG), so every child is forked from one thread
 # that lives as long as the process. The signal is set by a Python that execs the program at once: `preexec_fn` may
@@ -63,6 +66,18 @@ def wait_until(condition: Callable[[], bool], *, deadline_seconds: float, what: 
         if time.monotonic() > end:
             raise BrokerFailed(f"{what}: not within {deadline_seconds:g} s")
         time.sleep(0.02)
+
+
+def answers_kafka(bootstrap: str) -> bool:
+    """Say whether a broker listens at `bootstrap` and names itself in the cluster's metadata."""
+    host, _, port = bootstrap.rpartition(":")
+    try:
+        # Asked first: a Kafka client retries a closed port for seconds and logs each failure.
+        socket.create_connection((host, int(port)), timeout=1).close()
+        admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+        return bool(admin.list_topics(timeout=2).brokers)
+    except (OSError, KafkaException):
+        return False
 
 
 class Child:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -20,11 +19,9 @@ from types import TracebackType
 from typing import Self
 
 import structlog
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
 from bondmate_hub.broker import BrokerMissing, LogLimits
-from bondmate_hub.broker.child import Child, free_port
+from bondmate_hub.broker.child import Child, answers_kafka, free_port
 
 __all__ = ["EmbeddedBroker", "EmbeddedConfig"]
 
@@ -80,7 +77,7 @@ class EmbeddedBroker:
         if self._child.pid:
             return
         self._child.start(self._command())
-        self._child.wait_ready(self._answers, self._config.start_seconds)
+        self._child.wait_ready(lambda: answers_kafka(self.bootstrap), self._config.start_seconds)
         if not self._told:
             self._told = True
             _log.warning("embedded broker started", bootstrap=self.bootstrap, durable=False, limits=_LIMITS)
@@ -88,13 +85,6 @@ class EmbeddedBroker:
     def _command(self) -> list[str]:
         directory = str(self._config.data_dir)
         return [_program(), "start", "--only", "kafka", "--kafka-port", str(self._port), "--data-dir", directory]
-
-    def _answers(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
-            return _lists_topics(self.bootstrap)
-        except (OSError, KafkaException):
-            return False
 
     def stop(self) -> None:
         """Stop it; it saves its data first.
@@ -136,8 +126,3 @@ def _program() -> str:
     if not os.access(program, os.X_OK):
         program.chmod(0o755)
     return str(program)
-
-
-def _lists_topics(bootstrap: str) -> bool:
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-    return bool(admin.list_topics(timeout=2).brokers)

@@ -7,8 +7,10 @@ associations, exporters) is refused with a Confluent error body, so that clients
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +21,7 @@ from aiohttp import web
 from bondmate_hub.registry.errors import NotFoundError, RegistryError, UnprocessableError
 from bondmate_hub.registry.store import SchemaStore, Version
 
-__all__ = ["RegistryConfig", "application", "serving"]
+__all__ = ["RegistryConfig", "application", "serving", "serving_in_thread"]
 
 _CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 _MAX_BODY_BYTES = 1 << 20
@@ -59,6 +61,31 @@ async def serving(config: RegistryConfig) -> AsyncIterator[str]:
     finally:
         await runner.cleanup()
         store.close()
+
+
+@contextmanager
+def serving_in_thread(config: RegistryConfig) -> Iterator[str]:
+    """Serve as `serving` does, for a caller that has no event loop to spare; gives the URL."""
+    started: Future[str] = Future()
+    stop = threading.Event()
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="registry") as thread:
+        served = thread.submit(asyncio.run, _serve(config, started, stop))
+        try:
+            yield started.result()
+        finally:
+            stop.set()
+            served.result()
+
+
+async def _serve(config: RegistryConfig, started: Future[str], stop: threading.Event) -> None:
+    try:
+        async with serving(config) as url:
+            started.set_result(url)
+            await asyncio.to_thread(stop.wait)
+    except (OSError, RegistryError) as error:
+        if started.done():
+            raise
+        started.set_exception(error)
 
 
 def application(store: SchemaStore) -> web.Application:
