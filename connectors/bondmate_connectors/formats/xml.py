@@ -1,0 +1,213 @@
+"""XML from strangers: the one place where bytes become elements, and where hostile ones are refused.
+
+What is parsed is never what was sent but its text, decoded here and given to libxml2 as UTF-8 without a declaration: so
+the parser cannot see another document than the checks before it did.
+
+| code | what it means |
+|---|---|
+| `xml_too_large` | more bytes than the bound |
+| `xml_encoding` | unknown encoding, a declaration that lies, bytes that do not decode |
+| `xml_doctype` | a DOCTYPE, whatever is in it |
+| `xml_too_deep` | more nested elements than the bound |
+| `xml_xinclude` | an element that would draw in another document; nobody sends one by chance |
+| `xml_malformed` | not well-formed, or beyond libxml2's own limits |
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import Final
+
+from lxml import etree
+
+XML_TOO_LARGE: Final = "xml_too_large"
+XML_ENCODING: Final = "xml_encoding"
+XML_DOCTYPE: Final = "xml_doctype"
+XML_TOO_DEEP: Final = "xml_too_deep"
+XML_XINCLUDE: Final = "xml_xinclude"
+XML_MALFORMED: Final = "xml_malformed"
+XML_CODES: Final = frozenset({XML_TOO_LARGE, XML_ENCODING, XML_DOCTYPE, XML_TOO_DEEP, XML_XINCLUDE, XML_MALFORMED})
+"""Every code `XmlRefused` can carry."""
+
+MAX_BYTES: Final = 10 * 1024 * 1024
+MAX_DEPTH: Final = 100
+_MAX_PROLOG_ITEMS: Final = 1000
+
+_BOMS: Final = (
+    # UTF-32's first: that of UTF-16 little endian is its beginning.
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_PATTERNS: Final = (
+    # XML 1.0 appendix F: how `<` or `<?` looks in the families without a byte order mark.
+    (b"<\0\0\0", "utf-32-le"),
+    (b"\0\0\0<", "utf-32-be"),
+    (b"<\0", "utf-16-le"),
+    (b"\0<", "utf-16-be"),
+)
+_DECLARATION: Final = re.compile(
+    r"""<\?xml\s+version\s*=\s*(?:"1\.[0-9]"|'1\.[0-9]')"""
+    r"""(?:\s+encoding\s*=\s*(?:"([A-Za-z][\w.-]*)"|'([A-Za-z][\w.-]*)'))?"""
+    r"""(?:\s+standalone\s*=\s*(?:"(?:yes|no)"|'(?:yes|no)'))?\s*\?>""",
+    re.ASCII,
+)
+_DECLARATION_LENGTH: Final = 200
+_FAMILY: Final = {"utf-16": ("utf-16-le", "utf-16-be"), "utf-32": ("utf-32-le", "utf-32-be")}
+_ASCII_MARKUP: Final = re.compile(
+    r"utf-8|ascii|iso8859-\d+|cp125\d|koi8-[ru]|gb2312|gbk|gb18030|big5|shift_jis|euc_(jp|kr)"
+)
+"""Encodings whose markup is ASCII, as Python names them; of the others, UTF-7 and EBCDIC hide it from checks."""
+_XINCLUDE: Final = "http://www.w3.org/2001/XInclude"
+
+
+class XmlRefused(Exception):  # noqa: N818  # the name is the outcome
+    """The bytes are not XML that we take; `code` is one of `XML_CODES`."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def parse_xml(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> etree._Element:
+    """Parse `data` and give the root element, comments and processing instructions left out.
+
+    Nothing is opened: no DTD, no entity, no network, no XInclude, whatever the document asks for. A leading byte order
+    mark and white space before the document are let pass.
+
+    Raises:
+        XmlRefused: with the code; the same bytes will always be refused.
+    """
+    if len(data) > max_bytes:
+        raise XmlRefused(XML_TOO_LARGE)
+    text = _without_declaration(_decode(data))
+    _refuse_doctype(text)
+    root = _parse(text)
+    if root.xpath("boolean(" + "/*" * (max_depth + 1) + ")"):
+        raise XmlRefused(XML_TOO_DEEP)
+    if root.xpath("boolean(//xi:*)", namespaces={"xi": _XINCLUDE}):
+        raise XmlRefused(XML_XINCLUDE)
+    return root
+
+
+def text_of(element: etree._Element | None) -> str:
+    """Give the text directly inside `element` without white space around it; empty when there is none."""
+    if element is None:
+        return ""
+    return ((element.text or "") + "".join(child.tail or "" for child in element)).strip()
+
+
+def local_name(element: etree._Element) -> str:
+    """Give the name without its namespace."""
+    return etree.QName(element).localname
+
+
+def namespace_of(element: etree._Element) -> str:
+    """Give the namespace, empty when there is none."""
+    return etree.QName(element).namespace or ""
+
+
+_NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def legal_text(text: str) -> str:
+    """Give `text` with every character that XML 1.0 cannot carry replaced by U+FFFD (XML 1.0, production 2)."""
+    return _NOT_XML.sub("\ufffd", text)
+
+
+def _decode(data: bytes) -> str:
+    actual, mark = _sniff(data)
+    body = data[len(mark) :]
+    head = body[: 4 * _DECLARATION_LENGTH].decode(actual or "latin-1", errors="replace").lstrip()[:_DECLARATION_LENGTH]
+    match = _DECLARATION.match(head)
+    declared = _python_name((match[1] or match[2]) if match else None)
+    try:
+        return body.decode(_agreed(actual, declared))
+    except UnicodeDecodeError:
+        # `from None`: the text of the error quotes the input.
+        raise XmlRefused(XML_ENCODING) from None
+
+
+def _sniff(data: bytes) -> tuple[str | None, bytes]:
+    """Give the encoding that the first bytes prove, if any, and the byte order mark."""
+    for mark, name in _BOMS:
+        if data.startswith(mark):
+            return name, mark
+    for pattern, name in _PATTERNS:
+        if data.startswith(pattern):
+            return name, b""
+    return None, b""
+
+
+def _python_name(declared: str | None) -> str | None:
+    if declared is None:
+        return None
+    try:
+        return codecs.lookup(declared).name
+    except LookupError:
+        raise XmlRefused(XML_ENCODING) from None
+
+
+def _agreed(actual: str | None, declared: str | None) -> str:
+    """Give the one encoding that bytes and declaration agree on."""
+    if actual is None:
+        if declared is not None and not _ASCII_MARKUP.fullmatch(declared):
+            raise XmlRefused(XML_ENCODING)
+        return declared or "utf-8"
+    if declared not in (None, actual) and actual not in _FAMILY.get(declared or "", ()):
+        raise XmlRefused(XML_ENCODING)
+    return actual
+
+
+def _without_declaration(text: str) -> str:
+    text = text.lstrip("\ufeff \t\r\n")
+    match = _DECLARATION.match(text[:_DECLARATION_LENGTH])
+    if match is None and text[:6].rstrip() == "<?xml":
+        raise XmlRefused(XML_MALFORMED)
+    return text[match.end() :] if match else text
+
+
+def _refuse_doctype(text: str) -> None:
+    """Walk over white space, comments and processing instructions; a DOCTYPE can stand nowhere else."""
+    at = 0
+    for _ in range(_MAX_PROLOG_ITEMS):
+        at = text.find("<", at)
+        if at < 0:
+            raise XmlRefused(XML_MALFORMED)
+        if text.startswith("<!--", at):
+            end = text.find("-->", at + 4)
+        elif text.startswith("<?", at):
+            end = text.find("?>", at + 2)
+        elif text.startswith("<!", at):
+            raise XmlRefused(XML_DOCTYPE)
+        else:
+            return
+        if end < 0:
+            raise XmlRefused(XML_MALFORMED)
+        at = end
+    raise XmlRefused(XML_MALFORMED)
+
+
+def _parse(text: str) -> etree._Element:
+    # A new parser a document: lxml's keep the names they have seen, for ever.
+    parser = etree.XMLParser(
+        encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False,
+        attribute_defaults=False, huge_tree=False, remove_comments=True, remove_pis=True,
+    )  # fmt: skip
+    try:
+        root = etree.fromstring(text.encode(), parser)
+    except etree.XMLSyntaxError as error:
+        raise XmlRefused(_code_of(error)) from None
+    except (UnicodeEncodeError, ValueError):
+        raise XmlRefused(XML_MALFORMED) from None
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise XmlRefused(XML_DOCTYPE)
+    return root
+
+
+def _code_of(error: etree.XMLSyntaxError) -> str:
+    deep = "depth" in (error.msg or "").lower()
+    return XML_TOO_DEEP if deep else XML_MALFORMED
