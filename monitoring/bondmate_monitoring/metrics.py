@@ -1,11 +1,20 @@
 """Every metric of the hub: names, units and closed label sets, in one place; a test asserts them.
 
-Labels are names of connectors, destinations, stages, records and codes: never a device, person, incident or place.
+Labels are names of connectors, destinations, stages, records and codes: never a device, person, incident or place. A
+role announces its series at zero when it starts (`announce`): a counter born at 1 shows no increase.
 """
 
 from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
+
+KINDS = ("OTHER", "ALERT", "INCIDENT", "MESSAGE", "LOCATION")
+"""Values of `kind`; what a source could not read is OTHER."""
+LEVELS = ("DELIVERED", "ACCEPTED", "ACKNOWLEDGED", "RESPONDING", "RESOLVED", "DECLINED", "CANCELLED", "EXPIRED",
+          "DEAD_LETTERED", "SUPERSEDED", "WITHHELD")  # fmt: skip
+"""Values of `level`."""
+STATUSES = ("CREATED", "STARTING", "OK", "RECOVERABLE_ERROR", "PERMANENT_ERROR", "FATAL_ERROR", "STOPPING", "STOPPED")
+"""Values of a connector's `status`."""
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
@@ -13,7 +22,8 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300
 CONNECTOR_RECEIVED = Counter("connector_received_events_total", "Events taken in by a source.", ["connector"])
 CONNECTOR_SENT = Counter("connector_sent_events_total", "Events a sink has a receipt for.", ["connector", "kind"])
 CONNECTOR_ERRORS = Counter("connector_errors_total", "Errors by stage and code.", ["connector", "stage", "code"])
-CONNECTOR_DEAD = Counter("connector_dead_lettered_events_total", "Events dead-lettered.", ["connector", "code"])
+CONNECTOR_DEAD = Counter("connector_dead_lettered_events_total", "Events dead-lettered.",
+                         ["connector", "kind", "code"])  # fmt: skip
 CONNECTOR_IN_FLIGHT = Gauge("connector_in_flight", "Events sent and not settled.", ["connector"])
 CONNECTOR_PARKED = Gauge("connector_parked_keys", "Keys waiting for their next attempt.", ["connector"])
 CONNECTOR_DELIVERY_SECONDS = Histogram(

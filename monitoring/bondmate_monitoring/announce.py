@@ -1,0 +1,65 @@
+"""Series at zero from the start of a role: a counter that is born at 1 shows no increase, and a panel no line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bondmate_monitoring import metrics as m
+
+
+def role(name: str) -> None:
+    """Announce the role this process runs."""
+    m.ROLE_INFO.labels(name).set(1)
+
+
+def supervised(roles: Iterable[str]) -> None:
+    """Announce the restarts of the roles that this process keeps alive."""
+    for name in roles:
+        m.ROLE_RESTARTS.labels(name)
+
+
+def connector(name: str, *, kinds: Iterable[str] = (), source: bool = False) -> None:
+    """Announce what the runner keeps of a connector.
+
+    Args:
+        name: the connector as the settings name it.
+        kinds: the Delivery kinds it takes; none when it is a source only.
+        source: whether it gives events.
+    """
+    m.CONNECTOR_ERRORS.labels(name, "connect", "NotConnected")
+    m.CONNECTOR_DEAD.labels(name, "OTHER", "")
+    for status in m.STATUSES:
+        m.CONNECTOR_STATUS.labels(name, status)
+    if source:
+        m.CONNECTOR_RECEIVED.labels(name)
+    for kind in kinds:
+        _sink(name, kind)
+
+
+def _sink(name: str, kind: str) -> None:
+    m.CONNECTOR_SENT.labels(name, kind)
+    m.CONNECTOR_DEAD.labels(name, kind, "")
+    m.CONNECTOR_DELIVERY_SECONDS.labels(name, kind)
+    m.CONNECTOR_OLDEST_UNDELIVERED.labels(name, kind)
+    for gauge in (m.CONNECTOR_IN_FLIGHT, m.CONNECTOR_PARKED, m.CONNECTOR_LAG_SECONDS):
+        gauge.labels(name)
+
+
+def gateway(records: Iterable[str], problems: Iterable[str]) -> None:
+    """Announce what the gateway keeps: the records it accepts, and the problems it answers with."""
+    for record in records:
+        m.ACCEPTED.labels(record)
+        m.ACCEPT_SECONDS.labels(record)
+    for problem in problems:
+        m.REFUSED.labels(problem)
+
+
+def streams(stages: Iterable[str], destinations: Iterable[str]) -> None:
+    """Announce what the agents keep: a dead-letter count a stage, levels and age of alerts a destination."""
+    for stage in stages:
+        m.DEAD_LETTERS.labels(stage, "")
+    for destination in destinations:
+        m.UNDELIVERED_ALERT_SECONDS.labels(destination)
+        m.ROUTED.labels(destination, "ALERT", "NEW")
+        for level in m.LEVELS:
+            m.ALERT_LEVELS.labels(destination, level)

@@ -1,0 +1,113 @@
+"""What a role knows of its own health, as pure state: time is passed in, nothing is asked over the network.
+
+Alive: nothing is broken beyond repair and every watched task has lately shown itself; else restart the process.
+Ready: started, and every required dependency answers; else send it no work. A connector that is down is shown, and
+does not make its role unready: the other destinations go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Yes, or no with a constant reason for each part that says no."""
+
+    ok: bool
+    reasons: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A dependency or connector as it last reported."""
+
+    ok: bool
+    status: str
+    reason: str
+    required: bool
+
+
+@dataclass(slots=True)
+class _Watch:
+    within_seconds: float
+    seen_at: float
+
+
+class Health:
+    """Keep the health of one role. Not for several threads at once."""
+
+    def __init__(self, role: str, requires: Iterable[str] = ()) -> None:
+        self.role = role
+        self._parts = {name: Part(ok=False, status="", reason="not seen yet", required=True) for name in requires}
+        self._watches: dict[str, _Watch] = {}
+        self._broken = ""
+        self._started = False
+        self._stopping = False
+
+    def report(self, name: str, *, ok: bool, reason: str = "", status: str = "") -> None:
+        """Take what a dependency or connector says of itself; `reason` is constant text without values."""
+        required = name in self._parts and self._parts[name].required
+        self._parts[name] = Part(ok, status, reason, required)
+
+    def started(self) -> None:
+        """Take note that starting is over."""
+        self._started = True
+
+    def stopping(self) -> None:
+        """Take note that the role drains: alive, no longer ready."""
+        self._stopping = True
+
+    def broken(self, reason: str) -> None:
+        """Take note of what only a restart can mend."""
+        self._broken = reason
+
+    def watch(self, task: str, within_seconds: float, now: float) -> None:
+        """Expect `beat(task)` at least every `within_seconds` from `now` on (monotonic seconds)."""
+        self._watches[task] = _Watch(within_seconds, now)
+
+    def unwatch(self, task: str) -> None:
+        """Expect nothing of `task` any more."""
+        self._watches.pop(task, None)
+
+    def beat(self, task: str, now: float) -> None:
+        """Take note that a watched task is moving."""
+        self._watches[task].seen_at = now
+
+    def live(self, now: float) -> Verdict:
+        """Say whether the process should be left alone."""
+        reasons = {"role": self._broken} if self._broken else {}
+        for task, watch in self._watches.items():
+            if now - watch.seen_at > watch.within_seconds:
+                reasons[task] = f"not seen for more than {watch.within_seconds:g} s"
+        return Verdict(not reasons, reasons)
+
+    def ready(self, now: float) -> Verdict:
+        """Say whether the role can do its work."""
+        reasons = dict(self.live(now).reasons)
+        if not self._started:
+            reasons["role"] = "starting"
+        elif self._stopping:
+            reasons["role"] = "stopping"
+        reasons |= {name: part.reason for name, part in self._parts.items() if part.required and not part.ok}
+        return Verdict(not reasons, reasons)
+
+    def startup(self) -> Verdict:
+        """Say whether starting is over."""
+        return Verdict(self._started, {} if self._started else {"role": "starting"})
+
+    def document(self, now: float) -> dict[str, Any]:
+        """Give everything, for a person at 3 a.m."""
+        return {
+            "role": self.role,
+            "live": self.live(now).ok,
+            "ready": self.ready(now).ok,
+            "started": self._started,
+            "reasons": self.ready(now).reasons,
+            "parts": {
+                name: {"ok": part.ok, "status": part.status, "reason": part.reason, "required": part.required}
+                for name, part in sorted(self._parts.items())
+            },
+        }

@@ -1,0 +1,59 @@
+"""W3C Trace Context: one trace from the device's request to the last receipt, carried as `traceparent` in headers."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass, replace
+
+_FORM = re.compile(r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<parent>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})")
+_LONGEST = 128
+
+
+@dataclass(frozen=True, slots=True)
+class TraceParent:
+    """A place in a trace (W3C Trace Context, "traceparent Header"): `str()` gives the header."""
+
+    trace_id: str
+    parent_id: str
+    sampled: bool = True
+
+    def __str__(self) -> str:
+        return f"00-{self.trace_id}-{self.parent_id}-{self.sampled:02x}"
+
+    def child(self) -> TraceParent:
+        """Give the next place in the same trace."""
+        return replace(self, parent_id=secrets.token_hex(8))
+
+
+def new_trace(*, sampled: bool = True) -> TraceParent:
+    """Begin a trace."""
+    return TraceParent(secrets.token_hex(16), secrets.token_hex(8), sampled)
+
+
+def parse(header: str) -> TraceParent:
+    """Read a `traceparent` header; later versions may hold more behind the flags.
+
+    Raises:
+        ValueError: it is none; begin a new trace.
+    """
+    found = _FORM.match(header[:_LONGEST].strip())
+    if found is None or found["version"] == "ff" or not _ends_well(header.strip(), found):
+        raise ValueError("not a traceparent")
+    if not int(found["trace"], 16) or not int(found["parent"], 16):
+        raise ValueError("a traceparent of zeros")
+    return TraceParent(found["trace"], found["parent"], bool(int(found["flags"], 16) & 1))
+
+
+def _ends_well(header: str, found: re.Match[str]) -> bool:
+    rest = header[found.end() :]
+    return not rest or (found["version"] != "00" and rest.startswith("-"))
+
+
+def continued(header: str | bytes | None) -> TraceParent:
+    """Give the next place in the trace that `header` names, or begin one where it names none."""
+    text = header.decode("ascii", "replace") if isinstance(header, bytes) else header or ""
+    try:
+        return parse(text).child()
+    except ValueError:
+        return new_trace()
