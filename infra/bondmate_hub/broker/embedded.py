@@ -47,7 +47,7 @@ class EmbeddedBroker:
     """Run noida-db's Kafka listener as a child process; a `Broker` and a context manager."""
 
     durable = False
-    limits = LogLimits(retention_ms=600_000, segment_ms=15_000, segment_bytes=4 << 20)
+    limits = LogLimits(retention_ms=180_000, positions_retention_ms=20_000, segment_ms=5_000, segment_bytes=1 << 20)
 
     def __init__(self, config: EmbeddedConfig) -> None:
         self._config = config
