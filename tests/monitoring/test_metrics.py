@@ -1,0 +1,94 @@
+"""Every metric, its name and its labels are a closed set; no label can hold a person, a device or a place."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from bondmate_connectors.contract import Status
+from bondmate_monitoring import announce, metrics
+from bondmate_schemas.enums import DeliveryKind, Level
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics import MetricWrapperBase
+
+LABELS = {
+    "connector_received_events": ("connector",),
+    "connector_sent_events": ("connector", "kind"),
+    "connector_errors": ("connector", "stage", "code"),
+    "connector_dead_lettered_events": ("connector", "kind", "code"),
+    "connector_in_flight": ("connector",),
+    "connector_parked_keys": ("connector",),
+    "connector_delivery_seconds": ("connector", "kind"),
+    "connector_status": ("connector", "status"),
+    "connector_oldest_undelivered_seconds": ("connector", "kind"),
+    "connector_lag_seconds": ("connector",),
+    "hub_accepted_events": ("record",),
+    "hub_refused_requests": ("problem",),
+    "hub_accept_seconds": ("record",),
+    "hub_devices_connected": (),
+    "hub_agent_events": ("agent", "outcome"),
+    "hub_agent_seconds": ("agent",),
+    "hub_dead_letters": ("stage", "code"),
+    "hub_routed_deliveries": ("destination", "kind", "reason"),
+    "hub_unrouted_events": ("record", "why"),
+    "hub_alert_levels": ("destination", "level"),
+    "hub_alert_level_seconds": ("destination", "level"),
+    "hub_open_alerts": ("status",),
+    "hub_oldest_undelivered_alert_seconds": ("destination",),
+    "hub_lane_fixes": ("outcome",),
+    "hub_lane_batch_seconds": (),
+    "hub_role_info": ("role",),
+    "hub_role_restarts": ("role",),
+}
+METRICS = [value for value in vars(metrics).values() if isinstance(value, MetricWrapperBase)]
+
+
+def test_the_metrics_and_their_labels_are_exactly_these() -> None:
+    assert LABELS == {metric._name: metric._labelnames for metric in METRICS}
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric._name)
+def test_a_name_says_its_owner_and_its_unit(metric: MetricWrapperBase) -> None:
+    assert re.fullmatch(r"(hub|connector)(_[a-z]+)+", metric._name)
+    assert metric._documentation.endswith(".")
+    assert isinstance(metric, Counter | Gauge | Histogram)
+    if isinstance(metric, Histogram):
+        assert metric._name.endswith("_seconds")
+
+
+def test_the_closed_label_values_are_those_of_the_schemas_and_the_contract() -> None:
+    assert set(metrics.KINDS) == {kind.value for kind in DeliveryKind}
+    assert set(metrics.LEVELS) == {level.value for level in Level} - {"UNKNOWN"}
+    assert set(metrics.STATUSES) == {status.value for status in Status}
+
+
+def test_a_role_shows_zeros_before_anything_happens() -> None:
+    announce.role("test-role")
+    announce.supervised(["test-role"])
+    announce.connector("test-sink", kinds=["ALERT", "LOCATION"], source=True)
+    announce.gateway(["DeviceAlert"], ["bad-token"])
+    announce.streams(["alerts"], ["test-sink"])
+
+    shown = generate_latest(_registry()).decode()
+
+    for line in (
+        'hub_role_info{role="test-role"} 1.0',
+        'hub_role_restarts_total{role="test-role"} 0.0',
+        'connector_status{connector="test-sink",status="OK"} 0.0',
+        'connector_dead_lettered_events_total{code="",connector="test-sink",kind="ALERT"} 0.0',
+        'connector_delivery_seconds_count{connector="test-sink",kind="LOCATION"} 0.0',
+        'connector_received_events_total{connector="test-sink"} 0.0',
+        'hub_accepted_events_total{record="DeviceAlert"} 0.0',
+        'hub_refused_requests_total{problem="bad-token"} 0.0',
+        'hub_dead_letters_total{code="",stage="alerts"} 0.0',
+        'hub_oldest_undelivered_alert_seconds{destination="test-sink"} 0.0',
+        'hub_alert_levels_total{destination="test-sink",level="ACKNOWLEDGED"} 0.0',
+    ):
+        assert line in shown.splitlines()
+
+
+def _registry() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    for metric in METRICS:
+        registry.register(metric)
+    return registry
