@@ -268,11 +268,11 @@ def register_schemas(
     Raises:
         ProvisioningError: the registry does not answer, or refuses a schema; the message names subject and fault.
     """
-    client = SchemaRegistryClient({"url": registry_url})
     records = {topic.record for topic in wanted if topic.record}
     subjects = {record_subject(record): record for record in sorted(records)}
     subjects |= {f"{topic.name}-value": topic.record for topic in wanted if topic.record}
-    return [_register(client, subject, schema_text(record)) for subject, record in subjects.items()]
+    with SchemaRegistryClient({"url": registry_url}) as client:
+        return [_register(client, subject, schema_text(record)) for subject, record in subjects.items()]
 
 
 def _register(client: SchemaRegistryClient, subject: str, text: str) -> Registration:

@@ -1,0 +1,52 @@
+"""The command `hub`: exit 0 done, 1 found something, 2 usage or settings.
+
+Every command has `--help` with an example, and `--json` where it prints. A command imports what it needs when it runs, so
+that each process of a role holds only its own libraries.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from bondmate_hub.cli import connectors, demo, devices, docs, doctor, roles, routes, schemas, topics, translate
+
+app = typer.Typer(
+    name="hub",
+    help="BondMate integration hub: from officers' devices to every control room that must know, and back.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo")(demo.demo)
+app.command("run")(roles.run)
+app.command("translate")(translate.translate)
+app.command("lint")(routes.lint)
+app.command("check")(connectors.check)
+app.command("doctor")(doctor.doctor)
+app.command("docs")(docs.docs)
+for name, group in {
+    "route": routes.app,
+    "topics": topics.app,
+    "schemas": schemas.app,
+    "devices": devices.app,
+    "connectors": connectors.app,
+}.items():
+    app.add_typer(group, name=name)
+
+
+def main() -> None:
+    """Run the command line; wrong settings and absent programs are told in words, not in traces."""
+    from bondmate_hub.broker import BrokerError
+    from bondmate_hub.settings import SettingsError
+
+    try:
+        app()
+    except SettingsError as error:
+        print("\n".join(error.problems), file=sys.stderr)
+        sys.exit(2)
+    except BrokerError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)

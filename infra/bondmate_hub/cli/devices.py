@@ -1,0 +1,59 @@
+"""`hub devices`: enrol a device, revoke its token, list what is enrolled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bondmate_hub.cli.options import Json, show
+
+app = typer.Typer(help="Devices and their tokens.", no_args_is_help=True)
+File = Annotated[Path, typer.Option("--file", "-f", envvar="BONDMATE_DEVICES", help="The device file.")]
+
+
+@app.command()
+def enrol(
+    device_id: Annotated[str, typer.Argument(help="The device.")],
+    file: File,
+    agency: Annotated[str, typer.Option(help="Owning agency.")],
+    profile: Annotated[str, typer.Option(help="Profile in the device file.")] = "default",
+    mode: Annotated[str, typer.Option(help="ACTUAL, EXERCISE, TEST or SYSTEM.")] = "TEST",
+    officer_ref: Annotated[str | None, typer.Option(help="Pseudonymous officer.")] = None,
+    unit: Annotated[str | None, typer.Option(help="Unit.")] = None,
+    callsign: Annotated[str | None, typer.Option(help="Radio callsign.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Enrol a device and print its token, once: the file keeps only its hash.
+
+    Example: hub devices enrol bm-0001 --file devices.yaml --agency pd-north --mode ACTUAL
+    """
+    from bondmate_connectors.platforms.device_http.devices import enrol as enrolled
+
+    token = enrolled(file, device_id, agency=agency, profile=profile, mode=mode, officer_ref=officer_ref, unit=unit,
+                     callsign=callsign)  # fmt: skip
+    show({"device_id": device_id, "token": token}, token, as_json=as_json)
+
+
+@app.command()
+def revoke(device_id: Annotated[str, typer.Argument(help="The device.")], file: File) -> None:
+    """Revoke every token of a device; gateways refuse it within a minute.
+
+    Example: hub devices revoke bm-0001 --file devices.yaml
+    """
+    from bondmate_connectors.platforms.device_http.devices import revoke as revoked
+
+    revoked(file, device_id)
+
+
+@app.command("list")
+def list_(file: File, as_json: Json = False) -> None:
+    """List the enrolled devices; never their tokens.
+
+    Example: hub devices list --file devices.yaml --json
+    """
+    from bondmate_connectors.platforms.device_http.devices import list_devices
+
+    for device in list_devices(file):
+        show(device, "  ".join(str(value) for value in device.values()), as_json=as_json)

@@ -1,0 +1,21 @@
+"""`hub doctor`: is everything there that this hub needs?"""
+
+from __future__ import annotations
+
+import sys
+
+from bondmate_hub.cli.options import Config, Json, show
+
+
+def doctor(config: Config = None, as_json: Json = False) -> None:
+    """Check settings, broker, registry, topics, schemas and connectors, and tell the mend of each fault.
+
+    Example: hub doctor --config hub.yaml
+    """
+    from bondmate_hub.doctor import examine
+    from bondmate_hub.settings import load
+
+    findings = examine(load(config))
+    for finding in findings:
+        show({"check": finding.check, "ok": finding.ok, "mend": finding.mend}, str(finding), as_json=as_json)
+    sys.exit(0 if all(finding.ok for finding in findings) else 1)

@@ -1,0 +1,31 @@
+"""`hub run`: run roles of the hub."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bondmate_hub.cli.options import Config
+
+
+def run(
+    roles: Annotated[list[str], typer.Argument(help="broker, registry, gateway, streams, lane, runner, or all.")],
+    config: Config = None,
+) -> None:
+    """Run roles until SIGTERM. Several roles, or `all`, run as children and are started again when they die.
+
+    Example: hub run gateway runner --config hub.yaml
+    """
+    from bondmate_hub.roles import ROLES, run_role, run_supervised
+    from bondmate_hub.settings import load
+
+    unknown = sorted({*roles} - {*ROLES, "all"})
+    if unknown:
+        raise typer.BadParameter(f"no such role: {', '.join(unknown)}; there are {', '.join(ROLES)} and all")
+    settings = load(config)
+    wanted = list(ROLES) if "all" in roles else roles
+    if len(wanted) == 1:
+        run_role(wanted[0], settings)
+    else:
+        run_supervised(wanted, settings, config)

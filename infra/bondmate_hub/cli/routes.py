@@ -1,0 +1,72 @@
+"""`hub route explain` and `hub lint`: why an event goes where it goes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bondmate_hub.cli.options import Config, Json, show
+
+app = typer.Typer(help="Routes and agreements.", no_args_is_help=True)
+
+
+@app.command()
+def explain(
+    event: Annotated[Path, typer.Argument(help="A canonical event, JSON, as `hub translate --json` prints it.")],
+    record: Annotated[str, typer.Option(help="Its record: DeviceAlert, IncidentEvent, DeviceMessage, …")],
+    routes: Annotated[Path | None, typer.Option(help="File of routes; default: the one in the settings.")] = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Tell, rule by rule, why an event goes to a destination or does not, and what the destination would see.
+
+    Example: hub route explain alert.json --record DeviceAlert --routes routes.yaml
+    """
+    from bondmate_schemas.codec import RECORDS
+    from bondmate_streams.logic.routing import explain as explained
+    from pydantic import ValidationError
+
+    if record not in RECORDS:
+        raise typer.BadParameter(f"--record: one of {', '.join(RECORDS)}")
+    try:
+        parsed = RECORDS[record].model_validate(json.loads(event.read_text(encoding="utf-8")))
+    except (ValidationError, ValueError) as error:
+        place = error.errors(include_input=False)[0]["loc"] if isinstance(error, ValidationError) else "not JSON"
+        raise typer.BadParameter(f"{event}: not a {record}: {place}") from None
+    for line in explained(parsed, _routes(routes, config)):
+        show(line.as_json(), str(line), as_json=as_json)
+
+
+def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help="File of routes.")] = None) -> None:
+    """Check settings, routes and agreements without starting anything; exit 1 when something is found.
+
+    Example: hub lint --config hub.yaml
+    """
+    from bondmate_streams.logic.routing import lint as findings
+
+    from bondmate_hub.roles import instances
+    from bondmate_hub.settings import load
+
+    table = _routes(routes, config)
+    known = [instance.name for instance in instances(load(config))] if config else None
+    found = findings(table, known)
+    for finding in found:
+        print(finding)
+    sys.exit(1 if found else 0)
+
+
+def _routes(path: Path | None, config: Path | None):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    from bondmate_streams.logic.routing import load_routes
+
+    from bondmate_hub.settings import SettingsError, load
+
+    if path is None:
+        settings = load(config)
+        if settings.streams is None:
+            raise SettingsError(["streams: required: name the file of routes in `streams.routes`, or give --routes"])
+        path = settings.streams.routes
+    return load_routes(path)

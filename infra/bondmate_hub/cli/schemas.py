@@ -1,0 +1,43 @@
+"""`hub schemas`: the compatibility gate."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from bondmate_hub.cli.options import Json, show
+
+app = typer.Typer(help="Schemas and their released versions.", no_args_is_help=True)
+
+
+@app.command()
+def check(as_json: Json = False) -> None:
+    """Compare every schema with all its released versions, FULL_TRANSITIVE; exit 1 when one breaks another.
+
+    Example: hub schemas check
+    """
+    from dataclasses import asdict
+
+    from bondmate_schemas.gate import check as findings
+
+    found = findings()
+    for finding in found:
+        show(asdict(finding), str(finding), as_json=as_json)
+    if not found and not as_json:
+        print("every schema can read and be read by all its released versions")
+    sys.exit(1 if found else 0)
+
+
+@app.command()
+def release() -> None:
+    """Freeze every changed schema as its next released version.
+
+    Example: hub schemas release
+    """
+    from bondmate_schemas.codec import RECORDS
+    from bondmate_schemas.gate import release as freeze
+
+    for record in RECORDS:
+        if path := freeze(record):
+            print(path)

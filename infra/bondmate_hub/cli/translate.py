@@ -1,0 +1,54 @@
+"""`hub translate`: the integrator's microscope."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bondmate_hub.cli.options import Json
+
+
+def translate(
+    files: Annotated[list[Path], typer.Argument(help="Messages, one a file.")],
+    source: Annotated[str, typer.Option("--from", help="Format of the files: cap, cot, geojson.")],
+    target: Annotated[str | None, typer.Option("--to", help="Format to write the events in.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what the hub makes of messages: outcome, code, warnings, canonical events, and what a format loses.
+
+    A refused file is an outcome, not an error: exit 0 unless the call itself is wrong.
+
+    Example: hub translate alert.xml --from cap --to cot --json
+    """
+    from bondmate_connectors.translate import translate as translated
+
+    formats = _formats()
+    for name in (source, target):
+        if name is not None and name not in formats:
+            raise typer.BadParameter(f"no format of that name; there are {', '.join(sorted(formats))}")
+    missing = [str(path) for path in files if not path.is_file()]
+    if missing:
+        raise typer.BadParameter(f"no such file: {', '.join(missing)}")
+    for path in files:
+        outcome = translated(
+            str(path), path.read_bytes(), formats[source], formats.get(target or ""), datetime.now(UTC)
+        )
+        print(json.dumps(outcome, ensure_ascii=False, default=str) if as_json else _text(outcome))
+
+
+def _formats() -> dict[str, object]:
+    from importlib.metadata import entry_points
+
+    return {point.name: point.load() for point in entry_points(group="bondmate_hub.formats")}
+
+
+def _text(outcome: dict[str, object]) -> str:
+    lines = [f"{outcome['file']}: {outcome['outcome']} {outcome['code'] or ''}".rstrip()]
+    lines += [f"  warning {w['code']} at {w['path']}: {w['detail']}" for w in outcome["warnings"]]  # type: ignore[attr-defined]
+    lines += [f"  event {json.dumps(event, ensure_ascii=False, default=str)}" for event in outcome["events"]]  # type: ignore[attr-defined]
+    lines += [f"  lost {lost['path']}: {lost['why']}" for lost in outcome["lost"]]  # type: ignore[attr-defined]
+    return "\n".join([*lines, *(str(output) for output in outcome["outputs"])])  # type: ignore[attr-defined]

@@ -1,0 +1,1 @@
+"""`hub demo`: the whole hub on one machine, a simulated fleet, two control rooms, and an honest count of what arrived."""

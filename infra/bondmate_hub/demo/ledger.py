@@ -1,0 +1,164 @@
+"""What was accepted against what arrived: the far ends' own books, never the hub's receipts."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bondmate_hub.demo.fleet import Accepted
+
+TAK, CAP = "tak", "cap"
+_PREFIX, _ALERT_SUFFIX = "bondmate-", "-9-1-1"
+_PERCENTILES = (50, 95, 99)
+
+
+@dataclass(slots=True)
+class Seen:
+    """What one far end has of one event."""
+
+    first_at: float
+    times_new: int = 0
+    accepted: bool = False
+    acknowledged: bool = False
+    cancelled: bool = False
+
+
+@dataclass(slots=True)
+class Book:
+    """All that one far end wrote down: events by the hub's id, last fix by device, chat by sender."""
+
+    events: dict[str, Seen] = field(default_factory=dict)
+    fixes: Counter[str] = field(default_factory=Counter)
+    texts: Counter[str] = field(default_factory=Counter)
+
+    def seen(self, event_id: str, at: float) -> Seen:
+        """Give the entry of an event, made at its first sight."""
+        return self.events.setdefault(event_id, Seen(at))
+
+
+class Tail:
+    """The lines a file has got since the last look."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """Give the new whole lines; one that is still being written is left for the next time."""
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self._offset += len(line)
+                yield json.loads(line)
+
+
+class CapBook(Book):
+    """The CAP room's book: one line a document received, or an answer the hub took."""
+
+    def read(self, tail: Tail) -> None:
+        """Take in what is new."""
+        for line in tail.lines():
+            event_id, _, _ = line["identifier"].partition("_")
+            seen = self.seen(event_id, line["at"])
+            if line["what"] == "received" and line["msgType"] == "Alert":
+                seen.accepted = True
+                # The same identifier again is the repeat that at-least-once allows; the room made one record of it.
+                seen.times_new += 0 if line.get("repeated") else 1
+            elif line["what"] == "received" and line["msgType"] == "Cancel":
+                seen.cancelled = True
+            elif line["what"] == "acknowledged":
+                seen.acknowledged = True
+
+
+class TakBook(Book):
+    """The TAK operator's book: one line an event that the client's socket gave, one an answer typed."""
+
+    def read(self, tail: Tail) -> None:
+        """Take in what is new."""
+        for line in tail.lines():
+            uid = str(line["uid"])
+            if line.get("answers"):
+                self.seen(_event_of(str(line["answers"])), line["at"]).acknowledged = True
+            elif line.get("sender_uid"):
+                # A text stands for its event where no marker does; the same text twice is a duplicate one can see.
+                self.seen(_event_of(str(line["sender_uid"])), line["at"])
+                self.texts[uid] += 1
+            elif line["type"].startswith("a-f"):
+                self.fixes[uid] += 1
+            elif uid.startswith(_PREFIX):
+                seen = self.seen(_event_of(uid), line["at"])
+                seen.cancelled = seen.cancelled or line["type"] in {"b-a-o-can", "t-x-d-d"}
+
+
+def _event_of(uid: str) -> str:
+    return uid.removeprefix(_PREFIX).removesuffix(_ALERT_SUFFIX)
+
+
+def percentiles(seconds: Iterable[float]) -> dict[str, float]:
+    """Give p50, p95, p99 in milliseconds (nearest rank); empty when there is nothing to rank."""
+    ranked = sorted(seconds)
+    if not ranked:
+        return {}
+    return {f"p{p}": round(1000 * ranked[max(0, math.ceil(len(ranked) * p / 100) - 1)], 1) for p in _PERCENTILES}
+
+
+@dataclass(slots=True)
+class Count:
+    """One destination's figures, in events."""
+
+    delivered: int = 0
+    accepted: int = 0
+    acknowledged: int = 0
+    dead_lettered: int = 0
+
+
+def count(accepted: Iterable[Accepted], book: Book, dead: frozenset[str]) -> tuple[Count, list[Accepted]]:
+    """Count what of `accepted` a far end has, and name what it lacks and no dead-letter topic holds."""
+    figures, lost = Count(), []
+    for event in accepted:
+        seen = book.events.get(event.event_id)
+        if seen is not None:
+            figures.delivered += 1
+            figures.accepted += seen.accepted
+            figures.acknowledged += seen.acknowledged
+        elif event.event_id in dead:
+            figures.dead_lettered += 1
+        else:
+            lost.append(event)
+    return figures, lost
+
+
+def latencies(accepted: Iterable[Accepted], books: dict[str, Book]) -> dict[str, dict[str, float]]:
+    """Give the latencies of alerts from the device's POST to each hop, in milliseconds."""
+    alerts = [event for event in accepted if event.kind == "alert"]
+    found = {"post_to_accepted": percentiles(event.answered_at - event.posted_at for event in alerts)}
+    for name, book in books.items():
+        arrived = ((book.events.get(event.event_id), event) for event in alerts)
+        found[f"post_to_{name}"] = percentiles(seen.first_at - event.posted_at for seen, event in arrived if seen)
+    return found
+
+
+def duplicates(books: Iterable[Book]) -> int:
+    """Count what a far end got more than once as new: records made twice, texts said twice."""
+    total = 0
+    for book in books:
+        total += sum(max(0, seen.times_new - 1) for seen in book.events.values())
+        total += sum(times - 1 for times in book.texts.values())
+    return total
+
+
+def by_kind(accepted: Iterable[Accepted]) -> dict[str, list[Accepted]]:
+    """Sort accepted events by kind."""
+    found: dict[str, list[Accepted]] = defaultdict(list)
+    for event in accepted:
+        found[event.kind].append(event)
+    return found

@@ -1,0 +1,19 @@
+"""How much memory the demo's processes really hold: proportional set size, so that shared pages count once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def resident_mib(pids: Iterable[int]) -> dict[int, float]:
+    """Give the proportional set size of each process that still runs, in MiB (Linux `smaps_rollup`, else nothing)."""
+    found = {}
+    for pid in pids:
+        try:
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+        except OSError:
+            continue
+        kib = next((int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")), 0)
+        found[pid] = kib / 1024
+    return found

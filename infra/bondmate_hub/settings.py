@@ -1,0 +1,212 @@
+"""The hub's settings: one YAML file, the environment above it, secrets from files; all errors told at once.
+
+Precedence: environment (`BONDMATE__KAFKA__BOOTSTRAP=…`), file, default. `!file PATH` in the YAML stands for the text
+of a file, for secrets. Unknown keys are refused. An error names the setting, its place and what is allowed, never its
+value.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX = "BONDMATE__"
+
+
+class Section(BaseModel):
+    """Base of the sections: frozen, closed, silent about values."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class KafkaSection(Section):
+    """The broker and the schema registry."""
+
+    bootstrap: str = Field(default="127.0.0.1:9092", description="Addresses of the brokers, host:port, by commas.")
+    registry_url: str = Field(default="http://127.0.0.1:8081", description="Address of the schema registry.")
+    replication_factor: int = Field(default=1, ge=1, le=9, description="Copies of each topic; 3 in production.")
+    client: dict[str, str | int | float | bool] = Field(
+        default_factory=dict, description="Further librdkafka settings, such as security.protocol."
+    )
+
+
+class StreamsSection(Section):
+    """The stream processors."""
+
+    routes: Path = Field(default=Path("routes.yaml"), description="File of routes and agreements.")
+    pseudonym_secret: SecretStr = Field(description="Key of the pseudonyms; at least 16 characters.", min_length=16)
+
+
+class MonitoringSection(Section):
+    """What is served to operations staff."""
+
+    host: str = Field(default="127.0.0.1", description="Address that /metrics and /health listen on.")
+    ports: dict[str, int] = Field(default_factory=dict, description="Port of each role; a role without one takes any.")
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="Least level logged.")
+
+
+class RegistrySection(Section):
+    """The registry the hub serves itself (role `registry`)."""
+
+    host: str = Field(default="127.0.0.1", description="Address the registry listens on.")
+    port: int = Field(default=8081, ge=1, le=65535, description="Port the registry listens on.")
+
+
+class BrokerSection(Section):
+    """The embedded broker (role `broker`): for demos and quick tests."""
+
+    port: int = Field(default=9092, ge=1, le=65535, description="Loopback port the broker listens on.")
+
+
+class ConnectorEntry(Section):
+    """One instance of a connector: a destination, a source, or both."""
+
+    connector: str = Field(description="Name of the connector, as `hub connectors list` shows it.")
+    settings: dict[str, Any] = Field(default_factory=dict, description="Settings of that connector.")
+
+
+class Settings(BaseSettings):
+    """All settings of a hub."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        nested_model_default_partial_update=True,
+    )
+
+    instance: str = Field(
+        default="hub-1", pattern="^[a-z0-9-]+$", description="Identity of this hub in its consumer groups; keep it."
+    )
+    data_dir: Path = Field(default=Path("data"), description="Folder of tables, schemas and cursors.")
+    kafka: KafkaSection = KafkaSection()
+    streams: StreamsSection | None = None
+    monitoring: MonitoringSection = MonitoringSection()
+    registry: RegistrySection = RegistrySection()
+    broker: BrokerSection = BrokerSection()
+    connectors: dict[str, ConnectorEntry] = Field(default_factory=dict, description="Connectors by name.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  # the signature is pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the environment above the file, which comes in by the initialiser."""
+        return env_settings, init_settings
+
+
+class SettingsError(Exception):
+    """The settings are wrong: every error at once, a line each, `place: setting: what is allowed`."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def load(path: Path | None) -> Settings:
+    """Read the settings from a YAML file (None: defaults) and the environment.
+
+    Relative paths in the file are meant from the file's folder.
+
+    Raises:
+        SettingsError: show its lines to the person and exit with 2.
+    """
+    document = Document.read(path) if path else Document("settings", {}, {})
+    problems = list(_unknown_environment())
+    try:
+        settings = Settings(**document.values)
+    except ValidationError as error:
+        problems += [document.problem(item["loc"], item["msg"]) for item in error.errors(include_input=False)]
+        raise SettingsError(problems) from None
+    if problems:
+        raise SettingsError(problems)
+    return _from_folder(settings, path.parent if path else Path())
+
+
+def _from_folder(settings: Settings, folder: Path) -> Settings:
+    streams = settings.streams and settings.streams.model_copy(update={"routes": folder / settings.streams.routes})
+    return settings.model_copy(update={"data_dir": folder / settings.data_dir, "streams": streams})
+
+
+def _unknown_environment() -> Iterator[str]:
+    """Name every variable of ours that no setting reads: a typing error would otherwise be silent."""
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name.removeprefix(PREFIX).split("__")[0].lower() not in Settings.model_fields:
+            yield f"environment: {name}: no such setting; remove it or correct its name"
+
+
+class Document:
+    """A YAML file with the place of every value in it."""
+
+    def __init__(self, name: str, values: dict[str, Any], places: Mapping[tuple[str, ...], tuple[int, int]]) -> None:
+        self.name = name
+        self.values = values
+        self._places = places
+
+    @classmethod
+    def read(cls, path: Path) -> Document:
+        """Read `path`.
+
+        Raises:
+            SettingsError: it is not there, not YAML, or not a mapping.
+        """
+        try:
+            node = yaml.compose(path.read_text(encoding="utf-8"), _Loader)
+            values = _Loader("").construct_document(node) if node else {}
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError([f"{path}: cannot be read: {type(error).__name__}"]) from None
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+            raise SettingsError([f"{path}{place}: not YAML; mend the syntax here"]) from None
+        if not isinstance(values, dict):
+            raise SettingsError([f"{path}:1:1: the file must hold settings by name"])
+        return cls(str(path), values, dict(_places(node, ())))
+
+    def problem(self, loc: tuple[str | int, ...], message: str) -> str:
+        """Word an error at `loc`: file, line, column, setting, what is allowed."""
+        path = tuple(str(part) for part in loc)
+        setting = ".".join(path)
+        found = next((self._places[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self._places), None)
+        place = f"{self.name}:{found[0]}:{found[1]}" if found else self.name
+        return f"{place}: {setting}: {message} (or {PREFIX}{'__'.join(path).upper()} in the environment)"
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML with `!file PATH`."""
+
+
+def _file_tag(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
+    path = Path(str(loader.construct_scalar(node)))
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise yaml.constructor.ConstructorError(None, None, type(error).__name__, node.start_mark) from None
+
+
+_Loader.add_constructor("!file", _file_tag)
+
+
+def _places(node: yaml.Node | None, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], tuple[int, int]]]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            here = (*path, str(key.value))
+            yield here, (key.start_mark.line + 1, key.start_mark.column + 1)
+            yield from _places(value, here)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, item in enumerate(node.value):
+            here = (*path, str(number))
+            yield here, (item.start_mark.line + 1, item.start_mark.column + 1)
+            yield from _places(item, here)

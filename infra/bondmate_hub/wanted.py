@@ -1,0 +1,45 @@
+"""What this hub's settings ask of broker and registry, and making it so."""
+
+from __future__ import annotations
+
+from bondmate_schemas.catalogue import Topic, topics
+from bondmate_schemas.codec import schema_text
+from confluent_kafka.admin import AdminClient
+
+from bondmate_hub.broker import LogLimits
+from bondmate_hub.instances import instances
+from bondmate_hub.provisioning import Change, Registration, apply, diff, register_schemas
+from bondmate_hub.settings import Settings
+
+
+def wanted(settings: Settings) -> tuple[Topic, ...]:
+    """Give every topic of a hub with these settings."""
+    configured = instances(settings)
+    return topics(
+        destinations=[instance.name for instance in configured if instance.spec.is_sink],
+        sources=[instance.name for instance in configured if instance.spec.is_source],
+    )
+
+
+def plan(settings: Settings, limits: LogLimits | None = None) -> list[Change]:
+    """Tell what `carry_out` would change on the broker.
+
+    Raises:
+        ProvisioningError: the broker does not answer.
+    """
+    return diff(_admin(settings), wanted(settings), limits=limits, replication=settings.kafka.replication_factor)
+
+
+def carry_out(settings: Settings, limits: LogLimits | None = None) -> tuple[list[Change], list[Registration]]:
+    """Make topics and schemas what the catalogue says; a second call changes nothing.
+
+    Raises:
+        ProvisioningError: broker or registry does not answer or refuses; what was done stays, call again.
+    """
+    topics_wanted = wanted(settings)
+    changes = apply(_admin(settings), topics_wanted, limits=limits, replication=settings.kafka.replication_factor)
+    return changes, register_schemas(settings.kafka.registry_url, topics_wanted, schema_text)
+
+
+def _admin(settings: Settings) -> AdminClient:
+    return AdminClient({"bootstrap.servers": settings.kafka.bootstrap, **settings.kafka.client})
