@@ -26,6 +26,11 @@ AUDIT = "bondmate.audit"
 ALERT_CHANGES = "bondmate.streams.alert-changes"
 """Between the agents: alerts joined and correlated, by alert, so that they meet their receipts in one partition."""
 
+ALERT_STANDINGS = "bondmate.streams.alert-standings"
+"""Between the agents: alerts closed or opened anew, by device, so that they meet the device's next alert."""
+INCIDENT_RECEIPTS = "bondmate.streams.incident-receipts"
+"""Between the agents: receipts of incident events, by incident, so that they meet its state."""
+
 STREAMS_APP = "bondmate-streams"
 """faust's application id, the prefix of the topics faust makes for itself."""
 TABLES = ("devices", "alerts", "incidents")
@@ -68,6 +73,8 @@ _FIXED = (
           "compact,delete"),
     Topic(AUDIT, "writer", "AuditRecord", "What was disclosed to whom, and why; a hash chain a writer.", -1),
     Topic(ALERT_CHANGES, "event_id", "DeviceAlert", "Between the agents: alerts joined and correlated.", _DAY),
+    Topic(ALERT_STANDINGS, "device_id", "AlertState", "Between the agents: alerts closed or opened anew.", _DAY),
+    Topic(INCIDENT_RECEIPTS, "incident_id", "DeliveryReceipt", "Between the agents: receipts of incidents.", _DAY),
 )  # fmt: skip
 
 
@@ -93,7 +100,16 @@ def changelog_topic(table: str) -> str:
 
 def stages() -> tuple[str, ...]:
     """Name the stages of the hub that dead-letter by themselves, besides sources and destinations."""
-    return ("alerts", "incidents", "messages", "receipts", "locations", "alert-changes")
+    return (
+        "alerts",
+        "alert-changes",
+        "alert-standings",
+        "incidents",
+        "incident-receipts",
+        "messages",
+        "receipts",
+        "locations",
+    )
 
 
 def topics(destinations: Iterable[str] = (), sources: Iterable[str] = ()) -> tuple[Topic, ...]:
@@ -102,7 +118,7 @@ def topics(destinations: Iterable[str] = (), sources: Iterable[str] = ()) -> tup
     found = [*_FIXED, *_faust_topics()]
     for name in names:
         found.extend(_destination_topics(name))
-    found.extend(_dead_letters(dead_letter_topic(stage), 30 * _DAY) for stage in {*stages(), *names, *sources})
+    found.extend(_dead_letters(dead_letter_topic(stage), _kept(stage)) for stage in {*stages(), *names, *sources})
     return tuple(sorted({topic.name: topic for topic in found}.values(), key=lambda topic: topic.name))
 
 
@@ -116,6 +132,10 @@ def _destination_topics(name: str) -> Iterator[Topic]:
     yield Topic(locations_topic(name), "device_id", "Delivery", f"Positions that {name} may see.", _DAY)
     # A copy never outlives its source's class: positions stay a day.
     yield _dead_letters(dead_letter_topic(f"{name}.locations"), _DAY)
+
+
+def _kept(stage: str) -> int:
+    return _DAY if stage == "locations" else 30 * _DAY
 
 
 def _dead_letters(name: str, retention_ms: int) -> Topic:

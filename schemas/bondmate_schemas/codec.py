@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from bondmate_schemas import models
 from bondmate_schemas.models import Record
+from bondmate_schemas.strict import MOST_ITEMS, MalformedError, Walk, walker
 
 NAMESPACE = "eu.bondmate"
 AVRO_FOLDER = Path(__file__).parent / "avro"
@@ -35,9 +36,11 @@ RECORDS: dict[str, type[Record]] = {
         models.AuditRecord,
         models.AlertState,
         models.IncidentState,
+        models.DeviceMemory,
+        models.IncidentMemory,
     )
 }
-"""The records that stand on topics, by name."""
+"""The records that stand on topics and in the tables of the streams, by name."""
 
 _FRAME = struct.Struct(">bI")
 _MAGIC = 0
@@ -121,6 +124,7 @@ class Codec:
     def __init__(self, ids: SchemaIds) -> None:
         self._ids = ids
         self._writers: dict[int, Any] = {}
+        self._walks: dict[int, Walk] = {}
         self._same: dict[tuple[int, str], bool] = {}
         self._prefixes: dict[str, bytes] = {}
 
@@ -142,7 +146,8 @@ class Codec:
         """Give the record in `data`, resolved to today's schema of `kind`.
 
         Raises:
-            CodecError: `no_value`, `no_frame`, `unknown_schema`, `not_avro` or `invalid_record`; dead-letter the bytes.
+            CodecError: `no_value`, `no_frame`, `unknown_schema`, `unusable_schema`, `not_avro` or `invalid_record`;
+                dead-letter the bytes.
             SchemaUnavailableError: an id not seen before and the registry does not answer; park and try again.
         """
         if data is None:
@@ -150,7 +155,9 @@ class Codec:
         if len(data) <= _FRAME.size or data[0] != _MAGIC:
             raise CodecError("no_frame")
         _, schema_id = _FRAME.unpack_from(data)
-        values = self._read(data, self._writer(schema_id), self._reader(schema_id, kind.__name__))
+        writer = self._writer(schema_id)
+        _measure(data, self._walks[schema_id])
+        values = self._read(data, writer, self._reader(schema_id, kind.__name__))
         try:
             return kind.model_validate(values)
         except ValidationError as error:
@@ -158,7 +165,9 @@ class Codec:
 
     def _writer(self, schema_id: int) -> Any:
         if schema_id not in self._writers:
-            self._writers[schema_id] = parse_schema(json.loads(self._ids.schema_of(schema_id)))
+            parsed = _parsed(self._ids.schema_of(schema_id))
+            self._walks[schema_id] = _walk(parsed)
+            self._writers[schema_id] = parsed
         return self._writers[schema_id]
 
     def _reader(self, schema_id: int, record: str) -> Any:
@@ -177,9 +186,33 @@ class Codec:
                 fastavro.schema.SchemaParseException, fastavro.read.SchemaResolutionError):  # fmt: skip
             # `from None`: fastavro's texts quote the value.
             raise CodecError("not_avro") from None
-        if body.read(1):
-            raise CodecError("not_avro", "trailing bytes")
         return values
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return parse_schema(json.loads(text))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, fastavro.schema.SchemaParseException,
+            fastavro.schema.UnknownType):  # fmt: skip
+        # A registry holds JSON and Protobuf schemas too, and what others put there.
+        raise CodecError("unusable_schema") from None
+
+
+def _walk(parsed: Any) -> Walk:
+    try:
+        return walker(parsed)
+    except (MalformedError, RecursionError):
+        raise CodecError("unusable_schema") from None
+
+
+def _measure(data: bytes, walk: Walk) -> None:
+    """See that `data` is exactly one value of the schema before anything is built of it."""
+    try:
+        end = walk(data, _FRAME.size, [MOST_ITEMS])
+    except (MalformedError, IndexError):
+        raise CodecError("not_avro") from None
+    if end != len(data):
+        raise CodecError("not_avro", "trailing bytes")
 
 
 def _place(error: ValidationError) -> str:

@@ -355,3 +355,38 @@ class IncidentState(Record):
     closed: bool = False
     event_count: int = 1
     changed_at: UtcTime
+
+
+class SeenMessage(Record):
+    """A message of a device that was taken, by which a repeat is recognised."""
+
+    message_id: str
+    event_id: str
+    origin_message_id: str | None = None
+    content_digest: str | None = None
+
+
+class OpenAlert(Record):
+    """An alert of a device that nobody has closed yet."""
+
+    event_id: str
+    incident_id: str | None = None
+    kind: AlertKind = AlertKind.OTHER
+    press_count: PositiveCount = 1
+    merged_event_ids: tuple[str, ...] = ()
+
+
+class DeviceMemory(Record):
+    """What the streams remember of a device: the value of the table `devices`."""
+
+    device_id: str
+    seen: tuple[SeenMessage, ...] = ()
+    open_alerts: tuple[OpenAlert, ...] = ()
+
+
+class IncidentMemory(Record):
+    """What the streams remember of an incident: the value of the table `incidents`."""
+
+    state: IncidentState
+    seen: tuple[str, ...] = ()
+    told: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
