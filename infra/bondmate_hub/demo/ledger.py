@@ -26,6 +26,8 @@ class Seen:
     accepted: bool = False
     acknowledged: bool = False
     cancelled: bool = False
+    deliveries: Counter[str] = field(default_factory=Counter)
+    """How often each message about it came, by the hub's message id."""
 
 
 @dataclass(slots=True)

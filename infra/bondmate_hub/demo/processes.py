@@ -17,3 +17,14 @@ def resident_mib(pids: Iterable[int]) -> dict[int, float]:
         kib = next((int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")), 0)
         found[pid] = kib / 1024
     return found
+
+
+def tree(pid: int) -> list[int]:
+    """Give a process and all that it started, as long as they run."""
+    if not pid:
+        return []
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    except OSError:
+        return []
+    return [pid, *(grandchild for child in children for grandchild in tree(int(child)))]

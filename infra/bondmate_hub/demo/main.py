@@ -1,0 +1,302 @@
+"""Run the demo: start everything, make load, wait until the far ends have it all, count."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
+from bondmate_hub.demo import ledger
+from bondmate_hub.demo.capdir import CapFolder
+from bondmate_hub.demo.dead_letters import DeadLetters, read_dead_letters
+from bondmate_hub.demo.files import Files, write_files
+from bondmate_hub.demo.fleet import Fleet, Rates
+from bondmate_hub.demo.processes import resident_mib, tree
+from bondmate_hub.demo.show import Screen
+from bondmate_hub.demo.taky import TakyServer
+from bondmate_hub.registry.server import RegistryConfig, serving
+from bondmate_hub.settings import load
+from bondmate_hub.supervisor import Command, Supervisor, role_command
+from bondmate_hub.wanted import carry_out
+
+ROLES = ("streams", "lane", "gateway", "runner")
+_READY_SECONDS = 60.0
+_DRAIN_SECONDS = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the demo is asked to do."""
+
+    seconds: int
+    cap_dir: Path | None = None
+    devices: int = 2000
+    alerts_a_second: float = 50
+    positions_a_second: float = 500
+    keep: Path | None = None
+    metrics_targets: Path | None = None
+    quiet: bool = False
+
+
+@dataclass(slots=True)
+class Summary:
+    """What came of it; times in milliseconds, memory in MiB (PSS of all processes)."""
+
+    sent: dict[str, int]
+    destinations: dict[str, ledger.Count]
+    lost: int
+    dead_lettered: int
+    latency_ms: dict[str, dict[str, float]]
+    duplicates: int
+    first_alert_seconds: float
+    resident_mib: float
+    cap: dict[str, int] = field(default_factory=dict)
+    answers_at_devices: int = 0
+    restarts: dict[str, int] = field(default_factory=dict)
+    memory_by_process: dict[str, float] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the summary as the issue of its shape has it."""
+        return {
+            "sent": self.sent,
+            "lost": self.lost,
+            "destinations": {
+                name: {"delivered": c.delivered, "accepted": c.accepted, "acknowledged": c.acknowledged,
+                       "dead_lettered": c.dead_lettered}
+                for name, c in self.destinations.items()
+            },
+            "latency_ms": self.latency_ms,
+            "duplicates": self.duplicates,
+            "first_alert_seconds": round(self.first_alert_seconds, 1),
+            "resident_mib": round(self.resident_mib, 1),
+            "cap": self.cap,
+            "dead_lettered": self.dead_lettered,
+            "answers_at_devices": self.answers_at_devices,
+            "restarts": self.restarts,
+            "memory_mib": {name: round(size, 1) for name, size in self.memory_by_process.items()},
+        }  # fmt: skip
+
+
+class Running:
+    """Everything that runs, and the books of its far ends."""
+
+    def __init__(self, plan: Plan, files: Files, broker: EmbeddedBroker, fleet: Fleet) -> None:
+        self.plan = plan
+        self.files = files
+        self.broker = broker
+        self.fleet = fleet
+        self.supervisor = _supervisor(files)
+        self.taky_pid = 0
+        self.started_at = _process_start()
+        self.tak, self.cap = ledger.TakBook(), ledger.CapBook()
+        self._tak_tail, self._cap_tail = ledger.Tail(files.tak_book), ledger.Tail(files.cap_book)
+        self.peak_mib: dict[str, float] = {}
+
+    def look(self) -> None:
+        """Read what the far ends have written since the last look, and weigh the processes."""
+        self.tak.read(self._tak_tail)
+        self.cap.read(self._cap_tail)
+
+    def weigh(self) -> dict[str, float]:
+        """Give the memory of every process of the demo in MiB, by name."""
+        named = {"demo": [_own_pid()], "broker": tree(self.broker.pid), "taky": tree(self.taky_pid)}
+        named |= {name: tree(pid) for name, pid in self.supervisor.pids.items()}
+        return {name: sum(resident_mib(pids).values()) for name, pids in named.items() if pids}
+
+    def missing(self) -> int:
+        """Count accepted events that a destination which should have them has not."""
+        return sum(len(ledger.count(self.fleet.accepted, book, frozenset())[1]) for book in (self.tak, self.cap))
+
+    def unanswered(self) -> int:
+        """Count alerts the CAP room has and has not yet acknowledged."""
+        return sum(seen.accepted and not seen.acknowledged for seen in self.cap.events.values())
+
+
+async def run_demo(plan: Plan) -> Summary:
+    """Run it.
+
+    Raises:
+        BrokerError: the embedded broker is missing or did not start.
+    """
+    with _folder(plan.keep) as folder:
+        files = await asyncio.to_thread(write_files, folder, plan)
+        screen = Screen(plan)
+        async with _everything(plan, files, screen) as running:
+            return await _load_and_count(running, screen)
+
+
+async def _load_and_count(running: Running, screen: Screen) -> Summary:
+    folder = CapFolder(running.plan.cap_dir) if running.plan.cap_dir else None
+    watching = asyncio.create_task(_watch(running, screen))
+    screen.say("load", f"{running.plan.devices} devices make load for {running.plan.seconds} s, all EXERCISE")
+    await running.fleet.run(running.plan.seconds)
+    weights = await asyncio.to_thread(running.weigh)
+    screen.say("drain", "load ended; waiting until the far ends have everything")
+    await _until(lambda: not running.missing() and not running.unanswered(), _DRAIN_SECONDS, running.look)
+    if folder:
+        await _until(lambda: folder.arrived(running.tak), _DRAIN_SECONDS, running.look)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    dead = await asyncio.to_thread(read_dead_letters, running.broker.bootstrap)
+    summary = _summary(running, dead, folder, weights)
+    screen.summary(summary)
+    return summary
+
+
+def _summary(running: Running, dead: DeadLetters, folder: CapFolder | None, weights: dict[str, float]) -> Summary:
+    books: dict[str, ledger.Book] = {ledger.TAK: running.tak, ledger.CAP: running.cap}
+    counted = {name: ledger.count(running.fleet.accepted, book, dead.events(name)) for name, book in books.items()}
+    lost = sum(len(missing) for _, missing in counted.values()) + len(_lost_positions(running))
+    first = min((seen.first_at for seen in running.tak.events.values()), default=float("inf"))
+    return Summary(
+        sent=dict(running.fleet.counts),
+        destinations={name: figures for name, (figures, _) in counted.items()},
+        lost=lost + (folder.lost(running.tak, dead) if folder else 0),
+        dead_lettered=dead.total,
+        latency_ms=ledger.latencies(running.fleet.accepted, books),
+        duplicates=ledger.duplicates(books.values()),
+        first_alert_seconds=first - running.started_at,
+        resident_mib=sum(weights.values()),
+        cap=folder.outcomes(running.tak, dead) if folder else {},
+        answers_at_devices=len(running.fleet.answers_at_devices),
+        restarts=running.supervisor.restarts,
+        memory_by_process=weights,
+    )
+
+
+def _lost_positions(running: Running) -> list[str]:
+    """Name the devices of whose accepted positions the TAK client has none: a newer fix may stand for an older one."""
+    return [
+        device for device in running.fleet.last_fix if running.tak.last_fix.get(device, 0) < running.fleet.last_fix[device]
+    ]
+
+
+async def _watch(running: Running, screen: Screen) -> None:
+    while True:
+        await asyncio.sleep(1)
+        await asyncio.to_thread(running.look)
+        screen.update(running)
+
+
+async def _until(condition: Callable[[], bool], seconds: float, look: Callable[[], None]) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        await asyncio.to_thread(look)
+        if condition():
+            return
+        await asyncio.sleep(0.5)
+
+
+@contextlib.asynccontextmanager
+async def _everything(plan: Plan, files: Files, screen: Screen) -> AsyncIterator[Running]:
+    """Start broker, registry, roles and far ends in order; end them in the other."""
+    stop = asyncio.Event()
+    async with contextlib.AsyncExitStack() as stack:
+        for name in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(name, _interrupt, asyncio.current_task())
+        screen.say("broker", "embedded broker and schema registry start")
+        broker = EmbeddedBroker(EmbeddedConfig(data_dir=files.folder / "broker", port=files.broker_port))
+        await asyncio.to_thread(broker.start)
+        stack.push_async_callback(asyncio.to_thread, broker.stop)
+        config = RegistryConfig(data_dir=files.folder / "registry", port=files.registry_port)
+        await stack.enter_async_context(serving(config))
+        await asyncio.to_thread(carry_out, load(files.config), broker.limits)
+        screen.say("rooms", "a TAK server with an operator, and a CAP control room open")
+        taky = await asyncio.to_thread(stack.enter_context, TakyServer(files.folder / "taky", port=files.taky_port))
+        running = Running(plan, files, broker, Fleet(files.gateway_url, files.tokens, _rates(plan)))
+        running.taky_pid = taky.pid
+        supervised = asyncio.create_task(running.supervisor.run(stop))
+        stack.push_async_callback(_end, supervised, stop)
+        screen.say("roles", f"{', '.join(ROLES)} start")
+        await _ready(files, running)
+        if plan.metrics_targets:
+            plan.metrics_targets.write_text(json.dumps(files.scrape_targets()), encoding="utf-8")
+        yield running
+
+
+def _interrupt(task: asyncio.Task[Any] | None) -> None:
+    if task:
+        task.cancel()
+
+
+async def _end(supervised: asyncio.Task[None], stop: asyncio.Event) -> None:
+    stop.set()
+    await supervised
+
+
+async def _ready(files: Files, running: Running) -> None:
+    """Wait until every role says it is ready."""
+    end = time.monotonic() + _READY_SECONDS
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
+        waiting = dict(files.role_ports)
+        while waiting and time.monotonic() < end:
+            for role, port in list(waiting.items()):
+                if await _is_ready(session, port):
+                    del waiting[role]
+            await asyncio.sleep(0.1)
+    if waiting:
+        raise TimeoutError(f"not ready within {_READY_SECONDS:g} s: {', '.join(waiting)}; logs in {files.logs}")
+
+
+async def _is_ready(session: aiohttp.ClientSession, port: int) -> bool:
+    try:
+        async with session.get(f"http://127.0.0.1:{port}/readyz") as response:
+            return response.status == 200  # noqa: PLR2004
+    except (aiohttp.ClientError, TimeoutError):
+        return False
+
+
+def _supervisor(files: Files) -> Supervisor:
+    rooms = [
+        Command("tak_room", (sys.executable, "-m", "bondmate_hub.demo.tak_room", "--host", "127.0.0.1", "--port",
+                             str(files.taky_port), "--out", str(files.tak_book), "--answer")),
+        Command("cap_room", (sys.executable, "-m", "bondmate_hub.demo.cap_room", "--port", str(files.cap_room_port),
+                             "--hub", files.cap_back_url, "--secret-file", str(files.cap_secret), "--out",
+                             str(files.cap_book))),
+    ]  # fmt: skip
+    return Supervisor([*rooms, *(role_command(role, files.config) for role in ROLES)], files.logs)
+
+
+def _rates(plan: Plan) -> Rates:
+    return Rates(alerts=plan.alerts_a_second, positions=plan.positions_a_second)
+
+
+@contextlib.contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    """Give a folder that goes away afterwards, or the one to keep."""
+    if keep:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep.resolve()
+        return
+    folder = Path(tempfile.mkdtemp(prefix="bondmate-demo-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _own_pid() -> int:
+    import os  # noqa: PLC0415
+
+    return os.getpid()
+
+
+def _process_start() -> float:
+    """Give when this process was started, epoch seconds: the command's first moment, imports included."""
+    ticks = int(Path("/proc/self/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[19])
+    boot = next(line for line in Path("/proc/stat").read_text(encoding="ascii").splitlines() if line.startswith("btime"))
+    import os  # noqa: PLC0415
+
+    return int(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")

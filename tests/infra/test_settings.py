@@ -1,0 +1,87 @@
+"""Settings: all errors at once, with place and setting, never with the value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from bondmate_hub.settings import SettingsError, load
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    def write(text: str) -> Path:
+        path = tmp_path / "hub.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_every_error_is_told_at_once_with_its_place_and_never_the_value(write):
+    path = write("""\
+instance: hub-1
+kafka:
+  bootstrap: 127.0.0.1:9092
+  replication_factor: 77
+streams:
+  pseudonym_secret: tooshort
+colour: s3cret-value
+""")
+
+    with pytest.raises(SettingsError) as caught:
+        load(path)
+
+    lines = "\n".join(caught.value.problems)
+    assert len(caught.value.problems) == 3
+    assert f"{path}:4:3: kafka.replication_factor" in lines
+    assert f"{path}:6:3: streams.pseudonym_secret" in lines
+    assert f"{path}:7:1: colour" in lines
+    assert "77" not in lines
+    assert "tooshort" not in lines
+    assert "s3cret-value" not in lines
+
+
+def test_the_environment_stands_above_the_file(write, monkeypatch):
+    monkeypatch.setenv("BONDMATE__KAFKA__BOOTSTRAP", "broker:1")
+
+    settings = load(write("kafka: {bootstrap: 'file:1', registry_url: 'http://r'}"))
+
+    assert settings.kafka.bootstrap == "broker:1"
+    assert settings.kafka.registry_url == "http://r"
+
+
+def test_a_misspelt_variable_is_named(write, monkeypatch):
+    monkeypatch.setenv("BONDMATE__KAFKAA__BOOTSTRAP", "broker:1")
+
+    with pytest.raises(SettingsError, match="BONDMATE__KAFKAA__BOOTSTRAP"):
+        load(write("{}"))
+
+
+def test_a_secret_comes_from_a_file_and_a_missing_one_is_told_with_its_place(write, tmp_path):
+    secret = tmp_path / "secret"
+    path = write(f"streams:\n  pseudonym_secret: !file {secret}\n")
+
+    with pytest.raises(SettingsError, match=r":2:21: "):
+        load(path)
+
+    secret.write_text("0123456789abcdef\n", encoding="utf-8")
+    settings = load(path)
+    assert settings.streams is not None
+    assert settings.streams.pseudonym_secret.get_secret_value() == "0123456789abcdef"
+    assert "0123456789abcdef" not in repr(settings)
+
+
+def test_broken_yaml_is_told_with_line_and_column(write):
+    with pytest.raises(SettingsError, match=r"hub.yaml:3:1: not YAML"):
+        load(write("kafka:\n  bootstrap: [\n"))
+
+
+def test_relative_paths_are_meant_from_the_file(write):
+    path = write("streams: {pseudonym_secret: 0123456789abcdef}\ndata_dir: d\n")
+
+    settings = load(path)
+
+    assert settings.streams is not None
+    assert settings.streams.routes == path.parent / "routes.yaml"
+    assert settings.data_dir == path.parent / "d"
