@@ -1,0 +1,74 @@
+"""`hub doctor`: everything this hub needs, looked at once, each fault with its mend. It changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from bondmate_schemas.codec import RECORDS, SchemaUnavailableError
+from bondmate_schemas.kafka import RegistrySchemaIds
+from bondmate_streams.logic.routing import RoutesError, load_routes
+
+from bondmate_hub.instances import check_connectors, instances
+from bondmate_hub.provisioning import ProvisioningError
+from bondmate_hub.settings import Settings, SettingsError
+from bondmate_hub.wanted import plan
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One look: what was looked at, whether it is well, and what to do when not."""
+
+    check: str
+    ok: bool
+    mend: str = ""
+
+    def __str__(self) -> str:
+        """Give it as a line."""
+        return f"ok    {self.check}" if self.ok else f"FAULT {self.check}: {self.mend}"
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at broker, topics, registry, schemas, routes and connectors."""
+    return [
+        *_look("settings of the connectors", lambda: _count(instances(settings))),
+        *_look("broker and topics", lambda: _topics(settings)),
+        *_look("registry and schemas", lambda: _schemas(settings)),
+        *_look("routes", lambda: _routes(settings)),
+        *(
+            Finding(f"connector {result['name']}", result["outcome"] == "ok", str(result["mend"]))
+            for result in asyncio.run(check_connectors(settings))
+        ),
+    ]
+
+
+def _look(name: str, look: Callable[[], str]) -> Iterator[Finding]:
+    try:
+        mend = look()
+    except (SettingsError, ProvisioningError, RoutesError, SchemaUnavailableError) as error:
+        mend = str(error)
+    yield Finding(name, not mend, mend)
+
+
+def _count(found: object) -> str:
+    return "" if found else "no connector is configured: add one under `connectors`"
+
+
+def _topics(settings: Settings) -> str:
+    changes = plan(settings)
+    return f"{len(changes)} topics or settings differ: run `hub topics apply`" if changes else ""
+
+
+def _schemas(settings: Settings) -> str:
+    ids = RegistrySchemaIds(settings.kafka.registry_url)
+    for record in RECORDS:
+        ids.id_of(record)
+    return ""
+
+
+def _routes(settings: Settings) -> str:
+    if settings.streams is None:
+        return "streams: required by the role `streams`"
+    load_routes(settings.streams.routes)
+    return ""
