@@ -251,6 +251,29 @@ incident_states = st.builds(
     changed_at=times,
 )
 
+seen_messages = st.builds(
+    models.SeenMessage,
+    message_id=ids,
+    event_id=ids,
+    origin_message_id=maybe(words),
+    content_digest=maybe(words),
+)
+open_alerts = st.builds(
+    models.OpenAlert,
+    event_id=ids,
+    incident_id=maybe(ids),
+    kind=st.sampled_from(enums.AlertKind),
+    press_count=st.integers(1, _INT32),
+    merged_event_ids=some(ids),
+)
+device_memories = st.builds(models.DeviceMemory, device_id=ids, seen=some(seen_messages), open_alerts=some(open_alerts))
+incident_memories = st.builds(
+    models.IncidentMemory,
+    state=incident_states,
+    seen=some(ids),
+    told=st.dictionaries(words, some(ids), max_size=2),
+)
+
 
 def deliveries(
     kinds: tuple[enums.DeliveryKind, ...] = (
@@ -298,5 +321,7 @@ records: dict[str, st.SearchStrategy[models.Record]] = {
     "AuditRecord": audit_records,
     "AlertState": alert_states,
     "IncidentState": incident_states,
+    "DeviceMemory": device_memories,
+    "IncidentMemory": incident_memories,
 }
 """A strategy for each record that stands on a topic, by its name."""
