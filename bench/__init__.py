@@ -1,0 +1,1 @@
+"""What measures the hub; run by `make bench`, never by the tests."""
