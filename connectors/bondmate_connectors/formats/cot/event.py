@@ -1,0 +1,157 @@
+"""The base event of Cursor on Target (version 2.0): what stands in every message, before anybody says what it means.
+
+Reading is lenient about everything a hub can do without; details are never validated, since the published detail
+schemas refuse what real clients send.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from lxml import etree
+
+from bondmate_connectors.contract import Refusal
+from bondmate_connectors.formats.cot.types import EXTENSION, FLOW_TAG, UNKNOWN
+from bondmate_connectors.formats.xml import XmlRefused, parse_xml
+
+MAX_BYTES: Final = 1024 * 1024
+"""A CoT event is a few kilobytes; images travel elsewhere."""
+MAX_DEPTH: Final = 32
+MAX_UID: Final = 512
+
+_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
+_UNKNOWN_FROM: Final = 999999.0
+"""9999999 in XML, 999999 in the protobuf definition's comments: from here on, a metre value is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The `point` of an event: degrees WGS 84 and metres; None where CoT says not known."""
+
+    latitude: float
+    longitude: float
+    altitude_hae_m: float | None = None
+    accuracy_m: float | None = None
+    vertical_accuracy_m: float | None = None
+
+    @property
+    def is_nowhere(self) -> bool:
+        """Whether it says that there is no fix: clients without one send 0,0 with an unknown error."""
+        return self.latitude == 0 and self.longitude == 0 and self.accuracy_m is None
+
+
+@dataclass(frozen=True, slots=True)
+class CotEvent:
+    """One event; times are None when absent or unreadable, `point` when absent or not on Earth."""
+
+    uid: str
+    type: str
+    how: str = ""
+    time: datetime | None = None
+    start: datetime | None = None
+    stale: datetime | None = None
+    opex: str | None = None
+    qos: str | None = None
+    point: Point | None = None
+    detail: etree._Element = field(default_factory=lambda: etree.Element("detail"))
+
+    def child(self, name: str) -> etree._Element | None:
+        """Give the first `name` directly inside the detail."""
+        return self.detail.find(name)
+
+    def attribute(self, name: str, attribute: str) -> str | None:
+        """Give an attribute of the first `name` inside the detail, None when there is none or it is blank."""
+        child = self.detail.find(name)
+        return ((child.get(attribute) or "").strip() or None) if child is not None else None
+
+    def text(self, name: str) -> str | None:
+        """Give the text of the first `name` inside the detail, None when there is none or it is blank."""
+        return (self.detail.findtext(name) or "").strip() or None
+
+    @property
+    def extension(self) -> etree._Element | None:
+        """The hub's own element, when the hub wrote the event."""
+        return self.detail.find(EXTENSION)
+
+    @property
+    def passed_a_hub(self) -> bool:
+        """Whether a hub has written or carried this event already (MITRE flow tags)."""
+        tags = self.detail.find("_flow-tags_")
+        return self.extension is not None or (tags is not None and tags.get(FLOW_TAG) is not None)
+
+
+def parse_event(message: bytes) -> CotEvent | Refusal:
+    """Parse one CoT message; never raises.
+
+    Refused are: what `parse_xml` refuses, under its codes; `not_cot`, another document; `uid_missing`, `type_missing`,
+    `uid_too_long`.
+    """
+    try:
+        root = parse_xml(message, max_bytes=MAX_BYTES, max_depth=MAX_DEPTH)
+    except XmlRefused as refused:
+        return Refusal(refused.code)
+    if root.tag != "event":
+        return Refusal("not_cot")
+    uid, kind = (root.get("uid") or "").strip(), (root.get("type") or "").partition(";")[0].strip()
+    if not uid:
+        return Refusal("uid_missing", "event/@uid")
+    if len(uid) > MAX_UID:
+        return Refusal("uid_too_long", "event/@uid")
+    if not kind:
+        return Refusal("type_missing", "event/@type")
+    detail = root.find("detail")
+    return CotEvent(
+        uid=uid, type=kind, how=(root.get("how") or "").strip(), time=parse_time(root.get("time")),
+        start=parse_time(root.get("start")), stale=parse_time(root.get("stale")), opex=root.get("opex"),
+        qos=root.get("qos"), point=_point(root.find("point")),
+        detail=detail if detail is not None else etree.Element("detail"),
+    )  # fmt: skip
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """Read a CoT time (ISO 8601; any number of fraction digits; without a zone it is UTC); None when it is none."""
+    match = _TIME.fullmatch((text or "").strip())
+    if match is None:
+        return None
+    try:
+        time = datetime.fromisoformat(match[1] + (match[3] or "+00:00").replace("Z", "+00:00"))
+        return time.astimezone(UTC).replace(microsecond=int((match[2] or ".0")[1:7].ljust(6, "0")))
+    except (ValueError, OverflowError):
+        return None
+
+
+def format_time(time: datetime) -> str:
+    """Write `YYYY-MM-DDThh:mm:ss.sssZ`."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def number(text: str | None) -> float | None:
+    """Read a finite number; None when it is none."""
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _point(element: etree._Element | None) -> Point | None:
+    if element is None:
+        return None
+    latitude, longitude = number(element.get("lat")), number(element.get("lon"))
+    if latitude is None or longitude is None or abs(latitude) > 90 or abs(longitude) > 180:  # noqa: PLR2004
+        return None
+    hae, ce, le = (_metres(element.get(name)) for name in ("hae", "ce", "le"))
+    positive = [value if value is not None and value >= 0 else None for value in (ce, le)]
+    return Point(latitude, longitude, hae, *positive)
+
+
+def _metres(text: str | None) -> float | None:
+    value = number(text)
+    return None if value is None or abs(value) >= _UNKNOWN_FROM else value
+
+
+assert _UNKNOWN_FROM < UNKNOWN

@@ -1,0 +1,80 @@
+"""What every canonical event read from CoT has in common: the header and the position."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeVar
+
+from bondmate_schemas.enums import Mode
+from bondmate_schemas.ids import derived_id
+from bondmate_schemas.models import EventHeader, ExternalRef, Position
+
+from bondmate_connectors.formats.cot.event import CotEvent, number, parse_time
+from bondmate_connectors.formats.cot.types import mode_of
+
+SYSTEM = "cot"
+"""Name of this format in `source` and `external_refs`."""
+ALERT_SYSTEM = "cot:alert"
+"""System of the reference by which a cancel names the alert it ends."""
+
+E = TypeVar("E", bound=StrEnum)
+
+_HUMAN = "manual"
+_METHODS = {"m-g": "gps", "m-g-n": "gps", "m-g-d": "gps", "m-r": "radio", "m-s": "simulated"}
+
+
+def own_values(event: CotEvent) -> dict[str, str]:
+    """Give what the hub's own element says; empty when a stranger wrote the event."""
+    own = event.extension
+    return {str(key): str(value) for key, value in own.attrib.items()} if own is not None else {}
+
+
+def named(kind: type[E], name: str | None) -> E | None:
+    """Give the member of an enumeration by name, None when there is none of that name."""
+    return kind.__members__.get(name or "")
+
+
+def header(
+    event: CotEvent,
+    received_at: datetime,
+    life: tuple[str, ...],
+    *,
+    refs: tuple[ExternalRef, ...] = (),
+    expires_at: datetime | None = None,
+) -> EventHeader:
+    """Build the header. `life` is what makes the thing with a life cycle the same thing from message to message."""
+    own = own_values(event)
+    return EventHeader(
+        message_id=own.get("message") or derived_id(SYSTEM, event.uid, event.type, str(event.time), str(event.start)),
+        event_id=own.get("event") or derived_id(SYSTEM, *life),
+        incident_id=own.get("incident"),
+        external_refs=(ExternalRef(system=SYSTEM, id=event.uid), *refs),
+        agency_id="",
+        mode=named(Mode, own.get("mode")) or mode_of(event.opex),
+        occurred_at=parse_time(own.get("occurred")) or event.time or received_at,
+        received_at=received_at,
+        source=SYSTEM,
+        expires_at=expires_at,
+        hops=("bondmate",) if event.passed_a_hub else (),
+    )
+
+
+def position(event: CotEvent, received_at: datetime) -> Position | None:
+    """Give the position, None when there is none or it is not on Earth."""
+    point, own = event.point, own_values(event)
+    if point is None or (point.is_nowhere and "fixed" not in own):
+        return None
+    speed, course = number(event.attribute("track", "speed")), number(event.attribute("track", "course"))
+    return Position(
+        latitude=point.latitude,
+        longitude=point.longitude,
+        altitude_hae_m=point.altitude_hae_m,
+        accuracy_m=point.accuracy_m,
+        vertical_accuracy_m=point.vertical_accuracy_m,
+        # A client that stands still or does not know writes -1.
+        speed_mps=speed if speed is not None and speed >= 0 else None,
+        course_deg=course if course is not None and 0 <= course <= 360 else None,  # noqa: PLR2004
+        fixed_at=parse_time(own.get("fixed")) or event.time or received_at,
+        method=own.get("method") or (_HUMAN if event.how.startswith("h") else _METHODS.get(event.how)),
+    )

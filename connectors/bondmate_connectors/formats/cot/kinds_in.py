@@ -1,0 +1,214 @@
+"""One function a canonical kind: from a parsed CoT event to a reading. `read.py` says which is for which."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bondmate_schemas.enums import (
+    AlertAction,
+    AlertKind,
+    IncidentAction,
+    IncidentCategory,
+    Level,
+    MessageDirection,
+    Mode,
+    PositionOrigin,
+    Priority,
+)
+from bondmate_schemas.models import (
+    Code,
+    DeliveryReceipt,
+    DeviceAlert,
+    DeviceLocation,
+    DeviceMessage,
+    ExternalRef,
+    IncidentEvent,
+)
+
+from bondmate_connectors.contract import Ignored, Reading, Refusal, Remark
+from bondmate_connectors.formats.cot import types
+from bondmate_connectors.formats.cot.chat import chat_of
+from bondmate_connectors.formats.cot.event import CotEvent, number
+from bondmate_connectors.formats.cot.header import ALERT_SYSTEM, SYSTEM, header, named, own_values, position
+from bondmate_connectors.formats.cot.types import Ours
+
+_TRUE = frozenset({"true", "1"})
+
+
+def alert(event: CotEvent, received_at: datetime) -> Reading:
+    """Read an emergency or its cancel; whatever is wrong with the rest of it becomes a warning."""
+    own, where = own_values(event), position(event, received_at)
+    cancelled = event.type == types.CANCEL or (event.attribute("emergency", "cancel") or "").lower() in _TRUE
+    target = _cancelled_uid(event) if cancelled else None
+    refs = (ExternalRef(system=ALERT_SYSTEM, id=target),) if target and target != event.uid else ()
+    return Reading(
+        (
+            DeviceAlert(
+                header=header(event, received_at, _alert_life(target or event.uid, event), refs=refs),
+                device_id=own.get("device") or _alert_device(event),
+                callsign=_callsign(event, types.CALLSIGN_SUFFIX),
+                action=AlertAction.CANCEL if cancelled else AlertAction.RAISE,
+                kind=named(AlertKind, own.get("kind")) or _alert_kind(event),
+                priority=_priority(event, Priority.IMMEDIATE),
+                position=where,
+                position_origin=PositionOrigin.OWN if where else PositionOrigin.NONE,
+                text=event.text("remarks"),
+                battery_percent=_battery(event),
+            ),
+        ),
+        _alert_warnings(event),
+    )
+
+
+def _alert_life(uid: str, event: CotEvent) -> tuple[str, ...]:
+    return (uid, str(event.start or event.time))
+
+
+def _alert_warnings(event: CotEvent) -> tuple[Remark, ...]:
+    found = []
+    if event.time is None:
+        found.append(Remark("time_unreadable", "event/@time", "the time of receipt stands for it"))
+    if event.point is None:
+        found.append(Remark("position_unreadable", "event/point", "the alert is without a position"))
+    return tuple(found)
+
+
+def _cancelled_uid(event: CotEvent) -> str | None:
+    """Give the uid of what a cancel ends: what it links to as an alert, else its own."""
+    for link in event.detail.iterfind("link"):
+        if (link.get("type") or "").startswith("b-a") and link.get("uid"):
+            return str(link.get("uid"))
+    return event.uid
+
+
+def _alert_device(event: CotEvent) -> str:
+    for link in event.detail.iterfind("link"):
+        if link.get("uid") and not (link.get("type") or "").startswith("b-"):
+            return _device_of(str(link.get("uid")))
+    return _device_of(event.uid.removesuffix(types.ALERT_SUFFIX))
+
+
+def _device_of(uid: str) -> str:
+    ours = types.parse_uid(uid)
+    return ours.id if ours is not None else uid
+
+
+def _alert_kind(event: CotEvent) -> AlertKind:
+    linked = [link.get("type") or "" for link in event.detail.iterfind("link")]
+    for kind in (event.type, *linked):
+        if kind in types.KIND_OF_TYPE:
+            return types.KIND_OF_TYPE[kind]
+    said = (event.attribute("emergency", "type") or event.text("emergency") or "").lower()
+    # An atom that ends in 9-1-1 is a mayday of the platform it stands for.
+    fallback = AlertKind.SOS if event.type.endswith("-9-1-1") else AlertKind.OTHER
+    return types.KIND_OF_TEXT.get(said, fallback)
+
+
+def location(event: CotEvent, received_at: datetime) -> Reading | Ignored | Refusal:
+    """Read a position report; one that says it has no fix is ignored under `no_position`."""
+    if event.point is None:
+        return Refusal("position_invalid", "event/point")
+    where = position(event, received_at)
+    if where is None:
+        return Ignored("no_position")
+    return Reading(
+        (
+            DeviceLocation(
+                header=header(event, received_at, (event.uid, str(event.time)), expires_at=event.stale),
+                device_id=own_values(event).get("device") or _device_of(event.uid),
+                callsign=_callsign(event),
+                position=where,
+                battery_percent=_battery(event),
+            ),
+        )
+    )
+
+
+def incident(event: CotEvent, received_at: datetime) -> Reading:
+    """Read a point marker or a casualty evacuation request; its uid is its life cycle."""
+    own = own_values(event)
+    evacuation = not event.type.startswith(("a-", "b-m-p", "t-"))
+    creator = types.parse_uid(event.attribute("link", "uid"))
+    category = IncidentCategory.INCIDENT if evacuation else IncidentCategory.MARKER
+    return Reading(
+        (
+            IncidentEvent(
+                header=header(event, received_at, (event.uid,), expires_at=event.stale),
+                action=named(IncidentAction, own.get("action")) or IncidentAction.OPENED,
+                category=named(IncidentCategory, own.get("category")) or category,
+                incident_type=Code(system=SYSTEM, value=event.type),
+                priority=_priority(event, Priority.URGENT if evacuation else Priority.UNKNOWN),
+                title=_callsign(event) or event.attribute("_medevac_", "title"),
+                description=event.text("remarks"),
+                position=position(event, received_at),
+                device_id=creator.id if creator is not None and creator.what is Ours.DEVICE else None,
+            ),
+        ),
+        () if event.point is not None else (Remark("position_unreadable", "event/point"),),
+    )
+
+
+def message(event: CotEvent, received_at: datetime) -> Reading | Ignored:
+    """Read a chat line: to a device of the hub it goes down, any other comes up from its sender's device."""
+    chat = chat_of(event)
+    if not chat.text:
+        return Ignored("chat_empty")
+    own, device, about = own_values(event), chat.addressed(Ours.DEVICE), chat.addressed(Ours.ALERT)
+    down = device is not None and "device" not in own
+    return Reading(
+        (
+            DeviceMessage(
+                header=header(event, received_at, ("chat", chat.room or event.uid)),
+                device_id=own.get("device") or (device.id if device else _device_of(chat.sender_uid) or event.uid),
+                direction=named(MessageDirection, own.get("direction"))
+                or (MessageDirection.TO_DEVICE if down else MessageDirection.FROM_DEVICE),
+                sender=SYSTEM,
+                sender_ref=chat.sender_uid or None,
+                text=chat.text,
+                priority=_priority(event, Priority.ROUTINE),
+                alert_id=own.get("alert") or (about.id if about else None),
+                callsign=chat.sender_callsign,
+            ),
+        )
+    )
+
+
+def receipt(event: CotEvent, received_at: datetime) -> Reading:
+    """Read a chat receipt: delivered to a client, or shown by it."""
+    chat = chat_of(event)
+    about = chat.addressed(Ours.ALERT)
+    level = Level.DELIVERED if event.type == types.CHAT_DELIVERED else Level.ACCEPTED
+    head = header(event, received_at, ("chat", chat.room or event.uid))
+    return Reading(
+        (
+            DeliveryReceipt(
+                header=head.model_copy(update={"event_id": about.id}) if about else head,
+                destination=SYSTEM,
+                level=level,
+                delivery_id=chat.message_id or event.uid,
+                platform_id=event.uid,
+                by_ref=chat.sender_uid or None,
+            ),
+        )
+    )
+
+
+def _callsign(event: CotEvent, suffix: str = "") -> str | None:
+    callsign = (event.attribute("contact", "callsign") or "").removesuffix(suffix)
+    if event.extension is None:
+        return callsign or None
+    callsign = callsign.removeprefix(types.mode_prefix(named(Mode, event.extension.get("mode")) or Mode.UNKNOWN))
+    return None if callsign == types.NEUTRAL_CALLSIGN else callsign or None
+
+
+def _priority(event: CotEvent, fallback: Priority) -> Priority:
+    own = named(Priority, own_values(event).get("priority"))
+    if own is not None:
+        return own
+    said = types.priority_of(event.qos)
+    return fallback if said is Priority.UNKNOWN else said
+
+
+def _battery(event: CotEvent) -> int | None:
+    value = number(event.attribute("status", "battery"))
+    return round(value) if value is not None and 0 <= value <= 100 else None  # noqa: PLR2004

@@ -1,0 +1,67 @@
+"""Which fields that are set in a Delivery do not arrive at the other side of a CoT network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from bondmate_schemas.enums import DeliveryKind
+from bondmate_schemas.models import Delivery, Record
+
+from bondmate_connectors.contract import Lost
+from bondmate_connectors.formats.cot.geometry import point_of
+
+_HEADER: Final = frozenset({"message_id", "event_id", "incident_id", "mode", "occurred_at"})
+_POSITION: Final = frozenset(
+    {"latitude", "longitude", "altitude_hae_m", "accuracy_m", "vertical_accuracy_m", "fixed_at"}
+)
+_MOVING: Final = _POSITION | {"speed_mps", "course_deg", "method"}
+_ALERT: Final = frozenset(
+    {
+        "device_id", "unit", "callsign", "action", "kind", "priority", "silent", "text", "press_count",
+        "battery_percent", "position_origin", "position_age_seconds",
+    }
+)  # fmt: skip
+_LOCATION: Final = frozenset({"device_id", "callsign", "battery_percent"})
+_MESSAGE: Final = frozenset({"device_id", "direction", "text", "callsign", "alert_id", "priority", "sender"})
+_INCIDENT: Final = frozenset(
+    {"action", "category", "priority", "title", "description", "instruction", "note", "device_id"}
+)
+_CARRIED: Final = {
+    DeliveryKind.ALERT: _ALERT,
+    DeliveryKind.LOCATION: _LOCATION,
+    DeliveryKind.MESSAGE: _MESSAGE,
+    DeliveryKind.INCIDENT: _INCIDENT,
+}
+_WHY: Final = "no place in Cursor on Target"
+_AS_POINT: Final = "drawn as one point with a radius"
+_AS_TEXT: Final = "only its text is carried"
+
+
+def lost_fields(event: Delivery) -> tuple[Lost, ...]:
+    """Give every field that differs from its default and is not carried, by path within the payload."""
+    return tuple(_lost(event))
+
+
+def _lost(event: Delivery) -> Iterator[Lost]:
+    payload = event.event
+    yield from _unset(payload.header, _HEADER | ({"expires_at"} if _carries_expiry(event) else set()), "header.")
+    yield from _unset(payload, _CARRIED[event.kind] | {"header", "position", "areas", "statements"}, "")
+    position = getattr(payload, "position", None)
+    if position is not None:
+        yield from _unset(position, _MOVING if event.location is not None else _POSITION, "position.")
+    if event.incident is not None:
+        for index, area in enumerate(event.incident.areas):
+            yield from _unset(area, frozenset({"description"}), f"areas[{index}].", _AS_POINT)
+        for index, statement in enumerate(event.incident.statements):
+            yield from _unset(statement, frozenset({"nature", "text"}), f"statements[{index}].", _AS_TEXT)
+
+
+def _carries_expiry(event: Delivery) -> bool:
+    return event.incident is not None and point_of(event.incident) is not None
+
+
+def _unset(record: Record, carried: frozenset[str] | set[str], prefix: str, why: str = _WHY) -> Iterator[Lost]:
+    for name, field in type(record).model_fields.items():
+        if name not in carried and getattr(record, name) != field.get_default(call_default_factory=True):
+            yield Lost(prefix + name, why)

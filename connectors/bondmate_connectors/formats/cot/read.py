@@ -1,0 +1,95 @@
+"""From Cursor on Target to canonical events.
+
+What a message becomes:
+
+| message | event |
+|---|---|
+| `emergency` in the detail, `b-a-…`, `a-…-9-1-1` | DeviceAlert, raise or (`b-a-o-can`, `cancel="true"`) cancel |
+| `a-…` that describes its sender (`takv`, `__group`), friendly atoms that are no marker | DeviceLocation |
+| other atoms on the ground or placed by a person, `b-m-p-…` | IncidentEvent, MARKER |
+| `b-r-?-h-c` casualty evacuation | IncidentEvent, INCIDENT |
+| `b-t-f` | DeviceMessage |
+| `b-t-f-d`, `b-t-f-r` | DeliveryReceipt |
+| everything else | ignored: `type_ignored` |
+
+An alert is read whatever else is wrong with it: an unreadable time becomes the time of receipt, a position that is none
+is left out, each with a warning. Of everything else the time must be readable.
+
+**Life cycle of an alert.** A client gives all its alerts one uid, so the alert is (uid, start). A cancel has a start of
+its own: it says whose alert ends, not which. Its `external_refs` therefore name that uid (`cot`, and `cot:alert` when
+it links to another uid), and whoever keeps the state ends the newest alert so called. Alerts of the hub itself have a
+uid each and give their own id back.
+
+**Receipts.** `b-t-f-d` is a client's word that it has the message: DELIVERED. `b-t-f-r` is sent when a client shows it;
+that is an application's doing, and no proof that a person understood: ACCEPTED, never ACKNOWLEDGED.
+
+**Mode.** From `opex` (or the hub's own element); absent is UNKNOWN, the platform's setting decides for a connection.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+
+from bondmate_connectors.contract import Ignored, Reading, Refusal
+from bondmate_connectors.formats.cot import kinds_in, types
+from bondmate_connectors.formats.cot.event import CotEvent, parse_event
+
+_EMERGENCY = re.compile(r"b-a(-.*)?|a-.*-9-1-1")
+_CASEVAC = re.compile(r"b-r-\w-h-c(-.*)?")
+_SELF = ("takv", "__group")
+_MARKER_SIGNS = ("archive", "usericon")
+
+
+def read(message: bytes, received_at: datetime) -> Reading | Ignored | Refusal:
+    """Translate one message; never raises."""
+    event = parse_event(message)
+    return event if isinstance(event, Refusal) else read_event(event, received_at)
+
+
+def read_event(event: CotEvent, received_at: datetime) -> Reading | Ignored | Refusal:
+    """Translate one parsed event."""
+    if event.type.startswith("t-"):
+        return _deleted(event, received_at)
+    if _EMERGENCY.fullmatch(event.type) or event.child("emergency") is not None:
+        return kinds_in.alert(event, received_at)
+    read_as: Callable[[CotEvent, datetime], Reading | Ignored | Refusal]
+    if event.type in {types.CHAT, types.CHAT_DELIVERED, types.CHAT_READ}:
+        read_as = kinds_in.message if event.type == types.CHAT else kinds_in.receipt
+    elif _CASEVAC.fullmatch(event.type) or event.type.startswith("b-m-p"):
+        read_as = kinds_in.incident
+    elif event.type.startswith("a-") and _is_own_position(event):
+        read_as = kinds_in.location
+    elif event.type.startswith("a-") and _is_marker(event):
+        read_as = kinds_in.incident
+    else:
+        return Ignored("type_ignored")
+    return read_as(event, received_at) if event.time else Refusal("time_invalid", "event/@time")
+
+
+def _is_own_position(event: CotEvent) -> bool:
+    if any(event.child(sign) is not None for sign in _SELF):
+        return True
+    return event.type.startswith("a-f-") and not _is_placed(event)
+
+
+def _is_placed(event: CotEvent) -> bool:
+    """Whether somebody put it on the map: it names its creator, or asks to be kept, or has an icon."""
+    creator = event.child("link")
+    return any(event.child(sign) is not None for sign in _MARKER_SIGNS) or (
+        creator is not None and creator.get("relation") == "p-p"
+    )
+
+
+def _is_marker(event: CotEvent) -> bool:
+    """Whether an atom is a point on the map; tracks of aircraft and ships that a machine made are none."""
+    return event.type[3:5] == "-G" or event.how.startswith("h") or _is_placed(event)
+
+
+def _deleted(event: CotEvent, received_at: datetime) -> Reading | Ignored | Refusal:
+    """Read the deletion of a marker of the hub's; anybody else's says nothing about an incident."""
+    own = event.extension
+    if event.type != types.DELETE or own is None or not own.get("category"):
+        return Ignored("type_ignored")
+    return kinds_in.incident(event, received_at) if event.time else Refusal("time_invalid", "event/@time")
