@@ -33,7 +33,9 @@ INCIDENT_RECEIPTS = "bondmate.streams.incident-receipts"
 
 STREAMS_APP = "bondmate-streams"
 """faust's application id, the prefix of the topics faust makes for itself."""
-TABLES = ("devices", "alerts", "incidents")
+TABLE_RECORDS = {"devices": "DeviceMemory", "alerts": "AlertState", "incidents": "IncidentMemory"}
+"""The record that is a faust table's value."""
+TABLES = tuple(TABLE_RECORDS)
 """faust tables, each with a changelog topic."""
 
 _HOUR = 3_600_000
@@ -145,8 +147,8 @@ def _dead_letters(name: str, retention_ms: int) -> Topic:
 def _faust_topics() -> Iterator[Topic]:
     yield Topic(f"{STREAMS_APP}-__assignor-__leader", "-", None, "faust's election of a leader.", _DAY, partitions=1,
                 personal=False)  # fmt: skip
-    for table in TABLES:
-        yield Topic(changelog_topic(table), table, None, f"Changelog of the table `{table}`.", -1, "compact")
+    for table, record in TABLE_RECORDS.items():
+        yield Topic(changelog_topic(table), table, record, f"Changelog of the table `{table}`.", -1, "compact")
 
 
 def _tagged(node: object, path: str) -> Iterator[tuple[str, tuple[str, ...]]]:

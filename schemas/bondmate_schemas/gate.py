@@ -1,0 +1,150 @@
+"""The gate before a schema change: today's schemas against every released version of them, and the house rules.
+
+`released/<Record>/<version>.avsc` holds what has been released, each file complete in itself. A change passes when old
+readers read new records and new readers old ones, for all versions (FULL_TRANSITIVE): a rolling upgrade needs both.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bondmate_schemas.catalogue import topics
+from bondmate_schemas.codec import AVRO_FOLDER, NAMESPACE, RECORDS, schema_text
+from bondmate_schemas.compatibility import Compatibility, incompatibilities
+
+__all__ = ["Finding", "GateError", "check", "lint", "release", "released", "unreleased"]
+
+RELEASED: Final = Path(__file__).parent / "released"
+TAGS: Final = frozenset({"PERSONAL", "LOCATION", "FREE_TEXT"})
+DISCLOSURES: Final = frozenset({"always", "pseudonym"})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Finding:
+    """Something that forbids the change: the record or type, the place in it, and what is wrong."""
+
+    schema: str
+    path: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.schema}{f'.{self.path}' if self.path else ''}: {self.what}"
+
+
+class GateError(ValueError):
+    """A version cannot be released; `findings` say why."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        super().__init__("; ".join(str(finding) for finding in findings))
+        self.findings = findings
+
+
+def check(folder: Path = RELEASED) -> list[Finding]:
+    """Give what is wrong with today's schemas, by themselves and against everything released; nothing when sound."""
+    found = [finding for record in RECORDS for finding in _broken(record, folder)]
+    gone = [path.name for path in folder.glob("*") if path.is_dir() and path.name not in RECORDS]
+    found += [Finding(name, "", "was released and is gone: its records are still in topics") for name in gone]
+    return sorted({*found, *lint()})
+
+
+def released(record: str, folder: Path = RELEASED) -> dict[int, str]:
+    """Give the released versions of `record`, oldest first."""
+    files = sorted((folder / record).glob("*.avsc"), key=lambda path: int(path.stem))
+    return {int(path.stem): path.read_text(encoding="utf-8") for path in files}
+
+
+def unreleased(folder: Path = RELEASED) -> list[str]:
+    """Name the records whose schema is not the one last released."""
+    return [record for record in RECORDS if not _is_last(record, folder)]
+
+
+def release(record: str, folder: Path = RELEASED, *, anew: bool = False) -> Path | None:
+    """Write today's schema of `record` down as its next version, unless it is the last one already.
+
+    Args:
+        record: name of the record.
+        folder: where the released versions are.
+        anew: write the last version anew instead; for a version that has left nobody's desk.
+
+    Returns:
+        The file written, or None where today's schema is the last version already.
+
+    Raises:
+        GateError: the schema may not follow what was released; change it so that it may.
+    """
+    versions = released(record, folder)
+    last = max(versions, default=0)
+    if _is_last(record, folder):
+        return None
+    number = last if anew and last else last + 1
+    earlier = [text for version, text in versions.items() if version < number]
+    if faults := _faults(record, earlier):
+        raise GateError(faults)
+    path = folder / record / f"{number}.avsc"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(_readable(schema_text(record)), encoding="utf-8")
+    return path
+
+
+def lint() -> list[Finding]:
+    """Give where today's schemas break the rules of the house."""
+    found = [finding for path in sorted(AVRO_FOLDER.glob("*.avsc")) for finding in _lint_file(path)]
+    carried = {topic.record for topic in topics(destinations=("any",))}
+    found += [Finding(name, "", "stands on no topic") for name in RECORDS if name not in carried]
+    return sorted(found)
+
+
+def _is_last(record: str, folder: Path) -> bool:
+    versions = released(record, folder)
+    return bool(versions) and json.loads(versions[max(versions)]) == json.loads(schema_text(record))
+
+
+def _broken(record: str, folder: Path) -> list[Finding]:
+    return _faults(record, list(released(record, folder).values()))
+
+
+def _faults(record: str, earlier: list[str]) -> list[Finding]:
+    faults = incompatibilities(schema_text(record), earlier, Compatibility.FULL_TRANSITIVE)
+    return [Finding(record, "", fault) for fault in faults]
+
+
+def _readable(text: str) -> str:
+    return json.dumps(json.loads(text), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _lint_file(path: Path) -> Iterator[Finding]:
+    node = json.loads(path.read_text(encoding="utf-8"))
+    name = str(node.get("name", ""))
+    if path.stem != f"{node.get('namespace')}.{name}" or node.get("namespace") != NAMESPACE:
+        yield Finding(path.stem, "", "the file is not named as the type in it")
+    if not node.get("doc", "").strip():
+        yield Finding(name, "", "is not documented")
+    if node["type"] == "enum" and node.get("default") not in node["symbols"]:
+        yield Finding(name, "", "has no default symbol, so the next new symbol breaks every reader")
+    if not _used(path.stem):
+        yield Finding(name, "", "is used by no record")
+    for field in node.get("fields", ()):
+        for what in _lint_field(field):
+            yield Finding(name, field["name"], what)
+
+
+def _lint_field(field: dict[str, Any]) -> Iterator[str]:
+    if not field.get("doc", "").strip():
+        yield "is not documented"
+    if not TAGS.issuperset(field.get("confluent:tags", ())):
+        yield f"has a tag that is none of {', '.join(sorted(TAGS))}"
+    if field.get("bondmate:disclosure", "always") not in DISCLOSURES:
+        yield f"has a disclosure that is none of {', '.join(sorted(DISCLOSURES))}"
+    if "logicalType" in field:
+        yield "has its logicalType beside the type, where no reader sees it"
+    if isinstance(field["type"], list) and (field["type"][0] != "null" or field.get("default", "") is not None):
+        yield "is optional, so null comes first and is the default"
+
+
+def _used(full_name: str) -> bool:
+    name = full_name.rpartition(".")[2]
+    return name in RECORDS or any(f'"{full_name}"' in schema_text(record) for record in RECORDS)
