@@ -1,7 +1,7 @@
 """The command `hub`: exit 0 done, 1 found something, 2 usage or settings.
 
-Every command has `--help` with an example, and `--json` where it prints. A command imports what it needs when it runs, so
-that each process of a role holds only its own libraries.
+Every command has `--help` with an example, and `--json` where it prints. A command imports what it needs when it runs,
+so that each process of a role holds only its own libraries.
 """
 
 from __future__ import annotations

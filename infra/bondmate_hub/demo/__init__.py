@@ -1,1 +1,1 @@
-"""`hub demo`: the whole hub on one machine, a simulated fleet, two control rooms, and an honest count of what arrived."""
+"""`hub demo`: the whole hub on one machine, a simulated fleet, two control rooms, an honest count of what arrived."""

@@ -1,7 +1,7 @@
-"""A control room that speaks CAP 1.2 over signed HTTP, for demos: takes alerts, answers as a person would, writes all down.
+"""A control room that speaks CAP 1.2 over signed HTTP, for demos: takes alerts, answers as a person would.
 
-It is a far end: it shares no code with the hub, so that what it wrote down can be held against what the hub claims. Each
-alert becomes one record however often it is posted; after a while it is acknowledged (Ack), then resolved (Cancel).
+It is a far end: it shares no code with the hub, so that what it wrote down can be held against what the hub claims.
+Each alert becomes one record however often it is posted; later it is acknowledged (Ack), then resolved (Cancel).
 Signatures are Standard Webhooks 1.0.0.
 """
 

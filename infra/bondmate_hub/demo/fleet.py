@@ -1,7 +1,7 @@
 """A fleet of simulated devices over HTTP: positions, alerts, reports; it remembers exactly what was answered with 202.
 
-Each device has at most one open alert. A request that was not answered is sent again under the same id, as a real device
-does, so that the hub meets repeats too.
+Each device has at most one open alert. A request that was not answered is sent again under the same id, as a real
+device does, so that the hub meets repeats too.
 """
 
 from __future__ import annotations

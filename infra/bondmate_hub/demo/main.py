@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import shutil
 import signal
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 
 import aiohttp
 
+from bondmate_hub.broker import Broker
 from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
 from bondmate_hub.demo import ledger
 from bondmate_hub.demo.capdir import CapFolder
@@ -92,7 +94,7 @@ class Summary:
 class Running:
     """Everything that runs, and the books of its far ends."""
 
-    def __init__(self, plan: Plan, files: Files, broker: EmbeddedBroker, fleet: Fleet) -> None:
+    def __init__(self, plan: Plan, files: Files, broker: Broker, fleet: Fleet) -> None:
         self.plan = plan
         self.files = files
         self.broker = broker
@@ -111,7 +113,7 @@ class Running:
 
     def weigh(self) -> dict[str, float]:
         """Give the memory of every process of the demo in MiB, by name."""
-        named = {"demo": [_own_pid()], "broker": tree(self.broker.pid), "taky": tree(self.taky_pid)}
+        named = {"demo": [os.getpid()], "broker": tree(self.broker.pid), "taky": tree(self.taky_pid)}
         named |= {name: tree(pid) for name, pid in self.supervisor.pids.items()}
         return {name: sum(resident_mib(pids).values()) for name, pids in named.items() if pids}
 
@@ -133,18 +135,20 @@ async def run_demo(plan: Plan) -> Summary:
     with _folder(plan.keep) as folder:
         files = await asyncio.to_thread(write_files, folder, plan)
         screen = Screen(plan)
-        async with _everything(plan, files, screen) as running:
+        broker = EmbeddedBroker(EmbeddedConfig(data_dir=files.folder / "broker", port=files.broker_port))
+        async with everything(plan, files, screen, broker) as running:
             return await _load_and_count(running, screen)
 
 
 async def _load_and_count(running: Running, screen: Screen) -> Summary:
+    """Make the load, wait for the far ends, count."""
     folder = CapFolder(running.plan.cap_dir) if running.plan.cap_dir else None
     watching = asyncio.create_task(_watch(running, screen))
     screen.say("load", f"{running.plan.devices} devices make load for {running.plan.seconds} s, all EXERCISE")
     await running.fleet.run(running.plan.seconds)
     weights = await asyncio.to_thread(running.weigh)
     screen.say("drain", "load ended; waiting until the far ends have everything")
-    await _until(lambda: not running.missing() and not running.unanswered(), _DRAIN_SECONDS, running.look)
+    await drained(running)
     if folder:
         await _until(lambda: folder.arrived(running.tak), _DRAIN_SECONDS, running.look)
     watching.cancel()
@@ -153,6 +157,11 @@ async def _load_and_count(running: Running, screen: Screen) -> Summary:
     summary = _summary(running, dead, folder, weights)
     screen.summary(summary)
     return summary
+
+
+async def drained(running: Running, seconds: float = _DRAIN_SECONDS) -> None:
+    """Wait until the far ends have everything and have answered it, `seconds` at most."""
+    await _until(lambda: not running.missing() and not running.unanswered(), seconds, running.look)
 
 
 def _summary(running: Running, dead: DeadLetters, folder: CapFolder | None, weights: dict[str, float]) -> Summary:
@@ -179,7 +188,9 @@ def _summary(running: Running, dead: DeadLetters, folder: CapFolder | None, weig
 def _lost_positions(running: Running) -> list[str]:
     """Name the devices of whose accepted positions the TAK client has none: a newer fix may stand for an older one."""
     return [
-        device for device in running.fleet.last_fix if running.tak.last_fix.get(device, 0) < running.fleet.last_fix[device]
+        device
+        for device in running.fleet.last_fix
+        if running.tak.last_fix.get(device, 0) < running.fleet.last_fix[device]
     ]
 
 
@@ -200,14 +211,13 @@ async def _until(condition: Callable[[], bool], seconds: float, look: Callable[[
 
 
 @contextlib.asynccontextmanager
-async def _everything(plan: Plan, files: Files, screen: Screen) -> AsyncIterator[Running]:
-    """Start broker, registry, roles and far ends in order; end them in the other."""
+async def everything(plan: Plan, files: Files, screen: Screen, broker: Broker) -> AsyncIterator[Running]:
+    """Start broker, registry, far ends and roles in order; end them in the other. `files` names the broker's port."""
     stop = asyncio.Event()
     async with contextlib.AsyncExitStack() as stack:
         for name in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(name, _interrupt, asyncio.current_task())
-        screen.say("broker", "embedded broker and schema registry start")
-        broker = EmbeddedBroker(EmbeddedConfig(data_dir=files.folder / "broker", port=files.broker_port))
+        screen.say("broker", "broker and schema registry start")
         await asyncio.to_thread(broker.start)
         stack.push_async_callback(asyncio.to_thread, broker.stop)
         config = RegistryConfig(data_dir=files.folder / "registry", port=files.registry_port)
@@ -220,7 +230,7 @@ async def _everything(plan: Plan, files: Files, screen: Screen) -> AsyncIterator
         supervised = asyncio.create_task(running.supervisor.run(stop))
         stack.push_async_callback(_end, supervised, stop)
         screen.say("roles", f"{', '.join(ROLES)} start")
-        await _ready(files, running)
+        await _ready(files)
         if plan.metrics_targets:
             plan.metrics_targets.write_text(json.dumps(files.scrape_targets()), encoding="utf-8")
         yield running
@@ -236,7 +246,7 @@ async def _end(supervised: asyncio.Task[None], stop: asyncio.Event) -> None:
     await supervised
 
 
-async def _ready(files: Files, running: Running) -> None:
+async def _ready(files: Files) -> None:
     """Wait until every role says it is ready."""
     end = time.monotonic() + _READY_SECONDS
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
@@ -287,16 +297,10 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _own_pid() -> int:
-    import os  # noqa: PLC0415
-
-    return os.getpid()
-
-
 def _process_start() -> float:
     """Give when this process was started, epoch seconds: the command's first moment, imports included."""
     ticks = int(Path("/proc/self/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[19])
-    boot = next(line for line in Path("/proc/stat").read_text(encoding="ascii").splitlines() if line.startswith("btime"))
-    import os  # noqa: PLC0415
-
+    boot = next(
+        line for line in Path("/proc/stat").read_text(encoding="ascii").splitlines() if line.startswith("btime")
+    )
     return int(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")

@@ -54,8 +54,8 @@ class Screen:
             self._console.print("recorded CAP alerts, re-dated to now and made EXERCISE:",
                                 ", ".join(f"{name} {number}" for name, number in summary.cap.items()))  # fmt: skip
         self._console.print(
-            f"sent {summary.sent}; answers back at {summary.answers_at_devices} listening devices' messages; duplicates "
-            f"{summary.duplicates}; dead letters {summary.dead_lettered}; first alert after "
+            f"sent {summary.sent}; answers that came back to the devices that listened {summary.answers_at_devices}; "
+            f"duplicates {summary.duplicates}; dead letters {summary.dead_lettered}; first alert after "
             f"{summary.first_alert_seconds:.1f} s; memory {summary.resident_mib:.0f} MiB in all"
         )
         colour = "red" if summary.lost else "green"

@@ -1,0 +1,58 @@
+"""The command line: every command explains itself with an example; wrong use and wrong settings exit with 2."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+import typer
+from bondmate_hub.cli import app
+
+
+def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
+    if isinstance(command, click.Group):
+        for child, inner in command.commands.items():
+            yield from commands(inner, f"{name} {child}")
+    else:
+        yield name, command
+
+
+COMMANDS = dict(commands(typer.main.get_command(app), "hub"))
+
+
+def hub(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "bondmate_hub", *arguments], capture_output=True, text=True, check=False, cwd=cwd
+    )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_shows_an_example_of_itself(name):
+    assert f"Example: {name}" in (COMMANDS[name].help or "")
+
+
+def test_an_unknown_role_is_a_usage_error_that_names_the_roles(tmp_path):
+    done = hub("run", "gatway", cwd=tmp_path)
+
+    assert 2 == done.returncode
+    assert "gateway" in done.stderr
+
+
+def test_wrong_settings_are_told_line_by_line_and_then_right_ones_work(tmp_path):
+    config = tmp_path / "hub.yaml"
+    config.write_text("instance: A B\nkafka: {replication_factor: 0}\n", encoding="utf-8")
+    wrong = hub("topics", "list", "--config", str(config), cwd=tmp_path)
+    config.write_text("instance: a\n", encoding="utf-8")
+    right = hub("topics", "list", "--config", str(config), cwd=tmp_path)
+
+    assert 2 == wrong.returncode
+    assert ["1:1", "2:9"] == [
+        line.split("hub.yaml:")[1].rsplit(": ", 2)[0].split(": ")[0] for line in wrong.stderr.splitlines()
+    ]
+    assert "Traceback" not in wrong.stderr
+    assert 0 == right.returncode
+    assert "bondmate.device.alerts" in right.stdout
