@@ -42,7 +42,8 @@ Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
 Course = Annotated[float, Field(ge=0, le=360, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Percent = Annotated[int, Field(ge=0, le=100)]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Days = Annotated[int, Field(ge=0, lt=2**31)]
 PositiveCount = Annotated[int, Field(ge=1, lt=2**31)]
 
 
@@ -65,7 +66,7 @@ class Handling(Record):
     purpose: str = ""
     legal_basis: str = ""
     classification: Classification = Classification.RESTRICTED
-    retention_days: int | None = None
+    retention_days: Days | None = None
 
 
 class EventHeader(Record):
@@ -186,7 +187,7 @@ class DeviceLocation(Record):
     officer_ref: str | None = None
     unit: str | None = None
     callsign: str | None = None
-    sequence: int = 0
+    sequence: Count = 0
     position: Position
     on_duty: bool | None = None
     battery_percent: Percent | None = None
@@ -250,7 +251,7 @@ class DeliveryReceipt(Record):
     code: str | None = None
     note: str | None = None
     by_ref: str | None = None
-    attempt: int = 1
+    attempt: PositiveCount = 1
 
 
 Payload = DeviceAlert | IncidentEvent | DeviceMessage | DeviceLocation
@@ -318,14 +319,14 @@ class AuditRecord(Record):
     """One logged operation on personal data; the records of one writer form a hash chain."""
 
     writer: str
-    sequence: int
+    sequence: Count
     recorded_at: UtcTime
     action: AuditAction = AuditAction.OTHER
     event_id: str | None = None
     subjects: tuple[str, ...] = ()
     recipient: str | None = None
     fields: tuple[str, ...] = ()
-    event_count: int = 1
+    event_count: PositiveCount = 1
     purpose: str = ""
     legal_basis: str = ""
     previous_hash: str
@@ -353,7 +354,7 @@ class IncidentState(Record):
     alert_ids: tuple[str, ...] = ()
     destinations: Mapping[str, DestinationState] = Field(default_factory=dict)
     closed: bool = False
-    event_count: int = 1
+    event_count: PositiveCount = 1
     changed_at: UtcTime
 
 
@@ -372,6 +373,7 @@ class OpenAlert(Record):
     event_id: str
     incident_id: str | None = None
     kind: AlertKind = AlertKind.OTHER
+    mode: Mode = Mode.UNKNOWN
     press_count: PositiveCount = 1
     merged_event_ids: tuple[str, ...] = ()
 

@@ -263,6 +263,7 @@ open_alerts = st.builds(
     event_id=ids,
     incident_id=maybe(ids),
     kind=st.sampled_from(enums.AlertKind),
+    mode=st.sampled_from(enums.Mode),
     press_count=st.integers(1, _INT32),
     merged_event_ids=some(ids),
 )
