@@ -20,7 +20,7 @@ from typing import Final, Self
 import structlog
 
 from bondmate_hub.broker import BrokerFailed, BrokerMissing, LogLimits
-from bondmate_hub.broker.child import Child, answers_kafka, free_port
+from bondmate_hub.broker.child import Child, answers_kafka, free_port, require_free
 
 __all__ = ["JARS", "ApacheBroker", "ApacheConfig", "Node", "install", "main"]
 
@@ -100,13 +100,14 @@ class ApacheBroker:
 
         Raises:
             BrokerMissing: Java or the jars are absent.
-            BrokerFailed: the data directory cannot be formatted.
+            BrokerFailed: a port is in use, or the data directory cannot be formatted.
         """
         java = _java(self._config)
         settings = self._config.data_dir / "server.properties"
         settings.write_text(_properties(self._config))
         if not (self._config.data_dir / "log" / "meta.properties").exists():
             _format(java, settings)
+        require_free("Apache Kafka", self._config.node.port, self._config.node.controller_port)
         self._child.start([*java, "kafka.Kafka", str(settings)])
 
     def wait_ready(self) -> None:
@@ -186,6 +187,8 @@ def _properties(config: ApacheConfig) -> str:
         "broker.heartbeat.interval.ms": 500,
         # Topics come from the catalogue: a misspelt name must fail, not make a topic.
         "auto.create.topics.enable": "false",
+        # Retention is short on some topics; every five minutes is the default.
+        "log.retention.check.interval.ms": 5_000,
         # Half the heap by default.
         "log.cleaner.dedupe.buffer.size": 16 << 20,
         "num.network.threads": 2,

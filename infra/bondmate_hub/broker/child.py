@@ -18,7 +18,7 @@ from confluent_kafka.admin import AdminClient
 
 from bondmate_hub.broker import BrokerFailed
 
-__all__ = ["Child", "answers_kafka", "free_port", "wait_until"]
+__all__ = ["Child", "answers_kafka", "free_port", "require_free", "wait_until"]
 
 # Linux ends a child when the *thread* that forked it ends (PR_SET_PDEATHSIG), so every child is forked from one thread
 # that lives as long as the process. The signal is set by a Python that execs the program at once: `preexec_fn` may
@@ -45,14 +45,30 @@ def free_port() -> int:
         BrokerFailed: a hundred ports were taken.
     """
     for port in random.sample(range(_FIRST_PORT, _LAST_PORT), 100):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        if _is_free(port):
             return port
-    raise BrokerFailed("no free loopback port between 20000 and 32000")
+    raise BrokerFailed(f"no free loopback port between {_FIRST_PORT} and {_LAST_PORT}")
+
+
+def require_free(name: str, *ports: int) -> None:
+    """Check before a start that nobody listens there: what answers later would be somebody else.
+
+    Raises:
+        BrokerFailed: naming the port.
+    """
+    for port in ports:
+        if not _is_free(port):
+            raise BrokerFailed(f"{name}: port {port} is in use; end what listens there or choose another")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def wait_until(condition: Callable[[], bool], *, deadline_seconds: float, what: str) -> None:

@@ -6,12 +6,17 @@ Measured with noida-db 0.2.3, whose whole log lives in memory and is written ane
 - It never expires a dead group member, so every consumer has a fixed `group.instance.id` and comes back under it.
 - A group with the cooperative-sticky assignor stalls: use `range` or `roundrobin`.
 - It sums up the active segment at each append and deletes whole segments only; `limits` keeps segments small.
+- What it keeps stands in memory once, but 3.5 times in the snapshot and up to 6 times while that is written, a second
+  after the one before; so the thread that writes it gets the processor only when nobody else wants it. With 30 MiB
+  kept and both of two cores busy, the 99th percentile of a hop fell from 800 to 100 ms.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -21,11 +26,12 @@ from typing import Self
 import structlog
 
 from bondmate_hub.broker import BrokerMissing, LogLimits
-from bondmate_hub.broker.child import Child, answers_kafka, free_port
+from bondmate_hub.broker.child import Child, answers_kafka, free_port, require_free
 
 __all__ = ["EmbeddedBroker", "EmbeddedConfig"]
 
 _log = structlog.get_logger(__name__)
+_AUTOSAVE = "autosave"
 _LIMITS = "serves demos and quick tests: SIGKILL loses the last seconds, dead group members never expire"
 
 
@@ -47,7 +53,7 @@ class EmbeddedBroker:
     """Run noida-db's Kafka listener as a child process; a `Broker` and a context manager."""
 
     durable = False
-    limits = LogLimits(retention_ms=180_000, positions_retention_ms=20_000, segment_ms=5_000, segment_bytes=1 << 20)
+    limits = LogLimits(retention_ms=120_000, positions_retention_ms=20_000, segment_ms=5_000, segment_bytes=1 << 20)
 
     def __init__(self, config: EmbeddedConfig) -> None:
         self._config = config
@@ -76,8 +82,10 @@ class EmbeddedBroker:
         """
         if self._child.pid:
             return
+        require_free("embedded broker", self._port)
         self._child.start(self._command())
         self._child.wait_ready(lambda: answers_kafka(self.bootstrap), self._config.start_seconds)
+        _make_autosave_yield(self._child.pid)
         if not self._told:
             self._told = True
             _log.warning("embedded broker started", bootstrap=self.bootstrap, durable=False, limits=_LIMITS)
@@ -126,3 +134,13 @@ def _program() -> str:
     if not os.access(program, os.X_OK):
         program.chmod(0o755)
     return str(program)
+
+
+def _make_autosave_yield(pid: int) -> None:
+    """Give the thread that writes snapshots idle priority (Linux; elsewhere it competes with the rest)."""
+    if sys.platform != "linux":
+        return
+    with suppress(OSError):  # a thread or the process may end meanwhile
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            if (task / "comm").read_text().strip() == _AUTOSAVE:
+                os.sched_setscheduler(int(task.name), os.SCHED_IDLE, os.sched_param(0))
