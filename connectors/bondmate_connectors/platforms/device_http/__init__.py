@@ -1,0 +1,27 @@
+"""The gateway: the API that officers' devices speak, over HTTPS."""
+
+from __future__ import annotations
+
+from bondmate_schemas.catalogue import MESSAGES, RECEIPTS, STATE_ALERTS
+from bondmate_schemas.enums import Level
+
+from bondmate_connectors.contract import ConnectorSpec
+from bondmate_connectors.platforms.device_http.config import Config
+from bondmate_connectors.platforms.device_http.gateway import DeviceGateway
+from bondmate_connectors.platforms.device_http.openapi import openapi
+
+__all__ = ["CONNECTOR", "Config", "DeviceGateway", "openapi"]
+
+CONNECTOR = ConnectorSpec(
+    name="device_http",
+    summary="Officers' devices over HTTPS: alerts, positions, reports up; messages and alert levels down.",
+    stability="alpha",
+    owner="BondMate hub developers",
+    config=Config,
+    emits=frozenset(
+        {"DeviceAlert", "DeviceLocation", "DeviceMessage", "DeviceStatus", "IncidentEvent", "DeliveryReceipt"}
+    ),
+    replays=(MESSAGES, RECEIPTS, STATE_ALERTS),
+    proves=Level.DELIVERED,
+    build=DeviceGateway,
+)

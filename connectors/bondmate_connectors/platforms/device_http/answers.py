@@ -1,0 +1,105 @@
+"""What the gateway answers with success, as models for the OpenAPI document and for whoever writes a client."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from bondmate_schemas.enums import AlertKind, AlertStatus, Level, Mode, Priority
+from pydantic import BaseModel, Field
+
+
+class Accepted(BaseModel):
+    """The event is durable in the hub; nothing is said about anybody having it yet."""
+
+    message_id: Annotated[str, Field(description="The hub's id of the message; equal for a repeat.")]
+    event_id: Annotated[str, Field(description="The hub's id of the alert, report or conversation.")]
+    incident_id: str | None = None
+    flags: Annotated[tuple[str, ...], Field(description="What was left out or looked wrong.")] = ()
+
+
+class LocationsAccepted(BaseModel):
+    """Every fix is durable in the hub."""
+
+    accepted: Annotated[int, Field(description="How many fixes.")]
+
+
+class AttachmentAnswer(BaseModel):
+    """A reference to a file."""
+
+    sha256: str
+    size_bytes: int
+    media_type: str
+    url: str
+    description: str | None = None
+
+
+class MessageAnswer(BaseModel):
+    """A message to the officer of this device."""
+
+    message_id: str
+    event_id: str
+    incident_id: str | None = None
+    alert_id: Annotated[str | None, Field(description="The alert it is about, by the hub's `event_id`.")] = None
+    in_reply_to: str | None = None
+    sender: str
+    text: str
+    language: str | None = None
+    priority: Priority
+    mode: Annotated[Mode, Field(description="Anything but ACTUAL must be shown as such.")]
+    requires_acknowledgement: bool
+    occurred_at: datetime
+    expires_at: datetime | None = None
+    expired: Annotated[bool, Field(description="True: too late to be shown as new.")] = False
+    attachments: tuple[AttachmentAnswer, ...] = ()
+
+
+class AlertAnswer(BaseModel):
+    """Where an alert of this device stands: the level that is true, never a higher one."""
+
+    event_id: str
+    alert_id: Annotated[str | None, Field(description="The device's own id of it, when it gave one.")] = None
+    incident_id: str | None = None
+    kind: AlertKind
+    silent: Annotated[bool, Field(description="True: show and sound nothing, whatever the level.")]
+    status: Annotated[
+        AlertStatus,
+        Field(
+            description="DELIVERED: a system has it. ACCEPTED: it took it into work. ACKNOWLEDGED: a person answered. "
+            "Only the last may be shown as help coming."
+        ),
+    ]
+    cancel_requested: bool = False
+    destinations: Annotated[dict[str, Level], Field(description="How far each control room has come.")]
+    changed_at: datetime
+
+
+class News(BaseModel):
+    """What is new for a device: the answer of a long poll and each frame of the stream."""
+
+    cursor: Annotated[str, Field(description="Give it as `after` with the next poll.")]
+    messages: tuple[MessageAnswer, ...] = ()
+    alerts: tuple[AlertAnswer, ...] = ()
+
+
+class FieldProblem(BaseModel):
+    """One field that is wrong."""
+
+    pointer: Annotated[str, Field(description="JSON pointer (RFC 6901) of the field, as a fragment.")]
+    detail: str
+
+
+class ProblemAnswer(BaseModel):
+    """Problem details, RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str | None = None
+    errors: tuple[FieldProblem, ...] = ()
+
+
+class Health(BaseModel):
+    """Whether the gateway takes requests."""
+
+    status: str

@@ -1,0 +1,382 @@
+"""Turns what a device sent into the hub's records: pure, no clock, no I/O.
+
+Whose it is comes from the enrolment, never from the request: device, officer, unit, agency, mode, handling. Every id is
+derived from what was sent, so that a repeat is the same event in every gateway, and a device reaches only its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from bondmate_schemas.enums import (
+    AlertAction,
+    AlertKind,
+    IncidentAction,
+    IncidentCategory,
+    Level,
+    MessageDirection,
+    PositionOrigin,
+)
+from bondmate_schemas.ids import derived_id
+from bondmate_schemas.models import (
+    Attachment,
+    Code,
+    DeliveryReceipt,
+    DeviceAlert,
+    DeviceLocation,
+    DeviceMessage,
+    DeviceStatus,
+    EventHeader,
+    ExternalRef,
+    IncidentEvent,
+    Position,
+    Statement,
+)
+
+from bondmate_connectors.platforms.device_http.api import (
+    AlertRequest,
+    AttachmentRequest,
+    Fix,
+    LocationsRequest,
+    MessageRequest,
+    PositionRequest,
+    ReceiptLevel,
+    ReceiptRequest,
+    ReportRequest,
+    ReportVerb,
+    StatusRequest,
+)
+from bondmate_connectors.platforms.device_http.body import digest
+from bondmate_connectors.platforms.device_http.directory import Device
+from bondmate_connectors.platforms.device_http.mailbox import DEVICE, DEVICE_ALERT_SYSTEM, Mail
+
+TOLERATED_SKEW = timedelta(minutes=5)
+_REPORT_ACTIONS = {
+    ReportVerb.OPEN: IncidentAction.OPENED,
+    ReportVerb.UPDATE: IncidentAction.UPDATED,
+    ReportVerb.NOTE: IncidentAction.NOTE,
+    ReportVerb.CANCEL: IncidentAction.CANCELLED,
+}
+_RECEIPT_LEVELS = {
+    # The device has it; it was opened on the device; its officer confirmed it.
+    ReceiptLevel.DELIVERED: Level.DELIVERED,
+    ReceiptLevel.READ: Level.ACCEPTED,
+    ReceiptLevel.ACKNOWLEDGED: Level.ACKNOWLEDGED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """By whom, when, through what and with which content a request came."""
+
+    device: Device
+    received_at: datetime
+    source: str
+    digest: str
+
+
+def alert_event_id(device_id: str, alert_id: str) -> str:
+    """Give the hub's id of a device's own alert; `alert_id` of one raised without is its `message_id`."""
+    return derived_id("alert", device_id, alert_id)
+
+
+def incident_of_alert(event_id: str) -> str:
+    """Give the incident an alert begins."""
+    return derived_id("incident", event_id)
+
+
+def alert(request: AlertRequest, arrival: Arrival, flags: Iterable[str]) -> DeviceAlert:
+    """Give the alert; whatever is odd about it is flagged, nothing is held against it."""
+    device = arrival.device
+    occurred_at = request.occurred_at or arrival.received_at
+    event_id = alert_event_id(device.device_id, request.alert_id or request.message_id)
+    position, position_flags = _alert_position(request.position, occurred_at)
+    header = _header(
+        arrival,
+        message_id=request.message_id,
+        event_id=event_id,
+        incident_id=incident_of_alert(event_id),
+        language=request.language,
+        occurred_at=occurred_at,
+        flags=(*flags, *position_flags, *_alert_clock(request, arrival.received_at)),
+        external_refs=_own_reference(request.alert_id),
+    )
+    return DeviceAlert(
+        header=header,
+        device_id=device.device_id,
+        officer_ref=device.officer_ref,
+        unit=device.unit,
+        callsign=device.callsign,
+        action=AlertAction[request.action.name],
+        kind=request.kind,
+        silent=_silent(request, device),
+        position=position,
+        position_origin=PositionOrigin.OWN if position else PositionOrigin.NONE,
+        position_age_seconds=_age(position, occurred_at),
+        text=request.text,
+        press_count=request.press_count,
+        battery_percent=request.battery_percent,
+        attachments=_attachments(request.attachments),
+    )
+
+
+def locations(request: LocationsRequest, raw: Any, arrival: Arrival) -> Iterator[DeviceLocation]:
+    """Give each fix of a batch; `raw` is the body as parsed. A fix sent again in another batch is the same event."""
+    for fix, sent in zip(request.fixes, raw["fixes"], strict=True):
+        yield _location(fix, digest(sent), request, arrival)
+
+
+def report(request: ReportRequest, arrival: Arrival, alert_event: str | None) -> IncidentEvent:
+    """Give the report as an event of its incident: the one it names, its alert's, or its own."""
+    device = arrival.device
+    event_id = derived_id("report", device.device_id, request.report_id or request.message_id)
+    incident_id = request.incident_id or incident_of_alert(alert_event or event_id)
+    return IncidentEvent(
+        header=_header(
+            arrival,
+            message_id=request.message_id,
+            event_id=event_id,
+            incident_id=incident_id,
+            language=request.language,
+            occurred_at=request.occurred_at,
+            flags=_clock(request.occurred_at, request.sent_at, arrival.received_at),
+            external_refs=_own_reference(request.report_id),
+        ),
+        action=_REPORT_ACTIONS[request.action],
+        category=IncidentCategory[request.category.name],
+        incident_type=_code(request),
+        priority=request.priority,
+        title=request.title,
+        description=request.description,
+        note=request.note,
+        statements=tuple(_statements(request, device)),
+        position=request.position and _position(request.position, request.occurred_at),
+        device_id=device.device_id,
+        officer_ref=device.officer_ref,
+        unit=device.unit,
+        callsign=device.callsign,
+        alert_id=alert_event,
+        attachments=_attachments(request.attachments),
+    )
+
+
+def message(request: MessageRequest, arrival: Arrival, alert_event: str | None, answered: Mail | None) -> DeviceMessage:
+    """Give the officer's text; an answer belongs to the conversation of what it answers."""
+    device = arrival.device
+    own = derived_id("message", device.device_id, request.message_id)
+    return DeviceMessage(
+        header=_header(
+            arrival,
+            message_id=request.message_id,
+            event_id=answered.event_id if answered else own,
+            incident_id=_incident_of(answered, alert_event),
+            language=request.language,
+            occurred_at=request.occurred_at,
+            flags=_clock(request.occurred_at, request.sent_at, arrival.received_at),
+        ),
+        device_id=device.device_id,
+        direction=MessageDirection.FROM_DEVICE,
+        sender=arrival.source,
+        sender_ref=device.officer_ref,
+        text=request.text,
+        priority=request.priority,
+        in_reply_to=request.in_reply_to,
+        alert_id=alert_event or (answered.alert_id if answered else None),
+        callsign=device.callsign,
+        attachments=_attachments(request.attachments),
+    )
+
+
+def status(request: StatusRequest, arrival: Arrival) -> DeviceStatus:
+    """Give what the device says of itself."""
+    device = arrival.device
+    return DeviceStatus(
+        header=_header(
+            arrival,
+            message_id=request.message_id,
+            event_id=derived_id("status", device.device_id),
+            occurred_at=request.occurred_at,
+            flags=_clock(request.occurred_at, request.sent_at, arrival.received_at),
+        ),
+        device_id=device.device_id,
+        battery_percent=request.battery_percent,
+        on_shift=request.on_shift,
+        app_version=request.app_version,
+        firmware_version=request.firmware_version,
+        connectivity=request.connectivity,
+    )
+
+
+def receipt(request: ReceiptRequest, arrival: Arrival, mail: Mail) -> DeliveryReceipt:
+    """Give the receipt for a message to the device.
+
+    Its `event_id` is the message's own id, also where the message is about an alert: what an officer confirms about a
+    text must never raise the level of the alert (DESIGN, promise 4). `delivery_id` names the message as well.
+    """
+    device = arrival.device
+    level = _RECEIPT_LEVELS[request.level]
+    return DeliveryReceipt(
+        header=_header(
+            arrival,
+            hub_message_id=derived_id("receipt", device.device_id, mail.message_id, level),
+            event_id=mail.message_id,
+            incident_id=mail.incident_id,
+            occurred_at=request.occurred_at,
+            flags=_clock(request.occurred_at, request.sent_at, arrival.received_at),
+        ),
+        destination=DEVICE,
+        level=level,
+        device_id=device.device_id,
+        delivery_id=mail.message_id,
+        by_ref=device.officer_ref,
+    )
+
+
+def _header(
+    arrival: Arrival,
+    *,
+    event_id: str,
+    occurred_at: datetime,
+    message_id: str | None = None,
+    hub_message_id: str | None = None,
+    content_digest: str | None = None,
+    incident_id: str | None = None,
+    language: str | None = None,
+    flags: tuple[str, ...] = (),
+    external_refs: tuple[ExternalRef, ...] = (),
+) -> EventHeader:
+    device = arrival.device
+    content_digest = content_digest or arrival.digest
+    return EventHeader(
+        message_id=hub_message_id or derived_id("device", device.device_id, message_id or "", content_digest),
+        event_id=event_id,
+        incident_id=incident_id,
+        external_refs=external_refs,
+        origin_message_id=message_id,
+        content_digest=content_digest,
+        agency_id=device.agency,
+        mode=device.mode,
+        language=language or device.profile.language,
+        occurred_at=occurred_at,
+        received_at=arrival.received_at,
+        source=arrival.source,
+        handling=device.profile.handling,
+        flags=flags,
+    )
+
+
+def _location(fix: Fix, content_digest: str, batch: LocationsRequest, arrival: Arrival) -> DeviceLocation:
+    device = arrival.device
+    fixed_at = fix.position.fixed_at
+    hub_id = derived_id("location", device.device_id, str(fix.sequence), fixed_at.isoformat(), content_digest)
+    flags = _clock(fixed_at, batch.sent_at, arrival.received_at)
+    return DeviceLocation(
+        header=_header(
+            arrival,
+            message_id=batch.message_id,
+            hub_message_id=hub_id,
+            content_digest=content_digest,
+            event_id=hub_id,
+            occurred_at=fixed_at,
+            flags=(*flags, "position_invalid") if _is_nowhere(fix.position) else flags,
+        ),
+        device_id=device.device_id,
+        officer_ref=device.officer_ref,
+        unit=device.unit,
+        callsign=device.callsign,
+        sequence=fix.sequence,
+        position=_position(fix.position, fixed_at),
+        on_duty=fix.on_duty,
+        battery_percent=fix.battery_percent,
+    )
+
+
+def _silent(request: AlertRequest, device: Device) -> bool:
+    return bool(request.silent) or (request.kind is AlertKind.DURESS and device.profile.duress_silent)
+
+
+def _alert_position(position: PositionRequest | None, occurred_at: datetime) -> tuple[Position | None, tuple[str, ...]]:
+    if position is None:
+        return None, ()
+    if _is_nowhere(position):
+        return None, ("position_invalid",)
+    return _position(position, occurred_at), ()
+
+
+def _is_nowhere(position: PositionRequest) -> bool:
+    """Tell 0,0, which receivers without a fix report, from a place."""
+    return position.latitude == 0 and position.longitude == 0
+
+
+def _position(position: PositionRequest, occurred_at: datetime) -> Position:
+    return Position(
+        latitude=position.latitude,
+        longitude=position.longitude,
+        altitude_hae_m=position.altitude_hae_m,
+        accuracy_m=position.accuracy_m,
+        vertical_accuracy_m=position.vertical_accuracy_m,
+        speed_mps=position.speed_mps,
+        course_deg=position.course_deg,
+        fixed_at=position.fixed_at or occurred_at,
+        method=position.method,
+    )
+
+
+def _age(position: Position | None, occurred_at: datetime) -> float | None:
+    """Give the age of a fix, or None where the times contradict each other."""
+    if position is None or (age := (occurred_at - position.fixed_at).total_seconds()) < 0:
+        return None
+    return age
+
+
+def _alert_clock(request: AlertRequest, received_at: datetime) -> tuple[str, ...]:
+    if request.occurred_at is None:
+        return ("occurred_at_missing",)
+    if request.sent_at is None and abs(received_at - request.occurred_at) > TOLERATED_SKEW:
+        # It may have waited for the network or its clock may be wrong: nobody can tell, so both are said.
+        return ("clock_skew", "late") if request.occurred_at < received_at else ("clock_skew",)
+    return _clock(request.occurred_at, request.sent_at, received_at)
+
+
+def _clock(occurred_at: datetime, sent_at: datetime | None, received_at: datetime) -> tuple[str, ...]:
+    """Flag a clock that is off (seen at sending, or an event from the future) and an event that waited."""
+    wrong = occurred_at - received_at > TOLERATED_SKEW
+    wrong = wrong or (sent_at is not None and abs(received_at - sent_at) > TOLERATED_SKEW)
+    late = received_at - occurred_at > TOLERATED_SKEW
+    return ("clock_skew",) * wrong + ("late",) * late
+
+
+def _own_reference(own_id: str | None) -> tuple[ExternalRef, ...]:
+    return (ExternalRef(system=DEVICE_ALERT_SYSTEM, id=own_id),) if own_id else ()
+
+
+def _incident_of(answered: Mail | None, alert_event: str | None) -> str | None:
+    if answered is not None and answered.incident_id is not None:
+        return answered.incident_id
+    return incident_of_alert(alert_event) if alert_event else None
+
+
+def _code(request: ReportRequest) -> Code | None:
+    given = request.incident_type
+    return Code(system=given.system, value=given.value) if given else None
+
+
+def _statements(request: ReportRequest, device: Device) -> Iterator[Statement]:
+    for given in request.statements:
+        yield Statement(nature=given.nature, text=given.text, author_ref=device.officer_ref, stated_at=given.stated_at)
+
+
+def _attachments(given: tuple[AttachmentRequest, ...]) -> tuple[Attachment, ...]:
+    return tuple(
+        Attachment(
+            sha256=one.sha256.lower(),
+            size_bytes=one.size_bytes,
+            media_type=one.media_type,
+            url=one.url,
+            description=one.description,
+        )
+        for one in given
+    )

@@ -1,0 +1,85 @@
+"""Hands events over to the runner and waits until every one is settled; alerts go first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+
+from bondmate_schemas.models import Record
+
+from bondmate_connectors.contract import Incoming
+from bondmate_connectors.errors import ConnectorError, NotConnected
+
+
+class Handover:
+    """The events of one request and what became of them."""
+
+    def __init__(self, count: int) -> None:
+        self._left = count
+        self._error: ConnectorError | None = None
+        self._done = asyncio.get_running_loop().create_future()
+
+    async def settle(self, error: ConnectorError | None) -> None:
+        """Count one event as durable (None) or not."""
+        self._left -= 1
+        self._error = self._error or error
+        if self._left <= 0 and not self._done.done():
+            self._done.set_result(None)
+
+    async def settled(self) -> None:
+        """Wait for all; raise the first error that one was settled with."""
+        await self._done
+        if self._error is not None:
+            raise self._error
+
+
+class Inbox:
+    """Two bounded lanes to `receive`: urgent events never wait behind others; a full lane makes its senders wait."""
+
+    def __init__(self, limit: int) -> None:
+        self._lanes: dict[bool, deque[Incoming]] = {True: deque(), False: deque()}
+        self._room = {True: asyncio.Semaphore(limit), False: asyncio.Semaphore(limit)}
+        self._ready = asyncio.Semaphore(0)
+        self._closed = False
+
+    async def hand_over(self, events: Sequence[Record], *, urgent: bool) -> None:
+        """Offer events and wait until all are settled.
+
+        Raises:
+            ConnectorError: what one of them was settled with.
+            NotConnected: the inbox is closed.
+        """
+        handover = Handover(len(events))
+        for event in events:
+            await self._room[urgent].acquire()
+            if self._closed:
+                self._room[urgent].release()  # for the next who waits
+                raise NotConnected("closed")
+            self._lanes[urgent].append(Incoming(event, handover.settle))
+            self._ready.release()
+        await handover.settled()
+
+    async def get(self) -> Incoming:
+        """Wait for the next event, urgent ones first.
+
+        Raises:
+            NotConnected: the inbox is closed.
+        """
+        await self._ready.acquire()
+        if self._closed:
+            self._ready.release()  # for the next who asks
+            raise NotConnected("closed")
+        urgent = bool(self._lanes[True])
+        incoming = self._lanes[urgent].popleft()
+        self._room[urgent].release()
+        return incoming
+
+    async def close(self) -> None:
+        """Refuse what nobody has taken, and let everybody who waits know."""
+        self._closed = True
+        for urgent, lane in self._lanes.items():
+            while lane:
+                await lane.popleft().settle(NotConnected("closed"))
+                self._room[urgent].release()
+        self._ready.release()
