@@ -95,11 +95,15 @@ class Incoming:
     """One event from a platform and the way to settle it.
 
     The runner calls `settle` exactly once: with None when the hub has the event durably (Kafka acknowledged, or the
-    dead-letter topic has a `Unreadable`), with the error when it has not and the platform should try again.
+    event came round and is known), with `Rejected` when the dead-letter topic has a `Unreadable`, with `Transient` when
+    the hub has not got it and the platform should try again. What `settle` raises (`NotConnected`, `Transient`) is
+    counted; the platform will give the event again.
     """
 
     event: Record | Unreadable
     settle: Callable[[ConnectorError | None], Awaitable[None]]
+    traceparent: str | None = None
+    """The platform's W3C trace context, when it sent one; it goes on with the record."""
 
 
 @runtime_checkable
@@ -168,7 +172,10 @@ class Replay(Link, Protocol):
     """
 
     async def see(self, topic: str, key: str, record: Record | None) -> None:
-        """Take one record of `topic`; None is a tombstone of `key`. Must not block and must not raise."""
+        """Take one record of `topic`; None is a tombstone of `key`. Must not block and must not raise.
+
+        Called before `connect` already: the runner connects when the view has seen all that stood there at its start.
+        """
         ...
 
 

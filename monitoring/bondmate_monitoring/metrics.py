@@ -24,6 +24,9 @@ CONNECTOR_SENT = Counter("connector_sent_events_total", "Events a sink has a rec
 CONNECTOR_ERRORS = Counter("connector_errors_total", "Errors by stage and code.", ["connector", "stage", "code"])
 CONNECTOR_DEAD = Counter("connector_dead_lettered_events_total", "Events dead-lettered.",
                          ["connector", "kind", "code"])  # fmt: skip
+CONNECTOR_PASSED_OVER = Counter(
+    "connector_passed_over_events_total", "Events settled without sending, on purpose.", ["connector", "reason"]
+)
 CONNECTOR_IN_FLIGHT = Gauge("connector_in_flight", "Events sent and not settled.", ["connector"])
 CONNECTOR_PARKED = Gauge("connector_parked_keys", "Keys waiting for their next attempt.", ["connector"])
 CONNECTOR_DELIVERY_SECONDS = Histogram(

@@ -135,12 +135,20 @@ class Codec:
             SchemaUnavailableError: the record's id is not known yet and the registry does not answer.
         """
         name = type(record).__name__
-        if name not in self._prefixes:
-            self._prefixes[name] = _FRAME.pack(_MAGIC, self._ids.id_of(name))
+        self.learn(name)
         body = io.BytesIO()
         body.write(self._prefixes[name])
         fastavro.schemaless_writer(body, schema(name), record.model_dump())
         return body.getvalue()
+
+    def learn(self, record: str) -> None:
+        """Ask for the id of `record` unless it is known; `encode` then asks the registry no more, which blocks.
+
+        Raises:
+            SchemaUnavailableError: the registry does not answer.
+        """
+        if record not in self._prefixes:
+            self._prefixes[record] = _FRAME.pack(_MAGIC, self._ids.id_of(record))
 
     def decode(self, data: bytes | None, kind: type[R]) -> R:
         """Give the record in `data`, resolved to today's schema of `kind`.

@@ -1,0 +1,95 @@
+"""Records as Kafka carries them: framed Avro, the catalogue's key, CloudEvents headers in binary mode.
+
+Source: CloudEvents 1.0, Kafka protocol binding, 3.2 (binary content mode); W3C Trace Context for `traceparent`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import TypeVar
+
+from bondmate_schemas import catalogue
+from bondmate_schemas.codec import NAMESPACE, Codec
+from bondmate_schemas.models import (
+    AuditRecord,
+    DeliveryReceipt,
+    DeviceAlert,
+    DeviceLocation,
+    DeviceMessage,
+    DeviceStatus,
+    EventHeader,
+    IncidentEvent,
+    Record,
+)
+
+from bondmate_connectors.runtime.outbox import Headers, Outgoing
+
+CONTENT_TYPE = b"application/avro"
+TRACEPARENT = "traceparent"
+TOPIC_OF: dict[type[Record], str] = {
+    DeviceAlert: catalogue.DEVICE_ALERTS,
+    DeviceLocation: catalogue.DEVICE_LOCATIONS,
+    DeviceStatus: catalogue.DEVICE_STATUS,
+    DeviceMessage: catalogue.MESSAGES,
+    DeliveryReceipt: catalogue.RECEIPTS,
+    IncidentEvent: catalogue.INCIDENTS,
+    AuditRecord: catalogue.AUDIT,
+}
+"""Where a record that enters the hub goes."""
+R = TypeVar("R", bound=Record)
+
+
+def header_of(record: Record) -> EventHeader | None:
+    """Give the event header of `record`; an audit record has none."""
+    header = getattr(record, "header", None)
+    return header if isinstance(header, EventHeader) else None
+
+
+def with_header(record: R, **changes: object) -> R:
+    """Give `record` with these fields of its header changed; the caller gives values the model would accept."""
+    header = header_of(record)
+    if header is None:
+        return record
+    return record.model_copy(update={"header": header.model_copy(update=changes)})
+
+
+def cloud_headers(record: Record, traceparent: str | None = None) -> Headers:
+    """Give the CloudEvents attributes of `record` as Kafka headers."""
+    header = header_of(record)
+    found: list[tuple[str, bytes | None]] = [
+        ("ce_specversion", b"1.0"),
+        ("ce_type", f"{NAMESPACE}.{type(record).__name__}".encode()),
+        ("content-type", CONTENT_TYPE),
+    ]
+    if header is not None:
+        found += [
+            ("ce_id", header.message_id.encode()),
+            ("ce_source", header.source.encode()),
+            ("ce_time", header.occurred_at.isoformat().encode()),
+        ]
+    if traceparent:
+        found.append((TRACEPARENT, traceparent.encode()))
+    return found
+
+
+class Envelopes:
+    """Turn records into what is written to their topics."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+
+    async def learn(self, kinds: Iterable[str]) -> None:
+        """Learn the schema ids of these records, off the event loop, since asking the registry blocks.
+
+        Raises:
+            SchemaUnavailableError: the registry does not answer; try again later.
+        """
+        for kind in kinds:
+            await asyncio.to_thread(self._codec.learn, kind)
+
+    def pack(self, record: Record, traceparent: str | None = None) -> Outgoing:
+        """Give the message for the topic of `record`, whose kind was learnt."""
+        topic = TOPIC_OF[type(record)]
+        key = catalogue.key_of(topic, record).encode()
+        return Outgoing(topic, key, self._codec.encode(record), cloud_headers(record, traceparent))

@@ -1,0 +1,295 @@
+"""Take records from Kafka: one consumer, one thread, bounded, committed by what has settled.
+
+The thread owns the consumer: it polls, decodes, hands batches to the event loop, pauses a partition that holds too much
+and commits. The loop owns the tracker of each slot. What both look at are single numbers with one writer each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol, cast
+
+from bondmate_schemas.codec import CodecError, SchemaUnavailableError
+from bondmate_schemas.models import Delivery
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from bondmate_connectors.errors import Misconfigured
+from bondmate_connectors.runtime.offsets import OffsetTracker
+from bondmate_connectors.runtime.outbox import Headers
+from bondmate_connectors.runtime.settings import RunnerSettings
+from bondmate_connectors.runtime.threads import in_thread
+
+_SCHEMA_AGAIN_SECONDS = 2.0
+_DENIED = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """One partition from assignment to revocation; a later assignment of it is another slot."""
+
+    topic: str
+    partition: int
+    tracker: OffsetTracker = field(default_factory=OffsetTracker)
+    held: dict[int, Taken] = field(default_factory=dict)
+    """Taken and not settled, by offset, in order; the loop's."""
+    revoked: bool = False
+    busy: int = 0
+    """Being sent or confirmed now; the loop's."""
+    started: int = -1
+    """Highest offset of which sending has begun; the loop's."""
+    position: int = 0
+    """The next offset expected; the thread's."""
+    handed: int = 0
+    """Records handed to the loop so far; the thread's."""
+    released: int = 0
+    """Records settled so far; the loop's."""
+    committed: int | None = None
+    paused: bool = True
+    stuck: deque[Message] = field(default_factory=deque)
+    """Records whose schema the registry does not give now; the thread's."""
+
+    @property
+    def place(self) -> TopicPartition:
+        """The partition as the client names it."""
+        return TopicPartition(self.topic, self.partition)
+
+
+@dataclass(slots=True, eq=False)
+class Taken:
+    """One record taken from a slot: as it was, and decoded."""
+
+    slot: Slot
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    published_at: datetime
+    """The record's timestamp: when the hub published it."""
+    content: Delivery | CodecError
+
+
+class Receiver(Protocol):
+    """Who works on what is taken; called on the event loop."""
+
+    def receive(self, batch: Sequence[Taken]) -> None:
+        """Take over a batch, in order of each slot."""
+        ...
+
+    async def give_up(self, slots: Sequence[Slot], grace_seconds: float) -> None:
+        """Begin nothing more of `slots`; return when nothing of them is in hand, cancelled after `grace_seconds`."""
+        ...
+
+
+class Intake:
+    """Feed a `Receiver` from one topic.
+
+    Raises from `ended`: `Misconfigured` when access is denied, `KafkaException` when the consumer cannot go on (fenced
+    by another of its name, for one).
+    """
+
+    def __init__(
+        self,
+        topic: str,
+        config: Mapping[str, Any],
+        decode: Callable[[bytes | None], Delivery],
+        receiver: Receiver,
+        settings: RunnerSettings,
+    ) -> None:
+        self._topic = topic
+        self._config = config
+        self._decode = decode
+        self._receiver = receiver
+        self._settings = settings
+        self._slots: dict[int, Slot] = {}
+        self._stopping = threading.Event()
+        self._next_commit = 0.0
+        self._next_stuck = 0.0
+        self._denied: KafkaError | None = None
+
+    def start(self) -> asyncio.Future[None]:
+        """Start the thread and give the future of its end."""
+        self._loop = asyncio.get_running_loop()
+        self.ended = in_thread(f"intake {self._topic}", self._run)
+        return self.ended
+
+    async def stop(self) -> None:
+        """Commit what has settled and close, within a bound; harmless when it has ended."""
+        self._stopping.set()
+        await asyncio.wait([self.ended], timeout=self._settings.close_seconds)
+
+    # All below runs in the thread.
+
+    def _run(self) -> None:
+        self._consumer = Consumer({**self._config, "on_commit": self._on_commit})
+        try:
+            self._consumer.subscribe([self._topic], on_assign=self._assigned, on_revoke=self._revoked,
+                                     on_lost=self._lost)  # fmt: skip
+            while not self._stopping.is_set():
+                self._take()
+                self._unstick()
+                self._balance()
+                self._commit_when_due()
+            self._commit_and_wait(self._slots.values())
+        finally:
+            self._stopping.set()
+            self._consumer.close()
+
+    def _take(self) -> None:
+        first = self._consumer.poll(self._settings.poll_seconds)
+        if first is None:
+            return
+        batch = [first, *self._consumer.consume(self._settings.batch - 1, 0)]
+        self._hand_over([taken for message in batch if self._is_record(message) for taken in self._open(message)])
+
+    def _is_record(self, message: Message) -> bool:
+        error = message.error()
+        if error is None:
+            return message.partition() in self._slots
+        if error.fatal():
+            raise KafkaException(error)
+        if error.code() in _DENIED:
+            raise Misconfigured(f"the broker denies access to the topic {self._topic} or its group")
+        return False
+
+    def _open(self, message: Message) -> list[Taken]:
+        """Give the record decoded, or nothing while its partition waits for a schema."""
+        slot = self._slots[_partition(message)]
+        offset = _offset(message)
+        if offset < slot.position:
+            slot = self._rewind(slot)
+        slot.position = offset + 1
+        return self._decode_in_order(slot, message)
+
+    def _decode_in_order(self, slot: Slot, message: Message) -> list[Taken]:
+        if not slot.stuck:
+            try:
+                return [self._taken(slot, message)]
+            except SchemaUnavailableError:
+                self._next_stuck = time.monotonic() + _SCHEMA_AGAIN_SECONDS
+        slot.stuck.append(message)
+        return []
+
+    def _taken(self, slot: Slot, message: Message) -> Taken:
+        content: Delivery | CodecError
+        try:
+            content = self._decode(message.value())
+        except CodecError as error:
+            content = error
+        published_at = datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)
+        return Taken(slot, _offset(message), message.key(), message.value(), _headers(message), published_at, content)
+
+    def _rewind(self, old: Slot) -> Slot:
+        """Begin a partition anew whose log went back (its broker lost the end of it): nothing there may be skipped."""
+        slot = self._slots[old.partition] = Slot(old.topic, old.partition)
+        self._give_up([old], 0.0)
+        return slot
+
+    def _unstick(self) -> None:
+        """Try the partitions that wait for a schema again."""
+        if time.monotonic() < self._next_stuck:
+            return
+        for slot in self._slots.values():
+            messages, slot.stuck = slot.stuck, deque()
+            self._hand_over([taken for message in messages for taken in self._decode_in_order(slot, message)])
+
+    def _hand_over(self, batch: list[Taken]) -> None:
+        if not batch:
+            return
+        for taken in batch:
+            taken.slot.handed += 1
+        self._loop.call_soon_threadsafe(self._receiver.receive, batch)
+
+    def _balance(self) -> None:
+        """Pause partitions that hold too much, resume those that are down to half."""
+        bound = self._settings.held_per_partition
+        for slot in self._slots.values():
+            held = slot.handed - slot.released
+            if not slot.paused and (held >= bound or slot.stuck):
+                self._consumer.pause([slot.place])
+                slot.paused = True
+            elif slot.paused and held <= bound // 2 and not slot.stuck:
+                self._consumer.resume([slot.place])
+                slot.paused = False
+
+    def _commit_when_due(self) -> None:
+        now = time.monotonic()
+        if now >= self._next_commit and (offsets := self._due(self._slots.values())):
+            self._next_commit = now + self._settings.commit_seconds
+            self._consumer.commit(offsets=offsets, asynchronous=True)
+
+    def _due(self, slots: Sequence[Slot] | Any) -> list[TopicPartition]:
+        """Give the offsets to commit and note them as committed."""
+        due = []
+        for slot in slots:
+            offset = slot.tracker.committable
+            if offset is not None and offset != slot.committed:
+                slot.committed = offset
+                due.append(TopicPartition(slot.topic, slot.partition, offset))
+        return due
+
+    def _commit_and_wait(self, slots: Sequence[Slot] | Any) -> None:
+        """Commit now; what cannot be committed is read again later, which its ids make harmless."""
+        for slot in slots:
+            slot.committed = None
+        if offsets := self._due(slots):
+            try:
+                self._consumer.commit(offsets=offsets, asynchronous=False)
+            except KafkaException as error:
+                if error.args[0].fatal():
+                    raise
+
+    def _on_commit(self, error: KafkaError | None, partitions: Sequence[TopicPartition]) -> None:
+        """Forget that a failed commit was made, so that the next turn makes it again."""
+        for place in partitions:
+            if (error or place.error) and (slot := self._slots.get(place.partition)):
+                slot.committed = None
+
+    def _assigned(self, _: Consumer, places: Sequence[TopicPartition]) -> None:
+        for place in places:
+            self._slots[place.partition] = Slot(place.topic, place.partition)
+
+    def _revoked(self, _: Consumer, places: Sequence[TopicPartition]) -> None:
+        """Let the work in hand end, then commit: the next owner must not repeat it."""
+        slots = self._remove(places)
+        if not self._stopping.is_set():
+            self._give_up(slots, self._settings.revoke_seconds)
+            self._commit_and_wait(slots)
+
+    def _lost(self, _: Consumer, places: Sequence[TopicPartition]) -> None:
+        """Somebody else has them already: stop at once, commit nothing."""
+        slots = self._remove(places)
+        if not self._stopping.is_set():
+            self._give_up(slots, 0.0)
+
+    def _remove(self, places: Sequence[TopicPartition]) -> list[Slot]:
+        return [slot for place in places if (slot := self._slots.pop(place.partition, None))]
+
+    def _give_up(self, slots: Sequence[Slot], grace_seconds: float) -> None:
+        work: Coroutine[Any, Any, None] = self._receiver.give_up(slots, grace_seconds)
+        waiting = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            waiting.result(grace_seconds + 1)
+        except TimeoutError:
+            waiting.cancel()
+
+
+# The client's types say that these may be absent; of a message that is no error they are not.
+
+
+def _offset(message: Message) -> int:
+    return int(message.offset() or 0)
+
+
+def _partition(message: Message) -> int:
+    return int(message.partition() or 0)
+
+
+def _headers(message: Message) -> Headers:
+    found = cast("list[tuple[str, bytes | None]]", message.headers() or [])
+    return list(found)

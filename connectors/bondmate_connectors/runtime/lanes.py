@@ -1,0 +1,136 @@
+"""One lane a key: order within it, concurrency across, and waiting for the next attempt beside the road."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class _State(Enum):
+    READY = auto()
+    BUSY = auto()
+    PARKED = auto()
+    GONE = auto()
+
+
+@dataclass(slots=True, eq=False)
+class Lane(Generic[T]):
+    """The items of one key in order; the head is the one to work on."""
+
+    key: str
+    items: deque[T] = field(default_factory=deque)
+    attempts: int = 0
+    """Failed attempts of the head so far."""
+    state: _State = _State.READY
+    timer: asyncio.TimerHandle | None = None
+    may_wake: bool = True
+
+    @property
+    def head(self) -> T:
+        """The item to work on."""
+        return self.items[0]
+
+
+class Lanes(Generic[T]):
+    """Hand out lanes to workers, each lane to one worker at a time, in the order in which they became ready.
+
+    `newer`, when given, makes a lane keep only the newest item that waits: it tells whether its first argument is to
+    be kept rather than its second.
+    """
+
+    def __init__(self, newer: Callable[[T, T], bool] | None = None) -> None:
+        self._newer = newer
+        self._lanes: dict[str, Lane[T]] = {}
+        self._ready: asyncio.Queue[Lane[T]] = asyncio.Queue()
+        self.parked = 0
+        """Lanes that wait for their next attempt."""
+
+    def put(self, key: str, item: T) -> list[T]:
+        """Add `item` at the end of its lane and give the items that are superseded by that, perhaps itself."""
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = Lane(key)
+            self._ready.put_nowait(lane)
+        lane.items.append(item)
+        return [] if self._newer is None else list(self._keep_newest(lane, self._newer))
+
+    def _keep_newest(self, lane: Lane[T], newer: Callable[[T, T], bool]) -> Iterator[T]:
+        """Leave one waiting item; a head that is being sent does not wait."""
+        while len(lane.items) > (2 if lane.state is _State.BUSY else 1):
+            last, before = lane.items.pop(), lane.items.pop()
+            keep, drop = (last, before) if newer(last, before) else (before, last)
+            lane.items.append(keep)
+            yield drop
+
+    async def take(self) -> Lane[T]:
+        """Wait for a lane that is ready; it is the caller's until `finish`, `park` or `again`."""
+        while True:
+            lane = await self._ready.get()
+            if lane.state is _State.READY:
+                lane.state = _State.BUSY
+                return lane
+
+    def finish(self, lane: Lane[T]) -> None:
+        """Drop the head, which is done, and queue the lane for its next item."""
+        lane.items.popleft()
+        lane.attempts = 0
+        self.again(lane)
+
+    def again(self, lane: Lane[T]) -> None:
+        """Queue the lane with the head it has."""
+        if not lane.items:
+            self._remove(lane)
+            return
+        lane.state = _State.READY
+        self._ready.put_nowait(lane)
+
+    def park(self, lane: Lane[T], seconds: float, *, may_wake: bool) -> None:
+        """Set the lane aside; it is ready again after `seconds`, or at `wake` when it `may_wake`."""
+        if not lane.items:
+            self._remove(lane)
+            return
+        lane.state, lane.may_wake = _State.PARKED, may_wake
+        lane.timer = asyncio.get_running_loop().call_later(seconds, self._unpark, lane)
+        self.parked += 1
+
+    def wake(self) -> None:
+        """Make ready all parked lanes that may wake: the platform is back."""
+        for lane in tuple(self._lanes.values()):
+            if lane.state is _State.PARKED and lane.may_wake:
+                self._unpark(lane)
+
+    def _unpark(self, lane: Lane[T]) -> None:
+        self._stop_timer(lane)
+        self.again(lane)
+
+    def _stop_timer(self, lane: Lane[T]) -> None:
+        if lane.timer is not None:
+            lane.timer.cancel()
+            lane.timer = None
+            self.parked -= 1
+
+    def _remove(self, lane: Lane[T]) -> None:
+        lane.state = _State.GONE
+        if self._lanes.get(lane.key) is lane:
+            del self._lanes[lane.key]
+
+    def discard(self, unwanted: Callable[[T], bool]) -> None:
+        """Forget all items that are `unwanted`, except heads somebody works on."""
+        for lane in tuple(self._lanes.values()):
+            held = [lane.items.popleft()] if lane.state is _State.BUSY and lane.items else []
+            lane.items = deque([*held, *(item for item in lane.items if not unwanted(item))])
+            if not lane.items and lane.state is not _State.BUSY:
+                self._stop_timer(lane)
+                self._remove(lane)
+
+    def waiting(self) -> Iterator[T]:
+        """Give every item in every lane that is ready and not handed out."""
+        for lane in self._lanes.values():
+            if lane.state is _State.READY:
+                yield from lane.items

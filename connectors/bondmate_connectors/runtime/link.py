@@ -1,0 +1,77 @@
+"""The connection of one connector, opened and opened again by one owner for all its roles."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bondmate_connectors.contract import Link as Connection
+from bondmate_connectors.contract import Status
+from bondmate_connectors.errors import NotConnected, Transient
+from bondmate_connectors.runtime.reports import Reports
+from bondmate_connectors.runtime.settings import RunnerSettings
+
+
+class Link:
+    """Keep one connector connected.
+
+    Roles wait for `up` before each use, tell `lost` after `NotConnected` and `worked` after a success.
+    """
+
+    def __init__(self, connection: Connection, reports: Reports, settings: RunnerSettings) -> None:
+        self._connection = connection
+        self._reports = reports
+        self._settings = settings
+        self._up = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._attempt = 0
+        self.generation = 0
+        """Grows with every connection, so that an error of an earlier one is told apart."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the connection stands, as far as is known."""
+        return self._up.is_set()
+
+    async def keep(self) -> None:
+        """Connect, and again whenever the connection is lost; ends only by cancellation or an error that stops.
+
+        Raises:
+            Misconfigured, AuthFailed: a person must mend it.
+        """
+        while True:
+            await self._connect()
+            await self._lost.wait()
+
+    async def _connect(self) -> None:
+        while True:
+            if self._attempt:
+                await asyncio.sleep(self._settings.backoff.seconds(self._attempt))
+            self._attempt += 1
+            try:
+                async with asyncio.timeout(self._settings.connect_seconds):
+                    await self._connection.connect()
+            except (NotConnected, Transient, TimeoutError) as error:
+                self._reports.failed("connect", error)
+                self._reports.status("link", Status.RECOVERABLE_ERROR, "not connected")
+                continue
+            self.generation += 1
+            self._lost.clear()
+            self._up.set()
+            self._reports.status("link", Status.OK, "connected")
+            return
+
+    async def up(self) -> int:
+        """Wait until the connection stands and give its generation."""
+        await self._up.wait()
+        return self.generation
+
+    def lost(self, generation: int) -> None:
+        """Say that a use of connection `generation` failed; a later one stays."""
+        if generation == self.generation and self._up.is_set():
+            self._up.clear()
+            self._reports.status("link", Status.RECOVERABLE_ERROR, "connection lost")
+            self._lost.set()
+
+    def worked(self) -> None:
+        """Say that the connection did its work: the next connecting waits short again."""
+        self._attempt = 0

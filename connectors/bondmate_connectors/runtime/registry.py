@@ -1,0 +1,61 @@
+"""Find connectors by entry point: names without importing anything, and those that are configured by importing them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+
+from bondmate_connectors.contract import ConnectorSpec
+
+GROUP = "bondmate_hub.connectors"
+
+
+class DuplicateConnectorError(ValueError):
+    """Two installed packages give a connector of the same name: remove one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A connector that cannot be loaded; the others are not touched.
+
+    `code` is `not_found`, `import_failed`, `no_spec` or `wrong_name`; `reason` names classes and modules only.
+    """
+
+    name: str
+    code: str
+    reason: str
+
+
+def names(points: Iterable[EntryPoint] | None = None) -> tuple[str, ...]:
+    """Give the names of all installed connectors, sorted, importing none of them.
+
+    Raises:
+        DuplicateConnectorError: a name is given twice.
+    """
+    counted = Counter(point.name for point in _points(points))
+    if twice := sorted(name for name, count in counted.items() if count > 1):
+        raise DuplicateConnectorError(f"connectors installed twice: {', '.join(twice)}")
+    return tuple(sorted(counted))
+
+
+def load(name: str, points: Iterable[EntryPoint] | None = None) -> ConnectorSpec | Broken:
+    """Import the connector `name` and give its specification, or say what is wrong with it."""
+    point = next((point for point in _points(points) if point.name == name), None)
+    if point is None:
+        return Broken(name, "not_found", f"no package gives it in the entry-point group {GROUP}")
+    try:
+        spec = point.load()
+    except Exception as error:  # noqa: BLE001  # somebody else's module may raise anything and must fail alone
+        return Broken(name, "import_failed", f"{point.value}: {type(error).__name__}")
+    if not isinstance(spec, ConnectorSpec):
+        return Broken(name, "no_spec", f"{point.value} is a {type(spec).__name__}, not a ConnectorSpec")
+    folder = point.module.rpartition(".")[2]
+    if {spec.name, folder} != {name}:
+        return Broken(name, "wrong_name", f"entry point {name}, specification {spec.name}, folder {folder}: must agree")
+    return spec
+
+
+def _points(points: Iterable[EntryPoint] | None) -> list[EntryPoint]:
+    return list(entry_points(group=GROUP) if points is None else points)

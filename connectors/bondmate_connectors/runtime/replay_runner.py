@@ -1,0 +1,164 @@
+"""Show a view all that is kept of some topics, from the start, and go on; commits nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from bondmate_schemas import catalogue
+from bondmate_schemas.codec import RECORDS, Codec, CodecError, SchemaUnavailableError
+from bondmate_schemas.kafka import KafkaConfig
+from bondmate_schemas.models import Record
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from bondmate_connectors.contract import Replay
+from bondmate_connectors.runtime.broker import QUIET
+from bondmate_connectors.runtime.reports import Reports
+from bondmate_connectors.runtime.settings import RunnerSettings
+from bondmate_connectors.runtime.threads import in_thread
+
+_ANSWER_SECONDS = 10.0
+_SCHEMA_AGAIN_SECONDS = 2.0
+_BATCH = 500
+_Seen = tuple[str, str, Record | None]
+
+
+class ReplayRunner:
+    """Feed one view; `caught_up` is set when it has seen all that stood on the topics at the start."""
+
+    def __init__(
+        self,
+        view: Replay,
+        topics: Sequence[str],
+        *,
+        config: dict[str, Any],
+        codec: Codec,
+        reports: Reports,
+        settings: RunnerSettings,
+    ) -> None:
+        self._view = view
+        self._kinds = {topic: RECORDS[_record_of(topic)] for topic in topics}
+        self._config = config
+        self._codec = codec
+        self._reports = reports
+        self._settings = settings
+        self._stopping = threading.Event()
+        self.caught_up = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Show records until `stop`.
+
+        Raises:
+            KafkaException: the consumer cannot go on.
+        """
+        self._loop = asyncio.get_running_loop()
+        reading = in_thread("replay", self._run)
+        stopping = asyncio.create_task(_until_set(stop))
+        try:
+            await asyncio.wait((reading, stopping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._stopping.set()
+            stopping.cancel()
+            await asyncio.wait({reading}, timeout=self._settings.close_seconds)
+        if reading.done():
+            reading.result()
+
+    async def _show(self, batch: Sequence[_Seen]) -> None:
+        for topic, key, record in batch:
+            await self._view.see(topic, key, record)
+
+    # All below runs in the thread.
+
+    def _run(self) -> None:
+        consumer = Consumer(self._config)
+        try:
+            places = _places(consumer, self._kinds)
+            consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for topic, partition in places])
+            self._read(consumer, places)
+        finally:
+            consumer.close()
+
+    def _read(self, consumer: Consumer, behind: set[tuple[str, int]]) -> None:
+        """Read on and on; `behind` are the partitions whose end was not reached yet."""
+        while not self._stopping.is_set():
+            if not behind and not self.caught_up.is_set():
+                self._loop.call_soon_threadsafe(self.caught_up.set)
+            messages = self._poll(consumer)
+            self._see([message for message in messages if not message.error()])
+            behind -= {(message.topic(), message.partition()) for message in messages if _is_end(message)}
+
+    def _poll(self, consumer: Consumer) -> list[Message]:
+        first = consumer.poll(self._settings.poll_seconds)
+        messages = [] if first is None else [first, *consumer.consume(_BATCH - 1, 0)]
+        for message in messages:
+            if (error := message.error()) and error.fatal():
+                raise KafkaException(error)
+        return messages
+
+    def _see(self, messages: Sequence[Message]) -> None:
+        batch = [seen for message in messages for seen in self._decode(message)]
+        if batch:
+            # Waiting here is the backpressure; a stop must not wait for a view that hangs.
+            shown = asyncio.run_coroutine_threadsafe(self._show(batch), self._loop)
+            while not self._stopping.is_set() and not _is_done(shown, self._settings.poll_seconds):
+                pass
+            shown.cancel()
+
+    def _decode(self, message: Message) -> list[_Seen]:
+        """Give the record; one that cannot be read is counted and left out, a view has no dead letters."""
+        topic, key = str(message.topic()), (message.key() or b"").decode(errors="replace")
+        if message.value() is None:
+            return [(topic, key, None)]
+        while not self._stopping.is_set():
+            try:
+                return [(topic, key, self._codec.decode(message.value(), self._kinds[topic]))]
+            except CodecError as error:
+                self._loop.call_soon_threadsafe(self._reports.failed, "replay", error.code)
+                break
+            except SchemaUnavailableError:
+                self._stopping.wait(_SCHEMA_AGAIN_SECONDS)
+        return []
+
+
+def replay_consumer(kafka: KafkaConfig, name: str, role_id: str) -> dict[str, Any]:
+    """Give the settings of a consumer that joins no group."""
+    config = kafka.consumer(f"bondmate-{name}-replay", f"{role_id}-{name}-replay")
+    del config["group.instance.id"]
+    return {**config, **QUIET, "enable.partition.eof": True}
+
+
+def _record_of(topic: str) -> str:
+    found = next(t.record for t in catalogue.topics() if t.name == topic)
+    if found is None:
+        raise ValueError(f"{topic} carries no record of the hub")
+    return found
+
+
+async def _until_set(stop: asyncio.Event) -> None:
+    await stop.wait()
+
+
+def _is_done(work: Future[None], seconds: float) -> bool:
+    """Wait so long for `work`; raises what it raised."""
+    try:
+        work.result(seconds)
+    except TimeoutError:
+        return False
+    return True
+
+
+def _places(consumer: Consumer, topics: Iterable[str]) -> set[tuple[str, int]]:
+    """Give every partition of `topics`."""
+    return {
+        (topic, partition)
+        for topic in topics
+        for partition in consumer.list_topics(topic, timeout=_ANSWER_SECONDS).topics[topic].partitions
+    }
+
+
+def _is_end(message: Message) -> bool:
+    error = message.error()
+    return bool(error and error.code() == KafkaError._PARTITION_EOF)  # noqa: SLF001  # the client's public name for it

@@ -1,0 +1,69 @@
+"""What one connector tells of itself: errors and counts as metrics, status to the health board."""
+
+from __future__ import annotations
+
+from bondmate_monitoring import metrics
+
+from bondmate_connectors.contract import Status
+from bondmate_connectors.errors import (
+    AuthFailed,
+    ConnectorError,
+    EndOfStream,
+    Misconfigured,
+    NotConnected,
+    Rejected,
+    Throttled,
+    Transient,
+)
+from bondmate_connectors.runtime.health import Health
+
+_CODES: tuple[tuple[type[BaseException], str], ...] = (
+    (NotConnected, "not_connected"),
+    (Throttled, "throttled"),
+    (Transient, "transient"),
+    (AuthFailed, "auth_failed"),
+    (Misconfigured, "misconfigured"),
+    (EndOfStream, "end_of_stream"),
+    (TimeoutError, "timeout"),
+)
+
+
+def code_of(error: BaseException) -> str:
+    """Give the code of an error, from a closed set: its own when it is `Rejected`, else its class's."""
+    if isinstance(error, Rejected):
+        return error.code
+    return next((code for kind, code in _CODES if isinstance(error, kind)), "bug")
+
+
+class Reports:
+    """The metrics and status of one connector instance."""
+
+    def __init__(self, name: str, health: Health) -> None:
+        self.name = name
+        self._health = health
+        self.received = metrics.CONNECTOR_RECEIVED.labels(name)
+        self.in_flight = metrics.CONNECTOR_IN_FLIGHT.labels(name)
+        self.parked = metrics.CONNECTOR_PARKED.labels(name)
+
+    def status(self, part: str, status: Status, reason: str = "") -> None:
+        """Report the status of a part of the connector."""
+        self._health.report(self.name, part, status, reason)
+
+    def failed(self, stage: str, error: ConnectorError | TimeoutError | str) -> None:
+        """Count an error, given as what was raised or as its code."""
+        code = error if isinstance(error, str) else code_of(error)
+        metrics.CONNECTOR_ERRORS.labels(self.name, stage, code).inc()
+
+    def sent(self, kind: str, seconds: float | None) -> None:
+        """Count a receipt; `seconds` since the hub's first sight, None where that says nothing."""
+        metrics.CONNECTOR_SENT.labels(self.name, kind).inc()
+        if seconds is not None:
+            metrics.CONNECTOR_DELIVERY_SECONDS.labels(self.name, kind).observe(seconds)
+
+    def dead(self, kind: str, code: str) -> None:
+        """Count a dead letter; `kind` is that of its Delivery, or `UNREADABLE`."""
+        metrics.CONNECTOR_DEAD.labels(self.name, kind, code).inc()
+
+    def passed_over(self, reason: str) -> None:
+        """Count an event that was settled without sending, on purpose."""
+        metrics.CONNECTOR_PASSED_OVER.labels(self.name, reason).inc()

@@ -1,0 +1,252 @@
+"""Run configured connectors side by side: each with its own consumers, health and end, so that none harms another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import PurePath
+from traceback import extract_tb
+from typing import Any
+
+import structlog
+from bondmate_schemas.catalogue import destination_topic, locations_topic
+from bondmate_schemas.codec import Codec, SchemaUnavailableError
+from bondmate_schemas.enums import DeliveryKind
+from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
+from bondmate_schemas.models import Delivery, DeliveryReceipt
+
+from bondmate_connectors.contract import ConnectorConfig, ConnectorSpec, Context, Status
+from bondmate_connectors.errors import Misconfigured
+from bondmate_connectors.runtime.backlog import Backlog
+from bondmate_connectors.runtime.broker import QUIET, BrokerWatch
+from bondmate_connectors.runtime.envelopes import Envelopes
+from bondmate_connectors.runtime.health import Health
+from bondmate_connectors.runtime.intake import Intake
+from bondmate_connectors.runtime.link import Link
+from bondmate_connectors.runtime.outbox import Outbox
+from bondmate_connectors.runtime.replay_runner import ReplayRunner, replay_consumer
+from bondmate_connectors.runtime.reports import Reports
+from bondmate_connectors.runtime.settings import RunnerSettings
+from bondmate_connectors.runtime.sink_runner import SinkRunner, SinkTools
+from bondmate_connectors.runtime.source_runner import SourceRunner, SourceTools
+
+_log = structlog.get_logger(__name__)
+_POSITIONS = DeliveryKind.LOCATION.value
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One configured connector: `name` is the destination or source in topics, metrics and health."""
+
+    name: str
+    spec: ConnectorSpec
+    config: ConnectorConfig
+
+
+async def run_connectors(
+    instances: Sequence[Instance],
+    kafka: KafkaConfig,
+    *,
+    role_id: str,
+    stop: asyncio.Event,
+    codec: Codec | None = None,
+    settings: RunnerSettings | None = None,
+    health: Health | None = None,
+) -> None:
+    """Run `instances` until `stop` is set, then drain and close within 10 s.
+
+    `role_id` is the fixed identity of this process: its consumers are static members of their groups under it, so two
+    processes never share one. A connector that fails for good stops alone and says so in `health`; this goes on.
+
+    Raises:
+        Misconfigured: two instances have one name.
+    """
+    _refuse_twins(instances)
+    codec = codec or Codec(RegistrySchemaIds(kafka.registry_url))
+    board = health or Health()
+    watch = BrokerWatch(kafka, partial(_report_to_all, board, [instance.name for instance in instances]))
+    config = {**kafka.producer(f"{role_id}-connectors"), **QUIET}
+    async with Outbox(config, watch.on_error) as outbox, asyncio.TaskGroup() as group:
+        hub = _Hub(kafka, role_id, codec, settings or RunnerSettings(), board, watch, outbox)
+        for instance in instances:
+            group.create_task(_Runner(hub, instance).run(stop), name=instance.name)
+        await stop.wait()
+        await watch.close()
+
+
+def _report_to_all(board: Health, names: Sequence[str], status: Status, reason: str) -> None:
+    for name in names:
+        board.report(name, "broker", status, reason)
+
+
+def _refuse_twins(instances: Sequence[Instance]) -> None:
+    found = [instance.name for instance in instances]
+    if twins := sorted({name for name in found if found.count(name) > 1}):
+        raise Misconfigured(f"connectors named twice: {', '.join(twins)}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Hub:
+    """What all connectors of the process share."""
+
+    kafka: KafkaConfig
+    role_id: str
+    codec: Codec
+    settings: RunnerSettings
+    health: Health
+    watch: BrokerWatch
+    outbox: Outbox
+
+
+class _Runner:
+    """Run one connector in all its roles and keep its failures from the others."""
+
+    def __init__(self, hub: _Hub, instance: Instance) -> None:
+        self._hub = hub
+        self._name = instance.name
+        self._spec = instance.spec
+        self._config = instance.config
+        self._reports = Reports(instance.name, hub.health)
+        self._envelopes = Envelopes(hub.codec)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop` or until the connector fails for good; never raises what the connector raised."""
+        self._reports.status("connector", Status.STARTING)
+        try:
+            await self._build_and_work(stop)
+        except Exception as error:  # noqa: BLE001  # the one place: whatever a connector does, it stops alone
+            self._fail(error)
+        else:
+            self._hub.health.finish(self._name, Status.STOPPED)
+
+    async def _build_and_work(self, stop: asyncio.Event) -> None:
+        connector = self._spec.build(self._config, self._context())
+        try:
+            await self._work(connector, stop)
+        finally:
+            async with asyncio.timeout(self._hub.settings.close_seconds):
+                await connector.close()
+
+    async def _work(self, connector: Any, stop: asyncio.Event) -> None:
+        """Prepare, replay, connect, run the roles; a stop while still waiting for something ends that at once."""
+        link = Link(connector, self._reports, self._hub.settings)
+        async with asyncio.TaskGroup() as group:
+            ready = await _unless(stop, self._prepare(connector, group, stop))
+            keeping = group.create_task(link.keep())
+            if ready:
+                self._reports.status("connector", Status.OK)
+                async with asyncio.TaskGroup() as roles:
+                    for role in self._roles(connector, link, stop):
+                        roles.create_task(role)
+                await stop.wait()
+            keeping.cancel()
+            self._reports.status("connector", Status.STOPPING)
+
+    async def _prepare(self, connector: Any, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
+        await self._hub.watch.wait_for((*self._topics(), *self._spec.replays))
+        await self._learn()
+        if self._spec.replays:
+            config = replay_consumer(self._hub.kafka, self._name, self._hub.role_id)
+            replay = ReplayRunner(connector, self._spec.replays, config=config, codec=self._hub.codec,
+                                  reports=self._reports, settings=self._hub.settings)  # fmt: skip
+            group.create_task(replay.run(stop))
+            await replay.caught_up.wait()
+
+    def _topics(self) -> Iterator[str]:
+        if self._spec.accepts - {_POSITIONS}:
+            yield destination_topic(self._name)
+        if _POSITIONS in self._spec.accepts:
+            yield locations_topic(self._name)
+
+    async def _learn(self) -> None:
+        """Wait for the registry, so that nothing asks it on the event loop later."""
+        attempt = 0
+        while True:
+            try:
+                await self._envelopes.learn({*self._spec.emits, DeliveryReceipt.__name__})
+            except SchemaUnavailableError:
+                attempt += 1
+                self._reports.status("registry", Status.RECOVERABLE_ERROR, "the registry does not answer")
+                await asyncio.sleep(self._hub.settings.backoff.seconds(attempt))
+            else:
+                self._reports.status("registry", Status.OK)
+                return
+
+    def _roles(self, connector: Any, link: Link, stop: asyncio.Event) -> Iterator[Any]:
+        if self._spec.is_sink:
+            backlog = Backlog(self._name, self._spec.accepts, _now)
+            tools = SinkTools(self._name, self._spec, connector, link, self._hub.outbox, self._envelopes, self._reports,
+                              backlog, self._hub.settings, _now)  # fmt: skip
+            for topic in self._topics():
+                yield self._deliver(tools, topic, stop)
+        if self._spec.is_source:
+            yield SourceRunner(
+                SourceTools(self._name, connector, link, self._hub.outbox, self._envelopes, self._reports,
+                            self._hub.settings, _now)
+            ).run(stop)  # fmt: skip
+
+    async def _deliver(self, tools: SinkTools, topic: str, stop: asyncio.Event) -> None:
+        suffix = topic.removeprefix(destination_topic(self._name))
+        place = f"{self._name}{suffix}"
+        runner = SinkRunner(tools, part=f"sink{suffix}", dead_letters=place, newest_only=bool(suffix))
+        config = self._hub.kafka.consumer(f"bondmate-{place}", f"{self._hub.role_id}-{place}")
+        intake = Intake(topic, {**config, **QUIET, "error_cb": self._hub.watch.on_error}, self._decode, runner,
+                        self._hub.settings)  # fmt: skip
+        ended = intake.start()
+        try:
+            await runner.run(ended, stop)
+        finally:
+            await intake.stop()
+
+    def _decode(self, value: bytes | None) -> Delivery:
+        return self._hub.codec.decode(value, Delivery)
+
+    def _context(self) -> Context:
+        def report(status: Status, reason: str) -> None:
+            self._reports.status("platform", status, reason)
+
+        return Context(self._name, structlog.get_logger().bind(connector=self._name), report, _now)
+
+    def _fail(self, error: Exception) -> None:
+        """Say why the connector stopped: settings by name, bugs by class and line, never a text of the platform."""
+        causes = list(_leaves(error))
+        if all(isinstance(cause, Misconfigured) for cause in causes):
+            self._hub.health.finish(self._name, Status.PERMANENT_ERROR, "; ".join(map(str, causes)))
+            return
+        for cause in causes:
+            _log.error("connector failed", connector=self._name, error=type(cause).__name__, at=_place(cause))
+        self._hub.health.finish(self._name, Status.FATAL_ERROR, ", ".join(type(cause).__name__ for cause in causes))
+
+
+async def _unless(stop: asyncio.Event, work: Any) -> bool:
+    """Do `work` unless `stop` comes first; tell whether it was done."""
+    working, stopping = asyncio.ensure_future(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+        return working.done() and not stop.is_set()
+    finally:
+        working.cancel()
+        stopping.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
+
+
+def _leaves(error: BaseException) -> Iterable[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def _place(error: BaseException) -> str:
+    frames = extract_tb(error.__traceback__)
+    return f"{PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

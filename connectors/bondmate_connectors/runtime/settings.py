@@ -1,0 +1,37 @@
+"""The runner's bounds, in one place; the defaults suit two cores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bondmate_connectors.runtime.retry import Backoff
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerSettings:
+    """Bounds and waits of the runner. All times in seconds."""
+
+    backoff: Backoff = field(default_factory=Backoff)
+    """Between attempts of one key, of a connection, of a dead-letter write."""
+    breaker_failures: int = 5
+    """Failures in a row, over all keys, after which one probe at a time stands for all."""
+    held_per_partition: int = 1_000
+    """Records taken and not settled at which a partition is paused; it goes on at half of that."""
+    batch: int = 100
+    """Most records handed from the poll thread to the event loop at once."""
+    poll_seconds: float = 0.1
+    """Longest wait of a poll; what the poll thread is told takes effect within it."""
+    commit_seconds: float = 0.2
+    """Shortest time between two commits of one consumer."""
+    connect_seconds: float = 30.0
+    """Bound of a connector's `connect`, beyond its own."""
+    send_seconds: float = 60.0
+    """Bound of a connector's `send`, beyond its own; after it the event counts as not sent."""
+    drain_seconds: float = 8.0
+    """How long work in hand may take after the order to stop."""
+    close_seconds: float = 1.5
+    """Bound of closing a consumer or a connector; with `drain_seconds` below the 10 s a supervisor waits."""
+    revoke_seconds: float = 5.0
+    """How long a partition that is taken away waits for its work in hand; below the session timeout."""
+    pending_per_source: int = 500
+    """Events of a source received and not settled; beyond it `receive` is not called."""
