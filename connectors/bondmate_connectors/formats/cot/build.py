@@ -35,7 +35,7 @@ class Draft:
     position: Position | None = None
     detail: etree._Element = field(default_factory=lambda: etree.Element("detail"))
 
-    def add(self, tag: str, text: str | None = None, **attributes: str | None) -> etree._Element:
+    def add(self, tag: str, text: str | None = None, /, **attributes: str | None) -> etree._Element:
         """Add an element to the detail; attributes that are None are left out."""
         return add(self.detail, tag, text, **attributes)
 
@@ -62,7 +62,7 @@ class Draft:
         return DECLARATION + etree.tostring(event, encoding="utf-8")
 
 
-def add(parent: etree._Element, tag: str, text: str | None = None, **attributes: str | None) -> etree._Element:
+def add(parent: etree._Element, tag: str, text: str | None = None, /, **attributes: str | None) -> etree._Element:
     """Add an element; attributes that are None are left out."""
     child = etree.SubElement(parent, tag)
     _set(child, **attributes)
@@ -71,7 +71,7 @@ def add(parent: etree._Element, tag: str, text: str | None = None, **attributes:
     return child
 
 
-def _set(element: etree._Element, **attributes: str | None) -> None:
+def _set(element: etree._Element, /, **attributes: str | None) -> None:
     for name, value in attributes.items():
         if value is not None:
             element.set(name, legal_text(value))

@@ -16,11 +16,12 @@ from bondmate_connectors.formats.cot.event import MAX_BYTES
 TOO_LARGE: Final = "frame_too_large"
 GARBAGE: Final = "not_cot"
 
-_START: Final = re.compile(rb"<\?xml[\s?]|<event[\s>/]")
+_DECLARATION: Final = re.compile(rb"<\?xml\s[^<>]*\?>\s*$")
+_DECLARATION_BYTES: Final = 200
 # In a well-formed event neither text nor an attribute can hold this, so it is an end, also `</event >`.
 _END: Final = re.compile(rb"</event\s*>|<event\s[^<>]*/>")
-_TAIL: Final = 16
-"""Bytes that may be the first part of a start or an end and are looked at again with the next ones."""
+_OVERLAP: Final = 2048
+"""Bytes looked at again with the next ones: an end may have been cut in two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,35 +43,34 @@ class Framer:
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Take the next bytes of the stream and give the frames they complete, in order."""
         self._buffer += data
-        while (frame := self._next()) is not None:
-            yield frame
-
-    def _next(self) -> Frame | None:
-        start = self._start()
-        if start:
-            garbage = self._take(start).strip()
-            # White space between events is let pass.
-            return Frame(bytes(garbage), GARBAGE) if garbage else self._next()
-        end = _END.search(self._buffer, self._searched) if self._started() else None
-        if end is not None:
-            return Frame(bytes(self._take(end.end())))
+        while (end := _END.search(self._buffer, self._searched)) is not None:
+            yield from self._cut(end.end())
+        self._searched = max(0, len(self._buffer) - _OVERLAP)
         if len(self._buffer) > self.max_bytes:
-            # Cut at the next start, if there is one; a lost end must not swallow the events after it.
-            following = _START.search(self._buffer, 1)
-            return Frame(bytes(self._take(following.start() if following else len(self._buffer))), TOO_LARGE)
-        self._searched = max(0, len(self._buffer) - _TAIL) if self._started() else 0
-        return None
+            yield from self._overflow()
 
-    def _started(self) -> bool:
-        return _START.match(self._buffer) is not None
+    def _cut(self, end: int) -> Iterator[Frame]:
+        """Take what ends at `end`: the event from its start, and before it what belongs to none."""
+        start = self._start(end)
+        garbage = self._take(end if start < 0 else start).strip()
+        if garbage:
+            yield Frame(garbage, GARBAGE)
+        if start >= 0:
+            yield Frame(self._take(end - start))
 
-    def _start(self) -> int:
-        """Give how many bytes stand before the first start of an event; bytes that may become one are kept."""
-        found = _START.search(self._buffer)
-        if found is not None:
-            return found.start()
-        last = self._buffer.rfind(b"<", -_TAIL)
-        return last if last >= 0 else len(self._buffer)
+    def _overflow(self) -> Iterator[Frame]:
+        """Give up what has grown too large; an event that began later may still end."""
+        start = self._start(len(self._buffer))
+        if garbage := self._take(start if start > 0 else len(self._buffer)).strip():
+            yield Frame(garbage, TOO_LARGE)
+
+    def _start(self, end: int) -> int:
+        """Give where the last event before `end` starts, with its XML declaration; -1 when none does."""
+        start = self._buffer.rfind(b"<event", 0, end)
+        if start < 0:
+            return -1
+        declaration = _DECLARATION.search(self._buffer, max(0, start - _DECLARATION_BYTES), start)
+        return declaration.start() if declaration else start
 
     def _take(self, count: int) -> bytes:
         taken = bytes(self._buffer[:count])
