@@ -189,6 +189,7 @@ def _properties(config: ApacheConfig) -> str:
         "auto.create.topics.enable": "false",
         # Retention is short on some topics; every five minutes is the default.
         "log.retention.check.interval.ms": 5_000,
+        "log.initial.task.delay.ms": 5_000,
         # Half the heap by default.
         "log.cleaner.dedupe.buffer.size": 16 << 20,
         "num.network.threads": 2,
