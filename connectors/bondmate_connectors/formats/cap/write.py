@@ -1,0 +1,306 @@
+"""Canonical events to CAP 1.2, strict: valid against the schema, never Public for what an officer's device says.
+
+How an answer finds its way back without any memory here:
+
+- `sender` is `bondmate:<agency>`, `identifier` is `<event_id>_<delivery id>` (percent-encoded where CAP forbids a
+  character), so a reference to us says which event and which Delivery it answers.
+- An Update or Cancel refers to the first message of the event. Its identifier is derived, since the first Delivery of
+  an event to a destination has the id `derived_id("delivery", event_id, destination)`.
+- `sent` is the event's own `occurred_at`, never the clock: the same Delivery is always the same message. That of the
+  first message is what the external reference `bondmate:raised_at` (ISO 8601) in the header says, and without one the
+  event's `occurred_at`. Receivers that compare all three parts of a reference need it; the identifier is unique alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from bondmate_schemas.enums import (
+    AlertAction,
+    Classification,
+    DeliveryReason,
+    IncidentAction,
+    IncidentCategory,
+    MessageDirection,
+    Mode,
+)
+from bondmate_schemas.models import Delivery, DeviceAlert, DeviceMessage, EventHeader, IncidentEvent, Position
+
+from bondmate_connectors.contract import Lost, Refusal, Writing
+from bondmate_connectors.formats.cap import codes, geometry
+from bondmate_connectors.formats.cap.carried import lost_of, parameters_of
+from bondmate_connectors.formats.cap.document import is_url, pair, resource, serialised
+from bondmate_connectors.formats.cap.values import (
+    FEET_PER_METRE,
+    KILOMETRE_METRES,
+    Reference,
+    first_delivery_id,
+    our_identifier,
+    our_sender,
+    read_references,
+    read_time,
+    word,
+    write_number,
+    write_time,
+)
+
+RAISED_AT: Final = "bondmate:raised_at"
+"""System of the external reference that says when the first message of the event was sent."""
+
+_MSG_TYPES: Final = {
+    DeliveryReason.NEW: "Alert",
+    DeliveryReason.UPDATE: "Update",
+    DeliveryReason.REFRESH: "Update",
+    DeliveryReason.CANCEL: "Cancel",
+}
+_LANGUAGE: Final = re.compile(r"[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*")
+_EVENTS: Final = {
+    IncidentCategory.INCIDENT: ("Security", "Incident"),
+    IncidentCategory.COMMUNITY_CONCERN: ("Safety", "Community concern"),
+    IncidentCategory.OBSERVATION: ("Security", "Observation"),
+    IncidentCategory.PUBLIC_WARNING: ("Other", "Public warning"),
+    IncidentCategory.MARKER: ("Other", "Marker"),
+}
+Body = Mapping[str, object]
+
+
+def write(delivery: Delivery, addresses: tuple[str, ...] = ()) -> Writing | Refusal:
+    """Translate a Delivery; never raises. With `addresses` the message is Private to them, else Restricted.
+
+    An alert or incident becomes an Alert, Update or Cancel; a message to or from an officer an Alert of its own. A
+    position is refused: CAP warns, it does not track.
+    """
+    if delivery.alert is not None:
+        return _written(delivery, delivery.alert, _alert_info(delivery, delivery.alert), addresses)
+    if delivery.incident is not None:
+        return _written(delivery, delivery.incident, _incident_info(delivery.incident), addresses)
+    if delivery.message is not None:
+        return _written(delivery, delivery.message, _message_info(delivery.message), addresses)
+    return Refusal(codes.LOCATION)
+
+
+def msg_type_of(delivery: Delivery) -> str:
+    """Give what the message is: by the reason, and by the event itself where it ends the incident."""
+    if delivery.message is not None:
+        return "Alert"
+    if delivery.incident is not None and delivery.incident.action is IncidentAction.CANCELLED:
+        return "Cancel"
+    return _MSG_TYPES[delivery.reason]
+
+
+def reference_to(delivery: Delivery) -> Reference:
+    """Give the reference by which others name the message that `delivery` becomes."""
+    return Reference(
+        our_sender(delivery.event.header.agency_id),
+        our_identifier(delivery.header.event_id, delivery.id),
+        write_time(delivery.event.header.occurred_at),
+    )
+
+
+# The alert
+
+
+def _written(
+    delivery: Delivery, event: DeviceAlert | IncidentEvent | DeviceMessage, info: Body, addresses: tuple[str, ...]
+) -> Writing:
+    header, msg_type, own = event.header, msg_type_of(delivery), reference_to(delivery)
+    references = list(_references(delivery)) if msg_type != "Alert" else []
+    values = {
+        "identifier": own.identifier,
+        "sender": own.sender,
+        "sent": own.sent,
+        "status": codes.STATUS_OF[delivery.header.mode],
+        "msgType": msg_type,
+        "source": header.source,
+        **_scope(header, event, addresses),
+        "note": event.note if isinstance(event, IncidentEvent) else None,
+        "references": " ".join(map(str, references)) or None,
+        "incidents": word(header.incident_id) if header.incident_id else None,
+        "info": {**_common(header), **info, "parameter": [pair(*each) for each in _parameters(event)]},
+    }
+    return Writing(serialised(values), _lost(delivery, event, len(references)))
+
+
+def _scope(header: EventHeader, event: DeviceAlert | IncidentEvent | DeviceMessage, addresses: tuple[str, ...]) -> Body:
+    """Give scope, restriction, addresses. Public is only what its authority published, and nothing a device said."""
+    marking = header.handling.classification
+    published = isinstance(event, IncidentEvent) and event.category is IncidentCategory.PUBLIC_WARNING
+    of_a_device = isinstance(event, IncidentEvent) and (event.device_id or event.alert_id)
+    if published and marking is Classification.UNMARKED and not of_a_device:
+        return {"scope": "Public"}
+    # CAP 1.2, 3.2.1: the text is the rule; it begins with the marking so that a machine can read it.
+    restriction = f"{marking.value}: law enforcement only, as agreed with the sending agency"
+    if addresses:
+        return {"scope": "Private", "restriction": restriction, "addresses": " ".join(map(word, addresses))}
+    return {"scope": "Restricted", "restriction": restriction}
+
+
+def _references(delivery: Delivery) -> Iterator[Reference]:
+    """Give the first message we wrote of the event, then those its sender names."""
+    event = delivery.event
+    refs = {ref.system: ref.id for ref in event.header.external_refs}
+    raised_at = read_time(refs.get(RAISED_AT, ""))
+    yield Reference(
+        our_sender(event.header.agency_id),
+        our_identifier(delivery.header.event_id, first_delivery_id(delivery.header.event_id, delivery.destination)),
+        write_time(raised_at[0] if raised_at else event.header.occurred_at),
+    )
+    if isinstance(event, IncidentEvent):
+        yield from _theirs(event)
+
+
+def _theirs(event: IncidentEvent) -> Iterator[Reference]:
+    for reference in read_references(" ".join(event.references)):
+        sound = not re.search("[<&,]", reference.sender + reference.identifier) and reference.sender
+        if sound and reference.identifier and reference.time:
+            yield Reference(reference.sender, reference.identifier, write_time(reference.time))
+
+
+def _common(header: EventHeader) -> Body:
+    language = header.language if header.language and _LANGUAGE.fullmatch(header.language) else None
+    return {
+        "language": language,
+        "expires": write_time(header.expires_at) if header.expires_at else None,
+        "senderName": header.agency_id,
+    }
+
+
+def _parameters(event: DeviceAlert | IncidentEvent | DeviceMessage) -> Iterator[tuple[str, str]]:
+    if event.header.occurred_at.microsecond:
+        yield f"{codes.PARAMETER}occurred_at", event.header.occurred_at.isoformat(timespec="milliseconds")
+    for name, value in parameters_of(event):
+        yield codes.PARAMETER + name, value
+    for statement in event.statements if isinstance(event, IncidentEvent) else ():
+        yield f"{codes.PARAMETER}statement.{statement.nature.value.lower()}", statement.text
+
+
+# The info
+
+
+def _alert_info(delivery: Delivery, alert: DeviceAlert) -> Body:
+    category, event, severity = codes.WORDS_OF[alert.kind]
+    who = alert.callsign or alert.unit
+    over = delivery.reason is DeliveryReason.CANCEL
+    return {
+        "category": category,
+        "event": event,
+        "responseType": "AllClear" if over else "Assess",
+        "urgency": "Past" if over else codes.URGENCY_OF[alert.priority],
+        "severity": severity,
+        "certainty": "Observed",
+        "headline": (f"{event}: {who}" if who else event) + _asks_to_cancel(delivery, alert),
+        "description": alert.text,
+        "resource": [resource(attachment) for attachment in alert.attachments],
+        "area": _point("Position of the officer's device", alert.position) if alert.position else None,
+    }
+
+
+def _asks_to_cancel(delivery: Delivery, alert: DeviceAlert) -> str:
+    asked = alert.action is AlertAction.CANCEL and delivery.reason is not DeliveryReason.CANCEL
+    return " (the device asks to cancel; not closed)" if asked else ""
+
+
+def _incident_info(incident: IncidentEvent) -> Body:
+    category, event = _EVENTS[incident.category]
+    kind = incident.incident_type
+    own_words = kind is not None and kind.system == codes.EVENT_CODES
+    return {
+        "category": category,
+        "event": (kind.value if own_words and kind else incident.title) or event,
+        "responseType": "AllClear" if incident.action in {IncidentAction.CLOSED, IncidentAction.CANCELLED} else None,
+        "urgency": _listed(incident.urgency, codes.URGENCIES) or codes.URGENCY_OF[incident.priority],
+        "severity": _listed(incident.severity, codes.SEVERITIES) or "Unknown",
+        "certainty": _listed(incident.certainty, codes.CERTAINTIES) or "Unknown",
+        "eventCode": pair(kind.system, kind.value) if kind and not own_words else None,
+        "headline": incident.title,
+        "description": incident.description,
+        "instruction": incident.instruction,
+        "resource": [resource(attachment) for attachment in incident.attachments],
+        "area": list(_areas(incident)),
+    }
+
+
+def _message_info(message: DeviceMessage) -> Body:
+    down = message.direction is MessageDirection.TO_DEVICE
+    return {
+        "category": "Other",
+        "event": "Message to an officer" if down else "Message from an officer",
+        "urgency": codes.URGENCY_OF[message.priority],
+        "severity": "Unknown",
+        "certainty": "Unknown",
+        "description": message.text,
+        "resource": [resource(attachment) for attachment in message.attachments],
+    }
+
+
+def _listed(value: str | None, values: tuple[str, ...]) -> str | None:
+    return value if value in values else None
+
+
+def _areas(incident: IncidentEvent) -> Iterator[Body]:
+    """Give the position, unless it only stands for the areas, then the areas."""
+    shaped = any(area.polygons or area.circles for area in incident.areas)
+    if incident.position and not (shaped and incident.position.method == "area"):
+        yield _point("Position", incident.position)
+    for area in incident.areas:
+        yield {
+            "areaDesc": area.description or "Area",
+            "polygon": [geometry.write_ring(ring) for ring in map(geometry.read_ring, area.polygons) if ring],
+            "circle": [geometry.write_circle(*circle) for circle in map(geometry.read_circle, area.circles) if circle],
+            "geocode": [pair(code.system, code.value) for code in area.geocodes],
+        }
+
+
+def _point(description: str, position: Position) -> Body:
+    altitude = position.altitude_hae_m
+    return {
+        "areaDesc": description,
+        "circle": geometry.write_circle(
+            (position.latitude, position.longitude), (position.accuracy_m or 0) / KILOMETRE_METRES
+        ),
+        # The datum differs by the geoid's height, up to 100 m; `lost` says so.
+        "altitude": None if altitude is None else write_number(altitude * FEET_PER_METRE, 1),
+    }
+
+
+# What is lost
+
+
+def _lost(delivery: Delivery, event: DeviceAlert | IncidentEvent | DeviceMessage, references: int) -> tuple[Lost, ...]:
+    return lost_of(event, *dict.fromkeys(_not_today(delivery, event, references)))
+
+
+def _not_today(
+    delivery: Delivery, event: DeviceAlert | IncidentEvent | DeviceMessage, references: int
+) -> Iterator[str]:
+    """Name the fields that have a place in CAP but whose value does not fit it."""
+    header = event.header
+    if delivery.header.mode is Mode.UNKNOWN:
+        yield "header.mode"
+    if header.language and not _LANGUAGE.fullmatch(header.language):
+        yield "header.language"
+    if not all(is_url(attachment.url) for attachment in event.attachments):
+        yield "attachments[].url"
+    if not isinstance(event, DeviceMessage) and event.position and event.position.altitude_hae_m is not None:
+        yield "position.altitude_hae_m"
+    if isinstance(event, IncidentEvent):
+        yield from _not_of_incident(event, references)
+
+
+def _not_of_incident(event: IncidentEvent, references: int) -> Iterator[str]:
+    if len(event.references) > max(references - 1, 0):
+        yield "references"
+    for name, values in (
+        ("urgency", codes.URGENCIES),
+        ("severity", codes.SEVERITIES),
+        ("certainty", codes.CERTAINTIES),
+    ):
+        value = getattr(event, name)
+        if value and value not in values:
+            yield name
+    if not all(geometry.read_ring(ring) for area in event.areas for ring in area.polygons):
+        yield "areas[].polygons"
+    if not all(geometry.read_circle(circle) for area in event.areas for circle in area.circles):
+        yield "areas[].circles"
