@@ -1,0 +1,111 @@
+"""Records as Kafka carries them, and dead letters: framed Avro, the catalogue's key, CloudEvents headers in binary mode.
+
+Source: CloudEvents 1.0, Kafka protocol binding, 3.2 (binary content mode); W3C Trace Context for `traceparent`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from bondmate_monitoring.tracing import continued
+from bondmate_schemas.catalogue import dead_letter_topic
+from bondmate_schemas.codec import NAMESPACE, Codec
+from bondmate_schemas.ids import derived_id
+from bondmate_schemas.models import Record
+
+Headers = tuple[tuple[str, bytes | None], ...]
+_ERROR = "bondmate.error."
+_TRACE = "traceparent"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A record as it came from Kafka."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None = field(repr=False)
+    value: bytes | None = field(repr=False)
+    headers: Headers = field(default=(), repr=False)
+
+    @property
+    def id(self) -> str:
+        """Give the id of its dead letter: the same record of the same place always has the same."""
+        return derived_id("dead-letter", self.topic, str(self.partition), str(self.offset))
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record for Kafka."""
+
+    topic: str
+    key: bytes | None = field(repr=False)
+    value: bytes | None = field(repr=False)
+    headers: Headers = field(default=(), repr=False)
+
+
+def utc_now() -> datetime:
+    """Give the time, aware, in UTC, cut to the milliseconds the wire carries."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def headers_of(found: Iterable[tuple[str, bytes | None]] | None) -> Headers:
+    """Give headers as a client has them in the one form used here."""
+    return tuple((name, value) for name, value in found or ())
+
+
+class Envelopes:
+    """Turn records into what is written to topics."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+
+    def pack(self, topic: str, key: str, record: Record, cause: Headers = ()) -> Outgoing:
+        """Give the message that carries `record`, in the trace of the record that led to it.
+
+        Raises:
+            SchemaUnavailableError: the id of the record's schema is not known and the registry does not answer.
+        """
+        return Outgoing(topic, key.encode(), self._codec.encode(record), _headers(record, cause))
+
+
+def _headers(record: Record, cause: Headers) -> Headers:
+    trace = continued(next((value for name, value in cause if name == _TRACE), None))
+    found: list[tuple[str, bytes | None]] = [
+        ("ce_specversion", b"1.0"),
+        ("ce_type", f"{NAMESPACE}.{type(record).__name__}".encode()),
+        ("content-type", b"application/avro"),
+        (_TRACE, str(trace).encode()),
+    ]
+    header = getattr(record, "header", None)
+    if header is not None:
+        found += [
+            ("ce_id", header.message_id.encode()),
+            ("ce_source", header.source.encode()),
+            ("ce_time", header.occurred_at.isoformat().encode()),
+        ]
+    return tuple(found)
+
+
+def dead_letter(place: str, arrived: Arrived, *, stage: str, code: str, now: datetime) -> Outgoing:
+    """Give the dead letter of `arrived` for `bondmate.dlq.<place>`: original bytes, key and headers, and the codes.
+
+    No exception text goes there: it may hold personal data.
+    """
+    facts = {
+        "topic": arrived.topic,
+        "partition": str(arrived.partition),
+        "offset": str(arrived.offset),
+        "stage": stage,
+        "code": code,
+        "id": arrived.id,
+        "at": now.isoformat(),
+    }
+    # A record replayed from a dead-letter topic has old facts: the newest are true.
+    kept = tuple((name, value) for name, value in arrived.headers if not name.startswith(_ERROR))
+    added = tuple((_ERROR + name, fact.encode()) for name, fact in facts.items())
+    return Outgoing(dead_letter_topic(place), arrived.key, arrived.value, kept + added)

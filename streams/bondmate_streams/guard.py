@@ -1,0 +1,133 @@
+"""The guard around every agent body: an event is acknowledged when it is settled, and only then.
+
+faust acknowledges an event whose agent raised, also with `noack()` (faust-streaming issue 606), and a crashed agent
+takes the stream with it. So nothing may escape an agent's body: what fails goes to the dead-letter topic with its
+original bytes, and the event is acknowledged only when that topic has it. What may succeed later is tried again, and
+the stream waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import structlog
+from bondmate_monitoring.metrics import AGENT_EVENTS, AGENT_SECONDS, DEAD_LETTERS
+from bondmate_schemas.codec import CodecError, SchemaUnavailableError
+
+from bondmate_streams.envelopes import Arrived, Outgoing, dead_letter, utc_now
+
+_log = structlog.get_logger(__name__)
+_FIRST_WAIT_SECONDS: Final = 0.05
+_LONGEST_WAIT_SECONDS: Final = 5.0
+
+
+class BrokerUnavailableError(RuntimeError):
+    """The broker does not take records now: wait and try the event again."""
+
+
+class BadEventError(ValueError):
+    """The event decodes and can still never be handled: dead-letter it under `code`."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Outbox(Protocol):
+    """Where records go that must be durable."""
+
+    async def send(self, *outgoing: Outgoing) -> None:
+        """Write records and return when the broker has acknowledged every one.
+
+        Raises:
+            BrokerUnavailableError: not now.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event in an agent's hands: what arrived, and how to acknowledge it."""
+
+    arrived: Arrived
+    acknowledge: Callable[[], object]
+
+
+class Guard:
+    """Runs the bodies of one agent."""
+
+    def __init__(self, stage: str, outbox: Outbox) -> None:
+        """Guard the agent of `stage`, whose dead letters go to `bondmate.dlq.<stage>`."""
+        self._stage = stage
+        self._outbox = outbox
+
+    async def run(self, event: Event, body: Callable[[Arrived], Awaitable[str]]) -> None:
+        """Settle one event: run `body`, which gives the outcome for the metrics, then acknowledge.
+
+        Nothing but cancellation leaves this; a cancelled event is not acknowledged and comes again.
+        """
+        started = time.monotonic()
+        try:
+            outcome = await self._tried(event.arrived, body)
+        except (CodecError, BadEventError) as error:
+            outcome = await self._buried(event.arrived, error.code)
+        except Exception as error:  # the faust guard: see the module
+            self._log_bug(event.arrived, error)
+            outcome = await self._buried(event.arrived, "agent_failed")
+        event.acknowledge()
+        AGENT_EVENTS.labels(self._stage, outcome).inc()
+        AGENT_SECONDS.labels(self._stage).observe(time.monotonic() - started)
+
+    async def _tried(self, arrived: Arrived, body: Callable[[Arrived], Awaitable[str]]) -> str:
+        waits = Waits(self._stage)
+        while True:
+            try:
+                return await body(arrived)
+            except (SchemaUnavailableError, BrokerUnavailableError) as error:
+                await waits.wait("agent waits", type(error).__name__)
+
+    async def _buried(self, arrived: Arrived, code: str) -> str:
+        letter = dead_letter(self._stage, arrived, stage=self._stage, code=code, now=utc_now())
+        waits = Waits(self._stage)
+        while True:
+            try:
+                await self._outbox.send(letter)
+            except Exception as error:  # whatever it is: without its dead letter the event is not settled
+                await waits.wait("dead letter refused", type(error).__name__)
+            else:
+                DEAD_LETTERS.labels(self._stage, code).inc()
+                return "dead_lettered"
+
+    def _log_bug(self, arrived: Arrived, error: Exception) -> None:
+        place = error.__traceback__
+        while place is not None and place.tb_next is not None:
+            place = place.tb_next
+        _log.error(
+            "agent failed",
+            stage=self._stage,
+            topic=arrived.topic,
+            partition=arrived.partition,
+            offset=arrived.offset,
+            error=type(error).__name__,
+            at=f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "",
+        )
+
+
+class Waits:
+    """Waits that grow, and tell the first of them in the log."""
+
+    def __init__(self, stage: str) -> None:
+        """Wait on behalf of `stage`."""
+        self._stage = stage
+        self._seconds = _FIRST_WAIT_SECONDS
+
+    async def wait(self, event: str, error: str) -> None:
+        """Wait before the next attempt."""
+        if self._seconds == _FIRST_WAIT_SECONDS:
+            _log.warning(event, stage=self._stage, error=error)
+        await asyncio.sleep(self._seconds)
+        self._seconds = min(self._seconds * 2, _LONGEST_WAIT_SECONDS)

@@ -1,0 +1,184 @@
+"""An alert as it comes from its device: repeats, repeated presses, the position joined, the incident named.
+
+Whatever is missing, doubtful or odd, a raised alert goes on: nothing here can drop one but its own repeat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, PositionOrigin
+from bondmate_schemas.ids import derived_id
+from bondmate_schemas.models import (
+    AlertState,
+    DeviceAlert,
+    DeviceLocation,
+    DeviceMemory,
+    OpenAlert,
+    Position,
+    SeenMessage,
+)
+
+REQUESTS_ONLY = frozenset({AlertKind.SOS, AlertKind.DURESS})
+"""Alerts that their device cannot cancel, only ask for it: a person closes them."""
+CLOSED = frozenset({AlertStatus.RESOLVED, AlertStatus.CANCELLED, AlertStatus.EXPIRED})
+_MESSAGES_KEPT = 64
+_ALERTS_KEPT = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of an alert: the change it makes (None: it was a repeat), and what to remember."""
+
+    outcome: str
+    memory: DeviceMemory
+    change: DeviceAlert | None = None
+
+
+def take(alert: DeviceAlert, memory: DeviceMemory | None, last: DeviceLocation | None, now: datetime) -> Taken:
+    """Take an alert of a device.
+
+    Args:
+        alert: as the device sent it.
+        memory: what is remembered of the device.
+        last: the device's last location, when one is known.
+        now: the time of publishing.
+
+    Returns:
+        The change under the alert's event id and incident id, with its position, and the memory after it. `outcome`
+        is `repeat` without a change, or `raised`, `merged`, `updated`, `cancelled`, `cancel_requested`.
+    """
+    memory = memory or DeviceMemory(device_id=alert.device_id)
+    if any(seen.message_id == alert.header.message_id for seen in memory.seen):
+        return Taken("repeat", memory)
+    known = _open_of(alert, memory)
+    change = _joined(_correlated(_flagged(alert, memory), known, now), last)
+    outcome = _outcome(alert, known)
+    return Taken(outcome, _remembered(memory, alert, change, known), change)
+
+
+def stand(memory: DeviceMemory | None, state: AlertState) -> DeviceMemory:
+    """Remember how an alert stands: a closed one no longer takes further presses, one opened anew does."""
+    memory = memory or DeviceMemory(device_id=state.device_id)
+    others = tuple(known for known in memory.open_alerts if known.event_id != state.header.event_id)
+    if state.status in CLOSED:
+        return memory.model_copy(update={"open_alerts": others})
+    if len(others) < len(memory.open_alerts):
+        return memory
+    return memory.model_copy(update={"open_alerts": (*others, _opened(state.alert))[-_ALERTS_KEPT:]})
+
+
+def is_fix(position: Position | None) -> bool:
+    """Tell whether a position says where somebody is: 0,0 is what a receiver without a fix reports."""
+    return position is not None and (position.latitude, position.longitude) != (0.0, 0.0)
+
+
+def _open_of(alert: DeviceAlert, memory: DeviceMemory) -> OpenAlert | None:
+    """Find the open alert this belongs to: by its id, else a further press of the same kind in the same mode."""
+    event_id = alert.header.event_id
+    for known in memory.open_alerts:
+        if event_id == known.event_id or event_id in known.merged_event_ids:
+            return known
+    if alert.action is not AlertAction.RAISE:
+        return None
+    same = (k for k in reversed(memory.open_alerts) if (k.kind, k.mode) == (alert.kind, alert.header.mode))
+    return next(same, None)
+
+
+def _outcome(alert: DeviceAlert, known: OpenAlert | None) -> str:
+    if alert.action is AlertAction.CANCEL:
+        return "cancel_requested" if _request_only(alert, known) else "cancelled"
+    if known is None:
+        return "raised"
+    return "merged" if alert.action is AlertAction.RAISE else "updated"
+
+
+def _request_only(alert: DeviceAlert, known: OpenAlert | None) -> bool:
+    return alert.kind in REQUESTS_ONLY or (known is not None and known.kind in REQUESTS_ONLY)
+
+
+def _flagged(alert: DeviceAlert, memory: DeviceMemory) -> DeviceAlert:
+    origin, digest = alert.header.origin_message_id, alert.header.content_digest
+    reused = origin is not None and any(
+        seen.origin_message_id == origin and seen.content_digest != digest for seen in memory.seen
+    )
+    return with_flags(alert, "message_id_reused") if reused else alert
+
+
+def with_flags(alert: DeviceAlert, *flags: str) -> DeviceAlert:
+    """Give the alert with further remarks of the hub on it, each once."""
+    return with_header(alert, flags=tuple(dict.fromkeys((*alert.header.flags, *flags))))
+
+
+def with_header(alert: DeviceAlert, **update: Any) -> DeviceAlert:
+    """Give the alert with other values in its header."""
+    return alert.model_copy(update={"header": alert.header.model_copy(update=update)})
+
+
+def _correlated(alert: DeviceAlert, known: OpenAlert | None, now: datetime) -> DeviceAlert:
+    header = alert.header
+    event_id = known.event_id if known else header.event_id
+    incident_id = (known.incident_id if known else None) or header.incident_id or derived_id("incident", event_id)
+    alert = with_header(alert, event_id=event_id, incident_id=incident_id, published_at=now)
+    if known and alert.action is AlertAction.RAISE:
+        return alert.model_copy(update={"press_count": max(known.press_count + 1, alert.press_count)})
+    return alert
+
+
+def _joined(alert: DeviceAlert, last: DeviceLocation | None) -> DeviceAlert:
+    """Give the alert its position: its own fix wins; else the last known one, with its age; else none."""
+    own = alert.position if is_fix(alert.position) else None
+    joined = last.position if own is None and last is not None and is_fix(last.position) else None
+    position = own or joined
+    update: Mapping[str, object] = {
+        "position": position,
+        "position_origin": PositionOrigin.OWN if own else PositionOrigin.JOINED if joined else PositionOrigin.NONE,
+        "position_age_seconds": _age(alert, position) if position else None,
+    }
+    changed = alert.model_copy(update=update)
+    return with_flags(changed, "no_fix") if alert.position is not None and own is None else changed
+
+
+def _age(alert: DeviceAlert, position: Position) -> float:
+    return max(0.0, (alert.header.occurred_at - position.fixed_at).total_seconds())
+
+
+def _remembered(memory: DeviceMemory, alert: DeviceAlert, change: DeviceAlert, known: OpenAlert | None) -> DeviceMemory:
+    header = alert.header
+    seen = SeenMessage(
+        message_id=header.message_id,
+        event_id=change.header.event_id,
+        origin_message_id=header.origin_message_id,
+        content_digest=header.content_digest,
+    )
+    others = tuple(item for item in memory.open_alerts if item is not known)
+    kept = _still_open(alert, change, known)
+    open_alerts = (*others, kept)[-_ALERTS_KEPT:] if kept else others
+    return memory.model_copy(update={"seen": (*memory.seen, seen)[-_MESSAGES_KEPT:], "open_alerts": open_alerts})
+
+
+def _still_open(alert: DeviceAlert, change: DeviceAlert, known: OpenAlert | None) -> OpenAlert | None:
+    if alert.action is AlertAction.CANCEL and not _request_only(alert, known):
+        return None
+    if known is None:
+        return _opened(change)
+    merged = known.merged_event_ids
+    if alert.header.event_id not in (known.event_id, *merged):
+        merged = (*merged, alert.header.event_id)[-_MESSAGES_KEPT:]
+    kind = change.kind if alert.action is AlertAction.UPDATE else known.kind
+    return known.model_copy(
+        update={"kind": kind, "press_count": max(change.press_count, known.press_count), "merged_event_ids": merged}
+    )
+
+
+def _opened(alert: DeviceAlert) -> OpenAlert:
+    return OpenAlert(
+        event_id=alert.header.event_id,
+        incident_id=alert.header.incident_id,
+        kind=alert.kind,
+        mode=alert.header.mode,
+        press_count=alert.press_count,
+    )

@@ -1,0 +1,128 @@
+"""Incidents: what devices and control rooms say of one, its state, and who is told what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bondmate_schemas.enums import DeliveryReason, IncidentAction, Level, Priority
+from bondmate_schemas.models import DeliveryReceipt, DestinationState, IncidentEvent, IncidentMemory, IncidentState
+
+from bondmate_streams.logic.deliveries import Telling, later_id, new_id
+from bondmate_streams.logic.levels import rises
+from bondmate_streams.logic.routing import Decision
+
+ENDINGS = frozenset({IncidentAction.CLOSED, IncidentAction.CANCELLED})
+_MESSAGES_KEPT = 256
+_STATEMENTS_KEPT = 64
+_EVENTS_KEPT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of an incident event or receipt; without a memory there is nothing new to remember."""
+
+    outcome: str
+    memory: IncidentMemory | None = None
+    tellings: tuple[Telling, ...] = ()
+    risen: tuple[tuple[str, Level], ...] = ()
+
+
+def take(memory: IncidentMemory | None, event: IncidentEvent, decisions: Sequence[Decision], now: datetime) -> Taken:
+    """Take an event of an incident.
+
+    An event id that a destination has not been told of is NEW to it, whatever the sender calls it; one it knows is an
+    UPDATE; the end of one is a CANCEL, also where only the end is known. Whoever was told before hears the end too.
+    """
+    if memory and event.header.message_id in memory.seen:
+        return Taken("repeat")
+    tellings = tuple(_tellings(memory, event, decisions))
+    outcome = event.action.value.lower() if tellings else "unrouted"
+    return Taken(outcome, _remembered(memory, event, tellings, now), tellings)
+
+
+def _tellings(memory: IncidentMemory | None, event: IncidentEvent, decisions: Sequence[Decision]) -> list[Telling]:
+    event_id = event.header.event_id
+    told = set(memory.told.get(event_id, ())) if memory else set()
+    routes = {decision.destination: decision.route for decision in decisions}
+    ending = event.action in ENDINGS
+    names = [*routes, *sorted(told - {*routes, event.header.source, *event.header.hops})] if ending else list(routes)
+    tellings = []
+    for name in names:
+        reason = DeliveryReason.CANCEL if ending else DeliveryReason.UPDATE if name in told else DeliveryReason.NEW
+        first = reason is DeliveryReason.NEW
+        key = new_id(event_id, name) if first else later_id(event_id, name, event.header.message_id)
+        tellings.append(Telling(name, routes.get(name, ""), reason, key, event))
+    return tellings
+
+
+def _remembered(
+    memory: IncidentMemory | None, event: IncidentEvent, tellings: tuple[Telling, ...], now: datetime
+) -> IncidentMemory:
+    event_id = event.header.event_id
+    told = dict(memory.told) if memory else {}
+    before = told.pop(event_id, ())
+    told[event_id] = tuple(dict.fromkeys((*before, *(telling.destination for telling in tellings))))
+    seen = (*(memory.seen if memory else ()), event.header.message_id)
+    return IncidentMemory(
+        state=_state(memory.state if memory else None, event, tellings, now),
+        seen=seen[-_MESSAGES_KEPT:],
+        told=dict(list(told.items())[-_EVENTS_KEPT:]),
+    )
+
+
+def _state(
+    state: IncidentState | None, event: IncidentEvent, tellings: tuple[Telling, ...], now: datetime
+) -> IncidentState:
+    destinations = dict(state.destinations) if state else {}
+    for telling in tellings:
+        destinations.setdefault(telling.destination, DestinationState(changed_at=now, delivery_id=telling.delivery_id))
+    alerts = state.alert_ids if state else ()
+    return IncidentState(
+        header=state.header if state else event.header,
+        event=merged(state.event, event) if state else event,
+        alert_ids=tuple(dict.fromkeys((*alerts, event.alert_id))) if event.alert_id else alerts,
+        destinations=destinations,
+        closed=event.action in ENDINGS or bool(state and state.closed and event.action is not IncidentAction.OPENED),
+        event_count=state.event_count + 1 if state else 1,
+        changed_at=now,
+    )
+
+
+def merged(old: IncidentEvent, new: IncidentEvent) -> IncidentEvent:
+    """Put what is told last over what was told before: what it does not say stays.
+
+    An event that happened before the last one told fills gaps only.
+    """
+    late = new.header.occurred_at < old.header.occurred_at
+    base, over = (new, old) if late else (old, new)
+    update: dict[str, Any] = {name: value for name in type(new).model_fields if _said(value := getattr(over, name))}
+    update["statements"] = tuple(dict.fromkeys((*old.statements, *new.statements)))[-_STATEMENTS_KEPT:]
+    update["units"] = tuple({unit.unit: unit for unit in (*base.units, *over.units)}.values())
+    update["attachments"] = tuple(dict.fromkeys((*old.attachments, *new.attachments)))[-_STATEMENTS_KEPT:]
+    return base.model_copy(update=update)
+
+
+def _said(value: object) -> bool:
+    return value not in (None, (), Priority.UNKNOWN)
+
+
+def receive(memory: IncidentMemory | None, receipt: DeliveryReceipt, now: datetime) -> Taken:
+    """Take a receipt of a destination for an event of an incident."""
+    if memory is None:
+        return Taken("unknown_incident")
+    known = memory.state.destinations.get(receipt.destination)
+    if known is None or not rises(known.level, receipt.level):
+        return Taken("no_rise")
+    update: Mapping[str, object] = {
+        "level": receipt.level,
+        "changed_at": now,
+        "platform_id": receipt.platform_id or known.platform_id,
+        "code": receipt.code,
+    }
+    destinations = {**memory.state.destinations, receipt.destination: known.model_copy(update=update)}
+    state = memory.state.model_copy(update={"destinations": destinations, "changed_at": now})
+    risen = ((receipt.destination, receipt.level),)
+    return Taken("risen", memory.model_copy(update={"state": state}), risen=risen)
