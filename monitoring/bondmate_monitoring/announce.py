@@ -26,8 +26,8 @@ def connector(name: str, *, kinds: Iterable[str] = (), source: bool = False) -> 
         kinds: the Delivery kinds it takes; none when it is a source only.
         source: whether it gives events.
     """
-    m.CONNECTOR_ERRORS.labels(name, "connect", "NotConnected")
-    m.CONNECTOR_DEAD.labels(name, "OTHER", "")
+    m.CONNECTOR_ERRORS.labels(name, "connect", "not_connected")
+    m.CONNECTOR_DEAD.labels(name, "UNREADABLE", "")
     for status in m.STATUSES:
         m.CONNECTOR_STATUS.labels(name, status)
     if source:
@@ -54,10 +54,12 @@ def gateway(records: Iterable[str], problems: Iterable[str]) -> None:
         m.REFUSED.labels(problem)
 
 
-def streams(stages: Iterable[str], destinations: Iterable[str]) -> None:
+def streams(stages: Iterable[str], destinations: Iterable[str], alert_statuses: Iterable[str] = ()) -> None:
     """Announce what the agents keep: a dead-letter count a stage, levels and age of alerts a destination."""
     for stage in stages:
         m.DEAD_LETTERS.labels(stage, "")
+    for status in alert_statuses:
+        m.OPEN_ALERTS.labels(status)
     for destination in destinations:
         m.UNDELIVERED_ALERT_SECONDS.labels(destination)
         m.ROUTED.labels(destination, "ALERT", "NEW")

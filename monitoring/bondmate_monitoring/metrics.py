@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
-KINDS = ("OTHER", "ALERT", "INCIDENT", "MESSAGE", "LOCATION")
-"""Values of `kind`; what a source could not read is OTHER."""
+KINDS = ("OTHER", "ALERT", "INCIDENT", "MESSAGE", "LOCATION", "UNREADABLE")
+"""Values of `kind`: those of a Delivery, and what could not be read."""
 LEVELS = ("DELIVERED", "ACCEPTED", "ACKNOWLEDGED", "RESPONDING", "RESOLVED", "DECLINED", "CANCELLED", "EXPIRED",
           "DEAD_LETTERED", "SUPERSEDED", "WITHHELD")  # fmt: skip
 """Values of `level`."""

@@ -16,6 +16,7 @@ LABELS = {
     "connector_sent_events": ("connector", "kind"),
     "connector_errors": ("connector", "stage", "code"),
     "connector_dead_lettered_events": ("connector", "kind", "code"),
+    "connector_passed_over_events": ("connector", "reason"),
     "connector_in_flight": ("connector",),
     "connector_parked_keys": ("connector",),
     "connector_delivery_seconds": ("connector", "kind"),
@@ -57,7 +58,7 @@ def test_a_name_says_its_owner_and_its_unit(metric: MetricWrapperBase) -> None:
 
 
 def test_the_closed_label_values_are_those_of_the_schemas_and_the_contract() -> None:
-    assert set(metrics.KINDS) == {kind.value for kind in DeliveryKind}
+    assert set(metrics.KINDS) == {kind.value for kind in DeliveryKind} | {"UNREADABLE"}
     assert set(metrics.LEVELS) == {level.value for level in Level} - {"UNKNOWN"}
     assert set(metrics.STATUSES) == {status.value for status in Status}
 
