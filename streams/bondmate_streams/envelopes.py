@@ -1,4 +1,4 @@
-"""Records as Kafka carries them, and dead letters: framed Avro, the catalogue's key, CloudEvents headers in binary mode.
+"""Records as Kafka carries them, and dead letters: framed Avro, the catalogue's key, CloudEvents headers (binary mode).
 
 Source: CloudEvents 1.0, Kafka protocol binding, 3.2 (binary content mode); W3C Trace Context for `traceparent`.
 """

@@ -75,7 +75,7 @@ class Guard:
             outcome = await self._tried(event.arrived, body)
         except (CodecError, BadEventError) as error:
             outcome = await self._buried(event.arrived, error.code)
-        except Exception as error:  # the faust guard: see the module
+        except Exception as error:  # noqa: BLE001  # the faust guard: see the module
             self._log_bug(event.arrived, error)
             outcome = await self._buried(event.arrived, "agent_failed")
         event.acknowledge()
@@ -96,7 +96,7 @@ class Guard:
         while True:
             try:
                 await self._outbox.send(letter)
-            except Exception as error:  # whatever it is: without its dead letter the event is not settled
+            except Exception as error:  # noqa: BLE001  # without its dead letter the event is not settled
                 await waits.wait("dead letter refused", type(error).__name__)
             else:
                 DEAD_LETTERS.labels(self._stage, code).inc()
