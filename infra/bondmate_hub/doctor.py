@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bondmate_schemas.codec import RECORDS, SchemaUnavailableError
 from bondmate_schemas.kafka import RegistrySchemaIds
-from bondmate_streams.logic.routing import RoutesError, load_routes
+from bondmate_streams.routes_file import RoutesError, load_routes
 
 from bondmate_hub.instances import check_connectors, instances
 from bondmate_hub.provisioning import ProvisioningError

@@ -39,14 +39,17 @@ for name, group in {
 
 def main() -> None:
     """Run the command line; wrong settings and absent programs are told in words, not in traces."""
+    from bondmate_streams.logic.routes_yaml import RoutesError
+
     from bondmate_hub.broker import BrokerError
+    from bondmate_hub.provisioning import ProvisioningError
     from bondmate_hub.settings import SettingsError
 
     try:
         app()
-    except SettingsError as error:
+    except (SettingsError, RoutesError) as error:
         print("\n".join(error.problems), file=sys.stderr)
         sys.exit(2)
-    except BrokerError as error:
+    except (BrokerError, ProvisioningError) as error:
         print(error, file=sys.stderr)
         sys.exit(1)

@@ -20,10 +20,12 @@ def list_(as_json: Json = False) -> None:
 
     Example: hub connectors list
     """
-    from bondmate_hub.roles import registered
+    from bondmate_connectors.contract import ConnectorSpec
+
+    from bondmate_hub.instances import registered
 
     for name, spec in registered():
-        summary = spec.summary if spec else "broken: it cannot be imported"
+        summary = spec.summary if isinstance(spec, ConnectorSpec) else f"broken: {spec.reason}"
         show({"name": name, "summary": summary}, f"{name}: {summary}", as_json=as_json)
 
 
@@ -33,10 +35,12 @@ def describe(name: Annotated[str, typer.Argument(help="A connector, as `list` sh
 
     Example: hub connectors describe tak
     """
-    from bondmate_hub.roles import registered
+    from bondmate_connectors.contract import ConnectorSpec
+
+    from bondmate_hub.instances import registered
 
     spec = dict(registered()).get(name)
-    if spec is None:
+    if not isinstance(spec, ConnectorSpec):
         raise typer.BadParameter(f"no such connector: {name}")
     print(json.dumps(spec.config.model_json_schema(), indent=2))
 
@@ -50,7 +54,7 @@ def check(
 
     Example: hub check tak-main --config hub.yaml
     """
-    from bondmate_hub.roles import check_connectors
+    from bondmate_hub.instances import check_connectors
     from bondmate_hub.settings import load
 
     results = asyncio.run(check_connectors(load(config), name))

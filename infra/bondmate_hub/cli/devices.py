@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +14,18 @@ from bondmate_hub.cli.options import Json, show
 
 app = typer.Typer(help="Devices and their tokens.", no_args_is_help=True)
 File = Annotated[Path, typer.Option("--file", "-f", envvar="BONDMATE_DEVICES", help="The device file.")]
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell what is wrong with the device file or the wish in words."""
+    from bondmate_connectors.platforms.device_http.devices import DeviceFileError, EnrolmentError
+
+    try:
+        yield
+    except (DeviceFileError, EnrolmentError) as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from None
 
 
 @app.command()
@@ -23,6 +38,7 @@ def enrol(
     officer_ref: Annotated[str | None, typer.Option(help="Pseudonymous officer.")] = None,
     unit: Annotated[str | None, typer.Option(help="Unit.")] = None,
     callsign: Annotated[str | None, typer.Option(help="Radio callsign.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="The device is known: give it a new token.")] = False,
     as_json: Json = False,
 ) -> None:
     """Enrol a device and print its token, once: the file keeps only its hash.
@@ -31,8 +47,9 @@ def enrol(
     """
     from bondmate_connectors.platforms.device_http.devices import enrol as enrolled
 
-    token = enrolled(file, device_id, agency=agency, profile=profile, mode=mode, officer_ref=officer_ref, unit=unit,
-                     callsign=callsign)  # fmt: skip
+    with _told():
+        token = enrolled(file, device_id, agency=agency, profile=profile, mode=mode, officer_ref=officer_ref,
+                         unit=unit, callsign=callsign, replace=replace)  # fmt: skip
     show({"device_id": device_id, "token": token}, token, as_json=as_json)
 
 
@@ -44,7 +61,8 @@ def revoke(device_id: Annotated[str, typer.Argument(help="The device.")], file: 
     """
     from bondmate_connectors.platforms.device_http.devices import revoke as revoked
 
-    revoked(file, device_id)
+    with _told():
+        revoked(file, device_id)
 
 
 @app.command("list")
@@ -55,5 +73,7 @@ def list_(file: File, as_json: Json = False) -> None:
     """
     from bondmate_connectors.platforms.device_http.devices import list_devices
 
-    for device in list_devices(file):
+    with _told():
+        devices = list_devices(file)
+    for device in devices:
         show(device, "  ".join(str(value) for value in device.values()), as_json=as_json)

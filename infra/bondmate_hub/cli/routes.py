@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from bondmate_hub.cli.options import Config, Json, show
+
+if TYPE_CHECKING:
+    from bondmate_schemas.models import Payload
+    from bondmate_streams.logic.routing import Routes
 
 app = typer.Typer(help="Routes and agreements.", no_args_is_help=True)
 
@@ -27,17 +31,18 @@ def explain(
     Example: hub route explain alert.json --record DeviceAlert --routes routes.yaml
     """
     from bondmate_schemas.codec import RECORDS
+    from bondmate_streams.logic.routing import RECORD_OF
     from bondmate_streams.logic.routing import explain as explained
     from pydantic import ValidationError
 
-    if record not in RECORDS:
-        raise typer.BadParameter(f"--record: one of {', '.join(RECORDS)}")
+    if record not in RECORD_OF.values():
+        raise typer.BadParameter(f"--record: one of {', '.join(RECORD_OF.values())}")
     try:
         parsed = RECORDS[record].model_validate(json.loads(event.read_text(encoding="utf-8")))
     except (ValidationError, ValueError) as error:
         place = error.errors(include_input=False)[0]["loc"] if isinstance(error, ValidationError) else "not JSON"
         raise typer.BadParameter(f"{event}: not a {record}: {place}") from None
-    for line in explained(parsed, _routes(routes, config)):
+    for line in explained(cast("Payload", parsed), _routes(routes, config)):
         show(line.as_json(), str(line), as_json=as_json)
 
 
@@ -48,10 +53,10 @@ def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help
     """
     from bondmate_streams.logic.routing import lint as findings
 
-    from bondmate_hub.roles import instances
+    from bondmate_hub.instances import instances
     from bondmate_hub.settings import load
 
-    table = _routes(routes, config)
+    table = _routes(routes, config, strict=False)
     known = [instance.name for instance in instances(load(config))] if config else None
     found = findings(table, known)
     for finding in found:
@@ -59,8 +64,8 @@ def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help
     sys.exit(1 if found else 0)
 
 
-def _routes(path: Path | None, config: Path | None):  # type: ignore[no-untyped-def]  # noqa: ANN202
-    from bondmate_streams.logic.routing import load_routes
+def _routes(path: Path | None, config: Path | None, *, strict: bool = True) -> Routes:
+    from bondmate_streams.routes_file import load_routes
 
     from bondmate_hub.settings import SettingsError, load
 
@@ -69,4 +74,4 @@ def _routes(path: Path | None, config: Path | None):  # type: ignore[no-untyped-
         if settings.streams is None:
             raise SettingsError(["streams: required: name the file of routes in `streams.routes`, or give --routes"])
         path = settings.streams.routes
-    return load_routes(path)
+    return load_routes(path, strict=strict)

@@ -16,6 +16,7 @@ import itertools
 import json
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,11 +116,10 @@ def signature(secret: bytes, identifier: str, stamp: str, body: bytes) -> str:
     return "v1," + base64.b64encode(mac.digest()).decode()
 
 
-def signed(secret: bytes, headers: aiohttp.typedefs.LooseHeaders | web.BaseRequest | object, body: bytes) -> bool:
+def signed(secret: bytes, headers: Mapping[str, str], body: bytes) -> bool:
     """Whether one of the signatures in the header is ours."""
-    get = headers.get  # type: ignore[union-attr]
-    wanted = signature(secret, get("webhook-id", ""), get("webhook-timestamp", ""), body)
-    return any(hmac.compare_digest(wanted, given) for given in get("webhook-signature", "").split())
+    wanted = signature(secret, headers.get("webhook-id", ""), headers.get("webhook-timestamp", ""), body)
+    return any(hmac.compare_digest(wanted, given) for given in headers.get("webhook-signature", "").split())
 
 
 def _fields(body: bytes) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import cast
 
 from bondmate_schemas.catalogue import dead_letter_topic
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
@@ -27,7 +28,8 @@ class DeadLetters:
 
     def add(self, message: Message) -> None:
         """Take in one dead letter."""
-        headers = {name: value.decode() for name, value in message.headers() or [] if isinstance(value, bytes)}
+        pairs = cast("list[tuple[str, bytes]]", message.headers() or [])
+        headers = {name: value.decode() for name, value in pairs}
         topic = str(message.topic())
         self.ids.setdefault(topic, set()).add(headers.get("bondmate.error.id", ""))
         self.digests.add(hashlib.sha256(message.value() or b"").hexdigest())

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from bondmate_connectors.platforms.device_http.devices import token_hash
+from bondmate_connectors.platforms.device_http.devices import Enrolment, enrol_many
 from bondmate_schemas.ids import pseudonym
 
 from bondmate_hub.broker.child import free_port
@@ -92,30 +91,27 @@ class Files:
 
 def write_files(folder: Path, plan: Plan) -> Files:
     """Write everything the demo's hub reads."""
-    tokens = {f"bm-{number:05d}": secrets.token_urlsafe(18) for number in range(plan.devices)}
+    tokens = _enrol(folder / "devices.json", plan.devices)
     files = Files(folder, tokens, secrets.token_hex(16))
     files.logs.mkdir(parents=True, exist_ok=True)
     for book in (files.tak_book, files.cap_book):
         book.unlink(missing_ok=True)
     files.cap_secret.write_text(secrets.token_hex(32), encoding="ascii")
-    files.devices.write_text(json.dumps(_devices(tokens)), encoding="utf-8")
     files.routes.write_text(yaml.safe_dump(ROUTES, sort_keys=False), encoding="utf-8")
     files.config.write_text(yaml.safe_dump(_settings(files, plan), sort_keys=False), encoding="utf-8")
-    for secret in (files.config, files.cap_secret, files.devices):
+    for secret in (files.config, files.cap_secret):
         secret.chmod(0o600)
     return files
 
 
-def _devices(tokens: dict[str, str]) -> dict[str, Any]:
-    return {
-        "profiles": {"default": {"handling": {"purpose": "officer-safety", "legal_basis": "demo"}}},
-        "devices": {
-            device: {"officer_ref": f"o-{number:05d}", "unit": f"U{number // 20:03d}", "callsign": f"K-{number:05d}",
-                     "agency": "demo-police", "profile": "default", "mode": "EXERCISE",
-                     "token_sha256": [token_hash(token)]}
-            for number, (device, token) in enumerate(tokens.items())
-        },
-    }  # fmt: skip
+def _enrol(path: Path, count: int) -> dict[str, str]:
+    """Enrol the fleet as `hub devices enrol` does; gives the tokens by device."""
+    path.unlink(missing_ok=True)
+    return enrol_many(path, [
+        Enrolment(f"bm-{number:05d}", "demo-police", "EXERCISE", officer_ref=f"o-{number:05d}",
+                  unit=f"U{number // 20:03d}", callsign=f"K-{number:05d}")
+        for number in range(count)
+    ])  # fmt: skip
 
 
 _WHO = {"callsign": "plain", "unit": "plain"}
@@ -140,11 +136,11 @@ ROUTES: dict[str, Any] = {
         },
     },
     "routes": [
-        {"name": "alerts", "when": {"record": ["DeviceAlert"]}, "to": [TAK, CAP], "refresh_seconds": 20},
-        {"name": "reports", "when": {"record": ["IncidentEvent"], "source": [DEVICES]}, "to": [TAK, CAP]},
-        {"name": "warnings", "when": {"record": ["IncidentEvent"], "source": [PICKUP]}, "to": [TAK]},
-        {"name": "positions", "when": {"record": ["DeviceLocation"]}, "to": [TAK]},
-        {"name": "texts", "when": {"record": ["DeviceMessage"], "direction": ["FROM_DEVICE"]}, "to": [TAK]},
+        {"name": "alerts", "when": {"record": "alert"}, "to": [TAK, CAP], "refresh_seconds": 20},
+        {"name": "reports", "when": {"record": "incident", "source": [DEVICES]}, "to": [TAK, CAP]},
+        {"name": "warnings", "when": {"record": "incident", "source": [PICKUP]}, "to": [TAK]},
+        {"name": "positions", "when": {"record": "location"}, "to": [TAK]},
+        {"name": "texts", "when": {"record": "message", "direction": ["FROM_DEVICE"]}, "to": [TAK]},
     ],
 }  # fmt: skip
 

@@ -72,7 +72,8 @@ class Fleet:
         self._random = random.Random(seed)  # noqa: S311  # a walk, not a secret
         self.devices = [self._place(device_id, token) for device_id, token in tokens.items()]
         self.accepted: list[Accepted] = []
-        self.last_fix: dict[str, int] = {}
+        self.last_fix: dict[str, float] = {}
+        """When the newest accepted fix of each device was taken, epoch seconds."""
         self.counts: Counter[str] = Counter()
         self.refused: Counter[int] = Counter()
         self.retries = 0
@@ -127,7 +128,8 @@ class Fleet:
         body = {"message_id": str(uuid.uuid4()), "fixes": fixes}
         if await self._post(device, "/v1/locations", body):
             self.counts["position"] += len(fixes)
-            self.last_fix[device.device_id] = max(self.last_fix.get(device.device_id, 0), fixes[-1]["sequence"])
+            taken = datetime.fromisoformat(fixes[-1]["position"]["fixed_at"]).timestamp()
+            self.last_fix[device.device_id] = max(self.last_fix.get(device.device_id, 0), taken)
 
     def _fix(self, device: Device) -> dict[str, Any]:
         device.sequence += 1

@@ -7,6 +7,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ class Book:
     """All that one far end wrote down: events by the hub's id, last fix by device, chat by sender."""
 
     events: dict[str, Seen] = field(default_factory=dict)
-    fixes: Counter[str] = field(default_factory=Counter)
+    last_fix: dict[str, float] = field(default_factory=dict)
+    positions: int = 0
     texts: Counter[str] = field(default_factory=Counter)
 
     def seen(self, event_id: str, at: float) -> Seen:
@@ -95,7 +97,8 @@ class TakBook(Book):
                 self.seen(_event_of(str(line["sender_uid"])), line["at"])
                 self.texts[uid] += 1
             elif line["type"].startswith("a-f"):
-                self.fixes[uid] += 1
+                self.positions += 1
+                self.last_fix[uid] = max(self.last_fix.get(uid, 0.0), datetime.fromisoformat(line["start"]).timestamp())
             elif uid.startswith(_PREFIX):
                 seen = self.seen(_event_of(uid), line["at"])
                 seen.cancelled = seen.cancelled or line["type"] in {"b-a-o-can", "t-x-d-d"}

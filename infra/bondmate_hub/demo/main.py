@@ -186,12 +186,9 @@ def _summary(running: Running, dead: DeadLetters, folder: CapFolder | None, weig
 
 
 def _lost_positions(running: Running) -> list[str]:
-    """Name the devices of whose accepted positions the TAK client has none: a newer fix may stand for an older one."""
-    return [
-        device
-        for device in running.fleet.last_fix
-        if running.tak.last_fix.get(device, 0) < running.fleet.last_fix[device]
-    ]
+    """Name the devices of whose newest accepted position the TAK client has neither it nor a newer one."""
+    there, uid = running.tak.last_fix, running.files.tak_uid
+    return [device for device, taken in running.fleet.last_fix.items() if there.get(uid(device), 0) < taken - 0.001]
 
 
 async def _watch(running: Running, screen: Screen) -> None:

@@ -1,0 +1,87 @@
+"""The connectors of this hub: what is installed, what the settings configure, and whether it would work now."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from bondmate_connectors.contract import ConnectorSpec, Context
+from bondmate_connectors.errors import AuthFailed, ConnectorError, Misconfigured
+from bondmate_connectors.runtime.registry import Broken, load, names
+from bondmate_connectors.runtime.run import Instance
+from pydantic import ValidationError
+
+from bondmate_hub.settings import Settings, SettingsError
+
+GATEWAY = "device_http"
+"""The connector that the role `gateway` runs; the role `runner` runs all others."""
+_CHECK_SECONDS = 20
+
+
+def registered() -> Iterator[tuple[str, ConnectorSpec | Broken]]:
+    """Give every installed connector by name; one that cannot be imported is shown as broken."""
+    for name in names():
+        yield name, load(name)
+
+
+def instances(settings: Settings) -> tuple[Instance, ...]:
+    """Build the configured connectors' settings.
+
+    Raises:
+        SettingsError: every error of every connector at once, each with the setting's name.
+    """
+    problems: list[str] = []
+    built = [found for name in settings.connectors for found in _instance(settings, name, problems)]
+    if problems:
+        raise SettingsError(problems)
+    return tuple(built)
+
+
+def _instance(settings: Settings, name: str, problems: list[str]) -> Iterator[Instance]:
+    entry = settings.connectors[name]
+    spec = load(entry.connector)
+    if isinstance(spec, Broken):
+        known = ", ".join(names())
+        problems.append(f"connectors.{name}.connector: {spec.code}: {spec.reason}; installed are {known}")
+        return
+    try:
+        yield Instance(name, spec, spec.config.model_validate(entry.settings))
+    except ValidationError as error:
+        for item in error.errors(include_input=False, include_context=False):
+            setting = ".".join(str(part) for part in ("connectors", name, "settings", *item["loc"]))
+            problems.append(f"{setting}: {item['msg']}")
+
+
+async def check_connectors(settings: Settings, only: str | None = None) -> list[dict[str, Any]]:
+    """Check each configured connector: `outcome` is ok, or what stands in the way, `mend` what to do.
+
+    Raises:
+        SettingsError: the settings of a connector are wrong, or `only` names none.
+    """
+    wanted = [instance for instance in instances(settings) if only in {None, instance.name}]
+    if only and not wanted:
+        raise SettingsError([f"connectors.{only}: not configured; there are {', '.join(settings.connectors)}"])
+    return list(await asyncio.gather(*(_check(instance) for instance in wanted)))
+
+
+async def _check(instance: Instance) -> dict[str, Any]:
+    log = structlog.get_logger().bind(connector=instance.name)
+    context = Context(instance.name, log, lambda *_: None, lambda: datetime.now(UTC))
+    outcome, mend = "ok", ""
+    try:
+        connector = instance.spec.build(instance.config, context)
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                await connector.check()
+        finally:
+            await connector.close()
+    except AuthFailed as error:
+        outcome, mend = "auth_failed", f"credentials or privilege were refused: {error}"
+    except Misconfigured as error:
+        outcome, mend = "misconfigured", str(error)
+    except (ConnectorError, TimeoutError) as error:
+        outcome, mend = "not_reachable", f"not reachable now ({type(error).__name__}): check address and network"
+    return {"name": instance.name, "outcome": outcome, "mend": mend}

@@ -1,0 +1,183 @@
+"""The roles of the hub: what each runs, with logs, health and metrics around it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+import structlog
+from bondmate_connectors.runtime.health import Health as ConnectorHealth
+from bondmate_monitoring import announce, logs
+from bondmate_monitoring.health import Health
+from bondmate_monitoring.server import MonitoringServer
+from bondmate_schemas.kafka import KafkaConfig
+
+from bondmate_hub.settings import Settings, SettingsError, StreamsSection
+
+_log = structlog.get_logger(__name__)
+_Role = Callable[[Settings, asyncio.Event, Health], Awaitable[None]]
+
+
+def run_role(role: str, settings: Settings) -> None:
+    """Run one role in this process until SIGTERM or SIGINT."""
+    logs.configure(settings.monitoring.log_level)
+    asyncio.run(_run(role, settings))
+
+
+def run_supervised(roles: Sequence[str], settings: Settings, config: Path | None) -> None:
+    """Run each role in a child process and start it again when it dies, until SIGTERM or SIGINT."""
+    logs.configure(settings.monitoring.log_level)
+    asyncio.run(_supervise(roles, settings, config))
+
+
+async def _run(role: str, settings: Settings) -> None:
+    stop = _stop_on_signals()
+    async with _monitored(role, settings) as health:
+        await ROLES[role](settings, stop, health)
+
+
+async def _supervise(roles: Sequence[str], settings: Settings, config: Path | None) -> None:
+    from bondmate_hub.supervisor import Supervisor, role_command  # noqa: PLC0415  # roles need no supervisor
+
+    if config is None:
+        raise SettingsError(["--config: required for several roles: each child reads the file again"])
+    stop = _stop_on_signals()
+    announce.supervised(roles)
+    async with _monitored("supervisor", settings) as health:
+        health.started()
+        supervisor = Supervisor([role_command(role, config) for role in roles], settings.data_dir / "logs")
+        await supervisor.run(stop)
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    return stop
+
+
+@contextlib.asynccontextmanager
+async def _monitored(role: str, settings: Settings) -> AsyncIterator[Health]:
+    """Serve metrics and health of a role while it runs."""
+    announce.role(role)
+    health = Health(role)
+    port = settings.monitoring.ports.get(role, 0)
+    server = MonitoringServer(health, host=settings.monitoring.host, port=port)
+    _log.info("role starts", role=role, endpoint=await server.start())
+    try:
+        yield health
+    finally:
+        health.stopping()
+        await server.stop()
+        _log.info("role ended", role=role)
+
+
+# The roles. Each imports what it needs when it runs, so that no process holds another's libraries.
+
+
+async def _broker(settings: Settings, stop: asyncio.Event, health: Health) -> None:
+    from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig  # noqa: PLC0415
+
+    broker = EmbeddedBroker(EmbeddedConfig(data_dir=settings.data_dir / "broker", port=settings.broker.port))
+    await asyncio.to_thread(broker.start)
+    health.started()
+    try:
+        await stop.wait()
+    finally:
+        await asyncio.to_thread(broker.stop)
+
+
+async def _registry(settings: Settings, stop: asyncio.Event, health: Health) -> None:
+    from bondmate_hub.registry.server import RegistryConfig, serving  # noqa: PLC0415
+
+    section = settings.registry
+    config = RegistryConfig(data_dir=settings.data_dir / "registry", host=section.host, port=section.port)
+    async with serving(config):
+        health.started()
+        await stop.wait()
+
+
+async def _gateway(settings: Settings, stop: asyncio.Event, health: Health) -> None:
+    await _connectors(settings, stop, health, gateway=True)
+
+
+async def _runner(settings: Settings, stop: asyncio.Event, health: Health) -> None:
+    await _connectors(settings, stop, health, gateway=False)
+
+
+async def _connectors(settings: Settings, stop: asyncio.Event, health: Health, *, gateway: bool) -> None:
+    from bondmate_connectors.runtime.run import run_connectors  # noqa: PLC0415
+
+    from bondmate_hub.instances import GATEWAY, instances  # noqa: PLC0415
+
+    wanted = [instance for instance in instances(settings) if (instance.spec.name == GATEWAY) is gateway]
+    for instance in wanted:
+        announce.connector(instance.name, kinds=instance.spec.accepts, source=instance.spec.is_source)
+    board = ConnectorHealth()
+    async with asyncio.TaskGroup() as group:
+        telling = group.create_task(_tell(board, health, [instance.name for instance in wanted]))
+        await run_connectors(
+            wanted, _kafka(settings), role_id=f"{settings.instance}-{health.role}", stop=stop, health=board
+        )
+        telling.cancel()
+
+
+async def _tell(board: ConnectorHealth, health: Health, names: Sequence[str]) -> None:
+    """Carry the connectors' states to the role's health; started once each has come past its start."""
+    while True:
+        states = {name: board.of(name) for name in names}
+        for name, state in states.items():
+            health.report(name, ok=state.status.value == "OK", reason=state.reason, status=state.status.value)
+        if all(state.status.value not in {"CREATED", "STARTING"} for state in states.values()):
+            health.started()
+        await asyncio.sleep(0.2)
+
+
+async def _streams(settings: Settings, stop: asyncio.Event, health: Health) -> None:
+    from bondmate_streams.agents import StreamsConfig, run_streams  # noqa: PLC0415
+
+    section = _required(settings)
+    config = StreamsConfig(
+        kafka=_kafka(settings),
+        data_dir=settings.data_dir / "streams",
+        routes=section.routes,
+        pseudonym_secret=section.pseudonym_secret.get_secret_value().encode(),
+        instance_id=settings.instance,
+    )
+    await run_streams(config, stop, on_ready=health.started)
+
+
+async def _lane(settings: Settings, stop: asyncio.Event, health: Health) -> None:
+    from bondmate_streams.lane import LaneConfig, run_lane  # noqa: PLC0415
+
+    section = _required(settings)
+    config = LaneConfig(
+        kafka=_kafka(settings),
+        routes=section.routes,
+        pseudonym_secret=section.pseudonym_secret.get_secret_value().encode(),
+        instance_id=settings.instance,
+    )
+    await run_lane(config, stop, on_ready=health.started)
+
+
+def _required(settings: Settings) -> StreamsSection:
+    if settings.streams is None:
+        raise SettingsError(["streams: required by the roles streams and lane: name `routes` and `pseudonym_secret`"])
+    return settings.streams
+
+
+def _kafka(settings: Settings) -> KafkaConfig:
+    return KafkaConfig(settings.kafka.bootstrap, settings.kafka.registry_url, settings.kafka.client)
+
+
+ROLES: Mapping[str, _Role] = {
+    "broker": _broker,
+    "registry": _registry,
+    "gateway": _gateway,
+    "streams": _streams,
+    "lane": _lane,
+    "runner": _runner,
+}
