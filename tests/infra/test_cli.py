@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import pytest
 import typer
 from bondmate_hub.cli import app
 
 
-def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
-    if isinstance(command, click.Group):
+def commands(command: typer.core.TyperCommand | typer.core.TyperGroup, name: str):
+    if isinstance(command, typer.core.TyperGroup):
         for child, inner in command.commands.items():
             yield from commands(inner, f"{name} {child}")
     else:
