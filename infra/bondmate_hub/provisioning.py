@@ -133,8 +133,9 @@ def topic_config(topic: Topic, limits: LogLimits) -> dict[str, str]:
     nothing is kept much longer than the catalogue promises. (Apache Kafka documentation, "Topic Configs".)
     """
     retention = _retention_ms(topic, limits)
+    forgets = topic.cleanup == "compact" and retention != _FOREVER
     config = {
-        "cleanup.policy": topic.cleanup,
+        "cleanup.policy": "compact,delete" if forgets else topic.cleanup,
         "retention.ms": str(retention),
         "segment.ms": str(limits.segment_ms or _segment_ms(topic, retention)),
     }
@@ -144,10 +145,15 @@ def topic_config(topic: Topic, limits: LogLimits) -> dict[str, str]:
 
 
 def _retention_ms(topic: Topic, limits: LogLimits) -> int:
+    cap = _cap_ms(topic, limits)
+    finite = [ms for ms in (topic.retention_ms, cap) if ms is not None and ms != _FOREVER]
+    return min(finite, default=_FOREVER)
+
+
+def _cap_ms(topic: Topic, limits: LogLimits) -> int | None:
     if topic.cleanup == "compact":
-        return topic.retention_ms
-    cap = limits.positions_retention_ms if _is_position(topic) else limits.retention_ms
-    return min(topic.retention_ms if topic.retention_ms != _FOREVER else cap or _FOREVER, cap or topic.retention_ms)
+        return limits.compacted_retention_ms
+    return limits.positions_retention_ms if _is_position(topic) else limits.retention_ms
 
 
 def _is_position(topic: Topic) -> bool:

@@ -123,6 +123,7 @@ def test_a_broker_that_does_not_answer_is_said(wanted, monkeypatch):
         (DAY, "delete", "DeviceLocation", LogLimits(retention_ms=8000, positions_retention_ms=800), 800, 100),
         (-1, "delete", "AuditRecord", LogLimits(retention_ms=8000, segment_ms=50), 8000, 50),
         (-1, "compact", "AlertState", LogLimits(retention_ms=8000, segment_ms=50), -1, 50),
+        (-1, "compact", "AlertState", LogLimits(compacted_retention_ms=8000), 8000, 1000),
         (1000, "delete", "DeviceAlert", LogLimits(retention_ms=8000), 1000, 125),
     ],
 )
@@ -132,6 +133,13 @@ def test_nothing_is_kept_longer_than_promised_or_than_the_broker_bears(  # noqa:
     config = topic_config(Topic("t", "k", record, "", retention_ms, cleanup), limits)
 
     assert (str(kept), str(segment)) == (config["retention.ms"], config["segment.ms"])
+
+
+def test_a_compacted_topic_forgets_only_where_the_broker_asks_for_it():
+    state = Topic("t", "k", "AlertState", "", -1, "compact")
+
+    assert "compact" == topic_config(state, LogLimits(retention_ms=9))["cleanup.policy"]
+    assert "compact,delete" == topic_config(state, LogLimits(compacted_retention_ms=9))["cleanup.policy"]
 
 
 def test_positions_of_a_destination_count_as_positions():

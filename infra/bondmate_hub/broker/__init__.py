@@ -19,6 +19,8 @@ class LogLimits:
     """Longest time a topic that is not only compacted is kept, in milliseconds; None leaves the catalogue's figure."""
     positions_retention_ms: int | None = None
     """The same for positions and device status, which are many and soon old."""
+    compacted_retention_ms: int | None = None
+    """The same for compacted topics: what was not written for so long is forgotten, state that is still open too."""
     segment_ms: int | None = None
     """Longest time one segment is written to, in milliseconds; None derives it from the retention."""
     segment_bytes: int | None = None
