@@ -31,7 +31,7 @@ from bondmate_hub.broker.child import Child, answers_kafka, free_port, require_f
 __all__ = ["LIMITS", "EmbeddedBroker", "EmbeddedConfig"]
 
 LIMITS = LogLimits(retention_ms=120_000, positions_retention_ms=20_000, segment_ms=5_000, segment_bytes=1 << 20)
-"""What keeps a demo of 50 alerts and 500 positions a second bearable; an outage of a destination may last two minutes."""
+"""What keeps a demo of 50 alerts and 500 positions a second bearable. A destination may be away for two minutes."""
 
 _log = structlog.get_logger(__name__)
 _AUTOSAVE, _AUTOSAVE_NICE = "autosave", 10
