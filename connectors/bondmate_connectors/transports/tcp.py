@@ -1,0 +1,121 @@
+"""A client's byte stream over TCP or TLS: connect, write, read in chunks, close; it knows no protocol.
+
+Every error leaves as the connector error that says what to do:
+
+| what happened | raised |
+|---|---|
+| refused, unreachable, no such name, reset, timed out, ended | NotConnected |
+| the server's certificate is not the one we trust, or it speaks no TLS | Misconfigured |
+| the server refuses our certificate | AuthFailed |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from bondmate_connectors.errors import AuthFailed, ConnectorError, Misconfigured, NotConnected
+
+_CHUNK: Final = 64 * 1024
+_CLOSE_SECONDS: Final = 1.0
+_OUR_CERTIFICATE: Final = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "HANDSHAKE_FAILURE")
+"""Parts of the TLS alerts by which a server refuses a client's certificate, or its absence (RFC 8446, section 6.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to connect. `tls` is None for plain TCP; `server_name` is the name in the certificate when not `host`."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = None
+    server_name: str | None = None
+
+
+class TcpStream:
+    """An open stream; made by `connect`."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def connect(cls, address: Address, timeout_seconds: float) -> TcpStream:
+        """Open a stream; for TLS the handshake is done and the server's name checked.
+
+        Raises:
+            NotConnected, Misconfigured, AuthFailed: see the table above.
+        """
+        name = (address.server_name or address.host) if address.tls else None
+        with _mapped():
+            async with asyncio.timeout(timeout_seconds):
+                reader, writer = await asyncio.open_connection(
+                    address.host, address.port, ssl=address.tls, server_hostname=name
+                )
+        return cls(reader, writer)
+
+    def write(self, data: bytes) -> None:
+        """Hand over bytes to be sent; they may wait here until `drain`."""
+        self._writer.write(data)
+
+    async def drain(self) -> None:
+        """Wait until there is room for more.
+
+        Raises:
+            NotConnected, AuthFailed: the stream is broken.
+        """
+        with _mapped():
+            await self._writer.drain()
+
+    async def read(self) -> bytes:
+        """Wait for the next bytes.
+
+        Raises:
+            NotConnected: the stream has ended or is broken.
+            AuthFailed: the server refused our certificate; with TLS 1.3 it says so only after the handshake.
+        """
+        with _mapped():
+            data = await self._reader.read(_CHUNK)
+        if not data:
+            raise NotConnected("the server ended the connection")
+        return data
+
+    def abort(self) -> None:
+        """Cut the stream at once; who reads or drains gets NotConnected."""
+        self._writer.transport.abort()
+
+    async def close(self) -> None:
+        """End the stream: politely within a second, else by cutting it. Safe twice."""
+        self._writer.close()
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._writer.wait_closed()
+        except (TimeoutError, OSError):
+            self.abort()
+
+
+@contextlib.contextmanager
+def _mapped() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise NotConnected("timed out") from error
+    except ssl.SSLError as error:
+        raise _of_tls(error) from error
+    except OSError as error:
+        raise NotConnected(type(error).__name__) from error
+
+
+def _of_tls(error: ssl.SSLError) -> ConnectorError:
+    reason = error.reason or ""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Misconfigured("tls: the server's certificate is not trusted for this name; see ca_file, server_name")
+    if "ALERT" in reason and any(part in reason for part in _OUR_CERTIFICATE):
+        return AuthFailed("tls: the server refuses our certificate; see certificate_file, key_file")
+    if reason in {"WRONG_VERSION_NUMBER", "UNSUPPORTED_PROTOCOL", "RECORD_LAYER_FAILURE"}:
+        return Misconfigured("tls: what answers at this port does not speak TLS 1.2 or newer; see port")
+    return NotConnected(reason or "tls")
