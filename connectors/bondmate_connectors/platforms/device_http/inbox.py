@@ -43,7 +43,7 @@ class Inbox:
         self._ready = asyncio.Semaphore(0)
         self._closed = False
 
-    async def hand_over(self, events: Sequence[Record], *, urgent: bool) -> None:
+    async def hand_over(self, events: Sequence[Record], *, urgent: bool, traceparent: str | None = None) -> None:
         """Offer events and wait until all are settled.
 
         Raises:
@@ -56,7 +56,7 @@ class Inbox:
             if self._closed:
                 self._room[urgent].release()  # for the next who waits
                 raise NotConnected("closed")
-            self._lanes[urgent].append(Incoming(event, handover.settle))
+            self._lanes[urgent].append(Incoming(event, handover.settle, traceparent))
             self._ready.release()
         await handover.settled()
 

@@ -20,7 +20,7 @@ DEVICE = "device"
 DEVICE_ALERT_SYSTEM = "device"
 """`system` of the external reference under which an alert carries the device's own id."""
 
-_ALERTS_PER_DEVICE = 20
+_ALERTS_PER_DEVICE = 5
 _RANK = {None: 0, Level.DELIVERED: 1, Level.ACCEPTED: 2, Level.ACKNOWLEDGED: 3}
 _CLOSED = frozenset({AlertStatus.RESOLVED, AlertStatus.CANCELLED, AlertStatus.EXPIRED})
 

@@ -87,6 +87,9 @@ class Refused(Exception):  # it is the answer, not a fault of ours
 def invalid(error: ValidationError) -> Refused:
     """Give the problem for a body that its model refused; at most 20 fields are named."""
     found = error.errors(include_input=False, include_url=False, include_context=False)
+    # pydantic counts only sound items, so that one bad item of one is also reported as a list too short.
+    inside = {item["loc"][: len(item["loc"]) - depth] for item in found for depth in range(1, len(item["loc"]))}
+    found = [item for item in found if item["type"] != "too_short" or item["loc"] not in inside]
     return Refused(Kind.invalid_field, fields=[(pointer(item["loc"]), item["msg"]) for item in found[:20]])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from bondmate_connectors.platforms.device_http.register import Register
 M = TypeVar("M", bound=api.Request)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _FIXES_A_TURN = 50
+_TRACE = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class Ingress:
         value, flags = parse_leniently(await self._body(request))
         asked, more = read_alert(value)
         alert = events.alert(asked, self._arrival(device, value), (*flags, *more))
-        await self._settle([alert], "DeviceAlert", started, urgent=True)
+        await self._settle(request, [alert], "DeviceAlert", started, urgent=True)
         if alert.action is AlertAction.RAISE:
             self._mailboxes.raised(alert)
         return _accepted(alert)
@@ -103,7 +105,7 @@ class Ingress:
             fixes.append(fix)
             if len(fixes) % _FIXES_A_TURN == 0:
                 await asyncio.sleep(0)  # an alert must not wait for 1,000 fixes
-        await self._settle(fixes, "DeviceLocation", started)
+        await self._settle(request, fixes, "DeviceLocation", started)
         return _json({"accepted": len(fixes)}, 202)
 
     async def reports(self, request: web.Request) -> web.Response:
@@ -115,7 +117,7 @@ class Ingress:
         if asked.incident_id and not self._mailboxes.knows_incident(device.device_id, asked.incident_id):
             raise Refused(Kind.forbidden, fields=[("#/incident_id", "no message or alert of this device names it")])
         report = events.report(asked, self._arrival(device, value), self._own_alert(device, asked.alert_id))
-        await self._settle([report], "IncidentEvent", started)
+        await self._settle(request, [report], "IncidentEvent", started)
         return _accepted(report)
 
     async def messages(self, request: web.Request) -> web.Response:
@@ -126,7 +128,7 @@ class Ingress:
         answered = self._answered(device, asked.in_reply_to)
         arrival = self._arrival(device, value)
         message = events.message(asked, arrival, self._own_alert(device, asked.alert_id), answered)
-        await self._settle([message], "DeviceMessage", started)
+        await self._settle(request, [message], "DeviceMessage", started)
         return _accepted(message)
 
     async def status(self, request: web.Request) -> web.Response:
@@ -135,7 +137,7 @@ class Ingress:
         device = self.caller(request).device
         asked, value = await self._strict(request, api.StatusRequest)
         status = events.status(asked, self._arrival(device, value))
-        await self._settle([status], "DeviceStatus", started)
+        await self._settle(request, [status], "DeviceStatus", started)
         return _accepted(status)
 
     async def receipts(self, request: web.Request) -> web.Response:
@@ -147,7 +149,7 @@ class Ingress:
         if mail is None:
             raise Refused(Kind.not_found, fields=[("#/message_id", "no message to this device is known by it")])
         receipt = events.receipt(asked, self._arrival(device, value), mail)
-        await self._settle([receipt], "DeliveryReceipt", started)
+        await self._settle(request, [receipt], "DeliveryReceipt", started)
         self._mailboxes.see(RECEIPTS, receipt.header.event_id, receipt)
         return _accepted(receipt)
 
@@ -191,11 +193,13 @@ class Ingress:
         except TimeoutError:
             raise Refused(Kind.timeout) from None
 
-    async def _settle(self, records: list[Record], name: str, started: float, *, urgent: bool = False) -> None:
+    async def _settle(
+        self, request: web.Request, records: list[Record], name: str, started: float, *, urgent: bool = False
+    ) -> None:
         """Wait until the hub has every event; raises Refused, to be sent again, when it has not."""
         try:
             async with asyncio.timeout(self._config.settle_timeout_seconds):
-                await self._inbox.hand_over(records, urgent=urgent)
+                await self._inbox.hand_over(records, urgent=urgent, traceparent=_trace(request))
         except Rejected:
             raise Refused(Kind.rejected) from None
         except (ConnectorError, TimeoutError) as error:
@@ -237,6 +241,12 @@ def documents() -> list[web.RouteDef]:
         web.get("/v1/openapi.json", interface, allow_head=False),
         web.get("/healthz", health, allow_head=False),
     ]
+
+
+def _trace(request: web.Request) -> str | None:
+    """Give the device's trace context (W3C Trace Context), or None for one that is missing or malformed."""
+    told = request.headers.get("traceparent", "")
+    return told if _TRACE.fullmatch(told) else None
 
 
 def _accepted(record: Any) -> web.Response:
