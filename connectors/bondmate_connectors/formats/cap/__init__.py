@@ -12,11 +12,10 @@ from bondmate_connectors.formats.cap import codes
 from bondmate_connectors.formats.cap.answers import write_answer
 from bondmate_connectors.formats.cap.read import read
 from bondmate_connectors.formats.cap.values import OurIdentifier, Reference, our_identifier, parse_our_identifier
-from bondmate_connectors.formats.cap.write import RAISED_AT, msg_type_of, reference_to, write
+from bondmate_connectors.formats.cap.write import msg_type_of, reference_to, write
 
 __all__ = [
     "FORMAT",
-    "RAISED_AT",
     "CapFormat",
     "OurIdentifier",
     "Reference",

@@ -6,15 +6,16 @@ How an answer finds its way back without any memory here:
   character), so a reference to us says which event and which Delivery it answers.
 - An Update or Cancel refers to the first message of the event. Its identifier is derived, since the first Delivery of
   an event to a destination has the id `derived_id("delivery", event_id, destination)`.
-- `sent` is the event's own `occurred_at`, never the clock: the same Delivery is always the same message. That of the
-  first message is what the external reference `bondmate:raised_at` (ISO 8601) in the header says, and without one the
-  event's `occurred_at`. Receivers that compare all three parts of a reference need it; the identifier is unique alone.
+- `sent` is the event's own `occurred_at`, never the clock: the same Delivery is always the same message. Of the first
+  message it is `raised_at` where the caller remembers it, else the event's `occurred_at`: a receiver that compares all
+  three parts of a reference may then not find it, one that goes by the identifier, which is unique alone, always does.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Final
 
 from bondmate_schemas.enums import (
@@ -40,14 +41,10 @@ from bondmate_connectors.formats.cap.values import (
     our_identifier,
     our_sender,
     read_references,
-    read_time,
     word,
     write_number,
     write_time,
 )
-
-RAISED_AT: Final = "bondmate:raised_at"
-"""System of the external reference that says when the first message of the event was sent."""
 
 _MSG_TYPES: Final = {
     DeliveryReason.NEW: "Alert",
@@ -64,20 +61,22 @@ _EVENTS: Final = {
     IncidentCategory.MARKER: ("Other", "Marker"),
 }
 Body = Mapping[str, object]
+Event = DeviceAlert | IncidentEvent | DeviceMessage
 
 
-def write(delivery: Delivery, addresses: tuple[str, ...] = ()) -> Writing | Refusal:
+def write(delivery: Delivery, addresses: tuple[str, ...] = (), raised_at: datetime | None = None) -> Writing | Refusal:
     """Translate a Delivery; never raises. With `addresses` the message is Private to them, else Restricted.
 
     An alert or incident becomes an Alert, Update or Cancel; a message to or from an officer an Alert of its own. A
-    position is refused: CAP warns, it does not track.
+    position is refused: CAP warns, it does not track. `raised_at` is the `occurred_at` of the event's first Delivery.
     """
+    first = raised_at or delivery.event.header.occurred_at
     if delivery.alert is not None:
-        return _written(delivery, delivery.alert, _alert_info(delivery, delivery.alert), addresses)
+        return _written(delivery, delivery.alert, _alert_info(delivery, delivery.alert), addresses, first)
     if delivery.incident is not None:
-        return _written(delivery, delivery.incident, _incident_info(delivery.incident), addresses)
+        return _written(delivery, delivery.incident, _incident_info(delivery.incident), addresses, first)
     if delivery.message is not None:
-        return _written(delivery, delivery.message, _message_info(delivery.message), addresses)
+        return _written(delivery, delivery.message, _message_info(delivery.message), addresses, first)
     return Refusal(codes.LOCATION)
 
 
@@ -102,11 +101,9 @@ def reference_to(delivery: Delivery) -> Reference:
 # The alert
 
 
-def _written(
-    delivery: Delivery, event: DeviceAlert | IncidentEvent | DeviceMessage, info: Body, addresses: tuple[str, ...]
-) -> Writing:
+def _written(delivery: Delivery, event: Event, info: Body, addresses: tuple[str, ...], raised_at: datetime) -> Writing:
     header, msg_type, own = event.header, msg_type_of(delivery), reference_to(delivery)
-    references = list(_references(delivery)) if msg_type != "Alert" else []
+    references = list(_references(delivery, raised_at)) if msg_type != "Alert" else []
     values = {
         "identifier": own.identifier,
         "sender": own.sender,
@@ -123,7 +120,7 @@ def _written(
     return Writing(serialised(values), _lost(delivery, event, len(references)))
 
 
-def _scope(header: EventHeader, event: DeviceAlert | IncidentEvent | DeviceMessage, addresses: tuple[str, ...]) -> Body:
+def _scope(header: EventHeader, event: Event, addresses: tuple[str, ...]) -> Body:
     """Give scope, restriction, addresses. Public is only what its authority published, and nothing a device said."""
     marking = header.handling.classification
     published = isinstance(event, IncidentEvent) and event.category is IncidentCategory.PUBLIC_WARNING
@@ -137,15 +134,13 @@ def _scope(header: EventHeader, event: DeviceAlert | IncidentEvent | DeviceMessa
     return {"scope": "Restricted", "restriction": restriction}
 
 
-def _references(delivery: Delivery) -> Iterator[Reference]:
+def _references(delivery: Delivery, raised_at: datetime) -> Iterator[Reference]:
     """Give the first message we wrote of the event, then those its sender names."""
     event = delivery.event
-    refs = {ref.system: ref.id for ref in event.header.external_refs}
-    raised_at = read_time(refs.get(RAISED_AT, ""))
     yield Reference(
         our_sender(event.header.agency_id),
         our_identifier(delivery.header.event_id, first_delivery_id(delivery.header.event_id, delivery.destination)),
-        write_time(raised_at[0] if raised_at else event.header.occurred_at),
+        write_time(raised_at),
     )
     if isinstance(event, IncidentEvent):
         yield from _theirs(event)
@@ -167,7 +162,7 @@ def _common(header: EventHeader) -> Body:
     }
 
 
-def _parameters(event: DeviceAlert | IncidentEvent | DeviceMessage) -> Iterator[tuple[str, str]]:
+def _parameters(event: Event) -> Iterator[tuple[str, str]]:
     if event.header.occurred_at.microsecond:
         yield f"{codes.PARAMETER}occurred_at", event.header.occurred_at.isoformat(timespec="milliseconds")
     for name, value in parameters_of(event):
@@ -268,13 +263,11 @@ def _point(description: str, position: Position) -> Body:
 # What is lost
 
 
-def _lost(delivery: Delivery, event: DeviceAlert | IncidentEvent | DeviceMessage, references: int) -> tuple[Lost, ...]:
+def _lost(delivery: Delivery, event: Event, references: int) -> tuple[Lost, ...]:
     return lost_of(event, *dict.fromkeys(_not_today(delivery, event, references)))
 
 
-def _not_today(
-    delivery: Delivery, event: DeviceAlert | IncidentEvent | DeviceMessage, references: int
-) -> Iterator[str]:
+def _not_today(delivery: Delivery, event: Event, references: int) -> Iterator[str]:
     """Name the fields that have a place in CAP but whose value does not fit it."""
     header = event.header
     if delivery.header.mode is Mode.UNKNOWN:

@@ -1,0 +1,111 @@
+"""The heart of `hub translate`: what the hub makes of one message, as a JSON object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Final
+
+from bondmate_schemas.enums import AlertAction, DeliveryKind, DeliveryReason, IncidentAction
+from bondmate_schemas.ids import derived_id
+from bondmate_schemas.models import Delivery, DeviceAlert, DeviceLocation, DeviceMessage, IncidentEvent, Record
+
+from bondmate_connectors.contract import Format, Ignored, Lost, Reading, Refusal
+
+_DESTINATION: Final = "translate"
+_FIELDS: Final = {
+    DeviceAlert: DeliveryKind.ALERT,
+    IncidentEvent: DeliveryKind.INCIDENT,
+    DeviceMessage: DeliveryKind.MESSAGE,
+    DeviceLocation: DeliveryKind.LOCATION,
+}
+_REASONS: Final = {
+    AlertAction.UPDATE: DeliveryReason.UPDATE,
+    AlertAction.CANCEL: DeliveryReason.CANCEL,
+    IncidentAction.OPENED: DeliveryReason.NEW,
+    IncidentAction.UNKNOWN: DeliveryReason.NEW,
+    IncidentAction.CANCELLED: DeliveryReason.CANCEL,
+}
+
+
+def translate(
+    file: str, message: bytes, source: Format, target: Format | None, received_at: datetime
+) -> dict[str, Any]:
+    """Translate `message` from `source`, and each of its events to `target` when one is given.
+
+    Gives `file`, `outcome` (accepted, accepted_with_warnings, rejected, ignored), `code`, `warnings`, `events`
+    (canonical JSON), `outputs` (a document an event that the target can express) and `lost`. Each event is written with
+    full disclosure; one that the target cannot express stands in `lost`, with the code. Never raises on any bytes.
+    """
+    reading = source.read(message, received_at)
+    result: dict[str, Any] = {"file": file, "outcome": "", "code": None, "warnings": [], "events": [], "outputs": []}
+    result["lost"] = []
+    if not isinstance(reading, Reading):
+        path = [reading.path] if isinstance(reading, Refusal) and reading.path else []
+        warnings = [{"code": reading.code, "path": place, "detail": "refused here"} for place in path]
+        return {**result, "outcome": _outcome(reading), "code": reading.code, "warnings": warnings}
+    result["outcome"] = _outcome(reading)
+    result["warnings"] = [asdict(remark) for remark in reading.warnings]
+    result["events"] = [event.model_dump(mode="json") for event in reading.events]
+    if target is not None:
+        outputs, lost = _written(reading.events, target, received_at)
+        result |= {"outputs": outputs, "lost": [asdict(each) for each in lost]}
+    return result
+
+
+def _outcome(reading: Reading | Ignored | Refusal) -> str:
+    if isinstance(reading, Refusal):
+        return "rejected"
+    if isinstance(reading, Ignored):
+        return "ignored"
+    return "accepted_with_warnings" if reading.warnings else "accepted"
+
+
+def _written(events: Iterable[Record], target: Format, now: datetime) -> tuple[list[str], list[Lost]]:
+    outputs: list[str] = []
+    lost: dict[Lost, None] = {}
+    for event in events:
+        found = _write(event, target, now)
+        if isinstance(found, Refusal):
+            lost[Lost(type(event).__name__, found.code)] = None
+        else:
+            outputs.append(found[0])
+            lost |= dict.fromkeys(found[1])
+    return outputs, list(lost)
+
+
+def _write(event: Record, target: Format, now: datetime) -> tuple[str, tuple[Lost, ...]] | Refusal:
+    deliveries = list(_deliveries(event))
+    if not deliveries:
+        return Refusal("not_for_destinations")
+    writing = target.write(deliveries[0], now)
+    if isinstance(writing, Refusal):
+        return writing
+    return writing.message.decode("utf-8", errors="replace"), writing.lost
+
+
+def _deliveries(event: Record) -> Iterator[Delivery]:
+    """Give the Delivery that shows all of `event`; none when it is of a kind that goes to no destination."""
+    kind = _FIELDS.get(type(event))
+    if kind is None or not isinstance(event, (DeviceAlert, IncidentEvent, DeviceMessage, DeviceLocation)):
+        return
+    reason = _reason(event)
+    parts = ("delivery", event.header.event_id, _DESTINATION)
+    delivery_id = derived_id(*parts) if reason is DeliveryReason.NEW else derived_id(*parts, event.header.message_id)
+    yield Delivery(
+        header=event.header.model_copy(update={"message_id": delivery_id}),
+        destination=_DESTINATION,
+        kind=kind,
+        reason=reason,
+        route=_DESTINATION,
+        **{kind.value.lower(): event},
+    )
+
+
+def _reason(event: DeviceAlert | IncidentEvent | DeviceMessage | DeviceLocation) -> DeliveryReason:
+    if isinstance(event, DeviceAlert):
+        return _REASONS.get(event.action, DeliveryReason.NEW)
+    if isinstance(event, IncidentEvent):
+        return _REASONS.get(event.action, DeliveryReason.UPDATE)
+    return DeliveryReason.NEW
