@@ -64,7 +64,7 @@ docs: $(STAMP) ## write the generated documents, connectors' pages and dashboard
 
 docs-check: $(STAMP) ## fail, with the difference, when a generated file is stale or not valid
 	$(BIN)/hub docs --check
-	$(BIN)/openapi-spec-validator $$(find docs -name 'openapi*.yaml' -o -name 'openapi*.json')
+	$(BIN)/openapi-spec-validator $$(find docs -name '*openapi*.yaml' -o -name '*openapi*.json')
 
 bench: $(STAMP) ## the measured figures; on a quiet machine
 	$(BIN)/python -m bench $(ARGS)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from bondmate_schemas.codec import RECORDS, schema
 
@@ -126,7 +126,7 @@ def topics(destinations: Iterable[str] = (), sources: Iterable[str] = ()) -> tup
 
 def personal_fields(record: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Give the path and the tags of every personal field of `record`, nested records included."""
-    return tuple(_tagged(schema(record), ""))
+    return tuple(_tagged(schema(record), "", {}))
 
 
 def _destination_topics(name: str) -> Iterator[Topic]:
@@ -151,20 +151,25 @@ def _faust_topics() -> Iterator[Topic]:
         yield Topic(changelog_topic(table), table, record, f"Changelog of the table `{table}`.", -1, "compact")
 
 
-def _tagged(node: object, path: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _tagged(node: Any, path: str, named: dict[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Walk an Avro schema; unions, arrays and maps do not show in a path."""
+    # A type is written out at its first use only; later ones go by its name.
     if isinstance(node, list):
         for branch in node:
-            yield from _tagged(branch, path)
-    elif isinstance(node, dict) and node.get("type") == "record":
+            yield from _tagged(branch, path, named)
+    elif isinstance(node, str):
+        if node in named:
+            yield from _tagged(named[node], path, named)
+    elif node.get("type") == "record":
+        named[node["name"]] = node
         for field in node["fields"]:
             here = f"{path}.{field['name']}" if path else field["name"]
             if tags := field.get("confluent:tags"):
                 yield here, tuple(tags)
-            yield from _tagged(field["type"], here)
-    elif isinstance(node, dict):
+            yield from _tagged(field["type"], here, named)
+    else:
         for inner in ("items", "values", "type"):
-            yield from _tagged(node.get(inner), path)
+            yield from _tagged(node.get(inner, ""), path, named)
 
 
 def key_of(topic: str, record: object) -> str:
