@@ -1,0 +1,116 @@
+"""Which addresses may be connected to: what a name resolves to is checked, and only what was checked is used.
+
+Guards against server-side request forgery: an address that a stranger chose, or a name that resolves to another address
+the second time. Link-local addresses (cloud metadata, 169.254.169.254) are never allowed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+_LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class AddressRefused(Exception):  # the name is the outcome
+    """The address is not one we connect to; the message names no address."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddressPolicy:
+    """What is allowed beside public addresses."""
+
+    private_networks: bool = False
+    """RFC 1918, RFC 4193 and RFC 6598 addresses: control rooms inside one's own network."""
+    loopback: bool = False
+
+    def allows(self, address: str) -> bool:
+        """Whether `address`, and whatever is embedded in it, may be connected to."""
+        try:
+            found = ip_address(address.partition("%")[0])
+        except ValueError:
+            return False
+        return all(map(self._allows, _with_embedded(found)))
+
+    def _allows(self, address: IPv4Address | IPv6Address) -> bool:
+        if address.is_loopback:
+            return self.loopback
+        if address.is_multicast or address.is_unspecified or address.is_reserved or address.is_link_local:
+            return False
+        return address.is_global or self.private_networks
+
+
+def _with_embedded(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:
+    """Give the address and every IPv4 address it carries (mapped, 6to4, Teredo, NAT64)."""
+    if isinstance(address, IPv4Address):
+        yield address
+        return
+    embedded = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if address.packed[:12] == bytes.fromhex("0064ff9b0000000000000000"):
+        embedded.append(IPv4Address(address.packed[12:]))
+    found = [each for each in embedded if each is not None]
+    yield from found
+    if address.ipv4_mapped is None:
+        yield address
+
+
+def is_loopback_host(host: str | None) -> bool:
+    """Whether a host as written in a setting is this machine itself."""
+    return (host or "").lower() in _LOOPBACK_NAMES
+
+
+def is_plain_beyond_loopback(url: URL) -> bool:
+    """Whether `url` would carry personal data in clear over a network."""
+    return url.scheme != "https" and not (url.scheme == "http" and is_loopback_host(url.host))
+
+
+class CheckedResolver(AbstractResolver):
+    """Resolves names and gives only addresses that the policy allows."""
+
+    def __init__(self, policy: AddressPolicy) -> None:
+        self._policy = policy
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Give the allowed addresses of `host`.
+
+        Raises:
+            OSError: the name has no address.
+            AddressRefused: one of its addresses is not allowed: such a name is an attack or a mistake.
+        """
+        infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+        found = [(kind, protocol, str(place[0])) for kind, _, protocol, _, place in infos]
+        if not all(self._policy.allows(address) for *_, address in found):
+            raise AddressRefused("a name resolves to an address that is not allowed")
+        return [
+            ResolveResult(
+                hostname=host, host=address, port=port, family=kind, proto=protocol, flags=socket.AI_NUMERICHOST
+            )
+            for kind, protocol, address in found
+        ]
+
+    async def close(self) -> None:
+        """Release nothing: the loop resolves."""
+
+
+def check_literal(url: URL, policy: AddressPolicy) -> None:
+    """Check a URL whose host is an address already: the client asks no resolver about it.
+
+    Raises:
+        AddressRefused: the address is not allowed.
+    """
+    host = url.host or ""
+    try:
+        ip_address(host.partition("%")[0])
+    except ValueError:
+        return
+    if not policy.allows(host):
+        raise AddressRefused("the address is not allowed")

@@ -1,0 +1,200 @@
+"""HTTP out: bounded, without redirects, to checked addresses only, and with every failure named by what to do about it.
+
+| what happens | what is raised |
+|---|---|
+| 2xx, 304 | nothing |
+| 401, 403, 407 | `AuthFailed` |
+| 408, 409, 425, 5xx, 404 (a room that is being deployed) | `Transient`, with `Retry-After` when given |
+| 429 | `Throttled`, with `Retry-After` when given |
+| 3xx, 405, 410 | `Misconfigured`: the address is not that of the service |
+| other 4xx | `Rejected("http_<status>")` |
+| refused, reset, timed out, no such name | `Transient` |
+| certificate or address not acceptable | `Misconfigured` |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import aiohttp
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from bondmate_connectors.errors import (
+    AuthFailed,
+    ConnectorError,
+    Misconfigured,
+    NotConnected,
+    Rejected,
+    Throttled,
+    Transient,
+)
+from bondmate_connectors.transports.addresses import AddressPolicy, AddressRefused, CheckedResolver, check_literal
+
+USER_AGENT: Final = "bondmate-hub"
+_LONGEST_WAIT_SECONDS: Final = 3600.0
+_OK: Final = range(200, 300)
+_NOT_MODIFIED: Final = 304
+_AUTH: Final = frozenset({401, 403, 407})
+_THROTTLED: Final = 429
+_LATER: Final = frozenset({404, 408, 409, 425})
+_WRONG_PLACE: Final = frozenset({405, 410})
+_REDIRECTS: Final = range(300, 400)
+_FAILING: Final = range(500, 600)
+
+_ERRORS: Final[tuple[tuple[type[BaseException], Callable[[], ConnectorError]], ...]] = (
+    # The first that fits; subclasses before their bases.
+    (AddressRefused, lambda: Misconfigured("url: resolves to an address that is not allowed")),
+    (aiohttp.ClientConnectorCertificateError, lambda: Misconfigured("tls: the platform's certificate is not accepted")),
+    (aiohttp.ClientSSLError, lambda: Misconfigured("tls: no connection can be agreed with the platform")),
+    (aiohttp.InvalidURL, lambda: Misconfigured("url: not a URL")),
+    (TimeoutError, lambda: Transient("timeout")),
+    (aiohttp.ClientConnectionError, lambda: Transient("unreachable")),
+    (aiohttp.ClientError, lambda: Transient("http_error")),
+    (OSError, lambda: Transient("unreachable")),
+)
+
+
+@contextmanager
+def client_errors() -> Iterator[None]:
+    """Turn what the HTTP client raises into what the runner acts upon."""
+    try:
+        yield
+    except tuple(kind for kind, _ in _ERRORS) as error:
+        make = next(make for kind, make in _ERRORS if isinstance(error, kind) or _caused_by(error, kind))
+        raise make() from error
+
+
+def _caused_by(error: BaseException, kind: type[BaseException]) -> bool:
+    """Whether the client wrapped an error of ours: it makes what a resolver raises into its own."""
+    return kind is AddressRefused and isinstance(error.__cause__ or error.__context__, kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the platform answered; the body is cut at the client's bound, and `whole` says whether it was."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    body: bytes = field(repr=False)
+    whole: bool = True
+
+    def retry_after(self, now: datetime) -> float | None:
+        """Give the wait in seconds that `Retry-After` asks for, both forms (RFC 9110, 10.2.3); None without one."""
+        text = self.headers.get("Retry-After", "").strip()
+        if text.isascii() and text.isdigit():
+            return min(float(text[:9]), _LONGEST_WAIT_SECONDS)
+        try:
+            at = parsedate_to_datetime(text)
+        except (ValueError, TypeError, IndexError):
+            return None
+        # Without a zone ("-0000") the date is in UTC.
+        seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)) - now
+        return min(max(seconds.total_seconds(), 0.0), _LONGEST_WAIT_SECONDS)
+
+    def raise_for_status(self, now: datetime) -> None:
+        """Raise what the status asks the runner to do; nothing for success."""
+        if self.status in _OK or self.status == _NOT_MODIFIED:
+            return
+        if self.status in _AUTH:
+            raise AuthFailed(f"the platform refused our credentials (HTTP {self.status})")
+        if self.status == _THROTTLED:
+            raise Throttled("http_429", self.retry_after(now))
+        if self.status in _LATER or self.status in _FAILING:
+            raise Transient(f"http_{self.status}", self.retry_after(now))
+        if self.status in _REDIRECTS or self.status in _WRONG_PLACE:
+            raise Misconfigured(f"url: not where the service is (HTTP {self.status})")
+        raise Rejected(f"http_{self.status}")
+
+
+class HttpClient:
+    """One session to one platform. Opened and closed by its connector; the errors are mapped here and nowhere else."""
+
+    def __init__(
+        self,
+        policy: AddressPolicy,
+        clock: Callable[[], datetime],
+        *,
+        timeout_seconds: float = 10.0,
+        max_answer_bytes: int = 64 * 1024,
+        connections: int = 32,
+        tls: Callable[[], ssl.SSLContext] | None = None,
+    ) -> None:
+        self._policy = policy
+        self._clock = clock
+        self._timeout_seconds = timeout_seconds
+        self._max_answer_bytes = max_answer_bytes
+        self._connections = connections
+        self._tls = tls
+        self._session: aiohttp.ClientSession | None = None
+
+    async def open(self) -> None:
+        """Make the session; idempotent, connects to nothing.
+
+        Raises:
+            Misconfigured: a file of `tls` cannot be used.
+        """
+        if self._session is not None:
+            return
+        connector = aiohttp.TCPConnector(
+            resolver=CheckedResolver(self._policy),
+            use_dns_cache=False,
+            limit=self._connections,
+            ssl=await asyncio.to_thread(self._context),
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=self._timeout_seconds),
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+        )
+
+    async def close(self) -> None:
+        """Close every connection; idempotent."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def request(self, method: str, url: URL, *, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
+        """Ask once, follow nothing.
+
+        Gives the answer when it means success (or 304).
+
+        Raises:
+            NotConnected: not open.
+            AuthFailed, Misconfigured, Rejected, Throttled, Transient: by the table at the head of this module.
+        """
+        if self._session is None:
+            raise NotConnected("not open")
+        with client_errors():
+            check_literal(url, self._policy)
+            async with self._session.request(
+                method, url, headers=CIMultiDict(headers), data=body, allow_redirects=False
+            ) as response:
+                answer = await self._read(response)
+        answer.raise_for_status(self._clock())
+        return answer
+
+    async def _read(self, response: aiohttp.ClientResponse) -> Answer:
+        body = bytearray()
+        async for chunk in response.content.iter_chunked(16 * 1024):
+            body += chunk
+            if len(body) > self._max_answer_bytes:
+                response.close()
+                return Answer(response.status, response.headers, bytes(body[: self._max_answer_bytes]), whole=False)
+        return Answer(response.status, response.headers, bytes(body))
+
+    def _context(self) -> ssl.SSLContext:
+        try:
+            return self._tls() if self._tls else ssl.create_default_context()
+        except (OSError, ssl.SSLError) as error:
+            raise Misconfigured("tls: a file is not readable, or not what it should be") from error

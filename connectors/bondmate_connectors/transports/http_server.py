@@ -1,0 +1,128 @@
+"""HTTP in, for platforms that call us: a listener, its certificate, and refusals as problem details (RFC 9457)."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
+
+import orjson
+from aiohttp import web
+from pydantic import Field
+
+from bondmate_connectors.contract import ConnectorConfig, Context
+from bondmate_connectors.errors import Misconfigured, NotConnected
+from bondmate_connectors.transports.addresses import is_loopback_host
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_PROBLEM = "application/problem+json"
+
+
+class ServerTlsConfig(ConnectorConfig):
+    """How we prove ourselves to who calls, and whether they must bring a certificate."""
+
+    certificate_file: Path = Field(description="PEM file of our certificate, with its chain.")
+    key_file: Path = Field(description="PEM file of our private key.")
+    client_ca_file: Path | None = Field(
+        default=None,
+        description="PEM file of the authority of the callers' certificates; when set they must bring one.",
+    )
+
+    def server_context(self) -> ssl.SSLContext:
+        """Build the server side's context: TLS 1.2 or newer.
+
+        Raises:
+            Misconfigured: a file is missing or holds no usable certificate or key.
+        """
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            context.load_cert_chain(self.certificate_file, self.key_file)
+            if self.client_ca_file is not None:
+                context.load_verify_locations(self.client_ca_file)
+                context.verify_mode = ssl.CERT_REQUIRED
+        except (OSError, ssl.SSLError) as error:
+            raise Misconfigured("tls: a file is not readable, or not what it should be") from error
+        return context
+
+
+def server_context(host: str, tls: ServerTlsConfig | None) -> ssl.SSLContext | None:
+    """Give the context to listen with; None for plain HTTP, which is for loopback only.
+
+    Raises:
+        Misconfigured: plain HTTP beyond loopback, or a certificate that cannot be used.
+    """
+    if tls is not None:
+        return tls.server_context()
+    if not is_loopback_host(host):
+        raise Misconfigured("listen.tls: must be set unless `host` is a loopback address (127.0.0.1, ::1, localhost)")
+    return None
+
+
+def problem(
+    status: int, code: str, title: str, *, path: str = "", headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """Give a refusal as problem details; `path` is the place of the fault, never a value."""
+    document = {"type": f"urn:bondmate:problem:{code}", "title": title, "status": status}
+    if path:
+        document["detail"] = f"at {path}"
+    return web.Response(status=status, body=orjson.dumps(document), content_type=_PROBLEM, headers=headers)
+
+
+@web.middleware
+async def as_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Write what the server refuses by itself as problem details too."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+        return problem(error.status, f"http_{error.status}", error.reason, headers=allow)
+
+
+class Listener:
+    """A listening HTTP server; started once, stopped once."""
+
+    def __init__(
+        self, routes: Iterable[web.RouteDef], context: Context, *, max_body_bytes: int, drain_seconds: float
+    ) -> None:
+        app = web.Application(middlewares=[as_problems], client_max_size=max_body_bytes)
+        app.add_routes(routes)
+        self._runner = web.AppRunner(
+            app, access_log=None, logger=_QuietLog(context), handle_signals=False, shutdown_timeout=drain_seconds
+        )
+
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+        """Listen.
+
+        Raises:
+            NotConnected: the address is taken or not ours.
+        """
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, host, port, ssl_context=tls).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise NotConnected("host and port cannot be listened on") from error
+
+    @property
+    def port(self) -> int:
+        """The port it is bound to; of use when 0 was asked for."""
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Take no more connections, let answers go out, end."""
+        await self._runner.cleanup()
+
+
+class _QuietLog(logging.Logger):
+    """Turns what aiohttp logs into one constant event: its texts and traces may quote a caller."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__("http_server", logging.WARNING)
+        self._context = context
+
+    def handle(self, record: logging.LogRecord) -> None:
+        """Tell that something went wrong, and of which class it was."""
+        error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
+        self._context.log.warning("http_server_error", error=error)
