@@ -60,7 +60,12 @@ def test_percentiles_are_by_nearest_rank_in_milliseconds():
 
 def test_latency_counts_from_the_post(tmp_path):
     tak = TakBook()
-    tak.read(book(tmp_path / "tak", {"uid": "bondmate-e1-9-1-1", "type": "b-a-o-tbl", "at": 100.02}))
+    tak.read(
+        book(
+            tmp_path / "tak",
+            {"uid": "bondmate-e1-9-1-1", "event": "e1", "message": "m", "type": "b-a-o-tbl", "at": 100.02},
+        )
+    )
 
     found = latencies(accepted("e1"), {"tak": tak})
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bondmate_hub.cli.options import Json
+
+if TYPE_CHECKING:
+    from bondmate_connectors.contract import Format
 
 
 def translate(
@@ -40,15 +43,15 @@ def translate(
         print(json.dumps(outcome, ensure_ascii=False, default=str) if as_json else _text(outcome))
 
 
-def _formats() -> dict[str, object]:
+def _formats() -> dict[str, Format]:
     from importlib.metadata import entry_points
 
     return {point.name: point.load() for point in entry_points(group="bondmate_hub.formats")}
 
 
-def _text(outcome: dict[str, object]) -> str:
+def _text(outcome: dict[str, Any]) -> str:
     lines = [f"{outcome['file']}: {outcome['outcome']} {outcome['code'] or ''}".rstrip()]
-    lines += [f"  warning {w['code']} at {w['path']}: {w['detail']}" for w in outcome["warnings"]]  # type: ignore[attr-defined]
-    lines += [f"  event {json.dumps(event, ensure_ascii=False, default=str)}" for event in outcome["events"]]  # type: ignore[attr-defined]
-    lines += [f"  lost {lost['path']}: {lost['why']}" for lost in outcome["lost"]]  # type: ignore[attr-defined]
-    return "\n".join([*lines, *(str(output) for output in outcome["outputs"])])  # type: ignore[attr-defined]
+    lines += [f"  warning {w['code']} at {w['path']}: {w['detail']}" for w in outcome["warnings"]]
+    lines += [f"  event {json.dumps(event, ensure_ascii=False, default=str)}" for event in outcome["events"]]
+    lines += [f"  lost {lost['path']}: {lost['why']}" for lost in outcome["lost"]]
+    return "\n".join([*lines, *(str(output) for output in outcome["outputs"])])

@@ -76,4 +76,4 @@ class CapFolder:
     @staticmethod
     def _times(book: TakBook, event: str) -> int:
         seen = book.events.get(event)
-        return len(seen.deliveries) if seen else 0
+        return sum(seen.messages.values()) if seen else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,18 +27,17 @@ class Seen:
     accepted: bool = False
     acknowledged: bool = False
     cancelled: bool = False
-    deliveries: Counter[str] = field(default_factory=Counter)
-    """How often each message about it came, by the hub's message id."""
+    messages: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How often each message about it came, by the hub's message id and the form it came in."""
 
 
 @dataclass(slots=True)
 class Book:
-    """All that one far end wrote down: events by the hub's id, last fix by device, chat by sender."""
+    """All that one far end wrote down: events by the hub's id, positions by the uid they came under."""
 
     events: dict[str, Seen] = field(default_factory=dict)
     last_fix: dict[str, float] = field(default_factory=dict)
     positions: int = 0
-    texts: Counter[str] = field(default_factory=Counter)
 
     def seen(self, event_id: str, at: float) -> Seen:
         """Give the entry of an event, made at its first sight."""
@@ -89,19 +88,20 @@ class TakBook(Book):
     def read(self, tail: Tail) -> None:
         """Take in what is new."""
         for line in tail.lines():
-            uid = str(line["uid"])
-            if line.get("answers"):
-                self.seen(_event_of(str(line["answers"])), line["at"]).acknowledged = True
-            elif line.get("sender_uid"):
-                # A text stands for its event where no marker does; the same text twice is a duplicate one can see.
-                self.seen(_event_of(str(line["sender_uid"])), line["at"])
-                self.texts[uid] += 1
-            elif line["type"].startswith("a-f"):
-                self.positions += 1
-                self.last_fix[uid] = max(self.last_fix.get(uid, 0.0), datetime.fromisoformat(line["start"]).timestamp())
-            elif uid.startswith(_PREFIX):
-                seen = self.seen(_event_of(uid), line["at"])
-                seen.cancelled = seen.cancelled or line["type"] in {"b-a-o-can", "t-x-d-d"}
+            self._take(line)
+
+    def _take(self, line: dict[str, Any]) -> None:
+        uid = str(line["uid"])
+        if line.get("answers"):
+            self.seen(_event_of(str(line["answers"])), line["at"]).acknowledged = True
+        elif line["type"].startswith("a-f"):
+            self.positions += 1
+            self.last_fix[uid] = max(self.last_fix.get(uid, 0.0), datetime.fromisoformat(line["start"]).timestamp())
+        elif line.get("message"):
+            seen = self.seen(str(line["event"]), line["at"])
+            seen.cancelled = seen.cancelled or bool(line.get("cancel"))
+            # An alert comes as a marker and a chat line, both of one message; the same of both twice is a duplicate.
+            seen.messages[line["message"], line["type"]] += 1
 
 
 def _event_of(uid: str) -> str:
@@ -153,17 +153,9 @@ def latencies(accepted: Iterable[Accepted], books: dict[str, Book]) -> dict[str,
 
 
 def duplicates(books: Iterable[Book]) -> int:
-    """Count what a far end got more than once as new: records made twice, texts said twice."""
+    """Count what a far end got more than once: records made twice, messages told twice."""
     total = 0
     for book in books:
         total += sum(max(0, seen.times_new - 1) for seen in book.events.values())
-        total += sum(times - 1 for times in book.texts.values())
+        total += sum(times - 1 for seen in book.events.values() for times in seen.messages.values())
     return total
-
-
-def by_kind(accepted: Iterable[Accepted]) -> dict[str, list[Accepted]]:
-    """Sort accepted events by kind."""
-    found: dict[str, list[Accepted]] = defaultdict(list)
-    for event in accepted:
-        found[event.kind].append(event)
-    return found
