@@ -62,7 +62,7 @@ class Guard:
 
     def __init__(self, stage: str, outbox: Outbox) -> None:
         """Guard the agent of `stage`, whose dead letters go to `bondmate.dlq.<stage>`."""
-        self._stage = stage
+        self.stage = stage
         self._outbox = outbox
 
     async def run(self, event: Event, body: Callable[[Arrived], Awaitable[str]]) -> None:
@@ -79,11 +79,11 @@ class Guard:
             self._log_bug(event.arrived, error)
             outcome = await self._buried(event.arrived, "agent_failed")
         event.acknowledge()
-        AGENT_EVENTS.labels(self._stage, outcome).inc()
-        AGENT_SECONDS.labels(self._stage).observe(time.monotonic() - started)
+        AGENT_EVENTS.labels(self.stage, outcome).inc()
+        AGENT_SECONDS.labels(self.stage).observe(time.monotonic() - started)
 
     async def _tried(self, arrived: Arrived, body: Callable[[Arrived], Awaitable[str]]) -> str:
-        waits = Waits(self._stage)
+        waits = Waits(self.stage)
         while True:
             try:
                 return await body(arrived)
@@ -91,15 +91,15 @@ class Guard:
                 await waits.wait("agent waits", type(error).__name__)
 
     async def _buried(self, arrived: Arrived, code: str) -> str:
-        letter = dead_letter(self._stage, arrived, stage=self._stage, code=code, now=utc_now())
-        waits = Waits(self._stage)
+        letter = dead_letter(self.stage, arrived, stage=self.stage, code=code, now=utc_now())
+        waits = Waits(self.stage)
         while True:
             try:
                 await self._outbox.send(letter)
             except Exception as error:  # noqa: BLE001  # without its dead letter the event is not settled
                 await waits.wait("dead letter refused", type(error).__name__)
             else:
-                DEAD_LETTERS.labels(self._stage, code).inc()
+                DEAD_LETTERS.labels(self.stage, code).inc()
                 return "dead_lettered"
 
     def _log_bug(self, arrived: Arrived, error: Exception) -> None:
@@ -108,7 +108,7 @@ class Guard:
             place = place.tb_next
         _log.error(
             "agent failed",
-            stage=self._stage,
+            stage=self.stage,
             topic=arrived.topic,
             partition=arrived.partition,
             offset=arrived.offset,

@@ -1,0 +1,44 @@
+"""What the agents need to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bondmate_schemas.codec import SchemaIds
+from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
+
+from bondmate_streams.logic.routing import Routes
+
+
+def _nobody() -> Iterable[str]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamsConfig:
+    """Settings of the stream processors."""
+
+    kafka: KafkaConfig
+    data_dir: Path
+    """Folder of the tables; one worker at a time. May be wiped: it is rebuilt from the changelogs."""
+    routes: Routes
+    secret: bytes = field(repr=False)
+    """Key of the pseudonyms."""
+    instance: str = "hub-1"
+    """Identity in the consumer group and in the audit trail; keep it over restarts."""
+    known_devices: Callable[[], Iterable[str]] = _nobody
+    """Devices that are enrolled, for messages down to one that was never heard of."""
+    schema_ids: SchemaIds | None = None
+    """Where schema ids come from, when not from the registry."""
+    in_flight: int = 64
+    """Events an agent has in hand at most; those of one key are handled one after another."""
+    commit_seconds: float = 1.0
+    """How often offsets are committed: what a killed worker does again."""
+    drain_seconds: float = 10.0
+    """How long events in hand may take to end when the worker is stopped."""
+
+    def ids(self) -> SchemaIds:
+        """Give where schema ids come from."""
+        return self.schema_ids or RegistrySchemaIds(self.kafka.registry_url)

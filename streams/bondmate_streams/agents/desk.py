@@ -1,0 +1,100 @@
+"""What every agent works with: reading records, telling destinations, and the guard around both."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeVar
+
+import structlog
+from bondmate_monitoring.metrics import ROUTED, UNROUTED
+from bondmate_schemas.catalogue import destination_topic, key_of
+from bondmate_schemas.codec import Codec
+from bondmate_schemas.enums import Mode
+from bondmate_schemas.models import DeviceAlert, Payload, Record
+
+from bondmate_streams.envelopes import Arrived, Envelopes, Headers, Outgoing, utc_now
+from bondmate_streams.guard import Outbox
+from bondmate_streams.logic.audit import Entry, disclosure
+from bondmate_streams.logic.deliveries import Agreements, Telling
+from bondmate_streams.logic.routing import Decision, Routes, decisions, explain, why_nowhere
+
+_log = structlog.get_logger(__name__)
+_SCHEMA_ID: Final = slice(1, 5)
+R = TypeVar("R", bound=Record)
+
+
+class Desk:
+    """Shared by the agents of one worker."""
+
+    def __init__(self, routes: Routes, secret: bytes, codec: Codec, outbox: Outbox) -> None:
+        """Work by `routes`; `secret` is the key of the pseudonyms."""
+        self.routes = routes
+        self.agreements = Agreements(routes, secret)
+        self.codec = codec
+        self.envelopes = Envelopes(codec)
+        self.outbox = outbox
+        self._secret = secret
+        self._read_before: set[tuple[bytes, type[Record]]] = set()
+
+    async def read(self, arrived: Arrived, kind: type[R]) -> R:
+        """Decode what arrived.
+
+        Raises:
+            CodecError: it is not what the topic promises.
+            SchemaUnavailableError: its schema is not known yet and the registry does not answer.
+        """
+        schema = (arrived.value or b"")[_SCHEMA_ID], kind
+        if schema in self._read_before:
+            return self.codec.decode(arrived.value, kind)
+        # The first of a schema asks the registry, which blocks.
+        record = await asyncio.to_thread(self.codec.decode, arrived.value, kind)
+        self._read_before.add(schema)
+        return record
+
+    async def is_misplaced(self, arrived: Arrived, record: Record) -> bool:
+        """Tell whether a record lies under another key than its own; it is then written again where it belongs.
+
+        The tables go by partition: under a wrong key, an event would meet an empty memory.
+        """
+        key = key_of(arrived.topic, record).encode()
+        if arrived.key == key:
+            return False
+        await self.outbox.send(Outgoing(arrived.topic, key, arrived.value, arrived.headers))
+        return True
+
+    def route(self, event: Payload) -> list[Decision]:
+        """Decide where an event goes; one that goes nowhere is counted, an alert is told to a person."""
+        verdicts = explain(event, self.routes)
+        found = decisions(verdicts)
+        if not found:
+            self._nowhere(event, why_nowhere(verdicts))
+        return found
+
+    def _nowhere(self, event: Payload, why: str) -> None:
+        why = "unknown_mode" if event.header.mode is Mode.UNKNOWN else why
+        UNROUTED.labels(type(event).__name__, why).inc()
+        if isinstance(event, DeviceAlert):
+            _log.error("alert goes nowhere", event_id=event.header.event_id, why=why)
+
+    def quietly(self, event: Payload) -> list[Decision]:
+        """Decide where an event goes, of one that was counted before."""
+        return decisions(explain(event, self.routes))
+
+    def deliveries(self, tellings: Iterable[Telling], cause: Headers) -> list[Outgoing]:
+        """Make the Deliveries of `tellings`, each as its destination may see it."""
+        now = utc_now()
+        found = []
+        for telling in tellings:
+            delivery = self.agreements.delivery(telling, now)
+            ROUTED.labels(telling.destination, delivery.kind.value, telling.reason.value).inc()
+            topic = destination_topic(telling.destination)
+            found.append(self.envelopes.pack(topic, delivery.key, delivery, cause))
+        return found
+
+    def entries(self, tellings: Sequence[Telling]) -> list[Entry]:
+        """Log what `tellings` disclose."""
+        return [
+            disclosure(telling.event, telling.destination, self.agreements.disclosed(telling), self._secret)
+            for telling in tellings
+        ]

@@ -1,0 +1,59 @@
+"""Alerts as devices send them: dedupe, join, correlate, hand on by alert."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bondmate_schemas.catalogue import ALERT_CHANGES
+from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, DeviceMemory
+
+from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.lanes import KeyLocks
+from bondmate_streams.agents.tables import Ledger
+from bondmate_streams.envelopes import Arrived, utc_now
+from bondmate_streams.logic.alerts import stand, take
+
+
+class DeviceAlerts:
+    """Owns the table `devices`."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        devices: Ledger[DeviceMemory],
+        locks: KeyLocks,
+        last_location: Callable[[str], DeviceLocation | None],
+    ) -> None:
+        self._desk = desk
+        self._devices = devices
+        self._locks = locks
+        self._last_location = last_location
+
+    async def alert(self, arrived: Arrived) -> str:
+        """Take one alert of a device."""
+        alert = await self._desk.read(arrived, DeviceAlert)
+        if await self._desk.is_misplaced(arrived, alert):
+            return "misplaced"
+        device = alert.device_id
+        async with self._locks.holding("devices", device):
+            taken = take(alert, self._devices.get(device), self._last_location(device), utc_now())
+            if taken.change is None:
+                return taken.outcome
+            change = self._desk.envelopes.pack(
+                ALERT_CHANGES, taken.change.header.event_id, taken.change, arrived.headers
+            )
+            # First on its way, then remembered: after a crash between the two it is sent again, under the same id.
+            await self._desk.outbox.send(change)
+            await self._devices.put(device, taken.memory)
+        return taken.outcome
+
+    async def standing(self, arrived: Arrived) -> str:
+        """Hear how an alert of a device stands."""
+        state = await self._desk.read(arrived, AlertState)
+        async with self._locks.holding("devices", state.device_id):
+            memory = self._devices.get(state.device_id)
+            after = stand(memory, state)
+            if after == memory:
+                return "no_change"
+            await self._devices.put(state.device_id, after)
+        return "remembered"

@@ -1,0 +1,55 @@
+"""Incidents: state kept, events told to destinations, their receipts taken."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bondmate_schemas.catalogue import STATE_INCIDENTS, key_of
+from bondmate_schemas.models import DeliveryReceipt, IncidentEvent, IncidentMemory
+
+from bondmate_streams.agents.audit_writer import AuditWriter
+from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.lanes import KeyLocks
+from bondmate_streams.agents.tables import Ledger
+from bondmate_streams.envelopes import Arrived, Headers, utc_now
+from bondmate_streams.logic import incidents
+from bondmate_streams.logic.incidents import Taken
+
+
+class Incidents:
+    """Owns the table `incidents`."""
+
+    def __init__(self, desk: Desk, table: Ledger[IncidentMemory], locks: KeyLocks, audit: AuditWriter) -> None:
+        self._desk = desk
+        self._table = table
+        self._locks = locks
+        self._audit = audit
+
+    async def event(self, arrived: Arrived) -> str:
+        """Take one event of an incident."""
+        event = await self._desk.read(arrived, IncidentEvent)
+        if await self._desk.is_misplaced(arrived, event):
+            return "misplaced"
+        key = key_of(arrived.topic, event)
+        async with self._locks.holding("incidents", key):
+            taken = incidents.take(self._table.get(key), event, self._desk.route(event), utc_now())
+            await self._settle(key, taken, arrived.headers)
+        return taken.outcome
+
+    async def receipt(self, arrived: Arrived) -> str:
+        """Take one receipt of an event of an incident."""
+        receipt = await self._desk.read(arrived, DeliveryReceipt)
+        key = key_of(arrived.topic, receipt)
+        async with self._locks.holding("incidents", key):
+            taken = incidents.receive(self._table.get(key), receipt, utc_now())
+            await self._settle(key, taken, arrived.headers)
+        return taken.outcome
+
+    async def _settle(self, key: str, taken: Taken, cause: Headers) -> None:
+        if taken.memory is None:
+            return
+        outgoing = self._desk.deliveries(taken.tellings, cause)
+        outgoing.append(self._desk.envelopes.pack(STATE_INCIDENTS, key, taken.memory.state, cause))
+        # Told before it is remembered: after a crash in between it is told again, under the same ids.
+        await asyncio.gather(self._desk.outbox.send(*outgoing), self._audit.write(*self._desk.entries(taken.tellings)))
+        await self._table.put(key, taken.memory)

@@ -1,0 +1,142 @@
+"""Run the stream processors in a loop of the caller's, without faust's own program."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+import structlog
+from bondmate_schemas import catalogue
+from bondmate_schemas.codec import RECORDS, Codec, SchemaUnavailableError
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from bondmate_streams.agents.app import Streams, create_app, measure, tell_again, writer
+from bondmate_streams.agents.audit_writer import chain_so_far
+from bondmate_streams.agents.config import StreamsConfig
+
+_log = structlog.get_logger(__name__)
+_ASK_SECONDS: Final = 5.0
+_AGAIN_SECONDS: Final = 1.0
+_STOP_SECONDS: Final = 30.0
+_QUIET: Final = ("faust", "mode", "aiokafka")
+T = TypeVar("T")
+
+
+class StreamsFailedError(RuntimeError):
+    """The worker crashed; start the process again under the same instance: nothing is lost."""
+
+
+async def run_streams(config: StreamsConfig, stop: asyncio.Event) -> None:
+    """Run until `stop` is set, then end what is in hand, commit, and return.
+
+    Broker, registry or topics that are not there are waited for, and said once. One worker a process and data folder.
+
+    Raises:
+        StreamsFailedError: faust gave up; end the process and start another.
+    """
+    _be_quiet()
+    ready = asyncio.create_task(_prepared(config))
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([ready, stopped], return_when=asyncio.FIRST_COMPLETED)
+        if ready.done():
+            await _serve(config, await ready, stop)
+    finally:
+        ready.cancel()
+        stopped.cancel()
+
+
+async def _prepared(config: StreamsConfig) -> Streams:
+    codec = Codec(config.ids())
+    await _answered("streams wait for the broker", lambda: _topics_there(config), KafkaException, MissingTopicsError)
+    await _answered("streams wait for the schema registry", lambda: _learn(codec), SchemaUnavailableError)
+    chain = await _answered(
+        "streams wait for the audit trail",
+        lambda: chain_so_far(config.kafka, codec, writer(config)),
+        KafkaException,
+        SchemaUnavailableError,
+    )
+    return create_app(config, codec, chain)
+
+
+async def _serve(config: StreamsConfig, streams: Streams, stop: asyncio.Event) -> None:
+    app = streams.app
+    beside = [asyncio.create_task(streams.audit.run())]
+    streams.last_locations.view.start()
+    try:
+        await app.start()
+        beside += [asyncio.create_task(tell_again(streams)), asyncio.create_task(measure(streams))]
+        _log.info("streams started", instance=config.instance)
+        await _until(stop, app, beside)
+        await asyncio.gather(*(in_hand.drain(config.drain_seconds) for in_hand in streams.in_hand))
+    finally:
+        for task in beside[1:]:
+            task.cancel()
+        async with asyncio.timeout(_STOP_SECONDS):
+            await app.stop()
+        beside[0].cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+        await asyncio.to_thread(streams.last_locations.view.stop)
+    if app.crash_reason is not None:
+        raise StreamsFailedError(type(app.crash_reason).__name__) from app.crash_reason
+    _log.info("streams stopped", instance=config.instance)
+
+
+async def _until(stop: asyncio.Event, app: object, beside: Sequence[asyncio.Task[None]]) -> None:
+    """Wait for `stop`, for faust to end by itself, or for a task beside it to fail."""
+    waiting = [asyncio.create_task(stop.wait()), asyncio.create_task(app.wait_until_stopped())]  # type: ignore[attr-defined]
+    try:
+        done, _ = await asyncio.wait([*waiting, *beside], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+    for task in done.intersection(beside):
+        await task
+
+
+class MissingTopicsError(RuntimeError):
+    """Topics of the catalogue are not there yet: provisioning makes them."""
+
+
+def _topics_there(config: StreamsConfig) -> None:
+    admin = AdminClient({"bootstrap.servers": config.kafka.bootstrap, "log_level": 0, **config.kafka.extra})
+    there = admin.list_topics(timeout=_ASK_SECONDS).topics
+    wanted = {topic.name for topic in catalogue.topics(destinations=config.routes.destinations)}
+    if missing := sorted(wanted - set(there)):
+        raise MissingTopicsError(f"{len(missing)} topics are missing, {missing[0]} among them; hub topics apply")
+
+
+def _learn(codec: Codec) -> None:
+    for record in RECORDS:
+        codec.learn(record)
+
+
+async def _answered(event: str, ask: Callable[[], T], *refusals: type[Exception]) -> T:
+    said = False
+    while True:
+        try:
+            return await asyncio.to_thread(ask)
+        except refusals as error:
+            if not said:
+                _log.warning(event, error=type(error).__name__, why=str(error) if _is_ours(error) else "")
+            said = True
+        await asyncio.sleep(_AGAIN_SECONDS)
+
+
+def _is_ours(error: Exception) -> bool:
+    return isinstance(error, MissingTopicsError)
+
+
+def _be_quiet() -> None:
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def wipe_state(data_dir: Path) -> None:
+    """Remove the tables on this machine, after the embedded broker lost what they were built from."""
+    shutil.rmtree(data_dir, ignore_errors=True)

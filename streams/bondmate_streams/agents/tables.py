@@ -1,0 +1,70 @@
+"""faust tables of our records, whose writes are durable when they are said to be."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+import faust
+from bondmate_schemas.codec import Codec
+from bondmate_schemas.models import Record
+
+from bondmate_streams.agents.outbox import REFUSALS
+from bondmate_streams.guard import Waits
+
+R = TypeVar("R", bound=Record)
+
+STORE_OPTIONS = {
+    # faust's defaults are made for one large table: 64 MiB of buffers and 2 GiB of cache for each partition.
+    "driver": "rocksdict",
+    "write_buffer_size": 1 << 20,
+    "max_write_buffer_number": 2,
+    "target_file_size_base": 4 << 20,
+    "block_cache_size": 1 << 20,
+    "max_open_files": 64,
+}
+
+
+class AwaitableTable(faust.Table[bytes, bytes]):
+    """A faust table that keeps hold of its last changelog record, so that a writer can wait for it."""
+
+    last_sent: Any = None
+
+    def on_key_set(self, key: Any, value: Any) -> None:
+        """Send the changelog record; faust calls this before it writes the store."""
+        self.last_sent = self.send_changelog(self.partition_for_key(key), key, value)
+        self._sensor_on_set(self, key, value)
+
+
+class Ledger(Generic[R]):
+    """One table, by text key, of records of one kind. Reads and writes only in the context of an event."""
+
+    def __init__(self, app: faust.App, name: str, kind: type[R], codec: Codec, partitions: int) -> None:
+        # The store takes its serializers from these types: with a schema alone it would fall back to JSON.
+        self.table: Any = app.Table(
+            name, key_type=bytes, value_type=bytes, partitions=partitions, options=dict(STORE_OPTIONS)
+        )
+        self._name = name
+        self._kind = kind
+        self._codec = codec
+
+    def get(self, key: str) -> R | None:
+        """Give the record at `key`."""
+        value = self.table.get(key.encode())
+        return None if value is None else self._codec.decode(value, self._kind)
+
+    async def put(self, key: str, record: R) -> None:
+        """Write the record at `key`: at once in the store, and return when the changelog has it."""
+        value = self._codec.encode(record)
+        waits = Waits(self._name)
+        while True:
+            self.table[key.encode()] = value
+            try:
+                await self.table.last_sent
+            except REFUSALS as error:
+                await waits.wait("changelog refused", type(error).__name__)
+            else:
+                return
+
+    def records(self) -> list[R]:
+        """Give every record of the partitions this worker has."""
+        return [self._codec.decode(value, self._kind) for value in self.table.values()]

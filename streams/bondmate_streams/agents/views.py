@@ -1,0 +1,101 @@
+"""Views of compacted topics: every partition from its start, in memory, no group, nothing committed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import structlog
+from bondmate_schemas.kafka import KafkaConfig
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+
+_log = structlog.get_logger(__name__)
+_BATCH: Final = 500
+_POLL_SECONDS: Final = 0.2
+_ASK_SECONDS: Final = 10.0
+_AGAIN_SECONDS: Final = 1.0
+
+See = Callable[[str, str, bytes | None], None]
+"""From (topic, key, value or None for a tombstone); runs in the view's thread, so it must be one step of a dict."""
+
+
+class View:
+    """Reads topics in a thread of its own, since a client library that blocks must not hold the agents up."""
+
+    def __init__(self, kafka: KafkaConfig, name: str, topics: Sequence[str], see: See) -> None:
+        """Read `topics` once started; `name` is the client's."""
+        self._settings = kafka.consumer(name, name)
+        self._topics = topics
+        self._see = see
+        self._stop = threading.Event()
+        self._caught_up = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop and wait for the thread to end."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def wait_caught_up(self, seconds: float) -> bool:
+        """Wait until everything there was at the start has been seen; False after `seconds`."""
+        return self._caught_up.wait(seconds)
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether everything there was at the start has been seen."""
+        return self._caught_up.is_set()
+
+    def _run(self) -> None:
+        consumer = Consumer(self._settings)
+        try:
+            while not self._stop.is_set() and not self._began(consumer):
+                self._stop.wait(_AGAIN_SECONDS)
+            while not self._stop.is_set():
+                self._read(consumer)
+        finally:
+            consumer.close()
+
+    def _began(self, consumer: Consumer) -> bool:
+        try:
+            self._ends = self._ends_of(consumer)
+        except KafkaException as error:
+            _log.warning("view waits for its topics", topics=self._topics, error=error.args[0].name())
+            return False
+        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for topic, partition in self._ends])
+        self._note_progress()
+        return True
+
+    def _ends_of(self, consumer: Consumer) -> dict[tuple[str, int], int]:
+        found: dict[tuple[str, int], int] = {}
+        for topic in self._topics:
+            metadata: Mapping[int, Any] = consumer.list_topics(topic, _ASK_SECONDS).topics[topic].partitions
+            for partition in metadata:
+                low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), _ASK_SECONDS)
+                found[topic, partition] = high if high > low else 0
+        return found
+
+    def _read(self, consumer: Consumer) -> None:
+        messages = consumer.consume(_BATCH, _POLL_SECONDS)
+        for message in messages:
+            if message.error() is None:
+                self._see(message.topic() or "", (message.key() or b"").decode("utf-8", "replace"), message.value())
+        if not self._caught_up.is_set():
+            self._positions(consumer)
+
+    def _positions(self, consumer: Consumer) -> None:
+        # By position, not by record: what was compacted away at the end never arrives.
+        for found in consumer.position([TopicPartition(topic, partition) for topic, partition in self._ends]):
+            if found.offset >= self._ends.get((found.topic, found.partition), 0):
+                self._ends.pop((found.topic, found.partition), None)
+        self._note_progress()
+
+    def _note_progress(self) -> None:
+        self._ends = {place: end for place, end in self._ends.items() if end}
+        if not self._ends:
+            self._caught_up.set()

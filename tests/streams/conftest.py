@@ -1,0 +1,292 @@
+"""A broker with the catalogue's topics, streams running on it, and builders of events."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
+from bondmate_hub.provisioning import apply
+from bondmate_schemas import catalogue
+from bondmate_schemas.codec import Codec, LocalSchemaIds
+from bondmate_schemas.enums import AlertAction, AlertKind, IncidentAction, Level, MessageDirection, Mode
+from bondmate_schemas.kafka import KafkaConfig
+from bondmate_schemas.models import (
+    DeliveryReceipt,
+    DeviceAlert,
+    DeviceLocation,
+    DeviceMessage,
+    EventHeader,
+    IncidentEvent,
+    Position,
+    Record,
+)
+from bondmate_streams.agents.config import StreamsConfig
+from bondmate_streams.agents.run import run_streams
+from bondmate_streams.envelopes import headers_of
+from bondmate_streams.logic.routes_yaml import parse_routes
+from bondmate_streams.logic.routing import Routes
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+SECONDS = 30
+R = TypeVar("R", bound=Record)
+_numbers = itertools.count(1)
+
+ROUTES = """
+destinations:
+  tak:
+    modes: [ACTUAL, EXERCISE]
+    tell_own_closing: true
+    fields:
+      alert: {device_id: plain, callsign: plain, position: plain, text: plain}
+      incident: {title: plain, position: plain}
+      message: {text: plain, callsign: plain}
+      location: {callsign: plain}
+  cap:
+    modes: [ACTUAL, EXERCISE]
+    fields:
+      alert: {position: "coarse:500", text: plain}
+      incident: {title: plain, description: plain}
+      location: {position: "coarse:500"}
+  patrol:
+    fields:
+      alert: {position: plain}
+routes:
+  - name: alerts
+    when: {record: alert}
+    to: [tak, cap, patrol]
+  - name: incidents
+    when: {record: incident}
+    to: [tak, cap]
+  - name: chat
+    when: {record: message, direction: FROM_DEVICE}
+    to: [tak]
+  - name: positions
+    when: {record: location}
+    to: [tak, cap]
+"""
+
+
+class Make:
+    """Builds events; each with ids of its own unless given."""
+
+    def header(self, **given: Any) -> EventHeader:
+        number = next(_numbers)
+        now = datetime.now(UTC)
+        known: dict[str, Any] = {
+            "message_id": f"message-{number}",
+            "event_id": f"event-{number}",
+            "agency_id": "agency-1",
+            "mode": Mode.EXERCISE,
+            "occurred_at": now,
+            "received_at": now,
+            "source": "device_http",
+        }
+        return EventHeader(**{**known, **given})
+
+    def _made(self, model: type[R], known: dict[str, Any], given: dict[str, Any]) -> R:
+        inside = {name: given.pop(name) for name in list(given) if name in EventHeader.model_fields}
+        return model(**{"header": self.header(**inside), **known, **given})
+
+    def position(self, latitude: float = 52.1, longitude: float = 4.3, at: datetime | None = None) -> Position:
+        return Position(latitude=latitude, longitude=longitude, fixed_at=at or datetime.now(UTC))
+
+    def alert(self, device: str = "device-1", **given: Any) -> DeviceAlert:
+        known = {"device_id": device, "action": AlertAction.RAISE, "kind": AlertKind.SOS}
+        return self._made(DeviceAlert, known, given)
+
+    def incident(self, **given: Any) -> IncidentEvent:
+        return self._made(IncidentEvent, {"action": IncidentAction.OPENED, "title": "a title"}, given)
+
+    def message(self, device: str = "device-1", **given: Any) -> DeviceMessage:
+        known = {"device_id": device, "direction": MessageDirection.FROM_DEVICE, "sender": device, "text": "words"}
+        return self._made(DeviceMessage, known, given)
+
+    def location(self, device: str = "device-1", **given: Any) -> DeviceLocation:
+        return self._made(DeviceLocation, {"device_id": device, "position": self.position()}, given)
+
+    def receipt(self, event_id: str, destination: str, level: Level, **given: Any) -> DeliveryReceipt:
+        known = {"destination": destination, "level": level}
+        return self._made(DeliveryReceipt, known, {"event_id": event_id, "source": destination, **given})
+
+
+@pytest.fixture(scope="session")
+def make() -> Make:
+    return Make()
+
+
+@pytest.fixture(scope="session")
+def routes() -> Routes:
+    return parse_routes(ROUTES)
+
+
+@dataclass
+class Found:
+    """A record as it lies on a topic."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: dict[str, bytes | None]
+
+
+@dataclass
+class Topics:
+    """Reads and writes the topics of a broker as people at both ends would."""
+
+    kafka: KafkaConfig
+    codec: Codec = field(default_factory=lambda: Codec(LocalSchemaIds()))
+
+    def __post_init__(self) -> None:
+        self._producer = Producer(self.kafka.producer("test"))
+
+    def put(self, topic: str, *records: Record) -> None:
+        for record in records:
+            self.put_bytes(topic, catalogue.key_of(topic, record).encode(), self.codec.encode(record))
+        assert self._producer.flush(SECONDS) == 0
+
+    def put_bytes(self, topic: str, key: bytes | None, value: bytes | None, headers: Any = None) -> None:
+        self._producer.produce(topic, key=key, value=value, headers=headers)
+        assert self._producer.flush(SECONDS) == 0
+
+    def all(self, topic: str) -> list[Found]:
+        """Give all there is on a topic now."""
+        consumer = Consumer({**self.kafka.consumer("test-reader", "test-reader"), "enable.partition.eof": True})
+        try:
+            partitions = consumer.list_topics(topic, SECONDS).topics[topic].partitions
+            consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
+            found: list[Found] = []
+            ended = 0
+            deadline = time.monotonic() + SECONDS
+            while ended < len(partitions):
+                assert time.monotonic() < deadline, f"{topic} cannot be read"
+                for message in consumer.consume(500, 0.1):
+                    if message.error() is None:
+                        found.append(
+                            Found(
+                                topic,
+                                message.partition(),
+                                message.offset(),
+                                message.key(),
+                                message.value(),
+                                dict(headers_of(message.headers())),
+                            )
+                        )
+                    else:
+                        assert message.error().code() == KafkaError._PARTITION_EOF
+                        ended += 1
+            return sorted(found, key=lambda item: (item.partition, item.offset))
+        finally:
+            consumer.close()
+
+    def records(self, topic: str, kind: type[R]) -> list[R]:
+        return [self.codec.decode(found.value, kind) for found in self.all(topic)]
+
+    def wait(self, topic: str, kind: type[R], where: Callable[[R], bool], count: int = 1) -> list[R]:
+        """Wait until `count` records of a topic are what is looked for; gives them."""
+        deadline = time.monotonic() + SECONDS
+        while True:
+            found = [record for record in self.records(topic, kind) if where(record)]
+            if len(found) >= count:
+                return found
+            assert time.monotonic() < deadline, f"{topic}: {len(found)} of {count}"
+            time.sleep(0.05)
+
+    def wait_found(self, topic: str, where: Callable[[Found], bool]) -> Found:
+        deadline = time.monotonic() + SECONDS
+        while True:
+            for found in self.all(topic):
+                if where(found):
+                    return found
+            assert time.monotonic() < deadline, f"{topic}: nothing"
+            time.sleep(0.05)
+
+
+class Running:
+    """The streams, in a thread with a loop of its own."""
+
+    def __init__(self, config: StreamsConfig) -> None:
+        self.config = config
+        self._loop = asyncio.new_event_loop()
+        self._stop: asyncio.Event | None = None
+        self._began = threading.Event()
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        self._began.wait()
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._serve())
+        except BaseException as error:
+            self.error = error
+        finally:
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        self._stop = asyncio.Event()
+        self._began.set()
+        await run_streams(self.config, self._stop)
+
+    def stop(self) -> None:
+        if self._thread.is_alive():
+            assert self._stop is not None
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join(SECONDS)
+        assert not self._thread.is_alive()
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory: pytest.TempPathFactory, routes: Routes) -> Iterator[KafkaConfig]:
+    """Run a broker for this module, with all topics."""
+    with EmbeddedBroker(EmbeddedConfig(tmp_path_factory.mktemp("broker"))) as broker:
+        config = KafkaConfig(broker.bootstrap, "http://127.0.0.1:9", {"log_level": 0})
+        apply(AdminClient({"bootstrap.servers": broker.bootstrap}), catalogue.topics(routes.destinations), limits=broker.limits)
+        yield config
+
+
+@pytest.fixture(scope="module")
+def topics(kafka: KafkaConfig) -> Topics:
+    return Topics(kafka)
+
+
+@pytest.fixture(scope="module")
+def configured(kafka: KafkaConfig, routes: Routes) -> Callable[..., StreamsConfig]:
+    def build(data_dir: Path, **given: Any) -> StreamsConfig:
+        known: dict[str, Any] = {
+            "kafka": kafka,
+            "data_dir": data_dir,
+            "routes": routes,
+            "secret": b"a secret of tests",
+            "schema_ids": LocalSchemaIds(),
+            "commit_seconds": 0.2,
+        }
+        return StreamsConfig(**{**known, **given})
+
+    return build
+
+
+@pytest.fixture(scope="module")
+def streams(configured: Callable[..., StreamsConfig], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Run the streams for this module."""
+    running = Running(configured(tmp_path_factory.mktemp("tables")))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def running() -> type[Running]:
+    return Running
