@@ -42,11 +42,12 @@ def test_what_a_connector_s_page_says_by_hand_stays(tmp_path: Path) -> None:
     page.write_text(page.read_text().replace("# device_http", "# By hand") + "\nBelow, by hand.\n")
 
     assert [] == stale(tmp_path)
-    page.write_text(page.read_text().replace("`host`", "`hots`"))
+    page.write_text(page.read_text().replace("`host`", "`hots`").replace("stability", "stabilty"))
     assert [PAGE] == write(tmp_path)
     assert page.read_text().startswith("# By hand")
     assert page.read_text().endswith("Below, by hand.\n")
     assert "`host`" in page.read_text()
+    assert "stability: " in page.read_text()
 
 
 def test_the_gateway_s_openapi_is_valid(texts: dict[Path, str]) -> None:
