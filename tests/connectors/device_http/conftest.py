@@ -59,13 +59,18 @@ class Hub:
         self.events: list[Any] = []
         self.incoming: list[Incoming] = []
         self.error: ConnectorError | None = None
-        self.open = asyncio.Event()
-        self.open.set()
+
+    def start(self) -> None:
+        self.task = asyncio.create_task(self.run())
+
+    async def stop(self) -> None:
+        """Receive no more; what comes now stays with the gateway."""
+        self.task.cancel()
+        await asyncio.wait([self.task])
 
     async def run(self) -> None:
         try:
             while True:
-                await self.open.wait()
                 incoming = await self.gateway.receive()
                 self.incoming.append(incoming)
                 if self.error is None:
@@ -156,15 +161,14 @@ async def running(path: Path, **settings: Any) -> AsyncIterator[Bench]:
     gateway: DeviceGateway = CONNECTOR.build(config, context)
     await gateway.connect()
     hub = Hub(gateway)
-    running_hub = asyncio.create_task(hub.run())
+    hub.start()
     try:
         scheme = "https" if config.tls else "http"
         async with aiohttp.ClientSession(f"{scheme}://127.0.0.1:{gateway.port}") as session:
             yield Bench(gateway, hub, session, log, reports, path, clock)
     finally:
         await gateway.close()
-        running_hub.cancel()
-        await asyncio.wait([running_hub])
+        await hub.stop()
 
 
 @pytest.fixture

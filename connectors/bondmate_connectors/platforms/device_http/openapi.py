@@ -13,7 +13,7 @@ from bondmate_connectors.platforms.device_http.problems import MEDIA_TYPE, Kind
 
 _ANY = (Kind.unauthorized,)
 _BODY = (
-    *_ANY, Kind.not_json, Kind.timeout, Kind.body_too_large, Kind.invalid_field, Kind.not_durable,
+    *_ANY, Kind.not_json, Kind.bad_request, Kind.timeout, Kind.body_too_large, Kind.invalid_field, Kind.not_durable,
 )  # fmt: skip
 _STRICT = (*_BODY, Kind.unsupported_media_type)
 

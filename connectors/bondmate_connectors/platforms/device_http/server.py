@@ -192,6 +192,8 @@ class Ingress:
                 return await request.read()
         except TimeoutError:
             raise Refused(Kind.timeout) from None
+        except web.RequestPayloadError:
+            raise Refused(Kind.bad_request, "The body cannot be unpacked as its Content-Encoding says.") from None
 
     async def _settle(
         self, request: web.Request, records: list[Record], name: str, started: float, *, urgent: bool = False
