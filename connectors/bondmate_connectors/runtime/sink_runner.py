@@ -172,13 +172,10 @@ class SinkRunner:
             await self._send(lane, taken, taken.content)
 
     def _unwanted(self, delivery: Delivery) -> str:
-        """Say by code why `delivery` is not to be sent; empty when it is.
-
-        The expiry of a Delivery is the one its route names, not the event's own.
-        """
+        """Say by code why `delivery` is not to be sent; empty when it is."""
         if delivery.kind.value not in self._accepts:
             return _NOT_ACCEPTED
-        expires = delivery.header.expires_at
+        expires = _expiry(delivery)
         return _EXPIRED if expires is not None and expires <= self._tools.clock() else ""
 
     async def _send(self, lane: Lane[Taken], taken: Taken, delivery: Delivery) -> None:
@@ -364,6 +361,16 @@ def _newer(last: Taken, before: Taken) -> bool:
     """Whether the later record has the later fix; such lanes hold positions only."""
     later, earlier = (t.content.location for t in (last, before) if isinstance(t.content, Delivery))
     return later is None or earlier is None or later.position.fixed_at >= earlier.position.fixed_at
+
+
+def _expiry(delivery: Delivery) -> datetime | None:
+    """Give the time from which `delivery` is not sent any more.
+
+    An alert's own expiry says only that it is no longer new: late is better than never. What ends it is the expiry that
+    its route names, which stands in the Delivery and is the earlier one.
+    """
+    named, own = delivery.header.expires_at, delivery.event.header.expires_at
+    return None if delivery.kind is DeliveryKind.ALERT and named == own else named
 
 
 def _traceparent(taken: Taken) -> str | None:

@@ -1,1 +1,84 @@
-"""The contract suite every connector must pass, for ours and for anybody's."""
+"""The contract suite every connector passes, also those of other packages. Needs pytest, pytest-asyncio, hypothesis.
+
+In `conftest.py`, once::
+
+    pytest.register_assert_rewrite("bondmate_connectors.testing")
+
+with `asyncio_mode = "auto"` in the pytest settings. Then a class for each role, with its fixtures; the far end is a
+real implementation of the platform, in the test's event loop or beside it::
+
+    class TestAcmeSink(SinkContract):
+        @pytest.fixture
+        async def room(self):                      # the platform
+            async with AcmeRoom() as room:
+                yield room
+
+        @pytest.fixture
+        def spec(self): return CONNECTOR
+
+        @pytest.fixture
+        def sink(self, room):                      # new, not connected, short timeouts
+            return CONNECTOR.build(AcmeConfig(url=room.url, …), context("acme"))
+
+        @pytest.fixture
+        def event(self): return sos("acme")        # a Delivery the platform takes
+
+        @pytest.fixture
+        def bad_event(self): …                     # one it refuses for good
+        @pytest.fixture
+        def bad_code(self): return "too_long"      # … under this code
+
+        @pytest.fixture
+        def remote_records(self, room):            # async call: `event.id` of all it wrote down, in order, repeats once
+            async def records(): return [entry.id for entry in room.entries]
+            return records
+
+        @pytest.fixture
+        def outage(self, room): return room.down   # call that gives an async context
+
+        # or waived in the specification, each with its reason:
+        # sink_with_bad_credentials, throttled (its context gives the seconds), false_success, unanswered
+
+A source gives `spec`, `source`, `emit` (the platform says n new things and gives their names), `identify` (names a
+received event likewise), `restart`, `outage`, `source_with_bad_credentials`: see `SourceContract`. A format's class
+gives `format`, `golden` and `schema_errors`: see `FormatContract`. One `ConformanceContract` holds for all installed
+connectors. `sample.py` is a complete platform and connector; `tests/connectors/contract/test_sample.py` its classes.
+
+**Rules and waivers.** A rule is the name of a test without `test_`. `ConnectorSpec(waivers={"retry_after_is_honoured":
+"plain TCP knows no pauses"})` excepts a connector: the test runs and must fail; when it passes the waiver is stale, and
+that fails. A fixture that is not given fails the rules that need it.
+"""
+
+from bondmate_connectors.testing.events import Reported, another, context, sos, update_of
+from bondmate_connectors.testing.format import GOLDEN_NOW, FormatContract
+from bondmate_connectors.testing.leaks import Leaks, eventually
+from bondmate_connectors.testing.rules import Contract, Scenario, rules_of
+from bondmate_connectors.testing.settings_table import settings_table, with_settings_table
+from bondmate_connectors.testing.sink import RemoteRecords, SinkContract
+from bondmate_connectors.testing.source import Emit, Identify, Restart, SourceContract
+from bondmate_connectors.testing.telemetry import assert_sink_telemetry, by_label
+
+__all__ = [
+    "GOLDEN_NOW",
+    "Contract",
+    "Emit",
+    "FormatContract",
+    "Identify",
+    "Leaks",
+    "RemoteRecords",
+    "Reported",
+    "Restart",
+    "Scenario",
+    "SinkContract",
+    "SourceContract",
+    "another",
+    "assert_sink_telemetry",
+    "by_label",
+    "context",
+    "eventually",
+    "rules_of",
+    "settings_table",
+    "sos",
+    "update_of",
+    "with_settings_table",
+]

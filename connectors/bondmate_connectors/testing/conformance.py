@@ -1,0 +1,158 @@
+"""The rules every installed connector keeps, found by entry point, with no list by hand (CONTRACT, suite, 1)."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+
+from bondmate_connectors.contract import ConnectorConfig, ConnectorSpec
+from bondmate_connectors.runtime.registry import Broken, load, names
+from bondmate_connectors.testing.rules import Absent, Contract, rules_of
+from bondmate_connectors.testing.settings_table import settings_table
+from bondmate_connectors.testing.sink import SinkContract
+from bondmate_connectors.testing.source import SourceContract
+
+_SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_SECRET = re.compile(r"password|token|secret|(^|_)key($|_)")
+_NO_SECRET = re.compile(r"_(file|id|name|seconds|path|bytes)$")
+"""A setting that names the place or the size of a secret is none."""
+_PROBE = "s3cret-probe-4711"
+_STABILITIES = {"development", "alpha", "beta", "stable", "deprecated"}
+
+
+class ConformanceContract(Contract):
+    """Subclass once as `class TestConformance(ConformanceContract)`; give `golden_folder` and `example`.
+
+    To check connectors that are not installed, override `name` and `spec`.
+    """
+
+    @pytest.fixture(params=names())
+    def name(self, request: pytest.FixtureRequest) -> str:
+        """Give the name of each installed connector in turn."""
+        return str(request.param)
+
+    @pytest.fixture
+    def spec(self, name: str) -> ConnectorSpec:
+        """Give the specification found under `name`."""
+        found = load(name)
+        assert not isinstance(found, Broken), f"{found.code}: {found.reason}"
+        return found
+
+    @pytest.fixture
+    def example(self, name: str) -> dict[str, Any]:
+        """Give settings that are right, with all that is required; secrets as plain text."""
+        Absent("example")()
+
+    @pytest.fixture
+    def golden_folder(self, name: str) -> Path:
+        """Give the folder of the connector's golden files."""
+        Absent("golden_folder")()
+
+    @pytest.fixture
+    def readme(self, spec: ConnectorSpec) -> Path:
+        """Give the README beside the connector's module."""
+        return Path(inspect.getfile(spec.config)).parent / "README.md"
+
+    def test_names_agree(self, name: str, spec: ConnectorSpec) -> None:
+        """Entry point, specification and folder have one name, in snake_case."""
+        assert name == spec.name
+        assert _SNAKE.fullmatch(name)
+
+    def test_describes_itself(self, spec: ConnectorSpec) -> None:
+        """Summary, owner and stability are there, and it does something."""
+        assert spec.summary
+        assert spec.owner
+        assert spec.stability in _STABILITIES
+        assert spec.is_sink or spec.is_source or spec.replays
+
+    def test_every_setting_is_described(self, spec: ConnectorSpec) -> None:
+        """Every setting says what it is."""
+        assert [] == [path for path, field in _fields(spec.config) if not field.description]
+
+    def test_secrets_are_secret(self, spec: ConnectorSpec) -> None:
+        """A setting whose name says password, token, secret or key is a `SecretStr`."""
+        suspects = [(path, field) for path, field in _fields(spec.config) if _names_secret(path)]
+
+        assert [] == [path for path, field in suspects if not _is_secret(field)]
+
+    def test_secrets_do_not_show(self, spec: ConnectorSpec, example: dict[str, Any]) -> None:
+        """No secret stands in `repr`, `str` or an error of the settings."""
+        filled = _with_probes(spec.config, example)
+        config = spec.config.model_validate(filled)
+        with pytest.raises(ValidationError) as told:
+            spec.config.model_validate({**filled, "no_such_setting": _PROBE})
+
+        assert _PROBE not in repr(config)
+        assert _PROBE not in str(config)
+        assert _PROBE not in config.model_dump_json()
+        assert _PROBE not in str(told.value)
+
+    def test_unknown_setting_is_refused(self, spec: ConnectorSpec, example: dict[str, Any]) -> None:
+        """A setting nobody knows is an error that names it."""
+        spec.config.model_validate(example)
+        with pytest.raises(ValidationError, match="no_such_setting"):
+            spec.config.model_validate({**example, "no_such_setting": 1})
+
+    def test_missing_setting_is_named(self, spec: ConnectorSpec, example: dict[str, Any]) -> None:
+        """Each required setting, left out, fails by its name."""
+        for name, field in spec.config.model_fields.items():
+            if field.is_required():
+                with pytest.raises(ValidationError, match=name):
+                    spec.config.model_validate({key: value for key, value in example.items() if key != name})
+
+    def test_settings_are_frozen(self, spec: ConnectorSpec, example: dict[str, Any]) -> None:
+        """Settings cannot be changed once read."""
+        config = spec.config.model_validate(example)
+        for name in spec.config.model_fields:
+            with pytest.raises(ValidationError, match="frozen"):
+                setattr(config, name, getattr(config, name))
+
+    def test_readme_table_is_fresh(self, spec: ConnectorSpec, readme: Path) -> None:
+        """The README's table of settings is what the settings are."""
+        assert settings_table(spec) in readme.read_text()
+
+    def test_golden_folder_is_not_empty(self, golden_folder: Path) -> None:
+        """There are golden files."""
+        assert any(golden_folder.glob("*.platform.*"))
+
+    def test_waivers_name_rules_and_reasons(self, spec: ConnectorSpec) -> None:
+        """Each waiver names a rule that exists and says why; one that is stale fails where the rule is tested."""
+        rules = rules_of(SinkContract, SourceContract, ConformanceContract)
+
+        assert set() == set(spec.waivers) - rules
+        assert [] == [rule for rule, reason in spec.waivers.items() if len(reason.split()) < 3]  # noqa: PLR2004
+
+
+def _fields(config: type[ConnectorConfig], prefix: str = "") -> list[tuple[str, FieldInfo]]:
+    """Give every setting with its dotted name, those of nested blocks included."""
+    found = []
+    for name, field in config.model_fields.items():
+        found.append((prefix + name, field))
+        for choice in (field.annotation, *getattr(field.annotation, "__args__", ())):
+            if isinstance(choice, type) and issubclass(choice, ConnectorConfig):
+                found += _fields(choice, f"{prefix}{name}.")
+    return found
+
+
+def _names_secret(path: str) -> bool:
+    last = path.rpartition(".")[2]
+    return bool(_SECRET.search(last)) and not _NO_SECRET.search(last)
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return "SecretStr" in str(field.annotation)
+
+
+def _with_probes(config: type[ConnectorConfig], example: dict[str, Any]) -> dict[str, Any]:
+    """Give `example` with a text in every secret at the top that can be found again."""
+    probed = dict(example)
+    for name, field in config.model_fields.items():
+        if field.annotation is SecretStr or (name in example and _is_secret(field) and isinstance(example[name], str)):
+            probed[name] = _PROBE
+    return probed

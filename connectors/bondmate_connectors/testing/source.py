@@ -1,0 +1,290 @@
+"""The rules every source keeps: life-cycle, check, settling (CONTRACT, "The contract suite", 2, 3 and 6)."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+import pytest
+from bondmate_schemas.models import Record
+
+from bondmate_connectors.contract import ConnectorSpec, Incoming, Source, Unreadable
+from bondmate_connectors.errors import AuthFailed, ConnectorError, NotConnected, Rejected, Transient
+from bondmate_connectors.testing.leaks import Leaks
+from bondmate_connectors.testing.rules import Absent, Contract, Scenario, need
+
+RECEIVE_SECONDS = 10.0
+PROMPT_SECONDS = 2.0
+SEED = 20260301
+
+Emit = Callable[[int], Awaitable[Sequence[str]]]
+Restart = Callable[[], Awaitable[Source]]
+Identify = Callable[[Record], str]
+
+
+class SourceContract(Contract):
+    """Subclass as `class TestAcmeSource(SourceContract)` and give the fixtures, as the package says."""
+
+    # To be given.
+
+    @pytest.fixture
+    def source(self) -> Source:
+        """Give a new source for the healthy platform, not connected."""
+        Absent("source")()
+
+    @pytest.fixture
+    def emit(self) -> Emit:
+        """Give a call that makes the platform say so many new things and gives their names, in order.
+
+        The platform behaves as a real one: it says again what was not taken (an answer of 503, a cursor not moved),
+        and never again what was taken or refused. The call does not wait until they are taken.
+        """
+        return Absent("emit")
+
+    @pytest.fixture
+    def identify(self) -> Identify:
+        """Give the call that names a received event as `emit` named it; by default the sender's own id of it."""
+        return lambda event: event.header.origin_message_id or event.header.message_id  # type: ignore[attr-defined]
+
+    @pytest.fixture
+    def restart(self) -> Restart:
+        """Give a call that gives another source for the same place, not connected, as after a restart."""
+        return Absent("restart")
+
+    @pytest.fixture
+    def outage(self) -> Scenario:
+        """Give the scenario of a platform that cannot be reached, or that cannot reach us."""
+        return Absent("outage")
+
+    # To be given, or the rule waived.
+
+    @pytest.fixture
+    def source_with_bad_credentials(self) -> Source:
+        """Give a new source whose credentials the platform refuses."""
+        return Absent("source_with_bad_credentials")  # type: ignore[return-value]
+
+    # Given.
+
+    @pytest.fixture
+    async def connected(self, source: Source) -> AsyncIterator[Source]:
+        """Give `source`, connected; closed at the end."""
+        await source.connect()
+        yield source
+        await source.close()
+
+    # Life-cycle.
+
+    async def test_close_without_connect(self, source: Source) -> None:
+        """`close` is safe when `connect` never ran."""
+        await source.close()
+
+    async def test_close_twice(self, source: Source) -> None:
+        """`close` is safe a second time."""
+        await source.connect()
+        await source.close()
+        await source.close()
+
+    async def test_connect_close_connect(self, source: Source, emit: Emit, identify: Identify) -> None:
+        """A closed source can be connected again."""
+        await source.connect()
+        await source.close()
+        await source.connect()
+        try:
+            names = await emit(1)
+            assert set(names) == set(await _take(source, 1, identify))
+        finally:
+            await source.close()
+
+    async def test_receive_before_connect_is_not_connected(self, source: Source) -> None:
+        """`receive` without `connect` raises `NotConnected`."""
+        with pytest.raises(NotConnected):
+            await source.receive()
+        await source.close()
+
+    async def test_cancelled_receive_returns_promptly_and_loses_nothing(
+        self, connected: Source, emit: Emit, identify: Identify
+    ) -> None:
+        """A cancelled `receive` ends at once; what comes later is received."""
+        receiving = asyncio.create_task(connected.receive())
+        await asyncio.wait({receiving}, timeout=0.1)
+        receiving.cancel()
+        done, _ = await asyncio.wait({receiving}, timeout=PROMPT_SECONDS)
+        names = await emit(2)
+
+        assert {receiving} == done
+        assert receiving.cancelled()
+        assert set(names) == set(await _take(connected, 2, identify))
+
+    async def test_close_leaves_nothing_behind(self, source: Source, emit: Emit, identify: Identify) -> None:
+        """No task, thread or socket outlives `close`."""
+        leaks = Leaks()
+        await source.connect()
+        await emit(1)
+        await _take(source, 1, identify)
+        await source.close()
+
+        await leaks.gone()
+
+    # Check.
+
+    async def test_check_passes(self, source: Source) -> None:
+        """`check` works before `connect`."""
+        await source.check()
+        await source.close()
+
+    async def test_check_tells_bad_credentials(self, source_with_bad_credentials: Source) -> None:
+        """`check` raises `AuthFailed` when the platform refuses the credentials."""
+        need(source_with_bad_credentials)
+        with pytest.raises(AuthFailed):
+            await source_with_bad_credentials.check()
+        await source_with_bad_credentials.close()
+
+    # Settling.
+
+    async def test_settled_is_not_given_again(
+        self, connected: Source, emit: Emit, restart: Restart, identify: Identify
+    ) -> None:
+        """`settle(None)` moves the position: after a restart only what is new comes."""
+        first = await emit(2)
+        taken = await _take(connected, 2, identify)
+        await connected.close()
+        second = await emit(1)
+        again = await restart()
+        await again.connect()
+        try:
+            assert set(first) == set(taken)
+            assert list(second) == await _take(again, 1, identify)
+        finally:
+            await again.close()
+
+    async def test_unsettled_is_given_again_with_the_same_id(
+        self, connected: Source, emit: Emit, identify: Identify
+    ) -> None:
+        """`settle(error)` does not move the position: the event comes again, under the same id."""
+        names = await emit(1)
+        first = await _receive(connected)
+        await first.settle(Transient("not now"))
+        second = await _receive(connected)
+        await second.settle(None)
+
+        assert list(names) == [identify(_record(first))]
+        assert _message_id(first) == _message_id(second)
+
+    async def test_ten_taken_five_settled_five_after_restart(
+        self, connected: Source, emit: Emit, restart: Restart, identify: Identify
+    ) -> None:
+        """Of ten received and five settled, a restarted source gives the other five."""
+        names = set(await emit(10))
+        incoming = [await _receive(connected) for _ in range(10)]
+        for each in incoming[:5]:
+            await each.settle(None)
+        for each in incoming[5:]:
+            await each.settle(Transient("stopping"))
+        settled = {identify(_record(each)) for each in incoming[:5]}
+        await connected.close()
+        again = await restart()
+        await again.connect()
+        try:
+            rest = set(await _take(again, 5, identify))
+        finally:
+            await again.close()
+
+        assert names - settled == rest
+
+    @pytest.mark.parametrize("hub", ["success", "transient", "permanent", "mixed"])
+    async def test_both_ends_agree_whatever_the_hub_answers(
+        self, connected: Source, emit: Emit, identify: Identify, hub: str
+    ) -> None:
+        """All that the platform said is accepted or refused in the end, nothing is lost, nothing invented."""
+        answers = _answers(hub)
+        names = set(await emit(12))
+        ended: set[str] = set()
+        while len(ended) < len(names):
+            incoming = await _receive(connected)
+            name = identify(_record(incoming))
+            answer = next(answers)
+            await incoming.settle(answer)
+            if not isinstance(answer, Transient):
+                ended.add(name)
+
+        assert names == ended
+
+    async def test_emits_what_it_says(self, connected: Source, spec: ConnectorSpec, emit: Emit) -> None:
+        """Every event is one of `spec.emits`, its times are aware and in UTC, its source is named."""
+        await emit(3)
+        for _ in range(3):
+            incoming = await _receive(connected)
+            record = _record(incoming)
+            header = record.header  # type: ignore[attr-defined]
+            await incoming.settle(None)
+
+            assert type(record).__name__ in spec.emits
+            assert header.source
+            assert header.message_id
+            assert 0 == header.occurred_at.utcoffset().total_seconds()
+            assert 0 == header.received_at.utcoffset().total_seconds()
+
+    async def test_outage_is_told_and_survived(
+        self, connected: Source, emit: Emit, outage: Scenario, identify: Identify
+    ) -> None:
+        """What the platform has to say after an outage comes, whatever the outage did to the link."""
+        async with outage():
+            pass
+        names = await emit(2)
+
+        assert set(names) == set(await _take(connected, 2, identify))
+
+
+async def _receive(source: Source) -> Incoming:
+    """Receive as the runner would: connecting again when the link is gone."""
+    async with asyncio.timeout(RECEIVE_SECONDS):
+        while True:
+            try:
+                return await source.receive()
+            except NotConnected:
+                await asyncio.sleep(0.05)
+                await source.connect()
+            except Transient:
+                await asyncio.sleep(0.05)
+
+
+async def _take(source: Source, count: int, identify: Identify) -> list[str]:
+    """Receive so many events, settle each, and name them; a repeat is not counted."""
+    names: list[str] = []
+    while len(names) < count:
+        incoming = await _receive(source)
+        await incoming.settle(None)
+        name = identify(_record(incoming))
+        if name not in names:
+            names.append(name)
+    return names
+
+
+def _record(incoming: Incoming) -> Record:
+    assert not isinstance(incoming.event, Unreadable), f"the source cannot read its platform: {incoming.event.code}"
+    return incoming.event
+
+
+def _message_id(incoming: Incoming) -> str:
+    return str(_record(incoming).header.message_id)  # type: ignore[attr-defined]
+
+
+class _answers:  # noqa: N801  # an iterator
+    """What a hub answers, endlessly: taken, not now, never, or a seeded mixture that lets every event end."""
+
+    def __init__(self, hub: str) -> None:
+        self._hub = hub
+        self._random = random.Random(SEED)  # noqa: S311  # a test's choice
+        self._turn = 0
+
+    def __next__(self) -> ConnectorError | None:
+        self._turn += 1
+        match self._hub:
+            case "success":
+                return None
+            case "transient":
+                return None if self._turn % 2 == 0 else Transient("not now")
+            case "permanent":
+                return Rejected("unwanted")
+        return self._random.choice([None, Transient("not now"), Rejected("unwanted")])

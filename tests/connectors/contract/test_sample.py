@@ -1,0 +1,98 @@
+"""The sample platform under the contract: the suite passes on a connector that is right."""
+
+from __future__ import annotations
+
+import pytest
+from bondmate_connectors.testing import SinkContract, SourceContract, context, sos
+from bondmate_connectors.testing.sample import CONNECTOR, LONGEST_TEXT, Ledger, LedgerConnector, Trouble, build
+
+
+@pytest.fixture
+async def ledger():
+    async with Ledger() as ledger:
+        yield ledger
+
+
+def too_long():
+    event = sos()
+    alert = event.alert.model_copy(update={"text": "x" * (LONGEST_TEXT + 1)})
+    header = event.header.model_copy(update={"message_id": "bad", "event_id": "bad"})
+    return event.model_copy(update={"alert": alert, "header": header})
+
+
+class TestSampleSink(SinkContract):
+    @pytest.fixture
+    def spec(self):
+        return CONNECTOR
+
+    @pytest.fixture
+    def sink(self, ledger: Ledger) -> LedgerConnector:
+        return build(ledger.url, context(), timeout_seconds=0.5)
+
+    @pytest.fixture
+    def sink_with_bad_credentials(self, ledger):
+        return build(ledger.url, context(), token="wrong")
+
+    @pytest.fixture
+    def event(self):
+        return sos()
+
+    @pytest.fixture
+    def bad_event(self):
+        return too_long()
+
+    @pytest.fixture
+    def bad_code(self):
+        return "text_too_long"
+
+    @pytest.fixture
+    def remote_records(self, ledger):
+        async def records():
+            return list(ledger.entries)
+
+        return records
+
+    @pytest.fixture
+    def outage(self, ledger):
+        return ledger.down
+
+    @pytest.fixture
+    def throttled(self, ledger):
+        return lambda: ledger.in_trouble(Trouble.THROTTLED)
+
+    @pytest.fixture
+    def false_success(self, ledger):
+        return lambda: ledger.in_trouble(Trouble.FALSE_SUCCESS)
+
+    @pytest.fixture
+    def unanswered(self, ledger):
+        return lambda: ledger.in_trouble(Trouble.UNANSWERED)
+
+
+class TestSampleSource(SourceContract):
+    @pytest.fixture
+    def spec(self):
+        return CONNECTOR
+
+    @pytest.fixture
+    def source(self, ledger):
+        return build(ledger.url, context())
+
+    @pytest.fixture
+    def source_with_bad_credentials(self, ledger):
+        return build(ledger.url, context(), token="wrong")
+
+    @pytest.fixture
+    def emit(self, ledger):
+        return ledger.say
+
+    @pytest.fixture
+    def restart(self, ledger):
+        async def again():
+            return build(ledger.url, context())
+
+        return again
+
+    @pytest.fixture
+    def outage(self, ledger):
+        return ledger.down
