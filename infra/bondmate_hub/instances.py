@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -53,6 +54,18 @@ def _instance(settings: Settings, name: str, problems: list[str]) -> Iterator[In
         for item in error.errors(include_input=False, include_context=False):
             setting = ".".join(str(part) for part in ("connectors", name, "settings", *item["loc"]))
             problems.append(f"{setting}: {item['msg']}")
+
+
+def enrolled_devices(settings: Settings) -> list[str]:
+    """Give the ids of the devices in the device files of this hub's gateways; none when a file cannot be read now."""
+    from bondmate_connectors.platforms.device_http.devices import DeviceFileError, list_devices  # noqa: PLC0415
+
+    found: list[str] = []
+    for instance in instances(settings):
+        if instance.spec.name == GATEWAY:
+            with contextlib.suppress(DeviceFileError):
+                found += [str(device["device_id"]) for device in list_devices(instance.config.device_file)]
+    return found
 
 
 async def check_connectors(settings: Settings, only: str | None = None) -> list[dict[str, Any]]:

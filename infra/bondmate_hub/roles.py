@@ -63,6 +63,7 @@ def _stop_on_signals() -> asyncio.Event:
 async def _monitored(role: str, settings: Settings) -> AsyncIterator[Health]:
     """Serve metrics and health of a role while it runs."""
     announce.role(role)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
     health = Health(role)
     port = settings.monitoring.ports.get(role, 0)
     server = MonitoringServer(health, host=settings.monitoring.host, port=port)
@@ -137,17 +138,23 @@ async def _tell(board: ConnectorHealth, health: Health, names: Sequence[str]) ->
 
 
 async def _streams(settings: Settings, stop: asyncio.Event, health: Health) -> None:
-    from bondmate_streams.agents import StreamsConfig, run_streams  # noqa: PLC0415
+    from bondmate_streams.agents.config import StreamsConfig  # noqa: PLC0415
+    from bondmate_streams.agents.run import run_streams  # noqa: PLC0415
+    from bondmate_streams.routes_file import load_routes  # noqa: PLC0415
+
+    from bondmate_hub.instances import enrolled_devices  # noqa: PLC0415
 
     section = _required(settings)
     config = StreamsConfig(
         kafka=_kafka(settings),
         data_dir=settings.data_dir / "streams",
-        routes=section.routes,
-        pseudonym_secret=section.pseudonym_secret.get_secret_value().encode(),
-        instance_id=settings.instance,
+        routes=load_routes(section.routes),
+        secret=section.pseudonym_secret.get_secret_value().encode(),
+        instance=settings.instance,
+        known_devices=lambda: enrolled_devices(settings),
     )
-    await run_streams(config, stop, on_ready=health.started)
+    health.started()
+    await run_streams(config, stop)
 
 
 async def _lane(settings: Settings, stop: asyncio.Event, health: Health) -> None:
