@@ -254,6 +254,22 @@ async def test_duress_is_silent_unless_the_profile_says_otherwise(bench, at):
     assert [True, False, False, False, True] == [event.silent for event in bench.hub.events]
 
 
+@pytest.mark.parametrize(
+    ("kind", "priority"),
+    [
+        ("SOS", "IMMEDIATE"),
+        ("HICCUP", "IMMEDIATE"),
+        ("TAMPER", "URGENT"),
+        ("GEOFENCE", "URGENT"),
+        ("LOW_BATTERY", "ROUTINE"),
+    ],
+)
+async def test_an_alert_is_immediate_unless_its_kind_is_known_to_be_less(bench, kind, priority):
+    await bench.device().post("/v1/alerts", {"message_id": "m", "kind": kind})
+
+    assert priority == bench.hub.last.priority
+
+
 @pytest.mark.parametrize("body", [b"", b"SOS", b"{", b"[" * 100_000, b'{"a":' * 5000, b"\x00\xff"])
 async def test_what_is_no_json_is_refused(bench, body):
     status, problem = await bench.device().post_bytes("/v1/alerts", body)

@@ -19,6 +19,7 @@ from bondmate_schemas.enums import (
     Level,
     MessageDirection,
     PositionOrigin,
+    Priority,
 )
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import (
@@ -59,6 +60,11 @@ _REPORT_ACTIONS = {
     ReportVerb.UPDATE: IncidentAction.UPDATED,
     ReportVerb.NOTE: IncidentAction.NOTE,
     ReportVerb.CANCEL: IncidentAction.CANCELLED,
+}
+_LESS_THAN_IMMEDIATE = {
+    AlertKind.GEOFENCE: Priority.URGENT,
+    AlertKind.TAMPER: Priority.URGENT,
+    AlertKind.LOW_BATTERY: Priority.ROUTINE,
 }
 _RECEIPT_LEVELS = {
     # The device has it; it was opened on the device; its officer confirmed it.
@@ -112,6 +118,7 @@ def alert(request: AlertRequest, arrival: Arrival, flags: Iterable[str]) -> Devi
         callsign=device.callsign,
         action=AlertAction[request.action.name],
         kind=request.kind,
+        priority=_LESS_THAN_IMMEDIATE.get(request.kind, Priority.IMMEDIATE),
         silent=_silent(request, device),
         position=position,
         position_origin=PositionOrigin.OWN if position else PositionOrigin.NONE,
