@@ -14,7 +14,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -147,7 +146,7 @@ class HttpClient:
             resolver=CheckedResolver(self._policy),
             use_dns_cache=False,
             limit=self._connections,
-            ssl=await asyncio.to_thread(self._context),
+            ssl=self._context(),
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -165,13 +164,22 @@ class HttpClient:
             await session.close()
 
     async def request(self, method: str, url: URL, *, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
-        """Ask once, follow nothing.
-
-        Gives the answer when it means success (or 304).
+        """Ask once, follow nothing; give the answer when it means success (or 304).
 
         Raises:
             NotConnected: not open.
             AuthFailed, Misconfigured, Rejected, Throttled, Transient: by the table at the head of this module.
+        """
+        answer = await self.ask(method, url, headers=headers, body=body)
+        answer.raise_for_status(self._clock())
+        return answer
+
+    async def ask(self, method: str, url: URL, *, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
+        """Ask once, follow nothing; give the answer whatever its status is.
+
+        Raises:
+            NotConnected: not open.
+            Misconfigured, Transient: there was no answer, by the table at the head of this module.
         """
         if self._session is None:
             raise NotConnected("not open")
@@ -180,9 +188,7 @@ class HttpClient:
             async with self._session.request(
                 method, url, headers=CIMultiDict(headers), data=body, allow_redirects=False
             ) as response:
-                answer = await self._read(response)
-        answer.raise_for_status(self._clock())
-        return answer
+                return await self._read(response)
 
     async def _read(self, response: aiohttp.ClientResponse) -> Answer:
         body = bytearray()

@@ -25,7 +25,8 @@ MISSING: Final = "cap_missing"
 SENT: Final = "cap_sent"
 MSG_TYPE: Final = "cap_msg_type"
 LOCATION: Final = "cap_has_no_positions"
-REFUSALS: Final = frozenset({NOT_CAP, NAMESPACE, MISSING, SENT, MSG_TYPE, LOCATION})
+TOO_LARGE: Final = "cap_too_large"
+REFUSALS: Final = frozenset({TOO_LARGE, NOT_CAP, NAMESPACE, MISSING, SENT, MSG_TYPE, LOCATION})
 
 # Reasons to ignore
 

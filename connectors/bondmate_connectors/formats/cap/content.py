@@ -18,6 +18,7 @@ from bondmate_connectors.formats.xml import local_name, namespace_of, text_of
 
 _DEFAULT_LANGUAGE: Final = "en-US"
 """CAP 1.2, 3.2.2 `language`: what an info without one is written in."""
+_FIXED_AT: Final = f"{codes.PARAMETER}position.fixed_at"
 E = TypeVar("E", IncidentAction, IncidentCategory, Priority)
 
 
@@ -40,6 +41,8 @@ class Content:
         same = [info for info in infos if _language(info) == language]
         parameters = tuple(pair for info in same for pair in _pairs(info, "parameter"))
         areas, position = _areas(same, path, dict(parameters), sent, remarks)
+        # What we wrote of an event without a position has areas, and still none.
+        position = None if _is_ours(alert) and not dict(parameters).get(_FIXED_AT) else position
         texts = _texts(infos[0]) if infos else {}
         return cls(texts, parameters, areas, position, language)
 
@@ -114,6 +117,10 @@ def _statements(content: Content) -> Iterator[Statement]:
 
 
 # Elements
+
+
+def _is_ours(alert: etree._Element) -> bool:
+    return text_of(next(_children(alert, "sender"), None)).startswith(codes.OUR_SENDER)
 
 
 def _children(element: etree._Element, name: str) -> Iterator[etree._Element]:
@@ -191,7 +198,7 @@ def _ring(shape: etree._Element, rings: list[str]) -> tuple[geometry.Point, floa
 
 def _position(point: geometry.Point, radius_m: float | None, parameters: Mapping[str, str], sent: datetime) -> Position:
     """Give the point that stands for the area; of our own messages, the fix they were written from."""
-    fixed_at = read_time(parameters.get(f"{codes.PARAMETER}position.fixed_at", ""))
+    fixed_at = read_time(parameters.get(_FIXED_AT, ""))
     method = parameters.get(f"{codes.PARAMETER}position.method") if fixed_at else "area"
     return Position(
         latitude=point[0],

@@ -28,6 +28,8 @@ from bondmate_connectors.formats.cap.values import (
 from bondmate_connectors.formats.xml import XmlRefused, local_name, namespace_of, parse_xml, text_of
 
 _ALERTS: Final = tuple(f"{{{namespace}}}alert" for namespace in sorted(codes.NAMESPACES))
+_MOST_BYTES: Final = 700_000
+"""Largest event: it must fit into a record of Kafka, whose bound is a megabyte, with its envelope."""
 _ANSWERS: Final = {"Ack": Level.ACKNOWLEDGED, "Error": Level.DECLINED}
 _ACTIONS: Final = {
     "Alert": IncidentAction.OPENED,
@@ -84,7 +86,7 @@ def read(message: bytes, received_at: datetime) -> Reading | Ignored | Refusal:
     alerts = list(_alerts(root))
     if not alerts:
         return _without_alerts(root)
-    return _joined([_read_alert(alert, path, received_at) for path, alert in _named(alerts)])
+    return _joined([_read_alert(alert, path, len(message), received_at) for path, alert in _named(alerts)])
 
 
 def _alerts(root: etree._Element) -> Iterator[etree._Element]:
@@ -120,7 +122,7 @@ def _joined(readings: list[Reading | Ignored | Refusal]) -> Reading | Ignored | 
     return Reading(tuple(event for reading in taken for event in reading.events), tuple(remarks))
 
 
-def _read_alert(alert: etree._Element, path: str, received_at: datetime) -> Reading | Ignored | Refusal:
+def _read_alert(alert: etree._Element, path: str, size: int, received_at: datetime) -> Reading | Ignored | Refusal:
     remarks: list[Remark] = []
     head = _head(alert, path, remarks)
     if isinstance(head, Refusal):
@@ -130,7 +132,10 @@ def _read_alert(alert: etree._Element, path: str, received_at: datetime) -> Read
     if head.msg_type in _ANSWERS:
         receipts = tuple(_receipts(head, received_at))
         return Reading(receipts, tuple(remarks)) if receipts else Ignored(codes.ANSWER_TO_UNKNOWN)
-    return Reading((_event(head, alert, path, received_at, remarks),), tuple(remarks))
+    event = _event(head, alert, path, received_at, remarks)
+    if size > _MOST_BYTES and len(event.model_dump_json()) > _MOST_BYTES:
+        return Refusal(codes.TOO_LARGE, path)
+    return Reading((event,), tuple(remarks))
 
 
 def _head(alert: etree._Element, path: str, remarks: list[Remark]) -> Head | Refusal:

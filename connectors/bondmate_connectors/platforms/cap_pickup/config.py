@@ -1,0 +1,74 @@
+"""Settings of `cap_pickup`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+from yarl import URL
+
+from bondmate_connectors.contract import ConnectorConfig, TlsConfig
+from bondmate_connectors.transports.addresses import is_plain_beyond_loopback
+
+
+def _feed_address(url: str) -> str:
+    parsed = URL(url)
+    if parsed.scheme not in {"http", "https"} or not parsed.host or parsed.user or parsed.password:
+        raise ValueError("an http or https URL without user and password")
+    if is_plain_beyond_loopback(parsed):
+        raise ValueError("https, unless the host is a loopback address (127.0.0.1, ::1, localhost)")
+    return url
+
+
+class FeedConfig(ConnectorConfig):
+    """An Atom feed whose entries hold alerts or link to them."""
+
+    url: Annotated[str, AfterValidator(_feed_address)] = Field(
+        description="Address of the feed; https unless on loopback."
+    )
+    token: SecretStr | None = Field(default=None, description="Bearer token, where the feed asks for one.")
+    link_hosts: tuple[str, ...] = Field(
+        default=(), description="Hosts beside the feed's own that its entries may link to; the token never goes there."
+    )
+    most_entries: int = Field(default=500, ge=1, le=10_000, description="Entries followed of one version of the feed.")
+    timeout_seconds: float = Field(default=15.0, gt=0, le=300, description="How long one request may take.")
+    allow_private_networks: bool = Field(
+        default=False, description="Whether feed and links may resolve to a private address (RFC 1918, RFC 4193)."
+    )
+    tls: TlsConfig | None = Field(
+        default=None, description="Authority to trust and own certificate; the system's when not set."
+    )
+
+
+class Config(ConnectorConfig):
+    """Settings of `cap_pickup`: a folder or a feed."""
+
+    folder: Path | None = Field(
+        default=None,
+        description="Folder whose files are picked up, those in its folders too; nothing in it is changed.",
+    )
+    feed: FeedConfig | None = Field(default=None, description="Atom feed that is polled.")
+    cursor_file: Path = Field(description="File that remembers what was taken; it is written on settling only.")
+    poll_seconds: float = Field(default=5.0, gt=0, le=3600, description="Pause between two looks.")
+    quiet_seconds: float = Field(
+        default=0.5, ge=0, le=60, description="How long a file must not have changed before it is read."
+    )
+    max_bytes: int = Field(
+        default=10 << 20, ge=1024, le=10 << 20, description="Largest file, feed or linked alert that is read."
+    )
+    redate: bool = Field(
+        default=False, description="Whether alerts are moved to the time they are picked up, with all their times: for "
+        "demonstrations with recorded alerts.",
+    )  # fmt: skip
+    exercise: bool = Field(
+        default=False, description="Whether alerts of status Actual become EXERCISE; Test stays TEST."
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.folder is None) == (self.feed is None):
+            raise ValueError("either `folder` or `feed` must be set")
+        if self.folder is not None and self.cursor_file.absolute().is_relative_to(self.folder.absolute()):
+            raise ValueError("`cursor_file` must not lie in `folder`")
+        return self

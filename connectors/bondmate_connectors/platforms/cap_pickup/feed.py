@@ -1,0 +1,174 @@
+"""An Atom feed over HTTP whose entries hold alerts or link to them (`type="application/cap+xml"`)."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from lxml import etree
+from yarl import URL
+
+from bondmate_connectors.contract import Context
+from bondmate_connectors.errors import Misconfigured, Rejected, Transient
+from bondmate_connectors.formats.cap.codes import MEDIA_TYPE, NAMESPACES
+from bondmate_connectors.formats.xml import XML_TOO_LARGE, XmlRefused, parse_xml, text_of
+from bondmate_connectors.platforms.cap_pickup.config import FeedConfig
+from bondmate_connectors.platforms.cap_pickup.places import Found
+from bondmate_connectors.transports.addresses import AddressPolicy, is_loopback_host, is_plain_beyond_loopback
+from bondmate_connectors.transports.http_client import Answer, HttpClient
+
+_ATOM: Final = "http://www.w3.org/2005/Atom"
+_ACCEPT: Final = "application/atom+xml, application/cap+xml, application/xml;q=0.9, text/xml;q=0.8"
+_NOT_MODIFIED: Final = 304
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """A link of an entry: the same entry with another `updated` is another."""
+
+    url: URL
+    digest: str
+
+
+class Feed:
+    """Asks with `If-None-Match`, follows what is new, and forgets the ETag when something was not taken."""
+
+    def __init__(self, config: FeedConfig, context: Context, *, max_bytes: int) -> None:
+        self._config = config
+        self._context = context
+        self._url = URL(config.url)
+        self._max_bytes = max_bytes
+        self._etag = ""
+        self._hosts = {self._url.host, *config.link_hosts}
+        self._client = self._new_client()
+
+    def _new_client(self) -> HttpClient:
+        loopback = is_loopback_host(self._url.host)
+        return HttpClient(
+            AddressPolicy(private_networks=self._config.allow_private_networks, loopback=loopback),
+            self._context.clock,
+            timeout_seconds=self._config.timeout_seconds,
+            max_answer_bytes=self._max_bytes,
+            tls=self._config.tls.client_context if self._config.tls else None,
+        )
+
+    async def open(self) -> None:
+        """Make the session and ask for the whole feed next."""
+        self._etag = ""
+        await self._client.open()
+
+    async def check(self) -> None:
+        """Ask for the feed."""
+        client = self._new_client()
+        await client.open()
+        try:
+            await self._get(client, self._url, {})
+        finally:
+            await client.close()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._client.close()
+
+    def again(self) -> None:
+        """Ask for the whole feed next, also when it has not changed."""
+        self._etag = ""
+
+    async def look(self, is_known: Callable[[str], bool]) -> list[Found]:
+        """Give the alerts of the feed that are new: the feed itself where it holds them, else what it links to."""
+        answer = await self._get(self._client, self._url, {"If-None-Match": self._etag} if self._etag else {})
+        if answer.status == _NOT_MODIFIED:
+            return []
+        self._etag = ""
+        found, complete = await self._found(answer, is_known)
+        # Only now: a failure on the way leaves the next look a whole feed.
+        self._etag = answer.headers.get("ETag", "") if complete else ""
+        return found
+
+    async def _found(self, answer: Answer, is_known: Callable[[str], bool]) -> tuple[list[Found], bool]:
+        whole = _document(answer, self._url.path)
+        if whole.refused:
+            return [whole] * (not is_known(whole.digest)), True
+        root = await asyncio.to_thread(_parsed, answer.body)
+        if root is None or _holds_alerts(root):
+            return [whole] * (not is_known(whole.digest)), True
+        links = [link for link in self._links(root) if not is_known(link.digest)]
+        found: list[Found] = []
+        failure: Transient | None = None
+        for link in links[: self._config.most_entries]:
+            try:
+                found.append(await self._follow(link))
+            except Transient as error:
+                # The other entries are not held back by one that fails now.
+                failure = error
+        if failure is not None and not found:
+            raise failure
+        return found, failure is None and len(found) == len(links)
+
+    async def _follow(self, link: _Link) -> Found:
+        """Give what a link leads to; what will never come is refused and ends there.
+
+        Raises:
+            Transient: not now.
+        """
+        answer = await self._client.ask("GET", link.url, headers=self._headers(link.url))
+        try:
+            answer.raise_for_status(self._context.clock())
+        except (Rejected, Misconfigured):
+            return Found(link.digest, link.url.path, b"", f"http_{answer.status}")
+        return _document(answer, link.url.path, link.digest)
+
+    async def _get(self, client: HttpClient, url: URL, headers: Mapping[str, str]) -> Answer:
+        return await client.request("GET", url, headers={**self._headers(url), **headers})
+
+    def _headers(self, url: URL) -> dict[str, str]:
+        headers = {"Accept": _ACCEPT}
+        if self._config.token is not None and url.origin() == self._url.origin():
+            headers["Authorization"] = f"Bearer {self._config.token.get_secret_value()}"
+        return headers
+
+    def _links(self, root: etree._Element) -> Iterator[_Link]:
+        """Give the links to CAP of each entry, in the order of the feed, each once."""
+        digests: set[str] = set()
+        for entry in root.iter(f"{{{_ATOM}}}entry"):
+            updated = text_of(entry.find(f"{{{_ATOM}}}updated"))
+            for element in entry.iterfind(f"{{{_ATOM}}}link"):
+                url = self._allowed(element)
+                digest = hashlib.sha256(f"{url}|{updated}".encode()).hexdigest()
+                if url is not None and digest not in digests:
+                    digests.add(digest)
+                    yield _Link(url, digest)
+
+    def _allowed(self, link: etree._Element) -> URL | None:
+        """Give where a link to CAP leads; None for another link, or one to a host that is not allowed."""
+        if (link.get("type") or "").partition(";")[0].strip().lower() != MEDIA_TYPE:
+            return None
+        try:
+            url = self._url.join(URL((link.get("href") or "").strip()))
+        except ValueError:
+            url = URL()
+        sound = url.scheme in {"http", "https"} and url.host in self._hosts and not url.user
+        if not sound or is_plain_beyond_loopback(url):
+            self._context.log.warning("feed links to a place that is not allowed", setting="feed.link_hosts")
+            return None
+        return url
+
+
+def _document(answer: Answer, name: str, digest: str = "") -> Found:
+    digest = digest or hashlib.sha256(answer.body).hexdigest()
+    return Found(digest, name, answer.body, "" if answer.whole else XML_TOO_LARGE, len(answer.body))
+
+
+def _parsed(body: bytes) -> etree._Element | None:
+    """Give the feed, or None when it is no XML we take: the reader will say why."""
+    try:
+        return parse_xml(body)
+    except XmlRefused:
+        return None
+
+
+def _holds_alerts(root: etree._Element) -> bool:
+    return next(root.iter(*(f"{{{namespace}}}alert" for namespace in NAMESPACES)), None) is not None

@@ -1,0 +1,50 @@
+"""Where documents are found: the port both kinds of place implement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A document that was found: its digest in the cursor, a name for people, its bytes.
+
+    `refused` is a code when the place knows already that it cannot be taken (too large).
+    """
+
+    digest: str
+    name: str
+    data: bytes = field(repr=False)
+    refused: str = ""
+    size: int = 0
+
+
+class Place(Protocol):
+    """A folder or a feed."""
+
+    async def open(self) -> None:
+        """Get ready; raises Misconfigured, or NotConnected when it cannot be looked at now."""
+        ...
+
+    async def check(self) -> None:
+        """Prove that it can be looked at; raises as `Link.check`."""
+        ...
+
+    async def close(self) -> None:
+        """Release everything."""
+        ...
+
+    async def look(self, is_known: Callable[[str], bool]) -> list[Found]:
+        """Give what is there and whose digest is not known, in order.
+
+        Raises:
+            NotConnected, Transient: not now.
+            Misconfigured, AuthFailed: a person must mend it.
+        """
+        ...
+
+    def again(self) -> None:
+        """Know that something was not taken: the next look must find it again."""
+        ...

@@ -1,0 +1,30 @@
+"""Recorded alerts as if they were of now, and of an exercise: for demonstrations."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bondmate_schemas.enums import Mode
+from bondmate_schemas.models import IncidentEvent
+
+
+def redated(event: IncidentEvent, now: datetime) -> IncidentEvent:
+    """Give `event` as if it occurred at `now`: all its times are moved by as much, its ids stay."""
+    shift = now - event.header.occurred_at
+    expires, position = event.header.expires_at, event.position
+    header = event.header.model_copy(
+        update={"occurred_at": now, "expires_at": expires + shift if expires else None},
+    )
+    moved = position.model_copy(update={"fixed_at": position.fixed_at + shift}) if position else None
+    statements = tuple(
+        each.model_copy(update={"stated_at": each.stated_at + shift if each.stated_at else None})
+        for each in event.statements
+    )
+    return event.model_copy(update={"header": header, "position": moved, "statements": statements})
+
+
+def as_exercise(event: IncidentEvent) -> IncidentEvent:
+    """Give `event` as EXERCISE where it was ACTUAL; every other mode stays what it is."""
+    if event.header.mode is not Mode.ACTUAL:
+        return event
+    return event.model_copy(update={"header": event.header.model_copy(update={"mode": Mode.EXERCISE})})

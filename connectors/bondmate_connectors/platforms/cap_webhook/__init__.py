@@ -1,0 +1,23 @@
+"""Control rooms that speak CAP 1.2 over signed HTTP, both ways."""
+
+from __future__ import annotations
+
+from bondmate_schemas.enums import Level
+
+from bondmate_connectors.contract import ConnectorSpec
+from bondmate_connectors.platforms.cap_webhook.config import Config
+from bondmate_connectors.platforms.cap_webhook.connector import CapWebhook
+
+__all__ = ["CONNECTOR", "CapWebhook", "Config"]
+
+CONNECTOR = ConnectorSpec(
+    name="cap_webhook",
+    summary="CAP 1.2 to a control room by signed POST, and its Ack, Error, Update and Cancel back the same way.",
+    stability="alpha",
+    owner="BondMate hub developers",
+    config=Config,
+    accepts=frozenset({"ALERT", "INCIDENT", "MESSAGE"}),
+    emits=frozenset({"DeliveryReceipt", "IncidentEvent"}),
+    proves=Level.ACCEPTED,
+    build=CapWebhook,
+)

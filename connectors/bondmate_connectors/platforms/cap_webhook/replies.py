@@ -1,0 +1,64 @@
+"""What a document of the control room says: an answer to us, or news of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bondmate_schemas.enums import IncidentAction, Level
+from bondmate_schemas.ids import derived_id
+from bondmate_schemas.models import DeliveryReceipt, IncidentEvent, Record
+
+from bondmate_connectors.formats.cap.codes import OUR_SENDER
+from bondmate_connectors.formats.cap.values import OurIdentifier, read_references
+from bondmate_connectors.platforms.cap_webhook.config import RepliesConfig
+
+
+def records_of(event: Record, replies: RepliesConfig, name: str) -> Iterator[Record]:
+    """Give what the hub is to hear: receipts under the name of this destination, or the incident of theirs.
+
+    Nothing for a message of our own that came back.
+    """
+    if isinstance(event, DeliveryReceipt):
+        header = event.header.model_copy(update={"source": name})
+        yield event.model_copy(update={"header": header, "destination": name})
+    elif isinstance(event, IncidentEvent):
+        yield from _of_incident(event, replies, name)
+
+
+def _of_incident(event: IncidentEvent, replies: RepliesConfig, name: str) -> Iterator[Record]:
+    if event.header.agency_id.startswith(OUR_SENDER):
+        return
+    ours = _referred(event)
+    if not ours:
+        yield event.model_copy(update={"header": event.header.model_copy(update={"source": name})})
+    level = replies.cancel if event.action is IncidentAction.CANCELLED else replies.update
+    for identifier in ours:
+        yield _receipt(event, identifier, level, name)
+
+
+def _referred(event: IncidentEvent) -> list[OurIdentifier]:
+    """Give the messages of ours that an Update or Cancel refers to, one an event: the last, which they know of."""
+    if event.action not in {IncidentAction.UPDATED, IncidentAction.CANCELLED}:
+        return []
+    found = (reference.ours for reference in read_references(" ".join(event.references)))
+    return list({ours.event_id: ours for ours in found if ours}.values())
+
+
+def _receipt(event: IncidentEvent, ours: OurIdentifier, level: Level, name: str) -> DeliveryReceipt:
+    header = event.header.model_copy(
+        update={
+            "message_id": derived_id("cap-reply", event.header.message_id, ours.event_id),
+            "event_id": ours.event_id,
+            "incident_id": None,
+            "source": name,
+            "expires_at": None,
+        }
+    )
+    return DeliveryReceipt(
+        header=header,
+        destination=name,
+        level=level,
+        delivery_id=ours.delivery_id,
+        note=event.note or event.description or event.title,
+        code="declined" if level is Level.DECLINED else None,
+    )

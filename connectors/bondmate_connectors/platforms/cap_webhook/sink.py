@@ -1,0 +1,142 @@
+"""Hub to control room: each Delivery posted as one signed CAP document."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import quote
+
+import orjson
+from bondmate_schemas.enums import DeliveryReason, Level
+from bondmate_schemas.models import Delivery
+from yarl import URL
+
+from bondmate_connectors.contract import Context, Receipt, Refusal
+from bondmate_connectors.errors import Misconfigured, Rejected
+from bondmate_connectors.formats.cap.codes import MEDIA_TYPE
+from bondmate_connectors.formats.cap.write import write
+from bondmate_connectors.platforms.cap_webhook.config import DeliverConfig
+from bondmate_connectors.transports.addresses import AddressPolicy
+from bondmate_connectors.transports.hmac_signature import sign
+from bondmate_connectors.transports.http_client import Answer, HttpClient
+
+REFUSED_INSIDE: Final = "refused_by_platform"
+"""Code of an answer whose status says success and whose body says failure."""
+
+_REMEMBERED: Final = 10_000
+_LONGEST_ID: Final = 256
+_FAILURES: Final = frozenset({"error", "failed", "failure", "fail", "rejected", "refused", "nok", "invalid"})
+_ONLY_POST: Final = frozenset({400, 404, 405, 406, 415, 422})
+"""What a service that takes only POST answers a GET."""
+
+
+class CapSink:
+    """Posts; keeps nothing but the times of what it sent, so that later messages can refer to them."""
+
+    def __init__(self, config: DeliverConfig, context: Context) -> None:
+        self._config = config
+        self._context = context
+        self._raised: OrderedDict[str, datetime] = OrderedDict()
+        self._client = self._new_client()
+
+    async def open(self) -> None:
+        """Make the session; raises Misconfigured when a certificate file cannot be used."""
+        await self._client.open()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._client.close()
+
+    async def send(self, event: Delivery) -> Receipt:
+        """Post `event`; see `Sink.send`."""
+        writing = write(event, self._config.addresses, self._raised.get(event.header.event_id))
+        if isinstance(writing, Refusal):
+            raise Rejected(writing.code, writing.path)
+        # Ids may hold anything; headers may not.
+        message_id = quote(event.id, safe=":@+")
+        headers = self._signed(message_id, writing.message)
+        headers |= {"Content-Type": MEDIA_TYPE, "Idempotency-Key": message_id}
+        answer = await self._client.request("POST", URL(self._config.url), headers=headers, body=writing.message)
+        receipt = receipt_of(answer)
+        self._remember(event)
+        return receipt
+
+    async def check(self) -> None:
+        """Ask for nothing with a signed GET: whoever wants to see the signature can, and nothing is created.
+
+        A room that takes only POST answers that it does not take this; that it answers is what can be proved then.
+        """
+        now = self._context.clock()
+        headers = self._signed(f"check-{int(now.timestamp() * 1000)}", b"")
+        # Its own: `check` may run before `connect`, and beside it.
+        client = self._new_client()
+        await client.open()
+        try:
+            answer = await client.ask("GET", URL(self._config.check_url or self._config.url), headers=headers)
+        finally:
+            await client.close()
+        if self._config.check_url is not None or answer.status not in _ONLY_POST:
+            _raise_for_check(answer, now)
+
+    def _new_client(self) -> HttpClient:
+        config = self._config
+        return HttpClient(
+            AddressPolicy(private_networks=config.allow_private_networks, loopback=config.is_on_loopback),
+            self._context.clock,
+            timeout_seconds=config.timeout_seconds,
+            tls=config.tls.client_context if config.tls else None,
+        )
+
+    def _signed(self, message_id: str, body: bytes) -> dict[str, str]:
+        return sign(self._config.keys, message_id, body, self._context.clock())
+
+    def _remember(self, event: Delivery) -> None:
+        if event.reason is DeliveryReason.NEW:
+            self._raised[event.header.event_id] = event.event.header.occurred_at
+            while len(self._raised) > _REMEMBERED:
+                self._raised.popitem(last=False)
+
+
+def receipt_of(answer: Answer) -> Receipt:
+    """Read an answer of success: with a record of theirs it is accepted, without one only delivered.
+
+    Raises:
+        Rejected: the body says that it failed after all.
+    """
+    body = _document(answer)
+    if _says_failure(body):
+        raise Rejected(REFUSED_INSIDE)
+    found = body.get("id")
+    platform_id = str(found) if isinstance(found, (str, int)) and not isinstance(found, bool) else ""
+    platform_id = platform_id.strip() or answer.headers.get("Location", "").strip()
+    if not platform_id:
+        return Receipt(Level.DELIVERED)
+    return Receipt(Level.ACCEPTED, platform_id[:_LONGEST_ID])
+
+
+def _raise_for_check(answer: Answer, now: datetime) -> None:
+    try:
+        answer.raise_for_status(now)
+    except Rejected as refused:
+        raise Misconfigured(f"check_url: the platform answers {refused.code}") from None
+
+
+def _document(answer: Answer) -> Mapping[str, Any]:
+    try:
+        body = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _says_failure(body: Mapping[str, Any]) -> bool:
+    status = body.get("status")
+    failed = isinstance(status, str) and status.strip().casefold() in _FAILURES
+    return failed or body.get("success") is False or body.get("ok") is False or bool(body.get("error"))
+
+
+def not_configured() -> Misconfigured:
+    """Give the error of a Delivery to a connector that has nowhere to send it."""
+    return Misconfigured("deliver: must be set, since events are routed here")
