@@ -117,6 +117,8 @@ async def _connectors(settings: Settings, stop: asyncio.Event, health: Health, *
     wanted = [instance for instance in instances(settings) if (instance.spec.name == GATEWAY) is gateway]
     for instance in wanted:
         announce.connector(instance.name, kinds=instance.spec.accepts, source=instance.spec.is_source)
+        if gateway:
+            announce.gateway(instance.spec.emits, _problems())
     board = ConnectorHealth()
     async with asyncio.TaskGroup() as group:
         telling = group.create_task(_tell(board, health, [instance.name for instance in wanted]))
@@ -124,6 +126,12 @@ async def _connectors(settings: Settings, stop: asyncio.Event, health: Health, *
             wanted, _kafka(settings), role_id=f"{settings.instance}-{health.role}", stop=stop, health=board
         )
         telling.cancel()
+
+
+def _problems() -> list[str]:
+    from bondmate_connectors.platforms.device_http.problems import Kind  # noqa: PLC0415
+
+    return [kind.name for kind in Kind]
 
 
 async def _tell(board: ConnectorHealth, health: Health, names: Sequence[str]) -> None:
