@@ -75,7 +75,7 @@ def test_the_thread_that_writes_snapshots_yields_to_the_others(tmp_path):
             (task / "comm").read_text().strip(): int(task.name) for task in Path(f"/proc/{broker.pid}/task").iterdir()
         }
 
-        assert os.getpriority(os.PRIO_PROCESS, broker.pid) < os.getpriority(os.PRIO_PROCESS, tasks["autosave"])
+        assert os.SCHED_IDLE == os.sched_getscheduler(tasks["autosave"])
 
 
 def test_a_port_in_use_is_named_and_the_broker_starts_once_it_is_free(tmp_path):
