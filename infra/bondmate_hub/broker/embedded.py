@@ -7,7 +7,7 @@ Measured with noida-db 0.2.3, whose whole log lives in memory and is written ane
 - A group with the cooperative-sticky assignor stalls: use `range` or `roundrobin`.
 - It sums up the active segment at each append and deletes whole segments only; `limits` keeps segments small.
 - What it keeps stands in memory once, but 3.5 times in the snapshot and up to 6 times while that is written, a second
-  after the one before. The thread that writes it takes most of the processor, so it runs only when nobody else wants to.
+  after the one before. The thread that writes it takes most of the processor, so it runs only when nobody else does.
   With 30 MiB kept and two cores taken by two busy processes the 99th percentile of a hop is 150 ms instead of 1.4 s.
   (With four busy processes it is worse, 1 s instead of 0.4: that thread holds the log's lock for a part of its work.)
 """
