@@ -1,0 +1,341 @@
+"""The runner delivers each event, settles it once it has a receipt or a dead letter, and loses nothing between."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections import defaultdict
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from bondmate_connectors.contract import Status
+from bondmate_connectors.errors import AuthFailed
+from bondmate_connectors.runtime.health import State
+from bondmate_connectors.testing import another, assert_sink_telemetry, by_label, eventually, sos, update_of
+from bondmate_connectors.testing.sample import CONNECTOR, Ledger, LedgerConnector, Trouble
+from bondmate_schemas.catalogue import dead_letter_topic, destination_topic
+from bondmate_schemas.codec import Codec, LocalSchemaIds, SchemaUnavailableError
+from bondmate_schemas.enums import DeliveryKind, Level
+from bondmate_schemas.ids import derived_id
+from bondmate_schemas.models import Delivery, DeviceLocation, Position
+
+
+def stories(destination, keys, updates=0):
+    """Give events of so many keys, each with so many updates, in turns."""
+    firsts = [another(sos(destination), number) for number in range(keys)]
+    return [update_of(first, turn) if turn else first for turn in range(updates + 1) for first in firsts]
+
+
+def by_key(pairs):
+    found = defaultdict(list)
+    for key, event_id in pairs:
+        found[key].append(event_id)
+    return found
+
+
+def sent_order(events):
+    return by_key((event.key, event.id) for event in events)
+
+
+def written_order(ledger):
+    return by_key((entry["key"], event_id) for event_id, entry in ledger.entries.items())
+
+
+def fix(destination, device, number, **header):
+    alert = another(sos(destination), int(device[1:]) * 1_000 + number)
+    fixed_at = datetime(2026, 3, 1, tzinfo=UTC) + timedelta(seconds=number)
+    location = DeviceLocation(
+        header=alert.header.model_copy(update=header),
+        device_id=device,
+        position=Position(latitude=1, longitude=2, fixed_at=fixed_at),
+    )
+    return Delivery(header=location.header, destination=destination, kind=DeliveryKind.LOCATION, location=location)
+
+
+async def test_each_event_has_a_record_a_receipt_and_is_committed(hub, ledger, place, instance):
+    events = stories(place, keys=12, updates=2)
+    async with hub.running(instance):
+        await hub.feed(*events)
+        await hub.all_committed(place)
+        assert_sink_telemetry(place, CONNECTOR, sent={"ALERT": 36}, dead={}, status=Status.OK)
+        assert 0 == by_label("connector_lag_seconds", place, "connector").get(place, 0)
+
+    receipts = await hub.receipts(place)
+    assert sent_order(events) == written_order(ledger)
+    assert {event.id for event in events} == {receipt.delivery_id for receipt in receipts}
+    assert {Level.ACCEPTED} == {receipt.level for receipt in receipts}
+    assert {derived_id("receipt", e.id, "ACCEPTED") for e in events} == {r.header.message_id for r in receipts}
+    assert {f"L-{n}" for n in range(36)} == {receipt.platform_id for receipt in receipts}
+
+
+async def test_nothing_is_committed_before_it_has_settled(hub, ledger, place, instance):
+    held, *others = stories(place, keys=20)
+    ledger.trouble_keys = frozenset({held.key})
+    async with hub.running(instance):
+        async with ledger.in_trouble(Trouble.UNANSWERED):
+            await hub.feed(held, *others)
+            await eventually(lambda: 20 == len(ledger.entries), "the others are written")
+            await hub.until(partial(_others_committed, hub, place, 1), "all partitions but one committed")
+            (partition,) = await _behind(hub, place)
+
+            assert (await hub.committed(place)).get(partition, 0) == 0
+            assert by_label("connector_in_flight", place, "connector") == {place: 1}
+        await hub.all_committed(place)
+
+    assert sent_order([held, *others]) == written_order(ledger)
+
+
+async def _behind(hub, place):
+    done = await hub.committed(place)
+    return [partition for partition, end in (await hub.ends(place)).items() if end and done.get(partition) != end]
+
+
+async def _others_committed(hub, place, behind):
+    return behind == len(await _behind(hub, place))
+
+
+async def test_poison_goes_to_the_dead_letters_as_it_was_and_the_stream_goes_on(hub, ledger, place, instance):
+    before, after = stories(place, keys=2)
+    good = hub.codec.encode(before)
+    poison = {
+        b"no value": (None, "no_value"),
+        b"random": (b"\x93\x00\xff random", "no_frame"),
+        b"magic": (b"\x01" + good[1:], "no_frame"),
+        b"schema": (b"\x00" + struct.pack(">I", 4711) + good[5:], "unknown_schema"),
+        b"short": (good[: len(good) // 2], "not_avro"),
+        b"long": (good + b"x", "not_avro"),
+    }
+    topic = destination_topic(place)
+    async with hub.running(instance):
+        await hub.feed(before)
+        await hub.feed_raw(
+            *((topic, key, value, [("ce_id", b"7"), ("odd", None)]) for key, (value, _) in poison.items())
+        )
+        await hub.feed(after)
+        await hub.all_committed(place)
+        assert_sink_telemetry(
+            place, CONNECTOR, sent={"ALERT": 2}, status=Status.OK,
+            dead={"no_value": 1, "no_frame": 2, "unknown_schema": 1, "not_avro": 2},
+        )  # fmt: skip
+
+    letters = {letter.key(): letter for letter in await hub.read(dead_letter_topic(place))}
+    assert sent_order([before, after]) == written_order(ledger)
+    assert poison.keys() == letters.keys()
+    for key, (value, code) in poison.items():
+        headers = dict(letters[key].headers())
+        assert value == letters[key].value()
+        assert (b"7", None) == (headers["ce_id"], headers["odd"])
+        assert code == headers["bondmate.error.code"].decode()
+        assert (topic, place, "decode") == tuple(
+            headers[f"bondmate.error.{name}"].decode() for name in ("topic", "connector", "stage")
+        )
+        at = (headers["bondmate.error.partition"].decode(), headers["bondmate.error.offset"].decode())
+        assert derived_id("dead-letter", topic, *at) == headers["bondmate.error.id"].decode()
+        assert datetime.fromisoformat(headers["bondmate.error.at"].decode()).tzinfo
+
+
+async def test_nothing_is_committed_while_the_dead_letter_is_refused(hub, ledger, place, instance):
+    event = sos(place)
+    poison = b"x" * 5_000
+    small = replace(hub.kafka, extra={"message.max.bytes": 2_000})
+    await hub.feed_raw((destination_topic(place), event.key, poison, []))
+    await hub.feed(event)
+    refused = partial(by_label, "connector_errors_total", place, "stage")
+    async with hub.running(instance, kafka=small, settings=replace(hub.settings, drain_seconds=0.5)):
+        await eventually(lambda: refused().get("dead_letter", 0) > 2, "several attempts to write the dead letter")
+        await eventually(lambda: event.id in ledger.entries, "another key goes on")
+
+        assert {} == await hub.committed(place)
+    assert {} == await hub.committed(place)
+    assert [] == await hub.read(dead_letter_topic(place))
+    async with hub.running(instance):
+        await hub.all_committed(place)
+
+    assert [poison] == [letter.value() for letter in await hub.read(dead_letter_topic(place))]
+    assert [event.id] == list(ledger.entries)
+
+
+async def test_refused_for_good_goes_to_the_dead_letters_with_a_receipt(hub, ledger, place, instance):
+    bad, good = stories(place, keys=2)
+    ledger.trouble_keys = frozenset({bad.key})
+    async with hub.running(instance), ledger.in_trouble(Trouble.REFUSES):
+        await hub.feed(bad, good)
+        await hub.all_committed(place)
+        assert_sink_telemetry(place, CONNECTOR, sent={"ALERT": 1}, dead={"text_too_long": 1}, status=Status.OK)
+
+    (letter,) = await hub.read(dead_letter_topic(place))
+    receipts = {receipt.delivery_id: receipt for receipt in await hub.receipts(place)}
+    assert hub.codec.encode(bad) == letter.value()
+    assert bad.key.encode() == letter.key()
+    assert (Level.DEAD_LETTERED, "text_too_long") == (receipts[bad.id].level, receipts[bad.id].code)
+    assert Level.ACCEPTED is receipts[good.id].level
+    assert [good.id] == list(ledger.entries)
+
+
+async def test_a_destination_that_is_down_delays_no_other_and_then_gets_everything_in_order(
+    hub, ledger, place, instance
+):
+    other = f"{place}-b"
+    await hub.make(destinations=[other])
+    events, others = stories(place, keys=30, updates=2), stories(other, keys=30)
+    async with Ledger() as well, hub.running(instance, hub.instance(other, well.url)) as health:
+        async with ledger.down():
+            await hub.feed(*events, *others)
+            await hub.all_committed(other)
+            await eventually(lambda: health.of(place).status is Status.RECOVERABLE_ERROR, "the outage is told")
+
+            assert 30 == len(well.entries)
+            assert {} == await hub.committed(place)
+        await hub.all_committed(place)
+        await eventually(lambda: health.of(place).status is Status.OK, "the recovery is told")
+
+    assert sent_order(events) == written_order(ledger)
+    assert 90 == len(ledger.attempts)
+
+
+async def test_throttled_keys_wait_and_others_go_on(hub, ledger, place, instance):
+    slow, *others = stories(place, keys=5, updates=1)
+    ledger.trouble_keys = frozenset({slow.key})
+    async with hub.running(instance):
+        async with ledger.in_trouble(Trouble.THROTTLED):
+            await hub.feed(slow, *others)
+            await eventually(lambda: 8 == len(ledger.entries), "the other keys")
+        await hub.all_committed(place)
+
+    assert sent_order([slow, *others]) == written_order(ledger)
+    assert 11 == len(ledger.attempts)  # once refused, then after the pause it asked for
+
+
+async def test_a_slow_sink_holds_little_and_drops_nothing(hub, ledger, place, instance):
+    events = stories(place, keys=12, updates=3)
+    ledger.answer_after = 0.01
+    settings = replace(hub.settings, held_per_partition=4, batch=4)
+    async with hub.running(instance, settings=settings):
+        await hub.feed(*events)
+        await hub.all_committed(place)
+
+    assert sent_order(events) == written_order(ledger)
+    assert ledger.most_at_once <= CONNECTOR.max_in_flight
+
+
+async def test_stopping_under_load_repeats_nothing(hub, ledger, place, instance):
+    events = stories(place, keys=60, updates=3)
+    ledger.answer_after = 0.02
+    async with hub.running(instance):
+        await hub.feed(*events)
+        await eventually(lambda: len(ledger.entries) > 40, "under load")
+    at_stop = len(ledger.entries)
+    async with hub.running(instance):
+        await hub.all_committed(place)
+
+    assert at_stop < len(events)
+    assert sent_order(events) == written_order(ledger)
+    assert len(events) == len(ledger.attempts)
+
+
+class Faulty(LedgerConnector):
+    """Breaks on purpose at one key, as a bug or an expired token would."""
+
+    breaks_at = ""
+    error: type[Exception] = ZeroDivisionError
+
+    async def send(self, event):
+        if event.key == self.breaks_at:
+            raise self.error("at the token")
+        return await super().send(event)
+
+
+async def test_a_broken_connector_stops_alone_and_commits_nothing(hub, ledger, place, instance):
+    broken, locked = f"{place}-b", f"{place}-c"
+    await hub.make(destinations=[broken, locked])
+    bug = type("Bug", (Faulty,), {"breaks_at": sos(broken).key})
+    auth = type("Auth", (Faulty,), {"breaks_at": sos(locked).key, "error": AuthFailed})
+    instances = [
+        instance,
+        hub.instance(broken, ledger.url, replace(CONNECTOR, build=bug)),
+        hub.instance(locked, ledger.url, replace(CONNECTOR, build=auth)),
+    ]
+    async with hub.running(*instances) as health:
+        await hub.feed(sos(broken), sos(locked), sos(place))
+        await eventually(lambda: Status.FATAL_ERROR is health.of(broken).status, "the bug shows")
+        await eventually(lambda: Status.PERMANENT_ERROR is health.of(locked).status, "the refused token shows")
+        await hub.all_committed(place)
+        await hub.feed(another(sos(place), 2))
+        await hub.all_committed(place)
+
+        assert State(Status.FATAL_ERROR, "ZeroDivisionError") == health.of(broken)
+        assert State(Status.PERMANENT_ERROR, "at the token") == health.of(locked)
+        assert {} == await hub.committed(broken)
+        assert {} == await hub.committed(locked)
+    async with hub.running(*(hub.instance(name, ledger.url) for name in (broken, locked))):
+        await hub.all_committed(broken)
+        await hub.all_committed(locked)
+
+    assert {sos(broken).id, sos(locked).id} < set(ledger.entries)
+
+
+class Registry(LocalSchemaIds):
+    """A registry that does not answer for a while."""
+
+    away = True
+
+    def schema_of(self, schema_id):
+        if self.away:
+            raise SchemaUnavailableError("no answer")
+        return super().schema_of(schema_id)
+
+
+async def test_records_wait_while_the_registry_does_not_answer(hub, ledger, place, instance):
+    registry = Registry()
+    async with hub.running(instance, codec=Codec(registry)):
+        await hub.feed(*stories(place, keys=5))
+        async with asyncio.timeout(20):
+            while not by_label("connector_lag_seconds", place, "connector", all_values=True):
+                await asyncio.sleep(0.05)
+
+        assert {} == await hub.committed(place)
+        registry.away = False
+        await hub.all_committed(place)
+
+    assert 5 == len(ledger.entries)
+    assert [] == await hub.read(dead_letter_topic(place))
+
+
+async def test_after_an_outage_each_device_has_its_newest_fix_only(hub, ledger, place, instance):
+    fixes = [fix(place, device, number) for number in range(5) for device in ("d1", "d2")]
+    late = fix(place, "d1", -7)
+    old = fix(place, "d3", 1, expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    locations = f"{place}.locations"
+    async with hub.running(instance):
+        passed = partial(by_label, "connector_passed_over_events_total", place, "reason")
+        async with ledger.down():
+            await hub.feed(*fixes, late, old, suffix=".locations")
+            await eventually(lambda: passed().get("superseded", 0) >= 7, "superseded", 10)
+        await hub.all_committed(locations)
+
+        assert passed()["expired"] == 1
+        assert passed()["superseded"] + by_label("connector_sent_events_total", place, "kind")["LOCATION"] == 11
+
+    newest = {entry["key"]: event_id for event_id, entry in ledger.entries.items()}
+    assert {"d1": fixes[8].id, "d2": fixes[9].id} == newest
+    assert [] == await hub.receipts(place)
+    assert [] == await hub.read(dead_letter_topic(locations))
+
+
+async def test_an_alert_ends_by_its_routes_expiry_only(hub, ledger, place, instance):
+    past = datetime.now(UTC) - timedelta(minutes=1)
+    own = sos(place, 1)
+    own = own.model_copy(update={
+        "header": own.header.model_copy(update={"expires_at": past}),
+        "alert": own.alert.model_copy(update={"header": own.alert.header.model_copy(update={"expires_at": past})}),
+    })  # fmt: skip
+    routed = sos(place, 2)
+    routed = routed.model_copy(update={"header": routed.header.model_copy(update={"expires_at": past})})
+    async with hub.running(instance):
+        await hub.feed(own, routed)
+        await hub.all_committed(place)
+
+    codes = {receipt.delivery_id: receipt.code for receipt in await hub.receipts(place)}
+    assert [own.id] == list(ledger.entries)
+    assert {own.id: None, routed.id: "expired"} == codes
