@@ -144,7 +144,7 @@ LENIENT: list[tuple[str, dict[str, Any], str, bool]] = [
     ("message id is a number", {"message_id": 17}, "", False),
     ("message id far too long", {"message_id": "m" * 500}, "message_id_shortened", False),
     ("message id with a line feed", {"message_id": "m\n1"}, "message_id_shortened", False),
-    ("everything null", {"kind": None, "action": None, "position": None, "text": None, "press_count": None}, "", False),
+    ("everything null", {"kind": None, "action": None, "position": None, "text": None}, "kind_missing", False),
 ]
 
 

@@ -95,7 +95,7 @@ class Config(ConnectorConfig):
         default=2.0, gt=0, le=5, description="How often the device file is looked at; a revoked device is out by then."
     )
     drain_seconds: float = Field(
-        default=5.0, ge=0, le=60, description="How long a stopping gateway waits for requests that Kafka is taking."
+        default=0.5, ge=0, le=60, description="How long a closing gateway waits for devices to take their last answer."
     )
 
     def refuse_plain_http(self) -> None:

@@ -23,6 +23,7 @@ from bondmate_connectors.platforms.device_http.problems import Kind, Refused
 from bondmate_connectors.platforms.device_http.register import Register
 from bondmate_connectors.platforms.device_http.server import Caller, Ingress
 
+_FAREWELL_SECONDS = 2.0  # how long a device may take to answer that its stream is closed
 _NOTHING_TO_SAY = 4096  # largest frame read from a device's stream: it has nothing to say there
 
 
@@ -80,7 +81,10 @@ class Downlink:
         """Push what is new until the device leaves, is revoked, or opens too many streams."""
         caller = self._ingress.caller(request)
         socket = web.WebSocketResponse(
-            heartbeat=self._config.heartbeat_seconds, max_msg_size=_NOTHING_TO_SAY, compress=False
+            heartbeat=self._config.heartbeat_seconds,
+            timeout=_FAREWELL_SECONDS,
+            max_msg_size=_NOTHING_TO_SAY,
+            compress=False,
         )
         if not socket.can_prepare(request).ok:
             raise Refused(Kind.bad_request, "This path takes WebSocket handshakes only.")

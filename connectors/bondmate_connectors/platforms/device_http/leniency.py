@@ -30,6 +30,8 @@ def read_alert(value: Any) -> tuple[AlertRequest, tuple[str, ...]]:
     flags = {"unknown_field"} if value.keys() - AlertRequest.model_fields.keys() else set()
     if "message_id" not in fields:
         raise field("message_id", "Field required")
+    if "kind" not in fields:
+        flags.add("kind_missing")  # OTHER then means "not said": an update must not take it for a change of kind
     while True:
         try:
             return AlertRequest.model_validate(fields), tuple(sorted(flags))
