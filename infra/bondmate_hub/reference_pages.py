@@ -80,8 +80,9 @@ def settings_page() -> str:
 def _topic_row(topic: Topic) -> str:
     record = f"[{topic.record}](schemas.md#{topic.record.lower()})" if topic.record else "-"
     personal = "yes" if topic.personal else "no"
+    doc = topic.doc.replace("<", "&lt;")
     return (f"| `{topic.name}` | {topic.key} | {record} | {_kept(topic.retention_ms)} | {topic.cleanup} | "
-            f"{topic.partitions} | {personal} | {topic.doc} |\n")  # fmt: skip
+            f"{topic.partitions} | {personal} | {doc} |\n")  # fmt: skip
 
 
 def _kept(retention_ms: int) -> str:

@@ -24,7 +24,7 @@ def test_it_is_valid_against_the_specification_s_own_schema(corpus: Path) -> Non
     validator = Draft7Validator(json.loads(path.read_text()))
 
     assert [] == [error.message for error in validator.iter_errors(FOUND)]
-    broken = FOUND | {"channels": {"x": {"adress": "typo"}}}
+    broken = FOUND | {"channels": {"x": {"place": "no such word"}}}
     assert list(validator.iter_errors(broken))
 
 

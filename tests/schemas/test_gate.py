@@ -184,11 +184,11 @@ def test_a_breach_of_the_house_rules_is_found(case: str, tmp_path: Path, monkeyp
     path.write_text(json.dumps({"name": "Broken", "namespace": "eu.bondmate", **node}))
     monkeypatch.setattr(gate, "AVRO_FOLDER", tmp_path)
 
-    whats = [finding.what for finding in gate.lint()]
+    faults = [finding.what for finding in gate.lint()]
 
-    assert 2 == len(whats)
-    assert "is used by no record" in whats
-    assert any(expected in what for what in whats)
+    assert 2 == len(faults)
+    assert "is used by no record" in faults
+    assert any(expected in what for what in faults)
 
 
 def write(folder: Path, name: str, version: int, schema: dict[str, Any]) -> None:
