@@ -1,0 +1,60 @@
+"""Connectors are found by entry point; a broken one fails alone."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import EntryPoint
+
+import pytest
+from bondmate_connectors.runtime.registry import GROUP, Broken, DuplicateConnectorError, load, names
+from bondmate_connectors.testing import sample
+
+GOOD = EntryPoint("sample", "bondmate_connectors.testing.sample:CONNECTOR", GROUP)
+
+
+def point(name, value):
+    return EntryPoint(name, value, GROUP)
+
+
+def test_names_are_listed_without_importing(tmp_path, monkeypatch):
+    (tmp_path / "never_imported.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert ("never_imported", "sample") == names([GOOD, point("never_imported", "never_imported:CONNECTOR")])
+    assert "never_imported" not in sys.modules
+
+
+def test_a_good_one_is_loaded_beside_a_broken_one(tmp_path, monkeypatch):
+    (tmp_path / "breaks_at_import.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(tmp_path)
+    points = [GOOD, point("breaks_at_import", "breaks_at_import:CONNECTOR")]
+    broken = load("breaks_at_import", points)
+
+    assert isinstance(broken, Broken)
+    assert ("import_failed", True) == (broken.code, "ZeroDivisionError" in broken.reason)
+    assert sample.CONNECTOR is load("sample", points)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [
+        ("absent", "", "not_found"),
+        ("sample", "bondmate_connectors.testing.sample:TOKEN", "no_spec"),
+        ("sample", "bondmate_connectors.testing.sample:no_such", "import_failed"),
+        ("other", "bondmate_connectors.testing.sample:CONNECTOR", "wrong_name"),
+    ],
+)
+def test_what_is_wrong_with_a_connector_is_said(name, value, code):
+    broken = load(name, [point(name, value)] if value else [])
+
+    assert isinstance(broken, Broken)
+    assert code == broken.code
+
+
+def test_two_of_one_name_are_an_error():
+    with pytest.raises(DuplicateConnectorError, match="sample"):
+        names([GOOD, GOOD])
+
+
+def test_the_hubs_own_connectors_are_installed():
+    assert {"device_http", "tak", "cap_webhook", "cap_pickup"} <= set(names())
