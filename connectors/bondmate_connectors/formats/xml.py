@@ -57,10 +57,12 @@ _DECLARATION: Final = re.compile(
 )
 _DECLARATION_LENGTH: Final = 200
 _FAMILY: Final = {"utf-16": ("utf-16-le", "utf-16-be"), "utf-32": ("utf-32-le", "utf-32-be")}
-_ASCII_MARKUP: Final = re.compile(
-    r"utf-8|ascii|iso8859-\d+|cp125\d|koi8-[ru]|gb2312|gbk|gb18030|big5|shift_jis|euc_(jp|kr)"
+_KNOWN: Final = re.compile(
+    r"utf-?8|us-ascii|ascii|iso-?8859-?\d{1,2}|latin-?1|(windows-|cp)125\d|koi8-[ru]|gb2312|gbk|gb18030|big5|shift_jis|"
+    r"euc-(jp|kr)|utf-?(16|32)(-?(le|be))?",
+    re.IGNORECASE,
 )
-"""Encodings whose markup is ASCII, as Python names them; of the others, UTF-7 and EBCDIC hide it from checks."""
+"""Names of encodings that senders use. Not of UTF-7 or EBCDIC, which hide markup, nor of codecs that are no encoding."""
 _XINCLUDE: Final = "http://www.w3.org/2001/XInclude"
 
 
@@ -145,6 +147,8 @@ def _sniff(data: bytes) -> tuple[str | None, bytes]:
 def _python_name(declared: str | None) -> str | None:
     if declared is None:
         return None
+    if not _KNOWN.fullmatch(declared):
+        raise XmlRefused(XML_ENCODING)
     try:
         return codecs.lookup(declared).name
     except LookupError:
@@ -154,7 +158,7 @@ def _python_name(declared: str | None) -> str | None:
 def _agreed(actual: str | None, declared: str | None) -> str:
     """Give the one encoding that bytes and declaration agree on."""
     if actual is None:
-        if declared is not None and not _ASCII_MARKUP.fullmatch(declared):
+        if declared is not None and declared.startswith(("utf-16", "utf-32")):
             raise XmlRefused(XML_ENCODING)
         return declared or "utf-8"
     if declared not in (None, actual) and actual not in _FAMILY.get(declared or "", ()):

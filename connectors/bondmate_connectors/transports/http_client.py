@@ -26,6 +26,7 @@ import aiohttp
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from bondmate_connectors.contract import TlsConfig
 from bondmate_connectors.errors import (
     AuthFailed,
     ConnectorError,
@@ -124,7 +125,7 @@ class HttpClient:
         timeout_seconds: float = 10.0,
         max_answer_bytes: int = 64 * 1024,
         connections: int = 32,
-        tls: Callable[[], ssl.SSLContext] | None = None,
+        tls: TlsConfig | None = None,
     ) -> None:
         self._policy = policy
         self._clock = clock
@@ -186,7 +187,12 @@ class HttpClient:
         with client_errors():
             check_literal(url, self._policy)
             async with self._session.request(
-                method, url, headers=CIMultiDict(headers), data=body, allow_redirects=False
+                method,
+                url,
+                headers=CIMultiDict(headers),
+                data=body,
+                allow_redirects=False,
+                server_hostname=self._tls.server_name if self._tls else None,
             ) as response:
                 return await self._read(response)
 
@@ -201,6 +207,6 @@ class HttpClient:
 
     def _context(self) -> ssl.SSLContext:
         try:
-            return self._tls() if self._tls else ssl.create_default_context()
+            return self._tls.client_context() if self._tls else ssl.create_default_context()
         except (OSError, ssl.SSLError) as error:
             raise Misconfigured("tls: a file is not readable, or not what it should be") from error

@@ -52,7 +52,7 @@ class Feed:
             self._context.clock,
             timeout_seconds=self._config.timeout_seconds,
             max_answer_bytes=self._max_bytes,
-            tls=self._config.tls.client_context if self._config.tls else None,
+            tls=self._config.tls,
         )
 
     async def open(self) -> None:

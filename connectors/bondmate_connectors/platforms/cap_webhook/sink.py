@@ -86,7 +86,7 @@ class CapSink:
             AddressPolicy(private_networks=config.allow_private_networks, loopback=config.is_on_loopback),
             self._context.clock,
             timeout_seconds=config.timeout_seconds,
-            tls=config.tls.client_context if config.tls else None,
+            tls=config.tls,
         )
 
     def _signed(self, message_id: str, body: bytes) -> dict[str, str]:
