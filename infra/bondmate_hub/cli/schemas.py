@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -30,7 +31,9 @@ def check(as_json: Json = False) -> None:
 
 
 @app.command()
-def release() -> None:
+def release(
+    anew: Annotated[bool, typer.Option("--anew", help="Before the first release only: write version 1 again.")] = False,
+) -> None:
     """Freeze every changed schema as its next released version.
 
     Example: hub schemas release
@@ -39,5 +42,18 @@ def release() -> None:
     from bondmate_schemas.gate import release as freeze
 
     for record in RECORDS:
-        if path := freeze(record):
+        if path := freeze(record, anew=anew):
             print(path)
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """List the records that stand on topics, and what each is.
+
+    Example: hub schemas list
+    """
+    from bondmate_schemas.codec import RECORDS, schema
+
+    for record in RECORDS:
+        doc = schema(record)["doc"]
+        show({"record": record, "doc": doc}, f"{record}: {doc}", as_json=as_json)
