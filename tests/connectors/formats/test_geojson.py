@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from bondmate_connectors.contract import Ignored, Reading, Refusal, Writing
 from bondmate_connectors.formats.geojson import FORMAT
+from bondmate_connectors.testing import FormatContract
 from bondmate_connectors.testing.strategies import deliveries
 from bondmate_schemas.enums import IncidentCategory, Mode
 from bondmate_schemas.models import Delivery, IncidentEvent
@@ -102,3 +104,18 @@ def test_what_rfc_7946_forbids_is_refused_by_code(document: str, code: str) -> N
 
     assert isinstance(reading, Refusal)
     assert code == reading.code
+
+
+class TestGeoJsonFormat(FormatContract):
+    format = FORMAT
+    golden = Path(__file__).parent / "golden_geojson"
+
+    def schema_errors(self, message: bytes) -> Sequence[str]:
+        """RFC 7946 has no schema; section 3.2 says what a Feature is."""
+        feature = json.loads(message)
+        wrong = [name for name in ("type", "geometry", "properties", "id") if name not in feature]
+        geometry = feature.get("geometry")
+        if geometry and geometry["type"] == "Point":
+            longitude, latitude, *_ = geometry["coordinates"]
+            wrong += [] if -180 <= longitude <= 180 and -90 <= latitude <= 90 else ["coordinates"]
+        return wrong

@@ -33,6 +33,8 @@ class Draft:
     message_id: str
     qos: str | None = None
     position: Position | None = None
+    drawn: bool = False
+    """Whether `position` is only where to draw an area, not a position somebody told."""
     detail: etree._Element = field(default_factory=lambda: etree.Element("detail"))
 
     def add(self, tag: str, text: str | None = None, /, **attributes: str | None) -> etree._Element:
@@ -45,11 +47,12 @@ class Draft:
         There is nothing after `</event>`: TAK Server refuses a stray newline there.
         """
         self.add("_flow-tags_", **{types.FLOW_TAG: format_time(now)})
-        fixed = format_time(self.position.fixed_at) if self.position else None
+        fixed = format_time(self.position.fixed_at) if self.position and not self.drawn else None
+        ids = {"message": self.message_id, "event": self.header.event_id, "incident": self.header.incident_id, **own}
+        escaped = {name: types.escape_id(value) for name, value in ids.items() if value is not None}
         self.add(
-            types.EXTENSION, message=self.message_id, event=self.header.event_id,
-            incident=self.header.incident_id, mode=self.header.mode.value,
-            occurred=format_time(self.header.occurred_at), fixed=fixed, **own,
+            types.EXTENSION, mode=self.header.mode.value, occurred=format_time(self.header.occurred_at), fixed=fixed,
+            **escaped,
         )  # fmt: skip
         event = etree.Element("event")
         _set(
@@ -67,14 +70,19 @@ def add(parent: etree._Element, tag: str, text: str | None = None, /, **attribut
     child = etree.SubElement(parent, tag)
     _set(child, **attributes)
     if text:
-        child.text = legal_text(text)
+        child.text = _legal(text)
     return child
 
 
 def _set(element: etree._Element, /, **attributes: str | None) -> None:
     for name, value in attributes.items():
         if value is not None:
-            element.set(name, legal_text(value))
+            element.set(name, _legal(value))
+
+
+def _legal(text: str) -> str:
+    # What is printable is legal, and asking is much cheaper; hundreds of positions a second come by here.
+    return text if text.isprintable() else legal_text(text)
 
 
 def _point(event: etree._Element, position: Position | None) -> None:

@@ -11,7 +11,7 @@ from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import EventHeader, ExternalRef, Position
 
 from bondmate_connectors.formats.cot.event import CotEvent, number, parse_time
-from bondmate_connectors.formats.cot.types import mode_of
+from bondmate_connectors.formats.cot.types import mode_of, unescape_id
 
 SYSTEM = "cot"
 """Name of this format in `source` and `external_refs`."""
@@ -27,7 +27,7 @@ _METHODS = {"m-g": "gps", "m-g-n": "gps", "m-g-d": "gps", "m-r": "radio", "m-s":
 def own_values(event: CotEvent) -> dict[str, str]:
     """Give what the hub's own element says; empty when a stranger wrote the event."""
     own = event.extension
-    return {str(key): str(value) for key, value in own.attrib.items()} if own is not None else {}
+    return {str(key): unescape_id(str(value)) for key, value in own.attrib.items()} if own is not None else {}
 
 
 def named(kind: type[E], name: str | None) -> E | None:
@@ -61,9 +61,10 @@ def header(
 
 
 def position(event: CotEvent, received_at: datetime) -> Position | None:
-    """Give the position, None when there is none or it is not on Earth."""
+    """Give the position, None when there is none, or the hub only drew an area there."""
     point, own = event.point, own_values(event)
-    if point is None or (point.is_nowhere and "fixed" not in own):
+    told = "fixed" in own if own else point is not None and not point.is_nowhere
+    if point is None or not told:
         return None
     speed, course = number(event.attribute("track", "speed")), number(event.attribute("track", "course"))
     return Position(

@@ -158,12 +158,14 @@ def chat(line: _Line, message_id: str, now: datetime, lifetimes: Lifetimes) -> b
     """Write a GeoChat line to all chat rooms; the same `message_id` makes the same event."""
     occurred = line.header.occurred_at
     callsign = callsign_of(line.header, line.sender)
+    message = types.escape_id(message_id)
     draft = Draft(
-        uid=f"GeoChat.{line.sender_uid}.{types.ALL_CHAT}.{message_id}", type=types.CHAT, time=occurred, start=occurred,
-        stale=later(now, lifetimes.other), how=_HUMAN, header=line.header, message_id=message_id, qos=line.qos,
+        uid=f"GeoChat.{line.sender_uid}.{types.ALL_CHAT}.{message}", type=types.CHAT, time=occurred,
+        start=occurred, stale=later(now, lifetimes.other), how=_HUMAN, header=line.header, message_id=message_id,
+        qos=line.qos,
     )  # fmt: skip
     room = draft.add(
-        "__chat", parent="RootContactGroup", groupOwner="false", messageId=message_id, chatroom=types.ALL_CHAT,
+        "__chat", parent="RootContactGroup", groupOwner="false", messageId=message, chatroom=types.ALL_CHAT,
         id=types.ALL_CHAT, senderCallsign=callsign,
     )  # fmt: skip
     add(room, "chatgrp", uid0=line.sender_uid, uid1=types.ALL_CHAT, id=types.ALL_CHAT)
@@ -196,6 +198,7 @@ def incident(event: IncidentEvent, delivery: Delivery, now: datetime, lifetimes:
         uid=f"{uid}-delete" if ended else uid, type=types.DELETE if ended else spot, time=now,
         start=event.header.occurred_at, stale=event.header.expires_at or later(now, lifetimes.other), how=_HUMAN,
         header=event.header, message_id=delivery.id, qos=types.QOS.get(event.priority), position=where,
+        drawn=event.position is None,
     )  # fmt: skip
     if ended:
         # Clients find what to delete by the link, and drop a message that is stale when it comes.

@@ -14,6 +14,8 @@ hub knows. Which kind it was stands in the remarks and in the hub's own `bondmat
 
 from __future__ import annotations
 
+import re
+import sys
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -111,6 +113,20 @@ def mode_prefix(mode: Mode) -> str:
     return "" if mode is Mode.ACTUAL else f"{mode.value} "
 
 
+_ESCAPED: Final = re.compile("%|[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ESCAPE: Final = re.compile(r"%([0-9a-f]{1,6});")
+
+
+def escape_id(text: str) -> str:
+    """Write an id so that XML can carry it and no two become one: `%<code point, hex>;` for `%` and what is not XML."""
+    return _ESCAPED.sub(lambda found: f"%{ord(found[0]):x};", text)
+
+
+def unescape_id(text: str) -> str:
+    """Give back what `escape_id` was given."""
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)) if int(found[1], 16) <= sys.maxunicode else found[0], text)
+
+
 class Ours(StrEnum):
     """What a uid that the hub gave stands for."""
 
@@ -130,22 +146,22 @@ class OurUid:
 
 def alert_uid(event_id: str) -> str:
     """Give the uid of an alert: its own, not the device's, so that an answer leads back to it without state."""
-    return f"{UID_PREFIX}{event_id}{ALERT_SUFFIX}"
+    return f"{UID_PREFIX}{escape_id(event_id)}{ALERT_SUFFIX}"
 
 
 def incident_uid(event_id: str) -> str:
     """Give the uid of an incident's marker."""
-    return f"{UID_PREFIX}{event_id}"
+    return f"{UID_PREFIX}{escape_id(event_id)}"
 
 
 def incident_chat_uid(event_id: str) -> str:
     """Give the uid an incident speaks as in chat; a device's uid must not be mistaken for it."""
-    return f"{UID_PREFIX}{event_id}{INCIDENT_SUFFIX}"
+    return f"{UID_PREFIX}{escape_id(event_id)}{INCIDENT_SUFFIX}"
 
 
 def device_uid(device_id: str) -> str:
     """Give the uid of a device; `device_id` is the id as disclosed to this destination."""
-    return f"{UID_PREFIX}{device_id}"
+    return f"{UID_PREFIX}{escape_id(device_id)}"
 
 
 def parse_uid(uid: str | None) -> OurUid | None:
@@ -157,5 +173,5 @@ def parse_uid(uid: str | None) -> OurUid | None:
     rest = uid[len(UID_PREFIX) :]
     for suffix, what in ((ALERT_SUFFIX, Ours.ALERT), (INCIDENT_SUFFIX, Ours.INCIDENT)):
         if rest.endswith(suffix) and rest != suffix:
-            return OurUid(what, rest[: -len(suffix)])
-    return OurUid(Ours.DEVICE, rest) if rest else None
+            return OurUid(what, unescape_id(rest[: -len(suffix)]))
+    return OurUid(Ours.DEVICE, unescape_id(rest)) if rest else None

@@ -21,7 +21,7 @@ from bondmate_connectors.platforms.tak.config import TakConfig
 from bondmate_connectors.platforms.tak.session import Session
 from bondmate_connectors.transports.tcp import TcpStream
 
-_MAX_WAITING: Final = 1000
+_MAX_WAITING: Final = 10_000
 """Answers kept until the hub takes them; when there are more, nothing is read from the server for a while."""
 
 
@@ -51,15 +51,24 @@ class Tak:
             if self._session is not None and self._session.lost is None:
                 return
             await self._end_session()
-            self._session = await self._open()
+            self._session = session = await self._open()
+            try:
+                # From here on `receive` works too: answers may come before the answer to the ping.
+                await session.deliver(b"")
+            except BaseException:
+                await self._end_session()
+                raise
 
     async def check(self) -> None:
         """Connect, handshake, ping, on a connection of its own; nothing is created."""
         try:
             session = await self._open()
+            try:
+                await session.deliver(b"")
+            finally:
+                await session.close()
         except NotConnected as error:
             raise Transient("the server is not reachable or does not answer") from error
-        await session.close()
 
     async def close(self) -> None:
         """End the connection. Answers not yet taken stay until `receive` asks for them again."""
@@ -94,16 +103,10 @@ class Tak:
 
     async def _open(self) -> Session:
         stream = await TcpStream.connect(self._config.address(), self._config.connect_timeout_seconds)
-        session = Session(
+        return Session(
             stream, clock=self._clock, take=self._take, on_lost=self._stirred.set,
             pong_timeout_seconds=self._config.pong_timeout_seconds,
         )  # fmt: skip
-        try:
-            await session.deliver(b"")
-        except BaseException:
-            await session.close()
-            raise
-        return session
 
     async def _end_session(self) -> None:
         session, self._session = self._session, None

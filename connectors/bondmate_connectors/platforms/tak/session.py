@@ -19,7 +19,9 @@ from bondmate_connectors.formats.cot.probe import ping
 from bondmate_connectors.formats.cot.stream import Frame, Framer
 from bondmate_connectors.transports.tcp import TcpStream
 
-_PING_GAP_SECONDS: Final = 0.005
+_PING_GAP_SECONDS: Final = 0.02
+_BLOCKED_SECONDS: Final = 0.01
+"""From here on a hand-over counts as one that made the server wait."""
 _PONG: Final = re.compile(rb"""<event\s[^<>]*\btype\s*=\s*["']t-x-c-t-r["']""")
 
 
@@ -49,6 +51,8 @@ class Session:
         self._timer: asyncio.TimerHandle | None = None
         self._pinged_at = float("-inf")
         self._loop = asyncio.get_running_loop()
+        self._handing_over = False
+        self._resumed_at = float("-inf")
         self.lost: BaseException | None = None
         self._reading = self._loop.create_task(self._read())
         self._reading.add_done_callback(self._read_ended)
@@ -87,7 +91,14 @@ class Session:
         self._asked, self._waiting = self._waiting, []
         self._pinged_at = self._loop.time()
         self._stream.write(ping(self._clock()))
-        self._timer = self._loop.call_later(self._pong_timeout, self._lose, NotConnected("a ping was not answered"))
+        self._timer = self._loop.call_later(self._pong_timeout, self._overdue)
+
+    def _overdue(self) -> None:
+        """Give the connection up, unless it is we who do not read: then the answer may be waiting there."""
+        if self._handing_over or self._loop.time() - self._resumed_at < self._pong_timeout:
+            self._timer = self._loop.call_later(self._pong_timeout, self._overdue)
+        else:
+            self._lose(NotConnected("a ping was not answered"))
 
     def _pong(self) -> None:
         if not self._asked:
@@ -113,7 +124,15 @@ class Session:
                 if _PONG.search(frame.message):
                     self._pong()
                 else:
-                    await self._take(frame)
+                    await self._hand_over(frame)
+
+    async def _hand_over(self, frame: Frame) -> None:
+        began = self._loop.time()
+        self._handing_over = True
+        await self._take(frame)
+        self._handing_over = False
+        if self._loop.time() - began > _BLOCKED_SECONDS:
+            self._resumed_at = self._loop.time()
 
     def _read_ended(self, reading: asyncio.Task[None]) -> None:
         """Pass on why reading ended, a bug too: nobody may wait for an answer that nobody reads."""
