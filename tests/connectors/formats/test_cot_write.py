@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 from bondmate_connectors.contract import Reading, Refusal, Writing
+from bondmate_connectors.formats.cap import FORMAT as CAP
 from bondmate_connectors.formats.cot import FORMAT
 from bondmate_connectors.formats.cot.write import NOT_EXPRESSIBLE
 from bondmate_connectors.testing.strategies import deliveries
@@ -295,6 +297,21 @@ def test_an_incident_without_geometry_is_a_chat_line_of_its_own_uid() -> None:
 
     assert ("b-t-f", "bondmate-e-1-incident") == (root.get("type"), root.find("detail/link").get("uid"))
     assert root.findtext("detail/remarks").startswith("Burglary <& co>")
+
+
+def test_what_is_written_of_every_recorded_cap_alert_is_valid_and_a_marker_where_it_has_geometry(corpus: Path) -> None:
+    xsd, seen = schema(corpus / XSD), Counter[str]()
+    for path in sorted(path for path in (corpus / "cap/alerts").rglob("*") if path.is_file()):
+        reading = CAP.read(path.read_bytes(), NOW)
+        for found in reading.events if isinstance(reading, Reading) else ():
+            assert isinstance(found, IncidentEvent)
+            root = written(deliver(found))
+            drawn = found.position is not None or any(area.polygons or area.circles for area in found.areas)
+
+            assert xsd.validate(root), (path, xsd.error_log)
+            assert root.get("type") in ({"a-u-G", "t-x-d-d"} if drawn else {"b-t-f"}), path
+            seen[root.get("type")] += 1
+    assert {"a-u-G", "b-t-f"} <= set(seen)
 
 
 @pytest.mark.parametrize("marking", sorted(NOT_EXPRESSIBLE))

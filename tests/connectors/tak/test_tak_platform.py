@@ -20,8 +20,16 @@ from bondmate_connectors.platforms.tak import CONNECTOR
 from bondmate_connectors.platforms.tak.connector import Tak
 from bondmate_connectors.testing import another, context, eventually, sos, update_of
 from bondmate_hub.demo.taky import TakyServer
-from bondmate_schemas.enums import AlertAction, DeliveryKind, DeliveryReason, Level, MessageDirection, Mode
-from bondmate_schemas.models import Delivery, DeliveryReceipt, DeviceLocation, DeviceMessage, Position
+from bondmate_schemas.enums import (
+    AlertAction,
+    DeliveryKind,
+    DeliveryReason,
+    IncidentAction,
+    Level,
+    MessageDirection,
+    Mode,
+)
+from bondmate_schemas.models import Delivery, DeliveryReceipt, DeviceLocation, DeviceMessage, IncidentEvent, Position
 from pydantic import ValidationError
 
 PONG = (
@@ -100,6 +108,26 @@ async def test_a_cancel_ends_the_emergency_and_a_refresh_says_nothing_in_chat(ta
     assert 3 == len(operator.of_type("b-a-o-tbl"))
     assert 2 == len(operator.of_type("b-t-f"))
     assert {end.get("uid")} == {each.get("uid") for each in operator.of_type("b-a-o-tbl")}
+
+
+async def test_the_end_of_an_incident_deletes_its_marker_also_when_told_without_geometry(
+    taky: TakyServer, operator: Any
+) -> None:
+    head, place = sos("tak").header, Position(latitude=52.5, longitude=13.4, fixed_at=sos("tak").header.occurred_at)
+    opened = IncidentEvent(header=head, action=IncidentAction.OPENED, title="Fire", position=place)
+    ended = IncidentEvent(header=head, action=IncidentAction.CANCELLED, title="Fire")
+    async with connected(connector(taky)) as tak:
+        for number, told in enumerate((opened, ended)):
+            header = head.model_copy(update={"message_id": f"i-{number}"})
+            await tak.send(
+                Delivery(header=header, destination="tak", kind=DeliveryKind.INCIDENT, route="r", incident=told)
+            )
+        (end,) = await operator.seen("t-x-d-d")
+
+    (marker,) = operator.of_type("a-u-G")
+    (line,) = operator.of_type("b-t-f")
+    assert marker.get("uid") == end.find("detail/link").get("uid")
+    assert "Cancelled" in line.findtext("detail/remarks")
 
 
 async def test_an_answer_with_a_decline_word_declines(taky: TakyServer, operator: Any) -> None:

@@ -178,36 +178,62 @@ def chat(line: _Line, message_id: str, now: datetime, lifetimes: Lifetimes) -> b
 
 def incident(event: IncidentEvent, delivery: Delivery, now: datetime, lifetimes: Lifetimes) -> bytes:
     """Write a marker, the deletion of one, or (without any geometry) a GeoChat line."""
-    ended = delivery.reason is DeliveryReason.CANCEL or event.action in _ENDED
-    own = {
+    if point_of(event) is None:
+        line = _Line(
+            sender_uid=types.incident_chat_uid(event.header.event_id), sender=None,
+            text=incident_text(event, ended=is_end(delivery)), header=event.header, own=_own_incident(event),
+            qos=types.QOS.get(event.priority),
+        )  # fmt: skip
+        return chat(line, delivery.id, now, lifetimes)
+    if is_end(delivery):
+        return deletion(event, delivery, now, lifetimes)
+    draft = _marker(event, delivery, now)
+    draft.stale = event.header.expires_at or later(now, lifetimes.other)
+    _describe(draft, event, ended=False)
+    return draft.finish(now, **_own_incident(event))
+
+
+def is_end(delivery: Delivery) -> bool:
+    """Whether the incident is over, for this destination at least."""
+    ended = delivery.incident is not None and delivery.incident.action in _ENDED
+    return ended or delivery.reason is DeliveryReason.CANCEL
+
+
+def deletion(event: IncidentEvent, delivery: Delivery, now: datetime, lifetimes: Lifetimes) -> bytes:
+    """Write the deletion of the incident's marker; harmless where there is none.
+
+    Clients find what to delete by the link, and drop a message that is stale when it comes.
+    """
+    draft = _marker(event, delivery, now)
+    draft.add("link", uid=draft.uid, type=draft.type, relation="p-p")
+    draft.add("__forcedelete")
+    draft.uid, draft.type, draft.stale = f"{draft.uid}-delete", types.DELETE, later(now, lifetimes.other)
+    _describe(draft, event, ended=True)
+    return draft.finish(now, **_own_incident(event))
+
+
+def _marker(event: IncidentEvent, delivery: Delivery, now: datetime) -> Draft:
+    return Draft(
+        uid=types.incident_uid(event.header.event_id),
+        type=types.SPOT if event.category is IncidentCategory.MARKER else types.MARKER,
+        time=now, start=event.header.occurred_at, stale=now, how=_HUMAN, header=event.header,
+        message_id=delivery.id, qos=types.QOS.get(event.priority), position=point_of(event),
+        drawn=event.position is None,
+    )  # fmt: skip
+
+
+def _describe(draft: Draft, event: IncidentEvent, *, ended: bool) -> None:
+    draft.add("contact", callsign=callsign_of(event.header, event.title or event.callsign))
+    draft.add("remarks", incident_text(event, ended=ended), time=format_time(event.header.occurred_at))
+
+
+def _own_incident(event: IncidentEvent) -> dict[str, str | None]:
+    return {
         "category": event.category.value,
         "action": event.action.value,
         "priority": event.priority.value,
         "device": event.device_id,
     }
-    where = point_of(event)
-    if where is None:
-        line = _Line(
-            sender_uid=types.incident_chat_uid(event.header.event_id), sender=None,
-            text=incident_text(event, ended=ended), header=event.header, own=own, qos=types.QOS.get(event.priority),
-        )  # fmt: skip
-        return chat(line, delivery.id, now, lifetimes)
-    uid = types.incident_uid(event.header.event_id)
-    spot = types.SPOT if event.category is IncidentCategory.MARKER else types.MARKER
-    draft = Draft(
-        uid=f"{uid}-delete" if ended else uid, type=types.DELETE if ended else spot, time=now,
-        start=event.header.occurred_at, stale=event.header.expires_at or later(now, lifetimes.other), how=_HUMAN,
-        header=event.header, message_id=delivery.id, qos=types.QOS.get(event.priority), position=where,
-        drawn=event.position is None,
-    )  # fmt: skip
-    if ended:
-        # Clients find what to delete by the link, and drop a message that is stale when it comes.
-        draft.stale = later(now, lifetimes.other)
-        draft.add("link", uid=uid, type=spot, relation="p-p")
-        draft.add("__forcedelete")
-    draft.add("contact", callsign=callsign_of(event.header, event.title or event.callsign))
-    draft.add("remarks", incident_text(event, ended=ended), time=format_time(event.header.occurred_at))
-    return draft.finish(now, **own)
 
 
 def incident_text(event: IncidentEvent, *, ended: bool) -> str:

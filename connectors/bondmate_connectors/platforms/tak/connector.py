@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -12,7 +13,8 @@ from bondmate_schemas.models import Delivery, Record
 
 from bondmate_connectors.contract import Context, Incoming, Receipt, Refusal, Unreadable
 from bondmate_connectors.errors import ConnectorError, NotConnected, Rejected, Transient
-from bondmate_connectors.formats.cot.kinds_out import alert_chat, is_cancel
+from bondmate_connectors.formats.cot.geometry import point_of
+from bondmate_connectors.formats.cot.kinds_out import Lifetimes, alert_chat, deletion, is_cancel, is_end
 from bondmate_connectors.formats.cot.stream import Frame
 from bondmate_connectors.formats.cot.types import alert_uid, device_uid, incident_uid
 from bondmate_connectors.formats.cot.write import compose
@@ -129,9 +131,16 @@ class Tak:
         document = compose(event, now, self._config.lifetimes)
         if isinstance(document, Refusal):
             raise Rejected(document.code, document.path)
-        if event.alert is None or event.reason is DeliveryReason.REFRESH or is_cancel(event):
-            return document
-        return document + alert_chat(event.alert, event, now, self._config.lifetimes)
+        return document + _companion(event, now, self._config.lifetimes)
+
+
+def _companion(event: Delivery, now: datetime, lifetimes: Lifetimes) -> bytes:
+    """Give what goes with an event: an alert's chat line; a marker's deletion when its end has no geometry."""
+    if event.alert is not None and event.reason is not DeliveryReason.REFRESH and not is_cancel(event):
+        return alert_chat(event.alert, event, now, lifetimes)
+    if event.incident is not None and is_end(event) and point_of(event.incident) is None:
+        return deletion(event.incident, event, now, lifetimes)
+    return b""
 
 
 def _uid_of(event: Delivery) -> str:
