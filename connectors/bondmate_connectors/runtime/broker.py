@@ -27,19 +27,21 @@ class BrokerWatch:
         self._kafka = kafka
         self._report = report
         self._down = False
+        self._told: set[str] = set()
         self._loop = asyncio.get_running_loop()
         self._probing: asyncio.Task[None] | None = None
 
     async def wait_for(self, topics: Iterable[str]) -> None:
-        """Return when the broker answers and has all `topics`; says once what it waits for."""
+        """Return when the broker answers and has all `topics`; says once what is waited for, however many wait."""
         admin = AdminClient({"bootstrap.servers": self._kafka.bootstrap, **self._kafka.extra, **QUIET})
-        wanted, told = set(topics), ""
+        wanted = set(topics)
         while missing := await asyncio.to_thread(_missing, admin, wanted):
-            if missing != told:
-                told = missing
+            if missing not in self._told:
+                self._told.add(missing)
                 _log.warning("waiting", what=missing, bootstrap=self._kafka.bootstrap)
             await asyncio.sleep(_ASK_AGAIN_SECONDS)
-        if told:
+        if self._told:
+            self._told.clear()
             _log.info("waiting is over", bootstrap=self._kafka.bootstrap)
 
     def on_error(self, error: KafkaError) -> None:

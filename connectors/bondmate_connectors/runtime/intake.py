@@ -43,6 +43,8 @@ class Slot:
     """Being sent or confirmed now; the loop's."""
     started: int = -1
     """Highest offset of which sending has begun; the loop's."""
+    first: int | None = None
+    """The first offset taken; the thread's."""
     position: int = 0
     """The next offset expected; the thread's."""
     handed: int = 0
@@ -110,18 +112,22 @@ class Intake:
         self._stopping = threading.Event()
         self._next_commit = 0.0
         self._next_stuck = 0.0
-        self._denied: KafkaError | None = None
+        self._current_at = 0.0
 
-    def start(self) -> asyncio.Future[None]:
-        """Start the thread and give the future of its end."""
+    def start(self) -> None:
+        """Start the thread; `ended` is the future of its end."""
         self._loop = asyncio.get_running_loop()
+        self._current_at = time.monotonic()
         self.ended = in_thread(f"intake {self._topic}", self._run)
-        return self.ended
 
     async def stop(self) -> None:
         """Commit what has settled and close, within a bound; harmless when it has ended."""
         self._stopping.set()
         await asyncio.wait([self.ended], timeout=self._settings.close_seconds)
+
+    def is_current(self) -> bool:
+        """Whether the thread has lately gone round: if not, this process was frozen and may have a successor."""
+        return time.monotonic() - self._current_at < self._settings.lease_seconds
 
     # All below runs in the thread.
 
@@ -135,6 +141,7 @@ class Intake:
                 self._unstick()
                 self._balance()
                 self._commit_when_due()
+                self._stay_current()
             self._commit_and_wait(self._slots.values())
         finally:
             self._stopping.set()
@@ -163,6 +170,8 @@ class Intake:
         offset = _offset(message)
         if offset < slot.position:
             slot = self._rewind(slot)
+        if slot.first is None:
+            slot.first = offset
         slot.position = offset + 1
         return self._decode_in_order(slot, message)
 
@@ -216,6 +225,24 @@ class Intake:
             elif slot.paused and held <= bound // 2 and not slot.stuck:
                 self._consumer.resume([slot.place])
                 slot.paused = False
+
+    def _stay_current(self) -> None:
+        """Note the turn; after a long pause only when a commit shows that the group still counts us in."""
+        if self.is_current() or self._belongs():
+            self._current_at = time.monotonic()
+
+    def _belongs(self) -> bool:
+        places = [
+            TopicPartition(slot.topic, slot.partition, slot.tracker.committable or slot.first)
+            for slot in self._slots.values()
+            if slot.first is not None
+        ]
+        try:
+            return not places or self._consumer.commit(offsets=places, asynchronous=False) is not None
+        except KafkaException as error:
+            if error.args[0].fatal():
+                raise
+            return False
 
     def _commit_when_due(self) -> None:
         now = time.monotonic()

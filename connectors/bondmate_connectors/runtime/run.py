@@ -195,9 +195,9 @@ class _Runner:
         config = self._hub.kafka.consumer(f"bondmate-{place}", f"{self._hub.role_id}-{place}")
         intake = Intake(topic, {**config, **QUIET, "error_cb": self._hub.watch.on_error}, self._decode, runner,
                         self._hub.settings)  # fmt: skip
-        ended = intake.start()
+        intake.start()
         try:
-            await runner.run(ended, stop)
+            await runner.run(intake, stop)
         finally:
             await intake.stop()
 

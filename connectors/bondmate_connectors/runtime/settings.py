@@ -23,6 +23,9 @@ class RunnerSettings:
     """Longest wait of a poll; what the poll thread is told takes effect within it."""
     commit_seconds: float = 0.2
     """Shortest time between two commits of one consumer."""
+    lease_seconds: float = 5.0
+    """Longest pause of the process after which nothing is sent before the group has confirmed that we still belong to
+    it; below the session timeout."""
     connect_seconds: float = 30.0
     """Bound of a connector's `connect`, beyond its own."""
     send_seconds: float = 60.0

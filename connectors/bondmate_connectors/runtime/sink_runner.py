@@ -23,7 +23,7 @@ from bondmate_connectors.errors import NotConnected, Rejected, Transient
 from bondmate_connectors.runtime.backlog import Backlog
 from bondmate_connectors.runtime.dead_letters import Grave, Origin, dead_letter
 from bondmate_connectors.runtime.envelopes import TRACEPARENT, Envelopes
-from bondmate_connectors.runtime.intake import Slot, Taken
+from bondmate_connectors.runtime.intake import Intake, Slot, Taken
 from bondmate_connectors.runtime.lanes import Lane, Lanes
 from bondmate_connectors.runtime.link import Link
 from bondmate_connectors.runtime.outbox import Outbox, Outgoing
@@ -76,7 +76,7 @@ class SinkRunner:
         self._draining = False
         self._ended = False
 
-    async def run(self, intake_ended: asyncio.Future[None], stop: asyncio.Event) -> None:
+    async def run(self, intake: Intake, stop: asyncio.Event) -> None:
         """Work until `stop`, then drain; an error of the connector or of the consumer ends it at once.
 
         Raises:
@@ -84,8 +84,8 @@ class SinkRunner:
         """
         try:
             async with asyncio.TaskGroup() as self._group:
-                self._helpers = [self._group.create_task(self._work()) for _ in range(self._tools.spec.max_in_flight)]
-                self._helpers.append(self._group.create_task(_ended(intake_ended)))
+                workers = [self._work(intake) for _ in range(self._tools.spec.max_in_flight)]
+                self._helpers = [self._group.create_task(work) for work in (*workers, _ended(intake))]
                 await stop.wait()
                 await self._drain()
         finally:
@@ -128,12 +128,14 @@ class SinkRunner:
 
     # Sending.
 
-    async def _work(self) -> None:
+    async def _work(self, intake: Intake) -> None:
         while True:
             await self._tools.link.up()
             lane = await self._lanes.take()
             if not self._tools.link.is_up:
                 self._lanes.again(lane)
+            elif not intake.is_current():
+                self._lanes.park(lane, self._tools.settings.poll_seconds, may_wake=False)
             elif self._breaker.is_open:
                 await self._attempt_as_probe(lane)
             else:
@@ -352,9 +354,9 @@ class SinkRunner:
         return not self._busy and (stalled or not any(self._lanes.waiting()))
 
 
-async def _ended(intake: asyncio.Future[None]) -> None:
+async def _ended(intake: Intake) -> None:
     """Raise what ended the intake; it does not end by itself."""
-    await asyncio.shield(intake)
+    await asyncio.shield(intake.ended)
 
 
 def _newer(last: Taken, before: Taken) -> bool:
