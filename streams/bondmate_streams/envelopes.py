@@ -5,7 +5,7 @@ Source: CloudEvents 1.0, Kafka protocol binding, 3.2 (binary content mode); W3C 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -53,9 +53,10 @@ def utc_now() -> datetime:
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
-def headers_of(found: Iterable[tuple[str, bytes | None]] | None) -> Headers:
+def headers_of(found: Iterable[tuple[str, str | bytes | None]] | Mapping[str, str | bytes | None] | None) -> Headers:
     """Give headers as a client has them in the one form used here."""
-    return tuple((name, value) for name, value in found or ())
+    pairs = found.items() if isinstance(found, Mapping) else found or ()
+    return tuple((name, value.encode() if isinstance(value, str) else value) for name, value in pairs)
 
 
 class Envelopes:
@@ -74,13 +75,14 @@ class Envelopes:
 
 
 def _headers(record: Record, cause: Headers) -> Headers:
-    trace = continued(next((value for name, value in cause if name == _TRACE), None))
+    trace = next((value for name, value in cause if name == _TRACE), None)
     found: list[tuple[str, bytes | None]] = [
         ("ce_specversion", b"1.0"),
         ("ce_type", f"{NAMESPACE}.{type(record).__name__}".encode()),
         ("content-type", b"application/avro"),
-        (_TRACE, str(trace).encode()),
     ]
+    if trace:
+        found.append((_TRACE, str(continued(trace)).encode()))
     header = getattr(record, "header", None)
     if header is not None:
         found += [

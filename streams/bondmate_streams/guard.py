@@ -82,6 +82,25 @@ class Guard:
         AGENT_EVENTS.labels(self.stage, outcome).inc()
         AGENT_SECONDS.labels(self.stage).observe(time.monotonic() - started)
 
+    def judged(self, arrived: Arrived, body: Callable[[Arrived], str]) -> tuple[str, Outgoing | None]:
+        """Run `body` on one record of a batch: its outcome, and the dead letter where it failed.
+
+        For the location lane, which settles a batch at once: the caller writes the dead letter before it commits.
+
+        Raises:
+            SchemaUnavailableError: a schema is not known now; wait and call again.
+        """
+        try:
+            return body(arrived), None
+        except SchemaUnavailableError:
+            raise
+        except (CodecError, BadEventError) as error:
+            code = error.code
+        except Exception as error:  # noqa: BLE001  # the guard of the lane
+            self._log_bug(arrived, error)
+            code = "lane_failed"
+        return "dead_lettered", dead_letter(self.stage, arrived, stage=self.stage, code=code, now=utc_now())
+
     async def _tried(self, arrived: Arrived, body: Callable[[Arrived], Awaitable[str]]) -> str:
         waits = Waits(self.stage)
         while True:

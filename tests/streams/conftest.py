@@ -125,6 +125,11 @@ def make() -> Make:
 
 
 @pytest.fixture(scope="session")
+def routes_text() -> str:
+    return ROUTES
+
+
+@pytest.fixture(scope="session")
 def routes() -> Routes:
     return parse_routes(ROUTES)
 
@@ -254,7 +259,11 @@ def kafka(tmp_path_factory: pytest.TempPathFactory, routes: Routes) -> Iterator[
     """Run a broker for this module, with all topics."""
     with EmbeddedBroker(EmbeddedConfig(tmp_path_factory.mktemp("broker"))) as broker:
         config = KafkaConfig(broker.bootstrap, "http://127.0.0.1:9", {"log_level": 0})
-        apply(AdminClient({"bootstrap.servers": broker.bootstrap}), catalogue.topics(routes.destinations), limits=broker.limits)
+        apply(
+            AdminClient({"bootstrap.servers": broker.bootstrap}),
+            catalogue.topics(routes.destinations),
+            limits=broker.limits,
+        )
         yield config
 
 

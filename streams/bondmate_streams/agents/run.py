@@ -16,8 +16,8 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from bondmate_streams.agents.app import Streams, create_app, measure, tell_again, writer
-from bondmate_streams.agents.audit_writer import chain_so_far
 from bondmate_streams.agents.config import StreamsConfig
+from bondmate_streams.audit_tail import chain_so_far
 
 _log = structlog.get_logger(__name__)
 _ASK_SECONDS: Final = 5.0
