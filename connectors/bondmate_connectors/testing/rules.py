@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import pytest
 
@@ -15,11 +15,14 @@ Scenario = Callable[[], AbstractAsyncContextManager[Any]]
 
 
 class Contract:
-    """Base of the contract classes. A rule is the name of a test without `test_`.
+    """Base of the contract classes.
 
+    A rule is the name of a test without `test_`; `sink.` or `source.` stands before it where it fails in one role only.
     `spec.waivers` may except a connector from a rule, with a reason. The test runs all the same and must fail: a waiver
     of a rule that holds is stale and fails.
     """
+
+    role: ClassVar[str] = ""
 
     @pytest.fixture
     def spec(self) -> ConnectorSpec:
@@ -28,7 +31,8 @@ class Contract:
 
     @pytest.fixture(autouse=True)
     def _waiver(self, request: pytest.FixtureRequest, spec: ConnectorSpec) -> None:
-        reason = spec.waivers.get(request.node.originalname.removeprefix("test_"))
+        rule = request.node.originalname.removeprefix("test_")
+        reason = spec.waivers.get(f"{self.role}.{rule}", spec.waivers.get(rule))
         if reason is not None:
             request.applymarker(pytest.mark.xfail(reason=f"waived: {reason}", strict=True))
 
@@ -50,8 +54,12 @@ def need(fixture: object) -> None:
         fixture()
 
 
-def rules_of(*contracts: type) -> frozenset[str]:
-    """Give the rules of `contracts`."""
+def rules_of(*contracts: type[Contract]) -> frozenset[str]:
+    """Give the names of the rules of `contracts`, alone and with their role."""
     return frozenset(
-        name.removeprefix("test_") for contract in contracts for name in dir(contract) if name.startswith("test_")
+        prefix + name.removeprefix("test_")
+        for contract in contracts
+        for name in dir(contract)
+        if name.startswith("test_")
+        for prefix in ("", f"{contract.role}.")
     )

@@ -26,6 +26,8 @@ RemoteRecords = Callable[[], Awaitable[Sequence[str]]]
 class SinkContract(Contract):
     """Subclass as `class TestAcmeSink(SinkContract)` and give the fixtures; `bondmate_connectors.testing` says how."""
 
+    role = "sink"
+
     # To be given.
 
     @pytest.fixture

@@ -14,7 +14,7 @@ from bondmate_connectors.errors import AuthFailed, ConnectorError, NotConnected,
 from bondmate_connectors.testing.leaks import Leaks
 from bondmate_connectors.testing.rules import Absent, Contract, Scenario, need
 
-RECEIVE_SECONDS = 10.0
+RECEIVE_SECONDS = 5.0
 PROMPT_SECONDS = 2.0
 SEED = 20260301
 
@@ -25,6 +25,8 @@ Identify = Callable[[Record], str]
 
 class SourceContract(Contract):
     """Subclass as `class TestAcmeSource(SourceContract)` and give the fixtures, as the package says."""
+
+    role = "source"
 
     # To be given.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from bondmate_connectors.testing import SinkContract, SourceContract, context, sos
+from bondmate_connectors.testing import SinkContract, SourceContract, context, sos, with_settings_table
+from bondmate_connectors.testing.conformance import ConformanceContract
 from bondmate_connectors.testing.sample import CONNECTOR, LONGEST_TEXT, Ledger, LedgerConnector, Trouble, build
 
 
@@ -96,3 +97,28 @@ class TestSampleSource(SourceContract):
     @pytest.fixture
     def outage(self, ledger):
         return ledger.down
+
+
+class TestSampleConformance(ConformanceContract):
+    @pytest.fixture
+    def name(self):
+        return "sample"
+
+    @pytest.fixture
+    def spec(self):
+        return CONNECTOR
+
+    @pytest.fixture
+    def example(self):
+        return {"url": "http://127.0.0.1:1", "token": "the-token-of-the-example"}
+
+    @pytest.fixture
+    def golden_folder(self, tmp_path):
+        (tmp_path / "sos.platform.json").write_text("{}")
+        return tmp_path
+
+    @pytest.fixture
+    def readme(self, tmp_path):
+        readme = tmp_path / "README.md"
+        readme.write_text(with_settings_table(with_settings_table("# Sample\n", CONNECTOR), CONNECTOR))
+        return readme
