@@ -62,11 +62,11 @@ _KNOWN: Final = re.compile(
     r"euc-(jp|kr)|utf-?(16|32)(-?(le|be))?",
     re.IGNORECASE,
 )
-"""Names of encodings that senders use. Not of UTF-7 or EBCDIC, which hide markup, nor of codecs that are no encoding."""
+"""Names of encodings that senders use: not UTF-7 or EBCDIC, which hide markup, nor codecs that are no encoding."""
 _XINCLUDE: Final = "http://www.w3.org/2001/XInclude"
 
 
-class XmlRefused(Exception):  # noqa: N818  # the name is the outcome
+class XmlRefused(Exception):  # the name is the outcome
     """The bytes are not XML that we take; `code` is one of `XML_CODES`."""
 
     def __init__(self, code: str) -> None:

@@ -16,6 +16,8 @@ from bondmate_connectors.errors import Misconfigured, NotConnected
 from bondmate_connectors.transports.addresses import is_loopback_host
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_SHORTEST_DRAIN_SECONDS = 0.01
+"""aiohttp takes 0 for: wait for ever."""
 _PROBLEM = "application/problem+json"
 
 
@@ -89,7 +91,11 @@ class Listener:
         app = web.Application(middlewares=[as_problems], client_max_size=max_body_bytes)
         app.add_routes(routes)
         self._runner = web.AppRunner(
-            app, access_log=None, logger=_QuietLog(context), handle_signals=False, shutdown_timeout=drain_seconds
+            app,
+            access_log=None,
+            logger=_QuietLog(context),
+            handle_signals=False,
+            shutdown_timeout=max(drain_seconds, _SHORTEST_DRAIN_SECONDS),
         )
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:

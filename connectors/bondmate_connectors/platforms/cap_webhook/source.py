@@ -54,9 +54,9 @@ class _Handover:
             self._done.set_result(None)
 
     def give_up(self) -> None:
-        """Say that nobody will settle what is left."""
-        self._error = NotConnected("closed")
+        """Say that nobody will settle what is left; what is settled stays so."""
         if not self._done.done():
+            self._error = NotConnected("closed")
             self._done.set_result(None)
 
     async def settled(self) -> None:
