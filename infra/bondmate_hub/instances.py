@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from bondmate_connectors.contract import ConnectorSpec, Context
@@ -16,6 +16,9 @@ from bondmate_connectors.runtime.run import Instance
 from pydantic import ValidationError
 
 from bondmate_hub.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from bondmate_connectors.platforms.device_http.config import Config as GatewayConfig
 
 GATEWAY = "device_http"
 """The connector that the role `gateway` runs; the role `runner` runs all others."""
@@ -63,8 +66,9 @@ def enrolled_devices(settings: Settings) -> list[str]:
     found: list[str] = []
     for instance in instances(settings):
         if instance.spec.name == GATEWAY:
+            config = cast("GatewayConfig", instance.config)
             with contextlib.suppress(DeviceFileError):
-                found += [str(device["device_id"]) for device in list_devices(instance.config.device_file)]
+                found += [str(device["device_id"]) for device in list_devices(config.device_file)]
     return found
 
 

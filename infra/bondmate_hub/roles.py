@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -161,21 +162,29 @@ async def _streams(settings: Settings, stop: asyncio.Event, health: Health) -> N
         instance=settings.instance,
         known_devices=lambda: enrolled_devices(settings),
     )
-    health.started()
-    await run_streams(config, stop)
+    await run_streams(config, stop, on_ready=health.started)
 
 
 async def _lane(settings: Settings, stop: asyncio.Event, health: Health) -> None:
-    from bondmate_streams.lane import LaneConfig, run_lane  # noqa: PLC0415
+    from bondmate_streams.lane.config import LaneConfig  # noqa: PLC0415
+    from bondmate_streams.lane.run import run_lane  # noqa: PLC0415
+    from bondmate_streams.routes_file import load_routes  # noqa: PLC0415
 
     section = _required(settings)
     config = LaneConfig(
         kafka=_kafka(settings),
-        routes=section.routes,
-        pseudonym_secret=section.pseudonym_secret.get_secret_value().encode(),
-        instance_id=settings.instance,
+        data_dir=settings.data_dir / "lane",
+        routes=load_routes(section.routes),
+        secret=section.pseudonym_secret.get_secret_value().encode(),
+        instance=settings.instance,
     )
-    await run_lane(config, stop, on_ready=health.started)
+    told = threading.Event()
+    working = asyncio.create_task(asyncio.to_thread(run_lane, config, told, health.started))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    told.set()
+    await working
+    stopping.cancel()
 
 
 def _required(settings: Settings) -> StreamsSection:

@@ -185,7 +185,7 @@ class Fleet:
     def _hear(self, message: aiohttp.WSMessage) -> None:
         if message.type is aiohttp.WSMsgType.TEXT:
             told = message.json()
-            self.answers_at_devices.add(str(told.get("message_id") or told))
+            self.answers_at_devices.update(str(each["message_id"]) for each in told.get("messages", ()))
 
     async def _alert(self, device: Device) -> None:
         """Raise one alert; every fourth has no fix of its own, so that the hub joins the last one."""

@@ -7,7 +7,7 @@ import logging
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 from bondmate_schemas import catalogue
@@ -31,8 +31,10 @@ class StreamsFailedError(RuntimeError):
     """The worker crashed; start the process again under the same instance: nothing is lost."""
 
 
-async def run_streams(config: StreamsConfig, stop: asyncio.Event) -> None:
-    """Run until `stop` is set, then end what is in hand, commit, and return.
+async def run_streams(
+    config: StreamsConfig, stop: asyncio.Event, on_ready: Callable[[], object] = lambda: None
+) -> None:
+    """Run until `stop` is set, then end what is in hand, commit, and return; `on_ready` is called once events flow.
 
     Broker, registry or topics that are not there are waited for, and said once. One worker a process and data folder.
 
@@ -45,7 +47,7 @@ async def run_streams(config: StreamsConfig, stop: asyncio.Event) -> None:
     try:
         await asyncio.wait([ready, stopped], return_when=asyncio.FIRST_COMPLETED)
         if ready.done():
-            await _serve(config, await ready, stop)
+            await _serve(config, await ready, stop, on_ready)
     finally:
         ready.cancel()
         stopped.cancel()
@@ -64,13 +66,14 @@ async def _prepared(config: StreamsConfig) -> Streams:
     return create_app(config, codec, chain)
 
 
-async def _serve(config: StreamsConfig, streams: Streams, stop: asyncio.Event) -> None:
+async def _serve(config: StreamsConfig, streams: Streams, stop: asyncio.Event, on_ready: Callable[[], object]) -> None:
     app = streams.app
     beside = [asyncio.create_task(streams.audit.run())]
     streams.last_locations.view.start()
     try:
         await app.start()
         beside += [asyncio.create_task(tell_again(streams)), asyncio.create_task(measure(streams))]
+        beside.append(asyncio.create_task(_tell_ready(app, on_ready)))
         _log.info("streams started", instance=config.instance)
         await _until(stop, app, beside)
         await asyncio.gather(*(in_hand.drain(config.drain_seconds) for in_hand in streams.in_hand))
@@ -97,6 +100,13 @@ async def _until(stop: asyncio.Event, app: object, beside: Sequence[asyncio.Task
             task.cancel()
     for task in done.intersection(beside):
         await task
+
+
+async def _tell_ready(app: Any, on_ready: Callable[[], object]) -> None:
+    """Tell once the tables are rebuilt; then stay, since the end of a task beside the worker ends the worker."""
+    await app.tables.recovery.completed.wait()
+    on_ready()
+    await asyncio.Event().wait()
 
 
 class MissingTopicsError(RuntimeError):

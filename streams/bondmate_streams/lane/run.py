@@ -35,9 +35,10 @@ _ROUTES_KEPT: Final = 10_000
 _FORGOTTEN_AFTER: Final = timedelta(hours=1)
 
 
-def run_lane(config: LaneConfig, stop: threading.Event) -> None:
+def run_lane(config: LaneConfig, stop: threading.Event, on_ready: Callable[[], object] = lambda: None) -> None:
     """Run until `stop` is set, then finish the batch in hand, commit, and return. Blocks; one lane a data folder.
 
+    `on_ready` is called when partitions were assigned.
     Broker, registry or topics that are not there are waited for. Killing it loses nothing: what was not committed comes
     again, under the ids it had.
     """
@@ -46,7 +47,11 @@ def run_lane(config: LaneConfig, stop: threading.Event) -> None:
     if chain is None:
         return
     consumer = Consumer(config.kafka.consumer(GROUP, f"{GROUP}-{config.instance}"))
-    consumer.subscribe([DEVICE_LOCATIONS])
+
+    def assigned(*_: object) -> None:
+        on_ready()
+
+    consumer.subscribe([DEVICE_LOCATIONS], on_assign=assigned)
     lane = Lane(config, codec, chain, Sender(config.kafka.producer(f"{GROUP}-{config.instance}"), stop))
     _log.info("lane started", instance=config.instance)
     try:
