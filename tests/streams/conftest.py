@@ -234,7 +234,7 @@ class Running:
     def _run(self) -> None:
         try:
             self._loop.run_until_complete(self._serve())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  # raised again by `stop`
             self.error = error
         finally:
             self._loop.close()

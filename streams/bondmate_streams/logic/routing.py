@@ -26,7 +26,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from bondmate_streams.logic.policy import check_fields
 
 Kind = Literal["alert", "incident", "message", "location"]
-Receivable = Literal[Mode.ACTUAL, Mode.EXERCISE, Mode.TEST, Mode.SYSTEM]
+Receivable = Literal["ACTUAL", "EXERCISE", "TEST", "SYSTEM"]
 Name = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]*$")]
 
 RECORD_OF: Mapping[Kind, str] = {
@@ -86,7 +86,7 @@ class Route(_Section):
 class Destination(_Section):
     """What a destination takes and may see."""
 
-    modes: Annotated[tuple[Receivable, ...], BeforeValidator(_listed)] = (Mode.ACTUAL,)
+    modes: Annotated[tuple[Receivable, ...], BeforeValidator(_listed)] = ("ACTUAL",)
     fields: Mapping[Kind, Mapping[str, str]] = Field(default_factory=dict)
     max_age_seconds: Mapping[Kind, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     """After so many seconds since the hub first had it, an event must not be presented as new."""
@@ -194,7 +194,7 @@ def _why(destination: Destination | None, name: str, mode: Mode, origins: set[st
         return "unknown_destination"
     if mode is Mode.UNKNOWN:
         return "unknown_mode"
-    if mode not in destination.modes:
+    if mode.value not in destination.modes:
         return "mode_not_taken"
     if name in origins:
         return "came_from_there"

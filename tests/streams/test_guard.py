@@ -1,0 +1,203 @@
+"""The guard: what an agent's body does wrong ends in the dead-letter topic, and only then is acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+from bondmate_monitoring.metrics import AGENT_EVENTS
+from bondmate_schemas.codec import CodecError, SchemaUnavailableError
+from bondmate_streams.agents.lanes import InHand, KeyLocks
+from bondmate_streams.envelopes import Arrived, Outgoing
+from bondmate_streams.guard import BadEventError, BrokerUnavailableError, Event, Guard
+
+ARRIVED = Arrived("topic", 3, 41, b"key", b"bytes", (("ce_id", b"id"), ("bondmate.error.code", b"old")))
+
+
+@dataclass
+class Box:
+    """An outbox that refuses until it is mended."""
+
+    refusals: int = 0
+    error: type[Exception] = BrokerUnavailableError
+    sent: list[Outgoing] = field(default_factory=list)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def send(self, *outgoing: Outgoing) -> None:
+        self.asked.set()
+        if self.refusals:
+            self.refusals -= 1
+            raise self.error("canary")
+        self.sent.extend(outgoing)
+
+
+@dataclass
+class Acks:
+    count: int = 0
+
+    def __call__(self) -> None:
+        self.count += 1
+
+
+async def run(guard: Guard, error: Exception | None, acks: Acks) -> None:
+    async def body(_: Arrived) -> str:
+        if error is not None:
+            raise error
+        return "done"
+
+    await guard.run(Event(ARRIVED, acks), body)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ZeroDivisionError("canary"), b"agent_failed"),
+        (CodecError("not_avro"), b"not_avro"),
+        (BadEventError("unknown_device"), b"unknown_device"),
+    ],
+)
+async def test_what_fails_is_dead_lettered_with_original_bytes_and_codes_then_acknowledged(
+    error: Exception, code: bytes
+) -> None:
+    box, acks = Box(), Acks()
+    await run(Guard("alerts", box), error, acks)
+    letter = box.sent[0]
+    headers = dict(letter.headers)
+
+    assert 1 == acks.count
+    assert ("bondmate.dlq.alerts", b"key", b"bytes") == (letter.topic, letter.key, letter.value)
+    assert b"id" == headers["ce_id"]
+    assert (b"topic", b"3", b"41", b"alerts", code) == tuple(
+        headers[f"bondmate.error.{name}"] for name in ("topic", "partition", "offset", "stage", "code")
+    )
+    assert {"id", "at"} <= {name.rpartition(".")[2] for name in headers}
+    assert not any(b"canary" in (value or b"") for value in headers.values())
+    assert 1 == [name for name, _ in letter.headers].count("bondmate.error.code")
+
+
+@pytest.mark.parametrize("refusal", [BrokerUnavailableError, OSError, RuntimeError])
+async def test_while_the_dead_letter_is_refused_the_event_is_not_acknowledged_and_then_it_is(
+    refusal: type[Exception],
+) -> None:
+    box, acks = Box(refusals=10**6, error=refusal), Acks()
+    running = asyncio.create_task(run(Guard("alerts", box), ZeroDivisionError(), acks))
+    async with asyncio.timeout(10):
+        await box.asked.wait()
+        assert 0 == acks.count
+        box.refusals = 0
+        await running
+
+    assert (1, 1) == (acks.count, len(box.sent))
+
+
+@pytest.mark.parametrize("error", [SchemaUnavailableError, BrokerUnavailableError])
+async def test_what_may_succeed_later_is_tried_again_and_never_dead_lettered(error: type[Exception]) -> None:
+    box, acks, attempts = Box(), Acks(), 0
+
+    async def body(_: Arrived) -> str:
+        nonlocal attempts
+        attempts += 1
+        assert 0 == acks.count
+        if attempts < 3:
+            raise error("not now")
+        return "done"
+
+    await Guard("alerts", box).run(Event(ARRIVED, acks), body)
+
+    assert (3, 1, []) == (attempts, acks.count, box.sent)
+
+
+async def test_a_cancelled_event_is_not_acknowledged() -> None:
+    box, acks = Box(), Acks()
+    started = asyncio.Event()
+
+    async def body(_: Arrived) -> str:
+        started.set()
+        await asyncio.Event().wait()
+        return "never"
+
+    running = asyncio.create_task(Guard("alerts", box).run(Event(ARRIVED, acks), body))
+    await started.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    assert (0, []) == (acks.count, box.sent)
+
+
+async def test_outcomes_are_counted() -> None:
+    before = AGENT_EVENTS.labels("alerts", "done")._value.get()
+    await run(Guard("alerts", Box()), None, Acks())
+
+    assert before + 1 == AGENT_EVENTS.labels("alerts", "done")._value.get()
+
+
+async def test_events_of_one_key_run_in_order_and_others_beside_them() -> None:
+    locks, hand = KeyLocks(), InHand(8)
+    gate = asyncio.Event()
+    order: list[str] = []
+
+    async def work(key: str, name: str) -> None:
+        async with locks.holding("table", key):
+            if name == "a1":
+                await gate.wait()
+            order.append(name)
+            if name == "b1":
+                gate.set()
+
+    for key, name in (("a", "a1"), ("a", "a2"), ("b", "b1"), ("a", "a3")):
+        await hand.begin(work(key, name))
+    await hand.drain(10)
+
+    assert ["b1", "a1", "a2", "a3"] == order
+    assert {} == locks._locks
+
+
+async def test_no_more_events_are_in_hand_than_the_bound() -> None:
+    hand = InHand(2)
+    gate = asyncio.Event()
+    running = 0
+    most = 0
+
+    async def work() -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await gate.wait()
+        running -= 1
+
+    async def fill() -> None:
+        for _ in range(5):
+            await hand.begin(work())
+
+    filling = asyncio.create_task(fill())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    gate.set()
+    await filling
+    await hand.drain(10)
+
+    assert 2 == most
+
+
+async def test_draining_begins_nothing_more_and_cancels_what_takes_too_long() -> None:
+    hand = InHand(2)
+    ended: list[str] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("cancelled")
+
+    await hand.begin(work())
+    await asyncio.sleep(0)
+    await hand.drain(0.01)
+    late = asyncio.create_task(hand.begin(work()))
+    await asyncio.sleep(0)
+    late.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await late
+
+    assert ["cancelled"] == ended
