@@ -16,6 +16,8 @@ from typing import Final
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+_NAT64: Final = bytes.fromhex("0064ff9b0000000000000000")
+"""Prefix of IPv4 addresses behind NAT64 (RFC 6052)."""
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -52,13 +54,12 @@ def _with_embedded(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address |
     if isinstance(address, IPv4Address):
         yield address
         return
-    embedded = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if address.packed[:12] == bytes.fromhex("0064ff9b0000000000000000"):
-        embedded.append(IPv4Address(address.packed[12:]))
-    found = [each for each in embedded if each is not None]
-    yield from found
-    if address.ipv4_mapped is None:
-        yield address
+    if address.packed[:12] == _NAT64:
+        yield IPv4Address(address.packed[12:])
+    elif address.ipv4_mapped is not None:
+        yield address.ipv4_mapped
+    else:
+        yield from (each for each in (address, address.sixtofour, *(address.teredo or ())) if each is not None)
 
 
 def is_loopback_host(host: str | None) -> bool:

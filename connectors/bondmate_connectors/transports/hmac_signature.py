@@ -85,7 +85,7 @@ def verify(
     signatures = given[SIGNATURE].split()[:_MOST_SIGNATURES]
     wanted = [f"{_VERSION},{_mac(key, message_id, stamp, body)}".encode() for key in keys]
     # No short cut: the time taken says nothing of which secret or how many characters were right.
-    right = [hmac.compare_digest(want, have.encode()) for want in wanted for have in signatures]
+    right = [hmac.compare_digest(want, have.encode("utf-8", "replace")) for want in wanted for have in signatures]
     if not any(right):
         raise SignatureRefused("signature_wrong")
     if abs(now.timestamp() - int(stamp)) > tolerance_seconds:

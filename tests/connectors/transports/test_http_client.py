@@ -1,0 +1,143 @@
+"""HTTP out: each thing a platform can do, and what the runner is told of it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import pytest
+from aiohttp import web
+from bondmate_connectors.errors import (
+    AuthFailed,
+    Misconfigured,
+    NotConnected,
+    Rejected,
+    Throttled,
+    Transient,
+)
+from bondmate_connectors.transports.addresses import AddressPolicy
+from bondmate_connectors.transports.http_client import HttpClient
+from yarl import URL
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+@asynccontextmanager
+async def serving(handler):
+    app = web.Application()
+    app.router.add_route("*", "/", handler)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.05)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    client = HttpClient(AddressPolicy(loopback=True), lambda: NOW, timeout_seconds=0.3, max_answer_bytes=1000)
+    await client.open()
+    try:
+        yield client, URL(f"http://127.0.0.1:{runner.addresses[0][1]}/")
+    finally:
+        await client.close()
+        await runner.cleanup()
+
+
+async def asked(status, **headers):
+    async def handler(_):
+        return web.Response(status=status, headers=headers)
+
+    async with serving(handler) as (client, url):
+        return await client.request("POST", url, headers={}, body=b"x")
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 304])
+async def test_success_is_given(status):
+    assert status == (await asked(status)).status
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(400, Rejected), (401, AuthFailed), (403, AuthFailed), (404, Transient), (405, Misconfigured), (408, Transient),
+     (409, Transient), (410, Misconfigured), (413, Rejected), (422, Rejected), (429, Throttled), (500, Transient),
+     (503, Transient), (301, Misconfigured), (307, Misconfigured)],
+)  # fmt: skip
+async def test_each_status_says_what_to_do(status, error):
+    with pytest.raises(error) as told:
+        await asked(status, Location="http://127.0.0.1:9/")
+
+    assert error is type(told.value)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("7", 7.0), ("Sun, 01 Mar 2026 12:00:30 GMT", 30.0), ("Sun, 01 Mar 2026 11:00:00 GMT", 0.0), ("soon", None),
+     ("999999999999", 3600.0), ("-5", None), ("", None)],
+)  # fmt: skip
+async def test_both_forms_of_retry_after_are_understood(header, seconds):
+    for status in (429, 503):
+        with pytest.raises(Transient) as told:
+            await asked(status, **{"Retry-After": header})
+
+        assert seconds == told.value.retry_after
+
+
+async def test_an_answer_is_cut_at_the_bound():
+    async def handler(_):
+        return web.Response(body=b"x" * 100_000)
+
+    async with serving(handler) as (client, url):
+        answer = await client.request("GET", url, headers={})
+
+    assert (1000, False) == (len(answer.body), answer.whole)
+
+
+async def test_a_compressed_answer_is_not_unpacked():
+    async def handler(request):
+        assert "identity" == request.headers["Accept-Encoding"]
+        return web.Response(body=b"\x1f\x8b rubbish", headers={"Content-Encoding": "gzip"})
+
+    async with serving(handler) as (client, url):
+        assert b"\x1f\x8b rubbish" == (await client.request("GET", url, headers={})).body
+
+
+async def test_silence_is_transient_and_then_it_answers():
+    quiet = asyncio.Event()
+
+    async def handler(_):
+        if not quiet.is_set():
+            quiet.set()
+            await asyncio.sleep(30)
+        return web.Response()
+
+    async with serving(handler) as (client, url):
+        with pytest.raises(Transient, match="timeout"):
+            await client.request("GET", url, headers={})
+        assert 200 == (await client.request("GET", url, headers={})).status
+
+
+async def test_nobody_there_is_transient_and_not_open_is_not_connected():
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    url = URL(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+    server.close()
+    await server.wait_closed()
+    client = HttpClient(AddressPolicy(loopback=True), lambda: NOW)
+    with pytest.raises(NotConnected):
+        await client.request("GET", url, headers={})
+    await client.open()
+    with pytest.raises(Transient, match="unreachable"):
+        await client.request("GET", url, headers={})
+    await client.close()
+
+
+async def test_a_connection_cut_in_the_middle_is_transient():
+    async def cut(reader, writer):
+        await reader.read(100)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhalf")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(cut, "127.0.0.1", 0)
+    client = HttpClient(AddressPolicy(loopback=True), lambda: NOW)
+    await client.open()
+    with pytest.raises(Transient):
+        await client.request("GET", URL(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"), headers={})
+    await client.close()
+    server.close()
+    await server.wait_closed()
