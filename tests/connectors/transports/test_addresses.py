@@ -67,7 +67,7 @@ async def test_nothing_is_connected_to_when_it_is_refused(url):
     port = server.sockets[0].getsockname()[1]
     client = HttpClient(AddressPolicy(), lambda: None)
     await client.open()
-    with pytest.raises(Misconfigured, match="^url: "):
+    with pytest.raises(Misconfigured, match=r"^url: "):
         await client.ask("GET", URL(url.format(port=port)), headers={})
     await client.close()
     server.close()
