@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +16,7 @@ from bondmate_schemas.ids import pseudonym
 from bondmate_schemas.models import AuditRecord, Payload
 
 _SCOPE = "audit"
+_REPEATS_KNOWN = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +98,28 @@ def hash_of(record: AuditRecord) -> str:
 def breaks(records: Iterable[AuditRecord]) -> list[str]:
     """Find where chains are broken: `writer/sequence: what is wrong`, for records in the order of their topic.
 
-    The same record twice in a row of its writer is a repeated delivery and no break.
+    A record that came a short while before, the very same, is a repeated delivery and no break.
     """
     found: list[str] = []
-    last: dict[str, AuditRecord] = {}
+    recent: dict[str, dict[int, AuditRecord]] = {}
     for record in records:
-        before = last.get(record.writer)
-        if before is not None and record == before:
+        known = recent.setdefault(record.writer, {})
+        if known.get(record.sequence) == record:
             continue
-        place = f"{record.writer}/{record.sequence}"
-        if record.hash != hash_of(record):
-            found.append(f"{place}: changed")
-        if before is not None and record.sequence != before.sequence + 1:
-            found.append(f"{place}: follows {before.sequence}")
-        elif before is not None and record.previous_hash != before.hash:
-            found.append(f"{place}: does not continue the record before")
-        last[record.writer] = record
+        if fault := _fault(record, known):
+            found.append(f"{record.writer}/{record.sequence}: {fault}")
+        known[record.sequence] = record
+        if len(known) > _REPEATS_KNOWN:
+            del known[next(iter(known))]
     return found
+
+
+def _fault(record: AuditRecord, known: Mapping[int, AuditRecord]) -> str | None:
+    if record.hash != hash_of(record):
+        return "changed"
+    if not known:
+        return None
+    before = known.get(record.sequence - 1)
+    if record.sequence in known or before is None:
+        return f"follows {max(known)}"
+    return None if record.previous_hash == before.hash else "does not continue the record before"

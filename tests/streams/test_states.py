@@ -1,0 +1,253 @@
+"""The life of an alert: told, answered, closed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, Level, Mode
+from bondmate_schemas.ids import derived_id
+from bondmate_schemas.models import AlertState
+from bondmate_streams.logic import states
+from bondmate_streams.logic.alerts import CLOSED
+from bondmate_streams.logic.levels import rises, status_of
+from bondmate_streams.logic.routing import Decision
+from bondmate_streams.logic.states import Refresh
+from hypothesis import given
+from hypothesis import strategies as st
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+DECISIONS = [Decision("tak", "alerts", 20.0), Decision("cap", "alerts")]
+EVENT = "event-of-tests"
+
+
+def change(state: AlertState | None, alert: Any) -> Any:
+    return states.change(state, alert, DECISIONS, NOW)
+
+
+def raised(make: Any, **given: Any) -> AlertState:
+    return change(None, make.alert(event_id=EVENT, incident_id="incident", **given)).state
+
+
+def receive(make: Any, state: AlertState, destination: str, level: Level, **given: Any) -> Any:
+    return states.receive(state, make.receipt(EVENT, destination, level, **given), {"tak"}, DECISIONS, NOW)
+
+
+def told(step: Any) -> list[tuple[str, DeliveryReason]]:
+    return [(telling.destination, telling.reason) for telling in step.tellings]
+
+
+def test_a_new_alert_is_told_to_every_destination_under_its_derived_id(make: Any) -> None:
+    step = change(None, make.alert(event_id=EVENT))
+
+    assert [("tak", DeliveryReason.NEW), ("cap", DeliveryReason.NEW)] == told(step)
+    assert derived_id("delivery", EVENT, "tak") == step.tellings[0].delivery_id
+    assert AlertStatus.ROUTED == step.state.status
+    assert {"tak": Level.UNKNOWN, "cap": Level.UNKNOWN} == {n: d.level for n, d in step.state.destinations.items()}
+
+
+def test_an_alert_that_nobody_is_told_of_is_kept_as_raised(make: Any) -> None:
+    step = states.change(None, make.alert(), [], NOW)
+
+    assert ("unrouted", AlertStatus.RAISED) == (step.outcome, step.state.status)
+
+
+def test_every_step_made_again_tells_the_same_under_the_same_ids(make: Any) -> None:
+    alert = make.alert(event_id=EVENT)
+    first = change(None, alert)
+    press = make.alert(event_id=EVENT, press_count=2)
+    second = change(first.state, press)
+
+    assert first.tellings == change(first.state, alert).tellings
+    assert second.tellings == change(second.state, press).tellings
+    assert second.state == change(second.state, press).state
+
+
+def test_a_cancel_that_was_remembered_but_not_told_is_told_when_it_comes_again(make: Any) -> None:
+    state = raised(make, kind=AlertKind.ASSISTANCE)
+    cancel = make.alert(event_id=EVENT, kind=AlertKind.ASSISTANCE, action=AlertAction.CANCEL)
+    once = change(state, cancel)
+    again = change(once.state, cancel)
+
+    assert AlertStatus.CANCELLED == once.state.status
+    assert [("tak", DeliveryReason.CANCEL), ("cap", DeliveryReason.CANCEL)] == told(once) == told(again)
+    assert [t.delivery_id for t in once.tellings] == [t.delivery_id for t in again.tellings]
+
+
+@pytest.mark.parametrize("kind", [AlertKind.SOS, AlertKind.DURESS])
+def test_the_devices_cancel_of_an_emergency_is_a_request_until_a_person_closes(make: Any, kind: AlertKind) -> None:
+    state = raised(make, kind=kind)
+    asked = change(state, make.alert(event_id=EVENT, kind=kind, action=AlertAction.CANCEL))
+
+    assert (True, AlertStatus.ROUTED) == (asked.state.cancel_requested, asked.state.status)
+    assert [("tak", DeliveryReason.UPDATE), ("cap", DeliveryReason.UPDATE)] == told(asked)
+    assert AlertAction.UPDATE == asked.tellings[0].event.action
+    assert "cancel_requested" in asked.tellings[0].event.header.flags
+
+    closed = receive(make, asked.state, "cap", Level.RESOLVED)
+
+    assert AlertStatus.RESOLVED == closed.state.status
+
+
+def test_an_emergency_cannot_be_made_less_by_calling_it_another_kind(make: Any) -> None:
+    state = raised(make)
+    update = change(state, make.alert(event_id=EVENT, kind=AlertKind.TAMPER, action=AlertAction.UPDATE)).state
+    cancel = change(update, make.alert(event_id=EVENT, kind=AlertKind.TAMPER, action=AlertAction.CANCEL)).state
+
+    assert (AlertKind.SOS, AlertStatus.ROUTED) == (cancel.alert.kind, cancel.status)
+
+
+def test_a_cancel_of_an_emergency_nobody_heard_of_is_told_as_new(make: Any) -> None:
+    step = change(None, make.alert(event_id=EVENT, action=AlertAction.CANCEL))
+    other = change(None, make.alert(event_id=EVENT, action=AlertAction.CANCEL, kind=AlertKind.GEOFENCE))
+
+    assert [("tak", DeliveryReason.NEW), ("cap", DeliveryReason.NEW)] == told(step)
+    assert step.state.cancel_requested
+    assert ("cancel_of_unknown", None) == (other.outcome, other.state)
+
+
+def test_updates_reach_exactly_who_was_told_whatever_the_routes_say_now(make: Any) -> None:
+    state = states.change(None, make.alert(event_id=EVENT), DECISIONS[:1], NOW).state
+    update = make.alert(event_id=EVENT, action=AlertAction.UPDATE)
+    step = states.change(state, update, [Decision("cap", "alerts"), Decision("new", "alerts")], NOW)
+
+    assert [("tak", DeliveryReason.UPDATE)] == told(step)
+    assert derived_id("delivery", EVENT, "tak", update.header.message_id) == step.tellings[0].delivery_id
+
+
+def test_what_an_update_does_not_say_stays_and_the_mode_never_changes(make: Any) -> None:
+    state = raised(make, text="first words", position=make.position(52, 4), mode=Mode.ACTUAL)
+    after = change(state, make.alert(event_id=EVENT, action=AlertAction.UPDATE, mode=Mode.TEST)).state.alert
+
+    assert ("first words", 52, Mode.ACTUAL) == (after.text, after.position.latitude, after.header.mode)
+
+
+def test_a_level_rises_per_destination_and_never_falls(make: Any) -> None:
+    state = raised(make)
+    for level in (Level.DELIVERED, Level.ACKNOWLEDGED, Level.ACCEPTED, Level.DELIVERED):
+        state = receive(make, state, "tak", level).state
+
+    assert (Level.ACKNOWLEDGED, Level.UNKNOWN) == (state.destinations["tak"].level, state.destinations["cap"].level)
+    assert AlertStatus.ACKNOWLEDGED == state.status
+
+
+@given(levels=st.lists(st.tuples(st.sampled_from(["tak", "cap"]), st.sampled_from(Level)), max_size=12))
+def test_whatever_comes_in_whatever_order_no_level_and_no_status_goes_back(make: Any, levels: Any) -> None:
+    state = raised(make)
+    closed = False
+    for destination, level in levels:
+        after = receive(make, state, destination, level).state
+        before = state.destinations[destination].level
+        assert before == after.destinations[destination].level or rises(before, after.destinations[destination].level)
+        assert all(after.destinations[n] == d for n, d in state.destinations.items() if n != destination)
+        assert not closed or after.status == state.status
+        state, closed = after, after.status in CLOSED
+
+    said = {level.value for _, level in levels}
+    assert state.status.value in said | {"ROUTED"}
+
+
+def test_an_alert_is_declined_only_when_everybody_declined() -> None:
+    one = status_of([Level.DECLINED, Level.ACCEPTED], AlertStatus.ROUTED)
+    every = status_of([Level.DECLINED, Level.DECLINED], AlertStatus.ACCEPTED)
+
+    assert (AlertStatus.ACCEPTED, AlertStatus.DECLINED) == (one, every)
+
+
+def test_who_was_not_told_cannot_close_an_alert(make: Any) -> None:
+    step = receive(make, raised(make), "stranger", Level.RESOLVED)
+
+    assert ("not_told", AlertStatus.ROUTED, ()) == (step.outcome, step.state.status, step.tellings)
+
+
+def test_a_person_closing_it_cancels_it_elsewhere_and_on_a_shared_map_also_there(make: Any) -> None:
+    by_cap = receive(make, raised(make), "cap", Level.RESOLVED)
+    by_tak = receive(make, raised(make), "tak", Level.RESOLVED)
+
+    assert [("tak", DeliveryReason.CANCEL)] == told(by_cap)
+    assert [("tak", DeliveryReason.CANCEL), ("cap", DeliveryReason.CANCEL)] == told(by_tak)
+    assert AlertAction.CANCEL == by_cap.tellings[0].event.action
+    assert by_cap.standing
+
+
+def test_a_press_after_the_closing_is_an_alert_of_its_own(make: Any) -> None:
+    closed = receive(make, raised(make), "cap", Level.RESOLVED).state
+    press = make.alert(event_id=EVENT, press_count=2, received_at=datetime.now(UTC) + timedelta(seconds=1))
+    step = change(closed, press)
+    anew = change(None, step.reopened)
+
+    assert "reopened" == step.outcome
+    assert EVENT != step.reopened.header.event_id
+    assert (1, True) == (step.reopened.press_count, anew.standing)
+    assert [("tak", DeliveryReason.NEW), ("cap", DeliveryReason.NEW)] == told(anew)
+    assert step.reopened == change(closed, press).reopened
+
+
+@pytest.mark.parametrize("action", [AlertAction.UPDATE, AlertAction.CANCEL])
+def test_after_the_closing_an_update_or_cancel_tells_nobody(make: Any, action: AlertAction) -> None:
+    closed = receive(make, raised(make), "cap", Level.RESOLVED).state
+    step = change(closed, make.alert(event_id=EVENT, action=action, received_at=datetime.now(UTC) + timedelta(hours=1)))
+
+    assert ("closed_already", (), None) == (step.outcome, step.tellings, step.reopened)
+
+
+@pytest.mark.parametrize("level", [Level.ACKNOWLEDGED, Level.DECLINED, Level.RESPONDING, Level.RESOLVED])
+def test_a_persons_words_become_a_message_to_the_officer(make: Any, level: Level) -> None:
+    state = raised(make)
+    receipt = make.receipt(EVENT, "cap", level, note="car 4 is coming", by_ref="person")
+    step = states.receive(state, receipt, (), DECISIONS, NOW)
+
+    message = step.message
+    assert ("device-1", "car 4 is coming", "cap", EVENT) == (
+        message.device_id,
+        message.text,
+        message.sender,
+        message.alert_id,
+    )
+    assert derived_id("message", EVENT, receipt.header.message_id) == message.header.message_id
+
+
+def test_a_second_answer_at_the_same_level_is_passed_on_too(make: Any) -> None:
+    state = receive(make, raised(make), "cap", Level.ACKNOWLEDGED, note="one").state
+    step = receive(make, state, "cap", Level.ACKNOWLEDGED, note="two")
+
+    assert ("no_rise", "two") == (step.outcome, step.message.text)
+
+
+def test_a_machine_says_no_words_and_a_silent_alert_stays_silent(make: Any) -> None:
+    machine = receive(make, raised(make), "cap", Level.ACCEPTED, note="queued")
+    silent = receive(make, raised(make, kind=AlertKind.DURESS, silent=True), "cap", Level.ACKNOWLEDGED, note="seen")
+
+    assert None is machine.message
+    assert ("silent",) == silent.message.header.flags
+
+
+class TestRefresh:
+    def due(self, state: AlertState, after: float, now: float) -> list[str]:
+        since = state.header.received_at
+        tellings = Refresh.of(DECISIONS).tellings(
+            state, since + timedelta(seconds=after), since + timedelta(seconds=now)
+        )
+        return [telling.delivery_id for telling in tellings]
+
+    def test_an_open_alert_is_told_again_when_it_is_time_and_once(self, make: Any) -> None:
+        state = receive(make, raised(make), "tak", Level.DELIVERED).state
+
+        assert [] == self.due(state, 0, 19)
+        assert [derived_id("delivery", EVENT, "tak", "refresh", "1")] == self.due(state, 19, 21)
+        assert [] == self.due(state, 21, 39)
+        assert [derived_id("delivery", EVENT, "tak", "refresh", "3")] == self.due(state, 21, 65)
+
+    def test_who_has_not_got_it_yet_is_not_told_again(self, make: Any) -> None:
+        assert [] == self.due(raised(make), 0, 100)
+
+    def test_a_closed_or_expired_alert_is_not_told_again(self, make: Any) -> None:
+        got = receive(make, raised(make), "tak", Level.DELIVERED).state
+        closed = receive(make, got, "cap", Level.RESOLVED).state
+        header = got.header.model_copy(update={"expires_at": got.header.received_at + timedelta(seconds=30)})
+        expiring = got.model_copy(update={"header": header})
+
+        assert [] == self.due(closed, 0, 100)
+        assert 1 == len(self.due(expiring, 0, 25))
+        assert [] == self.due(expiring, 25, 100)
