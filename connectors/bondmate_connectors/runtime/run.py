@@ -127,8 +127,14 @@ class _Runner:
         try:
             await self._work(connector, stop)
         finally:
+            await self._close(connector)
+
+    async def _close(self, connector: Any) -> None:
+        try:
             async with asyncio.timeout(self._hub.settings.close_seconds):
                 await connector.close()
+        except TimeoutError as error:
+            self._reports.failed("close", error)
 
     async def _work(self, connector: Any, stop: asyncio.Event) -> None:
         """Prepare, replay, connect, run the roles; a stop while still waiting for something ends that at once."""

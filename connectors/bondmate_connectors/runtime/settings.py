@@ -30,10 +30,10 @@ class RunnerSettings:
     """Bound of a connector's `connect`, beyond its own."""
     send_seconds: float = 60.0
     """Bound of a connector's `send`, beyond its own; after it the event counts as not sent."""
-    drain_seconds: float = 8.0
+    drain_seconds: float = 6.0
     """How long work in hand may take after the order to stop."""
     close_seconds: float = 1.5
-    """Bound of closing a consumer or a connector; with `drain_seconds` below the 10 s a supervisor waits."""
+    """Bound of closing a consumer, and of closing a connector; all bounds together keep within 10 s of the order."""
     revoke_seconds: float = 5.0
     """How long a partition that is taken away waits for its work in hand; below the session timeout."""
     pending_per_source: int = 500
