@@ -315,6 +315,13 @@ def test_redating_moves_times_and_nothing_else(event, now):
     assert event == back
 
 
+def test_an_expiry_of_for_ever_stays_one():
+    more = "<info><category>Met</category><event>e</event><urgency>Past</urgency><severity>Minor</severity><certainty>Likely</certainty><expires>9999-12-31T00:00:00-00:00</expires></info>"
+    (event,) = FORMAT.read(alert("a", more=more).encode(), NOW).events
+
+    assert 9999 == redated(event, NOW).header.expires_at.year
+
+
 @given(incident_events)
 def test_only_actual_becomes_an_exercise(event):
     wanted = Mode.EXERCISE if event.header.mode is Mode.ACTUAL else event.header.mode

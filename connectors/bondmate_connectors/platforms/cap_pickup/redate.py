@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bondmate_schemas.enums import Mode
 from bondmate_schemas.models import IncidentEvent
@@ -13,14 +13,21 @@ def redated(event: IncidentEvent, now: datetime) -> IncidentEvent:
     shift = now - event.header.occurred_at
     expires, position = event.header.expires_at, event.position
     header = event.header.model_copy(
-        update={"occurred_at": now, "expires_at": expires + shift if expires else None},
+        update={"occurred_at": now, "expires_at": _moved(expires, shift)},
     )
-    moved = position.model_copy(update={"fixed_at": position.fixed_at + shift}) if position else None
+    moved = position.model_copy(update={"fixed_at": _moved(position.fixed_at, shift)}) if position else None
     statements = tuple(
-        each.model_copy(update={"stated_at": each.stated_at + shift if each.stated_at else None})
-        for each in event.statements
+        each.model_copy(update={"stated_at": _moved(each.stated_at, shift)}) for each in event.statements
     )
     return event.model_copy(update={"header": header, "position": moved, "statements": statements})
+
+
+def _moved(time: datetime | None, shift: timedelta) -> datetime | None:
+    """Give `time` later by `shift`; as it is when there is no such time (a sender's "for ever" is the year 9999)."""
+    try:
+        return time + shift if time else None
+    except OverflowError:
+        return time
 
 
 def as_exercise(event: IncidentEvent) -> IncidentEvent:
