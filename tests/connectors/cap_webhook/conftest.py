@@ -192,7 +192,7 @@ def settings_for(room):
 
     def make(*, secret: str = SECRET, clock: str = "", **listen) -> Config:
         return Config.model_validate({
-            "deliver": {"url": room.url, "secrets": [secret], "timeout_seconds": 0.5},
+            "deliver": {"url": room.url, "secrets": [secret], "timeout_seconds": 1.0},
             "listen": {"port": port, "secrets": [secret], "settle_timeout_seconds": 5, "drain_seconds": 0.1, **listen},
         })  # fmt: skip
 

@@ -24,13 +24,15 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 @asynccontextmanager
-async def serving(handler):
+async def serving(handler, timeout_seconds=10):
     app = web.Application()
     app.router.add_route("*", "/", handler)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.05)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    client = HttpClient(AddressPolicy(loopback=True), lambda: NOW, timeout_seconds=0.3, max_answer_bytes=1000)
+    client = HttpClient(
+        AddressPolicy(loopback=True), lambda: NOW, timeout_seconds=timeout_seconds, max_answer_bytes=1000
+    )
     await client.open()
     try:
         yield client, URL(f"http://127.0.0.1:{runner.addresses[0][1]}/")
@@ -106,7 +108,7 @@ async def test_silence_is_transient_and_then_it_answers():
             await asyncio.sleep(30)
         return web.Response()
 
-    async with serving(handler) as (client, url):
+    async with serving(handler, timeout_seconds=1) as (client, url):
         with pytest.raises(Transient, match="timeout"):
             await client.request("GET", url, headers={})
         assert 200 == (await client.request("GET", url, headers={})).status
