@@ -61,6 +61,10 @@ destinations:
     fields:
       alert: {position: plain}
 routes:
+  - name: refreshed
+    when: {record: alert, kind: LOW_BATTERY}
+    to: tak
+    refresh_seconds: 1
   - name: alerts
     when: {record: alert}
     to: [tak, cap, patrol]

@@ -136,6 +136,28 @@ def test_levels_rise_by_receipts_a_person_closes_and_the_next_press_is_a_new_ale
     assert event_id != again.header.event_id
 
 
+def test_an_open_alert_is_told_again_until_it_is_closed_and_never_after(topics: Any, make: Any) -> None:
+    alert = make.alert("device-f", kind=AlertKind.LOW_BATTERY)
+    event_id = alert.header.event_id
+    topics.put(DEVICE_ALERTS, alert)
+    topics.wait(TAK, Delivery, of(event_id))
+    topics.put(RECEIPTS, make.receipt(event_id, "tak", Level.DELIVERED))
+    refreshes = topics.wait(TAK, Delivery, of(event_id, DeliveryReason.REFRESH), count=2)
+    topics.put(RECEIPTS, make.receipt(event_id, "tak", Level.RESOLVED))
+    topics.wait(TAK, Delivery, of(event_id, DeliveryReason.CANCEL))
+    after = make.alert("device-f2", kind=AlertKind.LOW_BATTERY)
+    topics.put(DEVICE_ALERTS, after)
+    topics.wait(TAK, Delivery, of(after.header.event_id))
+    topics.put(RECEIPTS, make.receipt(after.header.event_id, "tak", Level.DELIVERED))
+    topics.wait(TAK, Delivery, of(after.header.event_id, DeliveryReason.REFRESH), count=2)
+
+    possible = {derived_id("delivery", event_id, "tak", "refresh", str(number)) for number in range(60)}
+    assert {delivery.id for delivery in refreshes} <= possible
+    assert 2 == len({delivery.id for delivery in refreshes[:2]})
+    told = [d.reason for d in topics.records(TAK, Delivery) if d.header.event_id == event_id or of(event_id)(d)]
+    assert DeliveryReason.CANCEL == told[-1]
+
+
 def test_an_incident_is_told_and_its_state_kept(topics: Any, make: Any) -> None:
     opened = make.incident(event_id="report", incident_id="incident-1", source="cap", title="fire")
     closed = make.incident(

@@ -1,0 +1,183 @@
+"""Workers killed at the worst moments, brokers that come late: nothing is lost."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
+from bondmate_hub.provisioning import apply
+from bondmate_schemas import catalogue
+from bondmate_schemas.catalogue import AUDIT, DEVICE_ALERTS, dead_letter_topic, destination_topic
+from bondmate_schemas.kafka import KafkaConfig
+from bondmate_schemas.models import AuditRecord, Delivery
+from bondmate_streams.logic.audit import breaks
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+SECONDS = 60
+TAK, CAP = destination_topic("tak"), destination_topic("cap")
+
+WORKER = """
+import asyncio, sys
+from pathlib import Path
+from bondmate_schemas.codec import LocalSchemaIds
+from bondmate_schemas.kafka import KafkaConfig
+from bondmate_streams.agents.config import StreamsConfig
+from bondmate_streams.agents.device_alerts import DeviceAlerts
+from bondmate_streams.agents.outbox import FaustOutbox
+from bondmate_streams.agents.run import run_streams
+from bondmate_streams.guard import BrokerUnavailableError
+from bondmate_streams.logic.routes_yaml import parse_routes
+
+bootstrap, folder, routes, fault = sys.argv[1:]
+
+class Failing(DeviceAlerts):
+    async def alert(self, arrived):
+        raise ZeroDivisionError
+
+class Refusing(FaustOutbox):
+    async def send(self, *outgoing):
+        if any(record.topic.startswith("bondmate.dlq.") for record in outgoing):
+            print("refused", flush=True)
+            raise BrokerUnavailableError("refused")
+        await super().send(*outgoing)
+
+import bondmate_streams.agents.app as app
+if "failing" in fault:
+    app.DeviceAlerts = Failing
+if "refusing" in fault:
+    app.FaustOutbox = Refusing
+asyncio.run(run_streams(
+    StreamsConfig(
+        kafka=KafkaConfig(bootstrap, "", {"log_level": 0}), data_dir=Path(folder), routes=parse_routes(routes),
+        secret=b"a secret of tests", schema_ids=LocalSchemaIds(), commit_seconds=0.1,
+    ),
+    asyncio.Event(),
+))
+"""
+
+
+@contextmanager
+def worker(kafka: KafkaConfig, folder: Path, routes: str, fault: str = "") -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", WORKER, kafka.bootstrap, str(folder), routes, fault]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+        assert child.stdout is not None
+        child.stdout.close()
+
+
+def test_a_worker_killed_before_its_dead_letter_is_written_gets_the_event_again(
+    kafka: KafkaConfig, topics: Any, make: Any, routes_text: str, tmp_path: Path
+) -> None:
+    lost = make.alert("device-lost")
+    letters = dead_letter_topic("alerts")
+    topics.put(DEVICE_ALERTS, lost)
+    with worker(kafka, tmp_path, routes_text, "failing refusing") as child:
+        assert child.stdout is not None
+        # By the fifth refusal faust has committed, several times, what it believes is done.
+        for _ in range(5):
+            assert "refused\n" == child.stdout.readline()
+    assert [] == topics.all(letters)
+    with worker(kafka, tmp_path, routes_text, "failing"):
+        letter = topics.wait_found(letters, lambda found: found.key == b"device-lost")
+
+    assert (topics.codec.encode(lost), b"agent_failed") == (letter.value, letter.headers["bondmate.error.code"])
+
+
+def test_a_worker_killed_again_and_again_loses_no_alert_and_repeats_only_ids_it_had(
+    kafka: KafkaConfig, topics: Any, make: Any, routes_text: str, tmp_path: Path
+) -> None:
+    alerts = [make.alert(f"device-k{number}") for number in range(300)]
+    wanted = {alert.header.event_id for alert in alerts}
+    for start in range(0, 300, 100):
+        part = alerts[start : start + 100]
+        ids = {alert.header.event_id for alert in part}
+        with worker(kafka, tmp_path, routes_text):
+            topics.put(DEVICE_ALERTS, *part)
+            topics.wait(TAK, Delivery, lambda d, ids=ids: d.header.event_id in ids, count=1 + start // 20)
+    with worker(kafka, tmp_path, routes_text):
+        for topic in (TAK, CAP):
+            deadline = time.monotonic() + SECONDS
+            while wanted - {d.header.event_id for d in topics.records(topic, Delivery)}:
+                assert time.monotonic() < deadline, topic
+                time.sleep(0.1)
+
+    for topic in (TAK, CAP):
+        found = Counter(
+            (d.header.event_id, d.id) for d in topics.records(topic, Delivery) if d.header.event_id in wanted
+        )
+        assert len(wanted) == len(found)
+    assert [] == breaks(topics.records(AUDIT, AuditRecord))
+
+
+def test_a_worker_that_is_stopped_has_committed_what_it_did(  # noqa: PLR0917
+    kafka: KafkaConfig, topics: Any, make: Any, configured: Callable[..., Any], running: Any, tmp_path: Path
+) -> None:
+    streams = running(configured(tmp_path))
+    alerts = [make.alert(f"device-s{number}") for number in range(20)]
+    topics.put(DEVICE_ALERTS, *alerts)
+    ids = {alert.header.event_id for alert in alerts}
+    topics.wait(CAP, Delivery, lambda d: d.header.event_id in ids, count=20)
+    streams.stop()
+
+    assert ends(kafka, DEVICE_ALERTS) == committed(kafka, DEVICE_ALERTS)
+
+
+def ends(kafka: KafkaConfig, topic: str) -> dict[int, int]:
+    consumer = Consumer(kafka.consumer("ends", "ends"))
+    try:
+        found = {
+            p: consumer.get_watermark_offsets(TopicPartition(topic, p), 10)[1] for p in range(catalogue.PARTITIONS)
+        }
+    finally:
+        consumer.close()
+    return {partition: end for partition, end in found.items() if end}
+
+
+def committed(kafka: KafkaConfig, topic: str) -> dict[int, int]:
+    consumer = Consumer(kafka.consumer(catalogue.STREAMS_APP, "asks"))
+    try:
+        found = consumer.committed([TopicPartition(topic, p) for p in range(catalogue.PARTITIONS)], 10)
+    finally:
+        consumer.close()
+    return {place.partition: place.offset for place in found if place.offset > 0}
+
+
+def test_streams_that_start_before_their_broker_wait_for_it_and_go_on(  # noqa: PLR0917
+    make: Any, routes: Any, configured: Callable[..., Any], running: Any, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    broker = EmbeddedBroker(EmbeddedConfig(tmp_path / "broker"))
+    kafka = KafkaConfig(broker.bootstrap, "", {"log_level": 0})
+    streams = running(configured(tmp_path / "tables", kafka=kafka))
+    topics = type(request.getfixturevalue("topics"))(kafka)
+    alert = make.alert("device-early")
+    with broker:
+        apply(
+            AdminClient({"bootstrap.servers": broker.bootstrap}),
+            catalogue.topics(routes.destinations),
+            limits=broker.limits,
+        )
+        topics.put(DEVICE_ALERTS, alert)
+        topics.wait(TAK, Delivery, lambda d: d.header.event_id == alert.header.event_id)
+        streams.stop()
+
+
+def test_streams_are_stopped_while_they_wait_for_their_broker(
+    configured: Callable[..., Any], running: Any, tmp_path: Path
+) -> None:
+    broker = EmbeddedBroker(EmbeddedConfig(tmp_path / "broker"))
+    streams = running(configured(tmp_path / "tables", kafka=KafkaConfig(broker.bootstrap, "", {"log_level": 0})))
+
+    streams.stop()
