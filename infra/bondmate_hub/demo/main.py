@@ -18,7 +18,7 @@ from typing import Any
 
 import aiohttp
 
-from bondmate_hub.broker import Broker
+from bondmate_hub.broker import Broker, LogLimits
 from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
 from bondmate_hub.demo import ledger
 from bondmate_hub.demo.capdir import CapFolder
@@ -33,6 +33,9 @@ from bondmate_hub.settings import load
 from bondmate_hub.supervisor import Command, Supervisor, role_command
 from bondmate_hub.wanted import carry_out
 
+LIMITS = LogLimits(retention_ms=90_000, positions_retention_ms=20_000, compacted_retention_ms=120_000,
+                   segment_ms=5_000, segment_bytes=1 << 20)  # fmt: skip
+"""What keeps the broker's memory flat for as long as the demo runs: alerts are closed within seconds here."""
 ROLES = ("streams", "lane", "gateway", "runner")
 _READY_SECONDS = 60.0
 _DRAIN_SECONDS = 90.0
@@ -113,7 +116,11 @@ class Running:
 
     def weigh(self) -> dict[str, float]:
         """Give the memory of every process of the demo in MiB, by name."""
-        named = {"demo": [os.getpid()], "broker": tree(self.broker.pid), "taky": tree(self.taky_pid)}
+        named = {
+            "demo": [os.getpid()],
+            "broker": tree(self.broker.pid) + tree(getattr(self.broker, "relay_pid", 0)),
+            "taky": tree(self.taky_pid),
+        }
         named |= {name: tree(pid) for name, pid in self.supervisor.pids.items()}
         return {name: sum(resident_mib(pids).values()) for name, pids in named.items() if pids}
 
@@ -135,7 +142,7 @@ async def run_demo(plan: Plan) -> Summary:
     with _folder(plan.keep) as folder:
         files = await asyncio.to_thread(write_files, folder, plan)
         screen = Screen(plan)
-        broker = EmbeddedBroker(EmbeddedConfig(data_dir=files.folder / "broker", port=files.broker_port))
+        broker = EmbeddedBroker(EmbeddedConfig(data_dir=files.folder / "broker", port=files.broker_port, limits=LIMITS))
         async with everything(plan, files, screen, broker) as running:
             return await _load_and_count(running, screen)
 
