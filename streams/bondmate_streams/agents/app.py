@@ -19,6 +19,7 @@ from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.device_alerts import DeviceAlerts
+from bondmate_streams.agents.driver import App
 from bondmate_streams.agents.incidents import Incidents
 from bondmate_streams.agents.known_devices import KnownDevices
 from bondmate_streams.agents.lanes import InHand, KeyLocks
@@ -93,7 +94,7 @@ def writer(config: StreamsConfig) -> str:
 
 
 def _faust_app(config: StreamsConfig) -> faust.App:
-    return faust.App(
+    return App(
         catalogue.STREAMS_APP,
         broker=[f"kafka://{address}" for address in config.kafka.bootstrap.split(",")],
         broker_client_id=f"{catalogue.STREAMS_APP}-{config.instance}",
