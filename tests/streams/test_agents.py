@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -27,11 +29,13 @@ from bondmate_schemas.enums import (
     IncidentAction,
     Level,
     MessageDirection,
+    Mode,
     PositionOrigin,
 )
 from bondmate_schemas.ids import derived_id, pseudonym
 from bondmate_schemas.models import AlertState, AuditRecord, Delivery, DeviceMessage, IncidentState
 from bondmate_streams.logic.audit import breaks
+from prometheus_client import REGISTRY
 
 pytestmark = pytest.mark.usefixtures("streams")
 SECRET = b"a secret of tests"
@@ -249,3 +253,42 @@ def test_the_topics_faust_uses_are_those_of_the_catalogue(topics: Any, make: Any
 
     assert b"\x00" == devices.value[:1]
     assert topics.all(changelog_topic("alerts"))
+
+
+def test_an_alert_of_unknown_mode_reaches_nobody_is_kept_and_pages_a_person(topics: Any, make: Any) -> None:
+    before = value("hub_unrouted_events_total", record="DeviceAlert", why="unknown_mode")
+    alert = make.alert("device-u", mode=Mode.UNKNOWN)
+    topics.put(DEVICE_ALERTS, alert)
+    kept = state(topics, alert.header.event_id, AlertStatus.RAISED)
+
+    assert {} == kept.destinations
+    assert before + 1 == value("hub_unrouted_events_total", record="DeviceAlert", why="unknown_mode")
+
+
+def test_people_see_what_is_open_undelivered_and_dead(topics: Any, make: Any) -> None:
+    before = value("hub_alert_levels_total", destination="tak", level="ACCEPTED")
+    dead = value("hub_dead_letters_total", stage="receipts", code="no_frame")
+    alert = make.alert("device-v")
+    topics.put(DEVICE_ALERTS, alert)
+    topics.wait(TAK, Delivery, of(alert.header.event_id))
+    topics.put_bytes(RECEIPTS, alert.header.event_id.encode(), b"poison")
+    topics.put(RECEIPTS, make.receipt(alert.header.event_id, "tak", Level.ACCEPTED))
+    state(topics, alert.header.event_id, AlertStatus.ACCEPTED)
+
+    eventually(lambda: value("hub_oldest_undelivered_alert_seconds", destination="cap") > 0)
+    eventually(lambda: value("hub_open_alerts", status="ACCEPTED") > 0)
+    eventually(lambda: value("hub_alert_levels_total", destination="tak", level="ACCEPTED") == before + 1)
+    assert dead + 1 == value("hub_dead_letters_total", stage="receipts", code="no_frame")
+    assert value("hub_routed_deliveries_total", destination="tak", kind="ALERT", reason="NEW") > 0
+    assert value("hub_agent_events_total", agent="alerts", outcome="raised") > 0
+
+
+def value(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

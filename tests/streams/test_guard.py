@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import pytest
 from bondmate_monitoring.metrics import AGENT_EVENTS
 from bondmate_schemas.codec import CodecError, SchemaUnavailableError
+from bondmate_schemas.outbox import Outgoing
 from bondmate_streams.agents.lanes import InHand, KeyLocks
-from bondmate_streams.envelopes import Arrived, Outgoing
+from bondmate_streams.envelopes import Arrived
 from bondmate_streams.guard import BadEventError, BrokerUnavailableError, Event, Guard
 
 ARRIVED = Arrived("topic", 3, 41, b"key", b"bytes", (("ce_id", b"id"), ("bondmate.error.code", b"old")))

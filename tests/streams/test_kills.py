@@ -32,7 +32,7 @@ from bondmate_schemas.codec import LocalSchemaIds
 from bondmate_schemas.kafka import KafkaConfig
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.device_alerts import DeviceAlerts
-from bondmate_streams.agents.outbox import FaustOutbox
+from bondmate_streams.agents.outbox import KafkaOutbox
 from bondmate_streams.agents.run import run_streams
 from bondmate_streams.guard import BrokerUnavailableError
 from bondmate_streams.logic.routes_yaml import parse_routes
@@ -43,7 +43,7 @@ class Failing(DeviceAlerts):
     async def alert(self, arrived):
         raise ZeroDivisionError
 
-class Refusing(FaustOutbox):
+class Refusing(KafkaOutbox):
     async def send(self, *outgoing):
         if any(record.topic.startswith("bondmate.dlq.") for record in outgoing):
             print("refused", flush=True)
@@ -54,7 +54,7 @@ import bondmate_streams.agents.app as app
 if "failing" in fault:
     app.DeviceAlerts = Failing
 if "refusing" in fault:
-    app.FaustOutbox = Refusing
+    app.KafkaOutbox = Refusing
 asyncio.run(run_streams(
     StreamsConfig(
         kafka=KafkaConfig(bootstrap, "", {"log_level": 0}), data_dir=Path(folder), routes=parse_routes(routes),
@@ -87,8 +87,11 @@ def test_a_worker_killed_before_its_dead_letter_is_written_gets_the_event_again(
     with worker(kafka, tmp_path, routes_text, "failing refusing") as child:
         assert child.stdout is not None
         # By the fifth refusal faust has committed, several times, what it believes is done.
-        for _ in range(5):
-            assert "refused\n" == child.stdout.readline()
+        refusals = 0
+        while refusals < 5:
+            line = child.stdout.readline()
+            assert line, "the worker ended"
+            refusals += line == "refused\n"
     assert [] == topics.all(letters)
     with worker(kafka, tmp_path, routes_text, "failing"):
         letter = topics.wait_found(letters, lambda found: found.key == b"device-lost")
