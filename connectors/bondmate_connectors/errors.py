@@ -20,11 +20,11 @@ class ConnectorError(Exception):
     """Base of all that a connector raises on purpose."""
 
 
-class NotConnected(ConnectorError):  # noqa: N818  # the names are the contract's
+class NotConnected(ConnectorError):  # the names are the contract's
     """The link is not there: the runtime connects again with back-off and sends again."""
 
 
-class Transient(ConnectorError):  # noqa: N818
+class Transient(ConnectorError):
     """The same input may succeed later: the runtime backs off and parks the key.
 
     `retry_after` is the wait in seconds that the platform asked for, or None.
@@ -40,7 +40,7 @@ class Throttled(Transient):
     """The platform wants us to slow down."""
 
 
-class Rejected(ConnectorError):  # noqa: N818
+class Rejected(ConnectorError):
     """The same input will always fail: the runtime dead-letters it under `code` and goes on."""
 
     def __init__(self, code: str, path: str = "") -> None:
@@ -49,7 +49,7 @@ class Rejected(ConnectorError):  # noqa: N818
         self.path = path
 
 
-class Misconfigured(ConnectorError):  # noqa: N818
+class Misconfigured(ConnectorError):
     """A setting is wrong: the runtime stops this connector and pages a person; the message names the setting."""
 
 
@@ -57,5 +57,5 @@ class AuthFailed(Misconfigured):
     """The platform refused our credentials or our privilege."""
 
 
-class EndOfStream(ConnectorError):  # noqa: N818
+class EndOfStream(ConnectorError):
     """A finite source has given everything."""

@@ -14,6 +14,7 @@ from bondmate_schemas.catalogue import dead_letter_topic
 from bondmate_schemas.codec import NAMESPACE, Codec
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import Record
+from bondmate_schemas.outbox import Outgoing
 
 Headers = tuple[tuple[str, bytes | None], ...]
 _ERROR = "bondmate.error."
@@ -35,16 +36,6 @@ class Arrived:
     def id(self) -> str:
         """Give the id of its dead letter: the same record of the same place always has the same."""
         return derived_id("dead-letter", self.topic, str(self.partition), str(self.offset))
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A record for Kafka."""
-
-    topic: str
-    key: bytes | None = field(repr=False)
-    value: bytes | None = field(repr=False)
-    headers: Headers = field(default=(), repr=False)
 
 
 def utc_now() -> datetime:

@@ -17,8 +17,9 @@ from typing import Final, Protocol
 import structlog
 from bondmate_monitoring.metrics import AGENT_EVENTS, AGENT_SECONDS, DEAD_LETTERS
 from bondmate_schemas.codec import CodecError, SchemaUnavailableError
+from bondmate_schemas.outbox import Outgoing
 
-from bondmate_streams.envelopes import Arrived, Outgoing, dead_letter, utc_now
+from bondmate_streams.envelopes import Arrived, dead_letter, utc_now
 
 _log = structlog.get_logger(__name__)
 _FIRST_WAIT_SECONDS: Final = 0.05

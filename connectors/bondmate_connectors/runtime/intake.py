@@ -17,13 +17,13 @@ from typing import Any, Protocol, cast
 
 from bondmate_schemas.codec import CodecError, SchemaUnavailableError
 from bondmate_schemas.models import Delivery
+from bondmate_schemas.threads import in_thread
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from bondmate_connectors.errors import Misconfigured
 from bondmate_connectors.runtime.offsets import OffsetTracker
 from bondmate_connectors.runtime.outbox import Headers
 from bondmate_connectors.runtime.settings import RunnerSettings
-from bondmate_connectors.runtime.threads import in_thread
 
 _SCHEMA_AGAIN_SECONDS = 2.0
 _DENIED = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}

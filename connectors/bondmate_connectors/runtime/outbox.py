@@ -1,85 +1,28 @@
-"""Write to Kafka from the event loop: one producer of the process, one thread that hands back what became of it."""
+"""The outbox of the runner: what must be written is tried until Kafka has it."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from bondmate_schemas import outbox
+from bondmate_schemas.outbox import Headers, NotWritten, Outgoing
+from confluent_kafka import KafkaError
 
 from bondmate_connectors.runtime.retry import Backoff
-from bondmate_connectors.runtime.threads import in_thread
 
-_POLL_SECONDS = 0.2
-Headers = Sequence[tuple[str, bytes | None]]
-_Outcome = tuple["asyncio.Future[None]", KafkaError | None]
+__all__ = ["Headers", "NotWritten", "Outbox", "Outgoing"]
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """One record to write."""
-
-    topic: str
-    key: bytes | None
-    value: bytes | None
-    headers: Headers = ()
-
-
-class NotWritten(Exception):
-    """Kafka does not have the record, or did not say so; `code` is the client's constant name of the reason."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-class Outbox:
+class Outbox(outbox.Outbox):
     """Send records with acks=all; an async context manager. Used from its event loop only."""
 
     def __init__(
         self, config: Mapping[str, Any], on_error: Callable[[KafkaError], None], backoff: Backoff | None = None
     ) -> None:
-        self._config = {**config, "error_cb": on_error}
+        super().__init__(config, on_error)
         self._backoff = backoff or Backoff()
-        self._done: list[_Outcome] = []
-        self._stopping = threading.Event()
-        self._retired: list[Producer] = []
-        self._producer = Producer(self._config)
-
-    async def __aenter__(self) -> Self:
-        self._loop = asyncio.get_running_loop()
-        self._thread = in_thread("kafka outbox", self._serve)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stopping.set()
-        await self._thread
-
-    def send(self, message: Outgoing) -> asyncio.Future[None]:
-        """Queue `message` and give the future of its delivery report; never blocks.
-
-        Records of one key are written in the order of these calls. The future raises `NotWritten`.
-        """
-        report: asyncio.Future[None] = self._loop.create_future()
-        try:
-            self._producer.produce(
-                message.topic,
-                value=message.value,
-                key=message.key,
-                headers=list(message.headers),
-                on_delivery=lambda error, _: self._done.append((report, error)),
-            )
-        except BufferError:
-            report.set_exception(NotWritten("queue_full"))
-        except KafkaException as error:
-            report.set_exception(NotWritten(self._name(error.args[0])))
-        return report
 
     async def persist(self, message: Outgoing, refused: Callable[[str], None] = lambda _: None) -> None:
         """Return when Kafka has `message`; tries for ever, tells each failure's code to `refused`."""
@@ -91,42 +34,3 @@ class Outbox:
                 attempt += 1
                 refused(error.code)
             await asyncio.sleep(self._backoff.seconds(attempt))
-
-    def _serve(self) -> None:
-        """Run in the thread: reports arrive in `poll` and go to the loop in one call a poll."""
-        while not self._stopping.is_set():
-            self._producer.poll(_POLL_SECONDS)
-            while self._retired:
-                old = self._retired.pop()
-                old.purge()
-                old.flush(1.0)
-            self._hand_over()
-        self._producer.flush(1.0)
-        self._hand_over()
-
-    def _hand_over(self) -> None:
-        done, self._done = self._done, []
-        if done:
-            self._loop.call_soon_threadsafe(self._resolve, done)
-
-    def _resolve(self, done: list[_Outcome]) -> None:
-        for report, error in done:
-            if report.done():  # whoever waited was cancelled
-                continue
-            if error is None:
-                report.set_result(None)
-            else:
-                report.set_exception(NotWritten(self._name(error)))
-
-    def _name(self, error: KafkaError) -> str:
-        if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001
-            self._replace()
-        return str(error.name()).lower()
-
-    def _replace(self) -> None:
-        """Take a new producer: after a fatal error (a broker that forgot our sequence) the old one only refuses.
-
-        Here on the loop, where `send` runs too, so that nothing goes into the old one after the thread emptied it.
-        """
-        self._retired.append(self._producer)
-        self._producer = Producer(self._config)

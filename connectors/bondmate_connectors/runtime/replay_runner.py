@@ -12,13 +12,13 @@ from bondmate_schemas import catalogue
 from bondmate_schemas.codec import RECORDS, Codec, CodecError, SchemaUnavailableError
 from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import Record
+from bondmate_schemas.threads import in_thread
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from bondmate_connectors.contract import Replay
 from bondmate_connectors.runtime.broker import QUIET
 from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.settings import RunnerSettings
-from bondmate_connectors.runtime.threads import in_thread
 
 _ANSWER_SECONDS = 10.0
 _SCHEMA_AGAIN_SECONDS = 2.0

@@ -14,6 +14,7 @@ from bondmate_schemas.catalogue import (
     STATE_ALERTS,
 )
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DeviceAlert
+from bondmate_schemas.outbox import Outgoing
 
 from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.desk import Desk
@@ -21,7 +22,7 @@ from bondmate_streams.agents.known_devices import KnownDevices
 from bondmate_streams.agents.lanes import KeyLocks
 from bondmate_streams.agents.open_alerts import OpenAlerts
 from bondmate_streams.agents.tables import Ledger
-from bondmate_streams.envelopes import Arrived, Headers, Outgoing, utc_now
+from bondmate_streams.envelopes import Arrived, Headers, utc_now
 from bondmate_streams.logic import states
 from bondmate_streams.logic.states import Step
 

@@ -26,7 +26,7 @@ from bondmate_streams.agents.lanes import InHand, KeyLocks
 from bondmate_streams.agents.last_locations import LastLocations
 from bondmate_streams.agents.messages import Messages
 from bondmate_streams.agents.open_alerts import OpenAlerts
-from bondmate_streams.agents.outbox import FaustOutbox
+from bondmate_streams.agents.outbox import KafkaOutbox
 from bondmate_streams.agents.tables import AwaitableTable, Ledger
 from bondmate_streams.envelopes import Arrived, headers_of, utc_now
 from bondmate_streams.guard import BrokerUnavailableError, Event, Guard
@@ -47,6 +47,7 @@ class Streams:
     audit: AuditWriter
     life: AlertLife
     open_alerts: OpenAlerts
+    outbox: KafkaOutbox
 
 
 def create_app(config: StreamsConfig, codec: Codec | None = None, chain: Chain | None = None) -> Streams:
@@ -59,7 +60,7 @@ def create_app(config: StreamsConfig, codec: Codec | None = None, chain: Chain |
     """
     app = _faust_app(config)
     codec = codec or Codec(config.ids())
-    outbox = FaustOutbox(app)
+    outbox = KafkaOutbox(config.kafka, f"{catalogue.STREAMS_APP}-{config.instance}-outbox")
     desk = Desk(config.routes, config.secret, codec, outbox)
     audit = AuditWriter(chain or Chain(writer(config)), outbox, desk.envelopes)
     known = KnownDevices(desk.agreements, config.known_devices)
@@ -85,7 +86,7 @@ def create_app(config: StreamsConfig, codec: Codec | None = None, chain: Chain |
     )
     in_hand = tuple(_agent(app, topic, Guard(stage, outbox), body, config.in_flight) for stage, topic, body in bodies)
     announce.streams((stage for stage, _, _ in bodies), config.routes.destinations)
-    return Streams(app, in_hand, last, audit, life, open_alerts)
+    return Streams(app, in_hand, last, audit, life, open_alerts, outbox)
 
 
 def writer(config: StreamsConfig) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from bondmate_schemas.catalogue import AUDIT
+from bondmate_schemas.outbox import Outgoing
 
-from bondmate_streams.envelopes import Envelopes, Outgoing, utc_now
+from bondmate_streams.envelopes import Envelopes, utc_now
 from bondmate_streams.guard import BrokerUnavailableError, Outbox, Waits
 from bondmate_streams.logic.audit import Chain, Entry
 

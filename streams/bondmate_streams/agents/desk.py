@@ -12,8 +12,9 @@ from bondmate_schemas.catalogue import destination_topic, key_of
 from bondmate_schemas.codec import Codec
 from bondmate_schemas.enums import Mode
 from bondmate_schemas.models import DeviceAlert, Payload, Record
+from bondmate_schemas.outbox import Outgoing
 
-from bondmate_streams.envelopes import Arrived, Envelopes, Headers, Outgoing, utc_now
+from bondmate_streams.envelopes import Arrived, Envelopes, Headers, utc_now
 from bondmate_streams.guard import Outbox
 from bondmate_streams.logic.audit import Entry, disclosure
 from bondmate_streams.logic.deliveries import Agreements, Telling

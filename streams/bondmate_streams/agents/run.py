@@ -47,7 +47,9 @@ async def run_streams(
     try:
         await asyncio.wait([ready, stopped], return_when=asyncio.FIRST_COMPLETED)
         if ready.done():
-            await _serve(config, await ready, stop, on_ready)
+            streams = await ready
+            async with streams.outbox:
+                await _serve(config, streams, stop, on_ready)
     finally:
         ready.cancel()
         stopped.cancel()

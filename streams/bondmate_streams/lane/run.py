@@ -13,10 +13,11 @@ from bondmate_monitoring.metrics import DEAD_LETTERS, LANE_BATCH_SECONDS, LANE_F
 from bondmate_schemas.catalogue import AUDIT, DEVICE_LOCATIONS, LAST_LOCATION, locations_topic
 from bondmate_schemas.codec import RECORDS, Codec, SchemaUnavailableError
 from bondmate_schemas.models import DeviceLocation
+from bondmate_schemas.outbox import Outgoing
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from bondmate_streams.audit_tail import chain_so_far
-from bondmate_streams.envelopes import Arrived, Envelopes, Headers, Outgoing, headers_of, utc_now
+from bondmate_streams.envelopes import Arrived, Envelopes, Headers, headers_of, utc_now
 from bondmate_streams.guard import BadEventError, Guard
 from bondmate_streams.lane.config import LaneConfig
 from bondmate_streams.lane.disclosures import Disclosures

@@ -6,9 +6,8 @@ import threading
 from typing import Any, Final
 
 import structlog
+from bondmate_schemas.outbox import Outgoing
 from confluent_kafka import KafkaException, Producer
-
-from bondmate_streams.envelopes import Outgoing
 
 _log = structlog.get_logger(__name__)
 _POLL_SECONDS: Final = 0.1
