@@ -69,7 +69,8 @@ _FIXED = (
     Topic(INCIDENTS, "incident_id", "IncidentEvent", "What devices and control rooms say of incidents.", 30 * _DAY),
     Topic(MESSAGES, "device_id", "DeviceMessage", "Texts between officers and control rooms.", 7 * _DAY),
     Topic(RECEIPTS, "event_id", "DeliveryReceipt", "Every change of level.", 30 * _DAY),
-    Topic(STATE_ALERTS, "event_id", "AlertState", "Where each alert stands.", -1, "compact"),
+    Topic(STATE_ALERTS, "event_id", "AlertState", "Where each alert stands; the changelog of faust's table.", -1,
+          "compact"),
     Topic(STATE_INCIDENTS, "incident_id", "IncidentState", "Where each incident stands.", -1, "compact"),
     Topic(LAST_LOCATION, "device_id", "DeviceLocation", "Last fix a device; tombstone at end of shift.", _DAY,
           "compact,delete"),
@@ -96,8 +97,8 @@ def dead_letter_topic(stage: str) -> str:
 
 
 def changelog_topic(table: str) -> str:
-    """Name the topic from which faust rebuilds a table."""
-    return f"{STREAMS_APP}-{table}-changelog"
+    """Name the topic from which faust rebuilds a table; that of the alerts is the state everybody may read."""
+    return STATE_ALERTS if table == "alerts" else f"{STREAMS_APP}-{table}-changelog"
 
 
 def stages() -> tuple[str, ...]:
@@ -148,7 +149,8 @@ def _faust_topics() -> Iterator[Topic]:
     yield Topic(f"{STREAMS_APP}-__assignor-__leader", "-", None, "faust's election of a leader.", _DAY, partitions=1,
                 personal=False)  # fmt: skip
     for table, record in TABLE_RECORDS.items():
-        yield Topic(changelog_topic(table), table, record, f"Changelog of the table `{table}`.", -1, "compact")
+        if changelog_topic(table) != STATE_ALERTS:
+            yield Topic(changelog_topic(table), table, record, f"Changelog of the table `{table}`.", -1, "compact")
 
 
 def _tagged(node: Any, path: str, named: dict[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from pathlib import Path
@@ -33,10 +32,11 @@ def demo(
     Example: hub demo --seconds 30 --json
     """
     from bondmate_hub.demo.main import Plan, run_demo
+    from bondmate_hub.fast_loop import run_fast
 
     plan = Plan(seconds=seconds, cap_dir=cap_dir, devices=devices, alerts_a_second=alerts,
                 positions_a_second=positions, keep=keep, metrics_targets=metrics_targets, quiet=as_json)  # fmt: skip
-    summary = asyncio.run(run_demo(plan))
+    summary = run_fast(run_demo(plan))
     if as_json:
         print(json.dumps(summary.as_json()), flush=True)
     sys.exit(1 if summary.lost else 0)

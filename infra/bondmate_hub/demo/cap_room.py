@@ -27,6 +27,8 @@ import aiohttp
 from aiohttp import web
 from lxml import etree
 
+from bondmate_hub.fast_loop import run_fast
+
 CAP = "urn:oasis:names:tc:emergency:cap:1.2"
 SENDER = "control-room@demo.example"
 _ANSWER = """<?xml version="1.0" encoding="UTF-8"?>
@@ -163,7 +165,7 @@ def main(arguments: list[str]) -> None:
     with given.out.open("a", buffering=1, encoding="utf-8") as out:
         room = Room(given.secret_file.read_bytes().strip(), given.hub, out, given.acknowledge_after_seconds,
                     given.resolve_after_seconds)  # fmt: skip
-        asyncio.run(run(room, "127.0.0.1", given.port))
+        run_fast(run(room, "127.0.0.1", given.port))
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ class Rates:
     alerts: float = 50
     positions: float = 500
     reports: float = 2
-    fixes_in_a_batch: int = 2
+    fixes_in_a_batch: int = 4
     listeners: int = 20
     """Devices that hold a WebSocket open and show what comes back."""
 

@@ -11,7 +11,6 @@ from bondmate_schemas.catalogue import (
     ALERT_STANDINGS,
     INCIDENT_RECEIPTS,
     MESSAGES,
-    STATE_ALERTS,
 )
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DeviceAlert
 from bondmate_schemas.outbox import Outgoing
@@ -59,14 +58,14 @@ class AlertLife:
             state = self._alerts.get(alert.header.event_id)
             decisions = self._desk.route(alert) if state is None else self._desk.quietly(state.alert)
             step = states.change(state, alert, decisions, utc_now())
-            if step.state is not None and step.state != state:
+            if step.state is not None and (step.state != state or step.outcome == "repeat"):
                 # Remembered before it is told: a receipt must find its alert. Told again after a crash in between.
                 self._open.note(step.state, decisions)
                 await asyncio.gather(
-                    self._alerts.put(alert.header.event_id, step.state), self._tell(step, state, arrived.headers)
+                    self._alerts.put(alert.header.event_id, step.state), self._tell(step, arrived.headers)
                 )
             else:
-                await self._tell(step, state, arrived.headers)
+                await self._tell(step, arrived.headers)
         return step.outcome
 
     async def receipt(self, arrived: Arrived) -> str:
@@ -82,8 +81,8 @@ class AlertLife:
             decisions = self._desk.quietly(state.alert)
             step = states.receive(state, receipt, self._confirm_to, decisions, utc_now())
             # Told before it is remembered: what a level leads to is told only when it rises.
-            await self._tell(step, state, arrived.headers)
-            if step.state is not None and step.state != state:
+            await self._tell(step, arrived.headers)
+            if step.state is not None and (step.state != state or step.outcome == "repeat"):
                 self._open.note(step.state, decisions)
                 await self._alerts.put(event_id, step.state)
         _count(step, receipt)
@@ -100,15 +99,13 @@ class AlertLife:
         await self._desk.outbox.send(*outgoing)
         return "passed_on" if outgoing else "not_an_alert"
 
-    async def _tell(self, step: Step, before: AlertState | None, cause: Headers) -> None:
+    async def _tell(self, step: Step, cause: Headers) -> None:
         outgoing = self._desk.deliveries(step.tellings, cause)
-        outgoing.extend(self._others(step, before, cause))
+        outgoing.extend(self._others(step, cause))
         await asyncio.gather(self._desk.outbox.send(*outgoing), self._audit.write(*self._desk.entries(step.tellings)))
 
-    def _others(self, step: Step, before: AlertState | None, cause: Headers) -> Iterator[Outgoing]:
+    def _others(self, step: Step, cause: Headers) -> Iterator[Outgoing]:
         pack = self._desk.envelopes.pack
-        if step.state is not None and (step.state != before or step.outcome == "repeat"):
-            yield pack(STATE_ALERTS, step.state.header.event_id, step.state, cause)
         if step.state is not None and step.standing:
             yield pack(ALERT_STANDINGS, step.state.device_id, step.state, cause)
         if step.reopened is not None:
@@ -125,7 +122,7 @@ class AlertLife:
                 if self._open.state(event_id) is not state:
                     continue  # it changed while this waited, and was told of that
                 step = Step("refreshed", None, tellings)
-                await self._tell(step, None, ())
+                await self._tell(step, ())
                 count += len(tellings)
         return count
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from collections import OrderedDict
+from typing import Any, Final, Generic, TypeVar
 
 import faust
+from bondmate_schemas.catalogue import changelog_topic
 from bondmate_schemas.codec import Codec
 from bondmate_schemas.models import Record
 
@@ -12,6 +14,8 @@ from bondmate_streams.agents.outbox import REFUSALS
 from bondmate_streams.guard import Waits
 
 R = TypeVar("R", bound=Record)
+
+_KEPT_LATELY: Final = 2_000
 
 STORE_OPTIONS = {
     # faust's defaults are made for one large table: 64 MiB of buffers and 2 GiB of cache for each partition.
@@ -28,6 +32,9 @@ class AwaitableTable(faust.Table[bytes, bytes]):
     """A faust table that keeps hold of its last changelog record, so that a writer can wait for it."""
 
     last_sent: Any = None
+
+    def _changelog_topic_name(self) -> str:
+        return changelog_topic(self.name)
 
     def on_key_set(self, key: Any, value: Any) -> None:
         """Send the changelog record; faust calls this before it writes the store."""
@@ -46,11 +53,26 @@ class Ledger(Generic[R]):
         self._name = name
         self._kind = kind
         self._codec = codec
+        # The last records written or read with their bytes: decoding is most of what a look costs.
+        self._lately: OrderedDict[str, tuple[bytes, R]] = OrderedDict()
 
     def get(self, key: str) -> R | None:
         """Give the record at `key`."""
         value = self.table.get(key.encode())
-        return None if value is None else self._codec.decode(value, self._kind)
+        if value is None:
+            return None
+        lately = self._lately.get(key)
+        # The table alone is the truth: what it holds may come from another worker's changelog.
+        if lately is not None and lately[0] == value:
+            return lately[1]
+        return self._keep(key, value, self._codec.decode(value, self._kind))
+
+    def _keep(self, key: str, value: bytes, record: R) -> R:
+        self._lately[key] = (value, record)
+        self._lately.move_to_end(key)
+        if len(self._lately) > _KEPT_LATELY:
+            self._lately.popitem(last=False)
+        return record
 
     async def put(self, key: str, record: R) -> None:
         """Write the record at `key`: at once in the store, and return when the changelog has it."""
@@ -63,6 +85,7 @@ class Ledger(Generic[R]):
             except REFUSALS as error:
                 await waits.wait("changelog refused", type(error).__name__)
             else:
+                self._keep(key, value, record)
                 return
 
     def records(self) -> list[R]:
