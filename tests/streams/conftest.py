@@ -227,7 +227,6 @@ class Running:
 
     def __init__(self, config: StreamsConfig) -> None:
         self.config = config
-        self._loop = asyncio.new_event_loop()
         self._stop: asyncio.Event | None = None
         self._began = threading.Event()
         self.error: BaseException | None = None
@@ -237,13 +236,12 @@ class Running:
 
     def _run(self) -> None:
         try:
-            self._loop.run_until_complete(self._serve())
+            asyncio.run(self._serve())
         except BaseException as error:  # noqa: BLE001  # raised again by `stop`
             self.error = error
-        finally:
-            self._loop.close()
 
     async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         self._began.set()
         await run_streams(self.config, self._stop)
