@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from bondmate_schemas.kafka import KafkaConfig
 from bondmate_hub.fast_loop import run_fast
 from bondmate_hub.settings import Settings, SettingsError, StreamsSection
 
+_SWITCH_SECONDS = 0.001
 _log = structlog.get_logger(__name__)
 _Role = Callable[[Settings, asyncio.Event, Health], Awaitable[None]]
 
@@ -27,7 +29,7 @@ _Role = Callable[[Settings, asyncio.Event, Health], Awaitable[None]]
 def run_role(role: str, settings: Settings) -> None:
     """Run one role in this process until SIGTERM or SIGINT."""
     logs.configure(settings.monitoring.log_level)
-    _collect_rarely()
+    _tune()
     run_fast(_run(role, settings))
 
 
@@ -37,8 +39,14 @@ def run_supervised(roles: Sequence[str], settings: Settings, config: Path | None
     asyncio.run(_supervise(roles, settings, config))
 
 
-def _collect_rarely() -> None:
-    """Leave what was imported out of garbage collection, and look at the rest less often: events make few cycles."""
+def _tune() -> None:
+    """Set the interpreter for processes whose event loop must answer while threads beside it decode.
+
+    A loop gives up the interpreter's lock at every call of the system, and waits a switch interval, 5 ms, to get it back
+    from a thread that computes: tens of milliseconds a request. What was imported stays out of garbage collection, and
+    the rest is looked at less often: events make few cycles.
+    """
+    sys.setswitchinterval(_SWITCH_SECONDS)
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)

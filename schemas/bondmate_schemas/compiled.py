@@ -27,6 +27,8 @@ _DOUBLE: Final = struct.Struct("<d")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _VARINT_BYTES: Final = 10
+_SHORT: Final = 64
+"""Numbers below it are one byte."""
 _INT_LIMIT: Final = 1 << 31
 _LONG_LIMIT: Final = 1 << 63
 
@@ -83,7 +85,10 @@ def _write_long(out: bytearray, value: int) -> None:
 
 def _write_string(out: bytearray, value: str) -> None:
     data = value.encode()
-    _write_long(out, len(data))
+    if len(data) < _SHORT:
+        out.append(len(data) << 1)
+    else:
+        _write_long(out, len(data))
     out += data
 
 
@@ -120,10 +125,13 @@ def _write_optional(inner: Writer) -> Writer:
 
 
 def _write_enum(symbols: list[str]) -> Writer:
-    codes = {symbol: number for number, symbol in enumerate(symbols)}
+    codes = {symbol: number << 1 for number, symbol in enumerate(symbols)}
+    if len(symbols) > _SHORT:
+        raise TypeError("an enum of ours has fewer symbols, so that each is one byte")
 
     def write(out: bytearray, value: Any) -> None:
-        _write_long(out, codes[value.value])
+        # `_value_`: `value` is a property that costs more than the rest of this line.
+        out.append(codes[value._value_])
 
     return write
 
@@ -207,7 +215,11 @@ def _read_int(data: bytes, at: int, left: list[int]) -> tuple[int, int]:
 
 
 def _read_string(data: bytes, at: int, left: list[int]) -> tuple[str, int]:
-    length, at = _read_long(data, at, left)
+    byte = data[at]
+    if byte < 0x80:  # noqa: PLR2004  # nearly all strings are short
+        length, at = (byte >> 1) ^ -(byte & 1), at + 1
+    else:
+        length, at = _read_long(data, at, left)
     end = at + length
     if length < 0 or end > len(data):
         raise MalformedError("a length beyond the bytes")
@@ -245,6 +257,12 @@ _READERS: Final[dict[str, Reader]] = {
 
 def _read_optional(inner: Reader) -> Reader:
     def read(data: bytes, at: int, left: list[int]) -> tuple[Any, int]:
+        byte = data[at]
+        if byte == 0:
+            return None, at + 1
+        if byte == 2:  # noqa: PLR2004  # 1, in zigzag
+            return inner(data, at + 1, left)
+        # The same numbers may be written longer than they need be.
         branch, at = _read_long(data, at, left)
         if branch == 0:
             return None, at

@@ -9,13 +9,17 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from bondmate_schemas.threads import in_thread
 
 _POLL_SECONDS = 0.2
+PARTITION_UA = -1
+"""librdkafka's word for: the key chooses the partition."""
 Headers = Sequence[tuple[str, bytes | None]]
-_Outcome = tuple["asyncio.Future[None]", KafkaError | None]
+Place = tuple[int, int]
+"""Partition and offset of a record that was written."""
+_Outcome = tuple["asyncio.Future[Place]", KafkaError | None, Place]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +61,25 @@ class Outbox:
         self._stopping.set()
         await self._thread
 
-    def send(self, message: Outgoing) -> asyncio.Future[None]:
+    def send(self, message: Outgoing, partition: int = PARTITION_UA) -> asyncio.Future[Place]:
         """Queue `message` and give the future of its delivery report; never blocks.
 
-        Records of one key are written in the order of these calls. The future raises `NotWritten`.
+        Records of one key are written in the order of these calls; the key chooses the partition unless one is given.
+        The future raises `NotWritten`.
         """
-        report: asyncio.Future[None] = self._loop.create_future()
+        report: asyncio.Future[Place] = self._loop.create_future()
+
+        def delivered(error: KafkaError | None, written: Message) -> None:
+            self._done.append((report, error, (written.partition() or 0, written.offset() or 0)))
+
         try:
             self._producer.produce(
                 message.topic,
                 value=message.value,
                 key=message.key,
                 headers=list(message.headers),
-                on_delivery=lambda error, _: self._done.append((report, error)),
+                partition=partition,
+                on_delivery=delivered,
             )
         except BufferError:
             report.set_exception(NotWritten("queue_full"))
@@ -95,11 +105,11 @@ class Outbox:
             self._loop.call_soon_threadsafe(self._resolve, done)
 
     def _resolve(self, done: list[_Outcome]) -> None:
-        for report, error in done:
+        for report, error, place in done:
             if report.done():  # whoever waited was cancelled
                 continue
             if error is None:
-                report.set_result(None)
+                report.set_result(place)
             else:
                 report.set_exception(NotWritten(self._name(error)))
 

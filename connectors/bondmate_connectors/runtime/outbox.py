@@ -29,8 +29,10 @@ class Outbox(outbox.Outbox):
         attempt = 0
         while True:
             try:
-                return await self.send(message)
+                await self.send(message)
             except NotWritten as error:
                 attempt += 1
                 refused(error.code)
+            else:
+                return
             await asyncio.sleep(self._backoff.seconds(attempt))

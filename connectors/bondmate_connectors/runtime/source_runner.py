@@ -15,6 +15,7 @@ from typing import Any
 
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import Record
+from bondmate_schemas.outbox import Place
 
 from bondmate_connectors.contract import Incoming, Source, Status, Unreadable
 from bondmate_connectors.errors import ConnectorError, EndOfStream, NotConnected, Rejected, Transient
@@ -110,7 +111,7 @@ class SourceRunner:
         header = header_of(record)
         return header is not None and self._tools.name in header.hops
 
-    def _publish(self, record: Record, traceparent: str | None) -> asyncio.Future[None]:
+    def _publish(self, record: Record, traceparent: str | None) -> asyncio.Future[Place]:
         header = header_of(record)
         if header is not None:
             now = self._tools.clock()
@@ -118,7 +119,7 @@ class SourceRunner:
             record = with_header(record, published_at=now, hops=(*header.hops, self._tools.name))
         return self._tools.outbox.send(self._tools.envelopes.pack(record, traceparent))
 
-    async def _confirm(self, incoming: Incoming, report: asyncio.Future[None]) -> None:
+    async def _confirm(self, incoming: Incoming, report: asyncio.Future[Place]) -> None:
         try:
             await report
         except NotWritten as error:

@@ -22,7 +22,7 @@ _NAMES_BROKERS = frozenset({3, 10, 60})
 """Metadata, FindCoordinator, DescribeCluster: their answers hold the broker's address."""
 _FLEXIBLE_PRODUCE, _TOPIC_IDS_PRODUCE = 9, 13
 _LONGEST_SECONDS = 0.1
-_GATHER_SECONDS = 0.001
+_GATHER_SECONDS = 0.002
 """How long a wake is put off, so that what a burst of produces wrote is fetched in one go."""
 _SIZE = struct.Struct(">i")
 _HEADER = struct.Struct(">hhi")

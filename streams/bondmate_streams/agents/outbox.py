@@ -1,7 +1,7 @@
 """Where the agents' records become durable: librdkafka's producer, many times cheaper than faust's a record.
 
 A producer beside faust's is safe here because no event is acknowledged before `send` has returned, and `send` returns
-on the delivery reports. faust's own producer writes the changelogs.
+on the delivery reports.
 """
 
 from __future__ import annotations
@@ -10,16 +10,11 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
-from aiokafka.errors import KafkaError
 from bondmate_schemas import outbox
 from bondmate_schemas.kafka import KafkaConfig
-from bondmate_schemas.outbox import NotWritten, Outgoing
-from faust.exceptions import ProducerSendError
+from bondmate_schemas.outbox import NotWritten, Outgoing, Place
 
 from bondmate_streams.guard import BrokerUnavailableError
-
-REFUSALS = (KafkaError, ProducerSendError, ConnectionError, TimeoutError)
-"""What faust and aiokafka raise when the broker does not take a record."""
 
 
 class KafkaOutbox:
@@ -36,6 +31,10 @@ class KafkaOutbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._outbox.__aexit__(kind, error, trace)
+
+    def begin(self, record: Outgoing, partition: int) -> asyncio.Future[Place]:
+        """Begin to write one record to a partition; the future tells its place, or raises `NotWritten`."""
+        return self._outbox.send(record, partition)
 
     async def send(self, *outgoing: Outgoing) -> None:
         """Write records and return when the broker has acknowledged every one.

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from typing import Any, Final, Generic, TypeVar
 
 import faust
-from bondmate_schemas.catalogue import changelog_topic
+from bondmate_schemas.catalogue import PARTITIONS, changelog_topic
 from bondmate_schemas.codec import Codec
 from bondmate_schemas.models import Record
+from bondmate_schemas.outbox import NotWritten, Outgoing, Place
+from faust.types import TP
 
-from bondmate_streams.agents.outbox import REFUSALS
+from bondmate_streams.agents.outbox import KafkaOutbox
 from bondmate_streams.guard import Waits
 
 R = TypeVar("R", bound=Record)
@@ -29,27 +32,38 @@ STORE_OPTIONS = {
 
 
 class AwaitableTable(faust.Table[bytes, bytes]):
-    """A faust table that keeps hold of its last changelog record, so that a writer can wait for it."""
+    """A faust table whose changelog our outbox writes, so that a writer can wait for it, and at a third of the cost.
 
-    last_sent: Any = None
+    faust would send it in the background, tell nobody, and take it as done.
+    """
+
+    outbox: KafkaOutbox
+    last_sent: asyncio.Future[Place]
 
     def _changelog_topic_name(self) -> str:
         return changelog_topic(self.name)
 
     def on_key_set(self, key: Any, value: Any) -> None:
         """Send the changelog record; faust calls this before it writes the store."""
-        self.last_sent = self.send_changelog(self.partition_for_key(key), key, value)
+        partition = self.partition_for_key(key)
+        assert partition is not None, "a table is written in the context of an event"
+        self.last_sent = self.outbox.begin(Outgoing(self._changelog_topic_name(), key, value), partition)
         self._sensor_on_set(self, key, value)
+
+    def remember(self, place: Place) -> None:
+        """Note how far the store agrees with the changelog: from there a restart reads on."""
+        self.data.set_persisted_offset(TP(self._changelog_topic_name(), place[0]), place[1])
 
 
 class Ledger(Generic[R]):
     """One table, by text key, of records of one kind. Reads and writes only in the context of an event."""
 
-    def __init__(self, app: faust.App, name: str, kind: type[R], codec: Codec, partitions: int) -> None:
+    def __init__(self, app: faust.App, name: str, kind: type[R], codec: Codec, outbox: KafkaOutbox) -> None:
         # The store takes its serializers from these types: with a schema alone it would fall back to JSON.
         self.table: Any = app.Table(
-            name, key_type=bytes, value_type=bytes, partitions=partitions, options=dict(STORE_OPTIONS)
+            name, key_type=bytes, value_type=bytes, partitions=PARTITIONS, options=dict(STORE_OPTIONS)
         )
+        self.table.outbox = outbox  # type: ignore[attr-defined]  # faust types what it makes as its own table
         self._name = name
         self._kind = kind
         self._codec = codec
@@ -81,10 +95,11 @@ class Ledger(Generic[R]):
         while True:
             self.table[key.encode()] = value
             try:
-                await self.table.last_sent
-            except REFUSALS as error:
-                await waits.wait("changelog refused", type(error).__name__)
+                place = await self.table.last_sent
+            except NotWritten as error:
+                await waits.wait("changelog refused", error.code)
             else:
+                self.table.remember(place)
                 self._keep(key, value, record)
                 return
 

@@ -27,7 +27,7 @@ class LaneConfig:
     """Where schema ids come from, when not from the registry."""
     batch: int = 1_000
     """Fixes taken at a time, at most."""
-    wait_seconds: float = 0.05
+    wait_seconds: float = 0.1
     """How long a batch may wait to fill."""
     audit_seconds: float = 60.0
     """Disclosures of positions are logged together for so long."""
