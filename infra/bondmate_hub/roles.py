@@ -42,9 +42,9 @@ def run_supervised(roles: Sequence[str], settings: Settings, config: Path | None
 def _tune() -> None:
     """Set the interpreter for processes whose event loop must answer while threads beside it decode.
 
-    A loop gives up the interpreter's lock at every call of the system, and waits a switch interval, 5 ms, to get it back
-    from a thread that computes: tens of milliseconds a request. What was imported stays out of garbage collection, and
-    the rest is looked at less often: events make few cycles.
+    A loop gives up the interpreter's lock at every call of the system, and waits a switch interval, 5 ms by default, to
+    get it back from a thread that computes. What was imported stays out of garbage collection, and the rest is looked
+    at less often: events make few cycles.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.collect()

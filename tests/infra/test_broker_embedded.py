@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -66,16 +65,6 @@ def test_both_kinds_of_broker_are_brokers_and_only_apache_kafka_is_durable(tmp_p
     assert isinstance(embedded, Broker)
     assert isinstance(apache, Broker)
     assert (False, True) == (embedded.durable, apache.durable)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives a thread its own priority")
-def test_the_thread_that_writes_snapshots_yields_to_the_others(tmp_path):
-    with EmbeddedBroker(EmbeddedConfig(tmp_path)) as broker:
-        tasks = {
-            (task / "comm").read_text().strip(): int(task.name) for task in Path(f"/proc/{broker.pid}/task").iterdir()
-        }
-
-        assert os.SCHED_IDLE == os.sched_getscheduler(tasks["autosave"])
 
 
 def test_a_port_in_use_is_named_and_the_broker_starts_once_it_is_free(tmp_path):

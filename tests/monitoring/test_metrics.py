@@ -67,8 +67,8 @@ def test_a_role_shows_zeros_before_anything_happens() -> None:
     announce.role("test-role")
     announce.supervised(["test-role"])
     announce.connector("test-sink", kinds=["ALERT", "LOCATION"], source=True)
-    announce.gateway(["DeviceAlert"], ["bad-token"])
-    announce.streams(["alerts"], ["test-sink"])
+    announce.gateway(["TestRecord"], ["test-problem"])
+    announce.streams(["test-stage"], ["test-sink"])
 
     shown = generate_latest(_registry()).decode()
 
@@ -79,9 +79,9 @@ def test_a_role_shows_zeros_before_anything_happens() -> None:
         'connector_dead_lettered_events_total{code="",connector="test-sink",kind="ALERT"} 0.0',
         'connector_delivery_seconds_count{connector="test-sink",kind="LOCATION"} 0.0',
         'connector_received_events_total{connector="test-sink"} 0.0',
-        'hub_accepted_events_total{record="DeviceAlert"} 0.0',
-        'hub_refused_requests_total{problem="bad-token"} 0.0',
-        'hub_dead_letters_total{code="",stage="alerts"} 0.0',
+        'hub_accepted_events_total{record="TestRecord"} 0.0',
+        'hub_refused_requests_total{problem="test-problem"} 0.0',
+        'hub_dead_letters_total{code="",stage="test-stage"} 0.0',
         'hub_oldest_undelivered_alert_seconds{destination="test-sink"} 0.0',
         'hub_alert_levels_total{destination="test-sink",level="ACKNOWLEDGED"} 0.0',
     ):
