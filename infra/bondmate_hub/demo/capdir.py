@@ -56,24 +56,30 @@ class CapFolder:
 
     def outcomes(self, book: TakBook, dead: DeadLetters) -> dict[str, int]:
         """Give the outcome of the files, and of the distinct messages of status Actual."""
+        actual = {event: (len(messages), *_seen(book, event)) for event, messages in self._actual.items()}
         return {
             **self._outcomes,
-            "actual_messages": sum(len(messages) for messages in self._actual.values()),
-            "arrived_once": sum(self._times(book, event) == len(self._actual[event]) and len(self._actual[event])
-                                for event in self._actual),
-            "arrived_more_than_once": sum(max(0, self._times(book, event) - len(self._actual[event]))
-                                          for event in self._actual),
+            "actual_messages": sum(wanted for wanted, _, _ in actual.values()),
+            "arrived_once": sum(messages for wanted, messages, repeats in actual.values()
+                                if messages == wanted and not repeats),
+            "arrived_more_than_once": sum(repeats for _, _, repeats in actual.values()),
             "not_actual_arrived": len(self._strays(book)),
             "refused_in_dead_letters": len(self._refused & dead.digests),
         }  # fmt: skip
 
     def _missing(self, book: TakBook) -> int:
-        return sum(max(0, len(messages) - self._times(book, event)) for event, messages in self._actual.items())
+        return sum(max(0, len(messages) - _seen(book, event)[0]) for event, messages in self._actual.items())
 
     def _strays(self, book: TakBook) -> set[str]:
         return {event for event in self._others - set(self._actual) if event in book.events}
 
-    @staticmethod
-    def _times(book: TakBook, event: str) -> int:
-        seen = book.events.get(event)
-        return sum(seen.messages.values()) if seen else 0
+
+def _seen(book: TakBook, event: str) -> tuple[int, int]:
+    """Count the distinct messages about an event at the client, and those that came again in the same form.
+
+    The end of an event is told in two forms, a chat line and the deletion of its marker: that is no repeat.
+    """
+    seen = book.events.get(event)
+    if seen is None:
+        return 0, 0
+    return len({message for message, _ in seen.messages}), sum(times - 1 for times in seen.messages.values())
