@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import sys
 import threading
@@ -22,6 +23,7 @@ from bondmate_hub.fast_loop import run_fast
 from bondmate_hub.settings import Settings, SettingsError, StreamsSection
 
 _SWITCH_SECONDS = 0.001
+_LANE_NICENESS = 5
 _log = structlog.get_logger(__name__)
 _Role = Callable[[Settings, asyncio.Event, Health], Awaitable[None]]
 
@@ -188,6 +190,8 @@ async def _lane(settings: Settings, stop: asyncio.Event, health: Health) -> None
     from bondmate_streams.lane.run import run_lane  # noqa: PLC0415
     from bondmate_streams.routes_file import load_routes  # noqa: PLC0415
 
+    # Where the processor is short, positions wait for alerts.
+    os.nice(_LANE_NICENESS)
     section = _required(settings)
     config = LaneConfig(
         kafka=_kafka(settings),

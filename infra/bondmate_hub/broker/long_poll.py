@@ -21,7 +21,7 @@ _PRODUCE, _FETCH = 0, 1
 _NAMES_BROKERS = frozenset({3, 10, 60})
 """Metadata, FindCoordinator, DescribeCluster: their answers hold the broker's address."""
 _FLEXIBLE_PRODUCE, _TOPIC_IDS_PRODUCE = 9, 13
-_LONGEST_SECONDS = 0.1
+_FLEXIBLE_FETCH, _NO_REPLICA_FETCH = 12, 15
 _GATHER_SECONDS = 0.002
 """How long a wake is put off, so that what a burst of produces wrote is fetched in one go."""
 _SIZE = struct.Struct(">i")
@@ -66,6 +66,18 @@ def produced_topic(frame: bytes) -> bytes | None:
     at += max(1, frame[at])  # transactional id, as a compact string
     at += 6 + 1  # acks and timeout, number of topics
     return frame[at + 1 : at + frame[at]]
+
+
+def longest_wait_seconds(frame: bytes) -> float:
+    """Give how long the Fetch request in `frame` wants an empty answer held (`MaxWaitMs`)."""
+    version = _HEADER.unpack_from(frame, _SIZE.size)[1]
+    at = _SIZE.size + _HEADER.size
+    at += 2 + max(0, struct.unpack_from(">h", frame, at)[0])  # client id
+    if version >= _FLEXIBLE_FETCH:
+        at += 1  # no tagged fields in the header
+    if version < _NO_REPLICA_FETCH:
+        at += 4  # replica id
+    return float(_SIZE.unpack_from(frame, at)[0]) / 1000
 
 
 class Waiting:
@@ -121,7 +133,8 @@ class Relay:
         elif key == _FETCH and self._is_empty(len(request), len(frame)):
             self._held.append(frame)
             self._waiting.hold(self, request)
-            self._timer = asyncio.get_running_loop().call_later(_LONGEST_SECONDS, self.release)
+            wait = longest_wait_seconds(request)
+            self._timer = asyncio.get_running_loop().call_later(wait, self.release)
         elif self.down:
             self.down.write(frame)
         if key == _PRODUCE:

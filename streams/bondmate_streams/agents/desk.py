@@ -25,6 +25,9 @@ _SCHEMA_ID: Final = slice(1, 5)
 R = TypeVar("R", bound=Record)
 
 
+_MOST_DECIDED: Final = 4_000
+
+
 class Desk:
     """Shared by the agents of one worker."""
 
@@ -35,6 +38,7 @@ class Desk:
         self.codec = codec
         self.envelopes = Envelopes(codec)
         self.outbox = outbox
+        self._decided: dict[str, list[Decision]] = {}
         self._secret = secret
         self._read_before: set[tuple[bytes, type[Record]]] = set()
 
@@ -79,8 +83,13 @@ class Desk:
             _log.error("alert goes nowhere", event_id=event.header.event_id, why=why)
 
     def quietly(self, event: Payload) -> list[Decision]:
-        """Decide where an event goes, of one that was counted before."""
-        return decisions(explain(event, self.routes))
+        """Decide where an event goes, of one that was counted before; the last answers are kept."""
+        message_id = event.header.message_id
+        if message_id not in self._decided:
+            if len(self._decided) >= _MOST_DECIDED:
+                self._decided.pop(next(iter(self._decided)))
+            self._decided[message_id] = decisions(explain(event, self.routes))
+        return self._decided[message_id]
 
     def deliveries(self, tellings: Iterable[Telling], cause: Headers) -> list[Outgoing]:
         """Make the Deliveries of `tellings`, each as its destination may see it."""
