@@ -46,9 +46,9 @@ def test_the_wait_a_fetch_asks_for_is_read(version: int, before: bytes):
 
 def test_an_idle_consumer_asks_ten_times_a_second_and_gets_what_comes(embedded_broker):
     topic = f"long-poll-{time.monotonic_ns()}"
-    AdminClient({"bootstrap.servers": embedded_broker.bootstrap}).create_topics([NewTopic(topic, 1, 1)])[topic].result(
-        10
-    )
+    # Held until its answer is there: an admin client that is collected takes its futures with it.
+    admin = AdminClient({"bootstrap.servers": embedded_broker.bootstrap})
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(10)
     asked: list[int] = []
     consumer = Consumer({
         "bootstrap.servers": embedded_broker.bootstrap, "group.id": topic, "group.instance.id": topic,
