@@ -164,7 +164,7 @@ class Document:
         """
         try:
             node = yaml.compose(path.read_text(encoding="utf-8"), _Loader)
-            values = _Loader("").construct_document(node) if node else {}
+            values = _values(node, path.parent) if node else {}
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError([f"{path}: cannot be read: {type(error).__name__}"]) from None
         except yaml.MarkedYAMLError as error:
@@ -185,11 +185,19 @@ class Document:
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML with `!file PATH`."""
+    """Safe YAML with `!file PATH`, the path meant from `folder`."""
+
+    folder = Path()
 
 
-def _file_tag(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
-    path = Path(str(loader.construct_scalar(node)))
+def _values(node: yaml.Node, folder: Path) -> Any:
+    loader = _Loader("")
+    loader.folder = folder
+    return loader.construct_document(node)
+
+
+def _file_tag(loader: _Loader, node: yaml.ScalarNode) -> str:
+    path = loader.folder / str(loader.construct_scalar(node))
     try:
         return path.read_text(encoding="utf-8").strip()
     except OSError as error:

@@ -60,7 +60,7 @@ def test_a_misspelt_variable_is_named(write, monkeypatch):
 
 def test_a_secret_comes_from_a_file_and_a_missing_one_is_told_with_its_place(write, tmp_path):
     secret = tmp_path / "secret"
-    path = write(f"streams:\n  pseudonym_secret: !file {secret}\n")
+    path = write("streams:\n  pseudonym_secret: !file secret\n")  # meant from the settings' folder
 
     with pytest.raises(SettingsError, match=r":2:21: "):
         load(path)

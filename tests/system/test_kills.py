@@ -60,11 +60,11 @@ async def accepted(running: Running, *, more: int) -> None:
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("kind", ["embedded", pytest.param("apache", marks=pytest.mark.kafka)])
 async def test_nothing_accepted_is_lost_when_every_process_is_killed(kind: str, tmp_path: Path):
-    plan = Plan(seconds=30, devices=2200, alerts_a_second=ALERTS_A_SECOND, positions_a_second=100, quiet=True)
+    plan = Plan(seconds=30, devices=2200, alerts_a_second=ALERTS_A_SECOND, positions_a_second=100)
     files = await asyncio.to_thread(write_files, tmp_path, plan)
     broker = broker_for(kind, files)
 
-    async with everything(plan, files, Screen(plan), broker) as running:
+    async with everything(plan, files, Screen(), broker) as running:
         async with asyncio.TaskGroup() as group:
             group.create_task(running.fleet.run(plan.seconds))
             group.create_task(torment(running, broker))

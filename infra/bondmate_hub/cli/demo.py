@@ -35,7 +35,7 @@ def demo(
     from bondmate_hub.fast_loop import run_fast
 
     plan = Plan(seconds=seconds, cap_dir=cap_dir, devices=devices, alerts_a_second=alerts,
-                positions_a_second=positions, keep=keep, metrics_targets=metrics_targets, quiet=as_json)  # fmt: skip
+                positions_a_second=positions, keep=keep, metrics_targets=metrics_targets)  # fmt: skip
     summary = run_fast(run_demo(plan))
     if as_json:
         print(json.dumps(summary.as_json()), flush=True)

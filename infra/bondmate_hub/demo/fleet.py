@@ -47,8 +47,6 @@ class Accepted:
     event_id: str
     posted_at: float
     answered_at: float
-    action: str = ""
-    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,6 @@ class Fleet:
         """When the newest accepted fix of each device was taken, epoch seconds."""
         self.counts: Counter[str] = Counter()
         self.refused: Counter[int] = Counter()
-        self.retries = 0
         self.answers_at_devices: set[str] = set()
         self._free = deque(self._random.sample(self.devices, len(self.devices)))
         self._busy: deque[Device] = deque()
@@ -197,9 +194,7 @@ class Fleet:
         posted = time.time()
         if answer := await self._post(device, "/v1/alerts", body):
             self.counts["alert"] += 1
-            self.accepted.append(
-                Accepted("alert", device.device_id, answer["event_id"], posted, time.time(), action="raise")
-            )
+            self.accepted.append(Accepted("alert", device.device_id, answer["event_id"], posted, time.time()))
 
     def _report_one(self) -> Awaitable[None]:
         return self._report(self._random.choice(self.devices))
@@ -229,7 +224,6 @@ class Fleet:
                         return {}
             except (aiohttp.ClientError, TimeoutError):
                 pass
-            self.retries += 1
             await asyncio.sleep(min(0.2 * 2**attempt, 2))
         self.refused[0] += 1
         return {}

@@ -26,7 +26,6 @@ class Seen:
     times_new: int = 0
     accepted: bool = False
     acknowledged: bool = False
-    cancelled: bool = False
     messages: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How often each message about it came, by the hub's message id and the form it came in."""
 
@@ -76,8 +75,6 @@ class CapBook(Book):
                 seen.accepted = True
                 # The same identifier again is the repeat that at-least-once allows; the room made one record of it.
                 seen.times_new += 0 if line.get("repeated") else 1
-            elif line["what"] == "received" and line["msgType"] == "Cancel":
-                seen.cancelled = True
             elif line["what"] == "acknowledged":
                 seen.acknowledged = True
 
@@ -99,7 +96,6 @@ class TakBook(Book):
             self.last_fix[uid] = max(self.last_fix.get(uid, 0.0), datetime.fromisoformat(line["start"]).timestamp())
         elif line.get("message"):
             seen = self.seen(str(line["event"]), line["at"])
-            seen.cancelled = seen.cancelled or bool(line.get("cancel"))
             # An alert comes as a marker and a chat line, both of one message; the same of both twice is a duplicate.
             seen.messages[line["message"], line["type"]] += 1
 

@@ -52,7 +52,6 @@ class Plan:
     positions_a_second: float = 500
     keep: Path | None = None
     metrics_targets: Path | None = None
-    quiet: bool = False
 
 
 @dataclass(slots=True)
@@ -107,7 +106,6 @@ class Running:
         self.started_at = _process_start()
         self.tak, self.cap = ledger.TakBook(), ledger.CapBook()
         self._tak_tail, self._cap_tail = ledger.Tail(files.tak_book), ledger.Tail(files.cap_book)
-        self.peak_mib: dict[str, float] = {}
 
     def look(self) -> None:
         """Read what the far ends have written since the last look, and weigh the processes."""
@@ -141,7 +139,7 @@ async def run_demo(plan: Plan) -> Summary:
     """
     with _folder(plan.keep) as folder:
         files = await asyncio.to_thread(write_files, folder, plan)
-        screen = Screen(plan)
+        screen = Screen()
         broker = EmbeddedBroker(EmbeddedConfig(data_dir=files.folder / "broker", port=files.broker_port, limits=LIMITS))
         async with everything(plan, files, screen, broker) as running:
             return await _load_and_count(running, screen)

@@ -13,16 +13,15 @@ from rich.text import Text
 from bondmate_hub.demo import ledger
 
 if TYPE_CHECKING:
-    from bondmate_hub.demo.main import Plan, Running, Summary
+    from bondmate_hub.demo.main import Running, Summary
 
 
 class Screen:
     """The demo's screen: on a terminal it is drawn anew each second, elsewhere a line every ten."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self) -> None:
         # Progress goes to stderr, so that the last line of stdout can be JSON.
-        self._console = Console(stderr=True, quiet=False)
-        self._plan = plan
+        self._console = Console(stderr=True)
         self._begun = time.monotonic()
         self._live: Live | None = None
         self._last_line = 0.0

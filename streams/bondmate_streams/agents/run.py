@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -147,8 +145,3 @@ def _is_ours(error: Exception) -> bool:
 def _be_quiet() -> None:
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.ERROR)
-
-
-def wipe_state(data_dir: Path) -> None:
-    """Remove the tables on this machine, after the embedded broker lost what they were built from."""
-    shutil.rmtree(data_dir, ignore_errors=True)
