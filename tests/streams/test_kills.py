@@ -43,6 +43,12 @@ class Failing(DeviceAlerts):
     async def alert(self, arrived):
         raise ZeroDivisionError
 
+class Holding(DeviceAlerts):
+    async def alert(self, arrived):
+        if arrived.key == b"device-held":
+            await asyncio.Event().wait()
+        return await super().alert(arrived)
+
 class Refusing(KafkaOutbox):
     async def send(self, *outgoing):
         if any(record.topic.startswith("bondmate.dlq.") for record in outgoing):
@@ -53,6 +59,8 @@ class Refusing(KafkaOutbox):
 import bondmate_streams.agents.app as app
 if "failing" in fault:
     app.DeviceAlerts = Failing
+if "holding" in fault:
+    app.DeviceAlerts = Holding
 if "refusing" in fault:
     app.KafkaOutbox = Refusing
 asyncio.run(run_streams(
@@ -123,6 +131,24 @@ def test_a_worker_killed_again_and_again_loses_no_alert_and_repeats_only_ids_it_
         )
         assert len(wanted) == len(found)
     assert [] == breaks(topics.records(AUDIT, AuditRecord))
+
+
+def test_an_event_in_hand_comes_again_though_later_ones_of_its_partition_were_done(
+    kafka: KafkaConfig, topics: Any, make: Any, routes_text: str, tmp_path: Path
+) -> None:
+    held, others = make.alert("device-held"), [make.alert(f"device-h{number}") for number in range(40)]
+    topics.put(DEVICE_ALERTS, held, *others)
+    ids = {alert.header.event_id for alert in others}
+    with worker(kafka, tmp_path, routes_text, "holding"):
+        topics.wait(TAK, Delivery, lambda d: d.header.event_id in ids, count=len(ids))
+        place = next(found for found in topics.all(DEVICE_ALERTS) if found.key == b"device-held")
+        deadline = time.monotonic() + SECONDS
+        while sum(end != committed(kafka, DEVICE_ALERTS).get(p) for p, end in ends(kafka, DEVICE_ALERTS).items()) > 1:
+            assert time.monotonic() < deadline, "nothing is committed"
+            time.sleep(0.1)
+    assert committed(kafka, DEVICE_ALERTS).get(place.partition, 0) <= place.offset
+    with worker(kafka, tmp_path, routes_text):
+        topics.wait(TAK, Delivery, lambda d: d.header.event_id == held.header.event_id)
 
 
 def test_a_worker_that_is_stopped_has_committed_what_it_did(  # noqa: PLR0917

@@ -9,13 +9,14 @@ from typing import Final, TypeVar
 import structlog
 from bondmate_monitoring.metrics import ROUTED, UNROUTED
 from bondmate_schemas.catalogue import destination_topic, key_of
-from bondmate_schemas.codec import Codec
+from bondmate_schemas.codec import Codec, SchemaUnavailableError
 from bondmate_schemas.enums import Mode
 from bondmate_schemas.models import DeviceAlert, Payload, Record
 from bondmate_schemas.outbox import Outgoing
 
+from bondmate_streams.agents.lanes import KeyLocks
 from bondmate_streams.envelopes import Arrived, Envelopes, Headers, utc_now
-from bondmate_streams.guard import Outbox
+from bondmate_streams.guard import Outbox, Waits
 from bondmate_streams.logic.audit import Entry, disclosure
 from bondmate_streams.logic.deliveries import Agreements, Telling
 from bondmate_streams.logic.routing import Decision, Routes, decisions, explain, why_nowhere
@@ -41,21 +42,32 @@ class Desk:
         self._decided: dict[str, list[Decision]] = {}
         self._secret = secret
         self._read_before: set[tuple[bytes, type[Record]]] = set()
+        self._doors = KeyLocks()
 
     async def read(self, arrived: Arrived, kind: type[R]) -> R:
-        """Decode what arrived.
+        """Decode what arrived; of one key in the order of the calls. Waits for a registry that does not answer.
 
         Raises:
             CodecError: it is not what the topic promises.
-            SchemaUnavailableError: its schema is not known yet and the registry does not answer.
         """
         schema = (arrived.value or b"")[_SCHEMA_ID], kind
-        if schema in self._read_before:
+        if schema in self._read_before and not self._doors.is_held(arrived.topic, arrived.key):
             return self.codec.decode(arrived.value, kind)
-        # The first of a schema asks the registry, which blocks.
-        record = await asyncio.to_thread(self.codec.decode, arrived.value, kind)
-        self._read_before.add(schema)
-        return record
+        async with self._doors.holding(arrived.topic, arrived.key):
+            return await self._read_anew(arrived, kind, schema)
+
+    async def _read_anew(self, arrived: Arrived, kind: type[R], schema: tuple[bytes, type[Record]]) -> R:
+        # The first of a schema asks the registry, which blocks; what comes meanwhile under its key must not overtake it.
+        waits = Waits("registry")
+        while schema not in self._read_before:
+            try:
+                record = await asyncio.to_thread(self.codec.decode, arrived.value, kind)
+            except SchemaUnavailableError as error:
+                await waits.wait("agent waits", type(error).__name__)
+            else:
+                self._read_before.add(schema)
+                return record
+        return self.codec.decode(arrived.value, kind)
 
     async def is_misplaced(self, arrived: Arrived, record: Record) -> bool:
         """Tell whether a record lies under another key than its own; it is then written again where it belongs.

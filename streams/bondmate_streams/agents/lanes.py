@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine, Hashable
 from typing import Any
 
 
@@ -12,20 +11,48 @@ class KeyLocks:
     """A lock a key, shared by the agents that write one table; first come, first served."""
 
     def __init__(self) -> None:
-        self._locks: dict[tuple[str, str], tuple[asyncio.Lock, list[None]]] = {}
+        self._locks: dict[tuple[str, Hashable], _Held] = {}
 
-    @asynccontextmanager
-    async def holding(self, table: str, key: str) -> AsyncIterator[None]:
-        """Hold the lock of `key` in `table`."""
-        lock, users = self._locks.setdefault((table, key), (asyncio.Lock(), []))
-        users.append(None)
+    def holding(self, table: str, key: Hashable) -> _Held:
+        """Hold the lock of `key` in `table`: `async with locks.holding(table, key)`."""
+        place = table, key
+        held = self._locks.get(place)
+        if held is None:
+            held = self._locks[place] = _Held(self._locks, place)
+        return held
+
+    def is_held(self, table: str, key: Hashable) -> bool:
+        """Whether somebody holds the lock of `key` in `table`, or waits for it."""
+        return (table, key) in self._locks
+
+
+class _Held:
+    """The lock of one key while anybody wants it."""
+
+    __slots__ = ("_lock", "_locks", "_place", "_users")
+
+    def __init__(self, locks: dict[tuple[str, Hashable], _Held], place: tuple[str, Hashable]) -> None:
+        self._locks = locks
+        self._place = place
+        self._lock = asyncio.Lock()
+        self._users = 0
+
+    async def __aenter__(self) -> None:
+        self._users += 1
         try:
-            async with lock:
-                yield
-        finally:
-            users.pop()
-            if not users:
-                del self._locks[table, key]
+            await self._lock.acquire()
+        except BaseException:
+            self._leave()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lock.release()
+        self._leave()
+
+    def _leave(self) -> None:
+        self._users -= 1
+        if not self._users:
+            del self._locks[self._place]
 
 
 class InHand:

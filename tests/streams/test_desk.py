@@ -1,0 +1,92 @@
+"""Reading in order: what an unknown schema holds up, and what it does not."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+from bondmate_schemas.codec import Codec, LocalSchemaIds, SchemaUnavailableError
+from bondmate_schemas.models import DeviceAlert
+from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.lanes import KeyLocks
+from bondmate_streams.envelopes import Arrived
+
+
+class SlowRegistry(Codec):
+    """A codec whose first look at each schema takes until it is let go, or fails as often as asked."""
+
+    def __init__(self) -> None:
+        super().__init__(LocalSchemaIds())
+        self.let_go = threading.Event()
+        self.failures = 0
+
+    def decode(self, data: bytes | None, kind: Any) -> Any:
+        if threading.current_thread() is not threading.main_thread():
+            self.let_go.wait(10)
+            if self.failures:
+                self.failures -= 1
+                raise SchemaUnavailableError
+        return super().decode(data, kind)
+
+
+@pytest.fixture
+def codec() -> SlowRegistry:
+    return SlowRegistry()
+
+
+@pytest.fixture
+def read(codec: SlowRegistry, routes: Any, make: Any) -> Any:
+    desk = Desk(routes, b"a secret of tests", codec, None)  # type: ignore[arg-type]  # nothing is sent here
+    ended: list[str] = []
+
+    async def one(name: str, key: bytes) -> None:
+        await desk.read(Arrived("topic", 0, 0, key, codec.encode(make.alert("device-1"))), DeviceAlert)
+        ended.append(name)
+
+    return one, ended
+
+
+async def test_what_comes_while_a_schema_is_looked_up_does_not_overtake(codec: SlowRegistry, read: Any) -> None:
+    one, ended = read
+    async with asyncio.TaskGroup() as group:
+        for name in ("first", "second", "third"):
+            group.create_task(one(name, b"key"))
+            await asyncio.sleep(0)
+        codec.let_go.set()
+
+    assert ["first", "second", "third"] == ended
+
+
+async def test_order_holds_while_the_registry_fails_and_other_keys_go_on(codec: SlowRegistry, read: Any) -> None:
+    one, ended = read
+    codec.failures = 2
+    codec.let_go.set()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(one("first", b"key"))
+        while codec.failures == 2:
+            await asyncio.sleep(0.01)
+        # Another key learns the schema first; the one that waits is still the first of its own.
+        codec.failures = 0
+        await one("other", b"other key")
+        group.create_task(one("second", b"key"))
+
+    assert ["other", "first", "second"] == ended
+
+
+async def test_a_lock_is_free_again_after_a_waiting_one_was_cancelled() -> None:
+    locks = KeyLocks()
+    async with locks.holding("table", "key"):
+        waiting = asyncio.create_task(_hold(locks))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert locks.is_held("table", "key")
+
+    assert not locks.is_held("table", "key")
+
+
+async def _hold(locks: KeyLocks) -> None:
+    async with locks.holding("table", "key"):
+        pass
