@@ -6,7 +6,9 @@ role announces its series at zero when it starts (`announce`): a counter born at
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge, Histogram
+from typing import Any
+
+import prometheus_client
 
 KINDS = ("OTHER", "ALERT", "INCIDENT", "MESSAGE", "LOCATION", "UNREADABLE")
 """Values of `kind`: those of a Delivery, and what could not be read."""
@@ -15,6 +17,34 @@ LEVELS = ("DELIVERED", "ACCEPTED", "ACKNOWLEDGED", "RESPONDING", "RESOLVED", "DE
 """Values of `level`."""
 STATUSES = ("CREATED", "STARTING", "OK", "RECOVERABLE_ERROR", "PERMANENT_ERROR", "FATAL_ERROR", "STOPPING", "STOPPED")
 """Values of a connector's `status`."""
+
+
+class _Kept:
+    """Keeps the series of label values: the client library makes strings of them and takes a lock at every look."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._kept: dict[tuple[Any, ...], Any] = {}
+        super().__init__(*args, **kwargs)
+
+    def labels(self, *values: Any, **named: Any) -> Any:
+        """Give the series of these label values, in the order of the label names, or by name."""
+        if named or values not in self._kept:
+            series = super().labels(*values, **named)  # type: ignore[misc]  # of the metric it is mixed into
+            return series if named else self._kept.setdefault(values, series)
+        return self._kept[values]
+
+
+class Counter(_Kept, prometheus_client.Counter):
+    """A counter."""
+
+
+class Gauge(_Kept, prometheus_client.Gauge):
+    """A gauge."""
+
+
+class Histogram(_Kept, prometheus_client.Histogram):
+    """A histogram."""
+
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 

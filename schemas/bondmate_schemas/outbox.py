@@ -19,7 +19,7 @@ PARTITION_UA = -1
 Headers = Sequence[tuple[str, bytes | None]]
 Place = tuple[int, int]
 """Partition and offset of a record that was written."""
-_Outcome = tuple["asyncio.Future[Place]", KafkaError | None, Place]
+_Outcome = tuple["asyncio.Future[Place] | _Group", KafkaError | None, Place]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,27 @@ class NotWritten(Exception):
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
+
+
+class _Group:
+    """Records that are waited for as one: `left` of them are on their way."""
+
+    __slots__ = ("left", "report")
+
+    def __init__(self, report: asyncio.Future[None], left: int) -> None:
+        self.report = report
+        self.left = left
+
+    def done(self) -> bool:
+        return self.report.done()
+
+    def set_result(self, _: Place) -> None:
+        self.left -= 1
+        if not self.left:
+            self.report.set_result(None)
+
+    def set_exception(self, error: Exception) -> None:
+        self.report.set_exception(error)
 
 
 class Outbox:
@@ -68,7 +89,20 @@ class Outbox:
         The future raises `NotWritten`.
         """
         report: asyncio.Future[Place] = self._loop.create_future()
+        self._produce(message, partition, report)
+        return report
 
+    def send_all(self, messages: Sequence[Outgoing]) -> asyncio.Future[None]:
+        """Queue `messages` and give one future for all; else as `send`. It raises what befell the first of them."""
+        report: asyncio.Future[None] = self._loop.create_future()
+        group = _Group(report, len(messages))
+        if not messages:
+            report.set_result(None)
+        for message in messages:
+            self._produce(message, PARTITION_UA, group)
+        return report
+
+    def _produce(self, message: Outgoing, partition: int, report: asyncio.Future[Place] | _Group) -> None:
         def delivered(error: KafkaError | None, written: Message) -> None:
             self._done.append((report, error, (written.partition() or 0, written.offset() or 0)))
 
@@ -82,10 +116,14 @@ class Outbox:
                 on_delivery=delivered,
             )
         except BufferError:
-            report.set_exception(NotWritten("queue_full"))
+            self._refused(report, NotWritten("queue_full"))
         except KafkaException as error:
-            report.set_exception(NotWritten(self._name(error.args[0])))
-        return report
+            self._refused(report, NotWritten(self._name(error.args[0])))
+
+    @staticmethod
+    def _refused(report: asyncio.Future[Place] | _Group, error: NotWritten) -> None:
+        if not report.done():
+            report.set_exception(error)
 
     def _serve(self) -> None:
         """Run in the thread: reports arrive in `poll` and go to the loop in one call a poll."""
@@ -106,7 +144,7 @@ class Outbox:
 
     def _resolve(self, done: list[_Outcome]) -> None:
         for report, error, place in done:
-            if report.done():  # whoever waited was cancelled
+            if report.done():  # whoever waited was cancelled, or heard of another record of the group
                 continue
             if error is None:
                 report.set_result(place)

@@ -41,13 +41,21 @@ class BadEventError(ValueError):
 class Outbox(Protocol):
     """Where records go that must be durable."""
 
-    async def send(self, *outgoing: Outgoing) -> None:
-        """Write records and return when the broker has acknowledged every one.
+    def send(self, *outgoing: Outgoing) -> Awaitable[None]:
+        """Begin to write records; to be awaited: it ends when the broker has acknowledged every one.
 
         Raises:
             BrokerUnavailableError: not now.
         """
         ...
+
+
+async def both(first: Awaitable[None], second: Awaitable[None]) -> None:
+    """Wait for both, which have begun, without a task each; raises what the first raised, else the second."""
+    try:
+        await first
+    finally:
+        await second
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 
 from bondmate_monitoring.metrics import ALERT_LEVEL_SECONDS, ALERT_LEVELS
 from bondmate_schemas.catalogue import (
@@ -22,7 +21,9 @@ from bondmate_streams.agents.lanes import KeyLocks
 from bondmate_streams.agents.open_alerts import OpenAlerts
 from bondmate_streams.agents.tables import Ledger
 from bondmate_streams.envelopes import Arrived, Headers, utc_now
+from bondmate_streams.guard import both
 from bondmate_streams.logic import states
+from bondmate_streams.logic.audit import Entry
 from bondmate_streams.logic.states import Step
 
 
@@ -58,14 +59,13 @@ class AlertLife:
             state = self._alerts.get(alert.header.event_id)
             decisions = self._desk.route(alert) if state is None else self._desk.quietly(state.alert)
             step = states.change(state, alert, decisions, utc_now())
+            telling = self._telling(step, arrived.headers)
             if step.state is not None and (step.state != state or step.outcome == "repeat"):
                 # Remembered before it is told: a receipt must find its alert. Told again after a crash in between.
                 self._open.note(step.state, decisions)
-                await asyncio.gather(
-                    self._alerts.put(alert.header.event_id, step.state), self._tell(step, arrived.headers)
-                )
+                await both(self._alerts.put(alert.header.event_id, step.state), self._tell(telling))
             else:
-                await self._tell(step, arrived.headers)
+                await self._tell(telling)
         return step.outcome
 
     async def receipt(self, arrived: Arrived) -> str:
@@ -81,7 +81,7 @@ class AlertLife:
             decisions = self._desk.quietly(state.alert)
             step = states.receive(state, receipt, self._confirm_to, decisions, utc_now())
             # Told before it is remembered: what a level leads to is told only when it rises.
-            await self._tell(step, arrived.headers)
+            await self._tell(self._telling(step, arrived.headers))
             if step.state is not None and (step.state != state or step.outcome == "repeat"):
                 self._open.note(step.state, decisions)
                 await self._alerts.put(event_id, step.state)
@@ -99,10 +99,14 @@ class AlertLife:
         await self._desk.outbox.send(*outgoing)
         return "passed_on" if outgoing else "not_an_alert"
 
-    async def _tell(self, step: Step, cause: Headers) -> None:
+    def _telling(self, step: Step, cause: Headers) -> tuple[list[Outgoing], list[Entry]]:
         outgoing = self._desk.deliveries(step.tellings, cause)
         outgoing.extend(self._others(step, cause))
-        await asyncio.gather(self._desk.outbox.send(*outgoing), self._audit.write(*self._desk.entries(step.tellings)))
+        return outgoing, self._desk.entries(step.tellings)
+
+    def _tell(self, telling: tuple[list[Outgoing], list[Entry]]) -> Awaitable[None]:
+        outgoing, entries = telling
+        return both(self._desk.outbox.send(*outgoing), self._audit.write(*entries))
 
     def _others(self, step: Step, cause: Headers) -> Iterator[Outgoing]:
         pack = self._desk.envelopes.pack
@@ -122,7 +126,7 @@ class AlertLife:
                 if self._open.state(event_id) is not state:
                     continue  # it changed while this waited, and was told of that
                 step = Step("refreshed", None, tellings)
-                await self._tell(step, ())
+                await self._tell(self._telling(step, ()))
                 count += len(tellings)
         return count
 

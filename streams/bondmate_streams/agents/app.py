@@ -35,6 +35,7 @@ from bondmate_streams.logic.audit import Chain
 Body = Callable[[Arrived], Awaitable[str]]
 _REFRESH_SECONDS: Final = 0.5
 _MEASURE_SECONDS: Final = 2.0
+_PERSIST_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Streams:
     life: AlertLife
     open_alerts: OpenAlerts
     outbox: KafkaOutbox
+    ledgers: tuple[Ledger[Any], ...]
 
 
 def create_app(config: StreamsConfig, codec: Codec | None = None, chain: Chain | None = None) -> Streams:
@@ -86,7 +88,7 @@ def create_app(config: StreamsConfig, codec: Codec | None = None, chain: Chain |
     )
     in_hand = tuple(_agent(app, topic, Guard(stage, outbox), body, config.in_flight) for stage, topic, body in bodies)
     announce.streams((stage for stage, _, _ in bodies), config.routes.destinations)
-    return Streams(app, in_hand, last, audit, life, open_alerts, outbox)
+    return Streams(app, in_hand, last, audit, life, open_alerts, outbox, (devices, alerts, table))
 
 
 def writer(config: StreamsConfig) -> str:
@@ -151,6 +153,21 @@ async def tell_again(streams: Streams) -> None:
         with contextlib.suppress(BrokerUnavailableError):
             await streams.life.refresh()
         await asyncio.sleep(_REFRESH_SECONDS)
+
+
+async def persist(streams: Streams) -> None:
+    """Write down how far the tables have come, until cancelled, and then once more."""
+    try:
+        while True:
+            await asyncio.sleep(_PERSIST_SECONDS)
+            _persist(streams)
+    finally:
+        _persist(streams)
+
+
+def _persist(streams: Streams) -> None:
+    for ledger in streams.ledgers:
+        ledger.persist()
 
 
 async def measure(streams: Streams) -> None:

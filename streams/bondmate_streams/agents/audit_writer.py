@@ -23,14 +23,15 @@ class AuditWriter:
         self._waiting: list[tuple[tuple[Entry, ...], asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
 
-    async def write(self, *entries: Entry) -> None:
-        """Return when the broker has the records of `entries`."""
-        if not entries:
-            return
+    def write(self, *entries: Entry) -> asyncio.Future[None]:
+        """Give the future of the moment at which the broker has the records of `entries`."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((entries, done))
-        self._wake.set()
-        await done
+        if entries:
+            self._waiting.append((entries, done))
+            self._wake.set()
+        else:
+            done.set_result(None)
+        return done
 
     async def run(self) -> None:
         """Write what is waiting, until cancelled."""

@@ -57,7 +57,7 @@ class Desk:
             return await self._read_anew(arrived, kind, schema)
 
     async def _read_anew(self, arrived: Arrived, kind: type[R], schema: tuple[bytes, type[Record]]) -> R:
-        # The first of a schema asks the registry, which blocks; what comes meanwhile under its key must not overtake it.
+        # The first of a schema asks the registry, which blocks; what comes meanwhile under its key must wait.
         waits = Waits("registry")
         while schema not in self._read_before:
             try:

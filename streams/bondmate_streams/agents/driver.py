@@ -19,7 +19,7 @@ from mode.services import WaitResults
 from mode.utils.futures import maybe_async
 
 _FETCH_WAIT_MS: Final = 250
-"""How long the broker holds an empty answer; a fetch asks for every partition: what comes to any is answered at once."""
+"""How long the broker holds an empty answer. A fetch asks for every partition, so that what comes is told at once."""
 _FETCH_GAP_SECONDS: Final = 0.005
 """Least time between two fetches: each costs about a millisecond, however little it brings."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from bondmate_schemas.catalogue import STATE_INCIDENTS, key_of
 from bondmate_schemas.models import DeliveryReceipt, IncidentEvent, IncidentMemory
 
@@ -12,6 +10,7 @@ from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.lanes import KeyLocks
 from bondmate_streams.agents.tables import Ledger
 from bondmate_streams.envelopes import Arrived, Headers, utc_now
+from bondmate_streams.guard import both
 from bondmate_streams.logic import incidents
 from bondmate_streams.logic.incidents import Taken
 
@@ -51,5 +50,5 @@ class Incidents:
         outgoing = self._desk.deliveries(taken.tellings, cause)
         outgoing.append(self._desk.envelopes.pack(STATE_INCIDENTS, key, taken.memory.state, cause))
         # Told before it is remembered: after a crash in between it is told again, under the same ids.
-        await asyncio.gather(self._desk.outbox.send(*outgoing), self._audit.write(*self._desk.entries(taken.tellings)))
+        await both(self._desk.outbox.send(*outgoing), self._audit.write(*self._desk.entries(taken.tellings)))
         await self._table.put(key, taken.memory)

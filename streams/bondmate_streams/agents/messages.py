@@ -15,10 +15,12 @@ from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.known_devices import KnownDevices
 from bondmate_streams.agents.lanes import KeyLocks
 from bondmate_streams.envelopes import Arrived, utc_now
-from bondmate_streams.guard import BadEventError
+from bondmate_streams.guard import BadEventError, both
 from bondmate_streams.logic.messages import addressed, is_addressed, tell
+from bondmate_streams.logic.states import SOURCE
 
 _CATCH_UP_SECONDS: Final = 30.0
+_WRITTEN_HERE: Final = ("ce_source", SOURCE.encode())
 
 
 class Messages:
@@ -40,6 +42,8 @@ class Messages:
 
     async def message(self, arrived: Arrived) -> str:
         """Take one message, in the order of its device."""
+        if _WRITTEN_HERE in arrived.headers:
+            return "addressed_already"
         message = await self._desk.read(arrived, DeviceMessage)
         async with self._locks.holding("messages", message.device_id):
             if message.direction is MessageDirection.FROM_DEVICE:
@@ -49,7 +53,7 @@ class Messages:
     async def _up(self, message: DeviceMessage, arrived: Arrived) -> str:
         self._known.add(message.device_id)
         tellings = tell(message, self._desk.route(message))
-        await asyncio.gather(
+        await both(
             self._desk.outbox.send(*self._desk.deliveries(tellings, arrived.headers)),
             self._audit.write(*self._desk.entries(tellings)),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from heapq import heappop, heappush
 
 from bondmate_monitoring.metrics import OPEN_ALERTS, UNDELIVERED_ALERT_SECONDS
 from bondmate_schemas.enums import AlertStatus, Level
@@ -25,20 +26,34 @@ class OpenAlerts:
         """Watch the alerts of `destinations`."""
         self._destinations = tuple(destinations)
         self._open: dict[str, tuple[AlertState, Refresh]] = {}
+        self._plan: list[tuple[datetime, str]] = []
+        """When to look at which alert again, as a heap: what a look costs does not grow with the alerts that wait."""
+        self._planned: set[str] = set()
         # From ever on, so that what fell due while nobody was running is told at once; it may be a repeat.
         self._told_until = _EVER
 
     def clear(self) -> None:
         """Forget all, before it is built anew."""
         self._open.clear()
+        self._plan.clear()
+        self._planned.clear()
         self._told_until = _EVER
 
     def note(self, state: AlertState, decisions: Sequence[Decision]) -> None:
         """Take an alert as it stands now."""
+        event_id = state.header.event_id
         if state.status in CLOSED:
-            self._open.pop(state.header.event_id, None)
-        else:
-            self._open[state.header.event_id] = (state, Refresh.of(decisions))
+            self._open.pop(event_id, None)
+            return
+        refresh = Refresh.of(decisions)
+        self._open[event_id] = (state, refresh)
+        if event_id not in self._planned:
+            self._plan_next(state, refresh)
+
+    def _plan_next(self, state: AlertState, refresh: Refresh) -> None:
+        if (due := refresh.next_due(state, self._told_until)) is not None:
+            heappush(self._plan, (due, state.header.event_id))
+            self._planned.add(state.header.event_id)
 
     def state(self, event_id: str) -> AlertState | None:
         """Give an alert, while it is open."""
@@ -47,9 +62,15 @@ class OpenAlerts:
 
     def due(self, now: datetime) -> list[tuple[AlertState, tuple[Telling, ...]]]:
         """Give what is to be told again now; it counts as told."""
-        found = [(state, refresh.tellings(state, self._told_until, now)) for state, refresh in self._open.values()
-                 if refresh.every]  # fmt: skip
-        self._told_until = now
+        after, self._told_until = self._told_until, now
+        found = []
+        while self._plan and self._plan[0][0] <= now:
+            _, event_id = heappop(self._plan)
+            self._planned.discard(event_id)
+            if event_id in self._open:
+                state, refresh = self._open[event_id]
+                found.append((state, refresh.tellings(state, after, now)))
+                self._plan_next(state, refresh)
         return [(state, tellings) for state, tellings in found if tellings]
 
     def measure(self, now: datetime) -> None:

@@ -7,6 +7,7 @@ on the delivery reports.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from types import TracebackType
 from typing import Self
 
@@ -36,13 +37,17 @@ class KafkaOutbox:
         """Begin to write one record to a partition; the future tells its place, or raises `NotWritten`."""
         return self._outbox.send(record, partition)
 
-    async def send(self, *outgoing: Outgoing) -> None:
-        """Write records and return when the broker has acknowledged every one.
+    def send(self, *outgoing: Outgoing) -> Awaitable[None]:
+        """Begin to write records; what is given ends when the broker has acknowledged every one.
 
         Raises:
-            BrokerUnavailableError: not now; some may have been written.
+            BrokerUnavailableError: when awaited: not now; some may have been written.
         """
-        try:
-            await asyncio.gather(*[self._outbox.send(record) for record in outgoing])
-        except NotWritten as error:
-            raise BrokerUnavailableError(error.code) from error
+        return _written(self._outbox.send_all(outgoing))
+
+
+async def _written(report: asyncio.Future[None]) -> None:
+    try:
+        await report
+    except NotWritten as error:
+        raise BrokerUnavailableError(error.code) from error

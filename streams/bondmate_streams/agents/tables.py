@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Coroutine
 from typing import Any, Final, Generic, TypeVar
 
 import faust
@@ -18,7 +19,7 @@ from bondmate_streams.guard import Waits
 
 R = TypeVar("R", bound=Record)
 
-_KEPT_LATELY: Final = 2_000
+_KEPT_LATELY: Final = 1_000
 
 STORE_OPTIONS = {
     # faust's defaults are made for one large table: 64 MiB of buffers and 2 GiB of cache for each partition.
@@ -50,9 +51,9 @@ class AwaitableTable(faust.Table[bytes, bytes]):
         self.last_sent = self.outbox.begin(Outgoing(self._changelog_topic_name(), key, value), partition)
         self._sensor_on_set(self, key, value)
 
-    def remember(self, place: Place) -> None:
+    def persist(self, partition: int, offset: int) -> None:
         """Note how far the store agrees with the changelog: from there a restart reads on."""
-        self.data.set_persisted_offset(TP(self._changelog_topic_name(), place[0]), place[1])
+        self.data.set_persisted_offset(TP(self._changelog_topic_name(), partition), offset)
 
 
 class Ledger(Generic[R]):
@@ -67,41 +68,56 @@ class Ledger(Generic[R]):
         self._name = name
         self._kind = kind
         self._codec = codec
-        # The last records written or read with their bytes: decoding is most of what a look costs.
-        self._lately: OrderedDict[str, tuple[bytes, R]] = OrderedDict()
+        # Nobody else writes the partitions we have: what was read or written lately is what the store holds.
+        self._lately: OrderedDict[str, R] = OrderedDict()
+        self._agrees: dict[int, int] = {}
+        app.on_partitions_revoked.connect(self._forget)
+        app.on_partitions_assigned.connect(self._forget)
+
+    def _forget(self, *_: object, **__: object) -> None:
+        """Partitions come and go, and with them what other workers wrote."""
+        self._lately.clear()
+        self._agrees.clear()
 
     def get(self, key: str) -> R | None:
         """Give the record at `key`."""
+        if (lately := self._lately.get(key)) is not None:
+            return lately
         value = self.table.get(key.encode())
-        if value is None:
-            return None
-        lately = self._lately.get(key)
-        # The table alone is the truth: what it holds may come from another worker's changelog.
-        if lately is not None and lately[0] == value:
-            return lately[1]
-        return self._keep(key, value, self._codec.decode(value, self._kind))
+        return None if value is None else self._keep(key, self._codec.decode(value, self._kind))
 
-    def _keep(self, key: str, value: bytes, record: R) -> R:
-        self._lately[key] = (value, record)
+    def _keep(self, key: str, record: R) -> R:
+        self._lately[key] = record
         self._lately.move_to_end(key)
         if len(self._lately) > _KEPT_LATELY:
             self._lately.popitem(last=False)
         return record
 
-    async def put(self, key: str, record: R) -> None:
-        """Write the record at `key`: at once in the store, and return when the changelog has it."""
+    def put(self, key: str, record: R) -> Coroutine[Any, Any, None]:
+        """Write the record at `key`: now in the store; what is given ends when the changelog has it."""
         value = self._codec.encode(record)
+        self.table[key.encode()] = value
+        self._keep(key, record)
+        return self._durable(key, value, self.table.last_sent)
+
+    async def _durable(self, key: str, value: bytes, written: asyncio.Future[Place]) -> None:
         waits = Waits(self._name)
         while True:
-            self.table[key.encode()] = value
             try:
-                place = await self.table.last_sent
+                partition, offset = await written
             except NotWritten as error:
                 await waits.wait("changelog refused", error.code)
+                self.table[key.encode()] = value
+                written = self.table.last_sent
             else:
-                self.table.remember(place)
-                self._keep(key, value, record)
+                self._agrees[partition] = max(offset, self._agrees.get(partition, offset))
                 return
+
+    def persist(self) -> None:
+        """Write down how far store and changelog agree; what a killed worker had not written down, it reads again."""
+        agrees, self._agrees = self._agrees, {}
+        for partition, offset in agrees.items():
+            self.table.persist(partition, offset)
 
     def records(self) -> list[R]:
         """Give every record of the partitions this worker has."""

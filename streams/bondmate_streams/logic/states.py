@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bondmate_schemas.enums import (
     AlertAction,
@@ -292,6 +292,13 @@ class Refresh:
     def of(cls, decisions: Iterable[Decision]) -> Refresh:
         """Read what the rules that decided say of it."""
         return cls({d.destination: (d.route, d.refresh_seconds) for d in decisions if d.refresh_seconds})
+
+    def next_due(self, state: AlertState, after: datetime) -> datetime | None:
+        """Give the first time later than `after` at which anybody is to be told again."""
+        since = state.header.received_at
+        periods = [seconds for _, seconds in self.every.values()]
+        numbers = ((max(1, int((after - since).total_seconds() // seconds) + 1), seconds) for seconds in periods)
+        return min((since + timedelta(seconds=number * seconds) for number, seconds in numbers), default=None)
 
     def tellings(self, state: AlertState, after: datetime, now: datetime) -> tuple[Telling, ...]:
         """Give what fell due later than `after` and not later than `now`: at most one a destination.
