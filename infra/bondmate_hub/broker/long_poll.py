@@ -2,8 +2,9 @@
 
 noida-db answers an empty Fetch at once whatever `MaxWaitMs` says, so every idle consumer would ask some ten thousand
 times a second. The relay stands between clients and broker, reads the frames' headers, and holds an empty answer to a
-Fetch until a Produce for one of its topics has been answered, or the longest wait is over. It is a program of its own
-and imports nothing but the standard library. (Kafka protocol guide, "Protocol Primitive Types", "Fetch API", KIP-482.)
+Fetch until the longest wait is over; once a Produce for one of its topics has been answered, it asks again in the
+client's name. It is a program of its own and imports nothing but the standard library. (Kafka protocol guide,
+"Protocol Primitive Types", "Fetch API", KIP-482.)
 
 Usage: python -I -S long_poll.py CLIENTS_HOST BROKER_HOST PORT
 """
@@ -16,6 +17,7 @@ import struct
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 _PRODUCE, _FETCH = 0, 1
 _NAMES_BROKERS = frozenset({3, 10, 60})
@@ -23,7 +25,7 @@ _NAMES_BROKERS = frozenset({3, 10, 60})
 _FLEXIBLE_PRODUCE, _TOPIC_IDS_PRODUCE = 9, 13
 _FLEXIBLE_FETCH, _NO_REPLICA_FETCH = 12, 15
 _GATHER_SECONDS = 0.002
-"""How long a wake is put off, so that what a burst of produces wrote is fetched in one go."""
+"""How long asking again is put off, so that what a burst of produces wrote is fetched in one go."""
 _SIZE = struct.Struct(">i")
 _HEADER = struct.Struct(">hhi")
 
@@ -81,10 +83,13 @@ def longest_wait_seconds(frame: bytes) -> float:
 
 
 class Waiting:
-    """The connections whose empty answer is held."""
+    """The connections whose empty answer is held, and what was produced lately."""
 
     def __init__(self) -> None:
         self._held: dict[Relay, bytes] = {}
+        self._produced: dict[bytes, int] = {}
+        self.count = 0
+        """Produce requests answered so far."""
 
     def hold(self, relay: Relay, request: bytes) -> None:
         """Hold an answer of `relay` to the Fetch `request`."""
@@ -95,10 +100,26 @@ class Waiting:
         self._held.pop(relay, None)
 
     def wake(self, topic: bytes | None) -> None:
-        """Let go what waits for `topic`, or everything."""
+        """Let what waits for `topic`, or everything, ask again."""
+        self.count += 1
+        self._produced[topic or b""] = self.count
         for relay, request in list(self._held.items()):
             if topic is None or topic in request:
-                relay.release_soon()
+                relay.ask_again_soon()
+
+    def is_outdated(self, request: bytes, count: int) -> bool:
+        """Whether something was produced for the Fetch `request` after `count` requests to produce."""
+        return self.count > count and any(at > count and topic in request for topic, at in self._produced.items())
+
+
+@dataclass(slots=True)
+class Asked:
+    """A request on its way to the broker; of a Fetch its bytes, until when it may wait, and what it could not see."""
+
+    key: int
+    frame: bytes = b""
+    until: float = 0.0
+    count: int = 0
 
 
 class Relay:
@@ -107,64 +128,82 @@ class Relay:
     def __init__(self, waiting: Waiting, inside: bytes, outside: bytes) -> None:
         self._waiting = waiting
         self._inside, self._outside = inside, outside
-        self._asked: deque[tuple[int, bytes]] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._asked: deque[Asked] = deque()
         self._least: dict[int, int] = {}
-        self._held: list[bytes] = []
+        self._held: tuple[Asked, bytes] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._soon = False
+        self._soon: asyncio.TimerHandle | None = None
         self.up: asyncio.Transport | None = None
         self.down: asyncio.Transport | None = None
 
     def from_client(self, frame: bytes) -> None:
-        """Pass a request on."""
+        """Pass a request on; a held answer goes first, since answers keep the order of their requests."""
         self.release()
         key = _HEADER.unpack_from(frame, _SIZE.size)[0]
-        self._asked.append((key, frame if key in {_PRODUCE, _FETCH} else b""))
+        if key == _FETCH:
+            self._ask(Asked(key, frame, self._loop.time() + longest_wait_seconds(frame)))
+        else:
+            self._ask(Asked(key, frame))
+
+    def _ask(self, asked: Asked) -> None:
+        asked.count = self._waiting.count
+        self._asked.append(asked)
         if self.up:
-            self.up.write(frame)
+            self.up.write(asked.frame)
+        if asked.key not in {_PRODUCE, _FETCH}:
+            asked.frame = b""
 
     def from_broker(self, frame: bytes) -> None:
-        """Pass an answer on, or hold it when it is an empty Fetch."""
-        key, request = self._asked.popleft() if self._asked else (-1, b"")
-        if key in _NAMES_BROKERS:
+        """Pass an answer on, or hold it when it is that of an empty Fetch and nothing else is asked."""
+        asked = self._asked.popleft() if self._asked else Asked(-1)
+        if asked.key in _NAMES_BROKERS:
             frame = frame.replace(self._inside, self._outside)
-        if self._held:
-            self._held.append(frame)
-        elif key == _FETCH and self._is_empty(len(request), len(frame)):
-            self._held.append(frame)
-            self._waiting.hold(self, request)
-            wait = longest_wait_seconds(request)
-            self._timer = asyncio.get_running_loop().call_later(wait, self.release)
+        if asked.key == _FETCH and self._is_empty(len(asked.frame), len(frame)) and not self._asked:
+            self._hold(asked, frame)
         elif self.down:
             self.down.write(frame)
-        if key == _PRODUCE:
-            self._waiting.wake(produced_topic(request))
+        if asked.key == _PRODUCE:
+            self._waiting.wake(produced_topic(asked.frame))
 
     def _is_empty(self, asked: int, answered: int) -> bool:
         """Whether an answer holds no records: equal requests have equal empty answers, and none is shorter."""
         least = self._least[asked] = min(self._least.get(asked, answered), answered)
         return answered == least
 
-    def release_soon(self) -> None:
-        """Let the held answer go after a moment."""
-        if not self._soon:
-            self._soon = True
-            asyncio.get_running_loop().call_later(_GATHER_SECONDS, self.release)
+    def _hold(self, asked: Asked, frame: bytes) -> None:
+        self._held = asked, frame
+        self._waiting.hold(self, asked.frame)
+        self._timer = self._loop.call_at(asked.until, self.release)
+        if self._waiting.is_outdated(asked.frame, asked.count):
+            self.ask_again_soon()
+
+    def ask_again_soon(self) -> None:
+        """Ask the broker again in the client's name after a moment: the client is spared an empty answer."""
+        if self._soon is None:
+            self._soon = self._loop.call_later(_GATHER_SECONDS, self._ask_again)
+
+    def _ask_again(self) -> None:
+        if held := self._take_held():
+            self._ask(held[0])
 
     def release(self) -> None:
         """Let the held answer go now."""
-        if self._timer:
-            self._timer.cancel()
-            self._timer = None
-        self._soon = False
+        if (held := self._take_held()) and self.down:
+            self.down.write(held[1])
+
+    def _take_held(self) -> tuple[Asked, bytes] | None:
+        for timer in (self._timer, self._soon):
+            if timer:
+                timer.cancel()
+        self._timer = self._soon = None
         self._waiting.drop(self)
-        if self._held and self.down:
-            self.down.write(b"".join(self._held))
-        self._held.clear()
+        held, self._held = self._held, None
+        return held
 
     def close(self) -> None:
         """End both connections."""
-        self.release()
+        self._take_held()
         for transport in (self.up, self.down):
             if transport:
                 transport.close()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+_INTERRUPTED = 130
+"""128 and the number of SIGINT, as shells have it."""
 
 
 def demo(
@@ -36,7 +40,11 @@ def demo(
 
     plan = Plan(seconds=seconds, cap_dir=cap_dir, devices=devices, alerts_a_second=alerts,
                 positions_a_second=positions, keep=keep, metrics_targets=metrics_targets)  # fmt: skip
-    summary = run_fast(run_demo(plan))
+    try:
+        summary = run_fast(run_demo(plan))
+    except asyncio.CancelledError:
+        print("interrupted: everything is stopped, nothing was counted", file=sys.stderr)
+        sys.exit(_INTERRUPTED)
     if as_json:
         print(json.dumps(summary.as_json()), flush=True)
     sys.exit(1 if summary.lost else 0)

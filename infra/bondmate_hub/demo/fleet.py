@@ -91,16 +91,16 @@ class Fleet:
         timeout = aiohttp.ClientTimeout(total=30)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as self._session:
             end = time.monotonic() + seconds
-            listeners = [asyncio.create_task(self._listen(device)) for device in self.devices[: self._rates.listeners]]
-            async with asyncio.TaskGroup() as group:
-                batches = self._rates.positions / self._rates.fixes_in_a_batch
-                group.create_task(self._pace(group, batches, end, self._walkers().__next__))
-                group.create_task(self._pace(group, self._rates.alerts, end, self._raise_one))
-                group.create_task(self._pace(group, self._rates.reports, end, self._report_one))
-                group.create_task(self._recycle(end))
-            for listener in listeners:
-                listener.cancel()
-            await asyncio.gather(*listeners, return_exceptions=True)
+            async with asyncio.TaskGroup() as listening:
+                listeners = [listening.create_task(self._listen(d)) for d in self.devices[: self._rates.listeners]]
+                async with asyncio.TaskGroup() as group:
+                    batches = self._rates.positions / self._rates.fixes_in_a_batch
+                    group.create_task(self._pace(group, batches, end, self._walkers().__next__))
+                    group.create_task(self._pace(group, self._rates.alerts, end, self._raise_one))
+                    group.create_task(self._pace(group, self._rates.reports, end, self._report_one))
+                    group.create_task(self._recycle(end))
+                for listener in listeners:
+                    listener.cancel()
 
     @staticmethod
     async def _pace(
