@@ -115,6 +115,13 @@ class Attachment(Record):
     description: str | None = None
 
 
+class Code(Record):
+    """A value of a list somebody else owns."""
+
+    system: str
+    value: str
+
+
 class Area(Record):
     """An area an event is about; any of description, polygons, circles, geocodes may stand alone."""
 
@@ -122,13 +129,6 @@ class Area(Record):
     polygons: tuple[str, ...] = ()
     circles: tuple[str, ...] = ()
     geocodes: tuple[Code, ...] = ()
-
-
-class Code(Record):
-    """A value of a list somebody else owns."""
-
-    system: str
-    value: str
 
 
 class Statement(Record):
