@@ -1,9 +1,8 @@
-"""Write to Kafka from the event loop: one producer of the process, one thread that hands back what became of it."""
+"""Write to Kafka from the event loop: one producer of the process, whose delivery reports become futures."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -11,15 +10,16 @@ from typing import Any, Self
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from bondmate_schemas.threads import in_thread
-
-_POLL_SECONDS = 0.2
+_BUSY_SECONDS = 0.002
+"""How often delivery reports are asked for while one is awaited."""
+_IDLE_SECONDS = 0.2
+"""How often else: errors are told then too."""
+_FAREWELL_SECONDS = 1.0
 PARTITION_UA = -1
 """librdkafka's word for: the key chooses the partition."""
 Headers = Sequence[tuple[str, bytes | None]]
 Place = tuple[int, int]
 """Partition and offset of a record that was written."""
-_Outcome = tuple["asyncio.Future[Place] | _Group", KafkaError | None, Place]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,25 +62,28 @@ class _Group:
 
 
 class Outbox:
-    """Send records with acks=all; an async context manager. Used from its event loop only."""
+    """Send records with acks=all; an async context manager. Used from its event loop only.
+
+    The client library hands out delivery reports when it is asked. The loop asks, often while any is awaited: a thread
+    that waits for them would want the interpreter's lock for each, and takes more time than the records themselves.
+    """
 
     def __init__(self, config: Mapping[str, Any], on_error: Callable[[KafkaError], None] = lambda _: None) -> None:
         self._config = {**config, "error_cb": on_error}
-        self._done: list[_Outcome] = []
-        self._stopping = threading.Event()
+        self._awaited = 0
         self._retired: list[Producer] = []
         self._producer = Producer(self._config)
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        self._thread = in_thread("kafka outbox", self._serve)
+        self._timer = self._loop.call_later(_IDLE_SECONDS, self._ask)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stopping.set()
-        await self._thread
+        self._timer.cancel()
+        await asyncio.to_thread(self._producer.flush, _FAREWELL_SECONDS)
 
     def send(self, message: Outgoing, partition: int = PARTITION_UA) -> asyncio.Future[Place]:
         """Queue `message` and give the future of its delivery report; never blocks.
@@ -104,7 +107,13 @@ class Outbox:
 
     def _produce(self, message: Outgoing, partition: int, report: asyncio.Future[Place] | _Group) -> None:
         def delivered(error: KafkaError | None, written: Message) -> None:
-            self._done.append((report, error, (written.partition() or 0, written.offset() or 0)))
+            self._awaited -= 1
+            if report.done():  # whoever waited was cancelled, or heard of another record of the group
+                return
+            if error is None:
+                report.set_result((written.partition() or 0, written.offset() or 0))
+            else:
+                report.set_exception(NotWritten(self._name(error)))
 
         try:
             self._producer.produce(
@@ -119,37 +128,25 @@ class Outbox:
             self._refused(report, NotWritten("queue_full"))
         except KafkaException as error:
             self._refused(report, NotWritten(self._name(error.args[0])))
+        else:
+            self._awaited += 1
+            if self._awaited == 1:
+                self._timer.cancel()
+                self._timer = self._loop.call_later(_BUSY_SECONDS, self._ask)
 
     @staticmethod
     def _refused(report: asyncio.Future[Place] | _Group, error: NotWritten) -> None:
         if not report.done():
             report.set_exception(error)
 
-    def _serve(self) -> None:
-        """Run in the thread: reports arrive in `poll` and go to the loop in one call a poll."""
-        while not self._stopping.is_set():
-            self._producer.poll(_POLL_SECONDS)
-            while self._retired:
-                old = self._retired.pop()
-                old.purge()
-                old.flush(1.0)
-            self._hand_over()
-        self._producer.flush(1.0)
-        self._hand_over()
-
-    def _hand_over(self) -> None:
-        done, self._done = self._done, []
-        if done:
-            self._loop.call_soon_threadsafe(self._resolve, done)
-
-    def _resolve(self, done: list[_Outcome]) -> None:
-        for report, error, place in done:
-            if report.done():  # whoever waited was cancelled, or heard of another record of the group
-                continue
-            if error is None:
-                report.set_result(place)
-            else:
-                report.set_exception(NotWritten(self._name(error)))
+    def _ask(self) -> None:
+        """Take the reports that are there, and come back."""
+        try:
+            for producer in (self._producer, *self._retired):
+                producer.poll(0)
+        finally:
+            self._retired = [old for old in self._retired if len(old)]
+            self._timer = self._loop.call_later(_BUSY_SECONDS if self._awaited else _IDLE_SECONDS, self._ask)
 
     def _name(self, error: KafkaError) -> str:
         if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001
@@ -157,9 +154,7 @@ class Outbox:
         return str(error.name()).lower()
 
     def _replace(self) -> None:
-        """Take a new producer: after a fatal error (a broker that forgot our sequence) the old one only refuses.
-
-        Here on the loop, where `send` runs too, so that nothing goes into the old one after the thread emptied it.
-        """
+        """Take a new producer: after a fatal error (a broker that forgot our sequence) the old one only refuses."""
+        self._producer.purge()
         self._retired.append(self._producer)
         self._producer = Producer(self._config)
