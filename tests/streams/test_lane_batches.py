@@ -48,6 +48,16 @@ class Registry(LocalSchemaIds):
         return super().schema_of(schema_id)
 
 
+class StopsLater(threading.Event):
+    """Set when asked for the fourth time."""
+
+    asked = 0
+
+    def is_set(self) -> bool:
+        self.asked += 1
+        return self.asked > 3
+
+
 class Written(Sender):
     """A sender whose broker takes everything at once."""
 
@@ -329,3 +339,12 @@ def test_a_batch_goes_on_where_the_registry_stopped_answering(hub: Hub, fix: Any
     assert {"accepted": 1, "superseded": 1, "dead_lettered": 1} == {
         outcome: count for (name, outcome, *_), count in (counts() - before).items() if name == "hub_lane_fixes_total"
     }
+
+
+def test_a_record_the_broker_refused_is_not_taken_for_written() -> None:
+    settings = {"bootstrap.servers": "127.0.0.1:9", "message.timeout.ms": 200, "log_level": 0}
+    sender = Sender(settings, StopsLater())
+    sender.begin(Outgoing("topic", b"key", b"value"))
+
+    assert not sender.finish()
+    sender.close()
