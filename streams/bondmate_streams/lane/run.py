@@ -146,7 +146,7 @@ class Lane:
         self.reach = Reach(config.data_dir / "lane-reach.json")
         self._log_at = time.monotonic() + config.audit_seconds
         self._taken = 0
-        self._going: deque[tuple[Arrived, Judged, list[Decision]]] = deque()
+        self._going: deque[tuple[Message, Judged, list[Decision]]] = deque()
         self._newest = Newest()
         self._outcomes: Counter[str] = Counter()
         self._told: Counter[str] = Counter()
@@ -165,28 +165,28 @@ class Lane:
 
     def _judge_all(self, messages: list[Message]) -> None:
         for message in messages[self._taken :]:
-            self._guarded(_arrived(message), self._judge)
+            self._guarded(message, self._judge)
             self._taken += 1
         if messages:
             self.reach.keep(messages)
 
     def _tell_all(self) -> None:
         while self._going:
-            arrived, judged, found = self._going[0]
-            self._guarded(arrived, partial(self._tell, judged, found))
+            message, judged, found = self._going[0]
+            self._guarded(message, partial(self._tell, judged, found))
             self._going.popleft()
 
-    def _guarded(self, arrived: Arrived, body: Callable[[Arrived], str]) -> None:
-        outcome, letter = self._guard.judged(arrived, body)
+    def _guarded(self, message: Message, body: Callable[[Message], str]) -> None:
+        outcome, letter = self._guard.judged(message, body, _arrived)
         if letter is not None:
             self._sender.begin(letter)
             DEAD_LETTERS.labels(STAGE, _code(letter)).inc()
         if outcome:
             self._outcomes[outcome] += 1
 
-    def _judge(self, arrived: Arrived) -> str:
+    def _judge(self, message: Message) -> str:
         """Give the outcome, none yet for a fix that goes on."""
-        fix = self._codec.decode(arrived.value, DeviceLocation)
+        fix = self._codec.decode(message.value(), DeviceLocation)
         judged = self._track(fix.device_id).judge(fix)
         self._last.see(judged)
         if judged.outcome == "no_fix":
@@ -197,7 +197,7 @@ class Lane:
         if not found:
             return "unrouted"
         self._newest.see(judged, found)
-        self._going.append((arrived, judged, found))
+        self._going.append((message, judged, found))
         return ""
 
     def _track(self, device_id: str) -> Track:
@@ -207,10 +207,10 @@ class Lane:
             del self._tracks[next(iter(self._tracks))]
         return track
 
-    def _tell(self, judged: Judged, found: list[Decision], arrived: Arrived) -> str:
+    def _tell(self, judged: Judged, found: list[Decision], message: Message) -> str:
         wanted = [decision for decision in found if self._newest.passes(judged, decision)]
         for telling in tell(judged.fix, wanted):
-            self._write(telling, arrived.headers)
+            self._write(telling, headers_of(message.headers()))
         if len(wanted) < len(found):
             self._passed_over.update(decision.destination for decision in found if decision not in wanted)
         return judged.outcome if wanted else _SUPERSEDED
