@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import structlog
 from bondmate_monitoring.metrics import AGENT_EVENTS, AGENT_SECONDS, DEAD_LETTERS
@@ -21,6 +21,7 @@ from bondmate_schemas.outbox import Outgoing
 
 from bondmate_streams.envelopes import Arrived, dead_letter, utc_now
 
+T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 _FIRST_WAIT_SECONDS: Final = 0.05
 _LONGEST_WAIT_SECONDS: Final = 5.0
@@ -91,24 +92,25 @@ class Guard:
         AGENT_EVENTS.labels(self.stage, outcome).inc()
         AGENT_SECONDS.labels(self.stage).observe(time.monotonic() - started)
 
-    def judged(self, arrived: Arrived, body: Callable[[Arrived], str]) -> tuple[str, Outgoing | None]:
+    def judged(self, record: T, body: Callable[[T], str], form: Callable[[T], Arrived]) -> tuple[str, Outgoing | None]:
         """Run `body` on one record of a batch: its outcome, and the dead letter where it failed.
 
         For the location lane, which settles a batch at once: the caller writes the dead letter before it commits.
+        `form` gives the record as it arrived; only a dead letter asks for it.
 
         Raises:
             SchemaUnavailableError: a schema is not known now; wait and call again.
         """
         try:
-            return body(arrived), None
+            return body(record), None
         except SchemaUnavailableError:
             raise
         except (CodecError, BadEventError) as error:
             code = error.code
         except Exception as error:  # noqa: BLE001  # the guard of the lane
-            self._log_bug(arrived, error)
+            self._log_bug(form(record), error)
             code = "lane_failed"
-        return "dead_lettered", dead_letter(self.stage, arrived, stage=self.stage, code=code, now=utc_now())
+        return "dead_lettered", dead_letter(self.stage, form(record), stage=self.stage, code=code, now=utc_now())
 
     async def _tried(self, arrived: Arrived, body: Callable[[Arrived], Awaitable[str]]) -> str:
         waits = Waits(self.stage)

@@ -92,7 +92,20 @@ def test_explain_says_rule_by_rule_which_condition_failed(make: Any, table: Rout
 
     assert ("kind", "agency") == verdicts[0].failed
     assert "sos: no match (kind, agency)" == str(verdicts[0])
-    assert {"route": "rest", "destination": "all", "why": "taken", "failed": []} == verdicts[-1].as_json()
+    rest = {"route": "rest", "destination": "all", "why": "taken", "failed": [], "newest_only": False}
+    assert rest == verdicts[-1].as_json()
+
+
+def test_a_route_of_positions_may_want_the_newest_only_and_explain_says_so(make: Any) -> None:
+    table = parse_routes(
+        "destinations: {map: {modes: EXERCISE}, all: {modes: EXERCISE}}\n"
+        "routes: [{name: a, when: {record: location}, to: map, newest_only: true}, {name: b, to: [map, all]}]"
+    )
+    verdicts = explain(make.location(), table)
+
+    assert [("map", True), ("all", False)] == [(d.destination, d.newest_only) for d in route(make.location(), table)]
+    assert "a -> map: taken (newest only)" == str(verdicts[0])
+    assert [True, False, False] == [verdict.as_json()["newest_only"] for verdict in verdicts]
 
 
 def test_an_event_that_no_rule_wants_says_so(make: Any) -> None:
@@ -109,6 +122,8 @@ def test_an_event_that_no_rule_wants_says_so(make: Any) -> None:
         ("destinations:\n  a: {fields: {alert: {positoin: plain}}}\n", "destinations.a.fields.alert.positoin: no such"),
         ("destinations:\n  a: {fields: {alert: {text: blurred}}}\n", "destinations.a.fields.alert.text: plain,"),
         ("destinations:\n  a: {fields: {alert: {text: 'coarse:100'}}}\n", "fields.alert.text: round and coarse"),
+        ("routes:\n  - name: a\n    newest_only: true\n", "routes:3:5: routes.0.newest_only: for positions only"),
+        ("routes: [{name: a, when: {record: [location, alert]}, newest_only: true}]", "routes.0.newest_only: for pos"),
         ("- a list", "routes"),
         ("\x00", "routes: not YAML"),
     ],

@@ -139,7 +139,7 @@ ROUTES: dict[str, Any] = {
         {"name": "alerts", "when": {"record": "alert"}, "to": [TAK, CAP], "refresh_seconds": 20},
         {"name": "reports", "when": {"record": "incident", "source": [DEVICES]}, "to": [TAK, CAP]},
         {"name": "warnings", "when": {"record": "incident", "source": [PICKUP]}, "to": [TAK]},
-        {"name": "positions", "when": {"record": "location"}, "to": [TAK]},
+        {"name": "positions", "when": {"record": "location"}, "to": [TAK], "newest_only": True},
         {"name": "texts", "when": {"record": "message", "direction": ["FROM_DEVICE"]}, "to": [TAK]},
     ],
 }  # fmt: skip

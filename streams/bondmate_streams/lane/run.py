@@ -4,33 +4,45 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter, deque
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
-from bondmate_monitoring.metrics import DEAD_LETTERS, LANE_BATCH_SECONDS, LANE_FIXES, ROUTED, UNROUTED
+from bondmate_monitoring.metrics import (
+    CONNECTOR_PASSED_OVER,
+    DEAD_LETTERS,
+    LANE_BATCH_SECONDS,
+    LANE_FIXES,
+    ROUTED,
+    UNROUTED,
+)
 from bondmate_schemas.catalogue import AUDIT, DEVICE_LOCATIONS, LAST_LOCATION, locations_topic
 from bondmate_schemas.codec import RECORDS, Codec, SchemaUnavailableError
 from bondmate_schemas.models import DeviceLocation
 from bondmate_schemas.outbox import Outgoing
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message
 
 from bondmate_streams.audit_tail import chain_so_far
 from bondmate_streams.envelopes import Arrived, Envelopes, Headers, headers_of, utc_now
 from bondmate_streams.guard import BadEventError, Guard
 from bondmate_streams.lane.config import LaneConfig
 from bondmate_streams.lane.disclosures import Disclosures
+from bondmate_streams.lane.reach import Reach, ends_of
 from bondmate_streams.lane.sender import Sender
 from bondmate_streams.logic.audit import Chain, disclosure
-from bondmate_streams.logic.deliveries import Agreements
-from bondmate_streams.logic.locations import Judged, LastFixes, Track, tell
+from bondmate_streams.logic.deliveries import Agreements, Telling
+from bondmate_streams.logic.locations import Judged, LastFixes, Newest, Track, tell
 from bondmate_streams.logic.routing import Decision, decisions, explain, why_nowhere
 
 _log = structlog.get_logger(__name__)
 STAGE: Final = "locations"
 GROUP: Final = "bondmate-lane"
 _AGAIN_SECONDS: Final = 1.0
+_MOST_READS: Final = 10
+_SUPERSEDED: Final = "superseded"
 _TRACKS_KEPT: Final = 200_000
 _ROUTES_KEPT: Final = 10_000
 _FORGOTTEN_AFTER: Final = timedelta(hours=1)
@@ -57,7 +69,7 @@ def run_lane(config: LaneConfig, stop: threading.Event, on_ready: Callable[[], o
     _log.info("lane started", instance=config.instance)
     try:
         while not stop.is_set():
-            _turn(lane, consumer, config, stop)
+            turn(lane, consumer, config, stop)
         if lane.settle(utc_now(), last=True):
             _log.info("lane stopped", instance=config.instance)
     finally:
@@ -84,9 +96,9 @@ def _answered(stop: threading.Event, event: str, ask: Callable[[], Chain]) -> Ch
     return None
 
 
-def _turn(lane: Lane, consumer: Consumer, config: LaneConfig, stop: threading.Event) -> None:
+def turn(lane: Lane, consumer: Consumer, config: LaneConfig, stop: threading.Event) -> None:
     """Take one batch from the topic to its commit."""
-    messages = [message for message in consumer.consume(config.batch, config.wait_seconds) if message.error() is None]
+    messages = _read(lane, consumer, config)
     started = time.monotonic()
     while not lane.take(messages):
         if stop.wait(_AGAIN_SECONDS):
@@ -96,19 +108,23 @@ def _turn(lane: Lane, consumer: Consumer, config: LaneConfig, stop: threading.Ev
         LANE_BATCH_SECONDS.observe(time.monotonic() - started)
 
 
-def _commit(consumer: Consumer, messages: Iterable[Message]) -> None:
+def _read(lane: Lane, consumer: Consumer, config: LaneConfig) -> list[Message]:
+    messages: list[Message] = []
+    # A broker may have lost what the batch of a killed lane reached, so that it is not waited for long.
+    for _ in range(_MOST_READS):
+        found = consumer.consume(config.batch, config.wait_seconds)
+        messages += [message for message in found if message.error() is None]
+        if not lane.reach.lacks(messages):
+            break
+    return messages
+
+
+def _commit(consumer: Consumer, messages: list[Message]) -> None:
     try:
-        consumer.commit(offsets=_offsets(messages), asynchronous=False)
+        consumer.commit(offsets=ends_of(messages), asynchronous=False)
     except KafkaException as error:
         # Another commit will cover it; until then a restart would write the batch again, under the same ids.
         _log.warning("lane could not commit", error=error.args[0].name())
-
-
-def _offsets(messages: Iterable[Message]) -> list[TopicPartition]:
-    last = {(message.topic(), message.partition()): message.offset() for message in messages}
-    return [
-        TopicPartition(topic or "", partition or 0, (offset or 0) + 1) for (topic, partition), offset in last.items()
-    ]
 
 
 class Lane:
@@ -127,37 +143,62 @@ class Lane:
         self._routes: dict[tuple[str, ...], list[Decision]] = {}
         self._last = LastFixes()
         self._disclosures = Disclosures(config.data_dir / "lane-disclosures.jsonl")
+        self.reach = Reach(config.data_dir / "lane-reach.json")
         self._log_at = time.monotonic() + config.audit_seconds
-        self._outcomes: dict[int, str] = {}
+        self._taken = 0
+        self._going: deque[tuple[Message, Judged, list[Decision]]] = deque()
+        self._newest = Newest()
+        self._outcomes: Counter[str] = Counter()
+        self._told: Counter[str] = Counter()
+        self._passed_over: Counter[str] = Counter()
 
     def take(self, messages: list[Message]) -> bool:
         """Judge and write a batch; False when the registry does not answer, then call again with the same batch."""
-        for number, message in enumerate(messages):
-            if number in self._outcomes:
-                continue
-            arrived = _arrived(message)
-            try:
-                outcome, letter = self._guard.judged(arrived, self._one)
-            except SchemaUnavailableError:
-                return False
-            if letter is not None:
-                self._sender.begin(letter)
-                DEAD_LETTERS.labels(STAGE, _code(letter)).inc()
-            self._outcomes[number] = outcome
-        for outcome in self._outcomes.values():
-            LANE_FIXES.labels(outcome).inc()
-        self._outcomes.clear()
+        try:
+            self._judge_all(messages)
+            self._tell_all()
+        except SchemaUnavailableError:
+            return False
+        self._taken, self._newest = 0, Newest()
+        self._count()
         return True
 
-    def _one(self, arrived: Arrived) -> str:
-        fix = self._codec.decode(arrived.value, DeviceLocation)
+    def _judge_all(self, messages: list[Message]) -> None:
+        for message in messages[self._taken :]:
+            self._guarded(message, self._judge)
+            self._taken += 1
+        if messages:
+            self.reach.keep(messages)
+
+    def _tell_all(self) -> None:
+        while self._going:
+            message, judged, found = self._going[0]
+            self._guarded(message, partial(self._tell, judged, found))
+            self._going.popleft()
+
+    def _guarded(self, message: Message, body: Callable[[Message], str]) -> None:
+        outcome, letter = self._guard.judged(message, body, _arrived)
+        if letter is not None:
+            self._sender.begin(letter)
+            DEAD_LETTERS.labels(STAGE, _code(letter)).inc()
+        if outcome:
+            self._outcomes[outcome] += 1
+
+    def _judge(self, message: Message) -> str:
+        """Give the outcome, none yet for a fix that goes on."""
+        fix = self._codec.decode(message.value(), DeviceLocation)
         judged = self._track(fix.device_id).judge(fix)
         self._last.see(judged)
         if judged.outcome == "no_fix":
             raise BadEventError("no_fix")
         if not judged.goes_on:
             return judged.outcome
-        return judged.outcome if self._tell(judged, arrived.headers) else "unrouted"
+        found = self._decisions(judged.fix)
+        if not found:
+            return "unrouted"
+        self._newest.see(judged, found)
+        self._going.append((message, judged, found))
+        return ""
 
     def _track(self, device_id: str) -> Track:
         track = self._tracks.pop(device_id, None) or Track()
@@ -166,17 +207,31 @@ class Lane:
             del self._tracks[next(iter(self._tracks))]
         return track
 
-    def _tell(self, judged: Judged, cause: Headers) -> bool:
-        found = self._decisions(judged.fix)
-        now = utc_now()
-        for telling in tell(judged.fix, found):
-            delivery = self._agreements.delivery(telling, now)
-            topic = locations_topic(telling.destination)
-            self._sender.begin(self._envelopes.pack(topic, delivery.key, delivery, cause))
-            ROUTED.labels(telling.destination, "LOCATION", "NEW").inc()
-            fields = self._agreements.disclosed(telling)
-            self._disclosures.add(disclosure(judged.fix, telling.destination, fields, self._config.secret))
-        return bool(found)
+    def _tell(self, judged: Judged, found: list[Decision], message: Message) -> str:
+        wanted = [decision for decision in found if self._newest.passes(judged, decision)]
+        for telling in tell(judged.fix, wanted):
+            self._write(telling, headers_of(message.headers()))
+        if len(wanted) < len(found):
+            self._passed_over.update(decision.destination for decision in found if decision not in wanted)
+        return judged.outcome if wanted else _SUPERSEDED
+
+    def _write(self, telling: Telling, cause: Headers) -> None:
+        delivery = self._agreements.delivery(telling, utc_now())
+        topic = locations_topic(telling.destination)
+        self._sender.begin(self._envelopes.pack(topic, delivery.key, delivery, cause))
+        self._told[telling.destination] += 1
+        fields = self._agreements.disclosed(telling)
+        self._disclosures.add(disclosure(telling.event, telling.destination, fields, self._config.secret))
+
+    def _count(self) -> None:
+        for outcome, count in self._outcomes.items():
+            LANE_FIXES.labels(outcome).inc(count)
+        for destination, count in self._told.items():
+            ROUTED.labels(destination, "LOCATION", "NEW").inc(count)
+        for destination, count in self._passed_over.items():
+            CONNECTOR_PASSED_OVER.labels(destination, _SUPERSEDED).inc(count)
+        for counts in (self._outcomes, self._told, self._passed_over):
+            counts.clear()
 
     def _decisions(self, fix: DeviceLocation) -> list[Decision]:
         header = fix.header
@@ -221,6 +276,7 @@ class Lane:
         """Release what it holds."""
         self._sender.close()
         self._disclosures.close()
+        self.reach.close()
 
 
 class _NoOutbox:

@@ -12,6 +12,12 @@ from confluent_kafka import KafkaException, Producer
 _log = structlog.get_logger(__name__)
 _POLL_SECONDS: Final = 0.1
 _AGAIN_SECONDS: Final = 1.0
+_OF_BATCHES: Final = {
+    # What was taken needs no word: each would be a call into Python.
+    "delivery.report.only.error": True,
+    # `flush`, which ends a batch, waits for nothing; until then its records gather.
+    "linger.ms": 100,
+}
 
 
 class Sender:
@@ -19,7 +25,7 @@ class Sender:
 
     def __init__(self, settings: dict[str, Any], stop: threading.Event) -> None:
         """Produce with librdkafka `settings`; give up only once `stop` is set and the broker does not take them."""
-        self._producer = Producer(settings)
+        self._producer = Producer({**settings, **_OF_BATCHES})
         self._stop = stop
         self._refused: list[Outgoing] = []
 
@@ -48,6 +54,8 @@ class Sender:
                     return False
             if not self._refused:
                 return True
+            if self._stop.is_set():
+                return False
             if not said:
                 _log.warning("lane waits for the broker", refused=len(self._refused))
             said = True

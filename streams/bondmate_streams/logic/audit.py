@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from bondmate_schemas.enums import AuditAction
 from bondmate_schemas.ids import pseudonym
@@ -17,6 +18,8 @@ from bondmate_schemas.models import AuditRecord, Payload
 
 _SCOPE = "audit"
 _REPEATS_KNOWN = 10_000
+_NAMES_KEPT = 50_000
+_pseudonym = lru_cache(_NAMES_KEPT)(pseudonym)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ def disclosure(event: Payload, recipient: str, fields: Sequence[str], secret: by
 def subjects_of(event: Payload, secret: bytes) -> tuple[str, ...]:
     """Name the people concerned by keyed pseudonyms that only the audit trail uses."""
     known = (getattr(event, "device_id", None), getattr(event, "officer_ref", None))
-    return tuple(pseudonym(secret, _SCOPE, value) for value in known if value)
+    return tuple(_pseudonym(secret, _SCOPE, value) for value in known if value)
 
 
 @dataclass(frozen=True, slots=True)

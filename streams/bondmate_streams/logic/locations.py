@@ -1,7 +1,8 @@
-"""Positions: what is wrong with a fix, whether it is new, and when the device's last one is written down."""
+"""Positions: what is wrong with a fix, whether it is new, who wants it, and when a device's last is written down."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -27,6 +28,8 @@ class Judged:
 
     outcome: str
     fix: DeviceLocation
+    at: tuple[datetime, int] = (_BEFORE_GPS, 0)
+    """What the fixes of a device are ordered by: the time of the fix, then its number."""
 
     @property
     def goes_on(self) -> bool:
@@ -56,7 +59,7 @@ class Track:
         if not late:
             self.newest = at
         flags = (*(("clock_skew",) if doubtful else ()), *(("late",) if late else ()))
-        return Judged("late" if late else "accepted", _flagged(fix, flags))
+        return Judged("late" if late else "accepted", _flagged(fix, flags), at)
 
     def _is_first(self, message_id: str) -> bool:
         if message_id in self.seen:
@@ -87,6 +90,27 @@ def tell(fix: DeviceLocation, decisions: list[Decision]) -> list[Telling]:
         )
         for decision in decisions
     ]
+
+
+class Newest:
+    """Of fixes judged together, the newest of each device at each destination that is to get no other."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._newest: dict[tuple[str, str], Judged] = {}
+
+    def see(self, judged: Judged, decisions: Iterable[Decision]) -> None:
+        """Take a fix that goes where `decisions` say."""
+        for decision in decisions:
+            if decision.newest_only:
+                place = (decision.destination, judged.fix.device_id)
+                known = self._newest.get(place)
+                if known is None or judged.at >= known.at:
+                    self._newest[place] = judged
+
+    def passes(self, judged: Judged, decision: Decision) -> bool:
+        """Tell whether the destination is to get this fix and no newer one instead."""
+        return not decision.newest_only or self._newest[decision.destination, judged.fix.device_id] is judged
 
 
 class LastFixes:

@@ -21,7 +21,8 @@ from bondmate_schemas.enums import (
     Priority,
 )
 from bondmate_schemas.models import DeviceAlert, DeviceLocation, DeviceMessage, IncidentEvent, Payload
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from bondmate_streams.logic.policy import check_fields
 
@@ -81,6 +82,17 @@ class Route(_Section):
     """Tell an open alert again after so many seconds, for platforms where it would grow stale."""
     stop: bool = False
     """True: where this rule matches, the rules after it are not tried."""
+    newest_only: bool = False
+    """True, for positions only: of a device's fixes at hand together, its destinations get the newest."""
+
+    @field_validator("newest_only")
+    @classmethod
+    def _for_positions(cls, newest_only: bool, info: ValidationInfo) -> bool:  # noqa: FBT001  # pydantic's form
+        when = info.data.get("when")
+        # Of other events none may be passed over, least of all an alert.
+        if newest_only and when is not None and when.record != ("location",):
+            raise PydanticCustomError("newest_only", "for positions only; say `record: location` under `when`")
+        return newest_only
 
 
 class Destination(_Section):
@@ -108,6 +120,7 @@ class Decision:
     destination: str
     route: str
     refresh_seconds: float | None = None
+    newest_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +134,22 @@ class Verdict:
     failed: tuple[str, ...] = ()
     """Conditions that did not hold, of a rule that did not match."""
     refresh_seconds: float | None = None
+    newest_only: bool = False
 
     def as_json(self) -> dict[str, object]:
         """Give the verdict as plain values."""
-        return {"route": self.route, "destination": self.destination, "why": self.why, "failed": list(self.failed)}
+        return {
+            "route": self.route,
+            "destination": self.destination,
+            "why": self.why,
+            "failed": list(self.failed),
+            "newest_only": self.newest_only,
+        }
 
     def __str__(self) -> str:
         where = f" -> {self.destination}" if self.destination else ""
-        conditions = f" ({', '.join(self.failed)})" if self.failed else ""
+        beside = self.failed or (("newest only",) if self.newest_only else ())
+        conditions = f" ({', '.join(beside)})" if beside else ""
         return f"{self.route}{where}: {self.why.replace('_', ' ')}{conditions}"
 
 
@@ -155,7 +176,11 @@ def route(event: Payload, routes: Routes) -> list[Decision]:
 
 def decisions(verdicts: Iterable[Verdict]) -> list[Decision]:
     """Give the destinations that `verdicts` take."""
-    return [Decision(v.destination, v.route, v.refresh_seconds) for v in verdicts if v.why == "taken" and v.destination]
+    return [
+        Decision(v.destination, v.route, v.refresh_seconds, v.newest_only)
+        for v in verdicts
+        if v.why == "taken" and v.destination
+    ]
 
 
 def explain(event: Payload, routes: Routes) -> list[Verdict]:
@@ -186,7 +211,7 @@ def _verdicts(event: Payload, routes: Routes) -> Iterator[Verdict]:
         for name in rule.to:
             why = _why(routes.destinations.get(name), name, event.header.mode, origins, reached)
             reached.add(name)
-            yield Verdict(rule.name, why, name, refresh_seconds=rule.refresh_seconds)
+            yield Verdict(rule.name, why, name, (), rule.refresh_seconds, rule.newest_only)
 
 
 def _why(destination: Destination | None, name: str, mode: Mode, origins: set[str], reached: set[str]) -> Any:

@@ -1,0 +1,350 @@
+"""The location lane, batch by batch, without a broker: which fixes of a batch it writes, and what it counts."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bondmate_monitoring.metrics import CONNECTOR_PASSED_OVER, LANE_FIXES, ROUTED
+from bondmate_schemas.catalogue import AUDIT, DEVICE_LOCATIONS, LAST_LOCATION, locations_topic
+from bondmate_schemas.codec import RECORDS, Codec, LocalSchemaIds, SchemaUnavailableError
+from bondmate_schemas.kafka import KafkaConfig
+from bondmate_schemas.models import AuditRecord, Delivery, DeviceLocation
+from bondmate_schemas.outbox import Outgoing
+from bondmate_streams.lane.config import LaneConfig
+from bondmate_streams.lane.run import Lane, turn
+from bondmate_streams.lane.sender import Sender
+from bondmate_streams.logic.audit import Chain
+from bondmate_streams.logic.routes_yaml import parse_routes
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+ROUTES = """
+destinations:
+  map: {modes: EXERCISE, fields: {location: {device_id: plain}}}
+  book: {modes: EXERCISE, fields: {location: {device_id: plain}}}
+routes:
+  - {name: map, when: {record: location, unit: [both, map]}, to: map, newest_only: true}
+  - {name: book, when: {record: location, unit: [both, book]}, to: book}
+"""
+NOW = datetime.now(UTC)
+
+
+class Registry(LocalSchemaIds):
+    """A registry that can be away, of which ours are known."""
+
+    away = False
+
+    def schema_of(self, schema_id: int) -> str:
+        if self.away and schema_id > len(RECORDS):
+            raise SchemaUnavailableError("away")
+        return super().schema_of(schema_id)
+
+
+class StopsLater(threading.Event):
+    """Set when asked for the fourth time."""
+
+    asked = 0
+
+    def is_set(self) -> bool:
+        self.asked += 1
+        return self.asked > 3
+
+
+class Written(Sender):
+    """A sender whose broker takes everything at once."""
+
+    def __init__(self) -> None:
+        self.records: list[Outgoing] = []
+
+    def begin(self, record: Outgoing) -> None:
+        self.records.append(record)
+
+    def finish(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class Topic:
+    """A partition of positions, and the group's place in it."""
+
+    codec: Codec
+    values: list[bytes] = field(default_factory=list)
+    committed: int = 0
+
+    def put(self, *fixes: DeviceLocation) -> None:
+        self.values += [self.codec.encode(fix) for fix in fixes]
+
+    def reader(self, *sizes: int) -> Reader:
+        return Reader(self, list(sizes), self.committed)
+
+
+@dataclass
+class Reader:
+    """A consumer that gives so many records at a time, and then none; stops being able to commit when told so."""
+
+    topic: Topic
+    sizes: list[int]
+    at: int
+    commits: bool = True
+
+    def consume(self, count: int, seconds: float) -> list[Any]:
+        size = min(self.sizes.pop(0), count) if self.sizes else 0
+        found = [Stored(self.at + n, value) for n, value in enumerate(self.topic.values[self.at :][:size])]
+        self.at += len(found)
+        return found
+
+    def commit(self, offsets: list[Any], *, asynchronous: bool) -> None:
+        if self.commits:
+            (self.topic.committed,) = (end.offset for end in offsets)
+
+
+@dataclass
+class Stored:
+    """A record as a consumer gives it."""
+
+    at: int
+    content: bytes
+
+    def topic(self) -> str:
+        return DEVICE_LOCATIONS
+
+    def partition(self) -> int:
+        return 0
+
+    def offset(self) -> int:
+        return self.at
+
+    def key(self) -> bytes:
+        return b"key"
+
+    def value(self) -> bytes:
+        return self.content
+
+    def headers(self) -> None:
+        return None
+
+    def error(self) -> None:
+        return None
+
+
+@dataclass
+class Hub:
+    """A lane with its topic; can be killed."""
+
+    folder: Path
+    ids: Registry = field(default_factory=Registry)
+    written: Written = field(default_factory=Written)
+
+    def __post_init__(self) -> None:
+        self.codec = Codec(self.ids)
+        self.topic = Topic(self.codec)
+        self._start()
+
+    def restart(self) -> None:
+        self.close()
+        self._start()
+
+    def close(self) -> None:
+        self.lane.close()
+
+    def _start(self) -> None:
+        self.config = LaneConfig(
+            kafka=KafkaConfig("", ""), data_dir=self.folder, routes=parse_routes(ROUTES), secret=b"a secret of tests"
+        )
+        self.lane = Lane(self.config, Codec(self.ids), Chain("lane"), self.written)
+
+    def turn(self, reader: Reader) -> None:
+        turn(self.lane, reader, self.config, threading.Event())  # type: ignore[arg-type]
+
+    def batch(self, *fixes: DeviceLocation) -> None:
+        self.topic.put(*fixes)
+        self.turn(self.topic.reader(len(fixes)))
+
+    def told(self, destination: str) -> list[Delivery]:
+        topic = locations_topic(destination)
+        return [self.codec.decode(r.value, Delivery) for r in self.written.records if r.topic == topic]
+
+    def numbers(self, destination: str) -> list[int]:
+        return [d.location.sequence for d in self.told(destination) if d.location]
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    with closing(Hub(tmp_path)) as hub:
+        yield hub
+
+
+@pytest.fixture
+def fix(make: Any) -> Callable[..., DeviceLocation]:
+    def build(number: int, device: str = "device-1", unit: str = "map", seconds: float | None = None) -> Any:
+        at = NOW + timedelta(seconds=number if seconds is None else seconds)
+        position = make.position(52.0, 4.0, at)
+        return make.location(device, position=position, received_at=at, sequence=number, unit=unit)
+
+    return build
+
+
+def counts() -> Counter[tuple[str, ...]]:
+    found: Counter[tuple[str, ...]] = Counter()
+    for metric in (LANE_FIXES, CONNECTOR_PASSED_OVER, ROUTED):
+        for sample in next(iter(metric.collect())).samples:
+            if sample.name.endswith("_total"):
+                found[sample.name, *sample.labels.values()] = int(sample.value)
+    return found
+
+
+def test_of_a_batch_the_newest_of_each_device_is_told_and_the_others_are_counted(hub: Hub, fix: Any) -> None:
+    before = counts()
+    hub.batch(*(fix(number, device) for number in (1, 2, 4, 3) for device in ("device-1", "device-2")))
+
+    assert [("device-1", 4), ("device-2", 4)] == [
+        (d.location.device_id, d.location.sequence) for d in hub.told("map") if d.location
+    ]
+    assert {
+        ("hub_lane_fixes_total", "accepted"): 2,
+        ("hub_lane_fixes_total", "superseded"): 6,
+        ("connector_passed_over_events_total", "map", "superseded"): 6,
+        ("hub_routed_deliveries_total", "map", "LOCATION", "NEW"): 2,
+    } == counts() - before
+
+
+def test_a_route_that_does_not_ask_for_it_gets_every_fix(hub: Hub, fix: Any) -> None:
+    before = counts()
+    hub.batch(*(fix(number, unit="both") for number in (1, 2, 3)))
+
+    assert ([1, 2, 3], [3]) == (hub.numbers("book"), hub.numbers("map"))
+    assert {
+        ("hub_lane_fixes_total", "accepted"): 3,
+        ("connector_passed_over_events_total", "map", "superseded"): 2,
+        ("hub_routed_deliveries_total", "book", "LOCATION", "NEW"): 3,
+        ("hub_routed_deliveries_total", "map", "LOCATION", "NEW"): 1,
+    } == counts() - before
+
+
+def test_the_newest_is_that_of_the_destination_where_not_every_fix_goes_there(hub: Hub, fix: Any) -> None:
+    hub.batch(fix(1), fix(2), fix(3, unit="book"))
+
+    assert [2] == hub.numbers("map")
+
+
+def test_equal_times_go_by_number_and_equal_numbers_by_arrival(hub: Hub, fix: Any) -> None:
+    same = [fix(number, seconds=1) for number in (2, 1, 2)]
+    hub.batch(*same)
+
+    assert [same[2].header.event_id] == [d.header.event_id for d in hub.told("map")]
+
+
+def test_only_what_was_written_was_disclosed(hub: Hub, fix: Any) -> None:
+    hub.batch(*(fix(number, unit="both") for number in (1, 2, 3)))
+    hub.lane.settle(datetime.now(UTC), last=True)
+
+    logged = [hub.codec.decode(r.value, AuditRecord) for r in hub.written.records if r.topic == AUDIT]
+    assert {"map": 1, "book": 3} == {record.recipient: record.event_count for record in logged}
+
+
+def test_the_last_location_is_the_newest_also_where_no_route_wants_it(hub: Hub, fix: Any) -> None:
+    hub.batch(fix(1), fix(3, unit="none"), fix(2))
+
+    last = [hub.codec.decode(r.value, DeviceLocation) for r in hub.written.records if r.topic == LAST_LOCATION]
+    assert [3] == [location.sequence for location in last]
+
+
+def test_a_fix_that_is_late_is_told_and_marked_as_before(hub: Hub, fix: Any) -> None:
+    hub.batch(fix(5))
+    hub.batch(fix(2))
+
+    assert [(5, ()), (2, ("late",))] == [(d.location.sequence, d.header.flags) for d in hub.told("map") if d.location]
+
+
+def test_what_is_no_fix_supersedes_none(hub: Hub, fix: Any, make: Any) -> None:
+    nowhere = make.position(0.0, 0.0, NOW + timedelta(seconds=9))
+    hub.batch(fix(1), fix(9).model_copy(update={"position": nowhere}))
+
+    assert [1] == hub.numbers("map")
+
+
+@settings(deadline=None, max_examples=50)
+@given(order=st.permutations(range(1, 9)), sizes=st.lists(st.integers(1, 4), min_size=8, max_size=8))
+def test_a_device_moves_forward_only_and_ends_at_its_newest_fix(
+    make: Any, tmp_path_factory: pytest.TempPathFactory, order: list[int], sizes: list[int]
+) -> None:
+    with closing(Hub(tmp_path_factory.mktemp("lane"))) as hub:
+        for number in order:
+            at = NOW + timedelta(seconds=number)
+            fix = make.location(position=make.position(52.0, 4.0, at), received_at=at, sequence=number, unit="map")
+            hub.topic.put(fix)
+        reader = hub.topic.reader(*sizes)
+        for _ in sizes:
+            hub.turn(reader)
+
+    onward = [d.location.sequence for d in hub.told("map") if d.location and "late" not in d.header.flags]
+    assert 8 == onward[-1]
+    assert sorted(onward) == onward
+
+
+def test_a_lane_killed_before_its_commit_tells_no_older_fix_after_the_newest(hub: Hub, fix: Any) -> None:
+    hub.topic.put(*(fix(number) for number in range(1, 5)))
+    killed = hub.topic.reader(4)
+    killed.commits = False
+    hub.turn(killed)
+    hub.restart()
+    hub.topic.put(fix(5))
+    again = hub.topic.reader(2, 1, 1, 1)
+    hub.turn(again)
+    hub.turn(again)
+
+    assert [4, 4, 5] == hub.numbers("map")
+    assert 2 == len({delivery.id for delivery in hub.told("map")})
+    assert 5 == hub.topic.committed
+
+
+def test_what_a_broker_lost_of_the_last_batch_is_not_waited_for(hub: Hub, fix: Any) -> None:
+    hub.topic.put(*(fix(number) for number in range(1, 5)))
+    killed = hub.topic.reader(4)
+    killed.commits = False
+    hub.turn(killed)
+    hub.restart()
+    del hub.topic.values[2:]
+    hub.turn(hub.topic.reader(2))
+
+    assert [4, 2] == hub.numbers("map")
+    assert 2 == hub.topic.committed
+
+
+def test_a_batch_goes_on_where_the_registry_stopped_answering(hub: Hub, fix: Any) -> None:
+    before = counts()
+    hub.topic.put(fix(1))
+    hub.topic.values.append(b"\0\0\0\0\x63 of a schema that is not known yet")
+    hub.topic.put(fix(2))
+    messages = hub.topic.reader(3).consume(3, 0)
+    hub.ids.away = True
+    waits = not hub.lane.take(messages)
+    hub.ids.away = False
+    goes_on = hub.lane.take(messages)
+
+    assert waits
+    assert goes_on
+    assert [2] == hub.numbers("map")
+    assert {"accepted": 1, "superseded": 1, "dead_lettered": 1} == {
+        outcome: count for (name, outcome, *_), count in (counts() - before).items() if name == "hub_lane_fixes_total"
+    }
+
+
+def test_a_record_the_broker_refused_is_not_taken_for_written() -> None:
+    settings = {"bootstrap.servers": "127.0.0.1:9", "message.timeout.ms": 200, "log_level": 0}
+    sender = Sender(settings, StopsLater())
+    sender.begin(Outgoing("topic", b"key", b"value"))
+
+    assert not sender.finish()
+    sender.close()
