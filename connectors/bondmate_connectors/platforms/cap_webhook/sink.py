@@ -16,7 +16,7 @@ from yarl import URL
 from bondmate_connectors.contract import Context, Receipt, Refusal
 from bondmate_connectors.errors import Misconfigured, Rejected
 from bondmate_connectors.formats.cap.codes import MEDIA_TYPE
-from bondmate_connectors.formats.cap.write import write
+from bondmate_connectors.formats.cap.write import compose
 from bondmate_connectors.platforms.cap_webhook.config import DeliverConfig
 from bondmate_connectors.transports.addresses import AddressPolicy
 from bondmate_connectors.transports.hmac_signature import sign
@@ -51,14 +51,14 @@ class CapSink:
 
     async def send(self, event: Delivery) -> Receipt:
         """Post `event`; see `Sink.send`."""
-        writing = write(event, self._config.addresses, self._raised.get(event.header.event_id))
-        if isinstance(writing, Refusal):
-            raise Rejected(writing.code, writing.path)
+        document = compose(event, self._config.addresses, self._raised.get(event.header.event_id))
+        if isinstance(document, Refusal):
+            raise Rejected(document.code, document.path)
         # Ids may hold anything; headers may not.
         message_id = quote(event.id, safe=":@+")
-        headers = self._signed(message_id, writing.message)
+        headers = self._signed(message_id, document)
         headers |= {"Content-Type": MEDIA_TYPE, "Idempotency-Key": message_id}
-        answer = await self._client.request("POST", URL(self._config.url), headers=headers, body=writing.message)
+        answer = await self._client.request("POST", URL(self._config.url), headers=headers, body=document)
         receipt = receipt_of(answer)
         self._remember(event)
         return receipt
