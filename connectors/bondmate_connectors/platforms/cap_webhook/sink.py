@@ -37,6 +37,7 @@ class CapSink:
 
     def __init__(self, config: DeliverConfig, context: Context) -> None:
         self._config = config
+        self._keys = config.keys
         self._context = context
         self._raised: OrderedDict[str, datetime] = OrderedDict()
         self._client = self._new_client()
@@ -90,7 +91,7 @@ class CapSink:
         )
 
     def _signed(self, message_id: str, body: bytes) -> dict[str, str]:
-        return sign(self._config.keys, message_id, body, self._context.clock())
+        return sign(self._keys, message_id, body, self._context.clock())
 
     def _remember(self, event: Delivery) -> None:
         if event.reason is DeliveryReason.NEW:
