@@ -1,4 +1,4 @@
-"""XML from strangers: the one place where bytes become elements, and where hostile ones are refused.
+"""XML from strangers: the one place where bytes become elements, and where hostile ones are refused; and XML to them.
 
 What is parsed is never what was sent but its text, decoded here and given to libxml2 as UTF-8 without a declaration: so
 the parser cannot see another document than the checks before it did.
@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
 from lxml import etree
@@ -63,7 +65,7 @@ _KNOWN: Final = re.compile(
     re.IGNORECASE,
 )
 """Names of encodings that senders use: not UTF-7 or EBCDIC, which hide markup, nor codecs that are no encoding."""
-_XINCLUDE: Final = "http://www.w3.org/2001/XInclude"
+_XINCLUDES: Final = "{http://www.w3.org/2001/XInclude}*"
 
 
 class XmlRefused(Exception):  # the name is the outcome
@@ -88,36 +90,65 @@ def parse_xml(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_D
     text = _without_declaration(_decode(data))
     _refuse_doctype(text)
     root = _parse(text)
-    if root.xpath("boolean(" + "/*" * (max_depth + 1) + ")"):
+    if _is_deeper(max_depth)(root):
         raise XmlRefused(XML_TOO_DEEP)
-    if root.xpath("boolean(//xi:*)", namespaces={"xi": _XINCLUDE}):
+    if next(root.iter(_XINCLUDES), None) is not None:
         raise XmlRefused(XML_XINCLUDE)
     return root
+
+
+@cache
+def _is_deeper(depth: int) -> etree.XPath:
+    return etree.XPath("boolean(" + "/*" * (depth + 1) + ")")
 
 
 def text_of(element: etree._Element | None) -> str:
     """Give the text directly inside `element` without white space around it; empty when there is none."""
     if element is None:
         return ""
-    return ((element.text or "") + "".join(child.tail or "" for child in element)).strip()
+    text = element.text or ""
+    return (text + "".join([child.tail or "" for child in element]) if len(element) else text).strip()
 
 
 def local_name(element: etree._Element) -> str:
     """Give the name without its namespace."""
-    return etree.QName(element).localname
+    return name_of(element)[1]
 
 
 def namespace_of(element: etree._Element) -> str:
     """Give the namespace, empty when there is none."""
-    return etree.QName(element).namespace or ""
+    return name_of(element)[0]
+
+
+def name_of(element: etree._Element) -> tuple[str, str]:
+    """Give namespace, empty when there is none, and local name: the tag, which lxml spells `{namespace}name`, cut."""
+    namespace, _, name = element.tag.rpartition("}")
+    return namespace[1:], name
 
 
 _NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_PLAIN: Final = re.compile("[^ !#-%'-;=?-~]")
+"""What may need another spelling somewhere; most of what the hub writes has none of it."""
+_IN_TEXT: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
+_IN_ATTRIBUTE: Final = {**_IN_TEXT, **str.maketrans({'"': "&quot;", "\t": "&#9;", "\n": "&#10;"})}
 
 
 def legal_text(text: str) -> str:
     """Give `text` with every character that XML 1.0 cannot carry replaced by U+FFFD (XML 1.0, production 2)."""
     return _NOT_XML.sub("\ufffd", text)
+
+
+def written(text: str) -> str:
+    """Give `text` as it stands between tags, whatever is in it; a parser reads back its `legal_text`."""
+    return legal_text(text).translate(_IN_TEXT) if _NOT_PLAIN.search(text) else text
+
+
+def attributes(values: Mapping[str, str | None]) -> str:
+    """Give `values` as they stand in a tag, whatever is in them, those that are None left out."""
+    given = [(name, value) for name, value in values.items() if value is not None]
+    if _NOT_PLAIN.search("".join([value for _, value in given])):
+        given = [(name, legal_text(value).translate(_IN_ATTRIBUTE)) for name, value in given]
+    return "".join([f' {name}="{value}"' for name, value in given])
 
 
 def _decode(data: bytes) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from functools import cache, partial
+
 from bondmate_monitoring import metrics
 
 from bondmate_connectors.contract import Status
@@ -42,8 +45,17 @@ class Reports:
         self.name = name
         self._health = health
         self.received = metrics.CONNECTOR_RECEIVED.labels(name)
-        self.in_flight = metrics.CONNECTOR_IN_FLIGHT.labels(name)
-        self.parked = metrics.CONNECTOR_PARKED.labels(name)
+        self._in_flight: list[Callable[[], int]] = []
+        self._parked: list[Callable[[], int]] = []
+        metrics.CONNECTOR_IN_FLIGHT.labels(name).set_function(partial(_total, self._in_flight))
+        metrics.CONNECTOR_PARKED.labels(name).set_function(partial(_total, self._parked))
+        self._sent = cache(partial(metrics.CONNECTOR_SENT.labels, name))
+        self._delivery_seconds = cache(partial(metrics.CONNECTOR_DELIVERY_SECONDS.labels, name))
+
+    def watch(self, *, in_flight: Callable[[], int], parked: Callable[[], int]) -> None:
+        """Count what these give as in flight and as parked, beside what others give; asked when somebody looks."""
+        self._in_flight.append(in_flight)
+        self._parked.append(parked)
 
     def status(self, part: str, status: Status, reason: str = "") -> None:
         """Report the status of a part of the connector."""
@@ -56,9 +68,9 @@ class Reports:
 
     def sent(self, kind: str, seconds: float | None) -> None:
         """Count a receipt; `seconds` since the hub's first sight, None where that says nothing."""
-        metrics.CONNECTOR_SENT.labels(self.name, kind).inc()
+        self._sent(kind).inc()
         if seconds is not None:
-            metrics.CONNECTOR_DELIVERY_SECONDS.labels(self.name, kind).observe(seconds)
+            self._delivery_seconds(kind).observe(seconds)
 
     def dead(self, kind: str, code: str) -> None:
         """Count a dead letter; `kind` is that of its Delivery, or `UNREADABLE`."""
@@ -67,3 +79,7 @@ class Reports:
     def passed_over(self, reason: str) -> None:
         """Count an event that was settled without sending, on purpose."""
         metrics.CONNECTOR_PASSED_OVER.labels(self.name, reason).inc()
+
+
+def _total(counts: Iterable[Callable[[], int]]) -> int:
+    return sum(count() for count in counts)

@@ -69,12 +69,13 @@ class SinkRunner:
         self._lanes: Lanes[Taken] = Lanes(_newer if newest_only else None)
         self._breaker = Breaker(tools.settings.breaker_failures)
         self._probe = asyncio.Lock()
-        self._sending: dict[Taken, asyncio.Timeout] = {}
+        self._sending: dict[Taken, _Sending] = {}
         self._writing: set[asyncio.Task[None]] = set()
         self._progress = asyncio.Event()
         self._busy = 0
         self._draining = False
         self._ended = False
+        tools.reports.watch(in_flight=lambda: len(self._sending), parked=lambda: self._lanes.parked)
 
     async def run(self, intake: Intake, stop: asyncio.Event) -> None:
         """Work until `stop`, then drain; an error of the connector or of the consumer ends it at once.
@@ -82,10 +83,12 @@ class SinkRunner:
         Raises:
             Exception: what the connector should not have raised, or `Misconfigured`: the connector must stop.
         """
+        self._loop = asyncio.get_running_loop()
         try:
             async with asyncio.TaskGroup() as self._group:
                 workers = [self._work(intake) for _ in range(self._tools.spec.max_in_flight)]
-                self._helpers = [self._group.create_task(work) for work in (*workers, _ended(intake))]
+                helpers = (*workers, self._end_overdue(), _ended(intake))
+                self._helpers = [self._group.create_task(work) for work in helpers]
                 await stop.wait()
                 await self._drain()
         finally:
@@ -116,9 +119,9 @@ class SinkRunner:
             async with asyncio.timeout(grace_seconds):
                 await self._until(lambda: not any(slot.busy for slot in slots))
         except TimeoutError:
-            for taken, bound in self._sending.items():
+            for taken, sending in self._sending.items():
                 if taken.slot.revoked:
-                    bound.reschedule(0)
+                    sending.end()
 
     def _lane_key(self, taken: Taken) -> str:
         """Give the event's own key; what will not be sent has a lane of its own."""
@@ -183,7 +186,8 @@ class SinkRunner:
     async def _send(self, lane: Lane[Taken], taken: Taken, delivery: Delivery) -> None:
         generation = self._tools.link.generation
         try:
-            async with asyncio.timeout(self._tools.settings.send_seconds) as self._sending[taken]:
+            async with asyncio.timeout(None) as bound:
+                self._sending[taken] = _Sending(bound, self._loop.time() + self._tools.settings.send_seconds)
                 receipt = await self._tools.sink.send(delivery)
         except NotConnected as error:
             self._tools.reports.failed("send", error)
@@ -200,6 +204,20 @@ class SinkRunner:
             self._lanes.finish(lane)
         finally:
             del self._sending[taken]
+
+    async def _end_overdue(self) -> None:
+        """End every send that takes longer than it may: one timer for all, and none for those that are soon done."""
+        while True:
+            now = self._loop.time()
+            next_due = now + self._tools.settings.send_seconds
+            for sending in self._sending.values():
+                if sending.due <= now:
+                    sending.end()
+                else:
+                    # They began in this order, so the others are due later.
+                    next_due = sending.due
+                    break
+            await asyncio.sleep(next_due - now)
 
     def _worked(self) -> None:
         self._tools.link.worked()
@@ -318,17 +336,11 @@ class SinkRunner:
         taken.slot.busy += 1
         taken.slot.started = max(taken.slot.started, taken.offset)
         self._busy += 1
-        self._count()
 
     def _end(self, taken: Taken) -> None:
         taken.slot.busy -= 1
         self._busy -= 1
-        self._count()
         self._progress.set()
-
-    def _count(self) -> None:
-        self._tools.reports.in_flight.set(len(self._sending))
-        self._tools.reports.parked.set(self._lanes.parked)
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         while not condition():
@@ -352,6 +364,19 @@ class SinkRunner:
     def _is_quiet(self) -> bool:
         stalled = self._breaker.is_open or not self._tools.link.is_up
         return not self._busy and (stalled or not any(self._lanes.waiting()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """A send under way; `due` is when it must have ended."""
+
+    bound: asyncio.Timeout
+    due: float
+
+    def end(self) -> None:
+        """Have it raise `TimeoutError`, unless it was told before."""
+        if self.bound.when() is None:
+            self.bound.reschedule(0)
 
 
 async def _ended(intake: Intake) -> None:

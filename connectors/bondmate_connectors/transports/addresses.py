@@ -10,6 +10,7 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
@@ -108,10 +109,14 @@ def check_literal(url: URL, policy: AddressPolicy) -> None:
     Raises:
         AddressRefused: the address is not allowed.
     """
-    host = url.host or ""
+    if not _allows_literal(url.host or "", policy):
+        raise AddressRefused("the address is not allowed")
+
+
+@lru_cache(maxsize=64)  # a platform has one host, and is asked many times a second
+def _allows_literal(host: str, policy: AddressPolicy) -> bool:
     try:
         ip_address(host.partition("%")[0])
     except ValueError:
-        return
-    if not policy.allows(host):
-        raise AddressRefused("the address is not allowed")
+        return True
+    return policy.allows(host)

@@ -59,17 +59,8 @@ class TcpStream:
         return cls(reader, writer)
 
     def write(self, data: bytes) -> None:
-        """Hand over bytes to be sent; they may wait here until `drain`."""
+        """Hand over bytes to be sent; they wait here while the server does not read. That it is broken, `read` says."""
         self._writer.write(data)
-
-    async def drain(self) -> None:
-        """Wait until there is room for more.
-
-        Raises:
-            NotConnected, AuthFailed: the stream is broken.
-        """
-        with _mapped():
-            await self._writer.drain()
 
     async def read(self) -> bytes:
         """Wait for the next bytes.
@@ -85,7 +76,7 @@ class TcpStream:
         return data
 
     def abort(self) -> None:
-        """Cut the stream at once; who reads or drains gets NotConnected."""
+        """Cut the stream at once; who reads gets NotConnected."""
         self._writer.transport.abort()
 
     async def close(self) -> None:

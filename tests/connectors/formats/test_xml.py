@@ -9,9 +9,19 @@ import tracemalloc
 from contextlib import suppress
 
 import pytest
-from bondmate_connectors.formats.xml import XML_CODES, XmlRefused, legal_text, parse_xml, text_of
+from bondmate_connectors.formats.xml import (
+    XML_CODES,
+    XmlRefused,
+    attributes,
+    legal_text,
+    name_of,
+    parse_xml,
+    text_of,
+    written,
+)
 from hypothesis import given
 from hypothesis import strategies as st
+from lxml import etree
 
 SOON_SECONDS, MEMORY_BYTES = 1.0, 32 << 20  # attacks answered in 50 ms on a quiet machine; CI's are not quiet
 XI = 'xmlns:xi="http://www.w3.org/2001/XInclude"'
@@ -139,3 +149,19 @@ def test_any_bytes_are_parsed_or_refused(data):
 def test_legal_text_can_be_written(text):
     assert "\0" not in legal_text(text)
     parse_xml(f"<a>{legal_text(text).replace('&', '').replace('<', '')}</a>".encode())
+
+
+@given(st.text(alphabet=st.characters(codec=None), min_size=1), st.text(alphabet=st.characters(codec=None)))
+def test_what_is_written_is_what_lxml_writes(text, value):
+    element = etree.Element("a", b=legal_text(value))
+    element.text = legal_text(text)
+
+    assert etree.tostring(element, encoding="utf-8") == f"<a{attributes({'b': value, 'c': None})}>{written(text)}</a>".encode()  # fmt: skip
+
+
+@pytest.mark.parametrize("namespace", ["", "urn:x"])
+def test_a_name_is_cut_as_lxml_cuts_it(namespace):
+    element = parse_xml(f'<a xmlns="{namespace}"/>'.encode())
+
+    assert (namespace, "a") == name_of(element)
+    assert (etree.QName(element).namespace or "", etree.QName(element).localname) == name_of(element)

@@ -207,6 +207,22 @@ async def test_throttled_keys_wait_and_others_go_on(hub, ledger, place, instance
     assert 11 == len(ledger.attempts)  # once refused, then after the pause it asked for
 
 
+async def test_a_send_without_end_is_ended_and_made_again(hub, ledger, place, instance):
+    held, *others = stories(place, keys=5)
+    ledger.trouble_keys = frozenset({held.key})
+    async with hub.running(instance, settings=replace(hub.settings, send_seconds=0.3)):
+        async with ledger.in_trouble(Trouble.UNANSWERED):
+            await hub.feed(held, *others)
+            timeouts = partial(by_label, "connector_errors_total", place, "code")
+            await eventually(lambda: timeouts().get("timeout", 0) >= 2, "ended, and ended again", 20)
+            await eventually(lambda: 5 == len(ledger.entries), "the other keys")
+        await hub.all_committed(place)
+        await eventually(lambda: not by_label("connector_in_flight", place, "connector"), "nothing in flight")
+
+    assert sent_order([held, *others]) == written_order(ledger)
+    assert {"timeout"} == set(timeouts())
+
+
 async def test_a_slow_sink_holds_little_and_drops_nothing(hub, ledger, place, instance):
     events = stories(place, keys=12, updates=3)
     ledger.answer_after = 0.01

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from enum import Enum
+from functools import cache
 from typing import Final
 
 from bondmate_schemas.models import Record
@@ -63,12 +64,19 @@ _NO_PLACE: Final = "CAP 1.2 has no place for it"
 
 def parameters_of(event: Record) -> Iterator[tuple[str, str]]:
     """Give name and value of each of our parameters that `event` sets."""
-    for path in PARAMETERS:
+    for parameter, names in _parameters(type(event)):
         value: object = event
-        for name in path.split("."):
+        for name in names:
             value = getattr(value, name, None)
         if value not in (None, (), ""):
-            yield path.removeprefix("header."), _text(value)
+            yield parameter, _text(value)
+
+
+@cache
+def _parameters(kind: type[Record]) -> tuple[tuple[str, list[str]], ...]:
+    """Give our parameters that a record of this kind may set, each with the names on the way to it."""
+    paths = ((path.removeprefix("header."), path.split(".")) for path in PARAMETERS)
+    return tuple((parameter, names) for parameter, names in paths if names[0] in kind.model_fields)
 
 
 def lost_of(event: Record, *more: str) -> tuple[Lost, ...]:

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from bondmate_schemas.models import Attachment
-from lxml import etree
 
 from bondmate_connectors.formats.cap import codes, structure
-from bondmate_connectors.formats.xml import legal_text
+from bondmate_connectors.formats.xml import written
 
 Value = str | Iterable[object] | Mapping[str, object] | None
 """A text, several values of one element, the children of one, or nothing."""
 
+_DECLARATION: Final = "<?xml version='1.0' encoding='UTF-8'?>\n"
 _URL: Final = re.compile(
     r"[a-z][a-z0-9+.-]*://[A-Za-z0-9._~-]+(:\d{1,5})?"
     r"(/([A-Za-z0-9._~!$'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*)?"
@@ -28,10 +28,8 @@ def serialised(values: Mapping[str, object]) -> bytes:
 
     A value that is None is left out, a list repeats the element, a mapping holds its children.
     """
-    # Its own nsmap: ElementTree's table of prefixes is one for the whole process.
-    root = etree.Element(f"{{{codes.CAP_12}}}alert", nsmap={None: codes.CAP_12})  # type: ignore[dict-item]
-    _fill(root, structure.SCHEMAS[codes.CAP_12], values)
-    return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
+    children = _children(structure.SCHEMAS[codes.CAP_12], values)
+    return f'{_DECLARATION}<alert xmlns="{codes.CAP_12}">{children}</alert>'.encode()
 
 
 def pair(name: str, value: str) -> Mapping[str, object]:
@@ -54,14 +52,19 @@ def is_url(text: str) -> bool:
     return _URL.fullmatch(text) is not None
 
 
-def _fill(parent: etree._Element, sequence: structure.Sequence, values: Mapping[str, object]) -> None:
-    for element in sequence.elements:
-        value = values.get(element.name)
-        for one in value if isinstance(value, (list, tuple)) else (value,):
-            if one is None:
-                continue
-            child = etree.SubElement(parent, f"{{{codes.CAP_12}}}{element.name}")
-            if isinstance(element.content, structure.Sequence) and isinstance(one, Mapping):
-                _fill(child, element.content, one)
-            else:
-                child.text = legal_text(str(one))
+def _children(sequence: structure.Sequence, values: Mapping[str, object]) -> str:
+    return "".join(
+        [
+            f"<{element.name}>{_content(element, one)}</{element.name}>"
+            for element in sequence.elements
+            if (value := values.get(element.name)) is not None
+            for one in (value if isinstance(value, (list, tuple)) else (value,))
+            if one is not None
+        ]
+    )
+
+
+def _content(element: structure.Element, value: object) -> str:
+    if isinstance(element.content, structure.Sequence) and isinstance(value, Mapping):
+        return _children(element.content, value)
+    return written(str(value))

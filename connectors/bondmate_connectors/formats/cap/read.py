@@ -25,9 +25,10 @@ from bondmate_connectors.formats.cap.values import (
     read_time,
     words,
 )
-from bondmate_connectors.formats.xml import XmlRefused, local_name, namespace_of, parse_xml, text_of
+from bondmate_connectors.formats.xml import XmlRefused, local_name, name_of, namespace_of, parse_xml, text_of
 
 _ALERTS: Final = tuple(f"{{{namespace}}}alert" for namespace in sorted(codes.NAMESPACES))
+_SIGNATURES: Final = f"{{{codes.XMLDSIG}}}*"
 _MOST_BYTES: Final = 700_000
 """Largest event: it must fit into a record of Kafka, whose bound is a megabyte, with its envelope."""
 _ANSWERS: Final = {"Ack": Level.ACKNOWLEDGED, "Error": Level.DECLINED}
@@ -162,21 +163,24 @@ def _head(alert: etree._Element, path: str, remarks: list[Remark]) -> Head | Ref
         incidents=words(texts.get("incidents", "")),
         note=texts.get("note", ""),
         source=texts.get("source", ""),
-        signed=any(namespace_of(child) == codes.XMLDSIG for child in alert),
+        signed=next(alert.iterchildren(_SIGNATURES), None) is not None,
     )
 
 
 def _texts(alert: etree._Element) -> Mapping[str, str]:
     """Give the text of each child in the alert's namespace; the first of a name counts."""
-    texts: dict[str, str] = {}
+    own, texts = namespace_of(alert), dict[str, str]()
     for child in alert:
-        if namespace_of(child) == namespace_of(alert):
-            texts.setdefault(local_name(child), text_of(child))
+        namespace, name = name_of(child)
+        if namespace == own:
+            texts.setdefault(name, text_of(child))
     return texts
 
 
 def listed(text: str, values: tuple[str, ...]) -> str | None:
     """Give the value of the list that `text` means, whatever its case; None when it is none of them."""
+    if text in values:
+        return text
     return next((value for value in values if value.casefold() == text.casefold()), None)
 
 

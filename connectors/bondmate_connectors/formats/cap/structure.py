@@ -7,9 +7,9 @@ by place, and no value is repeated. The tests hold the verdicts against the publ
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from lxml import etree
@@ -17,7 +17,7 @@ from lxml import etree
 from bondmate_connectors.contract import Remark
 from bondmate_connectors.formats.cap import codes
 from bondmate_connectors.formats.cap.values import read_time
-from bondmate_connectors.formats.xml import local_name, namespace_of
+from bondmate_connectors.formats.xml import name_of, namespace_of
 
 Check = Callable[[str], bool]
 MAX_REMARKS: Final = 100
@@ -64,13 +64,14 @@ class Element:
     content: Check | Sequence
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sequence:
     """Elements in their order, and whether signatures may follow."""
 
     elements: tuple[Element, ...]
     signed: bool = False
 
+    @cached_property
     def places(self) -> dict[str, int]:
         """Give the place of each name."""
         return {element.name: place for place, element in enumerate(self.elements)}
@@ -141,15 +142,15 @@ def breaches(alert: etree._Element, path: str) -> Iterator[Remark]:
 
 
 def _sequence(element: etree._Element, sequence: Sequence, namespace: str, path: str) -> Iterator[Remark]:
-    places, seen, reached = sequence.places(), Counter[str](), 0
+    places, seen, reached = sequence.places, dict.fromkeys(sequence.places, 0), 0
     yield from _nothing_beside(element, path)
     for child in element:
-        name = local_name(child)
-        if sequence.signed and namespace_of(child) == codes.XMLDSIG:
+        own, name = name_of(child)
+        if sequence.signed and own == codes.XMLDSIG:
             # A signature before the last info is as good as one after it; validators in use take both.
             reached = len(places) - 1
             continue
-        if namespace_of(child) != namespace or name not in places:
+        if own != namespace or name not in places:
             yield Remark(codes.UNEXPECTED, path, "an element that the schema does not know here")
             continue
         seen[name] += 1
@@ -179,13 +180,13 @@ def _content(element: etree._Element, declared: Element, namespace: str, path: s
 def _nothing_beside(element: etree._Element, path: str) -> Iterator[Remark]:
     if _foreign_attributes(element):
         yield Remark(codes.CONTENT, path, "an attribute that the schema does not know")
-    texts = (element.text, *(child.tail for child in element))
-    if any(text and not text.isspace() for text in texts):
+    if any(text and not text.isspace() for text in (element.text, *[child.tail for child in element])):
         yield Remark(codes.CONTENT, path, "text between the elements")
 
 
 def _foreign_attributes(element: etree._Element) -> bool:
-    return any(not str(name).startswith(_XSI) for name in element.attrib)
+    names = element.keys()
+    return bool(names) and any(not str(name).startswith(_XSI) for name in names)
 
 
 def _here(path: str, name: str, number: int) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -22,6 +23,7 @@ _TIME: Final = re.compile(
 _MAX_OFFSET: Final = timedelta(hours=14)
 
 
+@lru_cache(maxsize=64)  # a document is asked for its few times by the reader, by the schema's tables, by references
 def read_time(text: str) -> tuple[datetime, bool] | None:
     """Read a time, and whether it said its offset; without one it is taken as UTC. None when it is no time.
 

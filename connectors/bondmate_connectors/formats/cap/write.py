@@ -27,7 +27,15 @@ from bondmate_schemas.enums import (
     MessageDirection,
     Mode,
 )
-from bondmate_schemas.models import Delivery, DeviceAlert, DeviceMessage, EventHeader, IncidentEvent, Position
+from bondmate_schemas.models import (
+    Delivery,
+    DeviceAlert,
+    DeviceLocation,
+    DeviceMessage,
+    EventHeader,
+    IncidentEvent,
+    Position,
+)
 
 from bondmate_connectors.contract import Lost, Refusal, Writing
 from bondmate_connectors.formats.cap import codes, geometry
@@ -65,6 +73,12 @@ Event = DeviceAlert | IncidentEvent | DeviceMessage
 
 
 def write(delivery: Delivery, addresses: tuple[str, ...] = (), raised_at: datetime | None = None) -> Writing | Refusal:
+    """Translate as `compose` does, and name every field that is set and does not arrive."""
+    message = compose(delivery, addresses, raised_at)
+    return message if isinstance(message, Refusal) else Writing(message, _lost(delivery))
+
+
+def compose(delivery: Delivery, addresses: tuple[str, ...] = (), raised_at: datetime | None = None) -> bytes | Refusal:
     """Translate a Delivery; never raises. With `addresses` the message is Private to them, else Restricted.
 
     An alert or incident becomes an Alert, Update or Cancel; a message to or from an officer an Alert of its own. A
@@ -101,9 +115,9 @@ def reference_to(delivery: Delivery) -> Reference:
 # The alert
 
 
-def _written(delivery: Delivery, event: Event, info: Body, addresses: tuple[str, ...], raised_at: datetime) -> Writing:
+def _written(delivery: Delivery, event: Event, info: Body, addresses: tuple[str, ...], raised_at: datetime) -> bytes:
     header, msg_type, own = event.header, msg_type_of(delivery), reference_to(delivery)
-    references = list(_references(delivery, raised_at)) if msg_type != "Alert" else []
+    references = _references(delivery, raised_at) if msg_type != "Alert" else ()
     values = {
         "identifier": own.identifier,
         "sender": own.sender,
@@ -117,7 +131,7 @@ def _written(delivery: Delivery, event: Event, info: Body, addresses: tuple[str,
         "incidents": word(header.incident_id) if header.incident_id else None,
         "info": {**_common(header), **info, "parameter": [pair(*each) for each in _parameters(event)]},
     }
-    return Writing(serialised(values), _lost(delivery, event, len(references)))
+    return serialised(values)
 
 
 def _scope(header: EventHeader, event: Event, addresses: tuple[str, ...]) -> Body:
@@ -263,11 +277,13 @@ def _point(description: str, position: Position) -> Body:
 # What is lost
 
 
-def _lost(delivery: Delivery, event: Event, references: int) -> tuple[Lost, ...]:
-    return lost_of(event, *dict.fromkeys(_not_today(delivery, event, references)))
+def _lost(delivery: Delivery) -> tuple[Lost, ...]:
+    event = delivery.event
+    assert not isinstance(event, DeviceLocation)
+    return lost_of(event, *dict.fromkeys(_not_today(delivery, event)))
 
 
-def _not_today(delivery: Delivery, event: Event, references: int) -> Iterator[str]:
+def _not_today(delivery: Delivery, event: Event) -> Iterator[str]:
     """Name the fields that have a place in CAP but whose value does not fit it."""
     header = event.header
     if delivery.header.mode is Mode.UNKNOWN:
@@ -279,11 +295,12 @@ def _not_today(delivery: Delivery, event: Event, references: int) -> Iterator[st
     if not isinstance(event, DeviceMessage) and event.position and event.position.altitude_hae_m is not None:
         yield "position.altitude_hae_m"
     if isinstance(event, IncidentEvent):
-        yield from _not_of_incident(event, references)
+        carried = len(list(_theirs(event))) if msg_type_of(delivery) != "Alert" else 0
+        yield from _not_of_incident(event, carried)
 
 
-def _not_of_incident(event: IncidentEvent, references: int) -> Iterator[str]:
-    if len(event.references) > max(references - 1, 0):
+def _not_of_incident(event: IncidentEvent, carried: int) -> Iterator[str]:
+    if len(event.references) > carried:
         yield "references"
     for name, values in (
         ("urgency", codes.URGENCIES),

@@ -10,6 +10,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from lxml import etree
@@ -124,9 +125,10 @@ def parse_time(text: str | None) -> datetime | None:
         return None
 
 
+@lru_cache(maxsize=64)  # one event names the same few times again and again
 def format_time(time: datetime) -> str:
     """Write `YYYY-MM-DDThh:mm:ss.sssZ`."""
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    return time.astimezone(UTC).isoformat("T", "milliseconds")[:-6] + "Z"
 
 
 def number(text: str | None) -> float | None:

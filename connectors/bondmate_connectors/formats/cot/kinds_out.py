@@ -19,7 +19,7 @@ from bondmate_schemas.enums import (
 from bondmate_schemas.models import Delivery, DeviceAlert, DeviceLocation, DeviceMessage, EventHeader, IncidentEvent
 
 from bondmate_connectors.formats.cot import types
-from bondmate_connectors.formats.cot.build import Draft, add, later
+from bondmate_connectors.formats.cot.build import Draft, element, later
 from bondmate_connectors.formats.cot.event import format_time
 from bondmate_connectors.formats.cot.geometry import point_of
 
@@ -164,11 +164,12 @@ def chat(line: _Line, message_id: str, now: datetime, lifetimes: Lifetimes) -> b
         start=occurred, stale=later(now, lifetimes.other), how=_HUMAN, header=line.header, message_id=message_id,
         qos=line.qos,
     )  # fmt: skip
-    room = draft.add(
-        "__chat", parent="RootContactGroup", groupOwner="false", messageId=message, chatroom=types.ALL_CHAT,
+    group = element("chatgrp", uid0=line.sender_uid, uid1=types.ALL_CHAT, id=types.ALL_CHAT)
+    room = element(
+        "__chat", group, parent="RootContactGroup", groupOwner="false", messageId=message, chatroom=types.ALL_CHAT,
         id=types.ALL_CHAT, senderCallsign=callsign,
     )  # fmt: skip
-    add(room, "chatgrp", uid0=line.sender_uid, uid1=types.ALL_CHAT, id=types.ALL_CHAT)
+    draft.detail.append(room)
     draft.add("link", uid=line.sender_uid, type=types.PLI, relation="p-p")
     draft.add(
         "remarks", line.text, source=f"BAO.F.ATAK.{line.sender_uid}", to=types.ALL_CHAT, time=format_time(occurred)

@@ -19,7 +19,8 @@ GARBAGE: Final = "not_cot"
 _DECLARATION: Final = re.compile(rb"<\?xml\s[^<>]*\?>\s*$")
 _DECLARATION_BYTES: Final = 200
 # In a well-formed event neither text nor an attribute can hold this, so it is an end, also `</event >`.
-_END: Final = re.compile(rb"</event\s*>|<event\s[^<>]*/>")
+# Possessive: a start tag that ends otherwise is not gone over again from behind.
+_END: Final = re.compile(rb"<(?:/event\s*+>|event\s[^<>]*+(?<=/)>)")
 _OVERLAP: Final = 2048
 """Bytes looked at again with the next ones: an end may have been cut in two."""
 

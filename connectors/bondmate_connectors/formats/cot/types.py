@@ -119,7 +119,9 @@ _ESCAPE: Final = re.compile(r"%([0-9a-f]{1,6});")
 
 def escape_id(text: str) -> str:
     """Write an id so that XML can carry it and no two become one: `%<code point, hex>;` for `%` and what is not XML."""
-    return _ESCAPED.sub(lambda found: f"%{ord(found[0]):x};", text)
+    # What is printable is XML, and asking is much cheaper.
+    plain = text.isprintable() and "%" not in text
+    return text if plain else _ESCAPED.sub(lambda found: f"%{ord(found[0]):x};", text)
 
 
 def unescape_id(text: str) -> str:

@@ -16,7 +16,7 @@ from yarl import URL
 from bondmate_connectors.contract import Context, Receipt, Refusal
 from bondmate_connectors.errors import Misconfigured, Rejected
 from bondmate_connectors.formats.cap.codes import MEDIA_TYPE
-from bondmate_connectors.formats.cap.write import write
+from bondmate_connectors.formats.cap.write import compose
 from bondmate_connectors.platforms.cap_webhook.config import DeliverConfig
 from bondmate_connectors.transports.addresses import AddressPolicy
 from bondmate_connectors.transports.hmac_signature import sign
@@ -37,6 +37,7 @@ class CapSink:
 
     def __init__(self, config: DeliverConfig, context: Context) -> None:
         self._config = config
+        self._keys = config.keys
         self._context = context
         self._raised: OrderedDict[str, datetime] = OrderedDict()
         self._client = self._new_client()
@@ -51,14 +52,14 @@ class CapSink:
 
     async def send(self, event: Delivery) -> Receipt:
         """Post `event`; see `Sink.send`."""
-        writing = write(event, self._config.addresses, self._raised.get(event.header.event_id))
-        if isinstance(writing, Refusal):
-            raise Rejected(writing.code, writing.path)
+        document = compose(event, self._config.addresses, self._raised.get(event.header.event_id))
+        if isinstance(document, Refusal):
+            raise Rejected(document.code, document.path)
         # Ids may hold anything; headers may not.
         message_id = quote(event.id, safe=":@+")
-        headers = self._signed(message_id, writing.message)
+        headers = self._signed(message_id, document)
         headers |= {"Content-Type": MEDIA_TYPE, "Idempotency-Key": message_id}
-        answer = await self._client.request("POST", URL(self._config.url), headers=headers, body=writing.message)
+        answer = await self._client.request("POST", URL(self._config.url), headers=headers, body=document)
         receipt = receipt_of(answer)
         self._remember(event)
         return receipt
@@ -90,7 +91,7 @@ class CapSink:
         )
 
     def _signed(self, message_id: str, body: bytes) -> dict[str, str]:
-        return sign(self._config.keys, message_id, body, self._context.clock())
+        return sign(self._keys, message_id, body, self._context.clock())
 
     def _remember(self, event: Delivery) -> None:
         if event.reason is DeliveryReason.NEW:

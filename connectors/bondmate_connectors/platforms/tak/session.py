@@ -22,6 +22,7 @@ from bondmate_connectors.transports.tcp import TcpStream
 _PING_GAP_SECONDS: Final = 0.02
 _BLOCKED_SECONDS: Final = 0.01
 """From here on a hand-over counts as one that made the server wait."""
+_PONG_TYPE: Final = b"t-x-c-t-r"
 _PONG: Final = re.compile(rb"""<event\s[^<>]*\btype\s*=\s*["']t-x-c-t-r["']""")
 
 
@@ -46,6 +47,7 @@ class Session:
         self._take = take
         self._on_lost = on_lost
         self._pong_timeout = pong_timeout_seconds
+        self._unwritten: list[bytes] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._asked: list[asyncio.Future[None]] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -65,11 +67,12 @@ class Session:
         """
         if self.lost is not None:
             raise NotConnected("connection lost")
-        self._stream.write(documents)
+        if not self._unwritten:
+            self._loop.call_soon(self._write)
+        self._unwritten.append(documents)
         confirmed = self._loop.create_future()
         self._waiting.append(confirmed)
-        self._ping_soon()
-        await self._stream.drain()
+        # Not drained: whoever delivers waits for the pong, so no more can pile up here than are in flight.
         await confirmed
 
     async def close(self) -> None:
@@ -79,19 +82,31 @@ class Session:
         await asyncio.wait({self._reading})
         await self._stream.close()
 
-    # Pings.
+    # Writing, and pings.
 
-    def _ping_soon(self) -> None:
-        """Ping when there is something to confirm and no ping is under way or planned."""
-        if self._asked or self._timer is not None or not self._waiting or self.lost is not None:
+    def _write(self) -> None:
+        """Write what came in this turn of the loop at once, with a ping behind it or planned when there is none yet."""
+        if self.lost is not None:
             return
-        self._timer = self._loop.call_at(max(self._loop.time(), self._pinged_at + _PING_GAP_SECONDS), self._ping)
+        if self._waiting and not self._asked and self._timer is None:
+            due = self._pinged_at + _PING_GAP_SECONDS
+            if due <= self._loop.time():
+                self._ping()
+                return
+            self._timer = self._loop.call_at(due, self._ping)
+        self._flush()
 
     def _ping(self) -> None:
         self._asked, self._waiting = self._waiting, []
         self._pinged_at = self._loop.time()
-        self._stream.write(ping(self._clock()))
+        self._unwritten.append(ping(self._clock()))
+        self._flush()
         self._timer = self._loop.call_later(self._pong_timeout, self._overdue)
+
+    def _flush(self) -> None:
+        unwritten, self._unwritten = self._unwritten, []
+        if unwritten:
+            self._stream.write(b"".join(unwritten))
 
     def _overdue(self) -> None:
         """Give the connection up, unless it is we who do not read: then the answer may be waiting there."""
@@ -108,7 +123,7 @@ class Session:
         for confirmed in asked:
             if not confirmed.done():
                 confirmed.set_result(None)
-        self._ping_soon()
+        self._write()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -121,7 +136,8 @@ class Session:
         framer = Framer()
         while True:
             for frame in framer.feed(await self._stream.read()):
-                if _PONG.search(frame.message):
+                # Most frames are others' positions: first the cheap question, then the exact one.
+                if _PONG_TYPE in frame.message and _PONG.search(frame.message):
                     self._pong()
                 else:
                     await self._hand_over(frame)
