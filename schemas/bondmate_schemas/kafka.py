@@ -14,6 +14,8 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 from bondmate_schemas.codec import NAMESPACE, CodecError, SchemaUnavailableError, schema_text
 
 _NOT_FOUND = 404
+_AT_ONCE: Mapping[str, Any] = {"fetch.wait.max.ms": 100}
+_MANY_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +35,19 @@ class KafkaConfig:
             "enable.idempotence": True,
             # faust and Java use murmur2; librdkafka's own default would send equal keys to other partitions.
             "partitioner": "murmur2_random",
-            "linger.ms": 2,
+            "linger.ms": 0,
             "compression.type": "lz4",
             # Accepted means accepted: the client tries as long as anybody waits.
             "message.timeout.ms": 120_000,
             **self.extra,
         }
 
-    def consumer(self, group: str, instance: str) -> dict[str, Any]:
-        """Give the settings of a consumer that commits by hand, static in its group under `instance`."""
+    def consumer(self, group: str, instance: str, *, gather_ms: int = 0) -> dict[str, Any]:
+        """Give the settings of a consumer that commits by hand, static in its group under `instance`.
+
+        With `gather_ms` the broker answers that often and not at each record: for what is plentiful and can wait.
+        """
+        wait = {"fetch.wait.max.ms": gather_ms, "fetch.min.bytes": _MANY_BYTES} if gather_ms else _AT_ONCE
         return {
             "bootstrap.servers": self.bootstrap,
             "client.id": instance,
@@ -53,7 +59,7 @@ class KafkaConfig:
             "partition.assignment.strategy": "range",
             "session.timeout.ms": 10_000,
             "max.poll.interval.ms": 300_000,
-            "fetch.wait.max.ms": 100,
+            **wait,
             **self.extra,
         }
 

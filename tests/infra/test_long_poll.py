@@ -7,7 +7,7 @@ import struct
 import time
 
 import pytest
-from bondmate_hub.broker.long_poll import Frames, longest_wait_seconds, produced_topic
+from bondmate_hub.broker.long_poll import Frames, produced_topic, wait_of
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -41,7 +41,7 @@ def test_the_topic_of_a_produce_is_read_in_the_old_and_the_flexible_form():
     ("version", "before"), [(4, struct.pack(">i", -1)), (12, b"\0" + struct.pack(">i", -1)), (16, b"\0")]
 )
 def test_the_wait_a_fetch_asks_for_is_read(version: int, before: bytes):
-    assert 0.25 == longest_wait_seconds(frame(1, version, before + struct.pack(">i", 250) + b"rest"))
+    assert (0.25, 7) == wait_of(frame(1, version, before + struct.pack(">ii", 250, 7) + b"rest"))
 
 
 def test_an_idle_consumer_asks_ten_times_a_second_and_gets_what_comes(embedded_broker):

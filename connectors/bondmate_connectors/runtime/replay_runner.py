@@ -23,6 +23,8 @@ from bondmate_connectors.runtime.settings import RunnerSettings
 _ANSWER_SECONDS = 10.0
 _SCHEMA_AGAIN_SECONDS = 2.0
 _BATCH = 500
+_GATHER_MS = 50
+"""What a view shows is this old at most."""
 _Seen = tuple[str, str, Record | None]
 
 
@@ -125,7 +127,7 @@ class ReplayRunner:
 
 def replay_consumer(kafka: KafkaConfig, name: str, role_id: str) -> dict[str, Any]:
     """Give the settings of a consumer that joins no group."""
-    config = kafka.consumer(f"bondmate-{name}-replay", f"{role_id}-{name}-replay")
+    config = kafka.consumer(f"bondmate-{name}-replay", f"{role_id}-{name}-replay", gather_ms=_GATHER_MS)
     del config["group.instance.id"]
     return {**config, **QUIET, "enable.partition.eof": True}
 

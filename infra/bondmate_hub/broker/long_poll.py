@@ -3,8 +3,8 @@
 noida-db answers an empty Fetch at once whatever `MaxWaitMs` says, so every idle consumer would ask some ten thousand
 times a second. The relay stands between clients and broker, reads the frames' headers, and holds an empty answer to a
 Fetch until the longest wait is over; once a Produce for one of its topics has been answered, it asks again in the
-client's name. It is a program of its own and imports nothing but the standard library. (Kafka protocol guide,
-"Protocol Primitive Types", "Fetch API", KIP-482.)
+client's name. A Fetch with `MinBytes` it passes on when the wait is over. It is a program of its own and imports
+nothing but the standard library. (Kafka protocol guide, "Protocol Primitive Types", "Fetch API", KIP-482.)
 
 Usage: python -I -S long_poll.py CLIENTS_HOST BROKER_HOST PORT
 """
@@ -24,10 +24,13 @@ _NAMES_BROKERS = frozenset({3, 10, 60})
 """Metadata, FindCoordinator, DescribeCluster: their answers hold the broker's address."""
 _FLEXIBLE_PRODUCE, _TOPIC_IDS_PRODUCE = 9, 13
 _FLEXIBLE_FETCH, _NO_REPLICA_FETCH = 12, 15
-_GATHER_SECONDS = 0.002
+_GATHER_SECONDS = 0.001
 """How long asking again is put off, so that what a burst of produces wrote is fetched in one go."""
+_GAP_SECONDS = 0.005
+"""Least time between two fetches in one client's name."""
 _SIZE = struct.Struct(">i")
 _HEADER = struct.Struct(">hhi")
+_WAIT = struct.Struct(">ii")
 
 
 class Frames:
@@ -70,8 +73,8 @@ def produced_topic(frame: bytes) -> bytes | None:
     return frame[at + 1 : at + frame[at]]
 
 
-def longest_wait_seconds(frame: bytes) -> float:
-    """Give how long the Fetch request in `frame` wants an empty answer held (`MaxWaitMs`)."""
+def wait_of(frame: bytes) -> tuple[float, int]:
+    """Give how long the Fetch request in `frame` is ready to wait (`MaxWaitMs`), in seconds, and `MinBytes`."""
     version = _HEADER.unpack_from(frame, _SIZE.size)[1]
     at = _SIZE.size + _HEADER.size
     at += 2 + max(0, struct.unpack_from(">h", frame, at)[0])  # client id
@@ -79,7 +82,8 @@ def longest_wait_seconds(frame: bytes) -> float:
         at += 1  # no tagged fields in the header
     if version < _NO_REPLICA_FETCH:
         at += 4  # replica id
-    return float(_SIZE.unpack_from(frame, at)[0]) / 1000
+    longest_ms, least_bytes = _WAIT.unpack_from(frame, at)
+    return longest_ms / 1000, least_bytes
 
 
 class Waiting:
@@ -132,22 +136,33 @@ class Relay:
         self._asked: deque[Asked] = deque()
         self._least: dict[int, int] = {}
         self._held: tuple[Asked, bytes] | None = None
+        self._gathering: Asked | None = None
+        self._asked_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._soon: asyncio.TimerHandle | None = None
         self.up: asyncio.Transport | None = None
         self.down: asyncio.Transport | None = None
 
     def from_client(self, frame: bytes) -> None:
-        """Pass a request on; a held answer goes first, since answers keep the order of their requests."""
+        """Pass a request on; what is held goes first, since answers keep the order of their requests.
+
+        A Fetch that wants more than a byte is passed on when its wait is over: the broker would answer it at once.
+        """
         self.release()
         key = _HEADER.unpack_from(frame, _SIZE.size)[0]
-        if key == _FETCH:
-            self._ask(Asked(key, frame, self._loop.time() + longest_wait_seconds(frame)))
-        else:
+        if key != _FETCH:
             self._ask(Asked(key, frame))
+            return
+        wait, least_bytes = wait_of(frame)
+        if least_bytes > 1:
+            self._gathering = Asked(key, frame)
+            self._timer = self._loop.call_later(wait, self.release)
+        else:
+            self._ask(Asked(key, frame, self._loop.time() + wait))
 
     def _ask(self, asked: Asked) -> None:
         asked.count = self._waiting.count
+        self._asked_at = self._loop.time()
         self._asked.append(asked)
         if self.up:
             self.up.write(asked.frame)
@@ -159,7 +174,7 @@ class Relay:
         asked = self._asked.popleft() if self._asked else Asked(-1)
         if asked.key in _NAMES_BROKERS:
             frame = frame.replace(self._inside, self._outside)
-        if asked.key == _FETCH and self._is_empty(len(asked.frame), len(frame)) and not self._asked:
+        if asked.until and self._is_empty(len(asked.frame), len(frame)) and not self._asked:
             self._hold(asked, frame)
         elif self.down:
             self.down.write(frame)
@@ -181,16 +196,20 @@ class Relay:
     def ask_again_soon(self) -> None:
         """Ask the broker again in the client's name after a moment: the client is spared an empty answer."""
         if self._soon is None:
-            self._soon = self._loop.call_later(_GATHER_SECONDS, self._ask_again)
+            at = max(self._loop.time() + _GATHER_SECONDS, self._asked_at + _GAP_SECONDS)
+            self._soon = self._loop.call_at(at, self._ask_again)
 
     def _ask_again(self) -> None:
         if held := self._take_held():
             self._ask(held[0])
 
     def release(self) -> None:
-        """Let the held answer go now."""
+        """Let the held answer, or the request that gathers, go now."""
         if (held := self._take_held()) and self.down:
             self.down.write(held[1])
+        gathering, self._gathering = self._gathering, None
+        if gathering:
+            self._ask(gathering)
 
     def _take_held(self) -> tuple[Asked, bytes] | None:
         for timer in (self._timer, self._soon):

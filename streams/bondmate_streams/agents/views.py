@@ -12,6 +12,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPar
 
 _log = structlog.get_logger(__name__)
 _BATCH: Final = 500
+_GATHER_MS: Final = 100
 _POLL_SECONDS: Final = 0.2
 _ASK_SECONDS: Final = 10.0
 _AGAIN_SECONDS: Final = 1.0
@@ -25,7 +26,7 @@ class View:
 
     def __init__(self, kafka: KafkaConfig, name: str, topics: Sequence[str], see: See) -> None:
         """Read `topics` once started; `name` is the client's."""
-        self._settings = kafka.consumer(name, name)
+        self._settings = kafka.consumer(name, name, gather_ms=_GATHER_MS)
         self._topics = topics
         self._see = see
         self._stop = threading.Event()

@@ -40,6 +40,8 @@ from bondmate_streams.logic.routing import Decision, decisions, explain, why_now
 _log = structlog.get_logger(__name__)
 STAGE: Final = "locations"
 GROUP: Final = "bondmate-lane"
+_GATHER_MS: Final = 50
+"""How long positions may wait for others to be worked off with."""
 _AGAIN_SECONDS: Final = 1.0
 _MOST_READS: Final = 10
 _SUPERSEDED: Final = "superseded"
@@ -59,7 +61,7 @@ def run_lane(config: LaneConfig, stop: threading.Event, on_ready: Callable[[], o
     chain = _answered(stop, "lane waits", lambda: _ready(config, codec))
     if chain is None:
         return
-    consumer = Consumer(config.kafka.consumer(GROUP, f"{GROUP}-{config.instance}"))
+    consumer = Consumer(config.kafka.consumer(GROUP, f"{GROUP}-{config.instance}", gather_ms=_GATHER_MS))
 
     def assigned(*_: object) -> None:
         on_ready()
