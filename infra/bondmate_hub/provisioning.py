@@ -188,7 +188,7 @@ def _partitions(topic: Topic, found: TopicMetadata) -> Iterator[Change]:
         mend = "keys move to other partitions: stop those who write, let consumers finish, then apply"
         yield Change(topic.name, "add_partitions", "partitions", str(now), str(wanted), mend)
     elif now > wanted:
-        mend = f"Kafka cannot take partitions away: set {now} in the catalogue, or copy to a new topic"
+        mend = f"Kafka cannot take partitions away: set kafka.partitions to {now}, or copy to a new topic"
         yield Change(topic.name, "conflict", "partitions", str(now), str(wanted), mend)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from bondmate_schemas.catalogue import PARTITIONS
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -31,6 +32,13 @@ class KafkaSection(Section):
     bootstrap: str = Field(default="127.0.0.1:9092", description="Addresses of the brokers, host:port, by commas.")
     registry_url: str = Field(default="http://127.0.0.1:8081", description="Address of the schema registry.")
     replication_factor: int = Field(default=1, ge=1, le=9, description="Copies of each topic; 3 in production.")
+    partitions: int = Field(
+        default=PARTITIONS,
+        ge=1,
+        le=1000,
+        description="Partitions of each topic: the most processes of a role that can share its work. Tables go by them,"
+        " so keep the number once topics are made.",
+    )
     client: dict[str, str | int | float | bool] = Field(
         default_factory=dict, description="Further librdkafka settings, such as security.protocol."
     )

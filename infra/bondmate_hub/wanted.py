@@ -18,6 +18,7 @@ def wanted(settings: Settings) -> tuple[Topic, ...]:
     return topics(
         destinations=[instance.name for instance in configured if instance.spec.is_sink],
         sources=[instance.name for instance in configured if instance.spec.is_source],
+        partitions=settings.kafka.partitions,
     )
 
 

@@ -6,7 +6,7 @@ Provisioning, the interface specification, retention, access rules and privacy r
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from bondmate_schemas.codec import RECORDS, schema
@@ -41,6 +41,7 @@ TABLES = tuple(TABLE_RECORDS)
 _HOUR = 3_600_000
 _DAY = 24 * _HOUR
 PARTITIONS = 4
+"""Partitions of a topic where the settings name no other number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +116,20 @@ def stages() -> tuple[str, ...]:
     )
 
 
-def topics(destinations: Iterable[str] = (), sources: Iterable[str] = ()) -> tuple[Topic, ...]:
-    """Give every topic of a hub with these destinations and sources, in order of name."""
+def topics(
+    destinations: Iterable[str] = (), sources: Iterable[str] = (), partitions: int = PARTITIONS
+) -> tuple[Topic, ...]:
+    """Give every topic of a hub with these destinations and sources, in order of name.
+
+    `partitions` is how many each has that is spread at all: tables and topics go together partition by partition.
+    """
     names = tuple(destinations)
     found = [*_FIXED, *_faust_topics()]
     for name in names:
         found.extend(_destination_topics(name))
     found.extend(_dead_letters(dead_letter_topic(stage), _kept(stage)) for stage in {*stages(), *names, *sources})
-    return tuple(sorted({topic.name: topic for topic in found}.values(), key=lambda topic: topic.name))
+    spread = (topic if topic.partitions == 1 else replace(topic, partitions=partitions) for topic in found)
+    return tuple(sorted({topic.name: topic for topic in spread}.values(), key=lambda topic: topic.name))
 
 
 def personal_fields(record: str) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -165,7 +165,7 @@ def _settings(files: Files, plan: Plan) -> dict[str, Any]:
         "instance": "demo",
         "data_dir": "data",
         "kafka": {"bootstrap": f"127.0.0.1:{files.broker_port}",
-                  "registry_url": f"http://127.0.0.1:{files.registry_port}"},
+                  "registry_url": f"http://127.0.0.1:{files.registry_port}", "partitions": 1},
         "streams": {"routes": "routes.yaml", "pseudonym_secret": files.pseudonym_secret},
         "monitoring": {"ports": files.role_ports, "log_level": "info"},
         "connectors": connectors,

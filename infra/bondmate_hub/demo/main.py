@@ -33,8 +33,8 @@ from bondmate_hub.settings import load
 from bondmate_hub.supervisor import Command, Supervisor, role_command
 from bondmate_hub.wanted import carry_out
 
-LIMITS = LogLimits(retention_ms=30_000, positions_retention_ms=15_000, compacted_retention_ms=60_000,
-                   segment_ms=5_000, segment_bytes=1 << 20)  # fmt: skip
+LIMITS = LogLimits(retention_ms=12_000, positions_retention_ms=8_000, compacted_retention_ms=20_000,
+                   segment_ms=2_000, segment_bytes=1 << 20)  # fmt: skip
 """What keeps the broker's memory flat for as long as the demo runs: alerts are closed within seconds here."""
 ROLES = ("streams", "lane", "gateway", "runner")
 _READY_SECONDS = 60.0

@@ -52,19 +52,19 @@ class Streams:
     ledgers: tuple[Ledger[Any], ...]
 
 
-def create_app(config: StreamsConfig, codec: Codec | None = None, chain: Chain | None = None) -> Streams:
+def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: int) -> Streams:
     """Put the agents together; nothing is started and nothing asked of anybody.
 
     Args:
         config: the settings.
-        codec: the codec, when its ids are learnt already.
-        chain: where the audit chain of this worker stands; None for a new one.
+        codec: the codec, its ids learnt already.
+        chain: where the audit chain of this worker stands.
+        partitions: how many every topic of the agents has.
     """
-    app = _faust_app(config)
-    codec = codec or Codec(config.ids())
+    app = _faust_app(config, partitions)
     outbox = KafkaOutbox(config.kafka, f"{catalogue.STREAMS_APP}-{config.instance}-outbox")
     desk = Desk(config.routes, config.secret, codec, outbox)
-    audit = AuditWriter(chain or Chain(writer(config)), outbox, desk.envelopes)
+    audit = AuditWriter(chain, outbox, desk.envelopes)
     known = KnownDevices(desk.agreements, config.known_devices)
     last = LastLocations(config.kafka, config.instance, codec, known)
     locks = KeyLocks()
@@ -96,7 +96,7 @@ def writer(config: StreamsConfig) -> str:
     return f"streams-{config.instance}"
 
 
-def _faust_app(config: StreamsConfig) -> faust.App:
+def _faust_app(config: StreamsConfig, partitions: int) -> faust.App:
     return App(
         catalogue.STREAMS_APP,
         broker=[f"kafka://{address}" for address in config.kafka.bootstrap.split(",")],
@@ -112,7 +112,7 @@ def _faust_app(config: StreamsConfig) -> faust.App:
         # Provisioning makes the topics; whoever runs the agents need not be allowed to.
         topic_allow_declare=False,
         topic_disable_leader=True,
-        topic_partitions=catalogue.PARTITIONS,
+        topic_partitions=partitions,
         producer_acks=-1,
         producer_linger=0,
         producer_request_timeout=30.0,

@@ -55,7 +55,9 @@ async def run_streams(
 
 async def _prepared(config: StreamsConfig) -> Streams:
     codec = Codec(config.ids())
-    await _answered("streams wait for the broker", lambda: _topics_there(config), KafkaException, MissingTopicsError)
+    partitions = await _answered(
+        "streams wait for the broker", lambda: _partitions(config), KafkaException, UnreadyTopicsError
+    )
     await _answered("streams wait for the schema registry", lambda: _learn(codec), SchemaUnavailableError)
     chain = await _answered(
         "streams wait for the audit trail",
@@ -63,7 +65,7 @@ async def _prepared(config: StreamsConfig) -> Streams:
         KafkaException,
         SchemaUnavailableError,
     )
-    return create_app(config, codec, chain)
+    return create_app(config, codec, chain, partitions)
 
 
 async def _serve(config: StreamsConfig, streams: Streams, stop: asyncio.Event, on_ready: Callable[[], object]) -> None:
@@ -109,16 +111,21 @@ async def _tell_ready(app: Any, on_ready: Callable[[], object]) -> None:
     await asyncio.Event().wait()
 
 
-class MissingTopicsError(RuntimeError):
-    """Topics of the catalogue are not there yet: provisioning makes them."""
+class UnreadyTopicsError(RuntimeError):
+    """Topics of the catalogue are not there yet, or not alike: provisioning makes them."""
 
 
-def _topics_there(config: StreamsConfig) -> None:
+def _partitions(config: StreamsConfig) -> int:
+    """Give how many partitions the topics have; tables go by partition, so all must have as many."""
     admin = AdminClient({"bootstrap.servers": config.kafka.bootstrap, "log_level": 0, **config.kafka.extra})
     there = admin.list_topics(timeout=_ASK_SECONDS).topics
-    wanted = {topic.name for topic in catalogue.topics(destinations=config.routes.destinations)}
-    if missing := sorted(wanted - set(there)):
-        raise MissingTopicsError(f"{len(missing)} topics are missing, {missing[0]} among them; hub topics apply")
+    wanted = {topic.name: topic for topic in catalogue.topics(destinations=config.routes.destinations)}
+    if missing := sorted(set(wanted) - set(there)):
+        raise UnreadyTopicsError(f"{len(missing)} topics are missing, {missing[0]} among them; hub topics apply")
+    counts = {len(there[name].partitions): name for name, topic in wanted.items() if topic.partitions > 1}
+    if len(counts) > 1:
+        raise UnreadyTopicsError(f"topics differ in their number of partitions: {', '.join(counts.values())}")
+    return next(iter(counts))
 
 
 def _learn(codec: Codec) -> None:
@@ -139,7 +146,7 @@ async def _answered(event: str, ask: Callable[[], T], *refusals: type[Exception]
 
 
 def _is_ours(error: Exception) -> bool:
-    return isinstance(error, MissingTopicsError)
+    return isinstance(error, UnreadyTopicsError)
 
 
 def _be_quiet() -> None:

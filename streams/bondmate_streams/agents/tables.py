@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from typing import Any, Final, Generic, TypeVar
 
 import faust
-from bondmate_schemas.catalogue import PARTITIONS, changelog_topic
+from bondmate_schemas.catalogue import changelog_topic
 from bondmate_schemas.codec import Codec
 from bondmate_schemas.models import Record
 from bondmate_schemas.outbox import NotWritten, Outgoing, Place
@@ -62,7 +62,7 @@ class Ledger(Generic[R]):
     def __init__(self, app: faust.App, name: str, kind: type[R], codec: Codec, outbox: KafkaOutbox) -> None:
         # The store takes its serializers from these types: with a schema alone it would fall back to JSON.
         self.table: Any = app.Table(
-            name, key_type=bytes, value_type=bytes, partitions=PARTITIONS, options=dict(STORE_OPTIONS)
+            name, key_type=bytes, value_type=bytes, partitions=app.conf.topic_partitions, options=dict(STORE_OPTIONS)
         )
         self.table.outbox = outbox  # type: ignore[attr-defined]  # faust types what it makes as its own table
         self._name = name
