@@ -80,6 +80,7 @@ _FIXED = (
     Topic(ALERT_STANDINGS, "device_id", "AlertState", "Between the agents: alerts closed or opened anew.", _DAY),
     Topic(INCIDENT_RECEIPTS, "incident_id", "DeliveryReceipt", "Between the agents: receipts of incidents.", _DAY),
 )  # fmt: skip
+_KEYS = {topic.name: topic.key for topic in _FIXED}
 
 
 def destination_topic(destination: str) -> str:
@@ -183,7 +184,7 @@ def _tagged(node: Any, path: str, named: dict[str, Any]) -> Iterator[tuple[str, 
 
 def key_of(topic: str, record: object) -> str:
     """Give the record key that the catalogue prescribes for `record` on `topic`."""
-    wanted = next(t.key for t in _FIXED if t.name == topic)
+    wanted = _KEYS[topic]
     header = getattr(record, "header", None)
     if wanted == "incident_id":
         return str(header.incident_id or header.event_id)  # type: ignore[union-attr]
