@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from functools import cache
 from typing import TypeVar
 
 from bondmate_schemas import catalogue
@@ -22,6 +23,7 @@ from bondmate_schemas.models import (
     IncidentEvent,
     Record,
 )
+from bondmate_schemas.trusted import changed
 
 from bondmate_connectors.runtime.outbox import Headers, Outgoing
 
@@ -51,7 +53,7 @@ def with_header(record: R, **changes: object) -> R:
     header = header_of(record)
     if header is None:
         return record
-    return record.model_copy(update={"header": header.model_copy(update=changes)})
+    return changed(record, {"header": changed(header, changes)})
 
 
 def cloud_headers(record: Record, traceparent: str | None = None) -> Headers:
@@ -59,7 +61,7 @@ def cloud_headers(record: Record, traceparent: str | None = None) -> Headers:
     header = header_of(record)
     found: list[tuple[str, bytes | None]] = [
         ("ce_specversion", b"1.0"),
-        ("ce_type", f"{NAMESPACE}.{type(record).__name__}".encode()),
+        ("ce_type", _ce_type(type(record))),
         ("content-type", CONTENT_TYPE),
     ]
     if header is not None:
@@ -71,6 +73,11 @@ def cloud_headers(record: Record, traceparent: str | None = None) -> Headers:
     if traceparent:
         found.append((TRACEPARENT, traceparent.encode()))
     return found
+
+
+@cache
+def _ce_type(kind: type[Record]) -> bytes:
+    return f"{NAMESPACE}.{kind.__name__}".encode()
 
 
 class Envelopes:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
+import math
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -16,7 +19,12 @@ from bondmate_connectors.platforms.device_http.api import (
     Request,
     StatusRequest,
 )
+from bondmate_connectors.platforms.device_http.body import digest
+from bondmate_connectors.platforms.device_http.directory import Device, Profile
+from bondmate_connectors.platforms.device_http.events import Arrival, locations
 from bondmate_schemas.codec import Codec, LocalSchemaIds
+from bondmate_schemas.enums import Mode
+from bondmate_schemas.models import DeviceLocation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import generate_latest
@@ -155,3 +163,54 @@ async def test_events_and_settings_do_not_show_the_officer_when_printed(bench):
 
     assert "Kilo-7" not in repr(device)
     assert "o-smith" not in repr(device)
+
+
+@given(scalars.map(lambda value: {"value": value}) | anything)
+def test_the_digest_of_what_is_said_is_that_of_its_plain_json(value: Any) -> None:
+    said = {name: inner for name, inner in value.items() if name != "sent_at"} if isinstance(value, dict) else value
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+
+    assert hashlib.sha256(text.encode()).hexdigest() == digest(value)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.integers(-14, 20))
+def test_a_number_of_any_size_has_the_digest_of_its_plain_json(number: float, exponent: int) -> None:
+    for value in (number, math.frexp(number)[0] * 10.0**exponent):
+        assert hashlib.sha256(json.dumps(value).encode()).hexdigest() == digest(value)
+
+
+whole = st.floats(0, 90)
+sound_position = st.fixed_dictionaries(
+    {
+        "latitude": whole,
+        "longitude": whole,
+        "fixed_at": st.sampled_from(TIMES) | st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat),
+    },
+    optional={
+        "altitude_hae_m": st.none() | whole,
+        "accuracy_m": st.none() | whole,
+        "vertical_accuracy_m": whole,
+        "speed_mps": whole,
+        "course_deg": whole,
+        "method": st.none() | st.text("abc", min_size=1, max_size=3),
+    },
+)
+sound_fix = st.fixed_dictionaries(
+    {"position": sound_position},
+    optional={
+        "sequence": st.integers(0, 2**63 - 1),
+        "on_duty": st.none() | st.booleans(),
+        "battery_percent": st.none() | st.integers(0, 100),
+    },
+)
+
+
+@given(st.lists(sound_fix, min_size=1, max_size=3), st.none() | st.sampled_from(TIMES))
+def test_a_location_made_without_validation_is_what_validation_gives(fixes: list[Any], sent_at: str | None) -> None:
+    raw = {"message_id": "b", "sent_at": sent_at, "fixes": fixes}
+    device = Device("d", "agency", Mode.ACTUAL, Profile(language="nl"), "o", "u", "c")
+    arrival = Arrival(device, datetime(2026, 11, 23, 6, 0, 0, 123456, tzinfo=UTC), "devices", "")
+    made = list(locations(LocationsRequest.model_validate(raw), raw, arrival))
+
+    assert [DeviceLocation.model_validate(one.model_dump()) for one in made] == made
+    assert [DeviceLocation.model_validate_json(one.model_dump_json()) for one in made] == made

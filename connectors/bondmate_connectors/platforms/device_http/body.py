@@ -7,10 +7,14 @@ import json
 import re
 from typing import Any
 
+import orjson
+
 from bondmate_connectors.platforms.device_http.problems import Kind, Refused
 
 _LONGEST_INTEGER = 300
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_EXPONENT = re.compile(rb"[0-9]e")
+_PLAIN = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _RESENT_DIFFERENTLY = frozenset({"sent_at"})
 """Fields a device may change when it sends the same message again."""
 
@@ -26,7 +30,7 @@ def parse(data: bytes) -> Any:
         Refused: not UTF-8, not JSON, NaN or Infinity, a member twice, too deep, or half a surrogate pair in a text.
     """
     try:
-        value = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_integer)
+        value = _STRICT.decode(data.decode())
         _check_texts(data, value)
     except _DuplicateKeyError:
         raise Refused(Kind.not_json, "An object names a member twice.") from None
@@ -69,10 +73,24 @@ def digest(value: Any) -> str:
     if isinstance(value, dict):
         value = {name: inner for name, inner in value.items() if name not in _RESENT_DIFFERENTLY}
     try:
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(_canonical(value)).hexdigest()
     except RecursionError:
         raise Refused(Kind.not_json, "The body is nested too deep.") from None
-    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _canonical(value: Any) -> bytes:
+    """Give what `json` writes with sorted members, by orjson wherever both write the same.
+
+    It must stay the same for ever: a repeat from before an upgrade is recognised by it.
+    """
+    try:
+        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # an integer beyond 64 bits, half a surrogate pair, nested deep
+        return _PLAIN.encode(value).encode()
+    # Not the same: what is not ASCII, DEL, very large and small numbers, and the infinities, which become null.
+    if not text.isascii() or _EXPONENT.search(text) or b"\x7f" in text or b"null" in text or b"0.0000" in text:
+        return _PLAIN.encode(value).encode()
+    return text
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -89,6 +107,9 @@ def _no_constant(_: str) -> float:
 def _integer(text: str) -> int | float:
     # Python refuses, and slowly reads, integers of thousands of digits; as a float it fails its field's bounds.
     return int(text) if len(text) <= _LONGEST_INTEGER else float("inf")
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_integer)
 
 
 def _check_texts(data: bytes, value: Any) -> None:

@@ -36,6 +36,7 @@ from bondmate_schemas.models import (
     Position,
     Statement,
 )
+from bondmate_schemas.trusted import changed, trusted
 
 from bondmate_connectors.platforms.device_http.api import (
     AlertRequest,
@@ -132,8 +133,11 @@ def alert(request: AlertRequest, arrival: Arrival, flags: Iterable[str]) -> Devi
 
 def locations(request: LocationsRequest, raw: Any, arrival: Arrival) -> Iterator[DeviceLocation]:
     """Give each fix of a batch; `raw` is the body as parsed. A fix sent again in another batch is the same event."""
+    shared = _header(
+        arrival, message_id=request.message_id, hub_message_id="-", event_id="-", occurred_at=arrival.received_at
+    )
     for fix, sent in zip(request.fixes, raw["fixes"], strict=True):
-        yield _location(fix, digest(sent), request, arrival)
+        yield _location(fix, digest(sent), request, arrival, shared)
 
 
 def report(request: ReportRequest, arrival: Arrival, alert_event: str | None) -> IncidentEvent:
@@ -275,29 +279,35 @@ def _header(
     )
 
 
-def _location(fix: Fix, content_digest: str, batch: LocationsRequest, arrival: Arrival) -> DeviceLocation:
+def _location(
+    fix: Fix, content_digest: str, batch: LocationsRequest, arrival: Arrival, shared: EventHeader
+) -> DeviceLocation:
+    """Give one fix of a batch; the request was validated to the same bounds, and `shared` is the batch's header."""
     device = arrival.device
     fixed_at = fix.position.fixed_at
     hub_id = derived_id("location", device.device_id, str(fix.sequence), fixed_at.isoformat(), content_digest)
     flags = _clock(fixed_at, batch.sent_at, arrival.received_at)
-    return DeviceLocation(
-        header=_header(
-            arrival,
-            message_id=batch.message_id,
-            hub_message_id=hub_id,
-            content_digest=content_digest,
-            event_id=hub_id,
-            occurred_at=fixed_at,
-            flags=(*flags, "position_invalid") if _is_nowhere(fix.position) else flags,
-        ),
-        device_id=device.device_id,
-        officer_ref=device.officer_ref,
-        unit=device.unit,
-        callsign=device.callsign,
-        sequence=fix.sequence,
-        position=_position(fix.position, fixed_at),
-        on_duty=fix.on_duty,
-        battery_percent=fix.battery_percent,
+    at = fixed_at.replace(microsecond=fixed_at.microsecond // 1000 * 1000)
+    header = {
+        "message_id": hub_id,
+        "event_id": hub_id,
+        "content_digest": content_digest,
+        "occurred_at": at,
+        "flags": (*flags, "position_invalid") if _is_nowhere(fix.position) else flags,
+    }
+    return trusted(
+        DeviceLocation,
+        {
+            "header": changed(shared, header),
+            "device_id": device.device_id,
+            "officer_ref": device.officer_ref,
+            "unit": device.unit,
+            "callsign": device.callsign,
+            "sequence": fix.sequence,
+            "position": trusted(Position, {**fix.position.__dict__, "fixed_at": at}),
+            "on_duty": fix.on_duty,
+            "battery_percent": fix.battery_percent,
+        },
     )
 
 

@@ -1,0 +1,44 @@
+"""Records made without validation, of values that a model has accepted before: at a tenth of what validating costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from bondmate_schemas.models import Record
+
+R = TypeVar("R", bound=Record)
+
+
+def trusted(kind: type[R], values: dict[str, Any]) -> R:
+    """Give the record of these values: all its fields, each as the model itself would hold it."""
+    record: R = object.__new__(kind)
+    _set_values(record, values)
+    _set_names(record, _names(kind))
+    _set_extra(record, None)
+    _set_private(record, None)
+    return record
+
+
+def changed(record: R, changes: Mapping[str, Any]) -> R:
+    """Give `record` with some fields changed, to values as the model itself would hold them."""
+    return trusted(type(record), {**record.__dict__, **changes})
+
+
+def _slot(name: str) -> Any:
+    # Past the `__setattr__` that keeps a record frozen.
+    return vars(BaseModel)[name].__set__
+
+
+_set_values = _slot("__dict__")
+_set_names = _slot("__pydantic_fields_set__")
+_set_extra = _slot("__pydantic_extra__")
+_set_private = _slot("__pydantic_private__")
+
+
+@cache
+def _names(kind: type[Record]) -> set[str]:
+    return set(kind.model_fields)
