@@ -15,11 +15,11 @@ A source has `receive()` in the place of `send`. Errors are in `errors.py` and s
 from __future__ import annotations
 
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 from bondmate_schemas.enums import Level
 from bondmate_schemas.models import Delivery, Record
@@ -90,6 +90,15 @@ class Unreadable:
     key: str | None = None
 
 
+class _Settled:
+    def __await__(self) -> Generator[None, None, None]:
+        yield from ()
+
+
+SETTLED: Final[Awaitable[None]] = _Settled()
+"""What a `settle` returns that is a plain function, never raises, and leaves nothing to wait for: it needs no task."""
+
+
 @dataclass(frozen=True, slots=True)
 class Incoming:
     """One event from a platform and the way to settle it.
@@ -97,7 +106,7 @@ class Incoming:
     The runner calls `settle` exactly once: with None when the hub has the event durably (Kafka acknowledged, or the
     event came round and is known), with `Rejected` when the dead-letter topic has a `Unreadable`, with `Transient` when
     the hub has not got it and the platform should try again. What `settle` raises (`NotConnected`, `Transient`) is
-    counted; the platform will give the event again.
+    counted; the platform will give the event again. A `settle` with nothing to wait for returns `SETTLED`.
     """
 
     event: Record | Unreadable

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import Record
 from bondmate_schemas.outbox import Place
 
-from bondmate_connectors.contract import Incoming, Source, Status, Unreadable
+from bondmate_connectors.contract import SETTLED, Incoming, Source, Status, Unreadable
 from bondmate_connectors.errors import ConnectorError, EndOfStream, NotConnected, Rejected, Transient
 from bondmate_connectors.runtime.dead_letters import Grave, dead_letter
 from bondmate_connectors.runtime.envelopes import Envelopes, header_of, with_header
@@ -46,8 +48,9 @@ class SourceRunner:
 
     def __init__(self, tools: SourceTools) -> None:
         self._tools = tools
-        self._room = asyncio.Semaphore(tools.settings.pending_per_source)
-        self._settling: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Event()
+        self._unsettled: set[asyncio.Future[Any]] = set()
+        """What each event waits for: Kafka's report of it, then, where settling takes time, the task that does it."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` or the end of the stream, then settle what was received.
@@ -58,53 +61,68 @@ class SourceRunner:
         async with asyncio.TaskGroup() as self._group:
             receiving = self._group.create_task(self._receive_all())
             stopping = self._group.create_task(stop.wait())
-            await asyncio.wait({receiving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            receiving.cancel()
-            stopping.cancel()
-            if self._settling:
-                _, late = await asyncio.wait(self._settling, timeout=self._tools.settings.drain_seconds)
-                for task in late:
-                    task.cancel()
+            try:
+                await asyncio.wait({receiving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                receiving.cancel()
+                stopping.cancel()
+                await self._drain()
+            finally:
+                for late in self._unsettled:
+                    late.cancel()
+
+    async def _drain(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._tools.settings.drain_seconds):
+                while self._unsettled:
+                    await asyncio.wait(self._unsettled)
 
     async def _receive_all(self) -> None:
         while True:
-            await self._room.acquire()
+            while len(self._unsettled) >= self._tools.settings.pending_per_source:
+                self._room.clear()
+                await self._room.wait()
             try:
                 incoming = await self._receive()
             except EndOfStream:
                 self._tools.reports.status("source", Status.STOPPED, "end of the stream")
                 return
-            # No await from here to the task: a cancellation must not lose an event that has nobody to settle it.
+            # No await from here on: a cancellation must not lose an event that has nobody to settle it.
             self._tools.link.worked()
             self._tools.reports.received.inc()
-            task = self._group.create_task(self._take(incoming))
-            self._settling.add(task)
-            task.add_done_callback(self._settled)
+            self._take(incoming)
 
     async def _receive(self) -> Incoming:
         while True:
-            generation = await self._tools.link.up()
+            link = self._tools.link
+            generation = link.generation if link.is_up else await link.up()
             try:
                 return await self._tools.source.receive()
             except NotConnected as error:
                 self._tools.reports.failed("receive", error)
-                self._tools.link.lost(generation)
+                link.lost(generation)
             except Transient as error:
                 self._tools.reports.failed("receive", error)
                 await asyncio.sleep(self._tools.settings.backoff.seconds(1, error.retry_after))
 
-    def _take(self, incoming: Incoming) -> Coroutine[Any, Any, None]:
-        """Queue the event for Kafka, now, in the order of receiving; give what is left to do."""
+    def _take(self, incoming: Incoming) -> None:
+        """Queue the event for Kafka, now, in the order of receiving; what is left to do follows the report."""
         if isinstance(incoming.event, Unreadable):
-            return self._bury(incoming, incoming.event)
-        if self._is_echo(incoming.event):
+            self._await(self._group.create_task(self._bury(incoming, incoming.event)))
+        elif self._is_echo(incoming.event):
             self._tools.reports.passed_over("echo")
-            return self._settle(incoming, None)
-        return self._confirm(incoming, self._publish(incoming.event, incoming.traceparent))
+            self._settle(incoming, None)
+        else:
+            report = self._publish(incoming.event, incoming.traceparent)
+            report.add_done_callback(partial(self._confirm, incoming))
+            self._await(report)
 
-    def _settled(self, task: asyncio.Task[None]) -> None:
-        self._settling.discard(task)
-        self._room.release()
+    def _await(self, work: asyncio.Future[Any]) -> None:
+        self._unsettled.add(work)
+        work.add_done_callback(self._done)
+
+    def _done(self, work: asyncio.Future[Any]) -> None:
+        self._unsettled.discard(work)
+        self._room.set()
 
     def _is_echo(self, record: Record) -> bool:
         """Whether this connector has brought `record` in before: it came round."""
@@ -119,14 +137,14 @@ class SourceRunner:
             record = with_header(record, published_at=now, hops=(*header.hops, self._tools.name))
         return self._tools.outbox.send(self._tools.envelopes.pack(record, traceparent))
 
-    async def _confirm(self, incoming: Incoming, report: asyncio.Future[Place]) -> None:
-        try:
-            await report
-        except NotWritten as error:
+    def _confirm(self, incoming: Incoming, report: asyncio.Future[Place]) -> None:
+        """Settle what Kafka has reported on; a report is cancelled when the runner ends, and then nobody is told."""
+        if report.cancelled():
+            return
+        error = report.exception()
+        if isinstance(error, NotWritten):
             self._tools.reports.failed("publish", error.code)
-            await self._settle(incoming, Transient("the hub could not keep it"))
-        else:
-            await self._settle(incoming, None)
+        self._settle(incoming, Transient("the hub could not keep it") if error else None)
 
     async def _bury(self, incoming: Incoming, unreadable: Unreadable) -> None:
         now = self._tools.clock()
@@ -142,14 +160,20 @@ class SourceRunner:
             await self._tools.outbox.send(letter)
         except NotWritten as error:
             self._tools.reports.failed("dead_letter", error.code)
-            await self._settle(incoming, Transient("the hub could not keep it"))
+            self._settle(incoming, Transient("the hub could not keep it"))
             return
         self._tools.reports.dead("UNREADABLE", unreadable.code)
-        await self._settle(incoming, Rejected(unreadable.code))
+        self._settle(incoming, Rejected(unreadable.code))
 
-    async def _settle(self, incoming: Incoming, error: ConnectorError | None) -> None:
-        """Tell the source; if its platform has gone meanwhile it gives the event again, which its id makes harmless."""
+    def _settle(self, incoming: Incoming, error: ConnectorError | None) -> None:
+        """Tell the source."""
+        told = incoming.settle(error)
+        if told is not SETTLED:
+            self._await(self._group.create_task(self._heard(told)))
+
+    async def _heard(self, told: Awaitable[None]) -> None:
+        """Wait for the source; if its platform has gone it gives the event again, which its id makes harmless."""
         try:
-            await incoming.settle(error)
+            await told
         except (NotConnected, Transient) as lost:
             self._tools.reports.failed("settle", lost)

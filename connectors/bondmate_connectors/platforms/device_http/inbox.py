@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from bondmate_schemas.models import Record
 
-from bondmate_connectors.contract import Incoming
+from bondmate_connectors.contract import SETTLED, Incoming
 from bondmate_connectors.errors import ConnectorError, NotConnected
 
 
@@ -20,12 +20,13 @@ class Handover:
         self._error: ConnectorError | None = None
         self._done = asyncio.get_running_loop().create_future()
 
-    async def settle(self, error: ConnectorError | None) -> None:
+    def settle(self, error: ConnectorError | None) -> Awaitable[None]:
         """Count one event as durable (None) or not."""
         self._left -= 1
         self._error = self._error or error
         if self._left <= 0 and not self._done.done():
             self._done.set_result(None)
+        return SETTLED
 
     async def settled(self) -> None:
         """Wait for all; raise the first error that one was settled with."""
@@ -40,7 +41,7 @@ class Inbox:
     def __init__(self, limit: int) -> None:
         self._lanes: dict[bool, deque[Incoming]] = {True: deque(), False: deque()}
         self._room = {True: asyncio.Semaphore(limit), False: asyncio.Semaphore(limit)}
-        self._ready = asyncio.Semaphore(0)
+        self._ready = asyncio.Event()
         self._closed = False
 
     async def hand_over(self, events: Sequence[Record], *, urgent: bool, traceparent: str | None = None) -> None:
@@ -57,7 +58,7 @@ class Inbox:
                 self._room[urgent].release()  # for the next who waits
                 raise NotConnected("closed")
             self._lanes[urgent].append(Incoming(event, handover.settle, traceparent))
-            self._ready.release()
+            self._ready.set()
         await handover.settled()
 
     async def get(self) -> Incoming:
@@ -66,11 +67,11 @@ class Inbox:
         Raises:
             NotConnected: the inbox is closed.
         """
-        await self._ready.acquire()
+        while not (urgent := bool(self._lanes[True])) and not self._lanes[False] and not self._closed:
+            self._ready.clear()
+            await self._ready.wait()
         if self._closed:
-            self._ready.release()  # for the next who asks
             raise NotConnected("closed")
-        urgent = bool(self._lanes[True])
         incoming = self._lanes[urgent].popleft()
         self._room[urgent].release()
         return incoming
@@ -82,4 +83,4 @@ class Inbox:
             while lane:
                 await lane.popleft().settle(NotConnected("closed"))
                 self._room[urgent].release()
-        self._ready.release()
+        self._ready.set()
