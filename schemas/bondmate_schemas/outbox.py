@@ -10,8 +10,8 @@ from typing import Any, Self
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-_BUSY_SECONDS = 0.002
-"""How often delivery reports are asked for while one is awaited."""
+_BUSY_SECONDS = 0.005
+"""How often delivery reports are asked for while one is awaited; readers of the topic do not wait for them."""
 _IDLE_SECONDS = 0.2
 """How often else: errors are told then too."""
 _FAREWELL_SECONDS = 1.0

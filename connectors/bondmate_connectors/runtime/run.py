@@ -35,6 +35,8 @@ from bondmate_connectors.runtime.source_runner import SourceRunner, SourceTools
 
 _log = structlog.get_logger(__name__)
 _POSITIONS = DeliveryKind.LOCATION.value
+_POSITIONS_GATHER_MS = 50
+"""How long positions may wait for others to be taken with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,8 @@ class _Runner:
         suffix = topic.removeprefix(destination_topic(self._name))
         place = f"{self._name}{suffix}"
         runner = SinkRunner(tools, part=f"sink{suffix}", dead_letters=place, newest_only=bool(suffix))
-        config = self._hub.kafka.consumer(f"bondmate-{place}", f"{self._hub.role_id}-{place}")
+        gather_ms = _POSITIONS_GATHER_MS if suffix else 0
+        config = self._hub.kafka.consumer(f"bondmate-{place}", f"{self._hub.role_id}-{place}", gather_ms=gather_ms)
         intake = Intake(topic, {**config, **QUIET, "error_cb": self._hub.watch.on_error}, self._decode, runner,
                         self._hub.settings)  # fmt: skip
         intake.start()

@@ -19,7 +19,7 @@ from bondmate_connectors.formats.cot.probe import ping
 from bondmate_connectors.formats.cot.stream import Frame, Framer
 from bondmate_connectors.transports.tcp import TcpStream
 
-_PING_GAP_SECONDS: Final = 0.02
+_PING_GAP_SECONDS: Final = 0.05
 _BLOCKED_SECONDS: Final = 0.01
 """From here on a hand-over counts as one that made the server wait."""
 _PONG_TYPE: Final = b"t-x-c-t-r"
