@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
@@ -29,6 +29,7 @@ from bondmate_schemas.enums import (
     Priority,
     StatementNature,
 )
+from bondmate_schemas.trusted import trusted
 
 
 def _to_utc(time: datetime) -> datetime:
@@ -51,6 +52,21 @@ class Record(BaseModel):
     """Base of all records: frozen, closed, and silent about values in its errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Give the record with some fields changed, to values as the model itself would hold them.
+
+        As pydantic's, at a tenth of its cost: a frozen record has nothing beside its fields.
+
+        Raises:
+            TypeError: `update` names what is no field.
+        """
+        if deep:
+            return super().model_copy(update=update, deep=True)
+        values = {**self.__dict__, **(update or {})}
+        if len(values) != len(self.__dict__):
+            raise TypeError(f"{type(self).__name__} has no field of this name")
+        return trusted(type(self), values)
 
 
 class ExternalRef(Record):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from bondmate_schemas.models import Record
-
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", bound=BaseModel)
 
 
 def trusted(kind: type[R], values: dict[str, Any]) -> R:
@@ -21,11 +18,6 @@ def trusted(kind: type[R], values: dict[str, Any]) -> R:
     _set_extra(record, None)
     _set_private(record, None)
     return record
-
-
-def changed(record: R, changes: Mapping[str, Any]) -> R:
-    """Give `record` with some fields changed, to values as the model itself would hold them."""
-    return trusted(type(record), {**record.__dict__, **changes})
 
 
 def _slot(name: str) -> Any:
@@ -40,5 +32,5 @@ _set_private = _slot("__pydantic_private__")
 
 
 @cache
-def _names(kind: type[Record]) -> set[str]:
+def _names(kind: type[BaseModel]) -> set[str]:
     return set(kind.model_fields)

@@ -243,11 +243,10 @@ def test_a_record_that_was_read_is_copied_pickled_and_frozen_like_any_other():
     assert isinstance(read, Delivery)
     fields = set(Delivery.model_fields)
 
-    copied = read.model_copy(update={"destination": "elsewhere", "unheard_of": 1})
+    copied = read.model_copy(update={"destination": "elsewhere"})
 
     assert "elsewhere" == copied.destination
-    assert fields | {"unheard_of"} == copied.model_fields_set
-    assert fields == read.model_fields_set
+    assert fields == copied.model_fields_set == read.model_fields_set
     assert made == read == pickle.loads(pickle.dumps(read)) == copy.deepcopy(read)
     assert made.model_dump_json() == read.model_dump_json()
     with pytest.raises(ValueError, match="frozen"):

@@ -23,7 +23,6 @@ from bondmate_schemas.models import (
     IncidentEvent,
     Record,
 )
-from bondmate_schemas.trusted import changed
 
 from bondmate_connectors.runtime.outbox import Headers, Outgoing
 
@@ -53,7 +52,7 @@ def with_header(record: R, **changes: object) -> R:
     header = header_of(record)
     if header is None:
         return record
-    return changed(record, {"header": changed(header, changes)})
+    return record.model_copy(update={"header": header.model_copy(update=changes)})
 
 
 def cloud_headers(record: Record, traceparent: str | None = None) -> Headers:

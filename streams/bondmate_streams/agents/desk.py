@@ -19,7 +19,7 @@ from bondmate_streams.envelopes import Arrived, Envelopes, Headers, utc_now
 from bondmate_streams.guard import Outbox, Waits
 from bondmate_streams.logic.audit import Entry, disclosure
 from bondmate_streams.logic.deliveries import Agreements, Telling
-from bondmate_streams.logic.routing import Decision, Routes, decisions, explain, why_nowhere
+from bondmate_streams.logic.routing import Decision, Routes, decisions, explain, facts_of, why_nowhere
 
 _log = structlog.get_logger(__name__)
 _SCHEMA_ID: Final = slice(1, 5)
@@ -39,7 +39,7 @@ class Desk:
         self.codec = codec
         self.envelopes = Envelopes(codec)
         self.outbox = outbox
-        self._decided: dict[str, list[Decision]] = {}
+        self._decided: dict[tuple[object, ...], list[Decision]] = {}
         self._secret = secret
         self._read_before: set[tuple[bytes, type[Record]]] = set()
         self._doors = KeyLocks()
@@ -82,10 +82,9 @@ class Desk:
 
     def route(self, event: Payload) -> list[Decision]:
         """Decide where an event goes; one that goes nowhere is counted, an alert is told to a person."""
-        verdicts = explain(event, self.routes)
-        found = decisions(verdicts)
+        found = self.quietly(event)
         if not found:
-            self._nowhere(event, why_nowhere(verdicts))
+            self._nowhere(event, why_nowhere(explain(event, self.routes)))
         return found
 
     def _nowhere(self, event: Payload, why: str) -> None:
@@ -96,12 +95,13 @@ class Desk:
 
     def quietly(self, event: Payload) -> list[Decision]:
         """Decide where an event goes, of one that was counted before; the last answers are kept."""
-        message_id = event.header.message_id
-        if message_id not in self._decided:
+        # Rules look at nothing else of an event.
+        facts = (*facts_of(event).items(), *event.header.hops)
+        if facts not in self._decided:
             if len(self._decided) >= _MOST_DECIDED:
                 self._decided.pop(next(iter(self._decided)))
-            self._decided[message_id] = decisions(explain(event, self.routes))
-        return self._decided[message_id]
+            self._decided[facts] = decisions(explain(event, self.routes))
+        return self._decided[facts]
 
     def deliveries(self, tellings: Iterable[Telling], cause: Headers) -> list[Outgoing]:
         """Make the Deliveries of `tellings`, each as its destination may see it."""

@@ -36,7 +36,7 @@ from bondmate_schemas.models import (
     Position,
     Statement,
 )
-from bondmate_schemas.trusted import changed, trusted
+from bondmate_schemas.trusted import trusted
 
 from bondmate_connectors.platforms.device_http.api import (
     AlertRequest,
@@ -298,7 +298,7 @@ def _location(
     return trusted(
         DeviceLocation,
         {
-            "header": changed(shared, header),
+            "header": shared.model_copy(update=header),
             "device_id": device.device_id,
             "officer_ref": device.officer_ref,
             "unit": device.unit,
