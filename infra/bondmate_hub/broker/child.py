@@ -36,16 +36,20 @@ os.execv(sys.argv[3], sys.argv[3:])
 # keep the broker from coming back.
 _FIRST_PORT, _LAST_PORT = 20_000, 32_000
 _LOG_TAIL_BYTES = 2_000
+_given: set[int] = set()
 
 
 def free_port() -> int:
     """Find a loopback port nobody listens on, outside the range the system gives to outgoing connections.
 
+    Each is given once by a process: who asks for several will listen on them only later.
+
     Raises:
         BrokerFailed: a hundred ports were taken.
     """
     for port in random.sample(range(_FIRST_PORT, _LAST_PORT), 100):
-        if _is_free(port):
+        if port not in _given and _is_free(port):
+            _given.add(port)
             return port
     raise BrokerFailed(f"no free loopback port between {_FIRST_PORT} and {_LAST_PORT}")
 

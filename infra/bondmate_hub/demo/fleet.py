@@ -7,6 +7,7 @@ device does, so that the hub meets repeats too.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import random
 import time
@@ -17,8 +18,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
+import orjson
+
+from bondmate_hub.demo.posts import Posts
 
 _CENTRE = (50.8466, 4.3528)
 _CLOSED = {"RESOLVED", "CANCELLED", "EXPIRED"}
@@ -87,9 +92,8 @@ class Fleet:
 
     async def run(self, seconds: float) -> None:
         """Make the load for `seconds`, then wait until every request is answered."""
-        connector = aiohttp.TCPConnector(limit=64)
-        timeout = aiohttp.ClientTimeout(total=30)
-        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as self._session:
+        url = urlsplit(self._url)
+        async with aiohttp.ClientSession() as self._session, Posts(url.hostname or "", url.port or 0) as self._posts:
             end = time.monotonic() + seconds
             async with asyncio.TaskGroup() as listening:
                 listeners = [listening.create_task(self._listen(d)) for d in self.devices[: self._rates.listeners]]
@@ -158,13 +162,11 @@ class Fleet:
             await asyncio.sleep(0 if closed else 0.05)
 
     async def _status(self, device: Device) -> str:
-        assert self._session is not None
-        headers = {"Authorization": f"Bearer {device.token}"}
         try:
-            async with self._session.get(f"{self._url}/v1/alerts/{device.alert_id}", headers=headers) as response:
-                return str((await response.json()).get("status", "")) if response.status == HTTPStatus.OK else ""
-        except (aiohttp.ClientError, TimeoutError):
+            status, body = await self._posts.ask("GET", f"/v1/alerts/{device.alert_id}", device.token)
+        except OSError:
             return ""
+        return str(orjson.loads(body).get("status", "")) if status == HTTPStatus.OK else ""
 
     async def _listen(self, device: Device) -> None:
         """Hold a WebSocket and note every message that comes down."""
@@ -212,18 +214,15 @@ class Fleet:
 
     async def _post(self, device: Device, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Post until answered; give the answer of a 202, an empty dict for a refusal."""
-        assert self._session is not None
-        headers = {"Authorization": f"Bearer {device.token}"}
+        content = orjson.dumps(body)
         for attempt in range(30):
-            try:
-                async with self._session.post(self._url + path, json=body, headers=headers) as response:
-                    if response.status == HTTPStatus.ACCEPTED:
-                        return dict(await response.json())
-                    if response.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-                        self.refused[response.status] += 1
-                        return {}
-            except (aiohttp.ClientError, TimeoutError):
-                pass
+            with contextlib.suppress(OSError):
+                status, answer = await self._posts.ask("POST", path, device.token, content)
+                if status == HTTPStatus.ACCEPTED:
+                    return dict(orjson.loads(answer))
+                if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                    self.refused[status] += 1
+                    return {}
             await asyncio.sleep(min(0.2 * 2**attempt, 2))
         self.refused[0] += 1
         return {}
