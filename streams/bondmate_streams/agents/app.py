@@ -19,6 +19,7 @@ from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.device_alerts import DeviceAlerts
+from bondmate_streams.agents.door import Door
 from bondmate_streams.agents.driver import App
 from bondmate_streams.agents.incidents import Incidents
 from bondmate_streams.agents.known_devices import KnownDevices
@@ -96,7 +97,7 @@ def writer(config: StreamsConfig) -> str:
     return f"streams-{config.instance}"
 
 
-def _faust_app(config: StreamsConfig, partitions: int) -> faust.App:
+def _faust_app(config: StreamsConfig, partitions: int) -> App:
     return App(
         catalogue.STREAMS_APP,
         broker=[f"kafka://{address}" for address in config.kafka.bootstrap.split(",")],
@@ -127,12 +128,13 @@ def _faust_app(config: StreamsConfig, partitions: int) -> faust.App:
     )
 
 
-def _agent(app: faust.App, topic: str, guard: Guard, body: Body, limit: int) -> InHand:
+def _agent(app: App, topic: str, guard: Guard, body: Body, limit: int) -> InHand:
     in_hand = InHand(limit)
+    door = app.doors[topic] = Door(app, in_hand, lambda event: guard.run(Event(_arrived(event), event.ack), body))
 
     async def consume(stream: Any) -> None:
         async for event in stream.noack().events():
-            await in_hand.begin(guard.run(Event(_arrived(event), event.ack), body))
+            await door.let_in(event)
 
     channel = app.topic(topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
     app.agent(channel, name=guard.stage)(consume)

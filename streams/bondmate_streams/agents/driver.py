@@ -11,12 +11,14 @@ import asyncio
 import types
 from collections.abc import Coroutine, Generator, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import faust
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
 from mode.services import WaitResults
 from mode.utils.futures import maybe_async
+
+from bondmate_streams.agents.door import Door
 
 _FETCH_WAIT_MS: Final = 250
 """How long the broker holds an empty answer. A fetch asks for every partition, so that what comes is told at once."""
@@ -69,6 +71,13 @@ class _Consumer(Consumer):
         super().__init__(*args, **kwargs)
         # faust's set is weak: an event that was given up would not hold its offset back.
         self._unacked_messages = set()
+        self._by_stream = self.callback
+        self.callback = self._hand_over
+
+    async def _hand_over(self, message: Any) -> None:
+        door = cast("App", self.app).doors.get(message.topic)
+        if door is None or not door.admit(message):
+            await self._by_stream(message)
 
     def _new_consumer_thread(self) -> _OnTheLoop:
         return _OnTheLoop(self, loop=self.loop, thread_loop=self.loop, beacon=self.beacon)
@@ -136,6 +145,11 @@ def _steps(work: Coroutine[Any, Any, Any], blocked_by: Any) -> Generator[Any, An
 
 class App(faust.App):
     """A faust app whose consumer works as above, and whose own statistics are off: we keep ours."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.doors: dict[str, Door] = {}
+        """The doors of the agents, by topic."""
+        super().__init__(*args, **kwargs)
 
     def on_init_dependencies(self) -> Any:
         """Give the services that start with the app; faust's monitor, a seventh of an event's cost, hears nothing."""

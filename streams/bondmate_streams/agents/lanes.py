@@ -60,30 +60,43 @@ class InHand:
 
     def __init__(self, limit: int) -> None:
         """Handle at most `limit` events at a time."""
-        self._slots = asyncio.Semaphore(limit)
+        self._limit = limit
         self._tasks: set[asyncio.Task[None]] = set()
-        self._open = asyncio.Event()
-        self._open.set()
+        self._is_open = True
+        self._someone_waits = False
+        self._stirred = asyncio.Event()
 
-    async def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Begin `work` when there is room; it runs on in the context of the caller."""
-        try:
-            await self._open.wait()
-            await self._slots.acquire()
-        except asyncio.CancelledError:
-            work.close()
-            raise
+    @property
+    def has_room(self) -> bool:
+        """Whether an event may begin now, before which none waits."""
+        return self._is_open and not self._someone_waits and len(self._tasks) < self._limit
+
+    def begin_now(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin `work`, for which there is room; it runs on in the context of the caller."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
+    async def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin `work` when there is room; one caller at a time."""
+        try:
+            self._someone_waits = not self.has_room
+            while self._someone_waits:
+                self._stirred.clear()
+                await self._stirred.wait()
+                self._someone_waits = not self._is_open or len(self._tasks) >= self._limit
+        except asyncio.CancelledError:
+            work.close()
+            raise
+        self.begin_now(work)
+
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._slots.release()
+        self._stirred.set()
 
     async def drain(self, seconds: float) -> None:
         """Begin nothing more, wait for what is in hand, and cancel what takes longer than `seconds`."""
-        self._open.clear()
+        self._is_open = False
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
         late = list(self._tasks)
