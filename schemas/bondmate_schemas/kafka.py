@@ -35,7 +35,7 @@ class KafkaConfig:
             "enable.idempotence": True,
             # faust and Java use murmur2; librdkafka's own default would send equal keys to other partitions.
             "partitioner": "murmur2_random",
-            "linger.ms": 2,
+            "linger.ms": 0,
             "compression.type": "zstd",
             # Accepted means accepted: the client tries as long as anybody waits.
             "message.timeout.ms": 120_000,

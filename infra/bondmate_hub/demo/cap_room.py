@@ -21,12 +21,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
+from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
-import aiohttp
 from aiohttp import web
 from lxml import etree
 
+from bondmate_hub.demo.posts import Posts
 from bondmate_hub.fast_loop import run_fast
 
 CAP = "urn:oasis:names:tc:emergency:cap:1.2"
@@ -49,7 +50,7 @@ class Room:
     records: dict[str, str] = field(default_factory=dict)
     answers: set[asyncio.Task[None]] = field(default_factory=set)
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
-    session: aiohttp.ClientSession | None = None
+    posts: Posts | None = None
 
     async def take(self, request: web.Request) -> web.Response:
         """Take one document: 401 for a wrong signature, 400 for what is not CAP, else 201 with our number for it."""
@@ -91,7 +92,7 @@ class Room:
         for attempt in range(60):
             try:
                 status = await self._send(identifier, body)
-            except (aiohttp.ClientError, TimeoutError):
+            except OSError:
                 status = 503
             if status < 500:  # noqa: PLR2004
                 return status == 200  # noqa: PLR2004
@@ -102,10 +103,11 @@ class Room:
         stamp = str(int(time.time()))
         headers = {"webhook-id": identifier, "webhook-timestamp": stamp, "content-type": "application/cap+xml",
                    "webhook-signature": signature(self.secret, identifier, stamp, body)}  # fmt: skip
-        if self.session is None:
-            self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
-        async with self.session.post(self.hub, data=body, headers=headers) as response:
-            return response.status
+        url = urlsplit(self.hub)
+        if self.posts is None:
+            self.posts = Posts(url.hostname or "", url.port or 0, timeout_seconds=10)
+        status, _ = await self.posts.ask("POST", url.path, headers, body)
+        return status
 
     def note(self, what: str, alert: dict[str, str], **more: bool) -> None:
         """Write one line into the book."""
@@ -147,8 +149,8 @@ async def run(room: Room, host: str, port: int) -> None:
         for task in room.answers:
             task.cancel()
         await asyncio.gather(*room.answers, return_exceptions=True)
-        if room.session:
-            await room.session.close()
+        if room.posts:
+            room.posts.close()
         await runner.cleanup()
 
 

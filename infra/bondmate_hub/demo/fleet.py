@@ -163,7 +163,7 @@ class Fleet:
 
     async def _status(self, device: Device) -> str:
         try:
-            status, body = await self._posts.ask("GET", f"/v1/alerts/{device.alert_id}", device.token)
+            status, body = await self._posts.ask("GET", f"/v1/alerts/{device.alert_id}", _said_by(device))
         except OSError:
             return ""
         return str(orjson.loads(body).get("status", "")) if status == HTTPStatus.OK else ""
@@ -214,10 +214,10 @@ class Fleet:
 
     async def _post(self, device: Device, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Post until answered; give the answer of a 202, an empty dict for a refusal."""
-        content = orjson.dumps(body)
+        content, headers = orjson.dumps(body), _said_by(device) | {"Content-Type": "application/json"}
         for attempt in range(30):
             with contextlib.suppress(OSError):
-                status, answer = await self._posts.ask("POST", path, device.token, content)
+                status, answer = await self._posts.ask("POST", path, headers, content)
                 if status == HTTPStatus.ACCEPTED:
                     return dict(orjson.loads(answer))
                 if status < HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -226,6 +226,10 @@ class Fleet:
             await asyncio.sleep(min(0.2 * 2**attempt, 2))
         self.refused[0] += 1
         return {}
+
+
+def _said_by(device: Device) -> dict[str, str]:
+    return {"Authorization": f"Bearer {device.token}"}
 
 
 async def _run(work: Awaitable[None]) -> None:

@@ -1,4 +1,4 @@
-"""Requests of the simulated fleet: HTTP/1.1 over connections that stay open, and nothing else.
+"""Requests of the simulated fleet and control room: HTTP/1.1 over connections that stay open, and nothing else.
 
 The load is made on the processors that it measures; with aiohttp's client a request took them about as long as the
 hub's answer to it.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
+from collections.abc import Mapping
 from typing import Final, Self
 
 _HEAD_END: Final = b"\r\n\r\n"
@@ -61,15 +62,15 @@ class Posts:
         self._room = asyncio.Semaphore(connections)
         self._idle: deque[_Connection] = deque()
 
-    async def ask(self, method: str, path: str, token: str, body: bytes = b"") -> Answer:
+    async def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
         """Send one request and give its answer.
 
         Raises:
             OSError: no connection, or it was lost before the answer.
             TimeoutError: no answer in time.
         """
-        head = (f"{method} {path} HTTP/1.1\r\nHost: {self._place[0]}\r\nAuthorization: Bearer {token}\r\n"
-                f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n")  # fmt: skip
+        told = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        head = f"{method} {path} HTTP/1.1\r\nHost: {self._place[0]}\r\n{told}Content-Length: {len(body)}\r\n\r\n"
         async with self._room:
             connection = await self._connected()
             try:
@@ -98,5 +99,9 @@ class Posts:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections that wait for a request."""
         while self._idle:
             self._drop(self._idle.pop())
