@@ -103,7 +103,7 @@ class EmbeddedBroker:
         self._child.start(self._command())
         self._child.wait_ready(lambda: answers_kafka(f"{_HOST}:{self._port}"), self._config.start_seconds)
         if _HOST != _CLIENTS_HOST:
-            self._relay.start([sys.executable, "-I", "-S", long_poll.__file__, _CLIENTS_HOST, _HOST, str(self._port)])
+            self._relay.start([sys.executable, "-I", long_poll.__file__, _CLIENTS_HOST, _HOST, str(self._port)])
             self._relay.wait_ready(lambda: answers_kafka(self.bootstrap), self._config.start_seconds)
         if not self._told:
             self._told = True
