@@ -22,6 +22,9 @@ from bondmate_connectors.errors import AuthFailed, ConnectorError, Misconfigured
 
 _CHUNK: Final = 64 * 1024
 _CLOSE_SECONDS: Final = 1.0
+_REFUSAL_SECONDS: Final = 0.2
+"""How long a server is given to refuse our certificate before anything is written. With TLS 1.3 it does so only after
+the handshake, and who writes meanwhile may hear of a broken pipe instead of why."""
 _OUR_CERTIFICATE: Final = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "HANDSHAKE_FAILURE")
 """Parts of the TLS alerts by which a server refuses a client's certificate, or its absence (RFC 8446, section 6.2)."""
 
@@ -42,6 +45,7 @@ class TcpStream:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self._first = b""
 
     @classmethod
     async def connect(cls, address: Address, timeout_seconds: float) -> TcpStream:
@@ -56,7 +60,19 @@ class TcpStream:
                 reader, writer = await asyncio.open_connection(
                     address.host, address.port, ssl=address.tls, server_hostname=name
                 )
-        return cls(reader, writer)
+        stream = cls(reader, writer)
+        if address.tls:
+            await stream._hear_a_refusal()
+        return stream
+
+    async def _hear_a_refusal(self) -> None:
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_REFUSAL_SECONDS):
+                    self._first = await self.read()
+        except ConnectorError:
+            self.abort()
+            raise
 
     def write(self, data: bytes) -> None:
         """Hand over bytes to be sent; they wait here while the server does not read. That it is broken, `read` says."""
@@ -69,8 +85,10 @@ class TcpStream:
             NotConnected: the stream has ended or is broken.
             AuthFailed: the server refused our certificate; with TLS 1.3 it says so only after the handshake.
         """
-        with _mapped():
-            data = await self._reader.read(_CHUNK)
+        data, self._first = self._first, b""
+        if not data:
+            with _mapped():
+                data = await self._reader.read(_CHUNK)
         if not data:
             raise NotConnected("the server ended the connection")
         return data
