@@ -49,5 +49,7 @@ class Door:
 
     async def let_in(self, event: Any) -> None:
         """Begin an event that came by faust's stream, when there is room."""
-        await self._in_hand.begin(self._work(event))
-        self._waiting = max(0, self._waiting - 1)
+        try:
+            await self._in_hand.begin(self._work(event))
+        finally:
+            self._waiting = max(0, self._waiting - 1)

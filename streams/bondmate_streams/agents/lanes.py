@@ -69,7 +69,10 @@ class InHand:
     @property
     def has_room(self) -> bool:
         """Whether an event may begin now, before which none waits."""
-        return self._is_open and not self._someone_waits and len(self._tasks) < self._limit
+        return not self._someone_waits and not self._is_full()
+
+    def _is_full(self) -> bool:
+        return not self._is_open or len(self._tasks) >= self._limit
 
     def begin_now(self, work: Coroutine[Any, Any, None]) -> None:
         """Begin `work`, for which there is room; it runs on in the context of the caller."""
@@ -80,14 +83,15 @@ class InHand:
     async def begin(self, work: Coroutine[Any, Any, None]) -> None:
         """Begin `work` when there is room; one caller at a time."""
         try:
-            self._someone_waits = not self.has_room
-            while self._someone_waits:
+            while self._is_full():
+                self._someone_waits = True
                 self._stirred.clear()
                 await self._stirred.wait()
-                self._someone_waits = not self._is_open or len(self._tasks) >= self._limit
         except asyncio.CancelledError:
             work.close()
             raise
+        finally:
+            self._someone_waits = False
         self.begin_now(work)
 
     def _ended(self, task: asyncio.Task[None]) -> None:

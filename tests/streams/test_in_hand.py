@@ -1,0 +1,56 @@
+"""How many events are in hand: a bound that holds, and that nobody who gave up keeps shut."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from bondmate_streams.agents.lanes import InHand
+
+
+@pytest.fixture
+def in_hand() -> InHand:
+    return InHand(2)
+
+
+class Work:
+    """Work that ends when it is told to."""
+
+    def __init__(self) -> None:
+        self.may_end = asyncio.Event()
+        self.begun = 0
+
+    async def one(self) -> None:
+        self.begun += 1
+        await self.may_end.wait()
+
+
+async def test_no_more_than_the_bound_begin_and_the_next_begins_when_one_has_ended(in_hand: InHand) -> None:
+    work = Work()
+    for _ in range(2):
+        in_hand.begin_now(work.one())
+    third = asyncio.create_task(in_hand.begin(work.one()))
+    await asyncio.sleep(0)
+    assert (2, False) == (work.begun, in_hand.has_room)
+    work.may_end.set()
+    await third
+    await in_hand.drain(1)
+
+    assert 3 == work.begun
+
+
+async def test_one_that_gave_up_waiting_keeps_nobody_out(in_hand: InHand) -> None:
+    work = Work()
+    for _ in range(2):
+        in_hand.begin_now(work.one())
+    waiting = asyncio.create_task(in_hand.begin(work.one()))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    work.may_end.set()
+    await asyncio.sleep(0.01)
+
+    assert in_hand.has_room
+    async with asyncio.timeout(1):
+        await in_hand.begin(work.one())
+    await in_hand.drain(1)
