@@ -193,8 +193,9 @@ async def test_a_view_sees_all_from_the_start_before_it_is_connected_and_again_a
             await hub.feed_raw((LAST_LOCATION, devices[2], None, []))
             await eventually(lambda view=view: (devices[2], None) in mine(view), "what came later")
 
-        assert view.seen_before_connect >= 31
-        assert {(device, device) for device in devices} | {(devices[0], None)} <= set(before)
+        # What a later record of its key has replaced may be gone: the topic is compacted.
+        assert view.seen_before_connect >= 28
+        assert {(device, device) for device in devices[3:]} | {(devices[0], None)} <= set(before)
     assert {"no_frame": 2} == by_label("connector_errors_total", place, "code")
 
 
