@@ -65,7 +65,7 @@ class Outbox:
     """Send records with acks=all; an async context manager. Used from its event loop only.
 
     The client library hands out delivery reports when it is asked. The loop asks, often while any is awaited: a thread
-    that waits for them would want the interpreter's lock for each, and takes more time than the records themselves.
+    that waits for them would take the interpreter's lock from the loop each time one comes.
     """
 
     def __init__(self, config: Mapping[str, Any], on_error: Callable[[KafkaError], None] = lambda _: None) -> None:
@@ -82,8 +82,11 @@ class Outbox:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # Asked here too, never in a thread: reports end futures of this loop.
+        end = self._loop.time() + _FAREWELL_SECONDS
+        while self._awaited and self._loop.time() < end:  # noqa: ASYNC110  # a deadline, at the end only
+            await asyncio.sleep(_BUSY_SECONDS)
         self._timer.cancel()
-        await asyncio.to_thread(self._producer.flush, _FAREWELL_SECONDS)
 
     def send(self, message: Outgoing, partition: int = PARTITION_UA) -> asyncio.Future[Place]:
         """Queue `message` and give the future of its delivery report; never blocks.

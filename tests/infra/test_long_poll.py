@@ -76,3 +76,35 @@ def test_an_idle_consumer_asks_ten_times_a_second_and_gets_what_comes(embedded_b
 
 def fetches(text: str) -> int:
     return sum(broker["req"].get("Fetch", 0) for broker in json.loads(text)["brokers"].values())
+
+
+def test_a_patient_consumer_asks_rarely_though_records_come_all_the_time_and_gets_them_all(embedded_broker):
+    topic = f"patient-{time.monotonic_ns()}"
+    admin = AdminClient({"bootstrap.servers": embedded_broker.bootstrap})
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(10)
+    asked: list[int] = []
+    consumer = Consumer({
+        "bootstrap.servers": embedded_broker.bootstrap, "group.id": topic, "group.instance.id": topic,
+        "auto.offset.reset": "earliest", "fetch.wait.max.ms": 200, "fetch.min.bytes": 1 << 20,
+        "statistics.interval.ms": 500, "stats_cb": lambda text: asked.append(fetches(text)),
+    })  # fmt: skip
+    producer = Producer({"bootstrap.servers": embedded_broker.bootstrap})
+    got, sent = 0, 0
+    try:
+        consumer.subscribe([topic])
+        deadline = time.monotonic() + 30
+        while len(asked) < 8 and time.monotonic() < deadline:
+            producer.produce(topic, b"now")
+            sent += 1
+            producer.poll(0)
+            got += len([m for m in consumer.consume(100, 0.01) if m.error() is None])
+        producer.flush(10)
+        while got < sent and time.monotonic() < deadline:
+            got += len([m for m in consumer.consume(100, 0.1) if m.error() is None])
+    finally:
+        consumer.close()
+
+    assert got == sent
+    # Two seconds with a record each ten milliseconds or so: five fetches a second, not one a record.
+    assert sent > 100
+    assert 0 < asked[-1] - asked[3] < 30

@@ -35,7 +35,8 @@ from bondmate_hub.wanted import carry_out
 
 LIMITS = LogLimits(retention_ms=12_000, positions_retention_ms=8_000, compacted_retention_ms=20_000,
                    segment_ms=2_000, segment_bytes=1 << 20)  # fmt: skip
-"""What keeps the broker's memory flat for as long as the demo runs: alerts are closed within seconds here."""
+"""Little, since the broker writes all it keeps anew about each second: alerts are closed within seconds here. A role
+that is away for longer than `retention_ms` misses what came meanwhile."""
 ROLES = ("streams", "lane", "gateway", "runner")
 _READY_SECONDS = 60.0
 _DRAIN_SECONDS = 90.0

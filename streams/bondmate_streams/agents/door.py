@@ -1,7 +1,7 @@
 """The way of events to their agent: straight, while there is room and none waits before them.
 
-faust takes an event through a channel and two generators to its agent, at two thirds of what its handling costs
-besides. It is needed where an event must wait; where it need not, what faust would do on the way is done here.
+faust takes an event through a channel and two generators to its agent. That is needed where an event must wait; where
+it need not, what faust would do on the way is done here.
 """
 
 from __future__ import annotations

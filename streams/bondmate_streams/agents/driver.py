@@ -1,8 +1,8 @@
 """faust's Kafka driver, made for few events that must not wait: on the loop of the agents, without a task an event.
 
-Measured at 600 events a second, faust's own driver took more processor time than all agents together: its consumer has
-a thread and a loop of its own, so that each fetch crosses between two threads that want one interpreter lock; and every
-event costs four tasks to see whether the app is stopping meanwhile.
+By a sampling profile at 600 events a second, 46 in 100 samples with faust's own driver lay outside the agents' bodies:
+its consumer has a thread and a loop of its own, so that each fetch crosses between two threads that want one lock of
+the interpreter; and every event costs four tasks to see whether the app is stopping meanwhile. Why what: ADR 7.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bondmate_streams.agents.door import Door
 _FETCH_WAIT_MS: Final = 250
 """How long the broker holds an empty answer. A fetch asks for every partition, so that what comes is told at once."""
 _FETCH_GAP_SECONDS: Final = 0.005
-"""Least time between two fetches: each costs about a millisecond, however little it brings."""
+"""Least time between two fetches: each asks for every partition, however little it brings."""
 
 
 class _OnTheLoop(AIOKafkaConsumerThread):
