@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import httpx2
-from bondmate_schemas.catalogue import Topic
+from bondmate_schemas.catalogue import Topic, dead_letter_topic
 from bondmate_schemas.kafka import record_subject
 from confluent_kafka import KafkaError, KafkaException
 
@@ -151,6 +151,8 @@ def _retention_ms(topic: Topic, limits: LogLimits) -> int:
 
 
 def _cap_ms(topic: Topic, limits: LogLimits) -> int | None:
+    if topic.name.startswith(dead_letter_topic("")):
+        return None  # few, and a person must still find them
     if topic.cleanup == "compact":
         return limits.compacted_retention_ms
     return limits.positions_retention_ms if _is_position(topic) else limits.retention_ms

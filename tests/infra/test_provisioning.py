@@ -142,6 +142,13 @@ def test_a_compacted_topic_forgets_only_where_the_broker_asks_for_it():
     assert "compact,delete" == topic_config(state, LogLimits(compacted_retention_ms=9))["cleanup.policy"]
 
 
+@pytest.mark.parametrize("stage", ["cap-pickup", "tak.locations"])
+def test_no_limit_makes_dead_letters_vanish_before_a_person_has_seen_them(stage):
+    letters = Topic(f"bondmate.dlq.{stage}", "original", None, "", DAY)
+
+    assert str(DAY) == topic_config(letters, LogLimits(retention_ms=9, positions_retention_ms=7))["retention.ms"]
+
+
 def test_positions_of_a_destination_count_as_positions():
     topic = Topic("bondmate.to.tak.locations", "device_id", "Delivery", "", DAY)
 

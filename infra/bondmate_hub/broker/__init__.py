@@ -12,7 +12,8 @@ __all__ = ["Broker", "BrokerError", "BrokerFailed", "BrokerMissing", "LogLimits"
 class LogLimits:
     """Say how much of a topic a broker can bear to keep; provisioning keeps each topic within it.
 
-    A broker deletes whole segments only, so what bounds memory and age is the segment as much as the retention.
+    A broker deletes whole segments only, so what bounds memory and age is the segment as much as the retention. Dead
+    letters are kept as the catalogue says.
     """
 
     retention_ms: int | None = None
