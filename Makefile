@@ -8,7 +8,7 @@ STAMP := .venv/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kafka test-system test-docker lint type fmt docs docs-check bench clean
+.PHONY: help demo test test-kafka test-system test-docker lint type fmt docs docs-check bench bench-state chaos chaos-long clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,13 +61,28 @@ fmt: $(STAMP) ## format, and mend what can be mended without asking
 
 docs: $(STAMP) ## write the generated documents, connectors' pages and dashboards
 	$(BIN)/hub docs
+	$(BIN)/python -m bench.chaos.page
 
 docs-check: $(STAMP) ## fail, with the difference, when a generated file is stale or not valid
 	$(BIN)/hub docs --check
+	$(BIN)/python -m bench.chaos.page --check
 	$(BIN)/openapi-spec-validator $$(find docs -name '*openapi*.yaml' -o -name '*openapi*.json')
 
 bench: $(STAMP) ## the measured figures; on a quiet machine
 	$(BIN)/python -m bench $(ARGS)
+
+bench-state: $(STAMP) ## what open alerts cost, to 100,000 of them, on Apache Kafka (installs Java and Maven)
+	.ci/need java maven
+	$(BIN)/python -m bondmate_hub.broker.apache --install
+	$(BIN)/python -m bench.state $(ARGS)
+
+chaos: $(STAMP) ## the fault laboratory: every scenario, an hour (installs Java and Maven)
+	.ci/need java maven
+	$(BIN)/python -m bondmate_hub.broker.apache --install
+	$(BIN)/python -m bench.chaos $(ARGS)
+
+chaos-long: $(STAMP) ## the fault laboratory, five rounds with other seeds
+	$(MAKE) --no-print-directory chaos ARGS="--rounds 5 --long $(ARGS)"
 
 clean: ## remove caches and build output; .venv stays
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist infra/kafka/target

@@ -19,7 +19,9 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
     return pytester
 
 
-@pytest.mark.parametrize("arguments", [ONE_PROCESS, TWO_WORKERS], ids=["one process", "xdist"])
+@pytest.mark.parametrize(
+    "arguments", [ONE_PROCESS, pytest.param(TWO_WORKERS, marks=pytest.mark.system)], ids=["one process", "xdist"]
+)
 def test_a_skipped_test_fails_the_run_only_in_ci(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
@@ -37,7 +39,9 @@ def test_a_skipped_test_fails_the_run_only_in_ci(
     ci.stdout.fnmatch_lines(["*a skip in CI is a failure*", "*test_some.py::test_waits: Skipped: no engine answers"])
 
 
-@pytest.mark.parametrize("arguments", [ONE_PROCESS, TWO_WORKERS], ids=["one process", "xdist"])
+@pytest.mark.parametrize(
+    "arguments", [ONE_PROCESS, pytest.param(TWO_WORKERS, marks=pytest.mark.system)], ids=["one process", "xdist"]
+)
 def test_a_file_skipped_while_it_is_collected_fails_the_run_in_ci(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:

@@ -14,7 +14,8 @@ import yaml
 from bondmate_connectors.contract import ConnectorSpec
 from bondmate_schemas import asyncapi
 
-from bondmate_hub.reference_pages import metrics_page, schemas_page, settings_page, topics_page
+from bondmate_hub.life_cycle_page import life_cycle_page
+from bondmate_hub.reference_pages import error_codes_page, metrics_page, schemas_page, settings_page, topics_page
 
 __all__ = ["generate", "stale", "write"]
 
@@ -40,6 +41,8 @@ def generate(root: Path) -> dict[Path, str]:
         _REFERENCE / "topics.md": topics_page(),
         _REFERENCE / "schemas.md": schemas_page(),
         _REFERENCE / "metrics.md": metrics_page(),
+        _REFERENCE / "error-codes.md": error_codes_page(),
+        _REFERENCE / "alert-life-cycle.md": life_cycle_page(),
         _REFERENCE / "settings.md": settings_page(),
         _DASHBOARD: dashboard_json(),
         **{_PLATFORMS / name / "README.md": _connector_page(root, name) for name in _platforms(root)},

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
@@ -13,12 +15,14 @@ from bondmate_connectors.contract import ConnectorSpec, Context
 from bondmate_connectors.errors import AuthFailed, ConnectorError, Misconfigured
 from bondmate_connectors.runtime.registry import Broken, load, names
 from bondmate_connectors.runtime.run import Instance
+from bondmate_schemas.catalogue import DEAD_LETTER_DECISIONS, dead_letter_topic
 from pydantic import ValidationError
 
 from bondmate_hub.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from bondmate_connectors.platforms.device_http.config import Config as GatewayConfig
+    from bondmate_streams.logic.addressing import Officer
 
 GATEWAY = "device_http"
 """The connector that the role `gateway` runs; the role `runner` runs all others."""
@@ -45,6 +49,9 @@ def instances(settings: Settings) -> tuple[Instance, ...]:
 
 
 def _instance(settings: Settings, name: str, problems: list[str]) -> Iterator[Instance]:
+    if dead_letter_topic(name) == DEAD_LETTER_DECISIONS:
+        problems.append(f"connectors.{name}: the hub has a topic of this name; choose another name")
+        return
     entry = settings.connectors[name]
     spec = load(entry.connector)
     if isinstance(spec, Broken):
@@ -61,15 +68,44 @@ def _instance(settings: Settings, name: str, problems: list[str]) -> Iterator[In
 
 def enrolled_devices(settings: Settings) -> list[str]:
     """Give the ids of the devices in the device files of this hub's gateways; none when a file cannot be read now."""
-    from bondmate_connectors.platforms.device_http.devices import DeviceFileError, list_devices  # noqa: PLC0415
+    return [str(device["device_id"]) for device in _devices(settings)]
 
-    found: list[str] = []
+
+def enrolled_officers(settings: Settings) -> list[Officer]:
+    """Give who carries the devices in those files, without revoked ones."""
+    from bondmate_schemas.enums import Mode  # noqa: PLC0415
+    from bondmate_streams.logic.addressing import Officer  # noqa: PLC0415
+
+    return [
+        Officer(str(d["device_id"]), d["agency"], Mode(d["mode"]), d["unit"], d["callsign"])
+        for d in _devices(settings)
+        if not d["revoked"]
+    ]
+
+
+def receipt_takers(settings: Settings) -> list[str]:
+    """Name the connectors that take receipts of the messages they sent to officers."""
+    return [instance.name for instance in instances(settings) if "RECEIPT" in instance.spec.accepts]
+
+
+def _devices(settings: Settings) -> Iterator[dict[str, Any]]:
     for instance in instances(settings):
         if instance.spec.name == GATEWAY:
-            config = cast("GatewayConfig", instance.config)
-            with contextlib.suppress(DeviceFileError):
-                found += [str(device["device_id"]) for device in list_devices(config.device_file)]
-    return found
+            path = cast("GatewayConfig", instance.config).device_file
+            with contextlib.suppress(OSError):
+                stat = path.stat()
+                yield from _devices_of(path, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
+
+
+@lru_cache(maxsize=4)
+def _devices_of(path: Path, version: tuple[int, int, int]) -> tuple[dict[str, Any], ...]:  # noqa: ARG001  # the key
+    """Read a device file once a version of it: ten thousand devices take a second."""
+    from bondmate_connectors.platforms.device_http.devices import DeviceFileError, list_devices  # noqa: PLC0415
+
+    try:
+        return tuple(list_devices(path))
+    except DeviceFileError:
+        return ()
 
 
 async def check_connectors(settings: Settings, only: str | None = None) -> list[dict[str, Any]]:

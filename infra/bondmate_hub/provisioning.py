@@ -1,4 +1,4 @@
-"""Make broker and registry what the topic catalogue says: show the difference, then apply it, as often as one likes."""
+"""Make a broker what the topic catalogue says: show the difference, then apply it, as often as one likes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-import httpx2
 from bondmate_schemas.catalogue import Topic, dead_letter_topic
-from bondmate_schemas.kafka import record_subject
 from confluent_kafka import KafkaError, KafkaException
 
 # The package re-exports these without saying so to type checkers.
@@ -24,12 +22,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
     TopicMetadata,
 )
-from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
-from confluent_kafka.schema_registry.error import SchemaRegistryError
 
-from bondmate_hub.broker import LogLimits
+from bondmate_hub.broker import BrokerError, LogLimits
 
-__all__ = ["Change", "ProvisioningError", "Registration", "apply", "diff", "register_schemas", "topic_config"]
+__all__ = ["Change", "ProvisioningError", "apply", "diff", "topic_config"]
 
 _SECONDS: Final = 30
 _HOUR_MS: Final = 3_600_000
@@ -37,10 +33,9 @@ _FOREVER: Final = -1
 _LONGEST_SEGMENT_MS: Final = 7 * 24 * _HOUR_MS
 _COMPACTED_SEGMENT_MS: Final = 24 * _HOUR_MS
 _POSITION_RECORDS: Final = frozenset({"DeviceLocation", "DeviceStatus"})
-_NOT_FOUND, _CONFLICT, _UNPROCESSABLE = 404, 409, 422
 
 
-class ProvisioningError(Exception):
+class ProvisioningError(BrokerError):
     """Broker or registry does not answer or refuses: the message names topic or subject, and the mend."""
 
 
@@ -56,17 +51,6 @@ class Change:
     wanted: str
     mend: str = ""
     """What a person must do: instead of `apply` at a conflict, before it where keys move; else empty."""
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """Say which version and id a subject's schema has."""
-
-    subject: str
-    version: int
-    schema_id: int
-    new: bool
-    """True when this call made the version."""
 
 
 def diff(
@@ -258,58 +242,3 @@ def _done(topic: str, future: Future[Any], *, harmless: int | None = None) -> An
         raise ProvisioningError(f"topic {topic}: the broker refused ({reason.name()})") from error
     except TimeoutError as error:
         raise ProvisioningError(f"topic {topic}: the broker did not answer within {_SECONDS} s") from error
-
-
-# --- schemas ---------------------------------------------------------------------------------------------------------
-
-
-def register_schemas(
-    registry_url: str, wanted: Sequence[Topic], schema_text: Callable[[str], str]
-) -> list[Registration]:
-    """Register the schema of every record under its own name and under `<topic>-value`; idempotent.
-
-    Args:
-        registry_url: a Confluent-compatible registry.
-        wanted: the topics; those without a record are passed over.
-        schema_text: gives the Avro schema of a record by name.
-
-    Raises:
-        ProvisioningError: the registry does not answer, or refuses a schema; the message names subject and fault.
-    """
-    records = {topic.record for topic in wanted if topic.record}
-    subjects = {record_subject(record): record for record in sorted(records)}
-    subjects |= {f"{topic.name}-value": topic.record for topic in wanted if topic.record}
-    with SchemaRegistryClient({"url": registry_url}) as client:
-        return [_register(client, subject, schema_text(record)) for subject, record in subjects.items()]
-
-
-def _register(client: SchemaRegistryClient, subject: str, text: str) -> Registration:
-    schema = Schema(text, "AVRO")
-    try:
-        new = not _is_known(client, subject, schema)
-        if new:
-            client.register_schema(subject, schema)
-        found = client.lookup_schema(subject, schema)
-    except SchemaRegistryError as error:
-        raise ProvisioningError(_refusal(subject, error)) from error
-    except (httpx2.HTTPError, OSError) as error:
-        raise ProvisioningError("the schema registry does not answer; check its URL and that it runs") from error
-    return Registration(subject, int(found.version or 0), int(found.schema_id or 0), new)
-
-
-def _is_known(client: SchemaRegistryClient, subject: str, schema: Schema) -> bool:
-    try:
-        client.lookup_schema(subject, schema)
-    except SchemaRegistryError as error:
-        if error.http_status_code == _NOT_FOUND:
-            return False
-        raise
-    return True
-
-
-def _refusal(subject: str, error: SchemaRegistryError) -> str:
-    if error.http_status_code == _CONFLICT:
-        return f"subject {subject}: the schema may not follow its earlier versions: {error.error_message}"
-    if error.http_status_code == _UNPROCESSABLE:
-        return f"subject {subject}: the registry does not take the schema: {error.error_message}"
-    return f"subject {subject}: the registry answered {error.http_status_code}"

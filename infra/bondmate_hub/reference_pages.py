@@ -10,6 +10,7 @@ from bondmate_monitoring import metrics as metrics_module
 from bondmate_schemas import catalogue
 from bondmate_schemas.catalogue import Topic
 from bondmate_schemas.codec import AVRO_FOLDER, RECORDS
+from bondmate_schemas.error_codes import ERROR_CODES
 from prometheus_client.metrics import MetricWrapperBase
 
 from bondmate_hub.settings import Settings
@@ -63,6 +64,19 @@ def metrics_page() -> str:
         "[runbook](../runbook.md).\n\n",
         "| metric | type | labels | what it counts |\n|---|---|---|---|\n",
         *(_metric_row(metric) for metric in found),
+    ])  # fmt: skip
+
+
+def error_codes_page() -> str:
+    """Give every error code with its number, and what to do about it."""
+    return "".join([
+        f"# Error codes\n\n{NOTE}\n",
+        "Why something was refused or given up. The code stands in answers (`type`), dead letters\n",
+        "(`bondmate.error.code`), receipts, logs and metrics; the number is for people, stands beside it in answers\n",
+        "and in `hub dlq`, and never changes. What a destination answered over HTTP is `http_<status>`, number 9000\n",
+        "+ status: ask its staff why it refuses, mend it there, in the route or in the settings, then replay.\n\n",
+        "| number | code | meaning | what to do |\n|---|---|---|---|\n",
+        *(f"| {row.number} | `{row.code}` | {row.meaning} | {row.mend} |\n" for row in ERROR_CODES),
     ])  # fmt: skip
 
 

@@ -49,6 +49,9 @@ class StreamsSection(Section):
 
     routes: Path = Field(default=Path("routes.yaml"), description="File of routes and agreements.")
     pseudonym_secret: SecretStr = Field(description="Key of the pseudonyms; at least 16 characters.", min_length=16)
+    closed_alerts_kept_days: float = Field(
+        default=7, gt=0, le=365, description="Days a closed alert is remembered; then its state is deleted everywhere."
+    )
 
 
 class MonitoringSection(Section):

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bondmate_schemas.catalogue import Topic, topics
 from bondmate_schemas.codec import schema_text
+from bondmate_streams.routes_file import load_routes
 from confluent_kafka.admin import AdminClient
 
 from bondmate_hub.broker import LogLimits
 from bondmate_hub.instances import instances
-from bondmate_hub.provisioning import Change, Registration, apply, diff, register_schemas
+from bondmate_hub.provisioning import Change, apply, diff
+from bondmate_hub.registration import Registration, register_schemas
 from bondmate_hub.settings import Settings
 
 
 def wanted(settings: Settings) -> tuple[Topic, ...]:
-    """Give every topic of a hub with these settings."""
+    """Give every topic of a hub with these settings.
+
+    Raises:
+        RoutesError: the file of routes cannot be read; its lines say where and why.
+    """
     configured = instances(settings)
     return topics(
-        destinations=[instance.name for instance in configured if instance.spec.is_sink],
+        destinations={*(instance.name for instance in configured if instance.spec.is_sink), *_described(settings)},
         sources=[instance.name for instance in configured if instance.spec.is_source],
         partitions=settings.kafka.partitions,
     )
+
+
+def _described(settings: Settings) -> Iterable[str]:
+    """Name the destinations of the routes: one without a connector reads its topic itself."""
+    if settings.streams is None or not settings.streams.routes.is_file():
+        return ()
+    return load_routes(settings.streams.routes, strict=False).destinations
 
 
 def plan(settings: Settings, limits: LogLimits | None = None) -> list[Change]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from bondmate_monitoring import metrics as m
 
@@ -30,6 +30,8 @@ def connector(name: str, *, kinds: Iterable[str] = (), source: bool = False) -> 
     m.CONNECTOR_DEAD.labels(name, "UNREADABLE", "")
     for status in m.STATUSES:
         m.CONNECTOR_STATUS.labels(name, status)
+    for what in m.STALLS:
+        m.CONNECTOR_STALLED.labels(name, what)
     if source:
         m.CONNECTOR_RECEIVED.labels(name)
     for kind in kinds:
@@ -41,8 +43,19 @@ def _sink(name: str, kind: str) -> None:
     m.CONNECTOR_DEAD.labels(name, kind, "")
     m.CONNECTOR_DELIVERY_SECONDS.labels(name, kind)
     m.CONNECTOR_OLDEST_UNDELIVERED.labels(name, kind)
-    for gauge in (m.CONNECTOR_IN_FLIGHT, m.CONNECTOR_PARKED, m.CONNECTOR_LAG_SECONDS):
+    m.CONNECTOR_LATE.labels(name, kind)
+    for gauge in (
+        m.CONNECTOR_IN_FLIGHT,
+        m.CONNECTOR_PARKED,
+        m.CONNECTOR_LAG_SECONDS,
+        m.CONNECTOR_HELD,
+        m.CONNECTOR_BACKLOG,
+    ):
         gauge.labels(name)
+    for outcome in m.RETRY_OUTCOMES:
+        m.CONNECTOR_RETRIES.labels(name, outcome)
+    for state in m.BREAKER_STATES:
+        m.CONNECTOR_BREAKER.labels(name, "sink.locations" if kind == "LOCATION" else "sink", state)
 
 
 def gateway(records: Iterable[str], problems: Iterable[str]) -> None:
@@ -54,8 +67,18 @@ def gateway(records: Iterable[str], problems: Iterable[str]) -> None:
         m.REFUSED.labels(problem)
 
 
-def streams(stages: Iterable[str], destinations: Iterable[str], alert_statuses: Iterable[str] = ()) -> None:
-    """Announce what the agents keep: a dead-letter count a stage, levels and age of alerts a destination."""
+def streams(
+    stages: Iterable[str],
+    destinations: Iterable[str],
+    alert_statuses: Iterable[str] = (),
+    page_reasons: Collection[str] = (),
+    modes: Iterable[str] = (),
+) -> None:
+    """Announce what the agents keep: a dead-letter count a stage, levels and age of alerts a destination, pages."""
+    for mode in modes:
+        m.UNANSWERED_ALERTS.labels(mode)
+        for reason in page_reasons:
+            m.PAGES.labels(reason, mode)
     for stage in stages:
         m.DEAD_LETTERS.labels(stage, "")
     for status in alert_statuses:
@@ -63,5 +86,6 @@ def streams(stages: Iterable[str], destinations: Iterable[str], alert_statuses: 
     for destination in destinations:
         m.UNDELIVERED_ALERT_SECONDS.labels(destination)
         m.ROUTED.labels(destination, "ALERT", "NEW")
+        m.MESSAGES_TO_DEVICES.labels(destination, "addressed")
         for level in m.LEVELS:
             m.ALERT_LEVELS.labels(destination, level)

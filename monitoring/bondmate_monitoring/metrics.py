@@ -10,13 +10,19 @@ from typing import Any
 
 import prometheus_client
 
-KINDS = ("OTHER", "ALERT", "INCIDENT", "MESSAGE", "LOCATION", "UNREADABLE")
+KINDS = ("OTHER", "ALERT", "INCIDENT", "MESSAGE", "LOCATION", "RECEIPT", "UNREADABLE")
 """Values of `kind`: those of a Delivery, and what could not be read."""
 LEVELS = ("DELIVERED", "ACCEPTED", "ACKNOWLEDGED", "RESPONDING", "RESOLVED", "DECLINED", "CANCELLED", "EXPIRED",
           "DEAD_LETTERED", "SUPERSEDED", "WITHHELD")  # fmt: skip
 """Values of `level`."""
 STATUSES = ("CREATED", "STARTING", "OK", "RECOVERABLE_ERROR", "PERMANENT_ERROR", "FATAL_ERROR", "STOPPING", "STOPPED")
 """Values of a connector's `status`."""
+BREAKER_STATES = ("closed", "open", "half_open")
+"""Values of a breaker's `state`."""
+RETRY_OUTCOMES = ("made", "postponed")
+"""Values of a retry's `outcome`."""
+STALLS = ("send", "connect", "settle", "consumer")
+"""Values of `what` stands still."""
 
 
 class _Kept:
@@ -59,6 +65,28 @@ CONNECTOR_PASSED_OVER = Counter(
 )
 CONNECTOR_IN_FLIGHT = Gauge("connector_in_flight", "Events sent and not settled.", ["connector"])
 CONNECTOR_PARKED = Gauge("connector_parked_keys", "Keys waiting for their next attempt.", ["connector"])
+CONNECTOR_HELD = Gauge("connector_held_events", "Events taken from Kafka and not settled; bounded.", ["connector"])
+CONNECTOR_BACKLOG = Gauge(
+    "connector_backlog_events", "Events on a destination's topics that are not settled, as the broker counts them.",
+    ["connector"],
+)  # fmt: skip
+CONNECTOR_STALLED = Gauge(
+    "connector_stalled", "1 while something of a connector stands still: send, connect, settle, consumer.",
+    ["connector", "what"],
+)  # fmt: skip
+CONNECTOR_LOOP_FROZEN = Gauge(
+    "connector_loop_frozen", "1 while the event loop that all connectors of the process share does not turn."
+)
+CONNECTOR_LATE = Counter(
+    "connector_late_events_total", "Events sent after their expiry, marked late.", ["connector", "kind"]
+)
+CONNECTOR_RETRIES = Counter(
+    "connector_retries_total", "Retries made, and those the retry budget postponed.", ["connector", "outcome"]
+)
+CONNECTOR_BREAKER = Gauge(
+    "connector_breaker", "1 for the state the breaker of a destination's part is in: closed, open, half_open.",
+    ["connector", "part", "state"],
+)  # fmt: skip
 CONNECTOR_DELIVERY_SECONDS = Histogram(
     "connector_delivery_seconds", "From the hub's first sight of an event to its receipt.", ["connector", "kind"],
     buckets=_SECONDS,
@@ -89,7 +117,20 @@ ALERT_LEVEL_SECONDS = Histogram(
     "hub_alert_level_seconds", "From the hub's first sight of an alert to a level.", ["destination", "level"],
     buckets=_SECONDS,
 )  # fmt: skip
+MESSAGES_TO_DEVICES = Counter(
+    "hub_messages_to_devices_total", "Messages to officers, one a device, and those refused, by sender.",
+    ["sender", "outcome"],
+)  # fmt: skip
+MESSAGE_RECEIPTS = Counter(
+    "hub_message_receipts_total", "Receipts of messages to officers: whether their sender was told.",
+    ["sender", "level", "outcome"],
+)  # fmt: skip
 OPEN_ALERTS = Gauge("hub_open_alerts", "Alerts not yet closed, by status.", ["status"])
+UNANSWERED_ALERTS = Gauge(
+    "hub_unanswered_alerts", "Open alerts for which a person was paged and that nobody has answered.", ["mode"]
+)
+SILENT_DEVICES = Gauge("hub_silent_devices", "Devices on duty that are not heard of, of this worker's partitions.")
+PAGES = Counter("hub_pages_total", "Pages to operations, by reason and by mode of the alert.", ["reason", "mode"])
 UNDELIVERED_ALERT_SECONDS = Gauge(
     "hub_oldest_undelivered_alert_seconds", "Age of the oldest open alert that a destination has not got.",
     ["destination"],

@@ -55,7 +55,10 @@ _TRAFFIC: Final = {
     catalogue.STATE_ALERTS: _Traffic(("streams",)),
     catalogue.STATE_INCIDENTS: _Traffic(("streams",)),
     catalogue.LAST_LOCATION: _Traffic(("lane",), ("streams",)),
-    catalogue.AUDIT: _Traffic(("streams", "lane")),
+    catalogue.AUDIT: _Traffic(("streams", "lane", "dlq")),
+    catalogue.PAGES: _Traffic(("streams",)),
+    catalogue.STATE_CONNECTORS: _Traffic(("gateway", "runner")),
+    catalogue.DEAD_LETTER_DECISIONS: _Traffic(("dlq",), ("dlq",)),
     catalogue.destination_topic(_DESTINATION): _Traffic(
         ("streams",), ("runner",), f"bondmate-{_DESTINATION}", catalogue.RECEIPTS
     ),
@@ -103,8 +106,9 @@ def faults(found: dict[str, Any]) -> list[str]:
 
 def _topics() -> list[Topic]:
     """Give every topic of a hub, one for each pattern where names of destinations and stages come in."""
-    found = [topic for topic in catalogue.topics(destinations=(_DESTINATION,)) if ".dlq." not in topic.name]
-    dead = next(topic for topic in catalogue.topics() if ".dlq." in topic.name and topic.retention_ms > _DAY_MS)
+    dead_letters = catalogue.is_dead_letters
+    found = [topic for topic in catalogue.topics(destinations=(_DESTINATION,)) if not dead_letters(topic.name)]
+    dead = next(topic for topic in catalogue.topics() if dead_letters(topic.name) and topic.retention_ms > _DAY_MS)
     return [*found, Topic(_DEAD, dead.key, None, dead.doc, dead.retention_ms)]
 
 
@@ -283,6 +287,8 @@ def _cloud_event() -> dict[str, Any]:
             "ce_time": {"type": "string", "format": "date-time", "description": "`header.occurred_at`."},
             "content-type": {"type": "string", "const": CONTENT_TYPE},
             "traceparent": {"type": "string", "description": "W3C Trace Context."},
+            "bondmate.replay.of": {"type": "string", "description": "Replayed: the id of its dead letter."},
+            "bondmate.replay.count": {"type": "string", "description": "Replayed: how often, this time included."},
         },
         "required": ["ce_specversion", "ce_type", "content-type"],
     }

@@ -22,7 +22,13 @@ RECEIPTS = "bondmate.receipts"
 STATE_ALERTS = "bondmate.state.alerts"
 STATE_INCIDENTS = "bondmate.state.incidents"
 LAST_LOCATION = "bondmate.state.last-location"
+STATE_CONNECTORS = "bondmate.state.connectors"
+"""How each connector is, told by its runner again and again: what has gone quiet shows here."""
 AUDIT = "bondmate.audit"
+PAGES = "bondmate.pages"
+"""For the people who run the hub: what would otherwise come to nobody."""
+DEAD_LETTER_DECISIONS = "bondmate.dlq.decisions"
+"""What people have done about dead letters; not itself a topic of dead letters."""
 ALERT_CHANGES = "bondmate.streams.alert-changes"
 """Between the agents: alerts joined and correlated, by alert, so that they meet their receipts in one partition."""
 
@@ -31,6 +37,10 @@ ALERT_STANDINGS = "bondmate.streams.alert-standings"
 INCIDENT_RECEIPTS = "bondmate.streams.incident-receipts"
 """Between the agents: receipts of incident events, by incident, so that they meet its state."""
 
+STREAMS_SOURCE = "streams"
+"""`source` or one of the `hops` of what the streams wrote: only such a message to a device names its true device."""
+DEVICE = "device"
+"""`destination` of the receipts of messages to officers; never of an alert's receipts."""
 STREAMS_APP = "bondmate-streams"
 """faust's application id, the prefix of the topics faust makes for itself."""
 TABLE_RECORDS = {"devices": "DeviceMemory", "alerts": "AlertState", "incidents": "IncidentMemory"}
@@ -70,16 +80,28 @@ _FIXED = (
     Topic(INCIDENTS, "incident_id", "IncidentEvent", "What devices and control rooms say of incidents.", 30 * _DAY),
     Topic(MESSAGES, "device_id", "DeviceMessage", "Texts between officers and control rooms.", 7 * _DAY),
     Topic(RECEIPTS, "event_id", "DeliveryReceipt", "Every change of level.", 30 * _DAY),
-    Topic(STATE_ALERTS, "event_id", "AlertState", "Where each alert stands; the changelog of faust's table.", -1,
-          "compact"),
+    Topic(STATE_ALERTS, "event_id", "AlertState",
+          "Where each alert stands; tombstone some days after it closed. Also the changelog of faust's table.",
+          -1, "compact"),
     Topic(STATE_INCIDENTS, "incident_id", "IncidentState", "Where each incident stands.", -1, "compact"),
     Topic(LAST_LOCATION, "device_id", "DeviceLocation", "Last fix a device; tombstone at end of shift.", _DAY,
           "compact,delete"),
     Topic(AUDIT, "writer", "AuditRecord", "What was disclosed to whom, and why; a hash chain a writer.", -1),
+    Topic(STATE_CONNECTORS, "connector", "ConnectorStatus", "How each connector is; silence shows a dead runner.", -1,
+          "compact", partitions=1, personal=False),
+    Topic(PAGES, "subject", "OperationsPage", "What a person in operations must see now.", 30 * _DAY, partitions=1,
+          personal=False),
+    # Kept longer than any letter: a letter that outlived its decision would look undecided.
+    Topic(DEAD_LETTER_DECISIONS, "letter_id", "DeadLetterDecision", "What people have done about dead letters.",
+          60 * _DAY, "compact,delete", partitions=1),
     Topic(ALERT_CHANGES, "event_id", "DeviceAlert", "Between the agents: alerts joined and correlated.", _DAY),
     Topic(ALERT_STANDINGS, "device_id", "AlertState", "Between the agents: alerts closed or opened anew.", _DAY),
     Topic(INCIDENT_RECEIPTS, "incident_id", "DeliveryReceipt", "Between the agents: receipts of incidents.", _DAY),
 )  # fmt: skip
+_CAN_WAIT = frozenset({
+    LAST_LOCATION, MESSAGES, RECEIPTS, STATE_ALERTS, STATE_INCIDENTS, STATE_CONNECTORS, AUDIT, ALERT_STANDINGS,
+    INCIDENT_RECEIPTS,
+})  # fmt: skip
 _KEYS = {topic.name: topic.key for topic in _FIXED}
 
 
@@ -98,9 +120,19 @@ def dead_letter_topic(stage: str) -> str:
     return f"bondmate.dlq.{stage}"
 
 
+def is_dead_letters(topic: str) -> bool:
+    """Tell whether `topic` holds dead letters."""
+    return topic.startswith(dead_letter_topic("")) and topic != DEAD_LETTER_DECISIONS
+
+
 def changelog_topic(table: str) -> str:
     """Name the topic from which faust rebuilds a table; that of the alerts is the state everybody may read."""
     return STATE_ALERTS if table == "alerts" else f"{STREAMS_APP}-{table}-changelog"
+
+
+def can_wait(topic: str) -> bool:
+    """Tell whether a record may lie a few hundredths of a second before it is sent: no alert waits for it."""
+    return topic in _CAN_WAIT or topic.endswith((".locations", "-changelog"))
 
 
 def stages() -> tuple[str, ...]:

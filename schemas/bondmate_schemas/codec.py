@@ -38,6 +38,9 @@ RECORDS: dict[str, type[Record]] = {
         models.IncidentState,
         models.DeviceMemory,
         models.IncidentMemory,
+        models.OperationsPage,
+        models.ConnectorStatus,
+        models.DeadLetterDecision,
     )
 }
 """The records that stand on topics and in the tables of the streams, by name."""

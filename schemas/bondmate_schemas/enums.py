@@ -126,6 +126,7 @@ class DeliveryKind(StrEnum):
     INCIDENT = "INCIDENT"
     MESSAGE = "MESSAGE"
     LOCATION = "LOCATION"
+    RECEIPT = "RECEIPT"
 
 
 class DeliveryReason(StrEnum):

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import http.client
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+from urllib.error import HTTPError
+from urllib.parse import quote
+from urllib.request import Request, urlopen
 
-import httpx2
-from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
-from confluent_kafka.schema_registry.error import SchemaRegistryError
+from confluent_kafka import KafkaError
 
 from bondmate_schemas.codec import NAMESPACE, CodecError, SchemaUnavailableError, schema_text
 
-_NOT_FOUND = 404
+_ANSWER_SECONDS: Final = 10.0
+_MEDIA_TYPE: Final = "application/vnd.schemaregistry.v1+json"
 _AT_ONCE: Mapping[str, Any] = {"fetch.wait.max.ms": 100}
 _MANY_BYTES = 1 << 20
+
+
+def is_fatal(error: KafkaError) -> bool:
+    """Tell whether a client has given up for good: make another. `fatal()` says so of some only, the code of others."""
+    return bool(error.fatal()) or error.code() == KafkaError._FATAL  # noqa: SLF001  # the client's public name for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,41 +73,43 @@ class KafkaConfig:
 
 
 class RegistrySchemaIds:
-    """`SchemaIds` from a Confluent-compatible registry; every answer is kept, since an id never changes."""
+    """`SchemaIds` from a Confluent-compatible registry.
+
+    Two requests of its API, asked without the client library: that would cost every process 8 MiB.
+    """
 
     def __init__(self, url: str) -> None:
-        self._client = SchemaRegistryClient({"url": url})
+        self._url = url.rstrip("/")
 
     def id_of(self, record: str) -> int:
         """Give the id of today's schema of `record`, as provisioning registered it under the record's own name."""
-        with _as_unavailable():
-            schema = Schema(schema_text(record), "AVRO")
-            found = self._client.lookup_schema(record_subject(record), schema).schema_id
-        if found is None:
-            raise SchemaUnavailableError(f"the registry names no id for {record}")
-        return found
+        asked = json.dumps({"schema": schema_text(record), "schemaType": "AVRO"}).encode()
+        return int(self._answer("id", f"/subjects/{quote(record_subject(record), safe='')}", asked))
 
     def schema_of(self, schema_id: int) -> str:
         """Give the schema text of `schema_id`."""
         try:
-            with _as_unavailable():
-                return str(self._client.get_schema(schema_id).schema_str)
+            return str(self._answer("schema", f"/schemas/ids/{schema_id}"))
         except SchemaUnavailableError as error:
-            if getattr(error.__cause__, "http_status_code", None) == _NOT_FOUND:
+            if getattr(error.__cause__, "code", None) == http.HTTPStatus.NOT_FOUND:
                 raise CodecError("unknown_schema") from error
             raise
+
+    def _answer(self, name: str, path: str, body: bytes | None = None) -> Any:
+        headers = {"Accept": _MEDIA_TYPE, "Content-Type": _MEDIA_TYPE}
+        request = Request(f"{self._url}{path}", body, headers)  # noqa: S310  # the operator's own setting
+        try:
+            with urlopen(request, timeout=_ANSWER_SECONDS) as answer:  # noqa: S310
+                return json.load(answer)[name]
+        except HTTPError as error:
+            error.close()
+            raise SchemaUnavailableError(f"the registry answered {error.code}") from error
+        except (OSError, http.client.HTTPException) as error:
+            raise SchemaUnavailableError("the registry does not answer") from error
+        except (ValueError, LookupError, TypeError) as error:
+            raise SchemaUnavailableError(f"the registry's answer holds no {name}") from error
 
 
 def record_subject(record: str) -> str:
     """Name the subject of a record for itself, beside those of the topics that carry it."""
     return f"{NAMESPACE}.{record}"
-
-
-@contextmanager
-def _as_unavailable() -> Iterator[None]:
-    try:
-        yield
-    except SchemaRegistryError as error:
-        raise SchemaUnavailableError(f"the registry answered {error.http_status_code}") from error
-    except (httpx2.HTTPError, OSError) as error:
-        raise SchemaUnavailableError("the registry does not answer") from error

@@ -147,6 +147,14 @@ class Area(Record):
     geocodes: tuple[Code, ...] = ()
 
 
+class Address(Record):
+    """Whom a message to officers is for, as its sender says it; each of the lists adds devices."""
+
+    names: tuple[str, ...] = ()
+    agencies: tuple[str, ...] = ()
+    areas: tuple[Area, ...] = ()
+
+
 class Statement(Record):
     """One statement of a report."""
 
@@ -253,6 +261,7 @@ class DeviceMessage(Record):
     requires_acknowledgement: bool = False
     callsign: str | None = None
     attachments: tuple[Attachment, ...] = ()
+    to: Address | None = None
 
 
 class DeliveryReceipt(Record):
@@ -268,9 +277,11 @@ class DeliveryReceipt(Record):
     note: str | None = None
     by_ref: str | None = None
     attempt: PositiveCount = 1
+    sender: str | None = None
+    sender_message_id: str | None = None
 
 
-Payload = DeviceAlert | IncidentEvent | DeviceMessage | DeviceLocation
+Payload = DeviceAlert | IncidentEvent | DeviceMessage | DeviceLocation | DeliveryReceipt
 
 
 class Delivery(Record):
@@ -285,6 +296,7 @@ class Delivery(Record):
     incident: IncidentEvent | None = None
     message: DeviceMessage | None = None
     location: DeviceLocation | None = None
+    receipt: DeliveryReceipt | None = None
 
     @model_validator(mode="after")
     def _one_payload(self) -> Self:
@@ -293,6 +305,7 @@ class Delivery(Record):
             DeliveryKind.INCIDENT: self.incident,
             DeliveryKind.MESSAGE: self.message,
             DeliveryKind.LOCATION: self.location,
+            DeliveryKind.RECEIPT: self.receipt,
         }
         if [kind for kind, payload in payloads.items() if payload is not None] != [self.kind]:
             raise ValueError("exactly the payload that `kind` names must be set")
@@ -301,7 +314,7 @@ class Delivery(Record):
     @property
     def event(self) -> Payload:
         """The payload, whichever it is."""
-        payload = self.alert or self.incident or self.message or self.location
+        payload = self.alert or self.incident or self.message or self.location or self.receipt
         if payload is None:  # the validator has seen to it
             raise AssertionError(self.kind)
         return payload
@@ -360,6 +373,54 @@ class AlertState(Record):
     destinations: Mapping[str, DestinationState] = Field(default_factory=dict)
     cancel_requested: bool = False
     changed_at: UtcTime
+    escalated_seconds: NonNegative = 0.0
+
+
+class OperationsPage(Record):
+    """What a person in operations must see now, because nothing else will bring it to a person."""
+
+    page_id: str
+    reason: str
+    subject: str
+    incident_id: str | None = None
+    agency_id: str | None = None
+    mode: Mode = Mode.UNKNOWN
+    waited_seconds: NonNegative = 0.0
+    raised_at: UtcTime
+
+
+class ConnectorStatus(Record):
+    """How a connector is, as its runner last said; silence says that the runner is dead or frozen."""
+
+    connector: str
+    reported_by: str = ""
+    reported_at: UtcTime
+    interval_seconds: NonNegative = 10.0
+    status: str
+    reason: str = ""
+    since: UtcTime
+    breaker: str = "closed"
+    last_sent_at: UtcTime | None = None
+    last_received_at: UtcTime | None = None
+    backlog_events: Count | None = None
+    oldest_seconds: NonNegative = 0.0
+    parked_keys: Count = 0
+
+    def is_silent(self, now: datetime) -> bool:
+        """Tell whether it has gone quiet: nothing said for three intervals, and it did not say that it stopped."""
+        quiet_seconds = (now - self.reported_at).total_seconds()
+        return self.status != "STOPPED" and quiet_seconds > 3 * self.interval_seconds
+
+
+class DeadLetterDecision(Record):
+    """What a person has done about a dead letter; the newest of a letter holds."""
+
+    letter_id: str
+    decision: str
+    at: UtcTime
+    count: Count = 0
+    justification: str = ""
+    operator: str = ""
 
 
 class IncidentState(Record):

@@ -10,11 +10,16 @@ from typing import Any, Self
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from bondmate_schemas.catalogue import can_wait
+from bondmate_schemas.kafka import is_fatal
+
 _BUSY_SECONDS = 0.005
 """How often delivery reports are asked for while one is awaited; readers of the topic do not wait for them."""
 _IDLE_SECONDS = 0.2
 """How often else: errors are told then too."""
 _FAREWELL_SECONDS = 1.0
+_GATHER_MS = 50
+"""How long a record that can wait is kept back for others: a request costs broker and client more than a record."""
 PARTITION_UA = -1
 """librdkafka's word for: the key chooses the partition."""
 Headers = Sequence[tuple[str, bytes | None]]
@@ -61,18 +66,48 @@ class _Group:
         self.report.set_exception(error)
 
 
+class _Line:
+    """One producer, replaced when it can do no more."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self._config = config
+        self._retired: list[Producer] = []
+        self.producer = Producer(config)
+
+    def ask(self) -> None:
+        """Take the reports that are there."""
+        try:
+            for producer in (self.producer, *self._retired):
+                producer.poll(0)
+        finally:
+            self._retired = [old for old in self._retired if len(old)]
+
+    def name(self, error: KafkaError) -> str:
+        """Give the constant name of `error`; after a fatal one there is a new producer."""
+        if is_fatal(error):
+            self._replace()
+        return str(error.name()).lower()
+
+    def _replace(self) -> None:
+        """Take a new producer: after a fatal error (a broker that forgot our sequence) the old one only refuses."""
+        self.producer.purge()
+        self._retired.append(self.producer)
+        self.producer = Producer(self._config)
+
+
 class Outbox:
     """Send records with acks=all; an async context manager. Used from its event loop only.
 
+    Alerts and what leads to their delivery go at once; what `can_wait` is gathered for a moment.
     The client library hands out delivery reports when it is asked. The loop asks, often while any is awaited: a thread
     that waits for them would take the interpreter's lock from the loop each time one comes.
     """
 
     def __init__(self, config: Mapping[str, Any], on_error: Callable[[KafkaError], None] = lambda _: None) -> None:
-        self._config = {**config, "error_cb": on_error}
+        at_once = {**config, "error_cb": on_error}
+        self._at_once = _Line(at_once)
+        self._gathering = _Line({**at_once, "linger.ms": _GATHER_MS})
         self._awaited = 0
-        self._retired: list[Producer] = []
-        self._producer = Producer(self._config)
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -109,6 +144,8 @@ class Outbox:
         return report
 
     def _produce(self, message: Outgoing, partition: int, report: asyncio.Future[Place] | _Group) -> None:
+        line = self._gathering if can_wait(message.topic) else self._at_once
+
         def delivered(error: KafkaError | None, written: Message) -> None:
             self._awaited -= 1
             if report.done():  # whoever waited was cancelled, or heard of another record of the group
@@ -116,10 +153,10 @@ class Outbox:
             if error is None:
                 report.set_result((written.partition() or 0, written.offset() or 0))
             else:
-                report.set_exception(NotWritten(self._name(error)))
+                report.set_exception(NotWritten(line.name(error)))
 
         try:
-            self._producer.produce(
+            line.producer.produce(
                 message.topic,
                 value=message.value,
                 key=message.key,
@@ -130,7 +167,7 @@ class Outbox:
         except BufferError:
             self._refused(report, NotWritten("queue_full"))
         except KafkaException as error:
-            self._refused(report, NotWritten(self._name(error.args[0])))
+            self._refused(report, NotWritten(line.name(error.args[0])))
         else:
             self._awaited += 1
             if self._awaited == 1:
@@ -145,19 +182,7 @@ class Outbox:
     def _ask(self) -> None:
         """Take the reports that are there, and come back."""
         try:
-            for producer in (self._producer, *self._retired):
-                producer.poll(0)
+            self._at_once.ask()
+            self._gathering.ask()
         finally:
-            self._retired = [old for old in self._retired if len(old)]
             self._timer = self._loop.call_later(_BUSY_SECONDS if self._awaited else _IDLE_SECONDS, self._ask)
-
-    def _name(self, error: KafkaError) -> str:
-        if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001
-            self._replace()
-        return str(error.name()).lower()
-
-    def _replace(self) -> None:
-        """Take a new producer: after a fatal error (a broker that forgot our sequence) the old one only refuses."""
-        self._producer.purge()
-        self._retired.append(self._producer)
-        self._producer = Producer(self._config)

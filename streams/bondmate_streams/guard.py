@@ -3,7 +3,7 @@
 faust acknowledges an event whose agent raised, also with `noack()` (faust-streaming issue 606), and a crashed agent
 takes the stream with it. So nothing may escape an agent's body: what fails goes to the dead-letter topic with its
 original bytes, and the event is acknowledged only when that topic has it. What may succeed later is tried again, and
-the stream waits.
+what follows it under its key waits, or it would be overtaken.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from bondmate_schemas.codec import CodecError, SchemaUnavailableError
 from bondmate_schemas.outbox import Outgoing
 
 from bondmate_streams.envelopes import Arrived, dead_letter, utc_now
+from bondmate_streams.lanes import KeyLocks
 
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
@@ -27,8 +28,16 @@ _FIRST_WAIT_SECONDS: Final = 0.05
 _LONGEST_WAIT_SECONDS: Final = 5.0
 
 
-class BrokerUnavailableError(RuntimeError):
-    """The broker does not take records now: wait and try the event again."""
+class NotNowError(RuntimeError):
+    """What the event needs does not work now: wait and try the event again."""
+
+
+class BrokerUnavailableError(NotNowError):
+    """The broker does not take records now."""
+
+
+class StoreUnavailableError(NotNowError):
+    """The store of a table takes or gives nothing now: its disk may be full."""
 
 
 class BadEventError(ValueError):
@@ -74,12 +83,18 @@ class Guard:
         """Guard the agent of `stage`, whose dead letters go to `bondmate.dlq.<stage>`."""
         self.stage = stage
         self._outbox = outbox
+        self._keys = KeyLocks()
 
     async def run(self, event: Event, body: Callable[[Arrived], Awaitable[str]]) -> None:
         """Settle one event: run `body`, which gives the outcome for the metrics, then acknowledge.
 
-        Nothing but cancellation leaves this; a cancelled event is not acknowledged and comes again.
+        Events of one key are settled in the order of the calls. Nothing but cancellation leaves this; a cancelled event
+        is not acknowledged and comes again.
         """
+        async with self._keys.holding(self.stage, event.arrived.key):
+            await self._settled(event, body)
+
+    async def _settled(self, event: Event, body: Callable[[Arrived], Awaitable[str]]) -> None:
         started = time.monotonic()
         try:
             outcome = await self._tried(event.arrived, body)
@@ -117,7 +132,7 @@ class Guard:
         while True:
             try:
                 return await body(arrived)
-            except (SchemaUnavailableError, BrokerUnavailableError) as error:
+            except (SchemaUnavailableError, NotNowError) as error:
                 await waits.wait("agent waits", type(error).__name__)
 
     async def _buried(self, arrived: Arrived, code: str) -> str:

@@ -11,9 +11,9 @@ from bondmate_hub.provisioning import (
     ProvisioningError,
     apply,
     diff,
-    register_schemas,
     topic_config,
 )
+from bondmate_hub.registration import register_schemas
 from bondmate_schemas.catalogue import Topic, topics
 from bondmate_schemas.codec import schema_text
 from bondmate_schemas.kafka import record_subject

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from bondmate_connectors.contract import Status
+from bondmate_connectors.runtime.breaker import BreakerState
 from bondmate_monitoring import announce, metrics
 from bondmate_schemas.enums import DeliveryKind, Level
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -19,6 +20,13 @@ LABELS = {
     "connector_passed_over_events": ("connector", "reason"),
     "connector_in_flight": ("connector",),
     "connector_parked_keys": ("connector",),
+    "connector_held_events": ("connector",),
+    "connector_backlog_events": ("connector",),
+    "connector_stalled": ("connector", "what"),
+    "connector_loop_frozen": (),
+    "connector_late_events": ("connector", "kind"),
+    "connector_retries": ("connector", "outcome"),
+    "connector_breaker": ("connector", "part", "state"),
     "connector_delivery_seconds": ("connector", "kind"),
     "connector_status": ("connector", "status"),
     "connector_oldest_undelivered_seconds": ("connector", "kind"),
@@ -34,7 +42,12 @@ LABELS = {
     "hub_unrouted_events": ("record", "why"),
     "hub_alert_levels": ("destination", "level"),
     "hub_alert_level_seconds": ("destination", "level"),
+    "hub_messages_to_devices": ("sender", "outcome"),
+    "hub_message_receipts": ("sender", "level", "outcome"),
     "hub_open_alerts": ("status",),
+    "hub_pages": ("reason", "mode"),
+    "hub_silent_devices": (),
+    "hub_unanswered_alerts": ("mode",),
     "hub_oldest_undelivered_alert_seconds": ("destination",),
     "hub_lane_fixes": ("outcome",),
     "hub_lane_batch_seconds": (),
@@ -60,6 +73,7 @@ def test_a_name_says_its_owner_and_its_unit(metric: MetricWrapperBase) -> None:
 def test_the_closed_label_values_are_those_of_the_schemas_and_the_contract() -> None:
     assert set(metrics.KINDS) == {kind.value for kind in DeliveryKind} | {"UNREADABLE"}
     assert set(metrics.LEVELS) == {level.value for level in Level} - {"UNKNOWN"}
+    assert set(metrics.BREAKER_STATES) == {state.value for state in BreakerState}
     assert set(metrics.STATUSES) == {status.value for status in Status}
 
 
@@ -79,6 +93,10 @@ def test_a_role_shows_zeros_before_anything_happens() -> None:
         'connector_dead_lettered_events_total{code="",connector="test-sink",kind="ALERT"} 0.0',
         'connector_delivery_seconds_count{connector="test-sink",kind="LOCATION"} 0.0',
         'connector_received_events_total{connector="test-sink"} 0.0',
+        'connector_breaker{connector="test-sink",part="sink.locations",state="open"} 0.0',
+        'connector_retries_total{connector="test-sink",outcome="postponed"} 0.0',
+        'connector_stalled{connector="test-sink",what="send"} 0.0',
+        'connector_late_events_total{connector="test-sink",kind="ALERT"} 0.0',
         'hub_accepted_events_total{record="TestRecord"} 0.0',
         'hub_refused_requests_total{problem="test-problem"} 0.0',
         'hub_dead_letters_total{code="",stage="test-stage"} 0.0',

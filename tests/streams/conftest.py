@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,6 +68,13 @@ routes:
     when: {record: alert, kind: LOW_BATTERY}
     to: tak
     refresh_seconds: 1
+  - name: escalated
+    when: {record: alert, kind: OFFICER_DOWN}
+    to: cap
+    escalate:
+      - {after_seconds: 2, to: [cap, tak]}
+      - {after_seconds: 4, page: true}
+    stop: true
   - name: alerts
     when: {record: alert}
     to: [tak, cap, patrol]
@@ -301,3 +311,76 @@ def streams(configured: Callable[..., StreamsConfig], tmp_path_factory: pytest.T
 @pytest.fixture(scope="session")
 def running() -> type[Running]:
     return Running
+
+
+WORKER = """
+import asyncio, signal, sys
+from pathlib import Path
+from bondmate_schemas.codec import LocalSchemaIds
+from bondmate_schemas.kafka import KafkaConfig
+from bondmate_streams.agents.config import StreamsConfig
+from bondmate_streams.agents.device_alerts import DeviceAlerts
+from bondmate_streams.agents.outbox import KafkaOutbox
+from bondmate_streams.agents.run import run_streams
+from bondmate_streams.guard import BrokerUnavailableError
+from bondmate_streams.logic.routes_yaml import parse_routes
+
+bootstrap, folder, routes, fault, instance = sys.argv[1:]
+
+class Failing(DeviceAlerts):
+    async def alert(self, arrived):
+        raise ZeroDivisionError
+
+class Holding(DeviceAlerts):
+    async def alert(self, arrived):
+        if arrived.key == b"device-held":
+            await asyncio.Event().wait()
+        return await super().alert(arrived)
+
+class Refusing(KafkaOutbox):
+    async def send(self, *outgoing):
+        if any(record.topic.startswith("bondmate.dlq.") for record in outgoing):
+            print("refused", flush=True)
+            raise BrokerUnavailableError("refused")
+        await super().send(*outgoing)
+
+import bondmate_streams.agents.app as app
+if "failing" in fault:
+    app.DeviceAlerts = Failing
+if "holding" in fault:
+    app.DeviceAlerts = Holding
+if "refusing" in fault:
+    app.KafkaOutbox = Refusing
+config = StreamsConfig(
+    kafka=KafkaConfig(bootstrap, "", {"log_level": 0}), data_dir=Path(folder), routes=parse_routes(routes),
+    secret=b"a secret of tests", schema_ids=LocalSchemaIds(), commit_seconds=0.1, instance=instance,
+)
+
+async def run():
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await run_streams(config, stop, lambda: print("ready", flush=True))
+
+asyncio.run(run())
+"""
+
+
+@contextmanager
+def _worker(
+    kafka: KafkaConfig, folder: Path, routes: str, fault: str = "", instance: str = "hub-1"
+) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", WORKER, kafka.bootstrap, str(folder), routes, fault, instance]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+        assert child.stdout is not None
+        child.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def worker() -> Callable[..., AbstractContextManager[subprocess.Popen[str]]]:
+    """Give what runs the streams in a process that is killed at the end: `worker(kafka, folder, routes, fault)`."""
+    return _worker

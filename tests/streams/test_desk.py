@@ -1,4 +1,4 @@
-"""Reading in order: what an unknown schema holds up, and what it does not."""
+"""Reading under the guard, in order: what an unknown schema holds up, and what it does not."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from bondmate_schemas.codec import Codec, LocalSchemaIds, SchemaUnavailableError
 from bondmate_schemas.models import DeviceAlert
 from bondmate_streams.agents.desk import Desk
-from bondmate_streams.agents.lanes import KeyLocks
 from bondmate_streams.envelopes import Arrived
+from bondmate_streams.guard import Event, Guard
 
 
 class SlowRegistry(Codec):
@@ -41,9 +41,16 @@ def read(codec: SlowRegistry, routes: Any, make: Any) -> Any:
     desk = Desk(routes, b"a secret of tests", codec, None)  # type: ignore[arg-type]  # nothing is sent here
     ended: list[str] = []
 
+    guard = Guard("alerts", None)  # type: ignore[arg-type]  # as above
+
     async def one(name: str, key: bytes) -> None:
-        await desk.read(Arrived("topic", 0, 0, key, codec.encode(make.alert("device-1"))), DeviceAlert)
-        ended.append(name)
+        async def body(arrived: Arrived) -> str:
+            await desk.read(arrived, DeviceAlert)
+            ended.append(name)
+            return "read"
+
+        arrived = Arrived("topic", 0, 0, key, codec.encode(make.alert("device-1")))
+        await guard.run(Event(arrived, lambda: None), body)
 
     return one, ended
 
@@ -73,20 +80,3 @@ async def test_order_holds_while_the_registry_fails_and_other_keys_go_on(codec: 
         group.create_task(one("second", b"key"))
 
     assert ["other", "first", "second"] == ended
-
-
-async def test_a_lock_is_free_again_after_a_waiting_one_was_cancelled() -> None:
-    locks = KeyLocks()
-    async with locks.holding("table", "key"):
-        waiting = asyncio.create_task(_hold(locks))
-        await asyncio.sleep(0)
-        waiting.cancel()
-        await asyncio.gather(waiting, return_exceptions=True)
-        assert locks.is_held("table", "key")
-
-    assert not locks.is_held("table", "key")
-
-
-async def _hold(locks: KeyLocks) -> None:
-    async with locks.holding("table", "key"):
-        pass

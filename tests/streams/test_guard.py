@@ -9,9 +9,9 @@ import pytest
 from bondmate_monitoring.metrics import AGENT_EVENTS
 from bondmate_schemas.codec import CodecError, SchemaUnavailableError
 from bondmate_schemas.outbox import Outgoing
-from bondmate_streams.agents.lanes import InHand, KeyLocks
 from bondmate_streams.envelopes import Arrived
-from bondmate_streams.guard import BadEventError, BrokerUnavailableError, Event, Guard
+from bondmate_streams.guard import BadEventError, BrokerUnavailableError, Event, Guard, StoreUnavailableError
+from bondmate_streams.lanes import InHand, KeyLocks
 
 ARRIVED = Arrived("topic", 3, 41, b"key", b"bytes", (("ce_id", b"id"), ("bondmate.error.code", b"old")))
 
@@ -109,6 +109,45 @@ async def test_what_may_succeed_later_is_tried_again_and_never_dead_lettered(err
     assert (3, 1, []) == (attempts, acks.count, box.sent)
 
 
+@pytest.mark.parametrize("error", [SchemaUnavailableError, BrokerUnavailableError, StoreUnavailableError])
+async def test_what_waits_is_not_overtaken_by_what_follows_under_its_key(error: type[Exception]) -> None:
+    settled: list[int] = []
+    failures = {1: 3}
+
+    async def body(arrived: Arrived) -> str:
+        if failures.get(arrived.offset, 0):
+            failures[arrived.offset] -= 1
+            raise error("not now")
+        settled.append(arrived.offset)
+        return "done"
+
+    guard = Guard("alerts", Box())
+    events = [(1, b"key"), (2, b"key"), (3, b"other"), (4, b"key")]
+    await asyncio.gather(*(
+        guard.run(Event(Arrived("topic", 0, offset, key, b"", ()), Acks()), body) for offset, key in events
+    ))  # fmt: skip
+
+    assert [3, 1, 2, 4] == settled
+
+
+async def test_a_key_is_free_again_after_one_that_waited_was_cancelled() -> None:
+    locks, held = KeyLocks(), asyncio.Event()
+
+    async def hold() -> None:
+        async with locks.holding("table", "key"):
+            held.set()
+
+    async with locks.holding("table", "key"):
+        waiting = asyncio.create_task(hold())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    assert not held.is_set()
+
+    await asyncio.wait_for(hold(), 1)
+    assert held.is_set()
+
+
 async def test_a_cancelled_event_is_not_acknowledged() -> None:
     box, acks = Box(), Acks()
     started = asyncio.Event()
@@ -148,7 +187,8 @@ async def test_events_of_one_key_run_in_order_and_others_beside_them() -> None:
                 gate.set()
 
     for key, name in (("a", "a1"), ("a", "a2"), ("b", "b1"), ("a", "a3")):
-        await hand.begin(work(key, name))
+        await hand.wait_for_room()
+        hand.begin_now(work(key, name))
     await hand.drain(10)
 
     assert ["b1", "a1", "a2", "a3"] == order
@@ -170,7 +210,8 @@ async def test_no_more_events_are_in_hand_than_the_bound() -> None:
 
     async def fill() -> None:
         for _ in range(5):
-            await hand.begin(work())
+            await hand.wait_for_room()
+            hand.begin_now(work())
 
     filling = asyncio.create_task(fill())
     for _ in range(5):
@@ -192,10 +233,10 @@ async def test_draining_begins_nothing_more_and_cancels_what_takes_too_long() ->
         finally:
             ended.append("cancelled")
 
-    await hand.begin(work())
+    hand.begin_now(work())
     await asyncio.sleep(0)
     await hand.drain(0.01)
-    late = asyncio.create_task(hand.begin(work()))
+    late = asyncio.create_task(hand.wait_for_room())
     await asyncio.sleep(0)
     late.cancel()
     with pytest.raises(asyncio.CancelledError):

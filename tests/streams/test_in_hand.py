@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from bondmate_streams.agents.lanes import InHand
+from bondmate_streams.lanes import InHand
 
 
 @pytest.fixture
@@ -25,11 +25,16 @@ class Work:
         await self.may_end.wait()
 
 
+async def when_there_is_room(in_hand: InHand, work: Work) -> None:
+    await in_hand.wait_for_room()
+    in_hand.begin_now(work.one())
+
+
 async def test_no_more_than_the_bound_begin_and_the_next_begins_when_one_has_ended(in_hand: InHand) -> None:
     work = Work()
     for _ in range(2):
         in_hand.begin_now(work.one())
-    third = asyncio.create_task(in_hand.begin(work.one()))
+    third = asyncio.create_task(when_there_is_room(in_hand, work))
     await asyncio.sleep(0)
     assert (2, False) == (work.begun, in_hand.has_room)
     work.may_end.set()
@@ -43,7 +48,7 @@ async def test_one_that_gave_up_waiting_keeps_nobody_out(in_hand: InHand) -> Non
     work = Work()
     for _ in range(2):
         in_hand.begin_now(work.one())
-    waiting = asyncio.create_task(in_hand.begin(work.one()))
+    waiting = asyncio.create_task(when_there_is_room(in_hand, work))
     await asyncio.sleep(0)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
@@ -52,7 +57,7 @@ async def test_one_that_gave_up_waiting_keeps_nobody_out(in_hand: InHand) -> Non
     async with asyncio.timeout(1):
         while not in_hand.has_room:
             await asyncio.sleep(0)
-        await in_hand.begin(work.one())
+        await when_there_is_room(in_hand, work)
     await in_hand.drain(1)
 
     assert 3 == work.begun

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import resource
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bondmate_schemas.enums import AuditAction, DeliveryReason, IncidentAction, Level, MessageDirection
+from bondmate_schemas.flags import DROP_WHEN_LATE, MARK_WHEN_LATE
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AuditRecord, Code, UnitStatus
 from bondmate_streams.agents.known_devices import KnownDevices
@@ -16,7 +18,7 @@ from bondmate_streams.logic import incidents, messages
 from bondmate_streams.logic.audit import Chain, Entry, breaks, hash_of
 from bondmate_streams.logic.deliveries import Agreements, Telling
 from bondmate_streams.logic.locations import Judged, LastFixes, Track
-from bondmate_streams.logic.routes_yaml import parse_routes
+from bondmate_streams.logic.routes_yaml import RoutesError, parse_routes
 from bondmate_streams.logic.routing import Decision
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -141,6 +143,25 @@ class TestAgreements:
         assert at == expiry("b", expires_at=at)
         assert None is expiry("b")
 
+    def test_what_a_destination_wants_of_late_mail_goes_with_it_and_not_into_the_event(self, make: Any) -> None:
+        text = "destinations: {a: {late: {alert: drop, message: mark}}, b: {late: {alert: mark}}, c: {}}"
+        agreements = Agreements(parse_routes(text), b"s")
+
+        def flags(destination: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+            telling = Telling(destination, "r", DeliveryReason.NEW, "id", make.alert(flags=("late",)))
+            made = agreements.delivery(telling, NOW)
+            return made.header.flags, made.event.header.flags
+
+        assert (("late", DROP_WHEN_LATE), ("late",)) == flags("a")
+        assert (("late", MARK_WHEN_LATE), ("late",)) == flags("b")
+        assert (("late",), ("late",)) == flags("c")
+
+    def test_late_mail_is_marked_or_dropped_and_nothing_else(self) -> None:
+        with pytest.raises(RoutesError) as wrong:
+            parse_routes("destinations: {a: {late: {alert: forget}}}")
+
+        assert "destinations.a.late.alert" in str(wrong.value)
+
 
 def chain_of(count: int) -> list[AuditRecord]:
     chain, records = Chain("w"), []
@@ -235,3 +256,24 @@ class TestTracks:
 
         assert (3, ("a", "b"), ("position",)) == (entry.event_count, entry.subjects, entry.fields)
         assert "" == journal.read_text()
+
+    def test_what_a_full_disk_did_not_take_is_kept_and_written_whole_when_there_is_room(self, tmp_path: Path) -> None:
+        journal = tmp_path / "journal"
+        disclosures = Disclosures(journal)
+        disclosures.add(Entry(AuditAction.DISCLOSURE, recipient="tak", subjects=("a",), fields=("position",)))
+        usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, usual[1]))
+        try:
+            with pytest.raises(OSError, match="No space left"):
+                disclosures.keep()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+        assert not disclosures.entries()
+        disclosures.keep()
+        disclosures.close()
+
+        again = Disclosures(journal)
+        again.close()
+
+        assert disclosures.entries() == again.entries() != []
+        assert 1 == len(journal.read_text().splitlines())

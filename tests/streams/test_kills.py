@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,69 +22,9 @@ from confluent_kafka.admin import AdminClient
 SECONDS = 60
 TAK, CAP = destination_topic("tak"), destination_topic("cap")
 
-WORKER = """
-import asyncio, sys
-from pathlib import Path
-from bondmate_schemas.codec import LocalSchemaIds
-from bondmate_schemas.kafka import KafkaConfig
-from bondmate_streams.agents.config import StreamsConfig
-from bondmate_streams.agents.device_alerts import DeviceAlerts
-from bondmate_streams.agents.outbox import KafkaOutbox
-from bondmate_streams.agents.run import run_streams
-from bondmate_streams.guard import BrokerUnavailableError
-from bondmate_streams.logic.routes_yaml import parse_routes
 
-bootstrap, folder, routes, fault = sys.argv[1:]
-
-class Failing(DeviceAlerts):
-    async def alert(self, arrived):
-        raise ZeroDivisionError
-
-class Holding(DeviceAlerts):
-    async def alert(self, arrived):
-        if arrived.key == b"device-held":
-            await asyncio.Event().wait()
-        return await super().alert(arrived)
-
-class Refusing(KafkaOutbox):
-    async def send(self, *outgoing):
-        if any(record.topic.startswith("bondmate.dlq.") for record in outgoing):
-            print("refused", flush=True)
-            raise BrokerUnavailableError("refused")
-        await super().send(*outgoing)
-
-import bondmate_streams.agents.app as app
-if "failing" in fault:
-    app.DeviceAlerts = Failing
-if "holding" in fault:
-    app.DeviceAlerts = Holding
-if "refusing" in fault:
-    app.KafkaOutbox = Refusing
-asyncio.run(run_streams(
-    StreamsConfig(
-        kafka=KafkaConfig(bootstrap, "", {"log_level": 0}), data_dir=Path(folder), routes=parse_routes(routes),
-        secret=b"a secret of tests", schema_ids=LocalSchemaIds(), commit_seconds=0.1,
-    ),
-    asyncio.Event(),
-))
-"""
-
-
-@contextmanager
-def worker(kafka: KafkaConfig, folder: Path, routes: str, fault: str = "") -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-c", WORKER, kafka.bootstrap, str(folder), routes, fault]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        yield child
-    finally:
-        child.kill()
-        child.wait()
-        assert child.stdout is not None
-        child.stdout.close()
-
-
-def test_a_worker_killed_before_its_dead_letter_is_written_gets_the_event_again(
-    kafka: KafkaConfig, topics: Any, make: Any, routes_text: str, tmp_path: Path
+def test_a_worker_killed_before_its_dead_letter_is_written_gets_the_event_again(  # noqa: PLR0917
+    kafka: KafkaConfig, topics: Any, make: Any, routes_text: str, tmp_path: Path, worker: Any
 ) -> None:
     lost = make.alert("device-lost")
     letters = dead_letter_topic("alerts")
@@ -107,8 +44,9 @@ def test_a_worker_killed_before_its_dead_letter_is_written_gets_the_event_again(
     assert (topics.codec.encode(lost), b"agent_failed") == (letter.value, letter.headers["bondmate.error.code"])
 
 
-def test_a_worker_killed_again_and_again_loses_no_alert_and_repeats_only_ids_it_had(
-    kafka: KafkaConfig, topics: Any, make: Any, routes_text: str, tmp_path: Path
+@pytest.mark.system
+def test_a_worker_killed_again_and_again_loses_no_alert_and_repeats_only_ids_it_had(  # noqa: PLR0917
+    kafka: KafkaConfig, topics: Any, make: Any, routes_text: str, tmp_path: Path, worker: Any
 ) -> None:
     alerts = [make.alert(f"device-k{number}") for number in range(300)]
     wanted = {alert.header.event_id for alert in alerts}
@@ -133,8 +71,23 @@ def test_a_worker_killed_again_and_again_loses_no_alert_and_repeats_only_ids_it_
     assert [] == breaks(topics.records(AUDIT, AuditRecord))
 
 
-def test_an_event_in_hand_comes_again_though_later_ones_of_its_partition_were_done(
-    kafka: KafkaConfig, topics: Any, make: Any, routes_text: str, tmp_path: Path
+def test_what_waited_while_nobody_ran_is_told_by_a_worker_that_first_rebuilds_its_tables(  # noqa: PLR0917
+    kafka: KafkaConfig, topics: Any, make: Any, routes_text: str, tmp_path: Path, worker: Any
+) -> None:
+    first, backlog = make.alert("device-w"), [make.alert(f"device-w{number}") for number in range(600)]
+    topics.put(DEVICE_ALERTS, first)
+    with worker(kafka, tmp_path, routes_text):
+        topics.wait(TAK, Delivery, lambda d: d.header.event_id == first.header.event_id)
+    topics.put(DEVICE_ALERTS, *backlog)
+    wanted = {alert.header.event_id for alert in backlog}
+    with worker(kafka, tmp_path, routes_text):
+        topics.wait(TAK, Delivery, lambda d: d.header.event_id in wanted, count=len(wanted))
+
+    assert wanted <= {d.header.event_id for d in topics.records(TAK, Delivery)}
+
+
+def test_an_event_in_hand_comes_again_though_later_ones_of_its_partition_were_done(  # noqa: PLR0917
+    kafka: KafkaConfig, topics: Any, make: Any, routes_text: str, tmp_path: Path, worker: Any
 ) -> None:
     held, others = make.alert("device-held"), [make.alert(f"device-h{number}") for number in range(40)]
     topics.put(DEVICE_ALERTS, held, *others)

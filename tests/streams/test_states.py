@@ -10,10 +10,10 @@ from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, Delivery
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState
 from bondmate_streams.logic import states
-from bondmate_streams.logic.alerts import CLOSED
 from bondmate_streams.logic.levels import rises, status_of
+from bondmate_streams.logic.life_cycle import CLOSED
 from bondmate_streams.logic.routing import Decision
-from bondmate_streams.logic.states import Refresh
+from bondmate_streams.logic.timers import Refresh
 from hypothesis import given
 from hypothesis import strategies as st
 

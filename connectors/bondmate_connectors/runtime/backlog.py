@@ -15,10 +15,18 @@ from bondmate_connectors.runtime.intake import Slot, Taken
 class Backlog:
     """The slots of all consumers of one connector; keeps telling their age after the connector has stopped."""
 
-    def __init__(self, name: str, kinds: Iterable[str], clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        name: str,
+        kinds: Iterable[str],
+        clock: Callable[[], datetime],
+        unread_seconds: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         self._clock = clock
+        self._unread_seconds = unread_seconds
         self._slots: list[Slot] = []
         metrics.CONNECTOR_LAG_SECONDS.labels(name).set_function(self.lag_seconds)
+        metrics.CONNECTOR_HELD.labels(name).set_function(self.held)
         for kind in kinds:
             metrics.CONNECTOR_OLDEST_UNDELIVERED.labels(name, kind).set_function(partial(self.oldest_seconds, kind))
 
@@ -32,9 +40,16 @@ class Backlog:
         if slot in self._slots:
             self._slots.remove(slot)
 
+    def held(self) -> int:
+        """Give how many events were taken and are not settled."""
+        return sum(len(slot.held) for slot in list(self._slots))
+
     def lag_seconds(self) -> float:
-        """Give the age of the oldest record at a committed offset, 0 when all is settled."""
-        return self._age(self._held())
+        """Give the age of the oldest record at a committed offset, 0 when all is settled.
+
+        What was taken knows its age; of what nobody takes, since a consumer stands still, the broker is asked.
+        """
+        return max(self._age(self._held()), self._unread_seconds())
 
     def oldest_seconds(self, kind: str) -> float:
         """Give the age of the oldest undelivered event of `kind`, 0 when there is none."""

@@ -14,6 +14,7 @@ from bondmate_schemas import catalogue
 from bondmate_schemas.codec import NAMESPACE, Codec
 from bondmate_schemas.models import (
     AuditRecord,
+    ConnectorStatus,
     DeliveryReceipt,
     DeviceAlert,
     DeviceLocation,
@@ -36,8 +37,9 @@ TOPIC_OF: dict[type[Record], str] = {
     DeliveryReceipt: catalogue.RECEIPTS,
     IncidentEvent: catalogue.INCIDENTS,
     AuditRecord: catalogue.AUDIT,
+    ConnectorStatus: catalogue.STATE_CONNECTORS,
 }
-"""Where a record that enters the hub goes."""
+"""Where a record that the connectors' side writes goes."""
 R = TypeVar("R", bound=Record)
 
 

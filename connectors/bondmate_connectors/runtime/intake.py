@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, cast
 
 from bondmate_schemas.codec import CodecError, SchemaUnavailableError
+from bondmate_schemas.kafka import is_fatal
 from bondmate_schemas.models import Delivery
 from bondmate_schemas.threads import in_thread
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -114,6 +115,11 @@ class Intake:
         self._next_stuck = 0.0
         self._current_at = 0.0
 
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """The partitions it has, or had when it ended."""
+        return tuple(self._slots.values())
+
     def start(self) -> None:
         """Start the thread; `ended` is the future of its end."""
         self._loop = asyncio.get_running_loop()
@@ -127,7 +133,11 @@ class Intake:
 
     def is_current(self) -> bool:
         """Whether the thread has lately gone round: if not, this process was frozen and may have a successor."""
-        return time.monotonic() - self._current_at < self._settings.lease_seconds
+        return self.quiet_seconds() < self._settings.lease_seconds
+
+    def quiet_seconds(self) -> float:
+        """Give how long ago the thread last went round."""
+        return time.monotonic() - self._current_at
 
     # All below runs in the thread.
 
@@ -158,7 +168,7 @@ class Intake:
         error = message.error()
         if error is None:
             return message.partition() in self._slots
-        if error.fatal():
+        if is_fatal(error):
             raise KafkaException(error)
         if error.code() in _DENIED:
             raise Misconfigured(f"the broker denies access to the topic {self._topic} or its group")
@@ -240,7 +250,7 @@ class Intake:
         try:
             return not places or self._consumer.commit(offsets=places, asynchronous=False) is not None
         except KafkaException as error:
-            if error.args[0].fatal():
+            if is_fatal(error.args[0]):
                 raise
             return False
 
@@ -268,7 +278,7 @@ class Intake:
             try:
                 self._consumer.commit(offsets=offsets, asynchronous=False)
             except KafkaException as error:
-                if error.args[0].fatal():
+                if is_fatal(error.args[0]):
                     raise
 
     def _on_commit(self, error: KafkaError | None, partitions: Sequence[TopicPartition]) -> None:

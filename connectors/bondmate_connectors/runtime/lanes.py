@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from itertools import count
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -27,6 +28,10 @@ class Lane(Generic[T]):
     items: deque[T] = field(default_factory=deque)
     attempts: int = 0
     """Failed attempts of the head so far."""
+    rank: int = 0
+    """That of its most urgent item, lowest first: what stands before an alert of its key is as urgent as that."""
+    ticket: int = 0
+    """Its place in the queue of those that are ready; earlier ones are void."""
     state: _State = _State.READY
     timer: asyncio.TimerHandle | None = None
     may_wake: bool = True
@@ -38,25 +43,34 @@ class Lane(Generic[T]):
 
 
 class Lanes(Generic[T]):
-    """Hand out lanes to workers, each lane to one worker at a time, in the order in which they became ready.
+    """Hand out lanes to workers, each lane to one worker at a time.
+
+    Of those that are ready, the one of the lowest rank (`rank` gives an item's), then that with the fewest failed
+    attempts, then that which became ready first.
 
     `newer`, when given, makes a lane keep only the newest item that waits: it tells whether its first argument is to
     be kept rather than its second.
     """
 
-    def __init__(self, newer: Callable[[T, T], bool] | None = None) -> None:
+    def __init__(self, newer: Callable[[T, T], bool] | None = None, rank: Callable[[T], int] = lambda _: 0) -> None:
         self._newer = newer
+        self._rank = rank
         self._lanes: dict[str, Lane[T]] = {}
-        self._ready: asyncio.Queue[Lane[T]] = asyncio.Queue()
+        self._ready: asyncio.PriorityQueue[tuple[int, int, int, Lane[T]]] = asyncio.PriorityQueue()
+        self._tickets = count(1)
         self.parked = 0
         """Lanes that wait for their next attempt."""
 
     def put(self, key: str, item: T) -> list[T]:
         """Add `item` at the end of its lane and give the items that are superseded by that, perhaps itself."""
-        lane = self._lanes.get(key)
+        lane, rank = self._lanes.get(key), self._rank(item)
         if lane is None:
-            lane = self._lanes[key] = Lane(key)
-            self._ready.put_nowait(lane)
+            lane = self._lanes[key] = Lane(key, rank=rank)
+            self._queue(lane)
+        elif rank < lane.rank:
+            lane.rank = rank
+            if lane.state is _State.READY:
+                self._queue(lane)
         lane.items.append(item)
         return [] if self._newer is None else list(self._keep_newest(lane, self._newer))
 
@@ -71,8 +85,8 @@ class Lanes(Generic[T]):
     async def take(self) -> Lane[T]:
         """Wait for a lane that is ready; it is the caller's until `finish`, `park` or `again`."""
         while True:
-            lane = await self._ready.get()
-            if lane.state is _State.READY:
+            *_, ticket, lane = await self._ready.get()
+            if lane.state is _State.READY and ticket == lane.ticket:
                 lane.state = _State.BUSY
                 return lane
 
@@ -80,6 +94,7 @@ class Lanes(Generic[T]):
         """Drop the head, which is done, and queue the lane for its next item."""
         lane.items.popleft()
         lane.attempts = 0
+        lane.rank = min(map(self._rank, lane.items), default=0)
         self.again(lane)
 
     def again(self, lane: Lane[T]) -> None:
@@ -88,7 +103,11 @@ class Lanes(Generic[T]):
             self._remove(lane)
             return
         lane.state = _State.READY
-        self._ready.put_nowait(lane)
+        self._queue(lane)
+
+    def _queue(self, lane: Lane[T]) -> None:
+        lane.ticket = next(self._tickets)
+        self._ready.put_nowait((lane.rank, lane.attempts, lane.ticket, lane))
 
     def park(self, lane: Lane[T], seconds: float, *, may_wake: bool) -> None:
         """Set the lane aside; it is ready again after `seconds`, or at `wake` when it `may_wake`."""

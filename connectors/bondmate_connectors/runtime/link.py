@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from bondmate_connectors.contract import Link as Connection
 from bondmate_connectors.contract import Status
 from bondmate_connectors.errors import NotConnected, Transient
 from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.settings import RunnerSettings
+from bondmate_connectors.runtime.watchdog import Stalls
+
+_STOOD_SECONDS = 1.0
+"""A connection that has stood for so long is made anew at once."""
 
 
 class Link:
@@ -17,7 +22,10 @@ class Link:
     Roles wait for `up` before each use, tell `lost` after `NotConnected` and `worked` after a success.
     """
 
-    def __init__(self, connection: Connection, reports: Reports, settings: RunnerSettings) -> None:
+    def __init__(
+        self, connection: Connection, reports: Reports, settings: RunnerSettings, stalls: Stalls | None = None
+    ) -> None:
+        self._stalls = stalls or Stalls()
         self._connection = connection
         self._reports = reports
         self._settings = settings
@@ -40,7 +48,11 @@ class Link:
         """
         while True:
             await self._connect()
+            since = time.monotonic()
             await self._lost.wait()
+            # A link that stood is not what is wrong, though one event ends it: others must not wait for it long.
+            if time.monotonic() - since >= _STOOD_SECONDS:
+                self._attempt = 0
 
     async def _connect(self) -> None:
         while True:
@@ -49,7 +61,8 @@ class Link:
             self._attempt += 1
             try:
                 async with asyncio.timeout(self._settings.connect_seconds):
-                    await self._connection.connect()
+                    with self._stalls.calling("connect"):
+                        await self._connection.connect()
             except (NotConnected, Transient, TimeoutError) as error:
                 self._reports.failed("connect", error)
                 self._reports.status("link", Status.RECOVERABLE_ERROR, "not connected")
@@ -65,12 +78,14 @@ class Link:
         await self._up.wait()
         return self.generation
 
-    def lost(self, generation: int) -> None:
-        """Say that a use of connection `generation` failed; a later one stays."""
-        if generation == self.generation and self._up.is_set():
+    def lost(self, generation: int) -> bool:
+        """Say that a use of connection `generation` failed; a later one stays. Tells whether that was not known."""
+        is_news = generation == self.generation and self._up.is_set()
+        if is_news:
             self._up.clear()
             self._reports.status("link", Status.RECOVERABLE_ERROR, "connection lost")
             self._lost.set()
+        return is_news
 
     def worked(self) -> None:
         """Say that the connection did its work: the next connecting waits short again."""

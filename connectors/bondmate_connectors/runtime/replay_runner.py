@@ -10,7 +10,7 @@ from typing import Any
 
 from bondmate_schemas import catalogue
 from bondmate_schemas.codec import RECORDS, Codec, CodecError, SchemaUnavailableError
-from bondmate_schemas.kafka import KafkaConfig
+from bondmate_schemas.kafka import KafkaConfig, is_fatal
 from bondmate_schemas.models import Record
 from bondmate_schemas.threads import in_thread
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -96,7 +96,7 @@ class ReplayRunner:
         first = consumer.poll(self._settings.poll_seconds)
         messages = [] if first is None else [first, *consumer.consume(_BATCH - 1, 0)]
         for message in messages:
-            if (error := message.error()) and error.fatal():
+            if (error := message.error()) and is_fatal(error):
                 raise KafkaException(error)
         return messages
 

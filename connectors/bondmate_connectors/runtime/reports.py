@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from functools import cache, partial
 
@@ -18,6 +19,7 @@ from bondmate_connectors.errors import (
     Throttled,
     Transient,
 )
+from bondmate_connectors.runtime.breaker import BreakerState
 from bondmate_connectors.runtime.health import Health
 
 _CODES: tuple[tuple[type[BaseException], str], ...] = (
@@ -29,6 +31,9 @@ _CODES: tuple[tuple[type[BaseException], str], ...] = (
     (EndOfStream, "end_of_stream"),
     (TimeoutError, "timeout"),
 )
+
+
+_LEAST_OPEN_FIRST = (BreakerState.CLOSED, BreakerState.HALF_OPEN, BreakerState.OPEN)
 
 
 def code_of(error: BaseException) -> str:
@@ -44,7 +49,11 @@ class Reports:
     def __init__(self, name: str, health: Health) -> None:
         self.name = name
         self._health = health
-        self.received = metrics.CONNECTOR_RECEIVED.labels(name)
+        self._received = metrics.CONNECTOR_RECEIVED.labels(name)
+        self.last_sent_at: float | None = None
+        """Seconds since the epoch; so is the next."""
+        self.last_received_at: float | None = None
+        self._breakers: dict[str, BreakerState] = {}
         self._in_flight: list[Callable[[], int]] = []
         self._parked: list[Callable[[], int]] = []
         metrics.CONNECTOR_IN_FLIGHT.labels(name).set_function(partial(_total, self._in_flight))
@@ -68,6 +77,7 @@ class Reports:
 
     def sent(self, kind: str, seconds: float | None) -> None:
         """Count a receipt; `seconds` since the hub's first sight, None where that says nothing."""
+        self.last_sent_at = time.time()
         self._sent(kind).inc()
         if seconds is not None:
             self._delivery_seconds(kind).observe(seconds)
@@ -75,6 +85,35 @@ class Reports:
     def dead(self, kind: str, code: str) -> None:
         """Count a dead letter; `kind` is that of its Delivery, or `UNREADABLE`."""
         metrics.CONNECTOR_DEAD.labels(self.name, kind, code).inc()
+
+    def received(self) -> None:
+        """Count an event a source gave."""
+        self.last_received_at = time.time()
+        self._received.inc()
+
+    def late(self, kind: str) -> None:
+        """Count an event that was sent after its expiry, marked so."""
+        metrics.CONNECTOR_LATE.labels(self.name, kind).inc()
+
+    def retry(self, outcome: str) -> None:
+        """Count a retry that was due: made, or postponed for want of budget."""
+        metrics.CONNECTOR_RETRIES.labels(self.name, outcome).inc()
+
+    def breaker(self, part: str, state: BreakerState) -> None:
+        """Show in which state the breaker of a part is."""
+        self._breakers[part] = state
+        for each in BreakerState:
+            metrics.CONNECTOR_BREAKER.labels(self.name, part, each.value).set(each is state)
+
+    @property
+    def worst_breaker(self) -> BreakerState:
+        """The state of the breaker that lets the least through."""
+        return max(self._breakers.values(), key=_LEAST_OPEN_FIRST.index, default=BreakerState.CLOSED)
+
+    @property
+    def parked(self) -> int:
+        """Keys that wait for their next attempt."""
+        return _total(self._parked)
 
     def passed_over(self, reason: str) -> None:
         """Count an event that was settled without sending, on purpose."""

@@ -1,4 +1,4 @@
-"""When to try again: full-jitter exponential back-off, and a breaker that makes one probe stand for all keys."""
+"""When to try again: full-jitter exponential back-off, and a budget for the retries of one destination."""
 
 from __future__ import annotations
 
@@ -28,29 +28,39 @@ class Backoff:
         return random.uniform(self.base_seconds / 2, min(self.cap_seconds, bound))  # noqa: S311  # spread, no secret
 
 
-class Breaker:
-    """Open after so many failures in a row, whatever their key; closed by the first success."""
+class Budget:
+    """How many retries of one destination may fail: a share of its first attempts, and a floor.
 
-    def __init__(self, opens_after: int) -> None:
-        self._opens_after = opens_after
-        self.failures = 0
+    A retry takes a token and gives it back when it works, so that retries which work are never held up, and those
+    which do not are `share` of the first attempts, `floor_per_second` and at first `most`. Times are monotonic seconds.
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the platform as a whole is taken to be down."""
-        return self.failures >= self._opens_after
+    Source: the standard retry mode of the AWS SDKs, whose retry quota works so.
+    """
 
-    @property
-    def probes(self) -> int:
-        """How many times it was probed in vain since it opened, from 1."""
-        return self.failures - self._opens_after + 1
+    def __init__(self, *, share: float, floor_per_second: float, most: float) -> None:
+        self._share = share
+        self._floor_per_second = floor_per_second
+        self._most = most
+        self._tokens = most
+        self._at: float | None = None
 
-    def failed(self) -> bool:
-        """Note a failure; tell whether it opened the breaker."""
-        self.failures += 1
-        return self.failures == self._opens_after
+    def first_attempt(self) -> None:
+        """Note an attempt that is no retry."""
+        self._add(self._share)
 
-    def worked(self) -> bool:
-        """Note a success; tell whether it closed the breaker."""
-        was_open, self.failures = self.is_open, 0
-        return was_open
+    def take(self, now: float) -> bool:
+        """Take a token for a retry; False when there is none, and then the retry has to wait."""
+        if self._at is not None:
+            self._add((now - self._at) * self._floor_per_second)
+        self._at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+    def give_back(self) -> None:
+        """Note that a retry has worked."""
+        self._add(1)
+
+    def _add(self, tokens: float) -> None:
+        self._tokens = min(self._most, self._tokens + tokens)

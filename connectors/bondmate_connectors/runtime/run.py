@@ -12,11 +12,14 @@ from traceback import extract_tb
 from typing import Any
 
 import structlog
+from bondmate_monitoring import metrics
 from bondmate_schemas.catalogue import destination_topic, locations_topic
 from bondmate_schemas.codec import Codec, SchemaUnavailableError
 from bondmate_schemas.enums import DeliveryKind
 from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
 from bondmate_schemas.models import Delivery, DeliveryReceipt
+from bondmate_schemas.threads import in_thread
+from confluent_kafka import KafkaException
 
 from bondmate_connectors.contract import ConnectorConfig, ConnectorSpec, Context, Status
 from bondmate_connectors.errors import Misconfigured
@@ -24,6 +27,7 @@ from bondmate_connectors.runtime.backlog import Backlog
 from bondmate_connectors.runtime.broker import QUIET, BrokerWatch
 from bondmate_connectors.runtime.envelopes import Envelopes
 from bondmate_connectors.runtime.health import Health
+from bondmate_connectors.runtime.heartbeat import Beating, Heartbeat
 from bondmate_connectors.runtime.intake import Intake
 from bondmate_connectors.runtime.link import Link
 from bondmate_connectors.runtime.outbox import Outbox
@@ -32,11 +36,21 @@ from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.settings import RunnerSettings
 from bondmate_connectors.runtime.sink_runner import SinkRunner, SinkTools
 from bondmate_connectors.runtime.source_runner import SourceRunner, SourceTools
+from bondmate_connectors.runtime.unread import UnreadThread, UnreadWatch
+from bondmate_connectors.runtime.watchdog import LoopWatch, Stalls, tell_stalls
 
 _log = structlog.get_logger(__name__)
 _POSITIONS = DeliveryKind.LOCATION.value
+_LOOK_ENDS_SECONDS = 0.5
 _POSITIONS_GATHER_MS = 50
 """How long positions may wait for others to be taken with."""
+
+
+class ShutOutError(RuntimeError):
+    """A group has shut this process out: it stood still for too long, or another one runs under its identity.
+
+    Nothing more is sent. End the process; a supervisor starts it again, under the same identity.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +79,85 @@ async def run_connectors(
 
     Raises:
         Misconfigured: two instances have one name.
+        ShutOutError: a consumer of this process was shut out of its group.
     """
     _refuse_twins(instances)
+    try:
+        await _run_all(instances, kafka, role_id, stop, codec, settings, health)
+    except* ShutOutError as group:
+        raise next(iter(_leaves(group))) from None
+
+
+async def _run_all(  # noqa: PLR0917  # the arguments of `run_connectors`, in their order
+    instances: Sequence[Instance],
+    kafka: KafkaConfig,
+    role_id: str,
+    stop: asyncio.Event,
+    codec: Codec | None,
+    settings: RunnerSettings | None,
+    health: Health | None,
+) -> None:
     codec = codec or Codec(RegistrySchemaIds(kafka.registry_url))
     board = health or Health()
     watch = BrokerWatch(kafka, partial(_report_to_all, board, [instance.name for instance in instances]))
     config = {**kafka.producer(f"{role_id}-connectors"), **QUIET}
-    async with Outbox(config, watch.on_error) as outbox, asyncio.TaskGroup() as group:
-        hub = _Hub(kafka, role_id, codec, settings or RunnerSettings(), board, watch, outbox)
-        for instance in instances:
-            group.create_task(_Runner(hub, instance).run(stop), name=instance.name)
-        await stop.wait()
-        await watch.close()
+    settings = settings or RunnerSettings()
+    unread, loop_watch = _unread(kafka, instances, settings), LoopWatch(settings.stall_seconds)
+    looking = in_thread("unread", unread.run)
+    looking.add_done_callback(_looked)
+    async with Outbox(config, watch.on_error) as outbox:
+        hub = _Hub(kafka, role_id, codec, settings, board, watch, outbox, unread)
+        runners = [_Runner(hub, instance) for instance in instances]
+        heartbeat = Heartbeat(
+            [runner.beating for runner in runners], health=board, envelopes=Envelopes(codec), outbox=outbox,
+            role_id=role_id, every_seconds=settings.heartbeat_seconds,
+        )  # fmt: skip
+        try:
+            with loop_watch.watching():
+                async with asyncio.TaskGroup() as group:
+                    beating = group.create_task(loop_watch.keep_beating())
+                    group.create_task(heartbeat.run(stop))
+                    running = [group.create_task(runner.run(stop), name=runner.name) for runner in runners]
+                    await stop.wait()
+                    unread.stop()
+                    await watch.close()
+                    if running:
+                        await asyncio.wait(running)
+                    beating.cancel()
+        finally:
+            unread.stop()
+            await watch.close()
+        await heartbeat.last()
+    await asyncio.wait({looking}, timeout=_LOOK_ENDS_SECONDS)
+
+
+def _looked(looking: asyncio.Future[None]) -> None:
+    """Say when nobody counts the backlog any more; everything else goes on."""
+    if not looking.cancelled() and (error := looking.exception()):
+        _log.error("backlog not counted any more", error=type(error).__name__, at=_place(error))
+
+
+def _unread(kafka: KafkaConfig, instances: Sequence[Instance], settings: RunnerSettings) -> UnreadThread:
+    groups = {group: topic for each in instances for group, topic in groups_of(each).items()}
+    config = {"bootstrap.servers": kafka.bootstrap, **kafka.extra, **QUIET}
+    return UnreadThread(UnreadWatch(config, groups), settings.unread_seconds)
+
+
+def topics_of(instance: Instance) -> Iterator[str]:
+    """Give the topics that a destination reads."""
+    if instance.spec.accepts - {_POSITIONS}:
+        yield destination_topic(instance.name)
+    if _POSITIONS in instance.spec.accepts:
+        yield locations_topic(instance.name)
+
+
+def groups_of(instance: Instance) -> dict[str, str]:
+    """Give the consumer groups of a destination, each with the topic it reads."""
+    return {_group_of(topic): topic for topic in topics_of(instance)}
+
+
+def _group_of(topic: str) -> str:
+    return f"bondmate-{topic.removeprefix(destination_topic(''))}"
 
 
 def _report_to_all(board: Health, names: Sequence[str], status: Status, reason: str) -> None:
@@ -101,6 +182,7 @@ class _Hub:
     health: Health
     watch: BrokerWatch
     outbox: Outbox
+    unread: UnreadThread
 
 
 class _Runner:
@@ -108,19 +190,42 @@ class _Runner:
 
     def __init__(self, hub: _Hub, instance: Instance) -> None:
         self._hub = hub
-        self._name = instance.name
+        self.name = self._name = instance.name
+        self._topics = tuple(topics_of(instance))
+        self._groups = tuple(groups_of(instance))
+        self._stalls = Stalls()
         self._spec = instance.spec
         self._config = instance.config
         self._reports = Reports(instance.name, hub.health)
         self._envelopes = Envelopes(hub.codec)
+        # From the start, and on after its end: what nobody delivers is counted.
+        self._backlog = Backlog(instance.name, instance.spec.accepts, _now, self._unread_seconds)
+        self.beating = Beating(self._reports, self._unread_events, self._backlog.lag_seconds)
+        metrics.CONNECTOR_BACKLOG.labels(instance.name).set_function(self._shown_events)
+
+    def _unread_events(self) -> int | None:
+        return self._hub.unread.events(self._groups)
+
+    def _shown_events(self) -> float:
+        events = self._unread_events()
+        return float("nan") if events is None else events
+
+    def _unread_seconds(self) -> float:
+        return self._hub.unread.oldest_seconds(self._groups, _now())
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Run until `stop` or until the connector fails for good; never raises what the connector raised."""
+        """Run until `stop` or until the connector fails for good; never raises what the connector raised.
+
+        Raises:
+            ShutOutError: not the connector failed, but this process lost its place.
+        """
         self._reports.status("connector", Status.STARTING)
         try:
             await self._build_and_work(stop)
-        except Exception as error:  # noqa: BLE001  # the one place: whatever a connector does, it stops alone
+        except Exception as error:
             self._fail(error)
+            if any(isinstance(cause, KafkaException) for cause in _leaves(error)):
+                raise ShutOutError(f"{self._name}: its consumer was shut out of its group") from error
         else:
             self._hub.health.finish(self._name, Status.STOPPED)
 
@@ -140,10 +245,11 @@ class _Runner:
 
     async def _work(self, connector: Any, stop: asyncio.Event) -> None:
         """Prepare, replay, connect, run the roles; a stop while still waiting for something ends that at once."""
-        link = Link(connector, self._reports, self._hub.settings)
+        link = Link(connector, self._reports, self._hub.settings, self._stalls)
         async with asyncio.TaskGroup() as group:
             ready = await _unless(stop, self._prepare(connector, group, stop))
             keeping = group.create_task(link.keep())
+            watching = group.create_task(tell_stalls(self._stalls, self._reports, self._hub.settings.stall_seconds))
             if ready:
                 self._reports.status("connector", Status.OK)
                 async with asyncio.TaskGroup() as roles:
@@ -151,10 +257,11 @@ class _Runner:
                         roles.create_task(role)
                 await stop.wait()
             keeping.cancel()
+            watching.cancel()
             self._reports.status("connector", Status.STOPPING)
 
     async def _prepare(self, connector: Any, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
-        await self._hub.watch.wait_for((*self._topics(), *self._spec.replays))
+        await self._hub.watch.wait_for((*self._topics, *self._spec.replays))
         await self._learn()
         if self._spec.replays:
             config = replay_consumer(self._hub.kafka, self._name, self._hub.role_id)
@@ -162,12 +269,6 @@ class _Runner:
                                   reports=self._reports, settings=self._hub.settings)  # fmt: skip
             group.create_task(replay.run(stop))
             await replay.caught_up.wait()
-
-    def _topics(self) -> Iterator[str]:
-        if self._spec.accepts - {_POSITIONS}:
-            yield destination_topic(self._name)
-        if _POSITIONS in self._spec.accepts:
-            yield locations_topic(self._name)
 
     async def _learn(self) -> None:
         """Wait for the registry, so that nothing asks it on the event loop later."""
@@ -185,15 +286,14 @@ class _Runner:
 
     def _roles(self, connector: Any, link: Link, stop: asyncio.Event) -> Iterator[Any]:
         if self._spec.is_sink:
-            backlog = Backlog(self._name, self._spec.accepts, _now)
             tools = SinkTools(self._name, self._spec, connector, link, self._hub.outbox, self._envelopes, self._reports,
-                              backlog, self._hub.settings, _now)  # fmt: skip
-            for topic in self._topics():
+                              self._backlog, self._hub.settings, _now, self._stalls)  # fmt: skip
+            for topic in self._topics:
                 yield self._deliver(tools, topic, stop)
         if self._spec.is_source:
             yield SourceRunner(
                 SourceTools(self._name, connector, link, self._hub.outbox, self._envelopes, self._reports,
-                            self._hub.settings, _now)
+                            self._hub.settings, _now, self._stalls)
             ).run(stop)  # fmt: skip
 
     async def _deliver(self, tools: SinkTools, topic: str, stop: asyncio.Event) -> None:
@@ -201,14 +301,17 @@ class _Runner:
         place = f"{self._name}{suffix}"
         runner = SinkRunner(tools, part=f"sink{suffix}", dead_letters=place, newest_only=bool(suffix))
         gather_ms = _POSITIONS_GATHER_MS if suffix else 0
-        config = self._hub.kafka.consumer(f"bondmate-{place}", f"{self._hub.role_id}-{place}", gather_ms=gather_ms)
+        config = self._hub.kafka.consumer(_group_of(topic), f"{self._hub.role_id}-{place}", gather_ms=gather_ms)
         intake = Intake(topic, {**config, **QUIET, "error_cb": self._hub.watch.on_error}, self._decode, runner,
                         self._hub.settings)  # fmt: skip
         intake.start()
+        self._stalls.ask("consumer", intake.quiet_seconds)
         try:
             await runner.run(intake, stop)
         finally:
             await intake.stop()
+            for slot in intake.slots:
+                self._backlog.remove(slot)
 
     def _decode(self, value: bytes | None) -> Delivery:
         return self._hub.codec.decode(value, Delivery)

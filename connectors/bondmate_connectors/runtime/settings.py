@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from bondmate_connectors.runtime.breaker import BreakerSettings
 from bondmate_connectors.runtime.retry import Backoff
 
 
@@ -13,8 +14,14 @@ class RunnerSettings:
 
     backoff: Backoff = field(default_factory=Backoff)
     """Between attempts of one key, of a connection, of a dead-letter write."""
-    breaker_failures: int = 5
-    """Failures in a row, over all keys, after which one probe at a time stands for all."""
+    breaker: BreakerSettings = field(default_factory=BreakerSettings)
+    """When one probe at a time stands for all keys of a destination."""
+    retry_share: float = 0.2
+    """Of a destination's first attempts, how many retries may fail beside them."""
+    retry_floor_per_second: float = 2.0
+    """Retries a second that may fail however few first attempts there are."""
+    retries_at_once: float = 20.0
+    """Retries that may fail, or be under way, before share and floor count."""
     held_per_partition: int = 1_000
     """Records taken and not settled at which a partition is paused; it goes on at half of that."""
     batch: int = 100
@@ -36,5 +43,12 @@ class RunnerSettings:
     """Bound of closing a consumer, and of closing a connector; all bounds together keep within 10 s of the order."""
     revoke_seconds: float = 5.0
     """How long a partition that is taken away waits for its work in hand; below the session timeout."""
+    stall_seconds: float = 15.0
+    """A call of a connector, or the consumer, that has not come back for so long raises an alarm; so does the event
+    loop when it has not turned."""
+    heartbeat_seconds: float = 10.0
+    """Between two reports of each connector on `bondmate.state.connectors`."""
+    unread_seconds: float = 1.0
+    """Between two looks at what the broker holds for each destination."""
     pending_per_source: int = 500
     """Events of a source received and not settled; beyond it `receive` is not called."""

@@ -9,28 +9,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from bondmate_schemas.codec import CodecError
 from bondmate_schemas.enums import DeliveryKind, DeliveryReason, Level
+from bondmate_schemas.lateness import is_dropped_when_late, is_late, marked_late, was_marked_late
 from bondmate_schemas.models import Delivery
 
-from bondmate_connectors.contract import ConnectorSpec, Receipt, Sink, Status
-from bondmate_connectors.errors import NotConnected, Rejected, Transient
+from bondmate_connectors.contract import ConnectorSpec, Receipt, Sink
+from bondmate_connectors.errors import NotConnected, Rejected, Throttled, Transient
 from bondmate_connectors.runtime.backlog import Backlog
 from bondmate_connectors.runtime.dead_letters import Grave, Origin, dead_letter
 from bondmate_connectors.runtime.envelopes import TRACEPARENT, Envelopes
+from bondmate_connectors.runtime.gate import Attempt, Gate
 from bondmate_connectors.runtime.intake import Intake, Slot, Taken
 from bondmate_connectors.runtime.lanes import Lane, Lanes
 from bondmate_connectors.runtime.link import Link
 from bondmate_connectors.runtime.outbox import Outbox, Outgoing
 from bondmate_connectors.runtime.receipts import receipt_for
 from bondmate_connectors.runtime.reports import Reports, code_of
-from bondmate_connectors.runtime.retry import Breaker
 from bondmate_connectors.runtime.settings import RunnerSettings
+from bondmate_connectors.runtime.watchdog import Stalls
 
 _EXPIRED = "expired"
 _NOT_ACCEPTED = "kind_not_accepted"
@@ -50,6 +52,9 @@ class SinkTools:
     backlog: Backlog
     settings: RunnerSettings
     clock: Callable[[], datetime]
+    stalls: Stalls = field(default_factory=Stalls)
+    gates: list[Gate] = field(default_factory=list)
+    """One for alerts, one for positions; what the platform asks of one it asks of both."""
 
 
 class SinkRunner:
@@ -61,20 +66,20 @@ class SinkRunner:
 
     def __init__(self, tools: SinkTools, *, part: str, dead_letters: str, newest_only: bool) -> None:
         self._tools = tools
-        self._part = part
         self._dead_letters = dead_letters
         self._newest_only = newest_only
         positions = {DeliveryKind.LOCATION.value}
         self._accepts = tools.spec.accepts & positions if newest_only else tools.spec.accepts - positions
-        self._lanes: Lanes[Taken] = Lanes(_newer if newest_only else None)
-        self._breaker = Breaker(tools.settings.breaker_failures)
-        self._probe = asyncio.Lock()
+        self._lanes: Lanes[Taken] = Lanes(_newer if newest_only else None, _rank)
+        self._gate = Gate(part, tools.reports, tools.settings)
+        tools.gates.append(self._gate)
         self._sending: dict[Taken, _Sending] = {}
         self._writing: set[asyncio.Task[None]] = set()
         self._progress = asyncio.Event()
         self._busy = 0
         self._draining = False
         self._ended = False
+        tools.stalls.ask("send", self._longest_send_seconds)
         tools.reports.watch(in_flight=lambda: len(self._sending), parked=lambda: self._lanes.parked)
 
     async def run(self, intake: Intake, stop: asyncio.Event) -> None:
@@ -115,6 +120,7 @@ class SinkRunner:
             slot.revoked = True
             self._tools.backlog.remove(slot)
         self._lanes.discard(lambda taken: taken.slot.revoked)
+        self._gate.forget()
         try:
             async with asyncio.timeout(grace_seconds):
                 await self._until(lambda: not any(slot.busy for slot in slots))
@@ -134,24 +140,20 @@ class SinkRunner:
     async def _work(self, intake: Intake) -> None:
         while True:
             await self._tools.link.up()
-            lane = await self._lanes.take()
-            if not self._tools.link.is_up:
-                self._lanes.again(lane)
-            elif not intake.is_current():
-                self._lanes.park(lane, self._tools.settings.poll_seconds, may_wake=False)
-            elif self._breaker.is_open:
-                await self._attempt_as_probe(lane)
+            if self._gate.is_closed:
+                await self._work_on(intake, await self._lanes.take())
             else:
-                await self._attempt(lane)
+                async with self._gate.turn() as is_probe:
+                    if is_probe:
+                        await self._work_on(intake, await self._lanes.take(), is_probe=True)
 
-    async def _attempt_as_probe(self, lane: Lane[Taken]) -> None:
-        """Try when the platform seems down: one at a time, with growing waits, until one gets through."""
-        async with self._probe:
-            if self._breaker.is_open:
-                await asyncio.sleep(self._tools.settings.backoff.seconds(self._breaker.probes))
-                await self._attempt(lane)
-                return
-        await self._attempt(lane)
+    async def _work_on(self, intake: Intake, lane: Lane[Taken], *, is_probe: bool = False) -> None:
+        if not self._tools.link.is_up or not (is_probe or self._gate.is_closed):
+            self._lanes.again(lane)
+        elif not intake.is_current():
+            self._lanes.park(lane, self._tools.settings.poll_seconds, may_wake=False)
+        else:
+            await self._attempt(lane)
 
     async def _attempt(self, lane: Lane[Taken]) -> None:
         taken = lane.head
@@ -174,32 +176,37 @@ class SinkRunner:
             else:
                 self._bury(lane, taken, "accept", code)
         else:
-            await self._send(lane, taken, taken.content)
+            delivery = taken.content
+            await self._send(lane, taken, marked_late(delivery) if self._is_late(delivery) else delivery)
 
     def _unwanted(self, delivery: Delivery) -> str:
         """Say by code why `delivery` is not to be sent; empty when it is."""
         if delivery.kind.value not in self._accepts:
             return _NOT_ACCEPTED
-        expires = _expiry(delivery)
-        return _EXPIRED if expires is not None and expires <= self._tools.clock() else ""
+        return _EXPIRED if self._is_late(delivery) and is_dropped_when_late(delivery) else ""
+
+    def _is_late(self, delivery: Delivery) -> bool:
+        return is_late(delivery, self._tools.clock())
 
     async def _send(self, lane: Lane[Taken], taken: Taken, delivery: Delivery) -> None:
+        attempt = self._gate.begin(lane)
+        if attempt is None:
+            self._lanes.park(lane, self._tools.settings.backoff.seconds(lane.attempts), may_wake=True)
+            return
         generation = self._tools.link.generation
         try:
             async with asyncio.timeout(None) as bound:
                 self._sending[taken] = _Sending(bound, self._loop.time() + self._tools.settings.send_seconds)
                 receipt = await self._tools.sink.send(delivery)
         except NotConnected as error:
-            self._tools.reports.failed("send", error)
-            self._tools.link.lost(generation)
-            self._lanes.again(lane)
+            self._disconnected(lane, attempt, error, generation)
         except Rejected as error:
-            self._worked()
+            self._worked(lane, attempt)
             self._bury(lane, taken, "send", error.code)
         except (Transient, TimeoutError) as error:
-            self._park(lane, taken, error)
+            self._park(lane, attempt, error)
         else:
-            self._worked()
+            self._worked(lane, attempt)
             self._sent(taken, delivery, receipt, lane.attempts + 1)
             self._lanes.finish(lane)
         finally:
@@ -219,22 +226,45 @@ class SinkRunner:
                     break
             await asyncio.sleep(next_due - now)
 
-    def _worked(self) -> None:
+    def _longest_send_seconds(self) -> float:
+        first = next(iter(self._sending.values()), None)
+        return 0.0 if first is None else self._loop.time() - first.due + self._tools.settings.send_seconds
+
+    def _worked(self, lane: Lane[Taken], attempt: Attempt) -> None:
         self._tools.link.worked()
-        if self._breaker.worked():
-            self._tools.reports.status(self._part, Status.OK, "sending again")
+        if self._gate.worked(lane, attempt):
             self._lanes.wake()
 
-    def _park(self, lane: Lane[Taken], taken: Taken, error: Transient | TimeoutError) -> None:
+    def _disconnected(self, lane: Lane[Taken], attempt: Attempt, error: NotConnected, generation: int) -> None:
+        """Go on when the link is back, at once; an event at which it breaks again and again steps aside."""
         self._tools.reports.failed("send", error)
-        if taken.slot.revoked:
+        lane.attempts += 1
+        # All that was under way fails with the link; that is one failure.
+        if self._tools.link.lost(generation):
+            self._gate.failed(lane, attempt, code_of(error))
+        else:
+            self._gate.withdrawn(attempt)
+        if lane.attempts == 1:
+            self._lanes.again(lane)
+        else:
+            self._lanes.park(lane, self._tools.settings.backoff.seconds(lane.attempts - 1), may_wake=True)
+
+    def _park(self, lane: Lane[Taken], attempt: Attempt, error: Transient | TimeoutError) -> None:
+        self._tools.reports.failed("send", error)
+        if lane.head.slot.revoked:
+            self._gate.withdrawn(attempt)
             self._lanes.finish(lane)
             return
         lane.attempts += 1
         asked = getattr(error, "retry_after", None)
-        self._lanes.park(lane, self._tools.settings.backoff.seconds(lane.attempts, asked), may_wake=asked is None)
-        if self._breaker.failed():
-            self._tools.reports.status(self._part, Status.RECOVERABLE_ERROR, f"failing: {code_of(error)}")
+        wait = self._tools.settings.backoff.seconds(lane.attempts, asked)
+        if isinstance(error, Throttled) and not self._gate.is_own_trouble(lane):
+            for gate in self._tools.gates:
+                gate.throttled(wait, attempt if gate is self._gate else None, code_of(error))
+            self._lanes.park(lane, min(wait, self._gate.wait_seconds()), may_wake=True)
+        else:
+            self._gate.failed(lane, attempt, code_of(error))
+            self._lanes.park(lane, wait, may_wake=asked is None)
 
     # Settling.
 
@@ -244,6 +274,8 @@ class SinkRunner:
         fresh = delivery.reason is not DeliveryReason.REFRESH
         seconds = (now - delivery.header.received_at).total_seconds() if fresh else None
         self._tools.reports.sent(delivery.kind.value, seconds)
+        if was_marked_late(delivery):
+            self._tools.reports.late(delivery.kind.value)
         self._confirm(taken, delivery, receipt.level, attempt=attempt, platform_id=receipt.platform_id)
 
     def _confirm(
@@ -256,8 +288,11 @@ class SinkRunner:
         platform_id: str | None = None,
         code: str | None = None,
     ) -> None:
-        """Write the receipt and settle when Kafka has it; positions have no receipt, their metrics say enough."""
-        if delivery.kind is DeliveryKind.LOCATION:
+        """Write the receipt and settle when Kafka has it.
+
+        Positions have no receipt, their metrics say enough; and nobody waits for the receipt of a receipt.
+        """
+        if delivery.kind in {DeliveryKind.LOCATION, DeliveryKind.RECEIPT}:
             self._settle(taken)
             return
         record = receipt_for(
@@ -318,7 +353,8 @@ class SinkRunner:
             self._settle(taken)
         else:
             self._tools.reports.dead(taken.content.kind.value, code)
-            self._confirm(taken, taken.content, Level.DEAD_LETTERED, attempt=attempt, code=code)
+            level = Level.EXPIRED if code == _EXPIRED else Level.DEAD_LETTERED
+            self._confirm(taken, taken.content, level, attempt=attempt, code=code)
 
     def _pass_over(self, taken: Taken, reason: str) -> None:
         self._tools.reports.passed_over(reason)
@@ -362,7 +398,7 @@ class SinkRunner:
             task.cancel()
 
     def _is_quiet(self) -> bool:
-        stalled = self._breaker.is_open or not self._tools.link.is_up
+        stalled = not self._gate.is_closed or not self._tools.link.is_up
         return not self._busy and (stalled or not any(self._lanes.waiting()))
 
 
@@ -390,14 +426,12 @@ def _newer(last: Taken, before: Taken) -> bool:
     return later is None or earlier is None or later.position.fixed_at >= earlier.position.fixed_at
 
 
-def _expiry(delivery: Delivery) -> datetime | None:
-    """Give the time from which `delivery` is not sent any more.
-
-    An alert's own expiry says only that it is no longer new: late is better than never. What ends it is the expiry that
-    its route names, which stands in the Delivery and is the earlier one.
-    """
-    named, own = delivery.header.expires_at, delivery.event.header.expires_at
-    return None if delivery.kind is DeliveryKind.ALERT and named == own else named
+def _rank(taken: Taken) -> int:
+    """Alerts first, then what else people wait for, then what only repeats, or will not be sent."""
+    delivery = taken.content
+    if not isinstance(delivery, Delivery) or delivery.reason is DeliveryReason.REFRESH:
+        return 2
+    return 0 if delivery.kind is DeliveryKind.ALERT else 1
 
 
 def _traceparent(taken: Taken) -> str | None:

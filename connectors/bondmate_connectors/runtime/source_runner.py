@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -27,6 +27,7 @@ from bondmate_connectors.runtime.link import Link
 from bondmate_connectors.runtime.outbox import NotWritten, Outbox
 from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.settings import RunnerSettings
+from bondmate_connectors.runtime.watchdog import Stalls
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class SourceTools:
     reports: Reports
     settings: RunnerSettings
     clock: Callable[[], datetime]
+    stalls: Stalls = field(default_factory=Stalls)
 
 
 class SourceRunner:
@@ -88,7 +90,7 @@ class SourceRunner:
                 return
             # No await from here on: a cancellation must not lose an event that has nobody to settle it.
             self._tools.link.worked()
-            self._tools.reports.received.inc()
+            self._tools.reports.received()
             self._take(incoming)
 
     async def _receive(self) -> Incoming:
@@ -174,6 +176,7 @@ class SourceRunner:
     async def _heard(self, told: Awaitable[None]) -> None:
         """Wait for the source; if its platform has gone it gives the event again, which its id makes harmless."""
         try:
-            await told
+            with self._tools.stalls.calling("settle"):
+                await told
         except (NotConnected, Transient) as lost:
             self._tools.reports.failed("settle", lost)

@@ -20,6 +20,7 @@ import aiohttp
 from aiohttp import web
 from bondmate_schemas.enums import Level, MessageDirection, Mode
 from bondmate_schemas.ids import derived_id
+from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import Delivery, DeviceMessage, EventHeader
 from pydantic import Field, SecretStr
 
@@ -66,7 +67,9 @@ class Ledger:
         self.most_at_once = 0
         self.answer_after = 0.0
         """Seconds it takes to answer a request to write."""
-        self._at_once = 0
+        self.at_once = 0
+        """Requests to write that it answers now."""
+        self._pauses: dict[str, int] = {}
         self._relief = asyncio.Event()
         self._said: dict[str, dict[str, str]] = {}
         self._port = 0
@@ -135,13 +138,15 @@ class Ledger:
 
     async def _write(self, request: web.Request) -> web.Response:
         _authorise(request)
+        # At once: whoever sees the attempt and then asks for another pause means the next one.
+        self._pauses[request.match_info["id"]] = self.pause_seconds
         self.attempts.append(request.match_info["id"])
-        self._at_once += 1
-        self.most_at_once = max(self.most_at_once, self._at_once)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
         try:
             return await self._answer(request.match_info["id"], await request.json())
         finally:
-            self._at_once -= 1
+            self.at_once -= 1
 
     async def _answer(self, entry_id: str, entry: dict[str, Any]) -> web.Response:
         await asyncio.sleep(self.answer_after)
@@ -150,7 +155,7 @@ class Ledger:
             case Trouble.FALSE_SUCCESS:
                 return web.json_response({"error": "the book is full"})
             case Trouble.THROTTLED:
-                return web.json_response({}, status=_THROTTLED, headers={"Retry-After": str(self.pause_seconds)})
+                return web.json_response({}, status=_THROTTLED, headers={"Retry-After": str(self._pauses[entry_id])})
             case Trouble.BROKEN:
                 return web.json_response({}, status=500)
         if trouble is Trouble.REFUSES or len(entry["text"]) > LONGEST_TEXT:
@@ -229,7 +234,12 @@ class LedgerConnector:
 
     async def send(self, event: Delivery) -> Receipt:
         """Write the event down under its id: the ledger recognises a repeat."""
-        entry = {"key": event.key, "text": getattr(event.event, "text", None) or "", "kind": event.kind.value}
+        entry = {
+            "key": event.key,
+            "text": getattr(event.event, "text", None) or "",
+            "kind": event.kind.value,
+            "late": was_marked_late(event),
+        }
         answer = await _call(self._open_session(), "PUT", f"/entries/{event.id}", entry)
         if "number" not in answer:
             raise Transient("the ledger answered success without a number")

@@ -182,6 +182,13 @@ device_messages = st.builds(
     callsign=maybe(texts),
     attachments=some(attachments, 2),
 )
+addresses = st.builds(models.Address, names=some(words), agencies=some(words), areas=some(areas, 2))
+
+
+def _to(message: models.DeviceMessage, address: models.Address | None) -> models.DeviceMessage:
+    return message.model_copy(update={"to": address})
+
+
 delivery_receipts = st.builds(
     models.DeliveryReceipt,
     header=headers,
@@ -194,6 +201,8 @@ delivery_receipts = st.builds(
     note=maybe(texts),
     by_ref=maybe(words),
     attempt=st.integers(1, _INT32),
+    sender=maybe(words),
+    sender_message_id=maybe(ids),
 )
 device_statuses = st.builds(
     models.DeviceStatus,
@@ -293,6 +302,7 @@ _PAYLOADS: dict[enums.DeliveryKind, tuple[str, st.SearchStrategy[models.Payload]
     enums.DeliveryKind.INCIDENT: ("incident", incident_events),
     enums.DeliveryKind.MESSAGE: ("message", device_messages),
     enums.DeliveryKind.LOCATION: ("location", device_locations),
+    enums.DeliveryKind.RECEIPT: ("receipt", delivery_receipts),
 }
 
 
@@ -311,18 +321,60 @@ def _delivery_of(draw: st.DrawFn, kind: enums.DeliveryKind) -> models.Delivery:
     return models.Delivery(**values)
 
 
+operations_pages = st.builds(
+    models.OperationsPage,
+    page_id=ids,
+    reason=words,
+    subject=ids,
+    incident_id=st.none() | ids,
+    agency_id=st.none() | words,
+    mode=st.sampled_from(enums.Mode),
+    waited_seconds=st.floats(min_value=0, max_value=1e6),
+    raised_at=times,
+)
+
+connector_statuses = st.builds(
+    models.ConnectorStatus,
+    connector=ids,
+    reported_by=words,
+    reported_at=times,
+    interval_seconds=st.floats(min_value=0, max_value=1e6),
+    status=words,
+    reason=words,
+    since=times,
+    breaker=words,
+    last_sent_at=st.none() | times,
+    last_received_at=st.none() | times,
+    backlog_events=st.none() | st.integers(0, 2**63 - 1),
+    oldest_seconds=st.floats(min_value=0, max_value=1e6),
+    parked_keys=st.integers(0, 2**63 - 1),
+)
+
+dead_letter_decisions = st.builds(
+    models.DeadLetterDecision,
+    letter_id=ids,
+    decision=words,
+    at=times,
+    count=st.integers(min_value=0, max_value=2**63 - 1),
+    justification=words,
+    operator=words,
+)
+
 records: dict[str, st.SearchStrategy[models.Record]] = {
     "DeviceAlert": device_alerts,
     "DeviceLocation": device_locations,
     "IncidentEvent": incident_events,
-    "DeviceMessage": device_messages,
+    "DeviceMessage": st.builds(_to, device_messages, maybe(addresses)),
     "DeliveryReceipt": delivery_receipts,
-    "Delivery": deliveries(),
+    "Delivery": deliveries(tuple(_PAYLOADS)),
     "DeviceStatus": device_statuses,
     "AuditRecord": audit_records,
     "AlertState": alert_states,
     "IncidentState": incident_states,
     "DeviceMemory": device_memories,
     "IncidentMemory": incident_memories,
+    "OperationsPage": operations_pages,
+    "ConnectorStatus": connector_statuses,
+    "DeadLetterDecision": dead_letter_decisions,
 }
 """A strategy for each record that stands on a topic, by its name."""

@@ -10,9 +10,8 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections import OrderedDict
+import struct
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Final
@@ -29,6 +28,9 @@ _ENCODED: Final = "whsec_"
 _LONGEST_ID: Final = 512
 _MOST_SIGNATURES: Final = 10
 _LONGEST_TIMESTAMP: Final = 12
+_AT: Final = struct.Struct("d")
+_DIGEST_BYTES: Final = 16
+"""128 bits: nobody finds a second message to a given one, and who knows the secret need not forge."""
 
 
 class SignatureRefused(Exception):  # the name is the outcome
@@ -113,9 +115,13 @@ def _given(headers: Iterable[tuple[str, str]]) -> Mapping[str, str]:
 
 
 def _mac(key: bytes, message_id: str, stamp: str, body: bytes) -> str:
-    # Header values arrive as text with bytes beyond ASCII escaped; such an id must not raise here.
-    signed = f"{message_id}.{stamp}.".encode("utf-8", "surrogateescape") + body
+    signed = _bytes(f"{message_id}.{stamp}.") + body
     return base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
+
+
+def _bytes(text: str) -> bytes:
+    """Give a header's bytes: it arrives as text with bytes beyond ASCII escaped; such an id must not raise here."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 class Known(Enum):
@@ -132,13 +138,6 @@ class Known(Enum):
     """No room to remember it: let the sender try again later."""
 
 
-@dataclass(slots=True)
-class _Seen:
-    digest: bytes
-    at: float
-    done: bool = False
-
-
 class ReplayMemory:
     """Remembers the ids of signed messages for longer than their timestamps are good.
 
@@ -150,39 +149,47 @@ class ReplayMemory:
         # A timestamp from the near future stays good for twice the tolerance.
         self._keep_seconds = 2 * tolerance_seconds + 1
         self._limit = limit
-        self._seen: OrderedDict[str, _Seen] = OrderedDict()
+        self._seen: dict[bytes, bytes] = {}
+        """When each was begun and its content's digest, by its id's digest: a busy hour makes a hundred thousand."""
+        self._in_hand: set[bytes] = set()
 
     def begin(self, message_id: str, body: bytes, now: datetime) -> Known:
         """Say what is known of the message; a new one is in hand from now on."""
         self._forget(now.timestamp())
-        digest = hashlib.sha256(body).digest()
-        seen = self._seen.get(message_id)
+        key, digest = _short(_bytes(message_id)), _short(body)
+        seen = self._seen.get(key)
         if seen is not None:
-            return self._again(seen, digest)
+            return self._again(key, seen, digest)
         if len(self._seen) >= self._limit:
             return Known.FULL
-        self._seen[message_id] = _Seen(digest, now.timestamp())
+        self._seen[key] = _AT.pack(now.timestamp()) + digest
+        self._in_hand.add(key)
         return Known.NEW
 
     def finish(self, message_id: str) -> None:
         """Say that the message was taken, or refused for good: a repeat of it has no effect."""
-        if seen := self._seen.get(message_id):
-            seen.done = True
+        self._in_hand.discard(_short(_bytes(message_id)))
 
     def abandon(self, message_id: str) -> None:
         """Say that the message was not taken: its sender may try again."""
-        if (seen := self._seen.get(message_id)) and not seen.done:
-            del self._seen[message_id]
+        key = _short(_bytes(message_id))
+        if key in self._in_hand:
+            self._in_hand.discard(key)
+            self._seen.pop(key, None)
 
-    @staticmethod
-    def _again(seen: _Seen, digest: bytes) -> Known:
-        if not hmac.compare_digest(seen.digest, digest):
+    def _again(self, key: bytes, seen: bytes, digest: bytes) -> Known:
+        if not hmac.compare_digest(seen[_AT.size :], digest):
             return Known.OTHER_CONTENT
-        return Known.DONE if seen.done else Known.IN_HAND
+        return Known.IN_HAND if key in self._in_hand else Known.DONE
 
     def _forget(self, now: float) -> None:
         while self._seen:
-            message_id, oldest = next(iter(self._seen.items()))
-            if now - oldest.at <= self._keep_seconds:
+            key, oldest = next(iter(self._seen.items()))
+            if now - _AT.unpack_from(oldest)[0] <= self._keep_seconds:
                 return
-            del self._seen[message_id]
+            del self._seen[key]
+            self._in_hand.discard(key)
+
+
+def _short(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()[:_DIGEST_BYTES]

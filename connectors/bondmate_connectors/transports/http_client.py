@@ -5,7 +5,7 @@
 | 2xx, 304 | nothing |
 | 401, 403, 407 | `AuthFailed` |
 | 408, 409, 425, 5xx, 404 (a room that is being deployed) | `Transient`, with `Retry-After` when given |
-| 429 | `Throttled`, with `Retry-After` when given |
+| 429, and 503 with `Retry-After` | `Throttled`, with `Retry-After` when given |
 | 3xx, 405, 410 | `Misconfigured`: the address is not that of the service |
 | other 4xx | `Rejected("http_<status>")` |
 | refused, reset, timed out, no such name | `Transient` |
@@ -44,6 +44,7 @@ _OK: Final = range(200, 300)
 _NOT_MODIFIED: Final = 304
 _AUTH: Final = frozenset({401, 403, 407})
 _THROTTLED: Final = 429
+_UNAVAILABLE: Final = 503
 _LATER: Final = frozenset({404, 408, 409, 425})
 _WRONG_PLACE: Final = frozenset({405, 410})
 _REDIRECTS: Final = range(300, 400)
@@ -105,10 +106,11 @@ class Answer:
             return
         if self.status in _AUTH:
             raise AuthFailed(f"the platform refused our credentials (HTTP {self.status})")
-        if self.status == _THROTTLED:
-            raise Throttled("http_429", self.retry_after(now))
+        asked = self.retry_after(now)
+        if self.status == _THROTTLED or (self.status == _UNAVAILABLE and asked is not None):
+            raise Throttled(f"http_{self.status}", asked)
         if self.status in _LATER or self.status in _FAILING:
-            raise Transient(f"http_{self.status}", self.retry_after(now))
+            raise Transient(f"http_{self.status}", asked)
         if self.status in _REDIRECTS or self.status in _WRONG_PLACE:
             raise Misconfigured(f"url: not where the service is (HTTP {self.status})")
         raise Rejected(f"http_{self.status}")

@@ -6,9 +6,11 @@ import logging
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import orjson
 from aiohttp import web
+from bondmate_schemas.error_codes import error_code
 from pydantic import Field
 
 from bondmate_connectors.contract import ConnectorConfig, Context
@@ -66,7 +68,9 @@ def problem(
     status: int, code: str, title: str, *, path: str = "", headers: Mapping[str, str] | None = None
 ) -> web.Response:
     """Give a refusal as problem details; `path` is the place of the fault, never a value."""
-    document = {"type": f"urn:bondmate:problem:{code}", "title": title, "status": status}
+    document: dict[str, Any] = {"type": f"urn:bondmate:problem:{code}", "title": title, "status": status}
+    if number := error_code(code).number:
+        document["number"] = number
     if path:
         document["detail"] = f"at {path}"
     return web.Response(status=status, body=orjson.dumps(document), content_type=_PROBLEM, headers=headers)

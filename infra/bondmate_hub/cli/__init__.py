@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from bondmate_hub.cli import connectors, demo, devices, docs, doctor, roles, routes, schemas, topics, translate
+from bondmate_hub.cli import connectors, demo, devices, dlq, docs, doctor, roles, routes, schemas, topics, translate
 
 app = typer.Typer(
     name="hub",
@@ -33,6 +33,7 @@ for name, group in {
     "schemas": schemas.app,
     "devices": devices.app,
     "connectors": connectors.app,
+    "dlq": dlq.app,
 }.items():
     app.add_typer(group, name=name)
 
@@ -42,7 +43,6 @@ def main() -> None:
     from bondmate_streams.logic.routes_yaml import RoutesError
 
     from bondmate_hub.broker import BrokerError
-    from bondmate_hub.provisioning import ProvisioningError
     from bondmate_hub.settings import SettingsError
 
     try:
@@ -50,6 +50,6 @@ def main() -> None:
     except (SettingsError, RoutesError) as error:
         print("\n".join(error.problems), file=sys.stderr)
         sys.exit(2)
-    except (BrokerError, ProvisioningError) as error:
+    except BrokerError as error:
         print(error, file=sys.stderr)
         sys.exit(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -43,6 +43,68 @@ def describe(name: Annotated[str, typer.Argument(help="A connector, as `list` sh
     if not isinstance(spec, ConnectorSpec):
         raise typer.BadParameter(f"no such connector: {name}")
     print(json.dumps(spec.config.model_json_schema(), indent=2))
+
+
+_COLUMNS = ("connector", "status", "breaker", "backlog_events", "oldest_seconds", "parked_keys", "last_sent_at",
+            "last_received_at", "reason")  # fmt: skip
+
+
+@app.command()
+def status(config: Config = None, as_json: Json = False) -> None:
+    """Show how the configured connectors are: what each said last, and what the broker holds for it.
+
+    SILENT: its runner has said nothing for three intervals, so it is dead or frozen. Exit 1 when one is not OK.
+
+    Example: hub connectors status --config hub.yaml
+    """
+    from bondmate_schemas.codec import Codec, SchemaUnavailableError
+    from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
+
+    from bondmate_hub.broker import BrokerError
+    from bondmate_hub.connector_status import rows
+    from bondmate_hub.instances import instances
+    from bondmate_hub.settings import load
+
+    settings = load(config)
+    kafka = KafkaConfig(settings.kafka.bootstrap, settings.kafka.registry_url, settings.kafka.client)
+    try:
+        found = rows(instances(settings), kafka, Codec(RegistrySchemaIds(kafka.registry_url)))
+    except SchemaUnavailableError as error:
+        raise BrokerError(f"{error}: is the registry running, and is `kafka.registry_url` its address?") from None
+    if as_json:
+        for row in found:
+            show(row, "", as_json=True)
+    else:
+        print(_table(found))
+    sys.exit(0 if all(row["ok"] for row in found) else 1)
+
+
+@app.command()
+def forget(
+    name: Annotated[str, typer.Argument(help="A connector that is configured no more.")], config: Config = None
+) -> None:
+    """Forget what a connector said that is gone for good, so that nobody is paged for its silence.
+
+    Example: hub connectors forget old-room --config hub.yaml
+    """
+    from bondmate_schemas.kafka import KafkaConfig
+
+    from bondmate_hub.connector_status import forget as forget_status
+    from bondmate_hub.settings import load
+
+    settings = load(config)
+    if name in settings.connectors:
+        raise typer.BadParameter(f"{name} is in the settings: take it out there, and end its runner first")
+    forget_status(KafkaConfig(settings.kafka.bootstrap, settings.kafka.registry_url, settings.kafka.client), name)
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    cells = [
+        _COLUMNS,
+        *(tuple("-" if row[name] in {None, ""} else str(row[name]) for name in _COLUMNS) for row in rows),
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in cells)
 
 
 def check(

@@ -106,7 +106,7 @@ class Room:
         url = urlsplit(self.hub)
         if self.posts is None:
             self.posts = Posts(url.hostname or "", url.port or 0, timeout_seconds=10)
-        status, _ = await self.posts.ask("POST", url.path, headers, body)
+        status, _, _ = await self.posts.ask("POST", url.path, headers, body)
         return status
 
     def note(self, what: str, alert: dict[str, str], **more: bool) -> None:

@@ -82,4 +82,4 @@ def _seen(book: TakBook, event: str) -> tuple[int, int]:
     seen = book.events.get(event)
     if seen is None:
         return 0, 0
-    return len({message for message, _ in seen.messages}), sum(times - 1 for times in seen.messages.values())
+    return seen.messages, seen.repeats

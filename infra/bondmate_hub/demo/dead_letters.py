@@ -7,10 +7,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import cast
 
-from bondmate_schemas.catalogue import dead_letter_topic
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
+from bondmate_schemas.catalogue import dead_letter_topic, is_dead_letters
+from confluent_kafka import Message
 
-_SECONDS = 10
+from bondmate_hub.stored import names, stored
 
 
 @dataclass(slots=True)
@@ -39,35 +39,8 @@ class DeadLetters:
 
 def read_dead_letters(bootstrap: str) -> DeadLetters:
     """Read all that lies in `bondmate.dlq.*` now; commits nothing."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "demo-dead-letters", "enable.auto.commit": False})
+    config = {"bootstrap.servers": bootstrap}
     found = DeadLetters()
-    try:
-        ends = _ends(consumer)
-        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for topic, partition in ends])
-        left = dict(ends)
-        while left:
-            message = consumer.poll(_SECONDS)
-            if message is None:
-                break
-            if message.error():
-                continue
-            found.add(message)
-            place = (str(message.topic()), message.partition() or 0)
-            if (message.offset() or 0) + 1 >= left.get(place, 0):
-                left.pop(place, None)
-    finally:
-        consumer.close()
+    for message in stored(config, [name for name in names(config) if is_dead_letters(name)]):
+        found.add(message)
     return found
-
-
-def _ends(consumer: Consumer) -> dict[tuple[str, int], int]:
-    """Give the end offset of every partition that holds anything."""
-    ends = {}
-    for topic, about in consumer.list_topics(timeout=_SECONDS).topics.items():
-        if not topic.startswith(dead_letter_topic("")):
-            continue
-        for partition in about.partitions:
-            low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_SECONDS)
-            if high > low:
-                ends[topic, partition] = high
-    return ends

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +15,7 @@ from bondmate_hub.demo.fleet import Accepted
 
 TAK, CAP = "tak", "cap"
 _PREFIX, _ALERT_SUFFIX = "bondmate-", "-9-1-1"
+_FORM_BITS = 16
 _PERCENTILES = (50, 95, 99)
 
 
@@ -26,8 +27,23 @@ class Seen:
     times_new: int = 0
     accepted: bool = False
     acknowledged: bool = False
-    messages: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """How often each message about it came, by the hub's message id and the form it came in."""
+    told: tuple[int, ...] = ()
+    """The messages about it: a hash of the hub's message id, and of the form it came in; ten minutes make 100,000."""
+    repeats: int = 0
+    """How many messages came again."""
+
+    def tell(self, message: str, form: str) -> None:
+        """Take a message about it."""
+        short = hash(message) << _FORM_BITS | hash(form) & (1 << _FORM_BITS) - 1
+        if short in self.told:
+            self.repeats += 1
+        else:
+            self.told += (short,)
+
+    @property
+    def messages(self) -> int:
+        """How many different messages came, whatever the form."""
+        return len({short >> _FORM_BITS for short in self.told})
 
 
 @dataclass(slots=True)
@@ -40,7 +56,8 @@ class Book:
 
     def seen(self, event_id: str, at: float) -> Seen:
         """Give the entry of an event, made at its first sight."""
-        return self.events.setdefault(event_id, Seen(at))
+        # The books of both far ends and the fleet's have the same ids.
+        return self.events.get(event_id) or self.events.setdefault(sys.intern(event_id), Seen(at))
 
 
 class Tail:
@@ -97,7 +114,7 @@ class TakBook(Book):
         elif line.get("message"):
             seen = self.seen(str(line["event"]), line["at"])
             # An alert comes as a marker and a chat line, both of one message; the same of both twice is a duplicate.
-            seen.messages[line["message"], line["type"]] += 1
+            seen.tell(line["message"], line["type"])
 
 
 def _event_of(uid: str) -> str:
@@ -153,5 +170,5 @@ def duplicates(books: Iterable[Book]) -> int:
     total = 0
     for book in books:
         total += sum(max(0, seen.times_new - 1) for seen in book.events.values())
-        total += sum(times - 1 for seen in book.events.values() for times in seen.messages.values())
+        total += sum(seen.repeats for seen in book.events.values())
     return total

@@ -40,6 +40,8 @@ that is away for longer than `retention_ms` misses what came meanwhile."""
 ROLES = ("streams", "lane", "gateway", "runner")
 _READY_SECONDS = 60.0
 _DRAIN_SECONDS = 90.0
+_TAKY_KEEP_SECONDS = 5
+"""Nobody connects late here, to whom it would give what it keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +229,8 @@ async def everything(plan: Plan, files: Files, screen: Screen, broker: Broker) -
         await stack.enter_async_context(serving(config))
         await asyncio.to_thread(carry_out, load(files.config), broker.limits)
         screen.say("rooms", "a TAK server with an operator, and a CAP control room open")
-        taky = await asyncio.to_thread(stack.enter_context, TakyServer(files.folder / "taky", port=files.taky_port))
+        server = TakyServer(files.folder / "taky", port=files.taky_port, keep_seconds=_TAKY_KEEP_SECONDS)
+        taky = await asyncio.to_thread(stack.enter_context, server)
         running = Running(plan, files, broker, Fleet(files.gateway_url, files.tokens, _rates(plan)))
         running.taky_pid = taky.pid
         supervised = asyncio.create_task(running.supervisor.run(stop))

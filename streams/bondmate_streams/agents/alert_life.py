@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Iterator, Sequence
+from datetime import datetime
 
-from bondmate_monitoring.metrics import ALERT_LEVEL_SECONDS, ALERT_LEVELS
+from bondmate_monitoring.metrics import AGENT_EVENTS, ALERT_LEVEL_SECONDS, ALERT_LEVELS
 from bondmate_schemas.catalogue import (
     ALERT_CHANGES,
     ALERT_STANDINGS,
@@ -17,14 +20,23 @@ from bondmate_schemas.outbox import Outgoing
 from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.known_devices import KnownDevices
-from bondmate_streams.agents.lanes import KeyLocks
+from bondmate_streams.agents.message_receipts import MessageReceipts
 from bondmate_streams.agents.open_alerts import OpenAlerts
+from bondmate_streams.agents.places import Places
+from bondmate_streams.agents.silence import Silence
 from bondmate_streams.agents.tables import Ledger
 from bondmate_streams.envelopes import Arrived, Headers, utc_now
-from bondmate_streams.guard import both
-from bondmate_streams.logic import states
+from bondmate_streams.guard import NotNowError, both
+from bondmate_streams.lanes import KeyLocks
+from bondmate_streams.logic import states, timers
 from bondmate_streams.logic.audit import Entry
+from bondmate_streams.logic.routing import Decision
 from bondmate_streams.logic.states import Step
+
+_AT_A_TIME = 200
+"""Alerts that time has come for, told side by side."""
+_REPEATS = frozenset({"repeat", "repeated_end"})
+"""What is remembered once more before it is told once more: a worker may have died between the two."""
 
 
 class AlertLife:
@@ -39,6 +51,9 @@ class AlertLife:
         audit: AuditWriter,
         open_alerts: OpenAlerts,
         known: KnownDevices,
+        places: Places,
+        silence: Silence,
+        message_receipts: MessageReceipts,
     ) -> None:
         self._desk = desk
         self._alerts = alerts
@@ -46,6 +61,9 @@ class AlertLife:
         self._audit = audit
         self._open = open_alerts
         self._known = known
+        self._places = places
+        self._silence = silence
+        self._message_receipts = message_receipts
         self._confirm_to = frozenset(
             name for name, destination in desk.routes.destinations.items() if destination.tell_own_closing
         )
@@ -55,14 +73,18 @@ class AlertLife:
         alert = await self._desk.read(arrived, DeviceAlert)
         if await self._desk.is_misplaced(arrived, alert):
             return "misplaced"
+        return await self.begin(alert, arrived.headers)
+
+    async def begin(self, alert: DeviceAlert, cause: Headers) -> str:
+        """Take one change of an alert that lies in our partitions; `cause` are the headers of what led to it."""
         async with self._locks.holding("alerts", alert.header.event_id):
             state = self._alerts.get(alert.header.event_id)
             decisions = self._desk.route(alert) if state is None else self._desk.quietly(state.alert)
             step = states.change(state, alert, decisions, utc_now())
-            telling = self._telling(step, arrived.headers)
-            if step.state is not None and (step.state != state or step.outcome == "repeat"):
+            telling = self._telling(step, cause)
+            if step.state is not None and (step.state != state or step.outcome in _REPEATS):
                 # Remembered before it is told: a receipt must find its alert. Told again after a crash in between.
-                self._open.note(step.state, decisions)
+                self._note(step.state, decisions)
                 await both(self._alerts.put(alert.header.event_id, step.state), self._tell(telling))
             else:
                 await self._tell(telling)
@@ -82,21 +104,24 @@ class AlertLife:
             step = states.receive(state, receipt, self._confirm_to, decisions, utc_now())
             # Told before it is remembered: what a level leads to is told only when it rises.
             await self._tell(self._telling(step, arrived.headers))
-            if step.state is not None and (step.state != state or step.outcome == "repeat"):
-                self._open.note(step.state, decisions)
+            if step.state is not None and step.state != state:
+                self._note(step.state, decisions)
                 await self._alerts.put(event_id, step.state)
         _count(step, receipt)
         return step.outcome
 
     async def _other(self, receipt: DeliveryReceipt, arrived: Arrived) -> str:
-        """Pass on a receipt that is not of an alert: to its incident, and a person's words to the officer."""
-        outgoing: list[Outgoing] = []
+        """Pass on a receipt that is not of an alert: to its incident, a person's words to the officer.
+
+        One of a message to an officer goes to the message's sender.
+        """
+        outgoing, entries = self._message_receipts.telling(receipt, arrived.headers)
         if incident_id := receipt.header.incident_id:
             outgoing.append(self._desk.envelopes.pack(INCIDENT_RECEIPTS, incident_id, receipt, arrived.headers))
         device = self._known.meant(receipt.destination, receipt.device_id) if receipt.device_id else None
         if device and (message := states.answer(receipt, device, utc_now())):
             outgoing.append(self._desk.envelopes.pack(MESSAGES, device, message, arrived.headers))
-        await self._desk.outbox.send(*outgoing)
+        await self._tell((outgoing, entries))
         return "passed_on" if outgoing else "not_an_alert"
 
     def _telling(self, step: Step, cause: Headers) -> tuple[list[Outgoing], list[Entry]]:
@@ -116,25 +141,61 @@ class AlertLife:
             yield pack(ALERT_CHANGES, step.reopened.header.event_id, step.reopened, cause)
         if step.message is not None:
             yield pack(MESSAGES, step.message.device_id, step.message, cause)
+        yield from (self._desk.page(page, cause) for page in step.pages)
 
-    async def refresh(self) -> int:
-        """Tell open alerts again where it is time to; gives how many Deliveries that were."""
-        count = 0
-        for state, tellings in self._open.due(utc_now()):
-            event_id = state.header.event_id
-            async with self._locks.holding("alerts", event_id):
-                if self._open.state(event_id) is not state:
-                    continue  # it changed while this waited, and was told of that
-                step = Step("refreshed", None, tellings)
-                await self._tell(self._telling(step, ()))
-                count += len(tellings)
-        return count
+    def _note(self, state: AlertState, decisions: Sequence[Decision]) -> None:
+        self._silence.known(state)
+        self._open.note(state, decisions, self._desk.escalation(state.alert))
+
+    async def look(self) -> int:
+        """Do what time asks for, of every alert whose time has come; gives for how many something was to do."""
+        after, event_ids = self._open.due(utc_now())
+        room = asyncio.Semaphore(_AT_A_TIME)
+        return sum(await asyncio.gather(*(self._due(event_id, after, room) for event_id in event_ids)))
+
+    async def _due(self, event_id: str, after: datetime, room: asyncio.Semaphore) -> bool:
+        async with room, self._locks.holding("alerts", event_id):
+            with self._places.standing_in(event_id) as ours:
+                state = self._alerts.get(event_id) if ours else None
+                if state is None:
+                    return False
+                # What cannot be told now, is due again at once.
+                self._open.plan(event_id, utc_now())
+                with contextlib.suppress(NotNowError):
+                    return await self._take_time(state, after)
+        return False
+
+    async def _take_time(self, state: AlertState, after: datetime) -> bool:
+        event_id, now = state.header.event_id, utc_now()
+        if forget_at := self._open.forget_at(state):
+            return await self._forget(event_id, forget_at, now)
+        decisions, escalation = self._desk.quietly(state.alert), self._desk.escalation(state.alert)
+        step = timers.due(state, decisions, escalation, after, now)
+        # Told before it is remembered: told again after a crash in between, under the same ids.
+        await self._tell(self._telling(step, ()))
+        if step.state is not None:
+            AGENT_EVENTS.labels("alert-times", step.outcome).inc()
+            self._note(step.state, decisions)
+            await self._alerts.put(event_id, step.state)
+        else:
+            self._open.plan(event_id, timers.next_due(state, decisions, escalation, now))
+        return bool(step.tellings or step.pages)
+
+    async def _forget(self, event_id: str, at: datetime, now: datetime) -> bool:
+        """Forget a closed alert whose time has come: nobody asks for it any more, and it is somebody's data."""
+        if at > now:
+            self._open.plan(event_id, at)
+            return False
+        await self._alerts.forget(event_id)
+        self._open.plan(event_id, None)
+        AGENT_EVENTS.labels("alert-times", "forgotten").inc()
+        return True
 
     async def rebuild(self) -> None:
         """Build the open alerts anew from the table."""
         self._open.clear()
-        for state in self._alerts.records():
-            self._open.note(state, self._desk.quietly(state.alert))
+        for state in sorted(self._alerts.records(), key=lambda state: state.header.received_at):
+            self._note(state, self._desk.quietly(state.alert))
 
 
 def _count(step: Step, receipt: DeliveryReceipt) -> None:

@@ -3,38 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import faust
+import structlog
 from bondmate_monitoring import announce
 from bondmate_schemas import catalogue
 from bondmate_schemas.codec import Codec
+from bondmate_schemas.enums import Mode
 from bondmate_schemas.models import AlertState, DeviceMemory, IncidentMemory
 
 from bondmate_streams.agents.alert_life import AlertLife
 from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.config import StreamsConfig
+from bondmate_streams.agents.connector_watch import ConnectorWatch
 from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.device_alerts import DeviceAlerts
 from bondmate_streams.agents.door import Door
 from bondmate_streams.agents.driver import App
 from bondmate_streams.agents.incidents import Incidents
 from bondmate_streams.agents.known_devices import KnownDevices
-from bondmate_streams.agents.lanes import InHand, KeyLocks
 from bondmate_streams.agents.last_locations import LastLocations
+from bondmate_streams.agents.message_receipts import MessageReceipts
 from bondmate_streams.agents.messages import Messages
+from bondmate_streams.agents.officers import KnownOfficers
 from bondmate_streams.agents.open_alerts import OpenAlerts
 from bondmate_streams.agents.outbox import KafkaOutbox
+from bondmate_streams.agents.places import Places
+from bondmate_streams.agents.short_way import ShortWay
+from bondmate_streams.agents.silence import Silence
 from bondmate_streams.agents.tables import AwaitableTable, Ledger
 from bondmate_streams.envelopes import Arrived, headers_of, utc_now
-from bondmate_streams.guard import BrokerUnavailableError, Event, Guard
+from bondmate_streams.guard import Event, Guard, StoreUnavailableError
+from bondmate_streams.lanes import InHand, KeyLocks
 from bondmate_streams.logic.audit import Chain
+from bondmate_streams.logic.pages import PageReason
 
+_log = structlog.get_logger(__name__)
 Body = Callable[[Arrived], Awaitable[str]]
-_REFRESH_SECONDS: Final = 0.5
+_LOOK_SECONDS: Final = 0.5
 _MEASURE_SECONDS: Final = 2.0
 _PERSIST_SECONDS: Final = 1.0
 
@@ -49,6 +58,8 @@ class Streams:
     audit: AuditWriter
     life: AlertLife
     open_alerts: OpenAlerts
+    silence: Silence
+    connectors: ConnectorWatch
     outbox: KafkaOutbox
     ledgers: tuple[Ledger[Any], ...]
 
@@ -67,29 +78,54 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
     desk = Desk(config.routes, config.secret, codec, outbox)
     audit = AuditWriter(chain, outbox, desk.envelopes)
     known = KnownDevices(desk.agreements, config.known_devices)
-    last = LastLocations(config.kafka, config.instance, codec, known)
+    silence = Silence(desk, Places(app, catalogue.DEVICE_ALERTS), config)
+    last = LastLocations(config.kafka, config.instance, codec, known, silence.see)
     locks = KeyLocks()
-    open_alerts = OpenAlerts(config.routes.destinations)
+    open_alerts = OpenAlerts(config.routes.destinations, config.keep_closed)
     devices: Ledger[DeviceMemory] = Ledger(app, "devices", DeviceMemory, codec, outbox)
     alerts: Ledger[AlertState] = Ledger(app, "alerts", AlertState, codec, outbox)
     table: Ledger[IncidentMemory] = Ledger(app, "incidents", IncidentMemory, codec, outbox)
-    from_devices = DeviceAlerts(desk, devices, locks, last.of)
-    life = AlertLife(desk=desk, alerts=alerts, locks=locks, audit=audit, open_alerts=open_alerts, known=known)
+    places = Places(app, catalogue.ALERT_CHANGES)
+    life = AlertLife(
+        desk=desk,
+        alerts=alerts,
+        locks=locks,
+        audit=audit,
+        open_alerts=open_alerts,
+        known=known,
+        places=places,
+        silence=silence,
+        message_receipts=MessageReceipts(desk, config.receipt_takers),
+    )
+    from_devices = DeviceAlerts(desk, devices, locks, last.of, ShortWay(places, life).begin)
     incidents = Incidents(desk, table, locks, audit)
-    messages = Messages(desk, locks, audit, known, last.view.wait_caught_up)
+    messages = Messages(
+        desk=desk, locks=locks, audit=audit, known=known, officers=KnownOfficers(config.officers, last),
+        wait_caught_up=last.view.wait_caught_up,
+    )  # fmt: skip
     alerts.table.on_recover(life.rebuild)
-    bodies: tuple[tuple[str, str, Body], ...] = (
-        ("alerts", catalogue.DEVICE_ALERTS, from_devices.alert),
-        ("alert-standings", catalogue.ALERT_STANDINGS, from_devices.standing),
+    bodies = _bodies(from_devices, life, incidents, messages)
+    in_hand = tuple(_agent(app, topic, Guard(stage, outbox), body, config.in_flight) for stage, topic, body in bodies)
+    announce.streams(
+        (stage for stage, _, _ in bodies), config.routes.destinations, page_reasons=list(PageReason), modes=list(Mode)
+    )
+    watch = ConnectorWatch(desk, places, config)
+    return Streams(app, in_hand, last, audit, life, open_alerts, silence, watch, outbox, (devices, alerts, table))
+
+
+def _bodies(
+    devices: DeviceAlerts, life: AlertLife, incidents: Incidents, messages: Messages
+) -> tuple[tuple[str, str, Body], ...]:
+    """Give what each stage does with the records of which topic."""
+    return (
+        ("alerts", catalogue.DEVICE_ALERTS, devices.alert),
+        ("alert-standings", catalogue.ALERT_STANDINGS, devices.standing),
         ("alert-changes", catalogue.ALERT_CHANGES, life.change),
         ("receipts", catalogue.RECEIPTS, life.receipt),
         ("incidents", catalogue.INCIDENTS, incidents.event),
         ("incident-receipts", catalogue.INCIDENT_RECEIPTS, incidents.receipt),
         ("messages", catalogue.MESSAGES, messages.message),
     )
-    in_hand = tuple(_agent(app, topic, Guard(stage, outbox), body, config.in_flight) for stage, topic, body in bodies)
-    announce.streams((stage for stage, _, _ in bodies), config.routes.destinations)
-    return Streams(app, in_hand, last, audit, life, open_alerts, outbox, (devices, alerts, table))
 
 
 def writer(config: StreamsConfig) -> str:
@@ -148,13 +184,18 @@ def _arrived(event: Any) -> Arrived:
     )
 
 
-async def tell_again(streams: Streams) -> None:
-    """Tell open alerts again when it is time to, until cancelled."""
+async def keep_time(streams: Streams) -> None:
+    """Do what time asks for of open alerts, until cancelled."""
     while True:
-        # What could not be told comes with its next turn.
-        with contextlib.suppress(BrokerUnavailableError):
-            await streams.life.refresh()
-        await asyncio.sleep(_REFRESH_SECONDS)
+        await streams.life.look()
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def listen(streams: Streams) -> None:
+    """Watch for devices and connectors that have gone quiet, until cancelled."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(streams.silence.watch())
+        group.create_task(streams.connectors.run())
 
 
 async def persist(streams: Streams) -> None:
@@ -169,7 +210,10 @@ async def persist(streams: Streams) -> None:
 
 def _persist(streams: Streams) -> None:
     for ledger in streams.ledgers:
-        ledger.persist()
+        try:
+            ledger.persist()
+        except StoreUnavailableError as error:
+            _log.warning("tables not written down", error=type(error).__name__)
 
 
 async def measure(streams: Streams) -> None:

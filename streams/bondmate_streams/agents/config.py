@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from bondmate_schemas.codec import SchemaIds
 from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
 
+from bondmate_streams.logic.addressing import Officer
 from bondmate_streams.logic.routing import Routes
 
 
 def _nobody() -> Iterable[str]:
+    return ()
+
+
+def _no_officers() -> Iterable[Officer]:
     return ()
 
 
@@ -30,8 +36,14 @@ class StreamsConfig:
     """Identity in the consumer group and in the audit trail; keep it over restarts."""
     known_devices: Callable[[], Iterable[str]] = _nobody
     """Devices that are enrolled, for messages down to one that was never heard of."""
+    officers: Callable[[], Iterable[Officer]] = _no_officers
+    """Who carries the enrolled devices, for messages to units, callsigns and agencies; may be read from files."""
+    receipt_takers: Collection[str] = ()
+    """Destinations whose connector takes receipts of the messages it sent to officers."""
     schema_ids: SchemaIds | None = None
     """Where schema ids come from, when not from the registry."""
+    keep_closed: timedelta = timedelta(days=7)
+    """How long a closed alert is remembered: late reports of it find it, and its device may ask for it."""
     in_flight: int = 64
     """Events an agent has in hand at most; those of one key are handled one after another."""
     commit_seconds: float = 1.0

@@ -7,19 +7,28 @@ from collections.abc import Iterable, Sequence
 from typing import Final, TypeVar
 
 import structlog
+from bondmate_monitoring.metrics import PAGES as PAGES_RAISED
 from bondmate_monitoring.metrics import ROUTED, UNROUTED
-from bondmate_schemas.catalogue import destination_topic, key_of
-from bondmate_schemas.codec import Codec, SchemaUnavailableError
+from bondmate_schemas.catalogue import PAGES, destination_topic, key_of
+from bondmate_schemas.codec import Codec
 from bondmate_schemas.enums import Mode
-from bondmate_schemas.models import DeviceAlert, Payload, Record
+from bondmate_schemas.models import DeviceAlert, OperationsPage, Payload, Record
 from bondmate_schemas.outbox import Outgoing
 
-from bondmate_streams.agents.lanes import KeyLocks
 from bondmate_streams.envelopes import Arrived, Envelopes, Headers, utc_now
-from bondmate_streams.guard import Outbox, Waits
+from bondmate_streams.guard import Outbox
 from bondmate_streams.logic.audit import Entry, disclosure
 from bondmate_streams.logic.deliveries import Agreements, Telling
-from bondmate_streams.logic.routing import Decision, Routes, decisions, explain, facts_of, why_nowhere
+from bondmate_streams.logic.routing import (
+    Decision,
+    Escalation,
+    Routes,
+    decisions,
+    escalation,
+    explain,
+    facts_of,
+    why_nowhere,
+)
 
 _log = structlog.get_logger(__name__)
 _SCHEMA_ID: Final = slice(1, 5)
@@ -39,35 +48,24 @@ class Desk:
         self.codec = codec
         self.envelopes = Envelopes(codec)
         self.outbox = outbox
-        self._decided: dict[tuple[object, ...], list[Decision]] = {}
+        self._decided: dict[tuple[object, ...], tuple[list[Decision], list[Escalation]]] = {}
         self._secret = secret
         self._read_before: set[tuple[bytes, type[Record]]] = set()
-        self._doors = KeyLocks()
 
     async def read(self, arrived: Arrived, kind: type[R]) -> R:
-        """Decode what arrived; of one key in the order of the calls. Waits for a registry that does not answer.
+        """Decode what arrived.
 
         Raises:
             CodecError: it is not what the topic promises.
+            SchemaUnavailableError: the registry does not answer; not now.
         """
         schema = (arrived.value or b"")[_SCHEMA_ID], kind
-        if schema in self._read_before and not self._doors.is_held(arrived.topic, arrived.key):
+        if schema in self._read_before:
             return self.codec.decode(arrived.value, kind)
-        async with self._doors.holding(arrived.topic, arrived.key):
-            return await self._read_anew(arrived, kind, schema)
-
-    async def _read_anew(self, arrived: Arrived, kind: type[R], schema: tuple[bytes, type[Record]]) -> R:
-        # The first of a schema asks the registry, which blocks; what comes meanwhile under its key must wait.
-        waits = Waits("registry")
-        while schema not in self._read_before:
-            try:
-                record = await asyncio.to_thread(self.codec.decode, arrived.value, kind)
-            except SchemaUnavailableError as error:
-                await waits.wait("agent waits", type(error).__name__)
-            else:
-                self._read_before.add(schema)
-                return record
-        return self.codec.decode(arrived.value, kind)
+        # The first of a schema asks the registry, which blocks.
+        record = await asyncio.to_thread(self.codec.decode, arrived.value, kind)
+        self._read_before.add(schema)
+        return record
 
     async def is_misplaced(self, arrived: Arrived, record: Record) -> bool:
         """Tell whether a record lies under another key than its own; it is then written again where it belongs.
@@ -95,12 +93,19 @@ class Desk:
 
     def quietly(self, event: Payload) -> list[Decision]:
         """Decide where an event goes, of one that was counted before; the last answers are kept."""
+        return self._decide(event)[0]
+
+    def escalation(self, alert: DeviceAlert) -> list[Escalation]:
+        """Give what happens with an alert that nobody takes up; the last answers are kept."""
+        return self._decide(alert)[1]
+
+    def _decide(self, event: Payload) -> tuple[list[Decision], list[Escalation]]:
         # Rules look at nothing else of an event.
         facts = (*facts_of(event).items(), *event.header.hops)
         if facts not in self._decided:
             if len(self._decided) >= _MOST_DECIDED:
                 self._decided.pop(next(iter(self._decided)))
-            self._decided[facts] = decisions(explain(event, self.routes))
+            self._decided[facts] = decisions(explain(event, self.routes)), escalation(event, self.routes)
         return self._decided[facts]
 
     def deliveries(self, tellings: Iterable[Telling], cause: Headers) -> list[Outgoing]:
@@ -113,6 +118,12 @@ class Desk:
             topic = destination_topic(telling.destination)
             found.append(self.envelopes.pack(topic, delivery.key, delivery, cause))
         return found
+
+    def page(self, page: OperationsPage, cause: Headers = ()) -> Outgoing:
+        """Page operations: in the log, in the metrics, and by the record given back, to be sent."""
+        _log.error("operations are paged", reason=page.reason, subject=page.subject, mode=page.mode.value)
+        PAGES_RAISED.labels(page.reason, page.mode.value).inc()
+        return self.envelopes.pack(PAGES, page.subject, page, cause)
 
     def entries(self, tellings: Sequence[Telling]) -> list[Entry]:
         """Log what `tellings` disclose."""

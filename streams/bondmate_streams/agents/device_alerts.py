@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from bondmate_schemas.catalogue import ALERT_CHANGES
 from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, DeviceMemory
 
 from bondmate_streams.agents.desk import Desk
-from bondmate_streams.agents.lanes import KeyLocks
 from bondmate_streams.agents.tables import Ledger
-from bondmate_streams.envelopes import Arrived, utc_now
+from bondmate_streams.envelopes import Arrived, Headers, utc_now
+from bondmate_streams.lanes import KeyLocks
 from bondmate_streams.logic.alerts import stand, take
 
 
@@ -23,11 +23,13 @@ class DeviceAlerts:
         devices: Ledger[DeviceMemory],
         locks: KeyLocks,
         last_location: Callable[[str], DeviceLocation | None],
+        short_way: Callable[[DeviceAlert, Headers], Awaitable[bool]],
     ) -> None:
         self._desk = desk
         self._devices = devices
         self._locks = locks
         self._last_location = last_location
+        self._short_way = short_way
 
     async def alert(self, arrived: Arrived) -> str:
         """Take one alert of a device."""
@@ -39,13 +41,16 @@ class DeviceAlerts:
             taken = take(alert, self._devices.get(device), self._last_location(device), utc_now())
             if taken.change is None:
                 return taken.outcome
-            change = self._desk.envelopes.pack(
-                ALERT_CHANGES, taken.change.header.event_id, taken.change, arrived.headers
-            )
             # First on its way, then remembered: after a crash between the two it is sent again, under the same id.
-            await self._desk.outbox.send(change)
+            is_new = taken.outcome == "raised"
+            if not (is_new and await self._short_way(taken.change, arrived.headers)):
+                await self._hand_on(taken.change, arrived.headers)
             await self._devices.put(device, taken.memory)
         return taken.outcome
+
+    async def _hand_on(self, change: DeviceAlert, cause: Headers) -> None:
+        pack = self._desk.envelopes.pack
+        await self._desk.outbox.send(pack(ALERT_CHANGES, change.header.event_id, change, cause))
 
     async def standing(self, arrived: Arrived) -> str:
         """Hear how an alert of a device stands."""

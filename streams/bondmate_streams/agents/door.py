@@ -6,13 +6,14 @@ it need not, what faust would do on the way is done here.
 
 from __future__ import annotations
 
+import asyncio
 import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from faust.streams import _current_event
 
-from bondmate_streams.agents.lanes import InHand
+from bondmate_streams.lanes import InHand
 
 
 class Door:
@@ -40,7 +41,7 @@ class Door:
         event = self._app.create_event(message.key, message.value, message.headers, message)
         # Tables take the partition from it; the work keeps the event alive until it is acknowledged.
         _current_event.set(weakref.ref(event))
-        self._in_hand.begin_now(self._work(event))
+        self._begin(event)
         return True
 
     def _is_current(self, message: Any) -> bool:
@@ -50,6 +51,18 @@ class Door:
     async def let_in(self, event: Any) -> None:
         """Begin an event that came by faust's stream, when there is room."""
         try:
-            await self._in_hand.begin(self._work(event))
+            await self._in_hand.wait_for_room()
+            self._begin(event)
         finally:
             self._waiting = max(0, self._waiting - 1)
+
+    def _begin(self, event: Any) -> None:
+        self._app.consumer.begin(event.message)
+        self._in_hand.begin_now(self._worked(event))
+
+    async def _worked(self, event: Any) -> None:
+        try:
+            await self._work(event)
+        except asyncio.CancelledError:
+            self._app.consumer.give_up(event.message)
+            raise

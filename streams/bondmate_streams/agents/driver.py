@@ -56,6 +56,10 @@ class _OnTheLoop(AIOKafkaConsumerThread):
         early = self._next_fetch_at - self.parent_loop.time()
         if early > 0:
             await asyncio.sleep(early)
+        active_partitions = cast("_Consumer", self.consumer).may_be_fetched(active_partitions)
+        if not active_partitions:
+            await asyncio.sleep(_FETCH_GAP_SECONDS)
+            return {}
         records: Mapping[Any, Any] = await super().getmany(active_partitions, timeout)
         self._next_fetch_at = self.parent_loop.time() + _FETCH_GAP_SECONDS
         return records
@@ -69,15 +73,65 @@ class _OnTheLoop(AIOKafkaConsumerThread):
 class _Consumer(Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # faust's set is weak: an event that was given up would not hold its offset back.
-        self._unacked_messages = set()
+        self._in_hand: set[Any] = set()
+        """Messages whose work began. What waits for its agent is not: dropped at a rebalance, it comes again."""
+        self._given_up: set[Any] = set()
+        """Messages whose work was cancelled: nobody waits for them, and their offsets are held back."""
         self._by_stream = self.callback
         self.callback = self._hand_over
+        self._seeks = False
+
+    # After it has rebuilt the tables, faust lets the agents' partitions be fetched, seeks to what is committed, and
+    # then clears the agents' queues: what came into them before that would be lost, since it counts as read.
+
+    def resume_partitions(self, tps: Any) -> None:
+        """Let partitions be fetched again: those of agents as soon as the seek that follows is done."""
+        super().resume_partitions(tps)
+        self._seeks |= any(self._is_an_agents(tp) for tp in tps)
+
+    def resume_flow(self) -> None:
+        """Let records flow: the seek is done."""
+        self._seeks = False
+        super().resume_flow()
+
+    def may_be_fetched(self, tps: Any) -> Any:
+        """Leave out of `tps` what must wait for the seek.
+
+        What is given is a set of its own: faust's grows when partitions are resumed, and a fetch that waits for records
+        of the changelogs, looking into it again and again, would take those of the agents as well.
+        """
+        return {tp for tp in tps if not (self._seeks and self._is_an_agents(tp))}
+
+    def _is_an_agents(self, tp: Any) -> bool:
+        return tp.topic in cast("App", self.app).doors
 
     async def _hand_over(self, message: Any) -> None:
         door = cast("App", self.app).doors.get(message.topic)
         if door is None or not door.admit(message):
             await self._by_stream(message)
+
+    def begin(self, message: Any) -> None:
+        """Note that the work on a message begins."""
+        self._in_hand.add(message)
+
+    def give_up(self, message: Any) -> None:
+        """Note that the work on a message was cancelled: it comes again."""
+        self._in_hand.discard(message)
+        self._given_up.add(message)
+
+    def ack(self, message: Any) -> bool:
+        """Note that the work on a message is done; what faust drops at a rebalance, it acknowledges without any."""
+        if message not in self._in_hand:
+            return False
+        self._in_hand.discard(message)
+        return super().ack(message)
+
+    async def wait_empty(self) -> None:
+        """Wait for what is in hand, and commit."""
+        while self._in_hand and not self.should_stop:
+            await self.commit()
+            await self._wait_for_ack(timeout=1)
+        await self.commit_and_end_transactions()
 
     def _new_consumer_thread(self) -> _OnTheLoop:
         return _OnTheLoop(self, loop=self.loop, thread_loop=self.loop, beacon=self.beacon)
@@ -89,8 +143,8 @@ class _Consumer(Consumer):
         gap of one, or of any length while nothing was committed yet: an event in hand below it would not come again.
         """
         committed = self._committed_offset[tp] or 0
-        in_hand = (m.offset for m in self._unacked_messages if m.tp == tp and not m.acked and m.offset >= committed)
-        bound = min(in_hand, default=None)
+        unsettled = (*self._in_hand, *self._given_up)
+        bound = min((m.offset for m in unsettled if m.tp == tp and m.offset >= committed), default=None)
         settled = [offset for offset in self._acked[tp] if bound is None or offset < bound]
         if not settled:
             return None

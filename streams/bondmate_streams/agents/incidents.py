@@ -7,10 +7,10 @@ from bondmate_schemas.models import DeliveryReceipt, IncidentEvent, IncidentMemo
 
 from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.desk import Desk
-from bondmate_streams.agents.lanes import KeyLocks
 from bondmate_streams.agents.tables import Ledger
 from bondmate_streams.envelopes import Arrived, Headers, utc_now
 from bondmate_streams.guard import both
+from bondmate_streams.lanes import KeyLocks
 from bondmate_streams.logic import incidents
 from bondmate_streams.logic.incidents import Taken
 

@@ -8,7 +8,7 @@ from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import DeviceLocation
 
 from bondmate_streams.agents.known_devices import KnownDevices
-from bondmate_streams.agents.views import View
+from bondmate_streams.agents.views import See, Seen, View
 
 _DEVICES = changelog_topic("devices")
 
@@ -16,8 +16,11 @@ _DEVICES = changelog_topic("devices")
 class LastLocations:
     """Keeps the bytes and decodes when asked: there are a thousand fixes for each alert."""
 
-    def __init__(self, kafka: KafkaConfig, instance: str, codec: Codec, known: KnownDevices) -> None:
-        """Read the topic once started, and tell `known` of every device seen."""
+    def __init__(
+        self, kafka: KafkaConfig, instance: str, codec: Codec, known: KnownDevices, heard: See = lambda _: None
+    ) -> None:
+        """Read the topic once started, and tell `known` of every device seen, `heard` of every fix."""
+        self._heard = heard
         self.view = View(kafka, f"bondmate-last-locations-{instance}", (LAST_LOCATION, _DEVICES), self._see)
         self._codec = codec
         self._known = known
@@ -33,11 +36,16 @@ class LastLocations:
         except (CodecError, SchemaUnavailableError):
             return None
 
-    def _see(self, topic: str, key: str, value: bytes | None) -> None:
-        self._known.add(key)
-        if topic != LAST_LOCATION:
+    def devices(self) -> list[str]:
+        """Name the devices that have a last location: those on shift."""
+        return list(self._fixes)
+
+    def _see(self, seen: Seen) -> None:
+        self._known.add(seen.key)
+        if seen.topic != LAST_LOCATION:
             return
-        if value is None:
-            self._fixes.pop(key, None)
+        self._heard(seen)
+        if seen.value is None:
+            self._fixes.pop(seen.key, None)
         else:
-            self._fixes[key] = value
+            self._fixes[seen.key] = seen.value

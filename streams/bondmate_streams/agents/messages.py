@@ -1,4 +1,4 @@
-"""Texts: from devices to destinations, and from platforms to the device they mean."""
+"""Texts: from devices to destinations, and from platforms to the devices they mean."""
 
 from __future__ import annotations
 
@@ -6,19 +6,25 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from bondmate_schemas.catalogue import MESSAGES
+from bondmate_monitoring.metrics import MESSAGES_TO_DEVICES
+from bondmate_schemas.catalogue import MESSAGES, RECEIPTS
 from bondmate_schemas.enums import MessageDirection
 from bondmate_schemas.models import DeviceMessage
 
 from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.known_devices import KnownDevices
-from bondmate_streams.agents.lanes import KeyLocks
+from bondmate_streams.agents.officers import KnownOfficers
 from bondmate_streams.envelopes import Arrived, utc_now
 from bondmate_streams.guard import BadEventError, both
-from bondmate_streams.logic.messages import addressed, is_addressed, tell
+from bondmate_streams.lanes import KeyLocks
+from bondmate_streams.logic.addressing import Reached, Sender, resolve
+from bondmate_streams.logic.messages import address_of, addressed, is_addressed, tell, unreached
+from bondmate_streams.logic.routing import MayMessage
 from bondmate_streams.logic.states import SOURCE
 
+_NOTHING: Final = MayMessage(known=False)
+"""What a source may that is no destination: no device has a name there."""
 _CATCH_UP_SECONDS: Final = 30.0
 _WRITTEN_HERE: Final = ("ce_source", SOURCE.encode())
 
@@ -28,16 +34,19 @@ class Messages:
 
     def __init__(
         self,
+        *,
         desk: Desk,
         locks: KeyLocks,
         audit: AuditWriter,
         known: KnownDevices,
+        officers: KnownOfficers,
         wait_caught_up: Callable[[float], bool],
     ) -> None:
         self._desk = desk
         self._locks = locks
         self._audit = audit
         self._known = known
+        self._officers = officers
         self._wait_caught_up = wait_caught_up
 
     async def message(self, arrived: Arrived) -> str:
@@ -64,11 +73,32 @@ class Messages:
             return "addressed_already"
         # Nobody is unknown before all that is known has been read.
         await asyncio.to_thread(self._wait_caught_up, _CATCH_UP_SECONDS)
-        device = self._known.meant(message.header.source, message.device_id)
-        if device is None:
-            raise BadEventError("unknown_device")
-        if device == message.device_id:
-            return "addressed_already"
-        true = addressed(message, device, utc_now())
-        await self._desk.outbox.send(self._desk.envelopes.pack(MESSAGES, device, true, arrived.headers))
+        reached = await asyncio.to_thread(self._resolve, message)
+        now = utc_now()
+        pack = self._desk.envelopes.pack
+        outgoing = [pack(MESSAGES, device, addressed(message, device, now), arrived.headers)
+                    for device in reached.devices]  # fmt: skip
+        for missing in reached.missing:
+            receipt = unreached(message, missing, now)
+            outgoing.append(pack(RECEIPTS, receipt.header.event_id, receipt, arrived.headers))
+        await self._desk.outbox.send(*outgoing)
+        self._count(message.header.source, reached)
+        if not reached.devices:
+            raise BadEventError(reached.missing[0].code)
         return "addressed"
+
+    def _resolve(self, message: DeviceMessage) -> Reached:
+        source = message.header.source
+        destination = self._desk.routes.destinations.get(source)
+        sender = Sender(
+            destination.may_message if destination else _NOTHING,
+            self._desk.agreements.sees_ids(source),
+            lambda name: self._known.meant(source, name),
+        )
+        return resolve(address_of(message), message.header.mode, sender, self._officers, utc_now())
+
+    def _count(self, source: str, reached: Reached) -> None:
+        sender = source if source in self._desk.routes.destinations else ""
+        MESSAGES_TO_DEVICES.labels(sender, "addressed").inc(len(reached.devices))
+        for missing in reached.missing:
+            MESSAGES_TO_DEVICES.labels(sender, missing.code).inc()

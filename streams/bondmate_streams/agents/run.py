@@ -13,7 +13,7 @@ from bondmate_schemas.codec import RECORDS, Codec, SchemaUnavailableError
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from bondmate_streams.agents.app import Streams, create_app, measure, persist, tell_again, writer
+from bondmate_streams.agents.app import Streams, create_app, keep_time, listen, measure, persist, writer
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.audit_tail import chain_so_far
 
@@ -74,7 +74,7 @@ async def _serve(config: StreamsConfig, streams: Streams, stop: asyncio.Event, o
     streams.last_locations.view.start()
     try:
         await app.start()
-        beside += [asyncio.create_task(work(streams)) for work in (tell_again, measure, persist)]
+        beside += [asyncio.create_task(work(streams)) for work in (keep_time, listen, measure, persist)]
         beside.append(asyncio.create_task(_tell_ready(app, on_ready)))
         _log.info("streams started", instance=config.instance)
         await _until(stop, app, beside)

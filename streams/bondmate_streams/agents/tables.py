@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, Generic, TypeVar
 
 import faust
@@ -15,7 +16,7 @@ from bondmate_schemas.outbox import NotWritten, Outgoing, Place
 from faust.types import TP
 
 from bondmate_streams.agents.outbox import KafkaOutbox
-from bondmate_streams.guard import Waits
+from bondmate_streams.guard import StoreUnavailableError, Waits
 
 R = TypeVar("R", bound=Record)
 
@@ -51,9 +52,27 @@ class AwaitableTable(faust.Table[bytes, bytes]):
         self.last_sent = self.outbox.begin(Outgoing(self._changelog_topic_name(), key, value), partition)
         self._sensor_on_set(self, key, value)
 
+    def on_key_del(self, key: Any) -> None:
+        """Send the tombstone of a key; faust calls this before it takes the key out of the store."""
+        partition = self.partition_for_key(key)
+        assert partition is not None, "a table is written in the context of an event"
+        self.last_sent = self.outbox.begin(Outgoing(self._changelog_topic_name(), key, None), partition)
+        self._sensor_on_del(self, key)
+
     def persist(self, partition: int, offset: int) -> None:
         """Note how far the store agrees with the changelog: from there a restart reads on."""
         self.data.set_persisted_offset(TP(self._changelog_topic_name(), partition), offset)
+
+
+@contextmanager
+def _store() -> Iterator[None]:
+    """Tell what RocksDB cannot do now from a fault of ours: its binding raises no class of its own."""
+    try:
+        yield
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        raise StoreUnavailableError("the store of a table takes or gives nothing now: is its disk full?") from error
 
 
 class Ledger(Generic[R]):
@@ -80,10 +99,11 @@ class Ledger(Generic[R]):
         self._agrees.clear()
 
     def get(self, key: str) -> R | None:
-        """Give the record at `key`."""
+        """Give the record at `key`; raises StoreUnavailableError."""
         if (lately := self._lately.get(key)) is not None:
             return lately
-        value = self.table.get(key.encode())
+        with _store():
+            value = self.table.get(key.encode())
         return None if value is None else self._keep(key, self._codec.decode(value, self._kind))
 
     def _keep(self, key: str, record: R) -> R:
@@ -94,30 +114,57 @@ class Ledger(Generic[R]):
         return record
 
     def put(self, key: str, record: R) -> Coroutine[Any, Any, None]:
-        """Write the record at `key`: now in the store; what is given ends when the changelog has it."""
-        value = self._codec.encode(record)
-        self.table[key.encode()] = value
-        self._keep(key, record)
-        return self._durable(key, value, self.table.last_sent)
+        """Write the record at `key`: now in the store; what is given ends when the changelog has it.
 
-    async def _durable(self, key: str, value: bytes, written: asyncio.Future[Place]) -> None:
+        Raises:
+            StoreUnavailableError: the changelog may have it, the store has not; write it again.
+        """
+        value = self._codec.encode(record)
+        written = self._write(key, value)
+        self._keep(key, record)
+        return self._durable(key, value, written)
+
+    def forget(self, key: str) -> Coroutine[Any, Any, None]:
+        """Take the record at `key` out: now of the store; what is given ends when the changelog has its tombstone.
+
+        Raises:
+            StoreUnavailableError: the changelog may have it, the store has not; forget it again.
+        """
+        self._lately.pop(key, None)
+        return self._durable(key, None, self._write(key, None))
+
+    def _write(self, key: str, value: bytes | None) -> asyncio.Future[Place]:
+        with _store():
+            if value is None:
+                del self.table[key.encode()]
+            else:
+                self.table[key.encode()] = value
+        written: asyncio.Future[Place] = self.table.last_sent
+        return written
+
+    async def _durable(self, key: str, value: bytes | None, written: asyncio.Future[Place]) -> None:
         waits = Waits(self._name)
         while True:
             try:
                 partition, offset = await written
             except NotWritten as error:
                 await waits.wait("changelog refused", error.code)
-                self.table[key.encode()] = value
-                written = self.table.last_sent
+                written = self._write(key, value)
             else:
                 self._agrees[partition] = max(offset, self._agrees.get(partition, offset))
                 return
 
     def persist(self) -> None:
-        """Write down how far store and changelog agree; what a killed worker had not written down, it reads again."""
-        agrees, self._agrees = self._agrees, {}
-        for partition, offset in agrees.items():
-            self.table.persist(partition, offset)
+        """Write down how far store and changelog agree; what a killed worker had not written down, it reads again.
+
+        Raises:
+            StoreUnavailableError: not now; call again later.
+        """
+        for partition, offset in list(self._agrees.items()):
+            with _store():
+                self.table.persist(partition, offset)
+            if self._agrees.get(partition) == offset:
+                del self._agrees[partition]
 
     def records(self) -> list[R]:
         """Give every record of the partitions this worker has."""

@@ -1,9 +1,10 @@
-"""Views of compacted topics: every partition from its start, in memory, no group, nothing committed."""
+"""Views of topics: every partition from its start, or from a time on, in memory, no group, nothing committed."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
@@ -17,15 +18,29 @@ _POLL_SECONDS: Final = 0.2
 _ASK_SECONDS: Final = 10.0
 _AGAIN_SECONDS: Final = 1.0
 
-See = Callable[[str, str, bytes | None], None]
-"""From (topic, key, value or None for a tombstone); runs in the view's thread, so it must be one step of a dict."""
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One record of a view; `value` None is a tombstone, `timestamp_ms` the time of publishing."""
+
+    topic: str
+    key: str
+    value: bytes | None
+    timestamp_ms: int
+
+
+See = Callable[[Seen], None]
+"""Runs in the view's thread, so it must be one step of a dict."""
 
 
 class View:
     """Reads topics in a thread of its own, since a client library that blocks must not hold the agents up."""
 
-    def __init__(self, kafka: KafkaConfig, name: str, topics: Sequence[str], see: See) -> None:
-        """Read `topics` once started; `name` is the client's."""
+    def __init__(
+        self, kafka: KafkaConfig, name: str, topics: Sequence[str], see: See, *, since_ms: int | None = None
+    ) -> None:
+        """Read `topics` once started; `name` is the client's. `since_ms`: only what was published then or later."""
+        self._since_ms = since_ms
         self._settings = kafka.consumer(name, name, gather_ms=_GATHER_MS)
         self._topics = topics
         self._see = see
@@ -68,9 +83,15 @@ class View:
         except KafkaException as error:
             _log.warning("view waits for its topics", topics=self._topics, error=error.args[0].name())
             return False
-        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for topic, partition in self._ends])
+        consumer.assign(self._starts(consumer))
         self._note_progress()
         return True
+
+    def _starts(self, consumer: Consumer) -> list[TopicPartition]:
+        if self._since_ms is None:
+            return [TopicPartition(topic, partition, OFFSET_BEGINNING) for topic, partition in self._ends]
+        wanted = [TopicPartition(topic, partition, self._since_ms) for topic, partition in self._ends]
+        return consumer.offsets_for_times(wanted, _ASK_SECONDS)
 
     def _ends_of(self, consumer: Consumer) -> dict[tuple[str, int], int]:
         found: dict[tuple[str, int], int] = {}
@@ -85,7 +106,8 @@ class View:
         messages = consumer.consume(_BATCH, _POLL_SECONDS)
         for message in messages:
             if message.error() is None:
-                self._see(message.topic() or "", (message.key() or b"").decode("utf-8", "replace"), message.value())
+                key = (message.key() or b"").decode("utf-8", "replace")
+                self._see(Seen(message.topic() or "", key, message.value(), message.timestamp()[1]))
         if not self._caught_up.is_set():
             self._positions(consumer)
 

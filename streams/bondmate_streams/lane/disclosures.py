@@ -6,11 +6,13 @@ loses none.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from bondmate_schemas.enums import AuditAction
 
@@ -40,7 +42,7 @@ class Disclosures:
         journal.parent.mkdir(parents=True, exist_ok=True)
         if journal.exists():
             self._load(journal.read_text(encoding="utf-8").splitlines())
-        self._file = journal.open("a", encoding="utf-8")
+        self._file = journal.open("ab", buffering=0)
 
     def _load(self, lines: Iterable[str]) -> None:
         for line in lines:
@@ -57,16 +59,26 @@ class Disclosures:
         _add(self._fresh, place, 1, entry.subjects, entry.fields)
 
     def keep(self) -> None:
-        """Write down what was added, before its fixes are committed."""
+        """Write down what was added, before its fixes are committed.
+
+        Raises:
+            OSError: the disk takes nothing now; nothing is forgotten, call again.
+        """
         if not self._fresh:
             return
-        rows: list[list[Any]] = []
+        rows = [
+            [*place, fresh.events, list(fresh.subjects), list(fresh.fields)] for place, fresh in self._fresh.items()
+        ]
+        self._append(json.dumps(rows).encode() + b"\n")
         for place, fresh in self._fresh.items():
-            rows.append([*place, fresh.events, list(fresh.subjects), list(fresh.fields)])
             _add(self._sums, place, fresh.events, fresh.subjects, fresh.fields)
         self._fresh.clear()
-        self._file.write(json.dumps(rows) + "\n")
-        self._file.flush()
+
+    def _append(self, line: bytes) -> None:
+        end = self._file.seek(0, os.SEEK_END)
+        if self._file.write(line) < len(line):
+            self._file.truncate(end)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def entries(self) -> list[Entry]:
         """Give what is to be logged for all that was kept."""

@@ -21,6 +21,7 @@ from bondmate_monitoring.metrics import (
 )
 from bondmate_schemas.catalogue import AUDIT, DEVICE_LOCATIONS, LAST_LOCATION, locations_topic
 from bondmate_schemas.codec import RECORDS, Codec, SchemaUnavailableError
+from bondmate_schemas.kafka import is_fatal
 from bondmate_schemas.models import DeviceLocation
 from bondmate_schemas.outbox import Outgoing
 from confluent_kafka import Consumer, KafkaException, Message
@@ -105,7 +106,10 @@ def turn(lane: Lane, consumer: Consumer, config: LaneConfig, stop: threading.Eve
     while not lane.take(messages):
         if stop.wait(_AGAIN_SECONDS):
             return
-    if lane.settle(utc_now()) and messages:
+    while not lane.settle(utc_now()):
+        if stop.wait(_AGAIN_SECONDS):
+            return
+    if messages:
         _commit(consumer, messages)
         LANE_BATCH_SECONDS.observe(time.monotonic() - started)
 
@@ -115,10 +119,17 @@ def _read(lane: Lane, consumer: Consumer, config: LaneConfig) -> list[Message]:
     # A broker may have lost what the batch of a killed lane reached, so that it is not waited for long.
     for _ in range(_MOST_READS):
         found = consumer.consume(config.batch, config.wait_seconds)
-        messages += [message for message in found if message.error() is None]
+        messages += [message for message in found if _is_record(message)]
         if not lane.reach.lacks(messages):
             break
     return messages
+
+
+def _is_record(message: Message) -> bool:
+    error = message.error()
+    if error is not None and is_fatal(error):
+        raise KafkaException(error)  # the role ends, and its supervisor starts another
+    return error is None
 
 
 def _commit(consumer: Consumer, messages: list[Message]) -> None:
@@ -155,11 +166,14 @@ class Lane:
         self._passed_over: Counter[str] = Counter()
 
     def take(self, messages: list[Message]) -> bool:
-        """Judge and write a batch; False when the registry does not answer, then call again with the same batch."""
+        """Judge and write a batch; False when registry or disk do not work now: call again with the same batch."""
         try:
             self._judge_all(messages)
             self._tell_all()
         except SchemaUnavailableError:
+            return False
+        except OSError as error:
+            _log.warning("lane waits for its disk", error=error.strerror)
             return False
         self._taken, self._newest = 0, Newest()
         self._count()
@@ -251,7 +265,7 @@ class Lane:
         return self._routes[facts]
 
     def settle(self, now: datetime, *, last: bool = False) -> bool:
-        """Wait until the broker has all that was written, so that the batch may be committed; False when stopped."""
+        """Wait until the broker has all that was written, so that the batch may be committed; False when not now."""
         for device, fix in self._last.due(now).items():
             self._sender.begin(
                 self._envelopes.pack(LAST_LOCATION, device, fix)
@@ -260,8 +274,17 @@ class Lane:
             )
         if not self._sender.finish():
             return False
-        self._disclosures.keep()
+        if not self._kept():
+            return False
         return self._logged() if last or time.monotonic() >= self._log_at else True
+
+    def _kept(self) -> bool:
+        try:
+            self._disclosures.keep()
+        except OSError as error:
+            _log.warning("lane waits for its disk", error=error.strerror)
+            return False
+        return True
 
     def _logged(self) -> bool:
         self._log_at = time.monotonic() + self._config.audit_seconds

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, PositionOrigin
+from bondmate_schemas.enums import AlertAction, PositionOrigin
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import (
     AlertState,
@@ -22,9 +22,8 @@ from bondmate_schemas.models import (
     SeenMessage,
 )
 
-REQUESTS_ONLY = frozenset({AlertKind.SOS, AlertKind.DURESS})
-"""Alerts that their device cannot cancel, only ask for it: a person closes them."""
-CLOSED = frozenset({AlertStatus.RESOLVED, AlertStatus.CANCELLED, AlertStatus.EXPIRED})
+from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY
+
 _MESSAGES_KEPT = 64
 _ALERTS_KEPT = 16
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bondmate_schemas.enums import DeliveryKind, DeliveryReason
+from bondmate_schemas.flags import DROP_WHEN_LATE, MARK_WHEN_LATE
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import Delivery, EventHeader, Payload
 
 from bondmate_streams.logic.policy import View
-from bondmate_streams.logic.routing import RECORD_OF, Routes, kind_of
+from bondmate_streams.logic.routing import RECORD_OF, Destination, Routes, kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +41,28 @@ def refresh_id(event_id: str, destination: str, number: int) -> str:
     return derived_id("delivery", event_id, destination, "refresh", str(number))
 
 
+def escalation_id(event_id: str, destination: str, after_seconds: float) -> str:
+    """Give the id of the Delivery by which a destination hears again of an alert that nobody answered for so long."""
+    return derived_id("delivery", event_id, destination, "escalation", f"{after_seconds:g}")
+
+
 class Agreements:
     """What every destination may see, and for how long an event is new to it."""
 
     def __init__(self, routes: Routes, secret: bytes) -> None:
         """Prepare the agreements in `routes`; `secret` is the key of the pseudonyms."""
         self._views = {
-            name: View(name, {RECORD_OF[kind]: listed for kind, listed in destination.fields.items()}, secret)
-            for name, destination in routes.destinations.items()
+            name: View(name, _listed(destination), secret) for name, destination in routes.destinations.items()
         }
+        self._sees_ids = {name: _sees_ids(destination) for name, destination in routes.destinations.items()}
         self._ages: Mapping[str, Mapping[str, float]] = {
             name: {str(kind): age for kind, age in destination.max_age_seconds.items()}
             for name, destination in routes.destinations.items()
+        }
+        self._when_late: Mapping[tuple[str, str], str] = {
+            (name, kind): MARK_WHEN_LATE if what == "mark" else DROP_WHEN_LATE
+            for name, destination in routes.destinations.items()
+            for kind, what in destination.late.items()
         }
 
     def delivery(self, telling: Telling, now: datetime) -> Delivery:
@@ -63,6 +74,7 @@ class Agreements:
                 "message_id": telling.delivery_id,
                 "published_at": now,
                 "expires_at": self._expiry(telling.destination, kind, telling.event.header),
+                "flags": self._flags(telling.destination, kind, seen.header),
             }
         )
         return Delivery(
@@ -83,9 +95,32 @@ class Agreements:
         view = self._views.get(destination)
         return view.name_of(device_id) if view else None
 
+    def _flags(self, destination: str, kind: str, header: EventHeader) -> tuple[str, ...]:
+        """Give the flags of the Delivery: the event's, and what its destination wants of it once it is late."""
+        when_late = self._when_late.get((destination, kind))
+        return header.flags if when_late is None else (*header.flags, when_late)
+
+    def sees_ids(self, destination: str) -> bool:
+        """Tell whether the agreement shows `destination` the true id of a device in events of any kind."""
+        return self._sees_ids.get(destination, False)
+
     def _expiry(self, destination: str, kind: str, header: EventHeader) -> datetime | None:
         age = self._ages[destination].get(kind)
         if age is None:
             return header.expires_at
         old = header.received_at + timedelta(seconds=age)
         return min(old, header.expires_at) if header.expires_at else old
+
+
+def _sees_ids(destination: Destination) -> bool:
+    return any(fields.get("device_id") == "plain" for fields in destination.fields.values())
+
+
+def _listed(destination: Destination) -> dict[str, Mapping[str, str]]:
+    """Give what an agreement lists, by record.
+
+    A receipt of a message names its device as the destination knows it, and the message as the destination did.
+    """
+    listed = {RECORD_OF[kind]: fields for kind, fields in destination.fields.items()}
+    device = {"device_id": "plain"} if _sees_ids(destination) else {}
+    return {**listed, "DeliveryReceipt": {"header.external_refs": "plain", **device}}

@@ -6,48 +6,11 @@ from collections.abc import Iterable, Mapping
 
 from bondmate_schemas.enums import AlertStatus, Level
 
-_RANK: Mapping[Level, int] = {
-    level: rank
-    for rank, level in enumerate(
-        (
-            # An ending without delivery stands below it: a replayed dead letter may still be delivered.
-            Level.UNKNOWN,
-            Level.WITHHELD,
-            Level.SUPERSEDED,
-            Level.DEAD_LETTERED,
-            Level.EXPIRED,
-            Level.DELIVERED,
-            Level.ACCEPTED,
-            # A person said no; a person may still say yes.
-            Level.DECLINED,
-            Level.ACKNOWLEDGED,
-            Level.RESPONDING,
-            Level.CANCELLED,
-            Level.RESOLVED,
-        )
-    )
-}
-_PROGRESS: Mapping[Level, AlertStatus] = {
-    Level.DELIVERED: AlertStatus.DELIVERED,
-    Level.ACCEPTED: AlertStatus.ACCEPTED,
-    Level.ACKNOWLEDGED: AlertStatus.ACKNOWLEDGED,
-    Level.RESPONDING: AlertStatus.RESPONDING,
-    Level.RESOLVED: AlertStatus.RESOLVED,
-}
-_STATUS_ORDER = (
-    AlertStatus.UNKNOWN,
-    AlertStatus.RAISED,
-    AlertStatus.ROUTED,
-    AlertStatus.EXPIRED,
-    AlertStatus.DELIVERED,
-    AlertStatus.ACCEPTED,
-    AlertStatus.DECLINED,
-    AlertStatus.ACKNOWLEDGED,
-    AlertStatus.RESPONDING,
-    AlertStatus.CANCELLED,
-    AlertStatus.RESOLVED,
-)
-_NOT_DELIVERED = frozenset({Level.UNKNOWN, Level.WITHHELD, Level.SUPERSEDED, Level.DEAD_LETTERED, Level.EXPIRED})
+from bondmate_streams.logic.life_cycle import ANSWERED, STAGES, STATUSES, UNANIMOUS
+
+_RANK: Mapping[Level, int] = {stage.level: rank for rank, stage in enumerate(STAGES)}
+_PROGRESS: Mapping[Level, AlertStatus] = {stage.level: stage.status for stage in STAGES if stage.status}
+_DELIVERED = frozenset(stage.level for stage in STAGES if stage.delivered)
 
 
 def rises(old: Level, new: Level) -> bool:
@@ -57,21 +20,24 @@ def rises(old: Level, new: Level) -> bool:
 
 def is_delivered(level: Level) -> bool:
     """Tell whether a destination at `level` has the event."""
-    return level not in _NOT_DELIVERED
+    return level in _DELIVERED
 
 
 def status_of(levels: Iterable[Level], before: AlertStatus) -> AlertStatus:
     """Give the status of a whole alert from its destinations' levels.
 
-    It is the furthest that any destination has come. When every destination declined it is DECLINED, when for every one
-    it expired EXPIRED. It never goes back: `before` stands when it is further.
+    It is the furthest that any destination has come; when every destination says the same of it, what `UNANIMOUS`
+    makes of that. It never goes back: `before` stands when it is further.
     """
-    found = list(levels)
+    found = set(levels)
     if not found:
         return before
     progress = [_PROGRESS[level] for level in found if level in _PROGRESS]
-    now = max(progress, key=_STATUS_ORDER.index, default=AlertStatus.ROUTED)
-    for level, status in ((Level.DECLINED, AlertStatus.DECLINED), (Level.EXPIRED, AlertStatus.EXPIRED)):
-        if all(one is level for one in found):
-            now = status
-    return max(now, before, key=_STATUS_ORDER.index)
+    now = max(progress, key=STATUSES.index, default=AlertStatus.ROUTED)
+    now = next((status for level, status in UNANIMOUS.items() if found == {level}), now)
+    return max(now, before, key=STATUSES.index)
+
+
+def is_answered(levels: Iterable[Level]) -> bool:
+    """Tell whether a person has taken an alert up at any of the destinations that have come so far."""
+    return not ANSWERED.isdisjoint(levels)

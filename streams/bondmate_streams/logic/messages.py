@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bondmate_schemas.enums import DeliveryReason
+from bondmate_schemas.catalogue import DEVICE
+from bondmate_schemas.enums import DeliveryReason, Level
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import DeviceMessage
+from bondmate_schemas.models import Address, DeliveryReceipt, DeviceMessage, ExternalRef
 
+from bondmate_streams.logic.addressing import Missing
 from bondmate_streams.logic.deliveries import Telling, later_id
 from bondmate_streams.logic.routing import Decision
 from bondmate_streams.logic.states import SOURCE
@@ -37,12 +39,58 @@ def is_addressed(message: DeviceMessage) -> bool:
     return message.header.source == SOURCE or SOURCE in message.header.hops
 
 
+def address_of(message: DeviceMessage) -> Address:
+    """Give whom a platform's message is for: the one device it names, or the address on it."""
+    return message.to or Address(names=(message.device_id,) if message.device_id else ())
+
+
 def addressed(message: DeviceMessage, device_id: str, now: datetime) -> DeviceMessage:
-    """Give a platform's message with the true device on it, under an id derived from the platform's."""
+    """Give a platform's message with one true device on it.
+
+    Its id is derived from the platform's and, where the message is for several, the device: a repeat makes the same.
+    A reference of the hub's own keeps the platform's id, by which its receipts find back.
+    """
     header = message.header
+    several = () if message.to is None else (device_id,)
     update = {
-        "message_id": derived_id("message", header.message_id, "addressed"),
+        "message_id": derived_id("message", header.message_id, "addressed", *several),
         "hops": (*header.hops, SOURCE),
+        "external_refs": (*header.external_refs, ExternalRef(system=SOURCE, id=header.message_id)),
         "published_at": now,
     }
-    return message.model_copy(update={"header": header.model_copy(update=update), "device_id": device_id})
+    return message.model_copy(update={"header": header.model_copy(update=update), "device_id": device_id, "to": None})
+
+
+def unreached(message: DeviceMessage, missing: Missing, now: datetime) -> DeliveryReceipt:
+    """Give the receipt that tells the sender of a message what of its address reaches nobody.
+
+    The name stands in `platform_id` as the sender wrote it: the hub has no device for it.
+    """
+    header = message.header
+    return DeliveryReceipt(
+        header=header.model_copy(
+            update={
+                "message_id": derived_id("unreached", header.message_id, missing.name, missing.code),
+                "event_id": header.message_id,
+                "occurred_at": now,
+                "published_at": now,
+                "source": SOURCE,
+                "hops": (*header.hops, SOURCE),
+                "expires_at": None,
+                "flags": (),
+            }
+        ),
+        destination=DEVICE,
+        level=Level.DEAD_LETTERED,
+        platform_id=missing.name or None,
+        code=missing.code,
+        sender=header.source,
+        sender_message_id=header.message_id,
+    )
+
+
+def tell_sender(receipt: DeliveryReceipt) -> Telling:
+    """Tell the sender of a message how far it has come with an officer; a repeat of the receipt tells the same."""
+    assert receipt.sender is not None
+    delivery_id = derived_id("message-receipt", receipt.sender, receipt.header.message_id)
+    return Telling(receipt.sender, "", DeliveryReason.NEW, delivery_id, receipt)

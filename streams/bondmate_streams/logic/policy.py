@@ -211,7 +211,7 @@ def _fields_of(record: str) -> tuple[_Field, ...]:
 def _named_types() -> Mapping[str, Any]:
     """Collect every record of the payloads by name: in a schema only its first mention is written out."""
     found: dict[str, Any] = {}
-    for record in ("DeviceAlert", "DeviceLocation", "IncidentEvent", "DeviceMessage"):
+    for record in ("DeviceAlert", "DeviceLocation", "IncidentEvent", "DeviceMessage", "DeliveryReceipt"):
         _collect(schema(record), found)
     return found
 

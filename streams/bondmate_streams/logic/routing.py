@@ -20,7 +20,14 @@ from bondmate_schemas.enums import (
     Mode,
     Priority,
 )
-from bondmate_schemas.models import DeviceAlert, DeviceLocation, DeviceMessage, IncidentEvent, Payload
+from bondmate_schemas.models import (
+    DeliveryReceipt,
+    DeviceAlert,
+    DeviceLocation,
+    DeviceMessage,
+    IncidentEvent,
+    Payload,
+)
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
@@ -36,12 +43,16 @@ RECORD_OF: Mapping[Kind, str] = {
     "message": "DeviceMessage",
     "location": "DeviceLocation",
 }
-_KIND_OF: Mapping[type[Any], Kind] = {
+_KIND_OF: Mapping[type[Any], Kind | Literal["receipt"]] = {
     DeviceAlert: "alert",
     IncidentEvent: "incident",
     DeviceMessage: "message",
     DeviceLocation: "location",
+    DeliveryReceipt: "receipt",
 }
+
+_EMERGENCIES = frozenset({AlertKind.SOS, AlertKind.DURESS, AlertKind.OFFICER_DOWN, AlertKind.ASSISTANCE})
+"""Alerts by which an officer asks for help."""
 
 
 def _listed(value: object) -> object:
@@ -72,6 +83,16 @@ class When(_Section):
         return tuple(name for name, values in conditions if values is not None and facts.get(name) not in values)
 
 
+class EscalationStep(_Section):
+    """What happens with an alert that nobody has taken up so long after the hub had it."""
+
+    after_seconds: float = Field(ge=1, le=86_400)
+    to: Annotated[tuple[Name, ...], BeforeValidator(_listed)] = ()
+    """Told then: as new where it is, again and louder where it was told before."""
+    page: bool = False
+    """True: operations are paged."""
+
+
 class Route(_Section):
     """One rule."""
 
@@ -80,6 +101,8 @@ class Route(_Section):
     to: Annotated[tuple[Name, ...], BeforeValidator(_listed)] = ()
     refresh_seconds: float | None = Field(default=None, ge=1, le=86_400)
     """Tell an open alert again after so many seconds, for platforms where it would grow stale."""
+    escalate: tuple[EscalationStep, ...] = ()
+    """For alerts: what happens, step by step, until a person takes one up."""
     stop: bool = False
     """True: where this rule matches, the rules after it are not tried."""
     newest_only: bool = False
@@ -94,6 +117,34 @@ class Route(_Section):
             raise PydanticCustomError("newest_only", "for positions only; say `record: location` under `when`")
         return newest_only
 
+    @field_validator("escalate")
+    @classmethod
+    def _for_alerts(cls, steps: tuple[EscalationStep, ...], info: ValidationInfo) -> tuple[EscalationStep, ...]:
+        when = info.data.get("when")
+        if steps and when is not None and when.record != ("alert",):
+            raise PydanticCustomError("escalate", "for alerts only; say `record: alert` under `when`")
+        times = [step.after_seconds for step in steps]
+        if times != sorted(set(times)):
+            raise PydanticCustomError("escalate", "`after_seconds` must rise from step to step")
+        if any(not step.to and not step.page for step in steps):
+            raise PydanticCustomError("escalate", "a step names destinations under `to`, or says `page: true`")
+        return steps
+
+
+class MayMessage(_Section):
+    """Which officers a destination may write to; left out, only devices by the name it was given for them."""
+
+    known: bool = True
+    """False: nobody, but for `agencies`."""
+    agencies: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    """Agencies whose officers it may write to by unit and callsign too, and all at once: who is on shift."""
+    areas: bool = False
+    """True: also to all of `agencies` in an area."""
+    most_devices: int = Field(default=100, ge=1, le=10_000)
+    """A message for more devices reaches none, and is answered with `address_too_many`."""
+    position_max_age_seconds: float = Field(default=900.0, ge=1, le=86_400)
+    """Who has not told a position for longer is in no area."""
+
 
 class Destination(_Section):
     """What a destination takes and may see."""
@@ -102,8 +153,12 @@ class Destination(_Section):
     fields: Mapping[Kind, Mapping[str, str]] = Field(default_factory=dict)
     max_age_seconds: Mapping[Kind, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     """After so many seconds since the hub first had it, an event must not be presented as new."""
+    late: Mapping[Kind, Literal["mark", "drop"]] = Field(default_factory=dict)
+    """What becomes of what could not be delivered in that time: sent and marked late, or not sent. Default: positions
+    are dropped, all else is marked."""
     tell_own_closing: bool = False
     """True: a cancel is sent also to the destination whose own person closed the alert (a shared map needs it)."""
+    may_message: MayMessage = MayMessage()
 
 
 class Routes(_Section):
@@ -111,6 +166,11 @@ class Routes(_Section):
 
     destinations: Mapping[Name, Destination] = Field(default_factory=dict)
     routes: tuple[Route, ...] = ()
+    page_after_seconds: float = Field(default=300, ge=1, le=86_400)
+    """When operations are paged for an emergency that nobody has taken up, where its routes say nothing of it."""
+    device_silent_after_seconds: float | None = Field(default=None, ge=5, le=86_400)
+    """When the hub raises an alert (kind OTHER, `source: streams`) for a device on duty that it hears nothing of; None:
+    never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +181,16 @@ class Decision:
     route: str
     refresh_seconds: float | None = None
     newest_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """One step of all the rules that an alert matches, `after_seconds` after the hub had it."""
+
+    after_seconds: float
+    to: tuple[tuple[str, str], ...] = ()
+    """Destination and rule."""
+    page: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +223,8 @@ class Verdict:
         return f"{self.route}{where}: {self.why.replace('_', ' ')}{conditions}"
 
 
-def kind_of(event: Payload) -> Kind:
-    """Name the kind of an event as routes and agreements do."""
+def kind_of(event: Payload) -> Kind | Literal["receipt"]:
+    """Name the kind of an event as routes and agreements do; receipts go to whom they concern, by no route."""
     return _KIND_OF[type(event)]
 
 
@@ -186,6 +256,38 @@ def decisions(verdicts: Iterable[Verdict]) -> list[Decision]:
 def explain(event: Payload, routes: Routes) -> list[Verdict]:
     """Tell, rule by rule, why an event goes to a destination or does not."""
     return list(_verdicts(event, routes))
+
+
+def escalation(event: Payload, routes: Routes) -> list[Escalation]:
+    """Give what happens with an alert that nobody takes up, step by step; nothing for other events.
+
+    Of an emergency a person hears at last, whatever its routes say: there is always a person at the end.
+    """
+    if not isinstance(event, DeviceAlert):
+        return []
+    found: dict[float, Escalation] = {}
+    for rule in _matching(event, routes):
+        for step in rule.escalate:
+            to = tuple((name, rule.name) for name in step.to if _takes(routes.destinations.get(name), event))
+            known = found.get(step.after_seconds, Escalation(step.after_seconds))
+            found[step.after_seconds] = Escalation(step.after_seconds, (*known.to, *to), known.page or step.page)
+    if event.kind in _EMERGENCIES and not any(step.page for step in found.values()):
+        known = found.get(routes.page_after_seconds, Escalation(routes.page_after_seconds))
+        found[routes.page_after_seconds] = Escalation(routes.page_after_seconds, known.to, page=True)
+    return sorted(found.values(), key=lambda step: step.after_seconds)
+
+
+def _matching(event: Payload, routes: Routes) -> Iterator[Route]:
+    facts = facts_of(event)
+    for rule in routes.routes:
+        if not rule.when.failed(facts):
+            yield rule
+            if rule.stop:
+                return
+
+
+def _takes(destination: Destination | None, event: Payload) -> bool:
+    return destination is not None and event.header.mode.value in destination.modes
 
 
 def why_nowhere(verdicts: Iterable[Verdict]) -> str:
@@ -237,16 +339,18 @@ def lint(routes: Routes, known: Iterable[str] | None = None) -> list[str]:
 
 
 def _lint_destinations(routes: Routes, known: set[str] | None) -> Iterator[str]:
-    named = {name for rule in routes.routes for name in rule.to}
+    named = {name for rule in routes.routes for to in (rule.to, *(step.to for step in rule.escalate)) for name in to}
     for name, destination in routes.destinations.items():
         place = f"destinations.{name}"
         if known is not None and name not in known:
             yield f"{place}: no connector of this name is configured"
-        if name not in named:
+        if name not in named and not destination.may_message.agencies:
             yield f"{place}: no route leads here"
         for kind, fields in destination.fields.items():
             for path, problem in check_fields(RECORD_OF[kind], fields):
                 yield f"{place}.fields.{kind}.{path}: {problem}"
+        if destination.may_message.areas and not destination.may_message.agencies:
+            yield f"{place}.may_message.areas: of nobody; name the `agencies` whose officers it may write to"
 
 
 def _lint_rules(routes: Routes) -> Iterator[str]:
@@ -257,6 +361,8 @@ def _lint_rules(routes: Routes) -> Iterator[str]:
             yield f"{place}.name: an earlier route has the same name"
         if not rule.to and not rule.stop:
             yield f"{place}.to: it leads nowhere"
-        for name in rule.to:
-            if name not in routes.destinations:
-                yield f"{place}.to: no destination `{name}` is described under `destinations`"
+        places = [("to", rule.to), *((f"escalate.{n}.to", step.to) for n, step in enumerate(rule.escalate))]
+        for where, names_there in places:
+            for name in names_there:
+                if name not in routes.destinations:
+                    yield f"{place}.{where}: no destination `{name}` is described under `destinations`"

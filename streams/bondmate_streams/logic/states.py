@@ -6,9 +6,9 @@ step and its end repeats, it does not lose.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from bondmate_schemas.enums import (
     AlertAction,
@@ -19,12 +19,22 @@ from bondmate_schemas.enums import (
     MessageDirection,
     PositionOrigin,
 )
+from bondmate_schemas.flags import UNANSWERED
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import AlertState, DeliveryReceipt, DestinationState, DeviceAlert, DeviceMessage
+from bondmate_schemas.models import (
+    AlertState,
+    DeliveryReceipt,
+    DestinationState,
+    DeviceAlert,
+    DeviceMessage,
+    OperationsPage,
+)
 
-from bondmate_streams.logic.alerts import CLOSED, REQUESTS_ONLY, with_flags, with_header
-from bondmate_streams.logic.deliveries import Telling, later_id, new_id, refresh_id
-from bondmate_streams.logic.levels import is_delivered, rises, status_of
+from bondmate_streams.logic.alerts import with_flags, with_header
+from bondmate_streams.logic.deliveries import Telling, later_id, new_id
+from bondmate_streams.logic.levels import is_answered, rises, status_of
+from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY, Event, Fact, Rule, Standing, rule_for
+from bondmate_streams.logic.pages import PageReason, page_of
 from bondmate_streams.logic.routing import Decision
 
 SOURCE = "streams"
@@ -34,7 +44,7 @@ _ANSWERS = frozenset({Level.ACKNOWLEDGED, Level.RESPONDING, Level.RESOLVED, Leve
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a change or a receipt made of an alert."""
+    """What an event made of an alert."""
 
     outcome: str
     state: AlertState | None = None
@@ -46,6 +56,8 @@ class Step:
     """Destination and level, of a level that rose."""
     message: DeviceMessage | None = None
     """A person's answer, for the officer."""
+    pages: tuple[OperationsPage, ...] = ()
+    """What operations must see now."""
     standing: bool = field(default=False)
     """True: the device's memory must hear how the alert stands now."""
 
@@ -59,79 +71,122 @@ def change(state: AlertState | None, alert: DeviceAlert, decisions: Sequence[Dec
         decisions: where an alert like this goes, for one that is new.
         now: the time of the change of state.
     """
+    event = Event.CANCEL if alert.action is AlertAction.CANCEL else Event.PRESS
+    rule = rule_for(standing_of(state), event, _facts(state, alert, decisions))
     if state is None:
-        return _begin(alert, decisions, now)
+        return _begin(rule, alert, decisions, now)
     if state.status in CLOSED:
-        return _after_closing(state, alert, decisions)
-    if alert.header.message_id == state.header.message_id:
-        return Step("repeat", state, _tell(state, alert, DeliveryReason.NEW, decisions))
-    if alert.action is AlertAction.CANCEL:
-        return _cancel(state, alert, decisions, now)
-    return _update(state, alert, decisions, now)
+        return _after_closing(rule, state, alert, decisions)
+    if rule.outcome == "repeat":
+        return Step(
+            rule.outcome,
+            state,
+            tell(state, alert, DeliveryReason.NEW, decisions),
+            # Paged again under the same id: a worker may have died before it paged.
+            pages=_pages_for_nowhere(state, now),
+        )
+    return _changed(rule, state, alert, decisions, now)
 
 
-def _begin(alert: DeviceAlert, decisions: Sequence[Decision], now: datetime) -> Step:
+def standing_of(state: AlertState | None) -> Standing:
+    """Tell where an alert stands, as far as the rules ask."""
+    if state is None:
+        return Standing.NONE
+    return Standing.CLOSED if state.status in CLOSED else Standing.OPEN
+
+
+def _facts(state: AlertState | None, alert: DeviceAlert, decisions: Sequence[Decision]) -> set[Fact]:
+    found = set()
+    if alert.kind in REQUESTS_ONLY or (state is not None and state.alert.kind in REQUESTS_ONLY):
+        found.add(Fact.REQUEST_ONLY)
+    if state is None:
+        return found if decisions else found | {Fact.NOWHERE}
+    if _is_repeat(state, alert):
+        found.add(Fact.REPEAT)
+    if _is_new_press(state, alert):
+        found.add(Fact.NEW_PRESS)
+    return found
+
+
+def _is_repeat(state: AlertState, alert: DeviceAlert) -> bool:
+    if state.status in CLOSED:
+        return alert.header.message_id == state.alert.header.message_id and state.alert.action is AlertAction.CANCEL
+    return alert.header.message_id == state.header.message_id
+
+
+def _is_new_press(state: AlertState, alert: DeviceAlert) -> bool:
+    header, known = alert.header, state.alert
+    repeated = header.message_id == state.header.message_id or header.received_at <= known.header.received_at
+    worse = alert.action is AlertAction.UPDATE and alert.kind in REQUESTS_ONLY and alert.kind is not known.kind
+    return not repeated and (alert.action in {AlertAction.RAISE, AlertAction.UNKNOWN} or worse)
+
+
+def _begin(rule: Rule, alert: DeviceAlert, decisions: Sequence[Decision], now: datetime) -> Step:
+    if rule.becomes is None:
+        return Step(rule.outcome)
     asked = alert.action is AlertAction.CANCEL
-    if asked and alert.kind not in REQUESTS_ONLY:
-        return Step("cancel_of_unknown")
     if asked:
         # Somebody asks to call off an emergency nobody was told of: they must be told of both.
         alert = with_flags(alert, "cancel_requested")
     alert = alert.model_copy(update={"action": AlertAction.RAISE})
-    event_id = alert.header.event_id
-    destinations = {
-        decision.destination: DestinationState(changed_at=now, delivery_id=new_id(event_id, decision.destination))
-        for decision in decisions
-    }
     state = AlertState(
         header=alert.header,
         device_id=alert.device_id,
-        status=AlertStatus.ROUTED if decisions else AlertStatus.RAISED,
+        status=rule.becomes if decisions else AlertStatus.RAISED,
         alert=alert,
-        destinations=destinations,
+        destinations=first_told(alert.header.event_id, (d.destination for d in decisions), now),
         cancel_requested=asked,
         changed_at=now,
     )
-    outcome = "raised" if decisions else "unrouted"
     return Step(
-        outcome,
+        rule.outcome,
         state,
-        _tell(state, alert, DeliveryReason.NEW, decisions),
+        tell(state, alert, DeliveryReason.NEW, decisions),
+        pages=_pages_for_nowhere(state, now),
         standing="reopened" in alert.header.flags,
     )
 
 
-def _after_closing(state: AlertState, alert: DeviceAlert, decisions: Sequence[Decision]) -> Step:
-    header, known = alert.header, state.alert
-    if header.message_id == known.header.message_id and known.action is AlertAction.CANCEL:
-        return Step("repeat", state, _tell(state, known, DeliveryReason.CANCEL, decisions), standing=True)
-    repeated = header.message_id == state.header.message_id or header.received_at <= known.header.received_at
-    worse = alert.action is AlertAction.UPDATE and alert.kind in REQUESTS_ONLY and alert.kind is not known.kind
-    if repeated or not (alert.action in (AlertAction.RAISE, AlertAction.UNKNOWN) or worse):
-        return Step("closed_already", state, standing=True)
-    event_id = derived_id("alert", header.message_id)
+def _pages_for_nowhere(state: AlertState, now: datetime) -> tuple[OperationsPage, ...]:
+    return () if state.destinations else (page_of(state, PageReason.UNROUTED, now),)
+
+
+def first_told(event_id: str, names: Iterable[str], now: datetime) -> dict[str, DestinationState]:
+    """Give the state of destinations that are told of an alert for the first time."""
+    return {name: DestinationState(changed_at=now, delivery_id=new_id(event_id, name)) for name in names}
+
+
+def _after_closing(rule: Rule, state: AlertState, alert: DeviceAlert, decisions: Sequence[Decision]) -> Step:
+    if rule.tells is not None:
+        return Step(rule.outcome, state, tell(state, state.alert, rule.tells, decisions), standing=True)
+    if rule.outcome != "reopened":
+        return Step(rule.outcome, state, standing=True)
+    event_id = derived_id("alert", alert.header.message_id)
     anew = with_header(with_flags(alert, "reopened"), event_id=event_id, incident_id=derived_id("incident", event_id))
     fresh = anew.model_copy(update={"action": AlertAction.RAISE, "press_count": 1})
-    return Step("reopened", state, reopened=fresh, standing=True)
+    return Step(rule.outcome, state, reopened=fresh, standing=True)
 
 
-def _cancel(state: AlertState, alert: DeviceAlert, decisions: Sequence[Decision], now: datetime) -> Step:
-    merged = _merged(state, alert)
-    if state.alert.kind in REQUESTS_ONLY or alert.kind in REQUESTS_ONLY:
-        # As an update: whoever reads `action` must not take it for the end.
-        asked = with_flags(merged.model_copy(update={"action": AlertAction.UPDATE}), "cancel_requested")
-        after = state.model_copy(update={"alert": asked, "cancel_requested": True, "changed_at": now})
-        return Step("cancel_requested", after, _tell(state, asked, DeliveryReason.UPDATE, decisions))
-    ended = merged.model_copy(update={"action": AlertAction.CANCEL})
-    after = state.model_copy(update={"alert": ended, "status": AlertStatus.CANCELLED, "changed_at": now})
-    return Step("cancelled", after, _tell(state, ended, DeliveryReason.CANCEL, decisions), standing=True)
-
-
-def _update(state: AlertState, alert: DeviceAlert, decisions: Sequence[Decision], now: datetime) -> Step:
-    merged = _merged(state, alert).model_copy(update={"action": AlertAction.UPDATE})
-    newer = alert.header.received_at >= state.alert.header.received_at
-    after = state.model_copy(update={"alert": merged, "changed_at": now}) if newer else state
-    return Step("updated", after, _tell(state, merged, DeliveryReason.UPDATE, decisions))
+def _changed(
+    rule: Rule, state: AlertState, alert: DeviceAlert, decisions: Sequence[Decision], now: datetime
+) -> Step:  # fmt: skip
+    """Take an update or a cancel of an open alert, and tell exactly those who were told."""
+    assert rule.tells is not None
+    ends, asked = rule.becomes is not None, rule.outcome == "cancel_requested"
+    # A request goes as an update: whoever reads `action` must not take it for the end.
+    action = AlertAction.CANCEL if ends else AlertAction.UPDATE
+    merged = _merged(state, alert).model_copy(update={"action": action})
+    merged = with_flags(merged, "cancel_requested") if asked else merged
+    tellings = tell(state, merged, rule.tells, decisions)
+    if not ends and not asked and alert.header.received_at < state.alert.header.received_at:
+        return Step(rule.outcome, state, tellings)
+    update = {
+        "alert": merged,
+        "status": rule.becomes or state.status,
+        "cancel_requested": asked or state.cancel_requested,
+        "changed_at": now,
+    }
+    return Step(rule.outcome, state.model_copy(update=update), tellings, standing=ends)
 
 
 def _merged(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
@@ -163,7 +218,7 @@ def _keeps_position(old: DeviceAlert, new: DeviceAlert) -> bool:
     return new.position_origin is PositionOrigin.JOINED and new.position.fixed_at < old.position.fixed_at
 
 
-def _tell(
+def tell(
     state: AlertState,
     alert: DeviceAlert,
     reason: DeliveryReason,
@@ -173,6 +228,7 @@ def _tell(
 ) -> tuple[Telling, ...]:
     """Tell exactly the destinations that the alert was given to."""
     event_id = state.header.event_id
+    alert = alert if reason is DeliveryReason.CANCEL else as_told(state, alert)
     routes = {decision.destination: decision.route for decision in decisions}
     first = reason is DeliveryReason.NEW
     return tuple(
@@ -188,6 +244,12 @@ def _tell(
     )
 
 
+def as_told(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
+    """Give an alert as it is told now: louder once it has been escalated, until somebody answers."""
+    waits = state.escalated_seconds > 0 and not is_answered(at.level for at in state.destinations.values())
+    return with_flags(alert, UNANSWERED) if waits else alert
+
+
 def receive(
     state: AlertState | None, receipt: DeliveryReceipt, confirm_to: Collection[str], decisions: Sequence[Decision],
     now: datetime,
@@ -201,20 +263,29 @@ def receive(
         decisions: where an alert like this goes, for the names of the rules.
         now: the time of the change of state.
     """
-    if state is None:
-        return Step("not_an_alert")
-    if receipt.destination not in state.destinations:
-        return Step("not_told", state)
+    facts = _facts_of_receipt(state, receipt)
+    rule = rule_for(standing_of(state), Event.RECEIPT, facts)
+    if state is None or Fact.NOT_TOLD in facts:
+        return Step(rule.outcome, state)
     message = answer(receipt, state.device_id, now, silent=state.alert.silent)
-    known = state.destinations[receipt.destination]
+    if Fact.RISES not in facts:
+        return Step(rule.outcome, state, message=message)
+    after = _risen(state, receipt, state.destinations[receipt.destination], now)
+    step = Step(rule.outcome, after, risen=((receipt.destination, receipt.level),), message=message)
+    return _closed(step, after, receipt, confirm_to, decisions) if rule.tells else step
+
+
+def _facts_of_receipt(state: AlertState | None, receipt: DeliveryReceipt) -> set[Fact]:
+    if state is None:
+        return set()
+    known = state.destinations.get(receipt.destination)
+    if known is None:
+        return {Fact.NOT_TOLD}
     if not rises(known.level, receipt.level):
-        return Step("no_rise", state, message=message)
-    after = _risen(state, receipt, known, now)
-    risen = ((receipt.destination, receipt.level),)
-    step = Step("risen", after, risen=risen, message=message)
-    if after.status in CLOSED and state.status not in CLOSED:
-        return _closed(step, after, receipt, confirm_to, decisions)
-    return step
+        return set()
+    others = [at.level for name, at in state.destinations.items() if name != receipt.destination]
+    closes = status_of([*others, receipt.level], state.status) in CLOSED
+    return {Fact.RISES, Fact.CLOSES} if closes else {Fact.RISES}
 
 
 def _risen(state: AlertState, receipt: DeliveryReceipt, known: DestinationState, now: datetime) -> AlertState:
@@ -248,9 +319,9 @@ def _closed(
     ).model_copy(update={"action": AlertAction.CANCEL})
     # Who closed it knows; only a map that many look at must be told that the marker goes.
     leave_out = () if receipt.destination in confirm_to else (receipt.destination,)
-    tellings = _tell(state, ended, DeliveryReason.CANCEL, decisions, leave_out=leave_out)
+    tellings = tell(state, ended, DeliveryReason.CANCEL, decisions, leave_out=leave_out)
     after = state.model_copy(update={"alert": ended})
-    return replace(step, outcome="closed", state=after, tellings=tellings, standing=True)
+    return replace(step, state=after, tellings=tellings, standing=True)
 
 
 def answer(receipt: DeliveryReceipt, device_id: str, now: datetime, *, silent: bool = False) -> DeviceMessage | None:
@@ -279,45 +350,3 @@ def answer(receipt: DeliveryReceipt, device_id: str, now: datetime, *, silent: b
         in_reply_to=header.event_id,
         alert_id=header.event_id,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Refresh:
-    """When which destinations are to be told of an open alert again."""
-
-    every: Mapping[str, tuple[str, float]]
-    """Route and seconds, by destination."""
-
-    @classmethod
-    def of(cls, decisions: Iterable[Decision]) -> Refresh:
-        """Read what the rules that decided say of it."""
-        return cls({d.destination: (d.route, d.refresh_seconds) for d in decisions if d.refresh_seconds})
-
-    def next_due(self, state: AlertState, after: datetime) -> datetime | None:
-        """Give the first time later than `after` at which anybody is to be told again."""
-        since = state.header.received_at
-        periods = [seconds for _, seconds in self.every.values()]
-        numbers = ((max(1, int((after - since).total_seconds() // seconds) + 1), seconds) for seconds in periods)
-        return min((since + timedelta(seconds=number * seconds) for number, seconds in numbers), default=None)
-
-    def tellings(self, state: AlertState, after: datetime, now: datetime) -> tuple[Telling, ...]:
-        """Give what fell due later than `after` and not later than `now`: at most one a destination.
-
-        Who has not got the alert yet, is not told again: it waits for them.
-        """
-        if state.status in CLOSED or (state.header.expires_at and state.header.expires_at <= now):
-            return ()
-        due = (self._due(state, name, after, now) for name in self.every if name in state.destinations)
-        return tuple(telling for telling in due if telling is not None)
-
-    def _due(self, state: AlertState, name: str, after: datetime, now: datetime) -> Telling | None:
-        route, seconds = self.every[name]
-        since = state.header.received_at
-        number = int((now - since).total_seconds() // seconds)
-        if number <= (after - since).total_seconds() // seconds or number < 1:
-            return None
-        if not is_delivered(state.destinations[name].level):
-            return None
-        return Telling(
-            name, route, DeliveryReason.REFRESH, refresh_id(state.header.event_id, name, number), state.alert
-        )

@@ -21,8 +21,8 @@ from bondmate_connectors.errors import (
 from bondmate_connectors.formats.cap import FORMAT
 from bondmate_connectors.platforms.cap_webhook import CONNECTOR, Config
 from bondmate_connectors.testing import context, sos, update_of
-from bondmate_schemas.enums import DeliveryReason, Level
-from bondmate_schemas.models import DeliveryReceipt, IncidentEvent
+from bondmate_schemas.enums import DeliveryKind, DeliveryReason, Level
+from bondmate_schemas.models import Delivery, DeliveryReceipt, DeviceMessage, IncidentEvent
 from lxml import etree
 from pydantic import ValidationError
 
@@ -209,6 +209,7 @@ async def test_what_is_refused_is_dead_lettered_and_answered_422_naming_the_plac
     problem = json.loads(await answer.result().text())
 
     assert (422, "application/problem+json") == (answer.result().status, answer.result().content_type)
+    assert ("urn:bondmate:problem:cap_missing", 3103) == (problem["type"], problem["number"])
     assert ("cap_missing", body) == (incoming.event.code, incoming.event.raw)
     assert "at alert/scope" == problem["detail"]
 
@@ -394,3 +395,31 @@ async def test_a_taken_port_is_told_and_survived(connector, settings_for):
     await connector.close()
     await second.connect()
     await second.close()
+
+
+# Messages to officers
+
+
+async def test_a_private_alert_is_a_message_where_agreed_and_its_receipts_come_back_to_the_room(build, room):
+    identifier, body = room.document("Alert")
+    connector = build(messages_to_officers=True)
+    await connector.connect()
+    try:
+        async with posting(room, body) as pending:
+            incoming = await connector.receive()
+            await incoming.settle(None)
+            assert 200 == (await pending).status
+        said = incoming.event
+        header = said.header.model_copy(update={"message_id": "r-1", "event_id": "mail-1"})
+        receipt = DeliveryReceipt(header=header, destination="device", level=Level.ACKNOWLEDGED, device_id="p7")
+        told = Delivery(header=header, destination="room", kind=DeliveryKind.RECEIPT, receipt=receipt)
+        await connector.send(told)
+        await connector.send(told)
+    finally:
+        await connector.close()
+    (answer,) = (etree.fromstring(each) for each in room.records.values())
+
+    assert isinstance(said, DeviceMessage)
+    assert ("room", "room", ("hub",)) == (said.header.source, said.sender, said.to.names)
+    assert ("Ack", "ACKNOWLEDGED device p7") == (answer.findtext(f"{CAP}msgType"), answer.findtext(f"{CAP}note"))
+    assert f"room@example.org,{identifier}," in answer.findtext(f"{CAP}references")

@@ -27,7 +27,9 @@ NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 
 
 def header(message_id: str, **more: Any) -> EventHeader:
-    given = {"event_id": message_id, "agency_id": "police-a", "mode": Mode.ACTUAL, "source": "tak", **more}
+    given = {
+        "event_id": message_id, "agency_id": "police-a", "mode": Mode.ACTUAL, "source": "tak", "hops": ("streams",), **more,
+    }  # fmt: skip
     return EventHeader(message_id=message_id, occurred_at=NOW, received_at=NOW, **given)
 
 

@@ -14,12 +14,13 @@ from bondmate_connectors.contract import Status
 from bondmate_connectors.platforms.device_http import CONNECTOR, Config
 from bondmate_connectors.runtime.health import Health
 from bondmate_connectors.runtime.run import Instance, run_connectors
+from bondmate_hub.stored import stored
 from bondmate_schemas.catalogue import DEVICE_ALERTS, DEVICE_LOCATIONS, MESSAGES, RECEIPTS, topics
 from bondmate_schemas.codec import RECORDS, Codec, LocalSchemaIds
 from bondmate_schemas.enums import Level, Mode
 from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import DeviceMessage, EventHeader
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 CODEC = Codec(LocalSchemaIds())
@@ -30,7 +31,11 @@ RECORD = {topic.name: topic.record for topic in topics()}
 async def kafka(broker) -> KafkaConfig:
     def make() -> None:
         admin = AdminClient({"bootstrap.servers": broker.bootstrap})
-        wanted = [NewTopic(t.name, 2, 1) for t in topics(sources=["devices"]) if not t.name.startswith("bondmate-")]
+        wanted = [
+            NewTopic(t.name, min(t.partitions, 2), 1)
+            for t in topics(sources=["devices"])
+            if not t.name.startswith("bondmate-")
+        ]
         for future in admin.create_topics(wanted).values():
             future.exception()
 
@@ -66,20 +71,8 @@ async def gateway(kafka: KafkaConfig, device_file, until):
 
 
 def read(kafka: KafkaConfig, topic: str) -> list:
-    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "look", "enable.partition.eof": True})
-    try:
-        consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in range(2)])
-        found, ends = [], 0
-        while ends < 2:
-            message = consumer.poll(10)
-            assert message is not None
-            if message.error():
-                ends += 1
-            else:
-                found.append(CODEC.decode(message.value(), RECORDS[RECORD[topic]]))
-        return found
-    finally:
-        consumer.close()
+    found = stored({"bootstrap.servers": kafka.bootstrap}, [topic])
+    return [CODEC.decode(message.value(), RECORDS[RECORD[topic]]) for message in found]
 
 
 def write(kafka: KafkaConfig, topic: str, key: str, record) -> None:
@@ -102,7 +95,7 @@ async def test_what_is_answered_with_202_is_in_kafka_and_a_repeat_after_a_restar
             async with device.post("/v1/locations", json={"fixes": fixes}) as answer:
                 assert answer.status == 202
     kept = [a for a in await asyncio.to_thread(read, kafka, DEVICE_ALERTS) if a.header.origin_message_id == "on-broker"]
-    positions = await asyncio.to_thread(read, kafka, DEVICE_LOCATIONS)
+    positions = [p for p in await asyncio.to_thread(read, kafka, DEVICE_LOCATIONS) if p.device_id == "dev-smith"]
 
     assert answers[0] == answers[1]
     assert 202 == answers[0][0]
@@ -114,7 +107,7 @@ async def test_what_is_answered_with_202_is_in_kafka_and_a_repeat_after_a_restar
 async def test_a_message_on_kafka_reaches_its_device_and_stays_confirmed_after_a_restart(kafka, device_file, until):
     now = datetime.now(UTC)
     header = EventHeader(message_id="hub-1", event_id="hub-1", agency_id="a", mode=Mode.ACTUAL, source="tak",
-                         occurred_at=now, received_at=now)  # fmt: skip
+                         hops=("streams",), occurred_at=now, received_at=now)  # fmt: skip
     message = DeviceMessage(header=header, device_id="dev-smith", sender="tak", text="come in")
 
     async def poll(device, wait: int) -> list[str]:

@@ -33,7 +33,14 @@ def fix(number: int, when: str, **more: Any) -> dict[str, Any]:
 
 
 def header(message_id: str, **more: Any) -> EventHeader:
-    given = {"event_id": message_id, "agency_id": "police-a", "mode": Mode.ACTUAL, "source": "tak", **more}
+    known = {
+        "event_id": message_id,
+        "agency_id": "police-a",
+        "mode": Mode.ACTUAL,
+        "source": "tak",
+        "hops": ("streams",),
+    }
+    given = {**known, **more}
     return EventHeader(message_id=message_id, occurred_at=NOW, received_at=NOW, **given)
 
 
@@ -334,6 +341,7 @@ async def test_unknown_paths_and_methods_are_problems_too(bench):
 
     assert (404, "urn:bondmate:problem:not_found") == (lost[0], lost[1]["type"])
     assert (405, "urn:bondmate:problem:method_not_allowed") == (method[0], method[1]["type"])
+    assert [7005, 7006] == [lost[1]["number"], method[1]["number"]]
     assert (400, "urn:bondmate:problem:bad_request") == (no_handshake[0], no_handshake[1]["type"])
 
 

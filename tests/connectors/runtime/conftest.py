@@ -35,7 +35,11 @@ class HubSide:
     codec: Codec = field(default_factory=lambda: Codec(LocalSchemaIds()))
 
     async def make(self, *, destinations=(), sources=()):
-        wanted = [NewTopic(t.name, 4, 1) for t in topics(destinations, sources) if not t.name.startswith("bondmate-")]
+        wanted = [
+            NewTopic(t.name, min(t.partitions, 4), 1)
+            for t in topics(destinations, sources)
+            if not t.name.startswith("bondmate-")
+        ]
         admin = AdminClient({"bootstrap.servers": self.kafka.bootstrap})
         futures = await asyncio.to_thread(admin.create_topics, wanted)
         for future in futures.values():

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from bondmate_connectors.runtime.lanes import Lanes
-from bondmate_connectors.runtime.retry import Backoff, Breaker
+from bondmate_connectors.runtime.retry import Backoff
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -122,12 +122,29 @@ def test_backoff_grows_to_its_cap_and_honours_what_was_asked(attempt):
     assert 60 == backoff.seconds(attempt, retry_after=1e9)
 
 
-def test_breaker_opens_after_failures_in_a_row_and_closes_at_a_success():
-    breaker = Breaker(opens_after=3)
+async def test_the_most_urgent_goes_first_and_what_stands_before_it_in_its_lane_with_it():
+    lanes = Lanes(rank=lambda item: item[0])
+    for key, item in (("a", (1, "a1")), ("b", (1, "b1")), ("c", (2, "c1")), ("b", (0, "b2")), ("d", (0, "d1"))):
+        lanes.put(key, item)
+    found = []
+    for _ in range(5):
+        lane = await take(lanes)
+        found.append(lane.head[1])
+        lanes.finish(lane)
 
-    assert [False, False] == [breaker.failed(), breaker.failed()]
-    assert not breaker.worked()
-    assert [False, False, True, False] == [breaker.failed() for _ in range(4)]
-    assert (True, 2) == (breaker.is_open, breaker.probes)
-    assert breaker.worked()
-    assert not breaker.is_open
+    assert ["b1", "d1", "b2", "a1", "c1"] == found
+
+
+async def test_of_equals_that_with_the_fewest_failed_attempts_goes_first():
+    lanes = Lanes()
+    lanes.put("poison", 1)
+    for attempt in (1, 2, 3):
+        lane = await take(lanes)
+        lane.attempts = attempt
+        lanes.put(f"fresh-{attempt}", 2)
+        lanes.again(lane)
+        fresh = await take(lanes)
+        assert f"fresh-{attempt}" == fresh.key
+        lanes.finish(fresh)
+
+    assert "poison" == (await take(lanes)).key

@@ -17,6 +17,7 @@ from bondmate_connectors.testing.sample import CONNECTOR, Ledger, LedgerConnecto
 from bondmate_schemas.catalogue import dead_letter_topic, destination_topic
 from bondmate_schemas.codec import Codec, LocalSchemaIds, SchemaUnavailableError
 from bondmate_schemas.enums import DeliveryKind, Level
+from bondmate_schemas.flags import DROP_WHEN_LATE, MARK_WHEN_LATE
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import Delivery, DeviceLocation, Position
 
@@ -194,17 +195,23 @@ async def test_a_destination_that_is_down_delays_no_other_and_then_gets_everythi
     assert 90 == len(ledger.attempts)
 
 
-async def test_throttled_keys_wait_and_others_go_on(hub, ledger, place, instance):
+async def test_a_key_that_is_throttled_again_and_again_waits_alone(hub, ledger, place, instance):
     slow, *others = stories(place, keys=5, updates=1)
-    ledger.trouble_keys = frozenset({slow.key})
+    ledger.trouble_keys, ledger.pause_seconds = frozenset({slow.key}), 1
+    async with hub.running(instance), ledger.in_trouble(Trouble.THROTTLED):
+        await hub.feed(slow, *others)
+        await eventually(lambda: 8 == len(ledger.entries), "the other keys, after one pause of all")
+        await eventually(lambda: ledger.attempts.count(slow.id) >= 2, "asked again")
+        ledger.pause_seconds = 300
+        await eventually(lambda: ledger.attempts.count(slow.id) >= 3, "and told to wait for long")
+        later = another(sos(place), "later")
+        await hub.feed(later)
+        await eventually(lambda: later.id in ledger.entries, "a new key does not wait with it", 2)
+    ledger.pause_seconds = 1
     async with hub.running(instance):
-        async with ledger.in_trouble(Trouble.THROTTLED):
-            await hub.feed(slow, *others)
-            await eventually(lambda: 8 == len(ledger.entries), "the other keys")
         await hub.all_committed(place)
 
-    assert sent_order([slow, *others]) == written_order(ledger)
-    assert 11 == len(ledger.attempts)  # once refused, then after the pause it asked for
+    assert sent_order([slow, *others, later]) == written_order(ledger)
 
 
 async def test_a_send_without_end_is_ended_and_made_again(hub, ledger, place, instance):
@@ -339,19 +346,52 @@ async def test_after_an_outage_each_device_has_its_newest_fix_only(hub, ledger, 
     assert [] == await hub.read(dead_letter_topic(locations))
 
 
-async def test_an_alert_ends_by_its_routes_expiry_only(hub, ledger, place, instance):
+def expired(destination, number, *flags, own=False):
+    """Give an alert whose route's expiry is past, or only its own."""
     past = datetime.now(UTC) - timedelta(minutes=1)
-    own = sos(place, 1)
-    own = own.model_copy(update={
-        "header": own.header.model_copy(update={"expires_at": past}),
-        "alert": own.alert.model_copy(update={"header": own.alert.header.model_copy(update={"expires_at": past})}),
-    })  # fmt: skip
-    routed = sos(place, 2)
-    routed = routed.model_copy(update={"header": routed.header.model_copy(update={"expires_at": past})})
+    alert = sos(destination, number)
+    inner = alert.alert.header.model_copy(update={"expires_at": past if own else None})
+    return alert.model_copy(
+        update={
+            "header": alert.header.model_copy(update={"expires_at": past, "flags": flags}),
+            "alert": alert.alert.model_copy(update={"header": inner}),
+        }
+    )
+
+
+async def test_an_expired_alert_is_marked_and_dropped_only_where_its_route_says_so(hub, ledger, place, instance):
+    own, kept, marked, dropped = (
+        expired(place, 1, DROP_WHEN_LATE, own=True),
+        expired(place, 2),
+        expired(place, 3, MARK_WHEN_LATE),
+        expired(place, 4, DROP_WHEN_LATE),
+    )
+    fresh = sos(place, 5)
     async with hub.running(instance):
-        await hub.feed(own, routed)
+        await hub.feed(own, kept, marked, dropped, fresh)
+        await hub.all_committed(place)
+        late = by_label("connector_late_events_total", place, "kind")
+
+    found = {receipt.delivery_id: (receipt.level, receipt.code) for receipt in await hub.receipts(place)}
+    (letter,) = await hub.read(dead_letter_topic(place))
+    assert {own.id: True, kept.id: True, marked.id: True, fresh.id: False} == {
+        event_id: entry["late"] for event_id, entry in ledger.entries.items()
+    }
+    assert {"ALERT": 3} == late
+    assert (Level.EXPIRED, "expired") == found.pop(dropped.id)
+    assert {(Level.ACCEPTED, None)} == set(found.values())
+    assert hub.codec.encode(dropped) == letter.value()
+
+
+async def test_what_was_in_time_when_it_came_is_marked_late_when_it_waited_too_long(hub, ledger, place, instance):
+    soon = datetime.now(UTC) + timedelta(seconds=2)
+    alert = sos(place)
+    alert = alert.model_copy(update={"header": alert.header.model_copy(update={"expires_at": soon})})
+    async with hub.running(instance):
+        async with ledger.in_trouble(Trouble.BROKEN):
+            await hub.feed(alert)
+            await eventually(lambda: ledger.attempts, "tried while it was new")
+            await eventually(lambda: datetime.now(UTC) > soon, "its time is over")
         await hub.all_committed(place)
 
-    codes = {receipt.delivery_id: receipt.code for receipt in await hub.receipts(place)}
-    assert [own.id] == list(ledger.entries)
-    assert {own.id: None, routed.id: "expired"} == codes
+    assert [True] == [entry["late"] for entry in ledger.entries.values()]

@@ -71,6 +71,14 @@ class Operator:
         own = [event.find("detail/bondmate") for event in self.events]
         return list(dict.fromkeys(element.get("message") for element in own if element is not None))
 
+    def announce(self) -> None:
+        """Say who this client is, so that the server finds it when somebody writes to it alone."""
+        detail = (
+            '<contact callsign="OPS" endpoint="*:-1:stcp"/><__group name="Cyan" role="Team Member"/>'
+            '<takv device="d" platform="p" os="1" version="1"/>'
+        )
+        self._write("a-f-G-U-C", "op-1", detail)
+
     def answer(self, uid: str, text: str = "copy") -> str:
         """Write into the thread of `uid`; give the uid of the line."""
         self._said += 1

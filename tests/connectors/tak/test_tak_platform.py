@@ -29,7 +29,15 @@ from bondmate_schemas.enums import (
     MessageDirection,
     Mode,
 )
-from bondmate_schemas.models import Delivery, DeliveryReceipt, DeviceLocation, DeviceMessage, IncidentEvent, Position
+from bondmate_schemas.models import (
+    Address,
+    Delivery,
+    DeliveryReceipt,
+    DeviceLocation,
+    DeviceMessage,
+    IncidentEvent,
+    Position,
+)
 from pydantic import ValidationError
 
 PONG = (
@@ -155,6 +163,39 @@ async def test_chat_to_a_device_goes_down_to_it_and_chat_among_operators_is_nobo
     assert (MessageDirection.TO_DEVICE, "pseudonym7", "return to base") == (only.direction, only.device_id, only.text)
     assert ("tak", "tak", Mode.EXERCISE) == (only.sender, only.header.source, only.header.mode)
     assert ["coffee?", "return to base"] == [each.text for each in every]
+
+
+async def test_what_is_written_in_a_room_that_officers_hear_is_for_all_of_their_agency(
+    taky: TakyServer, operator: Any
+) -> None:
+    async with connected(connector(taky, rooms={"All Chat Rooms": "police-a"})) as tak:
+        operator.answer("All Chat Rooms", "to the square")
+        said = await received(tak)
+
+    assert isinstance(said, DeviceMessage)
+    assert (MessageDirection.TO_DEVICE, "", Address(agencies=("police-a",))) == (
+        said.direction,
+        said.device_id,
+        said.to,
+    )
+    assert ("to the square", "tak", Mode.EXERCISE) == (said.text, said.header.source, said.header.mode)
+
+
+async def test_an_operator_sees_that_a_line_is_delivered_and_then_that_its_officer_confirmed_it(
+    taky: TakyServer, operator: Any
+) -> None:
+    async with connected(connector(taky)) as tak:
+        operator.announce()
+        operator.answer("bondmate-pseudonym7", "return to base")
+        said = await received(tak)
+        for level in (Level.DELIVERED, Level.ACKNOWLEDGED):
+            header = said.header.model_copy(update={"message_id": f"d-{level}"})
+            told = DeliveryReceipt(header=header, destination="device", level=level, device_id="pseudonym7")
+            await tak.send(Delivery(header=header, destination="tak", kind=DeliveryKind.RECEIPT, receipt=told))
+        await operator.seen("b-t-f-d")
+        (line,) = await operator.seen("b-t-f")
+
+    assert "EXERCISE Confirmed by the officer" == line.findtext("detail/remarks")
 
 
 async def test_what_the_hub_wrote_itself_does_not_come_back_in(taky: TakyServer, operator: Any) -> None:

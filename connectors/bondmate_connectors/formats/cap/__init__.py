@@ -29,15 +29,19 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class CapFormat:
-    """The translator as formats are asked for it; with `addresses`, what it writes is Private to them."""
+    """The translator as formats are asked for it.
+
+    With `addresses`, what it writes is Private to them; with `to_officers`, a Private Alert is a message to officers.
+    """
 
     addresses: tuple[str, ...] = ()
+    to_officers: bool = False
     name: str = "cap"
     media_type: str = codes.MEDIA_TYPE
 
     def read(self, message: bytes, received_at: datetime) -> Reading | Ignored | Refusal:
         """Translate every alert in `message`; see `read.read`."""
-        return read(message, received_at)
+        return read(message, received_at, to_officers=self.to_officers)
 
     def write(self, event: Delivery, now: datetime) -> Writing | Refusal:  # noqa: ARG002  # same event, same message
         """Translate a Delivery; see `write.write`. The clock is not used: a repeat must be the same message."""

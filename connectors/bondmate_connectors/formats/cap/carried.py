@@ -40,6 +40,10 @@ ELEMENTS: Final = {
         "instruction", "statements[].nature", "statements[].text", "references", "note",
     },
     "DeviceMessage": _HEADER | _ATTACHMENTS | {"text"},
+    "DeliveryReceipt": {
+        "header.event_id", "header.agency_id", "header.mode", "header.occurred_at", "header.external_refs[].system",
+        "header.external_refs[].id", "level", "code", "device_id", "platform_id",
+    },
 }  # fmt: skip
 """Fields that have an element of their own, by record."""
 

@@ -16,6 +16,7 @@ from lxml import etree
 from bondmate_connectors.contract import Ignored, Reading, Refusal, Remark
 from bondmate_connectors.formats.cap import codes, structure
 from bondmate_connectors.formats.cap.content import Content, incident_event
+from bondmate_connectors.formats.cap.messages import message_to_officers
 from bondmate_connectors.formats.cap.values import (
     Reference,
     alert_id,
@@ -54,6 +55,9 @@ class Head:
     note: str
     source: str
     signed: bool
+    own_reference: Reference
+    addresses: tuple[str, ...]
+    """Whom a Private message is for."""
 
     @property
     def id(self) -> str:
@@ -71,11 +75,13 @@ class Head:
         return first.ours.event_id if first.ours else first.alert_id
 
 
-def read(message: bytes, received_at: datetime) -> Reading | Ignored | Refusal:
+def read(message: bytes, received_at: datetime, *, to_officers: bool = False) -> Reading | Ignored | Refusal:
     """Translate every alert in `message`; never raises.
 
     An Alert, Update or Cancel becomes an IncidentEvent; an Ack or Error a DeliveryReceipt for each message of ours it
     refers to. The receipt's `destination` is `cap`: the platform that knows who answered puts its own name.
+
+    With `to_officers` an Alert that is Private and names `addresses` is a message to officers (`messages`).
 
     A breach of the schema is a remark. Refused is what cannot be acted on: without identifier, sender, time, status,
     type or scope. Where some alerts of a message are refused the others are taken, and a remark says so.
@@ -87,7 +93,9 @@ def read(message: bytes, received_at: datetime) -> Reading | Ignored | Refusal:
     alerts = list(_alerts(root))
     if not alerts:
         return _without_alerts(root)
-    return _joined([_read_alert(alert, path, len(message), received_at) for path, alert in _named(alerts)])
+    return _joined(
+        [_read_alert(alert, path, len(message), received_at, to_officers=to_officers) for path, alert in _named(alerts)]
+    )
 
 
 def _alerts(root: etree._Element) -> Iterator[etree._Element]:
@@ -123,7 +131,9 @@ def _joined(readings: list[Reading | Ignored | Refusal]) -> Reading | Ignored | 
     return Reading(tuple(event for reading in taken for event in reading.events), tuple(remarks))
 
 
-def _read_alert(alert: etree._Element, path: str, size: int, received_at: datetime) -> Reading | Ignored | Refusal:
+def _read_alert(
+    alert: etree._Element, path: str, size: int, received_at: datetime, *, to_officers: bool
+) -> Reading | Ignored | Refusal:
     remarks: list[Remark] = []
     head = _head(alert, path, remarks)
     if isinstance(head, Refusal):
@@ -133,7 +143,8 @@ def _read_alert(alert: etree._Element, path: str, size: int, received_at: dateti
     if head.msg_type in _ANSWERS:
         receipts = tuple(_receipts(head, received_at))
         return Reading(receipts, tuple(remarks)) if receipts else Ignored(codes.ANSWER_TO_UNKNOWN)
-    event = _event(head, alert, path, received_at, remarks)
+    is_message = to_officers and head.msg_type == "Alert" and bool(head.addresses)
+    event = (_message if is_message else _event)(head, alert, path, received_at, remarks)
     if size > _MOST_BYTES and len(event.model_dump_json()) > _MOST_BYTES:
         return Refusal(codes.TOO_LARGE, path)
     return Reading((event,), tuple(remarks))
@@ -164,6 +175,10 @@ def _head(alert: etree._Element, path: str, remarks: list[Remark]) -> Head | Ref
         note=texts.get("note", ""),
         source=texts.get("source", ""),
         signed=next(alert.iterchildren(_SIGNATURES), None) is not None,
+        own_reference=Reference(texts["sender"], texts["identifier"], texts["sent"]),
+        addresses=words(texts.get("addresses", ""))
+        if listed(texts.get("scope", ""), codes.SCOPES) == "Private"
+        else (),
     )
 
 
@@ -201,6 +216,11 @@ def _event(head: Head, alert: etree._Element, path: str, received_at: datetime, 
         references=tuple(map(str, head.references)),
         note=head.note or None,
     )
+
+
+def _message(head: Head, alert: etree._Element, path: str, received_at: datetime, remarks: list[Remark]) -> Record:
+    content = Content.of(alert, path, head.sent, remarks)
+    return message_to_officers(_header(head, content, received_at), content, head.addresses, head.own_reference)
 
 
 def _header(head: Head, content: Content, received_at: datetime) -> EventHeader:

@@ -27,8 +27,11 @@ from bondmate_schemas.enums import (
     MessageDirection,
     Mode,
 )
+from bondmate_schemas.flags import UNANSWERED
+from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import (
     Delivery,
+    DeliveryReceipt,
     DeviceAlert,
     DeviceLocation,
     DeviceMessage,
@@ -41,6 +44,7 @@ from bondmate_connectors.contract import Lost, Refusal, Writing
 from bondmate_connectors.formats.cap import codes, geometry
 from bondmate_connectors.formats.cap.carried import lost_of, parameters_of
 from bondmate_connectors.formats.cap.document import is_url, pair, resource, serialised
+from bondmate_connectors.formats.cap.messages import write_receipt
 from bondmate_connectors.formats.cap.values import (
     FEET_PER_METRE,
     KILOMETRE_METRES,
@@ -81,16 +85,19 @@ def write(delivery: Delivery, addresses: tuple[str, ...] = (), raised_at: dateti
 def compose(delivery: Delivery, addresses: tuple[str, ...] = (), raised_at: datetime | None = None) -> bytes | Refusal:
     """Translate a Delivery; never raises. With `addresses` the message is Private to them, else Restricted.
 
-    An alert or incident becomes an Alert, Update or Cancel; a message to or from an officer an Alert of its own. A
-    position is refused: CAP warns, it does not track. `raised_at` is the `occurred_at` of the event's first Delivery.
+    An alert or incident becomes an Alert, Update or Cancel; a message to or from an officer an Alert of its own; what
+    became of a message of theirs to an officer an Ack or Error. A position is refused: CAP warns, it does not track.
+    `raised_at` is the `occurred_at` of the event's first Delivery.
     """
     first = raised_at or delivery.event.header.occurred_at
     if delivery.alert is not None:
         return _written(delivery, delivery.alert, _alert_info(delivery, delivery.alert), addresses, first)
     if delivery.incident is not None:
-        return _written(delivery, delivery.incident, _incident_info(delivery.incident), addresses, first)
+        return _written(delivery, delivery.incident, _incident_info(delivery, delivery.incident), addresses, first)
     if delivery.message is not None:
-        return _written(delivery, delivery.message, _message_info(delivery.message), addresses, first)
+        return _written(delivery, delivery.message, _message_info(delivery, delivery.message), addresses, first)
+    if delivery.receipt is not None:
+        return write_receipt(delivery.receipt, delivery)
     return Refusal(codes.LOCATION)
 
 
@@ -129,7 +136,7 @@ def _written(delivery: Delivery, event: Event, info: Body, addresses: tuple[str,
         "note": event.note if isinstance(event, IncidentEvent) else None,
         "references": " ".join(map(str, references)) or None,
         "incidents": word(header.incident_id) if header.incident_id else None,
-        "info": {**_common(header), **info, "parameter": [pair(*each) for each in _parameters(event)]},
+        "info": {**_common(delivery), **info, "parameter": [pair(*each) for each in _parameters(event)]},
     }
     return serialised(values)
 
@@ -167,11 +174,14 @@ def _theirs(event: IncidentEvent) -> Iterator[Reference]:
             yield Reference(reference.sender, reference.identifier, write_time(reference.time))
 
 
-def _common(header: EventHeader) -> Body:
+def _common(delivery: Delivery) -> Body:
+    header = delivery.event.header
+    # A receiver throws away what has expired; late is better than never.
+    expires = None if was_marked_late(delivery) else header.expires_at
     language = header.language if header.language and _LANGUAGE.fullmatch(header.language) else None
     return {
         "language": language,
-        "expires": write_time(header.expires_at) if header.expires_at else None,
+        "expires": write_time(expires) if expires else None,
         "senderName": header.agency_id,
     }
 
@@ -196,14 +206,30 @@ def _alert_info(delivery: Delivery, alert: DeviceAlert) -> Body:
         "category": category,
         "event": event,
         "responseType": "AllClear" if over else "Assess",
-        "urgency": "Past" if over else codes.URGENCY_OF[alert.priority],
+        "urgency": "Past" if over else _urgency(delivery, codes.URGENCY_OF[alert.priority]),
         "severity": severity,
         "certainty": "Observed",
-        "headline": (f"{event}: {who}" if who else event) + _asks_to_cancel(delivery, alert),
+        "headline": _late(delivery)
+        + _unanswered(alert)
+        + (f"{event}: {who}" if who else event)
+        + _asks_to_cancel(delivery, alert),
         "description": alert.text,
         "resource": [resource(attachment) for attachment in alert.attachments],
         "area": _point("Position of the officer's device", alert.position) if alert.position else None,
     }
+
+
+def _late(delivery: Delivery) -> str:
+    return "LATE " if was_marked_late(delivery) else ""
+
+
+def _urgency(delivery: Delivery, urgency: str) -> str:
+    """Give the urgency, of what is delivered late none that says "now": what held an hour ago may not hold."""
+    return "Unknown" if was_marked_late(delivery) else urgency
+
+
+def _unanswered(alert: DeviceAlert) -> str:
+    return "UNANSWERED " if UNANSWERED in alert.header.flags else ""
 
 
 def _asks_to_cancel(delivery: Delivery, alert: DeviceAlert) -> str:
@@ -211,7 +237,7 @@ def _asks_to_cancel(delivery: Delivery, alert: DeviceAlert) -> str:
     return " (the device asks to cancel; not closed)" if asked else ""
 
 
-def _incident_info(incident: IncidentEvent) -> Body:
+def _incident_info(delivery: Delivery, incident: IncidentEvent) -> Body:
     category, event = _EVENTS[incident.category]
     kind = incident.incident_type
     own_words = kind is not None and kind.system == codes.EVENT_CODES
@@ -219,11 +245,13 @@ def _incident_info(incident: IncidentEvent) -> Body:
         "category": category,
         "event": (kind.value if own_words and kind else incident.title) or event,
         "responseType": "AllClear" if incident.action in {IncidentAction.CLOSED, IncidentAction.CANCELLED} else None,
-        "urgency": _listed(incident.urgency, codes.URGENCIES) or codes.URGENCY_OF[incident.priority],
+        "urgency": _urgency(
+            delivery, _listed(incident.urgency, codes.URGENCIES) or codes.URGENCY_OF[incident.priority]
+        ),
         "severity": _listed(incident.severity, codes.SEVERITIES) or "Unknown",
         "certainty": _listed(incident.certainty, codes.CERTAINTIES) or "Unknown",
         "eventCode": pair(kind.system, kind.value) if kind and not own_words else None,
-        "headline": incident.title,
+        "headline": (_late(delivery) + (incident.title or "")).strip() or None,
         "description": incident.description,
         "instruction": incident.instruction,
         "resource": [resource(attachment) for attachment in incident.attachments],
@@ -231,14 +259,15 @@ def _incident_info(incident: IncidentEvent) -> Body:
     }
 
 
-def _message_info(message: DeviceMessage) -> Body:
+def _message_info(delivery: Delivery, message: DeviceMessage) -> Body:
     down = message.direction is MessageDirection.TO_DEVICE
     return {
         "category": "Other",
         "event": "Message to an officer" if down else "Message from an officer",
-        "urgency": codes.URGENCY_OF[message.priority],
+        "urgency": _urgency(delivery, codes.URGENCY_OF[message.priority]),
         "severity": "Unknown",
         "certainty": "Unknown",
+        "headline": _late(delivery).strip() or None,
         "description": message.text,
         "resource": [resource(attachment) for attachment in message.attachments],
     }
@@ -280,6 +309,8 @@ def _point(description: str, position: Position) -> Body:
 def _lost(delivery: Delivery) -> tuple[Lost, ...]:
     event = delivery.event
     assert not isinstance(event, DeviceLocation)
+    if isinstance(event, DeliveryReceipt):
+        return lost_of(event)
     return lost_of(event, *dict.fromkeys(_not_today(delivery, event)))
 
 
@@ -290,6 +321,8 @@ def _not_today(delivery: Delivery, event: Event) -> Iterator[str]:
         yield "header.mode"
     if header.language and not _LANGUAGE.fullmatch(header.language):
         yield "header.language"
+    if header.expires_at and was_marked_late(delivery):
+        yield "header.expires_at"
     if not all(is_url(attachment.url) for attachment in event.attachments):
         yield "attachments[].url"
     if not isinstance(event, DeviceMessage) and event.position and event.position.altitude_hae_m is not None:

@@ -22,13 +22,30 @@ class Chat:
     message_id: str | None
     text: str
 
+    def all_addressed(self, what: Ours) -> tuple[OurUid, ...]:
+        """Give every alert, incident or device of the hub it is addressed to, the surest first."""
+        found = (parse_uid(uid) for uid in self.to)
+        return tuple(dict.fromkeys(ours for ours in found if ours is not None and ours.what is what))
+
     def addressed(self, what: Ours) -> OurUid | None:
         """Give the alert, incident or device of the hub it is addressed to, None when there is none."""
-        for uid in self.to:
-            ours = parse_uid(uid)
-            if ours is not None and ours.what is what:
-                return ours
+        return next(iter(self.all_addressed(what)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A GeoChat line as the uid of its event names it."""
+
+    writer: str
+    message: str
+
+
+def line_of_uid(uid: str) -> Line | None:
+    """Take apart the uid of a chat line: `GeoChat.<writer>.<room>.<message>`; None when it is none."""
+    parts = uid.split(".")
+    if parts[0] != "GeoChat" or len(parts) < 4 or not (parts[1] and parts[-1]):  # noqa: PLR2004  # the four parts
         return None
+    return Line(parts[1], parts[-1])
 
 
 def chat_of(event: CotEvent) -> Chat:

@@ -16,6 +16,7 @@ from bondmate_schemas.enums import (
     Priority,
 )
 from bondmate_schemas.models import (
+    Address,
     Code,
     DeliveryReceipt,
     DeviceAlert,
@@ -149,17 +150,19 @@ def incident(event: CotEvent, received_at: datetime) -> Reading:
 
 
 def message(event: CotEvent, received_at: datetime) -> Reading | Ignored:
-    """Read a chat line: to a device of the hub it goes down, any other comes up from its sender's device."""
+    """Read a chat line: to devices of the hub it goes down, any other comes up from its sender's device."""
     chat = chat_of(event)
     if not chat.text:
         return Ignored("chat_empty")
-    own, device, about = own_values(event), chat.addressed(Ours.DEVICE), chat.addressed(Ours.ALERT)
-    down = device is not None and "device" not in own
+    own, devices, about = own_values(event), chat.all_addressed(Ours.DEVICE), chat.addressed(Ours.ALERT)
+    down = bool(devices) and "device" not in own
+    several = down and len(devices) > 1
+    one = "" if several else own.get("device") or next((d.id for d in devices), "") or _device_of(chat.sender_uid)
     return Reading(
         (
             DeviceMessage(
                 header=header(event, received_at, ("chat", chat.room or event.uid)),
-                device_id=own.get("device") or (device.id if device else _device_of(chat.sender_uid) or event.uid),
+                device_id=one if several else one or event.uid,
                 direction=named(MessageDirection, own.get("direction"))
                 or (MessageDirection.TO_DEVICE if down else MessageDirection.FROM_DEVICE),
                 sender=SYSTEM,
@@ -168,6 +171,7 @@ def message(event: CotEvent, received_at: datetime) -> Reading | Ignored:
                 priority=_priority(event, Priority.ROUTINE),
                 alert_id=own.get("alert") or (about.id if about else None),
                 callsign=chat.sender_callsign,
+                to=Address(names=tuple(device.id for device in devices)) if several else None,
             ),
         )
     )

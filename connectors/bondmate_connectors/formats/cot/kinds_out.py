@@ -16,6 +16,8 @@ from bondmate_schemas.enums import (
     MessageDirection,
     PositionOrigin,
 )
+from bondmate_schemas.flags import UNANSWERED
+from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import Delivery, DeviceAlert, DeviceLocation, DeviceMessage, EventHeader, IncidentEvent
 
 from bondmate_connectors.formats.cot import types
@@ -25,6 +27,7 @@ from bondmate_connectors.formats.cot.geometry import point_of
 
 _MACHINE: Final = "m-g"
 _HUMAN: Final = "h-g-i-g-o"
+_LATE: Final = "LATE: no longer new when it was delivered"
 _ENDED: Final = frozenset({IncidentAction.CLOSED, IncidentAction.CANCELLED})
 
 
@@ -76,6 +79,9 @@ def _alert_parts(event: DeviceAlert, delivery: Delivery) -> Iterator[str]:
     yield types.mode_prefix(event.header.mode) + _headline(event.kind) + (" CANCELLED" if is_cancel(delivery) else "")
     if event.action is AlertAction.CANCEL and not is_cancel(delivery):
         yield "The device asks to cancel"
+    yield _late(delivery)
+    if UNANSWERED in event.header.flags:
+        yield "UNANSWERED: nobody has taken it up yet"
     yield event.callsign or ""
     yield event.unit or ""
     yield (event.text or "").strip()
@@ -88,6 +94,10 @@ def _alert_parts(event: DeviceAlert, delivery: Delivery) -> Iterator[str]:
         yield f"Pressed {event.press_count} times"
     if event.silent:
         yield "Silent: do not call the device"
+
+
+def _late(delivery: Delivery) -> str:
+    return _LATE if was_marked_late(delivery) else ""
 
 
 def _headline(kind: AlertKind) -> str:
@@ -106,6 +116,8 @@ def location(event: DeviceLocation, delivery: Delivery, now: datetime, lifetimes
     draft.add("contact", callsign=callsign_of(event.header, event.callsign))
     if event.position.speed_mps is not None or event.position.course_deg is not None:
         draft.add("track", speed=_decimal(event.position.speed_mps), course=_decimal(event.position.course_deg))
+    if was_marked_late(delivery):
+        draft.add("remarks", _LATE)
     _status(draft, event.battery_percent)
     return draft.finish(now, device=event.device_id, method=event.position.method)
 
@@ -117,7 +129,7 @@ def message(event: DeviceMessage, delivery: Delivery, now: datetime, lifetimes: 
         _Line(
             sender_uid=types.device_uid(event.device_id) if up else types.HUB_UID,
             sender=event.callsign if up else event.sender,
-            text=event.text if up or not event.callsign else f"To {event.callsign}: {event.text}",
+            text=_prefixed(delivery, event.text if up or not event.callsign else f"To {event.callsign}: {event.text}"),
             header=event.header,
             own={
                 "device": event.device_id,
@@ -129,6 +141,10 @@ def message(event: DeviceMessage, delivery: Delivery, now: datetime, lifetimes: 
         ),
         delivery.id, now, lifetimes,
     )  # fmt: skip
+
+
+def _prefixed(delivery: Delivery, text: str) -> str:
+    return f"{_LATE}. {text}" if was_marked_late(delivery) else text
 
 
 def alert_chat(event: DeviceAlert, delivery: Delivery, now: datetime, lifetimes: Lifetimes) -> bytes:
@@ -182,15 +198,17 @@ def incident(event: IncidentEvent, delivery: Delivery, now: datetime, lifetimes:
     if point_of(event) is None:
         line = _Line(
             sender_uid=types.incident_chat_uid(event.header.event_id), sender=None,
-            text=incident_text(event, ended=is_end(delivery)), header=event.header, own=_own_incident(event),
+            text=incident_text(delivery, event, ended=is_end(delivery)), header=event.header, own=_own_incident(event),
             qos=types.QOS.get(event.priority),
         )  # fmt: skip
         return chat(line, delivery.id, now, lifetimes)
     if is_end(delivery):
         return deletion(event, delivery, now, lifetimes)
     draft = _marker(event, delivery, now)
-    draft.stale = event.header.expires_at or later(now, lifetimes.other)
-    _describe(draft, event, ended=False)
+    # Clients take away what is stale; late is better than never.
+    expires = None if was_marked_late(delivery) else event.header.expires_at
+    draft.stale = expires or later(now, lifetimes.other)
+    _describe(draft, delivery, event, ended=False)
     return draft.finish(now, **_own_incident(event))
 
 
@@ -209,7 +227,7 @@ def deletion(event: IncidentEvent, delivery: Delivery, now: datetime, lifetimes:
     draft.add("link", uid=draft.uid, type=draft.type, relation="p-p")
     draft.add("__forcedelete")
     draft.uid, draft.type, draft.stale = f"{draft.uid}-delete", types.DELETE, later(now, lifetimes.other)
-    _describe(draft, event, ended=True)
+    _describe(draft, delivery, event, ended=True)
     return draft.finish(now, **_own_incident(event))
 
 
@@ -223,9 +241,9 @@ def _marker(event: IncidentEvent, delivery: Delivery, now: datetime) -> Draft:
     )  # fmt: skip
 
 
-def _describe(draft: Draft, event: IncidentEvent, *, ended: bool) -> None:
+def _describe(draft: Draft, delivery: Delivery, event: IncidentEvent, *, ended: bool) -> None:
     draft.add("contact", callsign=callsign_of(event.header, event.title or event.callsign))
-    draft.add("remarks", incident_text(event, ended=ended), time=format_time(event.header.occurred_at))
+    draft.add("remarks", incident_text(delivery, event, ended=ended), time=format_time(event.header.occurred_at))
 
 
 def _own_incident(event: IncidentEvent) -> dict[str, str | None]:
@@ -237,10 +255,11 @@ def _own_incident(event: IncidentEvent) -> dict[str, str | None]:
     }
 
 
-def incident_text(event: IncidentEvent, *, ended: bool) -> str:
+def incident_text(delivery: Delivery, event: IncidentEvent, *, ended: bool) -> str:
     """Give what an operator reads about an incident; a personal assessment is called one."""
     parts = [
         types.mode_prefix(event.header.mode) + (event.title or event.category.value.replace("_", " ").capitalize()),
+        _late(delivery),
         event.action.value.capitalize() if ended else None,
         event.description,
         event.instruction,

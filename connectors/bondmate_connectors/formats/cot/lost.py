@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from bondmate_schemas.enums import DeliveryKind
+from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import Delivery, Record
 
 from bondmate_connectors.contract import Lost
@@ -32,6 +33,7 @@ _CARRIED: Final = {
     DeliveryKind.LOCATION: _LOCATION,
     DeliveryKind.MESSAGE: _MESSAGE,
     DeliveryKind.INCIDENT: _INCIDENT,
+    DeliveryKind.RECEIPT: frozenset({"device_id", "level", "code"}),
 }
 _WHY: Final = "no place in Cursor on Target"
 _AS_POINT: Final = "drawn as one point with a radius"
@@ -58,7 +60,7 @@ def _lost(event: Delivery) -> Iterator[Lost]:
 
 
 def _carries_expiry(event: Delivery) -> bool:
-    return event.incident is not None and point_of(event.incident) is not None
+    return not was_marked_late(event) and event.incident is not None and point_of(event.incident) is not None
 
 
 def _unset(record: Record, carried: frozenset[str] | set[str], prefix: str, why: str = _WHY) -> Iterator[Lost]:

@@ -7,6 +7,7 @@
   the emergency standing and says so in the remarks.
 - A position is a position report, a message a GeoChat line, an incident a marker, or a GeoChat line when it has no
   geometry; closing or cancelling it deletes the marker.
+- What became of a GeoChat line to an officer is a chat receipt, or a line to its writer (`receipts_out`).
 - What is not ACTUAL says so in every name and text, in `opex` and in the hub's own `bondmate` element, since servers
   are known to drop `opex`.
 """
@@ -20,7 +21,7 @@ from bondmate_schemas.enums import Classification
 from bondmate_schemas.models import Delivery
 
 from bondmate_connectors.contract import Refusal, Writing
-from bondmate_connectors.formats.cot import kinds_out
+from bondmate_connectors.formats.cot import kinds_out, receipts_out
 from bondmate_connectors.formats.cot.kinds_out import DEFAULT_LIFETIMES, Lifetimes
 from bondmate_connectors.formats.cot.lost import lost_fields
 
@@ -40,6 +41,9 @@ def compose(event: Delivery, now: datetime, lifetimes: Lifetimes = DEFAULT_LIFET
         return kinds_out.location(event.location, event, now, lifetimes)
     if event.message is not None:
         return kinds_out.message(event.message, event, now, lifetimes)
+    if event.receipt is not None:
+        written = receipts_out.receipt(event.receipt, event, now, lifetimes)
+        return written or Refusal("not_a_chat_line", "header.external_refs")
     assert event.incident is not None
     return kinds_out.incident(event.incident, event, now, lifetimes)
 

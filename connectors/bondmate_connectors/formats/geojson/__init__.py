@@ -16,6 +16,7 @@ from typing import Any, Final
 import orjson
 from bondmate_schemas.enums import DeliveryKind, IncidentAction, IncidentCategory
 from bondmate_schemas.ids import derived_id
+from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import (
     Code,
     Delivery,
@@ -89,6 +90,7 @@ class GeoJsonFormat:
                 "mode": payload.header.mode.value,
                 "callsign": getattr(payload, "callsign", None),
                 "time": payload.header.occurred_at,
+                **({"late": True} if was_marked_late(event) else {}),
                 "event": payload.model_dump(mode="json"),
             },
         }

@@ -16,8 +16,8 @@ CONNECTOR = ConnectorSpec(
     stability="alpha",
     owner="BondMate hub developers",
     config=Config,
-    accepts=frozenset({"ALERT", "INCIDENT", "MESSAGE"}),
-    emits=frozenset({"DeliveryReceipt", "IncidentEvent"}),
+    accepts=frozenset({"ALERT", "INCIDENT", "MESSAGE", "RECEIPT"}),
+    emits=frozenset({"DeliveryReceipt", "DeviceMessage", "IncidentEvent"}),
     proves=Level.ACCEPTED,
     build=CapWebhook,
 )

@@ -84,6 +84,10 @@ class ListenConfig(ConnectorConfig):
     port: int = Field(default=8090, ge=0, le=65535, description="TCP port to listen on; 0 takes a free one.")
     path: str = Field(default="/cap", pattern=r"^/[A-Za-z0-9/_.~-]*$", description="Path that takes CAP by POST.")
     secrets: Secrets = Field(description="Shared secret the control room signs with; two while they are changed.")
+    messages_to_officers: bool = Field(
+        default=False,
+        description="Whether a Private Alert with `addresses` is a message to those officers instead of an incident.",
+    )
     tls: ServerTlsConfig | None = Field(default=None, description="Certificate and key; needed unless on loopback.")
     tolerance_seconds: float = Field(
         default=TOLERANCE_SECONDS, gt=0, le=3600, description="How far the clock of a signed message may be off."

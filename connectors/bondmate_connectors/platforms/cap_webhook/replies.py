@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bondmate_schemas.enums import IncidentAction, Level
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import DeliveryReceipt, IncidentEvent, Record
+from bondmate_schemas.models import DeliveryReceipt, DeviceMessage, IncidentEvent, Record
 
 from bondmate_connectors.formats.cap.codes import OUR_SENDER
 from bondmate_connectors.formats.cap.values import OurIdentifier, read_references
@@ -14,13 +14,16 @@ from bondmate_connectors.platforms.cap_webhook.config import RepliesConfig
 
 
 def records_of(event: Record, replies: RepliesConfig, name: str) -> Iterator[Record]:
-    """Give what the hub is to hear: receipts under the name of this destination, or the incident of theirs.
+    """Give what the hub is to hear: receipts under the name of this destination, a message or incident of theirs.
 
     Nothing for a message of our own that came back.
     """
     if isinstance(event, DeliveryReceipt):
         header = event.header.model_copy(update={"source": name})
         yield event.model_copy(update={"header": header, "destination": name})
+    elif isinstance(event, DeviceMessage):
+        if not event.header.agency_id.startswith(OUR_SENDER):
+            yield event.model_copy(update={"header": event.header.model_copy(update={"source": name}), "sender": name})
     elif isinstance(event, IncidentEvent):
         yield from _of_incident(event, replies, name)
 

@@ -94,7 +94,7 @@ class CapSink:
         return sign(self._keys, message_id, body, self._context.clock())
 
     def _remember(self, event: Delivery) -> None:
-        if event.reason is DeliveryReason.NEW:
+        if event.reason is DeliveryReason.NEW and event.receipt is None:
             self._raised[event.header.event_id] = event.event.header.occurred_at
             while len(self._raised) > _REMEMBERED:
                 self._raised.popitem(last=False)

@@ -22,8 +22,8 @@ from bondmate_schemas.models import Record
 
 from bondmate_connectors.contract import Context, Ignored, Incoming, Reading, Refusal, Unreadable
 from bondmate_connectors.errors import ConnectorError, NotConnected, Rejected
-from bondmate_connectors.formats.cap import FORMAT
-from bondmate_connectors.formats.cap.codes import LEFT_OUT
+from bondmate_connectors.formats.cap import CapFormat
+from bondmate_connectors.formats.cap.codes import LEFT_OUT, MEDIA_TYPE
 from bondmate_connectors.platforms.cap_webhook.config import ListenConfig, RepliesConfig
 from bondmate_connectors.platforms.cap_webhook.replies import records_of
 from bondmate_connectors.transports.hmac_signature import Known, ReplayMemory, SignatureRefused, verify
@@ -87,6 +87,7 @@ class CapSource:
         self._config = config
         self._replies = replies
         self._context = context
+        self._format = CapFormat(to_officers=config.messages_to_officers)
         self._keys = config.keys
         self._memory = ReplayMemory(config.tolerance_seconds)
         self._inbox: asyncio.Queue[Incoming | None] = asyncio.Queue(config.pending_events)
@@ -206,7 +207,7 @@ class CapSource:
         return self._understood(body) if len(body) < _SMALL else await asyncio.to_thread(self._understood, body)
 
     def _understood(self, body: bytes) -> _Document:
-        reading = FORMAT.read(body, self._context.clock())
+        reading = self._format.read(body, self._context.clock())
         if isinstance(reading, Refusal):
             return _Document([self._unreadable(reading.code, body)], reading.code, reading.path)
         if isinstance(reading, Ignored):
@@ -225,7 +226,7 @@ class CapSource:
 
     @staticmethod
     def _unreadable(code: str, body: bytes) -> Unreadable:
-        return Unreadable(code, body[:_MOST_RAW], {"content-type": FORMAT.media_type, "size": str(len(body))})
+        return Unreadable(code, body[:_MOST_RAW], {"content-type": MEDIA_TYPE, "size": str(len(body))})
 
     async def _hand_over(self, document: _Document, traceparent: str | None) -> str:
         """Hand over the events and wait until all are settled; give the code of what was refused."""

@@ -95,6 +95,7 @@ class ProblemAnswer(BaseModel):
     type: str
     title: str
     status: int
+    number: Annotated[int, Field(description="Number of the error code, as the table of error codes has it.")]
     detail: str | None = None
     errors: tuple[FieldProblem, ...] = ()
 

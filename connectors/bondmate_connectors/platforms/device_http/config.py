@@ -91,6 +91,13 @@ class Config(ConnectorConfig):
     heartbeat_seconds: float = Field(
         default=25.0, gt=0, le=600, description="Pause between pings on a device's stream; one unanswered ends it."
     )
+    acknowledge_again_seconds: float = Field(
+        default=30.0, gt=0, le=3600, description="Pause after which a device that listens is given a message again "
+        "that its officer must confirm and has not."
+    )  # fmt: skip
+    expiry_seconds: float = Field(
+        default=1.0, gt=0, le=60, description="How often to look for messages whose time ran out; senders are told."
+    )
     reload_seconds: float = Field(
         default=2.0, gt=0, le=5, description="How often the device file is looked at; a revoked device is out by then."
     )

@@ -6,13 +6,16 @@ import asyncio
 import math
 import re
 import secrets
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import Any
 
 import orjson
 from aiohttp import ClientConnectionResetError, WSCloseCode, web
 from bondmate_monitoring import metrics
+from bondmate_schemas.enums import Mode
 from bondmate_schemas.models import Attachment
 
 from bondmate_connectors.contract import Context
@@ -106,7 +109,7 @@ class Downlink:
                     after = box.version
                     await socket.send_frame(orjson.dumps(news), web.WSMsgType.TEXT)
                 else:
-                    await box.changed()
+                    await self._something_new(box, caller)
             code = WSCloseCode.GOING_AWAY if self._closing or listener.gone else WSCloseCode.POLICY_VIOLATION
             await socket.close(code=code)
         except ClientConnectionResetError:
@@ -120,7 +123,7 @@ class Downlink:
                 while self._welcome(caller, listener):
                     if news := self._news(box, caller, after):
                         return news
-                    await box.changed()
+                    await self._something_new(box, caller)
         except TimeoutError:
             return None
         if not self._closing and not listener.gone:
@@ -152,19 +155,33 @@ class Downlink:
             if not box.listeners:
                 metrics.DEVICES_CONNECTED.dec()
 
+    async def _something_new(self, box: Box, caller: Caller) -> None:
+        """Wait until something changed, or a message that must be confirmed is to be given again."""
+        given = box.last_given(caller.device.mode, self._context.clock())
+        wait = None if given is None else given + self._config.acknowledge_again_seconds - time.monotonic()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await box.changed()
+
     def _news(self, box: Box, caller: Caller, after: int) -> dict[str, Any] | None:
-        mails = box.new_mails(after, caller.device.mode)
-        standings = box.new_standings(after)
+        now, standings = self._context.clock(), box.new_standings(after)
+        mails = self._mails(box, caller.device.mode, after, now)
         if not mails and not standings:
             return None
-        now = self._context.clock()
         return {
             "cursor": self._cursor(box),
-            "messages": [
-                _message(mail, expired=mail.expires_at is not None and mail.expires_at <= now) for mail in mails
-            ],
+            "messages": [_message(mail, expired=mail.is_expired(now)) for mail in mails],
             "alerts": [_alert(standing) for standing in standings],
         }
+
+    def _mails(self, box: Box, mode: Mode, after: int, now: datetime) -> list[Mail]:
+        """Give what is new and what is to be given again, in the order in which it was sent."""
+        again = box.repeats(mode, now, time.monotonic() - self._config.acknowledge_again_seconds)
+        mails = {mail.version: mail for mail in (*box.new_mails(after, mode, now), *again)}
+        for mail in mails.values():
+            if mail.is_wanted(now):
+                box.given_at[mail.message_id] = time.monotonic()
+        return [mails[version] for version in sorted(mails)]
 
     def _cursor(self, box: Box) -> str:
         return f"{self._instance}-{box.version}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from bondmate_schemas.catalogue import DEVICE, STREAMS_SOURCE
 from bondmate_schemas.enums import (
     AlertAction,
     AlertKind,
@@ -32,6 +33,7 @@ from bondmate_schemas.models import (
     DeviceStatus,
     EventHeader,
     ExternalRef,
+    Handling,
     IncidentEvent,
     Position,
     Statement,
@@ -53,7 +55,7 @@ from bondmate_connectors.platforms.device_http.api import (
 )
 from bondmate_connectors.platforms.device_http.body import digest
 from bondmate_connectors.platforms.device_http.directory import Device
-from bondmate_connectors.platforms.device_http.mailbox import DEVICE, DEVICE_ALERT_SYSTEM, Mail
+from bondmate_connectors.platforms.device_http.mailbox import DEVICE_ALERT_SYSTEM, Ending, Mail
 
 TOLERATED_SKEW = timedelta(minutes=5)
 _REPORT_ACTIONS = {
@@ -237,13 +239,57 @@ def receipt(request: ReceiptRequest, arrival: Arrival, mail: Mail) -> DeliveryRe
             incident_id=mail.incident_id,
             occurred_at=request.occurred_at,
             flags=_clock(request.occurred_at, request.sent_at, arrival.received_at),
+            external_refs=_their_refs(mail),
         ),
         destination=DEVICE,
         level=level,
         device_id=device.device_id,
         delivery_id=mail.message_id,
         by_ref=device.officer_ref,
+        **_whose(mail),
     )
+
+
+def ending(ended: Ending, device: Device | None, source: str, now: datetime) -> DeliveryReceipt:
+    """Give the receipt of a message that ended before its device said all it was asked to say.
+
+    Every gateway makes it, under one id. `device` is None for one that is not enrolled any more.
+    """
+    mail = ended.mail
+    expired = mail.expires_at if ended.level is Level.EXPIRED else None
+    return DeliveryReceipt(
+        header=EventHeader(
+            message_id=derived_id("receipt", ended.device_id, mail.message_id, ended.level),
+            event_id=mail.message_id,
+            incident_id=mail.incident_id,
+            external_refs=_their_refs(mail),
+            agency_id=device.agency if device else "",
+            mode=mail.mode,
+            occurred_at=expired or now,
+            received_at=now,
+            source=source,
+            handling=device.profile.handling if device else Handling(),
+        ),
+        destination=DEVICE,
+        level=ended.level,
+        device_id=ended.device_id,
+        delivery_id=mail.message_id,
+        code=ended.code,
+        **_whose(mail),
+    )
+
+
+def _their_refs(mail: Mail) -> tuple[ExternalRef, ...]:
+    return tuple(ref for ref in mail.refs if ref.system != STREAMS_SOURCE)
+
+
+def _whose(mail: Mail) -> dict[str, str]:
+    """Name the sender, who is told, and its message; nobody for an answer that the streams made from a receipt.
+
+    A receipt of a person's Ack would be an Ack of an Ack.
+    """
+    theirs = next((ref.id for ref in mail.refs if ref.system == STREAMS_SOURCE), None)
+    return {} if theirs is None else {"sender": mail.sender, "sender_message_id": theirs}
 
 
 def _header(

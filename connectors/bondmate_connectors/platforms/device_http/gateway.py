@@ -14,6 +14,7 @@ from bondmate_connectors.errors import Misconfigured, NotConnected
 from bondmate_connectors.platforms.device_http.config import Config
 from bondmate_connectors.platforms.device_http.directory import DeviceFileError, load
 from bondmate_connectors.platforms.device_http.downlink import Downlink
+from bondmate_connectors.platforms.device_http.expiry import Expiry
 from bondmate_connectors.platforms.device_http.inbox import Inbox
 from bondmate_connectors.platforms.device_http.mailbox import Mailboxes
 from bondmate_connectors.platforms.device_http.register import Register
@@ -116,7 +117,8 @@ class _Open:
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
             shutdown_timeout=config.drain_seconds,
         )
-        self._following: asyncio.Task[None] | None = None
+        self._expiry = Expiry(context, register, mailboxes, self.inbox)
+        self._following: list[asyncio.Task[None]] = []
 
     @property
     def port(self) -> int:
@@ -131,13 +133,17 @@ class _Open:
         except OSError as error:
             await self._runner.cleanup()
             raise NotConnected("host and port cannot be listened on") from error
-        self._following = asyncio.create_task(self._register.follow(self._config.reload_seconds))
+        self._following = [
+            asyncio.create_task(self._register.follow(self._config.reload_seconds)),
+            asyncio.create_task(self._expiry.follow(self._config.expiry_seconds)),
+        ]
 
     async def stop(self) -> None:
         """Take nothing new, answer what is on its way, end."""
-        if self._following is not None:
-            self._following.cancel()
-            await asyncio.wait([self._following])
+        for task in self._following:
+            task.cancel()
+        if self._following:
+            await asyncio.wait(self._following)
         await self.inbox.close()
         self._downlink.close()
         await self._runner.cleanup()

@@ -6,23 +6,36 @@ Rebuilt from the topics at each start, in every gateway; nothing here is the onl
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
-from bondmate_schemas.catalogue import STATE_ALERTS
+from bondmate_schemas.catalogue import DEVICE, STATE_ALERTS, STREAMS_SOURCE
 from bondmate_schemas.enums import AlertKind, AlertStatus, Level, MessageDirection, Mode, Priority
-from bondmate_schemas.models import AlertState, Attachment, DeliveryReceipt, DeviceAlert, DeviceMessage, Record
+from bondmate_schemas.models import (
+    AlertState,
+    Attachment,
+    DeliveryReceipt,
+    DeviceAlert,
+    DeviceMessage,
+    ExternalRef,
+    Record,
+)
 
-DEVICE = "device"
-"""`destination` of the receipts that devices give for messages; never of an alert's receipts."""
+from bondmate_connectors.platforms.device_http.deadlines import Deadlines
+
 DEVICE_ALERT_SYSTEM = "device"
 """`system` of the external reference under which an alert carries the device's own id."""
 
 _ALERTS_PER_DEVICE = 5
 _RANK = {None: 0, Level.DELIVERED: 1, Level.ACCEPTED: 2, Level.ACKNOWLEDGED: 3}
+_ENDINGS = frozenset({Level.EXPIRED, Level.WITHHELD})
 _CLOSED = frozenset({AlertStatus.RESOLVED, AlertStatus.CANCELLED, AlertStatus.EXPIRED})
+
+
+T = TypeVar("T", str, str | None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +57,24 @@ class Mail:
     occurred_at: datetime
     expires_at: datetime | None
     attachments: tuple[Attachment, ...]
+    refs: tuple[ExternalRef, ...] = ()
     level: Level | None = None
+    ended: bool = False
+    """Whether its sender was told that its time ran out."""
 
     @property
     def settled(self) -> bool:
         """Whether the device has said all it is asked to say of it."""
         wanted = Level.ACKNOWLEDGED if self.requires_acknowledgement else Level.DELIVERED
         return _RANK[self.level] >= _RANK[wanted]
+
+    def is_expired(self, now: datetime) -> bool:
+        """Whether it must not be shown as new any more."""
+        return self.expires_at is not None and self.expires_at <= now
+
+    def is_wanted(self, now: datetime) -> bool:
+        """Whether the device must still say that its officer confirmed it."""
+        return self.requires_acknowledgement and not self.settled and not self.is_expired(now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +98,28 @@ class Standing:
         return self.status in _CLOSED
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A message that ended before its device had said all it is asked to say."""
+
+    device_id: str
+    mail: Mail
+    level: Level
+    code: str
+
+    @classmethod
+    def of_time(cls, device_id: str, mail: Mail) -> Ending:
+        """Give the end of one whose time ran out."""
+        return cls(
+            device_id, mail, Level.EXPIRED, "expired_undelivered" if mail.level is None else "expired_unconfirmed"
+        )
+
+    @classmethod
+    def of_room(cls, device_id: str, mail: Mail) -> Ending:
+        """Give the end of one for which there was no room any more."""
+        return cls(device_id, mail, Level.WITHHELD, "mailbox_full")
+
+
 class Listener:
     """One stream or long poll of a device; `gone` once a newer one took its place."""
 
@@ -86,13 +132,16 @@ class Listener:
 class Box:
     """What waits for one device."""
 
-    __slots__ = ("alerts", "early", "listeners", "mails", "version", "waiters")
+    __slots__ = ("alerts", "early", "ended_early", "given_at", "listeners", "mails", "version", "waiters")
 
     def __init__(self) -> None:
         self.version = 0
-        self.mails: OrderedDict[str, Mail] = OrderedDict()
-        self.alerts: OrderedDict[str, Standing] = OrderedDict()
-        self.early: OrderedDict[str, Level] = OrderedDict()
+        self.mails: dict[str, Mail] = {}
+        self.alerts: dict[str, Standing] = {}
+        self.early: dict[str, Level] = {}
+        self.ended_early: dict[str, None] = {}
+        self.given_at: dict[str, float] = {}
+        """When a message that must be confirmed was last given to the device, by the monotonic clock."""
         self.listeners: list[Listener] = []
         self.waiters: set[asyncio.Future[None]] = set()
 
@@ -101,13 +150,28 @@ class Box:
         self.version += 1
         return self.version
 
-    def new_mails(self, after: int, mode: Mode) -> list[Mail]:
-        """Give the messages after a version that a device of this mode has not confirmed yet.
+    def new_mails(self, after: int, mode: Mode, now: datetime) -> list[Mail]:
+        """Give the messages after a version that a device of this mode has yet to confirm, in order.
 
         An exercise never reaches a real patrol (DESIGN, promise 5), not as a text either.
         """
+        return [m for m in self._mails(mode) if m.version > after and (m.level is None or m.is_wanted(now))]
+
+    def repeats(self, mode: Mode, now: datetime, given_before: float) -> list[Mail]:
+        """Give the messages that must be confirmed, are not, and were last given before a monotonic time."""
+        return [m for m in self._given(mode, now) if self.given_at[m.message_id] <= given_before]
+
+    def last_given(self, mode: Mode, now: datetime) -> float | None:
+        """Give the earliest monotonic time at which one of those was given; None when there are none."""
+        return min((self.given_at[m.message_id] for m in self._given(mode, now)), default=None)
+
+    def _given(self, mode: Mode, now: datetime) -> Iterator[Mail]:
+        if self.given_at:
+            yield from (m for m in self._mails(mode) if m.message_id in self.given_at and m.is_wanted(now))
+
+    def _mails(self, mode: Mode) -> Iterator[Mail]:
         drill = {Mode.EXERCISE, Mode.TEST} if mode is Mode.ACTUAL else frozenset[Mode]()
-        return [m for m in self.mails.values() if m.version > after and m.level is None and m.mode not in drill]
+        return (mail for mail in self.mails.values() if mail.mode not in drill)
 
     def new_standings(self, after: int) -> list[Standing]:
         """Give the alerts that changed after a version; at first only those still open."""
@@ -129,6 +193,16 @@ class Box:
             self.waiters.discard(waiter)
 
 
+def _one(text: T) -> T:
+    """Give the one copy of a text that many mails share: a thousand devices make a hundred thousand mails."""
+    return text if text is None else sys.intern(text)
+
+
+def _names_a_device(message: DeviceMessage) -> bool:
+    """Whether the streams have written the true device on it: what a platform wrote names a pseudonym, or nobody."""
+    return STREAMS_SOURCE in (message.header.source, *message.header.hops)
+
+
 class Mailboxes:
     """The boxes of all devices."""
 
@@ -136,19 +210,43 @@ class Mailboxes:
         self._limit = messages_per_device
         self._full = full
         self._boxes: dict[str, Box] = {}
+        self._deadlines = Deadlines()
+        self._dropped: list[Ending] = []
         self._owners: dict[str, str] = {}
         """Who a message or an alert belongs to, by its id."""
 
     def see(self, topic: str, key: str, record: Record | None) -> None:
         """Take one record of a topic; None is a tombstone of `key`."""
-        if isinstance(record, DeviceMessage) and record.direction is MessageDirection.TO_DEVICE:
-            self._take_message(record)
+        if isinstance(record, DeviceMessage):
+            if record.direction is MessageDirection.TO_DEVICE and _names_a_device(record):
+                self._take_message(record)
         elif isinstance(record, DeliveryReceipt) and record.destination == DEVICE:
             self._take_receipt(record)
         elif isinstance(record, AlertState):
             self._take_state(record)
         elif record is None and topic == STATE_ALERTS:
             self._forget_alert(key)
+
+    def ended(self, now: datetime) -> list[Ending]:
+        """Take the messages that ended before their device said all it is asked to say, each once.
+
+        Give one back with `tell_again` when its sender could not be told.
+        """
+        due = ((device, self.box(device).mails.get(message)) for device, message in self._deadlines.due(now))
+        late = [Ending.of_time(device, mail) for device, mail in due if mail is not None]
+        dropped, self._dropped = self._dropped, []
+        return [one for one in (*late, *dropped) if not one.mail.settled and not self._is_told(one)]
+
+    def tell_again(self, ending: Ending) -> None:
+        """Give an ending with the next that `ended` gives."""
+        self._dropped.append(ending)
+
+    def _is_told(self, one: Ending) -> bool:
+        return one.mail.ended or one.mail.message_id in self.box(one.device_id).ended_early
+
+    def _watch(self, device_id: str, mail: Mail) -> None:
+        if mail.expires_at is not None and not mail.settled and not mail.ended:
+            self._deadlines.add(mail.expires_at, device_id, mail.message_id)
 
     def box(self, device_id: str) -> Box:
         """Give the box of a device, an empty one when nothing has come yet."""
@@ -183,15 +281,15 @@ class Mailboxes:
         header = message.header
         if header.message_id in box.mails:
             return
-        box.mails[header.message_id] = Mail(
+        mail = box.mails[header.message_id] = Mail(
             version=box.next_version(),
             message_id=header.message_id,
-            event_id=header.event_id,
-            incident_id=header.incident_id,
-            alert_id=message.alert_id,
-            in_reply_to=message.in_reply_to,
-            sender=message.sender,
-            text=message.text,
+            event_id=_one(header.event_id),
+            incident_id=_one(header.incident_id),
+            alert_id=_one(message.alert_id),
+            in_reply_to=_one(message.in_reply_to),
+            sender=_one(message.sender),
+            text=_one(message.text),
             language=header.language,
             priority=message.priority,
             mode=header.mode,
@@ -199,40 +297,59 @@ class Mailboxes:
             occurred_at=header.occurred_at,
             expires_at=header.expires_at,
             attachments=message.attachments,
+            refs=() if header.source == STREAMS_SOURCE else header.external_refs,  # of an answer nobody is told
             level=box.early.pop(header.message_id, None),
+            ended=header.message_id in box.ended_early,
         )
+        box.ended_early.pop(header.message_id, None)
+        self._watch(message.device_id, mail)
         self._owners[header.message_id] = message.device_id
-        self._make_room(box, header.received_at)
+        self._make_room(message.device_id, box, header.received_at)
         box.wake()
 
-    def _make_room(self, box: Box, now: datetime) -> None:
+    def _make_room(self, device_id: str, box: Box, now: datetime) -> None:
         """Drop what matters least: settled first, then expired, then the oldest."""
         if len(box.mails) <= self._limit:
             return
         settled = (m.message_id for m in box.mails.values() if m.settled)
-        expired = (m.message_id for m in box.mails.values() if m.expires_at is not None and m.expires_at <= now)
+        expired = (m.message_id for m in box.mails.values() if m.is_expired(now))
         dropped = next(settled, None) or next(expired, None)
         if dropped is None:
             self._full()
             dropped = next(iter(box.mails))
-        del box.mails[dropped]
+        mail = box.mails.pop(dropped)
+        if not mail.settled and not mail.ended:
+            self._dropped.append(Ending.of_room(device_id, mail))
+        box.given_at.pop(dropped, None)
         self._owners.pop(dropped, None)
 
     def _take_receipt(self, receipt: DeliveryReceipt) -> None:
-        if receipt.device_id is None or receipt.delivery_id is None or receipt.level not in _RANK:
+        if receipt.device_id is None or receipt.delivery_id is None:
             return
         box = self.box(receipt.device_id)
         mail = box.mails.get(receipt.delivery_id)
-        if mail is None:  # the topics are read side by side, so that a receipt may come before its message
+        if receipt.level in _ENDINGS:
+            self._take_ending(box, receipt.delivery_id, mail)
+        elif receipt.level not in _RANK:
+            return
+        elif mail is None:  # the topics are read side by side, so that a receipt may come before its message
             self._keep_early(box, receipt.delivery_id, receipt.level)
         elif _RANK[receipt.level] > _RANK[mail.level]:
             box.mails[mail.message_id] = replace(mail, level=receipt.level)
+
+    def _take_ending(self, box: Box, message_id: str, mail: Mail | None) -> None:
+        if mail is not None:
+            box.mails[message_id] = replace(mail, ended=True)
+            return
+        box.ended_early[message_id] = None
+        if len(box.ended_early) > self._limit:
+            del box.ended_early[next(iter(box.ended_early))]
 
     def _keep_early(self, box: Box, message_id: str, level: Level) -> None:
         if _RANK[level] > _RANK[box.early.get(message_id)]:
             box.early[message_id] = level
         if len(box.early) > self._limit:
-            box.early.popitem(last=False)
+            del box.early[next(iter(box.early))]
 
     def _take_state(self, state: AlertState) -> None:
         levels = tuple((name, standing.level) for name, standing in state.destinations.items())
@@ -253,9 +370,9 @@ class Mailboxes:
         header = alert.header
         box.alerts[header.event_id] = Standing(
             version=box.next_version(),
-            event_id=header.event_id,
-            alert_id=next((ref.id for ref in header.external_refs if ref.system == DEVICE_ALERT_SYSTEM), None),
-            incident_id=header.incident_id,
+            event_id=_one(header.event_id),
+            alert_id=_one(next((ref.id for ref in header.external_refs if ref.system == DEVICE_ALERT_SYSTEM), None)),
+            incident_id=_one(header.incident_id),
             kind=alert.kind,
             silent=alert.silent,
             status=status,

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 from aiohttp import web
+from bondmate_schemas.error_codes import error_code
 from pydantic import ValidationError
 
 MEDIA_TYPE = "application/problem+json"
@@ -67,6 +68,7 @@ class Refused(Exception):  # it is the answer, not a fault of ours
             "type": f"urn:bondmate:problem:{self.kind.name}",
             "title": self.kind.title,
             "status": self.kind.status,
+            "number": error_code(self.kind.name).number,
         }
         if self.detail:
             document["detail"] = self.detail

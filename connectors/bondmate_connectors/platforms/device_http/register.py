@@ -42,6 +42,10 @@ class Register:
         """Give the device of a token's hash; raises UnauthenticatedError."""
         return self._current.holder(hashed)
 
+    def device(self, device_id: str) -> Device | None:
+        """Give an enrolled device, also a revoked one; None when there is none of this id."""
+        return self._current.devices.get(device_id)
+
     async def follow(self, seconds: float) -> None:
         """Look at the file every so many seconds until cancelled, and take it over when it has changed."""
         while True:

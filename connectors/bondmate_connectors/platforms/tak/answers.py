@@ -6,13 +6,22 @@ element and its uids, and is passed over.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from bondmate_schemas.enums import Level, MessageDirection, Mode
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import DeliveryReceipt, DeviceMessage, EventHeader, ExternalRef, IncidentEvent, Record
+from bondmate_schemas.models import (
+    Address,
+    DeliveryReceipt,
+    DeviceMessage,
+    EventHeader,
+    ExternalRef,
+    IncidentEvent,
+    Record,
+)
 
 from bondmate_connectors.contract import Reading, Refusal, Unreadable
 from bondmate_connectors.formats.cot.chat import Chat, chat_of
@@ -33,6 +42,8 @@ class Terms:
     agency_id: str
     decline_words: tuple[str, ...]
     emit: frozenset[str]
+    rooms: Mapping[str, str] = field(default_factory=dict)
+    """Agencies by the chat room that their officers hear."""
 
 
 def understand(frame: Frame, terms: Terms, received_at: datetime) -> Record | Unreadable | None:
@@ -59,7 +70,19 @@ def _chat(event: CotEvent, terms: Terms, received_at: datetime) -> Record | Unre
     alert = chat.addressed(Ours.ALERT)
     if alert is not None:
         return _answer(event, chat, alert.id, terms, received_at)
-    return _asked_for(event, terms, received_at)
+    return _to_agency(event, chat, terms, received_at) or _asked_for(event, terms, received_at)
+
+
+def _to_agency(event: CotEvent, chat: Chat, terms: Terms, received_at: datetime) -> Record | None:
+    """Give what was written in a room that the officers of an agency hear; None for any other line."""
+    agency = terms.rooms.get(chat.room)
+    reading = read_event(event, received_at) if agency and chat.addressed(Ours.DEVICE) is None else None
+    if agency is None or not isinstance(reading, Reading):
+        return None
+    said = reading.events[0]
+    assert isinstance(said, DeviceMessage)
+    update = {"device_id": "", "direction": MessageDirection.TO_DEVICE, "to": Address(agencies=(agency,))}
+    return _from_here(said.model_copy(update=update), terms)
 
 
 def _answer(event: CotEvent, chat: Chat, event_id: str, terms: Terms, received_at: datetime) -> DeliveryReceipt:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
+from collections.abc import Mapping
 from typing import Literal, Self
 
 from bondmate_schemas.enums import Mode
@@ -43,6 +44,11 @@ class TakConfig(ConnectorConfig):
     )
     decline_words: tuple[str, ...] = Field(
         default=(), description="An answer that begins with one of these declines the alert; any other acknowledges it."
+    )
+    rooms: Mapping[str, str] = Field(
+        default_factory=dict,
+        description="Chat rooms that officers hear, by their id (`All Chat Rooms` is one), each with the agency whose"
+        " devices on shift get what is written there; the destination's `may_message` must name that agency.",
     )
     emit: tuple[Literal["DeviceMessage", "IncidentEvent"], ...] = Field(
         default=(),

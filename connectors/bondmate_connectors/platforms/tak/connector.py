@@ -16,7 +16,7 @@ from bondmate_connectors.errors import ConnectorError, NotConnected, Rejected, T
 from bondmate_connectors.formats.cot.geometry import point_of
 from bondmate_connectors.formats.cot.kinds_out import Lifetimes, alert_chat, deletion, is_cancel, is_end
 from bondmate_connectors.formats.cot.stream import Frame
-from bondmate_connectors.formats.cot.types import alert_uid, device_uid, incident_uid
+from bondmate_connectors.formats.cot.types import alert_uid, device_uid, escape_id, incident_uid
 from bondmate_connectors.formats.cot.write import compose
 from bondmate_connectors.platforms.tak.answers import Terms, understand
 from bondmate_connectors.platforms.tak.config import TakConfig
@@ -40,7 +40,9 @@ class Tak:
     def __init__(self, config: TakConfig, context: Context) -> None:
         self._config = config
         self._clock = context.clock
-        self._terms = Terms(context.name, config.mode, config.agency_id, config.decline_words, frozenset(config.emit))
+        self._terms = Terms(
+            context.name, config.mode, config.agency_id, config.decline_words, frozenset(config.emit), config.rooms
+        )
         self._session: Session | None = None
         self._connecting = asyncio.Lock()
         self._arrived: deque[Record | Unreadable] = deque()
@@ -147,4 +149,6 @@ def _uid_of(event: Delivery) -> str:
     """Give the uid the event has at TAK."""
     if event.location is not None:
         return device_uid(event.location.device_id)
+    if event.receipt is not None:
+        return escape_id(event.id)
     return alert_uid(event.header.event_id) if event.alert is not None else incident_uid(event.header.event_id)

@@ -21,10 +21,6 @@ class KeyLocks:
             held = self._locks[place] = _Held(self._locks, place)
         return held
 
-    def is_held(self, table: str, key: Hashable) -> bool:
-        """Whether somebody holds the lock of `key` in `table`, or waits for it."""
-        return (table, key) in self._locks
-
 
 class _Held:
     """The lock of one key while anybody wants it."""
@@ -80,19 +76,15 @@ class InHand:
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
-    async def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Begin `work` when there is room; one caller at a time."""
+    async def wait_for_room(self) -> None:
+        """Wait until an event may begin; one caller at a time."""
         try:
             while self._is_full():
                 self._someone_waits = True
                 self._stirred.clear()
                 await self._stirred.wait()
-        except asyncio.CancelledError:
-            work.close()
-            raise
         finally:
             self._someone_waits = False
-        self.begin_now(work)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

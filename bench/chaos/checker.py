@@ -1,0 +1,160 @@
+"""What was accepted against what arrived and what was shown: the judgement of a scenario. Pure.
+
+An alert is a series: its messages are numbered from 0 in the order its device sent them, each waiting for the 202 of
+the one before. A control room must get them in that order, each at least once; the same delivery again is a repeat,
+which is allowed and counted; the same number under another delivery id is a second effect, which is not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+LEVELS = ("UNKNOWN", "DELIVERED", "ACCEPTED", "ACKNOWLEDGED", "RESPONDING", "RESOLVED")
+"""As devices are shown them, lowest first; endings without delivery are none of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One document a control room took: of which alert, which number, under which delivery id, when."""
+
+    event_id: str
+    number: int
+    delivery_id: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A level that a device was shown of its alert at a room."""
+
+    event_id: str
+    room: str
+    level: str
+    at: float
+
+
+@dataclass(slots=True)
+class Book:
+    """Everything that was written down in one scenario."""
+
+    accepted: dict[str, int] = field(default_factory=dict)
+    """How many messages of each alert were answered with 202, by the hub's event id."""
+    sent: dict[tuple[str, int], float] = field(default_factory=dict)
+    """When each message of an alert was first posted, by event id and number; epoch seconds."""
+    arrivals: dict[str, list[Arrival]] = field(default_factory=lambda: defaultdict(list))
+    """By room, in the order the room took them."""
+    acknowledged: dict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
+    """By room, when its answer for an alert went off."""
+    shown: list[Shown] = field(default_factory=list)
+    fixes: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    """Sequence numbers of the accepted fixes, by device."""
+    mapped: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    """Sequence numbers of the fixes a map got, by device, in order."""
+    refused: dict[str, dict[tuple[str, int], str]] = field(default_factory=lambda: defaultdict(dict))
+    """By room, the delivery id of each number of an alert that it refused for good."""
+    dead: Counter[str] = field(default_factory=Counter)
+    """How many letters lie in the dead-letter topic of each room."""
+
+    @property
+    def accepted_events(self) -> int:
+        """Count the messages and fixes that were answered with 202."""
+        return sum(self.accepted.values()) + sum(map(len, self.fixes.values()))
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What the checker found; the promises hold when nothing but repeats was found."""
+
+    lost: list[str] = field(default_factory=list)
+    second_effects: list[str] = field(default_factory=list)
+    out_of_order: list[str] = field(default_factory=list)
+    level_too_high: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
+    """What came, but only after the time that the scenario gives."""
+    repeats: int = 0
+
+    @property
+    def broken(self) -> int:
+        """Count what breaks a promise."""
+        return sum(map(len, (self.lost, self.second_effects, self.out_of_order, self.level_too_high, self.late)))
+
+
+def check(book: Book, rooms: Iterable[str]) -> Verdict:
+    """Judge a book; every room in `rooms` was to get every alert."""
+    verdict = Verdict()
+    for room in rooms:
+        by_event: dict[str, list[Arrival]] = defaultdict(list)
+        for arrival in book.arrivals[room]:
+            by_event[arrival.event_id].append(arrival)
+        refused = book.refused[room]
+        if book.dead[room] < len(refused):
+            verdict.lost.append(f"{room}: {len(refused)} were refused, {book.dead[room]} lie in the dead-letter topic")
+        for event_id, count in book.accepted.items():
+            excused = {number for number in range(count) if (event_id, number) in refused}
+            _check_alert(verdict, f"{room}: {event_id}", by_event.get(event_id, []), set(range(count)) - excused)
+        verdict.second_effects += [
+            f"{room}: {arrival.event_id}, {arrival.number} was never accepted"
+            for arrival in book.arrivals[room]
+            if arrival.number >= book.accepted.get(arrival.event_id, 0)
+        ]
+    _check_levels(verdict, book)
+    _check_fixes(verdict, book)
+    return verdict
+
+
+def p99_seconds(book: Book, room: str, since: float, until: float) -> float:
+    """Give the 99th percentile of the time to a room, of the messages that were posted within these moments."""
+    first: dict[tuple[str, int], float] = {}
+    for arrival in book.arrivals[room]:
+        first.setdefault((arrival.event_id, arrival.number), arrival.at)
+    times = sorted(first[key] - at for key, at in book.sent.items() if since <= at < until and key in first)
+    return times[min(len(times) - 1, int(len(times) * 0.99))] if times else 0.0
+
+
+def _check_alert(verdict: Verdict, name: str, arrivals: Sequence[Arrival], wanted: set[int]) -> None:
+    ids: dict[int, str] = {}
+    newest = -1
+    for arrival in arrivals:
+        known = ids.get(arrival.number)
+        if known is None:
+            ids[arrival.number] = arrival.delivery_id
+            if arrival.number < newest:
+                verdict.out_of_order.append(f"{name}: {arrival.number} after {newest}")
+            newest = max(newest, arrival.number)
+        elif known == arrival.delivery_id:
+            verdict.repeats += 1
+        else:
+            verdict.second_effects.append(f"{name}: number {arrival.number} came under two ids")
+    if missing := sorted(wanted - set(ids)):
+        verdict.lost.append(f"{name}: {missing}")
+
+
+def _check_levels(verdict: Verdict, book: Book) -> None:
+    first: dict[tuple[str, str], float] = {}
+    for room, arrivals in book.arrivals.items():
+        for arrival in arrivals:
+            key = room, arrival.event_id
+            first[key] = min(first.get(key, arrival.at), arrival.at)
+    for shown in book.shown:
+        rank = LEVELS.index(shown.level) if shown.level in LEVELS else 0
+        got = first.get((shown.room, shown.event_id))
+        answered = book.acknowledged.get(shown.room, {}).get(shown.event_id)
+        too_high = (rank >= 1 and (got is None or got > shown.at)) or (
+            rank >= LEVELS.index("ACKNOWLEDGED") and (answered is None or answered > shown.at)
+        )
+        if too_high:
+            verdict.level_too_high.append(f"{shown.room}: {shown.event_id} was shown {shown.level}")
+
+
+def _check_fixes(verdict: Verdict, book: Book) -> None:
+    for device, accepted in book.fixes.items():
+        mapped = book.mapped.get(device, [])
+        there = set(mapped)
+        verdict.repeats += len(mapped) - len(there)
+        if missing := [number for number in accepted if number not in there]:
+            verdict.lost.append(f"{device}: fixes {missing[:5]} and {max(0, len(missing) - 5)} more")
+        firsts = list(dict.fromkeys(mapped))
+        if firsts != sorted(firsts):
+            verdict.out_of_order.append(f"{device}: fixes")

@@ -1,0 +1,150 @@
+"""The load of the laboratory: alerts in numbered series, and positions in batches, over HTTP, as devices send them.
+
+Each message waits for the 202 of the one before, and one that is not answered is sent again under the same id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import time
+import uuid
+from collections.abc import Awaitable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from bondmate_hub.demo.posts import Posts
+
+from bench.chaos.checker import Book, Shown
+
+MESSAGES = 4
+"""Of one alert: it is raised, then updated, and at last updated or called off."""
+FIXES = 25
+"""Positions in a batch."""
+_AGAIN_SECONDS = 0.2
+_GIVE_UP_SECONDS = 150.0
+
+
+def _discard(busy: set[str], device: str, _: asyncio.Task[None]) -> None:
+    busy.discard(device)
+
+
+class Load:
+    """Devices that raise and update alerts, others that send positions; some ask how their alert stands."""
+
+    def __init__(self, port: int, tokens: dict[str, str], book: Book, seed: int) -> None:
+        devices = list(tokens)
+        half = len(devices) // 2
+        self._free = iter(devices[:half])
+        self._walkers = itertools.cycle(devices[half:])
+        self._tokens = tokens
+        self._book = book
+        self._random = random.Random(seed)  # a walk, not a secret
+        self._posts = Posts("127.0.0.1", port, connections=96, timeout_seconds=20)
+        self._sequence = dict.fromkeys(devices, 0)
+        self._raised: list[tuple[str, str, str]] = []
+        self.clock_offset_seconds = 0.0
+        """How wrong the devices' clocks are now."""
+        self.wrong_times = 0
+        self.asked_again = 0
+        """Requests that were not answered, or not with 202, and were sent again."""
+
+    async def run(self, alerts: int, alerts_a_second: float, batches_a_second: float) -> None:
+        """Raise `alerts` alerts at this rate, with their updates; positions meanwhile; ends when all is answered."""
+        begun = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            walking = group.create_task(self._walk(group, batches_a_second))
+            asking = group.create_task(self._ask())
+            series = []
+            for number in range(alerts):
+                await asyncio.sleep(max(0.0, begun + number / alerts_a_second - time.monotonic()))
+                series.append(group.create_task(self._series(next(self._free))))
+            await asyncio.gather(*series)
+            walking.cancel()
+            asking.cancel()
+        self._posts.close()
+
+    async def _series(self, device: str) -> None:
+        alert_id, event_id = self._new_id(), ""
+        kind, last = self._random.choice(("SOS", "ASSISTANCE")), self._random.choice(("update", "cancel"))
+        for number, action in enumerate(("raise", *("update",) * (MESSAGES - 2), last)):
+            body = {"message_id": self._new_id(), "alert_id": alert_id, "action": action, "kind": kind,
+                    "occurred_at": self._now(), "text": f"n={number}"}  # fmt: skip
+            posted = time.time()
+            event_id = str((await self._post(device, "/v1/alerts", body))["event_id"])
+            self._book.sent[event_id, number] = posted
+            self._book.accepted[event_id] = number + 1
+            if number == 0:
+                self._raised.append((device, alert_id, event_id))
+            await asyncio.sleep(self._random.uniform(0.05, 0.5))
+
+    async def _walk(self, group: asyncio.TaskGroup, batches_a_second: float) -> None:
+        busy: set[str] = set()
+        while batches_a_second:
+            device = next(self._walkers)
+            if device not in busy:
+                busy.add(device)
+                group.create_task(self._batch(device)).add_done_callback(partial(_discard, busy, device))
+            await asyncio.sleep(1 / batches_a_second)
+
+    async def _batch(self, device: str) -> None:
+        fixes: list[dict[str, Any]] = []
+        for _ in range(FIXES):
+            self._sequence[device] += 1
+            position = {"latitude": round(self._random.uniform(50, 51), 6), "longitude": 4.35, "fixed_at": self._now()}
+            fixes.append({"sequence": self._sequence[device], "position": position, "on_duty": True})
+        await self._post(device, "/v1/locations", {"message_id": self._new_id(), "fixes": fixes})
+        self._book.fixes[device] += [fix["sequence"] for fix in fixes]
+
+    async def _ask(self) -> None:
+        """Note what devices are shown of their alerts, some twenty times a second."""
+        while True:
+            await asyncio.sleep(0.05)
+            if self._raised:
+                await self._ask_one(*self._random.choice(self._raised))
+
+    async def _ask_one(self, device: str, alert_id: str, event_id: str) -> None:
+        try:
+            status, answer, _ = await self._posts.ask("GET", f"/v1/alerts/{alert_id}", self._who(device))
+        except OSError:
+            return
+        if status == HTTPStatus.OK:
+            now = time.time()
+            told = orjson.loads(answer)["destinations"]
+            self._book.shown += [Shown(event_id, room, level, now) for room, level in told.items()]
+
+    async def _post(self, device: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        content, headers = orjson.dumps(body), self._who(device) | {"Content-Type": "application/json"}
+        end = time.monotonic() + _GIVE_UP_SECONDS
+        while time.monotonic() < end:
+            status, answer = await self._tried(self._posts.ask("POST", path, headers, content))
+            if status == HTTPStatus.ACCEPTED:
+                return dict(orjson.loads(answer))
+            if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise AssertionError(f"the gateway refused a request of the laboratory with {status}")
+            self.asked_again += 1
+            await asyncio.sleep(_AGAIN_SECONDS)
+        raise TimeoutError(f"the gateway took nothing for {_GIVE_UP_SECONDS:g} s")
+
+    @staticmethod
+    async def _tried(asking: Awaitable[Any]) -> tuple[int, bytes]:
+        try:
+            status, answer, _ = await asking
+        except OSError:
+            return 0, b""
+        return int(status), bytes(answer)
+
+    def _new_id(self) -> str:
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+
+    def _now(self) -> str:
+        """Give the time as the devices' clocks have it."""
+        self.wrong_times += self.clock_offset_seconds != 0
+        return (datetime.now(UTC) + timedelta(seconds=self.clock_offset_seconds)).isoformat(timespec="milliseconds")
+
+    def _who(self, device: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._tokens[device]}"}

@@ -1,0 +1,114 @@
+"""A control room of the laboratory: takes CAP over HTTP, notes in which order, and answers as a person would.
+
+The number of a message stands in its text, `n=3`, as its device wrote it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Self
+from xml.sax.saxutils import escape
+from zlib import crc32
+
+from aiohttp import web
+from bondmate_hub.demo.cap_room import CAP, SENDER, signature
+from bondmate_hub.demo.posts import Posts
+from lxml import etree
+
+from bench.chaos.checker import Arrival, Book
+
+_NUMBER = re.compile(r"n=(\d+)")
+_ACK = """<?xml version="1.0" encoding="UTF-8"?>
+<alert xmlns="{ns}"><identifier>{identifier}</identifier><sender>{sender}</sender><sent>{sent}</sent>\
+<status>Exercise</status><msgType>Ack</msgType><scope>Private</scope><addresses>{to}</addresses>\
+<references>{references}</references></alert>"""
+
+
+class Room:
+    """One room; an async context manager. `answers_every`: of so many alerts a person answers one."""
+
+    def __init__(self, name: str, book: Book, secret: bytes, back_port: int, *, answers_every: int = 4) -> None:
+        self._name, self._book, self._secret, self._back_port = name, book, secret, back_port
+        self._answers_every = answers_every
+        self._taken: set[str] = set()
+        self._answering: set[asyncio.Task[None]] = set()
+        self.status: HTTPStatus = HTTPStatus.CREATED
+        """What it answers; another one is its trouble."""
+        self.refuses_every = 0
+        """Refuse for good one alert in so many; 0: none."""
+        self.slow_seconds = 0.0
+        self.troubled = 0
+        """How many documents it did not take: the evidence."""
+
+    async def __aenter__(self) -> Self:
+        app = web.Application(client_max_size=4 << 20)
+        app.router.add_post("/cap", self._take)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        self._site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await self._site.start()
+        self._posts = Posts("127.0.0.1", self._back_port, timeout_seconds=10)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._answering:
+            task.cancel()
+        await asyncio.gather(*self._answering, return_exceptions=True)
+        self._posts.close()
+        await self._runner.cleanup()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._runner.addresses[0][1])
+
+    async def _take(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        if self.slow_seconds:
+            self.troubled += 1
+            await asyncio.sleep(self.slow_seconds)
+        if self.status is not HTTPStatus.CREATED:
+            self.troubled += 1
+            retry = {"Retry-After": "1"} if self.status is HTTPStatus.SERVICE_UNAVAILABLE else {}
+            return web.Response(status=self.status, headers=retry)
+        root = etree.fromstring(body, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
+        found = {name: root.findtext(f"{{{CAP}}}{name}") or "" for name in ("identifier", "sender", "sent", "msgType")}
+        text = root.findtext(f"{{{CAP}}}info/{{{CAP}}}description") or ""
+        event_id, _, delivery_id = found["identifier"].partition("_")
+        number = int(found_in[1]) if (found_in := _NUMBER.search(text)) else 0
+        if self.refuses_every and crc32(event_id.encode()) % self.refuses_every == 0:
+            self.troubled += 1
+            self._book.refused[self._name][event_id, number] = delivery_id
+            return web.Response(status=HTTPStatus.BAD_REQUEST)
+        self._book.arrivals[self._name].append(Arrival(event_id, number, delivery_id, time.time()))
+        if number == 0 and event_id not in self._taken and len(self._taken) % self._answers_every == 0:
+            task = asyncio.create_task(self._answer(event_id, found))
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
+        self._taken.add(event_id)
+        return web.json_response({"id": f"CR-{event_id}"}, status=HTTPStatus.CREATED)
+
+    async def _answer(self, event_id: str, alert: dict[str, str]) -> None:
+        identifier = f"{SENDER}-{alert['identifier']}-Ack"
+        body = _ACK.format(
+            ns=CAP, identifier=escape(identifier), sender=SENDER, to=escape(alert["sender"]),
+            sent=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S-00:00"),
+            references=escape(f"{alert['sender']},{alert['identifier']},{alert['sent']}"),
+        ).encode()  # fmt: skip
+        await asyncio.sleep(1)
+        self._book.acknowledged[self._name][event_id] = time.time()
+        for attempt in range(100):
+            stamp = str(int(time.time()))
+            headers = {"webhook-id": identifier, "webhook-timestamp": stamp, "content-type": "application/cap+xml",
+                       "webhook-signature": signature(self._secret, identifier, stamp, body)}  # fmt: skip
+            try:
+                status = (await self._posts.ask("POST", "/cap", headers, body))[0]
+            except OSError:
+                status = HTTPStatus.SERVICE_UNAVAILABLE
+            if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                return
+            await asyncio.sleep(min(0.2 * 2**attempt, 2))

@@ -1,0 +1,103 @@
+"""Messages to officers in CAP: a Private Alert to `addresses`, and what became of it, as Ack or Error.
+
+CAP 1.2 has no kind of its own for a message to a person. It has Private, "for dissemination only to specified
+addresses", and `addresses`, "the group listing of intended recipients" (3.2.1). Members of `addresses` are:
+
+- `agency:<id>`: every device of the agency on shift;
+- `area`: every device on shift in the areas of the message, of those agencies where there are any;
+- anything else: a device, unit or callsign.
+
+An Ack in CAP "acknowledges receipt and acceptance of the message", which says nothing of a person. So the note of each
+begins with the level that is true: `DELIVERED`, `ACCEPTED` (opened on the device), `ACKNOWLEDGED` (by the officer). An
+Error says why the message did not arrive, or was not confirmed in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from bondmate_schemas.enums import Level, MessageDirection, Priority
+from bondmate_schemas.models import Address, Delivery, DeliveryReceipt, DeviceMessage, EventHeader, ExternalRef
+
+from bondmate_connectors.contract import Refusal
+from bondmate_connectors.formats.cap import codes
+from bondmate_connectors.formats.cap.content import Content
+from bondmate_connectors.formats.cap.document import serialised
+from bondmate_connectors.formats.cap.values import (
+    Reference,
+    our_identifier,
+    our_sender,
+    read_references,
+    word,
+    write_time,
+)
+
+REFERENCE: Final = "cap:reference"
+"""System of the external reference that keeps how a message is referred to."""
+NOT_OF_CAP: Final = "not_of_a_cap_message"
+_AGENCY: Final = "agency:"
+_AREA: Final = "area"
+_ARRIVED: Final = frozenset({Level.DELIVERED, Level.ACCEPTED, Level.ACKNOWLEDGED, Level.RESPONDING, Level.RESOLVED})
+
+
+def message_to_officers(
+    header: EventHeader, content: Content, addresses: tuple[str, ...], reference: Reference
+) -> DeviceMessage:
+    """Give the message that an Alert to `addresses` is; `header` is the Alert's."""
+    refs = (*header.external_refs, ExternalRef(system=REFERENCE, id=str(reference)))
+    return DeviceMessage(
+        header=header.model_copy(update={"external_refs": refs, "incident_id": None}),
+        device_id="",
+        direction=MessageDirection.TO_DEVICE,
+        sender="cap",
+        text="\n".join(_texts(content)),
+        priority=codes.PRIORITY_OF.get(content.texts.get("urgency", ""), Priority.ROUTINE),
+        requires_acknowledgement=content.ours("requires_acknowledgement").strip().casefold() == "true",
+        to=_address(addresses, content),
+    )
+
+
+def _texts(content: Content) -> Iterator[str]:
+    yield content.texts.get("headline") or content.texts.get("event", "")
+    for name in ("description", "instruction"):
+        if text := content.texts.get(name):
+            yield text
+
+
+def _address(addresses: tuple[str, ...], content: Content) -> Address:
+    agencies = tuple(one.removeprefix(_AGENCY) for one in addresses if one.startswith(_AGENCY))
+    names = tuple(one for one in addresses if not one.startswith(_AGENCY) and one != _AREA)
+    return Address(names=names, agencies=agencies, areas=content.areas if _AREA in addresses else ())
+
+
+def write_receipt(receipt: DeliveryReceipt, delivery: Delivery) -> bytes | Refusal:
+    """Write what became of a message: to its sender alone, referring to it as it was sent."""
+    kept = (ref.id for ref in receipt.header.external_refs if ref.system == REFERENCE)
+    reference = next((found for text in kept for found in read_references(text)), None)
+    if reference is None:
+        return Refusal(NOT_OF_CAP, "header.external_refs")
+    header = receipt.header
+    return serialised(
+        {
+            "identifier": our_identifier(header.event_id, delivery.id),
+            "sender": our_sender(header.agency_id),
+            "sent": write_time(header.occurred_at),
+            "status": codes.STATUS_OF[header.mode],
+            "msgType": "Ack" if receipt.level in _ARRIVED else "Error",
+            "scope": "Private",
+            "addresses": word(reference.sender),
+            "note": " ".join(_note(receipt)),
+            "references": str(reference),
+        }
+    )
+
+
+def _note(receipt: DeliveryReceipt) -> Iterator[str]:
+    yield receipt.level.value
+    if receipt.code:
+        yield receipt.code
+    if receipt.device_id:
+        yield f"device {receipt.device_id}"
+    elif receipt.platform_id:
+        yield f"for {receipt.platform_id}"

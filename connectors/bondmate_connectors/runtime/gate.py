@@ -1,0 +1,135 @@
+"""What stands between the lanes of a destination and its platform: breaker, retry budget, and what is told of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from bondmate_connectors.contract import Status
+from bondmate_connectors.runtime.breaker import Breaker, BreakerState
+from bondmate_connectors.runtime.lanes import Lane
+from bondmate_connectors.runtime.reports import Reports
+from bondmate_connectors.runtime.retry import Budget
+from bondmate_connectors.runtime.settings import RunnerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt to send: the breaker's epoch it began in, and whether it took from the budget."""
+
+    epoch: int
+    charged: bool = False
+
+
+class Gate:
+    """Says when a lane may be sent and takes what came of it; each attempt ends in exactly one of its verbs.
+
+    `part` names it in health and metrics.
+    """
+
+    def __init__(self, part: str, reports: Reports, settings: RunnerSettings) -> None:
+        self._part = part
+        self._reports = reports
+        self._settings = settings
+        self._breaker = Breaker(settings.breaker)
+        self._budget = Budget(
+            share=settings.retry_share, floor_per_second=settings.retry_floor_per_second, most=settings.retries_at_once
+        )
+        self._turn = asyncio.Lock()
+        self._stuck: set[str] = set()
+        self._throttled_key: str | None = None
+        self._code = ""
+        self._shown: tuple[object, ...] = ()
+        self._show()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether all keys may be sent, side by side."""
+        return self._breaker.is_closed
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[bool]:
+        """Wait until a probe is due, one caller at a time; gives whether there is still something to probe."""
+        async with self._turn:
+            while (wait := self._breaker.wait_seconds(time.monotonic())) > 0:  # noqa: ASYNC110  # it may be put off
+                await asyncio.sleep(wait)
+            yield not self.is_closed
+
+    def begin(self, lane: Lane[Any]) -> Attempt | None:
+        """Begin an attempt with the head of `lane`, as a probe where one is due; None: the retry must wait."""
+        if not self.is_closed:
+            # Probes are few by themselves.
+            self._breaker.probe()
+            self._show()
+            return Attempt(self._breaker.epoch)
+        if not lane.attempts:
+            self._budget.first_attempt()
+            return Attempt(self._breaker.epoch)
+        charged = self._budget.take(time.monotonic())
+        self._reports.retry("made" if charged else "postponed")
+        return Attempt(self._breaker.epoch, charged=True) if charged else None
+
+    def worked(self, lane: Lane[Any], attempt: Attempt) -> bool:
+        """Take note that the platform has answered for good; tell whether that closed the breaker."""
+        if self._throttled_key == lane.key:
+            self._throttled_key = None
+        self._stuck.discard(lane.key)
+        if attempt.charged:
+            self._budget.give_back()
+        closed = self._breaker.worked(attempt.epoch)
+        self._show()
+        return closed
+
+    def failed(self, lane: Lane[Any], attempt: Attempt, code: str) -> None:
+        """Take note that the platform did not take it now, for the `lane.attempts`-th time."""
+        self._code = code
+        if lane.attempts >= self._settings.breaker.failures:
+            self._stuck.add(lane.key)
+        self._breaker.failed(lane.key, attempt.epoch, time.monotonic())
+        self._show()
+
+    def withdrawn(self, attempt: Attempt) -> None:
+        """Take note that the attempt says nothing of the platform."""
+        self._breaker.withdrawn(attempt.epoch)
+        self._show()
+
+    def is_own_trouble(self, lane: Lane[Any]) -> bool:
+        """Tell whether it is this key alone that the platform asks to wait: it did before, and no other since."""
+        before, self._throttled_key = self._throttled_key, lane.key
+        return before == lane.key
+
+    def throttled(self, seconds: float, attempt: Attempt | None, code: str) -> None:
+        """Send nothing for so many seconds: the platform asked for it, by this `attempt` or by one of another part."""
+        self._code = code
+        epoch = self._breaker.epoch if attempt is None else attempt.epoch
+        self._breaker.throttled(seconds, epoch, time.monotonic())
+        self._show()
+
+    def wait_seconds(self) -> float:
+        """Give how long it is until the next probe."""
+        return self._breaker.wait_seconds(time.monotonic())
+
+    def forget(self) -> None:
+        """Forget which keys are stuck: they have gone to another process."""
+        self._stuck.clear()
+        self._show()
+
+    def _show(self) -> None:
+        """Tell what has changed; called at every event."""
+        now = (self._breaker.state, bool(self._stuck), self._code)
+        if now != self._shown:
+            self._shown = now
+            self._tell()
+
+    def _tell(self) -> None:
+        self._reports.breaker(self._part, self._breaker.state)
+        if self._breaker.state is not BreakerState.CLOSED:
+            self._reports.status(self._part, Status.RECOVERABLE_ERROR, f"failing: {self._code}")
+        elif self._stuck:
+            self._reports.status(self._part, Status.RECOVERABLE_ERROR, f"some keys wait: {self._code}")
+        else:
+            self._reports.status(self._part, Status.OK, "sending")

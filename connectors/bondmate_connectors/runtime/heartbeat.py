@@ -1,0 +1,145 @@
+"""What each connector's runner says of it on `bondmate.state.connectors`, so that its silence is seen from outside."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bondmate_schemas.codec import SchemaUnavailableError
+from bondmate_schemas.models import ConnectorStatus
+from bondmate_schemas.outbox import Place
+
+from bondmate_connectors.runtime.envelopes import Envelopes
+from bondmate_connectors.runtime.health import Health, State
+from bondmate_connectors.runtime.outbox import NotWritten, Outbox
+from bondmate_connectors.runtime.reports import Reports
+
+_LOOK_SECONDS = 0.5
+_FAREWELL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Beating:
+    """One connector as the heartbeat sees it."""
+
+    reports: Reports
+    backlog_events: Callable[[], int | None]
+    oldest_seconds: Callable[[], float]
+
+
+class Heartbeat:
+    """Write a `ConnectorStatus` for each connector every so often, and at once when its status changes.
+
+    It runs on the event loop on purpose: when that is frozen, it falls silent. It waits for nobody: what cannot be
+    written is counted, and said again at the next turn.
+    """
+
+    def __init__(
+        self,
+        connectors: Sequence[Beating],
+        *,
+        health: Health,
+        envelopes: Envelopes,
+        outbox: Outbox,
+        role_id: str,
+        every_seconds: float,
+    ) -> None:
+        self._connectors = connectors
+        self._health = health
+        self._envelopes = envelopes
+        self._outbox = outbox
+        self._role_id = role_id
+        self._every_seconds = every_seconds
+        self._since: dict[str, tuple[State, datetime]] = {}
+        self._due: dict[str, float] = {}
+        self._learnt = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Beat until `stop`."""
+        while not stop.is_set() and not await self._learn():
+            await _wait(stop, _LOOK_SECONDS)
+        while not stop.is_set():
+            self._beat()
+            await _wait(stop, _LOOK_SECONDS)
+
+    async def last(self) -> None:
+        """Say how each connector ended; within a bound, since nothing depends on it."""
+        if self._learnt:
+            self._due.clear()
+            if sent := self._beat():
+                await asyncio.wait(sent, timeout=_FAREWELL_SECONDS)
+
+    async def _learn(self) -> bool:
+        try:
+            await self._envelopes.learn([ConnectorStatus.__name__])
+        except SchemaUnavailableError:
+            return False
+        self._learnt = True
+        return True
+
+    def _beat(self) -> list[asyncio.Future[Place]]:
+        now, sent = asyncio.get_running_loop().time(), []
+        for connector in self._connectors:
+            name = connector.reports.name
+            if self._is_news(name) or now >= self._due.get(name, 0.0):
+                self._due[name] = now + self._every_seconds
+                sent.append(self._send(connector))
+        return sent
+
+    def _is_news(self, name: str) -> bool:
+        state = self._health.of(name)
+        before = self._since.get(name)
+        if before is None or before[0].status is not state.status:
+            self._since[name] = state, datetime.now(UTC)
+            return True
+        return False
+
+    def _send(self, connector: Beating) -> asyncio.Future[Place]:
+        report = self._outbox.send(self._envelopes.pack(self._status(connector)))
+        report.add_done_callback(_heard(connector.reports))
+        return report
+
+    def _status(self, connector: Beating) -> ConnectorStatus:
+        reports, state = connector.reports, self._health.of(connector.reports.name)
+        return ConnectorStatus(
+            connector=reports.name,
+            reported_by=self._role_id,
+            reported_at=datetime.now(UTC),
+            interval_seconds=self._every_seconds,
+            status=state.status.value,
+            reason=state.reason,
+            since=self._since[reports.name][1],
+            breaker=reports.worst_breaker.value,
+            last_sent_at=_time(reports.last_sent_at),
+            last_received_at=_time(reports.last_received_at),
+            backlog_events=connector.backlog_events(),
+            oldest_seconds=connector.oldest_seconds(),
+            parked_keys=reports.parked,
+        )
+
+
+def _heard(reports: Reports) -> Callable[[asyncio.Future[Place]], None]:
+    def done(report: asyncio.Future[Place]) -> None:
+        if not report.cancelled() and isinstance(error := report.exception(), NotWritten):
+            reports.failed("heartbeat", error.code)
+
+    return done
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        pass
+
+
+def newest(statuses: Sequence[ConnectorStatus]) -> Mapping[str, ConnectorStatus]:
+    """Give the last status said of each connector."""
+    return {status.connector: status for status in sorted(statuses, key=lambda status: status.reported_at)}

@@ -1,0 +1,151 @@
+"""What the broker holds for each destination and nobody has settled: the true backlog, whatever the consumers do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # the client exports it
+
+_ANSWER_SECONDS = 2.0
+_SELDOM = 30
+"""Looks between two at which partitions there are."""
+_EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # so is the client
+_LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+_Place = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Events not settled, and since when the oldest of them has been there (seconds since the epoch, None: nobody)."""
+
+    events: int
+    oldest_at: float | None = None
+
+
+class UnreadWatch:
+    """Ask the broker; blocking, for one thread.
+
+    `groups` gives the topic of each consumer group. The age of the oldest record is read off the record itself, once,
+    when its offset stays where it was from one look to the next: of what moves the consumers know the age themselves.
+    """
+
+    def __init__(self, config: Mapping[str, Any], groups: Mapping[str, str]) -> None:
+        self._config = dict(config)
+        self.groups = groups
+        self._reader: Consumer | None = None
+        self._firsts: dict[_Place, int] = {}
+        self._look_anew = 0
+        self._stood: dict[_Place, int] = {}
+        self._ages: dict[_Place, tuple[int, float]] = {}
+
+    def look(self) -> dict[str, Unread]:
+        """Give what is unread of each group whose topic there is; empty when the broker does not answer."""
+        try:
+            return self._look()
+        except KafkaException:
+            return {}
+
+    def close(self) -> None:
+        """Close the reader."""
+        if self._reader is not None:
+            self._reader.close()
+
+    def _look(self) -> dict[str, Unread]:
+        # Partitions, and where they begin, change seldom.
+        if self._look_anew <= 0:
+            self._firsts = self._offsets(self._places(), _EARLIEST)
+            self._look_anew = _SELDOM if self._firsts else 0
+        self._look_anew -= 1
+        if not self._firsts:
+            return {}
+        ends = self._offsets(self._firsts, _LATEST)
+        found = {}
+        for group, topic in self.groups.items():
+            mine = [place for place in self._firsts if place[0] == topic]
+            if mine:
+                found[group] = self._unread(self._committed(group, mine), ends)
+        return found
+
+    @cached_property
+    def _admin(self) -> AdminClient:
+        # Not before it is asked: a client is some MiB, and a process without sinks looks at nothing.
+        return AdminClient(self._config)
+
+    def _places(self) -> list[_Place]:
+        topics = self._admin.list_topics(timeout=_ANSWER_SECONDS).topics
+        wanted = sorted(set(self.groups.values()) & set(topics))
+        return [(topic, partition) for topic in wanted for partition in topics[topic].partitions]
+
+    def _offsets(self, places: Collection[_Place], spec: OffsetSpec) -> dict[_Place, int]:
+        if not places:
+            return {}
+        asked = self._admin.list_offsets(
+            {TopicPartition(*place): spec for place in places}, request_timeout=_ANSWER_SECONDS
+        )
+        return {(at.topic, at.partition): answer.result().offset for at, answer in asked.items()}
+
+    def _committed(self, group: str, places: Iterable[_Place]) -> dict[_Place, int]:
+        wanted = ConsumerGroupTopicPartitions(group, [TopicPartition(*place) for place in places])
+        answer = self._admin.list_consumer_group_offsets([wanted], request_timeout=_ANSWER_SECONDS)[group].result()
+        return {(at.topic, at.partition): at.offset for at in answer.topic_partitions}
+
+    def _unread(self, committed: Mapping[_Place, int], ends: Mapping[_Place, int]) -> Unread:
+        at = {place: max(offset, self._firsts[place]) for place, offset in committed.items()}
+        behind = {place: offset for place, offset in at.items() if offset < ends[place]}
+        ages = [age for place, offset in behind.items() if (age := self._age(place, offset)) is not None]
+        return Unread(sum(ends[place] - offset for place, offset in behind.items()), min(ages, default=None))
+
+    def _age(self, place: _Place, offset: int) -> float | None:
+        stood = self._stood.get(place) == offset
+        self._stood[place] = offset
+        if stood and self._ages.get(place, (-1, 0.0))[0] != offset and (at := self._published_at(place, offset)):
+            self._ages[place] = (offset, at)
+        known, at_seconds = self._ages.get(place, (-1, 0.0))
+        return at_seconds if known == offset else None
+
+    def _published_at(self, place: _Place, offset: int) -> float | None:
+        if self._reader is None:
+            self._reader = Consumer({**self._config, "group.id": "bondmate-unread", "enable.auto.commit": False})
+        self._reader.assign([TopicPartition(*place, offset)])
+        message = self._reader.poll(_ANSWER_SECONDS)
+        self._reader.unassign()
+        return None if message is None or message.error() else message.timestamp()[1] / 1000
+
+
+class UnreadThread:
+    """Look again and again in a thread; what was seen last is read from anywhere."""
+
+    def __init__(self, watch: UnreadWatch, every_seconds: float) -> None:
+        self._watch = watch
+        self._every_seconds = every_seconds
+        self._stopping = threading.Event()
+        self._seen: Mapping[str, Unread] = {}
+
+    def run(self) -> None:
+        """Look until `stop`; not at all where there is nothing to look at."""
+        try:
+            while self._watch.groups and not self._stopping.is_set():
+                self._seen = self._watch.look()
+                self._stopping.wait(self._every_seconds)
+        finally:
+            self._watch.close()
+
+    def stop(self) -> None:
+        """Have `run` end soon."""
+        self._stopping.set()
+
+    def events(self, groups: Iterable[str]) -> int | None:
+        """Give the events that are not settled in these groups together; None when one of them is not known."""
+        seen = [self._seen.get(group) for group in groups]
+        return None if None in seen else sum(unread.events for unread in seen if unread)
+
+    def oldest_seconds(self, groups: Iterable[str], now: datetime) -> float:
+        """Give the age of the oldest of them as far as it is known, else 0."""
+        seen = [unread.oldest_at for group in groups if (unread := self._seen.get(group)) and unread.oldest_at]
+        return max(now.timestamp() - min(seen), 0.0) if seen else 0.0

@@ -1,0 +1,97 @@
+"""All that a device has to decide, put together: what to send, what an answer and a piece of news change. Pure.
+
+The client keeps on disk what these methods return; a simulated device, which has no disk, drives the same core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from bondmate_device import bodies
+from bondmate_device.answers import Meaning, Verdict
+from bondmate_device.inbox import Inbox
+from bondmate_device.model import Item, Kind, Message, Refusal, Standing
+from bondmate_device.outbox import Outbox, Pace, Sending
+from bondmate_device.standings import Standings
+
+
+class Outcome(NamedTuple):
+    """What an answer changed: events done with, refusals to be told, and the standing of the alert."""
+
+    done: tuple[Item, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    standing: Standing | None = None
+    event_id: str = ""
+    """The hub's id of the event that was taken; nothing for fixes."""
+
+
+class Heard(NamedTuple):
+    """What a piece of news changed: new messages, the receipts to be sent for them, standings of alerts."""
+
+    messages: tuple[Message, ...] = ()
+    receipts: tuple[Item, ...] = ()
+    standings: tuple[Standing, ...] = ()
+
+
+class Core:
+    """One device's outbox, alerts and messages."""
+
+    __slots__ = ("enrolled", "inbox", "outbox", "standings")
+
+    def __init__(
+        self,
+        pace: Pace,
+        jitter: Callable[[], float],
+        *,
+        items: Iterable[Item] = (),
+        standings: Iterable[Standing] = (),
+        inbox: Inbox | None = None,
+    ) -> None:
+        """Begin with what was kept; see `Outbox` for `jitter`."""
+        self.outbox = Outbox(pace, jitter)
+        self.standings = Standings(standings)
+        self.inbox = inbox or Inbox()
+        self.enrolled = True
+        for item in items:
+            self.outbox.add(item)
+
+    def answered(self, sending: Sending, verdict: Verdict, now: float) -> Outcome:
+        """Take what came of a request."""
+        done = self.outbox.answered(sending, verdict, now)
+        if verdict.meaning is Meaning.NOT_ENROLLED:
+            self.enrolled = False
+        if not done:
+            return Outcome()
+        self.enrolled = True
+        accepted = verdict.meaning is Meaning.ACCEPTED
+        refusals = () if accepted else tuple(Refusal(item.key, item.kind, verdict.code, item.at) for item in done)
+        standing = self._standing(done[0], verdict, accepted=accepted)
+        return Outcome(done, refusals, standing, str(verdict.answer.get("event_id", "")))
+
+    def heard(self, news: Mapping[str, Any], at: datetime) -> Heard:
+        """Take what the hub tells; the receipts are not in the outbox yet: add them once the messages are on disk."""
+        alerts, messages = news.get("alerts"), news.get("messages")
+        told = [self.standings.told(one) for one in alerts if isinstance(one, dict)] if isinstance(alerts, list) else []
+        new = self.inbox.take(messages) if isinstance(messages, list) else []
+        return Heard(
+            tuple(new),
+            tuple(bodies.receipt(message.message_id, "delivered", at) for message in new),
+            tuple(standing for standing in told if standing),
+        )
+
+    def next_message(self, now: datetime) -> Message | None:
+        """Give the first message that was not shown, marked when it has expired or is about a silent alert."""
+        message = self.inbox.first(now)
+        if message and (self.standings.is_silent(message.alert_id) or self.standings.is_silent(message.event_id)):
+            return replace(message, silent=True)
+        return message
+
+    def _standing(self, item: Item, verdict: Verdict, *, accepted: bool) -> Standing | None:
+        if item.kind is not Kind.ALERT:
+            return None
+        if accepted:
+            return self.standings.accepted(item.line, verdict.answer, is_cancel=item.is_cancel)
+        return self.standings.refused(item.line)

@@ -1,0 +1,136 @@
+"""Where the alerts of this device stand, from what it did itself and what it was told. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from bondmate_device.model import Cancel, Level, Standing
+
+CLOSED_KEPT: Final = 20
+_DURESS: Final = "DURESS"
+_TOLD: Final = {
+    level.name: level
+    for level in (
+        Level.DELIVERED, Level.ACCEPTED, Level.ACKNOWLEDGED, Level.RESPONDING, Level.RESOLVED, Level.DECLINED,
+        Level.CANCELLED, Level.EXPIRED,
+    )
+}  # fmt: skip
+_JUST_RAISED: Final = frozenset({Level.QUEUED, Level.RECEIVED})
+
+
+class Standings:
+    """The alerts of one device. Each method gives the standing it changed, or None when it changed nothing."""
+
+    __slots__ = ("_all",)
+
+    def __init__(self, kept: Iterable[Standing] = ()) -> None:
+        self._all = {standing.alert_id: standing for standing in kept}
+
+    def __iter__(self) -> Iterator[Standing]:
+        """Give all of them, the oldest first."""
+        return iter(self._all.values())
+
+    def get(self, alert_id: str) -> Standing | None:
+        """Give the standing of an alert by the device's own id of it."""
+        return self._all.get(alert_id)
+
+    def is_silent(self, event_id: str | None) -> bool:
+        """Tell whether the alert with this id of the hub is a silent one."""
+        return event_id is not None and any(one.silent and one.event_id == event_id for one in self._all.values())
+
+    def raised(self, alert_id: str, kind: str, at: str, *, silent: bool | None = None) -> Standing:
+        """Take an alert that was raised here. DURESS is silent until the hub says that its profile is another."""
+        return self._keep(Standing(alert_id, kind, at, silent=kind == _DURESS or silent is True))
+
+    def cancelling(self, alert_id: str) -> Standing | None:
+        """Take that the officer has taken an alert back; its level stays."""
+        known = self._all.get(alert_id)
+        if known is None or known.cancel is not Cancel.NONE:
+            return None
+        return self._keep(replace(known, cancel=Cancel.QUEUED))
+
+    def accepted(self, alert_id: str, answer: Mapping[str, Any], *, is_cancel: bool) -> Standing | None:
+        """Take the hub's 202 for an event of an alert: the hub has it, and nothing is said of anybody else."""
+        known = self._all.get(alert_id)
+        if known is None:
+            return None
+        return self._changed(
+            known,
+            replace(
+                known,
+                level=Level.RECEIVED if known.level is Level.QUEUED else known.level,
+                cancel=Cancel.REQUESTED if is_cancel else known.cancel,
+                event_id=_text(answer, "event_id") or known.event_id,
+                incident_id=_text(answer, "incident_id") or known.incident_id,
+            ),
+        )
+
+    def refused(self, alert_id: str) -> Standing | None:
+        """Take that the hub will not have an event of an alert; it counts only where the hub has none of it."""
+        known = self._all.get(alert_id)
+        if known is None or known.level is not Level.QUEUED:
+            return None
+        return self._keep(replace(known, level=Level.REFUSED))
+
+    def told(self, news: Mapping[str, Any]) -> Standing | None:
+        """Take what the hub says of an alert: a word older than the one known counts for nothing."""
+        alert_id = _text(news, "alert_id") or self._own_id(_text(news, "event_id"))
+        if alert_id is None:
+            return None
+        known = self._all.get(alert_id) or _unknown(alert_id, news)
+        if known.level not in _JUST_RAISED and (_text(news, "changed_at") or "") < (known.changed_at or ""):
+            return None
+        asked = news.get("cancel_requested") is True
+        silent = news.get("silent")
+        destinations = news.get("destinations")
+        told = replace(
+            known,
+            # A status of a later version of the hub raises nothing: that it has the alert is all this device knows.
+            level=_TOLD.get(str(news.get("status")), Level.RECEIVED),
+            silent=silent if isinstance(silent, bool) else known.silent,
+            cancel=Cancel.REQUESTED if asked else known.cancel,
+            event_id=_text(news, "event_id") or known.event_id,
+            incident_id=_text(news, "incident_id") or known.incident_id,
+            destinations=_levels(destinations) if isinstance(destinations, dict) else known.destinations,
+            changed_at=_text(news, "changed_at") or known.changed_at,
+        )
+        return self._changed(self._all.get(alert_id), told)
+
+    def open(self) -> list[Standing]:
+        """Give those the hub has and of which more may come."""
+        return [one for one in self._all.values() if not one.closed and one.level is not Level.QUEUED]
+
+    def forget(self, kept: int = CLOSED_KEPT) -> list[str]:
+        """Forget the oldest closed ones beyond so many; give their ids."""
+        closed = [one.alert_id for one in self._all.values() if one.closed]
+        gone = closed[: max(0, len(closed) - kept)]
+        for alert_id in gone:
+            del self._all[alert_id]
+        return gone
+
+    def _own_id(self, event_id: str | None) -> str | None:
+        return next((one.alert_id for one in self._all.values() if event_id and one.event_id == event_id), event_id)
+
+    def _changed(self, known: Standing | None, told: Standing) -> Standing | None:
+        return None if known == told else self._keep(told)
+
+    def _keep(self, standing: Standing) -> Standing:
+        self._all[standing.alert_id] = standing
+        return standing
+
+
+def _unknown(alert_id: str, news: Mapping[str, Any]) -> Standing:
+    """Give an alert of this device that it does not remember: raised before its memory was lost."""
+    kind = _text(news, "kind") or "OTHER"
+    return Standing(alert_id, kind, _text(news, "changed_at") or "", silent=kind == _DURESS)
+
+
+def _text(news: Mapping[str, Any], name: str) -> str | None:
+    value = news.get(name)
+    return value if isinstance(value, str) and value else None
+
+
+def _levels(told: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, level.lower()) for name, level in told.items() if isinstance(level, str))

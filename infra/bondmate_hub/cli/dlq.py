@@ -1,0 +1,275 @@
+"""`hub dlq`: dead letters for people. What is listed holds no content; content is shown for a reason, and logged."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bondmate_hub.cli.options import Config, Json, show
+
+if TYPE_CHECKING:
+    from bondmate_hub.dlq.desk import Operator
+    from bondmate_hub.dlq.letters import Letter, Selection
+    from bondmate_hub.dlq.plan import Plan
+    from bondmate_hub.settings import Settings
+
+app = typer.Typer(help="Dead letters: see them, send them again, put them aside.", no_args_is_help=True)
+Place = Annotated[str | None, typer.Option(help="Only of this stage, source or destination.")]
+Code = Annotated[str | None, typer.Option(help="Only with this error code, or its number.")]
+Since = Annotated[str | None, typer.Option(help="Only since then: 90m, 2h, 7d ago, or ISO 8601 (UTC without a zone).")]
+Until = Annotated[str | None, typer.Option(help="Only before then.")]
+Id = Annotated[str | None, typer.Option("--id", help="Only the letter of this id.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what would be done; write nothing.")]
+Name = Annotated[str | None, typer.Option("--operator", envvar="BONDMATE_OPERATOR", help="Who acts; default: you.")]
+_MOST_NAMED = 20
+
+
+@app.command("list")
+def list_(
+    place: Place = None,
+    code: Code = None,
+    since: Since = None,
+    until: Until = None,
+    letter_id: Id = None,
+    letters: Annotated[bool, typer.Option("--letters", help="One line a letter, not counts.")] = False,
+    done: Annotated[bool, typer.Option("--all", help="Also what was replayed or discarded.")] = False,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Count the dead letters that wait, by place, code and day; exit 1 when there are any. Leaves no trace.
+
+    Example: hub dlq list --place tak --since 2h
+    """
+    from bondmate_hub.dlq.letters import Standing, groups
+
+    with _told():
+        found, standing = _survey(_settings(config), _selection(place, code, since, until, letter_id))
+    waiting = [letter for letter in found if standing[letter.id] in {Standing.OPEN, Standing.QUARANTINED}]
+    shown = found if done else waiting
+    if letters:
+        for letter in shown:
+            fact = _facts(letter, standing[letter.id])
+            show(fact, "  ".join(str(fact[name]) for name in _COLUMNS), as_json=as_json)
+    else:
+        counted = groups(shown, standing)
+        for group in counted:
+            known = _known(group.code)
+            text = f"{group.place}  {group.code} ({known['number']})  {group.day}  {group.standing}  {group.count}"
+            show({**asdict(group), **known}, text, as_json=as_json)
+        if not as_json:
+            _explain({group.code for group in counted})
+    sys.exit(1 if waiting else 0)
+
+
+@app.command("show")
+def show_(
+    letter_id: Annotated[str, typer.Argument(help="The letter, as `hub dlq list --letters` names it.")],
+    content: Annotated[bool, typer.Option("--content", help="Also what is in it: a consultation, logged.")] = False,
+    reason: Annotated[str | None, typer.Option(help="Why the content must be seen.")] = None,
+    operator: Name = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Show the facts of a letter and what its code means; its content only for a reason, which is audited.
+
+    Example: hub dlq show 2c5ea4c0-4067-5fe9-8bd1-8a0f6ee0a1f5 --content --reason "ticket 4711"
+    """
+    from bondmate_hub.dlq.letters import Selection
+    from bondmate_hub.dlq.office import content_of
+
+    if content and not (reason or "").strip():
+        raise typer.BadParameter("--reason: required with --content: the audit trail must say why it was seen")
+    settings = _settings(config)
+    with _told():
+        found, standing = _survey(settings, Selection(id=letter_id))
+        if not found:
+            raise typer.BadParameter("no letter of this id; see `hub dlq list --letters --all`")
+        fact = _facts(found[0], standing[letter_id])
+        if content:
+            fact["content"] = content_of(settings, found[0], _operator(operator, str(reason)))
+    show(fact, "\n".join(f"{name}: {value}" for name, value in fact.items()), as_json=as_json)
+
+
+@app.command()
+def replay(
+    place: Place = None,
+    code: Code = None,
+    since: Since = None,
+    until: Until = None,
+    letter_id: Id = None,
+    dry_run: DryRun = False,
+    most: Annotated[int | None, typer.Option(min=1, help="So many at most; the next call goes on.")] = None,
+    most_replays: Annotated[int, typer.Option(min=1, help="What came back so often is quarantined.")] = 3,
+    force: Annotated[bool, typer.Option("--force", help="Replay what is quarantined too.")] = False,
+    reason: Annotated[str, typer.Option(help="Why; kept with the decision.")] = "",
+    operator: Name = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Send letters back where they came from: same bytes, key and headers, in the order of each key.
+
+    Killed half way it goes on where it was; at most a batch is sent twice, under the same ids. Exit 1 when not all go.
+
+    Example: hub dlq replay --place tak --code http_400 --dry-run
+    """
+    from bondmate_hub.dlq.office import replay as replayed
+    from bondmate_hub.dlq.office import replay_plan
+
+    settings = _settings(config)
+    chosen = _selection(place, code, since, until, letter_id)
+    with _told():
+        plan = replay_plan(settings, chosen, most_replays=most_replays, force=force, most=most)
+        summary = _planned(plan)
+        if not dry_run:
+            with _progress("replaying", len(plan.replay)) as told:
+                outcome = replayed(settings, plan, _operator(operator, reason), told, place=place)
+            summary |= {"replayed": outcome.replayed, "failed": dict(outcome.failed), "held_back": outcome.held_back}
+    show(summary, "\n".join(f"{name}: {value}" for name, value in summary.items()), as_json=as_json)
+    stuck = plan.quarantine or plan.impossible or summary.get("failed") or summary.get("held_back")
+    sys.exit(1 if stuck else 0)
+
+
+@app.command()
+def discard(
+    reason: Annotated[str, typer.Option(help="Why nobody needs them; kept in the audit trail.")],
+    place: Place = None,
+    code: Code = None,
+    since: Since = None,
+    until: Until = None,
+    letter_id: Id = None,
+    every: Annotated[bool, typer.Option("--all", help="Every letter that waits, at all places.")] = False,
+    dry_run: DryRun = False,
+    operator: Name = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Put letters aside for good, with a reason; audited. Their bytes stay until their topic's retention ends.
+
+    Example: hub dlq discard --place tak --code expired --reason "told by telephone"
+    """
+    from bondmate_hub.dlq.office import discard as discarded
+
+    chosen = _selection(place, code, since, until, letter_id)
+    if chosen.is_all and not every:
+        raise typer.BadParameter("say which: --place, --code, --since, --until, --id, or --all")
+    if not reason.strip():
+        raise typer.BadParameter("--reason: must say why")
+    settings = _settings(config)
+    with _told():
+        waiting = _waiting(settings, chosen)
+        if not dry_run:
+            with _progress("discarding", len(waiting)) as told:
+                discarded(settings, waiting, _operator(operator, reason), told)
+    name = "would_discard" if dry_run else "discarded"
+    show({name: len(waiting)}, f"{name}: {len(waiting)}", as_json=as_json)
+
+
+_COLUMNS = ("id", "place", "code", "number", "at", "standing", "record", "size_bytes", "replays")
+
+
+def _operator(name: str | None, reason: str) -> Operator:
+    from bondmate_hub.dlq.desk import Operator
+
+    return Operator(name or getpass.getuser(), reason)
+
+
+def _settings(config: Any) -> Settings:
+    from bondmate_hub.settings import load
+
+    return load(config)
+
+
+def _selection(
+    place: str | None, code: str | None, since: str | None, until: str | None, letter_id: str | None
+) -> Selection:
+    from bondmate_schemas.error_codes import code_of
+
+    from bondmate_hub.dlq.letters import Selection, moment
+
+    times = {}
+    for name, text in (("since", since), ("until", until)):
+        try:
+            times[name] = moment(text, datetime.now(UTC)) if text else None
+        except ValueError as error:
+            raise typer.BadParameter(f"--{name}: {error}") from None
+    return Selection(place=place, code=code and code_of(code), id=letter_id, **times)
+
+
+def _survey(settings: Settings, chosen: Selection) -> tuple[list[Letter], dict[str, Any]]:
+    from bondmate_hub.dlq.office import survey
+
+    return survey(settings, chosen)
+
+
+def _waiting(settings: Settings, chosen: Selection) -> list[Letter]:
+    from bondmate_hub.dlq.letters import Standing
+
+    found, standing = _survey(settings, chosen)
+    return [letter for letter in found if standing[letter.id] in {Standing.OPEN, Standing.QUARANTINED}]
+
+
+def _facts(letter: Letter, standing: str) -> dict[str, Any]:
+    return {**letter.as_json(), "standing": standing, **_known(letter.code)}
+
+
+def _known(code: str) -> dict[str, Any]:
+    from bondmate_schemas.error_codes import error_code
+
+    known = error_code(code)
+    return {"number": known.number, "meaning": known.meaning, "mend": known.mend}
+
+
+def _explain(codes: set[str]) -> None:
+    for code in sorted(codes):
+        known = _known(code)
+        print(f"\n{code} ({known['number']}): {known['meaning']}\n  {known['mend']}")
+
+
+def _planned(plan: Plan) -> dict[str, Any]:
+    """Give what a plan comes to; the letters that cannot go are named, as far as a person can take in."""
+    return {
+        "to_replay": len(plan.replay),
+        "left_for_next_call": plan.left,
+        "quarantined": len(plan.quarantine),
+        "cannot_be_replayed": len(plan.impossible),
+        "named": [
+            f"{letter.id}: quarantined after {letter.replays} replays" for letter in plan.quarantine[:_MOST_NAMED]
+        ]
+        + [f"{letter.id}: {why}" for letter, why in plan.impossible[:_MOST_NAMED]],
+    }
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell in words why a command cannot go on."""
+    from bondmate_schemas.codec import SchemaUnavailableError
+
+    from bondmate_hub.dlq.edge import DeadLetterError, UnknownPlaceError
+
+    try:
+        yield
+    except UnknownPlaceError as error:
+        raise typer.BadParameter(f"--place: {error}") from None
+    except DeadLetterError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(1) from None
+    except SchemaUnavailableError as error:
+        print(f"{error}; check `kafka.registry_url` and `hub topics apply`, then call again", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+@contextmanager
+def _progress(what: str, total: int) -> Iterator[Any]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda count: progress.advance(task, count)

@@ -1,0 +1,118 @@
+"""How the configured connectors are, from what their runners last said and from the broker; the runners may be dead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from bondmate_connectors.runtime.heartbeat import newest
+from bondmate_connectors.runtime.run import Instance, groups_of
+from bondmate_connectors.runtime.unread import Unread, UnreadWatch
+from bondmate_schemas.catalogue import STATE_CONNECTORS
+from bondmate_schemas.codec import Codec, CodecError
+from bondmate_schemas.kafka import KafkaConfig
+from bondmate_schemas.models import ConnectorStatus
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from bondmate_hub.broker import BrokerError
+from bondmate_hub.stored import TopicMissingError, stored
+
+__all__ = ["forget", "last_said", "rows"]
+
+_NEVER = "NEVER_REPORTED"
+_SILENT = "SILENT"
+_ANSWER_SECONDS = 15.0
+
+
+def rows(
+    instances: Sequence[Instance], kafka: KafkaConfig, codec: Codec, now: datetime | None = None
+) -> list[dict[str, Any]]:
+    """Give a row for each configured connector.
+
+    `status` is what the connector said last, SILENT when it has said nothing for three of its intervals, or
+    NEVER_REPORTED. `backlog_events` is what the broker holds for it now. `ok` is true for OK without a pause.
+
+    Raises:
+        BrokerError: the broker does not answer, or has no such topic: its message says what to do.
+        SchemaUnavailableError: the registry does not answer.
+    """
+    said = last_said(kafka, codec)
+    unread = _unread(instances, kafka)
+    at = now or datetime.now(UTC)
+    return [_row(instance, said.get(instance.name), unread, at) for instance in instances]
+
+
+def last_said(kafka: KafkaConfig, codec: Codec) -> dict[str, ConnectorStatus]:
+    """Give the last status of every connector that ever said one, by its name. Raises as `rows`."""
+    found: list[ConnectorStatus] = []
+    for message in _kept(kafka):
+        try:
+            found.append(codec.decode(message.value(), ConnectorStatus))
+        except CodecError:
+            if message.value() is None:
+                found = [said for said in found if said.connector.encode() != message.key()]
+            # Else of another version of the hub, or none of ours: what it says is not known.
+    return dict(newest(found))
+
+
+def forget(kafka: KafkaConfig, name: str) -> None:
+    """Take back what a connector said; it is told anew when it says anything again.
+
+    Raises:
+        BrokerError: the broker does not answer or refuses, so nothing was changed.
+    """
+    refused: list[KafkaError] = []
+
+    def told(error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            refused.append(error)
+
+    producer = Producer({**kafka.producer("hub-connectors"), "log_level": 2})
+    producer.produce(STATE_CONNECTORS, key=name.encode(), value=None, on_delivery=told)
+    if producer.flush(_ANSWER_SECONDS):
+        producer.purge()
+        raise BrokerError("the broker does not answer: is it running, and is `kafka.bootstrap` its address?")
+    if refused:
+        raise BrokerError(f"topic {STATE_CONNECTORS}: the broker refused ({refused[0].name()}); run `hub topics diff`")
+
+
+def _kept(kafka: KafkaConfig) -> Iterator[Message]:
+    try:
+        yield from stored({"bootstrap.servers": kafka.bootstrap, **kafka.extra}, [STATE_CONNECTORS])
+    except (KafkaException, TimeoutError) as error:
+        raise BrokerError("the broker does not answer: is it running, and is `kafka.bootstrap` its address?") from error
+    except TopicMissingError as error:
+        raise BrokerError(f"topic {error} is not there: run `hub topics apply`") from error
+
+
+def _unread(instances: Sequence[Instance], kafka: KafkaConfig) -> dict[str, Unread]:
+    groups = {group: topic for instance in instances for group, topic in groups_of(instance).items()}
+    watch = UnreadWatch({"bootstrap.servers": kafka.bootstrap, **kafka.extra, "log_level": 2}, groups)
+    try:
+        watch.look()
+        # An age is read off what stood still between two looks.
+        return watch.look()
+    finally:
+        watch.close()
+
+
+def _row(instance: Instance, said: ConnectorStatus | None, unread: dict[str, Unread], now: datetime) -> dict[str, Any]:
+    mine = [unread[group] for group in groups_of(instance) if group in unread]
+    oldest = min((each.oldest_at for each in mine if each.oldest_at is not None), default=None)
+    status = _NEVER if said is None else _SILENT if said.is_silent(now) else said.status
+    return {
+        "connector": instance.name,
+        "status": status,
+        "reason": said.reason if said else "",
+        "since": said.since.isoformat() if said else None,
+        "breaker": said.breaker if said else None,
+        "backlog_events": sum(each.events for each in mine) if mine else None,
+        "oldest_seconds": 0.0 if oldest is None else round(max(now.timestamp() - oldest, 0.0), 1),
+        "parked_keys": said.parked_keys if said else None,
+        "last_sent_at": said.last_sent_at.isoformat() if said and said.last_sent_at else None,
+        "last_received_at": said.last_received_at.isoformat() if said and said.last_received_at else None,
+        "reported_at": said.reported_at.isoformat() if said else None,
+        "reported_by": said.reported_by if said else None,
+        "ok": status == "OK" and said is not None and said.breaker == "closed",
+    }

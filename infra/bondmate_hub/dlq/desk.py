@@ -1,0 +1,190 @@
+"""What people do with dead letters: replay, quarantine, discard, look inside; each leaves its decision or audit record.
+
+Order of writing, so that a kill between any two lines repeats and never loses: a replayed record before its decision,
+an audit record before what it is about (docs/adr/0011).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final, Protocol
+
+from bondmate_schemas.catalogue import AUDIT, DEAD_LETTER_DECISIONS
+from bondmate_schemas.codec import Codec
+from bondmate_schemas.enums import AuditAction
+from bondmate_schemas.models import DeadLetterDecision
+from bondmate_schemas.outbox import Outgoing
+from bondmate_streams.envelopes import Envelopes
+from bondmate_streams.logic.audit import Chain, Entry
+
+from bondmate_hub.dlq.edge import DeadLetterError
+from bondmate_hub.dlq.letters import Letter, Standing
+from bondmate_hub.dlq.plan import InOrder, Plan, lane_of, waves
+
+BATCH: Final = 200
+"""How many letters at most are replayed a second time after a kill."""
+_Item = tuple[Letter, Outgoing]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a replay: how many letters went, which did not, by code, and how many waited behind those."""
+
+    replayed: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+    held_back: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Who acts, and why."""
+
+    name: str
+    reason: str = ""
+
+
+class Writes(Protocol):
+    """Where records go that must be durable."""
+
+    def write(self, messages: Sequence[Outgoing]) -> list[str | None]:
+        """Write all and give, for each in its place, None when it is durable, else the constant name of why not."""
+        ...
+
+
+class Desk:
+    """Where one operator works; `chain` gives where the audit chain of this desk stands, and is asked when needed."""
+
+    def __init__(
+        self,
+        writer: Writes,
+        codec: Codec,
+        operator: Operator,
+        *,
+        clock: Callable[[], datetime],
+        chain: Callable[[], Chain],
+    ) -> None:
+        self._writer = writer
+        self._envelopes = Envelopes(codec)
+        self._operator = operator
+        self._clock = clock
+        self._chain_so_far = chain
+        self._chain: Chain | None = None
+
+    def replay(
+        self, plan: Plan, records: Iterable[tuple[Letter, Outgoing]], told: Callable[[int], None] = lambda _: None
+    ) -> Outcome:
+        """Send the plan's letters back where they came from, then write down what was quarantined.
+
+        Args:
+            plan: what to do.
+            records: every letter that lies there, with its record.
+            told: called with how many letters more have been dealt with.
+
+        Raises:
+            DeadLetterError: the broker took records and not the decisions on them: call again.
+        """
+        outcome = Outcome()
+        stuck: set[object] = set()
+        for batch in _batches(_in_order(plan, records)):
+            gone = self._send(batch, stuck, outcome)
+            self.decide(gone, Standing.REPLAYED)
+            outcome.replayed += len(gone)
+            told(len(batch))
+        self.decide(plan.quarantine, Standing.QUARANTINED)
+        return outcome
+
+    def _send(self, batch: Sequence[_Item], stuck: set[object], outcome: Outcome) -> list[Letter]:
+        """Send a batch key by key in order; a key whose record the broker refuses is `stuck`, and waits whole."""
+        gone: list[Letter] = []
+        for wave in waves(batch):
+            free = [item for item in wave if lane_of(item[0]) not in stuck]
+            outcome.held_back += len(wave) - len(free)
+            for (letter, _), code in zip(free, self._writer.write([record for _, record in free]), strict=True):
+                if code is None:
+                    gone.append(letter)
+                else:
+                    stuck.add(lane_of(letter))
+                    outcome.failed[code] += 1
+        return gone
+
+    def discard(self, letters: Sequence[Letter], told: Callable[[int], None] = lambda _: None) -> None:
+        """Put letters aside for good; each is audited first.
+
+        Raises:
+            DeadLetterError: the broker does not take it: call again.
+        """
+        for start in range(0, len(letters), BATCH):
+            batch = letters[start : start + BATCH]
+            self._audit([self._entry(letter, AuditAction.OTHER, "dead_letter.discarded") for letter in batch])
+            self.decide(batch, Standing.DISCARDED)
+            told(len(batch))
+
+    def disclosed(self, letter: Letter, event_id: str | None = None, subjects: tuple[str, ...] = ()) -> None:
+        """Write down that the operator sees the content of `letter`; only then may it be shown.
+
+        Args:
+            letter: whose content it is.
+            event_id: the event inside, where it can be read; else the letter's own id stands for it.
+            subjects: the people concerned, as keyed pseudonyms.
+
+        Raises:
+            DeadLetterError: the broker does not take it: show nothing.
+        """
+        entry = self._entry(letter, AuditAction.CONSULTATION, "dead_letter.value")
+        self._audit([replace(entry, event_id=event_id or letter.id, subjects=subjects)])
+
+    def decide(self, letters: Sequence[Letter], standing: Standing) -> None:
+        """Write the decision on each letter.
+
+        Raises:
+            DeadLetterError: the broker does not take it: call again.
+        """
+        count = int(standing is Standing.REPLAYED)
+        self._write([
+            self._envelopes.pack(
+                DEAD_LETTER_DECISIONS,
+                letter.id,
+                DeadLetterDecision(
+                    letter_id=letter.id, decision=standing.value, at=self._clock(), count=letter.replays + count,
+                    justification=self._operator.reason, operator=self._operator.name,
+                ),
+            )
+            for letter in letters
+        ])  # fmt: skip
+
+    def _entry(self, letter: Letter, action: AuditAction, what: str) -> Entry:
+        return Entry(action, self._operator.name, letter.id, fields=(what,), purpose=self._operator.reason)
+
+    def _audit(self, entries: Iterable[Entry]) -> None:
+        chain = self._chain or self._chain_so_far()
+        records = []
+        for entry in entries:
+            chain, record = chain.append(entry, self._clock())
+            records.append(self._envelopes.pack(AUDIT, record.writer, record))
+        self._write(records)
+        self._chain = chain
+
+    def _write(self, records: Sequence[Outgoing]) -> None:
+        if code := next(filter(None, self._writer.write(records)), None):
+            raise DeadLetterError(f"the broker does not take it: {code}; call again when it does, nothing is lost")
+
+
+def _in_order(plan: Plan, records: Iterable[_Item]) -> Iterator[_Item]:
+    order: InOrder[Outgoing] = InOrder(plan.replay)
+    for letter, record in records:
+        yield from order.take(letter.id, record)
+    yield from order.rest()
+
+
+def _batches(items: Iterator[_Item]) -> Iterator[list[_Item]]:
+    batch: list[_Item] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,175 @@
+"""The edge to Kafka: reading that leaves no trace on the broker, and writing that ends when every replica has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final, cast
+
+from bondmate_schemas.catalogue import DEAD_LETTER_DECISIONS, dead_letter_topic, is_dead_letters
+from bondmate_schemas.codec import Codec, CodecError
+from bondmate_schemas.kafka import KafkaConfig
+from bondmate_schemas.models import DeadLetterDecision
+from bondmate_schemas.outbox import Outgoing
+from bondmate_streams.envelopes import headers_of
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from bondmate_hub.dlq.letters import Headers, Letter, Spot, letter_of, place_of
+from bondmate_hub.dlq.plan import replay_headers
+from bondmate_hub.stored import TopicMissingError, names, stored
+
+_NOT_REPORTED: Final = "not_reported"
+_MEND: Final = "check `kafka.bootstrap` and whether the broker is up, then call again: nothing is lost"
+
+
+class DeadLetterError(Exception):
+    """A command on dead letters cannot go on; the message says what to mend. What was done stays, call again."""
+
+
+class UnknownPlaceError(DeadLetterError):
+    """There is no such stage, source or destination; the message names those there are."""
+
+
+class Reader:
+    """Reads letters and decisions as they are now; joins no group and commits nothing."""
+
+    def __init__(self, kafka: KafkaConfig, codec: Codec, client_id: str) -> None:
+        self._codec = codec
+        self._config = kafka.consumer("bondmate-dlq", client_id)
+
+    def letters(self, place: str | None = None) -> dict[str, Letter]:
+        """Give the letters of `place`, or of all places, by id, in the order of their topics.
+
+        Raises:
+            UnknownPlaceError: there is no such place.
+            DeadLetterError: the broker does not answer.
+        """
+        found: dict[str, Letter] = {}
+        for letter, _ in self.records(place):
+            # A stage that was killed may have written a letter twice.
+            found.setdefault(letter.id, letter)
+        return found
+
+    def records(self, place: str | None = None) -> Iterator[tuple[Letter, Outgoing]]:
+        """Give every letter with the record that replays it; raises as `letters` does."""
+        with _asked():
+            for message in stored(self._config, self._topics(place)):
+                letter = _letter(message)
+                yield letter, _replaying(letter, message)
+
+    def value_at(self, spot: Spot) -> bytes | None:
+        """Give the value of the record at `spot`.
+
+        Raises:
+            DeadLetterError: the broker does not answer, or the record is gone.
+        """
+        with _asked():
+            for message in stored(self._config, [spot.topic], {(spot.topic, spot.partition): spot.offset}):
+                if message.offset() == spot.offset:
+                    return _value(message)
+        raise DeadLetterError("the letter is gone: its topic keeps letters for a time only")
+
+    def decisions(self) -> dict[str, DeadLetterDecision]:
+        """Give the newest decision on each letter, by the letter's id.
+
+        Raises:
+            DeadLetterError: the broker does not answer, or has no topic of decisions.
+            SchemaUnavailableError: the registry does not answer.
+        """
+        found: dict[str, DeadLetterDecision] = {}
+        with _asked():
+            for message in stored(self._config, [DEAD_LETTER_DECISIONS]):
+                try:
+                    decision = self._codec.decode(message.value(), DeadLetterDecision)
+                except CodecError:
+                    continue  # its letter stays open, which loses nothing
+                found[decision.letter_id] = decision
+        return found
+
+    def _topics(self, place: str | None) -> list[str]:
+        topics = [name for name in names(self._config) if is_dead_letters(name)]
+        if place is None:
+            return topics
+        if dead_letter_topic(place) not in topics:
+            known = ", ".join(sorted(map(place_of, topics))) or "none: run `hub topics apply`"
+            raise UnknownPlaceError(f"no such place; there are {known}")
+        return [dead_letter_topic(place)]
+
+
+@contextmanager
+def _asked() -> Iterator[None]:
+    """Translate what reading raises."""
+    try:
+        yield
+    except KafkaException as error:
+        raise DeadLetterError(f"the broker does not answer: {_name(error.args[0])}; {_MEND}") from error
+    except TimeoutError as error:
+        raise DeadLetterError(f"{error}; {_MEND}") from error
+    except TopicMissingError as error:
+        raise DeadLetterError(f"topic {error} is not there; run `hub topics apply`") from error
+
+
+def _spot(message: Message) -> tuple[tuple[str, int], int]:
+    """Give topic and partition of a message, and its offset."""
+    return (str(message.topic()), message.partition() or 0), message.offset() or 0
+
+
+def _letter(message: Message) -> Letter:
+    _, milliseconds = message.timestamp()
+    (topic, partition), offset = _spot(message)
+    spot = Spot(topic, partition, offset)
+    written_at = datetime.fromtimestamp(max(milliseconds, 0) / 1000, UTC)
+    return letter_of(spot, _key(message), len(message.value() or b""), _headers(message), written_at)
+
+
+def _replaying(letter: Letter, message: Message) -> Outgoing:
+    topic = letter.origin.topic if letter.origin else ""
+    return Outgoing(topic, _key(message), _value(message), replay_headers(_headers(message), letter))
+
+
+def _headers(message: Message) -> Headers:
+    pairs = cast("list[tuple[str, str | bytes | None]]", message.headers() or [])
+    return headers_of(pairs)
+
+
+def _key(message: Message) -> bytes | None:
+    key = message.key()
+    return key.encode() if isinstance(key, str) else key
+
+
+def _value(message: Message) -> bytes | None:
+    value = message.value()
+    return value.encode() if isinstance(value, str) else value
+
+
+class Writer:
+    """Writes with acks=all and waits for the broker's word on each record."""
+
+    def __init__(self, kafka: KafkaConfig, client_id: str) -> None:
+        self._producer = Producer({**kafka.producer(client_id), "message.timeout.ms": 30_000})
+
+    def write(self, messages: Sequence[Outgoing]) -> list[str | None]:
+        """Write all and give, for each in its place, None when the broker has it, else the constant name of why not."""
+        codes: list[str | None] = [_NOT_REPORTED] * len(messages)
+        for place, message in enumerate(messages):
+            try:
+                self._producer.produce(
+                    message.topic, message.value, message.key, headers=list(message.headers),
+                    on_delivery=partial(_reported, codes, place),
+                )  # fmt: skip
+            except KafkaException as error:
+                codes[place] = _name(error.args[0])
+            except BufferError:
+                codes[place] = "queue_full"
+        self._producer.flush()
+        return codes
+
+
+def _reported(codes: list[str | None], place: int, error: KafkaError | None, _: Message) -> None:
+    codes[place] = None if error is None else _name(error)
+
+
+def _name(error: KafkaError) -> str:
+    return str(error.name()).lower()

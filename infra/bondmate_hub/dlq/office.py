@@ -1,0 +1,151 @@
+"""The commands on dead letters, put together from settings: what to read, where replay may write, who may work now."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final, cast
+
+from bondmate_schemas import catalogue
+from bondmate_schemas.codec import RECORDS, Codec, CodecError
+from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
+from bondmate_schemas.models import Delivery, Payload, Record
+from bondmate_streams.audit_tail import chain_so_far
+from bondmate_streams.envelopes import utc_now
+from bondmate_streams.logic.audit import subjects_of
+
+from bondmate_hub.dlq.desk import Desk, Operator, Outcome
+from bondmate_hub.dlq.edge import DeadLetterError, Reader, Writer
+from bondmate_hub.dlq.letters import Letter, Selection, Standing
+from bondmate_hub.dlq.plan import MOST_REPLAYS, Plan, plan_replay, standings
+from bondmate_hub.settings import Settings
+from bondmate_hub.wanted import wanted
+
+_Told = Callable[[int], None]
+_NEVER_REPLAYED_TO: Final = frozenset({
+    catalogue.AUDIT, catalogue.PAGES, catalogue.STATE_ALERTS, catalogue.STATE_INCIDENTS, catalogue.LAST_LOCATION,
+    catalogue.DEAD_LETTER_DECISIONS,
+})  # fmt: skip
+"""State and trails: nobody takes events from there, and a forged header must not write to them."""
+
+
+def survey(
+    settings: Settings, chosen: Selection, most_replays: int = MOST_REPLAYS
+) -> tuple[list[Letter], dict[str, Standing]]:
+    """Give the letters that were chosen and how each stands, by id; leaves no trace on the broker.
+
+    Raises:
+        UnknownPlaceError: there is no such place.
+        DeadLetterError: the broker does not answer.
+        SchemaUnavailableError: the registry does not answer.
+    """
+    reader = _reader(settings)
+    found = [letter for letter in reader.letters(chosen.place).values() if chosen.takes(letter)]
+    decided = {letter_id: decision.decision for letter_id, decision in reader.decisions().items()}
+    return found, standings(found, decided, most_replays)
+
+
+def replay_plan(settings: Settings, chosen: Selection, *, most_replays: int, force: bool, most: int | None) -> Plan:
+    """Plan a replay of what was chosen; leaves no trace, and raises as `survey` does."""
+    found, standing = survey(settings, chosen, most_replays)
+    return plan_replay(found, standing, _topics(settings), force=force, most=most)
+
+
+def replay(settings: Settings, plan: Plan, operator: Operator, told: _Told, *, place: str | None = None) -> Outcome:
+    """Carry out `plan`, whose letters lie at `place` or anywhere; raises as `Desk.replay` does."""
+    with _alone(settings):
+        return _desk(settings, operator).replay(plan, _reader(settings).records(place), told)
+
+
+def discard(settings: Settings, letters: Sequence[Letter], operator: Operator, told: _Told) -> None:
+    """Put `letters` aside for good; raises as `Desk.discard` does."""
+    with _alone(settings):
+        _desk(settings, operator).discard(letters, told)
+
+
+def content_of(settings: Settings, letter: Letter, operator: Operator) -> str:
+    """Give what is in a letter, as JSON on one line; that it was seen is in the audit trail before this returns.
+
+    Raises:
+        DeadLetterError: the letter is gone, or the broker does not take the audit record.
+    """
+    value = _reader(settings).value_at(letter.lies_at)
+    record = _decoded(value, letter.record, _codec(settings))
+    with _alone(settings):
+        _desk(settings, operator).disclosed(letter, _event_id(record), _subjects(settings, record))
+    if record is not None:
+        return record.model_dump_json()
+    # As a JSON text, so that no control character reaches a terminal.
+    return json.dumps(None if value is None else value.decode(errors="backslashreplace"))
+
+
+def _decoded(value: bytes | None, record: str, codec: Codec) -> Record | None:
+    try:
+        return codec.decode(value, RECORDS[record]) if record in RECORDS else None
+    except CodecError:
+        return None
+
+
+def _event_id(record: Record | None) -> str | None:
+    """Give the id of the event a record is of, under which the rest of the audit trail has it."""
+    header = getattr(record, "header", None)
+    return None if header is None else str(header.event_id)
+
+
+def _subjects(settings: Settings, record: Record | None) -> tuple[str, ...]:
+    """Name the people a record is about, as the streams name them in the audit trail."""
+    if record is None or settings.streams is None:
+        return ()
+    secret = settings.streams.pseudonym_secret.get_secret_value().encode()
+    return subjects_of(cast("Payload", record.event if isinstance(record, Delivery) else record), secret)
+
+
+def _topics(settings: Settings) -> frozenset[str]:
+    inside = f"{catalogue.STREAMS_APP}-"
+    return frozenset(
+        topic.name
+        for topic in wanted(settings)
+        if topic.name not in _NEVER_REPLAYED_TO
+        and not catalogue.is_dead_letters(topic.name)
+        and not topic.name.startswith(inside)
+    )
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Hold off a second writer: two would replay the same letters, and break the audit chain."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with (settings.data_dir / "dlq.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise DeadLetterError("another `hub dlq` is at work with this data_dir; wait until it has ended") from None
+        yield
+
+
+def _kafka(settings: Settings) -> KafkaConfig:
+    return KafkaConfig(settings.kafka.bootstrap, settings.kafka.registry_url, settings.kafka.client)
+
+
+def _codec(settings: Settings) -> Codec:
+    return Codec(RegistrySchemaIds(settings.kafka.registry_url))
+
+
+def _reader(settings: Settings) -> Reader:
+    return Reader(_kafka(settings), _codec(settings), f"dlq-{settings.instance}")
+
+
+def _desk(settings: Settings, operator: Operator) -> Desk:
+    kafka, codec = _kafka(settings), _codec(settings)
+    # The host's name is in it: two machines of one hub would break each other's chain.
+    name = f"dlq-{settings.instance}-{socket.gethostname()}"
+    return Desk(
+        Writer(kafka, f"bondmate-{name}"),
+        codec,
+        operator,
+        clock=utc_now,
+        chain=lambda: chain_so_far(kafka, codec, name),
+    )

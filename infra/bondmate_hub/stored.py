@@ -1,0 +1,94 @@
+"""What stands on topics now, read without a trace on the broker: no group is joined, nothing is committed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+
+__all__ = ["Place", "TopicMissingError", "names", "stored"]
+
+_ASK_SECONDS: Final = 10.0
+_SILENCE_SECONDS: Final = 60.0
+_ALONE: Final = {
+    "group.id": "bondmate-look",
+    "enable.auto.commit": False,
+    "enable.partition.eof": True,
+    "log_level": 2,
+    "queued.max.messages.kbytes": 16_384,
+}
+Place = tuple[str, int]
+"""A topic and a partition of it."""
+
+
+class TopicMissingError(LookupError):
+    """A topic is not there; the message is its name. Let provisioning make it (`hub topics apply`)."""
+
+
+def names(config: Mapping[str, Any]) -> list[str]:
+    """Give the names of all topics; raises `KafkaException` where the broker does not answer."""
+    with closing(Consumer({**config, **_ALONE})) as consumer:
+        return list(consumer.list_topics(timeout=_ASK_SECONDS).topics)
+
+
+def stored(
+    config: Mapping[str, Any], topics: Collection[str], only: Mapping[Place, int] | None = None
+) -> Iterator[Message]:
+    """Give every record that stands on `topics` when this begins, each partition in order.
+
+    Args:
+        config: `bootstrap.servers` and how to be let in; what makes a consumer a member of a group is overruled.
+        topics: by name.
+        only: no more than these partitions, each from an offset.
+
+    Raises:
+        TopicMissingError: a topic is not there.
+        KafkaException: the broker does not answer.
+        TimeoutError: it fell silent for a minute; its message says so.
+    """
+    with closing(Consumer({**config, **_ALONE})) as consumer:
+        starts, ends = _bounds(consumer, topics)
+        left = {place: end for place, end in ends.items() if only is None or place in only}
+        begin = {**starts, **(only or {})}
+        consumer.assign([TopicPartition(*place, begin[place]) for place in left])
+        heard = time.monotonic()
+        while left:
+            # One at a time: asked for many, the client waits until it has so many or the time is over.
+            message = consumer.poll(1.0)
+            if message is not None and (message.error() is None or _is_end(message)):
+                yield from _taken(message, left)
+                # Only now: whoever took the message may have needed long.
+                heard = time.monotonic()
+            elif time.monotonic() - heard > _SILENCE_SECONDS:
+                raise TimeoutError(f"the broker fell silent for {_SILENCE_SECONDS:.0f} s")
+
+
+def _taken(message: Message, left: dict[Place, int]) -> Iterator[Message]:
+    """Give a record that is wanted, and strike off its partition when it was the last."""
+    place, offset = (str(message.topic()), message.partition() or 0), message.offset() or 0
+    if message.error() is None and offset < left.get(place, 0):
+        yield message
+    if _is_end(message) or offset + 1 >= left.get(place, 0):
+        left.pop(place, None)
+
+
+def _bounds(consumer: Consumer, topics: Collection[str]) -> tuple[dict[Place, int], dict[Place, int]]:
+    """Give first and end offset of each partition that holds anything."""
+    about = consumer.list_topics(timeout=_ASK_SECONDS).topics
+    starts, ends = {}, {}
+    for topic in topics:
+        if topic not in about:
+            raise TopicMissingError(topic)
+        for partition in about[topic].partitions:
+            low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_ASK_SECONDS)
+            if high > low:
+                starts[topic, partition], ends[topic, partition] = low, high
+    return starts, ends
+
+
+def _is_end(message: Message) -> bool:
+    error = message.error()
+    return error is not None and error.code() == KafkaError._PARTITION_EOF  # noqa: SLF001  # the client's public name

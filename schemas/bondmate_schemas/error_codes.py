@@ -1,0 +1,164 @@
+"""The one table of error codes: number, meaning and what to do, for people; on the wire stands the code.
+
+Numbers are for the telephone and never change; a code that is gone leaves its number unused. Thousands tell where:
+1 records of the hub, 2 delivery to a destination, 3 XML and CAP, 4 CoT, 5 GeoJSON, 6 calls of control rooms,
+7 requests of devices, 9 what a destination answered over HTTP (9000 + its status).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["ERROR_CODES", "UNLISTED", "ErrorCode", "code_of", "error_code"]
+
+_HTTP: Final = re.compile(r"http_([1-5]\d\d)")
+_HTTP_BASE: Final = 9000
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCode:
+    """A code as it stands on the wire, its number, what it means, and what a person should do."""
+
+    code: str
+    number: int
+    meaning: str
+    mend: str
+
+
+_SENDER: Final = "Show the sender the code and the place; it must send a corrected message under a new id."
+_WRITER: Final = "Find who wrote it by `bondmate.error.topic`; mend that writer, then have it send again; discard this."
+_REPLAY: Final = "Mend the cause, then replay."
+_FOREIGN: Final = "Nothing, unless it was meant for the hub: then ask the sender to mend it."
+_DEVICE: Final = "The device's app must be mended; the answer names the field."
+_RETRY: Final = "Send the same again after `Retry-After`."
+
+ERROR_CODES: Final = tuple(
+    ErrorCode(*row)
+    for row in (
+        ("no_value", 1001, "A record without content.", _WRITER),
+        ("no_frame", 1002, "The content does not begin with a schema id.", _WRITER),
+        ("unknown_schema", 1003, "The registry has no schema of this id.",
+         "Is it the right registry, with all its data? Then replay. Else the writer must register its schema."),
+        ("unusable_schema", 1004, "The schema of this id is not Avro that can be read.", _WRITER),
+        ("not_avro", 1005, "The bytes are not what their schema says.", _WRITER),
+        ("invalid_record", 1006, "A field breaks a rule of the record.", _WRITER),
+        ("agent_failed", 1101, "The hub's own code failed on this event: a bug.",
+         "Look for `agent failed` in the log of the streams, call the developers; replay after the mend."),
+        ("lane_failed", 1102, "The hub's own code failed on this position: a bug.",
+         "Look for `agent failed` in the log of the lane, call the developers."),
+        ("address_unknown", 1105, "A message to nobody of this name, or nobody its sender may know of.",
+         "Enrol the device, or correct the name at the control room; then replay."),
+        ("address_nobody", 1106, "A message to an agency or area that has nobody on shift now.",
+         "The sender was told; reach the officers another way."),
+        ("address_not_allowed", 1107, "A message to agencies or areas that its sender may not write to.",
+         "If it should, allow it under `may_message` in the routes; then let it send again."),
+        ("address_mode", 1108, "An exercise or test for a device in real use.",
+         "Nothing: it must not arrive. The sender was told."),
+        ("address_mode_unknown", 1109, "A message to several that does not say whether it is real.",
+         "The control room must set its mode; then let it send again."),
+        ("address_area_unreadable", 1110, "A message to a polygon or circle that is none.",
+         "Show the sender the code; it must correct the area."),
+        ("address_too_many", 1111, "A message to more devices than its sender may reach at once.",
+         "Raise `may_message.most_devices` in the routes, or let the sender write to fewer."),
+        ("address_empty", 1112, "A message that is for nobody.", "Show the sender the code."),
+        ("no_fix", 1104, "A position without coordinates or time.", "Nothing: newer positions follow."),
+        ("expired", 2001, "Its time was over before it could be delivered.",
+         "Tell the control room by telephone if it still matters. A replay ends the same way; discard it."),
+        ("kind_not_accepted", 2002, "The destination's connector takes no events of this kind.",
+         "Correct the route (`hub lint`); discard it, since a replay ends the same way."),
+        ("classification_not_expressible", 2003, "The format has no place for so high a protective marking.",
+         "Take the destination out of the route, or tell it by telephone; discard it."),
+        ("refused_by_platform", 2004, "The destination took the call and refused the message inside its answer.",
+         "Ask the destination why; mend there or in the route, then replay."),
+        ("not_for_destinations", 2005, "This record never goes to a destination.", "Choose another record."),
+        ("xml_too_large", 3001, "The XML is larger than the hub takes.", _SENDER),
+        ("xml_encoding", 3002, "The XML is in an encoding other than it says, or that the hub does not take.", _SENDER),
+        ("xml_doctype", 3003, "The XML has a document type, which can attack who reads it.", _SENDER),
+        ("xml_too_deep", 3004, "The XML is nested deeper than any sound message.", _SENDER),
+        ("xml_xinclude", 3005, "The XML includes other documents, which can attack who reads it.", _SENDER),
+        ("xml_malformed", 3006, "The XML is not well-formed.", _SENDER),
+        ("not_cap", 3101, "The document is not CAP.", _SENDER),
+        ("cap_namespace", 3102, "An alert in a namespace that is not of CAP 1.0, 1.1 or 1.2.", _SENDER),
+        ("cap_missing", 3103, "An element that CAP requires is missing.", _SENDER),
+        ("cap_sent", 3104, "`sent` is not a time.", _SENDER),
+        ("cap_msg_type", 3105, "`msgType` is none that CAP knows.", _SENDER),
+        ("cap_has_no_positions", 3106, "CAP cannot carry positions.",
+         "Take positions out of the route to this destination (`hub lint`); discard it."),
+        ("cap_too_large", 3107, "The alert is larger than a record in Kafka may be.", _SENDER),
+        ("cap_alert_left_out", 3108, "One alert of several in a document could not be read; the others were taken.",
+         _SENDER),
+        ("cap_no_alert", 3109, "A sound document without an alert in it.", "Nothing."),
+        ("cap_answer_to_unknown", 3110, "An answer to an alert that the hub did not send.", _FOREIGN),
+        ("own_message", 3111, "A message of the hub that came back.", "Nothing."),
+        ("not_of_a_cap_message", 3112, "A receipt of a message that did not come as CAP: there is none to answer.",
+         "Nothing; discard it."),
+        ("not_cot", 4001, "The bytes are not a CoT event.", _SENDER),
+        ("frame_too_large", 4002, "A CoT event larger than the hub takes.", _SENDER),
+        ("uid_missing", 4003, "The event has no uid.", _SENDER),
+        ("uid_too_long", 4004, "The event's uid is longer than any sound one.", _SENDER),
+        ("type_missing", 4005, "The event has no type.", _SENDER),
+        ("time_invalid", 4006, "The event's time is missing or not a time.", _SENDER),
+        ("position_invalid", 4007, "The event's point is not a position.", _SENDER),
+        ("type_ignored", 4008, "A type of event that the hub does not take.", "Nothing."),
+        ("no_position", 4009, "A position report without a position.", "Nothing."),
+        ("chat_empty", 4010, "A chat message without text.", "Nothing."),
+        ("not_a_chat_line", 4011, "A receipt of a message that did not come as a chat line: there is none to answer.",
+         "Nothing; discard it."),
+        ("too_large", 5001, "The document is larger than the hub takes.", _SENDER),
+        ("not_json", 5002, "The bytes are not JSON in UTF-8.", _SENDER),
+        ("not_geojson", 5003, "The JSON is not GeoJSON.", _SENDER),
+        ("type_invalid", 5004, "A geometry's type is none that RFC 7946 knows.", _SENDER),
+        ("feature_invalid", 5005, "A feature is not as RFC 7946 asks.", _SENDER),
+        ("geometry_invalid", 5006, "A geometry is not as RFC 7946 asks.", _SENDER),
+        ("coordinates_invalid", 5007, "Coordinates are missing or out of range.", _SENDER),
+        ("bbox_invalid", 5008, "A bounding box is not as RFC 7946 asks.", _SENDER),
+        ("event_invalid", 5009, "The canonical event in the properties breaks a rule of its record.", _SENDER),
+        ("text_invalid", 5010, "A text holds characters that no JSON can carry.", _REPLAY),
+        ("no_feature", 5011, "A sound document without a feature.", "Nothing."),
+        ("content_encoding", 6001, "The body is compressed: its bytes are signed.", "Send it uncompressed."),
+        ("id_reused", 6002, "The id of this message was used for another body.", "Send it under a new id."),
+        ("signature_missing", 6003, "The message carries no signature.", "Set the shared secret at the sender."),
+        ("signature_wrong", 6004, "The signature does not fit the body and the secret.",
+         "Compare the secrets at both ends; a body changed on the way breaks it too."),
+        ("signature_old", 6005, "The signature's time is too far from now.", "Compare the clocks at both ends."),
+        ("invalid_parameter", 7001, "A parameter of the query is not valid.", _DEVICE),
+        ("bad_request", 7002, "The request cannot be understood.", _DEVICE),
+        ("unauthorized", 7003, "The token is missing, unknown or revoked.", "Enrol the device (`hub devices enrol`)."),
+        ("forbidden", 7004, "This belongs to another device.", _DEVICE),
+        ("not_found", 7005, "There is no such thing.", _DEVICE),
+        ("method_not_allowed", 7006, "This path does not take this method.", _DEVICE),
+        ("timeout", 7007, "The body did not arrive in time.", "Send it again."),
+        ("body_too_large", 7008, "The body is larger than the gateway takes.", _DEVICE),
+        ("unsupported_media_type", 7009, "The body must be application/json.", _DEVICE),
+        ("invalid_field", 7010, "A field is missing, unknown or not valid.", _DEVICE),
+        ("rejected", 7011, "The hub cannot take this event.", "See its dead letter: `hub dlq list`."),
+        ("rate_limited", 7012, "Too many requests of this device.", _RETRY),
+        ("not_durable", 7013, "The hub cannot keep the event now.", _RETRY),
+    )
+)  # fmt: skip
+
+UNLISTED: Final = ErrorCode("", 0, "A code that this version of the hub does not know.", "Call the developers.")
+_BY_CODE: Final = {entry.code: entry for entry in ERROR_CODES}
+
+
+def error_code(code: str) -> ErrorCode:
+    """Give what is known of `code`: a row of the table, an answer over HTTP, or `UNLISTED`."""
+    if answer := _HTTP.fullmatch(code):
+        status = int(answer[1])
+        return ErrorCode(
+            code,
+            _HTTP_BASE + status,
+            f"Answered over HTTP with status {status}.",
+            "Ask the staff of who answered why; mend it there, in the route or in the settings, then replay.",
+        )
+    return _BY_CODE.get(code, UNLISTED)
+
+
+def code_of(text: str) -> str:
+    """Give the code that a person means, who may have its number only; what is no number is taken as it is."""
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) == len(str(_HTTP_BASE)) else 0
+    if number > _HTTP_BASE:
+        return f"http_{number - _HTTP_BASE}"
+    return next((entry.code for entry in ERROR_CODES if entry.number == number), text)

@@ -1,0 +1,40 @@
+"""What became of messages to officers, told to the destinations that sent them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from bondmate_monitoring.metrics import MESSAGE_RECEIPTS
+from bondmate_schemas.catalogue import DEVICE
+from bondmate_schemas.models import DeliveryReceipt
+from bondmate_schemas.outbox import Outgoing
+
+from bondmate_streams.agents.desk import Desk
+from bondmate_streams.envelopes import Headers
+from bondmate_streams.logic.audit import Entry
+from bondmate_streams.logic.messages import tell_sender
+
+_NOBODY = ""
+"""The label of a sender that is no destination: its name is not ours."""
+
+
+class MessageReceipts:
+    """Keeps no state: a receipt names the sender of its message."""
+
+    def __init__(self, desk: Desk, takers: Collection[str]) -> None:
+        """Tell those of `takers` that the routes know."""
+        self._desk = desk
+        self._takers = frozenset(takers) & set(desk.routes.destinations)
+
+    def telling(self, receipt: DeliveryReceipt, cause: Headers) -> tuple[list[Outgoing], list[Entry]]:
+        """Give what tells the sender of its message, and the disclosure; nothing for another receipt."""
+        if receipt.destination != DEVICE or receipt.sender is None:
+            return [], []
+        sender = receipt.sender
+        if sender not in self._takers:
+            known = sender in self._desk.routes.destinations
+            MESSAGE_RECEIPTS.labels(sender if known else _NOBODY, receipt.level.value, "not_taken").inc()
+            return [], []
+        MESSAGE_RECEIPTS.labels(sender, receipt.level.value, "told").inc()
+        telling = tell_sender(receipt)
+        return self._desk.deliveries([telling], cause), self._desk.entries([telling])

@@ -1,0 +1,88 @@
+"""Work on a table without an event: as if one of its partition were at hand, where that partition is ours.
+
+faust's tables take the partition from the event that is being handled. What time brings, and what takes the short way,
+has no event of its own there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, cast
+
+import faust
+from aiokafka.partitioner import murmur2
+from faust.streams import _current_event
+from faust.types import TP, Message
+
+_END_SECONDS: Final = 3.0
+"""How long a revocation waits for what is begun, for each topic in turn; together less than a session."""
+
+
+class Places:
+    """The partitions of one topic that this worker has."""
+
+    def __init__(self, app: faust.App, topic: str) -> None:
+        """Follow what `app` is given of `topic`."""
+        self._app = app
+        self._topic = topic
+        self._ours: frozenset[TP] = frozenset()
+        self._at_work = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        app.on_partitions_assigned.connect(self._given)
+        app.on_partitions_revoked.connect(self._taken_away)
+
+    def _given(self, *given: Any, **_: object) -> None:
+        # The sender, the partitions.
+        self._ours = frozenset(tp for tp in given[1] if tp.topic == self._topic)
+
+    async def _taken_away(self, *_: object, **__: object) -> None:
+        self._ours = frozenset()
+        # What is begun is ended before another worker has them, or its writes would come after that one's. A broker
+        # that does not answer must not cost us the group: the other worker then waits for the same broker.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), _END_SECONDS)
+
+    @property
+    def has_first(self) -> bool:
+        """Whether the first partition is ours: that worker does what one must do for all."""
+        return TP(self._topic, 0) in self._ours
+
+    @contextmanager
+    def standing_in(self, key: str) -> Iterator[bool]:
+        """Work as if an event with this key were at hand; False, and nothing may be done, where it is not ours."""
+        place = TP(self._topic, partition_of(key.encode(), self._app.conf.topic_partitions))
+        if place not in self._ours:
+            yield False
+            return
+        event = _standing_in(self._app, place, key.encode())
+        before = _current_event.set(cast("Any", weakref.ref(event)))
+        self._begin()
+        try:
+            yield True
+        finally:
+            self._end()
+            _current_event.reset(before)
+
+    def _begin(self) -> None:
+        self._at_work += 1
+        self._idle.clear()
+
+    def _end(self) -> None:
+        self._at_work -= 1
+        if not self._at_work:
+            self._idle.set()
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Give the partition of a key, as Kafka's Java client and our producers choose it (`murmur2_random`)."""
+    return int(murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+def _standing_in(app: faust.App, place: TP, key: bytes) -> Any:
+    message = Message(place.topic, place.partition, -1, 0.0, 0, None, key, None, None, tp=place)
+    return app.create_event(key, None, None, cast("Any", message))

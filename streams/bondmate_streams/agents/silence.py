@@ -1,0 +1,111 @@
+"""Watches for devices that have gone quiet, and raises an alert for each, once; see `logic/silence.py`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from bondmate_monitoring.metrics import SILENT_DEVICES
+from bondmate_schemas.catalogue import DEVICE_ALERTS, DEVICE_STATUS
+from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
+from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, DeviceStatus
+
+from bondmate_streams.agents.config import StreamsConfig
+from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.places import Places
+from bondmate_streams.agents.views import Seen, View
+from bondmate_streams.envelopes import utc_now
+from bondmate_streams.guard import BrokerUnavailableError
+from bondmate_streams.logic import silence
+
+_LOOK_SECONDS: Final = 1.0
+
+
+class Silence:
+    """Signs of life by device, and the alerts of those that gave none; each worker raises those of its partitions."""
+
+    def __init__(self, desk: Desk, places: Places, config: StreamsConfig) -> None:
+        """Raise when a device gave no sign for as long as the routes say; `places` are those of device alerts."""
+        self._after = after_seconds = config.routes.device_silent_after_seconds
+        since_ms = int((time.time() - (after_seconds or 0.0)) * 1_000)
+        name = f"bondmate-silence-{config.instance}"
+        # What was said before is no news: of positions the last one of each device is seen anyway.
+        self._view = View(config.kafka, name, (DEVICE_STATUS,), self.see, since_ms=since_ms)
+        self._desk = desk
+        self._places = places
+        self._signs: dict[str, Seen] = {}
+        self._raised: dict[str, DeviceAlert] = {}
+
+    def see(self, sign: Seen) -> None:
+        """Note a sign of life; called in the thread of a view, so it is one step of a dict."""
+        if self._after is None:
+            return
+        known = self._signs.get(sign.key)
+        if sign.value is None:
+            self._signs.pop(sign.key, None)
+        elif known is None or known.timestamp_ms <= sign.timestamp_ms:
+            self._signs[sign.key] = sign
+
+    def known(self, state: AlertState) -> None:
+        """Note an open alert of our table: whoever raised it, it is called off here too, under the same id."""
+        if silence.is_silence(state):
+            self._raised[state.device_id] = state.alert
+
+    async def watch(self) -> None:
+        """Raise and call off, until cancelled."""
+        if self._after is None:
+            await asyncio.Event().wait()
+        self._view.start()
+        try:
+            while True:
+                await asyncio.sleep(_LOOK_SECONDS)
+                await self._look(utc_now())
+        finally:
+            await asyncio.to_thread(self._view.stop)
+
+    async def _look(self, now: datetime) -> None:
+        """Raise an alert for each device that has gone quiet, and call off that of each that was heard again."""
+        assert self._after is not None
+        quiet_since = (now - timedelta(seconds=self._after)).timestamp() * 1_000
+        for device, sign in list(self._signs.items()):
+            is_quiet = sign.timestamp_ms <= quiet_since
+            if is_quiet and device not in self._raised:
+                with self._places.standing_in(device) as ours:
+                    if ours:
+                        await self._raise(device, sign, now)
+            elif not is_quiet and device in self._raised:
+                await self._call_off(device, now)
+        SILENT_DEVICES.set(len(self._raised))
+
+    async def _raise(self, device: str, sign: Seen, now: datetime) -> None:
+        last = _read(self._desk.codec, sign)
+        if last is None or not silence.is_on_duty(last):
+            self._signs.pop(device, None)
+            return
+        alert = silence.alert_of(last, datetime.fromtimestamp(sign.timestamp_ms / 1_000, UTC), now)
+        if await self._is_told(device, alert):
+            self._raised[device] = alert
+
+    async def _call_off(self, device: str, now: datetime) -> None:
+        # Not for our own devices alone: who raised it may have died since.
+        if await self._is_told(device, silence.over(self._raised[device], now)):
+            self._raised.pop(device, None)
+
+    async def _is_told(self, device: str, alert: DeviceAlert) -> bool:
+        """Write an alert; False where that must wait for the next look."""
+        try:
+            await self._desk.outbox.send(self._desk.envelopes.pack(DEVICE_ALERTS, device, alert))
+        except (BrokerUnavailableError, SchemaUnavailableError):
+            return False
+        return True
+
+
+def _read(codec: Codec, sign: Seen) -> DeviceLocation | DeviceStatus | None:
+    try:
+        if sign.topic == DEVICE_STATUS:
+            return codec.decode(sign.value, DeviceStatus)
+        return codec.decode(sign.value, DeviceLocation)
+    except (CodecError, SchemaUnavailableError):
+        return None

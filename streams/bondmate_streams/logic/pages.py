@@ -1,0 +1,78 @@
+"""Pages: what a person in operations must see now, because nothing else will bring it to a person."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from bondmate_schemas.enums import Mode
+from bondmate_schemas.ids import derived_id
+from bondmate_schemas.models import AlertState, ConnectorStatus, OperationsPage
+
+
+class PageReason(StrEnum):
+    """Why operations are paged."""
+
+    UNANSWERED = "alert_unanswered"
+    """Nobody took an alert up within the time that its route, or the default, names."""
+    UNROUTED = "alert_unrouted"
+    """An alert goes nowhere."""
+    EXPIRED = "alert_expired"
+    """An alert expired and nobody had taken it up."""
+    UNKNOWN_MODE = "alert_of_unknown_mode"
+    """Nobody can tell whether an alert is real."""
+    CONNECTOR_SILENT = "connector_silent"
+    """A connector says nothing any more: its runner may be dead."""
+    CONNECTOR_FAILED = "connector_failed"
+    """A connector stopped, and does not start again by itself."""
+    CONNECTOR_DOWN = "connector_down"
+    """A platform has not answered for a while; the hub tries on."""
+
+
+DOWN_SECONDS: Final = 60
+"""How long a platform may be away before a person hears of it."""
+_FAILED: Final = frozenset({"PERMANENT_ERROR", "FATAL_ERROR"})
+
+
+def trouble_of(status: ConnectorStatus, now: datetime) -> PageReason | None:
+    """Say why operations must hear of a connector; None when they need not."""
+    if status.status in _FAILED:
+        return PageReason.CONNECTOR_FAILED
+    if status.is_silent(now):
+        return PageReason.CONNECTOR_SILENT
+    is_down = status.status == "RECOVERABLE_ERROR" and (now - status.since).total_seconds() >= DOWN_SECONDS
+    return PageReason.CONNECTOR_DOWN if is_down else None
+
+
+def page_of_connector(status: ConnectorStatus, reason: PageReason, now: datetime) -> OperationsPage:
+    """Page for a connector; of one trouble the page has one id."""
+    since = status.reported_at if reason is PageReason.CONNECTOR_SILENT else status.since
+    return OperationsPage(
+        page_id=derived_id("page", reason, status.connector, since.isoformat()),
+        reason=reason.value,
+        subject=status.connector,
+        mode=Mode.SYSTEM,
+        waited_seconds=max(0.0, (now - since).total_seconds()),
+        raised_at=now,
+    )
+
+
+def page_of(state: AlertState, reason: PageReason, now: datetime) -> OperationsPage:
+    """Page for an alert; made again the page has the same id, so that it is acted on once.
+
+    Of the officer nothing is told: who acts looks the alert up where they may.
+    """
+    header = state.header
+    if reason is PageReason.UNROUTED and header.mode is Mode.UNKNOWN:
+        reason = PageReason.UNKNOWN_MODE
+    return OperationsPage(
+        page_id=derived_id("page", reason, header.event_id),
+        reason=reason.value,
+        subject=header.event_id,
+        incident_id=header.incident_id,
+        agency_id=header.agency_id,
+        mode=header.mode,
+        waited_seconds=max(0.0, (now - header.received_at).total_seconds()),
+        raised_at=now,
+    )

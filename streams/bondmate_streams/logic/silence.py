@@ -1,0 +1,79 @@
+"""Silence is an event: a device on duty that is no longer heard of raises an alert of its own, until it is heard again.
+
+Made again, from the same last sign of life, it is the same alert under the same ids.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, PositionOrigin, Priority
+from bondmate_schemas.ids import derived_id
+from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, DeviceStatus
+
+from bondmate_streams.logic.states import SOURCE
+
+SILENT = "device_silent"
+"""Flag of an alert by which the hub says that a device has gone quiet; routes tell it by `source: streams`."""
+
+
+def is_on_duty(sign: DeviceLocation | DeviceStatus) -> bool:
+    """Tell whether a device that gave this sign of life is expected to give further ones."""
+    said = sign.on_duty if isinstance(sign, DeviceLocation) else sign.on_shift
+    return said is not False
+
+
+def alert_of(sign: DeviceLocation | DeviceStatus, heard_at: datetime, now: datetime) -> DeviceAlert:
+    """Raise the alert of a device whose last sign of life is `sign`, heard at `heard_at`."""
+    event_id = derived_id("alert", "silence", sign.device_id, heard_at.isoformat())
+    header = sign.header.model_copy(
+        update={
+            "message_id": derived_id("message", event_id, "raise"),
+            "event_id": event_id,
+            "incident_id": derived_id("incident", event_id),
+            "origin_message_id": None,
+            "content_digest": None,
+            "external_refs": (),
+            "occurred_at": now,
+            "received_at": now,
+            "published_at": now,
+            "expires_at": None,
+            "source": SOURCE,
+            "hops": (),
+            "flags": (SILENT,),
+            "language": "en",
+        }
+    )
+    position = sign.position if isinstance(sign, DeviceLocation) else None
+    return DeviceAlert(
+        header=header,
+        device_id=sign.device_id,
+        officer_ref=getattr(sign, "officer_ref", None),
+        unit=getattr(sign, "unit", None),
+        callsign=getattr(sign, "callsign", None),
+        action=AlertAction.RAISE,
+        kind=AlertKind.OTHER,
+        priority=Priority.ROUTINE,
+        text=f"Nothing was heard of this device since {heard_at:%H:%M:%S} UTC.",
+        position=position,
+        position_origin=PositionOrigin.JOINED if position else PositionOrigin.NONE,
+    )
+
+
+def over(alert: DeviceAlert, now: datetime) -> DeviceAlert:
+    """Call off the alert of a device that was heard again."""
+    update = {
+        "message_id": derived_id("message", alert.header.event_id, "cancel"),
+        "occurred_at": now,
+        "received_at": now,
+        "published_at": now,
+    }
+    header = alert.header.model_copy(update=update)
+    return alert.model_copy(
+        update={"header": header, "action": AlertAction.CANCEL, "text": "The device was heard again."}
+    )
+
+
+def is_silence(state: AlertState) -> bool:
+    """Tell whether an alert is one of a silent device that is not over."""
+    return SILENT in state.header.flags and state.status not in {AlertStatus.CANCELLED, AlertStatus.RESOLVED}

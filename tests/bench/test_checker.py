@@ -1,0 +1,113 @@
+"""The checker of the fault laboratory finds what is planted, and nothing where nothing is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from bench.chaos.checker import Arrival, Book, Shown, Verdict, check
+
+
+def sound() -> Book:
+    book = Book(accepted={"a": 3, "b": 1})
+    for number in range(3):
+        book.arrivals["cap"].append(Arrival("a", number, f"d{number}", 10.0 + number))
+    book.arrivals["cap"].append(Arrival("b", 0, "e0", 11.0))
+    book.acknowledged["cap"]["a"] = 14.0
+    book.shown += [Shown("a", "cap", "UNKNOWN", 9.0), Shown("a", "cap", "ACCEPTED", 10.5)]
+    book.shown += [Shown("a", "cap", "ACKNOWLEDGED", 14.5), Shown("b", "cap", "EXPIRED", 1.0)]
+    book.fixes["device"] = [1, 2, 3]
+    book.mapped["device"] = [1, 2, 3]
+    return book
+
+
+def test_nothing_is_found_where_nothing_is() -> None:
+    assert Verdict() == check(sound(), ["cap"])
+    assert 7 == sound().accepted_events
+
+
+def test_what_a_room_refused_may_lie_in_the_dead_letter_topic_instead() -> None:
+    book = sound()
+    refuse_and_bury_nothing(book)
+    book.dead["cap"] = 1
+
+    assert 0 == check(book, ["cap"]).broken
+
+
+def test_a_repeat_is_counted_and_breaks_nothing() -> None:
+    book = sound()
+    book.arrivals["cap"] += [Arrival("a", 1, "d1", 20.0), Arrival("a", 2, "d2", 20.1)]
+    book.mapped["device"] += [2, 3]
+    verdict = check(book, ["cap"])
+
+    assert (4, 0) == (verdict.repeats, verdict.broken)
+
+
+def lose(book: Book) -> None:
+    book.arrivals["cap"] = [arrival for arrival in book.arrivals["cap"] if arrival.number != 1]
+
+
+def lose_all(book: Book) -> None:
+    book.arrivals["cap"].clear()
+    book.shown.clear()
+
+
+def lose_a_fix(book: Book) -> None:
+    book.mapped["device"].remove(2)
+
+
+def bring_what_nobody_accepted(book: Book) -> None:
+    book.arrivals["cap"].append(Arrival("ghost", 0, "g0", 12.0))
+
+
+def bring_a_number_that_nobody_accepted(book: Book) -> None:
+    book.arrivals["cap"].append(Arrival("b", 1, "e1", 12.0))
+
+
+def repeat_under_another_id(book: Book) -> None:
+    book.arrivals["cap"].append(Arrival("a", 2, "another", 20.0))
+
+
+def reorder(book: Book) -> None:
+    book.arrivals["cap"][0], book.arrivals["cap"][1] = book.arrivals["cap"][1], book.arrivals["cap"][0]
+
+
+def refuse_and_bury_nothing(book: Book) -> None:
+    lose(book)
+    book.refused["cap"]["a", 1] = "d1"
+
+
+def reorder_fixes(book: Book) -> None:
+    book.mapped["device"] = [2, 1, 3]
+
+
+def show_before_it_arrived(book: Book) -> None:
+    book.shown.append(Shown("b", "cap", "DELIVERED", 10.9))
+
+
+def show_an_answer_nobody_gave(book: Book) -> None:
+    book.shown.append(Shown("b", "cap", "ACKNOWLEDGED", 99.0))
+
+
+@pytest.mark.parametrize(
+    ("plant", "found"),
+    [
+        (lose, "lost"),
+        (lose_all, "lost"),
+        (lose_a_fix, "lost"),
+        (refuse_and_bury_nothing, "lost"),
+        (repeat_under_another_id, "second_effects"),
+        (reorder, "out_of_order"),
+        (reorder_fixes, "out_of_order"),
+        (show_before_it_arrived, "level_too_high"),
+        (show_an_answer_nobody_gave, "level_too_high"),
+    ],
+)
+def test_what_is_planted_is_found_and_named(plant: Callable[[Book], None], found: str) -> None:
+    book = sound()
+    plant(book)
+    verdict = check(book, ["cap"])
+
+    assert getattr(verdict, found)
+    assert verdict.broken >= 1

@@ -1,0 +1,451 @@
+"""What a device decides, against a model as simple as it gets: a list of what was said and what the gateway took."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from bondmate_device import bodies
+from bondmate_device.answers import NO_ANSWER, Meaning, Verdict, verdict
+from bondmate_device.core import Core
+from bondmate_device.inbox import REMEMBERED, Inbox
+from bondmate_device.model import Cancel, Kind, Level, Position
+from bondmate_device.outbox import Outbox, Pace
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+NOW = datetime(2026, 11, 23, 6, 0, 0, tzinfo=UTC)
+TAKEN = Verdict(Meaning.ACCEPTED, answer={"message_id": "hub", "event_id": "event", "accepted": 1})
+REFUSED = Verdict(Meaning.REFUSED, "invalid_field")
+PACE = Pace(alerts_at_once=2, fixes_in_a_request=3, fixes_kept=5, first_wait_seconds=1)
+
+
+def problem(code: str, status: int) -> tuple[int, bytes]:
+    return status, json.dumps({"type": f"urn:bondmate:problem:{code}", "status": status}).encode()
+
+
+def alert(action: str = "raise", alert_id: str = "a", number: int = 0):
+    return bodies.alert(action, message_id=f"{alert_id}-{action}-{number}", alert_id=alert_id, at=NOW, kind="SOS")
+
+
+def fix(number: int):
+    return bodies.fix(number, Position(1, 2), NOW + timedelta(seconds=number))
+
+
+def report(number: int, of: str = "r"):
+    return bodies.report(message_id=f"{of}-{number}", report_id=of, at=NOW)
+
+
+class OutboxMachine(RuleBasedStateMachine):
+    """Random interleavings of events, sends, answers, and the process's end at any moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.outbox = Outbox(PACE, lambda: 1.0)
+        self.now = 0.0
+        self.count = 0
+        self.disk: dict[str, object] = {}
+        self.sent: dict[str, bytes] = {}
+        self.done: list[str] = []
+        self.given_up: set[str] = set()
+        self.on_its_way: list = []
+
+    def _add(self, item) -> None:
+        self.disk[item.key] = item
+        for old in self.outbox.add(item):
+            self.given_up.add(old.key)
+            del self.disk[old.key]
+
+    @rule(alert_id=st.sampled_from("abc"), action=st.sampled_from(["raise", "update", "cancel"]))
+    def alert(self, alert_id, action):
+        self.count += 1
+        self._add(alert(action, alert_id, self.count))
+
+    @rule(of=st.sampled_from("rs"))
+    def report(self, of):
+        self.count += 1
+        self._add(report(self.count, of))
+
+    @rule(number=st.integers(1, 4))
+    def fixes(self, number):
+        for _ in range(number):
+            self.count += 1
+            self._add(fix(self.count))
+
+    @rule()
+    def send(self):
+        sending = self.outbox.next(self.now)
+        if sending is None:
+            return
+        busy = {item.key for other in self.on_its_way for item in other.items}
+        if sending.kind is not Kind.ALERT:
+            assert not any(other.kind is Kind.ALERT for other in self.on_its_way)
+        for item in sending.items:
+            assert item.key not in busy
+            older = [one for one in self.disk.values() if one.kind is item.kind and one.line == item.line]
+            assert older[: len(sending.items)] == list(sending.items)
+            assert self.sent.setdefault(item.key, item.body) == item.body
+        self.on_its_way.append(sending)
+
+    @precondition(lambda self: self.on_its_way)
+    @rule(which=st.integers(0, 9), told=st.sampled_from([TAKEN, TAKEN, NO_ANSWER, REFUSED,
+          Verdict(Meaning.STRANGE, "http_403"), Verdict(Meaning.NOT_ENROLLED, "unauthorized"),
+          Verdict(Meaning.LATER, "not_durable", 2)]))  # fmt: skip
+    def answer(self, which, told):
+        sending = self.on_its_way.pop(which % len(self.on_its_way))
+        for item in self.outbox.answered(sending, told, self.now):
+            assert told.meaning in {Meaning.ACCEPTED, Meaning.REFUSED}
+            self.done.append(item.key)
+            del self.disk[item.key]
+
+    @rule(seconds=st.sampled_from([0.0, 0.5, 3.0, 100.0]))
+    def time_passes(self, seconds):
+        self.now += seconds
+
+    @rule()
+    def dies_and_starts_again(self):
+        self.on_its_way.clear()
+        self.outbox = Outbox(PACE, lambda: 1.0)
+        for item in self.disk.values():
+            self.outbox.add(item)
+
+    @invariant()
+    def nothing_is_lost_and_only_positions_are_given_up(self):
+        assert len(self.disk) == len(self.outbox)
+        assert len(self.disk) + len(self.done) + len(self.given_up) == self.count
+        assert all(key.startswith("fix") for key in self.given_up)
+        assert len(self.done) == len(set(self.done))
+
+    @invariant()
+    def what_waits_is_offered_at_its_time(self):
+        if self.on_its_way or not self.disk:
+            return
+        wake_at = self.outbox.wake_at()
+        assert wake_at is not None
+        assert wake_at <= self.now + 60 + 2
+
+    def teardown(self):
+        """However it went: when every answer is a 202 at last, all of it arrives, each line in order."""
+        for sending in self.on_its_way:
+            self.outbox.answered(sending, NO_ANSWER, self.now)
+        arrived = []
+        while self.outbox:
+            self.now = max(self.now, self.outbox.wake_at())
+            sending = self.outbox.next(self.now)
+            assert sending is not None
+            arrived += self.outbox.answered(sending, TAKEN, self.now)
+        assert {item.key for item in arrived} == set(self.disk)
+        for line in {item.line for item in arrived}:
+            assert [i.key for i in arrived if i.line == line] == [i.key for i in self.disk.values() if i.line == line]
+
+
+TestOutbox = OutboxMachine.TestCase
+TestOutbox.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+
+
+def test_alerts_go_first_and_while_one_is_on_its_way_nothing_lesser_is_started():
+    outbox = Outbox(PACE, lambda: 1.0)
+    for item in (fix(1), report(1), alert(), alert("update")):
+        outbox.add(item)
+
+    first = outbox.next(0)
+    blocked = outbox.next(0)
+    outbox.answered(first, TAKEN, 0)
+    order = [first.items[0].key]
+    while sending := outbox.next(0):
+        order.append(sending.items[0].key)
+        outbox.answered(sending, TAKEN, 0)
+
+    assert blocked is None
+    assert ["a-raise-0", "a-update-0", "r-1", "fix 1"] == order
+
+
+def test_what_fails_waits_with_full_jitter_and_for_retry_after_and_an_alert_is_not_silenced_for_long():
+    outbox = Outbox(Pace(first_wait_seconds=1, longest_wait_seconds=60), lambda: 0.5)
+    outbox.add(report(1))
+    waits = []
+    now = 0.0
+    for _ in range(8):
+        outbox.answered(outbox.next(now), NO_ANSWER, now)
+        waits.append(outbox.wake_at() - now)
+        now = outbox.wake_at()
+    outbox.answered(outbox.next(now), Verdict(Meaning.LATER, "rate_limited", 120), now)
+    asked = outbox.wake_at() - now
+    outbox.add(alert())
+    outbox.answered(outbox.next(now), Verdict(Meaning.LATER, "http_503", 86_400), now)
+
+    assert [0.5, 1, 2, 4, 8, 16, 30, 30] == waits
+    assert 120 + 30 == asked
+    assert outbox.wake_at() - now <= 61
+
+
+def test_a_new_alert_does_not_wait_for_the_one_that_failed_and_the_network_s_return_ends_every_wait():
+    outbox = Outbox(PACE, lambda: 1.0)
+    outbox.add(alert())
+    outbox.answered(outbox.next(0), NO_ANSWER, 0)
+
+    waiting = outbox.next(0)
+    outbox.add(alert(alert_id="b"))
+
+    assert waiting is None
+    assert outbox.next(0) is not None
+    outbox.hurry()
+    assert outbox.next(0) is not None
+
+
+def test_one_bad_position_costs_itself_alone():
+    outbox = Outbox(Pace(fixes_in_a_request=8), lambda: 1.0)
+    for number in range(8):
+        outbox.add(fix(number))
+    taken, refused = [], []
+    while sending := outbox.next(0):
+        bad = any(item.key == "fix 5" for item in sending.items)
+        (refused if bad else taken).extend(outbox.answered(sending, REFUSED if bad else TAKEN, 0))
+
+    assert ["fix 5"] == [item.key for item in refused]
+    assert 7 == len(taken)
+
+
+def test_what_something_in_between_answers_is_neither_taken_nor_refused():
+    portal = b"<html>Welcome to the airport</html>"
+
+    assert Meaning.LATER is verdict(Kind.ALERT, 200, portal).meaning
+    assert Meaning.LATER is verdict(Kind.ALERT, 202, portal).meaning
+    assert Meaning.LATER is verdict(Kind.FIX, 302, b"").meaning
+    assert Meaning.STRANGE is verdict(Kind.ALERT, 403, portal).meaning
+    assert Meaning.STRANGE is verdict(Kind.ALERT, 401, portal).meaning
+    assert Meaning.STRANGE is verdict(Kind.ALERT, 400, b"[" * 100_000).meaning
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "meaning"),
+    [
+        ("unauthorized", 401, Meaning.NOT_ENROLLED),
+        ("invalid_field", 422, Meaning.REFUSED),
+        ("forbidden", 403, Meaning.REFUSED),
+        ("body_too_large", 413, Meaning.REFUSED),
+        ("timeout", 408, Meaning.LATER),
+        ("rate_limited", 429, Meaning.LATER),
+        ("not_durable", 503, Meaning.LATER),
+    ],
+)
+def test_the_gateway_s_own_problems_say_what_to_do(code, status, meaning):
+    found = verdict(Kind.REPORT, *problem(code, status))
+
+    assert (meaning, code) == (found.meaning, found.code)
+
+
+def core() -> Core:
+    return Core(PACE, lambda: 1.0)
+
+
+def answer(made: Core, told: Verdict):
+    sending = made.outbox.next(0)
+    return made.answered(sending, told, 0)
+
+
+def news(status: str, changed: int, **more):
+    changed_at = (NOW + timedelta(seconds=changed)).isoformat()
+    return {"alerts": [{"alert_id": "a", "event_id": "event", "kind": "SOS", "status": status, "silent": False,
+                        "changed_at": changed_at, **more}]}  # fmt: skip
+
+
+def test_the_level_is_what_the_hub_says_and_never_higher():
+    made = core()
+    made.standings.raised("a", "SOS", "t")
+    made.outbox.add(alert())
+    levels = [made.standings.get("a").level]
+    answer(made, NO_ANSWER)
+    levels.append(made.standings.get("a").level)
+    made.outbox.hurry()
+    answer(made, TAKEN)
+    levels.append(made.standings.get("a").level)
+    words = [
+        "RAISED",
+        "ROUTED",
+        "DELIVERED",
+        "ACCEPTED",
+        "SOMETHING_OF_TOMORROW",
+        "ACKNOWLEDGED",
+        "RESPONDING",
+        "RESOLVED",
+    ]
+    for number, word in enumerate(words):
+        made.heard(news(word, number), NOW)
+        levels.append(made.standings.get("a").level)
+
+    assert [Level.QUEUED, Level.QUEUED, Level.RECEIVED, Level.RECEIVED, Level.RECEIVED, Level.DELIVERED, Level.ACCEPTED,
+            Level.RECEIVED, Level.ACKNOWLEDGED, Level.RESPONDING, Level.RESOLVED] == levels  # fmt: skip
+
+
+def test_an_older_word_than_the_one_known_changes_nothing_and_a_202_after_the_news_lowers_nothing():
+    made = core()
+    made.standings.raised("a", "SOS", "t")
+    made.outbox.add(alert())
+    made.heard(news("ACKNOWLEDGED", 5), NOW)
+    late = answer(made, TAKEN)
+
+    assert (1, None) == (len(late.done), late.standing)
+    assert Level.ACKNOWLEDGED is made.standings.get("a").level
+    assert () == made.heard(news("DELIVERED", 4), NOW).standings
+    assert Level.DECLINED is made.heard(news("DECLINED", 6), NOW).standings[0].level
+
+
+def test_duress_is_silent_until_its_profile_says_otherwise_and_so_is_what_is_said_about_it():
+    made = core()
+    made.standings.raised("a", "DURESS", "t")
+    made.heard(news("ACKNOWLEDGED", 1, silent=True), NOW)
+    told = {"message_id": "m", "text": "We are coming.", "alert_id": "event"}
+    made.heard({"messages": [told]}, NOW)
+    silent = made.standings.get("a").silent, made.next_message(NOW).silent
+    made.heard(news("ACKNOWLEDGED", 2, silent=False), NOW)
+
+    assert (True, True) == silent
+    assert (False, False) == (made.standings.get("a").silent, made.next_message(NOW).silent)
+
+
+def test_a_cancel_is_a_wish_and_the_alert_goes_on_until_the_hub_says_that_it_ended():
+    made = core()
+    made.standings.raised("a", "SOS", "t")
+    made.outbox.add(alert())
+    answer(made, TAKEN)
+    made.outbox.add(alert("cancel"))
+    asked = made.standings.cancelling("a")
+    had = answer(made, TAKEN).standing
+    made.heard(news("ACKNOWLEDGED", 1, cancel_requested=True), NOW)
+    wished = made.standings.get("a")
+    made.heard(news("CANCELLED", 2, cancel_requested=True), NOW)
+
+    assert (Cancel.QUEUED, Level.RECEIVED) == (asked.cancel, asked.level)
+    assert (Cancel.REQUESTED, Level.RECEIVED) == (had.cancel, had.level)
+    assert (Cancel.REQUESTED, Level.ACKNOWLEDGED, False) == (wished.cancel, wished.level, wished.closed)
+    assert made.standings.get("a").closed
+
+
+def test_a_refused_raise_is_told_with_the_problem_s_code_and_a_refused_update_leaves_the_alert_standing():
+    made = core()
+    made.standings.raised("a", "SOS", "t")
+    made.outbox.add(alert())
+    first = answer(made, verdict(Kind.ALERT, *problem("body_too_large", 413)))
+    other = core()
+    other.standings.raised("a", "SOS", "t")
+    other.outbox.add(alert())
+    answer(other, TAKEN)
+    other.outbox.add(alert("update"))
+    second = answer(other, REFUSED)
+
+    assert ["body_too_large"] == [one.code for one in first.refusals]
+    assert Level.REFUSED is first.standing.level
+    assert ["invalid_field"] == [one.code for one in second.refusals]
+    assert Level.RECEIVED is other.standings.get("a").level
+
+
+def test_an_alert_goes_without_a_position_that_cannot_be_one_and_a_fix_is_refused_at_once():
+    nan = Position(float("nan"), 4)
+
+    body = json.loads(bodies.alert("raise", message_id="m", alert_id="a", at=NOW, position=nan).body)
+
+    assert "position" not in body
+    for wrong in (
+        nan,
+        Position(91, 0),
+        Position(0, 0, accuracy_m=-1),
+        Position(0, 0, fixed_at=NOW.replace(tzinfo=None)),
+    ):
+        with pytest.raises(ValueError, match="position"):
+            bodies.fix(1, wrong, NOW)
+
+
+def test_messages_are_shown_in_order_once_marked_when_expired_and_remembered_longer_than_a_gateway_keeps_them():
+    inbox = Inbox()
+    told = [{"message_id": str(n), "text": "t", "expires_at": NOW.isoformat() if n == 1 else None} for n in range(3)]
+    new = inbox.take([*told, None, {"text": "no id"}, told[0]])
+    shown = []
+    while message := inbox.first(NOW):
+        shown.append((message.message_id, message.expired))
+        inbox.shown(message.message_id)
+
+    assert ["0", "1", "2"] == [message.message_id for message in new]
+    assert [("0", False), ("1", True), ("2", False)] == shown
+    assert [] == inbox.take(told)
+    for number in range(REMEMBERED + 5):
+        inbox.take([{"message_id": f"more {number}"}])
+        gone = inbox.shown(f"more {number}")
+    assert 1 == len(gone)
+    assert not inbox.knows("0")
+
+
+HUB_WORDS = ["RAISED", "ROUTED", "DELIVERED", "ACCEPTED", "DECLINED", "ACKNOWLEDGED", "RESPONDING", "RESOLVED", "CANCELLED",
+             "EXPIRED", "UNHEARD_OF"]  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.sampled_from(HUB_WORDS)), max_size=8), st.data())
+def test_whatever_the_order_in_which_words_and_answers_come_no_level_is_shown_that_the_hub_did_not_say_last(said, data):
+    """`said` is what the hub says, each word with its time; late and doubled ones come in between."""
+    made = core()
+    made.standings.raised("a", "SOS", "t")
+    made.outbox.add(alert())
+    newest = -1, None
+    for changed, word in data.draw(st.permutations([*said, *said[:3]])):
+        if data.draw(st.booleans()) and made.outbox:
+            made.outbox.hurry()
+            answer(made, data.draw(st.sampled_from([TAKEN, NO_ANSWER])))
+        made.heard(news(word, changed), NOW)
+        just_raised = newest[1] in {None, "RAISED", "ROUTED", "UNHEARD_OF"}
+        if changed >= newest[0] or just_raised:
+            newest = changed, word
+        expected = Level.__members__.get(newest[1], Level.RECEIVED)
+        assert expected is made.standings.get("a").level
+
+
+@given(st.lists(st.lists(st.integers(0, 20), max_size=6), max_size=8), st.data())
+def test_however_often_messages_come_and_the_device_restarts_each_is_shown_once_in_the_order_of_its_first_coming(
+    batches, data
+):
+    inbox, seen, waiting, shown = Inbox(), [], [], []
+    for batch in batches:
+        new = inbox.take([{"message_id": str(n)} for n in batch])
+        waiting += new
+        seen += [message.message_id for message in new]
+        while waiting and data.draw(st.booleans()):
+            first = inbox.first(NOW)
+            shown.append(first.message_id)
+            inbox.shown(first.message_id)
+            waiting = [message for message in waiting if message.message_id != first.message_id]
+        if data.draw(st.booleans()):
+            inbox = Inbox(seen, waiting)
+    while first := inbox.first(NOW):
+        shown.append(first.message_id)
+        inbox.shown(first.message_id)
+
+    assert list(dict.fromkeys(str(n) for batch in batches for n in batch)) == shown
+
+
+@given(
+    st.builds(
+        Position, st.floats(-90, 90), st.floats(-180, 180), st.none() | st.floats(0, 1e6), st.none() | st.floats(-1e4, 1e5),
+        st.none() | st.floats(0, 300), st.none() | st.floats(0, 360), st.none() | st.datetimes(timezones=st.just(UTC)),
+        st.none() | st.text(max_size=9),
+    ),
+    st.none() | st.booleans(), st.none() | st.integers(0, 100),
+)  # fmt: skip
+def test_a_fix_written_by_hand_says_what_a_json_writer_would(position, on_duty, battery_percent):
+    item = bodies.fix(7, position, NOW, on_duty=on_duty, battery_percent=battery_percent)
+
+    fields = ("latitude", "longitude", "accuracy_m", "altitude_hae_m", "speed_mps", "course_deg", "method")
+    place = {name: value for name in fields if (value := getattr(position, name)) is not None}
+    place["fixed_at"] = bodies.time(position.fixed_at or NOW)
+    more = {"on_duty": on_duty, "battery_percent": battery_percent}
+    expected = {"sequence": 7, "position": place} | {name: value for name, value in more.items() if value is not None}
+    assert expected == json.loads(item.body)
+    assert place["fixed_at"] == item.at
+
+
+@pytest.mark.parametrize("name", ["latitude", "longitude", "accuracy_m", "altitude_hae_m", "speed_mps", "course_deg"])
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf"), -1e9])
+def test_no_number_that_cannot_be_one_makes_a_position(name, number):
+    position = Position(**{"latitude": 1, "longitude": 2, name: number})
+
+    assert bodies.is_sound(position) is (name == "altitude_hae_m" and number == -1e9)

@@ -1,0 +1,215 @@
+"""Messages to officers and what became of them, as CoT and CAP say it: pure translation."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bondmate_connectors.contract import Reading, Refusal, Writing
+from bondmate_connectors.formats.cap import CapFormat
+from bondmate_connectors.formats.cot import FORMAT as COT
+from bondmate_connectors.testing.strategies import deliveries
+from bondmate_schemas.enums import DeliveryKind, Level, MessageDirection, Mode, Priority
+from bondmate_schemas.models import (
+    Address,
+    Delivery,
+    DeliveryReceipt,
+    DeviceMessage,
+    EventHeader,
+    ExternalRef,
+    IncidentEvent,
+    Record,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+CAP = "{urn:oasis:names:tc:emergency:cap:1.2}"
+LINE = ExternalRef(system="cot", id="GeoChat.op-1.bondmate-p7.m-9")
+ORDER = ExternalRef(system="cap:reference", id="room@x,order-1,2026-03-01T11:00:00-00:00")
+
+
+def receipt(level: Level, *refs: ExternalRef, **more: Any) -> Delivery:
+    header = EventHeader(
+        message_id="r-1", event_id="mail-1", agency_id="a", mode=Mode.EXERCISE, occurred_at=NOW, received_at=NOW,
+        source="devices", external_refs=refs,
+    )  # fmt: skip
+    event = DeliveryReceipt(header=header, destination="device", level=level, **{"device_id": "p7", **more})
+    return Delivery(
+        header=header.model_copy(update={"message_id": "d-1"}), destination="room", kind=DeliveryKind.RECEIPT,
+        receipt=event,
+    )  # fmt: skip
+
+
+def written(by: Any, delivery: Delivery) -> etree._Element:
+    writing = by.write(delivery, NOW + timedelta(hours=1))
+    assert isinstance(writing, Writing)
+    return etree.fromstring(writing.message)
+
+
+def read(by: Any, message: str) -> Record:
+    reading = by.read(message.encode(), NOW)
+    assert isinstance(reading, Reading)
+    return reading.events[0]
+
+
+class TestCot:
+    @pytest.mark.parametrize(("level", "kind"), [(Level.DELIVERED, "b-t-f-d"), (Level.ACCEPTED, "b-t-f-r")])
+    def test_delivered_and_opened_are_the_receipts_of_the_line_as_geochat_has_them(self, level: Level, kind: str):
+        event = written(COT, receipt(level, LINE))
+        about, group = event.find("detail/__chatreceipt"), event.find("detail/__chatreceipt/chatgrp")
+
+        assert kind == event.get("type")
+        assert ("m-9", "bondmate-p7") == (about.get("messageId"), about.get("id"))
+        assert ("bondmate-p7", "op-1") == (group.get("uid0"), group.get("uid1"))
+
+    @pytest.mark.parametrize(
+        ("level", "code", "text"),
+        [
+            (Level.ACKNOWLEDGED, None, "EXERCISE Confirmed by the officer"),
+            (Level.EXPIRED, "expired_undelivered", "EXERCISE Not confirmed in time: expired undelivered"),
+        ],
+    )
+    def test_what_no_receipt_of_cot_says_is_a_line_to_the_writer_alone(self, level: Level, code: Any, text: str):
+        event = written(COT, receipt(level, LINE, code=code))
+
+        assert ("b-t-f", "op-1", "op-1") == (
+            event.get("type"), event.find("detail/__chat").get("id"), event.find("detail/remarks").get("to"),
+        )  # fmt: skip
+        assert text == event.findtext("detail/remarks")
+
+    def test_a_name_that_reaches_nobody_is_said_by_the_hub(self):
+        event = written(
+            COT, receipt(Level.DEAD_LETTERED, LINE, device_id=None, platform_id="K-1", code="address_unknown")
+        )
+
+        assert "bondmate-hub" == event.find("detail/link").get("uid")
+        assert "EXERCISE Not sent to K-1: address unknown" == event.findtext("detail/remarks")
+
+    def test_the_same_receipt_is_the_same_event_and_one_of_no_chat_line_is_refused(self):
+        first, again = (written(COT, receipt(Level.DELIVERED, LINE)) for _ in range(2))
+
+        assert first.get("uid") == again.get("uid")
+        assert Refusal("not_a_chat_line", "header.external_refs") == COT.write(receipt(Level.DELIVERED, ORDER), NOW)
+
+    def test_a_line_to_several_devices_is_one_message_with_an_address(self):
+        said = read(
+            COT,
+            '<event version="2.0" uid="GeoChat.op-1.team.7" type="b-t-f" time="2026-03-01T12:00:00Z"'
+            ' start="2026-03-01T12:00:00Z" stale="2026-03-01T13:00:00Z" how="h-g-i-g-o">'
+            '<point lat="0" lon="0" hae="0" ce="0" le="0"/><detail><__chat chatroom="team" id="team">'
+            '<chatgrp uid0="op-1" uid1="bondmate-p7" uid2="bondmate-p8" id="team"/></__chat>'
+            '<link uid="op-1"/><remarks>come in</remarks></detail></event>',
+        )
+
+        assert isinstance(said, DeviceMessage)
+        assert (MessageDirection.TO_DEVICE, "", Address(names=("p7", "p8"))) == (
+            said.direction, said.device_id, said.to,
+        )  # fmt: skip
+
+
+def cap(addresses: str = "Kilo-7 agency:police-a area", kind: str = "Alert", scope: str = "Private") -> str:
+    return (
+        f'<alert xmlns="{CAP[1:-1]}"><identifier>order-1</identifier><sender>room@x</sender>'
+        f"<sent>2026-03-01T11:00:00-00:00</sent><status>Exercise</status><msgType>{kind}</msgType><scope>{scope}</scope>"
+        f"<addresses>{addresses}</addresses><info><language>de-DE</language><category>Security</category>"
+        "<event>Order</event><urgency>Immediate</urgency><severity>Unknown</severity><certainty>Unknown</certainty>"
+        "<expires>2026-03-01T13:00:00-00:00</expires><headline>To the square</headline><instruction>At once</instruction>"
+        "<parameter><valueName>bondmate:requires_acknowledgement</valueName><value>true</value></parameter>"
+        "<area><areaDesc>Square</areaDesc><circle>52.5,4.5 1</circle></area></info></alert>"
+    )
+
+
+class TestCap:
+    def test_a_private_alert_is_a_message_to_its_addresses_where_that_is_agreed(self):
+        said = read(CapFormat(to_officers=True), cap())
+
+        assert isinstance(said, DeviceMessage)
+        assert ("To the square\nAt once", Priority.IMMEDIATE, True, Mode.EXERCISE) == (
+            said.text, said.priority, said.requires_acknowledgement, said.header.mode,
+        )  # fmt: skip
+        assert ("de-DE", NOW + timedelta(hours=1)) == (said.header.language, said.header.expires_at)
+        assert said.to is not None
+        assert (("Kilo-7",), ("police-a",), ("52.5,4.5 1",)) == (
+            said.to.names, said.to.agencies, said.to.areas[0].circles,
+        )  # fmt: skip
+        assert ORDER in said.header.external_refs
+
+    def test_an_area_is_an_address_only_where_it_is_named(self):
+        said = read(CapFormat(to_officers=True), cap("Kilo-7"))
+
+        assert isinstance(said, DeviceMessage)
+        assert Address(names=("Kilo-7",)) == said.to
+
+    @pytest.mark.parametrize(
+        ("agreed", "message"),
+        [(False, cap()), (True, cap(scope="Restricted")), (True, cap("")), (True, cap(kind="Update"))],
+    )
+    def test_anything_else_is_an_incident_as_before(self, agreed: bool, message: str):
+        assert isinstance(read(CapFormat(to_officers=agreed), message), IncidentEvent)
+
+    @pytest.mark.parametrize(
+        ("level", "kind", "note"),
+        [
+            (Level.DELIVERED, "Ack", "DELIVERED device p7"),
+            (Level.ACCEPTED, "Ack", "ACCEPTED device p7"),
+            (Level.ACKNOWLEDGED, "Ack", "ACKNOWLEDGED device p7"),
+            (Level.EXPIRED, "Error", "EXPIRED why device p7"),
+            (Level.DEAD_LETTERED, "Error", "DEAD_LETTERED why for K-1"),
+        ],
+    )
+    def test_what_became_of_it_is_an_ack_or_error_that_says_the_level_first(self, level: Level, kind: str, note: str):
+        more = {"code": "why"} if kind == "Error" else {}
+        if level is Level.DEAD_LETTERED:
+            more |= {"device_id": None, "platform_id": "K-1"}
+        answer = written(CapFormat(), receipt(level, ORDER, **more))
+
+        assert [kind, note, ORDER.id, "room@x", "Private", "Exercise"] == [
+            answer.findtext(CAP + name) for name in ("msgType", "note", "references", "addresses", "scope", "status")
+        ]
+        assert [] == faults(answer)
+
+    def test_the_same_receipt_is_the_same_document_and_one_of_no_cap_message_is_refused(self):
+        first, again = (etree.tostring(written(CapFormat(), receipt(Level.DELIVERED, ORDER))) for _ in range(2))
+
+        assert first == again
+        assert isinstance(CapFormat().write(receipt(Level.DELIVERED, LINE), NOW), Refusal)
+
+
+class TestAnyReceipt:
+    @given(deliveries((DeliveryKind.RECEIPT,)), st.sampled_from([LINE, ORDER]))
+    def test_becomes_a_document_of_the_standard_or_is_refused(self, delivery: Delivery, ref: ExternalRef):
+        assert delivery.receipt is not None
+        header = delivery.receipt.header.model_copy(update={"external_refs": (ref,)})
+        told = delivery.model_copy(update={"receipt": delivery.receipt.model_copy(update={"header": header})})
+        by_cot, by_cap = COT.write(told, NOW), CapFormat().write(told, NOW)
+
+        if ref is ORDER:
+            assert isinstance(by_cot, Refusal)
+            assert isinstance(by_cap, Writing)
+            assert [] == faults(etree.fromstring(by_cap.message))
+        else:
+            assert isinstance(by_cap, Refusal)
+            assert isinstance(by_cot, Writing | Refusal)
+            if isinstance(by_cot, Writing):
+                assert "event" == etree.fromstring(by_cot.message).tag
+
+
+@cache
+def schema() -> etree.XMLSchema | None:
+    folder = Path(os.environ.get("BONDMATE_CORPUS") or Path(__file__).parents[4] / "shared/corpus")
+    path = folder / "cap/schema/CAP-v1.2.xsd"
+    return etree.XMLSchema(etree.parse(path)) if path.is_file() else None
+
+
+def faults(document: etree._Element) -> list[str]:
+    published = schema()
+    if published is None:
+        pytest.skip("no published schema: set BONDMATE_CORPUS to the folder of recorded messages")
+    published.validate(document)
+    return [str(error) for error in published.error_log]

@@ -1,0 +1,131 @@
+"""Every code that a person may be shown stands in the one table, and nothing else does."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bondmate_connectors.platforms.device_http.problems import Kind
+from bondmate_connectors.runtime import sink_runner
+from bondmate_schemas.error_codes import ERROR_CODES, UNLISTED, code_of, error_code
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("schemas", "monitoring", "streams", "connectors", "infra")
+CALLS = frozenset({
+    "Rejected", "BadEventError", "CodecError", "Ignored", "Refusal", "XmlRefused", "SignatureRefused", "Unreadable",
+    "InvalidGeoJsonError", "Frame",
+})  # fmt: skip
+"""Calls whose first argument that is a code names a reason; `problem` has it second, `dead_letter` by name."""
+PLACE = {"problem": 1, "_bury": 3, "_buried": 1, "_unreadable": 0, "Found": 3, "Frame": 1}
+KINDS = {kind.name for kind in Kind}
+
+
+def called(node: ast.Call) -> str:
+    return node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+
+
+def argument(node: ast.Call) -> ast.expr | None:
+    """Give the argument that is a code, in a call that has one."""
+    name = called(node)
+    if named := next((word.value for word in node.keywords if word.arg == "code"), None):
+        return named if name in {*CALLS, *PLACE, "dead_letter", "Grave"} else None
+    place = PLACE.get(name, 0 if name in CALLS else 10)
+    return node.args[place] if place < len(node.args) else None
+
+
+def given(node: ast.AST) -> ast.expr | None:
+    """Give what is used as a code at `node`: an argument, or what a variable of that name is set to."""
+    if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "code":
+        return node.value
+    return argument(node) if isinstance(node, ast.Call) else None
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts[1:]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def texts(node: ast.expr, path: Path) -> Iterator[str]:
+    """Give the constants that `node` may be: written out, named in the module, or of a module it imports."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value:
+        yield node.value
+    elif isinstance(node, ast.IfExp):
+        yield from (*texts(node.body, path), *texts(node.orelse, path))
+    elif (
+        isinstance(node, ast.Name | ast.Attribute) and (node.id if isinstance(node, ast.Name) else node.attr).isupper()
+    ):
+        value = importlib.import_module(module_of(path))
+        for part in ast.unparse(node).split("."):
+            value = getattr(value, part)
+        if isinstance(value, str):
+            yield value
+
+
+def constant_codes() -> Iterator[tuple[str, str]]:
+    """Give every constant code in the packages, with its place."""
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if "testing" in path.parts:
+                continue
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if (found := given(node)) is not None:
+                    for text in texts(found, path):
+                        yield text, f"{path.relative_to(ROOT)}:{found.lineno}"
+
+
+CODES = dict(constant_codes())
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_a_code_that_the_hub_gives_stands_in_the_table(code):
+    assert error_code(code) is not UNLISTED, f"{CODES[code]}: add {code} to bondmate_schemas.error_codes"
+
+
+def test_the_walk_finds_codes_of_every_kind():
+    # Written out; named in its module; of a module of codes; a problem's; a keyword's.
+    assert {"no_frame", "no_fix", "xml_doctype", "cap_sent", "refused_by_platform", "id_reused"} <= set(CODES)
+    assert {"agent_failed", "lane_failed"} <= set(CODES)
+    assert {"not_cot", "not_geojson", "bbox_invalid", "no_feature", "frame_too_large"} <= set(CODES)
+    made_up = ast.parse("raise Rejected('no_such_code')").body[0]
+    assert isinstance(made_up, ast.Raise)
+    assert isinstance(made_up.exc, ast.Call)
+    assert ["no_such_code"] == list(texts(argument(made_up.exc), Path(__file__)))
+    assert UNLISTED is error_code("no_such_code")
+
+
+def test_nothing_stands_in_the_table_that_the_packages_never_name():
+    sources = "\n".join(
+        path.read_text(encoding="utf-8")
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        if path.name != "error_codes.py"
+    )
+
+    assert [] == [entry.code for entry in ERROR_CODES if entry.code not in KINDS and f'"{entry.code}"' not in sources]
+
+
+def test_what_the_runner_gives_up_by_itself_stands_in_the_table():
+    assert UNLISTED not in {error_code(sink_runner._EXPIRED), error_code(sink_runner._NOT_ACCEPTED)}
+
+
+def test_every_problem_of_the_gateway_stands_in_the_table():
+    assert set() == {name for name in KINDS if error_code(name) is UNLISTED}
+
+
+def test_codes_and_numbers_are_unique_and_every_row_says_what_to_do():
+    assert (
+        len(ERROR_CODES) == len({entry.code for entry in ERROR_CODES}) == len({entry.number for entry in ERROR_CODES})
+    )
+    assert all(entry.meaning and entry.mend and 1000 < entry.number < 9000 for entry in ERROR_CODES)
+
+
+def test_a_number_leads_to_its_code_also_that_of_an_answer_over_http():
+    assert ("not_avro", "http_404", "not_avro", "9000") == tuple(map(code_of, ("1005", "9404", "not_avro", "9000")))
+    assert (9404, "Answered over HTTP with status 404.") == (
+        error_code("http_404").number,
+        error_code("http_404").meaning,
+    )
+    assert UNLISTED is error_code("http_999")

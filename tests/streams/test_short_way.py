@@ -1,0 +1,83 @@
+"""A new alert is told by the worker that took it where that has its partition, else by way of the topic."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import faust
+import pytest
+from bondmate_schemas.catalogue import ALERT_CHANGES, DEVICE_STATUS, PARTITIONS
+from bondmate_schemas.models import DeviceAlert
+from bondmate_schemas.outbox import Outbox, Outgoing
+from bondmate_streams.agents.places import Places, partition_of
+from bondmate_streams.agents.short_way import ShortWay
+from faust.streams import current_event
+from faust.types import TP
+
+_PARTITIONS = 4
+
+
+@pytest.mark.usefixtures("topics")
+async def test_a_keys_partition_is_the_one_that_our_producers_choose(kafka: Any) -> None:
+    keys = [f"key-{number}".encode() for number in range(100)]
+    async with Outbox({**kafka.producer("test-partition"), "log_level": 0}) as outbox:
+        places = [await outbox.send(Outgoing(DEVICE_STATUS, key, None)) for key in keys]
+
+    assert PARTITIONS == len({partition for partition, _ in places})
+    assert [partition_of(key, PARTITIONS) for key in keys] == [partition for partition, _ in places]
+
+
+class _Life:
+    """Notes the partition in which each alert was begun, as faust's tables would take it."""
+
+    def __init__(self) -> None:
+        self.begun: list[int] = []
+
+    async def begin(self, _: DeviceAlert, cause: Any) -> str:
+        event = current_event()
+        assert event is not None
+        assert cause == ()
+        self.begun.append(event.message.partition)
+        return "raised"
+
+
+async def test_only_alerts_of_partitions_that_are_ours_take_the_short_way_and_none_after_they_went(make: Any) -> None:
+    app = faust.App("test-short-way", broker="kafka://127.0.0.1:1", topic_partitions=_PARTITIONS)
+    life = _Life()
+    short_way = ShortWay(Places(app, ALERT_CHANGES), life)  # type: ignore[arg-type]  # what it needs of it
+    alerts = [make.alert() for _ in range(40)]
+    places = [partition_of(alert.header.event_id.encode(), _PARTITIONS) for alert in alerts]
+
+    assert not any([await short_way.begin(alert, ()) for alert in alerts])
+    await app.on_partitions_assigned.send({TP(ALERT_CHANGES, 1), TP(ALERT_CHANGES, 3), TP("another", 0)})
+    taken = [await short_way.begin(alert, ()) for alert in alerts]
+    assert [place in {1, 3} for place in places] == taken
+    assert [place for place in places if place in {1, 3}] == life.begun
+    assert current_event() is None
+
+    await app.on_partitions_revoked.send({TP(ALERT_CHANGES, 1)})
+    assert not any([await short_way.begin(alert, ()) for alert in alerts])
+
+
+async def test_what_is_begun_is_ended_before_another_worker_has_the_partition(make: Any) -> None:
+    app = faust.App("test-short-way", broker="kafka://127.0.0.1:1", topic_partitions=1)
+    places, ended = Places(app, ALERT_CHANGES), asyncio.Event()
+    await app.on_partitions_assigned.send({TP(ALERT_CHANGES, 0)})
+
+    async def work() -> None:
+        with places.standing_in("one") as ours:
+            assert ours
+            await ended.wait()
+
+    working = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    going = asyncio.create_task(app.on_partitions_revoked.send({TP(ALERT_CHANGES, 0)}))
+    await asyncio.sleep(0.05)
+    assert not going.done()
+    with places.standing_in("one") as ours:
+        assert not ours
+
+    ended.set()
+    await asyncio.wait_for(going, 1)
+    await working

@@ -1,0 +1,137 @@
+"""A device on duty that goes quiet raises an alert, once, and calls it off when it is heard again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bondmate_schemas.catalogue import DEVICE_STATUS, LAST_LOCATION, destination_topic
+from bondmate_schemas.codec import Codec, LocalSchemaIds
+from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, Mode, PositionOrigin
+from bondmate_schemas.models import AlertState, Delivery, DeviceAlert, DeviceStatus
+from bondmate_schemas.outbox import Outgoing
+from bondmate_streams.agents.silence import Silence
+from bondmate_streams.agents.views import Seen
+from bondmate_streams.envelopes import Envelopes
+from bondmate_streams.logic import silence
+from bondmate_streams.logic.routes_yaml import RoutesError, parse_routes
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+TAK = destination_topic("tak")
+SECONDS = 5
+
+
+def status(make: Any, device: str, **given: Any) -> DeviceStatus:
+    return DeviceStatus(header=make.header(), device_id=device, **given)
+
+
+def test_the_alert_names_its_last_sign_of_life_and_is_the_same_when_it_is_made_again(make: Any) -> None:
+    sign = make.location("device-q", mode=Mode.EXERCISE)
+    alert = silence.alert_of(sign, NOW - timedelta(minutes=5), NOW)
+    again = silence.alert_of(sign, NOW - timedelta(minutes=5), NOW + timedelta(seconds=9))
+    other = silence.alert_of(sign, NOW - timedelta(minutes=4), NOW)
+
+    assert (AlertKind.OTHER, Mode.EXERCISE, "streams") == (alert.kind, alert.header.mode, alert.header.source)
+    assert (sign.position, PositionOrigin.JOINED) == (alert.position, alert.position_origin)
+    assert alert.header.message_id == again.header.message_id
+    assert alert.header.event_id != other.header.event_id
+    assert (AlertAction.CANCEL, alert.header.event_id) == (
+        silence.over(alert, NOW).action,
+        silence.over(alert, NOW).header.event_id,
+    )
+
+
+def test_who_is_off_shift_may_be_quiet(make: Any) -> None:
+    assert not silence.is_on_duty(status(make, "device-q", on_shift=False))
+    assert not silence.is_on_duty(make.location(on_duty=False))
+    assert silence.is_on_duty(status(make, "device-q"))
+    assert silence.is_on_duty(make.location())
+
+
+def test_a_time_that_means_nothing_is_refused() -> None:
+    with pytest.raises(RoutesError, match="device_silent_after_seconds"):
+        parse_routes("device_silent_after_seconds: 0")
+
+
+class Nowhere:
+    """The places of a worker that has no partition of device alerts."""
+
+    @contextmanager
+    def standing_in(self, _: str) -> Iterator[bool]:
+        yield False
+
+
+class Desk:
+    """What is written, and nothing else of a desk."""
+
+    def __init__(self) -> None:
+        self.codec = Codec(LocalSchemaIds())
+        self.envelopes = Envelopes(self.codec)
+        self.outbox = self
+        self.written: list[Outgoing] = []
+
+    async def send(self, *outgoing: Outgoing) -> None:
+        self.written += outgoing
+
+
+async def test_the_worker_of_the_alert_calls_it_off_where_another_had_the_device(
+    make: Any, configured: Any, routes_text: str, tmp_path: Path
+) -> None:
+    routes = parse_routes(f"device_silent_after_seconds: {SECONDS}\n{routes_text}")
+    desk = Desk()
+    watch = Silence(desk, Nowhere(), configured(tmp_path, routes=routes))  # type: ignore[arg-type]  # what it needs
+    heard = make.location("device-q")
+    alert = silence.alert_of(heard, NOW - timedelta(minutes=5), NOW)
+    watch.known(AlertState(header=alert.header, device_id="device-q", alert=alert, changed_at=NOW))
+
+    def sign(at: datetime) -> Seen:
+        return Seen(LAST_LOCATION, "device-q", desk.codec.encode(heard), int(at.timestamp() * 1_000))
+
+    watch.see(sign(NOW - timedelta(minutes=5)))
+    await watch._look(NOW)
+    assert [] == desk.written
+    watch.see(sign(NOW))
+    await watch._look(NOW)
+    await watch._look(NOW)
+
+    (written,) = desk.written
+    assert written.value is not None
+    called_off = desk.codec.decode(written.value, DeviceAlert)
+    assert (AlertAction.CANCEL, alert.header.event_id) == (called_off.action, called_off.header.event_id)
+
+
+def told(topics: Any, device: str) -> list[Delivery]:
+    return [d for d in topics.records(TAK, Delivery) if d.alert is not None and d.alert.device_id == device]
+
+
+def wait_for(topics: Any, device: str, reason: DeliveryReason) -> Delivery:
+    found = topics.wait(
+        TAK, Delivery, lambda d: d.alert is not None and d.alert.device_id == device and d.reason is reason
+    )
+    return found[0]
+
+
+def test_it_is_raised_once_over_restarts_and_called_off_when_the_device_is_heard_again(  # noqa: PLR0917
+    topics: Any, make: Any, configured: Any, running: Any, routes_text: str, tmp_path: Path
+) -> None:
+    routes = parse_routes(f"device_silent_after_seconds: {SECONDS}\n{routes_text}")
+    streams = running(configured(tmp_path, routes=routes))
+    topics.put(LAST_LOCATION, make.location("device-quiet"))
+    topics.put(DEVICE_STATUS, status(make, "device-off", on_shift=False), status(make, "device-status", on_shift=True))
+    raised = wait_for(topics, "device-quiet", DeliveryReason.NEW)
+    wait_for(topics, "device-status", DeliveryReason.NEW)
+    streams.stop()
+
+    streams = running(configured(tmp_path, routes=routes))
+    topics.put(LAST_LOCATION, make.location("device-quiet"))
+    over = wait_for(topics, "device-quiet", DeliveryReason.CANCEL)
+    streams.stop()
+
+    assert raised.header.event_id == over.header.event_id
+    assert {raised.header.event_id} == {d.header.event_id for d in told(topics, "device-quiet")}
+    assert 1 == len({d.id for d in told(topics, "device-quiet") if d.reason is DeliveryReason.NEW})
+    assert [] == told(topics, "device-off")

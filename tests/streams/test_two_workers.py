@@ -1,0 +1,95 @@
+"""Workers that join and leave under load, on Apache Kafka: every alert is told, and a worker under load stops in time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bondmate_hub.broker.apache import ApacheBroker
+from bondmate_hub.provisioning import apply
+from bondmate_schemas import catalogue
+from bondmate_schemas.catalogue import DEVICE_ALERTS, destination_topic
+from bondmate_schemas.kafka import KafkaConfig
+from bondmate_schemas.models import Delivery
+from confluent_kafka.admin import AdminClient
+
+TAK = destination_topic("tak")
+STOP_SECONDS = 10
+"""FAULTS, R17."""
+
+
+class Load:
+    """Alerts, 100 a second, until told to stop; it knows what it wrote."""
+
+    def __init__(self, topics: Any, make: Any) -> None:
+        self._topics, self._make = topics, make
+        self.wanted: set[str] = set()
+        self._stop = threading.Event()
+
+    @contextmanager
+    def flowing(self) -> Iterator[None]:
+        thread = threading.Thread(target=self._run)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.1):
+            self.put(10)
+
+    def put(self, count: int) -> None:
+        alerts = [self._make.alert(f"device-t{len(self.wanted) + number}") for number in range(count)]
+        self.wanted |= {alert.header.event_id for alert in alerts}
+        self._topics.put(DEVICE_ALERTS, *alerts)
+
+
+def wait_until_ready(child: Any) -> None:
+    while line := child.stdout.readline():
+        if line == "ready\n":
+            return
+    raise AssertionError("the worker ended")
+
+
+def wait_until_told(topics: Any, wanted: set[str]) -> set[str]:
+    """Give what was not told within a minute."""
+    deadline = time.monotonic() + 60
+    while True:
+        missing = wanted - {delivery.header.event_id for delivery in topics.records(TAK, Delivery)}
+        if not missing or time.monotonic() > deadline:
+            return missing
+        time.sleep(0.2)
+
+
+@pytest.mark.kafka
+def test_every_alert_is_told_while_workers_join_stop_and_die(  # noqa: PLR0917
+    apache_broker: ApacheBroker, topics: Any, make: Any, routes_text: str, routes: Any, tmp_path: Path, worker: Any
+) -> None:
+    kafka = KafkaConfig(apache_broker.bootstrap, "http://127.0.0.1:9", {"log_level": 0})
+    admin = AdminClient({"bootstrap.servers": apache_broker.bootstrap})
+    apply(admin, catalogue.topics(routes.destinations), limits=apache_broker.limits)
+    load = Load(type(topics)(kafka), make)
+    with worker(kafka, tmp_path / "a", routes_text, instance="a") as first:
+        wait_until_ready(first)
+        with load.flowing():
+            for _ in range(2):
+                with worker(kafka, tmp_path / "b", routes_text, instance="b") as second:
+                    wait_until_ready(second)
+                    time.sleep(2)
+                    second.terminate()
+                    assert second.wait(STOP_SECONDS) == 0
+                with worker(kafka, tmp_path / "b", routes_text, instance="b") as second:
+                    wait_until_ready(second)
+                    time.sleep(2)
+        # The last one died: its partitions come over when the broker has missed it for as long as a session may last.
+        lost = wait_until_told(type(topics)(kafka), load.wanted)
+
+    assert set() == lost
+    assert len(load.wanted) > 500
