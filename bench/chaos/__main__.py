@@ -31,6 +31,8 @@ _DEVICES = 900
 """Beside two for each alert: half of all raise, one alert each, the others walk."""
 _FEWEST_ACCEPTED = 2_000
 """A scenario with less load than this proves nothing."""
+_LONGEST_SECONDS = 300
+"""Of one scenario, whatever hangs: ten times as long for a long one."""
 _GRACE_SECONDS = 45.0
 """What has not come by its time may come so much later: then it was late and not lost."""
 _NOISE_MS = 100.0
@@ -70,7 +72,8 @@ async def run(scenario: Scenario, folder: Path, seed: int) -> Result:
         devices = 2 * scenario.alerts + _DEVICES
         async with laboratory(folder, scenario.broker, devices, seed, crash=scenario.crash,
                               small_disk=scenario.small_disk) as lab:  # fmt: skip
-            await _ordeal(scenario, lab, result)
+            async with asyncio.timeout(_LONGEST_SECONDS * (10 if scenario.is_long else 1)):
+                await _ordeal(scenario, lab, result)
     except Exception as error:  # noqa: BLE001  # one scenario's failure must not end the table
         result.failed = "; ".join(dict.fromkeys(_causes(error)))
     result.seconds = time.monotonic() - begun

@@ -84,7 +84,8 @@ class Lab:
 
     def members(self, group: str) -> dict[str, int]:
         """Give how many partitions each member of a consumer group has, by its fixed identity."""
-        about = AdminClient(self._config).describe_consumer_groups([group], request_timeout=10)[group].result()
+        admin = AdminClient(self._config)  # held until it has answered: its end would leave the question open for ever
+        about = admin.describe_consumer_groups([group], request_timeout=10)[group].result(20)
         return {member.group_instance_id: len(member.assignment.topic_partitions) for member in about.members}
 
     def backlog(self, group: str, topic: str) -> int:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # the client exports it
 
 _ANSWER_SECONDS = 2.0
+_AGES_SECONDS = 0.5
+"""How long ages are read off records between two counts: a count is never kept waiting for longer."""
 _SELDOM = 30
 """Looks between two at which partitions there are."""
 _EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # so is the client
@@ -39,22 +42,32 @@ class UnreadWatch:
         self._config = dict(config)
         self.groups = groups
         self._reader: Consumer | None = None
+        self._askers: dict[str, Consumer] = {}
         self._firsts: dict[_Place, int] = {}
         self._look_anew = 0
         self._stood: dict[_Place, int] = {}
         self._ages: dict[_Place, tuple[int, float]] = {}
+        self._ageless: dict[_Place, int] = {}
 
     def look(self) -> dict[str, Unread]:
         """Give what is unread of each group whose topic there is; empty when the broker does not answer."""
         try:
             return self._look()
-        except KafkaException:
+        except (KafkaException, TimeoutError):
             return {}
 
+    def learn_ages(self) -> None:
+        """Read the age off the records that the last looks found standing; the next look tells it."""
+        end = time.monotonic() + _AGES_SECONDS
+        while self._ageless and (left := end - time.monotonic()) > 0:
+            place, offset = self._ageless.popitem()
+            if at := self._published_at(place, offset, left):
+                self._ages[place] = (offset, at)
+
     def close(self) -> None:
-        """Close the reader."""
-        if self._reader is not None:
-            self._reader.close()
+        """Close the reader and those that ask."""
+        for consumer in (*self._askers.values(), *([self._reader] if self._reader else [])):
+            consumer.close()
 
     def _look(self) -> dict[str, Unread]:
         # Partitions, and where they begin, change seldom.
@@ -88,12 +101,15 @@ class UnreadWatch:
         asked = self._admin.list_offsets(
             {TopicPartition(*place): spec for place in places}, request_timeout=_ANSWER_SECONDS
         )
-        return {(at.topic, at.partition): answer.result().offset for at, answer in asked.items()}
+        return {(at.topic, at.partition): answer.result(2 * _ANSWER_SECONDS).offset for at, answer in asked.items()}
 
     def _committed(self, group: str, places: Iterable[_Place]) -> dict[_Place, int]:
-        wanted = ConsumerGroupTopicPartitions(group, [TopicPartition(*place) for place in places])
-        answer = self._admin.list_consumer_group_offsets([wanted], request_timeout=_ANSWER_SECONDS)[group].result()
-        return {(at.topic, at.partition): at.offset for at in answer.topic_partitions}
+        # A consumer of the group that never joins it: librdkafka's admin client, asked the same, ends the process when
+        # the group's coordinator moves or its broker goes (2.16; it looks for the group it has none of).
+        if group not in self._askers:
+            self._askers[group] = Consumer({**self._config, "group.id": group, "enable.auto.commit": False})
+        found = self._askers[group].committed([TopicPartition(*place) for place in places], _ANSWER_SECONDS)
+        return {(at.topic, at.partition): at.offset for at in found if at.error is None}
 
     def _unread(self, committed: Mapping[_Place, int], ends: Mapping[_Place, int]) -> Unread:
         at = {place: max(offset, self._firsts[place]) for place, offset in committed.items()}
@@ -104,16 +120,18 @@ class UnreadWatch:
     def _age(self, place: _Place, offset: int) -> float | None:
         stood = self._stood.get(place) == offset
         self._stood[place] = offset
-        if stood and self._ages.get(place, (-1, 0.0))[0] != offset and (at := self._published_at(place, offset)):
-            self._ages[place] = (offset, at)
         known, at_seconds = self._ages.get(place, (-1, 0.0))
-        return at_seconds if known == offset else None
+        if known == offset:
+            return at_seconds
+        if stood:
+            self._ageless[place] = offset
+        return None
 
-    def _published_at(self, place: _Place, offset: int) -> float | None:
+    def _published_at(self, place: _Place, offset: int, seconds: float) -> float | None:
         if self._reader is None:
             self._reader = Consumer({**self._config, "group.id": "bondmate-unread", "enable.auto.commit": False})
         self._reader.assign([TopicPartition(*place, offset)])
-        message = self._reader.poll(_ANSWER_SECONDS)
+        message = self._reader.poll(seconds)
         self._reader.unassign()
         return None if message is None or message.error() else message.timestamp()[1] / 1000
 
@@ -131,8 +149,10 @@ class UnreadThread:
         """Look until `stop`; not at all where there is nothing to look at."""
         try:
             while self._watch.groups and not self._stopping.is_set():
+                due = time.monotonic() + self._every_seconds
                 self._seen = self._watch.look()
-                self._stopping.wait(self._every_seconds)
+                self._watch.learn_ages()
+                self._stopping.wait(max(0.0, due - time.monotonic()))
         finally:
             self._watch.close()
 

@@ -1,0 +1,70 @@
+"""The backlog is counted on through the end of a broker: asking it must not end the process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bondmate_connectors.runtime.unread import Unread, UnreadWatch
+from bondmate_hub.broker.apache import ApacheBroker, ApacheConfig
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+GROUPS = {f"bondmate-room-{number}": "bondmate.to.room" for number in range(8)}
+QUIET: dict[str, Any] = {"log_level": 0}
+
+
+def create(bootstrap: str) -> None:
+    admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
+    admin.create_topics([NewTopic("bondmate.to.room", 1, 1)])["bondmate.to.room"].result(30)
+
+
+def put(bootstrap: str, count: int) -> None:
+    producer = Producer({"bootstrap.servers": bootstrap, **QUIET})
+    for number in range(count):
+        producer.produce("bondmate.to.room", str(number).encode())
+    assert producer.flush(30) == 0
+
+
+def read(bootstrap: str, group: str, count: int) -> None:
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, **QUIET})
+    consumer.commit(offsets=[TopicPartition("bondmate.to.room", 0, count)], asynchronous=False)
+    consumer.close()
+
+
+def until(watch: UnreadWatch, wanted: dict[str, int], seconds: float = 30) -> dict[str, Unread]:
+    end = time.monotonic() + seconds
+    while True:
+        found = watch.look()
+        watch.learn_ages()
+        if {group: found[group].events for group in wanted if group in found} == wanted or time.monotonic() > end:
+            return found
+        time.sleep(0.1)
+
+
+@pytest.mark.kafka
+def test_the_backlog_is_counted_on_when_its_broker_was_away(tmp_path: Path) -> None:
+    with ApacheBroker(ApacheConfig(tmp_path)) as broker:
+        watch = UnreadWatch({"bootstrap.servers": broker.bootstrap, **QUIET}, GROUPS)
+        create(broker.bootstrap)
+        put(broker.bootstrap, 10)
+        before = until(watch, dict.fromkeys(GROUPS, 10))
+
+        for _ in range(3):
+            restarting = threading.Thread(target=broker.restart)
+            restarting.start()
+            away = 0
+            while restarting.is_alive():
+                away += not watch.look()
+            restarting.join()
+            assert away, "the broker was never away"
+        read(broker.bootstrap, "bondmate-room-3", 7)
+        after = until(watch, {"bondmate-room-1": 10, "bondmate-room-3": 3})
+        watch.close()
+
+    assert dict.fromkeys(GROUPS, 10) == {group: unread.events for group, unread in before.items()}
+    assert (10, 3) == (after["bondmate-room-1"].events, after["bondmate-room-3"].events)
+    assert time.time() - 60 < (after["bondmate-room-3"].oldest_at or time.time()) <= time.time()
