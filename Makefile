@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml
 	  echo "No virtual environment could be made; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Installing the hub and its tools into .venv; the first time takes a few minutes."
 	@$(BIN)/python -m pip install --quiet --upgrade pip
-	@$(BIN)/python -m pip install --quiet -e '.[embedded,dev]'
+	@$(BIN)/python -m pip install --quiet -e '.[embedded,columns,dev]'
 	@touch $@
 
 demo: $(STAMP) ## a fleet, two control rooms and the hub between them, on this machine

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from bondmate_schemas.models import Record, UtcTime
 
-__all__ = ["PLAIN", "checks", "condition", "fields_of", "item", "other", "same"]
+__all__ = ["PLAIN", "checks", "condition", "fields_of", "item", "limits", "other", "same"]
 
 PLAIN: Final[dict[str, Any]] = {
     "string": str,
@@ -63,15 +63,25 @@ def condition(kind: str, hint: Any, value: str) -> str:
     Raises:
         TypeError: the model asks what is not known here.
     """
+    found = limits(kind, hint)
+    return f"{found[0]!r} <= {value} <= {found[1]!r}" if found else ""
+
+
+def limits(kind: str, hint: Any) -> tuple[float, float] | None:
+    """Give the least and the greatest that a model takes for a value of the Avro type `kind`; None: it takes any.
+
+    Raises:
+        TypeError: the model asks what is not known here.
+    """
     base, wishes = _peeled(hint)
     same(base, _peeled(PLAIN[kind])[0])
     if kind not in _LIMITS:
         same(hint, PLAIN[kind])
-        return ""
+        return None
     low, high = _LIMITS[kind]
     for wish in wishes:
         low, high = _narrowed(low, high, wish)
-    return f"{low!r} <= {value} <= {high!r}"
+    return low, high
 
 
 def _narrowed(low: float, high: float, wish: object) -> tuple[float, float]:
