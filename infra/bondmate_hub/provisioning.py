@@ -75,7 +75,7 @@ def diff(
         for topic in wanted
         for change in (
             _differences(topic, found[topic.name], configs[topic.name], bounds, replication)
-            if topic.name in found
+            if topic.name in configs
             else [Change(topic.name, "create", "topic", "absent", f"{topic.partitions} partitions")]
         )
     ]
@@ -194,9 +194,12 @@ def _configs(admin: AdminClient, names: Sequence[str]) -> dict[str, dict[str, st
     if not names:
         return {}
     asked = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in names])
+    # Of several brokers one may not know yet what another has made: there it is as if it were absent.
+    answers = {r.name: _done(r.name, answer, harmless=KafkaError.UNKNOWN_TOPIC_OR_PART) for r, answer in asked.items()}
     return {
-        resource.name: {key: str(entry.value) for key, entry in _done(resource.name, future).items()}
-        for resource, future in asked.items()
+        name: {key: str(entry.value) for key, entry in found.items()}
+        for name, found in answers.items()
+        if found is not None
     }
 
 

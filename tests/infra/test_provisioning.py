@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import Future
 from dataclasses import replace
 from itertools import count
 
@@ -17,6 +18,7 @@ from bondmate_hub.registration import register_schemas
 from bondmate_schemas.catalogue import Topic, topics
 from bondmate_schemas.codec import schema_text
 from bondmate_schemas.kafka import record_subject
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
 HOUR = 3_600_000
@@ -84,6 +86,34 @@ def test_fewer_partitions_are_a_conflict_with_its_mend_and_the_rest_is_still_don
     (conflict,) = apply(admin, changed)
     assert ("conflict", "partitions", "2", "1") == (conflict.action, conflict.what, conflict.now, conflict.wanted)
     assert "cannot take partitions away" in conflict.mend
+
+
+class Lagging:
+    """A client whose questions about one topic go, a few times, to a node that has not heard of it yet."""
+
+    def __init__(self, admin, topic, times):
+        self._admin, self._topic, self.left = admin, topic, times
+
+    def __getattr__(self, name):
+        return getattr(self._admin, name)
+
+    def describe_configs(self, resources):
+        found = dict(self._admin.describe_configs(resources))
+        for resource in found:
+            if resource.name == self._topic and self.left:
+                self.left -= 1
+                found[resource] = Future()
+                found[resource].set_exception(KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)))
+        return found
+
+
+def test_a_topic_that_one_of_several_brokers_does_not_know_yet_is_waited_for(admin, wanted):
+    lagging = Lagging(admin, wanted[0].name, 3)
+    first = apply(lagging, wanted)
+
+    assert len(wanted) == len(first)
+    assert 0 == lagging.left
+    assert [] == diff(admin, wanted)
 
 
 def test_another_replication_is_a_conflict(admin, wanted):
