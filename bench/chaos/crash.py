@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 _STREAMS, _RUNTIME = "bondmate_streams.agents", "bondmate_connectors.runtime"
+_LANE: Final = "bondmate_streams.lane"
 POINTS: Final = {
     # role: before or after which call of which class it dies
     "gateway-before-produce": (f"{_RUNTIME}.source_runner", "SourceRunner", "_publish", "before"),
@@ -23,13 +24,19 @@ POINTS: Final = {
     "streams-before-changelog": (f"{_STREAMS}.tables", "Ledger", "put", "before"),
     "streams-after-changelog": (f"{_STREAMS}.tables", "Ledger", "put", "after"),
     "streams-before-commit": (f"{_STREAMS}.driver", "_Consumer", "commit", "before"),
+    "lane-before-announce": (f"{_LANE}.run", "Loop", "_announced", "before"),
+    "lane-before-work": (f"{_LANE}.lane", "Lane", "take", "before"),
+    "lane-before-arrival": (f"{_LANE}.lane", "Lane", "settle", "before"),
+    "lane-after-arrival": (f"{_LANE}.places", "Places", "remember", "before"),
+    "lane-before-commit": (f"{_LANE}.run", "Loop", "_commit", "before"),
     "runner-before-send": (f"{_RUNTIME}.sink_runner", "SinkRunner", "_send", "before"),
     "runner-after-send": (f"{_RUNTIME}.sink_runner", "SinkRunner", "_sent", "before"),
     "runner-after-receipt": (f"{_RUNTIME}.sink_runner", "SinkRunner", "_settle", "before"),
 }
 CALLS: Final = 400
 """It dies at the call of this number."""
-_FEW: Final = {"streams-before-commit": 6}
+_FEW: Final = {"streams-before-commit": 6} | dict.fromkeys((point for point in POINTS if point.startswith("lane")), 60)
+"""What happens once for many events."""
 
 
 def arm(point: str, marker: Path, role: str) -> None:

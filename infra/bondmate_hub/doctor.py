@@ -71,4 +71,8 @@ def _routes(settings: Settings) -> str:
     if settings.streams is None:
         return "streams: required by the role `streams`"
     load_routes(settings.streams.routes)
+    if settings.streams.districts is not None:
+        from bondmate_streams.logic.districts import load_districts  # noqa: PLC0415  # tens of MiB, for who has a map
+
+        load_districts(settings.streams.districts)
     return ""

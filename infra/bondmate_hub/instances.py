@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+import operator
+import time
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 GATEWAY = "device_http"
 """The connector that the role `gateway` runs; the role `runner` runs all others."""
 _CHECK_SECONDS = 20
+_LOOK_SECONDS = 5.0
+"""Between two looks at the device files on behalf of the lane."""
 
 
 def registered() -> Iterator[tuple[str, ConnectorSpec | Broken]]:
@@ -73,14 +77,39 @@ def enrolled_devices(settings: Settings) -> list[str]:
 
 def enrolled_officers(settings: Settings) -> list[Officer]:
     """Give who carries the devices in those files, without revoked ones."""
+    return _officers(_devices(settings))
+
+
+def _officers(devices: Iterable[dict[str, Any]]) -> list[Officer]:
     from bondmate_schemas.enums import Mode  # noqa: PLC0415
     from bondmate_streams.logic.addressing import Officer  # noqa: PLC0415
 
     return [
         Officer(str(d["device_id"]), d["agency"], Mode(d["mode"]), d["unit"], d["callsign"])
-        for d in _devices(settings)
+        for d in devices
         if not d["revoked"]
     ]
+
+
+class Register:
+    """Who carries the enrolled devices, by device, for the lane: as the device files were a few seconds ago."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._look_at = 0.0
+        self._read: list[dict[str, Any]] = []
+        self._officers: dict[str, Officer] | None = None
+
+    def officers(self) -> dict[str, Officer] | None:
+        """Give them; None where this hub has no device file, or has never been able to read it."""
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + _LOOK_SECONDS
+            read = list(_devices(self._settings))
+            # What cannot be read now is as it was; of what has not changed the very objects come again.
+            if read and not (len(read) == len(self._read) and all(map(operator.is_, read, self._read))):
+                self._read = read
+                self._officers = {officer.device_id: officer for officer in _officers(read)}
+        return self._officers
 
 
 def receipt_takers(settings: Settings) -> list[str]:

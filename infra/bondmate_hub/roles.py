@@ -13,6 +13,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 from bondmate_connectors.runtime.health import Health as ConnectorHealth
@@ -23,6 +24,9 @@ from bondmate_schemas.kafka import KafkaConfig
 
 from bondmate_hub.fast_loop import run_fast
 from bondmate_hub.settings import Settings, SettingsError, StreamsSection
+
+if TYPE_CHECKING:
+    from bondmate_streams.logic.districts import Districts
 
 _SWITCH_SECONDS = 0.001
 _LANE_NICENESS = 5
@@ -204,6 +208,8 @@ async def _lane(settings: Settings, stop: asyncio.Event, health: Health) -> None
     from bondmate_streams.lane.run import run_lane  # noqa: PLC0415
     from bondmate_streams.routes_file import load_routes  # noqa: PLC0415
 
+    from bondmate_hub.instances import Register  # noqa: PLC0415
+
     # Where the processor is short, positions wait for alerts.
     os.nice(_LANE_NICENESS)
     section = _required(settings)
@@ -213,6 +219,8 @@ async def _lane(settings: Settings, stop: asyncio.Event, health: Health) -> None
         routes=load_routes(section.routes),
         secret=section.pseudonym_secret.get_secret_value().encode(),
         instance=settings.instance,
+        districts=_districts(section),
+        register=Register(settings).officers,
     )
     told = threading.Event()
     working = asyncio.create_task(asyncio.to_thread(run_lane, config, told, health.started))
@@ -221,6 +229,15 @@ async def _lane(settings: Settings, stop: asyncio.Event, health: Health) -> None
     told.set()
     await working
     stopping.cancel()
+
+
+def _districts(section: StreamsSection) -> Districts | None:
+    if section.districts is None:
+        return None
+    # A hub without a map does without the library, which takes tens of MiB.
+    from bondmate_streams.logic.districts import load_districts  # noqa: PLC0415
+
+    return load_districts(section.districts)
 
 
 def _required(settings: Settings) -> StreamsSection:

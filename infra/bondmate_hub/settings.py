@@ -48,6 +48,9 @@ class StreamsSection(Section):
     """The stream processors."""
 
     routes: Path = Field(default=Path("routes.yaml"), description="File of routes and agreements.")
+    districts: Path | None = Field(
+        default=None, description="GeoJSON file of the districts that positions are put in; none: no position is."
+    )
     pseudonym_secret: SecretStr = Field(description="Key of the pseudonyms; at least 16 characters.", min_length=16)
     closed_alerts_kept_days: float = Field(
         default=7, gt=0, le=365, description="Days a closed alert is remembered; then its state is deleted everywhere."
@@ -147,8 +150,13 @@ def load(path: Path | None) -> Settings:
 
 
 def _from_folder(settings: Settings, folder: Path) -> Settings:
-    streams = settings.streams and settings.streams.model_copy(update={"routes": folder / settings.streams.routes})
+    streams = settings.streams and _files_from(settings.streams, folder)
     return settings.model_copy(update={"data_dir": folder / settings.data_dir, "streams": streams})
+
+
+def _files_from(streams: StreamsSection, folder: Path) -> StreamsSection:
+    districts = streams.districts and folder / streams.districts
+    return streams.model_copy(update={"routes": folder / streams.routes, "districts": districts})
 
 
 def _unknown_environment() -> Iterator[str]:

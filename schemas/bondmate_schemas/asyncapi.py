@@ -118,8 +118,10 @@ def _info(version: str) -> dict[str, Any]:
         "version": version,
         "description": (
             "Topics of the hub. Values are Avro in the Confluent wire format: a zero byte, four bytes of schema id, "
-            "the body. Headers carry CloudEvents 1.0 in binary mode and W3C `traceparent`. At-least-once: recognise a "
-            "repeat by `ce_source` and `ce_id`. Generated from the catalogue; do not edit."
+            "the body. Headers carry CloudEvents 1.0 in binary mode and W3C `traceparent`; positions that the hub "
+            "writes for destinations, and last positions, carry none. At-least-once: recognise a repeat by "
+            "`ce_source` and `ce_id`, which are `source` and `message_id` of the record's header. Generated from the "
+            "catalogue; do not edit."
         ),
         "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
     }
@@ -276,7 +278,7 @@ def _dead_letter() -> dict[str, Any]:
 
 
 def _cloud_event() -> dict[str, Any]:
-    """Give the headers of a record: CloudEvents 1.0 in binary mode, and the trace."""
+    """Give the headers of a record: CloudEvents 1.0 in binary mode, and the trace; none where positions are written."""
     return {
         "type": "object",
         "properties": {
@@ -290,7 +292,6 @@ def _cloud_event() -> dict[str, Any]:
             "bondmate.replay.of": {"type": "string", "description": "Replayed: the id of its dead letter."},
             "bondmate.replay.count": {"type": "string", "description": "Replayed: how often, this time included."},
         },
-        "required": ["ce_specversion", "ce_type", "content-type"],
     }
 
 

@@ -150,6 +150,11 @@ class Codec:
         if record not in self._prefixes:
             self._prefixes[record] = _FRAME.pack(_MAGIC, self._ids.id_of(record))
 
+    def prefix_of(self, record: str) -> bytes:
+        """Give what the values of `record` begin with: magic byte and id; raises as `learn` does."""
+        self.learn(record)
+        return self._prefixes[record]
+
     def decode(self, data: bytes | None, kind: type[R]) -> R:
         """Give the record in `data`, resolved to today's schema of `kind`.
 

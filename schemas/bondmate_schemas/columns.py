@@ -70,12 +70,15 @@ class Columns:
         self.schema: pa.Schema = pyruhvro.avro_to_arrow_schema(self._write_by)
         """The columns as they are read, and as they must be to be written."""
 
-    def read(self, values: Sequence[bytes | None]) -> Read:
-        """Read a batch of framed values; those that are unusual in any way are left, and belong to `Codec`."""
+    def read(self, values: Sequence[bytes | None], *, believed: bool = False) -> Read:
+        """Read a batch of framed values; those that are unusual in any way are left, and belong to `Codec`.
+
+        With `believed` they are what `Codec` wrote, and only what cannot be read is left.
+        """
         prefix, seal = self._prefix, self._sealed_by
         rows = [row for row, value in enumerate(values) if value is not None and value[:FRAME] == prefix]
         bodies = [values[row][FRAME:] + seal for row in rows]  # type: ignore[index]  # None is not among them
-        parts = list(self._parts(bodies, 0))
+        parts = list(self._parts(bodies, 0, believed=believed))
         if len(parts) == 1 and parts[0][0].num_rows == len(values):
             return Read(parts[0][0], rows)
         taken = [rows[start + row] for part, start in parts for row in range(part.num_rows)]
@@ -86,21 +89,21 @@ class Columns:
     def _none(self) -> pa.RecordBatch:
         return pa.RecordBatch.from_pylist([], schema=self.schema)
 
-    def _parts(self, bodies: list[bytes], start: int) -> Iterator[tuple[pa.RecordBatch, int]]:
+    def _parts(self, bodies: list[bytes], start: int, *, believed: bool) -> Iterator[tuple[pa.RecordBatch, int]]:
         """Give what can be read, in order: a batch that cannot is halved until what spoils it stands alone."""
         if not bodies:
             return
-        found = self._tried(bodies)
+        found = self._tried(bodies, believed=believed)
         if found is not None:
             yield found, start
         elif len(bodies) > 1:
             middle = len(bodies) // 2
-            yield from self._parts(bodies[:middle], start)
-            yield from self._parts(bodies[middle:], start + middle)
+            yield from self._parts(bodies[:middle], start, believed=believed)
+            yield from self._parts(bodies[middle:], start + middle, believed=believed)
 
-    def _tried(self, bodies: list[bytes]) -> pa.RecordBatch | None:
+    def _tried(self, bodies: list[bytes], *, believed: bool) -> pa.RecordBatch | None:
         found = _guarded(lambda: pyruhvro.deserialize_array(bodies, self._read_by))
-        if found is None or not self._is_usual(found):
+        if found is None or not (believed or self._is_usual(found)):
             return None
         return found.select(self.schema.names)
 
@@ -198,8 +201,8 @@ def _bounds_of_fields(types: Source, node: Any, hint: Any, path: tuple[str, ...]
     if constraints.checks(model):
         raise TypeError(f"{model.__name__} is checked as a whole, which columns do not show")
     hints = constraints.fields_of(model)
-    for field in node["fields"]:
-        yield from _bounds(types, field["type"], hints[field["name"]], (*path, field["name"]))
+    for inner in node["fields"]:
+        yield from _bounds(types, inner["type"], hints[inner["name"]], (*path, inner["name"]))
 
 
 def _is_within(found: pa.RecordBatch, path: tuple[str, ...], limits: tuple[float, float] | None) -> bool:

@@ -215,6 +215,7 @@ class DeviceLocation(Record):
     position: Position
     on_duty: bool | None = None
     battery_percent: Percent | None = None
+    district: str | None = None
 
 
 class IncidentEvent(Record):

@@ -148,9 +148,6 @@ class Guard:
                 return "dead_lettered"
 
     def _log_bug(self, arrived: Arrived, error: Exception) -> None:
-        place = error.__traceback__
-        while place is not None and place.tb_next is not None:
-            place = place.tb_next
         _log.error(
             "agent failed",
             stage=self.stage,
@@ -158,8 +155,16 @@ class Guard:
             partition=arrived.partition,
             offset=arrived.offset,
             error=type(error).__name__,
-            at=f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "",
+            at=place_of(error),
         )
+
+
+def place_of(error: BaseException) -> str:
+    """Give the file and the line where an error was raised; its text may quote what it must not."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    return f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else ""
 
 
 class Waits:

@@ -54,3 +54,26 @@ def test_wrong_settings_are_told_line_by_line_and_then_right_ones_work(tmp_path)
     assert "Traceback" not in wrong.stderr
     assert 0 == right.returncode
     assert "bondmate.device.alerts" in right.stdout
+
+
+def test_a_district_that_is_on_no_map_is_found(tmp_path):
+    (tmp_path / "hub.yaml").write_text(
+        "streams: {routes: routes.yaml, districts: map.geojson, pseudonym_secret: 0123456789abcdef}\n"
+        "connectors: {map: {connector: tak, settings: {host: 127.0.0.1}}}\n"
+    )
+    (tmp_path / "routes.yaml").write_text(
+        "destinations: {map: {}}\n"
+        "routes: [{name: a, when: {record: location, district: [harbour, old-town]}, to: map, every_seconds: 10}]\n"
+    )
+    ring = "[[4, 52], [5, 52], [5, 53], [4, 52]]"
+    area = f'{{"properties": {{"district": "harbour"}}, "geometry": {{"type": "Polygon", "coordinates": [{ring}]}}}}'
+    (tmp_path / "map.geojson").write_text("{}")
+    broken = hub("lint", "--config", "hub.yaml", cwd=tmp_path)
+    (tmp_path / "map.geojson").write_text(f'{{"features": [{area}]}}')
+    found = hub("lint", "--config", "hub.yaml", cwd=tmp_path)
+
+    assert 2 == broken.returncode
+    assert "map.geojson: no GeoJSON FeatureCollection" in broken.stderr
+    assert 1 == found.returncode, found.stderr
+    assert "routes.0.when.district: no district `old-town` on the map" in found.stdout
+    assert "harbour" not in found.stdout

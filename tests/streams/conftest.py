@@ -126,7 +126,8 @@ class Make:
         return self._made(DeviceMessage, known, given)
 
     def location(self, device: str = "device-1", **given: Any) -> DeviceLocation:
-        return self._made(DeviceLocation, {"device_id": device, "position": self.position()}, given)
+        known = {"device_id": device, "position": self.position(), "sequence": next(_numbers)}
+        return self._made(DeviceLocation, known, given)
 
     def receipt(self, event_id: str, destination: str, level: Level, **given: Any) -> DeliveryReceipt:
         known = {"destination": destination, "level": level}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import resource
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +11,9 @@ from bondmate_schemas.flags import DROP_WHEN_LATE, MARK_WHEN_LATE
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AuditRecord, Code, UnitStatus
 from bondmate_streams.agents.known_devices import KnownDevices
-from bondmate_streams.lane.disclosures import Disclosures
 from bondmate_streams.logic import incidents, messages
 from bondmate_streams.logic.audit import Chain, Entry, breaks, hash_of
 from bondmate_streams.logic.deliveries import Agreements, Telling
-from bondmate_streams.logic.locations import Judged, LastFixes, Track
 from bondmate_streams.logic.routes_yaml import RoutesError, parse_routes
 from bondmate_streams.logic.routing import Decision
 
@@ -204,76 +200,3 @@ class TestAudit:
 
         assert [] == breaks([*records, fourth])
         assert chain == chain.after(records[0])
-
-
-class TestTracks:
-    def test_a_clock_in_the_future_is_flagged_and_does_not_make_later_fixes_late(self, make: Any) -> None:
-        track = Track()
-        wrong = track.judge(make.location(position=make.position(1, 1, NOW + timedelta(days=27_000)), received_at=NOW))
-        right = track.judge(
-            make.location(
-                position=make.position(1, 1, NOW + timedelta(seconds=1)), received_at=NOW + timedelta(seconds=1)
-            )
-        )
-
-        assert ("accepted", ("clock_skew",)) == (wrong.outcome, wrong.fix.header.flags)
-        assert ("accepted", ()) == (right.outcome, right.fix.header.flags)
-
-    def test_equal_times_go_by_sequence(self, make: Any) -> None:
-        track = Track()
-        at = make.position(1, 1, NOW)
-        outcomes = [track.judge(make.location(position=at, sequence=n)).outcome for n in (1, 3, 2)]
-
-        assert ["accepted", "accepted", "late"] == outcomes
-
-    def test_the_last_fix_is_written_once_a_second_and_the_newest_of_it(self, make: Any) -> None:
-        last = LastFixes()
-        fixes = [make.location(sequence=number) for number in range(3)]
-        for fix in fixes[:1]:
-            last.see(Judged("accepted", fix))
-        first = last.due(NOW)
-        for fix in fixes[1:]:
-            last.see(Judged("accepted", fix))
-        soon, later = last.due(NOW + timedelta(seconds=0.5)), last.due(NOW + timedelta(seconds=1))
-
-        assert ({"device-1": fixes[0]}, {}, {"device-1": fixes[2]}) == (first, soon, later)
-        last.see(Judged("off_duty", fixes[0]))
-        assert {"device-1": None} == last.due(NOW + timedelta(seconds=1))
-
-    def test_disclosures_of_a_killed_lane_are_in_its_journal(self, tmp_path: Path) -> None:
-        journal = tmp_path / "journal"
-        killed = Disclosures(journal)
-        for subject in ("a", "b", "a"):
-            killed.add(Entry(AuditAction.DISCLOSURE, recipient="tak", subjects=(subject,), fields=("position",)))
-        killed.keep()
-        killed.close()
-        with journal.open("a") as file:
-            file.write('[["half a li')
-        again = Disclosures(journal)
-        entry = again.entries()[0]
-        again.logged()
-        again.close()
-
-        assert (3, ("a", "b"), ("position",)) == (entry.event_count, entry.subjects, entry.fields)
-        assert "" == journal.read_text()
-
-    def test_what_a_full_disk_did_not_take_is_kept_and_written_whole_when_there_is_room(self, tmp_path: Path) -> None:
-        journal = tmp_path / "journal"
-        disclosures = Disclosures(journal)
-        disclosures.add(Entry(AuditAction.DISCLOSURE, recipient="tak", subjects=("a",), fields=("position",)))
-        usual = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (10, usual[1]))
-        try:
-            with pytest.raises(OSError, match="No space left"):
-                disclosures.keep()
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, usual)
-        assert not disclosures.entries()
-        disclosures.keep()
-        disclosures.close()
-
-        again = Disclosures(journal)
-        again.close()
-
-        assert disclosures.entries() == again.entries() != []
-        assert 1 == len(journal.read_text().splitlines())

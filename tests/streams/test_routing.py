@@ -92,7 +92,8 @@ def test_explain_says_rule_by_rule_which_condition_failed(make: Any, table: Rout
 
     assert ("kind", "agency") == verdicts[0].failed
     assert "sos: no match (kind, agency)" == str(verdicts[0])
-    rest = {"route": "rest", "destination": "all", "why": "taken", "failed": [], "newest_only": False}
+    rest = {"route": "rest", "destination": "all", "why": "taken", "failed": [], "newest_only": False,
+            "every_seconds": None}  # fmt: skip
     assert rest == verdicts[-1].as_json()
 
 

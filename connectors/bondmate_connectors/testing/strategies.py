@@ -139,6 +139,7 @@ device_locations = st.builds(
     position=positions,
     on_duty=maybe(st.booleans()),
     battery_percent=maybe(st.integers(0, 100)),
+    district=maybe(words),
 )
 incident_events = st.builds(
     models.IncidentEvent,

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from bondmate_schemas.models import Payload
     from bondmate_streams.logic.routing import Routes
 
+    from bondmate_hub.settings import Settings
+
 app = typer.Typer(help="Routes and agreements.", no_args_is_help=True)
 
 
@@ -57,11 +59,20 @@ def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help
     from bondmate_hub.settings import load
 
     table = _routes(routes, config, strict=False)
-    known = [instance.name for instance in instances(load(config))] if config else None
-    found = findings(table, known)
+    settings = load(config) if config else None
+    known = [instance.name for instance in instances(settings)] if settings else None
+    found = findings(table, known, _district_names(settings) if settings else None)
     for finding in found:
         print(finding)
     sys.exit(1 if found else 0)
+
+
+def _district_names(settings: Settings) -> tuple[str, ...]:
+    if settings.streams is None or settings.streams.districts is None:
+        return ()
+    from bondmate_streams.logic.districts import load_districts
+
+    return load_districts(settings.streams.districts).names
 
 
 def _routes(path: Path | None, config: Path | None, *, strict: bool = True) -> Routes:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bondmate_schemas.codec import SchemaIds
 from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
 
+from bondmate_streams.lane.rows import District, Register, Rules
+from bondmate_streams.logic.deliveries import Agreements
 from bondmate_streams.logic.routing import Routes
 
 
@@ -25,12 +28,20 @@ class LaneConfig:
     """Identity in the consumer group and in the audit trail; keep it over restarts."""
     schema_ids: SchemaIds | None = None
     """Where schema ids come from, when not from the registry."""
-    batch: int = 1_000
+    districts: District | None = None
+    """The hub's map."""
+    register: Callable[[], Register] = lambda: None
+    """Gives who carries the enrolled devices, as it is now; asked with each batch."""
+    by_columns: bool = True
+    """False: fix by fix, as without the extra `columns`."""
+    batch: int = 10_000
     """Fixes taken at a time, at most."""
-    wait_seconds: float = 0.1
-    """How long a batch may wait to fill."""
     audit_seconds: float = 60.0
     """Disclosures of positions are logged together for so long."""
+
+    def rules(self) -> Rules:
+        """Give what positions are worked by."""
+        return Rules(self.routes, Agreements(self.routes, self.secret), self.districts, self.register)
 
     def ids(self) -> SchemaIds:
         """Give where schema ids come from."""

@@ -1,7 +1,7 @@
 """Disclosures of positions, logged together: by destination and minute, who and how many, not one record a fix.
 
 What is not in the audit trail yet stands in a journal on disk before its fixes are committed, so that killing the lane
-loses none.
+loses none. Each person is written once a minute and destination, under the pseudonym that only the audit trail uses.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,47 +17,45 @@ from typing import Final
 
 from bondmate_schemas.enums import AuditAction
 
-from bondmate_streams.logic.audit import Entry
+from bondmate_streams.lane.batch import Disclosed
+from bondmate_streams.logic.audit import Entry, audit_name
 
 _SUBJECTS_A_RECORD: Final = 5_000
 _Place = tuple[str, str, str]
+"""Destination, purpose, legal basis."""
 
 
 @dataclass(slots=True)
 class _Sum:
-    """What one destination got for one purpose."""
+    """What one destination got for one purpose, since it was last logged or last kept."""
 
     events: int = 0
-    subjects: dict[str, None] = field(default_factory=dict)
+    people: list[str] = field(default_factory=list)
+    """Pseudonyms of those it had not got yet."""
     fields: dict[str, None] = field(default_factory=dict)
 
 
 class Disclosures:
     """Sums of what was disclosed since they were last logged."""
 
-    def __init__(self, journal: Path) -> None:
-        """Go on with what `journal` holds, from a lane that was killed."""
-        self._journal = journal
-        self._sums: dict[_Place, _Sum] = {}
+    def __init__(self, journal: Path, secret: bytes) -> None:
+        """Go on with what `journal` holds, from a lane that was killed; `secret` is the key of the pseudonyms."""
+        self._secret = secret
+        self._known: defaultdict[_Place, set[str]] = defaultdict(set)
         self._fresh: dict[_Place, _Sum] = {}
         journal.parent.mkdir(parents=True, exist_ok=True)
-        if journal.exists():
-            self._load(journal.read_text(encoding="utf-8").splitlines())
-        self._file = journal.open("ab", buffering=0)
+        self._file = journal.open("a+b", buffering=0)
 
-    def _load(self, lines: Iterable[str]) -> None:
-        for line in lines:
-            try:
-                rows = json.loads(line)
-            except ValueError:
-                continue  # the line that was being written when the lane was killed; its fixes come again
-            for destination, purpose, basis, events, subjects, fields in rows:
-                _add(self._sums, (destination, purpose, basis), events, subjects, fields)
-
-    def add(self, entry: Entry) -> None:
-        """Take one disclosure."""
-        place = (entry.recipient or "", entry.purpose, entry.legal_basis)
-        _add(self._fresh, place, 1, entry.subjects, entry.fields)
+    def add(self, disclosed: Disclosed) -> None:
+        """Take what a destination got of a batch."""
+        place = (disclosed.destination, disclosed.purpose, disclosed.legal_basis)
+        known, fresh = self._known[place], self._fresh.setdefault(place, _Sum())
+        fresh.events += disclosed.events
+        fresh.fields.update(dict.fromkeys(disclosed.fields))
+        for person in disclosed.people:
+            if person not in known:
+                known.add(person)
+                fresh.people.append(audit_name(self._secret, person))
 
     def keep(self) -> None:
         """Write down what was added, before its fixes are committed.
@@ -66,12 +65,8 @@ class Disclosures:
         """
         if not self._fresh:
             return
-        rows = [
-            [*place, fresh.events, list(fresh.subjects), list(fresh.fields)] for place, fresh in self._fresh.items()
-        ]
+        rows = [[*place, fresh.events, fresh.people, list(fresh.fields)] for place, fresh in self._fresh.items()]
         self._append(json.dumps(rows).encode() + b"\n")
-        for place, fresh in self._fresh.items():
-            _add(self._sums, place, fresh.events, fresh.subjects, fresh.fields)
         self._fresh.clear()
 
     def _append(self, line: bytes) -> None:
@@ -82,11 +77,27 @@ class Disclosures:
 
     def entries(self) -> list[Entry]:
         """Give what is to be logged for all that was kept."""
-        return [entry for place, total in self._sums.items() for entry in _entries(place, total)]
+        sums: defaultdict[_Place, _Sum] = defaultdict(_Sum)
+        for place, events, people, fields in self._rows():
+            total = sums[place]
+            total.events += events
+            total.people += people
+            total.fields.update(dict.fromkeys(fields))
+        return [entry for place, total in sums.items() for entry in _entries(place, total)]
+
+    def _rows(self) -> Iterator[tuple[_Place, int, list[str], list[str]]]:
+        self._file.seek(0)
+        for line in self._file.read().splitlines():
+            try:
+                rows = json.loads(line)
+            except ValueError:
+                continue  # the line that was being written when the lane was killed; its fixes come again
+            for destination, purpose, basis, events, people, fields in rows:
+                yield (destination, purpose, basis), events, people, fields
 
     def logged(self) -> None:
         """Forget what the audit trail now has."""
-        self._sums.clear()
+        self._known.clear()
         self._file.truncate(0)
 
     def close(self) -> None:
@@ -94,22 +105,15 @@ class Disclosures:
         self._file.close()
 
 
-def _entries(place: _Place, total: _Sum) -> Iterator[Entry]:
-    subjects = list(total.subjects)
-    for start in range(0, max(len(subjects), 1), _SUBJECTS_A_RECORD):
+def _entries(place: _Place, total: _Sum) -> Iterable[Entry]:
+    people = list(dict.fromkeys(total.people))
+    for start in range(0, max(len(people), 1), _SUBJECTS_A_RECORD):
         yield Entry(
             action=AuditAction.DISCLOSURE,
             recipient=place[0],
-            subjects=tuple(subjects[start : start + _SUBJECTS_A_RECORD]),
+            subjects=tuple(people[start : start + _SUBJECTS_A_RECORD]),
             fields=tuple(total.fields),
             event_count=total.events if start == 0 else 0,
             purpose=place[1],
             legal_basis=place[2],
         )
-
-
-def _add(sums: dict[_Place, _Sum], place: _Place, events: int, subjects: Iterable[str], fields: Iterable[str]) -> None:
-    total = sums.setdefault(place, _Sum())
-    total.events += events
-    total.subjects.update(dict.fromkeys(subjects))
-    total.fields.update(dict.fromkeys(fields))

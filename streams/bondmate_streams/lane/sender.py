@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from typing import Any, Final
 
 import structlog
-from bondmate_schemas.outbox import Outgoing
-from confluent_kafka import KafkaException, Producer
+from bondmate_schemas.outbox import Headers, Outgoing
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from bondmate_streams.envelopes import headers_of
 
 _log = structlog.get_logger(__name__)
 _POLL_SECONDS: Final = 0.1
@@ -25,21 +28,34 @@ class Sender:
 
     def __init__(self, settings: dict[str, Any], stop: threading.Event) -> None:
         """Produce with librdkafka `settings`; give up only once `stop` is set and the broker does not take them."""
-        self._producer = Producer({**settings, **_OF_BATCHES})
+        # One callback for all: given with each record it would cost half of what the record does.
+        self._producer = Producer({**settings, **_OF_BATCHES, "on_delivery": self._reported})
         self._stop = stop
-        self._refused: list[Outgoing] = []
+        self._refused: list[Message] = []
 
     def begin(self, record: Outgoing) -> None:
         """Hand a record to the producer, waiting for room."""
+        self._put(record.topic, record.key, record.value, record.headers)
+
+    def begin_all(self, topic: str, records: Iterable[tuple[bytes, bytes]]) -> None:
+        """Hand over records without headers, key and value of each, waiting for room."""
+        produce, left = self._producer.produce, iter(records)
+        for key, value in left:
+            try:
+                produce(topic, value, key)
+            except BufferError:
+                self._put(topic, key, value)
+
+    def end_shift(self, topic: str, key: bytes, at_ms: int) -> None:
+        """Hand over a tombstone whose time is `at_ms`, milliseconds since 1970."""
+        self._put(topic, key, None, timestamp=at_ms)
+
+    def _put(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers = (), timestamp: int = 0
+    ) -> None:
         while True:
             try:
-                self._producer.produce(
-                    record.topic,
-                    key=record.key,
-                    value=record.value,
-                    headers=list(record.headers),
-                    on_delivery=lambda error, _: self._refused.append(record) if error else None,
-                )
+                self._producer.produce(topic, value, key, headers=list(headers), timestamp=timestamp)
             except BufferError:
                 self._producer.poll(_POLL_SECONDS)
             else:
@@ -61,10 +77,21 @@ class Sender:
             said = True
             self._again()
 
+    def _reported(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self._refused.append(message)
+
     def _again(self) -> None:
         refused, self._refused = self._refused, []
-        for record in refused:
-            self.begin(record)
+        for message in refused:
+            time_kind, at_ms = message.timestamp()
+            self._put(
+                message.topic() or "",
+                message.key(),
+                message.value(),
+                headers_of(message.headers()),
+                at_ms if time_kind and message.value() is None else 0,
+            )
 
     def close(self) -> None:
         """Drop what nobody waits for any more."""

@@ -53,7 +53,12 @@ def disclosure(event: Payload, recipient: str, fields: Sequence[str], secret: by
 def subjects_of(event: Payload, secret: bytes) -> tuple[str, ...]:
     """Name the people concerned by keyed pseudonyms that only the audit trail uses."""
     known = (getattr(event, "device_id", None), getattr(event, "officer_ref", None))
-    return tuple(_pseudonym(secret, _SCOPE, value) for value in known if value)
+    return tuple(audit_name(secret, value) for value in known if value)
+
+
+def audit_name(secret: bytes, person: str) -> str:
+    """Give the pseudonym of a device or officer in the audit trail."""
+    return _pseudonym(secret, _SCOPE, person)
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,18 @@ class Agreements:
         """Name the fields beyond the envelope that the destination sees."""
         return self._views[telling.destination].disclosed(telling.event)
 
+    def view(self, destination: str) -> View:
+        """Give what a destination may see."""
+        return self._views[destination]
+
+    def late_flag(self, destination: str, kind: str) -> str | None:
+        """Give the flag that tells what the destination wants of an event of this kind once it is late."""
+        return self._when_late.get((destination, kind))
+
+    def max_age_seconds(self, destination: str, kind: str) -> float | None:
+        """Give for how long an event of this kind is new to a destination; None: as the event itself says."""
+        return self._ages[destination].get(kind)
+
     def name_of(self, destination: str, device_id: str) -> str | None:
         """Give the pseudonym by which `destination` knows a device; None where there is no such destination."""
         view = self._views.get(destination)

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, Final, Literal
 
 from bondmate_schemas import models
 from bondmate_schemas.codec import schema
@@ -27,6 +27,8 @@ _METRES_A_DEGREE = 111_320.0
 _MOST_DECIMALS = 6
 _LARGEST_SQUARE_M = 100_000.0
 _NAMES_KEPT = 50_000
+PLAIN: Final = "plain"
+PSEUDONYM: Final = "pseudonym"
 _Transform = Callable[[Any], Any]
 _pseudonym = lru_cache(_NAMES_KEPT)(pseudonym)
 
@@ -55,9 +57,9 @@ def _problem(path: str, mode: str, known: Mapping[str, _Field]) -> str | None:
     if field is None:
         return f"no such field: {path}"
     parent = path.rpartition(".")[0]
-    if mode == "plain":
+    if mode == PLAIN:
         return None
-    if mode == "pseudonym":
+    if mode == PSEUDONYM:
         return None if field.is_text else "pseudonym: for texts only"
     if _position_transform(mode) is None:
         return "plain, pseudonym, round:0 to round:6, or coarse:1 to coarse:100000 (metres)"
@@ -91,61 +93,100 @@ class View:
         """Give the event as the destination may see it."""
         name = type(event).__name__
         if name not in self._projections:
-            self._projections[name] = self._record(name, "", self._fields.get(name, {}))
+            self._projections[name] = self._record(name, self.shown(name))
         seen: Payload = self._projections[name](event)
         return seen
+
+    def shown(self, record: str) -> dict[str, Shown]:
+        """Give what the destination sees of a record, by field."""
+        return shown_of(record, self._fields.get(record, {}))
+
+    def paths(self, record: str) -> list[str]:
+        """Name the paths beyond the envelope that the destination may see of a record, where they hold something."""
+        return sorted({*self._fields.get(record, {}), "device_id"})
 
     def disclosed(self, event: Payload) -> tuple[str, ...]:
         """Name the paths beyond the envelope that the destination sees of this event."""
         name = type(event).__name__
         if name not in self._shown:
-            paths = sorted({*self._fields.get(name, {}), "device_id"})
-            self._shown[name] = [(path, path.split(".")) for path in paths]
+            self._shown[name] = [(path, path.split(".")) for path in self.paths(name)]
         return tuple(path for path, parts in self._shown[name] if _given(event, parts))
 
     def name_of(self, device_id: str) -> str:
         """Give the name by which the destination knows a device, where it may not see the true one."""
         return _pseudonym(self._secret, self._destination, device_id)
 
-    def _record(self, record: str, prefix: str, listed: Mapping[str, str]) -> _Transform:
-        model: type[models.Record] = getattr(models, record)
-        passing = [(field.name, self._field(field, prefix + field.name, listed)) for field in _fields_of(record)
-                   if _passes(field, prefix + field.name, listed)]  # fmt: skip
-        if len(passing) == len(_fields_of(record)) and all(change is _same for _, change in passing):
+    def _record(self, record: str, parts: Mapping[str, Shown]) -> _Transform:
+        if _are_whole(record, parts):
             return _same
+        changes = {name: self._field(part) for name, part in parts.items()}
         # A copy costs a fifth of what it takes to fill in every default anew.
-        bare = model.model_construct(**dict.fromkeys(name for name, _ in passing))
-        kept = [name for name, change in passing if change is _same]
-        changed = [(name, change) for name, change in passing if change is not _same]
+        bare = getattr(models, record).model_construct(**dict.fromkeys(changes))
+        kept = [name for name, change in changes.items() if change is _same]
+        changed = [(name, change) for name, change in changes.items() if change is not _same]
 
         def project(value: models.Record) -> models.Record:
             # Only what is named here goes in, so a field added to a schema is withheld until an agreement lists it.
             seen = {name: getattr(value, name) for name in kept}
             for name, change in changed:
                 seen[name] = change(getattr(value, name))
-            return bare.model_copy(update=seen)
+            return bare.model_copy(update=seen)  # type: ignore[no-any-return]  # of a class looked up by name
 
         return project
 
-    def _field(self, field: _Field, path: str, listed: Mapping[str, str]) -> _Transform:
-        mode = listed.get(path, "pseudonym" if field.disclosure == "pseudonym" else "plain")
-        if mode == "pseudonym":
+    def _field(self, shown: Shown) -> _Transform:
+        if shown.mode == PSEUDONYM:
             return lambda value: None if value is None else self.name_of(value)
-        if field.record is None:
+        if shown.record is None:
             return _same
-        part = self._record(field.record, path + ".", listed)
-        if transform := _position_transform(mode):
+        part = self._record(shown.record, shown.parts)
+        if transform := _position_transform(shown.mode):
             return _optional(lambda value: transform(part(value)))
         if part is _same:
             return _same
-        if field.is_list:
+        if shown.is_list:
             return lambda values: tuple(part(value) for value in values)
         return _optional(part)
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How a destination sees one field: by which mode, and of a record, alone or in a list, which of its fields."""
+
+    mode: str
+    record: str | None = None
+    parts: Mapping[str, Shown] = field(default_factory=dict)
+    is_list: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is shown as it is."""
+        return self.mode == PLAIN and (self.record is None or _are_whole(self.record, self.parts))
+
+
+def _are_whole(record: str, parts: Mapping[str, Shown]) -> bool:
+    return len(parts) == len(_fields_of(record)) and all(part.is_whole for part in parts.values())
+
+
+def shown_of(record: str, listed: Mapping[str, str], prefix: str = "") -> dict[str, Shown]:
+    """Give what an agreement that lists these paths shows of a record, by field; all else is the schema's default."""
+    return {
+        field.name: _shown(field, prefix + field.name, listed)
+        for field in _fields_of(record)
+        if _passes(field, prefix + field.name, listed)
+    }
+
+
+def _shown(field: _Field, path: str, listed: Mapping[str, str]) -> Shown:
+    mode = listed.get(path, PSEUDONYM if field.disclosure == PSEUDONYM else PLAIN)
+    if field.record is None or mode == PSEUDONYM:
+        return Shown(mode)
+    return Shown(mode, field.record, shown_of(field.record, listed, path + "."), field.is_list)
+
+
 def _passes(field: _Field, path: str, listed: Mapping[str, str]) -> bool:
     # A part without a default belongs to its whole: the whole could not be read without it.
-    return field.disclosure in ("always", "pseudonym") or path in listed or field.required
+    return field.disclosure in ("always", PSEUDONYM) or path in listed or field.required
 
 
 def _same(value: Any) -> Any:
@@ -160,35 +201,79 @@ def _given(event: Payload, parts: list[str]) -> bool:
     value: Any = event
     for part in parts:
         values = value if isinstance(value, tuple) else (value,)
-        value = next((found for item in values if (found := getattr(item, part, None))), None)
+        value = next((found for item in values if _is_something(found := getattr(item, part, None))), None)
     return value is not None
 
 
+def _is_something(value: Any) -> bool:
+    """Tell whether a field says something: no is an answer, and so is zero."""
+    return value is not None and value != ()
+
+
 def _position_transform(mode: str) -> Callable[[Position], Position] | None:
+    found = blurred(mode)
+    if found is None:
+        return None
+    return _rounded(found) if found.name == "round" else _coarse(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Blur:
+    """By how much positions are made less exact; columns do the same arithmetic, to the last bit alike."""
+
+    name: Literal["round", "coarse"]
+    amount: float
+    """To so many decimals of a degree, or to the middle of a square of so many metres."""
+
+    @property
+    def scale(self) -> float:
+        """Give the multiple of which a rounded degree is a whole number."""
+        return float(10.0**self.amount)
+
+    @property
+    def step_deg(self) -> float:
+        """Give the side of a square in degrees of latitude."""
+        return self.amount / _METRES_A_DEGREE
+
+    @property
+    def error_m(self) -> float:
+        """Give how far off a position is then, at most."""
+        side = self.amount if self.name == "coarse" else _METRES_A_DEGREE * 10.0**-self.amount
+        return side / 2 * math.sqrt(2)
+
+    def across_deg(self, latitude: float) -> float:
+        """Give the side of a square in degrees of longitude, at the latitude of its middle."""
+        # A degree of longitude shrinks toward the poles; at the pole itself one square is as good as another.
+        return min(self.step_deg / max(math.cos(math.radians(latitude)), 1e-6), 360.0)
+
+
+def blurred(mode: str) -> Blur | None:
+    """Read a mode of an agreement; None where it is none for positions."""
     name, _, text = mode.partition(":")
     if name == "round" and text.isdecimal() and int(text) <= _MOST_DECIMALS:
-        return _rounded(int(text))
+        return Blur("round", float(text))
     if name == "coarse" and text.isdecimal() and 1 <= int(text) <= _LARGEST_SQUARE_M:
-        return _coarse(float(text))
+        return Blur("coarse", float(text))
     return None
 
 
-def _rounded(decimals: int) -> Callable[[Position], Position]:
+def _rounded(blur: Blur) -> Callable[[Position], Position]:
+    scale, error_m = blur.scale, blur.error_m
+
     def change(position: Position) -> Position:
-        error = _METRES_A_DEGREE * 10.0**-decimals / 2 * math.sqrt(2)
-        return _moved(position, round(position.latitude, decimals), round(position.longitude, decimals), error)
+        latitude = math.floor(position.latitude * scale + 0.5) / scale
+        return _moved(position, latitude, math.floor(position.longitude * scale + 0.5) / scale, error_m)
 
     return change
 
 
-def _coarse(metres: float) -> Callable[[Position], Position]:
-    step = metres / _METRES_A_DEGREE
+def _coarse(blur: Blur) -> Callable[[Position], Position]:
+    step_deg, error_m = blur.step_deg, blur.error_m
 
     def change(position: Position) -> Position:
-        latitude = _middle(position.latitude, step, 90.0)
-        # A degree of longitude shrinks toward the poles; at the pole itself one square is as good as another.
-        across = min(step / max(math.cos(math.radians(latitude)), 1e-6), 360.0)
-        return _moved(position, latitude, _middle(position.longitude, across, 180.0), metres / 2 * math.sqrt(2))
+        latitude = _middle(position.latitude, step_deg, 90.0)
+        longitude = _middle(position.longitude, blur.across_deg(latitude), 180.0)
+        return _moved(position, latitude, longitude, error_m)
 
     return change
 
@@ -245,7 +330,7 @@ def _field_of(field: Mapping[str, Any]) -> _Field:
 
 
 def _paths(record: str, prefix: str) -> Iterator[tuple[str, _Field]]:
-    for field in _fields_of(record):
-        yield prefix + field.name, field
-        if field.record:
-            yield from _paths(field.record, prefix + field.name + ".")
+    for known in _fields_of(record):
+        yield prefix + known.name, known
+        if known.record:
+            yield from _paths(known.record, prefix + known.name + ".")

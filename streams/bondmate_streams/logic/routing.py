@@ -76,6 +76,8 @@ class When(_Section):
     agency: Annotated[tuple[str, ...] | None, BeforeValidator(_listed)] = None
     source: Annotated[tuple[str, ...] | None, BeforeValidator(_listed)] = None
     unit: Annotated[tuple[str, ...] | None, BeforeValidator(_listed)] = None
+    district: Annotated[tuple[str, ...] | None, BeforeValidator(_listed)] = None
+    """For positions: districts of the hub's own map (`streams.districts`)."""
 
     def failed(self, facts: Mapping[str, str]) -> tuple[str, ...]:
         """Name the conditions that do not hold for an event with these facts."""
@@ -107,15 +109,19 @@ class Route(_Section):
     """True: where this rule matches, the rules after it are not tried."""
     newest_only: bool = False
     """True, for positions only: of a device's fixes at hand together, its destinations get the newest."""
+    every_seconds: float | None = Field(default=None, ge=1, le=86_400)
+    """For positions only: of a device's fixes its destinations get the first of each so many seconds, by the times of
+    the fixes, and none that comes late."""
 
-    @field_validator("newest_only")
+    @field_validator("newest_only", "every_seconds")
     @classmethod
-    def _for_positions(cls, newest_only: bool, info: ValidationInfo) -> bool:  # noqa: FBT001  # pydantic's form
+    def _for_positions(cls, value: Any, info: ValidationInfo) -> Any:
         when = info.data.get("when")
         # Of other events none may be passed over, least of all an alert.
-        if newest_only and when is not None and when.record != ("location",):
-            raise PydanticCustomError("newest_only", "for positions only; say `record: location` under `when`")
-        return newest_only
+        if value and when is not None and when.record != ("location",):
+            name = str(info.field_name)
+            raise PydanticCustomError(name, "for positions only; say `record: location` under `when`")
+        return value
 
     @field_validator("escalate")
     @classmethod
@@ -181,6 +187,7 @@ class Decision:
     route: str
     refresh_seconds: float | None = None
     newest_only: bool = False
+    every_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +212,7 @@ class Verdict:
     """Conditions that did not hold, of a rule that did not match."""
     refresh_seconds: float | None = None
     newest_only: bool = False
+    every_seconds: float | None = None
 
     def as_json(self) -> dict[str, object]:
         """Give the verdict as plain values."""
@@ -214,13 +222,20 @@ class Verdict:
             "why": self.why,
             "failed": list(self.failed),
             "newest_only": self.newest_only,
+            "every_seconds": self.every_seconds,
         }
 
     def __str__(self) -> str:
         where = f" -> {self.destination}" if self.destination else ""
-        beside = self.failed or (("newest only",) if self.newest_only else ())
+        beside = self.failed or tuple(self._fewer())
         conditions = f" ({', '.join(beside)})" if beside else ""
         return f"{self.route}{where}: {self.why.replace('_', ' ')}{conditions}"
+
+    def _fewer(self) -> Iterator[str]:
+        if self.newest_only:
+            yield "newest only"
+        if self.every_seconds:
+            yield f"every {self.every_seconds:g} s"
 
 
 def kind_of(event: Payload) -> Kind | Literal["receipt"]:
@@ -232,7 +247,7 @@ def facts_of(event: Payload) -> dict[str, str]:
     """Give the facts of an event that conditions ask for."""
     header = event.header
     facts = {"record": kind_of(event), "mode": header.mode.value, "agency": header.agency_id, "source": header.source}
-    for name in ("kind", "category", "action", "priority", "direction", "unit"):
+    for name in ("kind", "category", "action", "priority", "direction", "unit", "district"):
         value = getattr(event, name, None)
         if value is not None:
             facts[name] = str(value)
@@ -247,7 +262,7 @@ def route(event: Payload, routes: Routes) -> list[Decision]:
 def decisions(verdicts: Iterable[Verdict]) -> list[Decision]:
     """Give the destinations that `verdicts` take."""
     return [
-        Decision(v.destination, v.route, v.refresh_seconds, v.newest_only)
+        Decision(v.destination, v.route, v.refresh_seconds, v.newest_only, v.every_seconds)
         for v in verdicts
         if v.why == "taken" and v.destination
     ]
@@ -313,7 +328,7 @@ def _verdicts(event: Payload, routes: Routes) -> Iterator[Verdict]:
         for name in rule.to:
             why = _why(routes.destinations.get(name), name, event.header.mode, origins, reached)
             reached.add(name)
-            yield Verdict(rule.name, why, name, (), rule.refresh_seconds, rule.newest_only)
+            yield Verdict(rule.name, why, name, (), rule.refresh_seconds, rule.newest_only, rule.every_seconds)
 
 
 def _why(destination: Destination | None, name: str, mode: Mode, origins: set[str], reached: set[str]) -> Any:
@@ -328,14 +343,23 @@ def _why(destination: Destination | None, name: str, mode: Mode, origins: set[st
     return "has_it_already" if name in reached else "taken"
 
 
-def lint(routes: Routes, known: Iterable[str] | None = None) -> list[str]:
+def lint(routes: Routes, known: Iterable[str] | None = None, districts: Iterable[str] | None = None) -> list[str]:
     """Find what is wrong in routes that can be read: one line a finding, with its place.
 
     Args:
         routes: what was read.
         known: names of the connectors there are; None when they are not known here.
+        districts: those of the hub's map; None when it is not known here.
     """
-    return [*_lint_destinations(routes, None if known is None else set(known)), *_lint_rules(routes)]
+    found = [*_lint_destinations(routes, None if known is None else set(known)), *_lint_rules(routes)]
+    return found if districts is None else [*found, *_lint_districts(routes, set(districts))]
+
+
+def _lint_districts(routes: Routes, districts: set[str]) -> Iterator[str]:
+    for number, rule in enumerate(routes.routes):
+        for name in rule.when.district or ():
+            if name not in districts:
+                yield f"routes.{number}.when.district: no district `{name}` on the map (`streams.districts`)"
 
 
 def _lint_destinations(routes: Routes, known: set[str] | None) -> Iterator[str]:

@@ -353,6 +353,7 @@ def _location(
             "position": trusted(Position, {**fix.position.__dict__, "fixed_at": at}),
             "on_duty": fix.on_duty,
             "battery_percent": fix.battery_percent,
+            "district": None,
         },
     )
 

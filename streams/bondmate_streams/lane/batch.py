@@ -1,0 +1,87 @@
+"""What comes of a batch of positions, whichever way it was worked: by rows or by columns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bondmate_schemas.outbox import Outgoing
+from confluent_kafka import Message
+
+__all__ = ["Disclosed", "Engine", "Last", "Told", "Worked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Deliveries for one destination, in the order of their fixes: key and value of each."""
+
+    destination: str
+    records: Sequence[tuple[bytes, bytes]] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """The last fix of a device as it is to be written down; no value at the end of its shift.
+
+    `at_ms` is the time of that end, milliseconds since 1970: the record's time, from which it is known again.
+    """
+
+    device_id: str = field(repr=False)
+    value: bytes | None = field(repr=False)
+    at_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosed:
+    """What one destination got to see for one purpose: how many events, of whom (device and officer), which fields."""
+
+    destination: str
+    purpose: str
+    legal_basis: str
+    events: int
+    people: Sequence[str] = field(repr=False)
+    fields: Iterable[str]
+
+
+@dataclass(slots=True)
+class Worked:
+    """A batch, worked: what is to be written, and what is to be counted."""
+
+    told: list[Told] = field(default_factory=list)
+    letters: list[Outgoing] = field(default_factory=list)
+    last: list[Last] = field(default_factory=list)
+    disclosed: list[Disclosed] = field(default_factory=list)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    passed_over: Counter[str] = field(default_factory=Counter)
+    nowhere: int = 0
+    """Fixes that no route takes."""
+
+
+class Engine(Protocol):
+    """A way to work batches. It remembers of each device what `logic.locations.Track` does."""
+
+    def work(self, messages: Sequence[Message]) -> Worked:
+        """Judge a batch, route it, cut it to agreements and write it down.
+
+        Raises:
+            SchemaUnavailableError: the registry does not answer; nothing was done, call again with the same batch.
+        """
+        ...
+
+    def recall(self, messages: Sequence[Message]) -> None:
+        """Judge a batch that was worked before, so that its devices are remembered, and write nothing.
+
+        Raises:
+            SchemaUnavailableError: as `work`.
+        """
+        ...
+
+    def restore(self, partition: int, lasts: Iterable[Last]) -> None:
+        """Remember the devices of a partition, as their last fixes were written down."""
+        ...
+
+    def forget(self, partition: int) -> None:
+        """Forget the devices of a partition: it is another's now."""
+        ...

@@ -1,0 +1,58 @@
+"""Fix by fix while there are few, as columns from the first large batch on: those take 50 MiB more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import structlog
+from bondmate_schemas.codec import Codec
+from confluent_kafka import Message
+
+from bondmate_streams.lane.batch import Engine, Last, Worked
+from bondmate_streams.lane.rows import Rows, Rules
+
+_log = structlog.get_logger(__name__)
+_MANY: Final = 250
+"""Fixes at hand together that make columns worth their memory."""
+
+
+class Growing:
+    """An engine that changes once, and keeps what it remembers."""
+
+    def __init__(self, rules: Rules, codec: Codec, *, may_grow: bool = True) -> None:
+        """Begin fix by fix; without `may_grow` it stays so."""
+        self._rules = rules
+        self._codec = codec
+        self._rows: Rows | None = Rows(rules, codec) if may_grow else None
+        self._engine: Engine = self._rows or Rows(rules, codec)
+
+    def work(self, messages: Sequence[Message]) -> Worked:
+        """Work a batch."""
+        if len(messages) >= _MANY and self._rows is not None:
+            self._grow(self._rows)
+        return self._engine.work(messages)
+
+    def _grow(self, rows: Rows) -> None:
+        self._rows = None
+        try:
+            from bondmate_streams.lane.columnar import ColumnEngine  # noqa: PLC0415  # the extra `columns`
+        except ImportError:
+            _log.warning("lane stays with rows", mend="install the extra `columns`; it is ten times as fast")
+            return
+        grown = ColumnEngine(self._rules, self._codec)
+        grown.adopt(rows.tracks())
+        self._engine = grown
+        _log.info("lane works by columns")
+
+    def recall(self, messages: Sequence[Message]) -> None:
+        """Judge a batch that was worked before."""
+        self._engine.recall(messages)
+
+    def restore(self, partition: int, lasts: Iterable[Last]) -> None:
+        """Remember the devices of a partition."""
+        self._engine.restore(partition, lasts)
+
+    def forget(self, partition: int) -> None:
+        """Forget the devices of a partition."""
+        self._engine.forget(partition)

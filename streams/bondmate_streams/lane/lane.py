@@ -1,0 +1,138 @@
+"""What is done with a batch of positions, from its records to the broker's word for all that came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+from bondmate_monitoring.metrics import CONNECTOR_PASSED_OVER, DEAD_LETTERS, LANE_FIXES, ROUTED, UNROUTED
+from bondmate_schemas.catalogue import AUDIT, LAST_LOCATION, locations_topic
+from bondmate_schemas.codec import Codec, SchemaUnavailableError
+from bondmate_schemas.outbox import Outgoing
+from confluent_kafka import Message
+
+from bondmate_streams.envelopes import Envelopes
+from bondmate_streams.lane.batch import Engine, Last, Worked
+from bondmate_streams.lane.disclosures import Disclosures
+from bondmate_streams.lane.rows import SUPERSEDED
+from bondmate_streams.lane.sender import Sender
+from bondmate_streams.logic.audit import Chain
+
+_log = structlog.get_logger(__name__)
+
+
+class Lane:
+    """Works batches and writes what comes of them; knows no consumer.
+
+    The last fixes of a batch are written after its deliveries have arrived, never before: so nobody ever remembers of
+    a device what no destination was told.
+    """
+
+    def __init__(  # noqa: PLR0917
+        self, engine: Engine, codec: Codec, chain: Chain, sender: Sender, disclosures: Disclosures, audit_seconds: float
+    ) -> None:
+        """Work by `engine`; `chain` is where the audit trail of this lane stands."""
+        self.engine = engine
+        self._chain = chain
+        self._sender = sender
+        self._envelopes = Envelopes(codec)
+        self._disclosures = disclosures
+        self._audit_seconds = audit_seconds
+        self._log_at = time.monotonic() + audit_seconds
+        self._last: list[Last] = []
+
+    @property
+    def is_remembered(self) -> bool:
+        """Whether the last fixes of all batches are written down."""
+        return not self._last
+
+    def recall(self, messages: Sequence[Message]) -> bool:
+        """Judge what another lane delivered, so that its devices are remembered; False when not now: call again."""
+        try:
+            self.engine.recall(messages)
+        except SchemaUnavailableError:
+            return False
+        return True
+
+    def take(self, messages: Sequence[Message]) -> bool:
+        """Work a batch and begin to write what comes of it; False when not now: call again with the same batch."""
+        try:
+            worked = self.engine.work(messages)
+        except SchemaUnavailableError:
+            return False
+        self._write_down()
+        for told in worked.told:
+            self._sender.begin_all(locations_topic(told.destination), told.records)
+        for letter in worked.letters:
+            self._sender.begin(letter)
+        for disclosed in worked.disclosed:
+            self._disclosures.add(disclosed)
+        self._last = worked.last
+        _count(worked)
+        return True
+
+    def _write_down(self) -> None:
+        for last in self._last:
+            key = last.device_id.encode()
+            if last.value is None:
+                self._sender.end_shift(LAST_LOCATION, key, last.at_ms)
+            else:
+                self._sender.begin_all(LAST_LOCATION, [(key, last.value)])
+        self._last = []
+
+    def settle(self, *, everything: bool = False) -> bool:
+        """Wait until the broker has what was begun, so that it may be committed; False when not now: call again.
+
+        The last fixes of the batch go with the next one, unless `everything` is asked for.
+        """
+        if not self._sender.finish() or not self._kept():
+            return False
+        if everything and self._last:
+            self._write_down()
+            return self._sender.finish()
+        return True
+
+    def _kept(self) -> bool:
+        try:
+            self._disclosures.keep()
+        except OSError as error:
+            _log.warning("lane waits for its disk", error=error.strerror)
+            return False
+        return True
+
+    def audit(self, now: datetime, *, last: bool = False) -> bool:
+        """Log what was disclosed, when it is time; False when not now: call again."""
+        if not last and time.monotonic() < self._log_at:
+            return True
+        self._log_at = time.monotonic() + self._audit_seconds
+        for entry in self._disclosures.entries():
+            self._chain, record = self._chain.append(entry, now)
+            self._sender.begin(self._envelopes.pack(AUDIT, record.writer, record))
+        if not self._sender.finish():
+            return False
+        self._disclosures.logged()
+        return True
+
+    def close(self) -> None:
+        """Release what it holds."""
+        self._sender.close()
+        self._disclosures.close()
+
+
+def _count(worked: Worked) -> None:
+    for letter in worked.letters:
+        DEAD_LETTERS.labels("locations", _code(letter)).inc()
+    for outcome, count in worked.outcomes.items():
+        LANE_FIXES.labels(outcome).inc(count)
+    for told in worked.told:
+        ROUTED.labels(told.destination, "LOCATION", "NEW").inc(len(told.records))
+    for destination, count in worked.passed_over.items():
+        CONNECTOR_PASSED_OVER.labels(destination, SUPERSEDED).inc(count)
+    if worked.nowhere:
+        UNROUTED.labels("DeviceLocation", "no_route").inc(worked.nowhere)
+
+
+def _code(letter: Outgoing) -> str:
+    return next((value or b"").decode() for name, value in letter.headers if name == "bondmate.error.code")

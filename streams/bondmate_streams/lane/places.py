@@ -1,0 +1,133 @@
+"""How far the lane is in each partition, and what of it another lane must know that goes on there.
+
+Three offsets. `done`: everything before it is delivered; it is what is committed. `remembered`: the last fixes of
+devices are written down as far as here; what lies between is judged again by whoever goes on, and told to nobody.
+`reach`: where the batch in hand ends. Of fixes judged together a route may want only the newest: were a lane killed
+after it wrote that one, and did its successor judge them in smaller parts, an older one would follow the newest; so
+they are taken together again. The last two are the committed offset's metadata, committed before anything of the batch
+is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from confluent_kafka import OFFSET_BEGINNING, Message, TopicPartition
+
+__all__ = ["Place", "Places", "partition_of"]
+
+_FORM: Final = "bondmate-lane"
+
+
+@dataclass(slots=True)
+class Place:
+    """One partition; offsets are of the next record, None where none was read yet."""
+
+    done: int | None = None
+    remembered: int | None = None
+    reach: int = 0
+    read: int = 0
+    committed: tuple[int, int | None, int] | None = None
+
+    @property
+    def state(self) -> tuple[int, int | None, int] | None:
+        """Give what is to be committed: `done`, and beside it `remembered` and `reach`."""
+        return None if self.done is None else (self.done, self.remembered, self.reach)
+
+
+def _place(committed: TopicPartition) -> Place:
+    """Give the place that a committed offset tells of."""
+    if committed.offset < 0:
+        return Place()
+    place = Place(committed.offset, committed.offset, committed.offset, committed.offset)
+    form, *numbers = (committed.metadata or "").split(" ")
+    if form == _FORM and len(numbers) == 2 and all(number.isdecimal() for number in numbers):  # noqa: PLR2004
+        remembered, reach = map(int, numbers)
+        place.remembered, place.reach = min(remembered, committed.offset), max(reach, committed.offset)
+    return place
+
+
+def partition_of(message: Message) -> int:
+    """Give the partition of a record."""
+    return message.partition() or 0
+
+
+class Places:
+    """The partitions of the topic that are this lane's."""
+
+    def __init__(self, topic: str) -> None:
+        """Have none of `topic`."""
+        self._topic = topic
+        self._places: dict[int, Place] = {}
+
+    def take(self, committed: Iterable[TopicPartition]) -> list[TopicPartition]:
+        """Take partitions as their group left them; gives where to read on."""
+        starts = []
+        for each in committed:
+            place = self._places[each.partition] = _place(each)
+            start = OFFSET_BEGINNING if place.remembered is None else place.remembered
+            starts.append(TopicPartition(self._topic, each.partition, start))
+        return starts
+
+    def leave(self, partitions: Iterable[int]) -> None:
+        """Have them no more."""
+        for partition in partitions:
+            self._places.pop(partition, None)
+
+    def has(self, message: Message) -> bool:
+        """Tell whether a record is of a partition that is ours."""
+        return partition_of(message) in self._places
+
+    def note_read(self, messages: Iterable[Message]) -> None:
+        """Take note of records that were read."""
+        for message in messages:
+            place, offset = self._places[partition_of(message)], message.offset() or 0
+            if place.done is None:
+                place.done = place.remembered = offset
+            place.read = max(place.read, offset + 1)
+
+    def is_done(self, message: Message) -> bool:
+        """Tell whether a record was delivered already, by whoever had its partition before."""
+        return (message.offset() or 0) < (self._places[partition_of(message)].done or 0)
+
+    def lacks(self) -> bool:
+        """Tell whether a batch that was begun went on beyond what was read."""
+        return any(place.read < place.reach for place in self._places.values())
+
+    def begin(self) -> None:
+        """Begin a batch of all that was read."""
+        for place in self._places.values():
+            place.reach = max(place.reach, place.read)
+
+    def deliver(self) -> None:
+        """Note that the batch is delivered."""
+        for place in self._places.values():
+            if place.done is not None:
+                place.done = max(place.done, place.read)
+
+    def remember(self) -> None:
+        """Note that the last fixes of everything delivered are written down."""
+        for place in self._places.values():
+            place.remembered = place.done
+
+    def back(self) -> list[TopicPartition]:
+        """Give up the batch that was begun: where each partition is to be read from again."""
+        for place in self._places.values():
+            place.read = place.done or 0
+        return [TopicPartition(self._topic, p, place.done) for p, place in self._places.items()
+                if place.done is not None]  # fmt: skip
+
+    def commits(self) -> list[TopicPartition]:
+        """Give what is to be committed: of each partition that has gone on since it was."""
+        return [
+            TopicPartition(self._topic, partition, state[0], f"{_FORM} {state[1]} {state[2]}")
+            for partition, place in self._places.items()
+            if (state := place.state) is not None and state != place.committed
+        ]
+
+    def note_commit(self) -> None:
+        """Note that all of it was committed."""
+        for place in self._places.values():
+            place.committed = place.state

@@ -1,0 +1,57 @@
+"""The last fixes of devices as they were written down, read when a partition becomes ours."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import Final, Protocol
+
+from bondmate_schemas.catalogue import LAST_LOCATION
+from bondmate_schemas.kafka import KafkaConfig
+from confluent_kafka import Consumer, Message, TopicPartition
+
+from bondmate_streams.lane.batch import Last
+
+_STEP: Final = 10_000
+_STEP_SECONDS: Final = 1.0
+_ASK_SECONDS: Final = 10.0
+
+
+class Remembered(Protocol):
+    """Where the last fixes are read."""
+
+    def of(self, partition: int) -> Iterable[Last]:
+        """Give what stands in a partition, oldest first."""
+        ...
+
+
+class LastFixes:
+    """Reads the topic of last fixes; it has as many partitions as that of the positions, and the same keys."""
+
+    def __init__(self, kafka: KafkaConfig, instance: str) -> None:
+        """Read as a client of this lane."""
+        self._settings = kafka.consumer(f"bondmate-lane-last-{instance}", f"bondmate-lane-last-{instance}")
+
+    def of(self, partition: int) -> Iterator[Last]:
+        """Give what stands in a partition, oldest first; blocks, and is read to where it ends at the start.
+
+        Raises:
+            KafkaException: the broker does not answer.
+        """
+        with contextlib.closing(Consumer(self._settings)) as consumer:
+            place = TopicPartition(LAST_LOCATION, partition)
+            low, high = consumer.get_watermark_offsets(place, _ASK_SECONDS)
+            if low >= high:
+                return
+            place.offset = low
+            consumer.assign([place])
+            # By position, not by record: what was compacted away at the end never arrives.
+            while consumer.position([place])[0].offset < high:
+                for message in consumer.consume(_STEP, _STEP_SECONDS):
+                    if message.error() is None:
+                        yield _last(message)
+
+
+def _last(message: Message) -> Last:
+    device, value = (message.key() or b"").decode("utf-8", "replace"), message.value()
+    return Last(device, value, message.timestamp()[1] if value is None else 0)

@@ -1,0 +1,260 @@
+"""Batches of positions worked fix by fix: the reference, and what the lane does without the extra `columns`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any, Final, Protocol
+
+import structlog
+from bondmate_schemas.codec import Codec, CodecError
+from bondmate_schemas.models import DeviceLocation
+from bondmate_schemas.outbox import Outgoing
+from confluent_kafka import Message
+
+from bondmate_streams.envelopes import Arrived, dead_letter, headers_of, utc_now
+from bondmate_streams.guard import BadEventError, Guard
+from bondmate_streams.lane.batch import Disclosed, Last, Told, Worked
+from bondmate_streams.logic.addressing import Officer
+from bondmate_streams.logic.deliveries import Agreements
+from bondmate_streams.logic.locations import Judged, Newest, Track, joined, restored, tell
+from bondmate_streams.logic.routing import Decision, Routes, decisions, explain, why_nowhere
+
+_log = structlog.get_logger(__name__)
+STAGE: Final = "locations"
+SUPERSEDED: Final = "superseded"
+_ROUTES_KEPT: Final = 10_000
+
+
+Register = Mapping[str, Officer] | None
+"""Who carries the enrolled devices, by device; None where there is no register here."""
+
+
+class District(Protocol):
+    """Where positions lie; `Districts` is the one there is."""
+
+    names: tuple[str, ...]
+
+    def of(self, latitude: float, longitude: float) -> str | None:
+        """Give the district of a position, degrees."""
+        ...
+
+    def of_all(self, latitudes: Any, longitudes: Any) -> Any:
+        """Give the numbers in `names` of the districts of many, as numpy arrays; -1 where there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What positions are worked by."""
+
+    routes: Routes
+    agreements: Agreements
+    districts: District | None = None
+    register: Callable[[], Register] = lambda: None
+    """Gives the register as it is now."""
+
+
+class Ways:
+    """Where fixes go: routes look at few facts of a fix, so that most need not be tried again."""
+
+    def __init__(self, routes: Routes) -> None:
+        self._routes = routes
+        self._known: dict[tuple[str, ...], list[Decision]] = {}
+
+    def of(self, fix: DeviceLocation) -> list[Decision]:
+        """Give where a fix goes, district and all."""
+        header = fix.header
+        facts = (
+            header.mode.value, header.agency_id, header.source, fix.unit or "", fix.district or "", *header.hops,
+        )  # fmt: skip
+        if facts not in self._known:
+            if len(self._known) > _ROUTES_KEPT:
+                self._known.clear()
+            verdicts = explain(fix, self._routes)
+            self._known[facts] = decisions(verdicts)
+            if not self._known[facts]:
+                _log.warning("positions go nowhere", why=why_nowhere(verdicts))
+        return self._known[facts]
+
+
+class Rows:
+    """Works batches fix by fix."""
+
+    def __init__(self, rules: Rules, codec: Codec, now: Callable[[], datetime] = utc_now) -> None:
+        """Work by `rules`; the ids of `codec` are known already."""
+        self._rules = rules
+        self._codec = codec
+        self._now = now
+        self._guard = Guard(STAGE, _NoOutbox())
+        self._ways = Ways(rules.routes)
+        self._tracks: dict[str, tuple[Track, int]] = {}
+
+    def restore(self, partition: int, lasts: Iterable[Last]) -> None:
+        """Remember the devices of a partition."""
+        for last in lasts:
+            self._tracks[last.device_id] = track_of(last, self._codec), partition
+
+    def tracks(self) -> Iterator[tuple[str, Track, int]]:
+        """Give what is remembered: device, track and partition of each."""
+        for device, (track, partition) in self._tracks.items():
+            yield device, track, partition
+
+    def forget(self, partition: int) -> None:
+        """Forget the devices of a partition."""
+        self._tracks = {device: known for device, known in self._tracks.items() if known[1] != partition}
+
+    def recall(self, messages: Sequence[Message]) -> None:
+        """Judge a batch that was worked before."""
+        self._judge_all(messages, _Batch())
+
+    def work(self, messages: Sequence[Message]) -> Worked:
+        """Work a batch."""
+        batch = _Batch()
+        self._judge_all(messages, batch)
+        self._tell_all(batch)
+        batch.worked.last = [self._last(device, judged) for device, judged in batch.last.items()]
+        return batch.worked
+
+    def _judge_all(self, messages: Sequence[Message], batch: _Batch) -> None:
+        # All are decoded before one is remembered: where the registry is away, nothing has been done.
+        register, decoded = self._rules.register(), [self._decode(message.value()) for message in messages]
+        for message, fix in zip(messages, decoded, strict=True):
+            self._guarded(message, batch, partial(self._judge, fix, register, batch))
+
+    def _decode(self, value: bytes | None) -> DeviceLocation | CodecError:
+        try:
+            return self._codec.decode(value, DeviceLocation)
+        except CodecError as error:
+            return error
+
+    def _guarded(self, message: Message, batch: _Batch, body: Callable[[Message], str]) -> None:
+        outcome, letter = self._guard.judged(message, body, arrived)
+        if letter is not None:
+            batch.worked.letters.append(letter)
+        if outcome:
+            batch.worked.outcomes[outcome] += 1
+
+    def _judge(self, fix: DeviceLocation | CodecError, register: Register, batch: _Batch, message: Message) -> str:
+        """Give the outcome, none yet for a fix that goes on."""
+        if isinstance(fix, CodecError):
+            raise fix
+        judged = self._judged(message, fix, register)
+        if judged.outcome == "no_fix":
+            raise BadEventError("no_fix")
+        if judged.outcome in {"accepted", "off_duty"}:
+            batch.last[fix.device_id] = judged
+        if not judged.goes_on:
+            return judged.outcome
+        found = self._ways.of(judged.fix)
+        if not found:
+            batch.worked.nowhere += 1
+            return "unrouted"
+        batch.newest.see(judged, found)
+        batch.going.append((message, judged, found))
+        return ""
+
+    def _judged(self, message: Message, fix: DeviceLocation, register: Register) -> Judged:
+        fix = joined(fix, register)
+        if self._rules.districts is not None:
+            district = self._rules.districts.of(fix.position.latitude, fix.position.longitude)
+            fix = fix.model_copy(update={"district": district})
+        return self.track(message.partition() or 0, fix.device_id).judge(fix)
+
+    def track(self, partition: int, device_id: str) -> Track:
+        """Give what is remembered of a device, to be changed."""
+        known = self._tracks.get(device_id)
+        if known is None:
+            known = self._tracks[device_id] = Track(), partition
+        return known[0]
+
+    def _last(self, device: str, judged: Judged) -> Last:
+        if judged.outcome == "off_duty":
+            return Last(device, None, judged.at[0])
+        return Last(device, self._codec.encode(judged.fix))
+
+    def _tell_all(self, batch: _Batch) -> None:
+        now = self._now()
+        for message, judged, found in batch.going:
+            self._guarded(message, batch, partial(self._tell, judged, found, batch, now))
+        batch.worked.told = [Told(destination, records) for destination, records in batch.told.items()]
+        batch.worked.disclosed = [
+            Disclosed(*place, total.events, tuple(total.people), tuple(total.fields))
+            for place, total in batch.disclosed.items()
+        ]
+
+    def _tell(self, judged: Judged, found: list[Decision], batch: _Batch, now: datetime, _: Message) -> str:
+        wanted = [decision for decision in found if batch.newest.passes(judged, decision)]
+        batch.worked.passed_over.update(decision.destination for decision in found if decision not in wanted)
+        handling, agreements = judged.fix.header.handling, self._rules.agreements
+        for telling in tell(judged.fix, wanted):
+            delivery = agreements.delivery(telling, now)
+            batch.told[telling.destination].append((delivery.key.encode(), self._codec.encode(delivery)))
+            place = (telling.destination, handling.purpose, handling.legal_basis)
+            batch.disclosed.setdefault(place, _Sum()).add(judged.fix, agreements.disclosed(telling))
+        return judged.outcome if wanted else SUPERSEDED
+
+
+@dataclass(slots=True)
+class _Batch:
+    """A batch while it is worked."""
+
+    worked: Worked = field(default_factory=Worked)
+    newest: Newest = field(default_factory=Newest)
+    going: list[tuple[Message, Judged, list[Decision]]] = field(default_factory=list)
+    last: dict[str, Judged] = field(default_factory=dict)
+    told: defaultdict[str, list[tuple[bytes, bytes]]] = field(default_factory=lambda: defaultdict(list))
+    disclosed: dict[tuple[str, str, str], _Sum] = field(default_factory=dict)
+
+
+class _Sum:
+    """What one destination got for one purpose."""
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.people: dict[str, None] = {}
+        self.fields: dict[str, None] = {}
+
+    def add(self, fix: DeviceLocation, fields: Iterable[str]) -> None:
+        self.events += 1
+        self.people.update(dict.fromkeys(filter(None, (fix.device_id, fix.officer_ref))))
+        self.fields.update(dict.fromkeys(fields))
+
+
+def track_of(last: Last, codec: Codec) -> Track:
+    """Give what is remembered of a device whose last fix was written down so; nothing where it cannot be read."""
+    if last.value is None:
+        track = Track()
+        track.end_shift((last.at_ms, 0))
+        return track
+    try:
+        return restored(codec.decode(last.value, DeviceLocation))
+    except CodecError:
+        return Track()
+
+
+class _NoOutbox:
+    """The lane writes its dead letters with its batch."""
+
+    async def send(self, *outgoing: Outgoing) -> None:
+        raise AssertionError(outgoing)
+
+
+def letter_of(message: Message, code: str) -> Outgoing:
+    """Give the dead letter of a record as it arrived."""
+    return dead_letter(STAGE, arrived(message), stage=STAGE, code=code, now=utc_now())
+
+
+def arrived(message: Message) -> Arrived:
+    """Give a record as it came from Kafka."""
+    return Arrived(
+        message.topic() or "",
+        message.partition() or 0,
+        message.offset() or 0,
+        message.key(),
+        message.value(),
+        headers_of(message.headers()),
+    )
