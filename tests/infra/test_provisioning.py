@@ -98,13 +98,21 @@ class Lagging:
         return getattr(self._admin, name)
 
     def describe_configs(self, resources):
-        found = dict(self._admin.describe_configs(resources))
-        for resource in found:
-            if resource.name == self._topic and self.left:
-                self.left -= 1
-                found[resource] = Future()
-                found[resource].set_exception(KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)))
-        return found
+        found = self._admin.describe_configs(resources)
+        return {
+            resource: self._unknown() if self._lags(resource.name) else answer for resource, answer in found.items()
+        }
+
+    def _lags(self, topic):
+        if topic != self._topic or not self.left:
+            return False
+        self.left -= 1
+        return True
+
+    def _unknown(self):
+        answer = Future()
+        answer.set_exception(KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)))
+        return answer
 
 
 def test_a_topic_that_one_of_several_brokers_does_not_know_yet_is_waited_for(admin, wanted):
