@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Collection, Iterable, Mapping
@@ -39,7 +40,8 @@ class UnreadWatch:
     """
 
     def __init__(self, config: Mapping[str, Any], groups: Mapping[str, str]) -> None:
-        self._config = dict(config)
+        # A broker that was away for long is counted again a second after it is back, not ten.
+        self._config = {"reconnect.backoff.max.ms": 1_000, **config}
         self.groups = groups
         self._reader: Consumer | None = None
         self._askers: dict[str, Consumer] = {}
@@ -50,7 +52,7 @@ class UnreadWatch:
         self._ageless: dict[_Place, int] = {}
 
     def look(self) -> dict[str, Unread]:
-        """Give what is unread of each group whose topic there is; empty when the broker does not answer."""
+        """Give what is unread of each group whose topic there is and for which the broker answers."""
         try:
             return self._look()
         except (KafkaException, TimeoutError):
@@ -79,10 +81,13 @@ class UnreadWatch:
             return {}
         ends = self._offsets(self._firsts, _LATEST)
         found = {}
+        enough = time.monotonic() + 2 * _ANSWER_SECONDS
         for group, topic in self.groups.items():
             mine = [place for place in self._firsts if place[0] == topic]
-            if mine:
-                found[group] = self._unread(self._committed(group, mine), ends)
+            # One group whose coordinator is on its way to another broker does not hide the others.
+            with contextlib.suppress(KafkaException):
+                if mine and time.monotonic() < enough:
+                    found[group] = self._unread(self._committed(group, mine), ends)
         return found
 
     @cached_property

@@ -35,7 +35,7 @@ def read(bootstrap: str, group: str, count: int) -> None:
     consumer.close()
 
 
-def until(watch: UnreadWatch, wanted: dict[str, int], seconds: float = 30) -> dict[str, Unread]:
+def until(watch: UnreadWatch, wanted: dict[str, int], seconds: float = 60) -> dict[str, Unread]:
     end = time.monotonic() + seconds
     while True:
         found = watch.look()
