@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bondmate_streams.lane.tracks import Ints, Tracks
 from bondmate_streams.logic.policy import PSEUDONYM, Blur, Shown, View, blurred
 
-__all__ = ["ColumnView", "constant", "struct_of"]
+__all__ = ["ColumnView", "constant", "parts_of", "struct_of"]
 
 RECORD: Final = "DeviceLocation"
 _NAME_BYTES: Final = 32
@@ -67,14 +67,14 @@ class ColumnView:
             return column
         if shown.is_list:
             return self._list(column, shown)
-        parts = self._record(shown.record, list(field.type), _fields(column), shown.parts)
+        parts = self._record(shown.record, list(field.type), parts_of(column), shown.parts)
         if blur := blurred(shown.mode):
             parts |= _moved(parts, blur)
         return struct_of(field.type, parts, column)
 
     def _list(self, column: Any, shown: Shown) -> Any:
         items = column.values
-        parts = self._record(str(shown.record), list(items.type), _fields(items), shown.parts)
+        parts = self._record(str(shown.record), list(items.type), parts_of(items), shown.parts)
         mask = column.is_null() if column.null_count else None
         return pa.ListArray.from_arrays(column.offsets, struct_of(items.type, parts, items), column.type, mask=mask)
 
@@ -116,7 +116,8 @@ def struct_of(kind: pa.StructType, parts: Columns, like: Any = None) -> Any:
     return pa.StructArray.from_arrays(columns, fields=fields, mask=mask)
 
 
-def _fields(column: Any) -> dict[str, Any]:
+def parts_of(column: Any) -> dict[str, Any]:
+    """Give the columns of the fields of a column of records."""
     return dict(zip((field.name for field in column.type), column.flatten(), strict=True))
 
 
@@ -163,7 +164,7 @@ def _is_given(fixes: pa.RecordBatch, parts: Sequence[str]) -> bool:
     for name in parts[1:]:
         while pa.types.is_list(column.type):
             column = column.flatten()
-        column = _fields(column)[name]
+        column = parts_of(column)[name]
     if pa.types.is_list(column.type):
         return bool(len(column.flatten()))
     return bool(column.null_count < len(column))

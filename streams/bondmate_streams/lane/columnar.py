@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,12 +19,14 @@ from confluent_kafka import Message
 
 from bondmate_streams.envelopes import utc_now
 from bondmate_streams.guard import place_of
-from bondmate_streams.lane.batch import Disclosed, Last, Told, Worked
-from bondmate_streams.lane.column_judge import ACCEPTED, LATE, OTHERS, Bools, Fixes, Judgement, judge, times_of
-from bondmate_streams.lane.column_views import ColumnView, constant, struct_of
-from bondmate_streams.lane.rows import SUPERSEDED, Register, Rows, Rules, Ways, letter_of, track_of
+from bondmate_streams.lane.batch import Last, Worked
+from bondmate_streams.lane.column_deliveries import Deliveries
+from bondmate_streams.lane.column_judge import ACCEPTED, LATE, OTHERS, Fixes, Judgement, judge, times_of
+from bondmate_streams.lane.column_routes import chosen, outcomes, same_ways
+from bondmate_streams.lane.column_views import parts_of, struct_of
+from bondmate_streams.lane.rows import Register, Rows, Rules, Ways, letter_of, track_of
 from bondmate_streams.lane.tracks import Ints, Tracks
-from bondmate_streams.logic.locations import JOINED, NEVER, UNKNOWN_DEVICE, Track, millis, with_added
+from bondmate_streams.logic.locations import JOINED, UNKNOWN_DEVICE, Track, millis, with_added
 from bondmate_streams.logic.routing import Decision
 
 _log = structlog.get_logger(__name__)
@@ -70,9 +71,9 @@ class ColumnEngine:
         self._now = now
         self._ways = Ways(rules.routes)
         self._locations = _columns("DeviceLocation", codec)
-        self._deliveries = _columns("Delivery", codec)
         self._tracks = Tracks()
-        self._views = {name: ColumnView(rules.agreements.view(name)) for name in rules.routes.destinations}
+        written = _columns("Delivery", codec)
+        self._deliveries = {name: Deliveries(name, rules.agreements, written) for name in rules.routes.destinations}
 
     def restore(self, partition: int, lasts: Iterable[Last]) -> None:
         """Remember the devices of a partition."""
@@ -215,81 +216,28 @@ class ColumnEngine:
     # Telling.
 
     def _tell(self, batch: _Batch, worked: Worked) -> None:
-        goes_on = (batch.judgement.outcome == ACCEPTED) | (batch.judgement.outcome == LATE)
-        going = np.flatnonzero(goes_on)
-        now_ms = millis(self._now())
-        routed = np.zeros(len(batch), np.bool_)
-        heard = np.zeros(len(batch), np.bool_)
+        judgement = batch.judgement
+        goes_on = (judgement.outcome == ACCEPTED) | (judgement.outcome == LATE)
+        routed, heard = np.zeros((2, len(batch)), np.bool_)
         wanted: dict[str, list[tuple[Decision, Ints]]] = {}
-        for decisions, rows in self._routed(batch, going):
+        for rows in same_ways(batch.fixes, np.flatnonzero(goes_on)):
+            decisions = self._ways.of(_model(batch.fixes, int(rows[0])))
             routed[rows] = bool(decisions)
             for decision in decisions:
                 wanted.setdefault(decision.destination, []).append((decision, rows))
         worked.nowhere = int(np.count_nonzero(goes_on & ~routed))
+        now_ms = millis(self._now())
         for destination, parts in wanted.items():
-            chosen, routes, passed = _chosen(parts, batch)
+            rows, routes, passed = chosen(parts, judgement, batch.slots)
             worked.passed_over[destination] += passed
-            heard[chosen] = True
-            if len(chosen):
-                self._tell_one(destination, batch, chosen, routes, now_ms, worked)
+            heard[rows] = True
+            if len(rows):
+                fixes = batch.fixes if len(rows) == len(batch) else batch.fixes.take(pa.array(rows))
+                deliveries = self._deliveries[destination]
+                worked.told.append(deliveries.told(fixes, batch.slots[rows], self._tracks, routes, now_ms))
+                worked.disclosed += deliveries.disclosed(fixes)
         worked.passed_over = +worked.passed_over
-        worked.outcomes += _outcomes(batch.judgement.outcome, goes_on, routed, heard)
-
-    def _routed(self, batch: _Batch, going: Ints) -> Iterator[tuple[list[Decision], Ints]]:
-        """Give the fixes that go the same ways, and these."""
-        if not len(going):
-            return
-        facts = _facts(batch.fixes, going)
-        _, first, which = np.unique(facts, return_index=True, return_inverse=True)
-        order = np.argsort(which, kind="stable")
-        bounds = np.searchsorted(which[order], np.arange(len(first) + 1))
-        for number, place in enumerate(going[first].tolist()):
-            rows = going[order[bounds[number] : bounds[number + 1]]]
-            yield self._ways.of(_model(batch.fixes, place)), rows
-
-    def _tell_one(  # noqa: PLR0917
-        self, destination: str, batch: _Batch, rows: Ints, routes: Any, now_ms: int, worked: Worked
-    ) -> None:
-        view = self._views[destination]
-        fixes = batch.fixes if len(rows) == len(batch) else batch.fixes.take(pa.array(rows))
-        seen = view.of(fixes, batch.slots[rows], self._tracks)
-        delivery = self._delivery(destination, fixes, seen, routes, now_ms)
-        keys = seen["device_id"].cast(pa.binary()).to_pylist()
-        values = self._deliveries.write(delivery)
-        worked.told.append(Told(destination, list(zip(keys, values, strict=True))))
-        worked.disclosed += _disclosed(destination, fixes, view)
-
-    def _delivery(
-        self, destination: str, fixes: pa.RecordBatch, seen: dict[str, Any], routes: Any, now_ms: int
-    ) -> pa.RecordBatch:
-        schema, rows = self._deliveries.schema, fixes.num_rows
-        header = dict(zip((f.name for f in seen["header"].type), seen["header"].flatten(), strict=True))
-        ids = fixes.column("header").field("message_id")
-        header["message_id"] = pc.binary_join_element_wise(ids, destination, "@")
-        header["published_at"] = constant(datetime_of(now_ms), _TIME, rows)
-        header["expires_at"] = self._expiry(destination, fixes.column("header"))
-        if flag := self._rules.agreements.late_flag(destination, "location"):
-            header["flags"] = _with_one_more(header["flags"], flag)
-        columns: dict[str, Any] = {
-            "header": struct_of(schema.field("header").type, header),
-            "destination": constant(destination, pa.string(), rows),
-            "kind": constant("LOCATION", pa.string(), rows),
-            "reason": constant("NEW", pa.string(), rows),
-            "route": routes,
-            "location": struct_of(schema.field("location").type, seen),
-        }
-        return pa.RecordBatch.from_arrays(
-            [columns.get(field.name) if field.name in columns else pa.nulls(rows, field.type) for field in schema],
-            schema=schema,
-        )
-
-    def _expiry(self, destination: str, header: Any) -> Any:
-        age = self._rules.agreements.max_age_seconds(destination, "location")
-        if age is None:
-            return header.field("expires_at")
-        # A datetime counts microseconds, the wire whole milliseconds.
-        old = pc.add(header.field("received_at").cast(pa.int64()), round(age * 1e6) // 1000)
-        return pc.min_element_wise(old, header.field("expires_at").cast(pa.int64())).cast(_TIME)
+        worked.outcomes += outcomes(judgement.outcome, goes_on, routed, heard)
 
     def _last(self, batch: _Batch) -> Iterator[Last]:
         """Give the last fix of each device that has a new one, and who has ended a shift."""
@@ -361,11 +309,6 @@ def _aware(value: Any) -> Any:
     return value.replace(tzinfo=utc_now().tzinfo) if isinstance(value, datetime) else value
 
 
-def datetime_of(ms: int) -> Any:
-    """Give a time as Arrow takes it."""
-    return pa.scalar(ms, pa.int64()).cast(_TIME).as_py()
-
-
 def _flagged(fixes: pa.RecordBatch, found: Ints) -> pa.RecordBatch:
     """Give fixes with a flag for each bit that was found of them."""
     rows = np.flatnonzero(found)
@@ -381,7 +324,7 @@ def _flagged(fixes: pa.RecordBatch, found: Ints) -> pa.RecordBatch:
     which = np.arange(len(flags))
     which[rows] = len(flags) + np.array(known)
     flags = pa.concat_arrays([flags, new]).take(pa.array(which))
-    parts = dict(zip((field.name for field in header.type), header.flatten(), strict=True)) | {"flags": flags}
+    parts = parts_of(header) | {"flags": flags}
     place = fixes.schema.get_field_index("header")
     return fixes.set_column(place, fixes.schema.field(place), struct_of(header.type, parts))
 
@@ -389,109 +332,3 @@ def _flagged(fixes: pa.RecordBatch, found: Ints) -> pa.RecordBatch:
 def _names(bits: int) -> tuple[str, ...]:
     named = UNKNOWN_DEVICE if bits & _UNKNOWN else ()
     return (*named, *(name for number, name in enumerate(_FOUND) if bits >> number & 1))
-
-
-def _with_one_more(lists: Any, text: str) -> Any:
-    """Give lists of texts, each with `text` at its end."""
-    offsets = lists.offsets.to_numpy().astype(np.int64)
-    offsets = offsets - offsets[0]
-    items, rows = lists.flatten(), len(lists)
-    which = np.full(len(items) + rows, len(items), np.int64)
-    ends = offsets[1:] + np.arange(rows)
-    here = np.ones(len(which), np.bool_)
-    here[ends] = False
-    which[here] = np.arange(len(items))
-    values = pa.concat_arrays([items, pa.array([text], items.type)]).take(pa.array(which))
-    return pa.ListArray.from_arrays(pa.array((offsets + np.arange(rows + 1)).astype(np.int32)), values, lists.type)
-
-
-def _facts(fixes: pa.RecordBatch, rows: Ints) -> Ints:
-    """Give a number for each fix, equal where all that routes look at is."""
-    header, which = fixes.column("header"), pa.array(rows)
-    columns = [header.field(name) for name in ("mode", "agency_id", "source")]
-    columns += [fixes.column("unit"), fixes.column("district")]
-    facts = np.zeros(len(rows), np.int64)
-    for column in (*columns, _texts(header.field("hops"))):
-        codes = column.take(which).dictionary_encode(null_encoding="encode").indices.to_numpy()
-        # Numbered anew each time, so that they stay small.
-        _, facts = np.unique(facts * (int(codes.max()) + 1) + codes, return_inverse=True)
-    return facts
-
-
-def _texts(lists: Any) -> Any:
-    """Give one text for each list of texts, equal where the lists are."""
-    if not len(lists.flatten()):
-        return constant("", pa.string(), len(lists))
-    return pc.binary_join(pc.cast(lists, pa.list_(pa.string())), "\x1f")
-
-
-def _chosen(parts: list[tuple[Decision, Ints]], batch: _Batch) -> tuple[Ints, Any, int]:
-    """Give the fixes that a destination gets, in their order, the route of each, and how many it does not get."""
-    judgement = batch.judgement
-    asked = sum(len(rows) for _, rows in parts)
-    chosen: list[tuple[Ints, str]] = []
-    for decision, among in parts:
-        rows = among
-        if decision.every_seconds is not None:
-            rows = rows[_is_due(decision.every_seconds, judgement, rows)]
-        chosen.append((rows, decision.route))
-    if any(decision.newest_only for decision, _ in parts):
-        chosen = _newest(chosen, [decision.newest_only for decision, _ in parts], batch)
-    rows = np.concatenate([rows for rows, _ in chosen])
-    order = np.argsort(rows, kind="stable")
-    names = pa.array([route for _, route in chosen], pa.string())
-    which = np.repeat(np.arange(len(chosen)), [len(rows) for rows, _ in chosen])
-    return rows[order], names.take(pa.array(which[order])), asked - len(rows)
-
-
-def _is_due(every_seconds: float, judgement: Judgement, rows: Ints) -> Bools:
-    slot_ms = int(every_seconds * 1000)
-    previous = judgement.previous_ms[rows]
-    another = (previous == NEVER[0]) | (previous // slot_ms != judgement.at_ms[rows] // slot_ms)
-    found: Bools = another & (judgement.outcome[rows] != LATE)
-    return found
-
-
-def _newest(chosen: list[tuple[Ints, str]], newest_only: list[bool], batch: _Batch) -> list[tuple[Ints, str]]:
-    """Leave, of what is told under rules that want the newest only, the newest of each device."""
-    wants = np.concatenate([np.full(len(rows), only) for (rows, _), only in zip(chosen, newest_only, strict=True)])
-    rows = np.concatenate([rows for rows, _ in chosen])
-    candidates = rows[wants]
-    order = np.lexsort((candidates, batch.judgement.rank[candidates], batch.slots[candidates]))
-    ends = np.concatenate((np.diff(batch.slots[candidates][order]) != 0, [True])) if len(order) else order.astype(bool)
-    stay = np.zeros(len(batch), np.bool_)
-    stay[candidates[order][ends]] = True
-    return [
-        (rows[stay[rows]] if only else rows, route) for (rows, route), only in zip(chosen, newest_only, strict=True)
-    ]
-
-
-def _outcomes(outcome: Ints, goes_on: Bools, routed: Bools, heard: Bools) -> Counter[str]:
-    found = {
-        "unrouted": goes_on & ~routed,
-        SUPERSEDED: goes_on & routed & ~heard,
-        "accepted": heard & (outcome == ACCEPTED),
-        "late": heard & (outcome == LATE),
-    }
-    return +Counter({name: int(np.count_nonzero(rows)) for name, rows in found.items()})
-
-
-def _disclosed(destination: str, fixes: pa.RecordBatch, view: ColumnView) -> Iterator[Disclosed]:
-    handling = fixes.column("header").field("handling")
-    purposes = _texts_of(handling.field("purpose"), handling.field("legal_basis"))
-    for place, rows in _groups(purposes):
-        part = fixes if len(rows) == fixes.num_rows else fixes.take(pa.array(rows))
-        people = [*part.column("device_id").to_pylist(), *filter(None, part.column("officer_ref").to_pylist())]
-        yield Disclosed(destination, *place, part.num_rows, people, view.disclosed(part))
-
-
-def _texts_of(first: Any, second: Any) -> tuple[Any, Any]:
-    return first.dictionary_encode(), second.dictionary_encode()
-
-
-def _groups(columns: tuple[Any, Any]) -> Iterator[tuple[tuple[str, str], Ints]]:
-    first, second = columns
-    pairs = first.indices.to_numpy().astype(np.int64) * len(second.dictionary) + second.indices.to_numpy()
-    for pair in np.unique(pairs).tolist():
-        one, other = divmod(pair, len(second.dictionary))
-        yield (first.dictionary[one].as_py(), second.dictionary[other].as_py()), np.flatnonzero(pairs == pair)

@@ -1,0 +1,93 @@
+"""Deliveries of many fixes to one destination: `logic.deliveries.Agreements.delivery`, as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from bondmate_schemas.columns import Columns
+
+from bondmate_streams.lane.batch import Disclosed, Told
+from bondmate_streams.lane.column_views import ColumnView, constant, parts_of, struct_of
+from bondmate_streams.lane.tracks import Ints, Tracks
+from bondmate_streams.logic.deliveries import Agreements
+
+__all__ = ["Deliveries"]
+
+_KIND: Final = "location"
+_TIME: Final = pa.timestamp("ms")
+
+
+class Deliveries:
+    """What one destination is told of positions."""
+
+    def __init__(self, destination: str, agreements: Agreements, columns: Columns) -> None:
+        """Tell by its agreement; `columns` writes Deliveries."""
+        self._destination = destination
+        self._columns = columns
+        self._view = ColumnView(agreements.view(destination))
+        self._flag = agreements.late_flag(destination, _KIND)
+        age_seconds = agreements.max_age_seconds(destination, _KIND)
+        # A datetime counts microseconds, the wire whole milliseconds.
+        self._age_ms = None if age_seconds is None else round(age_seconds * 1e6) // 1000
+
+    def told(self, fixes: pa.RecordBatch, slots: Ints, tracks: Tracks, routes: Any, now_ms: int) -> Told:
+        """Write the Delivery of each of `fixes`; `slots` are those of their devices, `routes` the rule of each."""
+        seen = self._view.of(fixes, slots, tracks)
+        schema, rows = self._columns.schema, fixes.num_rows
+        columns = {
+            "header": struct_of(schema.field("header").type, self._header(fixes, seen, now_ms)),
+            "destination": constant(self._destination, pa.string(), rows),
+            "kind": constant(_KIND.upper(), pa.string(), rows),
+            "reason": constant("NEW", pa.string(), rows),
+            "route": routes,
+            _KIND: struct_of(schema.field(_KIND).type, seen),
+        }
+        arrays = [columns[f.name] if f.name in columns else pa.nulls(rows, f.type) for f in schema]
+        values = self._columns.write(pa.RecordBatch.from_arrays(arrays, schema=schema))
+        keys = seen["device_id"].cast(pa.binary()).to_pylist()
+        return Told(self._destination, list(zip(keys, values, strict=True)))
+
+    def _header(self, fixes: pa.RecordBatch, seen: dict[str, Any], now_ms: int) -> dict[str, Any]:
+        header = parts_of(seen["header"])
+        ids = fixes.column("header").field("message_id")
+        header["message_id"] = pc.binary_join_element_wise(ids, self._destination, "@")
+        header["published_at"] = constant(now_ms, pa.int64(), fixes.num_rows).cast(_TIME)
+        header["expires_at"] = self._expiry(fixes.column("header"))
+        if self._flag:
+            header["flags"] = _with_one_more(header["flags"], self._flag)
+        return header
+
+    def _expiry(self, header: Any) -> Any:
+        if self._age_ms is None:
+            return header.field("expires_at")
+        old = pc.add(header.field("received_at").cast(pa.int64()), self._age_ms)
+        return pc.min_element_wise(old, header.field("expires_at").cast(pa.int64())).cast(_TIME)
+
+    def disclosed(self, fixes: pa.RecordBatch) -> Iterator[Disclosed]:
+        """Give what the destination gets to see of `fixes`, by purpose."""
+        handling = fixes.column("header").field("handling")
+        purposes, bases = (handling.field(name).dictionary_encode() for name in ("purpose", "legal_basis"))
+        pairs = purposes.indices.to_numpy().astype(np.int64) * len(bases.dictionary) + bases.indices.to_numpy()
+        for pair in np.unique(pairs).tolist():
+            purpose, basis = divmod(pair, len(bases.dictionary))
+            part = fixes.filter(pa.array(pairs == pair))
+            people = [*part.column("device_id").to_pylist(), *filter(None, part.column("officer_ref").to_pylist())]
+            place = purposes.dictionary[purpose].as_py(), bases.dictionary[basis].as_py()
+            yield Disclosed(self._destination, *place, part.num_rows, people, self._view.disclosed(part))
+
+
+def _with_one_more(lists: Any, text: str) -> Any:
+    """Give lists of texts, each with `text` at its end."""
+    offsets = lists.offsets.to_numpy().astype(np.int64)
+    offsets = offsets - offsets[0]
+    items, rows = lists.flatten(), len(lists)
+    which = np.full(len(items) + rows, len(items), np.int64)
+    here = np.ones(len(which), np.bool_)
+    here[offsets[1:] + np.arange(rows)] = False
+    which[here] = np.arange(len(items))
+    values = pa.concat_arrays([items, pa.array([text], items.type)]).take(pa.array(which))
+    return pa.ListArray.from_arrays(pa.array((offsets + np.arange(rows + 1)).astype(np.int32)), values, lists.type)

@@ -1,0 +1,98 @@
+"""Who hears of which of many fixes: `logic.locations.is_due` and `Newest`, and what routes look at, as columns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bondmate_streams.lane.column_judge import ACCEPTED, LATE, Bools, Judgement
+from bondmate_streams.lane.column_views import constant
+from bondmate_streams.lane.rows import SUPERSEDED
+from bondmate_streams.lane.tracks import Ints
+from bondmate_streams.logic.locations import NEVER
+from bondmate_streams.logic.routing import Decision
+
+__all__ = ["chosen", "outcomes", "same_ways"]
+
+Part = tuple[Decision, Ints]
+"""A decision, and the fixes it was made for."""
+
+
+def same_ways(fixes: pa.RecordBatch, rows: Ints) -> Iterator[Ints]:
+    """Give those of `rows` together that are alike in all that routes look at."""
+    if not len(rows):
+        return
+    _, first, which = np.unique(_facts(fixes, rows), return_index=True, return_inverse=True)
+    order = np.argsort(which, kind="stable")
+    bounds = np.searchsorted(which[order], np.arange(len(first) + 1))
+    for start, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+        yield rows[order[start:end]]
+
+
+def _facts(fixes: pa.RecordBatch, rows: Ints) -> Ints:
+    """Give a number for each fix, equal where all that routes look at is."""
+    header, which = fixes.column("header"), pa.array(rows)
+    columns = [header.field(name) for name in ("mode", "agency_id", "source")]
+    columns += [fixes.column("unit"), fixes.column("district"), _texts(header.field("hops"))]
+    facts = np.zeros(len(rows), np.int64)
+    for column in columns:
+        codes = column.take(which).dictionary_encode(null_encoding="encode").indices.to_numpy()
+        # Numbered anew each time, so that they stay small.
+        _, facts = np.unique(facts * (int(codes.max()) + 1) + codes, return_inverse=True)
+    return facts
+
+
+def _texts(lists: Any) -> Any:
+    """Give one text for each list of texts, equal where the lists are."""
+    if not len(lists.flatten()):
+        return constant("", pa.string(), len(lists))
+    return pc.binary_join(pc.cast(lists, pa.list_(pa.string())), "\x1f")
+
+
+def chosen(parts: Sequence[Part], judgement: Judgement, slots: Ints) -> tuple[Ints, Any, int]:
+    """Give the fixes that a destination gets, in their order, the route of each, and how many it does not get."""
+    asked = sum(len(rows) for _, rows in parts)
+    due = [(decision, rows[_is_due(decision, judgement, rows)]) for decision, rows in parts]
+    if any(decision.newest_only for decision, _ in due):
+        due = _newest(due, judgement, slots)
+    rows = np.concatenate([rows for _, rows in due])
+    order = np.argsort(rows, kind="stable")
+    names = pa.array([decision.route for decision, _ in due], pa.string())
+    which = np.repeat(np.arange(len(due)), [len(rows) for _, rows in due])
+    return rows[order], names.take(pa.array(which[order])), asked - len(rows)
+
+
+def _is_due(decision: Decision, judgement: Judgement, rows: Ints) -> Bools:
+    if decision.every_seconds is None:
+        return np.ones(len(rows), np.bool_)
+    slot_ms = int(decision.every_seconds * 1000)
+    previous = judgement.previous_ms[rows]
+    another = (previous == NEVER[0]) | (previous // slot_ms != judgement.at_ms[rows] // slot_ms)
+    found: Bools = another & (judgement.outcome[rows] != LATE)
+    return found
+
+
+def _newest(parts: Sequence[Part], judgement: Judgement, slots: Ints) -> list[Part]:
+    """Leave, of what is told under rules that want the newest only, the newest of each device."""
+    among = np.concatenate([rows for decision, rows in parts if decision.newest_only])
+    order = np.lexsort((among, judgement.rank[among], slots[among]))
+    ends = np.flatnonzero(np.diff(slots[among][order], append=-1))
+    stay = np.zeros(len(slots), np.bool_)
+    stay[among[order][ends]] = True
+    return [(decision, rows[stay[rows]] if decision.newest_only else rows) for decision, rows in parts]
+
+
+def outcomes(outcome: Ints, goes_on: Bools, routed: Bools, heard: Bools) -> Counter[str]:
+    """Count what became of the fixes that went on."""
+    found = {
+        "unrouted": goes_on & ~routed,
+        SUPERSEDED: goes_on & routed & ~heard,
+        "accepted": heard & (outcome == ACCEPTED),
+        "late": heard & (outcome == LATE),
+    }
+    return +Counter({name: int(np.count_nonzero(rows)) for name, rows in found.items()})
