@@ -1,4 +1,4 @@
-"""Many records of one kind at once: Avro bodies to Arrow columns and back, ten times as fast as one by one.
+"""Many records of one kind at once: Avro bodies to Arrow columns and back.
 
 The work is done by `pyruhvro`, which is young, so that nothing is believed of it that can be checked at the price of a
 column: what it reads is compared with what the model asks (numbers in their bounds, texts in UTF-8, nothing behind the

@@ -159,7 +159,7 @@ def no_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: Any) -> None:
         raise  # noqa: PLE0704  # what columns raised; this is called while that is handled
 
-    monkeypatch.setattr(columnar, "_LentRows", fails)
+    monkeypatch.setattr(columnar._LentRows, "work", fails)
 
 
 devices = st.sampled_from([f"device-{number}" for number in range(8)])

@@ -1,4 +1,4 @@
-"""Batches of positions worked as columns: what `Rows` does, to the byte, ten times as fast."""
+"""Batches of positions worked as columns: what `Rows` does, to the byte, at less than a tenth of its cost."""
 
 from __future__ import annotations
 
@@ -72,6 +72,7 @@ class ColumnEngine:
         self._ways = Ways(rules.routes)
         self._locations = _columns("DeviceLocation", codec)
         self._tracks = Tracks()
+        self._rows = _LentRows(rules, codec, now, self._tracks)
         written = _columns("Delivery", codec)
         self._deliveries = {name: Deliveries(name, rules.agreements, written) for name in rules.routes.destinations}
 
@@ -131,10 +132,10 @@ class ColumnEngine:
             self._tracks.put(int(slot), track)
 
     def _by_rows(self, messages: Sequence[Message]) -> Worked:
-        rows = _LentRows(self._rules, self._codec, self._now, self._tracks)
-        worked = rows.work(messages)
-        rows.give_back()
-        return worked
+        try:
+            return self._rows.work(messages)
+        finally:
+            self._rows.give_back()
 
     def _worked(self, messages: Sequence[Message]) -> Worked:
         worked = Worked()
@@ -274,6 +275,7 @@ class _LentRows(Rows):
         """Put what was found back into the columns."""
         for slot, track in self._lent.items():
             self._lender.put(slot, track)
+        self._lent.clear()
 
 
 def _columns(record: str, codec: Codec) -> Columns:

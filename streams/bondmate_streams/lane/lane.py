@@ -16,7 +16,7 @@ from confluent_kafka import Message
 from bondmate_streams.envelopes import Envelopes
 from bondmate_streams.lane.batch import Engine, Last, Worked
 from bondmate_streams.lane.disclosures import Disclosures
-from bondmate_streams.lane.rows import SUPERSEDED
+from bondmate_streams.lane.rows import STAGE, SUPERSEDED
 from bondmate_streams.lane.sender import Sender
 from bondmate_streams.logic.audit import Chain
 
@@ -123,7 +123,7 @@ class Lane:
 
 def _count(worked: Worked) -> None:
     for letter in worked.letters:
-        DEAD_LETTERS.labels("locations", _code(letter)).inc()
+        DEAD_LETTERS.labels(STAGE, _code(letter)).inc()
     for outcome, count in worked.outcomes.items():
         LANE_FIXES.labels(outcome).inc(count)
     for told in worked.told:
