@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
 from types import SimpleNamespace
+from typing import Any
 
-from bondmate_streams.agents.driver import _Consumer
+import pytest
+from aiokafka.consumer.fetcher import Fetcher, FetchResult
+from bondmate_streams.agents.driver import _Consumer, _OnTheLoop
 from faust.types import TP
 
 CHANGELOG, ALERTS = TP("changelog", 0), TP("alerts", 0)
@@ -13,25 +18,87 @@ CHANGELOG, ALERTS = TP("changelog", 0), TP("alerts", 0)
 def consumer() -> _Consumer:
     made = object.__new__(_Consumer)
     made.app = SimpleNamespace(doors={"alerts": None})  # type: ignore[assignment]  # what it needs of an app
+    made.suspend_flow, made.can_resume_flow = (SimpleNamespace(clear=bool, set=bool) for _ in range(2))  # type: ignore[assignment]
     made._seeks = False
+    made.flow_active = True
     made._active_partitions = {CHANGELOG}
     made._paused_partitions = {ALERTS}
     return made
 
 
-def test_a_fetch_that_waits_does_not_see_what_is_resumed_meanwhile() -> None:
+class Fetched:
+    """aiokafka's fetcher, with what the broker would have sent put in by hand."""
+
+    def __init__(self) -> None:
+        self.fetcher: Any = object.__new__(Fetcher)
+        self.fetcher._records = {}
+        self.fetcher._closed = False
+        self.fetcher._fetch_waiters = set()
+        self.fetcher._loop = asyncio.get_running_loop()
+        self.fetcher._wait_consume_future = None
+        self.fetcher._subscriptions = SimpleNamespace(
+            reassignment_in_progress=False, is_assigned=lambda _: True, fetch_context=lambda: defaultdict(int)
+        )
+
+    def arrive(self, tp: TP) -> None:
+        result: Any = object.__new__(FetchResult)
+        result.getall, result.has_more = lambda _: [f"of {tp.topic}"], lambda: False
+        self.fetcher._records[tp] = result
+        for waiter in self.fetcher._fetch_waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+
+@pytest.fixture
+async def fetched(monkeypatch: pytest.MonkeyPatch) -> Fetched:
+    made = Fetched()
+
+    async def fetch(_: Any, partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109  # faust's
+        return await made.fetcher.fetched_records(partitions, timeout)
+
+    monkeypatch.setattr("faust.transport.drivers.aiokafka.AIOKafkaConsumerThread.getmany", fetch)
+    return made
+
+
+def fetch(of: _Consumer) -> asyncio.Task[Any]:
+    thread: Any = object.__new__(_OnTheLoop)
+    thread.consumer, thread.parent_loop = of, asyncio.get_running_loop()
+    return asyncio.ensure_future(thread.getmany(of._get_active_partitions(), 0.2))
+
+
+async def test_a_fetch_that_waits_while_tables_are_rebuilt_leaves_the_agents_partitions_to_the_seek(
+    fetched: Fetched,
+) -> None:
     rebuilding = consumer()
-    waiting = rebuilding.may_be_fetched(rebuilding._get_active_partitions())
+    waiting = fetch(rebuilding)
+    await asyncio.sleep(0.01)
     rebuilding.resume_partitions({ALERTS})
+    fetched.arrive(ALERTS)
+    assert {} == await waiting
 
-    assert {CHANGELOG, ALERTS} == rebuilding._get_active_partitions()
-    assert {CHANGELOG} == waiting == rebuilding.may_be_fetched(rebuilding._get_active_partitions())
+    rebuilding.resume_flow()
+    assert {ALERTS: ["of alerts"]} == await fetch(rebuilding)
 
 
-def test_agents_are_fetched_for_as_soon_as_the_seek_is_done() -> None:
-    rebuilt = consumer()
-    rebuilt.suspend_flow, rebuilt.can_resume_flow = (SimpleNamespace(clear=bool, set=bool) for _ in range(2))  # type: ignore[assignment]
-    rebuilt.resume_partitions({ALERTS})
-    rebuilt.resume_flow()
+async def test_a_fetch_that_waits_through_a_rebalance_leaves_them_too(fetched: Fetched) -> None:
+    working = consumer()
+    working._active_partitions = {CHANGELOG, ALERTS}
+    working._paused_partitions = set()
+    waiting = fetch(working)
+    await asyncio.sleep(0.01)
+    working.pause_partitions({CHANGELOG, ALERTS})
+    fetched.arrive(ALERTS)
+    await asyncio.sleep(0.01)
+    working.resume_partitions({ALERTS})
+    fetched.arrive(ALERTS)
+    assert {} == await waiting
 
-    assert {CHANGELOG, ALERTS} == rebuilt.may_be_fetched(rebuilt._get_active_partitions())
+    working.resume_flow()
+    assert {ALERTS: ["of alerts"]} == await fetch(working)
+
+
+async def test_where_nothing_may_be_fetched_nothing_is(fetched: Fetched) -> None:
+    paused = consumer()
+    paused.pause_partitions({CHANGELOG})
+    fetched.arrive(CHANGELOG)
+    assert {} == await fetch(paused)

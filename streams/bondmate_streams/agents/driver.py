@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import types
-from collections.abc import Coroutine, Generator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from functools import partial
 from typing import Any, Final, cast
 
@@ -56,11 +56,11 @@ class _OnTheLoop(AIOKafkaConsumerThread):
         early = self._next_fetch_at - self.parent_loop.time()
         if early > 0:
             await asyncio.sleep(early)
-        active_partitions = cast("_Consumer", self.consumer).may_be_fetched(active_partitions)
-        if not active_partitions:
+        may_be_fetched = cast("_Consumer", self.consumer).may_be_fetched
+        if not any(map(may_be_fetched, active_partitions)):
             await asyncio.sleep(_FETCH_GAP_SECONDS)
             return {}
-        records: Mapping[Any, Any] = await super().getmany(active_partitions, timeout)
+        records: Mapping[Any, Any] = await super().getmany(cast("Any", _Now(may_be_fetched)), timeout)
         self._next_fetch_at = self.parent_loop.time() + _FETCH_GAP_SECONDS
         return records
 
@@ -68,6 +68,24 @@ class _OnTheLoop(AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = _FETCH_WAIT_MS  # noqa: SLF001  # read when it starts; no setting leads there
         return consumer
+
+
+class _Now:
+    """The partitions that may be fetched, as they are when it is looked: a fetch that waits looks again and again.
+
+    One that began before a rebalance waits through it. Were it to hold what could be fetched then, or faust's own set,
+    which has everything in it too early, it would take of the agents' partitions what faust then throws away.
+    """
+
+    def __init__(self, may_be_fetched: Callable[[Any], bool]) -> None:
+        self._may_be_fetched = may_be_fetched
+
+    def __bool__(self) -> bool:
+        """Be true also when it has none: to aiokafka nothing means everything."""
+        return True
+
+    def __contains__(self, tp: Any) -> bool:
+        return self._may_be_fetched(tp)
 
 
 class _Consumer(Consumer):
@@ -94,13 +112,9 @@ class _Consumer(Consumer):
         self._seeks = False
         super().resume_flow()
 
-    def may_be_fetched(self, tps: Any) -> Any:
-        """Leave out of `tps` what must wait for the seek.
-
-        What is given is a set of its own: faust's grows when partitions are resumed, and a fetch that waits for records
-        of the changelogs, looking into it again and again, would take those of the agents as well.
-        """
-        return {tp for tp in tps if not (self._seeks and self._is_an_agents(tp))}
+    def may_be_fetched(self, tp: Any) -> bool:
+        """Tell whether a partition is fetched now: those of agents wait for the seek."""
+        return tp in self._get_active_partitions() and not (self._seeks and self._is_an_agents(tp))
 
     def _is_an_agents(self, tp: Any) -> bool:
         return tp.topic in cast("App", self.app).doors
