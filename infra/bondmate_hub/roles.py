@@ -220,6 +220,7 @@ async def _lane(settings: Settings, stop: asyncio.Event, health: Health) -> None
         secret=section.pseudonym_secret.get_secret_value().encode(),
         instance=settings.instance,
         districts=_districts(section),
+        cooperative=section.lane_rebalance == "cooperative",
         register=Register(settings).officers,
     )
     told = threading.Event()

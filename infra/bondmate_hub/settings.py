@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from bondmate_schemas.catalogue import PARTITIONS
@@ -50,6 +50,11 @@ class StreamsSection(Section):
     routes: Path = Field(default=Path("routes.yaml"), description="File of routes and agreements.")
     districts: Path | None = Field(
         default=None, description="GeoJSON file of the districts that positions are put in; none: no position is."
+    )
+    lane_rebalance: Literal["eager", "cooperative"] = Field(
+        default="eager",
+        description="How lanes share positions anew: `cooperative`, each works on what it keeps meanwhile. The embedded"
+        " broker knows `eager` only. Stop every lane before it is changed.",
     )
     pseudonym_secret: SecretStr = Field(description="Key of the pseudonyms; at least 16 characters.", min_length=16)
     closed_alerts_kept_days: float = Field(

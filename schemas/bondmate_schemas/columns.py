@@ -76,7 +76,7 @@ class Columns:
         With `believed` they are what `Codec` wrote, and only what cannot be read is left.
         """
         prefix, seal = self._prefix, self._sealed_by
-        rows = [row for row, value in enumerate(values) if value is not None and value[:FRAME] == prefix]
+        rows = [row for row, value in enumerate(values) if value is not None and value.startswith(prefix)]
         bodies = [values[row][FRAME:] + seal for row in rows]  # type: ignore[index]  # None is not among them
         parts = list(self._parts(bodies, 0, believed=believed))
         if len(parts) == 1 and parts[0][0].num_rows == len(values):

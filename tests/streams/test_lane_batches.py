@@ -405,6 +405,67 @@ def test_a_lane_that_the_group_counts_out_writes_nothing_of_its_batch(hub: Hub, 
     assert 2 == hub.topic.committed.offset
 
 
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch of two is a large one, which is on its way while the next is worked."""
+    monkeypatch.setattr("bondmate_streams.lane.run._MANY", 2)
+
+
+@pytest.mark.usefixtures("large")
+def test_a_large_batch_is_delivered_with_the_next_one_or_when_nothing_comes(hub: Hub, fix: Any) -> None:
+    hub.batch(fix(1), fix(2))
+    on_its_way = hub.topic.committed.offset
+    hub.batch(fix(3), fix(4))
+    of_the_first = hub.topic.committed.offset
+    hub.rest()
+
+    assert (0, 2, 4) == (max(on_its_way, 0), of_the_first, hub.topic.committed.offset)
+    assert [2, 4] == hub.numbers("map")
+    assert [2, 4] == [hub.codec.decode(last.value, DeviceLocation).sequence for last in hub.written.last]
+
+
+@pytest.mark.usefixtures("large")
+def test_a_lane_killed_with_a_large_batch_on_its_way_tells_it_again_under_its_ids_and_in_order(
+    hub: Hub, fix: Any
+) -> None:
+    hub.batch(fix(1), fix(2))
+    hub.batch(fix(3), fix(4))
+    hub.restart()
+    hub.turn(4, 0)
+
+    assert [2, 4, 4] == hub.numbers("map")
+    assert 2 == len({delivery.header.message_id for delivery in hub.told("map")})
+    assert 4 == hub.topic.committed.offset
+    assert 4 == hub.codec.decode(hub.written.last[-1].value, DeviceLocation).sequence
+
+
+@pytest.mark.usefixtures("large")
+def test_a_lane_counted_out_with_a_large_batch_on_its_way_judges_the_next_one_anew(hub: Hub, fix: Any) -> None:
+    hub.batch(fix(1), fix(2))
+    hub.reader.fails = KafkaError(KafkaError.REBALANCE_IN_PROGRESS)
+    hub.batch(fix(3), fix(4))
+    not_written = hub.numbers("map")
+    hub.turn(2, 0)
+
+    assert [2] == not_written
+    assert [2, 4] == hub.numbers("map")
+    assert 4 == hub.topic.committed.offset
+
+
+def test_who_goes_on_writes_down_the_last_fixes_that_were_not(hub: Hub, fix: Any) -> None:
+    hub.batch(fix(1))
+    hub.batch(fix(1, "device-2"))
+    hub.loop._announced()  # the place of the second batch is committed, and the lane is killed
+    hub.restart()
+    before = len(hub.written.last)
+    hub.topic.put(fix(1, "device-3"))
+    hub.turn(2, 0)
+
+    assert {"device-1", "device-2", "device-3"} == {last.device_id for last in hub.written.last}
+    assert ["device-2", "device-3"] == [last.device_id for last in hub.written.last[before:]]
+    assert "bondmate-lane 3 3" == hub.topic.committed.metadata
+
+
 def test_what_a_broker_lost_of_the_last_batch_is_not_waited_for(hub: Hub, fix: Any) -> None:
     hub.topic.put(*(fix(number) for number in range(1, 5)))
     hub.turn(4)
@@ -424,12 +485,11 @@ def test_a_batch_goes_on_where_the_registry_stopped_answering(hub: Hub, fix: Any
     hub.reader.left = 3
     messages = hub.reader.consume(3, 0)
     hub.ids.away = True
-    waits = not hub.lane.take(messages)
+    with pytest.raises(SchemaUnavailableError):
+        hub.lane.work(messages)
     hub.ids.away = False
-    goes_on = hub.lane.take(messages)
+    hub.lane.write(hub.lane.work(messages))
 
-    assert waits
-    assert goes_on
     assert [2] == hub.numbers("map")
     assert {"accepted": 1, "superseded": 1, "dead_lettered": 1} == {
         outcome: count for (name, outcome, *_), count in (counts() - before).items() if name == "hub_lane_fixes_total"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import random
 import struct
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -114,7 +116,8 @@ def seen(worked: Worked) -> dict[str, Any]:
             (letter.value or b"", [header for header in letter.headers if header[0] != "bondmate.error.at"])
             for letter in worked.letters
         ),
-        "last": {last.device_id: (last.value, last.at_ms) for last in worked.last},
+        "last": dict(worked.last),
+        "ended": dict(worked.ended),
         "outcomes": +worked.outcomes,
         "passed_over": +worked.passed_over,
         "nowhere": worked.nowhere,
@@ -137,13 +140,20 @@ def readable(worked: Worked) -> dict[str, Any]:
     return found
 
 
+def worked(engine: Engine, messages: Any) -> Worked:
+    """Have a batch worked and remembered."""
+    found = engine.work(messages)
+    found.remember()
+    return found
+
+
 def assert_same(batches: Sequence[Sequence[bytes | None]], **changes: Any) -> list[Worked]:
     rows, columns = engines(**changes)
     at, found = 0, []
     for values in batches:
         messages: Any = [Record(at + number, value, place=number % 2) for number, value in enumerate(values)]
         at += len(values)
-        expected, got = rows.work(messages), columns.work(messages)
+        expected, got = worked(rows, messages), worked(columns, messages)
         if seen(expected) != seen(got):
             assert readable(expected) == readable(got)
         assert seen(expected) == seen(got)
@@ -266,22 +276,38 @@ def walk(seed: int, devices: int, count: int) -> Iterator[bytes]:
 
 
 def in_batches(found: Iterator[bytes], seed: int, most: int) -> list[list[bytes]]:
-    chance, batches, left = random.Random(seed), [], list(found)
-    while left:
-        size = chance.randint(1, most)
-        batches.append(left[:size])
-        left = left[size:]
-    return batches
+    return list(batched(found, random.Random(seed), most))
+
+
+def batched(found: Iterator[bytes], chance: random.Random, most: int) -> Iterator[list[bytes]]:
+    while batch := list(islice(found, chance.randint(1, most))):
+        yield batch
+
+
+@pytest.mark.system
+@pytest.mark.timeout(3_000)
+@pytest.mark.usefixtures("no_way_out")
+def test_columns_are_rows_over_a_million_fixes() -> None:
+    rows, columns = engines()
+    at, outcomes = 0, Counter[str]()
+    for values in batched(walk(11, 5_000, 1_000_000), random.Random(12), 10_000):
+        messages: Any = [Record(at + number, value, place=number % 2) for number, value in enumerate(values)]
+        at += len(values)
+        expected, got = worked(rows, messages), worked(columns, messages)
+        assert seen(expected) == seen(got)
+        outcomes += got.outcomes
+    assert at >= 1_000_000
+    assert {"accepted", "late", "repeat", "off_duty", "dead_lettered"} <= set(outcomes), outcomes
 
 
 @pytest.mark.usefixtures("no_way_out")
 def test_columns_are_rows_over_twenty_thousand_fixes() -> None:
-    worked = assert_same(in_batches(walk(1, 300, 20_000), 2, 4_000))
+    found = assert_same(in_batches(walk(1, 300, 20_000), 2, 4_000))
 
-    outcomes = sum((each.outcomes for each in worked), start=type(worked[0].outcomes)())
+    outcomes = sum((each.outcomes for each in found), start=type(found[0].outcomes)())
     wanted = {"accepted", "late", "repeat", "off_duty", "off_duty_late", "dead_lettered"}
     assert wanted == set(outcomes), outcomes
-    assert {"newest", "seldom", "town"} == {name for each in worked for name in each.passed_over}
+    assert {"newest", "seldom", "town"} == {name for each in found for name in each.passed_over}
 
 
 @pytest.mark.usefixtures("no_way_out")
@@ -292,13 +318,15 @@ def test_what_is_restored_is_the_same_for_both() -> None:
     lasts: dict[str, Last] = {}
     for values in batches[:half]:
         messages: Any = [Record(0, value) for value in values]
-        lasts |= {last.device_id: last for last in rows.work(messages).last}
+        done = worked(rows, messages)
+        lasts |= {key.decode(): Last(key.decode(), value) for key, value in done.last}
+        lasts |= {key.decode(): Last(key.decode(), None, at_ms) for key, at_ms in done.ended}
     again = engines()
     for engine in again:
         engine.restore(0, lasts.values())
     for values in batches[half:]:
         messages = [Record(0, value) for value in values]
-        expected, got = (engine.work(messages) for engine in again)
+        expected, got = (worked(engine, messages) for engine in again)
         assert seen(expected) == seen(got)
 
 
@@ -306,27 +334,27 @@ def test_devices_of_a_partition_are_forgotten_and_those_of_others_are_not() -> N
     found = [value for value in walk(5, 40, 400) if len(value) > 60]
     for engine in engines():
         messages: Any = [Record(0, value, place=n % 2) for n, value in enumerate(found)]
-        engine.work(messages)
+        worked(engine, messages)
         engine.forget(1)
-        again = engine.work([m for m in messages if m.partition() == 0][-30:])
-        new = engine.work([m for m in messages if m.partition() == 1][-1:])
+        again = worked(engine, [m for m in messages if m.partition() == 0][-30:])
+        new = worked(engine, [m for m in messages if m.partition() == 1][-1:])
         assert "accepted" not in again.outcomes or again.outcomes["repeat"]
         assert new.outcomes
 
 
 def test_a_lane_grows_with_its_first_large_batch_and_forgets_nothing() -> None:
-    rows, growing = Rows(rules(), CODEC), Growing(rules(), CODEC)
+    rows, growing = Rows(rules(), CODEC), Growing(rules(), CODEC, many=250)
     for values in in_batches(walk(9, 60, 2_000), 10, 400):
         messages: Any = [Record(0, value) for value in values]
-        expected, got = rows.work(messages), growing.work(messages)
+        expected, got = worked(rows, messages), worked(growing, messages)
         assert (expected.outcomes, expected.passed_over) == (got.outcomes, got.passed_over)
-        assert {d.device_id: d.value for d in expected.last} == {d.device_id: d.value for d in got.last}
+        assert (dict(expected.last), expected.ended) == (dict(got.last), got.ended)
     assert isinstance(growing._engine, ColumnEngine)
 
 
 def test_a_lane_that_may_not_grow_stays_with_rows() -> None:
-    engine = Growing(rules(), CODEC, may_grow=False)
-    engine.work([Record(0, value) for value in walk(9, 60, 400)])  # type: ignore[arg-type]
+    engine = Growing(rules(), CODEC, may_grow=False, many=250)
+    worked(engine, [Record(0, value) for value in walk(9, 60, 400)])  # type: ignore[arg-type]
     assert isinstance(engine._engine, Rows)
 
 
@@ -337,7 +365,7 @@ def test_a_batch_that_columns_fail_at_goes_row_by_row(monkeypatch: pytest.Monkey
             if number % 2:
                 patched.setattr(ColumnEngine, "_tell", lambda *_: 1 // 0)
             messages: Any = [Record(0, value) for value in values]
-            assert seen(rows.work(messages)) == seen(columns.work(messages))
+            assert seen(worked(rows, messages)) == seen(worked(columns, messages))
 
 
 class Away(LocalSchemaIds):
@@ -355,6 +383,18 @@ def test_where_the_registry_is_away_nothing_of_the_batch_is_done(kind: type[Engi
     good = next(walk(7, 5, 1))
     messages: Any = [Record(0, good), Record(1, struct.pack(">bI", 0, 99) + b"of a schema not known yet")]
     with pytest.raises(SchemaUnavailableError):
-        engine.work(messages)
+        worked(engine, messages)
 
-    assert {"accepted": 1} == +engine.work(messages[:1]).outcomes
+    assert {"accepted": 1} == +worked(engine, messages[:1]).outcomes
+
+
+@pytest.mark.parametrize("few", [0, 10_000])
+def test_what_is_not_remembered_is_judged_again_as_if_for_the_first_time(few: int) -> None:
+    both = rules()
+    for engine in (Rows(both, CODEC, lambda: NOW), ColumnEngine(both, CODEC, lambda: NOW, few=few)):
+        at = 0
+        for values in in_batches(walk(21, 30, 600), 3, 100):
+            messages: Any = [Record(at + number, value) for number, value in enumerate(values)]
+            at += len(values)
+            dropped = engine.work(messages)
+            assert seen(dropped) == seen(worked(engine, messages))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bondmate_schemas.outbox import Outgoing
 from confluent_kafka import Message
 
-__all__ = ["Disclosed", "Engine", "Last", "Told", "Worked"]
+__all__ = ["Disclosed", "Engine", "Keyed", "Last", "Told", "Worked"]
+
+
+Keyed = tuple[bytes, bytes]
+"""Key and value of a record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,19 +22,22 @@ class Told:
     """Deliveries for one destination, in the order of their fixes: key and value of each."""
 
     destination: str
-    records: Sequence[tuple[bytes, bytes]] = field(repr=False)
+    records: Sequence[Keyed] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Last:
-    """The last fix of a device as it is to be written down; no value at the end of its shift.
+class Last(NamedTuple):
+    """The last fix of a device as it came and was written down; no value at the end of its shift.
 
     `at_ms` is the time of that end, milliseconds since 1970: the record's time, from which it is known again.
     """
 
-    device_id: str = field(repr=False)
-    value: bytes | None = field(repr=False)
+    device_id: str
+    value: bytes | None
     at_ms: int = 0
+
+    def __repr__(self) -> str:
+        """Name nobody."""
+        return "Last()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,30 +58,27 @@ class Worked:
 
     told: list[Told] = field(default_factory=list)
     letters: list[Outgoing] = field(default_factory=list)
-    last: list[Last] = field(default_factory=list)
+    last: list[Keyed] = field(default_factory=list)
+    """The last fix of each device that has a new one, as it came: whoever reads it asks the register himself."""
+    ended: list[tuple[bytes, int]] = field(default_factory=list)
+    """Key of each device whose shift is over, and when it ended, milliseconds since 1970."""
     disclosed: list[Disclosed] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
     passed_over: Counter[str] = field(default_factory=Counter)
     nowhere: int = 0
     """Fixes that no route takes."""
+    remember: Callable[[], None] = lambda: None
+    """Makes the engine remember what it found; until then another batch is judged as if this one had not been."""
 
 
 class Engine(Protocol):
     """A way to work batches. It remembers of each device what `logic.locations.Track` does."""
 
     def work(self, messages: Sequence[Message]) -> Worked:
-        """Judge a batch, route it, cut it to agreements and write it down.
+        """Judge a batch, route it, cut it to agreements and write it down; it is remembered when `remember` is called.
 
         Raises:
             SchemaUnavailableError: the registry does not answer; nothing was done, call again with the same batch.
-        """
-        ...
-
-    def recall(self, messages: Sequence[Message]) -> None:
-        """Judge a batch that was worked before, so that its devices are remembered, and write nothing.
-
-        Raises:
-            SchemaUnavailableError: as `work`.
         """
         ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,46 +12,61 @@ import pyarrow.compute as pc
 
 from bondmate_streams.lane.column_judge import ACCEPTED, LATE, Bools, Judgement
 from bondmate_streams.lane.column_views import constant
-from bondmate_streams.lane.rows import SUPERSEDED
+from bondmate_streams.lane.rows import HOP, SUPERSEDED, Facts
 from bondmate_streams.lane.tracks import Ints
 from bondmate_streams.logic.locations import NEVER
 from bondmate_streams.logic.routing import Decision
 
 __all__ = ["chosen", "outcomes", "same_ways"]
 
+Apart = Mapping[str, frozenset[str]]
+"""The values of a fact that rules ask for."""
 Part = tuple[Decision, Ints]
 """A decision, and the fixes it was made for."""
 
 
-def same_ways(fixes: pa.RecordBatch, rows: Ints) -> Iterator[Ints]:
-    """Give those of `rows` together that are alike in all that routes look at."""
+def same_ways(fixes: pa.RecordBatch, rows: Ints, apart: Apart) -> Iterator[tuple[Facts, Ints]]:
+    """Give those of `rows` together that are alike in all that routes look at, and what that is."""
     if not len(rows):
         return
-    _, first, which = np.unique(_facts(fixes, rows), return_index=True, return_inverse=True)
+    columns = [column.take(pa.array(rows)) for column in _looked_at(fixes, apart)]
+    _, first, which = np.unique(_numbered(columns), return_index=True, return_inverse=True)
+    facts = zip(*(column.take(pa.array(first)).to_pylist() for column in columns), strict=True)
     order = np.argsort(which, kind="stable")
     bounds = np.searchsorted(which[order], np.arange(len(first) + 1))
-    for start, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
-        yield rows[order[start:end]]
+    for each, start, end in zip(facts, bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+        yield each, rows[order[start:end]]
 
 
-def _facts(fixes: pa.RecordBatch, rows: Ints) -> Ints:
-    """Give a number for each fix, equal where all that routes look at is."""
-    header, which = fixes.column("header"), pa.array(rows)
-    columns = [header.field(name) for name in ("mode", "agency_id", "source")]
-    columns += [fixes.column("unit"), fixes.column("district"), _texts(header.field("hops"))]
-    facts = np.zeros(len(rows), np.int64)
+def _looked_at(fixes: pa.RecordBatch, apart: Apart) -> Iterator[Any]:
+    """Give the columns of `Facts`."""
+    header = fixes.column("header")
+    yield from (header.field(name) for name in ("mode", "agency_id", "source"))
+    yield _texts(header.field("hops"))
+    for name, values in apart.items():
+        column = fixes.column(name)
+        if values:
+            column = pc.if_else(pc.is_in(column, value_set=pa.array(list(values), pa.string())), column, None)
+        yield column if values else pa.nulls(len(column), pa.string())
+
+
+def _numbered(columns: Sequence[Any]) -> Ints:
+    """Give a number for each row, equal where all columns are."""
+    numbers = np.zeros(len(columns[0]), np.int64)
     for column in columns:
-        codes = column.take(which).dictionary_encode(null_encoding="encode").indices.to_numpy()
-        # Numbered anew each time, so that they stay small.
-        _, facts = np.unique(facts * (int(codes.max()) + 1) + codes, return_inverse=True)
-    return facts
+        encoded = column.dictionary_encode(null_encoding="encode")
+        if len(encoded.dictionary) > 1:
+            # Numbered anew each time, so that they stay small.
+            codes = encoded.indices.to_numpy()
+            _, numbers = np.unique(numbers * len(encoded.dictionary) + codes, return_inverse=True)
+    return numbers
 
 
 def _texts(lists: Any) -> Any:
-    """Give one text for each list of texts, equal where the lists are."""
+    """Give one text for each list of texts."""
     if not len(lists.flatten()):
         return constant("", pa.string(), len(lists))
-    return pc.binary_join(pc.cast(lists, pa.list_(pa.string())), "\x1f")
+    return pc.binary_join(pc.cast(lists, pa.list_(pa.string())), HOP)
 
 
 def chosen(parts: Sequence[Part], judgement: Judgement, slots: Ints) -> tuple[Ints, Any, int]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from confluent_kafka import Message
 from bondmate_streams.envelopes import utc_now
 from bondmate_streams.guard import place_of
 from bondmate_streams.lane.batch import Last, Worked
-from bondmate_streams.lane.column_deliveries import Deliveries
+from bondmate_streams.lane.column_deliveries import Deliveries, people_of
 from bondmate_streams.lane.column_judge import ACCEPTED, LATE, OTHERS, Fixes, Judgement, judge, times_of
 from bondmate_streams.lane.column_routes import chosen, outcomes, same_ways
 from bondmate_streams.lane.column_views import parts_of, struct_of
@@ -42,7 +43,7 @@ _OFF_DUTY: Final = 2 + OTHERS.index("off_duty")
 _NO_FIX: Final = 2 + OTHERS.index("no_fix")
 
 
-@dataclass(slots=True)
+@dataclass
 class _Batch:
     """A batch while it is worked: the columns of its fixes, the message of each, the slot of its device."""
 
@@ -53,6 +54,11 @@ class _Batch:
 
     def __len__(self) -> int:
         return len(self.messages)
+
+    @cached_property
+    def people(self) -> list[str]:
+        """Give the devices of its fixes, and their officers."""
+        return people_of(self.fixes)
 
     def remember(self) -> None:
         """Remember what was found of its devices."""
@@ -70,6 +76,8 @@ class ColumnEngine:
         self._codec = codec
         self._now = now
         self._ways = Ways(rules.routes)
+        self._names = pa.array(rules.districts.names if rules.districts else (), pa.string())
+        """Of the districts."""
         self._locations = _columns("DeviceLocation", codec)
         self._tracks = Tracks()
         self._rows = _LentRows(rules, codec, now, self._tracks)
@@ -89,7 +97,7 @@ class ColumnEngine:
 
     def _restore(self, partition: int, lasts: list[Last]) -> None:
         read = self._locations.read([last.value for last in lasts])
-        slots = self._tracks.slots([lasts[row].device_id for row in read.rows], [partition] * len(read.rows))
+        slots = self._tracks.slots([lasts[row].device_id for row in read.rows], lambda _: partition)
         fixes = _fixes(read.columns, slots)
         sure, at_ms = times_of(fixes)
         self._tracks.restore(slots, {
@@ -101,41 +109,30 @@ class ColumnEngine:
             self._restore_one(partition, lasts[row])
 
     def _restore_one(self, partition: int, last: Last) -> None:
-        (slot,) = self._tracks.slots([last.device_id], [partition])
+        (slot,) = self._tracks.slots([last.device_id], lambda _: partition)
         self._tracks.put(int(slot), track_of(last, self._codec))
 
     def forget(self, partition: int) -> None:
         """Forget the devices of a partition."""
         self._tracks.forget(partition)
 
-    def recall(self, messages: Sequence[Message]) -> None:
-        """Judge a batch that was worked before."""
-        if messages:
-            self._judged(messages, Worked()).remember()
-
     def work(self, messages: Sequence[Message]) -> Worked:
         """Work a batch; one that columns cannot be made of, fix by fix."""
         if len(messages) < self._few:
-            return self._by_rows(messages)
+            return self._rows.work(messages)
         try:
             return self._worked(messages)
         except SchemaUnavailableError:
             raise
         except Exception as error:  # noqa: BLE001  # nothing is remembered yet; a mistake here must not cost a fix
             _log.error("batch not worked as columns", error=type(error).__name__, at=place_of(error))
-            return self._by_rows(messages)
+            return self._rows.work(messages)
 
     def adopt(self, tracks: Iterable[tuple[str, Track, int]]) -> None:
         """Take over what rows remember: device, track and partition of each."""
         for device, track, partition in tracks:
-            (slot,) = self._tracks.slots([device], [partition])
+            (slot,) = self._tracks.slots([device], lambda _, partition=partition: partition)  # type: ignore[misc]
             self._tracks.put(int(slot), track)
-
-    def _by_rows(self, messages: Sequence[Message]) -> Worked:
-        try:
-            return self._rows.work(messages)
-        finally:
-            self._rows.give_back()
 
     def _worked(self, messages: Sequence[Message]) -> Worked:
         worked = Worked()
@@ -151,18 +148,17 @@ class ColumnEngine:
             if count:
                 worked.outcomes["dead_lettered" if number == _NO_FIX else name] += count
         self._tell(batch, worked)
-        worked.last = list(self._last(batch))
-        batch.remember()
+        self._write_down(batch, worked)
+        worked.remember = batch.remember
         return worked
 
     # Reading.
 
     def _judged(self, messages: Sequence[Message], worked: Worked) -> _Batch:
         kept, fixes = self._read(messages, worked)
-        slots = self._tracks.slots(
-            fixes.column("device_id").to_pylist(), [message.partition() or 0 for message in kept]
-        )
-        fixes, unknown = self._enriched(fixes, self._rules.register())
+        devices = fixes.column("device_id").to_pylist()
+        slots = self._tracks.slots(devices, lambda row: kept[row].partition() or 0)
+        fixes, unknown = self._enriched(fixes, devices, self._rules.register())
         judgement = judge(_fixes(fixes, slots), self._tracks, lambda place: _model(fixes, place))
         fixes = _flagged(fixes, judgement.found | unknown)
         return _Batch(kept, fixes, slots, judgement)
@@ -195,12 +191,11 @@ class ColumnEngine:
         except CodecError as error:
             return error
 
-    def _enriched(self, fixes: pa.RecordBatch, register: Register) -> tuple[pa.RecordBatch, Any]:
+    def _enriched(self, fixes: pa.RecordBatch, devices: list[str], register: Register) -> tuple[pa.RecordBatch, Any]:
         """Give fixes with district and what the register knows, and the bit of those that it does not know."""
         columns = dict(zip(fixes.schema.names, fixes.columns, strict=True))
         unknown: Any = 0
         if register is not None:
-            devices = columns["device_id"].to_pylist()
             unknown = np.array([0 if device in register else _UNKNOWN for device in devices], np.int64)
             for name in JOINED:
                 if columns[name].null_count:
@@ -210,8 +205,7 @@ class ColumnEngine:
             position = fixes.column("position")
             places = (position.field(name).to_numpy() for name in ("latitude", "longitude"))
             found = self._rules.districts.of_all(*places)
-            names = pa.array(self._rules.districts.names, pa.string())
-            columns["district"] = names.take(pa.array(found, mask=found < 0))
+            columns["district"] = self._names.take(pa.array(found, mask=found < 0))
         return pa.RecordBatch.from_arrays(list(columns.values()), schema=fixes.schema), unknown
 
     # Telling.
@@ -221,8 +215,8 @@ class ColumnEngine:
         goes_on = (judgement.outcome == ACCEPTED) | (judgement.outcome == LATE)
         routed, heard = np.zeros((2, len(batch)), np.bool_)
         wanted: dict[str, list[tuple[Decision, Ints]]] = {}
-        for rows in same_ways(batch.fixes, np.flatnonzero(goes_on)):
-            decisions = self._ways.of(_model(batch.fixes, int(rows[0])))
+        for facts, rows in same_ways(batch.fixes, np.flatnonzero(goes_on), self._ways.apart):
+            decisions = self._ways.of_facts(facts, partial(_model, batch.fixes, int(rows[0])))
             routed[rows] = bool(decisions)
             for decision in decisions:
                 wanted.setdefault(decision.destination, []).append((decision, rows))
@@ -233,28 +227,26 @@ class ColumnEngine:
             worked.passed_over[destination] += passed
             heard[rows] = True
             if len(rows):
-                fixes = batch.fixes if len(rows) == len(batch) else batch.fixes.take(pa.array(rows))
+                is_whole = len(rows) == len(batch)
+                fixes = batch.fixes if is_whole else batch.fixes.take(pa.array(rows))
                 deliveries = self._deliveries[destination]
                 worked.told.append(deliveries.told(fixes, batch.slots[rows], self._tracks, routes, now_ms))
-                worked.disclosed += deliveries.disclosed(fixes)
+                worked.disclosed += deliveries.disclosed(fixes, batch.people if is_whole else people_of(fixes))
         worked.passed_over = +worked.passed_over
         worked.outcomes += outcomes(judgement.outcome, goes_on, routed, heard)
 
-    def _last(self, batch: _Batch) -> Iterator[Last]:
-        """Give the last fix of each device that has a new one, and who has ended a shift."""
+    def _write_down(self, batch: _Batch, worked: Worked) -> None:
+        """Note the last fix of each device that has a new one, and who has ended a shift."""
         outcome = batch.judgement.outcome
         rows = np.flatnonzero((outcome == ACCEPTED) | (outcome == _OFF_DUTY))
         # The last of each device: the first of it from behind.
         _, behind = np.unique(batch.slots[rows][::-1], return_index=True)
         rows = rows[len(rows) - 1 - behind]
         over = rows[outcome[rows] == _OFF_DUTY]
-        for row in over.tolist():
-            yield Last(self._tracks.devices[batch.slots[row]], None, int(batch.judgement.at_ms[row]))
+        worked.ended = list(zip(_keys(batch.fixes, over), batch.judgement.at_ms[over].tolist(), strict=True))
         kept = rows[outcome[rows] == ACCEPTED]
-        values = self._locations.write(batch.fixes.take(pa.array(kept)))
-        devices = self._tracks.devices
-        for slot, value in zip(batch.slots[kept].tolist(), values, strict=True):
-            yield Last(devices[slot], value)
+        values = (batch.messages[row].value() or b"" for row in kept.tolist())
+        worked.last = list(zip(_keys(batch.fixes, kept), values, strict=True))
 
 
 class _LentRows(Rows):
@@ -263,19 +255,15 @@ class _LentRows(Rows):
     def __init__(self, rules: Rules, codec: Codec, now: Callable[[], datetime], tracks: Tracks) -> None:
         super().__init__(rules, codec, now)
         self._lender = tracks
-        self._lent: dict[int, Track] = {}
 
-    def track(self, partition: int, device_id: str) -> Track:
-        (slot,) = self._lender.slots([device_id], [partition]).tolist()
-        if slot not in self._lent:
-            self._lent[slot] = self._lender.track(slot)
-        return self._lent[slot]
+    def known(self, partition: int, device_id: str) -> Track:
+        return self._lender.track(self._slot(device_id, partition))
 
-    def give_back(self) -> None:
-        """Put what was found back into the columns."""
-        for slot, track in self._lent.items():
-            self._lender.put(slot, track)
-        self._lent.clear()
+    def keep(self, device_id: str, track: Track, partition: int) -> None:
+        self._lender.put(self._slot(device_id, partition), track)
+
+    def _slot(self, device_id: str, partition: int) -> int:
+        return int(self._lender.slots([device_id], lambda _: partition)[0])
 
 
 def _columns(record: str, codec: Codec) -> Columns:
@@ -295,6 +283,12 @@ def _fixes(fixes: pa.RecordBatch, slots: Ints) -> Fixes:
         accuracy_m=pc.fill_null(position.field("accuracy_m"), 0.0).to_numpy(),
         off_duty=pc.fill_null(pc.invert(fixes.column("on_duty")), False).to_numpy(zero_copy_only=False),
     )
+
+
+def _keys(fixes: pa.RecordBatch, rows: Ints) -> list[bytes]:
+    """Give the keys of records about the devices of these fixes."""
+    keys: list[bytes] = fixes.column("device_id").take(pa.array(rows)).cast(pa.binary()).to_pylist()
+    return keys
 
 
 def _model(fixes: pa.RecordBatch, place: int) -> DeviceLocation:

@@ -34,6 +34,8 @@ class LaneConfig:
     """Gives who carries the enrolled devices, as it is now; asked with each batch."""
     by_columns: bool = True
     """False: fix by fix, as without the extra `columns`."""
+    cooperative: bool = False
+    """Keep partitions while others move; all lanes of a group must say the same."""
     batch: int = 10_000
     """Fixes taken at a time, at most."""
     audit_seconds: float = 60.0

@@ -9,12 +9,12 @@ from datetime import datetime
 import structlog
 from bondmate_monitoring.metrics import CONNECTOR_PASSED_OVER, DEAD_LETTERS, LANE_FIXES, ROUTED, UNROUTED
 from bondmate_schemas.catalogue import AUDIT, LAST_LOCATION, locations_topic
-from bondmate_schemas.codec import Codec, SchemaUnavailableError
+from bondmate_schemas.codec import Codec
 from bondmate_schemas.outbox import Outgoing
 from confluent_kafka import Message
 
 from bondmate_streams.envelopes import Envelopes
-from bondmate_streams.lane.batch import Engine, Last, Worked
+from bondmate_streams.lane.batch import Engine, Keyed, Worked
 from bondmate_streams.lane.disclosures import Disclosures
 from bondmate_streams.lane.rows import STAGE, SUPERSEDED
 from bondmate_streams.lane.sender import Sender
@@ -41,27 +41,31 @@ class Lane:
         self._disclosures = disclosures
         self._audit_seconds = audit_seconds
         self._log_at = time.monotonic() + audit_seconds
-        self._last: list[Last] = []
+        self._last: list[Keyed] = []
+        self._ended: list[tuple[bytes, int]] = []
 
-    @property
-    def is_remembered(self) -> bool:
-        """Whether the last fixes of all batches are written down."""
-        return not self._last
+    def recall(self, messages: Sequence[Message]) -> None:
+        """Judge what another lane delivered: its devices are remembered, and their last fixes go with the next batch.
 
-    def recall(self, messages: Sequence[Message]) -> bool:
-        """Judge what another lane delivered, so that its devices are remembered; False when not now: call again."""
-        try:
-            self.engine.recall(messages)
-        except SchemaUnavailableError:
-            return False
-        return True
+        Raises:
+            SchemaUnavailableError: the registry does not answer; nothing was done.
+        """
+        worked = self.engine.work(messages)
+        worked.remember()
+        self._last += worked.last
+        self._ended += worked.ended
 
-    def take(self, messages: Sequence[Message]) -> bool:
-        """Work a batch and begin to write what comes of it; False when not now: call again with the same batch."""
-        try:
-            worked = self.engine.work(messages)
-        except SchemaUnavailableError:
-            return False
+    def work(self, messages: Sequence[Message]) -> Worked:
+        """Work a batch; nothing of it is remembered or written before it is given to `write`.
+
+        Raises:
+            SchemaUnavailableError: the registry does not answer; nothing was done.
+        """
+        return self.engine.work(messages)
+
+    def write(self, worked: Worked) -> None:
+        """Begin to write what came of a batch, and the last fixes of those before it."""
+        worked.remember()
         self._write_down()
         for told in worked.told:
             self._sender.begin_all(locations_topic(told.destination), told.records)
@@ -69,18 +73,18 @@ class Lane:
             self._sender.begin(letter)
         for disclosed in worked.disclosed:
             self._disclosures.add(disclosed)
-        self._last = worked.last
+        self._last, self._ended = worked.last, worked.ended
         _count(worked)
-        return True
+
+    def forget_last(self) -> None:
+        """Write no last fixes of the batches before: their partitions are another's, who has newer ones."""
+        self._last, self._ended = [], []
 
     def _write_down(self) -> None:
-        for last in self._last:
-            key = last.device_id.encode()
-            if last.value is None:
-                self._sender.end_shift(LAST_LOCATION, key, last.at_ms)
-            else:
-                self._sender.begin_all(LAST_LOCATION, [(key, last.value)])
-        self._last = []
+        self._sender.begin_all(LAST_LOCATION, self._last)
+        for key, at_ms in self._ended:
+            self._sender.end_shift(LAST_LOCATION, key, at_ms)
+        self._last, self._ended = [], []
 
     def settle(self, *, everything: bool = False) -> bool:
         """Wait until the broker has what was begun, so that it may be committed; False when not now: call again.
@@ -89,7 +93,7 @@ class Lane:
         """
         if not self._sender.finish() or not self._kept():
             return False
-        if everything and self._last:
+        if everything and (self._last or self._ended):
             self._write_down()
             return self._sender.finish()
         return True

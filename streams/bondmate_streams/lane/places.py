@@ -12,16 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, Message, TopicPartition
 
-__all__ = ["Place", "Places", "partition_of"]
+__all__ = ["Place", "Places", "Read", "partition_of"]
 
 _FORM: Final = "bondmate-lane"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Place:
     """One partition; offsets are of the next record, None where none was read yet."""
 
@@ -29,6 +29,10 @@ class Place:
     remembered: int | None = None
     reach: int = 0
     read: int = 0
+    in_hand: int = 0
+    """Where the batch ends that is being written."""
+    noted: int | None = None
+    """How far the last fixes are known that are being written with it."""
     committed: tuple[int, int | None, int] | None = None
 
     @property
@@ -37,21 +41,41 @@ class Place:
         return None if self.done is None else (self.done, self.remembered, self.reach)
 
 
+class Read(NamedTuple):
+    """Records, and the partitions that were ours when they were read."""
+
+    messages: list[Message]
+    places: dict[int, Place]
+
+
 def _place(committed: TopicPartition) -> Place:
     """Give the place that a committed offset tells of."""
     if committed.offset < 0:
         return Place()
-    place = Place(committed.offset, committed.offset, committed.offset, committed.offset)
+    place = Place(*(committed.offset,) * 6)
     form, *numbers = (committed.metadata or "").split(" ")
     if form == _FORM and len(numbers) == 2 and all(number.isdecimal() for number in numbers):  # noqa: PLR2004
         remembered, reach = map(int, numbers)
-        place.remembered, place.reach = min(remembered, committed.offset), max(reach, committed.offset)
+        place.noted = place.remembered = min(remembered, committed.offset)
+        place.reach = max(reach, committed.offset)
     return place
 
 
 def partition_of(message: Message) -> int:
     """Give the partition of a record."""
     return message.partition() or 0
+
+
+def _offset_of(message: Message) -> int:
+    return message.offset() or 0
+
+
+def _spans(messages: list[Message]) -> dict[int, tuple[int, int]]:
+    """Give the first and the last offset of each partition; those of one come in order."""
+    partitions, offsets = [*map(partition_of, messages)], [*map(_offset_of, messages)]
+    last = dict(zip(partitions, offsets, strict=True))
+    first = dict(zip(reversed(partitions), reversed(offsets), strict=True))
+    return {partition: (first[partition], last[partition]) for partition in last}
 
 
 class Places:
@@ -76,21 +100,29 @@ class Places:
         for partition in partitions:
             self._places.pop(partition, None)
 
-    def has(self, message: Message) -> bool:
-        """Tell whether a record is of a partition that is ours."""
-        return partition_of(message) in self._places
+    def note_read(self, messages: list[Message]) -> Read:
+        """Take note of records that were read, those of a partition in their order."""
+        for partition, (first, last) in _spans(messages).items():
+            if place := self._places.get(partition):
+                if place.done is None:
+                    place.done = place.remembered = place.noted = first
+                place.read = max(place.read, last + 1)
+        return Read(messages, dict(self._places))
 
-    def note_read(self, messages: Iterable[Message]) -> None:
-        """Take note of records that were read."""
-        for message in messages:
-            place, offset = self._places[partition_of(message)], message.offset() or 0
-            if place.done is None:
-                place.done = place.remembered = offset
-            place.read = max(place.read, offset + 1)
+    def ours(self, read: Read) -> list[Message]:
+        """Give those of records whose partitions we have, and have had since they were read: others are read again."""
+        if read.places == self._places and _spans(read.messages).keys() <= self._places.keys():
+            return read.messages
+        same = {partition for partition, place in self._places.items() if read.places.get(partition) is place}
+        return [message for message in read.messages if partition_of(message) in same]
 
-    def is_done(self, message: Message) -> bool:
-        """Tell whether a record was delivered already, by whoever had its partition before."""
-        return (message.offset() or 0) < (self._places[partition_of(message)].done or 0)
+    def split(self, messages: list[Message]) -> tuple[list[Message], list[Message]]:
+        """Give those of our records that whoever had their partition before has delivered already, and the others."""
+        done = {partition: place.done or 0 for partition, place in self._places.items()}
+        if all(first >= done[partition] for partition, (first, _) in _spans(messages).items()):
+            return [], messages
+        old = [message for message in messages if _offset_of(message) < done[partition_of(message)]]
+        return old, [message for message in messages if _offset_of(message) >= done[partition_of(message)]]
 
     def lacks(self) -> bool:
         """Tell whether a batch that was begun went on beyond what was read."""
@@ -101,16 +133,22 @@ class Places:
         for place in self._places.values():
             place.reach = max(place.reach, place.read)
 
-    def deliver(self) -> None:
-        """Note that the batch is delivered."""
+    def write(self) -> None:
+        """Note that the batch is being written, and with it the last fixes of all that was delivered."""
         for place in self._places.values():
+            place.in_hand, place.noted = place.read, place.done
+
+    def arrive(self) -> None:
+        """Note that what was being written has arrived."""
+        for place in self._places.values():
+            place.remembered = place.noted
             if place.done is not None:
-                place.done = max(place.done, place.read)
+                place.done = max(place.done, place.in_hand)
 
     def remember(self) -> None:
         """Note that the last fixes of everything delivered are written down."""
         for place in self._places.values():
-            place.remembered = place.done
+            place.remembered = place.noted = place.done
 
     def back(self) -> list[TopicPartition]:
         """Give up the batch that was begun: where each partition is to be read from again."""

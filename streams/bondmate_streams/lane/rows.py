@@ -21,13 +21,14 @@ from bondmate_streams.lane.batch import Disclosed, Last, Told, Worked
 from bondmate_streams.logic.addressing import Officer
 from bondmate_streams.logic.deliveries import Agreements
 from bondmate_streams.logic.locations import Judged, Newest, Track, joined, restored, tell
-from bondmate_streams.logic.routing import Decision, Routes, decisions, explain, why_nowhere
+from bondmate_streams.logic.routing import Decision, Routes, decisions, explain, told_apart, why_nowhere
 
 _log = structlog.get_logger(__name__)
 STAGE: Final = "locations"
 SUPERSEDED: Final = "superseded"
 _ROUTES_KEPT: Final = 10_000
-
+HOP: Final = "\x1f"
+"""Between the hops of `Facts`."""
 
 Register = Mapping[str, Officer] | None
 """Who carries the enrolled devices, by device; None where there is no register here."""
@@ -58,23 +59,33 @@ class Rules:
     """Gives the register as it is now."""
 
 
+Facts = tuple[str | None, ...]
+"""What routes look at in a fix: mode, agency, source, hops as one text, unit and district if a rule asks for them."""
+
+
 class Ways:
     """Where fixes go: routes look at few facts of a fix, so that most need not be tried again."""
 
     def __init__(self, routes: Routes) -> None:
         self._routes = routes
-        self._known: dict[tuple[str, ...], list[Decision]] = {}
+        self.apart = {"unit": told_apart(routes, "unit"), "district": told_apart(routes, "district")}
+        """The values that rules ask for; others are alike to them."""
+        self._known: dict[Facts, list[Decision]] = {}
 
     def of(self, fix: DeviceLocation) -> list[Decision]:
         """Give where a fix goes, district and all."""
         header = fix.header
-        facts = (
-            header.mode.value, header.agency_id, header.source, fix.unit or "", fix.district or "", *header.hops,
-        )  # fmt: skip
+        asked = ((getattr(fix, name), values) for name, values in self.apart.items())
+        apart = (value if value in values else None for value, values in asked)
+        facts = (header.mode.value, header.agency_id, header.source, HOP.join(header.hops), *apart)
+        return self.of_facts(facts, lambda: fix)
+
+    def of_facts(self, facts: Facts, fix: Callable[[], DeviceLocation]) -> list[Decision]:
+        """Give where the fixes with these facts go; `fix` gives one of them, to be tried."""
         if facts not in self._known:
             if len(self._known) > _ROUTES_KEPT:
                 self._known.clear()
-            verdicts = explain(fix, self._routes)
+            verdicts = explain(fix(), self._routes)
             self._known[facts] = decisions(verdicts)
             if not self._known[facts]:
                 _log.warning("positions go nowhere", why=why_nowhere(verdicts))
@@ -92,6 +103,8 @@ class Rows:
         self._guard = Guard(STAGE, _NoOutbox())
         self._ways = Ways(rules.routes)
         self._tracks: dict[str, tuple[Track, int]] = {}
+        self._found: dict[str, tuple[Track, int]] = {}
+        """Of devices of the batch in work, not remembered yet."""
 
     def restore(self, partition: int, lasts: Iterable[Last]) -> None:
         """Remember the devices of a partition."""
@@ -107,21 +120,36 @@ class Rows:
         """Forget the devices of a partition."""
         self._tracks = {device: known for device, known in self._tracks.items() if known[1] != partition}
 
-    def recall(self, messages: Sequence[Message]) -> None:
-        """Judge a batch that was worked before."""
-        self._judge_all(messages, _Batch())
+    def _remember(self) -> None:
+        for device, (track, partition) in self._found.items():
+            self.keep(device, track, partition)
+        self._found = {}
+
+    def known(self, partition: int, device_id: str) -> Track:  # noqa: ARG002  # whose devices have slots needs it
+        """Give what is remembered of a device, to be changed and kept, or not."""
+        known = self._tracks.get(device_id)
+        return known[0].copy() if known else Track()
+
+    def keep(self, device_id: str, track: Track, partition: int) -> None:
+        """Remember this of a device."""
+        self._tracks[device_id] = track, partition
 
     def work(self, messages: Sequence[Message]) -> Worked:
         """Work a batch."""
-        batch = _Batch()
+        batch = _Batch(Worked(remember=self._remember))
         self._judge_all(messages, batch)
         self._tell_all(batch)
-        batch.worked.last = [self._last(device, judged) for device, judged in batch.last.items()]
+        for device, (outcome, at_ms, value) in batch.last.items():
+            if outcome == "off_duty":
+                batch.worked.ended.append((device.encode(), at_ms))
+            else:
+                batch.worked.last.append((device.encode(), value))
         return batch.worked
 
     def _judge_all(self, messages: Sequence[Message], batch: _Batch) -> None:
         # All are decoded before one is remembered: where the registry is away, nothing has been done.
         register, decoded = self._rules.register(), [self._decode(message.value()) for message in messages]
+        self._found = {}
         for message, fix in zip(messages, decoded, strict=True):
             self._guarded(message, batch, partial(self._judge, fix, register, batch))
 
@@ -146,7 +174,7 @@ class Rows:
         if judged.outcome == "no_fix":
             raise BadEventError("no_fix")
         if judged.outcome in {"accepted", "off_duty"}:
-            batch.last[fix.device_id] = judged
+            batch.last[fix.device_id] = judged.outcome, judged.at[0], message.value() or b""
         if not judged.goes_on:
             return judged.outcome
         found = self._ways.of(judged.fix)
@@ -162,19 +190,10 @@ class Rows:
         if self._rules.districts is not None:
             district = self._rules.districts.of(fix.position.latitude, fix.position.longitude)
             fix = fix.model_copy(update={"district": district})
-        return self.track(message.partition() or 0, fix.device_id).judge(fix)
-
-    def track(self, partition: int, device_id: str) -> Track:
-        """Give what is remembered of a device, to be changed."""
-        known = self._tracks.get(device_id)
-        if known is None:
-            known = self._tracks[device_id] = Track(), partition
-        return known[0]
-
-    def _last(self, device: str, judged: Judged) -> Last:
-        if judged.outcome == "off_duty":
-            return Last(device, None, judged.at[0])
-        return Last(device, self._codec.encode(judged.fix))
+        if fix.device_id not in self._found:
+            partition = message.partition() or 0
+            self._found[fix.device_id] = self.known(partition, fix.device_id), partition
+        return self._found[fix.device_id][0].judge(fix)
 
     def _tell_all(self, batch: _Batch) -> None:
         now = self._now()
@@ -205,7 +224,8 @@ class _Batch:
     worked: Worked = field(default_factory=Worked)
     newest: Newest = field(default_factory=Newest)
     going: list[tuple[Message, Judged, list[Decision]]] = field(default_factory=list)
-    last: dict[str, Judged] = field(default_factory=dict)
+    last: dict[str, tuple[str, int, bytes]] = field(default_factory=dict)
+    """Of each device its newest fix: outcome, time, and the record as it came."""
     told: defaultdict[str, list[tuple[bytes, bytes]]] = field(default_factory=lambda: defaultdict(list))
     disclosed: dict[tuple[str, str, str], _Sum] = field(default_factory=dict)
 

@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 from bondmate_monitoring.metrics import LANE_BATCH_SECONDS
@@ -17,11 +17,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from bondmate_streams.audit_tail import chain_so_far
 from bondmate_streams.envelopes import utc_now
+from bondmate_streams.lane.batch import Worked
 from bondmate_streams.lane.config import LaneConfig
 from bondmate_streams.lane.disclosures import Disclosures
 from bondmate_streams.lane.growing import Growing
 from bondmate_streams.lane.lane import Lane
-from bondmate_streams.lane.places import Places
+from bondmate_streams.lane.places import Places, Read
 from bondmate_streams.lane.remembered import LastFixes, Remembered
 from bondmate_streams.lane.sender import Sender
 from bondmate_streams.logic.audit import Chain
@@ -35,6 +36,8 @@ _IDLE_SECONDS: Final = 0.1
 _ASK_SECONDS: Final = 10.0
 _AGAIN_SECONDS: Final = 1.0
 _MOST_READS: Final = 10
+_MANY: Final = 1_000
+"""A batch of so many is on its way while the next is worked."""
 _SHUT_OUT: Final = frozenset({
     KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID, KafkaError.REBALANCE_IN_PROGRESS,
 })  # fmt: skip
@@ -62,13 +65,18 @@ def run_lane(config: LaneConfig, stop: threading.Event, on_ready: Callable[[], o
         disclosures,
         config.audit_seconds,
     )
-    consumer = Consumer(config.kafka.consumer(GROUP, f"{GROUP}-{config.instance}", gather_ms=_GATHER_MS))
+    consumer = Consumer(_consumer(config))
     loop = Loop(lane, config, consumer, stop, on_ready)
     _log.info("lane started", instance=config.instance)
     try:
         loop.run()
     finally:
         loop.close()
+
+
+def _consumer(config: LaneConfig) -> dict[str, Any]:
+    settings = config.kafka.consumer(GROUP, f"{GROUP}-{config.instance}", gather_ms=_GATHER_MS)
+    return settings | ({"partition.assignment.strategy": "cooperative-sticky"} if config.cooperative else {})
 
 
 def _ready(config: LaneConfig, codec: Codec) -> Chain:
@@ -113,6 +121,8 @@ class Loop:
         self._stop = stop
         self._on_ready = on_ready
         self._places = Places(DEVICE_LOCATIONS)
+        self._begun_at: float | None = None
+        """When it was begun to write a batch that has not arrived yet, as far as is known."""
         self._last = last or LastFixes(config.kafka, config.instance)
         self._consumer = consumer
         self._consumer.subscribe(
@@ -123,43 +133,68 @@ class Loop:
         """Take batches until stopped; then settle what was begun."""
         while not self._stop.is_set():
             self.turn()
-        if self._lane.settle(everything=True):
-            self._places.remember()
+        if self._settled():
             self._commit_if_ours()
             if self._lane.audit(utc_now(), last=True):
                 _log.info("lane stopped", instance=self._config.instance)
 
     def turn(self) -> None:
-        """Take one batch from the topic until it is delivered; its offsets are committed at the next turn."""
+        """Take one batch from the topic and write what comes of it.
+
+        A large one is on its way while the next is worked; how far it came is committed with the next.
+        """
         messages = self._read()
         if not messages:
             self._rest()
             return
-        started = time.monotonic()
-        old = [message for message in messages if self._places.is_done(message)]
-        new = [message for message in messages if not self._places.is_done(message)]
-        self._places.begin()
-        if not self._until_done(lambda: self._lane.recall(old)) or not self._announced():
+        old, new = self._places.split(messages)
+        worked = answered(self._stop, "lane waits", lambda: self._judged(old, new))
+        if worked is None or not self._until_done(self._arrived):
             return
-        if self._until_done(lambda: self._lane.take(new)) and self._until_done(self._lane.settle):
-            # Before this batch the last fixes of the one before were written down, and now they have arrived.
-            self._places.remember()
-            self._places.deliver()
-            LANE_BATCH_SECONDS.observe(time.monotonic() - started)
+        self._places.begin()
+        if self._announced():
+            self._begun_at = time.monotonic()
+            self._places.write()
+            self._lane.write(worked)
+            if len(new) < _MANY:
+                self._until_done(self._arrived)
             self._until_done(lambda: self._lane.audit(utc_now()))
 
+    def _judged(self, old: list[Message], new: list[Message]) -> Worked:
+        if old:
+            self._lane.recall(old)
+        return self._lane.work(new)
+
+    def _arrived(self) -> bool:
+        """Wait for what is being written; False when not now."""
+        if not self._lane.settle():
+            return False
+        self._places.arrive()
+        if self._begun_at is not None:
+            LANE_BATCH_SECONDS.observe(time.monotonic() - self._begun_at)
+            self._begun_at = None
+        return True
+
+    def _settled(self) -> bool:
+        """Wait for what is being written, and for the last fixes of all of it; False when not now."""
+        if not self._arrived() or not self._lane.settle(everything=True):
+            return False
+        self._places.remember()
+        return True
+
     def _read(self) -> list[Message]:
-        messages: list[Message] = []
+        found: list[Read] = []
         # A broker may have lost what the batch of a killed lane reached, so that it is not waited for long.
         for _ in range(_MOST_READS):
-            found = self._consumer.consume(1, _IDLE_SECONDS)
-            found += self._consumer.consume(self._config.batch - 1, 0) if found else []
-            messages += [message for message in found if self._is_record(message)]
-            messages = [message for message in messages if self._places.has(message)]
-            self._places.note_read(messages)
+            found.append(self._consumed(1, _IDLE_SECONDS if self._begun_at is None else 0))
+            if found[-1].messages:
+                found.append(self._consumed(self._config.batch - 1, 0))
             if not self._places.lacks():
                 break
-        return messages
+        return [message for read in found for message in self._places.ours(read)]
+
+    def _consumed(self, count: int, seconds: float) -> Read:
+        return self._places.note_read([m for m in self._consumer.consume(count, seconds) if self._is_record(m)])
 
     def _is_record(self, message: Message) -> bool:
         error = message.error()
@@ -169,9 +204,8 @@ class Loop:
 
     def _rest(self) -> None:
         """Nothing comes: write down what is still in hand, and commit it."""
-        if not self._until_done(lambda: self._lane.settle(everything=True)):
+        if not self._until_done(self._settled):
             return
-        self._places.remember()
         self._commit_if_ours()
         self._until_done(lambda: self._lane.audit(utc_now()))
 
@@ -218,7 +252,8 @@ class Loop:
     def _assigned(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
         taken = answered(self._stop, "lane waits", lambda: self._taken(consumer, partitions))
         if taken is not None:
-            consumer.assign(taken)
+            # Cooperative, the group names what is new here; else all that is ours.
+            (consumer.incremental_assign if self._config.cooperative else consumer.assign)(taken)
             self._on_ready()
 
     def _taken(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> list[TopicPartition]:
@@ -228,12 +263,12 @@ class Loop:
         return self._places.take(consumer.committed(list(partitions), _ASK_SECONDS))
 
     def _revoked(self, _: Consumer, partitions: Sequence[TopicPartition]) -> None:
-        if self._lane.settle(everything=True):
-            self._places.remember()
+        if self._settled():
             self._commit_if_ours()
         self._lost(_, partitions)
 
     def _lost(self, _: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        self._lane.forget_last()
         self._places.leave(each.partition for each in partitions)
         for each in partitions:
             self._lane.engine.forget(each.partition)

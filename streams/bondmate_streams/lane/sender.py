@@ -15,12 +15,15 @@ from bondmate_streams.envelopes import headers_of
 _log = structlog.get_logger(__name__)
 _POLL_SECONDS: Final = 0.1
 _AGAIN_SECONDS: Final = 1.0
-_OF_BATCHES: Final = {
+OF_BATCHES: Final = {
+    # Of a small machine's processor zstd would take more than all else that is done to a position.
+    "compression.type": "lz4",
     # What was taken needs no word: each would be a call into Python.
     "delivery.report.only.error": True,
     # `flush`, which ends a batch, waits for nothing; until then its records gather.
     "linger.ms": 100,
 }
+"""Settings of a producer of batches."""
 
 
 class Sender:
@@ -29,7 +32,7 @@ class Sender:
     def __init__(self, settings: dict[str, Any], stop: threading.Event) -> None:
         """Produce with librdkafka `settings`; give up only once `stop` is set and the broker does not take them."""
         # One callback for all: given with each record it would cost half of what the record does.
-        self._producer = Producer({**settings, **_OF_BATCHES, "on_delivery": self._reported})
+        self._producer = Producer({**settings, **OF_BATCHES, "on_delivery": self._reported})
         self._stop = stop
         self._refused: list[Message] = []
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -40,28 +40,24 @@ class Tracks:
     def __len__(self) -> int:
         return len(self.devices)
 
-    def slots(self, devices: Sequence[str], partitions: Sequence[int]) -> Ints:
-        """Give the slot of each device, a new one for who is not known."""
-        known = self._slots
-        found = [known.get(device, -1) for device in devices]
-        if -1 in found:
-            first, new = len(self.devices), []
-            for place, device in enumerate(devices):
-                if found[place] < 0:
-                    found[place] = slot = known.setdefault(device, len(self.devices))
-                    if slot == len(self.devices):
-                        self.devices.append(device)
-                        new.append(partitions[place])
-            self._open(first, new)
+    def slots(self, devices: Sequence[str], partition: Callable[[int], int]) -> Ints:
+        """Give the slot of each device, a new one for who is not known; `partition` gives that of a row."""
+        found = [*map(self._slots.get, devices)]
+        if None in found:
+            self._open([row for row, slot in enumerate(found) if slot is None], devices, partition)
+            found = [*map(self._slots.get, devices)]
         return np.array(found, dtype=np.int64)
 
-    def _open(self, first: int, partitions: Sequence[int]) -> None:
-        """Make slots from `first` on for devices of which nothing is remembered."""
-        end = first + len(partitions)
+    def _open(self, rows: Sequence[int], devices: Sequence[str], partition: Callable[[int], int]) -> None:
+        """Make slots for the devices in these rows, of which nothing is remembered."""
+        new = {devices[row]: partition(row) for row in reversed(rows)}
+        first, end = len(self.devices), len(self.devices) + len(new)
+        self._slots.update(zip(new, range(first, end), strict=True))
+        self.devices += new
         while end > len(self.rows):
             self.rows = np.concatenate([self.rows, np.zeros(len(self.rows), _TRACK)])
         self.rows[first:end] = _NOBODY
-        self.rows["partition"][first:end] = partitions
+        self.rows["partition"][first:end] = list(new.values())
 
     def forget(self, partition: int) -> None:
         """Forget the devices of a partition."""

@@ -16,12 +16,12 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from bondmate_streams.logic.cells import Cells
 from bondmate_streams.logic.routes_yaml import RoutesError
 
 __all__ = ["Districts", "DistrictsError", "load_districts", "parse_districts"]
 
 _AREAS: Final = frozenset({"Polygon", "MultiPolygon"})
-_NOWHERE: Final = -1
 
 
 class DistrictsError(RoutesError):
@@ -40,6 +40,7 @@ class Districts:
         # Prepared, an area of a thousand corners is asked as fast as one of ten.
         shapely.prepare(areas)
         self._tree = shapely.STRtree(areas)
+        self._cells = Cells(self._tree)
 
     def of(self, latitude: float, longitude: float) -> str | None:
         """Give the district of a position, degrees; None where there is none."""
@@ -48,12 +49,7 @@ class Districts:
 
     def of_all(self, latitudes: NDArray[np.float64], longitudes: NDArray[np.float64]) -> NDArray[np.int64]:
         """Give, for each position, the number of its district in `names`, or -1."""
-        rows, found = self._tree.query(shapely.points(longitudes, latitudes), predicate="intersects")
-        districts = np.full(len(latitudes), _NOWHERE, dtype=np.int64)
-        # The first of the file is written last, so that it stays.
-        order = np.argsort(-found, kind="stable")
-        districts[rows[order]] = found[order]
-        return districts
+        return self._cells.of_all(latitudes, longitudes)
 
 
 def load_districts(path: Path) -> Districts:

@@ -78,6 +78,10 @@ class Track:
     sure: bool = False
     seen: deque[At] = field(default_factory=lambda: deque(maxlen=SEEN_KEPT))
 
+    def copy(self) -> Track:
+        """Give another that remembers the same."""
+        return Track(self.at, self.place, self.accuracy_m, self.sure, self.seen.copy())
+
     def judge(self, fix: DeviceLocation) -> Judged:
         """Judge a fix of this device and remember it."""
         fixed, received = millis(fix.position.fixed_at), millis(fix.header.received_at)

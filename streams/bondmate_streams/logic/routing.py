@@ -254,6 +254,11 @@ def facts_of(event: Payload) -> dict[str, str]:
     return facts
 
 
+def told_apart(routes: Routes, name: Literal["unit", "district"]) -> frozenset[str]:
+    """Give the values of a fact that some rule asks for; to all rules the others are alike."""
+    return frozenset(value for rule in routes.routes for value in getattr(rule.when, name) or ())
+
+
 def route(event: Payload, routes: Routes) -> list[Decision]:
     """Decide where an event goes: each destination once, by the first rule that names it."""
     return decisions(explain(event, routes))

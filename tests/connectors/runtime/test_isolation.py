@@ -348,7 +348,8 @@ async def test_a_destination_that_hangs_delays_no_other_holds_little_and_recover
             f"\np99 undisturbed {undisturbed * 1000:.1f} ms, beside the hanging one {disturbed * 1000:.1f} ms; "
             f"held {held}; {len(backlog)} caught up in {caught_up:.1f} s\n"
         )
-    assert disturbed <= max(2 * undisturbed, 0.02)
+    # A busy machine alone makes a few milliseconds; whoever waits for the hanging one waits for a second.
+    assert disturbed <= max(2 * undisturbed, 0.1)
     assert 0 < held <= 4 * (200 + settings.batch)
     assert in_order(backlog, ledger)
     assert 3 * (300 + 20) == len(well.entries)
