@@ -4,11 +4,12 @@
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
+QUIX := .bench/quix
 STAMP := .venv/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kafka test-system test-docker lint type fmt docs docs-check bench bench-state chaos chaos-long clean
+.PHONY: help demo test test-kafka test-system test-docker lint type fmt docs docs-check bench bench-state bench-lane chaos chaos-long clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,10 +77,24 @@ bench-state: $(STAMP) ## what open alerts cost, to 100,000 of them, on Apache Ka
 	$(BIN)/python -m bondmate_hub.broker.apache --install
 	$(BIN)/python -m bench.state $(ARGS)
 
+$(QUIX)/.installed: bench/lane/quix.txt pyproject.toml
+	@$(PYTHON) -m venv --clear $(QUIX)
+	@echo "Installing Quix Streams beside the hub; it needs an older client of Kafka."
+	@$(QUIX)/bin/python -m pip install --quiet -r bench/lane/quix.txt
+	@$(QUIX)/bin/python -m pip install --quiet --no-deps -e .
+	@touch $@
+
+bench-lane: $(STAMP) $(QUIX)/.installed ## the location lane beside other ways to do the same; three quarters of an hour
+	.ci/need java maven
+	$(BIN)/python -m bondmate_hub.broker.apache --install
+	@$(BIN)/python -m pip install --quiet -e '.[bench]'
+	$(BIN)/python -m bench.lane --quix $(QUIX)/bin/python $(ARGS)
+
 chaos: $(STAMP) ## the fault laboratory: every scenario, an hour (installs Java and Maven)
 	.ci/need java maven
 	$(BIN)/python -m bondmate_hub.broker.apache --install
 	$(BIN)/python -m bench.chaos $(ARGS)
+	$(BIN)/python -m bench.lane.checked
 
 chaos-long: $(STAMP) ## the fault laboratory, five rounds with other seeds
 	$(MAKE) --no-print-directory chaos ARGS="--rounds 5 --long $(ARGS)"

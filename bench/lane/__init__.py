@@ -1,0 +1,1 @@
+"""What the location lane does in a second, beside other ways to do the same; run by `make bench-lane`."""
