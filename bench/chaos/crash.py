@@ -7,6 +7,7 @@ folder of its settings then holds a note that it has died.
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
 from collections.abc import Callable
@@ -67,7 +68,9 @@ def _dying(method: Callable[..., Any], when: str, death: _Death) -> Callable[...
         if dies and when == "before":
             death.die()
         found = method(*args, **kwargs)
-        return _then(found, death) if dies else found
+        if not dies:
+            return found
+        return _then(found, death) if inspect.isawaitable(found) else death.die()
 
     return call
 

@@ -398,3 +398,25 @@ def test_what_is_not_remembered_is_judged_again_as_if_for_the_first_time(few: in
             at += len(values)
             dropped = engine.work(messages)
             assert seen(dropped) == seen(worked(engine, messages))
+
+
+@pytest.mark.usefixtures("no_way_out")
+def test_devices_that_repeat_themselves_are_known_again_without_being_judged_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from bondmate_streams.lane import column_judge  # noqa: PLC0415
+
+    values = list(walk(31, 300, 1_200))
+    rows, columns = engines()
+    asked: list[int] = []
+    judge_one = column_judge._judge_one
+    monkeypatch.setattr(column_judge, "_judge_one", lambda *of: (asked.append(1), judge_one(*of)))
+    kinds = []
+    for batch in (values[:600], values[:600], values[:600] + values[600:700], values[600:], values[600:]):
+        messages: Any = [Record(number, value) for number, value in enumerate(batch)]
+        before, expected = len(asked), worked(rows, messages)
+        assert seen(expected) == seen(worked(columns, messages))
+        kinds.append((expected.outcomes["repeat"] > 0, len(asked) - before))
+
+    assert (True, 0) == kinds[1] == kinds[4]
+    assert kinds[2][1]

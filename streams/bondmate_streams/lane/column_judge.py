@@ -1,12 +1,12 @@
 """Judging many fixes at once: what `logic.locations.Track.judge` says of each, and what is remembered after it.
 
-What is usual is done by columns. A device of which something is not (a repeat, an end of shift, no position) is judged
-fix by fix, by the reference itself.
+What is usual is done by columns, and so are devices that only repeat themselves. A device of which something else is
+not usual (a repeat among new fixes, an end of shift, no position) is judged fix by fix, by the reference itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -26,6 +26,7 @@ ACCEPTED: Final = 0
 LATE: Final = 1
 OTHERS: Final = ("repeat", "no_fix", "off_duty", "off_duty_late")
 """Outcomes of fixes that go no further: from 2 on, in this order."""
+_REPEAT: Final = 2 + OTHERS.index("repeat")
 DOUBTFUL, IS_LATE, JUMPED = 1, 2, 4
 """Bits of what was found of a fix."""
 
@@ -58,22 +59,27 @@ class Judgement:
     """To be called, each once and in order, when the batch is worked: they remember what was found."""
 
 
-def judge(fixes: Fixes, tracks: Tracks, row: Callable[[int], DeviceLocation]) -> Judgement:
-    """Judge a batch; `row` gives a fix as a record, for those that are not usual."""
+def judge(fixes: Fixes, tracks: Tracks, records: Callable[[Ints], Iterable[DeviceLocation]]) -> Judgement:
+    """Judge a batch; `records` gives the fixes of some rows as records, for those that are not usual."""
     sure, at_ms = times_of(fixes)
     judgement = Judgement(
         np.zeros_like(at_ms), np.where(sure, 0, DOUBTFUL), at_ms, np.full_like(at_ms, NEVER[0]),
         _ranks(at_ms, fixes.numbers),
     )  # fmt: skip
-    unusual = _unusual(fixes, tracks)
+    seen = tracks.has_seen(fixes.slots, fixes.fixed_ms, fixes.numbers)
+    # Of a device that sent nothing else: had it, a fix might by now have left the few that are remembered.
+    repeated = seen & ~np.isin(fixes.slots, fixes.slots[~seen])
+    judgement.outcome[repeated] = _REPEAT
+    unusual = _unusual(fixes, seen) & ~repeated
     strange: dict[int, Track] = {}
-    for place in np.flatnonzero(unusual).tolist():
+    places = np.flatnonzero(unusual)
+    for place, record in zip(places.tolist(), records(places), strict=True):
         slot = int(fixes.slots[place])
         if slot not in strange:
             strange[slot] = tracks.track(slot)
             judgement.keep.append(partial(tracks.put, slot, strange[slot]))
-        _judge_one(place, row(place), strange[slot], judgement)
-    usual = np.flatnonzero(~unusual)
+        _judge_one(place, record, strange[slot], judgement)
+    usual = np.flatnonzero(~unusual & ~repeated)
     if len(usual):
         _judge_usual(usual[np.argsort(fixes.slots[usual], kind="stable")], fixes, sure, tracks, judgement)
     return judgement
@@ -94,10 +100,9 @@ def _ranks(at_ms: Ints, numbers: Ints) -> Ints:
     return ranks
 
 
-def _unusual(fixes: Fixes, tracks: Tracks) -> Bools:
+def _unusual(fixes: Fixes, seen: Bools) -> Bools:
     """Tell which fixes are of devices of which one fix is not usual."""
-    strange = fixes.off_duty | ((fixes.latitude == 0.0) & (fixes.longitude == 0.0))
-    strange |= tracks.has_seen(fixes.slots, fixes.fixed_ms, fixes.numbers)
+    strange = seen | fixes.off_duty | ((fixes.latitude == 0.0) & (fixes.longitude == 0.0))
     order = np.lexsort((fixes.numbers, fixes.fixed_ms, fixes.slots))
     same = np.ones(max(len(order) - 1, 0), np.bool_)
     for column in (fixes.numbers, fixes.fixed_ms, fixes.slots):

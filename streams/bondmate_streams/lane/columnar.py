@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
@@ -159,7 +159,7 @@ class ColumnEngine:
         devices = fixes.column("device_id").to_pylist()
         slots = self._tracks.slots(devices, lambda row: kept[row].partition() or 0)
         fixes, unknown = self._enriched(fixes, devices, self._rules.register())
-        judgement = judge(_fixes(fixes, slots), self._tracks, lambda place: _model(fixes, place))
+        judgement = judge(_fixes(fixes, slots), self._tracks, partial(_records, fixes))
         fixes = _flagged(fixes, judgement.found | unknown)
         return _Batch(kept, fixes, slots, judgement)
 
@@ -216,7 +216,7 @@ class ColumnEngine:
         routed, heard = np.zeros((2, len(batch)), np.bool_)
         wanted: dict[str, list[tuple[Decision, Ints]]] = {}
         for facts, rows in same_ways(batch.fixes, np.flatnonzero(goes_on), self._ways.apart):
-            decisions = self._ways.of_facts(facts, partial(_model, batch.fixes, int(rows[0])))
+            decisions = self._ways.of_facts(facts, lambda rows=rows: next(_records(batch.fixes, rows[:1])))  # type: ignore[misc]
             routed[rows] = bool(decisions)
             for decision in decisions:
                 wanted.setdefault(decision.destination, []).append((decision, rows))
@@ -291,9 +291,10 @@ def _keys(fixes: pa.RecordBatch, rows: Ints) -> list[bytes]:
     return keys
 
 
-def _model(fixes: pa.RecordBatch, place: int) -> DeviceLocation:
-    """Give one fix as a record."""
-    return DeviceLocation.model_validate(_aware(fixes.slice(place, 1).to_pylist()[0]))
+def _records(fixes: pa.RecordBatch, rows: Ints) -> Iterator[DeviceLocation]:
+    """Give the fixes of some rows as records."""
+    for plain in fixes.take(pa.array(rows)).to_pylist():
+        yield DeviceLocation.model_validate(_aware(plain))
 
 
 def _aware(value: Any) -> Any:
