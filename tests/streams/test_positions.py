@@ -15,6 +15,7 @@ from bondmate_schemas.ids import pseudonym
 from bondmate_streams.lane.batch import Disclosed
 from bondmate_streams.lane.disclosures import Disclosures
 from bondmate_streams.logic.addressing import Officer
+from bondmate_streams.logic.audit import Chain
 from bondmate_streams.logic.districts import Districts, DistrictsError, load_districts, parse_districts
 from bondmate_streams.logic.locations import SEEN_KEPT, Judged, Track, is_due, joined, metres_between, restored
 from bondmate_streams.logic.routing import Decision
@@ -247,6 +248,19 @@ class TestDisclosures:
         disclosures.close()
 
         assert (1, 1) == (once, (tmp_path / "journal").read_text().count(name))
+
+    def test_many_people_are_written_in_several_records_which_share_the_events(self, tmp_path: Path) -> None:
+        disclosures = Disclosures(tmp_path / "journal", SECRET)
+        disclosures.add(disclosed(*(f"person-{number}" for number in range(12_001)), events=12_002))
+        disclosures.keep()
+        chain, records = Chain("lane"), []
+        for entry in disclosures.entries():
+            chain, record = chain.append(entry, NOW)
+            records.append(record)
+        disclosures.close()
+
+        assert [5_000, 5_000, 2_001] == [len(record.subjects) for record in records]
+        assert 12_002 == sum(record.event_count for record in records)
 
     def test_what_a_full_disk_did_not_take_is_kept_and_written_whole_when_there_is_room(self, tmp_path: Path) -> None:
         journal = tmp_path / "journal"

@@ -106,14 +106,17 @@ class Disclosures:
 
 
 def _entries(place: _Place, total: _Sum) -> Iterable[Entry]:
+    """Give as many entries as its people need, which share its events evenly: an entry of none is no entry."""
     people = list(dict.fromkeys(total.people))
-    for start in range(0, max(len(people), 1), _SUBJECTS_A_RECORD):
+    parts = [people[start : start + _SUBJECTS_A_RECORD] for start in range(0, max(len(people), 1), _SUBJECTS_A_RECORD)]
+    each, over = divmod(total.events, len(parts))
+    for number, part in enumerate(parts):
         yield Entry(
             action=AuditAction.DISCLOSURE,
             recipient=place[0],
-            subjects=tuple(people[start : start + _SUBJECTS_A_RECORD]),
+            subjects=tuple(part),
             fields=tuple(total.fields),
-            event_count=total.events if start == 0 else 0,
+            event_count=each + (number < over),
             purpose=place[1],
             legal_basis=place[2],
         )
