@@ -32,6 +32,7 @@ from bench.lane.world import World
 _FIXES_A_DEVICE: Final = 100
 _PARTITIONS: Final = 6
 _STUCK_SECONDS: Final = 90.0
+_STARTS_SECONDS: Final = 30.0
 _WORKS_SECONDS: Final = (0.4, 2.0)
 _AWAY_SECONDS: Final = (0.1, 2.0)
 _GATHER: Final = 20_000
@@ -45,9 +46,12 @@ class _Lane:
     process: subprocess.Popen[str] | None = None
     assigned: int = 0
     ends: dict[str, int] = field(default_factory=lambda: {"killed": 0, "ended": 0})
+    works: threading.Event = field(default_factory=threading.Event)
+    """Set when the process that runs was given partitions."""
 
     def start(self) -> None:
         """Start it, and count what it is given."""
+        self.works.clear()
         command = [sys.executable, "-m", "bench.lane.contestants", self.asked["name"], json.dumps(self.asked)]
         self.process = process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         threading.Thread(target=self._count, args=(process,), daemon=True).start()
@@ -55,6 +59,7 @@ class _Lane:
     def _count(self, process: subprocess.Popen[str]) -> None:
         for _ in process.stdout or ():
             self.assigned += 1
+            self.works.set()
 
     def end(self, how: signal.Signals) -> None:
         """Kill it, or tell it to end."""
@@ -71,8 +76,9 @@ def storm(lanes: list[_Lane], held: Held, wanted: int, chance: random.Random) ->
         lane.start()
     moved, count = time.monotonic(), 0
     while count < wanted:
-        time.sleep(chance.uniform(*_WORKS_SECONDS))
         lane = chance.choice(lanes)
+        lane.works.wait(_STARTS_SECONDS)
+        time.sleep(chance.uniform(*_WORKS_SECONDS))
         lane.end(chance.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM]))
         time.sleep(chance.uniform(*_AWAY_SECONDS))
         lane.start()
