@@ -28,22 +28,23 @@ $(STAMP): pyproject.toml
 demo: $(STAMP) ## a fleet, two control rooms and the hub between them, on this machine
 	$(BIN)/hub demo $(ARGS)
 
-# Each test runs in exactly one of the four targets; vendor sandboxes are run by hand.
+# Each test runs in exactly one of the four targets, or takes long and runs with `make chaos`; vendor sandboxes are run
+# by hand.
 test: $(STAMP) ## all that needs Python alone, on the embedded broker
-	$(BIN)/pytest -m "not kafka and not system and not docker and not vendor" -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest -m "not kafka and not system and not docker and not vendor and not long" -n 2 --dist loadfile $(ARGS)
 
 test-kafka: $(STAMP) ## against Apache Kafka without Docker (installs Java and Maven)
 	.ci/need java maven
 	$(BIN)/python -m bondmate_hub.broker.apache --install
-	$(BIN)/pytest -m "kafka and not docker and not vendor" $(ARGS)
+	$(BIN)/pytest -m "kafka and not docker and not vendor and not long" $(ARGS)
 
 test-system: $(STAMP) ## the whole hub beside real servers (installs Prometheus and kcat)
 	.ci/need prometheus kcat
-	$(BIN)/pytest -m "system and not kafka and not docker and not vendor" $(ARGS)
+	$(BIN)/pytest -m "system and not kafka and not docker and not vendor and not long" $(ARGS)
 
 test-docker: $(STAMP) ## against containers, where a Docker engine answers
 	@docker info >/dev/null 2>&1 || { echo "No Docker engine answers; start one or choose make test-kafka." >&2; exit 1; }
-	$(BIN)/pytest -m "docker and not vendor" $(ARGS)
+	$(BIN)/pytest -m "docker and not vendor and not long" $(ARGS)
 
 lint: $(STAMP) ## every static check
 	$(BIN)/ruff check
@@ -95,6 +96,7 @@ chaos: $(STAMP) ## the fault laboratory: every scenario, an hour (installs Java 
 	$(BIN)/python -m bondmate_hub.broker.apache --install
 	$(BIN)/python -m bench.chaos $(ARGS)
 	$(BIN)/python -m bench.lane.checked
+	$(BIN)/pytest -m long
 
 chaos-long: $(STAMP) ## the fault laboratory, five rounds with other seeds
 	$(MAKE) --no-print-directory chaos ARGS="--rounds 5 --long $(ARGS)"

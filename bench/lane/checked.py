@@ -32,7 +32,7 @@ from bench.lane.world import World
 _FIXES_A_DEVICE: Final = 100
 _PARTITIONS: Final = 6
 _STUCK_SECONDS: Final = 90.0
-_STARTS_SECONDS: Final = 30.0
+_LOOK_SECONDS: Final = 0.1
 _WORKS_SECONDS: Final = (0.4, 2.0)
 _AWAY_SECONDS: Final = (0.1, 2.0)
 _GATHER: Final = 20_000
@@ -46,20 +46,18 @@ class _Lane:
     process: subprocess.Popen[str] | None = None
     assigned: int = 0
     ends: dict[str, int] = field(default_factory=lambda: {"killed": 0, "ended": 0})
-    works: threading.Event = field(default_factory=threading.Event)
-    """Set when the process that runs was given partitions."""
 
     def start(self) -> None:
         """Start it, and count what it is given."""
-        self.works.clear()
         command = [sys.executable, "-m", "bench.lane.contestants", self.asked["name"], json.dumps(self.asked)]
         self.process = process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         threading.Thread(target=self._count, args=(process,), daemon=True).start()
 
     def _count(self, process: subprocess.Popen[str]) -> None:
-        for _ in process.stdout or ():
-            self.assigned += 1
-            self.works.set()
+        assert process.stdout is not None
+        with process.stdout as lines:
+            for _ in lines:
+                self.assigned += 1
 
     def end(self, how: signal.Signals) -> None:
         """Kill it, or tell it to end."""
@@ -71,22 +69,28 @@ class _Lane:
 
 
 def storm(lanes: list[_Lane], held: Held, wanted: int, chance: random.Random) -> None:
-    """Kill and end lanes, and start them again, until the destination has so many records; then wait for quiet."""
+    """Kill and end lanes at work, and start them again, until the destination has so many; then wait for quiet."""
     for lane in lanes:
         lane.start()
-    moved, count = time.monotonic(), 0
-    while count < wanted:
-        lane = chance.choice(lanes)
-        lane.works.wait(_STARTS_SECONDS)
+    while not _has_all(held, wanted):
         time.sleep(chance.uniform(*_WORKS_SECONDS))
+        lane = chance.choice(lanes)
         lane.end(chance.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM]))
         time.sleep(chance.uniform(*_AWAY_SECONDS))
         lane.start()
-        before, count = count, held.count()
-        moved = time.monotonic() if count > before else moved
-        if time.monotonic() > moved + _STUCK_SECONDS:
-            raise RuntimeError(f"no lane goes on at {count:,} of {wanted:,}")
     _wait_quiet(held)
+
+
+def _has_all(held: Held, wanted: int) -> bool:
+    """Wait until more has arrived: killed sooner than a group can share its partitions, no lane would ever work."""
+    before = count = held.count()
+    stuck_at = time.monotonic() + _STUCK_SECONDS
+    while count == before and count < wanted:
+        if time.monotonic() > stuck_at:
+            raise RuntimeError(f"no lane goes on at {count:,}")
+        time.sleep(_LOOK_SECONDS)
+        count = held.count()
+    return count >= wanted
 
 
 def _wait_quiet(held: Held) -> None:

@@ -162,7 +162,7 @@ def working(
     finally:
         for child in children:
             child.kill()
-            child.wait()
+            child.communicate()
 
 
 def _wait_ready(child: subprocess.Popen[str]) -> None:

@@ -284,7 +284,7 @@ def batched(found: Iterator[bytes], chance: random.Random, most: int) -> Iterato
         yield batch
 
 
-@pytest.mark.system
+@pytest.mark.long
 @pytest.mark.timeout(3_000)
 @pytest.mark.usefixtures("no_way_out")
 def test_columns_are_rows_over_a_million_fixes() -> None:
