@@ -27,7 +27,7 @@ from bench.lane.world import World
 _LOOK_SECONDS: Final = 0.1
 _STUCK_SECONDS: Final = 60.0
 _TRIES: Final = 20
-_READY: Final = "ready"
+READY: Final = "ready"
 Keyed = tuple[bytes, bytes]
 
 
@@ -167,7 +167,7 @@ def working(
 
 def _wait_ready(child: subprocess.Popen[str]) -> None:
     for line in child.stdout or ():
-        if line.strip() == _READY:
+        if line.strip() == READY:
             return
     raise RuntimeError("the contestant ended before it was ready")
 

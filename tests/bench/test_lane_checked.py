@@ -11,7 +11,7 @@ from bench.lane.checked import Account, main
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("rebalance", ["cooperative", "eager"])
 def test_no_fix_is_lost_or_out_of_order_when_lanes_are_killed_join_and_leave(rebalance: str) -> None:
-    assert 0 == main(["--fixes", "40000", "--rows", *(["--eager"] if rebalance == "eager" else [])])
+    assert 0 == main(["--fixes", "80000", "--rows", *(["--eager"] if rebalance == "eager" else [])])
 
 
 def test_the_account_knows_what_is_missing_doubled_and_out_of_order() -> None:
