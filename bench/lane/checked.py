@@ -44,6 +44,7 @@ class _Lane:
 
     asked: dict[str, Any]
     process: subprocess.Popen[str] | None = None
+    counting: threading.Thread = field(default_factory=threading.Thread)
     assigned: int = 0
     ends: dict[str, int] = field(default_factory=lambda: {"killed": 0, "ended": 0})
 
@@ -51,7 +52,8 @@ class _Lane:
         """Start it, and count what it is given."""
         command = [sys.executable, "-m", "bench.lane.contestants", self.asked["name"], json.dumps(self.asked)]
         self.process = process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        threading.Thread(target=self._count, args=(process,), daemon=True).start()
+        self.counting = threading.Thread(target=self._count, args=(process,), daemon=True)
+        self.counting.start()
 
     def _count(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
@@ -64,6 +66,7 @@ class _Lane:
         if self.process is not None:
             self.process.send_signal(how)
             self.process.wait(30)
+            self.counting.join()
             self.ends["killed" if how is signal.SIGKILL else "ended"] += 1
             self.process = None
 

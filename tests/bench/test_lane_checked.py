@@ -7,6 +7,7 @@ import pytest
 from bench.lane.checked import Account, main
 
 
+@pytest.mark.long
 @pytest.mark.kafka
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("rebalance", ["cooperative", "eager"])
