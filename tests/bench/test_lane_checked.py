@@ -1,4 +1,4 @@
-"""Lanes that are killed, join and leave on Apache Kafka: a short run of what `make chaos` does with 2,000,000 fixes."""
+"""Lanes that are killed, join and leave on Apache Kafka: a short run of what `make chaos-lane` does with 2,000,000 fixes."""
 
 from __future__ import annotations
 
