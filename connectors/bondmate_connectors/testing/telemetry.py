@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from bondmate_schemas.enums import DeliveryKind
@@ -35,11 +36,14 @@ def assert_sink_telemetry(
 
 
 def by_label(metric: str, connector: str, label: str, *, all_values: bool = False) -> dict[str, int]:
-    """Sum the samples of `metric` of a connector by the values of one label; those at 0 only when asked for."""
+    """Sum the samples of `metric` of a connector by the values of one label; those at 0 only when asked for.
+
+    A gauge that is not known now counts as -1: neither nothing nor a number.
+    """
     found: dict[str, int] = {}
     for family in REGISTRY.collect():
         for sample in family.samples:
             if sample.name == metric and sample.labels.get("connector") == connector:
                 value = sample.labels[label]
-                found[value] = found.get(value, 0) + int(sample.value)
+                found[value] = found.get(value, 0) + (-1 if math.isnan(sample.value) else int(sample.value))
     return {value: count for value, count in found.items() if count or all_values}
