@@ -22,6 +22,7 @@ from bondmate_schemas.codec import Codec, LocalSchemaIds
 from confluent_kafka import KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
+from bench.lane.floor import put
 from bench.lane.world import World
 
 _LOOK_SECONDS: Final = 0.1
@@ -109,13 +110,7 @@ def load(bootstrap: str, positions: Sequence[Keyed]) -> None:
         "delivery.report.only.error": True, "queue.buffering.max.messages": 1_000_000, "log_level": 0,
     })  # fmt: skip
     for key, value in positions:
-        while True:
-            try:
-                producer.produce(DEVICE_LOCATIONS, value, key)
-            except BufferError:
-                producer.poll(0.1)
-            else:
-                break
+        put(producer, DEVICE_LOCATIONS, value, key)
     producer.flush()
     held = Held(bootstrap, [DEVICE_LOCATIONS]).count()
     if held != len(positions):

@@ -31,10 +31,11 @@ def run(kafka: KafkaConfig, codec: Codec, destinations: int) -> None:
             consumer.commit(offsets=[place for place in done if place.offset >= 0], asynchronous=False)
         for topic, values in zip(topics, written, strict=True):
             for key, value in zip(keys, values, strict=True):
-                _put(producer, topic, value, key)
+                put(producer, topic, value, key)
 
 
-def _put(producer: Producer, topic: str, value: bytes, key: bytes | None) -> None:
+def put(producer: Producer, topic: str, value: bytes, key: bytes | None) -> None:
+    """Hand over a record, waiting for room."""
     while True:
         try:
             producer.produce(topic, value, key)

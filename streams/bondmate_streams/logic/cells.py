@@ -1,8 +1,7 @@
 """A grid over a map of areas: most of its cells lie wholly in one area, or in none, and need no polygon any more.
 
 A cell is looked at when the first position falls into it; of a cell that a border crosses it is remembered which areas
-may have a position there, in the order of the file. So the cost of a position hardly depends on how many areas there
-are, and the answer is that of the polygons themselves.
+may have a position there, in the order of the file. So the answer is that of the polygons themselves.
 """
 
 from __future__ import annotations
