@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, Level, Mode
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import AlertState
+from bondmate_schemas.models import AlertState, ExternalRef
+from bondmate_schemas.own_alerts import DEVICE_ALERT_SYSTEM, alert_event_id, own_ids
 from bondmate_streams.logic import states
 from bondmate_streams.logic.levels import rises, status_of
 from bondmate_streams.logic.life_cycle import CLOSED
@@ -182,6 +183,45 @@ def test_a_press_after_the_closing_is_an_alert_of_its_own(make: Any) -> None:
     assert (1, True) == (step.reopened.press_count, anew.standing)
     assert [("tak", DeliveryReason.NEW), ("cap", DeliveryReason.NEW)] == told(anew)
     assert step.reopened == change(closed, press).reopened
+
+
+def own_name(alert_id: str) -> tuple[ExternalRef, ...]:
+    return (ExternalRef(system=DEVICE_ALERT_SYSTEM, id=alert_id),)
+
+
+def test_a_press_taken_for_one_of_an_alert_that_had_closed_goes_by_the_id_its_device_was_told(make: Any) -> None:
+    first = raised(make, external_refs=own_name("a-1"))
+    closed = receive(make, first, "cap", Level.RESOLVED).state
+    later = datetime.now(UTC) + timedelta(seconds=1)
+    press = make.alert(event_id=EVENT, incident_id="incident", external_refs=own_name("a-2"), received_at=later)
+    anew = change(closed, press).reopened
+
+    assert alert_event_id("device-1", "a-2") == anew.header.event_id
+    assert derived_id("incident", anew.header.event_id) == anew.header.incident_id
+    assert ("a-2",) == own_ids(anew)
+    assert "repeat" == change(change(None, anew).state, anew).outcome
+
+
+def test_a_press_of_the_closed_alert_itself_gets_an_id_of_its_own(make: Any) -> None:
+    own = alert_event_id("device-1", "a-1")
+    closed = receive(make, raised(make), "cap", Level.RESOLVED).state
+    closed = closed.model_copy(update={"header": closed.header.model_copy(update={"event_id": own})})
+    later = datetime.now(UTC) + timedelta(seconds=1)
+    press = make.alert(event_id=own, external_refs=own_name("a-1"), received_at=later)
+
+    assert own != change(closed, press).reopened.header.event_id
+
+
+def test_an_alert_goes_by_the_ids_of_all_the_presses_that_became_part_of_it(make: Any) -> None:
+    state = raised(make, external_refs=own_name("a-1"))
+    for alert_id in ("a-2", "a-1", *(f"b-{number}" for number in range(12))):
+        state = change(state, make.alert(event_id=EVENT, external_refs=own_name(alert_id))).state
+    whole = own_ids(state.alert)
+    for number in range(40):
+        state = change(state, make.alert(event_id=EVENT, external_refs=own_name(f"c-{number}"))).state
+
+    assert ("a-2", "a-1", "b-0") == whole[:3]
+    assert ("c-39", 16) == (own_ids(state.alert)[-1], len(own_ids(state.alert)))
 
 
 @pytest.mark.parametrize("action", [AlertAction.UPDATE, AlertAction.CANCEL])

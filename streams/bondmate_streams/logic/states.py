@@ -27,8 +27,10 @@ from bondmate_schemas.models import (
     DestinationState,
     DeviceAlert,
     DeviceMessage,
+    ExternalRef,
     OperationsPage,
 )
+from bondmate_schemas.own_alerts import alert_event_id, own_ids
 
 from bondmate_streams.logic.alerts import with_flags, with_header
 from bondmate_streams.logic.deliveries import Telling, later_id, new_id
@@ -39,6 +41,7 @@ from bondmate_streams.logic.routing import Decision
 
 SOURCE = "streams"
 """The hub itself as the origin of what it says."""
+_REFS_KEPT = 16
 _ANSWERS = frozenset({Level.ACKNOWLEDGED, Level.RESPONDING, Level.RESOLVED, Level.DECLINED})
 
 
@@ -161,10 +164,18 @@ def _after_closing(rule: Rule, state: AlertState, alert: DeviceAlert, decisions:
         return Step(rule.outcome, state, tell(state, state.alert, rule.tells, decisions), standing=True)
     if rule.outcome != "reopened":
         return Step(rule.outcome, state, standing=True)
-    event_id = derived_id("alert", alert.header.message_id)
+    event_id = _own_event_id(state, alert)
     anew = with_header(with_flags(alert, "reopened"), event_id=event_id, incident_id=derived_id("incident", event_id))
     fresh = anew.model_copy(update={"action": AlertAction.RAISE, "press_count": 1})
     return Step(rule.outcome, state, reopened=fresh, standing=True)
+
+
+def _own_event_id(closed: AlertState, press: DeviceAlert) -> str:
+    """Give the event id its device was told of the press; one of its own where that was the closed alert's."""
+    told = [alert_event_id(press.device_id, own_id) for own_id in own_ids(press)]
+    if told and told[-1] != closed.header.event_id:
+        return told[-1]
+    return derived_id("alert", press.header.message_id)
 
 
 def _changed(
@@ -204,8 +215,15 @@ def _merged(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
         for name in ("position", "position_origin", "position_age_seconds"):
             update[name] = getattr(old, name)
     flags = ("cancel_requested",) if state.cancel_requested else ()
-    known = with_header(alert, mode=state.header.mode, incident_id=state.header.incident_id)
+    header, refs = state.header, _refs(old, alert)
+    known = with_header(alert, mode=header.mode, incident_id=header.incident_id, external_refs=refs)
     return with_flags(known.model_copy(update=update), *flags)
+
+
+def _refs(old: DeviceAlert, new: DeviceAlert) -> tuple[ExternalRef, ...]:
+    """Give all the numbers by which others ask for the alert, the newest last: each press has one of its device."""
+    latest = new.header.external_refs
+    return (*(ref for ref in old.header.external_refs if ref not in latest), *latest)[-_REFS_KEPT:]
 
 
 def _worse(old: AlertKind, new: AlertKind) -> AlertKind:

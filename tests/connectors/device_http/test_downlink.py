@@ -50,8 +50,16 @@ def receipt(
     )
 
 
-def state(status: AlertStatus, event_id: str, device_id: str = "dev-smith", **levels: Level) -> AlertState:
-    about = header("m", event_id=event_id, external_refs=(ExternalRef(system="device", id="a-1"),), incident_id="inc")
+def state(
+    status: AlertStatus,
+    event_id: str,
+    device_id: str = "dev-smith",
+    *,
+    own: tuple[str, ...] = ("a-1",),
+    **levels: Level,
+) -> AlertState:
+    refs = tuple(ExternalRef(system="device", id=alert_id) for alert_id in own)
+    about = header("m", event_id=event_id, external_refs=refs, incident_id="inc")
     alert = DeviceAlert(header=about, device_id=device_id, kind=AlertKind.DURESS, silent=True)
     reached = {name: DestinationState(level=level, changed_at=NOW) for name, level in levels.items()}
     return AlertState(
@@ -189,6 +197,35 @@ async def test_the_level_of_an_alert_is_the_true_one_from_raise_to_resolved(benc
     assert ["RAISED", "DELIVERED", "ACKNOWLEDGED"] == [one["status"] for one in (raised, delivered, acknowledged)]
     assert {"tak": "ACKNOWLEDGED", "cad": "ACCEPTED"} == acknowledged["destinations"]
     assert {("a-1", event_id, True)} == {(o["alert_id"], o["event_id"], o["silent"]) for o in (raised, acknowledged)}
+
+
+async def test_a_press_that_became_part_of_another_alert_shows_the_level_of_that_alert(bench):
+    device = bench.device()
+    first, second = (derived_id("alert", "dev-smith", own) for own in ("a-1", "a-2"))
+    await device.post("/v1/alerts", {"message_id": "m1", "alert_id": "a-1", "kind": "SOS"})
+    await device.post("/v1/alerts", {"message_id": "m2", "alert_id": "a-2", "kind": "SOS"})
+    merged = state(AlertStatus.ACKNOWLEDGED, first, own=("a-1", "a-2"), tak=Level.ACKNOWLEDGED)
+    await bench.see(STATE_ALERTS, first, merged)
+    _, by_own_id = await device.get("/v1/alerts/a-2")
+    _, by_event_id = await device.get(f"/v1/alerts/{second}")
+    _, news = await device.get("/v1/messages")
+    await device.post("/v1/reports", {"message_id": "m3", "occurred_at": NOW.isoformat(), "alert_id": "a-2"})
+    report = bench.hub.last
+    foreign, _ = await bench.device("token-jones").get(f"/v1/alerts/{second}")
+    await device.post("/v1/alerts", {"message_id": "m4", "alert_id": "a-2", "kind": "SOS"})
+    _, pressed_again = await device.get("/v1/alerts/a-2")
+    await bench.see(STATE_ALERTS, first, None)
+    gone = [(await device.get(f"/v1/alerts/{name}"))[0] for name in ("a-1", "a-2", second)]
+
+    assert {(first, "a-2", "ACKNOWLEDGED")} == {seen(one) for one in (by_own_id, by_event_id, pressed_again)}
+    assert [(first, "a-1", "ACKNOWLEDGED"), (first, "a-2", "ACKNOWLEDGED")] == [seen(one) for one in news["alerts"]]
+    assert (first, derived_id("incident", first)) == (report.alert_id, report.header.incident_id)
+    assert 403 == foreign
+    assert [404, 404, 404] == gone
+
+
+def seen(alert: dict[str, Any]) -> tuple[str, str, str]:
+    return alert["event_id"], alert["alert_id"], alert["status"]
 
 
 async def test_a_poll_tells_open_alerts_first_and_then_only_changes(bench):

@@ -58,7 +58,13 @@ class AlertAnswer(BaseModel):
     """Where an alert of this device stands: the level that is true, never a higher one."""
 
     event_id: str
-    alert_id: Annotated[str | None, Field(description="The device's own id of it, when it gave one.")] = None
+    alert_id: Annotated[
+        str | None,
+        Field(
+            description="The device's own id of it (`alert_id`, else `message_id`). A press that became part of an "
+            "open alert keeps its own id here, beside the `event_id` of that alert."
+        ),
+    ] = None
     incident_id: str | None = None
     kind: AlertKind
     silent: Annotated[bool, Field(description="True: show and sound nothing, whatever the level.")]

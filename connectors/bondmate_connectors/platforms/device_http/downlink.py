@@ -61,11 +61,13 @@ class Downlink:
     async def alert(self, request: web.Request) -> web.Response:
         """Give where an alert of this device stands."""
         caller = self._ingress.caller(request)
-        event_id = self._ingress.own_alert(caller.device, request.match_info["alert_id"])
+        asked = request.match_info["alert_id"]
+        event_id = self._ingress.own_alert(caller.device, asked)
         standing = self._mailboxes.box(caller.device.device_id).alerts.get(event_id)
         if standing is None:
             raise Refused(Kind.not_found)
-        return web.Response(body=orjson.dumps(_alert(standing)), content_type="application/json")
+        told = _alert(standing, asked if asked in standing.alert_ids else _newest_id(standing))
+        return web.Response(body=orjson.dumps(told), content_type="application/json")
 
     async def poll(self, request: web.Request) -> web.Response:
         """Give what is new, at once or as soon as there is something, within the wait that was asked for."""
@@ -171,7 +173,7 @@ class Downlink:
         return {
             "cursor": self._cursor(box),
             "messages": [_message(mail, expired=mail.is_expired(now)) for mail in mails],
-            "alerts": [_alert(standing) for standing in standings],
+            "alerts": [_alert(one, own_id) for one in standings for own_id in one.alert_ids or (None,)],
         }
 
     def _mails(self, box: Box, mode: Mode, after: int, now: datetime) -> list[Mail]:
@@ -225,10 +227,14 @@ def _attachment(one: Attachment) -> dict[str, Any]:
     return one.model_dump(mode="json")
 
 
-def _alert(standing: Standing) -> dict[str, Any]:
+def _newest_id(standing: Standing) -> str | None:
+    return standing.alert_ids[-1] if standing.alert_ids else None
+
+
+def _alert(standing: Standing, alert_id: str | None) -> dict[str, Any]:
     return {
         "event_id": standing.event_id,
-        "alert_id": standing.alert_id,
+        "alert_id": alert_id,
         "incident_id": standing.incident_id,
         "kind": standing.kind,
         "silent": standing.silent,

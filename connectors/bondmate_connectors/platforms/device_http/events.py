@@ -38,6 +38,7 @@ from bondmate_schemas.models import (
     Position,
     Statement,
 )
+from bondmate_schemas.own_alerts import DEVICE_ALERT_SYSTEM, alert_event_id
 from bondmate_schemas.trusted import trusted
 
 from bondmate_connectors.platforms.device_http.api import (
@@ -55,7 +56,7 @@ from bondmate_connectors.platforms.device_http.api import (
 )
 from bondmate_connectors.platforms.device_http.body import digest
 from bondmate_connectors.platforms.device_http.directory import Device
-from bondmate_connectors.platforms.device_http.mailbox import DEVICE_ALERT_SYSTEM, Ending, Mail
+from bondmate_connectors.platforms.device_http.mailbox import Ending, Mail
 
 TOLERATED_SKEW = timedelta(minutes=5)
 _REPORT_ACTIONS = {
@@ -87,11 +88,6 @@ class Arrival:
     digest: str
 
 
-def alert_event_id(device_id: str, alert_id: str) -> str:
-    """Give the hub's id of a device's own alert; `alert_id` of one raised without is its `message_id`."""
-    return derived_id("alert", device_id, alert_id)
-
-
 def incident_of_alert(event_id: str) -> str:
     """Give the incident an alert begins."""
     return derived_id("incident", event_id)
@@ -101,7 +97,8 @@ def alert(request: AlertRequest, arrival: Arrival, flags: Iterable[str]) -> Devi
     """Give the alert; whatever is odd about it is flagged, nothing is held against it."""
     device = arrival.device
     occurred_at = request.occurred_at or arrival.received_at
-    event_id = alert_event_id(device.device_id, request.alert_id or request.message_id)
+    own_id = request.alert_id or request.message_id
+    event_id = alert_event_id(device.device_id, own_id)
     position, position_flags = _alert_position(request.position, occurred_at)
     header = _header(
         arrival,
@@ -111,7 +108,7 @@ def alert(request: AlertRequest, arrival: Arrival, flags: Iterable[str]) -> Devi
         language=request.language,
         occurred_at=occurred_at,
         flags=(*flags, *position_flags, *_alert_clock(request, arrival.received_at)),
-        external_refs=_own_reference(request.alert_id),
+        external_refs=_own_reference(own_id),
     )
     return DeviceAlert(
         header=header,

@@ -23,11 +23,9 @@ from bondmate_schemas.models import (
     ExternalRef,
     Record,
 )
+from bondmate_schemas.own_alerts import alert_event_id, own_ids
 
 from bondmate_connectors.platforms.device_http.deadlines import Deadlines
-
-DEVICE_ALERT_SYSTEM = "device"
-"""`system` of the external reference under which an alert carries the device's own id."""
 
 _ALERTS_PER_DEVICE = 5
 _RANK = {None: 0, Level.DELIVERED: 1, Level.ACCEPTED: 2, Level.ACKNOWLEDGED: 3}
@@ -83,7 +81,8 @@ class Standing:
 
     version: int
     event_id: str
-    alert_id: str | None
+    alert_ids: tuple[str, ...]
+    """The device's own ids: of the alert, and of presses that became part of it, the newest last."""
     incident_id: str | None
     kind: AlertKind
     silent: bool
@@ -132,18 +131,24 @@ class Listener:
 class Box:
     """What waits for one device."""
 
-    __slots__ = ("alerts", "early", "ended_early", "given_at", "listeners", "mails", "version", "waiters")
+    __slots__ = ("alerts", "early", "ended_early", "given_at", "listeners", "mails", "names", "version", "waiters")
 
     def __init__(self) -> None:
         self.version = 0
         self.mails: dict[str, Mail] = {}
         self.alerts: dict[str, Standing] = {}
+        self.names: dict[str, str] = {}
+        """The alert that a press became part of, by the event id its device was told."""
         self.early: dict[str, Level] = {}
         self.ended_early: dict[str, None] = {}
         self.given_at: dict[str, float] = {}
         """When a message that must be confirmed was last given to the device, by the monotonic clock."""
         self.listeners: list[Listener] = []
         self.waiters: set[asyncio.Future[None]] = set()
+
+    def event_of(self, event_id: str) -> str:
+        """Give the event id of the alert that the press of this one became part of; else the same."""
+        return self.names.get(event_id, event_id)
 
     def next_version(self) -> int:
         """Count up."""
@@ -268,7 +273,7 @@ class Mailboxes:
     def raised(self, alert: DeviceAlert) -> None:
         """Remember an alert that was just accepted, until the streams tell more of it."""
         box = self.box(alert.device_id)
-        if alert.header.event_id not in box.alerts:
+        if box.event_of(alert.header.event_id) not in box.alerts:
             self._keep_alert(alert, AlertStatus.RAISED, (), cancel_requested=False, changed_at=alert.header.received_at)
 
     @staticmethod
@@ -371,7 +376,7 @@ class Mailboxes:
         box.alerts[header.event_id] = Standing(
             version=box.next_version(),
             event_id=_one(header.event_id),
-            alert_id=_one(next((ref.id for ref in header.external_refs if ref.system == DEVICE_ALERT_SYSTEM), None)),
+            alert_ids=own_ids(alert),
             incident_id=_one(header.incident_id),
             kind=alert.kind,
             silent=alert.silent,
@@ -381,16 +386,34 @@ class Mailboxes:
             changed_at=changed_at,
         )
         self._owners[header.event_id] = alert.device_id
+        self._name(box, alert)
         self._drop_oldest_alert(box)
         box.wake()
+
+    def _name(self, box: Box, alert: DeviceAlert) -> None:
+        """Let an alert be found by every press that became part of it, which until now was kept as one of its own."""
+        for alert_id in own_ids(alert):
+            told = alert_event_id(alert.device_id, alert_id)
+            if told != alert.header.event_id:
+                box.names[told] = alert.header.event_id
+                self._owners[told] = alert.device_id
+                if (press := box.alerts.get(told)) and not press.closed:
+                    del box.alerts[told]
 
     def _drop_oldest_alert(self, box: Box) -> None:
         if len(box.alerts) > _ALERTS_PER_DEVICE:
             closed = next((event_id for event_id, alert in box.alerts.items() if alert.closed), None)
-            dropped = closed or next(iter(box.alerts))
-            del box.alerts[dropped]
-            self._owners.pop(dropped, None)
+            self._drop_alert(box, closed or next(iter(box.alerts)))
 
     def _forget_alert(self, event_id: str) -> None:
-        if owner := self._owners.pop(event_id, None):
-            self.box(owner).alerts.pop(event_id, None)
+        if owner := self._owners.get(event_id):
+            self._drop_alert(self.box(owner), event_id)
+
+    def _drop_alert(self, box: Box, event_id: str) -> None:
+        """Forget an alert and its names, but for one that another alert goes by as well."""
+        box.alerts.pop(event_id, None)
+        named = [name for name, alert in box.names.items() if alert == event_id]
+        for name in named:
+            del box.names[name]
+        for gone in {event_id, *named} - box.alerts.keys() - box.names.keys():
+            self._owners.pop(gone, None)

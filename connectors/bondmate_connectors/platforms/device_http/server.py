@@ -16,6 +16,7 @@ from bondmate_monitoring import metrics
 from bondmate_schemas.catalogue import RECEIPTS
 from bondmate_schemas.enums import AlertAction
 from bondmate_schemas.models import Record
+from bondmate_schemas.own_alerts import alert_event_id
 from prometheus_client import Counter, Histogram
 from pydantic import ValidationError
 
@@ -156,13 +157,12 @@ class Ingress:
         return _accepted(receipt)
 
     def own_alert(self, device: Device, alert_id: str) -> str:
-        """Give the hub's id of a device's own alert, by either of its names; raises Refused for another's."""
+        """Give the hub's id of a device's own alert, by any of its names; raises Refused for another's."""
         owner = self._mailboxes.owner(alert_id)
-        if owner is None:
-            return events.alert_event_id(device.device_id, alert_id)
-        if owner != device.device_id:
+        if owner not in {None, device.device_id}:
             raise Refused(Kind.forbidden)
-        return alert_id
+        event_id = alert_id if owner else alert_event_id(device.device_id, alert_id)
+        return self._mailboxes.box(device.device_id).event_of(event_id)
 
     def _own_alert(self, device: Device, alert_id: str | None) -> str | None:
         return self.own_alert(device, alert_id) if alert_id else None
