@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from bondmate_schemas.models import DeviceLocation
@@ -47,30 +47,36 @@ class Fixes:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What became of each fix; `rank` orders all of them by `logic.locations.At`."""
+    """What became of each fix."""
 
     outcome: Ints
     found: Ints
     at_ms: Ints
+    numbers: Ints
     previous_ms: Ints
     """Of the newest fix before it in its shift; the least number there is where there is none."""
-    rank: Ints
+    several: Bools
+    """Whether its device has sent more than this one in the batch."""
     keep: list[Callable[[], None]] = field(default_factory=list)
     """To be called, each once and in order, when the batch is worked: they remember what was found."""
+
+    def ranks(self) -> Ints:
+        """Give whole numbers that order all fixes by `logic.locations.At`; equal for equal ones."""
+        return _ranks(self.at_ms, self.numbers)
 
 
 def judge(fixes: Fixes, tracks: Tracks, records: Callable[[Ints], Iterable[DeviceLocation]]) -> Judgement:
     """Judge a batch; `records` gives the fixes of some rows as records, for those that are not usual."""
     sure, at_ms = times_of(fixes)
     judgement = Judgement(
-        np.zeros_like(at_ms), np.where(sure, 0, DOUBTFUL), at_ms, np.full_like(at_ms, NEVER[0]),
-        _ranks(at_ms, fixes.numbers),
+        np.zeros_like(at_ms), np.where(sure, 0, DOUBTFUL), at_ms, fixes.numbers, np.full_like(at_ms, NEVER[0]),
+        _are_several(fixes.slots),
     )  # fmt: skip
     seen = tracks.has_seen(fixes.slots, fixes.fixed_ms, fixes.numbers)
     # Of a device that sent nothing else: had it, a fix might by now have left the few that are remembered.
     repeated = seen & ~np.isin(fixes.slots, fixes.slots[~seen])
     judgement.outcome[repeated] = _REPEAT
-    unusual = _unusual(fixes, seen) & ~repeated
+    unusual = _unusual(fixes, seen, judgement.several) & ~repeated
     strange: dict[int, Track] = {}
     places = np.flatnonzero(unusual)
     for place, record in zip(places.tolist(), records(places), strict=True):
@@ -79,9 +85,11 @@ def judge(fixes: Fixes, tracks: Tracks, records: Callable[[Ints], Iterable[Devic
             strange[slot] = tracks.track(slot)
             judgement.keep.append(partial(tracks.put, slot, strange[slot]))
         _judge_one(place, record, strange[slot], judgement)
-    usual = np.flatnonzero(~unusual & ~repeated)
-    if len(usual):
-        _judge_usual(usual[np.argsort(fixes.slots[usual], kind="stable")], fixes, sure, tracks, judgement)
+    usual = ~unusual & ~repeated
+    if len(alone := np.flatnonzero(usual & ~judgement.several)):
+        _judge_alone(alone, fixes, sure, tracks, judgement)
+    if len(lines := np.flatnonzero(usual & judgement.several)):
+        _judge_lines(lines[np.argsort(fixes.slots[lines], kind="stable")], fixes, sure, tracks, judgement)
     return judgement
 
 
@@ -100,14 +108,24 @@ def _ranks(at_ms: Ints, numbers: Ints) -> Ints:
     return ranks
 
 
-def _unusual(fixes: Fixes, seen: Bools) -> Bools:
+def _are_several(slots: Ints) -> Bools:
+    """Tell which fixes are of a device that sent more than one of them."""
+    order = np.argsort(slots)
+    same = np.flatnonzero(np.diff(slots[order]) == 0)
+    found = np.zeros(len(slots), np.bool_)
+    found[order[same]] = found[order[same + 1]] = True
+    return found
+
+
+def _unusual(fixes: Fixes, seen: Bools, several: Bools) -> Bools:
     """Tell which fixes are of devices of which one fix is not usual."""
     strange = seen | fixes.off_duty | ((fixes.latitude == 0.0) & (fixes.longitude == 0.0))
-    order = np.lexsort((fixes.numbers, fixes.fixed_ms, fixes.slots))
-    same = np.ones(max(len(order) - 1, 0), np.bool_)
-    for column in (fixes.numbers, fixes.fixed_ms, fixes.slots):
-        same &= np.diff(column[order]) == 0
-    strange[order[1:][same]] = True
+    rows = np.flatnonzero(several)
+    if len(rows):
+        keys = [column[rows] for column in (fixes.numbers, fixes.fixed_ms, fixes.slots)]
+        order = np.lexsort(keys)
+        same = np.logical_and.reduce([np.diff(key[order]) == 0 for key in keys])
+        strange[rows[order[1:][same]]] = True
     found: Bools = np.isin(fixes.slots, fixes.slots[strange]) if strange.any() else np.zeros(len(strange), np.bool_)
     return found
 
@@ -122,17 +140,77 @@ def _judge_one(place: int, fix: DeviceLocation, track: Track, judgement: Judgeme
     judgement.found[place] |= IS_LATE * (judged.outcome == "late") | JUMPED * ("implausible_jump" in flags)
 
 
-def _judge_usual(order: Ints, fixes: Fixes, sure: Bools, tracks: Tracks, judgement: Judgement) -> None:
+class _Points(NamedTuple):
+    """What is known of fixes, to tell how far and how fast a device went from one to the next."""
+
+    at_ms: Any
+    latitude: Any
+    longitude: Any
+    accuracy_m: Any
+    sure: Any
+    has_place: Any
+
+    def of(self, places: Ints) -> _Points:
+        """Give those at some places."""
+        return _Points(*(column[places] for column in self))
+
+    def jumped_from(self, before: _Points) -> Bools:
+        """Tell which lie farther from those before them than a device can have travelled."""
+        north = (self.latitude - before.latitude) * METRES_A_DEGREE
+        across = np.abs(self.longitude - before.longitude)
+        across = np.where(across > 180.0, 360.0 - across, across)  # noqa: PLR2004  # degrees
+        middle = (before.latitude + self.latitude) / 2
+        square = middle * middle
+        east = across * METRES_A_DEGREE * ((32_400.0 - 4.0 * square) / (32_400.0 + square))
+        metres = np.sqrt(north * north + east * east)
+        error_m = before.accuracy_m + self.accuracy_m
+        known = before.has_place & before.sure & self.sure
+        # Where nothing is known the times are the least there are, and must not be subtracted.
+        passed_ms = np.maximum(self.at_ms - np.where(known, before.at_ms, self.at_ms), 1000)
+        return known & (metres - error_m > FASTEST_MPS * (passed_ms / 1000))  # type: ignore[no-any-return]
+
+
+def _points(rows: Ints, fixes: Fixes, sure: Bools, at_ms: Ints) -> _Points:
+    """Give what is known of some of the fixes."""
+    return _Points(
+        at_ms[rows], fixes.latitude[rows], fixes.longitude[rows], fixes.accuracy_m[rows], sure[rows],
+        np.ones(len(rows), np.bool_),
+    )  # fmt: skip
+
+
+def _judge_alone(rows: Ints, fixes: Fixes, sure: Bools, tracks: Tracks, judgement: Judgement) -> None:
+    """Judge fixes whose devices have sent nothing else: what is remembered of a device is all that was before."""
+    slots, numbers = fixes.slots[rows], fixes.numbers[rows]
+    here = _points(rows, fixes, sure, judgement.at_ms)
+    before = _Points(*(tracks.rows[name][slots] for name in _Points._fields))
+    late = (here.at_ms < before.at_ms) | (
+        (here.at_ms == before.at_ms) & (numbers < tracks.rows["at_number"][slots])
+    )  # fmt: skip
+    _say(rows, judgement, late, here.jumped_from(before), np.where(before.has_place, before.at_ms, NEVER[0]))
+    new = np.flatnonzero(~late)
+    judgement.keep.extend([
+        partial(tracks.note, slots[new], {**here.of(new)._asdict(), "at_number": numbers[new]}),
+        partial(tracks.see, slots, np.zeros_like(slots), fixes.fixed_ms[rows], numbers),
+    ])  # fmt: skip
+
+
+def _say(rows: Ints, judgement: Judgement, late: Bools, jumped: Bools, previous_ms: Ints) -> None:
+    """Write down what was found of these fixes; who is late has not jumped."""
+    judgement.outcome[rows] = np.where(late, LATE, ACCEPTED)
+    judgement.previous_ms[rows] = previous_ms
+    judgement.found[rows] |= IS_LATE * late.astype(np.int64) | JUMPED * (~late & jumped).astype(np.int64)
+
+
+def _judge_lines(order: Ints, fixes: Fixes, sure: Bools, tracks: Tracks, judgement: Judgement) -> None:
     """Judge fixes, given in order of device and arrival, whose devices have sent nothing else."""
     line = _Line(order, fixes, sure, tracks, judgement.at_ms)
     newest = line.newest_before()
     late = line.is_older(newest)
     line.turn_to_accepted(~late)
     before = line.accepted_before()
-    judgement.outcome[order] = np.where(late, LATE, ACCEPTED)
-    judgement.previous_ms[order] = np.where(line.has_place[before], line.at_ms[before], NEVER[0])
-    jumped = ~late & line.jumped(before)
-    judgement.found[order] |= IS_LATE * late.astype(np.int64) | JUMPED * jumped.astype(np.int64)
+    known = line.points.of(before)
+    jumped = line.points.of(line.tails).jumped_from(known)
+    _say(order, judgement, late, jumped, np.where(known.has_place, known.at_ms, NEVER[0]))
     judgement.keep.extend([
         partial(line.remember, tracks),
         partial(tracks.see, fixes.slots[order], line.turns(), fixes.fixed_ms[order], fixes.numbers[order]),
@@ -153,14 +231,10 @@ class _Line:
         self.tails = np.arange(len(order)) + self.device + 1
         self.heads = np.flatnonzero(first) + np.arange(len(self.slots))
         known = tracks.rows[self.slots]
-        self.at_ms: Any = self._column(known["at_ms"], at_ms[order])
-        self.number: Any = self._column(known["at_number"], fixes.numbers[order])
-        self.latitude: Any = self._column(known["latitude"], fixes.latitude[order])
-        self.longitude: Any = self._column(known["longitude"], fixes.longitude[order])
-        self.accuracy_m: Any = self._column(known["accuracy_m"], fixes.accuracy_m[order])
-        self.sure: Any = self._column(known["sure"], sure[order])
-        self.has_place: Any = self._column(known["has_place"], np.ones(len(order), np.bool_))
-        self._rank = _ranks(self.at_ms, self.number)
+        here = _points(order, fixes, sure, at_ms)._asdict()
+        self.points = _Points(*(self._column(known[name], column) for name, column in here.items()))
+        self._number: Any = self._column(known["at_number"], fixes.numbers[order])
+        self._rank = _ranks(self.points.at_ms, self._number)
         self._accepted: Any = None
 
     def _column(self, known: Any, here: Any) -> Any:
@@ -191,30 +265,11 @@ class _Line:
         """Give, for each fix, the place of the newest of its device before it."""
         return self._accepted[self.tails - 1]  # type: ignore[no-any-return]
 
-    def jumped(self, before: Ints) -> Bools:
-        """Tell which fixes lie farther from those before them than a device can have travelled."""
-        here = self.tails
-        latitude, longitude = self.latitude[before], self.longitude[before]
-        north = (self.latitude[here] - latitude) * METRES_A_DEGREE
-        across = np.abs(self.longitude[here] - longitude)
-        across = np.where(across > 180.0, 360.0 - across, across)  # noqa: PLR2004  # degrees
-        middle = (latitude + self.latitude[here]) / 2
-        square = middle * middle
-        east = across * METRES_A_DEGREE * ((32_400.0 - 4.0 * square) / (32_400.0 + square))
-        metres = np.sqrt(north * north + east * east)
-        error_m = self.accuracy_m[before] + self.accuracy_m[here]
-        known = self.has_place[before] & self.sure[before] & self.sure[here]
-        # Where nothing is known the times are the least there are, and must not be subtracted.
-        passed_ms = np.maximum(self.at_ms[here] - np.where(known, self.at_ms[before], self.at_ms[here]), 1000)
-        return known & (metres - error_m > FASTEST_MPS * (passed_ms / 1000))  # type: ignore[no-any-return]
-
     def remember(self, tracks: Tracks) -> None:
         """Write down the newest of each device."""
         ends = np.concatenate((self.heads[1:] - 1, [len(self._rank) - 1]))
         newest = self._accepted[ends]
-        for name in ("at_ms", "latitude", "longitude", "accuracy_m", "sure", "has_place"):
-            tracks.rows[name][self.slots] = getattr(self, name)[newest]
-        tracks.rows["at_number"][self.slots] = self.number[newest]
+        tracks.note(self.slots, {**self.points.of(newest)._asdict(), "at_number": self._number[newest]})
 
     def turns(self) -> Ints:
         """Give, for each fix, how many of its device came before it."""

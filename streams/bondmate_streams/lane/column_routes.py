@@ -95,7 +95,7 @@ def _is_due(decision: Decision, judgement: Judgement, rows: Ints) -> Bools:
 def _newest(parts: Sequence[Part], judgement: Judgement, slots: Ints) -> list[Part]:
     """Leave, of what is told under rules that want the newest only, the newest of each device."""
     among = np.concatenate([rows for decision, rows in parts if decision.newest_only])
-    order = np.lexsort((among, judgement.rank[among], slots[among]))
+    order = np.lexsort((among, judgement.ranks()[among], slots[among]))
     ends = np.flatnonzero(np.diff(slots[among][order], append=-1))
     stay = np.zeros(len(slots), np.bool_)
     stay[among[order][ends]] = True

@@ -239,9 +239,8 @@ class ColumnEngine:
         """Note the last fix of each device that has a new one, and who has ended a shift."""
         outcome = batch.judgement.outcome
         rows = np.flatnonzero((outcome == ACCEPTED) | (outcome == _OFF_DUTY))
-        # The last of each device: the first of it from behind.
-        _, behind = np.unique(batch.slots[rows][::-1], return_index=True)
-        rows = rows[len(rows) - 1 - behind]
+        several = batch.judgement.several[rows]
+        rows = np.concatenate([rows[~several], _last_of_each(rows[several], batch.slots)])
         over = rows[outcome[rows] == _OFF_DUTY]
         worked.ended = list(zip(_keys(batch.fixes, over), batch.judgement.at_ms[over].tolist(), strict=True))
         kept = rows[outcome[rows] == ACCEPTED]
@@ -264,6 +263,13 @@ class _LentRows(Rows):
 
     def _slot(self, device_id: str, partition: int) -> int:
         return int(self._lender.slots([device_id], lambda _: partition)[0])
+
+
+def _last_of_each(rows: Ints, slots: Ints) -> Ints:
+    """Give, of rows, the last of each device: the first of it from behind."""
+    _, behind = np.unique(slots[rows][::-1], return_index=True)
+    last: Ints = rows[len(rows) - 1 - behind]
+    return last
 
 
 def _columns(record: str, codec: Codec) -> Columns:

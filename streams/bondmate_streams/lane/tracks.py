@@ -96,9 +96,13 @@ class Tracks:
     def restore(self, slots: Ints, columns: Mapping[str, Any]) -> None:
         """Take over the last fixes of devices, one of each; `columns` go by the names of a track's fields."""
         self.rows[slots] = self._emptied(slots)
+        self.note(slots, columns)
+        self.rows["has_place"][slots] = True
+
+    def note(self, slots: Ints, columns: Mapping[str, Any]) -> None:
+        """Write down the newest fixes of devices, one of each; `columns` go by the names of a track's fields."""
         for name, column in columns.items():
             self.rows[name][slots] = column
-        self.rows["has_place"][slots] = True
 
     def _emptied(self, slots: Ints) -> Any:
         rows = np.full(len(slots), _NOBODY)
