@@ -42,9 +42,10 @@ class Place:
 
 
 class Read(NamedTuple):
-    """Records, and the partitions that were ours when they were read."""
+    """Records, the first offset of each partition among them, and the partitions that were ours when they were read."""
 
     messages: list[Message]
+    first: dict[int, int]
     places: dict[int, Place]
 
 
@@ -102,27 +103,34 @@ class Places:
 
     def note_read(self, messages: list[Message]) -> Read:
         """Take note of records that were read, those of a partition in their order."""
-        for partition, (first, last) in _spans(messages).items():
+        spans = _spans(messages)
+        for partition, (first, last) in spans.items():
             if place := self._places.get(partition):
                 if place.done is None:
                     place.done = place.remembered = place.noted = first
                 place.read = max(place.read, last + 1)
-        return Read(messages, dict(self._places))
+        return Read(messages, {partition: first for partition, (first, _) in spans.items()}, dict(self._places))
 
-    def ours(self, read: Read) -> list[Message]:
-        """Give those of records whose partitions we have, and have had since they were read: others are read again."""
-        if read.places == self._places and _spans(read.messages).keys() <= self._places.keys():
-            return read.messages
-        same = {partition for partition, place in self._places.items() if read.places.get(partition) is place}
-        return [message for message in read.messages if partition_of(message) in same]
-
-    def split(self, messages: list[Message]) -> tuple[list[Message], list[Message]]:
+    def split(self, reads: Iterable[Read]) -> tuple[list[Message], list[Message]]:
         """Give those of our records that whoever had their partition before has delivered already, and the others."""
+        old: list[Message] = []
+        new: list[Message] = []
         done = {partition: place.done or 0 for partition, place in self._places.items()}
-        if all(first >= done[partition] for partition, (first, _) in _spans(messages).items()):
-            return [], messages
-        old = [message for message in messages if _offset_of(message) < done[partition_of(message)]]
-        return old, [message for message in messages if _offset_of(message) >= done[partition_of(message)]]
+        for read in reads:
+            ours = self._ours(read)
+            if all(first >= done.get(partition, 0) for partition, first in read.first.items()):
+                new += ours
+                continue
+            for message in ours:
+                (old if _offset_of(message) < done[partition_of(message)] else new).append(message)
+        return old, new
+
+    def _ours(self, read: Read) -> list[Message]:
+        """Give those of records whose partitions we have, and have had since they were read: others are read again."""
+        same = {partition for partition, place in self._places.items() if read.places.get(partition) is place}
+        if read.first.keys() <= same:
+            return read.messages
+        return [message for message in read.messages if partition_of(message) in same]
 
     def lacks(self) -> bool:
         """Tell whether a batch that was begun went on beyond what was read."""

@@ -143,11 +143,10 @@ class Loop:
 
         A large one is on its way while the next is worked; how far it came is committed with the next.
         """
-        messages = self._read()
-        if not messages:
+        old, new = self._places.split(self._read())
+        if not old and not new:
             self._rest()
             return
-        old, new = self._places.split(messages)
         worked = answered(self._stop, "lane waits", lambda: self._judged(old, new))
         if worked is None or not self._until_done(self._arrived):
             return
@@ -182,7 +181,7 @@ class Loop:
         self._places.remember()
         return True
 
-    def _read(self) -> list[Message]:
+    def _read(self) -> list[Read]:
         found: list[Read] = []
         # A broker may have lost what the batch of a killed lane reached, so that it is not waited for long.
         for _ in range(_MOST_READS):
@@ -191,7 +190,7 @@ class Loop:
                 found.append(self._consumed(self._config.batch - 1, 0))
             if not self._places.lacks():
                 break
-        return [message for read in found for message in self._places.ours(read)]
+        return found
 
     def _consumed(self, count: int, seconds: float) -> Read:
         return self._places.note_read([m for m in self._consumer.consume(count, seconds) if self._is_record(m)])
