@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from bondmate_connectors.testing.strategies import device_locations, latitudes, longitudes
 from bondmate_schemas.ids import pseudonym
-from bondmate_streams.lane.batch import Disclosed
+from bondmate_streams.lane.batch import Disclosed, Names
 from bondmate_streams.lane.disclosures import Disclosures
 from bondmate_streams.logic.addressing import Officer
 from bondmate_streams.logic.audit import Chain
@@ -212,7 +212,7 @@ class TestDistricts:
 
 
 def disclosed(*people: str, events: int = 1) -> Disclosed:
-    return Disclosed("tak", "", "", events, people, ("position",))
+    return Disclosed("tak", "", "", events, Names(people), ("position",))
 
 
 class TestDisclosures:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from bondmate_schemas.outbox import Outgoing
 from confluent_kafka import Message
 
-__all__ = ["Disclosed", "Engine", "Keyed", "Last", "Told", "Worked"]
+__all__ = ["Disclosed", "Engine", "Keyed", "Known", "Last", "Names", "People", "Told", "Worked"]
 
 
 Keyed = tuple[bytes, bytes]
@@ -40,6 +40,43 @@ class Last(NamedTuple):
         return "Last()"
 
 
+@dataclass(slots=True)
+class Known:
+    """Who was named already, of those a destination got to see something of."""
+
+    names: set[str] = field(default_factory=set, repr=False)
+    by_slot: Any = field(default=None, repr=False)
+    """What columns remember beside it, so that they need not ask for each name."""
+
+    def new(self, people: Iterable[str]) -> list[str]:
+        """Give those not named yet; from now on they are."""
+        found = [person for person in dict.fromkeys(people) if person not in self.names]
+        self.names.update(found)
+        return found
+
+
+class People(Protocol):
+    """Devices and officers, by their ids."""
+
+    def __iter__(self) -> Iterator[str]:
+        """Give all of them; one may come more than once."""
+        ...
+
+    def new_to(self, known: Known) -> list[str]:
+        """Give those not named yet; from now on they are."""
+        ...
+
+
+class Names(tuple[str, ...]):
+    """People, one by one."""
+
+    __slots__ = ()
+
+    def new_to(self, known: Known) -> list[str]:
+        """Give those not named yet; from now on they are."""
+        return known.new(self)
+
+
 @dataclass(frozen=True, slots=True)
 class Disclosed:
     """What one destination got to see for one purpose: how many events, of whom (device and officer), which fields."""
@@ -48,7 +85,7 @@ class Disclosed:
     purpose: str
     legal_basis: str
     events: int
-    people: Sequence[str] = field(repr=False)
+    people: People = field(repr=False)
     fields: Iterable[str]
 
 

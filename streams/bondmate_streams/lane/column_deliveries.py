@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -12,10 +12,11 @@ from bondmate_schemas.columns import Columns
 
 from bondmate_streams.lane.batch import Disclosed, Told
 from bondmate_streams.lane.column_views import ColumnView, constant, parts_of, struct_of
+from bondmate_streams.lane.people import ColumnPeople
 from bondmate_streams.lane.tracks import Ints, Tracks
 from bondmate_streams.logic.deliveries import Agreements
 
-__all__ = ["Deliveries", "people_of"]
+__all__ = ["Deliveries"]
 
 _KIND: Final = "location"
 _TIME: Final = pa.timestamp("ms")
@@ -67,23 +68,17 @@ class Deliveries:
         old = pc.add(header.field("received_at").cast(pa.int64()), self._age_ms)
         return pc.min_element_wise(old, header.field("expires_at").cast(pa.int64())).cast(_TIME)
 
-    def disclosed(self, fixes: pa.RecordBatch, people: Sequence[str]) -> Iterator[Disclosed]:
-        """Give what the destination gets to see of `fixes`, which are of `people`, by purpose."""
+    def disclosed(self, people: ColumnPeople) -> Iterator[Disclosed]:
+        """Give what the destination gets to see of the fixes of `people`, by purpose."""
+        fixes = people.fixes
         handling = fixes.column("header").field("handling")
         purposes, bases = (handling.field(name).dictionary_encode() for name in ("purpose", "legal_basis"))
         pairs = purposes.indices.to_numpy().astype(np.int64) * len(bases.dictionary) + bases.indices.to_numpy()
         for pair in np.unique(pairs).tolist():
             purpose, basis = divmod(pair, len(bases.dictionary))
-            here = pairs == pair
-            part = fixes if here.all() else fixes.filter(pa.array(here))
+            part = people.of(np.flatnonzero(pairs == pair))
             place = purposes.dictionary[purpose].as_py(), bases.dictionary[basis].as_py()
-            whom = people if part is fixes else people_of(part)
-            yield Disclosed(self._destination, *place, part.num_rows, whom, self._view.disclosed(part))
-
-
-def people_of(fixes: pa.RecordBatch) -> list[str]:
-    """Give the devices of fixes, and their officers."""
-    return [*fixes.column("device_id").to_pylist(), *filter(None, fixes.column("officer_ref").to_pylist())]
+            yield Disclosed(self._destination, *place, len(part.slots), part, self._view.disclosed(part.fixes))
 
 
 def _with_one_more(lists: Any, text: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property, partial
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -21,10 +21,11 @@ from confluent_kafka import Message
 from bondmate_streams.envelopes import utc_now
 from bondmate_streams.guard import place_of
 from bondmate_streams.lane.batch import Last, Worked
-from bondmate_streams.lane.column_deliveries import Deliveries, people_of
+from bondmate_streams.lane.column_deliveries import Deliveries
 from bondmate_streams.lane.column_judge import ACCEPTED, LATE, OTHERS, Fixes, Judgement, judge, times_of
 from bondmate_streams.lane.column_routes import chosen, outcomes, same_ways
 from bondmate_streams.lane.column_views import parts_of, struct_of
+from bondmate_streams.lane.people import ColumnPeople
 from bondmate_streams.lane.rows import Register, Rows, Rules, Ways, letter_of, track_of
 from bondmate_streams.lane.tracks import Ints, Tracks
 from bondmate_streams.logic.locations import JOINED, UNKNOWN_DEVICE, Track, millis, with_added
@@ -51,14 +52,10 @@ class _Batch:
     fixes: pa.RecordBatch
     slots: Ints
     judgement: Judgement
+    people: ColumnPeople
 
     def __len__(self) -> int:
         return len(self.messages)
-
-    @cached_property
-    def people(self) -> list[str]:
-        """Give the devices of its fixes, and their officers."""
-        return people_of(self.fixes)
 
     def remember(self) -> None:
         """Remember what was found of its devices."""
@@ -161,7 +158,7 @@ class ColumnEngine:
         fixes, unknown = self._enriched(fixes, devices, self._rules.register())
         judgement = judge(_fixes(fixes, slots), self._tracks, partial(_records, fixes))
         fixes = _flagged(fixes, judgement.found | unknown)
-        return _Batch(kept, fixes, slots, judgement)
+        return _Batch(kept, fixes, slots, judgement, ColumnPeople(fixes, slots, self._tracks.generation))
 
     def _read(self, messages: Sequence[Message], worked: Worked) -> tuple[list[Message], pa.RecordBatch]:
         """Give the messages that hold fixes, and their columns; of the others dead letters are made."""
@@ -227,11 +224,9 @@ class ColumnEngine:
             worked.passed_over[destination] += passed
             heard[rows] = True
             if len(rows):
-                is_whole = len(rows) == len(batch)
-                fixes = batch.fixes if is_whole else batch.fixes.take(pa.array(rows))
-                deliveries = self._deliveries[destination]
-                worked.told.append(deliveries.told(fixes, batch.slots[rows], self._tracks, routes, now_ms))
-                worked.disclosed += deliveries.disclosed(fixes, batch.people if is_whole else people_of(fixes))
+                people, deliveries = batch.people.of(rows), self._deliveries[destination]
+                worked.told.append(deliveries.told(people.fixes, people.slots, self._tracks, routes, now_ms))
+                worked.disclosed += deliveries.disclosed(people)
         worked.passed_over = +worked.passed_over
         worked.outcomes += outcomes(judgement.outcome, goes_on, routed, heard)
 

@@ -17,7 +17,7 @@ from typing import Final
 
 from bondmate_schemas.enums import AuditAction
 
-from bondmate_streams.lane.batch import Disclosed
+from bondmate_streams.lane.batch import Disclosed, Known
 from bondmate_streams.logic.audit import Entry, audit_name
 
 _SUBJECTS_A_RECORD: Final = 5_000
@@ -41,7 +41,7 @@ class Disclosures:
     def __init__(self, journal: Path, secret: bytes) -> None:
         """Go on with what `journal` holds, from a lane that was killed; `secret` is the key of the pseudonyms."""
         self._secret = secret
-        self._known: defaultdict[_Place, set[str]] = defaultdict(set)
+        self._known: defaultdict[_Place, Known] = defaultdict(Known)
         self._fresh: dict[_Place, _Sum] = {}
         journal.parent.mkdir(parents=True, exist_ok=True)
         self._file = journal.open("a+b", buffering=0)
@@ -49,13 +49,10 @@ class Disclosures:
     def add(self, disclosed: Disclosed) -> None:
         """Take what a destination got of a batch."""
         place = (disclosed.destination, disclosed.purpose, disclosed.legal_basis)
-        known, fresh = self._known[place], self._fresh.setdefault(place, _Sum())
+        fresh = self._fresh.setdefault(place, _Sum())
         fresh.events += disclosed.events
         fresh.fields.update(dict.fromkeys(disclosed.fields))
-        for person in disclosed.people:
-            if person not in known:
-                known.add(person)
-                fresh.people.append(audit_name(self._secret, person))
+        fresh.people += [audit_name(self._secret, person) for person in disclosed.people.new_to(self._known[place])]
 
     def keep(self) -> None:
         """Write down what was added, before its fixes are committed.

@@ -17,7 +17,7 @@ from confluent_kafka import Message
 
 from bondmate_streams.envelopes import Arrived, dead_letter, headers_of, utc_now
 from bondmate_streams.guard import BadEventError, Guard
-from bondmate_streams.lane.batch import Disclosed, Last, Told, Worked
+from bondmate_streams.lane.batch import Disclosed, Last, Names, Told, Worked
 from bondmate_streams.logic.addressing import Officer
 from bondmate_streams.logic.deliveries import Agreements
 from bondmate_streams.logic.locations import Judged, Newest, Track, joined, restored, tell
@@ -201,7 +201,7 @@ class Rows:
             self._guarded(message, batch, partial(self._tell, judged, found, batch, now))
         batch.worked.told = [Told(destination, records) for destination, records in batch.told.items()]
         batch.worked.disclosed = [
-            Disclosed(*place, total.events, tuple(total.people), tuple(total.fields))
+            Disclosed(*place, total.events, Names(total.people), tuple(total.fields))
             for place, total in batch.disclosed.items()
         ]
 

@@ -1,0 +1,75 @@
+"""Whom a batch is about: told cheaply who of them is new to somebody, where nearly nobody is.
+
+A device is known by its slot, its officer by a hash of the pseudonym: looking each of them up in a set of a country's
+officers costs more than writing the fix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from bondmate_streams.lane.batch import Known
+from bondmate_streams.lane.tracks import Ints
+
+__all__ = ["ColumnPeople"]
+
+
+@dataclass(frozen=True)
+class ColumnPeople:
+    """The devices of fixes, and their officers; `slots` are those of the devices, valid in one `generation`."""
+
+    fixes: pa.RecordBatch = field(repr=False)
+    slots: Ints
+    generation: int
+
+    def __iter__(self) -> Iterator[str]:
+        """Give all of them."""
+        yield from self.fixes.column("device_id").to_pylist()
+        yield from filter(None, self._officers)
+
+    def new_to(self, known: Known) -> list[str]:
+        """Give those not named yet; from now on they are."""
+        if known.by_slot is None:
+            known.by_slot = _Named()
+        return known.new(known.by_slot.take(self))
+
+    def of(self, rows: Ints) -> ColumnPeople:
+        """Give those of some of the fixes."""
+        if len(rows) == len(self.slots):
+            return self
+        return ColumnPeople(self.fixes.take(pa.array(rows)), self.slots[rows], self.generation)
+
+    @cached_property
+    def _officers(self) -> Sequence[str | None]:
+        officers: list[str | None] = self.fixes.column("officer_ref").to_pylist()
+        return officers
+
+    @cached_property
+    def marks(self) -> Ints:
+        """Give a number for the officer of each fix: another officer, another number."""
+        return np.fromiter(map(hash, self._officers), np.int64, len(self.slots))
+
+
+class _Named:
+    """Who was named, by slot: the officer last named with each device."""
+
+    def __init__(self) -> None:
+        """Nobody."""
+        self._marks = np.zeros(0, np.int64)
+        self._generation = -1
+
+    def take(self, people: ColumnPeople) -> ColumnPeople:
+        """Take them as named; give those that were not, or not together."""
+        slots = people.slots
+        if people.generation != self._generation:  # the slots have changed hands
+            self._generation, self._marks = people.generation, np.zeros(0, np.int64)
+        if (room := int(slots.max(initial=-1)) + 1) > len(self._marks):
+            self._marks = np.concatenate([self._marks, np.zeros(2 * room - len(self._marks), np.int64)])
+        new = np.flatnonzero(self._marks[slots] != people.marks)
+        self._marks[slots] = people.marks
+        return people.of(new)
