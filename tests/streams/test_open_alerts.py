@@ -77,6 +77,23 @@ def test_a_closed_alert_is_told_no_more_and_a_noted_one_not_twice(alerts: Watche
     assert [("two", "tak")] == alerts.told(since + timedelta(seconds=10))
 
 
+def test_while_it_is_built_anew_nothing_is_shown_and_only_the_last_building_counts(alerts: Watched, make: Any) -> None:
+    since = make.header().received_at
+    alerts.note(opened(make, "one", since))
+    alerts.alerts.measure(since)
+    first, second = alerts.alerts.clear(), alerts.alerts.clear()
+    alerts.alerts.built(first)
+    before = alerts.alerts.is_whole, alerts.alerts.is_current(first), alerts.alerts.knows("one")
+    alerts.alerts.measure(since)
+    shown = OPEN_ALERTS.labels("DELIVERED")._value.get()
+    alerts.note(opened(make, "two", since))
+    alerts.alerts.built(second)
+
+    assert (False, False, False) == before
+    assert 1 == shown
+    assert (True, True) == (alerts.alerts.is_whole, alerts.alerts.knows("two"))
+
+
 def test_what_fell_due_while_nobody_ran_is_told_once_at_the_start(alerts: Watched, make: Any) -> None:
     since = make.header().received_at - timedelta(hours=1)
     alerts.alerts.clear()
@@ -99,9 +116,10 @@ def test_the_gauges_follow_every_change_and_are_right_again_after_it_was_built_a
     alerts.note(opened(make, "waiting", since, Level.ACCEPTED))
     first = gauges(alerts, now)
 
-    alerts.alerts.clear()
+    build = alerts.alerts.clear()
     for state in alerts.table.values():
         alerts.alerts.note(state, DECISIONS, STEPS)
+    alerts.alerts.built(build)
     again = gauges(alerts, now)
     alerts.note(paged.model_copy(update={"status": AlertStatus.RESOLVED}))
 

@@ -32,6 +32,7 @@ from bondmate_streams.logic import states, timers
 from bondmate_streams.logic.audit import Entry
 from bondmate_streams.logic.routing import Decision
 from bondmate_streams.logic.states import Step
+from bondmate_streams.turns import in_turns
 
 _AT_A_TIME = 200
 """Alerts that time has come for, told side by side."""
@@ -149,6 +150,8 @@ class AlertLife:
 
     async def look(self) -> int:
         """Do what time asks for, of every alert whose time has come; gives for how many something was to do."""
+        if not self._open.is_whole:
+            return 0
         after, event_ids = self._open.due(utc_now())
         room = asyncio.Semaphore(_AT_A_TIME)
         return sum(await asyncio.gather(*(self._due(event_id, after, room) for event_id in event_ids)))
@@ -192,10 +195,17 @@ class AlertLife:
         return True
 
     async def rebuild(self) -> None:
-        """Build the open alerts anew from the table."""
-        self._open.clear()
-        for state in sorted(self._alerts.records(), key=lambda state: state.header.received_at):
-            self._note(state, self._desk.quietly(state.alert))
+        """Build the open alerts anew from the table; a rebuild that begins meanwhile takes the place of this one."""
+        build = self._open.clear()
+        try:
+            async for state in in_turns(self._alerts.records()):
+                if not self._open.is_current(build):
+                    return
+                # What was begun before may yet end, and has noted the alert as it stands by now.
+                if not self._open.knows(state.header.event_id):
+                    self._note(state, self._desk.quietly(state.alert))
+        finally:
+            self._open.built(build)
 
 
 def _count(step: Step, receipt: DeliveryReceipt) -> None:

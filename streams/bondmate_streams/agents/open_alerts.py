@@ -51,11 +51,16 @@ class OpenAlerts:
         self._oldest: dict[str, list[tuple[datetime, str]]] = {name: [] for name in destinations}
         """A heap of those that wait or have waited, by when they came in."""
         self._paged: Counter[Mode] = Counter()
+        self.is_whole = True
+        """False while it is being built anew: until then nothing is due, and nothing is shown."""
         # From ever on, so that what fell due while nobody was running is told at once; it may be a repeat.
         self._told_until = _EVER
+        self._build: object = None
 
-    def clear(self) -> None:
-        """Forget all, before it is built anew."""
+    def clear(self) -> object:
+        """Forget all, before it is built anew; gives what names this building."""
+        self.is_whole = False
+        self._build = object()
         self._watched.clear()
         self._plan.clear()
         self._planned.clear()
@@ -65,6 +70,19 @@ class OpenAlerts:
             self._oldest[name].clear()
         self._paged.clear()
         self._told_until = _EVER
+        return self._build
+
+    def is_current(self, build: object) -> bool:
+        """Tell whether no later building has begun."""
+        return self._build is build
+
+    def built(self, build: object) -> None:
+        """Take it that this building has ended; it counts for nothing when a later one has begun."""
+        self.is_whole = self.is_whole or self.is_current(build)
+
+    def knows(self, event_id: str) -> bool:
+        """Tell whether an alert was noted."""
+        return event_id in self._watched or event_id in self._planned
 
     def note(self, state: AlertState, decisions: Sequence[Decision], escalation: Sequence[Escalation]) -> None:
         """Take an alert as it stands now."""
@@ -121,7 +139,9 @@ class OpenAlerts:
         return after, found
 
     def measure(self, now: datetime) -> None:
-        """Set the gauges."""
+        """Set the gauges; while it is being built anew they stay."""
+        if not self.is_whole:
+            return
         for status in set(AlertStatus) - CLOSED:
             OPEN_ALERTS.labels(status.value).set(self._counts[status])
         for mode in Mode:

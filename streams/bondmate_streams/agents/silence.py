@@ -49,8 +49,11 @@ class Silence:
             self._signs[sign.key] = sign
 
     def known(self, state: AlertState) -> None:
-        """Note an open alert of our table: whoever raised it, it is called off here too, under the same id."""
-        if silence.is_silence(state):
+        """Note an alert of our table: whoever raised it, the device's newest is called off here, under the same id."""
+        if not silence.is_silence(state):
+            return
+        held = self._raised.get(state.device_id)
+        if held is None or held.header.received_at <= state.alert.header.received_at:
             self._raised[state.device_id] = state.alert
 
     async def watch(self) -> None:

@@ -166,6 +166,7 @@ class Ledger(Generic[R]):
             if self._agrees.get(partition) == offset:
                 del self._agrees[partition]
 
-    def records(self) -> list[R]:
-        """Give every record of the partitions this worker has."""
-        return [self._codec.decode(value, self._kind) for value in self.table.values()]
+    def records(self) -> Iterator[R]:
+        """Give every record of the partitions this worker has, as it is now; each is decoded when its turn comes."""
+        values = list(self.table.values())
+        return (self._codec.decode(value, self._kind) for value in values)

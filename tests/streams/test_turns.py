@@ -1,0 +1,107 @@
+"""Long work leaves the loop to others, and the watch over open alerts is built anew in that way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+from bondmate_schemas.enums import AlertStatus
+from bondmate_schemas.models import AlertState
+from bondmate_streams.agents.alert_life import AlertLife
+from bondmate_streams.agents.open_alerts import OpenAlerts
+from bondmate_streams.turns import in_turns
+
+
+class Clock:
+    """Stands still but for what the work takes."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def spend(self, count: int, seconds: float) -> Iterator[int]:
+        for number in range(count):
+            self.now += seconds
+            yield number
+
+
+async def test_other_work_is_done_after_every_fiftieth_of_a_second() -> None:
+    clock, others = Clock(), 0
+
+    async def other() -> None:
+        nonlocal others
+        while True:
+            others += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    found = [number async for number in in_turns(clock.spend(1_000, 0.005), clock)]
+    task.cancel()
+
+    assert list(range(1_000)) == found
+    assert 190 <= others <= 260
+
+
+class Table:
+    """The alerts of a worker; `hook` runs before each is given."""
+
+    def __init__(self, states: list[AlertState], hook: Any) -> None:
+        self._states, self._hook = states, hook
+
+    def records(self) -> Iterator[AlertState]:
+        for state in list(self._states):
+            self._hook(state)
+            yield state
+
+
+def life_over(table: Any, open_alerts: OpenAlerts) -> AlertLife:
+    desk = SimpleNamespace(
+        quietly=lambda alert: [], escalation=lambda alert: [],
+        routes=SimpleNamespace(destinations={}),
+    )  # fmt: skip
+    given = dict.fromkeys(("locks", "audit", "known", "places", "message_receipts"))
+    silence = SimpleNamespace(known=lambda state: None)
+    return AlertLife(desk=desk, alerts=table, open_alerts=open_alerts, silence=silence, **given)  # type: ignore[arg-type]
+
+
+def state(make: Any, event_id: str, status: AlertStatus = AlertStatus.ROUTED) -> AlertState:
+    alert = make.alert(event_id=event_id)
+    return AlertState(header=alert.header, device_id=alert.device_id, status=status, alert=alert, destinations={},
+                      changed_at=alert.header.received_at)  # fmt: skip
+
+
+async def test_what_ends_while_alerts_are_built_anew_is_not_written_over_by_an_older_state(make: Any) -> None:
+    open_alerts = OpenAlerts([])
+    looked = []
+
+    def end_meanwhile(given: AlertState) -> None:
+        looked.append(asyncio.create_task(life.look()))
+        if given.header.event_id == "one":
+            open_alerts.note(state(make, "two", AlertStatus.ACKNOWLEDGED), [], [])
+
+    life = life_over(Table([state(make, "one"), state(make, "two")], end_meanwhile), open_alerts)
+    await life.rebuild()
+
+    assert [0, 0] == await asyncio.gather(*looked)
+    assert open_alerts.is_whole
+    assert {AlertStatus.ROUTED: 1, AlertStatus.ACKNOWLEDGED: 1} == +open_alerts._counts
+
+
+async def test_a_later_building_takes_the_place_of_one_that_goes_on(make: Any) -> None:
+    open_alerts = OpenAlerts([])
+    later: list[Any] = []
+
+    def begin_another(_: AlertState) -> None:
+        if not later:
+            later.append(life_over(Table([state(make, "new")], lambda _: None), open_alerts).rebuild())
+            open_alerts.clear()
+
+    await life_over(Table([state(make, "old")], begin_another), open_alerts).rebuild()
+    whole_before = open_alerts.is_whole
+    await later[0]
+
+    assert (False, True) == (whole_before, open_alerts.is_whole)
+    assert [False, True] == [open_alerts.knows(event_id) for event_id in ("old", "new")]
