@@ -224,6 +224,19 @@ async def test_a_press_that_became_part_of_another_alert_shows_the_level_of_that
     assert [404, 404, 404] == gone
 
 
+async def test_of_a_device_that_presses_without_end_only_the_names_its_alert_carries_are_kept(bench):
+    first = derived_id("alert", "dev-smith", "a-0")
+    for number in range(0, 200, 5):
+        names = tuple(f"a-{each}" for each in range(number, number + 5))
+        await bench.see(STATE_ALERTS, first, state(AlertStatus.ROUTED, first, own=names))
+    old, newest = [await bench.device().get(f"/v1/alerts/{name}") for name in ("a-100", "a-199")]
+    await bench.see(STATE_ALERTS, first, None)
+    gone, _ = await bench.device().get("/v1/alerts/a-199")
+
+    assert (404, 200, 404) == (old[0], newest[0], gone)
+    assert (first, "a-199") == (newest[1]["event_id"], newest[1]["alert_id"])
+
+
 def seen(alert: dict[str, Any]) -> tuple[str, str, str]:
     return alert["event_id"], alert["alert_id"], alert["status"]
 

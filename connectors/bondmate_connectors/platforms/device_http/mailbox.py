@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
@@ -392,13 +392,21 @@ class Mailboxes:
 
     def _name(self, box: Box, alert: DeviceAlert) -> None:
         """Let an alert be found by every press that became part of it, which until now was kept as one of its own."""
-        for alert_id in own_ids(alert):
-            told = alert_event_id(alert.device_id, alert_id)
-            if told != alert.header.event_id:
-                box.names[told] = alert.header.event_id
-                self._owners[told] = alert.device_id
-                if (press := box.alerts.get(told)) and not press.closed:
-                    del box.alerts[told]
+        event_id = alert.header.event_id
+        told = {alert_event_id(alert.device_id, own_id) for own_id in own_ids(alert)} - {event_id}
+        self._unname(box, event_id, but=told)
+        for name in told:
+            box.names[name] = event_id
+            self._owners[name] = alert.device_id
+            if (press := box.alerts.get(name)) and not press.closed:
+                del box.alerts[name]
+
+    def _unname(self, box: Box, event_id: str, but: Collection[str] = ()) -> None:
+        """Forget by what other names an alert goes."""
+        for name in [name for name, alert in box.names.items() if alert == event_id and name not in but]:
+            del box.names[name]
+            if name not in box.alerts:
+                self._owners.pop(name, None)
 
     def _drop_oldest_alert(self, box: Box) -> None:
         if len(box.alerts) > _ALERTS_PER_DEVICE:
@@ -410,10 +418,8 @@ class Mailboxes:
             self._drop_alert(self.box(owner), event_id)
 
     def _drop_alert(self, box: Box, event_id: str) -> None:
-        """Forget an alert and its names, but for one that another alert goes by as well."""
+        """Forget an alert and its names; of one that another goes by too, who it belongs to stays known."""
         box.alerts.pop(event_id, None)
-        named = [name for name, alert in box.names.items() if alert == event_id]
-        for name in named:
-            del box.names[name]
-        for gone in {event_id, *named} - box.alerts.keys() - box.names.keys():
-            self._owners.pop(gone, None)
+        self._unname(box, event_id)
+        if event_id not in box.names:
+            self._owners.pop(event_id, None)
