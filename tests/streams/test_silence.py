@@ -86,7 +86,9 @@ async def test_the_worker_of_the_alert_calls_it_off_where_another_had_the_device
     watch = Silence(desk, Nowhere(), configured(tmp_path, routes=routes))  # type: ignore[arg-type]  # what it needs
     heard = make.location("device-q")
     alert = silence.alert_of(heard, NOW - timedelta(minutes=5), NOW)
-    watch.known(AlertState(header=alert.header, device_id="device-q", alert=alert, changed_at=NOW))
+    older = silence.alert_of(heard, NOW - timedelta(minutes=50), NOW - timedelta(minutes=45))
+    for each in (alert, older):  # a table gives them in any order
+        watch.known(AlertState(header=each.header, device_id="device-q", alert=each, changed_at=NOW))
 
     def sign(at: datetime) -> Seen:
         return Seen(LAST_LOCATION, "device-q", desk.codec.encode(heard), int(at.timestamp() * 1_000))

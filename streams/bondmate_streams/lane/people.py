@@ -1,7 +1,7 @@
 """Whom a batch is about: told cheaply who of them is new to somebody, where nearly nobody is.
 
 A device is known by its slot, its officer by a hash of the pseudonym: looking each of them up in a set of a country's
-officers costs more than writing the fix.
+officers costs about what handing the fix to the producer does.
 """
 
 from __future__ import annotations
