@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from bondmate_hub.fast_loop import run_fast
 from rich.console import Console
 from rich.table import Table
 
@@ -164,7 +165,7 @@ def main() -> int:
     results = []
     for number, scenario in enumerate(wanted, 1):
         folder = Path(tempfile.mkdtemp(prefix="bondmate-chaos-", dir=asked.keep))
-        result = asyncio.run(run(scenario, folder, asked.seed + number))
+        result = run_fast(run(scenario, folder, asked.seed + number))
         results.append(result)
         word = "held  " if result.held else "BROKEN"
         console.print(f"{number:3}/{len(wanted)} {word} {result.broker} {result.name}: {result.accepted:,} accepted, "
