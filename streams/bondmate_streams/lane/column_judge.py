@@ -74,7 +74,7 @@ def judge(fixes: Fixes, tracks: Tracks, records: Callable[[Ints], Iterable[Devic
     )  # fmt: skip
     seen = tracks.has_seen(fixes.slots, fixes.fixed_ms, fixes.numbers)
     # Of a device that sent nothing else: had it, a fix might by now have left the few that are remembered.
-    repeated = seen & ~np.isin(fixes.slots, fixes.slots[~seen])
+    repeated = seen & ~np.isin(fixes.slots, fixes.slots[~seen]) if seen.any() else seen
     judgement.outcome[repeated] = _REPEAT
     unusual = _unusual(fixes, seen, judgement.several) & ~repeated
     strange: dict[int, Track] = {}
@@ -182,10 +182,9 @@ def _judge_alone(rows: Ints, fixes: Fixes, sure: Bools, tracks: Tracks, judgemen
     """Judge fixes whose devices have sent nothing else: what is remembered of a device is all that was before."""
     slots, numbers = fixes.slots[rows], fixes.numbers[rows]
     here = _points(rows, fixes, sure, judgement.at_ms)
-    before = _Points(*(tracks.rows[name][slots] for name in _Points._fields))
-    late = (here.at_ms < before.at_ms) | (
-        (here.at_ms == before.at_ms) & (numbers < tracks.rows["at_number"][slots])
-    )  # fmt: skip
+    known = tracks.rows[slots]
+    before = _Points(*(known[name] for name in _Points._fields))
+    late = (here.at_ms < before.at_ms) | ((here.at_ms == before.at_ms) & (numbers < known["at_number"]))
     _say(rows, judgement, late, here.jumped_from(before), np.where(before.has_place, before.at_ms, NEVER[0]))
     new = np.flatnonzero(~late)
     judgement.keep.extend([

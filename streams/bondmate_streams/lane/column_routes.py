@@ -29,8 +29,14 @@ def same_ways(fixes: pa.RecordBatch, rows: Ints, apart: Apart) -> Iterator[tuple
     """Give those of `rows` together that are alike in all that routes look at, and what that is."""
     if not len(rows):
         return
-    columns = [column.take(pa.array(rows)) for column in _looked_at(fixes, apart)]
-    _, first, which = np.unique(_numbered(columns), return_index=True, return_inverse=True)
+    columns = list(_looked_at(fixes, apart))
+    if len(rows) < fixes.num_rows:
+        columns = [column.take(pa.array(rows)) for column in columns]
+    numbers = _numbered(columns)
+    if not numbers.any():
+        yield next(zip(*(column[:1].to_pylist() for column in columns), strict=True)), rows
+        return
+    _, first, which = np.unique(numbers, return_index=True, return_inverse=True)
     facts = zip(*(column.take(pa.array(first)).to_pylist() for column in columns), strict=True)
     order = np.argsort(which, kind="stable")
     bounds = np.searchsorted(which[order], np.arange(len(first) + 1))

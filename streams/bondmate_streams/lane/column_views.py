@@ -94,7 +94,7 @@ class _Names:
             room = np.zeros(len(tracks.rows) - len(self._names), self._names.dtype)
             self._names = np.concatenate([self._names, room])
         for slot in set(slots[self._names[slots] == b""].tolist()):
-            self._names[slot] = self._name_of(tracks.devices[slot]).encode()
+            self._names[slot] = self._name_of(tracks.device(slot)).encode()
         offsets = np.arange(len(slots) + 1, dtype=np.int32) * _NAME_BYTES
         names = self._names[slots].tobytes()
         return pa.StringArray.from_buffers(len(slots), pa.py_buffer(offsets), pa.py_buffer(names))

@@ -49,6 +49,8 @@ class _Batch:
     """A batch while it is worked: the columns of its fixes, the message of each, the slot of its device."""
 
     messages: list[Message]
+    values: list[bytes | None]
+    """As they came."""
     fixes: pa.RecordBatch
     slots: Ints
     judgement: Judgement
@@ -94,7 +96,8 @@ class ColumnEngine:
 
     def _restore(self, partition: int, lasts: list[Last]) -> None:
         read = self._locations.read([last.value for last in lasts])
-        slots = self._tracks.slots([lasts[row].device_id for row in read.rows], lambda _: partition)
+        devices = pa.array([lasts[row].device_id for row in read.rows], pa.string())
+        slots = self._tracks.slots(devices, lambda _: partition)
         fixes = _fixes(read.columns, slots)
         sure, at_ms = times_of(fixes)
         self._tracks.restore(slots, {
@@ -106,8 +109,7 @@ class ColumnEngine:
             self._restore_one(partition, lasts[row])
 
     def _restore_one(self, partition: int, last: Last) -> None:
-        (slot,) = self._tracks.slots([last.device_id], lambda _: partition)
-        self._tracks.put(int(slot), track_of(last, self._codec))
+        self._tracks.put(self._tracks.slot(last.device_id, partition), track_of(last, self._codec))
 
     def forget(self, partition: int) -> None:
         """Forget the devices of a partition."""
@@ -128,8 +130,7 @@ class ColumnEngine:
     def adopt(self, tracks: Iterable[tuple[str, Track, int]]) -> None:
         """Take over what rows remember: device, track and partition of each."""
         for device, track, partition in tracks:
-            (slot,) = self._tracks.slots([device], lambda _, partition=partition: partition)  # type: ignore[misc]
-            self._tracks.put(int(slot), track)
+            self._tracks.put(self._tracks.slot(device, partition), track)
 
     def _worked(self, messages: Sequence[Message]) -> Worked:
         worked = Worked()
@@ -152,20 +153,21 @@ class ColumnEngine:
     # Reading.
 
     def _judged(self, messages: Sequence[Message], worked: Worked) -> _Batch:
-        kept, fixes = self._read(messages, worked)
-        devices = fixes.column("device_id").to_pylist()
-        slots = self._tracks.slots(devices, lambda row: kept[row].partition() or 0)
-        fixes, unknown = self._enriched(fixes, devices, self._rules.register())
+        kept, values, fixes = self._read(messages, worked)
+        slots = self._tracks.slots(fixes.column("device_id"), lambda row: kept[row].partition() or 0)
+        fixes, unknown = self._enriched(fixes, self._rules.register())
         judgement = judge(_fixes(fixes, slots), self._tracks, partial(_records, fixes))
         fixes = _flagged(fixes, judgement.found | unknown)
-        return _Batch(kept, fixes, slots, judgement, ColumnPeople(fixes, slots, self._tracks.generation))
+        return _Batch(kept, values, fixes, slots, judgement, ColumnPeople(fixes, slots, self._tracks.generation))
 
-    def _read(self, messages: Sequence[Message], worked: Worked) -> tuple[list[Message], pa.RecordBatch]:
-        """Give the messages that hold fixes, and their columns; of the others dead letters are made."""
+    def _read(
+        self, messages: Sequence[Message], worked: Worked
+    ) -> tuple[list[Message], list[bytes | None], pa.RecordBatch]:
+        """Give the messages that hold fixes, their values and columns; of the others dead letters are made."""
         values = [message.value() for message in messages]
         read = self._locations.read(values)
         if not read.left:
-            return list(messages), read.columns
+            return list(messages), values, read.columns
         # All are decoded before one is remembered: where the registry is away, nothing has been done.
         normal = {row: self._normal(values[row]) for row in read.left}
         again = {row: value for row, value in normal.items() if isinstance(value, bytes)}
@@ -179,7 +181,8 @@ class ColumnEngine:
         rows = [*read.rows, *again]
         order = np.argsort(np.array(rows, np.int64))
         columns = pa.concat_batches([read.columns, more.columns]).take(pa.array(order))
-        return [messages[row] for row in sorted(rows)], columns
+        rows.sort()
+        return [messages[row] for row in rows], [values[row] for row in rows], columns
 
     def _normal(self, value: bytes | None) -> bytes | CodecError:
         """Write a fix that is unusual in some way as the hub would have; columns then read it."""
@@ -188,11 +191,12 @@ class ColumnEngine:
         except CodecError as error:
             return error
 
-    def _enriched(self, fixes: pa.RecordBatch, devices: list[str], register: Register) -> tuple[pa.RecordBatch, Any]:
+    def _enriched(self, fixes: pa.RecordBatch, register: Register) -> tuple[pa.RecordBatch, Any]:
         """Give fixes with district and what the register knows, and the bit of those that it does not know."""
         columns = dict(zip(fixes.schema.names, fixes.columns, strict=True))
         unknown: Any = 0
         if register is not None:
+            devices = fixes.column("device_id").to_pylist()
             unknown = np.array([0 if device in register else _UNKNOWN for device in devices], np.int64)
             for name in JOINED:
                 if columns[name].null_count:
@@ -239,7 +243,7 @@ class ColumnEngine:
         over = rows[outcome[rows] == _OFF_DUTY]
         worked.ended = list(zip(_keys(batch.fixes, over), batch.judgement.at_ms[over].tolist(), strict=True))
         kept = rows[outcome[rows] == ACCEPTED]
-        values = (batch.messages[row].value() or b"" for row in kept.tolist())
+        values = [batch.values[row] or b"" for row in kept.tolist()]
         worked.last = list(zip(_keys(batch.fixes, kept), values, strict=True))
 
 
@@ -257,7 +261,7 @@ class _LentRows(Rows):
         self._lender.put(self._slot(device_id, partition), track)
 
     def _slot(self, device_id: str, partition: int) -> int:
-        return int(self._lender.slots([device_id], lambda _: partition)[0])
+        return self._lender.slot(device_id, partition)
 
 
 def _last_of_each(rows: Ints, slots: Ints) -> Ints:

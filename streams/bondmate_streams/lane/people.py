@@ -6,7 +6,7 @@ officers costs about what handing the fix to the producer does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from bondmate_streams.lane.batch import Known
-from bondmate_streams.lane.tracks import Ints
+from bondmate_streams.lane.slots import Ints, Words, marks_of, words_of
 
 __all__ = ["ColumnPeople"]
 
@@ -30,7 +30,7 @@ class ColumnPeople:
     def __iter__(self) -> Iterator[str]:
         """Give all of them."""
         yield from self.fixes.column("device_id").to_pylist()
-        yield from filter(None, self._officers)
+        yield from filter(None, self.fixes.column("officer_ref").to_pylist())
 
     def new_to(self, known: Known) -> list[str]:
         """Give those not named yet; from now on they are."""
@@ -45,14 +45,9 @@ class ColumnPeople:
         return ColumnPeople(self.fixes.take(pa.array(rows)), self.slots[rows], self.generation)
 
     @cached_property
-    def _officers(self) -> Sequence[str | None]:
-        officers: list[str | None] = self.fixes.column("officer_ref").to_pylist()
-        return officers
-
-    @cached_property
-    def marks(self) -> Ints:
-        """Give a number for the officer of each fix: another officer, another number."""
-        return np.fromiter(map(hash, self._officers), np.int64, len(self.slots))
+    def marks(self) -> Words:
+        """Give a number for the officer of each fix: another officer, another number; for nobody it is not zero."""
+        return marks_of(words_of(self.fixes.column("officer_ref"))) | np.uint64(1)
 
 
 class _Named:
@@ -60,16 +55,16 @@ class _Named:
 
     def __init__(self) -> None:
         """Nobody."""
-        self._marks = np.zeros(0, np.int64)
+        self._marks = np.zeros(0, np.uint64)
         self._generation = -1
 
     def take(self, people: ColumnPeople) -> ColumnPeople:
         """Take them as named; give those that were not, or not together."""
         slots = people.slots
         if people.generation != self._generation:  # the slots have changed hands
-            self._generation, self._marks = people.generation, np.zeros(0, np.int64)
+            self._generation, self._marks = people.generation, np.zeros(0, np.uint64)
         if (room := int(slots.max(initial=-1)) + 1) > len(self._marks):
-            self._marks = np.concatenate([self._marks, np.zeros(2 * room - len(self._marks), np.int64)])
+            self._marks = np.concatenate([self._marks, np.zeros(2 * room - len(self._marks), np.uint64)])
         new = np.flatnonzero(self._marks[slots] != people.marks)
         self._marks[slots] = people.marks
         return people.of(new)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import methodcaller
 from typing import Final, NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, Message, TopicPartition
@@ -73,10 +74,10 @@ def _offset_of(message: Message) -> int:
 
 def _spans(messages: list[Message]) -> dict[int, tuple[int, int]]:
     """Give the first and the last offset of each partition; those of one come in order."""
-    partitions, offsets = [*map(partition_of, messages)], [*map(_offset_of, messages)]
-    last = dict(zip(partitions, offsets, strict=True))
-    first = dict(zip(reversed(partitions), reversed(offsets), strict=True))
-    return {partition: (first[partition], last[partition]) for partition in last}
+    partitions = [*map(methodcaller("partition"), messages)]
+    last = dict(zip(partitions, messages, strict=True))
+    first = dict(zip(reversed(partitions), reversed(messages), strict=True))
+    return {partition or 0: (_offset_of(first[partition]), _offset_of(last[partition])) for partition in last}
 
 
 class Places:

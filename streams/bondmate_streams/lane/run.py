@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
+from operator import methodcaller
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -193,13 +194,12 @@ class Loop:
         return found
 
     def _consumed(self, count: int, seconds: float) -> Read:
-        return self._places.note_read([m for m in self._consumer.consume(count, seconds) if self._is_record(m)])
-
-    def _is_record(self, message: Message) -> bool:
-        error = message.error()
-        if error is not None and is_fatal(error):
-            raise KafkaException(error)  # the role ends, and its supervisor starts another
-        return error is None
+        messages = self._consumer.consume(count, seconds)
+        errors = [*filter(None.__ne__, map(methodcaller("error"), messages))]
+        for error in errors:
+            if is_fatal(error):
+                raise KafkaException(error)  # the role ends, and its supervisor starts another
+        return self._places.note_read([m for m in messages if m.error() is None] if errors else messages)
 
     def _rest(self) -> None:
         """Nothing comes: write down what is still in hand, and commit it."""

@@ -6,24 +6,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from bondmate_streams.lane.slots import Ints, Slots, words_of
 from bondmate_streams.logic.locations import NEVER, SEEN_KEPT, Track
 
 __all__ = ["Ints", "Tracks"]
 
-Ints = NDArray[np.int64]
 _FIRST_ROOM: Final = 1_024
 _TRACK: Final = np.dtype([
-    ("partition", np.int32),
     ("at_ms", np.int64), ("at_number", np.int64),
     ("latitude", np.float64), ("longitude", np.float64), ("accuracy_m", np.float64),
-    ("has_place", np.bool_), ("sure", np.bool_),
-    ("seen_ms", np.int64, SEEN_KEPT), ("seen_number", np.int64, SEEN_KEPT), ("seen", np.int32),
+    ("seen_until_ms", np.int64), ("partition", np.int32), ("seen", np.int32),
+    ("has_place", np.bool_), ("sure", np.bool_), ("", np.void, 6),
 ])  # fmt: skip
-"""`seen` counts what was ever put into the ring of `seen_ms` and `seen_number`."""
+"""A line of the processor's cache. `seen` counts what was ever put into a ring, nothing in it is newer than
+`seen_until_ms`."""
+_RING: Final = np.dtype([("ms", np.int64), ("number", np.int64)])
 _NOBODY: Final = np.zeros((), _TRACK)
 _NOBODY["at_ms"], _NOBODY["at_number"] = NEVER
+_NOBODY["seen_until_ms"] = np.iinfo(np.int64).min
 
 
 class Tracks:
@@ -32,32 +35,42 @@ class Tracks:
     def __init__(self) -> None:
         """Remember nobody."""
         self.rows = np.zeros(_FIRST_ROOM, _TRACK)
-        self.devices: list[str] = []
-        self._slots: dict[str, int] = {}
+        self._rings = np.zeros((_FIRST_ROOM, SEEN_KEPT), _RING)
+        """Time and number of the fixes that a device has sent last."""
+        self._slots = Slots()
         self.generation = 0
         """Grows when slots change hands: what somebody else keeps by slot is void."""
 
     def __len__(self) -> int:
-        return len(self.devices)
+        return len(self._slots)
 
-    def slots(self, devices: Sequence[str], partition: Callable[[int], int]) -> Ints:
+    def slots(self, devices: pa.StringArray, partition: Callable[[int], int]) -> Ints:
         """Give the slot of each device, a new one for who is not known; `partition` gives that of a row."""
-        found = [*map(self._slots.get, devices)]
-        if None in found:
-            self._open([row for row, slot in enumerate(found) if slot is None], devices, partition)
-            found = [*map(self._slots.get, devices)]
-        return np.array(found, dtype=np.int64)
+        words = words_of(devices)
+        found = self._slots.find(words)
+        new = np.flatnonzero(found < 0)
+        if len(new):
+            names = devices.take(pa.array(new)).to_pylist()
+            first = new[[*dict(zip(reversed(names), reversed(range(len(new))), strict=True)).values()]]
+            self._open(self._slots.add(words[first]), [partition(row) for row in first.tolist()])
+            found[new] = self._slots.find(words[new])
+        return found
 
-    def _open(self, rows: Sequence[int], devices: Sequence[str], partition: Callable[[int], int]) -> None:
-        """Make slots for the devices in these rows, of which nothing is remembered."""
-        new = {devices[row]: partition(row) for row in reversed(rows)}
-        first, end = len(self.devices), len(self.devices) + len(new)
-        self._slots.update(zip(new, range(first, end), strict=True))
-        self.devices += new
-        while end > len(self.rows):
-            self.rows = np.concatenate([self.rows, np.zeros(len(self.rows), _TRACK)])
-        self.rows[first:end] = _NOBODY
-        self.rows["partition"][first:end] = list(new.values())
+    def slot(self, device: str, partition: int) -> int:
+        """Give that of one device."""
+        return int(self.slots(pa.array([device], pa.string()), lambda _: partition)[0])
+
+    def device(self, slot: int) -> str:
+        """Give the device that has a slot."""
+        return self._slots.name(slot)
+
+    def _open(self, slots: Ints, partitions: Sequence[int]) -> None:
+        """Make room for slots of which nothing is remembered."""
+        while len(self) > len(self.rows):
+            self.rows = np.concatenate([self.rows, np.zeros_like(self.rows)])
+            self._rings = np.concatenate([self._rings, np.zeros_like(self._rings)])
+        self.rows[slots] = _NOBODY
+        self.rows["partition"][slots] = partitions
 
     def forget(self, partition: int) -> None:
         """Forget the devices of a partition."""
@@ -65,9 +78,8 @@ class Tracks:
         stay = np.flatnonzero(used["partition"] != partition)
         if len(stay) == len(used):
             return
-        self.rows[: len(stay)] = used[stay]
-        self.devices = [self.devices[slot] for slot in stay.tolist()]
-        self._slots = {device: slot for slot, device in enumerate(self.devices)}
+        self.rows[: len(stay)], self._rings[: len(stay)] = used[stay], self._rings[stay]
+        self._slots.keep(stay)
         self.generation += 1
 
     def track(self, slot: int) -> Track:
@@ -79,7 +91,7 @@ class Tracks:
         if row["has_place"]:
             track.place = float(row["latitude"]), float(row["longitude"])
         track.accuracy_m, track.sure = float(row["accuracy_m"]), bool(row["sure"])
-        track.seen.extend(_seen(row))
+        track.seen.extend(self._seen(slot))
         return track
 
     def put(self, slot: int, track: Track) -> None:
@@ -90,8 +102,8 @@ class Tracks:
         row["latitude"], row["longitude"] = track.place or (0.0, 0.0)
         row["accuracy_m"] = track.accuracy_m
         row["seen"] = len(track.seen)
-        for number, (ms, sequence) in enumerate(track.seen):
-            row["seen_ms"][0, number], row["seen_number"][0, number] = ms, sequence
+        row["seen_until_ms"] = max((ms for ms, _ in track.seen), default=_NOBODY["seen_until_ms"])
+        self._rings[slot, : len(track.seen)] = list(track.seen)
 
     def restore(self, slots: Ints, columns: Mapping[str, Any]) -> None:
         """Take over the last fixes of devices, one of each; `columns` go by the names of a track's fields."""
@@ -111,30 +123,31 @@ class Tracks:
 
     def has_seen(self, slots: Ints, ms: Ints, numbers: Ints) -> NDArray[np.bool_]:
         """Tell for each fix whether its device has lately sent one of its time and number."""
-        known = self.rows["seen_ms"][slots] == ms[:, None]
-        if not known.any():
-            return np.zeros(len(slots), np.bool_)
-        known &= self.rows["seen_number"][slots] == numbers[:, None]
-        # What was never put there is zero, which is a time like any other.
-        known &= np.arange(SEEN_KEPT) < self.rows["seen"][slots][:, None]
-        found: NDArray[np.bool_] = known.any(axis=1)
+        found = np.zeros(len(slots), np.bool_)
+        rows = np.flatnonzero(self.rows["seen_until_ms"][slots] >= ms)
+        if len(rows):
+            rings = self._rings[slots[rows]]
+            known = (rings["ms"] == ms[rows, None]) & (rings["number"] == numbers[rows, None])
+            # What was never put there is zero, which is a time like any other.
+            known &= np.arange(SEEN_KEPT) < self.rows["seen"][slots[rows]][:, None]
+            found[rows] = known.any(axis=1)
         return found
 
     def see_first(self, slots: Ints, ms: Ints, numbers: Ints) -> None:
         """Put one fix into the ring, still empty, of each device."""
-        self.rows["seen_ms"][slots, 0], self.rows["seen_number"][slots, 0] = ms, numbers
-        self.rows["seen"][slots] = 1
+        self.see(slots, np.zeros_like(slots), ms, numbers)
 
     def see(self, slots: Ints, turns: Ints, ms: Ints, numbers: Ints) -> None:
         """Put fixes into the rings of their devices; `turns` counts those of one device, from 0, in their order."""
-        places = (self.rows["seen"][slots] + turns) % SEEN_KEPT
-        self.rows["seen_ms"][slots, places] = ms
-        self.rows["seen_number"][slots, places] = numbers
-        np.add.at(self.rows["seen"], slots, 1)
+        seen = self.rows["seen"][slots] + turns
+        places = slots, seen % SEEN_KEPT
+        self._rings["ms"][places], self._rings["number"][places] = ms, numbers
+        self.rows["seen"][slots] = seen + 1  # of several of one device the last counts
+        np.maximum.at(self.rows["seen_until_ms"], slots, ms)
 
-
-def _seen(row: Any) -> Iterator[tuple[int, int]]:
-    """Give what stands in a ring, oldest first."""
-    count = int(row["seen"])
-    for turn in range(max(0, count - SEEN_KEPT), count):
-        yield int(row["seen_ms"][turn % SEEN_KEPT]), int(row["seen_number"][turn % SEEN_KEPT])
+    def _seen(self, slot: int) -> Iterator[tuple[int, int]]:
+        """Give what stands in a ring, oldest first."""
+        count = int(self.rows["seen"][slot])
+        for turn in range(max(0, count - SEEN_KEPT), count):
+            ms, number = self._rings[slot, turn % SEEN_KEPT].tolist()
+            yield ms, number
