@@ -35,10 +35,12 @@ def _world(asked: Asked) -> World:
 
 
 def lane(kafka: KafkaConfig, asked: Asked, *, by_columns: bool = True) -> None:
-    """Run the hub's own lane."""
-    from bondmate_streams.lane.config import LaneConfig  # noqa: PLC0415  # another environment lacks its packages
+    """Run the hub's own lane, as `hub run lane` does."""
+    from bondmate_hub.fast_loop import tune  # noqa: PLC0415  # another environment lacks its packages
+    from bondmate_streams.lane.config import LaneConfig  # noqa: PLC0415
     from bondmate_streams.lane.run import run_lane  # noqa: PLC0415
 
+    tune(batches=True)
     world = _world(asked)
     run_lane(
         LaneConfig(
@@ -58,8 +60,11 @@ def rows(kafka: KafkaConfig, asked: Asked) -> None:
 
 def floor(kafka: KafkaConfig, asked: Asked) -> None:
     """Run the floor."""
+    from bondmate_hub.fast_loop import tune  # noqa: PLC0415
+
     from bench.lane.floor import run  # noqa: PLC0415
 
+    tune(batches=True)
     _ready()
     run(kafka, Codec(LocalSchemaIds()), asked["destinations"])
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
-import gc
 import os
 import signal
 import sys
@@ -22,16 +20,13 @@ from bondmate_monitoring.health import Health
 from bondmate_monitoring.server import MonitoringServer
 from bondmate_schemas.kafka import KafkaConfig
 
-from bondmate_hub.fast_loop import run_fast
+from bondmate_hub.fast_loop import run_fast, tune
 from bondmate_hub.settings import Settings, SettingsError, StreamsSection
 
 if TYPE_CHECKING:
     from bondmate_streams.logic.districts import Districts
 
-_SWITCH_SECONDS = 0.001
 _LANE_NICENESS = 5
-_M_ARENA_MAX = -8
-_ARENAS = 2
 _log = structlog.get_logger(__name__)
 _Role = Callable[[Settings, asyncio.Event, Health], Awaitable[None]]
 
@@ -39,7 +34,7 @@ _Role = Callable[[Settings, asyncio.Event, Health], Awaitable[None]]
 def run_role(role: str, settings: Settings) -> None:
     """Run one role in this process until SIGTERM or SIGINT."""
     logs.configure(settings.monitoring.log_level)
-    _tune()
+    tune(batches=role == "lane")
     run_fast(_run(role, settings))
 
 
@@ -47,22 +42,6 @@ def run_supervised(roles: Sequence[str], settings: Settings, config: Path | None
     """Run each role in a child process and start it again when it dies, until SIGTERM or SIGINT."""
     logs.configure(settings.monitoring.log_level)
     asyncio.run(_supervise(roles, settings, config))
-
-
-def _tune() -> None:
-    """Set the interpreter for processes whose event loop must answer while threads beside it decode.
-
-    A loop gives up the interpreter's lock at every call of the system, and waits a switch interval, 5 ms by default, to
-    get it back from a thread that computes. What was imported stays out of garbage collection, and the rest is looked
-    at less often: events make few cycles. The client library's threads share few heaps, not one each (mallopt(3)).
-    """
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
 
 
 async def _run(role: str, settings: Settings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import uuid
+from functools import lru_cache
 
 _NAMESPACE = uuid.UUID("6f1b2f0e-53c5-5d0c-9c0b-0c0f7a1d8a11")
 _VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
@@ -25,7 +26,15 @@ def pseudonym(secret: bytes, scope: str, value: str) -> str:
 
     Two scopes cannot compare what they got, and nobody without the secret can go back.
     """
-    return hmac.new(secret, f"{len(scope)}:{scope}{value}".encode(), hashlib.sha256).hexdigest()[:32]
+    begun = _begun(secret).copy()
+    begun.update(f"{len(scope)}:{scope}{value}".encode())
+    return begun.hexdigest()[:32]
+
+
+@lru_cache(maxsize=16)
+def _begun(secret: bytes) -> hmac.HMAC:
+    """Give what a key begins: to copy it costs a third of beginning anew."""
+    return hmac.new(secret, digestmod=hashlib.sha256)
 
 
 def content_digest(content: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Who is new to a destination, told by slots, is who would be told by names."""
+"""Who is new to a destination, told by slots: nobody is left out, and nobody named with each fix."""
 
 from __future__ import annotations
 
@@ -26,25 +26,31 @@ def people(rows: list[tuple[int, str | None]], generation: int = 0, shift: int =
 
 @settings(deadline=None)
 @given(batches=BATCHES, forgotten_after=st.integers(0, 6))
-def test_each_is_named_once_whatever_slot_its_device_has(batches: Any, forgotten_after: int) -> None:
-    known = Known()
+def test_each_is_named_whatever_slot_its_device_has(batches: Any, forgotten_after: int) -> None:
+    known, named = Known(), set[str]()
     for number, rows in enumerate(batches):
         moved = number >= forgotten_after
-        new = people(rows, generation=int(moved), shift=3 * moved).new_to(known)
+        those = people(rows, generation=int(moved), shift=3 * moved)
+        new = those.new_to(known)
+        named |= {*new}
 
-        assert sorted(new) == sorted(set(people(rows)) - named_in(batches[:number]))
+        assert len(new) == len({*new})
+        assert {*new} <= {*those} <= named
+        if len({device for device, _ in rows}) == len(rows):
+            assert [] == those.new_to(known)
 
 
-def named_in(batches: Any) -> set[str]:
-    return {person for rows in batches for person in people(rows)}
-
-
-def test_columns_go_on_with_those_that_rows_named() -> None:
+def test_a_device_and_its_officer_are_named_once_until_they_part() -> None:
     known = Known()
-    by_rows = Names(["device-1", "officer-1"]).new_to(known)
+    assert ["device-1", "officer-1"] == people([(1, "officer-1")]).new_to(known)
+    assert ["device-2", "officer-2"] == people([(1, "officer-1"), (2, "officer-2")]).new_to(known)
+    assert ["device-1", "officer-2"] == people([(1, "officer-2"), (2, "officer-2")]).new_to(known)
 
-    assert ["device-1", "officer-1"] == by_rows
-    assert ["device-2"] == people([(1, "officer-1"), (2, None)]).new_to(known)
+
+def test_rows_name_each_once() -> None:
+    known = Known()
+    assert ["device-1", "officer-1"] == Names(["device-1", "officer-1"]).new_to(known)
+    assert ["device-2"] == Names(["device-1", "device-2"]).new_to(known)
 
 
 def test_what_is_shown_of_them_names_nobody() -> None:

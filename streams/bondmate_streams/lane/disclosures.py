@@ -1,7 +1,7 @@
 """Disclosures of positions, logged together: by destination and minute, who and how many, not one record a fix.
 
 What is not in the audit trail yet stands in a journal on disk before its fixes are committed, so that killing the lane
-loses none. Each person is written once a minute and destination, under the pseudonym that only the audit trail uses.
+loses none. Each person is logged once a minute and destination, under the pseudonym that only the audit trail uses.
 """
 
 from __future__ import annotations

@@ -36,7 +36,8 @@ class ColumnPeople:
         """Give those not named yet; from now on they are."""
         if known.by_slot is None:
             known.by_slot = _Named()
-        return known.new(known.by_slot.take(self))
+        # By slot alone: a set of a country's names would be asked and kept for those few whose slots change hands.
+        return list(dict.fromkeys(known.by_slot.take(self)))
 
     def of(self, rows: Ints) -> ColumnPeople:
         """Give those of some of the fixes."""

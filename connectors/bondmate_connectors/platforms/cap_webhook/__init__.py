@@ -20,4 +20,5 @@ CONNECTOR = ConnectorSpec(
     emits=frozenset({"DeliveryReceipt", "DeviceMessage", "IncidentEvent"}),
     proves=Level.ACCEPTED,
     build=CapWebhook,
+    max_in_flight=32,
 )
