@@ -46,7 +46,7 @@ class Known:
 
     names: set[str] = field(default_factory=set, repr=False)
     by_slot: Any = field(default=None, repr=False)
-    """What columns remember beside it, so that they need not ask for each name."""
+    """What columns remember instead, so that they need not ask for each name."""
 
     def new(self, people: Iterable[str]) -> list[str]:
         """Give those not named yet; from now on they are."""
