@@ -1,7 +1,9 @@
 # Every target makes .venv first when there is none, and again when pyproject.toml has changed.
 # ARGS goes to the command a target ends in: make demo ARGS="--seconds 60", make test ARGS="-k cap -x"
 
-PYTHON ?= python3
+ifndef PYTHON
+PYTHON = $(eval PYTHON := $(shell .ci/fastest-python))$(PYTHON)
+endif
 ARGS ?=
 BIN := .venv/bin
 QUIX := .bench/quix

@@ -187,6 +187,10 @@ class Replay(Link, Protocol):
         """
         ...
 
+    def concerns(self, topic: str, value: bytes) -> bool:
+        """Tell by its bytes whether a record may be of use; one that cannot be is neither decoded nor seen."""
+        ...
+
 
 # Formats
 

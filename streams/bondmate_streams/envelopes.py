@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 
 from bondmate_monitoring.tracing import continued
 from bondmate_schemas.catalogue import dead_letter_topic
@@ -67,14 +68,11 @@ class Envelopes:
 
 def _headers(record: Record, cause: Headers) -> Headers:
     trace = next((value for name, value in cause if name == _TRACE), None)
-    found: list[tuple[str, bytes | None]] = [
-        ("ce_specversion", b"1.0"),
-        ("ce_type", f"{NAMESPACE}.{type(record).__name__}".encode()),
-        ("content-type", b"application/avro"),
-    ]
+    found = list(_of_kind(type(record)))
     if trace:
         found.append((_TRACE, str(continued(trace)).encode()))
-    header = getattr(record, "header", None)
+    # Not `getattr`: pydantic takes its time to say that a model has no such field.
+    header = vars(record).get("header")
     if header is not None:
         found += [
             ("ce_id", header.message_id.encode()),
@@ -82,6 +80,15 @@ def _headers(record: Record, cause: Headers) -> Headers:
             ("ce_time", header.occurred_at.isoformat().encode()),
         ]
     return tuple(found)
+
+
+@cache
+def _of_kind(kind: type[Record]) -> Headers:
+    return (
+        ("ce_specversion", b"1.0"),
+        ("ce_type", f"{NAMESPACE}.{kind.__name__}".encode()),
+        ("content-type", b"application/avro"),
+    )
 
 
 def dead_letter(place: str, arrived: Arrived, *, stage: str, code: str, now: datetime) -> Outgoing:

@@ -45,7 +45,7 @@ R = TypeVar("R", bound=Record)
 
 def header_of(record: Record) -> EventHeader | None:
     """Give the event header of `record`; an audit record has none."""
-    header = getattr(record, "header", None)
+    header = vars(record).get("header")
     return header if isinstance(header, EventHeader) else None
 
 

@@ -112,11 +112,14 @@ class ReplayRunner:
     def _decode(self, message: Message) -> list[_Seen]:
         """Give the record; one that cannot be read is counted and left out, a view has no dead letters."""
         topic, key = str(message.topic()), (message.key() or b"").decode(errors="replace")
-        if message.value() is None:
+        value = message.value()
+        if value is None:
             return [(topic, key, None)]
+        if not self._view.concerns(topic, value):
+            return []
         while not self._stopping.is_set():
             try:
-                return [(topic, key, self._codec.decode(message.value(), self._kinds[topic]))]
+                return [(topic, key, self._codec.decode(value, self._kinds[topic]))]
             except CodecError as error:
                 self._loop.call_soon_threadsafe(self._reports.failed, "replay", error.code)
                 break

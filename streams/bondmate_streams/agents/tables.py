@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
 from typing import Any, Final, Generic, TypeVar
 
 import faust
@@ -64,15 +63,18 @@ class AwaitableTable(faust.Table[bytes, bytes]):
         self.data.set_persisted_offset(TP(self._changelog_topic_name(), partition), offset)
 
 
-@contextmanager
-def _store() -> Iterator[None]:
-    """Tell what RocksDB cannot do now from a fault of ours: its binding raises no class of its own."""
-    try:
-        yield
-    except Exception as error:
-        if type(error) is not Exception:
-            raise
-        raise StoreUnavailableError("the store of a table takes or gives nothing now: is its disk full?") from error
+class _Store:
+    """Tells what RocksDB cannot do now from a fault of ours: its binding raises no class of its own."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if kind is Exception:
+            raise StoreUnavailableError("the store of a table takes or gives nothing now: is its disk full?") from error
+
+
+_store: Final = _Store()
 
 
 class Ledger(Generic[R]):
@@ -102,7 +104,7 @@ class Ledger(Generic[R]):
         """Give the record at `key`; raises StoreUnavailableError."""
         if (lately := self._lately.get(key)) is not None:
             return lately
-        with _store():
+        with _store:
             value = self.table.get(key.encode())
         return None if value is None else self._keep(key, self._codec.decode(value, self._kind))
 
@@ -134,7 +136,7 @@ class Ledger(Generic[R]):
         return self._durable(key, None, self._write(key, None))
 
     def _write(self, key: str, value: bytes | None) -> asyncio.Future[Place]:
-        with _store():
+        with _store:
             if value is None:
                 del self.table[key.encode()]
             else:
@@ -161,7 +163,7 @@ class Ledger(Generic[R]):
             StoreUnavailableError: not now; call again later.
         """
         for partition, offset in list(self._agrees.items()):
-            with _store():
+            with _store:
                 self.table.persist(partition, offset)
             if self._agrees.get(partition) == offset:
                 del self._agrees[partition]

@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import lru_cache
 
 from bondmate_schemas.enums import AuditAction
 from bondmate_schemas.ids import pseudonym
 from bondmate_schemas.models import AuditRecord, Payload
+from bondmate_schemas.trusted import trusted
 
 _SCOPE = "audit"
 _REPEATS_KNOWN = 10_000
@@ -61,6 +62,9 @@ def audit_name(secret: bytes, person: str) -> str:
     return _pseudonym(secret, _SCOPE, person)
 
 
+_OF_AN_ENTRY = tuple(field.name for field in fields(Entry))
+
+
 @dataclass(frozen=True, slots=True)
 class Chain:
     """Where a writer's chain stands."""
@@ -72,20 +76,17 @@ class Chain:
 
     def append(self, entry: Entry, now: datetime) -> tuple[Chain, AuditRecord]:
         """Give the next record and the chain after it."""
-        record = AuditRecord(
-            writer=self.writer,
-            sequence=self.sequence + 1,
-            recorded_at=now,
-            action=entry.action,
-            event_id=entry.event_id,
-            subjects=entry.subjects,
-            recipient=entry.recipient,
-            fields=entry.fields,
-            event_count=entry.event_count,
-            purpose=entry.purpose,
-            legal_basis=entry.legal_basis,
-            previous_hash=self.head,
-            hash="",
+        record = trusted(
+            AuditRecord,
+            {
+                "writer": self.writer,
+                "sequence": self.sequence + 1,
+                "recorded_at": now,
+                **{name: getattr(entry, name) for name in _OF_AN_ENTRY},
+                "previous_hash": self.head,
+                "hash": "",
+                "signature": None,
+            },
         )
         record = record.model_copy(update={"hash": hash_of(record)})
         return Chain(self.writer, record.sequence, record.hash), record

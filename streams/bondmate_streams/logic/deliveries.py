@@ -10,9 +10,12 @@ from bondmate_schemas.enums import DeliveryKind, DeliveryReason
 from bondmate_schemas.flags import DROP_WHEN_LATE, MARK_WHEN_LATE
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import Delivery, EventHeader, Payload
+from bondmate_schemas.trusted import trusted
 
 from bondmate_streams.logic.policy import View
 from bondmate_streams.logic.routing import RECORD_OF, Destination, Routes, kind_of
+
+_NO_PAYLOAD = dict.fromkeys(kind.value.lower() for kind in DeliveryKind if kind is not DeliveryKind.OTHER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +80,17 @@ class Agreements:
                 "flags": self._flags(telling.destination, kind, seen.header),
             }
         )
-        return Delivery(
-            header=header,
-            destination=telling.destination,
-            kind=DeliveryKind(kind.upper()),
-            reason=telling.reason,
-            route=telling.route,
-            **{kind: seen},
+        return trusted(
+            Delivery,
+            {
+                "header": header,
+                "destination": telling.destination,
+                "kind": DeliveryKind(kind.upper()),
+                "reason": telling.reason,
+                "route": telling.route,
+                **_NO_PAYLOAD,
+                kind: seen,
+            },
         )
 
     def disclosed(self, telling: Telling) -> tuple[str, ...]:

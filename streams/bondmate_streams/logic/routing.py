@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from bondmate_schemas.enums import (
@@ -247,11 +248,18 @@ def facts_of(event: Payload) -> dict[str, str]:
     """Give the facts of an event that conditions ask for."""
     header = event.header
     facts = {"record": kind_of(event), "mode": header.mode.value, "agency": header.agency_id, "source": header.source}
-    for name in ("kind", "category", "action", "priority", "direction", "unit", "district"):
-        value = getattr(event, name, None)
+    for name in _asked_of(type(event)):
+        value = getattr(event, name)
         if value is not None:
             facts[name] = str(value)
     return facts
+
+
+@cache
+def _asked_of(kind: type[Payload]) -> tuple[str, ...]:
+    """Name the facts beside those of the header that events of a kind can have."""
+    asked = ("kind", "category", "action", "priority", "direction", "unit", "district")
+    return tuple(name for name in asked if name in kind.model_fields)
 
 
 def told_apart(routes: Routes, name: Literal["unit", "district"]) -> frozenset[str]:

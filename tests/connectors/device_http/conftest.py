@@ -17,9 +17,11 @@ from bondmate_connectors.contract import Context, Incoming, Status
 from bondmate_connectors.errors import ConnectorError, NotConnected
 from bondmate_connectors.platforms.device_http import CONNECTOR, Config, DeviceGateway
 from bondmate_connectors.platforms.device_http.devices import token_hash
+from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.models import Record
 
 NOW = datetime(2026, 11, 23, 6, 0, 0, tzinfo=UTC)
+_CODEC = Codec(LocalSchemaIds())
 SMITH, JONES, TRAINEE = "token-smith", "token-jones", "token-trainee"
 PROFILES: dict[str, Any] = {
     "patrol": {"handling": {"purpose": "officer-safety", "legal_basis": "police act 1", "retention_days": 30}},
@@ -124,7 +126,8 @@ class Bench:
         return Device(self.session, token)
 
     async def see(self, topic: str, key: str, record: Record | None) -> None:
-        await self.gateway.see(topic, key, record)
+        if record is None or self.gateway.concerns(topic, _CODEC.encode(record)):
+            await self.gateway.see(topic, key, record)
 
     def write(self, devices: dict[str, Any], profiles: dict[str, Any] | None = None) -> None:
         self.file.write_text(json.dumps({"profiles": profiles or PROFILES, "devices": devices}))

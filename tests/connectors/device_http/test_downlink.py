@@ -11,6 +11,7 @@ import pytest
 from bondmate_connectors.platforms.device_http.devices import revoke
 from bondmate_monitoring import metrics
 from bondmate_schemas.catalogue import MESSAGES, RECEIPTS, STATE_ALERTS
+from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.enums import AlertKind, AlertStatus, Level, MessageDirection, Mode
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import (
@@ -295,6 +296,14 @@ async def test_a_stream_reads_nothing_from_its_device_and_survives_what_it_says(
         assert ["1"] == [one["message_id"] for one in (await next_news(stream))["messages"]]
         await stream.send_str("x" * 10_000)
         assert aiohttp.WSMsgType.CLOSE is (await stream.receive(timeout=10)).type
+
+
+def test_of_receipts_only_those_of_devices_are_decoded(bench):
+    codec = Codec(LocalSchemaIds())
+    of_a_device, of_a_room = (codec.encode(receipt("1", Level.DELIVERED, destination=to)) for to in ("device", "tak"))
+    assert bench.gateway.concerns(RECEIPTS, of_a_device)
+    assert not bench.gateway.concerns(RECEIPTS, of_a_room)
+    assert bench.gateway.concerns(MESSAGES, of_a_room)
 
 
 def connected() -> float:

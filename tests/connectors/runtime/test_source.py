@@ -160,6 +160,7 @@ class View(Script):
     def __init__(self):
         super().__init__()
         self.seen = []
+        self.asked = []
         self.seen_before_connect = None
 
     async def connect(self):
@@ -168,6 +169,10 @@ class View(Script):
 
     async def see(self, topic, key, record):
         self.seen.append((topic, key, record))
+
+    def concerns(self, topic, value):
+        self.asked.append((topic, value))
+        return value != b"no-concern"
 
 
 def location(device):
@@ -180,7 +185,9 @@ async def test_a_view_sees_all_from_the_start_before_it_is_connected_and_again_a
     devices = [f"{place}-{number}" for number in range(30)]
     kept = [(LAST_LOCATION, device, hub.codec.encode(location(device)), []) for device in devices]
     tombstone = (LAST_LOCATION, devices[0], None, [])
-    await hub.feed_raw(*kept, (LAST_LOCATION, devices[1], b"poison", []), tombstone)
+    # What does not concern the view is poison too: it would be counted, were it decoded.
+    other = (LAST_LOCATION, "of no concern", b"no-concern", [])
+    await hub.feed_raw(*kept, (LAST_LOCATION, devices[1], b"poison", []), other, tombstone)
 
     def mine(view):
         return [(key, record and record.device_id) for _, key, record in view.seen if key in devices]
@@ -196,6 +203,7 @@ async def test_a_view_sees_all_from_the_start_before_it_is_connected_and_again_a
         # What a later record of its key has replaced may be gone: the topic is compacted.
         assert view.seen_before_connect >= 28
         assert {(device, device) for device in devices[3:]} | {(devices[0], None)} <= set(before)
+        assert (LAST_LOCATION, b"no-concern") in view.asked
     assert {"no_frame": 2} == by_label("connector_errors_total", place, "code")
 
 

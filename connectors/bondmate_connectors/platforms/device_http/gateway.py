@@ -7,6 +7,7 @@ import logging
 from ssl import SSLContext
 
 from aiohttp import web
+from bondmate_schemas.catalogue import DEVICE, RECEIPTS
 from bondmate_schemas.models import Record
 
 from bondmate_connectors.contract import Context, Incoming
@@ -21,6 +22,8 @@ from bondmate_connectors.platforms.device_http.register import Register
 from bondmate_connectors.platforms.device_http.server import Ingress, as_problems, documents
 
 _KEEP_ALIVE_SECONDS = 75
+_OF_A_DEVICE = bytes((2 * len(DEVICE),)) + DEVICE.encode()
+"""The destination as Avro writes it: the length, zigzag, and the text (Avro 1.12, "Primitive Types")."""
 
 
 class DeviceGateway:
@@ -89,6 +92,10 @@ class DeviceGateway:
     async def see(self, topic: str, key: str, record: Record | None) -> None:
         """Take what waits for devices: messages, receipts, states of alerts."""
         self._mailboxes.see(topic, key, record)
+
+    def concerns(self, topic: str, value: bytes) -> bool:
+        """Of receipts only those of devices count, one in a hundred; they hold the name."""
+        return topic != RECEIPTS or _OF_A_DEVICE in value
 
     def _prepared(self) -> SSLContext | None:
         self._config.refuse_plain_http()

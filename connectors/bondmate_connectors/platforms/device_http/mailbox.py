@@ -373,10 +373,12 @@ class Mailboxes:
     ) -> None:
         box = self.box(alert.device_id)
         header = alert.header
+        before = box.alerts.get(header.event_id)
+        names = own_ids(alert)
         box.alerts[header.event_id] = Standing(
             version=box.next_version(),
             event_id=_one(header.event_id),
-            alert_ids=own_ids(alert),
+            alert_ids=names,
             incident_id=_one(header.incident_id),
             kind=alert.kind,
             silent=alert.silent,
@@ -386,7 +388,8 @@ class Mailboxes:
             changed_at=changed_at,
         )
         self._owners[header.event_id] = alert.device_id
-        self._name(box, alert)
+        if before is None or before.alert_ids != names:
+            self._name(box, alert)
         self._drop_oldest_alert(box)
         box.wake()
 
