@@ -33,7 +33,7 @@ demo: $(STAMP) ## a fleet, two control rooms and the hub between them, on this m
 # Each test runs in exactly one of the four targets, or takes long and runs with `make chaos-lane`; vendor sandboxes are run
 # by hand.
 test: $(STAMP) ## all that needs Python alone, on the embedded broker
-	$(BIN)/pytest -m "not kafka and not system and not docker and not vendor and not long" -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest -m "not kafka and not system and not docker and not vendor and not long" -n 3 --dist loadfile $(ARGS)
 
 test-kafka: $(STAMP) ## against Apache Kafka without Docker (installs Java and Maven)
 	.ci/need java maven
