@@ -45,8 +45,5 @@ def run(kafka: KafkaConfig, world: World, folder: Path, partitions: int, ready: 
                 await rooms[destination].send(key=key.encode(), value=write.write(delivery))
             last[device] = json.dumps({"state": state, "fix": told}, default=str)
 
-    @app.on_worker_init.connect
-    def _(*_: Any, **__: Any) -> None:
-        ready()
-
+    ready()
     faust.Worker(app, loglevel="warning").execute_from_commandline()
