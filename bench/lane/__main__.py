@@ -25,8 +25,8 @@ from bench.lane.contest import Contestant, Inputs, Outcome, run
 from bench.lane.pace import latencies_ms
 from bench.lane.world import World
 
-_COUNTS: Final = {"lane": 2_000_000, "floor": 2_000_000, "quix": 100_000, "rows": 60_000, "faust": 30_000}
-"""Positions of one run, so that each takes ten seconds or more."""
+_COUNTS: Final = {"lane": 2_000_000, "floor": 2_000_000, "quix": 60_000, "rows": 60_000, "faust": 20_000}
+"""Positions of one run, so that each takes five seconds or more."""
 _SWEPT: Final = 1_000_000
 _PACE_SECONDS: Final = 15.0
 _SHARES: Final = (0.1, 0.5, 0.8)

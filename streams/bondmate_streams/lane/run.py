@@ -77,6 +77,8 @@ def run_lane(config: LaneConfig, stop: threading.Event, on_ready: Callable[[], o
 
 def _consumer(config: LaneConfig) -> dict[str, Any]:
     settings = config.kafka.consumer(GROUP, f"{GROUP}-{config.instance}", gather_ms=_GATHER_MS)
+    # Of each partition the next batch is at hand, not the client's 100,000 fixes, and the client looks soon for more.
+    settings |= {"queued.min.messages": config.batch, "fetch.queue.backoff.ms": _GATHER_MS}
     return settings | ({"partition.assignment.strategy": "cooperative-sticky"} if config.cooperative else {})
 
 
