@@ -39,7 +39,7 @@ class Bench:
     def __init__(self, quix: str, rounds: int, share: float) -> None:
         """Use a Python for Quix Streams; rounds of each contest; a share of the positions."""
         self._contestants = [
-            Contestant("lane"), Contestant("lane", processes=2), Contestant("rows"), Contestant("quix", quix),
+            Contestant("lane"), Contestant("rows"), Contestant("quix", quix),
             Contestant("faust"), Contestant("floor"), Contestant("lane", broker="embedded"),
         ]  # fmt: skip
         self._rounds = rounds
@@ -104,13 +104,9 @@ def capacities(contest: Rows, destinations: int) -> dict[str, float]:
     return {name: statistics.median(rates) for name, rates in found.items()}
 
 
-def _shown(rows: Iterator[dict[str, Any]], kept: Rows) -> None:
-    for row in rows:
-        kept.append(row)
-        figures = (
-            f"{name} {value:,.0f}" if isinstance(value, float) else f"{name} {value}" for name, value in row.items()
-        )
-        print(time.strftime("%H:%M:%S"), ", ".join(figures), flush=True)
+def _show(row: dict[str, Any]) -> None:
+    figures = (f"{name} {value:,.0f}" if isinstance(value, float) else f"{name} {value}" for name, value in row.items())
+    print(time.strftime("%H:%M:%S"), ", ".join(figures), flush=True)
 
 
 def main() -> int:
@@ -134,9 +130,11 @@ def main() -> int:
     }
     for name in asked.only.split(","):
         found[name] = []
-        _shown(parts[name](), found[name])
-        if asked.json:
-            asked.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
+        for row in parts[name]():
+            _show(row)
+            found[name].append(row)
+            if asked.json:
+                asked.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
     verdicts = page.verdicts(found)
     print(page.table(found), *verdicts, sep="\n")
     if asked.page:

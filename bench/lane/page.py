@@ -22,10 +22,10 @@ another agreement: everything plain, squares of 500 m with the district, or two 
 a fresh broker that is asked how many records it holds; the figures are medians of {rounds} rounds, all in turn, from
 the first output that is seen to the last, and a run with one output too few or too many is none.
 
-- `lane` is `hub run lane`, `lane x 2` two of them, `rows` the lane without the extra `columns`.
+- `lane` is `hub run lane`, `rows` the lane without the extra `columns`.
 - `quix` and `faust` are applications as the documentation of each has them, with plain dicts, fastavro and the state
   of the framework. They do the same to a position, but write no audit trail, join no register, and check less.
-- `floor` reads, decodes to columns, encodes and produces, and does nothing else.
+- `floor` reads, decodes to columns, encodes Deliveries of whole fixes and produces, and does nothing else.
 
 """
 
@@ -68,18 +68,15 @@ def _verdicts(found: Found) -> Iterator[Verdict]:
         return _median(contest, "a_second", contestant=contestant, destinations=destinations) or 0.0
 
     if contest:
-        lane = {
-            destinations: max(rate("lane", destinations), rate("lane x 2", destinations)) for destinations in (1, 3)
-        }
-        yield Verdict("positions/s, one destination", lane[1], 200_000, at_least=True)
-        yield Verdict("positions/s, three destinations", lane[3], 100_000, at_least=True)
+        yield Verdict("positions/s, one destination", rate("lane", 1), 200_000, at_least=True)
+        yield Verdict("positions/s, three destinations", rate("lane", 3), 100_000, at_least=True)
         for destinations in (1, 3):
             for other, times in (("quix", 8), ("faust", 40)):
                 if known := rate(other, destinations):
-                    name = f"times {other}, {destinations} destinations, one process each"
+                    name = f"times {other}, {destinations} destinations"
                     yield Verdict(name, rate("lane", destinations) / known, times, at_least=True)
             if known := rate("floor", destinations):
-                name = f"of the floor, {destinations} destinations, one process each"
+                name = f"of the floor, {destinations} destinations"
                 yield Verdict(name, rate("lane", destinations) / known, 0.6, at_least=True)
         peak = _median(contest, "peak_mib", contestant="lane", destinations=1) or 0.0
         yield Verdict("peak memory with 200,000 devices", peak, 600, at_least=False, unit=" MiB")
