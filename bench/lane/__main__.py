@@ -27,6 +27,8 @@ from bench.lane.world import World
 
 _COUNTS: Final = {"lane": 2_000_000, "floor": 2_000_000, "quix": 60_000, "rows": 60_000, "faust": 20_000}
 """Positions of one run, so that each takes five seconds or more."""
+_MOST_EMBEDDED: Final = 300_000
+"""The embedded broker writes all it holds anew, again and again, and keeps positions for twenty seconds."""
 _SWEPT: Final = 1_000_000
 _PACE_SECONDS: Final = 15.0
 _SHARES: Final = (0.1, 0.5, 0.8)
@@ -55,7 +57,8 @@ class Bench:
             for destinations in (1, 3):
                 world = World(destinations=destinations)
                 for contestant in self._contestants:
-                    outcome = self._run(contestant, world, _COUNTS[contestant.name])
+                    most = _MOST_EMBEDDED if contestant.broker == "embedded" else _COUNTS[contestant.name]
+                    outcome = self._run(contestant, world, most)
                     yield _row(outcome, contestant=str(contestant), destinations=destinations, round=number + 1)
 
     def sweeps(self) -> Iterator[dict[str, Any]]:
