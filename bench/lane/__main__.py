@@ -30,7 +30,7 @@ _COUNTS: Final = {"lane": 2_000_000, "floor": 2_000_000, "quix": 60_000, "rows":
 _MOST_EMBEDDED: Final = 300_000
 """The embedded broker writes all it holds anew, again and again, and keeps positions for twenty seconds."""
 _SWEPT: Final = 1_000_000
-_PACE_SECONDS: Final = 15.0
+_PACE_SECONDS: Final = 10.0
 _SHARES: Final = (0.1, 0.5, 0.8)
 Rows = list[dict[str, Any]]
 
@@ -84,7 +84,7 @@ class Bench:
             known = capacity[str(contestant)]
             paces = [(f"{share:.0%}", int(known * share)) for share in _SHARES]
             for name, a_second in paces + ([("1,000/s", 1_000)] if contestant.name == "lane" else []):
-                positions = self._inputs.of(world, int(a_second * (_PACE_SECONDS + 10)))
+                positions = self._inputs.of(world, int(a_second * (_PACE_SECONDS + 15)))
                 found = latencies_ms(contestant, world, positions, a_second, _PACE_SECONDS)
                 yield {"contestant": str(contestant), "pace": name, "a_second": a_second, "samples": len(found),
                        "p50_ms": _quantile(found, 0.5), "p99_ms": _quantile(found, 0.99)}  # fmt: skip
