@@ -111,6 +111,11 @@ class Worked:
 class Engine(Protocol):
     """A way to work batches. It remembers of each device what `logic.locations.Track` does."""
 
+    @property
+    def most(self) -> int:
+        """How many fixes it works together, so that a batch is done within half a second or so."""
+        ...
+
     def work(self, messages: Sequence[Message]) -> Worked:
         """Judge a batch, route it, cut it to agreements and write it down; it is remembered when `remember` is called.
 

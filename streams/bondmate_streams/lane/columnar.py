@@ -68,6 +68,8 @@ class _Batch:
 class ColumnEngine:
     """Works batches as columns."""
 
+    most: Final = 20_000
+
     def __init__(self, rules: Rules, codec: Codec, now: Callable[[], datetime] = utc_now, *, few: int = _FEW) -> None:
         """Work by `rules`; the ids of `codec` are known already. Batches of less than `few` go fix by fix."""
         self._few = few

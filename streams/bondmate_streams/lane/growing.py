@@ -28,6 +28,11 @@ class Growing:
         self._rows: Rows | None = Rows(rules, codec) if may_grow else None
         self._engine: Engine = self._rows or Rows(rules, codec)
 
+    @property
+    def most(self) -> int:
+        """How many fixes it works together as it is now."""
+        return self._engine.most
+
     def work(self, messages: Sequence[Message]) -> Worked:
         """Work a batch."""
         if len(messages) >= self._many and self._rows is not None:

@@ -95,6 +95,8 @@ class Ways:
 class Rows:
     """Works batches fix by fix."""
 
+    most: Final = 2_000
+
     def __init__(self, rules: Rules, codec: Codec, now: Callable[[], datetime] = utc_now) -> None:
         """Work by `rules`; the ids of `codec` are known already."""
         self._rules = rules

@@ -190,7 +190,7 @@ class Loop:
         for _ in range(_MOST_READS):
             found.append(self._consumed(1, _IDLE_SECONDS if self._begun_at is None else 0))
             if found[-1].messages:
-                found.append(self._consumed(self._config.batch - 1, 0))
+                found.append(self._consumed(min(self._config.batch, self._lane.engine.most) - 1, 0))
             if not self._places.lacks():
                 break
         return found
