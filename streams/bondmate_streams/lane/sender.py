@@ -20,8 +20,8 @@ OF_BATCHES: Final = {
     "compression.type": "lz4",
     # What was taken needs no word: each would be a call into Python.
     "delivery.report.only.error": True,
-    # As long as it takes to hand over a few thousand: what is handed over flies while the next batch is worked.
-    "linger.ms": 5,
+    # `flush`, which ends a batch, waits for nothing; until then its records gather.
+    "linger.ms": 100,
 }
 """Settings of a producer of batches."""
 
