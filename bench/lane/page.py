@@ -27,12 +27,12 @@ the first output that is seen to the last, and a run with one output too few or 
   of the framework. They do the same to a position, but write no audit trail, join no register, and check less.
 - `floor` reads, decodes to columns, encodes Deliveries of whole fixes and produces, and does nothing else.
 
-At a steady pace the sender and the far end run on the same cores beside contestant and broker; the shares are of what a
-contestant does alone. It has worked for twelve seconds before its times count.
-
 The last table changes one thing at a time, in shorter runs: there a device comes a few times only, and what its first
 position costs (its names, its districts, its place in memory) shows in every figure.
 
+"""
+_PACED: Final = """At a steady pace the sender and the far end run on the same cores beside contestant and broker; the
+shares are of what a contestant does alone. It has worked for twelve seconds before its times count.
 """
 
 
@@ -116,6 +116,7 @@ def table(found: Found) -> str:
     )]  # fmt: skip
     if found["pace"]:
         columns = ("contestant", "pace", "a_second", "p50_ms", "p99_ms")
+        parts.append(_PACED)
         parts.append(_rows(
             ("contestant", "of its capacity", "positions/s", "p50 ms", "p99 ms"),
             (tuple(row[column] for column in columns) for row in found["pace"]),

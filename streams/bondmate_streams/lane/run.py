@@ -188,9 +188,11 @@ class Loop:
         found: list[Read] = []
         # A broker may have lost what the batch of a killed lane reached, so that it is not waited for long.
         for _ in range(_MOST_READS):
+            # What a killed lane had in hand is taken together, however many: it may have worked by columns.
+            most = self._config.batch if self._places.lacks() else min(self._config.batch, self._lane.engine.most)
             found.append(self._consumed(1, _IDLE_SECONDS if self._begun_at is None else 0))
             if found[-1].messages:
-                found.append(self._consumed(min(self._config.batch, self._lane.engine.most) - 1, 0))
+                found.append(self._consumed(most - 1, 0))
             if not self._places.lacks():
                 break
         return found

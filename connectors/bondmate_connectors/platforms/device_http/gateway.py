@@ -94,7 +94,7 @@ class DeviceGateway:
         self._mailboxes.see(topic, key, record)
 
     def concerns(self, topic: str, value: bytes) -> bool:
-        """Of receipts only those of devices count, one in a hundred; they hold the name."""
+        """Of receipts only those of devices count, which hold the name; most are of control rooms."""
         return topic != RECEIPTS or _OF_A_DEVICE in value
 
     def _prepared(self) -> SSLContext | None:
