@@ -360,6 +360,20 @@ def test_a_lane_killed_before_its_commit_tells_no_older_fix_after_the_newest(hub
     assert 5 == hub.topic.committed.offset
 
 
+def test_who_goes_on_takes_together_what_was_in_hand_also_when_it_works_fewer_at_a_time(
+    hub: Hub, fix: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.topic.put(*(fix(number) for number in range(1, 31)))
+    hub.turn(30)
+    monkeypatch.setattr(Rows, "most", 2)
+    hub.restart()
+    hub.reader.sizes += [30] * 20
+    hub.turn(30, 0)
+    hub.rest()
+
+    assert [30, 30] == hub.numbers("map")
+
+
 def test_who_goes_on_remembers_what_was_delivered_and_not_yet_written_down(hub: Hub, fix: Any) -> None:
     hub.batch(fix(1), fix(5))
     hub.topic.put(fix(3))
