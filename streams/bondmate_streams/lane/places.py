@@ -37,6 +37,11 @@ class Place:
     committed: tuple[int, int | None, int] | None = None
 
     @property
+    def known(self) -> int | None:
+        """Where the last fixes end that are known here: of all that is delivered, once that was read."""
+        return None if self.done is None else min(self.done, self.read)
+
+    @property
     def state(self) -> tuple[int, int | None, int] | None:
         """Give what is to be committed: `done`, and beside it `remembered` and `reach`."""
         return None if self.done is None else (self.done, self.remembered, self.reach)
@@ -58,7 +63,7 @@ def _place(committed: TopicPartition) -> Place:
     form, *numbers = (committed.metadata or "").split(" ")
     if form == _FORM and len(numbers) == 2 and all(number.isdecimal() for number in numbers):  # noqa: PLR2004
         remembered, reach = map(int, numbers)
-        place.noted = place.remembered = min(remembered, committed.offset)
+        place.read = place.noted = place.remembered = min(remembered, committed.offset)
         place.reach = max(reach, committed.offset)
     return place
 
@@ -134,8 +139,13 @@ class Places:
         return [message for message in read.messages if partition_of(message) in same]
 
     def lacks(self) -> bool:
-        """Tell whether a batch that was begun went on beyond what was read."""
+        """Tell whether something was delivered, or a batch was begun, beyond what was read."""
         return any(place.read < place.reach for place in self._places.values())
+
+    def give_up(self) -> None:
+        """Take what was read for all there is."""
+        for place in self._places.values():
+            place.reach = min(place.reach, place.read)
 
     def begin(self) -> None:
         """Begin a batch of all that was read."""
@@ -145,7 +155,7 @@ class Places:
     def write(self) -> None:
         """Note that the batch is being written, and with it the last fixes of all that was delivered."""
         for place in self._places.values():
-            place.in_hand, place.noted = place.read, place.done
+            place.in_hand, place.noted = place.read, place.known
 
     def arrive(self) -> None:
         """Note that what was being written has arrived."""
@@ -157,14 +167,14 @@ class Places:
     def remember(self) -> None:
         """Note that the last fixes of everything delivered are written down."""
         for place in self._places.values():
-            place.remembered = place.noted = place.done
+            place.remembered = place.noted = place.known
 
     def back(self) -> list[TopicPartition]:
-        """Give up the batch that was begun: where each partition is to be read from again."""
-        for place in self._places.values():
+        """Drop the batch that was begun: where each partition of which it has something is to be read from again."""
+        begun = {p: place for p, place in self._places.items() if place.done is not None and place.done < place.read}
+        for place in begun.values():
             place.read = place.done or 0
-        return [TopicPartition(self._topic, p, place.done) for p, place in self._places.items()
-                if place.done is not None]  # fmt: skip
+        return [TopicPartition(self._topic, partition, place.read) for partition, place in begun.items()]
 
     def commits(self) -> list[TopicPartition]:
         """Give what is to be committed: of each partition that has gone on since it was."""

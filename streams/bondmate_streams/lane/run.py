@@ -36,7 +36,8 @@ _GATHER_MS: Final = 20
 _IDLE_SECONDS: Final = 0.1
 _ASK_SECONDS: Final = 10.0
 _AGAIN_SECONDS: Final = 1.0
-_MOST_READS: Final = 10
+_MOST_READS: Final = 30
+"""A broker may have lost what the batch of a killed lane reached, so that it is not waited for long."""
 _MANY: Final = 1_000
 """A batch of so many is on its way while the next is worked."""
 _SHUT_OUT: Final = frozenset({
@@ -185,17 +186,20 @@ class Loop:
         return True
 
     def _read(self) -> list[Read]:
-        found: list[Read] = []
-        # A broker may have lost what the batch of a killed lane reached, so that it is not waited for long.
+        found = self._some()
         for _ in range(_MOST_READS):
-            # What a killed lane had in hand is taken together, however many: it may have worked by columns.
-            most = self._config.batch if self._places.lacks() else min(self._config.batch, self._lane.engine.most)
-            found.append(self._consumed(1, _IDLE_SECONDS if self._begun_at is None else 0))
-            if found[-1].messages:
-                found.append(self._consumed(most - 1, 0))
             if not self._places.lacks():
-                break
+                return found
+            found += self._some()
+        self._places.give_up()
         return found
+
+    def _some(self) -> list[Read]:
+        lacks = self._places.lacks()
+        # What a killed lane had in hand is taken together, however many: it may have worked by columns.
+        most = self._config.batch if lacks else min(self._config.batch, self._lane.engine.most)
+        first = self._consumed(1, _IDLE_SECONDS if lacks or self._begun_at is None else 0)
+        return [first, self._consumed(most - 1, 0)] if first.messages else [first]
 
     def _consumed(self, count: int, seconds: float) -> Read:
         messages = self._consumer.consume(count, seconds)
@@ -263,7 +267,11 @@ class Loop:
         for partition in partitions:
             self._lane.engine.forget(partition.partition)
             self._lane.engine.restore(partition.partition, self._last.of(partition.partition))
-        return self._places.take(consumer.committed(list(partitions), _ASK_SECONDS))
+        committed = consumer.committed(list(partitions), _ASK_SECONDS)
+        for each in committed:
+            if each.error is not None:
+                raise KafkaException(each.error)
+        return self._places.take(committed)
 
     def _revoked(self, _: Consumer, partitions: Sequence[TopicPartition]) -> None:
         if self._settled():
