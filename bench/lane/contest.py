@@ -108,7 +108,8 @@ def load(bootstrap: str, positions: Sequence[Keyed]) -> None:
     producer = Producer({
         "bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "linger.ms": 50, "compression.type": "lz4",
         # Else a batch of a new topic that is sent again would follow a later one.
-        "enable.idempotence": True, "delivery.report.only.error": True, "queue.buffering.max.messages": 1_000_000, "log_level": 0,
+        "enable.idempotence": True,
+        "delivery.report.only.error": True, "queue.buffering.max.messages": 1_000_000, "log_level": 0,
     })  # fmt: skip
     for key, value in positions:
         put(producer, DEVICE_LOCATIONS, value, key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,12 +12,12 @@ NEW, HANDED_OVER = 0, 1
 
 
 @pytest.fixture
-def places() -> Iterator[Places]:
+def places() -> Places:
     """Of the second partition the fixes 4 to 9 were delivered, and their last ones not written down."""
     places = Places("positions")
     starts = places.take([TopicPartition("positions", NEW, -1001), handed_over(10, "bondmate-lane 4 12")])
     assert 4 == starts[HANDED_OVER].offset
-    yield places
+    return places
 
 
 def handed_over(offset: int, metadata: str) -> TopicPartition:

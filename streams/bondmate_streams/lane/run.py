@@ -24,6 +24,7 @@ from bondmate_streams.lane.disclosures import Disclosures
 from bondmate_streams.lane.growing import Growing
 from bondmate_streams.lane.lane import Lane
 from bondmate_streams.lane.places import Places, Read
+from bondmate_streams.lane.regroup import regroup
 from bondmate_streams.lane.remembered import LastFixes, Remembered
 from bondmate_streams.lane.sender import Sender
 from bondmate_streams.logic.audit import Chain
@@ -67,8 +68,7 @@ def run_lane(config: LaneConfig, stop: threading.Event, on_ready: Callable[[], o
         disclosures,
         config.audit_seconds,
     )
-    consumer = Consumer(_consumer(config))
-    loop = Loop(lane, config, consumer, stop, on_ready)
+    loop = Loop(lane, config, Consumer(_consumer(config)), stop, on_ready)
     _log.info("lane started", instance=config.instance)
     try:
         loop.run()
@@ -124,6 +124,7 @@ class Loop:
         self._config = config
         self._stop = stop
         self._on_ready = on_ready
+        self._joined = False
         self._places = Places(DEVICE_LOCATIONS)
         self._begun_at: float | None = None
         """When it was begun to write a batch that has not arrived yet, as far as is known."""
@@ -262,6 +263,9 @@ class Loop:
             # Cooperative, the group names what is new here; else all that is ours.
             (consumer.incremental_assign if self._config.cooperative else consumer.assign)(taken)
             self._on_ready()
+            if self._config.cooperative and not self._joined:
+                threading.Thread(target=regroup, args=(_consumer(self._config), self._stop), daemon=True).start()
+            self._joined = True
 
     def _taken(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> list[TopicPartition]:
         for partition in partitions:
