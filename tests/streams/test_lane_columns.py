@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import random
 import struct
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from bondmate_connectors.testing.strategies import device_locations
 from bondmate_schemas.catalogue import DEVICE_LOCATIONS
@@ -22,9 +23,11 @@ from bondmate_streams.lane.batch import Engine, Last, Worked
 from bondmate_streams.lane.columnar import ColumnEngine
 from bondmate_streams.lane.growing import Growing
 from bondmate_streams.lane.rows import Rows, Rules
+from bondmate_streams.lane.tracks import Tracks
 from bondmate_streams.logic.addressing import Officer
 from bondmate_streams.logic.deliveries import Agreements
 from bondmate_streams.logic.districts import parse_districts
+from bondmate_streams.logic.locations import SEEN_KEPT, Track
 from bondmate_streams.logic.routes_yaml import parse_routes
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -342,6 +345,15 @@ def test_devices_of_a_partition_are_forgotten_and_those_of_others_are_not() -> N
         assert new.outcomes
 
 
+moments = st.integers(-(2**62), 2**62)
+numbers = st.integers(0, 2**40)
+
+
+def made_track(seen: list[tuple[int, int]], on_duty: bool) -> Track:
+    kept = deque(seen, maxlen=SEEN_KEPT)
+    return Track(seen[-1] if seen else None, (51.5, -4.25) if on_duty else None, 4.5 * on_duty, on_duty, kept)
+
+
 def test_a_lane_grows_with_its_first_large_batch_and_forgets_nothing() -> None:
     rows, growing = Rows(rules(), CODEC), Growing(rules(), CODEC, many=250)
     for values in in_batches(walk(9, 60, 2_000), 10, 400):
@@ -350,6 +362,31 @@ def test_a_lane_grows_with_its_first_large_batch_and_forgets_nothing() -> None:
         assert (expected.outcomes, expected.passed_over) == (got.outcomes, got.passed_over)
         assert (dict(expected.last), expected.ended) == (dict(got.last), got.ended)
     assert isinstance(growing._engine, ColumnEngine)
+
+
+def test_a_lane_grows_with_the_many_devices_that_it_is_to_remember_and_adopts_those_it_knew() -> None:
+    messages: Any = [Record(0, value) for value in walk(9, 60, 2_000)]
+    found = [(device.decode(), value) for device, value in worked(Rows(rules(), CODEC), messages).last]
+    rows, growing = Rows(rules(), CODEC), Growing(rules(), CODEC, many=20)
+    for partition, part in enumerate((found[:15], found[15:])):
+        lasts = [Last(device, value) for device, value in part] + [Last(f"off-{partition}", None, 5)]
+        rows.restore(partition, lasts)
+        growing.restore(partition, lasts)
+    assert isinstance(growing._engine, ColumnEngine)
+    kept = growing._engine._tracks
+    for device, track, partition in rows.tracks():
+        slot = kept.slot(device, partition)
+        assert (track, partition) == (kept.track(slot), kept.rows["partition"][slot])
+
+
+@given(st.lists(st.builds(made_track, st.lists(st.tuples(moments, numbers), max_size=20), st.booleans()), max_size=40))
+def test_tracks_taken_over_together_are_as_they_were(found: list[Track]) -> None:
+    tracks = Tracks()
+    slots = tracks.slots(pa.array([f"device-{number}" for number in range(len(found))], pa.string()), lambda row: row)
+    tracks.put_all(slots, [Track(at=(1, 1), seen=deque([(7, 7)])) for _ in found])
+    tracks.put_all(slots, found)
+    assert found == [tracks.track(slot) for slot in slots.tolist()]
+    assert [*range(len(found))] == tracks.rows["partition"][slots].tolist()
 
 
 def test_a_lane_that_may_not_grow_stays_with_rows() -> None:

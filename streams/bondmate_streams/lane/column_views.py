@@ -32,7 +32,7 @@ class ColumnView:
         self._view = view
         self._shown = view.shown(RECORD)
         self._paths = [path.split(".") for path in view.paths(RECORD)]
-        self._names = _Names(view.name_of)
+        self._names = _Names(view.new_name_of)
 
     def of(self, fixes: pa.RecordBatch, slots: Ints, tracks: Tracks) -> dict[str, Any]:
         """Give the columns of `fixes` as the destination may see them; `slots` are those of their devices."""
@@ -40,7 +40,7 @@ class ColumnView:
         device = self._shown["device_id"]
         seen = self._record(RECORD, list(fixes.schema), columns, {**self._shown, "device_id": Shown("plain")})
         if device.mode == PSEUDONYM:
-            seen["device_id"] = self._names.of(slots, tracks)
+            seen["device_id"] = self._names.of(columns["device_id"], slots, tracks)
         return seen
 
     def disclosed(self, fixes: pa.RecordBatch) -> list[str]:
@@ -87,14 +87,16 @@ class _Names:
         self._generation = 0
         self._names: NDArray[np.bytes_] = np.zeros(0, f"S{_NAME_BYTES}")
 
-    def of(self, slots: Ints, tracks: Tracks) -> Any:
+    def of(self, devices: pa.StringArray, slots: Ints, tracks: Tracks) -> Any:
         if self._generation != tracks.generation:
             self._generation, self._names = tracks.generation, self._names[:0]
         if len(self._names) < len(tracks.rows):
             room = np.zeros(len(tracks.rows) - len(self._names), self._names.dtype)
             self._names = np.concatenate([self._names, room])
-        for slot in set(slots[self._names[slots] == b""].tolist()):
-            self._names[slot] = self._name_of(tracks.device(slot)).encode()
+        new = np.flatnonzero(self._names[slots] == b"")
+        if len(new):
+            named, first = np.unique(slots[new], return_index=True)
+            self._names[named] = [*map(self._name_of, devices.take(pa.array(new[first])).to_pylist())]
         offsets = np.arange(len(slots) + 1, dtype=np.int32) * _NAME_BYTES
         names = self._names[slots].tobytes()
         return pa.StringArray.from_buffers(len(slots), pa.py_buffer(offsets), pa.py_buffer(names))

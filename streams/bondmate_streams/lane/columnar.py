@@ -68,7 +68,7 @@ class _Batch:
 class ColumnEngine:
     """Works batches as columns."""
 
-    most: Final = 20_000
+    most: Final = 10_000
 
     def __init__(self, rules: Rules, codec: Codec, now: Callable[[], datetime] = utc_now, *, few: int = _FEW) -> None:
         """Work by `rules`; the ids of `codec` are known already. Batches of less than `few` go fix by fix."""
@@ -91,12 +91,12 @@ class ColumnEngine:
         while chunk := list(islice(left, _CHUNK)):
             # Of several of a device the last one counts.
             newest = list({last.device_id: last for last in chunk}.values())
-            self._restore(partition, [last for last in newest if last.value is not None])
-            for last in newest:
-                if last.value is None:
-                    self._restore_one(partition, last)
+            left_over = self._restore(partition, [last for last in newest if last.value is not None])
+            left_over += [last for last in newest if last.value is None]
+            self.adopt((last.device_id, track_of(last, self._codec), partition) for last in left_over)
 
-    def _restore(self, partition: int, lasts: list[Last]) -> None:
+    def _restore(self, partition: int, lasts: list[Last]) -> list[Last]:
+        """Give those that columns cannot be made of."""
         read = self._locations.read([last.value for last in lasts])
         devices = pa.array([lasts[row].device_id for row in read.rows], pa.string())
         slots = self._tracks.slots(devices, lambda _: partition)
@@ -107,11 +107,7 @@ class ColumnEngine:
             "longitude": fixes.longitude, "accuracy_m": fixes.accuracy_m,
         })  # fmt: skip
         self._tracks.see_first(slots, fixes.fixed_ms, fixes.numbers)
-        for row in read.left:
-            self._restore_one(partition, lasts[row])
-
-    def _restore_one(self, partition: int, last: Last) -> None:
-        self._tracks.put(self._tracks.slot(last.device_id, partition), track_of(last, self._codec))
+        return [lasts[row] for row in read.left]
 
     def forget(self, partition: int) -> None:
         """Forget the devices of a partition."""
@@ -131,8 +127,10 @@ class ColumnEngine:
 
     def adopt(self, tracks: Iterable[tuple[str, Track, int]]) -> None:
         """Take over what rows remember: device, track and partition of each."""
-        for device, track, partition in tracks:
-            self._tracks.put(self._tracks.slot(device, partition), track)
+        left = iter(tracks)
+        while chunk := list(islice(left, _CHUNK)):
+            devices, found, partitions = zip(*chunk, strict=True)
+            self._tracks.put_all(self._tracks.slots(pa.array(devices, pa.string()), partitions.__getitem__), found)
 
     def _worked(self, messages: Sequence[Message]) -> Worked:
         worked = Worked()

@@ -10,7 +10,7 @@ import errno
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -18,7 +18,7 @@ from typing import Final
 from bondmate_schemas.enums import AuditAction
 
 from bondmate_streams.lane.batch import Disclosed, Known
-from bondmate_streams.logic.audit import Entry, audit_name
+from bondmate_streams.logic.audit import Entry, audit_names
 
 _SUBJECTS_A_RECORD: Final = 5_000
 _Place = tuple[str, str, str]
@@ -35,24 +35,38 @@ class _Sum:
     fields: dict[str, None] = field(default_factory=dict)
 
 
+class _Named(dict[str, str]):
+    """The pseudonyms of a batch's people, each computed once: most are new to several destinations together."""
+
+    def __init__(self, name_of: Callable[[str], str]) -> None:
+        super().__init__()
+        self._name_of = name_of
+
+    def __missing__(self, person: str) -> str:
+        name = self[person] = self._name_of(person)
+        return name
+
+
 class Disclosures:
     """Sums of what was disclosed since they were last logged."""
 
     def __init__(self, journal: Path, secret: bytes) -> None:
         """Go on with what `journal` holds, from a lane that was killed; `secret` is the key of the pseudonyms."""
-        self._secret = secret
+        self._name_of = audit_names(secret)
         self._known: defaultdict[_Place, Known] = defaultdict(Known)
         self._fresh: dict[_Place, _Sum] = {}
         journal.parent.mkdir(parents=True, exist_ok=True)
         self._file = journal.open("a+b", buffering=0)
 
-    def add(self, disclosed: Disclosed) -> None:
-        """Take what a destination got of a batch."""
-        place = (disclosed.destination, disclosed.purpose, disclosed.legal_basis)
-        fresh = self._fresh.setdefault(place, _Sum())
-        fresh.events += disclosed.events
-        fresh.fields.update(dict.fromkeys(disclosed.fields))
-        fresh.people += [audit_name(self._secret, person) for person in disclosed.people.new_to(self._known[place])]
+    def add(self, *disclosed: Disclosed) -> None:
+        """Take what destinations got of a batch."""
+        named = _Named(self._name_of)
+        for each in disclosed:
+            place = (each.destination, each.purpose, each.legal_basis)
+            fresh = self._fresh.setdefault(place, _Sum())
+            fresh.events += each.events
+            fresh.fields.update(dict.fromkeys(each.fields))
+            fresh.people += [named[person] for person in each.people.new_to(self._known[place])]
 
     def keep(self) -> None:
         """Write down what was added, before its fixes are committed.

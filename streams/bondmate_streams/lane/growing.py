@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain, islice
 from typing import Final
 
 import structlog
@@ -54,8 +55,12 @@ class Growing:
         _log.info("lane works by columns")
 
     def restore(self, partition: int, lasts: Iterable[Last]) -> None:
-        """Remember the devices of a partition."""
-        self._engine.restore(partition, lasts)
+        """Remember the devices of a partition; many of them are read by columns too."""
+        left = iter(lasts)
+        first = list(islice(left, self._many))
+        if len(first) == self._many and self._rows is not None:
+            self._grow(self._rows)
+        self._engine.restore(partition, chain(first, left))
 
     def forget(self, partition: int) -> None:
         """Forget the devices of a partition."""

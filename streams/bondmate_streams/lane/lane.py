@@ -71,8 +71,7 @@ class Lane:
             self._sender.begin_all(locations_topic(told.destination), told.records)
         for letter in worked.letters:
             self._sender.begin(letter)
-        for disclosed in worked.disclosed:
-            self._disclosures.add(disclosed)
+        self._disclosures.add(*worked.disclosed)
         self._last, self._ended = worked.last, worked.ended
         _count(worked)
 

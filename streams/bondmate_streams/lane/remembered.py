@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from bondmate_streams.lane.batch import Last
 
 _STEP: Final = 10_000
-_STEP_SECONDS: Final = 1.0
+_STEP_SECONDS: Final = 0.1
 _ASK_SECONDS: Final = 10.0
 
 
@@ -46,8 +46,8 @@ class LastFixes:
             place.offset = low
             consumer.assign([place])
             # By position, not by record: what was compacted away at the end never arrives.
-            while consumer.position([place])[0].offset < high:
-                for message in consumer.consume(_STEP, _STEP_SECONDS):
+            while (at := max(low, consumer.position([place])[0].offset)) < high:
+                for message in consumer.consume(min(_STEP, high - at), _STEP_SECONDS):
                     if message.error() is None:
                         yield _last(message)
 

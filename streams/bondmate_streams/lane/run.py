@@ -34,6 +34,7 @@ T = TypeVar("T")
 GROUP: Final = "bondmate-lane"
 _GATHER_MS: Final = 20
 """How long positions may wait at the broker for others to be worked off with."""
+_HEARTBEAT_MS: Final = 300
 _IDLE_SECONDS: Final = 0.1
 _ASK_SECONDS: Final = 10.0
 _AGAIN_SECONDS: Final = 1.0
@@ -80,6 +81,8 @@ def _consumer(config: LaneConfig) -> dict[str, Any]:
     settings = config.kafka.consumer(GROUP, f"{GROUP}-{config.instance}", gather_ms=_GATHER_MS)
     # Of each partition the next batch is at hand, not the client's 100,000 fixes, and the client looks soon for more.
     settings |= {"queued.min.messages": config.batch, "fetch.queue.backoff.ms": _GATHER_MS}
+    # While a group shares its partitions anew nothing can be committed, and members learn of it with a heartbeat.
+    settings |= {"heartbeat.interval.ms": _HEARTBEAT_MS}
     return settings | ({"partition.assignment.strategy": "cooperative-sticky"} if config.cooperative else {})
 
 

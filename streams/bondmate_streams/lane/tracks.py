@@ -60,10 +60,6 @@ class Tracks:
         """Give that of one device."""
         return int(self.slots(pa.array([device], pa.string()), lambda _: partition)[0])
 
-    def device(self, slot: int) -> str:
-        """Give the device that has a slot."""
-        return self._slots.name(slot)
-
     def _open(self, slots: Ints, partitions: Sequence[int]) -> None:
         """Make room for slots of which nothing is remembered."""
         while len(self) > len(self.rows):
@@ -96,14 +92,21 @@ class Tracks:
 
     def put(self, slot: int, track: Track) -> None:
         """Take one over from the reference."""
-        row = self.rows[slot : slot + 1]
-        row["at_ms"], row["at_number"] = track.at or NEVER
-        row["has_place"], row["sure"] = track.place is not None, track.sure
-        row["latitude"], row["longitude"] = track.place or (0.0, 0.0)
-        row["accuracy_m"] = track.accuracy_m
-        row["seen"] = len(track.seen)
-        row["seen_until_ms"] = max((ms for ms, _ in track.seen), default=_NOBODY["seen_until_ms"])
-        self._rings[slot, : len(track.seen)] = list(track.seen)
+        self.put_all(np.array([slot]), [track])
+
+    def put_all(self, slots: Ints, tracks: Sequence[Track]) -> None:
+        """Take many over from the reference, of a slot each."""
+        rows = self._emptied(slots)
+        rows["at_ms"], rows["at_number"] = np.array([track.at or NEVER for track in tracks], np.int64).reshape(-1, 2).T
+        rows["has_place"] = [track.place is not None for track in tracks]
+        rows["latitude"], rows["longitude"] = np.array([track.place or (0.0, 0.0) for track in tracks]).reshape(-1, 2).T
+        rows["accuracy_m"] = [track.accuracy_m for track in tracks]
+        rows["sure"] = [track.sure for track in tracks]
+        self.rows[slots] = rows
+        seen = [(slot, turn, *at) for slot, track in zip(slots.tolist(), tracks, strict=True)
+                for turn, at in enumerate(track.seen)]  # fmt: skip
+        if seen:
+            self.see(*np.array(seen, np.int64).T)
 
     def restore(self, slots: Ints, columns: Mapping[str, Any]) -> None:
         """Take over the last fixes of devices, one of each; `columns` go by the names of a track's fields."""

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import lru_cache
 
 from bondmate_schemas.enums import AuditAction
-from bondmate_schemas.ids import pseudonym
+from bondmate_schemas.ids import pseudonym, pseudonyms
 from bondmate_schemas.models import AuditRecord, Payload
 from bondmate_schemas.trusted import trusted
 
@@ -60,6 +60,11 @@ def subjects_of(event: Payload, secret: bytes) -> tuple[str, ...]:
 def audit_name(secret: bytes, person: str) -> str:
     """Give the pseudonym of a device or officer in the audit trail."""
     return _pseudonym(secret, _SCOPE, person)
+
+
+def audit_names(secret: bytes) -> Callable[[str], str]:
+    """Give what gives those pseudonyms, to who names a whole country's officers and remembers whom he has named."""
+    return pseudonyms(secret, _SCOPE)
 
 
 _OF_AN_ENTRY = tuple(field.name for field in fields(Entry))

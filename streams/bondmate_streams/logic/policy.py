@@ -20,7 +20,7 @@ from typing import Any, Final, Literal
 
 from bondmate_schemas import models
 from bondmate_schemas.codec import schema
-from bondmate_schemas.ids import pseudonym
+from bondmate_schemas.ids import pseudonym, pseudonyms
 from bondmate_schemas.models import Payload, Position
 
 _METRES_A_DEGREE = 111_320.0
@@ -85,6 +85,8 @@ class View:
                 raise ValueError("; ".join(f"{record}.{path}: {problem}" for path, problem in problems))
         self._destination = destination
         self._secret = secret
+        self.new_name_of = pseudonyms(secret, destination)
+        """`name_of`, for who remembers the names himself."""
         self._fields = fields
         self._projections: dict[str, _Transform] = {}
         self._shown: dict[str, list[tuple[str, list[str]]]] = {}
