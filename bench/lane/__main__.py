@@ -41,7 +41,7 @@ class Bench:
     def __init__(self, quix: str, rounds: int, share: float) -> None:
         """Use a Python for Quix Streams; rounds of each contest; a share of the positions."""
         self._contestants = [
-            Contestant("lane"), Contestant("rows"), Contestant("quix", quix),
+            Contestant("lane"), Contestant("lane", processes=2), Contestant("rows"), Contestant("quix", quix),
             Contestant("faust"), Contestant("floor"), Contestant("lane", broker="embedded"),
         ]  # fmt: skip
         self._rounds = rounds
@@ -80,10 +80,12 @@ class Bench:
     def pace(self, capacity: dict[str, float]) -> Iterator[dict[str, Any]]:
         """Send steadily, at shares of what each can do with one destination (positions a second), and at 1,000/s."""
         world = World(destinations=1)
-        for contestant in (each for each in self._contestants if str(each) in {"lane", "rows", "quix", "faust"}):
+        for contestant in (
+            each for each in self._contestants if str(each) in {"lane", "lane x 2", "rows", "quix", "faust"}
+        ):
             known = capacity[str(contestant)]
             paces = [(f"{share:.0%}", int(known * share)) for share in _SHARES]
-            for name, a_second in paces + ([("1,000/s", 1_000)] if contestant.name == "lane" else []):
+            for name, a_second in paces + ([("1,000/s", 1_000)] if str(contestant) == "lane" else []):
                 positions = self._inputs.of(world, int(a_second * (_PACE_SECONDS + 15)))
                 found = latencies_ms(contestant, world, positions, a_second, _PACE_SECONDS)
                 yield {"contestant": str(contestant), "pace": name, "a_second": a_second, "samples": len(found),

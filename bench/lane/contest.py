@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 from bondmate_hub.broker.apache import ApacheBroker, ApacheConfig
 from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
+from bondmate_hub.demo.processes import resident_mib
 from bondmate_hub.provisioning import apply
 from bondmate_schemas.catalogue import DEVICE_LOCATIONS, locations_topic, topics
 from bondmate_schemas.codec import Codec, LocalSchemaIds
@@ -26,6 +27,7 @@ from bench.lane.floor import put
 from bench.lane.world import World
 
 _LOOK_SECONDS: Final = 0.1
+_MEMORY_SECONDS: Final = 0.5
 _STUCK_SECONDS: Final = 60.0
 _TRIES: Final = 20
 READY: Final = "ready"
@@ -54,6 +56,7 @@ class Outcome:
     seconds: float
     cpu_seconds: float
     peak_mib: float
+    """Proportional set size of all its processes together, at the most that was seen."""
     stored_bytes: float
     """What the broker keeps on disk for one position: as it came, as its device's last, and as told."""
 
@@ -178,6 +181,7 @@ def run(contestant: Contestant, world: World, positions: Sequence[Keyed], partit
         with working(contestant, world, broker.bootstrap, folder, partitions) as children:
             first = last = _seen(held, children)
             moved = time.monotonic()
+            peak_mib, looked = 0.0, 0.0
             while last.count < wanted:
                 time.sleep(_LOOK_SECONDS)
                 seen = _seen(held, children)
@@ -186,7 +190,8 @@ def run(contestant: Contestant, world: World, positions: Sequence[Keyed], partit
                     raise RuntimeError(f"{contestant} stopped at {seen.count} of {wanted} deliveries")
                 first = seen if not first.count else first
                 last = seen
-            peak_mib = sum(_peak_mib(child.pid) for child in children)
+                if seen.at > looked + _MEMORY_SECONDS:
+                    peak_mib, looked = max(peak_mib, _held_mib(children)), seen.at
         stored = sum(path.stat().st_blocks * 512 for path in folder.rglob("*.log") if "bondmate." in path.parent.name)
     if last.count > wanted:
         raise RuntimeError(f"{contestant} told {last.count - wanted} deliveries twice")
@@ -210,6 +215,5 @@ def _cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _peak_mib(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
+def _held_mib(children: Sequence[subprocess.Popen[str]]) -> float:
+    return sum(resident_mib(child.pid for child in children).values())
