@@ -20,6 +20,7 @@ from bondmate_schemas.models import Delivery
 from confluent_kafka import OFFSET_END, Consumer, Producer, TopicPartition
 
 from bench.lane.contest import Contestant, Keyed, broker_for, working
+from bench.lane.floor import put
 from bench.lane.world import World
 
 _TICK_SECONDS: Final = 0.005
@@ -58,7 +59,7 @@ def _send(bootstrap: str, positions: Sequence[Keyed], a_second: int) -> dict[tup
     while done < len(positions):
         due = min(int((time.monotonic() - begun) * a_second), len(positions))
         for key, value in positions[done:due]:
-            producer.produce(DEVICE_LOCATIONS, value, key)
+            put(producer, DEVICE_LOCATIONS, value, key)
         times[done:due] = time.monotonic()
         done = due
         producer.poll(0)
