@@ -93,10 +93,11 @@ bench-lane: $(STAMP) $(QUIX)/.installed ## the location lane beside other ways t
 	@$(BIN)/python -m pip install --quiet -e '.[bench]'
 	$(BIN)/python -m bench.lane --quix $(QUIX)/bin/python $(ARGS)
 
-chaos: $(STAMP) ## the fault laboratory: every scenario, an hour (installs Java and Maven)
+chaos: $(STAMP) ## the fault laboratory: every scenario, an hour, and then chaos-lane (installs Java and Maven)
 	.ci/need java maven
 	$(BIN)/python -m bondmate_hub.broker.apache --install
 	$(BIN)/python -m bench.chaos $(ARGS)
+	$(if $(ARGS),,@$(MAKE) --no-print-directory chaos-lane)
 
 chaos-lane: $(STAMP) ## 2,000,000 positions through lanes that are killed, and a million worked both ways (Java and Maven)
 	.ci/need java maven

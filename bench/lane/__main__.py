@@ -31,6 +31,7 @@ _MOST_EMBEDDED: Final = 300_000
 """The embedded broker writes all it holds anew, again and again, and keeps positions for twenty seconds."""
 _SWEPT: Final = 1_000_000
 _PACE_SECONDS: Final = 10.0
+_PACED: Final = frozenset({"lane", "lane x 2", "rows", "quix", "faust", "floor"})
 _SHARES: Final = (0.1, 0.5, 0.8)
 Rows = list[dict[str, Any]]
 
@@ -80,9 +81,7 @@ class Bench:
     def pace(self, capacity: dict[str, float]) -> Iterator[dict[str, Any]]:
         """Send steadily, at shares of what each can do with one destination (positions a second), and at 1,000/s."""
         world = World(destinations=1)
-        for contestant in (
-            each for each in self._contestants if str(each) in {"lane", "lane x 2", "rows", "quix", "faust"}
-        ):
+        for contestant in (each for each in self._contestants if str(each) in _PACED):
             known = capacity[str(contestant)]
             paces = [(f"{share:.0%}", int(known * share)) for share in _SHARES]
             for name, a_second in paces + ([("1,000/s", 1_000)] if str(contestant) == "lane" else []):

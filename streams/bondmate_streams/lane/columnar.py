@@ -34,6 +34,8 @@ from bondmate_streams.logic.routing import Decision
 _log = structlog.get_logger(__name__)
 _FOUND: Final = ("clock_skew", "late", "implausible_jump")
 """Flags by the bits of `Judgement.found`."""
+# Arrow's own allocator keeps what it has once been given, beside what the interpreter keeps.
+pa.set_memory_pool(pa.system_memory_pool())
 _CHUNK: Final = 10_000
 _FEW: Final = 24
 """Columns cost the same few milliseconds for one fix and for a hundred."""
@@ -68,7 +70,7 @@ class _Batch:
 class ColumnEngine:
     """Works batches as columns."""
 
-    most: Final = 10_000
+    most: Final = 8_000
 
     def __init__(self, rules: Rules, codec: Codec, now: Callable[[], datetime] = utc_now, *, few: int = _FEW) -> None:
         """Work by `rules`; the ids of `codec` are known already. Batches of less than `few` go fix by fix."""

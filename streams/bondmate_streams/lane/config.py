@@ -36,7 +36,7 @@ class LaneConfig:
     """False: fix by fix, as without the extra `columns`."""
     cooperative: bool = False
     """Keep partitions while others move; all lanes of a group must say the same."""
-    batch: int = 10_000
+    batch: int = 8_000
     """Fixes taken at a time, at most."""
     audit_seconds: float = 60.0
     """Disclosures of positions are logged together for so long."""
