@@ -29,7 +29,8 @@ proportional set size of a contestant's processes together, looked at twice a se
   without the extra `columns`.
 - `quix` and `faust` are applications as the documentation of each has them, with plain dicts, fastavro and the state
   of the framework. They do the same to a position, but write no audit trail, join no register, and check less.
-- `floor` reads, decodes to columns, encodes Deliveries of whole fixes and produces, and does nothing else.
+- `floor` reads, decodes to columns, encodes Deliveries of whole fixes and produces, one batch after the other, and does
+  nothing else; while the broker takes a batch it waits, where the lane works on the next.
 
 The last table changes one thing at a time, in shorter runs: there a device comes a few times only, and what its first
 position costs (its names, its districts, its place in memory) shows in every figure.
