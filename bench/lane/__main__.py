@@ -33,7 +33,6 @@ _SWEPT: Final = 1_000_000
 _PACE_SECONDS: Final = 10.0
 _PACED: Final = frozenset({"lane", "lane x 2", "rows", "quix", "faust", "floor"})
 _SHARES: Final = (0.1, 0.5, 0.8)
-Rows = list[dict[str, Any]]
 
 
 class Bench:
@@ -99,7 +98,7 @@ def _row(outcome: Outcome, **where: Any) -> dict[str, Any]:
     return {**where, **asdict(outcome), "a_second": outcome.a_second, "cpu_a_million": outcome.cpu_seconds_a_million}
 
 
-def capacities(contest: Rows, destinations: int) -> dict[str, float]:
+def capacities(contest: page.Rows, destinations: int) -> dict[str, float]:
     """Give the median of each contestant, positions a second."""
     found: dict[str, list[float]] = {}
     for row in contest:

@@ -23,6 +23,7 @@ from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.enums import AlertAction, AlertKind, IncidentAction, Level, MessageDirection, Mode
 from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import (
+    Delivery,
     DeliveryReceipt,
     DeviceAlert,
     DeviceLocation,
@@ -212,6 +213,15 @@ class Topics:
 
     def records(self, topic: str, kind: type[R]) -> list[R]:
         return [self.codec.decode(found.value, kind) for found in self.all(topic)]
+
+    def untold(self, topic: str, events: set[str]) -> set[str]:
+        """Wait a minute at most until a destination has a Delivery of each of these events; gives those it has not."""
+        deadline = time.monotonic() + 60
+        while missing := events - {delivery.header.event_id for delivery in self.records(topic, Delivery)}:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.1)
+        return missing
 
     def wait(self, topic: str, kind: type[R], where: Callable[[R], bool], count: int = 1) -> list[R]:
         """Wait until `count` records of a topic are what is looked for; gives them."""

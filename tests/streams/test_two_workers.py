@@ -15,7 +15,6 @@ from bondmate_hub.provisioning import apply
 from bondmate_schemas import catalogue
 from bondmate_schemas.catalogue import DEVICE_ALERTS, destination_topic
 from bondmate_schemas.kafka import KafkaConfig
-from bondmate_schemas.models import Delivery
 from confluent_kafka.admin import AdminClient
 
 TAK = destination_topic("tak")
@@ -58,16 +57,6 @@ def wait_until_ready(child: Any) -> None:
     raise AssertionError("the worker ended")
 
 
-def wait_until_told(topics: Any, wanted: set[str]) -> set[str]:
-    """Give what was not told within a minute."""
-    deadline = time.monotonic() + 60
-    while True:
-        missing = wanted - {delivery.header.event_id for delivery in topics.records(TAK, Delivery)}
-        if not missing or time.monotonic() > deadline:
-            return missing
-        time.sleep(0.2)
-
-
 @pytest.mark.kafka
 def test_every_alert_is_told_while_workers_join_stop_and_die(  # noqa: PLR0917
     apache_broker: ApacheBroker, topics: Any, make: Any, routes_text: str, routes: Any, tmp_path: Path, worker: Any
@@ -89,7 +78,7 @@ def test_every_alert_is_told_while_workers_join_stop_and_die(  # noqa: PLR0917
                     wait_until_ready(second)
                     time.sleep(2)
         # The last one died: its partitions come over when the broker has missed it for as long as a session may last.
-        lost = wait_until_told(type(topics)(kafka), load.wanted)
+        lost = type(topics)(kafka).untold(TAK, load.wanted)
 
     assert set() == lost
     assert len(load.wanted) > 500

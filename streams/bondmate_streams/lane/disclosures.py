@@ -10,8 +10,9 @@ import errno
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -35,18 +36,6 @@ class _Sum:
     fields: dict[str, None] = field(default_factory=dict)
 
 
-class _Named(dict[str, str]):
-    """The pseudonyms of a batch's people, each computed once: most are new to several destinations together."""
-
-    def __init__(self, name_of: Callable[[str], str]) -> None:
-        super().__init__()
-        self._name_of = name_of
-
-    def __missing__(self, person: str) -> str:
-        name = self[person] = self._name_of(person)
-        return name
-
-
 class Disclosures:
     """Sums of what was disclosed since they were last logged."""
 
@@ -60,13 +49,13 @@ class Disclosures:
 
     def add(self, *disclosed: Disclosed) -> None:
         """Take what destinations got of a batch."""
-        named = _Named(self._name_of)
+        name_of = cache(self._name_of)  # most people are new to several destinations together
         for each in disclosed:
             place = (each.destination, each.purpose, each.legal_basis)
             fresh = self._fresh.setdefault(place, _Sum())
             fresh.events += each.events
             fresh.fields.update(dict.fromkeys(each.fields))
-            fresh.people += [named[person] for person in each.people.new_to(self._known[place])]
+            fresh.people += map(name_of, each.people.new_to(self._known[place]))
 
     def keep(self) -> None:
         """Write down what was added, before its fixes are committed.
