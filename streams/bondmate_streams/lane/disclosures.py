@@ -7,7 +7,6 @@ loses none. Each person is logged once a minute and destination, under the pseud
 from __future__ import annotations
 
 import errno
-import json
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -16,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+import orjson
 from bondmate_schemas.enums import AuditAction
 
 from bondmate_streams.lane.batch import Disclosed, Known
@@ -66,7 +66,7 @@ class Disclosures:
         if not self._fresh:
             return
         rows = [[*place, fresh.events, fresh.people, list(fresh.fields)] for place, fresh in self._fresh.items()]
-        self._append(json.dumps(rows).encode() + b"\n")
+        self._append(orjson.dumps(rows) + b"\n")
         self._fresh.clear()
 
     def _append(self, line: bytes) -> None:
@@ -89,7 +89,7 @@ class Disclosures:
         self._file.seek(0)
         for line in self._file.read().splitlines():
             try:
-                rows = json.loads(line)
+                rows = orjson.loads(line)
             except ValueError:
                 continue  # the line that was being written when the lane was killed; its fixes come again
             for destination, purpose, basis, events, people, fields in rows:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-__all__ = ["Ints", "Slots", "Words", "marks_of", "words_of"]
+__all__ = ["Ints", "Slots", "Words", "doubled", "marks_of", "words_of"]
 
 Ints = NDArray[np.int64]
 Words = NDArray[np.uint64]
@@ -62,6 +62,13 @@ def marks_of(words: Words) -> Words:
     return marks ^ (marks >> np.uint64(32))
 
 
+def doubled(kept: NDArray[Any]) -> NDArray[Any]:
+    """Give twice the room for rows: what is new is memory that nobody has touched, and costs nothing until it is."""
+    room = np.zeros((2 * len(kept), *kept.shape[1:]), kept.dtype)
+    room[: len(kept)] = kept
+    return room
+
+
 class Slots:
     """Devices and their slots, numbered from 0 in the order in which they came: a hash table of open addresses."""
 
@@ -99,7 +106,7 @@ class Slots:
         first, self._count = self._count, self._count + len(words)
         self._widen(words.shape[1])
         while self._count > len(self._words):
-            self._words = np.concatenate([self._words, np.zeros_like(self._words)])
+            self._words = doubled(self._words)
         self._words[first : self._count] = 0
         self._words[first : self._count, : words.shape[1]] = words
         slots = np.arange(first, self._count)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from bondmate_streams.lane.slots import Ints, Slots, words_of
+from bondmate_streams.lane.slots import Ints, Slots, doubled, words_of
 from bondmate_streams.logic.locations import NEVER, SEEN_KEPT, Track
 
 __all__ = ["Ints", "Tracks"]
@@ -63,8 +63,7 @@ class Tracks:
     def _open(self, slots: Ints, partitions: Sequence[int]) -> None:
         """Make room for slots of which nothing is remembered."""
         while len(self) > len(self.rows):
-            self.rows = np.concatenate([self.rows, np.zeros_like(self.rows)])
-            self._rings = np.concatenate([self._rings, np.zeros_like(self._rings)])
+            self.rows, self._rings = doubled(self.rows), doubled(self._rings)
         self.rows[slots] = _NOBODY
         self.rows["partition"][slots] = partitions
 
