@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,41 +54,44 @@ def until(watch: UnreadWatch, wanted: dict[str, int], seconds: float = 60) -> di
         time.sleep(0.1)
 
 
-@pytest.mark.kafka
-def test_the_backlog_is_counted_on_when_its_broker_was_away(tmp_path: Path) -> None:
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[ApacheBroker]:
     with ApacheBroker(ApacheConfig(tmp_path)) as broker:
-        watch = UnreadWatch({"bootstrap.servers": broker.bootstrap, **QUIET}, GROUPS)
         create(broker.bootstrap)
         put(broker.bootstrap, 10)
-        before = until(watch, dict.fromkeys(GROUPS, 10))
+        yield broker
 
-        away = []
-        for _ in range(3):
-            look_during(broker.stop, watch)
-            away.append(not watch.look())
-            look_during(broker.start, watch)
-        read(broker.bootstrap, "bondmate-room-3", 7)
-        after = until(watch, {"bondmate-room-1": 10, "bondmate-room-3": 3})
-        watch.close()
+
+@pytest.fixture
+def watch(broker: ApacheBroker) -> Iterator[UnreadWatch]:
+    watch = UnreadWatch({"bootstrap.servers": broker.bootstrap, **QUIET}, GROUPS)
+    before = until(watch, dict.fromkeys(GROUPS, 10))
+    assert dict.fromkeys(GROUPS, 10) == {group: unread.events for group, unread in before.items()}
+    yield watch
+    watch.close()
+
+
+@pytest.mark.kafka
+def test_the_backlog_is_counted_on_when_its_broker_was_away(broker: ApacheBroker, watch: UnreadWatch) -> None:
+    away = []
+    for _ in range(3):
+        look_during(broker.stop, watch)
+        away.append(not watch.look())
+        look_during(broker.start, watch)
+    read(broker.bootstrap, "bondmate-room-3", 7)
+    after = until(watch, {"bondmate-room-1": 10, "bondmate-room-3": 3})
 
     assert all(away)
-    assert dict.fromkeys(GROUPS, 10) == {group: unread.events for group, unread in before.items()}
     assert (10, 3) == (after["bondmate-room-1"].events, after["bondmate-room-3"].events)
     assert time.time() - 60 < (after["bondmate-room-3"].oldest_at or time.time()) <= time.time()
 
 
 @pytest.mark.kafka
-def test_a_client_that_will_never_answer_again_is_replaced(tmp_path: Path) -> None:
-    with ApacheBroker(ApacheConfig(tmp_path)) as broker:
-        watch = UnreadWatch({"bootstrap.servers": broker.bootstrap, **QUIET}, GROUPS)
-        create(broker.bootstrap)
-        put(broker.bootstrap, 10)
-        until(watch, dict.fromkeys(GROUPS, 10))
-        # As one that lost all brokers it knew: it asks where nobody is.
-        watch._of_topics = AdminClient({"bootstrap.servers": "127.0.0.1:1", **QUIET})
-        lost = watch.look()
-        found = until(watch, dict.fromkeys(GROUPS, 10), 20)
-        watch.close()
+def test_a_client_that_will_never_answer_again_is_replaced(watch: UnreadWatch) -> None:
+    # As one that lost all brokers it knew: it asks where nobody is.
+    watch._of_topics = AdminClient({"bootstrap.servers": "127.0.0.1:1", **QUIET})
+    lost = watch.look()
+    found = until(watch, dict.fromkeys(GROUPS, 10), 20)
 
     assert not lost
     assert dict.fromkeys(GROUPS, 10) == {group: unread.events for group, unread in found.items()}
