@@ -205,11 +205,25 @@ class Remark:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """What did not get across, and why.
+
+    Of a writing: a canonical field that the target format could not carry, as `header.received_at`. Of a reading: an
+    element of the message that no event carries, by its place in the document; a place has a slash in it, as
+    `alert/info/web`, `event/detail/status`, `/features/0/properties/name`, and a canonical field has none.
+    """
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
-    """A message that was understood: its events in order, and what was let pass."""
+    """A message that was understood: its events in order, what was let pass, and what no event carries."""
 
     events: tuple[Record, ...]
     warnings: tuple[Remark, ...] = ()
+    lost: tuple[Lost, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,14 +239,6 @@ class Refusal:
 
     code: str
     path: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """A canonical field that the target format could not carry."""
-
-    path: str
-    why: str
 
 
 @dataclass(frozen=True, slots=True)

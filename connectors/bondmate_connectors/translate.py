@@ -35,8 +35,10 @@ def translate(
     """Translate `message` from `source`, and each of its events to `target` when one is given.
 
     Gives `file`, `outcome` (accepted, accepted_with_warnings, rejected, ignored), `code`, `warnings`, `events`
-    (canonical JSON), `outputs` (a document an event that the target can express) and `lost`. Each event is written with
-    full disclosure; one that the target cannot express stands in `lost`, with the code. Never raises on any bytes.
+    (canonical JSON), `outputs` (a document an event that the target can express) and `lost`: first what the message
+    says and no event carries, by its place in the document, which has a slash in it; then what the events say and the
+    target cannot carry, by its canonical field, which has none. Each event is written with full disclosure; one that
+    the target cannot express stands in `lost`, with the code. Never raises on any bytes.
     """
     reading = source.read(message, received_at)
     result: dict[str, Any] = {"file": file, "outcome": "", "code": None, "warnings": [], "events": [], "outputs": []}
@@ -48,10 +50,8 @@ def translate(
     result["outcome"] = _outcome(reading)
     result["warnings"] = [asdict(remark) for remark in reading.warnings]
     result["events"] = [event.model_dump(mode="json") for event in reading.events]
-    if target is not None:
-        outputs, lost = _written(reading.events, target, received_at)
-        result |= {"outputs": outputs, "lost": [asdict(each) for each in lost]}
-    return result
+    outputs, lost = _written(reading.events, target, received_at) if target is not None else ([], [])
+    return result | {"outputs": outputs, "lost": [asdict(each) for each in (*reading.lost, *lost)]}
 
 
 def _outcome(reading: Reading | Ignored | Refusal) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from bondmate_connectors.contract import Lost
 from bondmate_connectors.formats.cap import FORMAT
 from bondmate_connectors.translate import translate
 from hypothesis import given
@@ -55,6 +57,25 @@ def test_what_is_lost_is_named_with_the_reason():
     lost = shown(ALERT.format(identifier="b", kind="Alert", more=""))["lost"]
 
     assert {"path": "header.received_at", "why": "CAP has one time, that of sending"} in lost
+
+
+class _Forgetful:
+    """Reads as CAP does, and takes nothing of a contact."""
+
+    name, media_type, write = "forgetful", FORMAT.media_type, FORMAT.write
+
+    def read(self, message, received_at):
+        return replace(FORMAT.read(message, received_at), lost=(Lost("alert/info/contact", "no event has a place"),))
+
+
+def test_what_no_event_carries_stands_before_what_the_target_loses():
+    text = ALERT.format(identifier="b", kind="Alert", more="").encode()
+    both = translate("a.xml", text, _Forgetful(), FORMAT, NOW)["lost"]
+    reading = translate("a.xml", text, _Forgetful(), None, NOW)["lost"]
+
+    assert [{"path": "alert/info/contact", "why": "no event has a place"}] == reading == both[:1]
+    assert [path for path in (each["path"] for each in both) if "/" in path] == ["alert/info/contact"]
+    assert len(both) > 1
 
 
 def test_a_refusal_says_code_and_place_and_nothing_else():

@@ -23,7 +23,8 @@ def translate(
 ) -> None:
     """Show what the hub makes of messages: outcome, code, warnings, canonical events, and what a format loses.
 
-    A refused file is an outcome, not an error: exit 0 unless the call itself is wrong.
+    A refused file is an outcome, not an error: exit 0 unless the call itself is wrong. In `lost`, a path with a slash
+    is an element of the file that no event carries; one without is a field of the event that `--to` cannot carry.
 
     Example: hub translate alert.xml --from cap --to cot --json
     """
