@@ -11,7 +11,7 @@ STAMP := .venv/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kafka test-system test-docker lint type fmt docs docs-check bench bench-state bench-lane chaos chaos-lane chaos-long clean
+.PHONY: help demo test test-kafka test-system test-docker lint type fmt docs docs-check bench bench-state bench-roll bench-lane chaos chaos-lane chaos-long clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,11 @@ bench-state: $(STAMP) ## what open alerts cost, to 100,000 of them, on Apache Ka
 	.ci/need java maven
 	$(BIN)/python -m bondmate_hub.broker.apache --install
 	$(BIN)/python -m bench.state $(ARGS)
+
+bench-roll: $(STAMP) ## how long alerts wait while streams workers come and go, on Apache Kafka (installs Java and Maven)
+	.ci/need java maven
+	$(BIN)/python -m bondmate_hub.broker.apache --install
+	$(BIN)/python -m bench.roll $(ARGS)
 
 $(QUIX)/.installed: bench/lane/quix.txt pyproject.toml
 	@$(PYTHON) -m venv --clear $(QUIX)

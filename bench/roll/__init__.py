@@ -1,0 +1,1 @@
+"""How long alerts stand still while streams workers join, leave, and are restarted one after the other."""

@@ -1,0 +1,141 @@
+"""Two streams workers as processes beside an Apache Kafka, alerts flowing, and what a change of their group costs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bondmate_hub.broker.apache import ApacheBroker
+from bondmate_hub.broker.child import Child, wait_until
+from bondmate_hub.provisioning import apply
+from bondmate_schemas import catalogue
+from bondmate_schemas.kafka import KafkaConfig
+from confluent_kafka.admin import AdminClient
+
+from bench.roll import worker
+from bench.roll.load import Ends, Load
+
+_ROOMS: Final = ("schemas", "monitoring", "streams", "connectors", "infra")
+_READY_SECONDS: Final = 60.0
+_END_SECONDS: Final = 60.0
+_STILL_SECONDS: Final = 2.0
+"""How long all is left alone between two changes, so that each is measured alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What one change of the group cost."""
+
+    run: int
+    change: str
+    longest_seconds: float
+    late_alerts: int
+    """Records held longer than half a second."""
+
+
+class Worker:
+    """One worker's process, started and ended as an operator would."""
+
+    def __init__(self, bootstrap: str, folder: Path, instance: str, older: Path | None = None) -> None:
+        """Name the worker; with `older`, a checkout, it runs what is there."""
+        self._log = folder / f"{instance}.log"
+        self._child = Child(f"worker {instance}", self._log, on_parent_death=signal.SIGKILL)
+        program = (sys.executable, str(Path(worker.__file__).resolve()))
+        path = os.pathsep.join(str((older or Path()).resolve() / room) for room in _ROOMS)
+        self._command = ("/usr/bin/env", f"PYTHONPATH={path}", *program, bootstrap, str(folder / instance), instance)
+        self._starts = 0
+
+    @property
+    def pid(self) -> int:
+        """The process, 0 while none runs."""
+        return self._child.pid
+
+    def start(self) -> None:
+        """Start it and wait until it says that events flow."""
+        self._starts = self._said() + 1
+        self._child.start(self._command)
+        self._child.wait_ready(lambda: self._said() >= self._starts, _READY_SECONDS)
+
+    def stop(self) -> None:
+        """End it with SIGTERM and wait."""
+        self._child.stop(_END_SECONDS)
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        self._child.kill()
+
+    def _said(self) -> int:
+        return self._log.read_text(errors="replace").splitlines().count(worker.READY) if self._log.exists() else 0
+
+
+class Lab:
+    """A broker with topics, load, and two workers, the second of which does not run yet."""
+
+    def __init__(self, load: Load, ends: Ends, workers: Sequence[Worker]) -> None:
+        self.load, self.ends = load, ends
+        self.first, self.second = workers
+
+    def restart_both(self) -> None:
+        """Restart one worker after the other, each when the one before is ready."""
+        for each in (self.first, self.second):
+            each.stop()
+            each.start()
+
+    def held(self, change: Callable[[], object]) -> tuple[float, int]:
+        """Make a change; return the longest hold of what was published meanwhile, and how many were late."""
+        begun = time.monotonic()
+        change()
+        time.sleep(_STILL_SECONDS)
+        marks = [mark for mark, at in list(self.load.sent.items()) if at >= begun - 1]
+        wait_until(lambda: not self.missing(marks), deadline_seconds=_END_SECONDS, what="alerts after a change")
+        holds = [self.ends.came[name, mark] - self.load.sent[mark] for mark in marks for name in worker.DESTINATIONS]
+        return max(holds), sum(hold > 0.5 for hold in holds)
+
+    def missing(self, marks: Sequence[str]) -> list[tuple[str, str]]:
+        """Return what has not come out, by destination and mark."""
+        wanted = ((name, mark) for mark in marks for name in worker.DESTINATIONS)
+        return [each for each in wanted if each not in self.ends.came]
+
+
+@contextmanager
+def laboratory(bootstrap: str, folder: Path, a_second: int, older: Path | None = None) -> Iterator[Lab]:
+    """Make the topics, start the first worker, and have alerts flow; the first one is of the version in `older`."""
+    wanted = catalogue.topics(destinations=list(worker.DESTINATIONS))
+    apply(AdminClient({"bootstrap.servers": bootstrap}), wanted, limits=ApacheBroker.limits)
+    kafka = KafkaConfig(bootstrap, "", {"log_level": 0})
+    ends, load = Ends(kafka, worker.DESTINATIONS), Load(kafka, a_second)
+    workers = [Worker(bootstrap, folder, "one", older), Worker(bootstrap, folder, "two")]
+    with ExitStack() as stack:
+        for each in workers:
+            stack.callback(each.kill)
+        workers[0].start()
+        stack.enter_context(ends.read())
+        stack.enter_context(load.flowing())
+        time.sleep(_STILL_SECONDS)
+        yield Lab(load, ends, workers)
+
+
+def measure(lab: Lab, runs: int) -> Iterator[Held]:
+    """Make the changes of each run, one after the other."""
+    for run in range(1, runs + 1):
+        yield Held(run, "join", *lab.held(lab.second.start))
+        yield Held(run, "rolling restart", *lab.held(lab.restart_both))
+        yield Held(run, "leave", *lab.held(lab.second.stop))
+
+
+def wrong(lab: Lab) -> list[str]:
+    """End the load; return what went wrong with its alerts."""
+    lab.load.stop()
+    marks = list(lab.load.sent)
+    wait_until(lambda: not lab.missing(marks), deadline_seconds=_END_SECONDS, what="the last alerts")
+    two = [place for place, ids in lab.ends.ids.items() if len(ids) > 1]
+    backward = [place for place, order in lab.ends.order.items() if order != sorted(order, reverse=True)]
+    found = {"told under two ids": two, "told out of order": backward}
+    return [f"{len(places)} {what}: {places[:3]}" for what, places in found.items() if places]

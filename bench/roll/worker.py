@@ -1,0 +1,58 @@
+"""One streams worker as its role runs it: `python -m bench.roll.worker BOOTSTRAP FOLDER INSTANCE`, until SIGTERM.
+
+Run as a file with an older checkout on PYTHONPATH it is a worker of that version.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import Final
+
+from bondmate_hub.fast_loop import run_fast, tune
+from bondmate_schemas.codec import LocalSchemaIds
+from bondmate_schemas.kafka import KafkaConfig
+from bondmate_streams.agents.config import StreamsConfig
+from bondmate_streams.agents.run import run_streams
+from bondmate_streams.logic.routes_yaml import parse_routes
+
+DESTINATIONS: Final = ("near", "far")
+READY: Final = "ready"
+_ROUTES: Final = """
+destinations:
+  near: {modes: [EXERCISE], fields: {alert: {text: plain}}}
+  far: {modes: [EXERCISE], fields: {alert: {text: plain}}}
+routes:
+  - {name: alerts, when: {record: alert}, to: [near, far]}
+"""
+
+
+def _said() -> None:
+    print(READY, flush=True)
+
+
+async def _run(bootstrap: str, folder: Path, instance: str) -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    config = StreamsConfig(
+        kafka=KafkaConfig(bootstrap, "", {"log_level": 0}),
+        data_dir=folder,
+        routes=parse_routes(_ROUTES),
+        secret=b"a secret of the bench",
+        schema_ids=LocalSchemaIds(),
+        instance=instance,
+    )
+    await run_streams(config, stop, _said)
+
+
+def main() -> None:
+    """Work until SIGTERM."""
+    bootstrap, folder, instance = sys.argv[1:]
+    tune()
+    run_fast(_run(bootstrap, Path(folder), instance))
+
+
+if __name__ == "__main__":
+    main()
