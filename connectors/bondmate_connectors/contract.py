@@ -124,7 +124,8 @@ class Link(Protocol):
 
         Raises:
             NotConnected: not now; the runner calls again with back-off.
-            Misconfigured, AuthFailed: a person must mend it; the runner stops this connector.
+            AuthFailed: they refuse us; the runner calls again for ever, with pauses that grow from 1 s to 60 s.
+            Misconfigured: a setting of ours cannot work; the runner stops this connector.
         """
         ...
 
@@ -132,9 +133,9 @@ class Link(Protocol):
         """Prove endpoint, credentials and privilege without creating anything; usable before `connect`.
 
         Raises:
-            AuthFailed: credentials or privilege refused.
+            AuthFailed: they refuse us.
             Transient: not reachable now.
-            Misconfigured: a setting is wrong.
+            Misconfigured: a setting of ours cannot work.
         """
         ...
 
@@ -155,8 +156,9 @@ class Sink(Link, Protocol):
         Raises:
             NotConnected: the link is gone; the runner connects and sends again.
             Transient, Throttled: later, after `retry_after` seconds when given.
+            AuthFailed: they refuse us; all events wait, and one at a time is sent to ask again.
             Rejected: this event will never be taken; it is dead-lettered under the code.
-            Misconfigured, AuthFailed: stop and page a person.
+            Misconfigured: a setting of ours cannot work; the runner stops this connector.
         """
         ...
 
@@ -169,6 +171,9 @@ class Source(Link, Protocol):
 
         Raises:
             NotConnected: the link is gone; the runner connects and receives again.
+            AuthFailed: they refuse us; the runner asks with `check` until that passes, then receives again. Where the
+                connection is gone too, the next `receive` says `NotConnected`.
+            Transient: not now; the runner receives again after a pause.
             EndOfStream: there will be no more.
         """
         ...

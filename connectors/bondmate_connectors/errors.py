@@ -4,9 +4,9 @@ ConnectorError
 ├── NotConnected                  reconnect with back-off, send again
 ├── Transient(retry_after)        the same input may succeed later: back off, park the key
 │   └── Throttled                 the platform asked for it
+├── AuthFailed(code)              they refuse us: the whole link waits, one probe at a time; never final
 ├── Rejected(code)                the same input will always fail: dead-letter it, go on
-├── Misconfigured                 stop this connector, page a person
-│   └── AuthFailed                credentials refused
+├── Misconfigured                 a setting of ours that cannot work: stop this connector, page a person
 └── EndOfStream                   a finite source is exhausted
 
 Anything else that leaves a connector is a bug: nothing is committed, that connector stops, the others go on. No message
@@ -40,6 +40,21 @@ class Throttled(Transient):
     """The platform wants us to slow down."""
 
 
+class AuthFailed(ConnectorError):
+    """They refuse us: credentials, privilege, certificate, or the place where we ask.
+
+    Nobody here can know when they mend it, so it is never final. The whole link waits, one probe at a time asks again
+    with growing pauses, and operations are paged at once. `code` is a constant (`http_401`, `tls_certificate`) that
+    says what they answered; it is shown to people.
+    """
+
+    def __init__(self, code: str = "refused", hint: str = "") -> None:
+        super().__init__(f"{code}: {hint}" if hint else code)
+        self.code = code
+        self.hint = hint
+        """What a person may look at: settings by name, never a value."""
+
+
 class Rejected(ConnectorError):
     """The same input will always fail: the runtime dead-letters it under `code` and goes on."""
 
@@ -50,11 +65,10 @@ class Rejected(ConnectorError):
 
 
 class Misconfigured(ConnectorError):
-    """A setting is wrong: the runtime stops this connector and pages a person; the message names the setting."""
+    """A setting of ours cannot work, whatever the platform does.
 
-
-class AuthFailed(Misconfigured):
-    """The platform refused our credentials or our privilege."""
+    The runtime stops this connector and pages a person; the message names the setting.
+    """
 
 
 class EndOfStream(ConnectorError):

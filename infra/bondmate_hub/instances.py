@@ -161,7 +161,7 @@ async def _check(instance: Instance) -> dict[str, Any]:
         finally:
             await connector.close()
     except AuthFailed as error:
-        outcome, mend = "auth_failed", f"credentials or privilege were refused: {error}"
+        outcome, mend = "auth_failed", f"they refuse us ({error}); a runner asks on by itself until they mend it"
     except Misconfigured as error:
         outcome, mend = "misconfigured", str(error)
     except (ConnectorError, TimeoutError) as error:

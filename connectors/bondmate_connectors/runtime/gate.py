@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from bondmate_connectors.contract import Status
+from bondmate_connectors.errors import AuthFailed
 from bondmate_connectors.runtime.breaker import Breaker, BreakerState
 from bondmate_connectors.runtime.lanes import Lane
+from bondmate_connectors.runtime.refusal import Refusal
 from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.retry import Budget
 from bondmate_connectors.runtime.settings import RunnerSettings
@@ -19,20 +21,22 @@ from bondmate_connectors.runtime.settings import RunnerSettings
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt to send: the breaker's epoch it began in, and whether it took from the budget."""
+    """One attempt to send: the epochs of breaker and refusal it began in, and whether it took from the budget."""
 
     epoch: int
+    refusal_epoch: int
     charged: bool = False
 
 
 class Gate:
     """Says when a lane may be sent and takes what came of it; each attempt ends in exactly one of its verbs.
 
-    `part` names it in health and metrics.
+    `part` names it in health and metrics; `refusal` is shared by all gates of a connector.
     """
 
-    def __init__(self, part: str, reports: Reports, settings: RunnerSettings) -> None:
+    def __init__(self, part: str, reports: Reports, settings: RunnerSettings, refusal: Refusal) -> None:
         self._part = part
+        self._refusal = refusal
         self._reports = reports
         self._settings = settings
         self._breaker = Breaker(settings.breaker)
@@ -49,7 +53,7 @@ class Gate:
     @property
     def is_closed(self) -> bool:
         """Whether all keys may be sent, side by side."""
-        return self._breaker.is_closed
+        return self._breaker.is_closed and not self._refusal.is_on
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[bool]:
@@ -61,17 +65,18 @@ class Gate:
 
     def begin(self, lane: Lane[Any]) -> Attempt | None:
         """Begin an attempt with the head of `lane`, as a probe where one is due; None: the retry must wait."""
+        refused = self._refusal.epoch
         if not self.is_closed:
             # Probes are few by themselves.
             self._breaker.probe()
             self._show()
-            return Attempt(self._breaker.epoch)
+            return Attempt(self._breaker.epoch, refused)
         if not lane.attempts:
             self._budget.first_attempt()
-            return Attempt(self._breaker.epoch)
+            return Attempt(self._breaker.epoch, refused)
         charged = self._budget.take(time.monotonic())
         self._reports.retry("made" if charged else "postponed")
-        return Attempt(self._breaker.epoch, charged=True) if charged else None
+        return Attempt(self._breaker.epoch, refused, charged=True) if charged else None
 
     def worked(self, lane: Lane[Any], attempt: Attempt) -> bool:
         """Take note that the platform has answered for good; tell whether that closed the breaker."""
@@ -81,6 +86,7 @@ class Gate:
         if attempt.charged:
             self._budget.give_back()
         closed = self._breaker.worked(attempt.epoch)
+        self._refusal.passed(attempt.refusal_epoch)
         self._show()
         return closed
 
@@ -91,6 +97,16 @@ class Gate:
             self._stuck.add(lane.key)
         self._breaker.failed(lane.key, attempt.epoch, time.monotonic())
         self._show()
+
+    def refused(self, lane: Lane[Any], attempt: Attempt, error: AuthFailed) -> float:
+        """Take note that the platform refuses us; return how long the lane waits before it asks again."""
+        self._breaker.withdrawn(attempt.epoch)
+        self._show()
+        return self._refusal.refused(lane.key, error, attempt.refusal_epoch)
+
+    def probe(self) -> AbstractAsyncContextManager[bool]:
+        """Wait for the turn of a probe among all gates of the connector; gives whether one is still wanted."""
+        return self._refusal.turn()
 
     def withdrawn(self, attempt: Attempt) -> None:
         """Take note that the attempt says nothing of the platform."""

@@ -7,7 +7,8 @@ import time
 
 from bondmate_connectors.contract import Link as Connection
 from bondmate_connectors.contract import Status
-from bondmate_connectors.errors import NotConnected, Transient
+from bondmate_connectors.errors import AuthFailed, NotConnected, Transient
+from bondmate_connectors.runtime.refusal import Refusal
 from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.settings import RunnerSettings
 from bondmate_connectors.runtime.watchdog import Stalls
@@ -32,6 +33,8 @@ class Link:
         self._up = asyncio.Event()
         self._lost = asyncio.Event()
         self._attempt = 0
+        self._refusals: dict[str, Refusal] = {}
+        self._refusal = self.refusal("link")
         self.generation = 0
         """Grows with every connection, so that an error of an earlier one is told apart."""
 
@@ -44,7 +47,7 @@ class Link:
         """Connect, and again whenever the connection is lost; ends only by cancellation or an error that stops.
 
         Raises:
-            Misconfigured, AuthFailed: a person must mend it.
+            Misconfigured: a setting of ours cannot work.
         """
         while True:
             await self._connect()
@@ -57,7 +60,7 @@ class Link:
     async def _connect(self) -> None:
         while True:
             if self._attempt:
-                await asyncio.sleep(self._settings.backoff.seconds(self._attempt))
+                await self._refusal.pause(self._settings.backoff.seconds(self._attempt))
             self._attempt += 1
             try:
                 async with asyncio.timeout(self._settings.connect_seconds):
@@ -67,11 +70,29 @@ class Link:
                 self._reports.failed("connect", error)
                 self._reports.status("link", Status.RECOVERABLE_ERROR, "not connected")
                 continue
+            except AuthFailed as error:
+                self._reports.failed("connect", error)
+                self._reports.status("link", Status.RECOVERABLE_ERROR, "not connected")
+                self._attempt = 0
+                await self._refusal.pause(self._refusal.refused("link", error, self._refusal.epoch))
+                continue
+            self._refusal.passed(self._refusal.epoch)
             self.generation += 1
             self._lost.clear()
             self._up.set()
             self._reports.status("link", Status.OK, "connected")
             return
+
+    def refusal(self, role: str) -> Refusal:
+        """Return what keeps whether the platform refuses `role`, one for all that works for it."""
+        if role not in self._refusals:
+            self._refusals[role] = Refusal(role, self._reports, self._settings.refused)
+        return self._refusals[role]
+
+    def probe_now(self) -> None:
+        """Ask a platform that refuses us at once, in every role: a person says that something was mended."""
+        for refusal in self._refusals.values():
+            refusal.probe_now()
 
     async def up(self) -> int:
         """Wait until the connection stands and give its generation."""

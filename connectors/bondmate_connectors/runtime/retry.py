@@ -28,6 +28,19 @@ class Backoff:
         return random.uniform(self.base_seconds / 2, min(self.cap_seconds, bound))  # noqa: S311  # spread, no secret
 
 
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """Pauses between two questions of one who is refused: they double up to a bound, and differ a little."""
+
+    first_seconds: float = 1.0
+    longest_seconds: float = 60.0
+
+    def seconds(self, refusals: int) -> float:
+        """Return the pause after the `refusals`-th refusal in a row (from 1)."""
+        longest: float = min(self.longest_seconds, self.first_seconds * 2 ** min(refusals - 1, _MOST_DOUBLINGS))
+        return longest * random.uniform(0.9, 1.0)  # noqa: S311  # spread, no secret
+
+
 class Budget:
     """How many retries of one destination may fail: a share of its first attempts, and a floor.
 

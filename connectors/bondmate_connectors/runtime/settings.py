@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bondmate_connectors.runtime.breaker import BreakerSettings
-from bondmate_connectors.runtime.retry import Backoff
+from bondmate_connectors.runtime.retry import Backoff, Pauses
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,8 @@ class RunnerSettings:
     """Between attempts of one key, of a connection, of a dead-letter write."""
     breaker: BreakerSettings = field(default_factory=BreakerSettings)
     """When one probe at a time stands for all keys of a destination."""
+    refused: Pauses = field(default_factory=Pauses)
+    """Between two probes of a platform that refuses us."""
     retry_share: float = 0.2
     """Of a destination's first attempts, how many retries may fail beside them."""
     retry_floor_per_second: float = 2.0

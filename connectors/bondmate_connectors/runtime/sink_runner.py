@@ -20,7 +20,7 @@ from bondmate_schemas.lateness import is_dropped_when_late, is_late, marked_late
 from bondmate_schemas.models import Delivery
 
 from bondmate_connectors.contract import ConnectorSpec, Receipt, Sink
-from bondmate_connectors.errors import NotConnected, Rejected, Throttled, Transient
+from bondmate_connectors.errors import AuthFailed, NotConnected, Rejected, Throttled, Transient
 from bondmate_connectors.runtime.backlog import Backlog
 from bondmate_connectors.runtime.dead_letters import Grave, Origin, dead_letter
 from bondmate_connectors.runtime.envelopes import TRACEPARENT, Envelopes
@@ -71,7 +71,9 @@ class SinkRunner:
         positions = {DeliveryKind.LOCATION.value}
         self._accepts = tools.spec.accepts & positions if newest_only else tools.spec.accepts - positions
         self._lanes: Lanes[Taken] = Lanes(_newer if newest_only else None, _rank)
-        self._gate = Gate(part, tools.reports, tools.settings)
+        refusal = tools.link.refusal("sink")
+        refusal.wakes(self._lanes.wake)
+        self._gate = Gate(part, tools.reports, tools.settings, refusal)
         tools.gates.append(self._gate)
         self._sending: dict[Taken, _Sending] = {}
         self._writing: set[asyncio.Task[None]] = set()
@@ -145,7 +147,12 @@ class SinkRunner:
             else:
                 async with self._gate.turn() as is_probe:
                     if is_probe:
-                        await self._work_on(intake, await self._lanes.take(), is_probe=True)
+                        await self._probe(intake, await self._lanes.take())
+
+    async def _probe(self, intake: Intake, lane: Lane[Taken]) -> None:
+        # The turn among the gates comes last: whoever has it has something to send.
+        async with self._gate.probe():
+            await self._work_on(intake, lane, is_probe=not self._gate.is_closed)
 
     async def _work_on(self, intake: Intake, lane: Lane[Taken], *, is_probe: bool = False) -> None:
         if not self._tools.link.is_up or not (is_probe or self._gate.is_closed):
@@ -200,6 +207,8 @@ class SinkRunner:
                 receipt = await self._tools.sink.send(delivery)
         except NotConnected as error:
             self._disconnected(lane, attempt, error, generation)
+        except AuthFailed as error:
+            self._refused(lane, attempt, error)
         except Rejected as error:
             self._worked(lane, attempt)
             self._bury(lane, taken, "send", error.code)
@@ -248,6 +257,16 @@ class SinkRunner:
             self._lanes.again(lane)
         else:
             self._lanes.park(lane, self._tools.settings.backoff.seconds(lane.attempts - 1), may_wake=True)
+
+    def _refused(self, lane: Lane[Taken], attempt: Attempt, error: AuthFailed) -> None:
+        self._tools.reports.failed("send", error)
+        if lane.head.slot.revoked:
+            self._gate.withdrawn(attempt)
+            self._lanes.finish(lane)
+            return
+        lane.attempts += 1
+        wait = self._gate.refused(lane, attempt, error)
+        self._lanes.park(lane, wait, may_wake=lane.attempts == 1)
 
     def _park(self, lane: Lane[Taken], attempt: Attempt, error: Transient | TimeoutError) -> None:
         self._tools.reports.failed("send", error)

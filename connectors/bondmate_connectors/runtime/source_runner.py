@@ -20,7 +20,7 @@ from bondmate_schemas.models import Record
 from bondmate_schemas.outbox import Place
 
 from bondmate_connectors.contract import SETTLED, Incoming, Source, Status, Unreadable
-from bondmate_connectors.errors import ConnectorError, EndOfStream, NotConnected, Rejected, Transient
+from bondmate_connectors.errors import AuthFailed, ConnectorError, EndOfStream, NotConnected, Rejected, Transient
 from bondmate_connectors.runtime.dead_letters import Grave, dead_letter
 from bondmate_connectors.runtime.envelopes import Envelopes, header_of, with_header
 from bondmate_connectors.runtime.link import Link
@@ -50,6 +50,7 @@ class SourceRunner:
 
     def __init__(self, tools: SourceTools) -> None:
         self._tools = tools
+        self._refusal = tools.link.refusal("source")
         self._room = asyncio.Event()
         self._unsettled: set[asyncio.Future[Any]] = set()
         """What each event waits for: Kafka's report of it, then, where settling takes time, the task that does it."""
@@ -102,9 +103,30 @@ class SourceRunner:
             except NotConnected as error:
                 self._tools.reports.failed("receive", error)
                 link.lost(generation)
+            except AuthFailed as error:
+                self._tools.reports.failed("receive", error)
+                link.lost(generation)
+                await self._until_taken(error)
             except Transient as error:
                 self._tools.reports.failed("receive", error)
                 await asyncio.sleep(self._tools.settings.backoff.seconds(1, error.retry_after))
+
+    async def _until_taken(self, refused: AuthFailed) -> None:
+        """Ask with `check`, which creates nothing, until the platform refuses us no more."""
+        while True:
+            await self._refusal.pause(self._refusal.refused("source", refused, self._refusal.epoch))
+            await self._tools.link.up()
+            try:
+                async with asyncio.timeout(self._tools.settings.connect_seconds):
+                    await self._tools.source.check()
+            except AuthFailed as error:
+                self._tools.reports.failed("check", error)
+                refused = error
+            except (NotConnected, Transient, TimeoutError) as error:
+                self._tools.reports.failed("check", error)
+            else:
+                self._refusal.passed(self._refusal.epoch)
+                return
 
     def _take(self, incoming: Incoming) -> None:
         """Queue the event for Kafka, now, in the order of receiving; what is left to do follows the report."""

@@ -49,6 +49,8 @@ class Trouble(Enum):
     """It refuses everything for good, 422."""
     BROKEN = auto()
     """It answers 500."""
+    LOCKED = auto()
+    """It takes our token no more, 401; with `trouble_keys` for those keys only."""
 
 
 class Ledger:
@@ -61,6 +63,8 @@ class Ledger:
         """What it wrote down, by id, in order of arrival."""
         self.attempts: list[str] = []
         """The id of every request to write, also of those that came to nothing."""
+        self.turned_away = 0
+        """Requests it has answered with 401."""
         self.trouble = Trouble.NONE
         self.trouble_keys: frozenset[str] = frozenset()
         """Keys the trouble is limited to; empty is all."""
@@ -132,19 +136,26 @@ class Ledger:
         self._said |= {number: {"id": number, "device_id": "device-1", "text": "stay there"} for number in numbers}
         return numbers
 
+    def _admit(self, request: web.Request, key: str = "") -> None:
+        locked = self.trouble is Trouble.LOCKED and (not self.trouble_keys or key in self.trouble_keys)
+        if locked or request.headers.get("Authorization") != f"Bearer {TOKEN}":
+            self.turned_away += 1
+            raise web.HTTPUnauthorized
+
     async def _health(self, request: web.Request) -> web.Response:
-        _authorise(request)
+        self._admit(request)
         return web.json_response({"ledger": "open"})
 
     async def _write(self, request: web.Request) -> web.Response:
-        _authorise(request)
+        entry = await request.json()
+        self._admit(request, entry["key"])
         # At once: whoever sees the attempt and then asks for another pause means the next one.
         self._pauses[request.match_info["id"]] = self.pause_seconds
         self.attempts.append(request.match_info["id"])
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
-            return await self._answer(request.match_info["id"], await request.json())
+            return await self._answer(request.match_info["id"], entry)
         finally:
             self.at_once -= 1
 
@@ -168,18 +179,13 @@ class Ledger:
         return web.json_response({"number": number}, status=_OK if known else _CREATED)
 
     async def _say(self, request: web.Request) -> web.Response:
-        _authorise(request)
+        self._admit(request)
         return web.json_response([said for said in self._said.values() if "end" not in said])
 
     async def _end(self, request: web.Request) -> web.Response:
-        _authorise(request)
+        self._admit(request)
         self._said[request.match_info["id"]]["end"] = request.match_info["end"]
         return web.json_response({})
-
-
-def _authorise(request: web.Request) -> None:
-    if request.headers.get("Authorization") != f"Bearer {TOKEN}":
-        raise web.HTTPUnauthorized
 
 
 # The connector.
@@ -303,7 +309,7 @@ async def _call(session: aiohttp.ClientSession, method: str, path: str, body: An
 
 def _raise_for(status: int, retry_after: str | None, answer: Any) -> None:
     if status == _UNAUTHORIZED:
-        raise AuthFailed("token")
+        raise AuthFailed("http_401", "token")
     if status == _UNPROCESSABLE:
         raise Rejected(answer["error"])
     if status == _THROTTLED:

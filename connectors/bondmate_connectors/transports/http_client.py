@@ -105,7 +105,7 @@ class Answer:
         if self.status in _OK or self.status == _NOT_MODIFIED:
             return
         if self.status in _AUTH:
-            raise AuthFailed(f"the platform refused our credentials (HTTP {self.status})")
+            raise AuthFailed(f"http_{self.status}", "the platform refused our credentials")
         asked = self.retry_after(now)
         if self.status == _THROTTLED or (self.status == _UNAVAILABLE and asked is not None):
             raise Throttled(f"http_{self.status}", asked)

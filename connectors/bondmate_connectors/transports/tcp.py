@@ -124,7 +124,7 @@ def _of_tls(error: ssl.SSLError) -> ConnectorError:
     if isinstance(error, ssl.SSLCertVerificationError):
         return Misconfigured("tls: the server's certificate is not trusted for this name; see ca_file, server_name")
     if "ALERT" in reason and any(part in reason for part in _OUR_CERTIFICATE):
-        return AuthFailed("tls: the server refuses our certificate; see certificate_file, key_file")
+        return AuthFailed("tls_own_certificate", "the server refuses our certificate; see certificate_file, key_file")
     if reason in {"WRONG_VERSION_NUMBER", "UNSUPPORTED_PROTOCOL", "RECORD_LAYER_FAILURE"}:
         return Misconfigured("tls: what answers at this port does not speak TLS 1.2 or newer; see port")
     return NotConnected(reason or "tls")

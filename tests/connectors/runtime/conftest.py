@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 from bondmate_connectors.contract import ConnectorSpec, Status
 from bondmate_connectors.runtime.health import Health
-from bondmate_connectors.runtime.retry import Backoff
+from bondmate_connectors.runtime.retry import Backoff, Pauses
 from bondmate_connectors.runtime.run import Instance, run_connectors
 from bondmate_connectors.runtime.settings import RunnerSettings
 from bondmate_connectors.testing import eventually
@@ -23,7 +23,12 @@ from bondmate_schemas.models import Delivery, DeliveryReceipt
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-FAST = RunnerSettings(backoff=Backoff(base_seconds=0.02, cap_seconds=0.2), drain_seconds=3, close_seconds=2)
+FAST = RunnerSettings(
+    backoff=Backoff(base_seconds=0.02, cap_seconds=0.2),
+    refused=Pauses(first_seconds=0.05, longest_seconds=0.4),
+    drain_seconds=3,
+    close_seconds=2,
+)
 
 
 @dataclass

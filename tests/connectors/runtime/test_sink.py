@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from bondmate_connectors.contract import Status
-from bondmate_connectors.errors import AuthFailed
+from bondmate_connectors.errors import Misconfigured
 from bondmate_connectors.runtime.health import State
 from bondmate_connectors.testing import another, assert_sink_telemetry, by_label, eventually, sos, update_of
 from bondmate_connectors.testing.sample import CONNECTOR, Ledger, LedgerConnector, Trouble
@@ -258,44 +258,44 @@ async def test_stopping_under_load_repeats_nothing(hub, ledger, place, instance)
 
 
 class Faulty(LedgerConnector):
-    """Breaks on purpose at one key, as a bug or an expired token would."""
+    """Breaks on purpose at one key, as a bug or a setting that cannot work would."""
 
     breaks_at = ""
     error: type[Exception] = ZeroDivisionError
 
     async def send(self, event):
         if event.key == self.breaks_at:
-            raise self.error("at the token")
+            raise self.error("url: cannot work")
         return await super().send(event)
 
 
 async def test_a_broken_connector_stops_alone_and_commits_nothing(hub, ledger, place, instance):
-    broken, locked = f"{place}-b", f"{place}-c"
-    await hub.make(destinations=[broken, locked])
+    broken, unusable = f"{place}-b", f"{place}-c"
+    await hub.make(destinations=[broken, unusable])
     bug = type("Bug", (Faulty,), {"breaks_at": sos(broken).key})
-    auth = type("Auth", (Faulty,), {"breaks_at": sos(locked).key, "error": AuthFailed})
+    wrong = type("Wrong", (Faulty,), {"breaks_at": sos(unusable).key, "error": Misconfigured})
     instances = [
         instance,
         hub.instance(broken, ledger.url, replace(CONNECTOR, build=bug)),
-        hub.instance(locked, ledger.url, replace(CONNECTOR, build=auth)),
+        hub.instance(unusable, ledger.url, replace(CONNECTOR, build=wrong)),
     ]
     async with hub.running(*instances) as health:
-        await hub.feed(sos(broken), sos(locked), sos(place))
+        await hub.feed(sos(broken), sos(unusable), sos(place))
         await eventually(lambda: Status.FATAL_ERROR is health.of(broken).status, "the bug shows")
-        await eventually(lambda: Status.PERMANENT_ERROR is health.of(locked).status, "the refused token shows")
+        await eventually(lambda: Status.PERMANENT_ERROR is health.of(unusable).status, "the wrong setting shows")
         await hub.all_committed(place)
         await hub.feed(another(sos(place), 2))
         await hub.all_committed(place)
 
         assert State(Status.FATAL_ERROR, "ZeroDivisionError") == health.of(broken)
-        assert State(Status.PERMANENT_ERROR, "at the token") == health.of(locked)
+        assert State(Status.PERMANENT_ERROR, "url: cannot work") == health.of(unusable)
         assert {} == await hub.committed(broken)
-        assert {} == await hub.committed(locked)
-    async with hub.running(*(hub.instance(name, ledger.url) for name in (broken, locked))):
+        assert {} == await hub.committed(unusable)
+    async with hub.running(*(hub.instance(name, ledger.url) for name in (broken, unusable))):
         await hub.all_committed(broken)
-        await hub.all_committed(locked)
+        await hub.all_committed(unusable)
 
-    assert {sos(broken).id, sos(locked).id} < set(ledger.entries)
+    assert {sos(broken).id, sos(unusable).id} < set(ledger.entries)
 
 
 class Registry(LocalSchemaIds):

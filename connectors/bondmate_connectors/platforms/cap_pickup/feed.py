@@ -12,7 +12,7 @@ from lxml import etree
 from yarl import URL
 
 from bondmate_connectors.contract import Context
-from bondmate_connectors.errors import Misconfigured, Rejected, Transient
+from bondmate_connectors.errors import AuthFailed, Misconfigured, Rejected, Transient
 from bondmate_connectors.formats.cap.codes import MEDIA_TYPE, NAMESPACES
 from bondmate_connectors.formats.xml import XML_TOO_LARGE, XmlRefused, parse_xml, text_of
 from bondmate_connectors.platforms.cap_pickup.config import FeedConfig
@@ -117,7 +117,7 @@ class Feed:
         answer = await self._client.ask("GET", link.url, headers=self._headers(link.url))
         try:
             answer.raise_for_status(self._context.clock())
-        except (Rejected, Misconfigured):
+        except (AuthFailed, Rejected, Misconfigured):
             return Found(link.digest, link.url.path, b"", f"http_{answer.status}")
         return _document(answer, link.url.path, link.digest)
 

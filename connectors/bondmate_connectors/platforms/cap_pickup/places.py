@@ -41,7 +41,8 @@ class Place(Protocol):
 
         Raises:
             NotConnected, Transient: not now.
-            Misconfigured, AuthFailed: a person must mend it.
+            AuthFailed: they refuse us.
+            Misconfigured: a setting of ours cannot work.
         """
         ...
 

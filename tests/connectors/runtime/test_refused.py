@@ -1,0 +1,95 @@
+"""A platform that refuses us is asked by one probe at a time, for ever; what they mend needs no restart here."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from bondmate_connectors.contract import Status
+from bondmate_connectors.runtime.health import State
+from bondmate_connectors.runtime.retry import Pauses
+from bondmate_connectors.testing import another, eventually, sos
+from bondmate_connectors.testing.sample import CONNECTOR, Trouble
+from bondmate_schemas.catalogue import MESSAGES, dead_letter_topic
+from bondmate_schemas.models import DeviceMessage
+
+REFUSED = State(Status.RECOVERABLE_ERROR, "refuses us: http_401: token")
+
+
+def alerts(destination, count, first=0):
+    return [another(sos(destination), number) for number in range(first, first + count)]
+
+
+@asynccontextmanager
+async def locked(ledger):
+    async with ledger.in_trouble(Trouble.LOCKED):
+        yield
+    ledger.turned_away = 0
+
+
+async def test_a_token_they_refuse_and_take_again_loses_nothing_and_needs_no_restart(hub, ledger, place, instance):
+    events = alerts(place, 20)
+    async with hub.running(instance) as health:
+        await hub.feed(events[0])
+        await hub.all_committed(place)
+        async with locked(ledger):
+            await hub.feed(*events[1:])
+            await eventually(lambda: ledger.turned_away > 8, "asked again and again")
+
+            assert REFUSED == health.of(place)
+        await hub.all_committed(place)
+        await eventually(lambda: State(Status.OK, "") == replace(health.of(place), reason=""), "well again")
+
+    assert {event.id for event in events} == set(ledger.entries)
+    assert [] == await hub.read(dead_letter_topic(place))
+
+
+async def test_a_platform_that_refuses_hears_one_probe_at_a_time_however_many_keys_wait(hub, ledger, place):
+    slow = replace(hub.settings, refused=Pauses(first_seconds=1, longest_seconds=60))
+    sink = hub.instance(place, ledger.url, replace(CONNECTOR, emits=frozenset()))
+    first, *others = alerts(place, 100)
+    async with hub.running(sink, settings=slow):
+        await hub.feed(first)
+        await hub.all_committed(place)
+        async with locked(ledger):
+            at = asyncio.get_running_loop().time()
+            await hub.feed(*others)
+            await eventually(lambda: ledger.turned_away, "refused")
+            # Those under way with the first, another that is asked whether it is not the first alone, and two probes.
+            most = CONNECTOR.max_in_flight + 1 + 2
+            await eventually(lambda: ledger.turned_away > most or asyncio.get_running_loop().time() > at + 3.2, "3 s")
+
+            assert most >= ledger.turned_away >= 3
+        await hub.all_committed(place)
+
+    assert 100 == len(ledger.entries)
+
+
+async def test_a_source_they_refuse_and_admit_again_goes_on_without_a_restart(hub, ledger, place, instance):
+    async with hub.running(instance) as health:
+        async with locked(ledger):
+            said = await ledger.say(3)
+            await eventually(lambda: ledger.turned_away > 4, "asked again and again")
+
+            assert REFUSED == health.of(place)
+
+        async def said_to_officers():
+            found = [hub.codec.decode(m.value(), DeviceMessage) for m in await hub.read(MESSAGES)]
+            return set(said) == {m.header.origin_message_id for m in found if m.header.source == place}
+
+        await hub.until(said_to_officers, "all that was said is in the hub")
+        await eventually(lambda: health.of(place).status is Status.OK, "well again")
+
+
+async def test_a_connector_that_is_refused_from_the_start_begins_when_it_is_admitted(hub, ledger, place, instance):
+    event = sos(place)
+    async with locked(ledger), hub.running(instance, ok=False) as health:
+        await hub.feed(event)
+        await eventually(lambda: ledger.turned_away > 4, "asked again and again")
+
+        assert REFUSED == health.of(place)
+        ledger.trouble = Trouble.NONE
+        await hub.all_committed(place)
+
+    assert [event.id] == list(ledger.entries)
