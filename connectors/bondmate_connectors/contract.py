@@ -90,6 +90,24 @@ class Unreadable:
     key: str | None = None
 
 
+class Proof(StrEnum):
+    """How a platform has proved who it is, for one message of its; the connector says so, and by default: not at all.
+
+    An answer counts only from who has proved to be the destination it speaks for (`runtime.authority`).
+    """
+
+    NONE = "none"
+    """Nothing proves it: a file in a folder, a feed that anybody may read, a port that anybody may write to."""
+    LOOPBACK = "loopback"
+    """It is on this machine, and nothing else proves it: good for all modes but ACTUAL."""
+    LOGIN = "login"
+    """By a secret that this connector's settings bind to this one platform or, at the gateway, to one device."""
+    MUTUAL_TLS = "mutual_tls"
+    """Both ends of the connection showed a certificate that the settings trust."""
+    SIGNED = "signed"
+    """The message is signed with a key that the settings bind to this one platform."""
+
+
 class _Settled:
     def __await__(self) -> Generator[None, None, None]:
         yield from ()
@@ -113,6 +131,8 @@ class Incoming:
     settle: Callable[[ConnectorError | None], Awaitable[None]]
     traceparent: str | None = None
     """The platform's W3C trace context, when it sent one; it goes on with the record."""
+    proof: Proof = Proof.NONE
+    """How the platform proved who it is. Left out, its answers and its messages to officers are refused."""
 
 
 @runtime_checkable
@@ -280,6 +300,11 @@ class ConnectorSpec:
     `Sink.send` can prove. `sink`, `source` and `replay` build the connector from (config, context); a platform whose
     roles share one link returns one object for all. `waivers` names rules of the contract suite that do not hold, each
     with its reason.
+
+    `speaks_for` names whom a source's receipts are of, where not of itself: those of the gateway are of the enrolled
+    devices, whose agency and mode come from the enrolment. `refusals` says, for each code of
+    `runtime.authority.REFUSALS`, how the sender of an answer that is refused is told; "cannot" cites the clause of the
+    standard that leaves no way.
     """
 
     name: str
@@ -295,6 +320,8 @@ class ConnectorSpec:
     build: Callable[[Any, Context], Any]
     delivery: str = "at-least-once"
     waivers: Mapping[str, str] = field(default_factory=dict)
+    speaks_for: str = ""
+    refusals: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_sink(self) -> bool:

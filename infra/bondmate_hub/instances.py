@@ -63,7 +63,9 @@ def _instance(settings: Settings, name: str, problems: list[str]) -> Iterator[In
         problems.append(f"connectors.{name}.connector: {spec.code}: {spec.reason}; installed are {known}")
         return
     try:
-        yield Instance(name, spec, spec.config.model_validate(entry.settings))
+        config = spec.config.model_validate(entry.settings)
+        # TAK had it among its own settings first.
+        yield Instance(name, spec, config, entry.agency or getattr(config, "agency_id", ""))
     except ValidationError as error:
         for item in error.errors(include_input=False, include_context=False):
             setting = ".".join(str(part) for part in ("connectors", name, "settings", *item["loc"]))

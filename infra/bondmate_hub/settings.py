@@ -87,6 +87,11 @@ class ConnectorEntry(Section):
     """One instance of a connector: a destination, a source, or both."""
 
     connector: str = Field(description="Name of the connector, as `hub connectors list` shows it.")
+    agency: str = Field(
+        default="",
+        description="The one agency whose control room this is: all that comes from there is of it. Left out, its"
+        " answers count for this destination alone, and no agency is taken from what it says.",
+    )
     settings: dict[str, Any] = Field(default_factory=dict, description="Settings of that connector.")
 
 

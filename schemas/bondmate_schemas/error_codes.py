@@ -11,7 +11,20 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["ERROR_CODES", "UNLISTED", "ErrorCode", "code_of", "error_code"]
+__all__ = [
+    "ERROR_CODES",
+    "MODE_DIFFERS",
+    "NOT_AUTHENTICATED",
+    "NOT_ITS_OWN",
+    "UNLISTED",
+    "ErrorCode",
+    "code_of",
+    "error_code",
+]
+
+NOT_AUTHENTICATED: Final = "not_authenticated"
+MODE_DIFFERS: Final = "mode_differs"
+NOT_ITS_OWN: Final = "not_its_own"
 
 _HTTP: Final = re.compile(r"http_([1-5]\d\d)")
 _HTTP_BASE: Final = 9000
@@ -123,6 +136,12 @@ ERROR_CODES: Final = tuple(
         ("signature_wrong", 6004, "The signature does not fit the body and the secret.",
          "Compare the secrets at both ends; a body changed on the way breaks it too."),
         ("signature_old", 6005, "The signature's time is too far from now.", "Compare the clocks at both ends."),
+        (NOT_AUTHENTICATED, 6006, "An answer, or a message to officers, of who has not proved to be this destination.",
+         "Give the connector a shared secret, mutual TLS or a login; plain loopback counts in no ACTUAL. Discard it."),
+        (MODE_DIFFERS, 6007, "An answer in another mode than its alert's: an exercise's answer to a real alert.",
+         "Nothing where it was an exercise. Else correct the mode at the control room, or `mode` in the settings."),
+        (NOT_ITS_OWN, 6008, "An answer that refers to what was never sent there, or to another agency's alert.",
+         "Find out who wrote it: the control room mends its references, or somebody pretends. Discard it."),
         ("invalid_parameter", 7001, "A parameter of the query is not valid.", _DEVICE),
         ("bad_request", 7002, "The request cannot be understood.", _DEVICE),
         ("unauthorized", 7003, "The token is missing, unknown or revoked.", "Enrol the device (`hub devices enrol`)."),

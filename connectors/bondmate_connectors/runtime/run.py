@@ -23,6 +23,7 @@ from confluent_kafka import KafkaException
 
 from bondmate_connectors.contract import ConnectorConfig, ConnectorSpec, Context, Status
 from bondmate_connectors.errors import Misconfigured
+from bondmate_connectors.runtime.authority import Authority
 from bondmate_connectors.runtime.backlog import Backlog
 from bondmate_connectors.runtime.broker import QUIET, BrokerWatch
 from bondmate_connectors.runtime.envelopes import Envelopes
@@ -60,6 +61,13 @@ class Instance:
     name: str
     spec: ConnectorSpec
     config: ConnectorConfig
+    agency_id: str = ""
+    """The one agency that the platform speaks for; empty: no agency is taken from what it says."""
+
+    @property
+    def authority(self) -> Authority:
+        """What it may say, of all that it says."""
+        return Authority(self.name, self.agency_id, self.spec.speaks_for)
 
 
 async def run_connectors(
@@ -195,6 +203,7 @@ class _Runner:
         self._groups = tuple(groups_of(instance))
         self._stalls = Stalls()
         self._spec = instance.spec
+        self._authority = instance.authority
         self._config = instance.config
         self._reports = Reports(instance.name, hub.health)
         self._envelopes = Envelopes(hub.codec)
@@ -293,7 +302,7 @@ class _Runner:
         if self._spec.is_source:
             yield SourceRunner(
                 SourceTools(self._name, connector, link, self._hub.outbox, self._envelopes, self._reports,
-                            self._hub.settings, _now, self._stalls)
+                            self._hub.settings, _now, self._authority, self._stalls)
             ).run(stop)  # fmt: skip
 
     async def _deliver(self, tools: SinkTools, topic: str, stop: asyncio.Event) -> None:

@@ -19,12 +19,13 @@ from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import Record
 from bondmate_schemas.outbox import Place
 
-from bondmate_connectors.contract import SETTLED, Incoming, Source, Status, Unreadable
+from bondmate_connectors.contract import SETTLED, Incoming, Refusal, Source, Status, Unreadable
 from bondmate_connectors.errors import AuthFailed, ConnectorError, EndOfStream, NotConnected, Rejected, Transient
+from bondmate_connectors.runtime.authority import Authority
 from bondmate_connectors.runtime.dead_letters import Grave, dead_letter
 from bondmate_connectors.runtime.envelopes import Envelopes, header_of, with_header
 from bondmate_connectors.runtime.link import Link
-from bondmate_connectors.runtime.outbox import NotWritten, Outbox
+from bondmate_connectors.runtime.outbox import NotWritten, Outbox, Outgoing
 from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.settings import RunnerSettings
 from bondmate_connectors.runtime.watchdog import Stalls
@@ -42,6 +43,7 @@ class SourceTools:
     reports: Reports
     settings: RunnerSettings
     clock: Callable[[], datetime]
+    authority: Authority
     stalls: Stalls = field(default_factory=Stalls)
 
 
@@ -136,9 +138,17 @@ class SourceRunner:
             self._tools.reports.passed_over("echo")
             self._settle(incoming, None)
         else:
-            report = self._publish(incoming.event, incoming.traceparent)
-            report.add_done_callback(partial(self._confirm, incoming))
-            self._await(report)
+            self._admit(incoming, incoming.event)
+
+    def _admit(self, incoming: Incoming, record: Record) -> None:
+        """Publish `record` as far as its sender may say it; else dead-letter it, and the connector tells its sender."""
+        admitted = self._tools.authority.admit(record, incoming.proof)
+        if isinstance(admitted, Refusal):
+            self._await(self._group.create_task(self._refuse(incoming, record, admitted.code)))
+            return
+        report = self._publish(admitted, incoming.traceparent)
+        report.add_done_callback(partial(self._confirm, incoming))
+        self._await(report)
 
     def _await(self, work: asyncio.Future[Any]) -> None:
         self._unsettled.add(work)
@@ -170,6 +180,19 @@ class SourceRunner:
             self._tools.reports.failed("publish", error.code)
         self._settle(incoming, Transient("the hub could not keep it") if error else None)
 
+    async def _refuse(self, incoming: Incoming, record: Record, code: str) -> None:
+        packed = self._tools.envelopes.pack(record, incoming.traceparent)
+        header = header_of(record)
+        letter = dead_letter(
+            self._tools.name,
+            Grave(self._tools.name, "admit", code, self._tools.clock()),
+            key=packed.key,
+            value=packed.value,
+            headers=packed.headers,
+            dead_id=derived_id("refused", self._tools.name, header.message_id if header else ""),
+        )
+        await self._dead_letter(incoming, letter, type(record).__name__, code)
+
     async def _bury(self, incoming: Incoming, unreadable: Unreadable) -> None:
         now = self._tools.clock()
         letter = dead_letter(
@@ -180,14 +203,17 @@ class SourceRunner:
             headers=[(name, content.encode()) for name, content in unreadable.headers.items()],
             dead_id=derived_id("unreadable", self._tools.name, hashlib.sha256(unreadable.raw).hexdigest()),
         )
+        await self._dead_letter(incoming, letter, "UNREADABLE", unreadable.code)
+
+    async def _dead_letter(self, incoming: Incoming, letter: Outgoing, kind: str, code: str) -> None:
         try:
             await self._tools.outbox.send(letter)
         except NotWritten as error:
             self._tools.reports.failed("dead_letter", error.code)
             self._settle(incoming, Transient("the hub could not keep it"))
             return
-        self._tools.reports.dead("UNREADABLE", unreadable.code)
-        self._settle(incoming, Rejected(unreadable.code))
+        self._tools.reports.dead(kind, code)
+        self._settle(incoming, Rejected(code))
 
     def _settle(self, incoming: Incoming, error: ConnectorError | None) -> None:
         """Tell the source."""

@@ -40,9 +40,10 @@ real implementation of the platform, in the test's event loop or beside it::
         # sink_with_bad_credentials, throttled (its context gives the seconds), false_success, unanswered
 
 A source gives `spec`, `source`, `emit` (the platform says n new things and gives their names), `identify` (names a
-received event likewise), `restart`, `outage`, `source_with_bad_credentials`: see `SourceContract`. A format's class
-gives `format`, `golden` and `schema_errors`: see `FormatContract`. One `ConformanceContract` holds for all installed
-connectors. `sample.py` is a complete platform and connector; `tests/connectors/contract/test_sample.py` its classes.
+received event likewise), `restart`, `outage`, `source_with_bad_credentials`, and, where it gives answers, `answer`:
+see `SourceContract`. A format's class gives `format`, `golden` and `schema_errors`: see `FormatContract`. One
+`ConformanceContract` holds for all installed connectors. `sample.py` is a complete platform and connector;
+`tests/connectors/contract/test_sample.py` its classes.
 
 **Rules and waivers.** A rule is the name of a test without `test_`. `ConnectorSpec(waivers={"retry_after_is_honoured":
 "plain TCP knows no pauses"})` excepts a connector: the test runs and must fail; when it passes the waiver is stale, and

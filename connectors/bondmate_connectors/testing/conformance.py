@@ -13,6 +13,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from bondmate_connectors.contract import ConnectorConfig, ConnectorSpec
+from bondmate_connectors.runtime.authority import REFUSALS
 from bondmate_connectors.runtime.registry import Broken, load, names
 from bondmate_connectors.testing.rules import Absent, Contract, rules_of
 from bondmate_connectors.testing.settings_table import settings_table
@@ -23,6 +24,8 @@ _SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _SECRET = re.compile(r"password|token|secret|(^|_)key($|_)")
 _NO_SECRET = re.compile(r"_(file|id|name|seconds|path|bytes)$")
 """A setting that names the place or the size of a secret is none."""
+_CLAUSE = re.compile(r"RFC \d+|\d+\.\d+|cl\. ?\d+|§")
+"""What names a standard's clause."""
 _STABILITIES = {"development", "alpha", "beta", "stable", "deprecated"}
 
 
@@ -122,12 +125,23 @@ class ConformanceContract(Contract):
         """There are golden files."""
         assert any(golden_folder.glob("*.platform.*"))
 
+    def test_refusals_are_told(self, spec: ConnectorSpec) -> None:
+        """A source says for each code how a refused answer is told; "cannot" cites the clause that leaves no way."""
+        expected = set(REFUSALS) if spec.is_source else set()
+
+        assert expected == set(spec.refusals)
+        assert [] == [code for code, how in spec.refusals.items() if not _says_how(how)]
+
     def test_waivers_name_rules_and_reasons(self, spec: ConnectorSpec) -> None:
         """Each waiver names a rule that exists and says why; one that is stale fails where the rule is tested."""
         rules = rules_of(SinkContract, SourceContract, ConformanceContract)
 
         assert set() == set(spec.waivers) - rules
         assert [] == [rule for rule, reason in spec.waivers.items() if len(reason.split()) < 3]  # noqa: PLR2004
+
+
+def _says_how(how: str) -> bool:
+    return len(how.split()) > 2 and (not how.startswith("cannot") or bool(_CLAUSE.search(how)))  # noqa: PLR2004
 
 
 def _fields(config: type[ConnectorConfig], prefix: str = "") -> list[tuple[str, FieldInfo]]:

@@ -21,13 +21,16 @@ from aiohttp import web
 from bondmate_schemas.enums import Level, MessageDirection, Mode
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.lateness import was_marked_late
-from bondmate_schemas.models import Delivery, DeviceMessage, EventHeader
+from bondmate_schemas.models import Delivery, DeliveryReceipt, DeviceMessage, EventHeader
 from pydantic import Field, SecretStr
 
-from bondmate_connectors.contract import ConnectorConfig, ConnectorSpec, Context, Incoming, Receipt
+from bondmate_connectors.contract import ConnectorConfig, ConnectorSpec, Context, Incoming, Proof, Receipt
 from bondmate_connectors.errors import AuthFailed, ConnectorError, NotConnected, Rejected, Throttled, Transient
+from bondmate_connectors.runtime.authority import REFUSALS
+from bondmate_connectors.testing.leaks import eventually
 
 TOKEN = "open-sesame"  # noqa: S105  # of a ledger that lives in a test
+BADGE = "of the room"
 LONGEST_TEXT = 500
 _OK, _CREATED, _UNAUTHORIZED, _UNPROCESSABLE, _THROTTLED = 200, 201, 401, 422, 429
 
@@ -141,6 +144,14 @@ class Ledger:
         if locked or request.headers.get("Authorization") != f"Bearer {TOKEN}":
             self.turned_away += 1
             raise web.HTTPUnauthorized
+
+    async def answer(self, mode: Mode, badge: str) -> str:
+        """Answer an alert as somebody who wears this badge; gives how the hub ended it, `taken` or `refused`."""
+        number = f"said-{len(self._said)}"
+        said = {"id": number, "mode": mode.value, "badge": badge, "event_id": "an alert"}
+        self._said[number] = said
+        await eventually(lambda: "end" in said, "the hub takes or refuses it")
+        return said["end"]
 
     async def _health(self, request: web.Request) -> web.Response:
         self._admit(request)
@@ -260,7 +271,11 @@ class LedgerConnector:
                 await asyncio.sleep(self._config.poll_seconds)
         said = self._next.popleft()
         self._in_hand.add(said["id"])
-        return Incoming(self._message(said), partial(self._settle, said["id"]))
+        if "event_id" in said:
+            # The ledger lies open: whoever writes an answer into it proves by the badge that he is of the room.
+            proof = Proof.LOGIN if said["badge"] == BADGE else Proof.NONE
+            return Incoming(self._receipt(said), partial(self._settle, said["id"]), proof=proof)
+        return Incoming(self._message(said), partial(self._settle, said["id"]), proof=Proof.LOGIN)
 
     async def _settle(self, number: str, error: ConnectorError | None) -> None:
         try:
@@ -269,19 +284,25 @@ class LedgerConnector:
         finally:
             self._in_hand.discard(number)
 
-    def _message(self, said: dict[str, str]) -> DeviceMessage:
+    def _header(self, said: dict[str, str], event_id: str, mode: Mode) -> EventHeader:
         now = self._context.clock()
-        event_id = derived_id("ledger", self._context.name, said["id"])
-        header = EventHeader(
-            message_id=derived_id(event_id, "said"),
+        return EventHeader(
+            message_id=derived_id("ledger", self._context.name, said["id"], "said"),
             event_id=event_id,
             origin_message_id=said["id"],
             agency_id="ledger",
-            mode=Mode.EXERCISE,
+            mode=mode,
             occurred_at=now,
             received_at=now,
             source=self._context.name,
         )
+
+    def _receipt(self, said: dict[str, str]) -> DeliveryReceipt:
+        header = self._header(said, said["event_id"], Mode(said["mode"]))
+        return DeliveryReceipt(header=header, destination="whoever it says", level=Level.ACKNOWLEDGED)
+
+    def _message(self, said: dict[str, str]) -> DeviceMessage:
+        header = self._header(said, derived_id("ledger", self._context.name, said["id"]), Mode.EXERCISE)
         return DeviceMessage(header=header, device_id=said["device_id"], direction=MessageDirection.TO_DEVICE,
                              sender="the ledger", text=said["text"])  # fmt: skip
 
@@ -333,7 +354,8 @@ CONNECTOR = ConnectorSpec(
     owner="hub",
     config=LedgerConfig,
     accepts=frozenset({"ALERT", "INCIDENT", "MESSAGE", "LOCATION"}),
-    emits=frozenset({"DeviceMessage"}),
+    emits=frozenset({"DeviceMessage", "DeliveryReceipt"}),
+    refusals=dict.fromkeys(REFUSALS, "in the ledger: its entry is marked as refused"),
     proves=Level.ACCEPTED,
     max_in_flight=8,
     build=LedgerConnector,

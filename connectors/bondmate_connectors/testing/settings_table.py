@@ -11,9 +11,18 @@ END = "<!-- /settings -->"
 
 
 def settings_table(spec: ConnectorSpec) -> str:
-    """Give the settings of `spec` as a Markdown table, nested blocks by dotted names, between the two marks."""
+    """Return the settings of `spec` as a Markdown table, nested blocks by dotted names, and how refusals are told."""
     rows = "\n".join(_rows(spec.config, ""))
-    return f"{BEGIN}\n\n| setting | type | default | what it is |\n|---|---|---|---|\n{rows}\n\n{END}"
+    table = f"| setting | type | default | what it is |\n|---|---|---|---|\n{rows}"
+    return f"{BEGIN}\n\n{table}\n\n{_refusals(spec)}{END}"
+
+
+def _refusals(spec: ConnectorSpec) -> str:
+    """Return how who answers is told that the answer does not count, as a table; nothing for what takes no answers."""
+    if not spec.refusals:
+        return ""
+    rows = "\n".join(f"| `{code}` | {how} |" for code, how in spec.refusals.items())
+    return f"An answer that does not count:\n\n| code | how its sender is told |\n|---|---|\n{rows}\n\n"
 
 
 def with_settings_table(readme: str, spec: ConnectorSpec) -> str:

@@ -7,10 +7,13 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
-from bondmate_schemas.models import Record
+from bondmate_schemas.enums import Mode
+from bondmate_schemas.error_codes import NOT_AUTHENTICATED
+from bondmate_schemas.models import DeliveryReceipt, Record
 
-from bondmate_connectors.contract import ConnectorSpec, Incoming, Source, Unreadable
+from bondmate_connectors.contract import ConnectorSpec, Incoming, Refusal, Source, Unreadable
 from bondmate_connectors.errors import AuthFailed, ConnectorError, NotConnected, Rejected, Transient
+from bondmate_connectors.runtime.authority import Authority
 from bondmate_connectors.testing.leaks import Leaks
 from bondmate_connectors.testing.rules import Absent, Contract, Scenario, need
 
@@ -21,6 +24,7 @@ SEED = 20260301
 Emit = Callable[[int], Awaitable[Sequence[str]]]
 Restart = Callable[[], Awaitable[Source]]
 Identify = Callable[[Record], str]
+Answer = Callable[[Mode, bool], Awaitable[str]]
 
 
 class SourceContract(Contract):
@@ -58,6 +62,27 @@ class SourceContract(Contract):
     def outage(self) -> Scenario:
         """Give the scenario of a platform that cannot be reached, or that cannot reach us."""
         return Absent("outage")
+
+    # To be given where `spec.emits` has DeliveryReceipt.
+
+    @pytest.fixture
+    def answer(self) -> Answer:
+        """Give a call that answers an alert in a mode, and ends with what the sender was told: "" where nothing was.
+
+        With True the sender proves to be the platform in the strongest way there is, to `proved_source`; with False it
+        proves nothing (no signature, a wrong one, no certificate), to `unproved_source`. It may wait for its receiver.
+        """
+        return Absent("answer")
+
+    @pytest.fixture
+    def proved_source(self, source: Source) -> Source:
+        """Give a new source that knows the strongest proof; by default `source`."""
+        return source
+
+    @pytest.fixture
+    def unproved_source(self, source: Source) -> Source:
+        """Give a new source for ACTUAL to which a sender that proves nothing can speak; by default `source`."""
+        return source
 
     # To be given, or the rule waived.
 
@@ -226,6 +251,54 @@ class SourceContract(Contract):
             assert header.message_id
             assert 0 == header.occurred_at.utcoffset().total_seconds()
             assert 0 == header.received_at.utcoffset().total_seconds()
+
+    # Who may raise a level (FINDINGS of 2026-11, S3 to S6).
+
+    async def test_an_answer_is_of_this_destination_and_its_agency(
+        self, spec: ConnectorSpec, proved_source: Source, answer: Answer
+    ) -> None:
+        """Who has proved to be the platform is heard in every mode, under the connector's name and agency alone."""
+        if DeliveryReceipt.__name__ not in spec.emits:
+            return
+        await proved_source.connect()
+        try:
+            answering = asyncio.ensure_future(answer(Mode.ACTUAL, True))
+            incoming = await _receive(proved_source)
+            admitted = Authority("own-name", "own-agency", spec.speaks_for).admit(_record(incoming), incoming.proof)
+            await incoming.settle(None)
+            await answering
+        finally:
+            await proved_source.close()
+
+        assert isinstance(admitted, DeliveryReceipt)
+        assert Mode.ACTUAL is admitted.header.mode
+        assert (spec.speaks_for or "own-name") == admitted.destination
+        if not spec.speaks_for:
+            assert ("own-name", "own-agency") == (admitted.header.source, admitted.header.agency_id)
+
+    async def test_an_answer_of_nobody_is_refused_and_told(
+        self, spec: ConnectorSpec, unproved_source: Source, answer: Answer
+    ) -> None:
+        """An answer that proves nothing raises no level of a real alert, and its sender hears so if there is a way."""
+        if DeliveryReceipt.__name__ not in spec.emits:
+            return
+        await unproved_source.connect()
+        answering = asyncio.ensure_future(answer(Mode.ACTUAL, False))
+        receiving = asyncio.ensure_future(_receive(unproved_source))
+        try:
+            await asyncio.wait({answering, receiving}, return_when=asyncio.FIRST_COMPLETED, timeout=RECEIVE_SECONDS)
+            if receiving.done():
+                incoming = receiving.result()
+                admitted = Authority("own-name", "own-agency", spec.speaks_for).admit(_record(incoming), incoming.proof)
+                await incoming.settle(Rejected(NOT_AUTHENTICATED))
+
+                assert Refusal(NOT_AUTHENTICATED) == admitted
+            told = await asyncio.wait_for(answering, RECEIVE_SECONDS)
+        finally:
+            receiving.cancel()
+            await unproved_source.close()
+
+        assert told or spec.refusals[NOT_AUTHENTICATED].startswith("cannot")
 
     async def test_outage_is_told_and_survived(
         self, connected: Source, emit: Emit, outage: Scenario, identify: Identify

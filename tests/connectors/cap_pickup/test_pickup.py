@@ -16,6 +16,7 @@ from bondmate_connectors.platforms.cap_pickup.redate import as_exercise, redated
 from bondmate_connectors.testing import context, eventually
 from bondmate_connectors.testing.strategies import incident_events, times
 from bondmate_schemas.enums import Mode
+from bondmate_schemas.error_codes import NOT_AUTHENTICATED
 from hypothesis import given
 from pydantic import ValidationError
 
@@ -49,6 +50,20 @@ async def nothing_more(connector):
 
 
 # Folder
+
+
+async def test_an_answer_in_a_file_counts_for_nothing_and_what_follows_is_taken(from_folder, folder):
+    answer = alert("ack-1", more="<note>x</note><references>bondmate:pd,e-1_d-1,2020-03-01T09:00:00-00:00</references>")
+    (folder / "a.xml").write_text(answer.replace("<msgType>Alert", "<msgType>Ack"))
+    connector = from_folder()
+    await connector.connect()
+    refused = await take(connector)
+    (folder / "b.xml").write_text(alert("wx-1"))
+    taken = await take(connector)
+    await connector.close()
+
+    assert (NOT_AUTHENTICATED, answer.replace("<msgType>Alert", "<msgType>Ack")) == (refused.code, refused.raw.decode())
+    assert "wx-1" == taken.header.origin_message_id
 
 
 async def test_every_recorded_file_is_taken_once_refused_or_passed_over(corpus, tmp_path):

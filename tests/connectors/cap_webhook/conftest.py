@@ -21,6 +21,7 @@ import pytest
 from aiohttp import web
 from bondmate_connectors.platforms.cap_webhook import CONNECTOR, Config
 from bondmate_connectors.testing import context
+from bondmate_schemas.enums import Mode
 from lxml import etree
 
 SECRET, OLD_SECRET = "whsec_" + base64.b64encode(b"new" * 10).decode(), "the old one"
@@ -128,13 +129,13 @@ class Room:
     # The other way
 
     def document(
-        self, kind: str, references: str = "", *, identifier: str = "", note: str = "why"
+        self, kind: str, references: str = "", *, identifier: str = "", note: str = "why", status: str = "Exercise"
     ) -> tuple[str, bytes]:
         identifier = identifier or f"room-{next(self.numbers)}"
         sent = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S-00:00")
         return identifier, (
             f'<?xml version="1.0" encoding="UTF-8"?><alert xmlns="{CAP[1:-1]}"><identifier>{identifier}</identifier>'
-            f"<sender>room@example.org</sender><sent>{sent}</sent><status>Exercise</status><msgType>{kind}</msgType>"
+            f"<sender>room@example.org</sender><sent>{sent}</sent><status>{status}</status><msgType>{kind}</msgType>"
             f"<scope>Private</scope><addresses>hub</addresses><note>{note}</note><references>{references}</references>"
             "</alert>"
         ).encode()
@@ -163,6 +164,13 @@ class Room:
             self.calls.add(task)
             task.add_done_callback(self.calls.discard)
         return [identifier for identifier, _ in documents]
+
+    async def answer(self, mode: Mode, proved: bool) -> str:  # the suite's
+        """Acknowledge an alert of the hub, signed with our key or a wrong one; give what was answered."""
+        reference = "bondmate:pd-north,an-event_a-delivery,2026-03-01T10:00:00-00:00"
+        _, body = self.document("Ack", reference, status=mode.value.capitalize())
+        response = await self.post(body, secret="" if proved else "whsec_" + base64.b64encode(b"not" * 10).decode())
+        return str(response.status)
 
     async def insist(self, identifier: str, body: bytes) -> int:
         while True:

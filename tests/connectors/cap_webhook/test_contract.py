@@ -81,3 +81,7 @@ class TestCapWebhookSource(SourceContract):
     @pytest.fixture
     def outage(self, room):
         return room.down
+
+    @pytest.fixture
+    def answer(self, room):
+        return room.answer

@@ -1,4 +1,4 @@
-"""The suite catches what it is for: seven defects planted in the sample connector, each by the test meant for it."""
+"""The suite catches what it is for: defects planted in the sample connector, each by the test meant for it."""
 
 from __future__ import annotations
 
@@ -64,6 +64,24 @@ class Defective(LedgerConnector):
         await incoming.settle(None)
         return incoming
 """
+ANYBODY_IS_BELIEVED = """
+from bondmate_connectors.contract import Proof
+
+class Defective(LedgerConnector):
+    async def receive(self):
+        return replace(await super().receive(), proof=Proof.LOGIN)
+"""
+NOTHING_IS_PROVED = """
+from bondmate_connectors.contract import Proof
+
+class Defective(LedgerConnector):
+    async def receive(self):
+        return replace(await super().receive(), proof=Proof.NONE)
+"""
+REFUSED_IN_SILENCE = """
+Defective = LedgerConnector
+CONNECTOR = replace(sample.CONNECTOR, refusals={"not_authenticated": "cannot, and names no clause"})
+"""
 PLAIN_CREDENTIAL = """
 Defective = LedgerConnector
 
@@ -79,6 +97,9 @@ DEFECTS = [
     pytest.param(TASK_LEAK, "test_close_leaves_nothing_behind", id="a task leak"),
     pytest.param(PLAIN_CREDENTIAL, "test_secrets_are_secret", id="a credential in plain text"),
     pytest.param(SILENT_DROP, "test_updates_of_one_key_arrive_in_order", id="a silent drop"),
+    pytest.param(ANYBODY_IS_BELIEVED, "test_an_answer_of_nobody_is_refused_and_told", id="anybody is believed"),
+    pytest.param(NOTHING_IS_PROVED, "test_an_answer_is_of_this_destination_and_its_agency", id="nobody is believed"),
+    pytest.param(REFUSED_IN_SILENCE, "test_refusals_are_told", id="refused, and nobody is told"),
     pytest.param(
         SETTLED_TOO_EARLY, "test_unsettled_is_given_again_with_the_same_id", id="settled before the hub has it"
     ),

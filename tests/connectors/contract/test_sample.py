@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from bondmate_connectors.testing import SinkContract, SourceContract, context, sos, with_settings_table
 from bondmate_connectors.testing.conformance import ConformanceContract
-from bondmate_connectors.testing.sample import CONNECTOR, LONGEST_TEXT, Ledger, LedgerConnector, Trouble, build
+from bondmate_connectors.testing.sample import BADGE, CONNECTOR, LONGEST_TEXT, Ledger, LedgerConnector, Trouble, build
 
 
 @pytest.fixture
@@ -97,6 +97,10 @@ class TestSampleSource(SourceContract):
     @pytest.fixture
     def outage(self, ledger):
         return ledger.down
+
+    @pytest.fixture
+    def answer(self, ledger):
+        return lambda mode, proved: ledger.answer(mode, BADGE if proved else "of nobody")
 
 
 class TestSampleConformance(ConformanceContract):

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 import aiohttp
 import pytest
 from bondmate_connectors.platforms.device_http import CONNECTOR, Config
 from bondmate_connectors.testing import SourceContract, context
+from bondmate_schemas.catalogue import MESSAGES
+from bondmate_schemas.enums import MessageDirection, Mode
+from bondmate_schemas.models import DeviceMessage, EventHeader
 
 SMITH = "token-smith"
 
@@ -43,6 +47,15 @@ class Devices:
                 except aiohttp.ClientError:
                     pass
                 await asyncio.sleep(0.02)
+
+    async def acknowledge(self, message_id: str, token: str) -> str:
+        """Confirm a message to this device; give what was answered."""
+        body = {"message_id": message_id, "level": "acknowledged", "occurred_at": datetime.now(UTC).isoformat()}
+        async with (
+            aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session,
+            session.post(self.url.replace("alerts", "receipts"), json=body) as answer,
+        ):
+            return str(answer.status)
 
     @asynccontextmanager
     async def away(self):
@@ -99,3 +112,19 @@ class TestDeviceHttpSource(SourceContract):
     @pytest.fixture
     def outage(self, devices):
         return devices.away
+
+    @pytest.fixture
+    def answer(self, source, devices):
+        async def answer(mode: Mode, proved: bool) -> str:  # the suite's
+            await source.see(MESSAGES, "dev-smith", a_message(mode))
+            return await devices.acknowledge("hub-1", SMITH if proved else "token-of-nobody")
+
+        return answer
+
+
+def a_message(mode: Mode) -> DeviceMessage:
+    now = datetime.now(UTC)
+    header = EventHeader(message_id="hub-1", event_id="hub-1", agency_id="police-a", mode=mode, occurred_at=now,
+                         received_at=now, source="room", hops=("streams",))  # fmt: skip
+    return DeviceMessage(header=header, device_id="dev-smith", direction=MessageDirection.TO_DEVICE, sender="room",
+                         text="stay there")  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -37,12 +38,14 @@ class Operator:
 
     host: str
     port: int
+    tls: Identity | None = None
     events: list[etree._Element] = field(default_factory=list)
     _pongs: int = 0
     _said: int = 0
 
     async def connect(self) -> None:
-        self._reader, self._writer = await asyncio.open_connection(self.host, self.port)
+        secure = self.tls.context() if self.tls else None
+        self._reader, self._writer = await asyncio.open_connection(self.host, self.port, ssl=secure)
         self._reading = asyncio.create_task(self._read())
         pongs = self._pongs
         self._write("t-x-c-t", "op-ping", "")
@@ -147,6 +150,12 @@ class Identity:
     certificate: Path
     key: Path
 
+    def context(self) -> ssl.SSLContext:
+        """How a client who is this one trusts the server and shows its own certificate."""
+        context = ssl.create_default_context(cafile=str(self.ca))
+        context.load_cert_chain(self.certificate, self.key)
+        return context
+
     def settings(self) -> dict[str, Any]:
         return {"ca_file": str(self.ca), "certificate_file": str(self.certificate), "key_file": str(self.key)}
 
@@ -174,6 +183,15 @@ def tls_taky(tmp_path_factory: pytest.TempPathFactory, pki: Pki) -> Iterator[Tak
     server.start()
     yield server
     server.kill()
+
+
+@pytest.fixture
+async def secret_operator(tls_taky: TakyServer, pki: Pki) -> AsyncIterator[Operator]:
+    """An operator at the server that knows its clients by their certificates."""
+    operator = Operator(tls_taky.host, tls_taky.port, tls=pki.client)
+    await operator.connect()
+    yield operator
+    await operator.close()
 
 
 class _Authority:

@@ -19,7 +19,7 @@ from bondmate_connectors.platforms.tak.connector import Tak
 from bondmate_connectors.testing import FormatContract, SinkContract, SourceContract, context, sos
 from bondmate_connectors.testing import source as source_rules
 from bondmate_hub.demo.taky import TakyServer
-from bondmate_schemas.enums import Classification
+from bondmate_schemas.enums import Classification, Mode
 from bondmate_schemas.models import Delivery, Handling
 from lxml import etree
 
@@ -143,6 +143,27 @@ class TestTakSource(SourceContract):
     @pytest.fixture
     def source_with_bad_credentials(self, stranger: Tak) -> Tak:
         return stranger
+
+    @pytest.fixture
+    def proved_source(self, tls_taky: TakyServer, pki: Any) -> Tak:
+        return connector(tls_taky, mode="ACTUAL", tls=pki.client.settings())
+
+    @pytest.fixture
+    def unproved_source(self, taky: TakyServer, operator: Any) -> Tak:
+        return connector(taky, mode="ACTUAL")
+
+    @pytest.fixture
+    def answer(self, operator: Any, secret_operator: Any) -> Callable[[Mode, bool], Awaitable[str]]:
+        async def answer(_mode: Mode, proved: bool) -> str:  # the suite's
+            speaker = secret_operator if proved else operator
+            speaker.announce()
+            line = speaker.answer("bondmate-e-1-9-1-1", "copy")
+            if proved:
+                return "taken"
+            lines = await speaker.seen("b-t-f")
+            return next(text for event in lines if (text := event.findtext("detail/remarks")) and line)
+
+        return answer
 
 
 class TestCotFormat(FormatContract):

@@ -16,6 +16,7 @@ from typing import Final
 
 from bondmate_schemas.enums import Level
 from bondmate_schemas.models import Delivery, DeliveryReceipt
+from bondmate_schemas.refusals import HUB
 
 from bondmate_connectors.formats.cot import types
 from bondmate_connectors.formats.cot.build import Draft, element, later
@@ -30,6 +31,7 @@ _WORDS: Final = {
     Level.EXPIRED: "Not confirmed in time",
     Level.DEAD_LETTERED: "Not sent",
 }
+_REFUSED: Final = "Your answer does not count"
 
 
 def receipt(event: DeliveryReceipt, delivery: Delivery, now: datetime, lifetimes: Lifetimes) -> bytes | None:
@@ -78,6 +80,8 @@ def _chat(line: Line, speaker: str, name: str, delivery: Delivery) -> str:
 
 
 def _text(event: DeliveryReceipt) -> str:
+    if event.destination == HUB:
+        return f"{types.mode_prefix(event.header.mode)}{_REFUSED}: {(event.code or '').replace('_', ' ')}"
     words = _WORDS.get(event.level, event.level.value.replace("_", " ").capitalize())
     whom = f" to {event.platform_id}" if event.platform_id and event.device_id is None else ""
     why = f": {event.code.replace('_', ' ')}" if event.code else ""

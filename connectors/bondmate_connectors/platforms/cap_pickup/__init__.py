@@ -14,6 +14,10 @@ CONNECTOR = ConnectorSpec(
     stability="alpha",
     owner="BondMate hub developers",
     config=Config,
-    emits=frozenset({"IncidentEvent", "DeliveryReceipt"}),
+    emits=frozenset({"IncidentEvent"}),
+    refusals=dict.fromkeys(
+        ("not_authenticated", "mode_differs", "not_its_own"),
+        "cannot: a file has no sender to answer, and a feed is only read (RFC 4287, 1.1); it lies in the dead letters",
+    ),
     build=CapPickup,
 )

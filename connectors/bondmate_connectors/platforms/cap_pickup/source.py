@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
+from bondmate_schemas.error_codes import NOT_AUTHENTICATED
 from bondmate_schemas.models import DeliveryReceipt, IncidentEvent, Record
 
 from bondmate_connectors.contract import Context, Ignored, Incoming, Reading, Refusal, Unreadable
@@ -132,14 +133,18 @@ class CapPickup:
         if isinstance(reading, Refusal):
             return [_unreadable(found, reading.code)]
         new = (event for event in reading.events if self._config.feed is None or _message_id(event) not in self._cursor)
-        events: list[Record | Unreadable] = [self._ours(event, now) for event in new]
+        # An answer here proves nothing of who gave it: no file is signed so that we could check it.
+        events: list[Record | Unreadable] = [
+            _unreadable(found, NOT_AUTHENTICATED) if isinstance(event, DeliveryReceipt) else self._ours(event, now)
+            for event in new
+        ]
         if any(remark.code == LEFT_OUT for remark in reading.warnings):
             # The others are taken; the whole is kept so that a person can see what was not.
             events.append(_unreadable(found, LEFT_OUT))
         return events
 
     def _ours(self, event: Record, now: datetime) -> Record:
-        if isinstance(event, (IncidentEvent, DeliveryReceipt)):
+        if isinstance(event, IncidentEvent):
             header = event.header.model_copy(update={"source": self._context.name})
             event = event.model_copy(update={"header": header})
         if isinstance(event, IncidentEvent) and self._config.redate:

@@ -19,6 +19,11 @@ CONNECTOR = ConnectorSpec(
     accepts=frozenset({"ALERT", "INCIDENT", "MESSAGE", "RECEIPT"}),
     emits=frozenset({"DeliveryReceipt", "DeviceMessage", "IncidentEvent"}),
     proves=Level.ACCEPTED,
+    refusals={
+        "not_authenticated": "at once: 401, or 422 with the code",
+        "mode_differs": "a CAP Error to the sender that refers to its answer, posted to `deliver.url`",
+        "not_its_own": "a CAP Error to the sender that refers to its answer, posted to `deliver.url`",
+    },
     build=CapWebhook,
     max_in_flight=32,
 )

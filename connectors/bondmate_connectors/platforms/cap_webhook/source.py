@@ -20,7 +20,7 @@ from typing import Final
 from aiohttp import web
 from bondmate_schemas.models import Record
 
-from bondmate_connectors.contract import Context, Ignored, Incoming, Reading, Refusal, Unreadable
+from bondmate_connectors.contract import Context, Ignored, Incoming, Proof, Reading, Refusal, Unreadable
 from bondmate_connectors.errors import ConnectorError, NotConnected, Rejected
 from bondmate_connectors.formats.cap import CapFormat
 from bondmate_connectors.formats.cap.codes import LEFT_OUT, MEDIA_TYPE
@@ -239,7 +239,7 @@ class CapSource:
                 for event in document.events:
                     if self._open is None:
                         raise NotConnected("closed")
-                    await self._inbox.put(Incoming(event, handover.settle, traceparent))
+                    await self._inbox.put(Incoming(event, handover.settle, traceparent, Proof.SIGNED))
                 await handover.settled()
         except Rejected as refused:
             return document.refused or refused.code

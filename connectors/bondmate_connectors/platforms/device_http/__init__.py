@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bondmate_schemas.catalogue import MESSAGES, RECEIPTS, STATE_ALERTS
+from bondmate_schemas.catalogue import DEVICE, MESSAGES, RECEIPTS, STATE_ALERTS
 from bondmate_schemas.enums import Level
 
 from bondmate_connectors.contract import ConnectorSpec
@@ -23,6 +23,12 @@ CONNECTOR = ConnectorSpec(
     ),
     replays=(MESSAGES, RECEIPTS, STATE_ALERTS),
     proves=Level.DELIVERED,
+    refusals={
+        "not_authenticated": "at once: 401",
+        "mode_differs": "never: the mode is that of the device's enrolment",
+        "not_its_own": "at once: 404 or 409, for a message that the device was not sent",
+    },
+    speaks_for=DEVICE,
     build=DeviceGateway,
     waivers={"check_tells_bad_credentials": "devices bring their credentials to the gateway; it has none of its own"},
 )

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Sequence
 
 from bondmate_schemas.models import Record
 
-from bondmate_connectors.contract import SETTLED, Incoming
+from bondmate_connectors.contract import SETTLED, Incoming, Proof
 from bondmate_connectors.errors import ConnectorError, NotConnected
 
 
@@ -57,7 +57,7 @@ class Inbox:
             if self._closed:
                 self._room[urgent].release()  # for the next who waits
                 raise NotConnected("closed")
-            self._lanes[urgent].append(Incoming(event, handover.settle, traceparent))
+            self._lanes[urgent].append(Incoming(event, handover.settle, traceparent, Proof.LOGIN))
             self._ready.set()
         await handover.settled()
 

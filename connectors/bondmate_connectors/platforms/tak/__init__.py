@@ -18,6 +18,9 @@ CONNECTOR = ConnectorSpec(
     emits=frozenset({"DeliveryReceipt", "DeviceMessage", "IncidentEvent"}),
     proves=Level.DELIVERED,
     max_in_flight=64,
+    refusals=dict.fromkeys(
+        ("not_authenticated", "mode_differs", "not_its_own"), "a GeoChat line to the writer alone, with the reason"
+    ),
     build=Tak,
     waivers={
         "retry_after_is_honoured": "CoT has no way to ask for a pause; a full server stops reading, and TCP waits",

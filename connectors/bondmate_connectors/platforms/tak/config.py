@@ -10,7 +10,7 @@ from typing import Literal, Self
 from bondmate_schemas.enums import Mode
 from pydantic import Field, model_validator
 
-from bondmate_connectors.contract import ConnectorConfig, TlsConfig
+from bondmate_connectors.contract import ConnectorConfig, Proof, TlsConfig
 from bondmate_connectors.errors import Misconfigured
 from bondmate_connectors.formats.cot.kinds_out import Lifetimes
 from bondmate_connectors.transports.tcp import Address
@@ -66,6 +66,13 @@ class TakConfig(ConnectorConfig):
     def lifetimes(self) -> Lifetimes:
         """When what we send goes stale."""
         return Lifetimes(self.stale_seconds, self.position_stale_seconds, self.other_stale_seconds)
+
+    @property
+    def proof(self) -> Proof:
+        """How the server proves who it is: by mutual TLS, else by nothing but being on this machine."""
+        if self.tls is not None and self.tls.certificate_file:
+            return Proof.MUTUAL_TLS
+        return Proof.LOOPBACK if _is_loopback(self.host) else Proof.NONE
 
     def address(self) -> Address:
         """Give where to connect, with certificates loaded anew, so that renewed ones are taken at the next connect.

@@ -9,7 +9,8 @@ from functools import partial
 from typing import Final
 
 from bondmate_schemas.enums import DeliveryReason, Level
-from bondmate_schemas.models import Delivery, Record
+from bondmate_schemas.models import Delivery, DeliveryReceipt, Record
+from bondmate_schemas.refusals import refusal_delivery
 
 from bondmate_connectors.contract import Context, Incoming, Receipt, Refusal, Unreadable
 from bondmate_connectors.errors import ConnectorError, NotConnected, Rejected, Transient
@@ -98,12 +99,19 @@ class Tak:
         # No await from here on: whoever is cancelled has lost nothing.
         record = self._arrived.popleft()
         self._room.set()
-        return Incoming(record, partial(self._settle, record))
+        return Incoming(record, partial(self._settle, record), proof=self._config.proof)
 
     async def _settle(self, record: Record | Unreadable, error: ConnectorError | None) -> None:
-        if error is not None and not isinstance(error, Rejected):
+        if isinstance(error, Rejected):
+            await self._tell_refused(record, error.code)
+        elif error is not None:
             self._arrived.append(record)
             self._stirred.set()
+
+    async def _tell_refused(self, record: Record | Unreadable, code: str) -> None:
+        """Write to who answered, and to nobody else, that the answer does not count."""
+        if isinstance(record, DeliveryReceipt) and self._session is not None:
+            await self.send(refusal_delivery(record, code, self._clock()))
 
     async def _open(self) -> Session:
         stream = await TcpStream.connect(self._config.address(), self._config.connect_timeout_seconds)
