@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-import faust
 import structlog
 from bondmate_monitoring import announce
 from bondmate_schemas import catalogue
@@ -52,7 +51,7 @@ _PERSIST_SECONDS: Final = 1.0
 class Streams:
     """A faust app and what runs beside it."""
 
-    app: faust.App
+    app: App
     in_hand: tuple[InHand, ...]
     last_locations: LastLocations
     audit: AuditWriter
@@ -156,7 +155,8 @@ def _faust_app(config: StreamsConfig, partitions: int) -> App:
         producer_max_request_size=2 << 20,
         broker_commit_interval=config.commit_seconds,
         broker_session_timeout=10.0,
-        broker_heartbeat_interval=3.0,
+        # A member hears of others that join or leave with its next heartbeat.
+        broker_heartbeat_interval=0.2,
         broker_max_poll_records=500,
         stream_buffer_maxsize=512,
         stream_wait_empty=True,

@@ -14,16 +14,20 @@ from functools import partial
 from typing import Any, Final, cast
 
 import faust
+import structlog
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
 from mode.services import WaitResults
 from mode.utils.futures import maybe_async
 
 from bondmate_streams.agents.door import Door
 
+_log = structlog.get_logger(__name__)
 _FETCH_WAIT_MS: Final = 250
 """How long the broker holds an empty answer. A fetch asks for every partition, so that what comes is told at once."""
 _FETCH_GAP_SECONDS: Final = 0.005
 """Least time between two fetches: each asks for every partition, however little it brings."""
+_LEAVE_SECONDS: Final = 5.0
+"""How long leaving the group may take: a group that is just shared anew waits for its slowest member."""
 
 
 class _OnTheLoop(AIOKafkaConsumerThread):
@@ -50,6 +54,29 @@ class _OnTheLoop(AIOKafkaConsumerThread):
     async def call_thread(self, fun: Any, *args: Any, **kwargs: Any) -> Any:
         """Call `fun` here: there is no other thread."""
         return await maybe_async(fun(*args, **kwargs))
+
+    async def seek_to_committed(self) -> Any:
+        """Go to where the group stands in each partition, by one question for all of them; aiokafka asks for each."""
+        consumer = self._ensure_consumer()
+        assigned = consumer.assignment()
+        found = await consumer._coordinator.fetch_committed_offsets(list(assigned))  # noqa: SLF001
+        committed = {tp: found[tp].offset if tp in found and found[tp].offset > 0 else None for tp in assigned}
+        for tp, offset in committed.items():
+            if offset is not None:
+                consumer.seek(tp, offset)
+        return committed
+
+    async def leave(self) -> None:
+        """Leave the group, so that others need not wait for a session to end; what is in hand has been committed.
+
+        Our identity in the group is fixed, since the embedded broker forgets no member; aiokafka leaves only without.
+        """
+        coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001
+        coordinator._group_instance_id = None  # noqa: SLF001
+        try:
+            await asyncio.wait_for(coordinator.close(), _LEAVE_SECONDS)
+        except TimeoutError:
+            _log.warning("the group was not left in time: its broker counts this worker out")
 
     async def getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109  # faust's
         """Give the next records, `_FETCH_GAP_SECONDS` after the last ones at the earliest."""
@@ -143,9 +170,33 @@ class _Consumer(Consumer):
     async def wait_empty(self) -> None:
         """Wait for what is in hand, and commit."""
         while self._in_hand and not self.should_stop:
-            await self.commit()
             await self._wait_for_ack(timeout=1)
         await self.commit_and_end_transactions()
+
+    async def on_partitions_revoked(self, revoked: Any) -> None:
+        """Commit what was done before the partitions go: faust forgets it first, and it would be done again."""
+        self.stop_flow()
+        self.app.flow_control.suspend()
+        self.app.flow_control.clear()
+        await self.wait_empty()
+        await super().on_partitions_revoked(revoked)
+
+    async def leave(self) -> None:
+        """Give up our partitions, commit what was done, and leave the group; what is in hand has ended."""
+        self.stop_flow()
+        self.app.flow_control.suspend()
+        await cast("App", self.app).on_partitions_revoked.send(self.assignment())
+        await self.commit_and_end_transactions()
+        await cast("_OnTheLoop", self._thread).leave()
+
+    async def _wait_next_records(self, timeout: float) -> Any:  # noqa: ASYNC109  # faust's
+        """Wait until there may be records; faust sleeps for a second where every partition is held back."""
+        if not self.flow_active:
+            await self.wait(cast("Any", self.can_resume_flow))
+        if not self._get_active_partitions():
+            await asyncio.sleep(_FETCH_GAP_SECONDS)
+            return {}, set()
+        return await super()._wait_next_records(timeout)
 
     def _new_consumer_thread(self) -> _OnTheLoop:
         return _OnTheLoop(self, loop=self.loop, thread_loop=self.loop, beacon=self.beacon)
@@ -224,6 +275,10 @@ class App(faust.App):
         services = super().on_init_dependencies()
         self.sensors.remove(self.monitor)
         return services
+
+    async def leave(self) -> None:
+        """Leave the group at once; to be called when nothing is in hand, and before `stop`."""
+        await cast("_Consumer", self.consumer).leave()
 
     def _new_transport(self) -> Any:
         transport: Any = super()._new_transport()

@@ -79,6 +79,7 @@ async def _serve(config: StreamsConfig, streams: Streams, stop: asyncio.Event, o
         _log.info("streams started", instance=config.instance)
         await _until(stop, app, beside)
         await asyncio.gather(*(in_hand.drain(config.drain_seconds) for in_hand in streams.in_hand))
+        await app.leave()
     finally:
         for task in beside[1:]:
             task.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Coroutine, Iterator
 from typing import Any, Final, Generic, TypeVar
@@ -98,6 +99,9 @@ class Ledger(Generic[R]):
     def _forget(self, *_: object, **__: object) -> None:
         """Partitions come and go, and with them what other workers wrote."""
         self._lately.clear()
+        # What is not written down now is read again: that costs time, nothing else.
+        with contextlib.suppress(StoreUnavailableError):
+            self.persist()
         self._agrees.clear()
 
     def get(self, key: str) -> R | None:
