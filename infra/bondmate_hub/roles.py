@@ -121,7 +121,8 @@ async def _runner(settings: Settings, stop: asyncio.Event, health: Health) -> No
 
 
 async def _connectors(settings: Settings, stop: asyncio.Event, health: Health, *, gateway: bool) -> None:
-    from bondmate_connectors.runtime.run import ShutOutError, run_connectors  # noqa: PLC0415
+    from bondmate_connectors.runtime.run import run_connectors  # noqa: PLC0415
+    from bondmate_connectors.runtime.supervision import ShutOutError  # noqa: PLC0415
 
     from bondmate_hub.instances import GATEWAY, instances  # noqa: PLC0415
 

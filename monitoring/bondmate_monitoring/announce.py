@@ -30,6 +30,8 @@ def connector(name: str, *, kinds: Iterable[str] = (), source: bool = False) -> 
     m.CONNECTOR_DEAD.labels(name, "UNREADABLE", "")
     for status in m.STATUSES:
         m.CONNECTOR_STATUS.labels(name, status)
+    for why in m.RESTARTS:
+        m.CONNECTOR_RESTARTS.labels(name, why)
     for what in m.STALLS:
         m.CONNECTOR_STALLED.labels(name, what)
     if source:

@@ -21,6 +21,8 @@ BREAKER_STATES = ("closed", "open", "half_open")
 """Values of a breaker's `state`."""
 RETRY_OUTCOMES = ("made", "postponed")
 """Values of a retry's `outcome`."""
+RESTARTS = ("crash", "settings", "asked")
+"""Values of `why` a connector was built anew."""
 STALLS = ("send", "connect", "settle", "consumer")
 """Values of `what` stands still."""
 
@@ -83,6 +85,10 @@ CONNECTOR_LATE = Counter(
 CONNECTOR_RETRIES = Counter(
     "connector_retries_total", "Retries made, and those the retry budget postponed.", ["connector", "outcome"]
 )
+CONNECTOR_RESTARTS = Counter(
+    "connector_restarts_total", "Times a connector was built anew: after a crash, with new settings, or when asked to.",
+    ["connector", "why"],
+)  # fmt: skip
 CONNECTOR_BREAKER = Gauge(
     "connector_breaker", "1 for the state the breaker of a destination's part is in: closed, open, half_open.",
     ["connector", "part", "state"],

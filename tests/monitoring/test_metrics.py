@@ -26,6 +26,7 @@ LABELS = {
     "connector_loop_frozen": (),
     "connector_late_events": ("connector", "kind"),
     "connector_retries": ("connector", "outcome"),
+    "connector_restarts": ("connector", "why"),
     "connector_breaker": ("connector", "part", "state"),
     "connector_delivery_seconds": ("connector", "kind"),
     "connector_status": ("connector", "status"),

@@ -12,6 +12,8 @@ from bondmate_connectors.contract import Status
 
 _log = structlog.get_logger(__name__)
 _FINAL = {Status.PERMANENT_ERROR, Status.FATAL_ERROR}
+_OF_ALL = {"broker"}
+"""Parts that all connectors of a process share: they outlive each."""
 # Worst last: a connector is as well as the worst of its parts.
 _SEVERITY = (
     Status.OK,
@@ -40,10 +42,16 @@ class Health:
         self._parts: dict[str, dict[str, State]] = {}
         self._shown: dict[str, State] = {}
 
+    def begin(self, name: str) -> None:
+        """Note that a connector is built, or built anew: what its parts said before counts no more."""
+        kept = {part: state for part, state in self._parts.get(name, {}).items() if part in _OF_ALL}
+        self._parts[name] = {**kept, "connector": State(Status.STARTING)}
+        self._show(name)
+
     def report(self, name: str, part: str, status: Status, reason: str = "") -> None:
         """Note the status of a `part` (link, sink, source, broker …) of the connector `name`.
 
-        PERMANENT_ERROR and FATAL_ERROR stay: the connector is not tried again in this process.
+        PERMANENT_ERROR and FATAL_ERROR of an end stay until it begins anew.
         """
         self._parts.setdefault(name, {})[part] = State(status, reason)
         self._show(name)
@@ -64,7 +72,7 @@ class Health:
 
     def _show(self, name: str) -> None:
         before, now = self._shown.get(name), self._worst(name)
-        if now == before or (before is not None and before.status in _FINAL):
+        if now == before:
             return
         self._shown[name] = now
         if before is None or now.status is not before.status:

@@ -11,6 +11,7 @@ from bondmate_schemas.codec import SchemaUnavailableError
 from bondmate_schemas.models import ConnectorStatus
 from bondmate_schemas.outbox import Place
 
+from bondmate_connectors.contract import Status
 from bondmate_connectors.runtime.envelopes import Envelopes
 from bondmate_connectors.runtime.health import Health, State
 from bondmate_connectors.runtime.outbox import NotWritten, Outbox
@@ -83,16 +84,18 @@ class Heartbeat:
         now, sent = asyncio.get_running_loop().time(), []
         for connector in self._connectors:
             name = connector.reports.name
-            if self._is_news(name) or now >= self._due.get(name, 0.0):
+            if self._is_news(connector.reports) or now >= self._due.get(name, 0.0):
                 self._due[name] = now + self._every_seconds
                 sent.append(self._send(connector))
         return sent
 
-    def _is_news(self, name: str) -> bool:
-        state = self._health.of(name)
-        before = self._since.get(name)
+    def _is_news(self, reports: Reports) -> bool:
+        state = self._health.of(reports.name)
+        before = self._since.get(reports.name)
         if before is None or before[0].status is not state.status:
-            self._since[name] = state, datetime.now(UTC)
+            # One that crashes again and again is in one trouble, of which operations are paged once.
+            crashing_since = reports.crashing_since if state.status is Status.FATAL_ERROR else None
+            self._since[reports.name] = state, crashing_since or datetime.now(UTC)
             return True
         return False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from functools import cache, partial
 
 from bondmate_monitoring import metrics
@@ -53,6 +54,8 @@ class Reports:
         self.last_sent_at: float | None = None
         """Seconds since the epoch; so is the next."""
         self.last_received_at: float | None = None
+        self.crashing_since: datetime | None = None
+        """The first of the crashes that have followed one another; of use while the status is FATAL_ERROR."""
         self._breakers: dict[str, BreakerState] = {}
         self._in_flight: list[Callable[[], int]] = []
         self._parked: list[Callable[[], int]] = []
@@ -60,6 +63,12 @@ class Reports:
         metrics.CONNECTOR_PARKED.labels(name).set_function(partial(_total, self._parked))
         self._sent = cache(partial(metrics.CONNECTOR_SENT.labels, name))
         self._delivery_seconds = cache(partial(metrics.CONNECTOR_DELIVERY_SECONDS.labels, name))
+
+    def begin(self) -> None:
+        """Begin a life of the connector: of the one before nothing is in flight or parked any more."""
+        self._in_flight.clear()
+        self._parked.clear()
+        self._breakers.clear()
 
     def watch(self, *, in_flight: Callable[[], int], parked: Callable[[], int]) -> None:
         """Count what these give as in flight and as parked, beside what others give; asked when somebody looks."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import PurePath
-from traceback import extract_tb
 from typing import Any
 
 import structlog
@@ -19,13 +17,13 @@ from bondmate_schemas.enums import DeliveryKind
 from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
 from bondmate_schemas.models import Delivery, DeliveryReceipt
 from bondmate_schemas.threads import in_thread
-from confluent_kafka import KafkaException
 
 from bondmate_connectors.contract import ConnectorConfig, ConnectorSpec, Context, Status
 from bondmate_connectors.errors import Misconfigured
 from bondmate_connectors.runtime.authority import Authority
 from bondmate_connectors.runtime.backlog import Backlog
 from bondmate_connectors.runtime.broker import QUIET, BrokerWatch
+from bondmate_connectors.runtime.control import Control, Controls
 from bondmate_connectors.runtime.envelopes import Envelopes
 from bondmate_connectors.runtime.health import Health
 from bondmate_connectors.runtime.heartbeat import Beating, Heartbeat
@@ -37,6 +35,7 @@ from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.settings import RunnerSettings
 from bondmate_connectors.runtime.sink_runner import SinkRunner, SinkTools
 from bondmate_connectors.runtime.source_runner import SourceRunner, SourceTools
+from bondmate_connectors.runtime.supervision import ShutOutError, Supervision, leaves, place_of, unending
 from bondmate_connectors.runtime.unread import UnreadThread, UnreadWatch
 from bondmate_connectors.runtime.watchdog import LoopWatch, Stalls, tell_stalls
 
@@ -45,13 +44,6 @@ _POSITIONS = DeliveryKind.LOCATION.value
 _LOOK_ENDS_SECONDS = 0.5
 _POSITIONS_GATHER_MS = 50
 """How long positions may wait for others to be taken with."""
-
-
-class ShutOutError(RuntimeError):
-    """A group has shut this process out: it stood still for too long, or another one runs under its identity.
-
-    Nothing more is sent. End the process; a supervisor starts it again, under the same identity.
-    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +71,13 @@ async def run_connectors(
     codec: Codec | None = None,
     settings: RunnerSettings | None = None,
     health: Health | None = None,
+    controls: Controls | None = None,
 ) -> None:
     """Run `instances` until `stop` is set, then drain and close within 10 s.
 
     `role_id` is the fixed identity of this process: its consumers are static members of their groups under it, so two
-    processes never share one. A connector that fails for good stops alone and says so in `health`; this goes on.
+    processes never share one. A connector that crashes is started again with growing pauses, one with a wrong setting
+    waits for a person; both are said in `health`, and the others go on. By `controls` each can be steered meanwhile.
 
     Raises:
         Misconfigured: two instances have one name.
@@ -91,9 +85,9 @@ async def run_connectors(
     """
     _refuse_twins(instances)
     try:
-        await _run_all(instances, kafka, role_id, stop, codec, settings, health)
+        await _run_all(instances, kafka, role_id, stop, codec, settings, health, controls)
     except* ShutOutError as group:
-        raise next(iter(_leaves(group))) from None
+        raise next(iter(leaves(group))) from None
 
 
 async def _run_all(  # noqa: PLR0917  # the arguments of `run_connectors`, in their order
@@ -104,6 +98,7 @@ async def _run_all(  # noqa: PLR0917  # the arguments of `run_connectors`, in th
     codec: Codec | None,
     settings: RunnerSettings | None,
     health: Health | None,
+    controls: Controls | None,
 ) -> None:
     codec = codec or Codec(RegistrySchemaIds(kafka.registry_url))
     board = health or Health()
@@ -116,6 +111,8 @@ async def _run_all(  # noqa: PLR0917  # the arguments of `run_connectors`, in th
     async with Outbox(config, watch.on_error) as outbox:
         hub = _Hub(kafka, role_id, codec, settings, board, watch, outbox, unread)
         runners = [_Runner(hub, instance) for instance in instances]
+        if controls is not None:
+            controls.take({runner.name: runner.control for runner in runners})
         heartbeat = Heartbeat(
             [runner.beating for runner in runners], health=board, envelopes=Envelopes(codec), outbox=outbox,
             role_id=role_id, every_seconds=settings.heartbeat_seconds,
@@ -142,7 +139,7 @@ async def _run_all(  # noqa: PLR0917  # the arguments of `run_connectors`, in th
 def _looked(looking: asyncio.Future[None]) -> None:
     """Say when nobody counts the backlog any more; everything else goes on."""
     if not looking.cancelled() and (error := looking.exception()):
-        _log.error("backlog not counted any more", error=type(error).__name__, at=_place(error))
+        _log.error("backlog not counted any more", error=type(error).__name__, at=place_of(error))
 
 
 def _unread(kafka: KafkaConfig, instances: Sequence[Instance], settings: RunnerSettings) -> UnreadThread:
@@ -204,7 +201,7 @@ class _Runner:
         self._stalls = Stalls()
         self._spec = instance.spec
         self._authority = instance.authority
-        self._config = instance.config
+        self.control = Control(instance.config)
         self._reports = Reports(instance.name, hub.health)
         self._envelopes = Envelopes(hub.codec)
         # From the start, and on after its end: what nobody delivers is counted.
@@ -223,23 +220,18 @@ class _Runner:
         return self._hub.unread.oldest_seconds(self._groups, _now())
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Run until `stop` or until the connector fails for good; never raises what the connector raised.
+        """Run until `stop`, life after life; never raises what the connector raised.
 
         Raises:
             ShutOutError: not the connector failed, but this process lost its place.
         """
-        self._reports.status("connector", Status.STARTING)
-        try:
-            await self._build_and_work(stop)
-        except Exception as error:
-            self._fail(error)
-            if any(isinstance(cause, KafkaException) for cause in _leaves(error)):
-                raise ShutOutError(f"{self._name}: its consumer was shut out of its group") from error
-        else:
-            self._hub.health.finish(self._name, Status.STOPPED)
+        await Supervision(self._reports, self._hub.health, self._hub.settings, self.control).keep(self._live, stop)
 
-    async def _build_and_work(self, stop: asyncio.Event) -> None:
-        connector = self._spec.build(self._config, self._context())
+    async def _live(self, stop: asyncio.Event) -> None:
+        """Build the connector with the settings of now, work until `stop`, close it."""
+        self._reports.begin()
+        self._stalls = Stalls()
+        connector = self._spec.build(self.control.config, self._context())
         try:
             await self._work(connector, stop)
         finally:
@@ -257,7 +249,7 @@ class _Runner:
         link = Link(connector, self._reports, self._hub.settings, self._stalls)
         async with asyncio.TaskGroup() as group:
             ready = await _unless(stop, self._prepare(connector, group, stop))
-            keeping = group.create_task(link.keep())
+            keeping = group.create_task(unending(link.keep(), "link"))
             watching = group.create_task(tell_stalls(self._stalls, self._reports, self._hub.settings.stall_seconds))
             if ready:
                 self._reports.status("connector", Status.OK)
@@ -276,7 +268,7 @@ class _Runner:
             config = replay_consumer(self._hub.kafka, self._name, self._hub.role_id)
             replay = ReplayRunner(connector, self._spec.replays, config=config, codec=self._hub.codec,
                                   reports=self._reports, settings=self._hub.settings)  # fmt: skip
-            group.create_task(replay.run(stop))
+            group.create_task(unending(replay.run(stop), "replay", stop))
             await replay.caught_up.wait()
 
     async def _learn(self) -> None:
@@ -298,7 +290,7 @@ class _Runner:
             tools = SinkTools(self._name, self._spec, connector, link, self._hub.outbox, self._envelopes, self._reports,
                               self._backlog, self._hub.settings, _now, self._stalls)  # fmt: skip
             for topic in self._topics:
-                yield self._deliver(tools, topic, stop)
+                yield unending(self._deliver(tools, topic, stop), "sink", stop)
         if self._spec.is_source:
             yield SourceRunner(
                 SourceTools(self._name, connector, link, self._hub.outbox, self._envelopes, self._reports,
@@ -331,16 +323,6 @@ class _Runner:
 
         return Context(self._name, structlog.get_logger().bind(connector=self._name), report, _now)
 
-    def _fail(self, error: Exception) -> None:
-        """Say why the connector stopped: settings by name, bugs by class and line, never a text of the platform."""
-        causes = list(_leaves(error))
-        if all(isinstance(cause, Misconfigured) for cause in causes):
-            self._hub.health.finish(self._name, Status.PERMANENT_ERROR, "; ".join(map(str, causes)))
-            return
-        for cause in causes:
-            _log.error("connector failed", connector=self._name, error=type(cause).__name__, at=_place(cause))
-        self._hub.health.finish(self._name, Status.FATAL_ERROR, ", ".join(type(cause).__name__ for cause in causes))
-
 
 async def _unless(stop: asyncio.Event, work: Any) -> bool:
     """Do `work` unless `stop` comes first; tell whether it was done."""
@@ -354,19 +336,6 @@ async def _unless(stop: asyncio.Event, work: Any) -> bool:
         working.cancel()
         stopping.cancel()
         await asyncio.gather(working, stopping, return_exceptions=True)
-
-
-def _leaves(error: BaseException) -> Iterable[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error
-
-
-def _place(error: BaseException) -> str:
-    frames = extract_tb(error.__traceback__)
-    return f"{PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
 
 def _now() -> datetime:

@@ -32,6 +32,7 @@ from bondmate_connectors.runtime.outbox import Outbox, Outgoing
 from bondmate_connectors.runtime.receipts import receipt_for
 from bondmate_connectors.runtime.reports import Reports, code_of
 from bondmate_connectors.runtime.settings import RunnerSettings
+from bondmate_connectors.runtime.supervision import unending
 from bondmate_connectors.runtime.watchdog import Stalls
 
 _EXPIRED = "expired"
@@ -93,7 +94,7 @@ class SinkRunner:
         self._loop = asyncio.get_running_loop()
         try:
             async with asyncio.TaskGroup() as self._group:
-                workers = [self._work(intake) for _ in range(self._tools.spec.max_in_flight)]
+                workers = [unending(self._work(intake), "sink") for _ in range(self._tools.spec.max_in_flight)]
                 helpers = (*workers, self._end_overdue(), _ended(intake))
                 self._helpers = [self._group.create_task(work) for work in helpers]
                 await stop.wait()

@@ -28,6 +28,7 @@ from bondmate_connectors.runtime.link import Link
 from bondmate_connectors.runtime.outbox import NotWritten, Outbox, Outgoing
 from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.settings import RunnerSettings
+from bondmate_connectors.runtime.supervision import PartEndedError
 from bondmate_connectors.runtime.watchdog import Stalls
 
 
@@ -68,6 +69,9 @@ class SourceRunner:
             stopping = self._group.create_task(stop.wait())
             try:
                 await asyncio.wait({receiving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                # Nobody here has cancelled it yet: if it is, that came from inside the connector.
+                if receiving.cancelled():
+                    raise PartEndedError("source")
                 receiving.cancel()
                 stopping.cancel()
                 await self._drain()

@@ -25,7 +25,7 @@ class PageReason(StrEnum):
     CONNECTOR_SILENT = "connector_silent"
     """A connector says nothing any more: its runner may be dead."""
     CONNECTOR_FAILED = "connector_failed"
-    """A connector stopped, and does not start again by itself."""
+    """A connector crashed, and is started again with growing pauses, or waits for a person to mend a setting."""
     CONNECTOR_DOWN = "connector_down"
     """A platform has not answered for a while; the hub tries on."""
 

@@ -10,6 +10,7 @@ from functools import partial
 
 import pytest
 from bondmate_connectors.contract import ConnectorSpec, Status
+from bondmate_connectors.runtime.control import Controls
 from bondmate_connectors.runtime.health import Health
 from bondmate_connectors.runtime.retry import Backoff, Pauses
 from bondmate_connectors.runtime.run import Instance, run_connectors
@@ -96,10 +97,16 @@ class HubSide:
     def instance(name: str, url: str, spec: ConnectorSpec = CONNECTOR, **settings) -> Instance:
         return Instance(name, spec, LedgerConfig(url=url, token=TOKEN, **settings))
 
+    @staticmethod
+    def controls() -> Controls:
+        return Controls()
+
     @asynccontextmanager
-    async def running(self, *instances, settings=FAST, kafka=None, codec=None, role_id="runner", ok=True):
+    async def running(
+        self, *instances, settings=FAST, kafka=None, codec=None, role_id="runner", ok=True, controls=None
+    ):
         stop, health = asyncio.Event(), Health()
-        run = partial(run_connectors, instances, kafka or self.kafka, role_id=role_id, stop=stop)
+        run = partial(run_connectors, instances, kafka or self.kafka, role_id=role_id, stop=stop, controls=controls)
         task = asyncio.create_task(run(codec=codec or self.codec, settings=settings, health=health))
         try:
             if ok:

@@ -12,6 +12,7 @@ from functools import partial
 from bondmate_connectors.contract import Status
 from bondmate_connectors.errors import Misconfigured
 from bondmate_connectors.runtime.health import State
+from bondmate_connectors.runtime.retry import Backoff
 from bondmate_connectors.testing import another, assert_sink_telemetry, by_label, eventually, sos, update_of
 from bondmate_connectors.testing.sample import CONNECTOR, Ledger, LedgerConnector, Trouble
 from bondmate_schemas.catalogue import dead_letter_topic, destination_topic
@@ -279,7 +280,8 @@ async def test_a_broken_connector_stops_alone_and_commits_nothing(hub, ledger, p
         hub.instance(broken, ledger.url, replace(CONNECTOR, build=bug)),
         hub.instance(unusable, ledger.url, replace(CONNECTOR, build=wrong)),
     ]
-    async with hub.running(*instances) as health:
+    settings = replace(hub.settings, restart=Backoff(base_seconds=120))
+    async with hub.running(*instances, settings=settings) as health:
         await hub.feed(sos(broken), sos(unusable), sos(place))
         await eventually(lambda: Status.FATAL_ERROR is health.of(broken).status, "the bug shows")
         await eventually(lambda: Status.PERMANENT_ERROR is health.of(unusable).status, "the wrong setting shows")
@@ -287,7 +289,7 @@ async def test_a_broken_connector_stops_alone_and_commits_nothing(hub, ledger, p
         await hub.feed(another(sos(place), 2))
         await hub.all_committed(place)
 
-        assert State(Status.FATAL_ERROR, "ZeroDivisionError") == health.of(broken)
+        assert State(Status.FATAL_ERROR, "ZeroDivisionError; it is started again") == health.of(broken)
         assert State(Status.PERMANENT_ERROR, "url: cannot work") == health.of(unusable)
         assert {} == await hub.committed(broken)
         assert {} == await hub.committed(unusable)
