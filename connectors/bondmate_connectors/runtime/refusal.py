@@ -65,12 +65,21 @@ class Refusal:
         self._reports.status(self._part, Status.RECOVERABLE_ERROR, f"refuses us: {error}")
         return pause
 
+    def admitted(self) -> None:
+        """Note that the platform says it takes us: nobody waits any more, but only what it takes ends the growing."""
+        if self.is_on:
+            self._end()
+
     def passed(self, epoch: int) -> None:
         """Note that the platform took something of ours that was begun in `epoch`."""
-        if not self.is_on or (epoch != self.epoch and len(self._keys) == _KEYS_IT_TAKES):
+        if self.is_on and epoch != self.epoch and len(self._keys) == _KEYS_IT_TAKES:
             return
-        self._keys.clear()
         self._vain = 0
+        if self.is_on:
+            self._end()
+
+    def _end(self) -> None:
+        self._keys.clear()
         self.epoch += 1
         self._reports.status(self._part, Status.OK)
         self._wake()

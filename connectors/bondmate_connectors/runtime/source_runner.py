@@ -105,7 +105,7 @@ class SourceRunner:
             link = self._tools.link
             generation = link.generation if link.is_up else await link.up()
             try:
-                return await self._tools.source.receive()
+                incoming = await self._tools.source.receive()
             except NotConnected as error:
                 self._tools.reports.failed("receive", error)
                 link.lost(generation)
@@ -116,6 +116,9 @@ class SourceRunner:
             except Transient as error:
                 self._tools.reports.failed("receive", error)
                 await asyncio.sleep(self._tools.settings.backoff.seconds(1, error.retry_after))
+            else:
+                self._refusal.passed(self._refusal.epoch)
+                return incoming
 
     async def _until_taken(self, refused: AuthFailed) -> None:
         """Ask with `check`, which creates nothing, until the platform refuses us no more."""
@@ -131,7 +134,7 @@ class SourceRunner:
             except (NotConnected, Transient, TimeoutError) as error:
                 self._tools.reports.failed("check", error)
             else:
-                self._refusal.passed(self._refusal.epoch)
+                self._refusal.admitted()
                 return
 
     def _take(self, incoming: Incoming) -> None:

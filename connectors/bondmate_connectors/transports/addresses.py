@@ -26,6 +26,10 @@ class AddressRefused(Exception):  # the name is the outcome
     """The address is not one we connect to; the message names no address."""
 
 
+class LiteralRefused(AddressRefused):
+    """The address stands in the URL itself: no other answer of a name server will change it."""
+
+
 @dataclass(frozen=True, slots=True)
 class AddressPolicy:
     """What is allowed beside public addresses."""
@@ -107,10 +111,10 @@ def check_literal(url: URL, policy: AddressPolicy) -> None:
     """Check a URL whose host is an address already: the client asks no resolver about it.
 
     Raises:
-        AddressRefused: the address is not allowed.
+        LiteralRefused: the address is not allowed.
     """
     if not _allows_literal(url.host or "", policy):
-        raise AddressRefused("the address is not allowed")
+        raise LiteralRefused("the address is not allowed")
 
 
 @lru_cache(maxsize=64)  # a platform has one host, and is asked many times a second

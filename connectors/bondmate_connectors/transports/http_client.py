@@ -3,19 +3,22 @@
 | what happens | what is raised |
 |---|---|
 | 2xx, 304 | nothing |
-| 401, 403, 407 | `AuthFailed` |
-| 408, 409, 425, 5xx, 404 (a room that is being deployed) | `Transient`, with `Retry-After` when given |
+| 401, 402, 403, 407, 451, 511: who we are, or what we may | `AuthFailed("http_<status>")` |
+| 3xx, 404, 405, 410, 421: where we ask | `AuthFailed("http_<status>")` |
+| 406, 415, 426: what we speak | `AuthFailed("http_<status>")` |
+| 408, 409, 425, other 5xx | `Transient`, with `Retry-After` when given |
 | 429, and 503 with `Retry-After` | `Throttled`, with `Retry-After` when given |
-| 3xx, 405, 410 | `Misconfigured`: the address is not that of the service |
 | other 4xx | `Rejected("http_<status>")` |
-| refused, reset, timed out, no such name | `Transient` |
-| certificate or address not acceptable | `Misconfigured` |
+| refused, timed out, no such name | `Transient` |
+| their certificate is not accepted, or they do not accept ours | `AuthFailed("tls_…")` |
+| their name resolves to an address that our policy does not allow now | `AuthFailed("address_refused")` |
+| an address in the settings that our policy never allows | `Misconfigured` |
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -36,25 +39,37 @@ from bondmate_connectors.errors import (
     Throttled,
     Transient,
 )
-from bondmate_connectors.transports.addresses import AddressPolicy, AddressRefused, CheckedResolver, check_literal
+from bondmate_connectors.transports.addresses import (
+    AddressPolicy,
+    AddressRefused,
+    CheckedResolver,
+    LiteralRefused,
+    check_literal,
+)
+from bondmate_connectors.transports.tls_errors import tls_refusal
 
 USER_AGENT: Final = "bondmate-hub"
+ADDRESS_REFUSED: Final = "address_refused"
+"""Code of a name, or of a link, that leads to an address our policy does not allow."""
 _LONGEST_WAIT_SECONDS: Final = 3600.0
 _OK: Final = range(200, 300)
 _NOT_MODIFIED: Final = 304
-_AUTH: Final = frozenset({401, 403, 407})
+_REDIRECTS: Final = range(300, 400)
+_REFUSALS: Final[Mapping[int, str]] = {
+    **dict.fromkeys((401, 402, 403, 407, 451, 511), "they refuse who we are, or what we may: see secrets, tls"),
+    **dict.fromkeys((*_REDIRECTS, 404, 405, 410, 421), "not where the service is: see url"),
+    **dict.fromkeys((406, 415, 426), "they do not take what we speak"),
+}
+"""Statuses that say nothing of the event: any other would be refused as well (RFC 9110, section 15; RFC 6585, 7725)."""
 _THROTTLED: Final = 429
 _UNAVAILABLE: Final = 503
-_LATER: Final = frozenset({404, 408, 409, 425})
-_WRONG_PLACE: Final = frozenset({405, 410})
-_REDIRECTS: Final = range(300, 400)
+_LATER: Final = frozenset({408, 409, 425})
 _FAILING: Final = range(500, 600)
 
 _ERRORS: Final[tuple[tuple[type[BaseException], Callable[[], ConnectorError]], ...]] = (
     # The first that fits; subclasses before their bases.
-    (AddressRefused, lambda: Misconfigured("url: resolves to an address that is not allowed")),
-    (aiohttp.ClientConnectorCertificateError, lambda: Misconfigured("tls: the platform's certificate is not accepted")),
-    (aiohttp.ClientSSLError, lambda: Misconfigured("tls: no connection can be agreed with the platform")),
+    (LiteralRefused, lambda: Misconfigured("url: an address that is not allowed")),
+    (AddressRefused, lambda: AuthFailed(ADDRESS_REFUSED, "see url, allow_private_networks")),
     (aiohttp.InvalidURL, lambda: Misconfigured("url: not a URL")),
     (TimeoutError, lambda: Transient("timeout")),
     (aiohttp.ClientConnectionError, lambda: Transient("unreachable")),
@@ -69,13 +84,21 @@ def client_errors() -> Iterator[None]:
     try:
         yield
     except tuple(kind for kind, _ in _ERRORS) as error:
-        make = next(make for kind, make in _ERRORS if isinstance(error, kind) or _caused_by(error, kind))
-        raise make() from error
+        causes = tuple(_causes(error))
+        refusals = (refusal for cause in causes if (refusal := tls_refusal(cause)) is not None)
+        raise next(refusals, None) or _named(causes) from error
 
 
-def _caused_by(error: BaseException, kind: type[BaseException]) -> bool:
-    """Whether the client wrapped an error of ours: it makes what a resolver raises into its own."""
-    return kind is AddressRefused and isinstance(error.__cause__ or error.__context__, kind)
+def _named(causes: Sequence[BaseException]) -> ConnectorError:
+    return next(make() for kind, make in _ERRORS if any(isinstance(cause, kind) for cause in causes))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what the client made it of: it wraps what the resolver and the TLS layer raise."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__ or found.__context__
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +127,13 @@ class Answer:
         """Raise what the status asks the runner to do; nothing for success."""
         if self.status in _OK or self.status == _NOT_MODIFIED:
             return
-        if self.status in _AUTH:
-            raise AuthFailed(f"http_{self.status}", "the platform refused our credentials")
+        if self.status in _REFUSALS:
+            raise AuthFailed(f"http_{self.status}", _REFUSALS[self.status])
         asked = self.retry_after(now)
         if self.status == _THROTTLED or (self.status == _UNAVAILABLE and asked is not None):
             raise Throttled(f"http_{self.status}", asked)
         if self.status in _LATER or self.status in _FAILING:
             raise Transient(f"http_{self.status}", asked)
-        if self.status in _REDIRECTS or self.status in _WRONG_PLACE:
-            raise Misconfigured(f"url: not where the service is (HTTP {self.status})")
         raise Rejected(f"http_{self.status}")
 
 
@@ -182,7 +203,7 @@ class HttpClient:
 
         Raises:
             NotConnected: not open.
-            Misconfigured, Transient: there was no answer, by the table at the head of this module.
+            AuthFailed, Misconfigured, Transient: there was no answer, by the table at the head of this module.
         """
         if self._session is None:
             raise NotConnected("not open")

@@ -5,8 +5,7 @@ Every error leaves as the connector error that says what to do:
 | what happened | raised |
 |---|---|
 | refused, unreachable, no such name, reset, timed out, ended | NotConnected |
-| the server's certificate is not the one we trust, or it speaks no TLS | Misconfigured |
-| the server refuses our certificate | AuthFailed |
+| the server's certificate is not the one we trust, it speaks no TLS, or it refuses our certificate | AuthFailed |
 """
 
 from __future__ import annotations
@@ -18,15 +17,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from bondmate_connectors.errors import AuthFailed, ConnectorError, Misconfigured, NotConnected
+from bondmate_connectors.errors import ConnectorError, NotConnected
+from bondmate_connectors.transports.tls_errors import tls_refusal
 
 _CHUNK: Final = 64 * 1024
 _CLOSE_SECONDS: Final = 1.0
 _REFUSAL_SECONDS: Final = 0.2
 """How long a server is given to refuse our certificate before anything is written. With TLS 1.3 it does so only after
 the handshake, and who writes meanwhile may hear of a broken pipe instead of why."""
-_OUR_CERTIFICATE: Final = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "HANDSHAKE_FAILURE")
-"""Parts of the TLS alerts by which a server refuses a client's certificate, or its absence (RFC 8446, section 6.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ class TcpStream:
         """Open a stream; for TLS the handshake is done and the server's name checked.
 
         Raises:
-            NotConnected, Misconfigured, AuthFailed: see the table above.
+            NotConnected, AuthFailed: see the table above.
         """
         name = (address.server_name or address.host) if address.tls else None
         with _mapped():
@@ -114,17 +112,6 @@ def _mapped() -> Iterator[None]:
     except TimeoutError as error:
         raise NotConnected("timed out") from error
     except ssl.SSLError as error:
-        raise _of_tls(error) from error
+        raise tls_refusal(error) or NotConnected(error.reason or "tls") from error
     except OSError as error:
         raise NotConnected(type(error).__name__) from error
-
-
-def _of_tls(error: ssl.SSLError) -> ConnectorError:
-    reason = error.reason or ""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return Misconfigured("tls: the server's certificate is not trusted for this name; see ca_file, server_name")
-    if "ALERT" in reason and any(part in reason for part in _OUR_CERTIFICATE):
-        return AuthFailed("tls_own_certificate", "the server refuses our certificate; see certificate_file, key_file")
-    if reason in {"WRONG_VERSION_NUMBER", "UNSUPPORTED_PROTOCOL", "RECORD_LAYER_FAILURE"}:
-        return Misconfigured("tls: what answers at this port does not speak TLS 1.2 or newer; see port")
-    return NotConnected(reason or "tls")

@@ -34,6 +34,8 @@ class FeedServer:
     asked: Counter = field(default_factory=Counter)
     statuses: dict[str, int] = field(default_factory=dict)
     token: str = TOKEN
+    status: int = 0
+    """What the feed itself answers instead of its entries."""
     version: int = 0
     port: int = 0
 
@@ -71,6 +73,8 @@ class FeedServer:
         return names
 
     async def feed(self, request: web.Request) -> web.Response:
+        if self.status:
+            return web.Response(status=self.status, headers={"Location": f"{self.url}/moved"})
         if request.headers.get("Authorization") != f"Bearer {self.token}":
             return web.Response(status=401)
         entries = "".join(

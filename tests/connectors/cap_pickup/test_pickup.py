@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from bondmate_connectors.contract import Reading, Unreadable
-from bondmate_connectors.errors import Misconfigured, NotConnected, Rejected, Transient
+from bondmate_connectors.errors import AuthFailed, Misconfigured, NotConnected, Rejected, Transient
 from bondmate_connectors.formats.cap import FORMAT
 from bondmate_connectors.platforms.cap_pickup import CONNECTOR, Config
 from bondmate_connectors.platforms.cap_pickup.redate import as_exercise, redated
@@ -261,14 +261,47 @@ async def test_one_link_that_fails_holds_no_other_back_and_comes_later(polling, 
     assert "f-0" == (await take(polling)).header.origin_message_id
 
 
-async def test_a_link_that_leads_nowhere_is_refused_and_ends_there(polling, server):
-    server.statuses["f-0"] = 403
+@pytest.mark.parametrize("status", [302, 401, 403, 404, 410])
+async def test_a_link_that_alone_is_refused_is_tried_again_and_then_ends_there(polling, server, status):
+    server.statuses["f-0"] = status
     await server.say(2)
     events = [await take(polling), await take(polling)]
 
-    assert {"http_403", "f-1"} == {
+    assert ["f-1", f"http_{status}"] == [
         each.code if isinstance(each, Unreadable) else each.header.origin_message_id for each in events
-    }
+    ]
+    assert 5 == server.asked["f-0"]
+    await nothing_more(polling)
+
+
+@pytest.mark.parametrize("status", [302, 401, 403, 404, 410])
+async def test_links_that_are_all_refused_wait_until_they_are_not(polling, server, status):
+    """It is not the links, then, but we: nothing is given up, and few of them are asked."""
+    server.statuses = dict.fromkeys((f"f-{number}" for number in range(20)), status)
+    names = await server.say(20)
+    for _ in range(8):
+        with pytest.raises(AuthFailed, match=f"http_{status}"):
+            await take(polling)
+    asked = sum(server.asked[name] for name in names)
+    server.statuses = {}
+
+    assert asked <= 8 * 2
+    assert set(names) == {(await take(polling)).header.origin_message_id for _ in names}
+
+
+@pytest.mark.parametrize("status", [302, 401, 403, 404, 405, 407, 410])
+async def test_a_feed_that_refuses_us_and_takes_us_again_goes_on(polling, server, status):
+    """One redirect does not end a feed."""
+    server.status = status
+    names = await server.say(2)
+    with pytest.raises(AuthFailed, match=f"http_{status}"):
+        await take(polling)
+    with pytest.raises(AuthFailed, match=f"http_{status}"):
+        await polling.check()
+    server.status = 0
+    await polling.check()
+
+    assert set(names) == {(await take(polling)).header.origin_message_id for _ in names}
 
 
 @pytest.mark.parametrize("link", ["http://169.254.169.254/x", "http://localhost:1/x", "file:///etc/passwd", "https://other.example/x",

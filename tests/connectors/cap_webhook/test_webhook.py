@@ -99,10 +99,11 @@ async def test_success_with_a_failure_inside_is_refused_even_with_a_number(conne
 
 async def test_a_redirect_is_not_followed(connector, room):
     async with room.in_trouble("redirects"):
-        with pytest.raises(Misconfigured):
+        with pytest.raises(AuthFailed, match="http_307"):
             await connector.send(sos("room"))
 
     assert 1 == len(room.requests)
+    assert Level.ACCEPTED is (await connector.send(sos("room"))).level
 
 
 async def test_an_update_refers_to_the_first_message_with_its_own_time(connector, room):

@@ -6,7 +6,7 @@ import asyncio
 import socket
 
 import pytest
-from bondmate_connectors.errors import Misconfigured
+from bondmate_connectors.errors import AuthFailed, Misconfigured
 from bondmate_connectors.transports.addresses import (
     AddressPolicy,
     AddressRefused,
@@ -67,13 +67,44 @@ async def test_nothing_is_connected_to_when_it_is_refused(url):
     port = server.sockets[0].getsockname()[1]
     client = HttpClient(AddressPolicy(), lambda: None)
     await client.open()
-    with pytest.raises(Misconfigured, match=r"^url: "):
+    with pytest.raises((AuthFailed, Misconfigured), match=r"address|^url: "):
         await client.ask("GET", URL(url.format(port=port)), headers={})
     await client.close()
     server.close()
     await server.wait_closed()
 
     assert [] == reached
+
+
+async def test_a_name_that_leads_astray_for_a_while_is_refused_for_a_while(monkeypatch):
+    """What a name resolves to may change without us: it waits for no person. An address in the settings does."""
+    server = await asyncio.start_server(_no_content, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    answers = ["10.0.0.1", "127.0.0.1"]
+
+    async def resolve(*_, **__):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (answers.pop(0), port))]
+
+    client = HttpClient(AddressPolicy(loopback=True), lambda: None)
+    await client.open()
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+        with pytest.raises(AuthFailed, match="address_refused"):
+            await client.ask("GET", URL(f"http://room.example:{port}/"), headers={})
+        answer = await client.ask("GET", URL(f"http://room.example:{port}/"), headers={})
+    with pytest.raises(Misconfigured, match="url"):
+        await client.ask("GET", URL(f"http://10.0.0.1:{port}/"), headers={})
+    await client.close()
+    server.close()
+
+    assert 204 == answer.status
+
+
+async def _no_content(reader, writer):
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+    await writer.drain()
+    writer.close()
 
 
 async def test_only_the_address_that_was_checked_is_connected_to(monkeypatch):

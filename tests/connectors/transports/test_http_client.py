@@ -10,7 +10,6 @@ import pytest
 from aiohttp import web
 from bondmate_connectors.errors import (
     AuthFailed,
-    Misconfigured,
     NotConnected,
     Rejected,
     Throttled,
@@ -56,9 +55,11 @@ async def test_success_is_given(status):
 
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(400, Rejected), (401, AuthFailed), (403, AuthFailed), (404, Transient), (405, Misconfigured), (408, Transient),
-     (409, Transient), (410, Misconfigured), (413, Rejected), (422, Rejected), (429, Throttled), (500, Transient),
-     (503, Transient), (301, Misconfigured), (307, Misconfigured)],
+    [(400, Rejected), (401, AuthFailed), (402, AuthFailed), (403, AuthFailed), (404, AuthFailed), (405, AuthFailed),
+     (406, AuthFailed), (407, AuthFailed), (408, Transient), (409, Transient), (410, AuthFailed), (413, Rejected),
+     (415, AuthFailed), (421, AuthFailed), (422, Rejected), (426, AuthFailed), (429, Throttled), (451, AuthFailed),
+     (500, Transient), (503, Transient), (511, AuthFailed), (300, AuthFailed), (301, AuthFailed), (302, AuthFailed),
+     (303, AuthFailed), (307, AuthFailed), (308, AuthFailed)],
 )  # fmt: skip
 async def test_each_status_says_what_to_do(status, error):
     with pytest.raises(error) as told:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,11 +18,30 @@ from bondmate_connectors.formats.xml import XML_TOO_LARGE, XmlRefused, parse_xml
 from bondmate_connectors.platforms.cap_pickup.config import FeedConfig
 from bondmate_connectors.platforms.cap_pickup.places import Found
 from bondmate_connectors.transports.addresses import AddressPolicy, is_loopback_host, is_plain_beyond_loopback
-from bondmate_connectors.transports.http_client import Answer, HttpClient
+from bondmate_connectors.transports.http_client import ADDRESS_REFUSED, Answer, HttpClient
 
 _ATOM: Final = "http://www.w3.org/2005/Atom"
 _ACCEPT: Final = "application/atom+xml, application/cap+xml, application/xml;q=0.9, text/xml;q=0.8"
 _NOT_MODIFIED: Final = 304
+_TRIES: Final = 5
+"""How often a link may be refused while others are not, before it counts as refused for good."""
+_FAILURES_IT_TAKES: Final = 2
+"""Links refused, and none given, in one look: then it is not the links, but we."""
+
+
+@dataclass(slots=True)
+class _Trouble:
+    """How a link has been refused, and how many others had been given when it first was."""
+
+    refusals: int = 0
+    given: int = 0
+    code: str = ""
+
+    def refused(self, code: str, given: int) -> None:
+        """Note a refusal, the `given`-th link having been given before it."""
+        self.given = self.given if self.refusals else given
+        self.refusals += 1
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +61,9 @@ class Feed:
         self._url = URL(config.url)
         self._max_bytes = max_bytes
         self._etag = ""
+        self._troubles: dict[str, _Trouble] = {}
+        """The links of the feed that were not given yet, by their digests."""
+        self._given = 0
         self._hosts = {self._url.host, *config.link_hosts}
         self._client = self._new_client()
 
@@ -96,29 +118,57 @@ class Feed:
         if root is None or _holds_alerts(root):
             return [whole] * (not is_known(whole.digest)), True
         links = [link for link in self._links(root) if not is_known(link.digest)]
-        found: list[Found] = []
-        failure: Transient | None = None
-        for link in links[: self._config.most_entries]:
-            try:
-                found.append(await self._follow(link))
-            except Transient as error:
-                # The other entries are not held back by one that fails now.
-                failure = error
-        if failure is not None and not found:
-            raise failure
-        return found, failure is None and len(found) == len(links)
+        self._troubles = {link.digest: self._troubles.get(link.digest, _Trouble()) for link in links}
+        # What was refused before comes last, and so holds nothing back.
+        links.sort(key=lambda link: self._troubles[link.digest].refusals)
+        found = await self._follow_all(links[: self._config.most_entries])
+        return found, len(found) == len(links)
 
-    async def _follow(self, link: _Link) -> Found:
-        """Give what a link leads to; what will never come is refused and ends there.
+    async def _follow_all(self, links: Sequence[_Link]) -> list[Found]:
+        """Return what the links lead to, without those that fail now: they do not hold back the others.
 
         Raises:
-            Transient: not now.
+            AuthFailed, Transient: no link gave anything, and this is why.
         """
-        answer = await self._client.ask("GET", link.url, headers=self._headers(link.url))
+        found: list[Found] = []
+        failures: list[AuthFailed | Transient] = []
+        for link in links:
+            try:
+                found.append(await self._follow(link))
+                self._given += 1
+            except Transient as error:
+                failures.append(error)
+            except AuthFailed as error:
+                failures.append(error)
+                self._troubles[link.digest].refused(error.code, self._given)
+                if not found and len(failures) == _FAILURES_IT_TAKES and not self._alone():
+                    break
+        alone = self._alone()
+        found.extend(
+            Found(link.digest, link.url.path, b"", self._troubles[link.digest].code)
+            for link in links
+            if self._troubles[link.digest] in alone and self._troubles[link.digest].refusals >= _TRIES
+        )
+        if failures and not found and not alone:
+            raise failures[0]
+        return found
+
+    def _alone(self) -> list[_Trouble]:
+        """Return the links that are refused while others are given: it is not we who are refused."""
+        return [trouble for trouble in self._troubles.values() if trouble.refusals and self._given > trouble.given]
+
+    async def _follow(self, link: _Link) -> Found:
+        """Return what a link leads to; what will never come is refused and ends there.
+
+        Raises:
+            AuthFailed, Transient: not now.
+        """
         try:
-            answer.raise_for_status(self._context.clock())
-        except (AuthFailed, Rejected, Misconfigured):
-            return Found(link.digest, link.url.path, b"", f"http_{answer.status}")
+            answer = await self._client.request("GET", link.url, headers=self._headers(link.url))
+        except Rejected as refused:
+            return Found(link.digest, link.url.path, b"", refused.code)
+        except Misconfigured:
+            return Found(link.digest, link.url.path, b"", ADDRESS_REFUSED)
         return _document(answer, link.url.path, link.digest)
 
     async def _get(self, client: HttpClient, url: URL, headers: Mapping[str, str]) -> Answer:

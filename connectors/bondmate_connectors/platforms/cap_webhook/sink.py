@@ -14,7 +14,7 @@ from bondmate_schemas.models import Delivery
 from yarl import URL
 
 from bondmate_connectors.contract import Context, Receipt, Refusal
-from bondmate_connectors.errors import Misconfigured, Rejected
+from bondmate_connectors.errors import AuthFailed, Misconfigured, Rejected
 from bondmate_connectors.formats.cap.codes import MEDIA_TYPE
 from bondmate_connectors.formats.cap.write import compose
 from bondmate_connectors.platforms.cap_webhook.config import DeliverConfig
@@ -121,7 +121,7 @@ def _raise_for_check(answer: Answer, now: datetime) -> None:
     try:
         answer.raise_for_status(now)
     except Rejected as refused:
-        raise Misconfigured(f"check_url: the platform answers {refused.code}") from None
+        raise AuthFailed(refused.code, "see check_url") from None
 
 
 def _document(answer: Answer) -> Mapping[str, Any]:
