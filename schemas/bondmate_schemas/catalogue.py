@@ -36,6 +36,8 @@ ALERT_STANDINGS = "bondmate.streams.alert-standings"
 """Between the agents: alerts closed or opened anew, by device, so that they meet the device's next alert."""
 INCIDENT_RECEIPTS = "bondmate.streams.incident-receipts"
 """Between the agents: receipts of incident events, by incident, so that they meet its state."""
+INCIDENT_LINKS = "bondmate.streams.incident-links"
+"""Between the agents: what refers to a message of a control room, by that message, so that they meet."""
 
 STREAMS_SOURCE = "streams"
 """`source` or one of the `hops` of what the streams wrote: only such a message to a device names its true device."""
@@ -43,7 +45,12 @@ DEVICE = "device"
 """`destination` of the receipts of messages to officers; never of an alert's receipts."""
 STREAMS_APP = "bondmate-streams"
 """faust's application id, the prefix of the topics faust makes for itself."""
-TABLE_RECORDS = {"devices": "DeviceMemory", "alerts": "AlertState", "incidents": "IncidentMemory"}
+TABLE_RECORDS = {
+    "devices": "DeviceMemory",
+    "alerts": "AlertState",
+    "incidents": "IncidentMemory",
+    "links": "IncidentLink",
+}
 """The record that is a faust table's value."""
 TABLES = tuple(TABLE_RECORDS)
 """faust tables, each with a changelog topic."""
@@ -97,6 +104,7 @@ _FIXED = (
     Topic(ALERT_CHANGES, "event_id", "DeviceAlert", "Between the agents: alerts joined and correlated.", _DAY),
     Topic(ALERT_STANDINGS, "device_id", "AlertState", "Between the agents: alerts closed or opened anew.", _DAY),
     Topic(INCIDENT_RECEIPTS, "incident_id", "DeliveryReceipt", "Between the agents: receipts of incidents.", _DAY),
+    Topic(INCIDENT_LINKS, "message_id", "IncidentLink", "Between the agents: what refers to a message.", _DAY),
 )  # fmt: skip
 _CAN_WAIT = frozenset({
     LAST_LOCATION, MESSAGES, RECEIPTS, STATE_ALERTS, STATE_INCIDENTS, STATE_CONNECTORS, AUDIT, ALERT_STANDINGS,
@@ -143,6 +151,7 @@ def stages() -> tuple[str, ...]:
         "alert-standings",
         "incidents",
         "incident-receipts",
+        "incident-links",
         "messages",
         "receipts",
         "locations",

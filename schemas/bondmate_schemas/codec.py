@@ -38,6 +38,7 @@ RECORDS: dict[str, type[Record]] = {
         models.IncidentState,
         models.DeviceMemory,
         models.IncidentMemory,
+        models.IncidentLink,
         models.OperationsPage,
         models.ConnectorStatus,
         models.DeadLetterDecision,

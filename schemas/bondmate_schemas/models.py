@@ -180,6 +180,7 @@ class DestinationState(Record):
     delivery_id: str | None = None
     platform_id: str | None = None
     code: str | None = None
+    sent_at: UtcTime | None = None
 
 
 class DeviceAlert(Record):
@@ -245,6 +246,11 @@ class IncidentEvent(Record):
     references: tuple[str, ...] = ()
     note: str | None = None
     attachments: tuple[Attachment, ...] = ()
+    effective_at: UtcTime | None = None
+    onset_at: UtcTime | None = None
+    attributes: tuple[Code, ...] = ()
+    refers_to: tuple[str, ...] = ()
+    reply_level: Level = Level.UNKNOWN
 
 
 class DeviceMessage(Record):
@@ -280,6 +286,7 @@ class DeliveryReceipt(Record):
     attempt: PositiveCount = 1
     sender: str | None = None
     sender_message_id: str | None = None
+    said_in: str | None = None
 
 
 Payload = DeviceAlert | IncidentEvent | DeviceMessage | DeviceLocation | DeliveryReceipt
@@ -298,6 +305,9 @@ class Delivery(Record):
     message: DeviceMessage | None = None
     location: DeviceLocation | None = None
     receipt: DeliveryReceipt | None = None
+    sent_at: UtcTime | None = None
+    first_sent_at: UtcTime | None = None
+    first_id: str | None = None
 
     @model_validator(mode="after")
     def _one_payload(self) -> Self:
@@ -464,9 +474,46 @@ class DeviceMemory(Record):
     open_alerts: tuple[OpenAlert, ...] = ()
 
 
+class EndedEvent(Record):
+    """An event that a message ended by reference."""
+
+    event_id: str
+    ended_at: UtcTime
+    source: str = ""
+
+
+class FirstSent(Record):
+    """When a destination was first told of an event."""
+
+    event_id: str
+    destination: str
+    sent_at: UtcTime
+
+
 class IncidentMemory(Record):
     """What the streams remember of an incident: the value of the table `incidents`."""
 
     state: IncidentState
     seen: tuple[str, ...] = ()
     told: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    ended: tuple[EndedEvent, ...] = ()
+    first_sent: tuple[FirstSent, ...] = ()
+
+
+class LinkTarget(Record):
+    """What a message belongs to: an event of theirs, or an alert of ours that `destination` answered."""
+
+    event_id: str
+    incident_id: str | None = None
+    destination: str | None = None
+    delivery_id: str | None = None
+
+
+class IncidentLink(Record):
+    """Which events a control room's message belongs to: the value of the table `links`, and what agents hand on."""
+
+    message_id: str
+    targets: tuple[LinkTarget, ...] = ()
+    events: tuple[IncidentEvent, ...] = ()
+    hops: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    expires_at: UtcTime | None = None

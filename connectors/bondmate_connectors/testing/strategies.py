@@ -167,6 +167,11 @@ incident_events = st.builds(
     references=some(texts),
     note=maybe(texts),
     attachments=some(attachments, 2),
+    effective_at=maybe(times),
+    onset_at=maybe(times),
+    attributes=some(codes),
+    refers_to=some(ids),
+    reply_level=st.sampled_from(enums.Level),
 )
 device_messages = st.builds(
     models.DeviceMessage,
@@ -204,6 +209,7 @@ delivery_receipts = st.builds(
     attempt=st.integers(1, _INT32),
     sender=maybe(words),
     sender_message_id=maybe(ids),
+    said_in=maybe(ids),
 )
 device_statuses = st.builds(
     models.DeviceStatus,
@@ -239,6 +245,7 @@ destination_states = st.builds(
     delivery_id=maybe(ids),
     platform_id=maybe(words),
     code=maybe(words),
+    sent_at=maybe(times),
 )
 alert_states = st.builds(
     models.AlertState,
@@ -283,6 +290,19 @@ incident_memories = st.builds(
     state=incident_states,
     seen=some(ids),
     told=st.dictionaries(words, some(ids), max_size=2),
+    ended=some(st.builds(models.EndedEvent, event_id=ids, ended_at=times, source=words)),
+    first_sent=some(st.builds(models.FirstSent, event_id=ids, destination=words, sent_at=times)),
+)
+link_targets = st.builds(
+    models.LinkTarget, event_id=ids, incident_id=maybe(ids), destination=maybe(words), delivery_id=maybe(ids)
+)
+incident_links = st.builds(
+    models.IncidentLink,
+    message_id=ids,
+    targets=some(link_targets),
+    events=some(incident_events, 1),
+    hops=st.integers(0, _INT32),
+    expires_at=maybe(times),
 )
 
 
@@ -318,6 +338,9 @@ def _delivery_of(draw: st.DrawFn, kind: enums.DeliveryKind) -> models.Delivery:
         "reason": draw(st.sampled_from(enums.DeliveryReason)),
         "route": draw(words),
         field: event,
+        "sent_at": draw(maybe(times)),
+        "first_sent_at": draw(maybe(times)),
+        "first_id": draw(maybe(ids)),
     }
     return models.Delivery(**values)
 
@@ -374,6 +397,7 @@ records: dict[str, st.SearchStrategy[models.Record]] = {
     "IncidentState": incident_states,
     "DeviceMemory": device_memories,
     "IncidentMemory": incident_memories,
+    "IncidentLink": incident_links,
     "OperationsPage": operations_pages,
     "ConnectorStatus": connector_statuses,
     "DeadLetterDecision": dead_letter_decisions,

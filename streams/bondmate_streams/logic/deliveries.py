@@ -19,6 +19,14 @@ _NO_PAYLOAD = dict.fromkeys(kind.value.lower() for kind in DeliveryKind if kind 
 
 
 @dataclass(frozen=True, slots=True)
+class First:
+    """The first Delivery of an event to a destination: its id, and when the hub made it."""
+
+    delivery_id: str
+    sent_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Telling:
     """A destination is to be told of an event: what was decided, before the agreement is applied."""
 
@@ -27,6 +35,8 @@ class Telling:
     reason: DeliveryReason
     delivery_id: str
     event: Payload
+    first: First | None = None
+    """What later Deliveries refer to; None: this is the first, made now."""
 
 
 def new_id(event_id: str, destination: str) -> str:
@@ -90,6 +100,7 @@ class Agreements:
                 "route": telling.route,
                 **_NO_PAYLOAD,
                 kind: seen,
+                **_sent(telling, kind, now),
             },
         )
 
@@ -129,6 +140,15 @@ class Agreements:
             return header.expires_at
         old = header.received_at + timedelta(seconds=age)
         return min(old, header.expires_at) if header.expires_at else old
+
+
+def _sent(telling: Telling, kind: str, now: datetime) -> dict[str, object]:
+    """Give when the Delivery is made and which was the first; positions, which nothing refers to, say neither."""
+    if kind == DeliveryKind.LOCATION.value.lower():
+        return {"sent_at": None, "first_sent_at": None, "first_id": None}
+    first = telling.first or First(telling.delivery_id, now)
+    sent_at = first.sent_at if first.delivery_id == telling.delivery_id else now
+    return {"sent_at": sent_at, "first_sent_at": first.sent_at, "first_id": first.delivery_id}
 
 
 def _sees_ids(destination: Destination) -> bool:

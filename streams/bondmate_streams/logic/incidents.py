@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from bondmate_schemas.enums import DeliveryReason, IncidentAction, Level, Priority
-from bondmate_schemas.models import DeliveryReceipt, DestinationState, IncidentEvent, IncidentMemory, IncidentState
+from bondmate_schemas.models import (
+    DeliveryReceipt,
+    DestinationState,
+    FirstSent,
+    IncidentEvent,
+    IncidentMemory,
+    IncidentState,
+)
 
-from bondmate_streams.logic.deliveries import Telling, later_id, new_id
+from bondmate_streams.logic.deliveries import First, Telling, later_id, new_id
 from bondmate_streams.logic.levels import rises
 from bondmate_streams.logic.routing import Decision
 
@@ -38,12 +45,14 @@ def take(memory: IncidentMemory | None, event: IncidentEvent, decisions: Sequenc
     """
     if memory and event.header.message_id in memory.seen:
         return Taken("repeat")
-    tellings = tuple(_tellings(memory, event, decisions))
+    tellings = tuple(_tellings(memory, event, decisions, now))
     outcome = event.action.value.lower() if tellings else "unrouted"
     return Taken(outcome, _remembered(memory, event, tellings, now), tellings)
 
 
-def _tellings(memory: IncidentMemory | None, event: IncidentEvent, decisions: Sequence[Decision]) -> list[Telling]:
+def _tellings(
+    memory: IncidentMemory | None, event: IncidentEvent, decisions: Sequence[Decision], now: datetime
+) -> list[Telling]:
     event_id = event.header.event_id
     told = set(memory.told.get(event_id, ())) if memory else set()
     routes = {decision.destination: decision.route for decision in decisions}
@@ -54,8 +63,22 @@ def _tellings(memory: IncidentMemory | None, event: IncidentEvent, decisions: Se
         reason = DeliveryReason.CANCEL if ending else DeliveryReason.UPDATE if name in told else DeliveryReason.NEW
         first = reason is DeliveryReason.NEW
         key = new_id(event_id, name) if first else later_id(event_id, name, event.header.message_id)
-        tellings.append(Telling(name, routes.get(name, ""), reason, key, event))
+        known = _first_of(memory, event, name) if memory and name in told else First(key, now)
+        tellings.append(Telling(name, routes.get(name, ""), reason, key, event, known))
     return tellings
+
+
+def _first_of(memory: IncidentMemory, event: IncidentEvent, destination: str) -> First:
+    """Give the first Delivery of an event to a destination that was told of it.
+
+    One that an earlier version of the hub made went out under the time that the event itself said.
+    """
+    event_id, began = event.header.event_id, memory.state.header
+    kept = (
+        first.sent_at for first in memory.first_sent if (first.event_id, first.destination) == (event_id, destination)
+    )
+    said = began.occurred_at if began.event_id == event_id else event.header.occurred_at
+    return First(new_id(event_id, destination), next(kept, said))
 
 
 def _remembered(
@@ -66,11 +89,20 @@ def _remembered(
     before = told.pop(event_id, ())
     told[event_id] = tuple(dict.fromkeys((*before, *(telling.destination for telling in tellings))))
     seen = (*(memory.seen if memory else ()), event.header.message_id)
+    told = dict(list(told.items())[-_EVENTS_KEPT:])
     return IncidentMemory(
         state=_state(memory.state if memory else None, event, tellings, now),
         seen=seen[-_MESSAGES_KEPT:],
-        told=dict(list(told.items())[-_EVENTS_KEPT:]),
+        told=told,
+        first_sent=tuple(first for first in _first_sent(memory, event_id, tellings) if first.event_id in told),
     )
+
+
+def _first_sent(memory: IncidentMemory | None, event_id: str, tellings: tuple[Telling, ...]) -> Iterator[FirstSent]:
+    yield from memory.first_sent if memory else ()
+    for telling in tellings:
+        if telling.first and telling.first.delivery_id == telling.delivery_id:
+            yield FirstSent(event_id=event_id, destination=telling.destination, sent_at=telling.first.sent_at)
 
 
 def _state(

@@ -33,7 +33,7 @@ from bondmate_schemas.models import (
 from bondmate_schemas.own_alerts import alert_event_id, own_ids
 
 from bondmate_streams.logic.alerts import with_flags, with_header
-from bondmate_streams.logic.deliveries import Telling, later_id, new_id
+from bondmate_streams.logic.deliveries import First, Telling, later_id, new_id
 from bondmate_streams.logic.levels import is_answered, rises, status_of
 from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY, Event, Fact, Rule, Standing, rule_for
 from bondmate_streams.logic.pages import PageReason, page_of
@@ -156,7 +156,17 @@ def _pages_for_nowhere(state: AlertState, now: datetime) -> tuple[OperationsPage
 
 def first_told(event_id: str, names: Iterable[str], now: datetime) -> dict[str, DestinationState]:
     """Give the state of destinations that are told of an alert for the first time."""
-    return {name: DestinationState(changed_at=now, delivery_id=new_id(event_id, name)) for name in names}
+    return {name: DestinationState(changed_at=now, delivery_id=new_id(event_id, name), sent_at=now) for name in names}
+
+
+def first_of(state: AlertState, name: str) -> First:
+    """Give the first Delivery of an alert to a destination that was told.
+
+    One that an earlier version of the hub made went out under the time that the alert itself says.
+    """
+    known = state.destinations[name]
+    delivery_id = known.delivery_id or new_id(state.header.event_id, name)
+    return First(delivery_id, known.sent_at or state.header.occurred_at)
 
 
 def _after_closing(rule: Rule, state: AlertState, alert: DeviceAlert, decisions: Sequence[Decision]) -> Step:
@@ -256,6 +266,7 @@ def tell(
             reason,
             new_id(event_id, name) if first else later_id(event_id, name, alert.header.message_id),
             alert,
+            first_of(state, name),
         )
         for name in state.destinations
         if name not in leave_out

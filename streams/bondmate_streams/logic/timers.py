@@ -16,12 +16,12 @@ from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState
 
 from bondmate_streams.logic.alerts import with_flags, with_header
-from bondmate_streams.logic.deliveries import Telling, escalation_id, new_id, refresh_id
+from bondmate_streams.logic.deliveries import First, Telling, escalation_id, new_id, refresh_id
 from bondmate_streams.logic.levels import is_answered, is_delivered
 from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY, STATUSES, Event, Fact, Rule, rule_for
 from bondmate_streams.logic.pages import PageReason, page_of
 from bondmate_streams.logic.routing import Decision, Escalation
-from bondmate_streams.logic.states import Step, as_told, first_told, standing_of, tell
+from bondmate_streams.logic.states import Step, as_told, first_of, first_told, standing_of, tell
 
 
 def due(
@@ -106,6 +106,7 @@ def _escalated(rule: Rule, state: AlertState, steps: Sequence[Escalation], now: 
                 DeliveryReason.UPDATE if known else DeliveryReason.NEW,
                 escalation_id(event_id, name, step.after_seconds) if known else new_id(event_id, name),
                 louder.model_copy(update={"action": AlertAction.UPDATE if known else AlertAction.RAISE}),
+                first_of(state, name) if known else First(new_id(event_id, name), now),
             )
     further = first_told(event_id, (name for name in tellings if name not in state.destinations), now)
     after = state.model_copy(
@@ -164,4 +165,5 @@ class Refresh:
             DeliveryReason.REFRESH,
             refresh_id(state.header.event_id, name, number),
             as_told(state, state.alert),
+            first_of(state, name),
         )

@@ -31,6 +31,8 @@ class Content:
     areas: tuple[Area, ...]
     position: Position | None
     language: str | None
+    is_ours: bool
+    """Whether a hub like this one wrote it."""
 
     @classmethod
     def of(cls, alert: etree._Element, path: str, sent: datetime, remarks: list[Remark]) -> Self:
@@ -42,9 +44,10 @@ class Content:
         parameters = tuple(pair for info in same for pair in _pairs(info, "parameter"))
         areas, position = _areas(same, path, dict(parameters), sent, remarks)
         # What we wrote of an event without a position has areas, and still none.
-        position = None if _is_ours(alert) and not dict(parameters).get(_FIXED_AT) else position
+        is_ours = _is_ours(alert)
+        position = None if is_ours and not dict(parameters).get(_FIXED_AT) else position
         texts = _texts(infos[0]) if infos else {}
-        return cls(texts, parameters, areas, position, language)
+        return cls(texts, parameters, areas, position, language, is_ours)
 
     @property
     def expires(self) -> datetime | None:
@@ -52,10 +55,10 @@ class Content:
         time = read_time(self.texts.get("expires", ""))
         return time[0] if time else None
 
-    def exact(self, sent: datetime) -> datetime:
-        """Give `sent` with the milliseconds that our own messages say beside it."""
-        time = read_time(self.ours("occurred_at"))
-        return time[0] if time and time[0].replace(microsecond=0) == sent.replace(microsecond=0) else sent
+    def occurred_at(self, sent: datetime) -> datetime:
+        """Return when it happened: what our own messages say beside `sent`, else `sent`."""
+        time = read_time(self.ours("occurred_at")) if self.is_ours else None
+        return time[0] if time else sent
 
     def ours(self, name: str) -> str:
         """Give the value of our own parameter `name`, or nothing."""

@@ -82,7 +82,7 @@ def write_receipt(receipt: DeliveryReceipt, delivery: Delivery) -> bytes | Refus
         {
             "identifier": our_identifier(header.event_id, delivery.id),
             "sender": our_sender(header.agency_id),
-            "sent": write_time(header.occurred_at),
+            "sent": write_time(delivery.sent_at or header.occurred_at),
             "status": codes.STATUS_OF[header.mode],
             "msgType": "Ack" if receipt.level in _ARRIVED else "Error",
             "scope": "Private",

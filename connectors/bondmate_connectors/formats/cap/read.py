@@ -235,7 +235,7 @@ def _header(head: Head, content: Content, received_at: datetime) -> EventHeader:
         agency_id=head.sender,
         mode=head.mode,
         language=content.language,
-        occurred_at=content.exact(head.sent),
+        occurred_at=content.occurred_at(head.sent),
         received_at=received_at,
         source="cap",
         expires_at=content.expires,

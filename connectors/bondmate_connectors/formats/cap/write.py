@@ -4,11 +4,13 @@ How an answer finds its way back without any memory here:
 
 - `sender` is `bondmate:<agency>`, `identifier` is `<event_id>_<delivery id>` (percent-encoded where CAP forbids a
   character), so a reference to us says which event and which Delivery it answers.
-- An Update or Cancel refers to the first message of the event. Its identifier is derived, since the first Delivery of
-  an event to a destination has the id `derived_id("delivery", event_id, destination)`.
-- `sent` is the event's own `occurred_at`, never the clock: the same Delivery is always the same message. Of the first
-  message it is `raised_at` where the caller remembers it, else the event's `occurred_at`: a receiver that compares all
-  three parts of a reference may then not find it, one that goes by the identifier, which is unique alone, always does.
+- An Update or Cancel refers to the first message of the event, by `first_id` and `first_sent_at` of the Delivery.
+- `sent` is when the hub made the Delivery, as it says itself: never the clock, so the same Delivery is always the same
+  message, and never the origin's time, so a device whose clock is wrong sends nothing that is years old. The origin's
+  time is the parameter `bondmate:occurred_at`.
+- A Delivery of an earlier version of the hub says none of the three. Its `sent` is the event's `occurred_at`, as that
+  version wrote it; its first message has a derived id (`first_delivery_id`) and is referred to by `raised_at` where the
+  caller remembers it, else by the event's `occurred_at`.
 """
 
 from __future__ import annotations
@@ -87,9 +89,9 @@ def compose(delivery: Delivery, addresses: tuple[str, ...] = (), raised_at: date
 
     An alert or incident becomes an Alert, Update or Cancel; a message to or from an officer an Alert of its own; what
     became of a message of theirs to an officer an Ack or Error. A position is refused: CAP warns, it does not track.
-    `raised_at` is the `occurred_at` of the event's first Delivery.
+    `raised_at` is the `occurred_at` of the event's first Delivery, for one that does not say when that was sent.
     """
-    first = raised_at or delivery.event.header.occurred_at
+    first = delivery.first_sent_at or raised_at or delivery.event.header.occurred_at
     if delivery.alert is not None:
         return _written(delivery, delivery.alert, _alert_info(delivery, delivery.alert), addresses, first)
     if delivery.incident is not None:
@@ -115,8 +117,13 @@ def reference_to(delivery: Delivery) -> Reference:
     return Reference(
         our_sender(delivery.event.header.agency_id),
         our_identifier(delivery.header.event_id, delivery.id),
-        write_time(delivery.event.header.occurred_at),
+        write_time(sent_of(delivery)),
     )
+
+
+def sent_of(delivery: Delivery) -> datetime:
+    """Return the time that the message says it was sent at."""
+    return delivery.sent_at or delivery.event.header.occurred_at
 
 
 # The alert
@@ -136,7 +143,7 @@ def _written(delivery: Delivery, event: Event, info: Body, addresses: tuple[str,
         "note": event.note if isinstance(event, IncidentEvent) else None,
         "references": " ".join(map(str, references)) or None,
         "incidents": word(header.incident_id) if header.incident_id else None,
-        "info": {**_common(delivery), **info, "parameter": [pair(*each) for each in _parameters(event)]},
+        "info": {**_common(delivery), **info, "parameter": [pair(*each) for each in _parameters(delivery, event)]},
     }
     return serialised(values)
 
@@ -157,12 +164,9 @@ def _scope(header: EventHeader, event: Event, addresses: tuple[str, ...]) -> Bod
 
 def _references(delivery: Delivery, raised_at: datetime) -> Iterator[Reference]:
     """Give the first message we wrote of the event, then those its sender names."""
-    event = delivery.event
-    yield Reference(
-        our_sender(event.header.agency_id),
-        our_identifier(delivery.header.event_id, first_delivery_id(delivery.header.event_id, delivery.destination)),
-        write_time(raised_at),
-    )
+    event, event_id = delivery.event, delivery.header.event_id
+    first_id = delivery.first_id or first_delivery_id(event_id, delivery.destination)
+    yield Reference(our_sender(event.header.agency_id), our_identifier(event_id, first_id), write_time(raised_at))
     if isinstance(event, IncidentEvent):
         yield from _theirs(event)
 
@@ -186,8 +190,8 @@ def _common(delivery: Delivery) -> Body:
     }
 
 
-def _parameters(event: Event) -> Iterator[tuple[str, str]]:
-    if event.header.occurred_at.microsecond:
+def _parameters(delivery: Delivery, event: Event) -> Iterator[tuple[str, str]]:
+    if sent_of(delivery).replace(microsecond=0) != event.header.occurred_at:
         yield f"{codes.PARAMETER}occurred_at", event.header.occurred_at.isoformat(timespec="milliseconds")
     for name, value in parameters_of(event):
         yield codes.PARAMETER + name, value
@@ -310,7 +314,8 @@ def _lost(delivery: Delivery) -> tuple[Lost, ...]:
     event = delivery.event
     assert not isinstance(event, DeviceLocation)
     if isinstance(event, DeliveryReceipt):
-        return lost_of(event)
+        kept = write_time(sent_of(delivery)) == write_time(event.header.occurred_at)
+        return lost_of(event, *(() if kept else ("header.occurred_at",)))
     return lost_of(event, *dict.fromkeys(_not_today(delivery, event)))
 
 

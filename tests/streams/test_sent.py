@@ -1,0 +1,118 @@
+"""When a Delivery was made: the hub's time, one for each Delivery, known to every later one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from bondmate_schemas.enums import AlertAction, DeliveryReason, IncidentAction, Level
+from bondmate_schemas.models import AlertState, Delivery, IncidentMemory
+from bondmate_streams.logic import incidents, states, timers
+from bondmate_streams.logic.deliveries import Agreements, Telling
+from bondmate_streams.logic.routes_yaml import parse_routes
+from bondmate_streams.logic.routing import Decision, Escalation
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+LATER = NOW + timedelta(seconds=90)
+LONG_AGO = datetime(1970, 1, 1, 0, 0, 7, tzinfo=UTC)
+DECISIONS = [Decision("tak", "alerts", 20.0), Decision("cap", "alerts")]
+AGREEMENTS = Agreements(parse_routes("destinations: {tak: {}, cap: {}, north: {}}"), b"a secret of tests")
+
+
+def made(telling: Telling, now: datetime) -> Delivery:
+    return AGREEMENTS.delivery(telling, now)
+
+
+def sent(delivery: Delivery) -> tuple[datetime | None, datetime | None, str | None]:
+    return delivery.sent_at, delivery.first_sent_at, delivery.first_id
+
+
+@pytest.fixture
+def wrong_clock(make: Any) -> dict[str, Any]:
+    """An alert of a device whose clock began anew."""
+    return {"event_id": "e", "incident_id": "i", "occurred_at": LONG_AGO}
+
+
+def test_an_alert_is_sent_when_the_hub_made_the_delivery_whatever_its_device_says(
+    make: Any, wrong_clock: dict[str, Any]
+) -> None:
+    step = states.change(None, make.alert(**wrong_clock), DECISIONS, NOW)
+    first = made(step.tellings[1], NOW)
+
+    assert (NOW, NOW, first.id) == sent(first)
+    assert LONG_AGO == first.event.header.occurred_at
+
+
+def test_what_is_told_again_after_a_crash_has_the_time_it_was_first_told_with(
+    make: Any, wrong_clock: dict[str, Any]
+) -> None:
+    alert = make.alert(**wrong_clock)
+    step = states.change(None, alert, DECISIONS, NOW)
+    again = states.change(step.state, alert, DECISIONS, LATER)
+
+    assert "repeat" == again.outcome
+    assert [sent(made(telling, NOW)) for telling in step.tellings] == [
+        sent(made(telling, LATER)) for telling in again.tellings
+    ]
+
+
+def test_every_later_delivery_knows_the_first(make: Any, wrong_clock: dict[str, Any]) -> None:
+    step = states.change(None, make.alert(**wrong_clock), DECISIONS, NOW)
+    first = made(step.tellings[1], NOW)
+    update = states.change(step.state, make.alert(event_id="e", action=AlertAction.UPDATE), DECISIONS, LATER)
+    reached = states.receive(step.state, make.receipt("e", "tak", Level.DELIVERED), (), DECISIONS, LATER).state
+    reached = reached.model_copy(update={"header": reached.header.model_copy(update={"received_at": NOW})})
+    refresh = timers.due(reached, DECISIONS, [], NOW, LATER)
+    closed = states.receive(step.state, make.receipt("e", "tak", Level.RESOLVED), (), DECISIONS, LATER)
+    tellings = [update.tellings[1], *refresh.tellings, *closed.tellings]
+
+    assert [DeliveryReason.UPDATE, DeliveryReason.REFRESH, DeliveryReason.CANCEL] == [one.reason for one in tellings]
+    assert {LATER} == {made(one, LATER).sent_at for one in tellings}
+    assert {NOW} == {made(one, LATER).first_sent_at for one in tellings}
+    assert first.id == made(closed.tellings[0], LATER).first_id
+
+
+def test_a_destination_told_later_has_a_first_of_its_own(make: Any, wrong_clock: dict[str, Any]) -> None:
+    state = states.change(None, make.alert(**wrong_clock, received_at=NOW), DECISIONS, NOW).state
+    escalated = timers.due(state, DECISIONS, [Escalation(60.0, (("north", "n"), ("cap", "n")), False)], NOW, LATER)
+    north, cap = (made(telling, LATER) for telling in escalated.tellings)
+    told = states.change(escalated.state, make.alert(event_id="e", action=AlertAction.UPDATE), DECISIONS, LATER)
+
+    assert (LATER, LATER, north.id) == sent(north)
+    assert (LATER, NOW) == sent(cap)[:2]
+    assert {"tak": NOW, "cap": NOW, "north": LATER} == {
+        telling.destination: made(telling, LATER).first_sent_at for telling in told.tellings
+    }
+
+
+def test_an_alert_of_an_earlier_version_keeps_the_time_it_was_sent_with(make: Any, wrong_clock: dict[str, Any]) -> None:
+    state = states.change(None, make.alert(**wrong_clock), DECISIONS, NOW).state
+    values = state.model_dump(exclude={"destinations": {"__all__": {"sent_at"}}})
+    old = AlertState.model_validate(values)
+    closed = states.receive(old, make.receipt("e", "tak", Level.RESOLVED), (), DECISIONS, LATER)
+
+    assert (LATER, LONG_AGO) == sent(made(closed.tellings[0], LATER))[:2]
+
+
+def test_an_incident_remembers_who_was_told_when(make: Any) -> None:
+    same = {"event_id": "e", "incident_id": "i", "occurred_at": LONG_AGO}
+    opened = incidents.take(None, make.incident(**same), DECISIONS[:1], NOW)
+    closed = incidents.take(opened.memory, make.incident(**same, action=IncidentAction.CLOSED), DECISIONS, LATER)
+    values = opened.memory.model_dump(exclude={"first_sent"})
+    old = incidents.take(
+        IncidentMemory.model_validate(values), make.incident(**same, action=IncidentAction.CLOSED), DECISIONS, LATER
+    )
+
+    assert {"tak": (LATER, NOW), "cap": (LATER, LATER)} == {
+        telling.destination: sent(made(telling, LATER))[:2] for telling in closed.tellings
+    }
+    assert {"tak": LONG_AGO, "cap": LATER} == {
+        telling.destination: made(telling, LATER).first_sent_at for telling in old.tellings
+    }
+
+
+def test_nothing_refers_to_a_position(make: Any) -> None:
+    fix = make.location()
+
+    assert (None, None, None) == sent(made(Telling("tak", "", DeliveryReason.NEW, "d", fix), NOW))
