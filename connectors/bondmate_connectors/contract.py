@@ -23,7 +23,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 from bondmate_schemas.enums import Level
 from bondmate_schemas.models import Delivery, Record
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from bondmate_connectors.errors import ConnectorError
 
@@ -334,7 +334,30 @@ class ConnectorSpec:
         return bool(self.emits)
 
 
-class TlsConfig(ConnectorConfig):
+class TlsFiles(ConnectorConfig):
+    """Base of the settings that name certificates: each `…_file` of them is watched while the connector runs.
+
+    The context is loaded once, so that a file which is half written later does no harm; what changed comes with new
+    settings, when all of it can be used.
+    """
+
+    _context: ssl.SSLContext | None = PrivateAttr(None)
+
+    def context(self) -> ssl.SSLContext:
+        """Return the context of the files as they were when this was first asked for.
+
+        Raises:
+            OSError, ssl.SSLError, Misconfigured: a file cannot be read or used.
+        """
+        if self._context is None:
+            self._context = self._load()
+        return self._context
+
+    def _load(self) -> ssl.SSLContext:
+        raise NotImplementedError
+
+
+class TlsConfig(TlsFiles):
     """Mutual TLS: the authority we trust and, where the platform asks for it, our certificate and key."""
 
     ca_file: str = Field(description="PEM file of the authority that signed the platform's certificate.")
@@ -343,9 +366,12 @@ class TlsConfig(ConnectorConfig):
     server_name: str | None = Field(default=None, description="Name in the platform's certificate, when not the host.")
 
     def client_context(self) -> ssl.SSLContext:
-        """Build the client side's context: TLS 1.2 or newer, the name checked."""
+        """Return the client side's context: TLS 1.2 or newer, the name checked. Raises as `context`."""
+        return self.context()
+
+    def _load(self) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=self.ca_file)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if self.certificate_file:
-            context.load_cert_chain(self.certificate_file, self.key_file)
+            context.load_cert_chain(self.certificate_file, self.key_file, password="")
         return context

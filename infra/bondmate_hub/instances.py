@@ -52,6 +52,21 @@ def instances(settings: Settings) -> tuple[Instance, ...]:
     return tuple(built)
 
 
+def instance_of(settings: Settings, name: str) -> Instance:
+    """Build the settings of one configured connector.
+
+    Raises:
+        SettingsError: every error of it, each with the setting's name; or it is not configured.
+    """
+    if name not in settings.connectors:
+        raise SettingsError([f"connectors.{name}: not configured"])
+    problems: list[str] = []
+    built = list(_instance(settings, name, problems))
+    if problems:
+        raise SettingsError(problems)
+    return built[0]
+
+
 def _instance(settings: Settings, name: str, problems: list[str]) -> Iterator[Instance]:
     if dead_letter_topic(name) == DEAD_LETTER_DECISIONS:
         problems.append(f"connectors.{name}: the hub has a topic of this name; choose another name")

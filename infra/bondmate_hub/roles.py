@@ -121,27 +121,34 @@ async def _runner(settings: Settings, stop: asyncio.Event, health: Health) -> No
 
 
 async def _connectors(settings: Settings, stop: asyncio.Event, health: Health, *, gateway: bool) -> None:
+    from bondmate_connectors.runtime.control import Controls  # noqa: PLC0415
     from bondmate_connectors.runtime.run import run_connectors  # noqa: PLC0415
     from bondmate_connectors.runtime.supervision import ShutOutError  # noqa: PLC0415
 
     from bondmate_hub.instances import GATEWAY, instances  # noqa: PLC0415
+    from bondmate_hub.settings_watch import SettingsWatch  # noqa: PLC0415
 
     wanted = [instance for instance in instances(settings) if (instance.spec.name == GATEWAY) is gateway]
     for instance in wanted:
         announce.connector(instance.name, kinds=instance.spec.accepts, source=instance.spec.is_source)
         if gateway:
             announce.gateway(instance.spec.emits, _problems())
-    board = ConnectorHealth()
+    board, controls = ConnectorHealth(), Controls()
     async with asyncio.TaskGroup() as group:
-        telling = group.create_task(_tell(board, health, [instance.name for instance in wanted]))
+        beside = [
+            group.create_task(_tell(board, health, [instance.name for instance in wanted])),
+            group.create_task(SettingsWatch(settings, controls).run()),
+        ]
         try:
             await run_connectors(
-                wanted, _kafka(settings), role_id=f"{settings.instance}-{health.role}", stop=stop, health=board
-            )
+                wanted, _kafka(settings), role_id=f"{settings.instance}-{health.role}", stop=stop, health=board,
+                controls=controls,
+            )  # fmt: skip
         except ShutOutError as error:
             _log.error("role was shut out", role=health.role, why=str(error))  # it is no bug
             sys.exit(1)
-        telling.cancel()
+        for task in beside:
+            task.cancel()
 
 
 def _problems() -> list[str]:

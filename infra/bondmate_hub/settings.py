@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from bondmate_schemas.catalogue import PARTITIONS
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 PREFIX = "BONDMATE__"
+_FILE_TAG = "!file"
 
 
 class Section(BaseModel):
@@ -118,6 +120,13 @@ class Settings(BaseSettings):
     broker: BrokerSection = BrokerSection()
     connectors: dict[str, ConnectorEntry] = Field(default_factory=dict, description="Connectors by name.")
 
+    _file: Path | None = PrivateAttr(None)
+
+    @property
+    def file(self) -> Path | None:
+        """The YAML file they were read from."""
+        return self._file
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -139,15 +148,16 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-def load(path: Path | None) -> Settings:
+def load(path: Path | None, *, unreadable: str | None = None) -> Settings:
     """Read the settings from a YAML file (None: defaults) and the environment.
 
-    Relative paths in the file are meant from the file's folder.
+    Relative paths in the file are meant from the file's folder. `unreadable` stands for the text of a file that cannot
+    be read; without it that is an error.
 
     Raises:
         SettingsError: show its lines to the person and exit with 2.
     """
-    document = Document.read(path) if path else Document("settings", {}, {})
+    document = Document.read(path, unreadable) if path else Document("settings", {}, {})
     problems = list(_unknown_environment())
     try:
         settings = Settings(**document.values)
@@ -156,6 +166,7 @@ def load(path: Path | None) -> Settings:
         raise SettingsError(problems) from None
     if problems:
         raise SettingsError(problems)
+    settings._file = path  # noqa: SLF001  # pydantic's private attribute of our own class
     return _from_folder(settings, path.parent if path else Path())
 
 
@@ -185,15 +196,15 @@ class Document:
         self._places = places
 
     @classmethod
-    def read(cls, path: Path) -> Document:
-        """Read `path`.
+    def read(cls, path: Path, unreadable: str | None = None) -> Document:
+        """Read `path`; `unreadable` as in `load`.
 
         Raises:
             SettingsError: it is not there, not YAML, or not a mapping.
         """
         try:
             node = yaml.compose(path.read_text(encoding="utf-8"), _Loader)
-            values = _values(node, path.parent) if node else {}
+            values = _values(node, path.parent, unreadable) if node else {}
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError([f"{path}: cannot be read: {type(error).__name__}"]) from None
         except yaml.MarkedYAMLError as error:
@@ -217,11 +228,13 @@ class _Loader(yaml.SafeLoader):
     """Safe YAML with `!file PATH`, the path meant from `folder`."""
 
     folder = Path()
+    unreadable: str | None = None
 
 
-def _values(node: yaml.Node, folder: Path) -> Any:
+def _values(node: yaml.Node, folder: Path, unreadable: str | None) -> Any:
     loader = _Loader("")
     loader.folder = folder
+    loader.unreadable = unreadable
     return loader.construct_document(node)
 
 
@@ -229,11 +242,44 @@ def _file_tag(loader: _Loader, node: yaml.ScalarNode) -> str:
     path = loader.folder / str(loader.construct_scalar(node))
     try:
         return path.read_text(encoding="utf-8").strip()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
+        if loader.unreadable is not None:
+            return loader.unreadable
         raise yaml.constructor.ConstructorError(None, None, type(error).__name__, node.start_mark) from None
 
 
-_Loader.add_constructor("!file", _file_tag)
+_Loader.add_constructor(_FILE_TAG, _file_tag)
+
+
+@dataclass(frozen=True, slots=True)
+class SettingFile:
+    """A file that a setting names."""
+
+    setting: tuple[str, ...]
+    path: Path
+
+    def __str__(self) -> str:
+        return f"{'.'.join(self.setting)}: {self.path}"
+
+
+def files_named(path: Path) -> tuple[SettingFile, ...]:
+    """Return the files whose text stands for settings (`!file`) in the YAML file at `path`; none when it is no YAML."""
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), _Loader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return ()
+    return tuple(SettingFile(where, path.parent / name) for where, name in _tagged(node, ()))
+
+
+def _tagged(node: yaml.Node | None, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield from _tagged(value, (*path, str(key.value)))
+    elif isinstance(node, yaml.SequenceNode):
+        for number, item in enumerate(node.value):
+            yield from _tagged(item, (*path, str(number)))
+    elif isinstance(node, yaml.ScalarNode) and node.tag == _FILE_TAG:
+        yield path, str(node.value)
 
 
 def _places(node: yaml.Node | None, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], tuple[int, int]]]:

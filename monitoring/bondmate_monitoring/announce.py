@@ -32,6 +32,8 @@ def connector(name: str, *, kinds: Iterable[str] = (), source: bool = False) -> 
         m.CONNECTOR_STATUS.labels(name, status)
     for why in m.RESTARTS:
         m.CONNECTOR_RESTARTS.labels(name, why)
+    for outcome in m.REREADS:
+        m.CONNECTOR_REREADS.labels(name, outcome)
     for what in m.STALLS:
         m.CONNECTOR_STALLED.labels(name, what)
     if source:

@@ -23,6 +23,8 @@ RETRY_OUTCOMES = ("made", "postponed")
 """Values of a retry's `outcome`."""
 RESTARTS = ("crash", "settings", "asked")
 """Values of `why` a connector was built anew."""
+REREADS = ("taken", "refused")
+"""Values of the `outcome` of reading settings again."""
 STALLS = ("send", "connect", "settle", "consumer")
 """Values of `what` stands still."""
 
@@ -88,6 +90,10 @@ CONNECTOR_RETRIES = Counter(
 CONNECTOR_RESTARTS = Counter(
     "connector_restarts_total", "Times a connector was built anew: after a crash, with new settings, or when asked to.",
     ["connector", "why"],
+)  # fmt: skip
+CONNECTOR_REREADS = Counter(
+    "connector_settings_read_again_total", "Times a connector's settings or files changed: taken, or refused.",
+    ["connector", "outcome"],
 )  # fmt: skip
 CONNECTOR_BREAKER = Gauge(
     "connector_breaker", "1 for the state the breaker of a destination's part is in: closed, open, half_open.",

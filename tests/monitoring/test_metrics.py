@@ -27,6 +27,7 @@ LABELS = {
     "connector_late_events": ("connector", "kind"),
     "connector_retries": ("connector", "outcome"),
     "connector_restarts": ("connector", "why"),
+    "connector_settings_read_again": ("connector", "outcome"),
     "connector_breaker": ("connector", "part", "state"),
     "connector_delivery_seconds": ("connector", "kind"),
     "connector_status": ("connector", "status"),

@@ -29,6 +29,8 @@ class Control:
         """The settings of its next life."""
         self.why = Why.ASKED
         self.asked = asyncio.Event()
+        self.is_waiting = False
+        """Whether the connector stands still until its settings are mended, or until it is asked for."""
 
     def restart(self) -> None:
         """Have the connector built anew, at once and whatever it waits for."""

@@ -108,9 +108,11 @@ class Supervision:
         if seconds == 0.0:
             return self._control.why
         told = asyncio.Event()
+        self._control.is_waiting = seconds is None
         with suppress(TimeoutError):
             async with _told_at_first(told, stop, self._control.asked), asyncio.timeout(seconds):
                 await told.wait()
+        self._control.is_waiting = False
         return self._control.why if self._control.asked.is_set() else Why.CRASH
 
 

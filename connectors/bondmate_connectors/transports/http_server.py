@@ -13,7 +13,7 @@ from aiohttp import web
 from bondmate_schemas.error_codes import error_code
 from pydantic import Field
 
-from bondmate_connectors.contract import ConnectorConfig, Context
+from bondmate_connectors.contract import Context, TlsFiles
 from bondmate_connectors.errors import Misconfigured, NotConnected
 from bondmate_connectors.transports.addresses import is_loopback_host
 
@@ -23,7 +23,7 @@ _SHORTEST_DRAIN_SECONDS = 0.01
 _PROBLEM = "application/problem+json"
 
 
-class ServerTlsConfig(ConnectorConfig):
+class ServerTlsConfig(TlsFiles):
     """How we prove ourselves to who calls, and whether they must bring a certificate."""
 
     certificate_file: Path = Field(description="PEM file of our certificate, with its chain.")
@@ -34,15 +34,18 @@ class ServerTlsConfig(ConnectorConfig):
     )
 
     def server_context(self) -> ssl.SSLContext:
-        """Build the server side's context: TLS 1.2 or newer.
+        """Return the server side's context: TLS 1.2 or newer.
 
         Raises:
             Misconfigured: a file is missing or holds no usable certificate or key.
         """
+        return self.context()
+
+    def _load(self) -> ssl.SSLContext:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
-            context.load_cert_chain(self.certificate_file, self.key_file)
+            context.load_cert_chain(self.certificate_file, self.key_file, password="")
             if self.client_ca_file is not None:
                 context.load_verify_locations(self.client_ca_file)
                 context.verify_mode = ssl.CERT_REQUIRED

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from pydantic import Field
 
-from bondmate_connectors.contract import ConnectorConfig
+from bondmate_connectors.contract import ConnectorConfig, TlsFiles
 from bondmate_connectors.errors import Misconfigured
 
 
-class ServerTlsConfig(ConnectorConfig):
+class ServerTlsConfig(TlsFiles):
     """How the gateway proves itself, and whether devices must bring a certificate."""
 
     certificate_file: Path = Field(description="PEM file of the gateway's certificate, with its chain.")
@@ -24,15 +24,18 @@ class ServerTlsConfig(ConnectorConfig):
     )
 
     def server_context(self) -> ssl.SSLContext:
-        """Build the server side's context: TLS 1.2 or newer.
+        """Return the server side's context: TLS 1.2 or newer.
 
         Raises:
             Misconfigured: a file is missing or holds no usable certificate or key.
         """
+        return self.context()
+
+    def _load(self) -> ssl.SSLContext:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
-            context.load_cert_chain(self.certificate_file, self.key_file)
+            context.load_cert_chain(self.certificate_file, self.key_file, password="")
         except (OSError, ssl.SSLError) as error:
             raise Misconfigured("tls.certificate_file and tls.key_file: not readable, or not a pair") from error
         if self.client_ca_file is not None:

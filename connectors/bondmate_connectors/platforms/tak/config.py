@@ -75,7 +75,7 @@ class TakConfig(ConnectorConfig):
         return Proof.LOOPBACK if _is_loopback(self.host) else Proof.NONE
 
     def address(self) -> Address:
-        """Give where to connect, with certificates loaded anew, so that renewed ones are taken at the next connect.
+        """Return where to connect, with the certificates that these settings stand for.
 
         Raises:
             Misconfigured: a certificate or key file cannot be read.
