@@ -106,6 +106,7 @@ def _row(instance: Instance, said: ConnectorStatus | None, unread: dict[str, Unr
         "status": status,
         "reason": said.reason if said else "",
         "since": said.since.isoformat() if said else None,
+        "refused_since": said.refused_since.isoformat() if said and said.refused_since else None,
         "breaker": said.breaker if said else None,
         "backlog_events": sum(each.events for each in mine) if mine else None,
         "oldest_seconds": 0.0 if oldest is None else round(max(now.timestamp() - oldest, 0.0), 1),

@@ -416,6 +416,7 @@ class ConnectorStatus(Record):
     backlog_events: Count | None = None
     oldest_seconds: NonNegative = 0.0
     parked_keys: Count = 0
+    refused_since: UtcTime | None = None
 
     def is_silent(self, now: datetime) -> bool:
         """Tell whether it has gone quiet: nothing said for three intervals, and it did not say that it stopped."""

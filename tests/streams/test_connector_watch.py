@@ -14,7 +14,10 @@ from bondmate_streams.logic.pages import PageReason, page_of_connector, trouble_
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
-def status(name: str = "cap", *, status: str = "OK", ago: float = 0, since: float = 3600, now: datetime = NOW) -> Any:
+def status(
+    name: str = "cap", *, status: str = "OK", ago: float = 0, since: float = 3600, refused: float | None = None,
+    now: datetime = NOW,
+) -> Any:  # fmt: skip
     return ConnectorStatus(
         connector=name,
         reported_by="runner-1",
@@ -26,6 +29,7 @@ def status(name: str = "cap", *, status: str = "OK", ago: float = 0, since: floa
         breaker="closed",
         oldest_seconds=0,
         parked_keys=0,
+        refused_since=None if refused is None else now - timedelta(seconds=refused),
     )
 
 
@@ -38,6 +42,8 @@ def status(name: str = "cap", *, status: str = "OK", ago: float = 0, since: floa
         (status(status="STOPPED", ago=9_000), None),
         (status(status="RECOVERABLE_ERROR", since=59), None),
         (status(status="RECOVERABLE_ERROR", since=60), PageReason.CONNECTOR_DOWN),
+        (status(status="RECOVERABLE_ERROR", since=1, refused=1), PageReason.CONNECTOR_REFUSED),
+        (status(status="RECOVERABLE_ERROR", since=99, refused=1, ago=4), PageReason.CONNECTOR_SILENT),
         (status(status="FATAL_ERROR"), PageReason.CONNECTOR_FAILED),
         (status(status="PERMANENT_ERROR", ago=99), PageReason.CONNECTOR_FAILED),
     ],
@@ -52,6 +58,15 @@ def test_one_trouble_is_one_page_and_the_next_another() -> None:
     other = page_of_connector(status(ago=3.5), PageReason.CONNECTOR_SILENT, NOW)
 
     assert first.page_id == later.page_id != other.page_id
+
+
+def test_one_refusal_is_one_page_however_the_status_changes_meanwhile() -> None:
+    first = page_of_connector(status(status="RECOVERABLE_ERROR", since=9, refused=9), PageReason.CONNECTOR_REFUSED, NOW)
+    later = page_of_connector(status(status="RECOVERABLE_ERROR", since=1, refused=9), PageReason.CONNECTOR_REFUSED, NOW)
+    other = page_of_connector(status(status="RECOVERABLE_ERROR", since=9, refused=2), PageReason.CONNECTOR_REFUSED, NOW)
+
+    assert first.page_id == later.page_id != other.page_id
+    assert 9 == first.waited_seconds
 
 
 @pytest.mark.system

@@ -54,6 +54,7 @@ class Heartbeat:
         self._role_id = role_id
         self._every_seconds = every_seconds
         self._since: dict[str, tuple[State, datetime]] = {}
+        self._refused: dict[str, datetime | None] = {}
         self._due: dict[str, float] = {}
         self._learnt = False
 
@@ -92,12 +93,13 @@ class Heartbeat:
     def _is_news(self, reports: Reports) -> bool:
         state = self._health.of(reports.name)
         before = self._since.get(reports.name)
+        refused_since, self._refused[reports.name] = self._refused.get(reports.name), reports.refused_since
         if before is None or before[0].status is not state.status:
             # One that crashes again and again is in one trouble, of which operations are paged once.
             crashing_since = reports.crashing_since if state.status is Status.FATAL_ERROR else None
             self._since[reports.name] = state, crashing_since or datetime.now(UTC)
             return True
-        return False
+        return refused_since != reports.refused_since
 
     def _send(self, connector: Beating) -> asyncio.Future[Place]:
         report = self._outbox.send(self._envelopes.pack(self._status(connector)))
@@ -120,6 +122,7 @@ class Heartbeat:
             backlog_events=connector.backlog_events(),
             oldest_seconds=connector.oldest_seconds(),
             parked_keys=reports.parked,
+            refused_since=reports.refused_since,
         )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 
 from bondmate_connectors.contract import Status
 from bondmate_connectors.errors import AuthFailed
@@ -30,6 +31,7 @@ class Refusal:
         self._keys: set[str] = set()
         self._vain = 0
         self._until = 0.0
+        self._since: datetime | None = None
         self._turn = asyncio.Lock()
         self._nudged = asyncio.Event()
         self._wakers: list[Callable[[], None]] = []
@@ -62,7 +64,9 @@ class Refusal:
         self.epoch += 1
         pause = self._pauses.seconds(self._vain)
         self._until = time.monotonic() + (pause if len(self._keys) == _KEYS_IT_TAKES else 0.0)
-        self._reports.status(self._part, Status.RECOVERABLE_ERROR, f"refuses us: {error}")
+        self._since = self._since or datetime.now(UTC)
+        certain = len(self._keys) == _KEYS_IT_TAKES or self._vain > 1
+        self._reports.refused(self._part, self._since if certain else None, f"refuses us: {error}")
         return pause
 
     def admitted(self) -> None:
@@ -74,14 +78,14 @@ class Refusal:
         """Note that the platform took something of ours that was begun in `epoch`."""
         if self.is_on and epoch != self.epoch and len(self._keys) == _KEYS_IT_TAKES:
             return
-        self._vain = 0
+        self._vain, self._since = 0, None
         if self.is_on:
             self._end()
 
     def _end(self) -> None:
         self._keys.clear()
         self.epoch += 1
-        self._reports.status(self._part, Status.OK)
+        self._reports.admitted(self._part)
         self._wake()
 
     def probe_now(self) -> None:

@@ -56,6 +56,7 @@ class Reports:
         self.last_received_at: float | None = None
         self.crashing_since: datetime | None = None
         """The first of the crashes that have followed one another; of use while the status is FATAL_ERROR."""
+        self._refused: dict[str, datetime] = {}
         self._breakers: dict[str, BreakerState] = {}
         self._in_flight: list[Callable[[], int]] = []
         self._parked: list[Callable[[], int]] = []
@@ -69,6 +70,7 @@ class Reports:
         self._in_flight.clear()
         self._parked.clear()
         self._breakers.clear()
+        self._refused.clear()
 
     def watch(self, *, in_flight: Callable[[], int], parked: Callable[[], int]) -> None:
         """Count what these give as in flight and as parked, beside what others give; asked when somebody looks."""
@@ -78,6 +80,22 @@ class Reports:
     def status(self, part: str, status: Status, reason: str = "") -> None:
         """Report the status of a part of the connector."""
         self._health.report(self.name, part, status, reason)
+
+    def refused(self, part: str, since: datetime | None, reason: str) -> None:
+        """Show that the platform refuses a part of the connector, and why; `since` is None until that is certain."""
+        if since is not None:
+            self._refused[part] = since
+        self.status(part, Status.RECOVERABLE_ERROR, reason)
+
+    def admitted(self, part: str) -> None:
+        """Show that the platform refuses a part of the connector no more."""
+        self._refused.pop(part, None)
+        self.status(part, Status.OK)
+
+    @property
+    def refused_since(self) -> datetime | None:
+        """Since when the platform refuses us; None when it does not."""
+        return min(self._refused.values(), default=None)
 
     def failed(self, stage: str, error: ConnectorError | TimeoutError | str) -> None:
         """Count an error, given as what was raised or as its code."""

@@ -372,6 +372,7 @@ connector_statuses = st.builds(
     backlog_events=st.none() | st.integers(0, 2**63 - 1),
     oldest_seconds=st.floats(min_value=0, max_value=1e6),
     parked_keys=st.integers(0, 2**63 - 1),
+    refused_since=st.none() | times,
 )
 
 dead_letter_decisions = st.builds(

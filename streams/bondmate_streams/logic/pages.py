@@ -26,6 +26,8 @@ class PageReason(StrEnum):
     """A connector says nothing any more: its runner may be dead."""
     CONNECTOR_FAILED = "connector_failed"
     """A connector crashed, and is started again with growing pauses, or waits for a person to mend a setting."""
+    CONNECTOR_REFUSED = "connector_refused"
+    """A platform refuses us: credentials, certificate or the place we ask; the hub asks on."""
     CONNECTOR_DOWN = "connector_down"
     """A platform has not answered for a while; the hub tries on."""
 
@@ -41,13 +43,15 @@ def trouble_of(status: ConnectorStatus, now: datetime) -> PageReason | None:
         return PageReason.CONNECTOR_FAILED
     if status.is_silent(now):
         return PageReason.CONNECTOR_SILENT
+    if status.refused_since is not None:
+        return PageReason.CONNECTOR_REFUSED
     is_down = status.status == "RECOVERABLE_ERROR" and (now - status.since).total_seconds() >= DOWN_SECONDS
     return PageReason.CONNECTOR_DOWN if is_down else None
 
 
 def page_of_connector(status: ConnectorStatus, reason: PageReason, now: datetime) -> OperationsPage:
     """Page for a connector; of one trouble the page has one id."""
-    since = status.reported_at if reason is PageReason.CONNECTOR_SILENT else status.since
+    since = _since(status, reason)
     return OperationsPage(
         page_id=derived_id("page", reason, status.connector, since.isoformat()),
         reason=reason.value,
@@ -56,6 +60,14 @@ def page_of_connector(status: ConnectorStatus, reason: PageReason, now: datetime
         waited_seconds=max(0.0, (now - since).total_seconds()),
         raised_at=now,
     )
+
+
+def _since(status: ConnectorStatus, reason: PageReason) -> datetime:
+    if reason is PageReason.CONNECTOR_SILENT:
+        return status.reported_at
+    if reason is PageReason.CONNECTOR_REFUSED and status.refused_since is not None:
+        return status.refused_since
+    return status.since
 
 
 def page_of(state: AlertState, reason: PageReason, now: datetime) -> OperationsPage:

@@ -11,8 +11,8 @@ from bondmate_connectors.runtime.health import State
 from bondmate_connectors.runtime.retry import Pauses
 from bondmate_connectors.testing import another, eventually, sos
 from bondmate_connectors.testing.sample import CONNECTOR, Trouble
-from bondmate_schemas.catalogue import MESSAGES, dead_letter_topic
-from bondmate_schemas.models import DeviceMessage
+from bondmate_schemas.catalogue import MESSAGES, STATE_CONNECTORS, dead_letter_topic
+from bondmate_schemas.models import ConnectorStatus, DeviceMessage
 
 REFUSED = State(Status.RECOVERABLE_ERROR, "refuses us: http_401: token")
 
@@ -43,6 +43,19 @@ async def test_a_token_they_refuse_and_take_again_loses_nothing_and_needs_no_res
 
     assert {event.id for event in events} == set(ledger.entries)
     assert [] == await hub.read(dead_letter_topic(place))
+
+
+async def test_its_heartbeat_says_since_when_it_is_refused_and_no_more_when_it_is_not(hub, ledger, place, instance):
+    async def said(wanted):
+        found = [hub.codec.decode(m.value(), ConnectorStatus) for m in await hub.read(STATE_CONNECTORS)]
+        return any(wanted(status) for status in found if status.connector == place)
+
+    async with hub.running(instance, settings=replace(hub.settings, heartbeat_seconds=60)):
+        async with locked(ledger):
+            await hub.feed(*alerts(place, 3))
+            await hub.until(lambda: said(lambda s: s.refused_since and "http_401" in s.reason), "refused")
+        await hub.all_committed(place)
+        await hub.until(lambda: said(lambda s: s.refused_since is None and s.status == "OK"), "admitted")
 
 
 async def test_a_platform_that_refuses_hears_one_probe_at_a_time_however_many_keys_wait(hub, ledger, place):
