@@ -187,7 +187,7 @@ _ROUTES: dict[str, Any] = {
     "destinations": {
         NEAR: {"modes": ["EXERCISE"], "fields": {"alert": {"text": "plain"}}},
         FAR: {"modes": ["EXERCISE"], "fields": {"alert": {"text": "plain"}}},
-        MAP: {"modes": ["EXERCISE"], "fields": {"location": {"device_id": "plain", "sequence": "plain"}}},
+        MAP: {"modes": ["EXERCISE"], "fields": {"location": {"device_id": "plain", "position": "plain"}}},
     },
     "routes": [
         {"name": "alerts", "when": {"record": "alert"}, "to": [NEAR, FAR]},

@@ -16,8 +16,9 @@ from typing import Any, Final
 import fastavro
 from bondmate_schemas.codec import Codec, LocalSchemaIds, schema
 from bondmate_schemas.ids import pseudonym
+from bondmate_streams.logic.blur import Blur, blurred
 from bondmate_streams.logic.locations import FASTEST_MPS, SEEN_KEPT, metres_between
-from bondmate_streams.logic.policy import PSEUDONYM, Blur, Shown, blurred, shown_of
+from bondmate_streams.logic.policy import PSEUDONYM, Shown, shown_of
 
 from bench.lane.world import World
 

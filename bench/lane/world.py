@@ -25,13 +25,13 @@ _STEP_DEG: Final = 1.5e-5
 _CORNERS: Final = 200
 _TIME: Final = pa.timestamp("ms")
 _PLAIN: Final = (
-    "device_id", "officer_ref", "unit", "callsign", "on_duty", "battery_percent", "district",
+    "device_id", "officer_ref", "unit", "callsign", "on_duty", "battery_percent", "district", "position",
     "position.accuracy_m", "position.speed_mps", "position.course_deg", "position.method",
 )  # fmt: skip
 _POLICIES: Final = (
     dict.fromkeys(_PLAIN, "plain"),
-    {"position": "coarse:500", "district": "plain"},
-    {"position": "round:2", "callsign": "plain"},
+    {"position": "coarse:500", "position.accuracy_m": "plain", "district": "plain"},
+    {"position": "round:2", "position.accuracy_m": "plain", "callsign": "plain"},
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Final
 
 UNANSWERED: Final = "unanswered"
@@ -14,3 +15,30 @@ DROP_WHEN_LATE: Final = "drop_when_late"
 """On a Delivery: its destination does not want it after its expiry."""
 MARK_WHEN_LATE: Final = "mark_when_late"
 """On a Delivery: its destination wants it after its expiry too, flagged `delivered_late`."""
+
+POSITION_WITHHELD: Final = "position_withheld"
+"""On an alert: its destination may not see positions. It says nothing of whether the hub has one."""
+
+_TELL_NOTHING: Final = frozenset({
+    UNANSWERED, DELIVERED_LATE, DROP_WHEN_LATE, MARK_WHEN_LATE, POSITION_WITHHELD, "late", "clock_skew", "expired",
+    "occurred_at_missing", "cancel_requested", "reopened", "silent", "device_silent", "device_unknown",
+    "cap_signature_unverified", "unknown_field",
+})  # fmt: skip
+"""Remarks that follow from the envelope, or from what the hub itself did."""
+_TELL_OF: Final[Mapping[str, str]] = {
+    "implausible_jump": "position",
+    "message_id_reused": "header.origin_message_id",
+    "message_id_shortened": "header.origin_message_id",
+}
+
+
+def told_by(flag: str, fields: Collection[str]) -> str | None:
+    """Return the path of the field that a flag tells something of, empty where it tells nothing but the envelope.
+
+    `fields` are those of the record; a flag that begins with one of their names, such as `text_truncated`, tells of it.
+    None where nobody knows what the flag tells.
+    """
+    if flag in _TELL_NOTHING:
+        return ""
+    named = (name for name in fields if flag.startswith(f"{name}_"))
+    return _TELL_OF.get(flag) or max(named, key=len, default=None)

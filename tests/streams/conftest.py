@@ -51,10 +51,11 @@ destinations:
     modes: [ACTUAL, EXERCISE]
     tell_own_closing: true
     fields:
-      alert: {device_id: plain, callsign: plain, position: plain, text: plain}
+      alert: {device_id: plain, callsign: plain, position: plain, position_origin: plain, position_age_seconds: plain,
+              position.accuracy_m: plain, text: plain}
       incident: {title: plain, position: plain}
       message: {text: plain, callsign: plain}
-      location: {callsign: plain}
+      location: {callsign: plain, position: plain}
   cap:
     modes: [ACTUAL, EXERCISE]
     fields:

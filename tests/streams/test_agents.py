@@ -244,7 +244,8 @@ def test_every_delivery_is_in_the_audit_trail_whose_chain_is_unbroken(topics: An
     topics.put(DEVICE_ALERTS, alert)
     records = topics.wait(AUDIT, AuditRecord, lambda r: r.event_id == alert.header.event_id, count=2)
 
-    assert {"tak": ("device_id", "text"), "cap": ("device_id", "text")} == {r.recipient: r.fields for r in records}
+    fields = {"tak": ("device_id", "position_origin", "text"), "cap": ("device_id", "text")}
+    assert fields == {r.recipient: r.fields for r in records}
     assert {(pseudonym(SECRET, "audit", "device-audited"),)} == {r.subjects for r in records}
     assert [] == breaks(topics.records(AUDIT, AuditRecord))
 

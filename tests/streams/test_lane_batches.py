@@ -33,8 +33,8 @@ from hypothesis import strategies as st
 
 ROUTES = """
 destinations:
-  map: {modes: EXERCISE, fields: {location: {device_id: plain}}}
-  book: {modes: EXERCISE, fields: {location: {device_id: plain}}}
+  map: {modes: EXERCISE, fields: {location: {device_id: plain, position: plain}}}
+  book: {modes: EXERCISE, fields: {location: {device_id: plain, position: plain}}}
 routes:
   - {name: map, when: {record: location, unit: [both, map]}, to: map, newest_only: true}
   - {name: book, when: {record: location, unit: [both, book]}, to: book}

@@ -35,7 +35,7 @@ from hypothesis import strategies as st
 NOW = datetime(2026, 11, 27, 12, 0, 0, 123000, tzinfo=UTC)
 SECRET = b"a secret of tests"
 EVERYTHING = {
-    "device_id": "plain", "officer_ref": "plain", "unit": "plain", "callsign": "plain", "on_duty": "plain",
+    "position": "plain", "device_id": "plain", "officer_ref": "plain", "unit": "plain", "callsign": "plain", "on_duty": "plain",
     "battery_percent": "plain", "district": "plain", "header.external_refs": "plain",
     "header.origin_message_id": "plain", "header.content_digest": "plain",
     "position.altitude_hae_m": "plain", "position.accuracy_m": "plain", "position.vertical_accuracy_m": "plain",
@@ -44,15 +44,16 @@ EVERYTHING = {
 ROUTES = """
 destinations:
   whole: {modes: [ACTUAL, EXERCISE, TEST], fields: {location: ALL_PLAIN}, max_age_seconds: {location: 30.5}, late: {location: mark}}
-  bare: {modes: [ACTUAL, EXERCISE]}
+  bare: {modes: [ACTUAL, EXERCISE], fields: {location: {position: plain}}}
+  blind: {modes: [ACTUAL, EXERCISE], fields: {location: {position: withheld, position.accuracy_m: plain, callsign: plain}}}
   round: {modes: [ACTUAL, EXERCISE], fields: {location: {position: "round:2", callsign: plain}}, late: {location: drop}}
-  coarse: {modes: [EXERCISE], fields: {location: {position: "coarse:500", officer_ref: pseudonym}}}
-  newest: {modes: [ACTUAL, EXERCISE], fields: {location: {device_id: plain}}}
-  seldom: {modes: [ACTUAL, EXERCISE], fields: {location: {device_id: plain}}}
-  town: {modes: [ACTUAL, EXERCISE], fields: {location: {district: plain, unit: plain}}}
+  coarse: {modes: [EXERCISE], fields: {location: {position: "coarse:500", position.accuracy_m: plain, officer_ref: pseudonym}}}
+  newest: {modes: [ACTUAL, EXERCISE], fields: {location: {device_id: plain, position: plain}}}
+  seldom: {modes: [ACTUAL, EXERCISE], fields: {location: {device_id: plain, position: plain}}}
+  town: {modes: [ACTUAL, EXERCISE], fields: {location: {position: plain, position.accuracy_m: plain, district: plain, unit: plain}}}
 routes:
   - {name: secret, when: {record: location, unit: [hidden]}, to: whole, stop: true}
-  - {name: all, when: {record: location}, to: [whole, bare, round]}
+  - {name: all, when: {record: location}, to: [whole, bare, round, blind]}
   - {name: exercise, when: {record: location, mode: EXERCISE, agency: [a, b]}, to: [coarse, newest]}
   - {name: newest, when: {record: location, source: [device_http, tak]}, to: newest, newest_only: true}
   - {name: both, when: {record: location, district: [east]}, to: [town, seldom]}

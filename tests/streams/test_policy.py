@@ -12,6 +12,7 @@ from bondmate_schemas.models import (
     Area,
     Attachment,
     Code,
+    DeviceLocation,
     ExternalRef,
     Position,
     Record,
@@ -61,6 +62,9 @@ def texts(record: Record) -> str:
 def test_without_an_agreement_nothing_but_the_envelope_passes(make: Any) -> None:
     for event in canaries(make):
         seen = view().of(event)
+        if isinstance(event, DeviceLocation):
+            assert seen is None
+            continue
 
         assert CANARY not in texts(seen), type(event).__name__
         assert "77.125" not in texts(seen)
@@ -72,7 +76,8 @@ def test_without_an_agreement_nothing_but_the_envelope_passes(make: Any) -> None
 def test_every_field_that_may_be_withheld_has_a_default_in_its_schema(record: str) -> None:
     withheld = [f for f in policy._fields_of(record) if f.disclosure not in ("always", "pseudonym")]
 
-    assert [] == [field.name for field in withheld if field.required]
+    # Without its position a fix is withheld whole.
+    assert (["position"] if record == "DeviceLocation" else []) == [field.name for field in withheld if field.required]
 
 
 @given(data=st.data())
@@ -82,6 +87,9 @@ def test_a_canary_shows_only_in_listed_fields(make: Any, data: st.DataObject) ->
     paths = [path for path, _ in policy._paths(record, "")]
     listed = data.draw(st.lists(st.sampled_from(paths), unique=True))
     seen = view({record: dict.fromkeys(listed, "plain")}).of(event)
+    assert (seen is None) == (record == "DeviceLocation" and "position" not in listed)
+    if seen is None:
+        return
 
     allowed = {path.split(".")[0] if not path.startswith("header.") else path for path in listed}
     for name in type(event).model_fields:
@@ -162,7 +170,51 @@ def test_what_was_disclosed_is_named(make: Any) -> None:
 
 
 def metres_between(one: Position, other: Position) -> float:
-    north = (one.latitude - other.latitude) * 111_320
-    degrees = abs(one.longitude - other.longitude)
-    east = min(degrees, 360 - degrees) * 111_320 * math.cos(math.radians(one.latitude))
-    return math.hypot(north, east)
+    """Return the distance on a sphere whose degree of latitude has the length that policy reckons with."""
+    north, south = math.radians(one.latitude), math.radians(other.latitude)
+    across = math.radians(one.longitude - other.longitude)
+    half = math.sin((north - south) / 2) ** 2 + math.cos(north) * math.cos(south) * math.sin(across / 2) ** 2
+    return math.degrees(2 * math.asin(math.sqrt(half))) * 111_320
+
+
+def test_an_alert_whose_position_is_withheld_says_so_and_nothing_of_it(make: Any) -> None:
+    own = {"position_origin": PositionOrigin.OWN, "position_age_seconds": 0.0}
+    known = make.alert(position=make.position(), flags=("position_partly_invalid", "unanswered"), **own)
+    none = make.alert(header=known.header, flags=("unanswered",))
+    seen, of_none = view().of(known), view().of(none)
+
+    assert (None, PositionOrigin.NONE, None) == (seen.position, seen.position_origin, seen.position_age_seconds)
+    assert ("unanswered", "position_withheld") == seen.header.flags
+    # Whether the hub has a position at all does not show.
+    assert seen == of_none.model_copy(update={"header": seen.header})
+    assert "position" not in str(view({"DeviceAlert": {"position.speed_mps": "plain"}}).disclosed(known))
+
+
+def test_a_remark_shows_with_the_field_it_tells_of(make: Any) -> None:
+    event = make.alert(flags=("text_truncated", "message_id_reused", "late", "said_by_a_stranger"))
+
+    assert ("late", "position_withheld") == view().of(event).header.flags
+    assert "text_truncated" in view({"DeviceAlert": {"text": "plain"}}).of(event).header.flags
+    assert event.header.flags == view({"DeviceAlert": {"header.flags": "plain"}}).of(event).header.flags[:4]
+
+
+def test_a_remark_on_an_exact_position_does_not_go_with_a_coarse_one(make: Any) -> None:
+    fix = make.location(flags=("implausible_jump", "late"))
+
+    assert ("late",) == view({"DeviceLocation": {"position": "coarse:500"}}).of(fix).header.flags
+    assert ("implausible_jump", "late") == view({"DeviceLocation": {"position": "plain"}}).of(fix).header.flags
+
+
+@pytest.mark.parametrize("name", ["incident_type", "status", "references"])
+def test_the_words_of_an_incidents_owner_are_listed_by_themselves(make: Any, name: str) -> None:
+    code = Code(system=CANARY, value=CANARY)
+    event = make.incident(incident_type=code, status=code, references=(CANARY,))
+
+    assert CANARY not in texts(view().of(event))
+    shown = view({"IncidentEvent": {name: "plain"}}).of(event)
+    assert [name] == [each for each in ("incident_type", "status", "references") if getattr(shown, each)]
+
+
+def test_withheld_means_not_listed(make: Any) -> None:
+    assert None is view({"DeviceLocation": {"position": "withheld"}}).of(make.location())
+    assert check_fields("DeviceAlert", {"kind": "withheld"})

@@ -99,7 +99,7 @@ def test_explain_says_rule_by_rule_which_condition_failed(make: Any, table: Rout
 
 def test_a_route_of_positions_may_want_the_newest_only_and_explain_says_so(make: Any) -> None:
     table = parse_routes(
-        "destinations: {map: {modes: EXERCISE}, all: {modes: EXERCISE}}\n"
+        "destinations: {map: &seen {modes: EXERCISE, fields: {location: {position: plain}}}, all: *seen}\n"
         "routes: [{name: a, when: {record: location}, to: map, newest_only: true}, {name: b, to: [map, all]}]"
     )
     verdicts = explain(make.location(), table)
@@ -160,3 +160,13 @@ def test_routes_are_read_from_a_file_and_a_missing_one_is_said(tmp_path: Path) -
     path.write_text(TEXT)
 
     assert 3 == len(load_routes(path).routes)
+
+
+def test_a_destination_that_may_see_no_positions_gets_none_and_explain_says_so(make: Any) -> None:
+    table = parse_routes("destinations: {map: {modes: EXERCISE}}\nroutes: [{name: a, to: map}]")
+    verdicts = explain(make.location(), table)
+
+    assert [] == route(make.location(), table)
+    assert ["a -> map: withheld"] == [str(verdict) for verdict in verdicts]
+    assert "withheld" == why_nowhere(verdicts)
+    assert ["map"] == [decision.destination for decision in route(make.alert(), table)]

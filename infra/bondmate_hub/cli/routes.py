@@ -51,9 +51,12 @@ def explain(
 def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help="File of routes.")] = None) -> None:
     """Check settings, routes and agreements without starting anything; exit 1 when something is found.
 
+    Warnings go to standard error and leave the exit code as it is.
+
     Example: hub lint --config hub.yaml
     """
     from bondmate_streams.logic.routing import lint as findings
+    from bondmate_streams.logic.shrunk import shrunk
 
     from bondmate_hub.instances import instances
     from bondmate_hub.settings import load
@@ -64,6 +67,8 @@ def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help
     found = findings(table, known, _district_names(settings) if settings else None)
     for finding in found:
         print(finding)
+    for warning in shrunk(table):
+        print(f"warning: {warning}", file=sys.stderr)
     sys.exit(1 if found else 0)
 
 

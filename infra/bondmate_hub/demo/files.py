@@ -115,23 +115,27 @@ def _enrol(path: Path, count: int) -> dict[str, str]:
 
 
 _WHO = {"callsign": "plain", "unit": "plain"}
+_OF_ITS_POSITION = {"position_origin": "plain", "position_age_seconds": "plain", "position.accuracy_m": "plain"}
 ROUTES: dict[str, Any] = {
     "destinations": {
         TAK: {
             "modes": ["EXERCISE"],
             "fields": {
-                "alert": {**_WHO, "position": "plain", "text": "plain"},
-                "incident": {"title": "plain", "description": "plain", "position": "plain", "areas": "plain",
-                             "statements": "plain"},
+                "alert": {**_WHO, "position": "plain", **_OF_ITS_POSITION, "text": "plain"},
+                "incident": {"title": "plain", "description": "plain", "position": "plain",
+                             "position.accuracy_m": "plain",
+                             "areas": "plain", "statements": "plain", "incident_type": "plain", "status": "plain"},
                 "message": {"text": "plain", "callsign": "plain"},
-                "location": {**_WHO, "position": "plain"},
+                "location": {**_WHO, "position": "plain", "position.accuracy_m": "plain"},
             },
         },
         CAP: {
             "modes": ["EXERCISE"],
             "fields": {
-                "alert": {**_WHO, "position": "round:4", "text": "plain"},
-                "incident": {"title": "plain", "description": "plain", "position": "round:3", "statements": "plain"},
+                "alert": {**_WHO, "position": "round:4", **_OF_ITS_POSITION, "text": "plain"},
+                "incident": {"title": "plain", "description": "plain", "position": "round:3",
+                             "position.accuracy_m": "plain",
+                             "statements": "plain", "incident_type": "plain", "status": "plain"},
             },
         },
     },

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final, TypeVar
 
 import structlog
+from bondmate_monitoring.metrics import CONNECTOR_PASSED_OVER, ROUTED, UNROUTED
 from bondmate_monitoring.metrics import PAGES as PAGES_RAISED
-from bondmate_monitoring.metrics import ROUTED, UNROUTED
 from bondmate_schemas.catalogue import PAGES, destination_topic, key_of
 from bondmate_schemas.codec import Codec
 from bondmate_schemas.enums import Mode
@@ -19,6 +19,7 @@ from bondmate_streams.envelopes import Arrived, Envelopes, Headers, utc_now
 from bondmate_streams.guard import Outbox
 from bondmate_streams.logic.audit import Entry, disclosure
 from bondmate_streams.logic.deliveries import Agreements, Telling
+from bondmate_streams.logic.policy import WITHHELD
 from bondmate_streams.logic.routing import (
     Decision,
     Escalation,
@@ -114,6 +115,9 @@ class Desk:
         found = []
         for telling in tellings:
             delivery = self.agreements.delivery(telling, now)
+            if delivery is None:
+                CONNECTOR_PASSED_OVER.labels(telling.destination, WITHHELD).inc()
+                continue
             ROUTED.labels(telling.destination, delivery.kind.value, telling.reason.value).inc()
             topic = destination_topic(telling.destination)
             found.append(self.envelopes.pack(topic, delivery.key, delivery, cause))

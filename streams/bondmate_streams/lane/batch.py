@@ -102,6 +102,8 @@ class Worked:
     disclosed: list[Disclosed] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
     passed_over: Counter[str] = field(default_factory=Counter)
+    withheld: Counter[str] = field(default_factory=Counter)
+    """Fixes of which a destination's agreement shows nothing, by destination."""
     nowhere: int = 0
     """Fixes that no route takes."""
     remember: Callable[[], None] = lambda: None

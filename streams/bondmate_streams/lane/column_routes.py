@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,9 +15,10 @@ from bondmate_streams.lane.column_views import constant
 from bondmate_streams.lane.rows import HOP, SUPERSEDED, Facts
 from bondmate_streams.lane.tracks import Ints
 from bondmate_streams.logic.locations import NEVER
+from bondmate_streams.logic.policy import WITHHELD
 from bondmate_streams.logic.routing import Decision
 
-__all__ = ["chosen", "outcomes", "same_ways"]
+__all__ = ["Heard", "chosen", "outcomes", "same_ways"]
 
 Apart = Mapping[str, frozenset[str]]
 """The values of a fact that rules ask for."""
@@ -108,12 +109,23 @@ def _newest(parts: Sequence[Part], judgement: Judgement, slots: Ints) -> list[Pa
     return [(decision, rows[stay[rows]] if decision.newest_only else rows) for decision, rows in parts]
 
 
-def outcomes(outcome: Ints, goes_on: Bools, routed: Bools, heard: Bools) -> Counter[str]:
+class Heard(NamedTuple):
+    """Of the fixes of a batch: which went on, have a destination, have one that may see nothing, and were heard of."""
+
+    goes_on: Bools
+    routed: Bools
+    withheld: Bools
+    heard: Bools
+
+
+def outcomes(outcome: Ints, of: Heard) -> Counter[str]:
     """Count what became of the fixes that went on."""
+    nowhere = of.goes_on & ~of.routed
     found = {
-        "unrouted": goes_on & ~routed,
-        SUPERSEDED: goes_on & routed & ~heard,
-        "accepted": heard & (outcome == ACCEPTED),
-        "late": heard & (outcome == LATE),
+        "unrouted": nowhere & ~of.withheld,
+        WITHHELD: nowhere & of.withheld,
+        SUPERSEDED: of.goes_on & of.routed & ~of.heard,
+        "accepted": of.heard & (outcome == ACCEPTED),
+        "late": of.heard & (outcome == LATE),
     }
     return +Counter({name: int(np.count_nonzero(rows)) for name, rows in found.items()})

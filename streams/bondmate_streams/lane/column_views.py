@@ -14,7 +14,8 @@ from bondmate_schemas.models import Record
 from numpy.typing import NDArray
 
 from bondmate_streams.lane.tracks import Ints, Tracks
-from bondmate_streams.logic.policy import PSEUDONYM, Blur, Shown, View, blurred
+from bondmate_streams.logic.blur import Blur, blurred
+from bondmate_streams.logic.policy import BY_FLAG, PSEUDONYM, Shown, View
 
 __all__ = ["ColumnView", "constant", "parts_of", "struct_of"]
 
@@ -31,6 +32,7 @@ class ColumnView:
         """Take over an agreement."""
         self._view = view
         self._shown = view.shown(RECORD)
+        self._shows_flag = view.flags_of(RECORD)
         self._paths = [path.split(".") for path in view.paths(RECORD)]
         self._names = _Names(view.new_name_of)
 
@@ -63,6 +65,8 @@ class ColumnView:
             return column
         if shown.mode == PSEUDONYM:
             return _each(column, self._view.name_of)
+        if shown.mode == BY_FLAG:
+            return _those(column, self._shows_flag)
         if shown.record is None:
             return column
         if shown.is_list:
@@ -141,6 +145,13 @@ def _each(column: Any, change: Callable[[str], str]) -> Any:
     found = column.dictionary_encode()
     changed = pa.array([change(value) for value in found.dictionary.to_pylist()], column.type)
     return changed.take(found.indices)
+
+
+def _those(lists: Any, wanted: Callable[[str], bool]) -> Any:
+    """Return lists of texts with those that are wanted."""
+    if all(map(wanted, pc.unique(lists.flatten()).to_pylist())):
+        return lists
+    return pa.array([[text for text in texts if wanted(text)] for texts in lists.to_pylist()], lists.type)
 
 
 def _moved(parts: Columns, blur: Blur) -> dict[str, Any]:

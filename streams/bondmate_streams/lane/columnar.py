@@ -23,7 +23,7 @@ from bondmate_streams.guard import place_of
 from bondmate_streams.lane.batch import Last, Worked
 from bondmate_streams.lane.column_deliveries import Deliveries
 from bondmate_streams.lane.column_judge import ACCEPTED, LATE, OTHERS, Fixes, Judgement, judge, times_of
-from bondmate_streams.lane.column_routes import chosen, outcomes, same_ways
+from bondmate_streams.lane.column_routes import Heard, chosen, outcomes, same_ways
 from bondmate_streams.lane.column_views import parts_of, struct_of
 from bondmate_streams.lane.people import ColumnPeople
 from bondmate_streams.lane.rows import Register, Rows, Rules, Ways, letter_of, track_of
@@ -216,14 +216,15 @@ class ColumnEngine:
     def _tell(self, batch: _Batch, worked: Worked) -> None:
         judgement = batch.judgement
         goes_on = (judgement.outcome == ACCEPTED) | (judgement.outcome == LATE)
-        routed, heard = np.zeros((2, len(batch)), np.bool_)
+        routed, withheld, heard = np.zeros((3, len(batch)), np.bool_)
         wanted: dict[str, list[tuple[Decision, Ints]]] = {}
         for facts, rows in same_ways(batch.fixes, np.flatnonzero(goes_on), self._ways.apart):
-            decisions = self._ways.of_facts(facts, lambda rows=rows: next(_records(batch.fixes, rows[:1])))  # type: ignore[misc]
-            routed[rows] = bool(decisions)
-            for decision in decisions:
+            way = self._ways.of_facts(facts, lambda rows=rows: next(_records(batch.fixes, rows[:1])))  # type: ignore[misc]
+            routed[rows], withheld[rows] = bool(way.decisions), bool(way.withheld)
+            worked.withheld.update(dict.fromkeys(way.withheld, len(rows)))
+            for decision in way.decisions:
                 wanted.setdefault(decision.destination, []).append((decision, rows))
-        worked.nowhere = int(np.count_nonzero(goes_on & ~routed))
+        worked.nowhere = int(np.count_nonzero(goes_on & ~routed & ~withheld))
         now_ms = millis(self._now())
         for destination, parts in wanted.items():
             rows, routes, passed = chosen(parts, judgement, batch.slots)
@@ -234,7 +235,7 @@ class ColumnEngine:
                 worked.told.append(deliveries.told(people.fixes, people.slots, self._tracks, routes, now_ms))
                 worked.disclosed += deliveries.disclosed(people)
         worked.passed_over = +worked.passed_over
-        worked.outcomes += outcomes(judgement.outcome, goes_on, routed, heard)
+        worked.outcomes += outcomes(judgement.outcome, Heard(goes_on, routed, withheld, heard))
 
     def _write_down(self, batch: _Batch, worked: Worked) -> None:
         """Note the last fix of each device that has a new one, and who has ended a shift."""

@@ -19,6 +19,7 @@ from bondmate_streams.lane.disclosures import Disclosures
 from bondmate_streams.lane.rows import STAGE, SUPERSEDED
 from bondmate_streams.lane.sender import Sender
 from bondmate_streams.logic.audit import Chain
+from bondmate_streams.logic.policy import WITHHELD
 
 _log = structlog.get_logger(__name__)
 
@@ -133,6 +134,8 @@ def _count(worked: Worked) -> None:
         ROUTED.labels(told.destination, "LOCATION", "NEW").inc(len(told.records))
     for destination, count in worked.passed_over.items():
         CONNECTOR_PASSED_OVER.labels(destination, SUPERSEDED).inc(count)
+    for destination, count in worked.withheld.items():
+        CONNECTOR_PASSED_OVER.labels(destination, WITHHELD).inc(count)
     if worked.nowhere:
         UNROUTED.labels("DeviceLocation", "no_route").inc(worked.nowhere)
 

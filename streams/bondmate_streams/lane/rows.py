@@ -21,7 +21,16 @@ from bondmate_streams.lane.batch import Disclosed, Last, Names, Told, Worked
 from bondmate_streams.logic.addressing import Officer
 from bondmate_streams.logic.deliveries import Agreements
 from bondmate_streams.logic.locations import Judged, Newest, Track, joined, restored, tell
-from bondmate_streams.logic.routing import Decision, Routes, decisions, explain, told_apart, why_nowhere
+from bondmate_streams.logic.policy import WITHHELD
+from bondmate_streams.logic.routing import (
+    Decision,
+    Routes,
+    decisions,
+    explain,
+    told_apart,
+    why_nowhere,
+    withheld_from,
+)
 
 _log = structlog.get_logger(__name__)
 STAGE: Final = "locations"
@@ -63,6 +72,19 @@ Facts = tuple[str | None, ...]
 """What routes look at in a fix: mode, agency, source, hops as one text, unit and district if a rule asks for them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where fixes go, and the destinations whose agreements withhold them."""
+
+    decisions: list[Decision]
+    withheld: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> str:
+        """Name what becomes of a fix that goes nowhere."""
+        return WITHHELD if self.withheld else "unrouted"
+
+
 class Ways:
     """Where fixes go: routes look at few facts of a fix, so that most need not be tried again."""
 
@@ -70,9 +92,9 @@ class Ways:
         self._routes = routes
         self.apart = {"unit": told_apart(routes, "unit"), "district": told_apart(routes, "district")}
         """The values that rules ask for; others are alike to them."""
-        self._known: dict[Facts, list[Decision]] = {}
+        self._known: dict[Facts, Way] = {}
 
-    def of(self, fix: DeviceLocation) -> list[Decision]:
+    def of(self, fix: DeviceLocation) -> Way:
         """Give where a fix goes, district and all."""
         header = fix.header
         asked = ((getattr(fix, name), values) for name, values in self.apart.items())
@@ -80,14 +102,14 @@ class Ways:
         facts = (header.mode.value, header.agency_id, header.source, HOP.join(header.hops), *apart)
         return self.of_facts(facts, lambda: fix)
 
-    def of_facts(self, facts: Facts, fix: Callable[[], DeviceLocation]) -> list[Decision]:
+    def of_facts(self, facts: Facts, fix: Callable[[], DeviceLocation]) -> Way:
         """Give where the fixes with these facts go; `fix` gives one of them, to be tried."""
         if facts not in self._known:
             if len(self._known) > _ROUTES_KEPT:
                 self._known.clear()
             verdicts = explain(fix(), self._routes)
-            self._known[facts] = decisions(verdicts)
-            if not self._known[facts]:
+            self._known[facts] = Way(decisions(verdicts), withheld_from(verdicts))
+            if not self._known[facts].decisions:
                 _log.warning("positions go nowhere", why=why_nowhere(verdicts))
         return self._known[facts]
 
@@ -179,12 +201,13 @@ class Rows:
             batch.last[fix.device_id] = judged.outcome, judged.at[0], message.value() or b""
         if not judged.goes_on:
             return judged.outcome
-        found = self._ways.of(judged.fix)
-        if not found:
-            batch.worked.nowhere += 1
-            return "unrouted"
-        batch.newest.see(judged, found)
-        batch.going.append((message, judged, found))
+        way = self._ways.of(judged.fix)
+        batch.worked.withheld.update(way.withheld)
+        if not way.decisions:
+            batch.worked.nowhere += not way.withheld
+            return way.outcome
+        batch.newest.see(judged, way.decisions)
+        batch.going.append((message, judged, way.decisions))
         return ""
 
     def _judged(self, message: Message, fix: DeviceLocation, register: Register) -> Judged:
@@ -213,6 +236,7 @@ class Rows:
         handling, agreements = judged.fix.header.handling, self._rules.agreements
         for telling in tell(judged.fix, wanted):
             delivery = agreements.delivery(telling, now)
+            assert delivery is not None  # no decision leads where all is withheld
             batch.told[telling.destination].append((delivery.key.encode(), self._codec.encode(delivery)))
             place = (telling.destination, handling.purpose, handling.legal_basis)
             batch.disclosed.setdefault(place, _Sum()).add(judged.fix, agreements.disclosed(telling))

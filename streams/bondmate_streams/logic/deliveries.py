@@ -78,9 +78,11 @@ class Agreements:
             for kind, what in destination.late.items()
         }
 
-    def delivery(self, telling: Telling, now: datetime) -> Delivery:
-        """Make the Delivery of `telling`: the event as the agreement lets the destination see it."""
+    def delivery(self, telling: Telling, now: datetime) -> Delivery | None:
+        """Return the Delivery of `telling`, as its agreement lets the destination see the event; None: nothing."""
         seen = self._views[telling.destination].of(telling.event)
+        if seen is None:
+            return None
         kind = kind_of(telling.event)
         header = seen.header.model_copy(
             update={

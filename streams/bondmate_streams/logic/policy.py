@@ -1,34 +1,40 @@
 """What a destination may see of an event: the envelope, and the fields its agreement lists; by default nothing more.
 
 The schemas say which fields are envelope (`bondmate:disclosure` is `always`) and which are replaced by a keyed
-pseudonym (`pseudonym`). Every other field is the schema's default for a destination unless its path is listed, with
-one of these modes:
+pseudonym (`pseudonym`). Of the hub's remarks (`by_flag`) those pass that tell nothing of a field withheld. Every other
+field is the schema's default for a destination unless its path is listed, with one of these modes:
 
 - `plain`: as it is. Of a record or list, its envelope parts; the others are listed by their own paths.
 - `pseudonym`: keyed, other for every destination; texts only.
 - `round:N`: positions, to N decimals of a degree (0 to 6).
 - `coarse:M`: positions, to the middle of a square with sides of M metres.
+- `withheld`: as if it were not listed; it says that somebody meant it so.
+
+An event whose schema demands a field that is withheld is withheld whole: a position without its place says nothing.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from bondmate_schemas import models
 from bondmate_schemas.codec import schema
+from bondmate_schemas.flags import POSITION_WITHHELD, told_by
 from bondmate_schemas.ids import pseudonym, pseudonyms
-from bondmate_schemas.models import Payload, Position
+from bondmate_schemas.models import Payload
 
-_METRES_A_DEGREE = 111_320.0
-_MOST_DECIMALS = 6
-_LARGEST_SQUARE_M = 100_000.0
+from bondmate_streams.logic.blur import position_change
+
 _NAMES_KEPT = 50_000
 PLAIN: Final = "plain"
 PSEUDONYM: Final = "pseudonym"
+WITHHELD: Final = "withheld"
+BY_FLAG: Final = "by_flag"
+_ALERT: Final = "DeviceAlert"
+_FLAGS_KEPT: Final = 1_000
 _Transform = Callable[[Any], Any]
 _pseudonym = lru_cache(_NAMES_KEPT)(pseudonym)
 
@@ -57,12 +63,14 @@ def _problem(path: str, mode: str, known: Mapping[str, _Field]) -> str | None:
     if field is None:
         return f"no such field: {path}"
     parent = path.rpartition(".")[0]
-    if mode == PLAIN:
+    if mode == WITHHELD and field.disclosure == "always":
+        return "part of the envelope: it always shows"
+    if mode in (PLAIN, WITHHELD):
         return None
     if mode == PSEUDONYM:
         return None if field.is_text else "pseudonym: for texts only"
-    if _position_transform(mode) is None:
-        return "plain, pseudonym, round:0 to round:6, or coarse:1 to coarse:100000 (metres)"
+    if position_change(mode) is None:
+        return "plain, withheld, pseudonym, round:0 to round:6, or coarse:1 to coarse:100000 (metres)"
     return None if field.record == "Position" and not parent else "round and coarse: for positions only"
 
 
@@ -87,17 +95,29 @@ class View:
         self._secret = secret
         self.new_name_of = pseudonyms(secret, destination)
         """`name_of`, for who remembers the names himself."""
-        self._fields = fields
+        self._fields = {record: shown_paths(listed) for record, listed in fields.items()}
         self._projections: dict[str, _Transform] = {}
         self._shown: dict[str, list[tuple[str, list[str]]]] = {}
 
-    def of(self, event: Payload) -> Payload:
-        """Give the event as the destination may see it."""
+    def of(self, event: Payload) -> Payload | None:
+        """Return the event as the destination may see it; None where it may see nothing of it."""
         name = type(event).__name__
         if name not in self._projections:
-            self._projections[name] = self._record(name, self.shown(name))
-        seen: Payload = self._projections[name](event)
+            self._projections[name] = self._projection(name)
+        seen: Payload | None = self._projections[name](event)
         return seen
+
+    def _projection(self, record: str) -> _Transform:
+        if is_withheld(record, self._fields.get(record, {})):
+            return lambda _: None
+        shown = self.shown(record)
+        project, shows = self._record(record, shown), self.flags_of(record)
+        always = (POSITION_WITHHELD,) if record == _ALERT and "position" not in shown else ()
+        return lambda event: _with_flags(project(event), shows, always)
+
+    def flags_of(self, record: str) -> Callable[[str], bool]:
+        """Return what says whether the destination may see a flag of a record of this kind."""
+        return _FlagsShown(record, self.shown(record)).shows
 
     def shown(self, record: str) -> dict[str, Shown]:
         """Give what the destination sees of a record, by field."""
@@ -105,7 +125,8 @@ class View:
 
     def paths(self, record: str) -> list[str]:
         """Name the paths beyond the envelope that the destination may see of a record, where they hold something."""
-        return sorted({*self._fields.get(record, {}), "device_id"})
+        shown = self.shown(record)
+        return sorted(path for path in {*self._fields.get(record, {}), "device_id"} if shown_at(shown, path))
 
     def disclosed(self, event: Payload) -> tuple[str, ...]:
         """Name the paths beyond the envelope that the destination sees of this event."""
@@ -142,7 +163,7 @@ class View:
         if shown.record is None:
             return _same
         part = self._record(shown.record, shown.parts)
-        if transform := _position_transform(shown.mode):
+        if transform := position_change(shown.mode):
             return _optional(lambda value: transform(part(value)))
         if part is _same:
             return _same
@@ -166,8 +187,62 @@ class Shown:
         return self.mode == PLAIN and (self.record is None or _are_whole(self.record, self.parts))
 
 
+class _FlagsShown:
+    """Which of the hub's remarks on a record a destination may see: none that tells of a field withheld."""
+
+    def __init__(self, record: str, shown: Mapping[str, Shown]) -> None:
+        self._all = shown_at(shown, "header.flags") == Shown(PLAIN)
+        self._shown = shown
+        self._names = [field.name for field in _fields_of(record)]
+        self._known: dict[str, bool] = {}
+
+    def shows(self, flag: str) -> bool:
+        if flag not in self._known:
+            if len(self._known) >= _FLAGS_KEPT:
+                self._known.clear()
+            self._known[flag] = self._all or self._may_show(flag)
+        return self._known[flag]
+
+    def _may_show(self, flag: str) -> bool:
+        path = told_by(flag, self._names)
+        if not path:
+            return path == ""
+        found = shown_at(self._shown, path)
+        # Of a position that is made less exact, a remark would tell what the exact one was.
+        return found is not None and found.mode == PLAIN
+
+
+def _with_flags(event: Any, shows: Callable[[str], bool], always: tuple[str, ...]) -> Any:
+    flags = (*(flag for flag in event.header.flags if shows(flag)), *always)
+    if flags == event.header.flags:
+        return event
+    return event.model_copy(update={"header": event.header.model_copy(update={"flags": flags})})
+
+
 def _are_whole(record: str, parts: Mapping[str, Shown]) -> bool:
     return len(parts) == len(_fields_of(record)) and all(part.is_whole for part in parts.values())
+
+
+def shown_paths(listed: Mapping[str, str]) -> dict[str, str]:
+    """Return what an agreement lists, without what it lists as withheld."""
+    return {path: mode for path, mode in listed.items() if mode != WITHHELD}
+
+
+def shown_at(shown: Mapping[str, Shown], path: str) -> Shown | None:
+    """Return how the field at `path` is shown; None where it, or a record that it is part of, is withheld."""
+    found = None
+    for name in path.split("."):
+        found = shown.get(name)
+        if found is None:
+            return None
+        shown = found.parts
+    return found
+
+
+def is_withheld(record: str, listed: Mapping[str, str]) -> bool:
+    """Whether an agreement that lists these paths shows nothing of a record, whose schema demands more."""
+    listed = shown_paths(listed)
+    return any(field.required and not _is_open(field, field.name, listed) for field in _fields_of(record))
 
 
 def shown_of(record: str, listed: Mapping[str, str], prefix: str = "") -> dict[str, Shown]:
@@ -180,7 +255,7 @@ def shown_of(record: str, listed: Mapping[str, str], prefix: str = "") -> dict[s
 
 
 def _shown(field: _Field, path: str, listed: Mapping[str, str]) -> Shown:
-    mode = listed.get(path, PSEUDONYM if field.disclosure == PSEUDONYM else PLAIN)
+    mode = listed.get(path, PLAIN if field.disclosure in (None, "always") else field.disclosure)
     if field.record is None or mode == PSEUDONYM:
         return Shown(mode)
     return Shown(mode, field.record, shown_of(field.record, listed, path + "."), field.is_list)
@@ -188,7 +263,11 @@ def _shown(field: _Field, path: str, listed: Mapping[str, str]) -> Shown:
 
 def _passes(field: _Field, path: str, listed: Mapping[str, str]) -> bool:
     # A part without a default belongs to its whole: the whole could not be read without it.
-    return field.disclosure in ("always", PSEUDONYM) or path in listed or field.required
+    return _is_open(field, path, listed) or (field.required and "." in path)
+
+
+def _is_open(field: _Field, path: str, listed: Mapping[str, str]) -> bool:
+    return field.disclosure in ("always", PSEUDONYM, BY_FLAG) or path in listed
 
 
 def _same(value: Any) -> Any:
@@ -210,83 +289,6 @@ def _given(event: Payload, parts: list[str]) -> bool:
 def _is_something(value: Any) -> bool:
     """Tell whether a field says something: no is an answer, and so is zero."""
     return value is not None and value != ()
-
-
-def _position_transform(mode: str) -> Callable[[Position], Position] | None:
-    found = blurred(mode)
-    if found is None:
-        return None
-    return _rounded(found) if found.name == "round" else _coarse(found)
-
-
-@dataclass(frozen=True, slots=True)
-class Blur:
-    """By how much positions are made less exact; columns do the same arithmetic, to the last bit alike."""
-
-    name: Literal["round", "coarse"]
-    amount: float
-    """To so many decimals of a degree, or to the middle of a square of so many metres."""
-
-    @property
-    def scale(self) -> float:
-        """Give the multiple of which a rounded degree is a whole number."""
-        return float(10.0**self.amount)
-
-    @property
-    def step_deg(self) -> float:
-        """Give the side of a square in degrees of latitude."""
-        return self.amount / _METRES_A_DEGREE
-
-    @property
-    def error_m(self) -> float:
-        """Give how far off a position is then, at most."""
-        side = self.amount if self.name == "coarse" else _METRES_A_DEGREE * 10.0**-self.amount
-        return side / 2 * math.sqrt(2)
-
-    def across_deg(self, latitude: float) -> float:
-        """Give the side of a square in degrees of longitude, at the latitude of its middle."""
-        # A degree of longitude shrinks toward the poles; at the pole itself one square is as good as another.
-        return min(self.step_deg / max(math.cos(math.radians(latitude)), 1e-6), 360.0)
-
-
-def blurred(mode: str) -> Blur | None:
-    """Read a mode of an agreement; None where it is none for positions."""
-    name, _, text = mode.partition(":")
-    if name == "round" and text.isdecimal() and int(text) <= _MOST_DECIMALS:
-        return Blur("round", float(text))
-    if name == "coarse" and text.isdecimal() and 1 <= int(text) <= _LARGEST_SQUARE_M:
-        return Blur("coarse", float(text))
-    return None
-
-
-def _rounded(blur: Blur) -> Callable[[Position], Position]:
-    scale, error_m = blur.scale, blur.error_m
-
-    def change(position: Position) -> Position:
-        latitude = math.floor(position.latitude * scale + 0.5) / scale
-        return _moved(position, latitude, math.floor(position.longitude * scale + 0.5) / scale, error_m)
-
-    return change
-
-
-def _coarse(blur: Blur) -> Callable[[Position], Position]:
-    step_deg, error_m = blur.step_deg, blur.error_m
-
-    def change(position: Position) -> Position:
-        latitude = _middle(position.latitude, step_deg, 90.0)
-        longitude = _middle(position.longitude, blur.across_deg(latitude), 180.0)
-        return _moved(position, latitude, longitude, error_m)
-
-    return change
-
-
-def _middle(value: float, step: float, limit: float) -> float:
-    return max(-limit, min(limit, (math.floor(value / step) + 0.5) * step))
-
-
-def _moved(position: Position, latitude: float, longitude: float, error_m: float) -> Position:
-    accuracy = (position.accuracy_m or 0.0) + error_m
-    return position.model_copy(update={"latitude": latitude, "longitude": longitude, "accuracy_m": accuracy})
 
 
 @cache

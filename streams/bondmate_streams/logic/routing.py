@@ -32,7 +32,7 @@ from bondmate_schemas.models import (
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from bondmate_streams.logic.policy import check_fields
+from bondmate_streams.logic.policy import check_fields, is_withheld
 
 Kind = Literal["alert", "incident", "message", "location"]
 Receivable = Literal["ACTUAL", "EXERCISE", "TEST", "SYSTEM"]
@@ -207,7 +207,7 @@ class Verdict:
 
     route: str
     why: Literal["taken", "no_match", "stopped", "unknown_mode", "mode_not_taken", "came_from_there", "has_it_already",
-                 "unknown_destination"]  # fmt: skip
+                 "unknown_destination", "withheld"]  # fmt: skip
     destination: str | None = None
     failed: tuple[str, ...] = ()
     """Conditions that did not hold, of a rule that did not match."""
@@ -321,7 +321,7 @@ def _takes(destination: Destination | None, event: Payload) -> bool:
 def why_nowhere(verdicts: Iterable[Verdict]) -> str:
     """Name, by a constant code, why an event that goes nowhere goes nowhere."""
     found = {verdict.why for verdict in verdicts}
-    for why in ("unknown_mode", "mode_not_taken", "came_from_there", "unknown_destination"):
+    for why in ("unknown_mode", "withheld", "mode_not_taken", "came_from_there", "unknown_destination"):
         if why in found:
             return why
     return "no_route"
@@ -339,12 +339,13 @@ def _verdicts(event: Payload, routes: Routes) -> Iterator[Verdict]:
             continue
         stopped = rule.stop
         for name in rule.to:
-            why = _why(routes.destinations.get(name), name, event.header.mode, origins, reached)
+            why = _why(routes.destinations.get(name), name, event, origins, reached)
             reached.add(name)
             yield Verdict(rule.name, why, name, (), rule.refresh_seconds, rule.newest_only, rule.every_seconds)
 
 
-def _why(destination: Destination | None, name: str, mode: Mode, origins: set[str], reached: set[str]) -> Any:
+def _why(destination: Destination | None, name: str, event: Payload, origins: set[str], reached: set[str]) -> Any:
+    mode = event.header.mode
     if destination is None:
         return "unknown_destination"
     if mode is Mode.UNKNOWN:
@@ -353,7 +354,19 @@ def _why(destination: Destination | None, name: str, mode: Mode, origins: set[st
         return "mode_not_taken"
     if name in origins:
         return "came_from_there"
-    return "has_it_already" if name in reached else "taken"
+    if name in reached:
+        return "has_it_already"
+    return "withheld" if _is_withheld(destination, kind_of(event)) else "taken"
+
+
+def _is_withheld(destination: Destination, kind: Kind | Literal["receipt"]) -> bool:
+    """Whether the agreement shows nothing at all of such events; receipts go to whom they concern, by no agreement."""
+    return kind != "receipt" and is_withheld(RECORD_OF[kind], destination.fields.get(kind, {}))
+
+
+def withheld_from(verdicts: Iterable[Verdict]) -> tuple[str, ...]:
+    """Return the destinations that would get the event if their agreements showed them anything of it."""
+    return tuple(v.destination for v in verdicts if v.why == "withheld" and v.destination)
 
 
 def lint(routes: Routes, known: Iterable[str] | None = None, districts: Iterable[str] | None = None) -> list[str]:

@@ -169,6 +169,16 @@ def test_units_of_position_are_kilometres_and_feet():
     assert "1000" == area.findtext(f"{CAP}altitude")
 
 
+def test_a_withheld_position_is_said_to_be_withheld():
+    event = sos()
+    header = event.alert.header.model_copy(update={"flags": ("position_withheld",)})
+    withheld = event.model_copy(update={"alert": event.alert.model_copy(update={"position": None, "header": header})})
+    areas = document(withheld).findall(f"{CAP}info/{CAP}area")
+
+    assert ["Position withheld by agreement"] == [area.findtext(f"{CAP}areaDesc") for area in areas]
+    assert None is areas[0].find(f"{CAP}circle")
+
+
 def test_a_position_is_refused_since_cap_does_not_track():
     @given(deliveries((DeliveryKind.LOCATION,)))
     def refused(delivery):

@@ -333,3 +333,13 @@ def test_what_is_not_carried_is_named() -> None:
         "header.agency_id", "header.received_at", "header.source", "header.language", "header.handling", "officer_ref"
     } == {lost.path for lost in writing.lost}  # fmt: skip
     assert {"areas[0].polygons", "references"} < {lost.path for lost in drawn.lost}
+
+
+def test_a_withheld_position_is_said_to_be_withheld() -> None:
+    withheld = alert(position=None, position_origin=PositionOrigin.NONE)
+    header = withheld.header.model_copy(update={"flags": ("position_withheld",)})
+    remarks = written(deliver(withheld.model_copy(update={"header": header}))).findtext("detail/remarks")
+
+    assert remarks is not None
+    assert "Position withheld by agreement" in remarks
+    assert "unknown" not in remarks

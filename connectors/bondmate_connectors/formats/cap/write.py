@@ -29,7 +29,7 @@ from bondmate_schemas.enums import (
     MessageDirection,
     Mode,
 )
-from bondmate_schemas.flags import UNANSWERED
+from bondmate_schemas.flags import POSITION_WITHHELD, UNANSWERED
 from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import (
     Delivery,
@@ -219,8 +219,15 @@ def _alert_info(delivery: Delivery, alert: DeviceAlert) -> Body:
         + _asks_to_cancel(delivery, alert),
         "description": alert.text,
         "resource": [resource(attachment) for attachment in alert.attachments],
-        "area": _point("Position of the officer's device", alert.position) if alert.position else None,
+        "area": _alert_area(alert),
     }
+
+
+def _alert_area(alert: DeviceAlert) -> Body | None:
+    """Return where the alert is; where an agreement withholds that, the words that say so (an area needs no shape)."""
+    if alert.position:
+        return _point("Position of the officer's device", alert.position)
+    return {"areaDesc": "Position withheld by agreement"} if POSITION_WITHHELD in alert.header.flags else None
 
 
 def _late(delivery: Delivery) -> str:

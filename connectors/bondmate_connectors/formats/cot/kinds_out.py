@@ -16,7 +16,7 @@ from bondmate_schemas.enums import (
     MessageDirection,
     PositionOrigin,
 )
-from bondmate_schemas.flags import UNANSWERED
+from bondmate_schemas.flags import POSITION_WITHHELD, UNANSWERED
 from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import Delivery, DeviceAlert, DeviceLocation, DeviceMessage, EventHeader, IncidentEvent
 
@@ -86,7 +86,7 @@ def _alert_parts(event: DeviceAlert, delivery: Delivery) -> Iterator[str]:
     yield event.unit or ""
     yield (event.text or "").strip()
     if event.position is None:
-        yield "Position unknown"
+        yield "Position withheld by agreement" if POSITION_WITHHELD in event.header.flags else "Position unknown"
     elif event.position_origin is PositionOrigin.JOINED:
         age = event.position_age_seconds
         yield "Last known position" + ("" if age is None else f", {age:.0f} s old")
