@@ -181,6 +181,7 @@ class DestinationState(Record):
     platform_id: str | None = None
     code: str | None = None
     sent_at: UtcTime | None = None
+    later_delivery_ids: tuple[str, ...] | None = None
 
 
 class DeviceAlert(Record):
@@ -287,6 +288,7 @@ class DeliveryReceipt(Record):
     sender: str | None = None
     sender_message_id: str | None = None
     said_in: str | None = None
+    referred_agency_id: str | None = None
 
 
 Payload = DeviceAlert | IncidentEvent | DeviceMessage | DeviceLocation | DeliveryReceipt

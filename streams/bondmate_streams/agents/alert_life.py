@@ -26,10 +26,11 @@ from bondmate_streams.agents.places import Places
 from bondmate_streams.agents.silence import Silence
 from bondmate_streams.agents.tables import Ledger
 from bondmate_streams.envelopes import Arrived, Headers, utc_now
-from bondmate_streams.guard import NotNowError, both
+from bondmate_streams.guard import BadEventError, NotNowError, both
 from bondmate_streams.lanes import KeyLocks
 from bondmate_streams.logic import states, timers
 from bondmate_streams.logic.audit import Entry
+from bondmate_streams.logic.life_cycle import REFUSED
 from bondmate_streams.logic.routing import Decision
 from bondmate_streams.logic.states import Step
 from bondmate_streams.turns import in_turns
@@ -103,6 +104,9 @@ class AlertLife:
                 return await self._other(receipt, arrived)
             decisions = self._desk.quietly(state.alert)
             step = states.receive(state, receipt, self._confirm_to, decisions, utc_now())
+            if step.outcome in REFUSED:
+                await self._tell(self._message_receipts.refusal(receipt, step.outcome, arrived.headers))
+                raise BadEventError(step.outcome)
             # Told before it is remembered: what a level leads to is told only when it rises.
             await self._tell(self._telling(step, arrived.headers))
             if step.state is not None and step.state != state:

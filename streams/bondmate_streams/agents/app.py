@@ -85,6 +85,7 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
     alerts: Ledger[AlertState] = Ledger(app, "alerts", AlertState, codec, outbox)
     table: Ledger[IncidentMemory] = Ledger(app, "incidents", IncidentMemory, codec, outbox)
     places = Places(app, catalogue.ALERT_CHANGES)
+    message_receipts = MessageReceipts(desk, config.receipt_takers)
     life = AlertLife(
         desk=desk,
         alerts=alerts,
@@ -94,10 +95,10 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
         known=known,
         places=places,
         silence=silence,
-        message_receipts=MessageReceipts(desk, config.receipt_takers),
+        message_receipts=message_receipts,
     )
     from_devices = DeviceAlerts(desk, devices, locks, last.of, ShortWay(places, life).begin)
-    incidents = Incidents(desk, table, locks, audit)
+    incidents = Incidents(desk, table, locks, audit, message_receipts)
     messages = Messages(
         desk=desk, locks=locks, audit=audit, known=known, officers=KnownOfficers(config.officers, last),
         wait_caught_up=last.view.wait_caught_up,

@@ -7,22 +7,32 @@ from bondmate_schemas.models import DeliveryReceipt, IncidentEvent, IncidentMemo
 
 from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.message_receipts import MessageReceipts
 from bondmate_streams.agents.tables import Ledger
 from bondmate_streams.envelopes import Arrived, Headers, utc_now
-from bondmate_streams.guard import both
+from bondmate_streams.guard import BadEventError, both
 from bondmate_streams.lanes import KeyLocks
 from bondmate_streams.logic import incidents
 from bondmate_streams.logic.incidents import Taken
+from bondmate_streams.logic.life_cycle import REFUSED
 
 
 class Incidents:
     """Owns the table `incidents`."""
 
-    def __init__(self, desk: Desk, table: Ledger[IncidentMemory], locks: KeyLocks, audit: AuditWriter) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        table: Ledger[IncidentMemory],
+        locks: KeyLocks,
+        audit: AuditWriter,
+        message_receipts: MessageReceipts,
+    ) -> None:
         self._desk = desk
         self._table = table
         self._locks = locks
         self._audit = audit
+        self._message_receipts = message_receipts
 
     async def event(self, arrived: Arrived) -> str:
         """Take one event of an incident."""
@@ -41,6 +51,10 @@ class Incidents:
         key = key_of(arrived.topic, receipt)
         async with self._locks.holding("incidents", key):
             taken = incidents.receive(self._table.get(key), receipt, utc_now())
+            if taken.outcome in REFUSED:
+                outgoing, entries = self._message_receipts.refusal(receipt, taken.outcome, arrived.headers)
+                await both(self._desk.outbox.send(*outgoing), self._audit.write(*entries))
+                raise BadEventError(taken.outcome)
             await self._settle(key, taken, arrived.headers)
         return taken.outcome
 

@@ -8,9 +8,10 @@ from bondmate_monitoring.metrics import MESSAGE_RECEIPTS
 from bondmate_schemas.catalogue import DEVICE
 from bondmate_schemas.models import DeliveryReceipt
 from bondmate_schemas.outbox import Outgoing
+from bondmate_schemas.refusals import refusal_of
 
 from bondmate_streams.agents.desk import Desk
-from bondmate_streams.envelopes import Headers
+from bondmate_streams.envelopes import Headers, utc_now
 from bondmate_streams.logic.audit import Entry
 from bondmate_streams.logic.messages import tell_sender
 
@@ -30,7 +31,13 @@ class MessageReceipts:
         """Give what tells the sender of its message, and the disclosure; nothing for another receipt."""
         if receipt.destination != DEVICE or receipt.sender is None:
             return [], []
-        sender = receipt.sender
+        return self._telling(receipt, receipt.sender, cause)
+
+    def refusal(self, answer: DeliveryReceipt, code: str, cause: Headers) -> tuple[list[Outgoing], list[Entry]]:
+        """Return what tells who answered that the answer counts for nothing, and the disclosure."""
+        return self._telling(refusal_of(answer, code, utc_now()), answer.destination, cause)
+
+    def _telling(self, receipt: DeliveryReceipt, sender: str, cause: Headers) -> tuple[list[Outgoing], list[Entry]]:
         if sender not in self._takers:
             known = sender in self._desk.routes.destinations
             MESSAGE_RECEIPTS.labels(sender if known else _NOBODY, receipt.level.value, "not_taken").inc()

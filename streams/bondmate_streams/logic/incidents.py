@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from bondmate_schemas.enums import DeliveryReason, IncidentAction, Level, Priority
+from bondmate_schemas.error_codes import MODE_DIFFERS, NOT_ITS_OWN
 from bondmate_schemas.models import (
     DeliveryReceipt,
     DestinationState,
@@ -17,6 +18,7 @@ from bondmate_schemas.models import (
     IncidentState,
 )
 
+from bondmate_streams.logic.answers import HUMAN, is_of_other_agency, is_other_mode
 from bondmate_streams.logic.deliveries import First, Telling, later_id, new_id
 from bondmate_streams.logic.levels import rises
 from bondmate_streams.logic.routing import Decision
@@ -145,6 +147,10 @@ def receive(memory: IncidentMemory | None, receipt: DeliveryReceipt, now: dateti
     """Take a receipt of a destination for an event of an incident."""
     if memory is None:
         return Taken("unknown_incident")
+    if is_other_mode(memory.state.header, receipt):
+        return Taken(MODE_DIFFERS)
+    if receipt.level in HUMAN and is_of_other_agency(memory.state.header, receipt):
+        return Taken(NOT_ITS_OWN)
     known = memory.state.destinations.get(receipt.destination)
     if known is None or not rises(known.level, receipt.level):
         return Taken("no_rise")

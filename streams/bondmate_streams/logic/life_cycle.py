@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from bondmate_schemas.enums import AlertKind, AlertStatus, DeliveryReason, Level
+from bondmate_schemas.error_codes import MODE_DIFFERS, NOT_ITS_OWN
 
 REQUESTS_ONLY: Final = frozenset({AlertKind.SOS, AlertKind.DURESS})
 """Alerts that their device cannot cancel, only ask for it, and that no time ends: a person closes them."""
@@ -100,12 +101,20 @@ class Fact(StrEnum):
     NEW_PRESS = "pressed anew"
     """Pressed after the alert was closed, or turned into an emergency then."""
     NOT_TOLD = "of one that was not told"
+    FOREIGN = "refers to what it was not told"
+    """A person there answers what that destination was never sent, or an alert of another agency."""
+    OTHER_MODE = "in another mode"
+    """A person's answer whose mode is neither the alert's nor ACTUAL."""
     RISES = "above its level"
     CLOSES = "closes"
     """It lets the whole alert end."""
     NOWHERE = "no destination"
     UNANSWERED = "unanswered"
     EXPIRED = "expired"
+
+
+REFUSED: Final = frozenset({NOT_ITS_OWN, MODE_DIFFERS})
+"""Outcomes of receipts that count for nothing, which are error codes as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +162,9 @@ RULES: Final = (
     _rule("cancel_requested", _S.OPEN, _E.CANCEL, _F.REQUEST_ONLY, tells=_R.UPDATE, doc="a person must close it"),
     _rule("cancelled", _S.OPEN, _E.CANCEL, becomes=AlertStatus.CANCELLED, tells=_R.CANCEL,
           doc="exactly those who were told"),
+    _rule(NOT_ITS_OWN, None, _E.RECEIPT, _F.FOREIGN, doc="refused: dead-lettered, and its sender is told"),
+    _rule(MODE_DIFFERS, None, _E.RECEIPT, _F.OTHER_MODE,
+          doc="an exercise's answer to a real alert: refused, dead-lettered, and its sender is told"),
     _rule("not_told", None, _E.RECEIPT, _F.NOT_TOLD, doc="of a destination that was not told: passed over"),
     _rule("closed", _S.OPEN, _E.RECEIPT, _F.RISES, _F.CLOSES, tells=_R.CANCEL,
           doc="a person closed it: everybody else is told"),

@@ -33,6 +33,7 @@ from bondmate_schemas.models import (
 from bondmate_schemas.own_alerts import alert_event_id, own_ids
 
 from bondmate_streams.logic.alerts import with_flags, with_header
+from bondmate_streams.logic.answers import is_foreign, is_other_mode, with_told
 from bondmate_streams.logic.deliveries import First, Telling, later_id, new_id
 from bondmate_streams.logic.levels import is_answered, rises, status_of
 from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY, Event, Fact, Rule, Standing, rule_for
@@ -74,6 +75,15 @@ def change(state: AlertState | None, alert: DeviceAlert, decisions: Sequence[Dec
         decisions: where an alert like this goes, for one that is new.
         now: the time of the change of state.
     """
+    return remembering(_change(state, alert, decisions, now))
+
+
+def remembering(step: Step) -> Step:
+    """Return `step` with a state that remembers the ids of what it tells."""
+    return step if step.state is None else replace(step, state=with_told(step.state, step.tellings))
+
+
+def _change(state: AlertState | None, alert: DeviceAlert, decisions: Sequence[Decision], now: datetime) -> Step:
     event = Event.CANCEL if alert.action is AlertAction.CANCEL else Event.PRESS
     rule = rule_for(standing_of(state), event, _facts(state, alert, decisions))
     if state is None:
@@ -156,7 +166,10 @@ def _pages_for_nowhere(state: AlertState, now: datetime) -> tuple[OperationsPage
 
 def first_told(event_id: str, names: Iterable[str], now: datetime) -> dict[str, DestinationState]:
     """Give the state of destinations that are told of an alert for the first time."""
-    return {name: DestinationState(changed_at=now, delivery_id=new_id(event_id, name), sent_at=now) for name in names}
+    return {
+        name: DestinationState(changed_at=now, delivery_id=new_id(event_id, name), sent_at=now, later_delivery_ids=())
+        for name in names
+    }
 
 
 def first_of(state: AlertState, name: str) -> First:
@@ -292,21 +305,27 @@ def receive(
         decisions: where an alert like this goes, for the names of the rules.
         now: the time of the change of state.
     """
-    facts = _facts_of_receipt(state, receipt)
+    facts = _facts_of_receipt(state, receipt, decisions, now)
     rule = rule_for(standing_of(state), Event.RECEIPT, facts)
-    if state is None or Fact.NOT_TOLD in facts:
+    if state is None or facts & {Fact.NOT_TOLD, Fact.FOREIGN, Fact.OTHER_MODE}:
         return Step(rule.outcome, state)
     message = answer(receipt, state.device_id, now, silent=state.alert.silent)
     if Fact.RISES not in facts:
         return Step(rule.outcome, state, message=message)
     after = _risen(state, receipt, state.destinations[receipt.destination], now)
     step = Step(rule.outcome, after, risen=((receipt.destination, receipt.level),), message=message)
-    return _closed(step, after, receipt, confirm_to, decisions) if rule.tells else step
+    return remembering(_closed(step, after, receipt, confirm_to, decisions)) if rule.tells else step
 
 
-def _facts_of_receipt(state: AlertState | None, receipt: DeliveryReceipt) -> set[Fact]:
+def _facts_of_receipt(
+    state: AlertState | None, receipt: DeliveryReceipt, decisions: Sequence[Decision], now: datetime
+) -> set[Fact]:
     if state is None:
         return set()
+    if is_foreign(state, receipt, decisions, now):
+        return {Fact.FOREIGN}
+    if is_other_mode(state.header, receipt):
+        return {Fact.OTHER_MODE}
     known = state.destinations.get(receipt.destination)
     if known is None:
         return {Fact.NOT_TOLD}

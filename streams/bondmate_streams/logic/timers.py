@@ -21,7 +21,7 @@ from bondmate_streams.logic.levels import is_answered, is_delivered
 from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY, STATUSES, Event, Fact, Rule, rule_for
 from bondmate_streams.logic.pages import PageReason, page_of
 from bondmate_streams.logic.routing import Decision, Escalation
-from bondmate_streams.logic.states import Step, as_told, first_of, first_told, standing_of, tell
+from bondmate_streams.logic.states import Step, as_told, first_of, first_told, remembering, standing_of, tell
 
 
 def due(
@@ -40,11 +40,11 @@ def due(
         facts.add(Fact.EXPIRED)
     rule = rule_for(standing_of(state), Event.TIMER, facts)
     if rule.becomes is not None:
-        return _expired(rule, state, decisions, now)
+        return remembering(_expired(rule, state, decisions, now))
     steps = [step for step in escalation if state.escalated_seconds < step.after_seconds <= _waited(state, now)]
     if rule.tells is None or not steps:
         return Step("refreshed", None, Refresh.of(decisions).tellings(state, after, now))
-    return _escalated(rule, state, steps, now)
+    return remembering(_escalated(rule, state, steps, now))
 
 
 def is_open_and_unanswered(state: AlertState) -> bool:

@@ -16,7 +16,7 @@ from lxml import etree
 from bondmate_connectors.contract import Ignored, Reading, Refusal, Remark
 from bondmate_connectors.formats.cap import codes, structure
 from bondmate_connectors.formats.cap.content import Content, incident_event
-from bondmate_connectors.formats.cap.messages import message_to_officers
+from bondmate_connectors.formats.cap.messages import REFERENCE, message_to_officers
 from bondmate_connectors.formats.cap.values import (
     Reference,
     alert_id,
@@ -259,7 +259,10 @@ def _receipts(head: Head, received_at: datetime) -> Iterator[DeliveryReceipt]:
         header = EventHeader(
             message_id=derived_id("cap", head.id, str(reference)),
             event_id=ours.event_id,
-            external_refs=(ExternalRef(system=f"cap:{head.sender}", id=head.identifier),),
+            external_refs=(
+                ExternalRef(system=f"cap:{head.sender}", id=head.identifier),
+                ExternalRef(system=REFERENCE, id=str(head.own_reference)),
+            ),
             origin_message_id=head.identifier,
             agency_id=head.sender,
             mode=head.mode,
@@ -277,4 +280,5 @@ def _receipts(head: Head, received_at: datetime) -> Iterator[DeliveryReceipt]:
             platform_id=head.incidents[0] if head.incidents else None,
             code="declined" if level is Level.DECLINED else None,
             note=head.note or None,
+            referred_agency_id=reference.our_agency,
         )

@@ -89,6 +89,13 @@ class Reference:
         """What the identifier says when we wrote the message, else None."""
         return parse_our_identifier(self.identifier) if self.sender.startswith(codes.OUR_SENDER) else None
 
+    @property
+    def our_agency(self) -> str | None:
+        """The agency whose message it names when we wrote it, else None."""
+        if not self.sender.startswith(codes.OUR_SENDER):
+            return None
+        return unquote(self.sender.removeprefix(codes.OUR_SENDER), errors="replace")
+
 
 def read_references(text: str) -> tuple[Reference, ...]:
     """Read the references in `text`; what is no triple is left out. An identifier may hold commas, against the rule."""

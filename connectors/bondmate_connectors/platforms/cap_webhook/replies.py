@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from bondmate_schemas.enums import IncidentAction, Level
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import DeliveryReceipt, DeviceMessage, IncidentEvent, Record
+from bondmate_schemas.models import DeliveryReceipt, DeviceMessage, ExternalRef, IncidentEvent, Record
 
 from bondmate_connectors.formats.cap.codes import OUR_SENDER
-from bondmate_connectors.formats.cap.values import OurIdentifier, read_references
+from bondmate_connectors.formats.cap.messages import REFERENCE
+from bondmate_connectors.formats.cap.values import Reference, read_references, write_time
 from bondmate_connectors.platforms.cap_webhook.config import RepliesConfig
 
 
@@ -35,24 +36,28 @@ def _of_incident(event: IncidentEvent, replies: RepliesConfig, name: str) -> Ite
     if not ours:
         yield event.model_copy(update={"header": event.header.model_copy(update={"source": name})})
     level = replies.cancel if event.action is IncidentAction.CANCELLED else replies.update
-    for identifier in ours:
-        yield _receipt(event, identifier, level, name)
+    for reference in ours:
+        yield _receipt(event, reference, level, name)
 
 
-def _referred(event: IncidentEvent) -> list[OurIdentifier]:
+def _referred(event: IncidentEvent) -> list[Reference]:
     """Give the messages of ours that an Update or Cancel refers to, one an event: the last, which they know of."""
     if event.action not in {IncidentAction.UPDATED, IncidentAction.CANCELLED}:
         return []
-    found = (reference.ours for reference in read_references(" ".join(event.references)))
-    return list({ours.event_id: ours for ours in found if ours}.values())
+    found = read_references(" ".join(event.references))
+    return list({reference.ours.event_id: reference for reference in found if reference.ours}.values())
 
 
-def _receipt(event: IncidentEvent, ours: OurIdentifier, level: Level, name: str) -> DeliveryReceipt:
+def _receipt(event: IncidentEvent, reference: Reference, level: Level, name: str) -> DeliveryReceipt:
+    ours = reference.ours
+    assert ours is not None
+    said = Reference(event.header.agency_id, event.header.origin_message_id or "", write_time(event.header.occurred_at))
     header = event.header.model_copy(
         update={
             "message_id": derived_id("cap-reply", event.header.message_id, ours.event_id),
             "event_id": ours.event_id,
             "incident_id": None,
+            "external_refs": (*event.header.external_refs, ExternalRef(system=REFERENCE, id=str(said))),
             "source": name,
             "expires_at": None,
         }
@@ -64,4 +69,5 @@ def _receipt(event: IncidentEvent, ours: OurIdentifier, level: Level, name: str)
         delivery_id=ours.delivery_id,
         note=event.note or event.description or event.title,
         code="declined" if level is Level.DECLINED else None,
+        referred_agency_id=reference.our_agency,
     )

@@ -1,0 +1,95 @@
+"""Whether an answer counts: it must be about what that destination was told, and meant as the alert is meant.
+
+Who answers, and for whom, is decided before, where the answer comes in (`bondmate_connectors.runtime.authority`).
+Here the alert is known. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
+
+from bondmate_schemas.enums import DeliveryReason, Level, Mode
+from bondmate_schemas.models import AlertState, DeliveryReceipt, DestinationState, EventHeader
+
+from bondmate_streams.logic.deliveries import Telling, refresh_id
+from bondmate_streams.logic.routing import Decision
+
+HUMAN: Final = frozenset(
+    {Level.ACKNOWLEDGED, Level.RESPONDING, Level.DECLINED, Level.CANCELLED, Level.RESOLVED}
+)  # fmt: skip
+"""Levels that only a person gives; the others the transport proves."""
+_LATER_IDS_KEPT: Final = 32
+_REFRESHES_KNOWN: Final = 2_000
+
+
+def is_other_mode(header: EventHeader, receipt: DeliveryReceipt) -> bool:
+    """Whether a person's answer to the event of `header` is in a mode that cannot speak of it.
+
+    An answer counts in the event's own mode or in ACTUAL: an exercise never moves what is real.
+    """
+    return receipt.level in HUMAN and receipt.header.mode not in {header.mode, Mode.ACTUAL}
+
+
+def is_of_other_agency(header: EventHeader, receipt: DeliveryReceipt) -> bool:
+    """Whether an answer names another agency as the owner of what it answers than the event of `header` has."""
+    return receipt.referred_agency_id not in {None, header.agency_id}
+
+
+def is_foreign(
+    state: AlertState, receipt: DeliveryReceipt, decisions: Sequence[Decision], now: datetime
+) -> bool:  # fmt: skip
+    """Whether a person's answer refers to what its destination was never told of this alert.
+
+    A dialect without references (no `delivery_id`) names the alert alone: then to be told of it is enough.
+    """
+    if receipt.level not in HUMAN:
+        return False
+    known = state.destinations.get(receipt.destination)
+    return known is None or is_of_other_agency(state.header, receipt) or not _was_told(
+        state, known, receipt, decisions, now
+    )  # fmt: skip
+
+
+def _was_told(
+    state: AlertState, known: DestinationState, receipt: DeliveryReceipt, decisions: Sequence[Decision], now: datetime
+) -> bool:
+    delivery_id = receipt.delivery_id
+    if delivery_id is None or known.later_delivery_ids is None:
+        return True
+    if delivery_id == known.delivery_id or delivery_id in known.later_delivery_ids:
+        return True
+    return delivery_id in _refreshes(state, receipt.destination, decisions, now)
+
+
+def _refreshes(
+    state: AlertState, destination: str, decisions: Sequence[Decision], now: datetime
+) -> Iterable[str]:  # fmt: skip
+    """Return the ids of the newest refreshes, newest first: they are reckoned from the time, and kept nowhere."""
+    seconds = next((d.refresh_seconds for d in decisions if d.destination == destination), None)
+    if not seconds:
+        return ()
+    newest = int((now - state.header.received_at).total_seconds() // seconds)
+    numbers = range(newest, max(0, newest - _REFRESHES_KNOWN), -1)
+    return (refresh_id(state.header.event_id, destination, number) for number in numbers)
+
+
+def with_told(state: AlertState, tellings: Iterable[Telling]) -> AlertState:
+    """Return the state that remembers under which ids its destinations are told, so that their answers are known.
+
+    The newest of each destination are kept. Of one that an older hub told, nothing is known, and all counts.
+    """
+    destinations = dict(state.destinations)
+    for telling in tellings:
+        at = destinations.get(telling.destination)
+        if at is not None and telling.reason not in {DeliveryReason.NEW, DeliveryReason.REFRESH}:
+            destinations[telling.destination] = _with_id(at, telling.delivery_id)
+    return state if destinations == state.destinations else state.model_copy(update={"destinations": destinations})
+
+
+def _with_id(at: DestinationState, delivery_id: str) -> DestinationState:
+    if at.later_delivery_ids is None or delivery_id in at.later_delivery_ids:
+        return at
+    later = (*at.later_delivery_ids, delivery_id)[-_LATER_IDS_KEPT:]
+    return at.model_copy(update={"later_delivery_ids": later})

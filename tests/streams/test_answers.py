@@ -1,0 +1,170 @@
+"""Which answers count: those to what that destination was told, in the alert's mode or in earnest (FINDINGS S3, S5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from bondmate_schemas.catalogue import DEVICE_ALERTS, RECEIPTS, STATE_ALERTS, dead_letter_topic, destination_topic
+from bondmate_schemas.enums import AlertAction, AlertStatus, DeliveryKind, DeliveryReason, Level, Mode
+from bondmate_schemas.error_codes import MODE_DIFFERS, NOT_ITS_OWN
+from bondmate_schemas.models import AlertState, Delivery
+from bondmate_streams.logic import states, timers
+from bondmate_streams.logic.answers import HUMAN
+from bondmate_streams.logic.deliveries import new_id, refresh_id
+from bondmate_streams.logic.incidents import receive, take
+from bondmate_streams.logic.routing import Decision, Escalation
+from hypothesis import given
+from hypothesis import strategies as st
+
+EVENT = "event-of-answers"
+DECISIONS = [Decision("tak", "alerts", 20.0), Decision("cap", "alerts")]
+
+
+@pytest.fixture(scope="session")
+def now(make: Any) -> Any:
+    return make.alert().header.received_at + timedelta(seconds=1)
+
+
+def raised(make: Any, now: Any, mode: Mode = Mode.ACTUAL) -> AlertState:
+    alert = make.alert(event_id=EVENT, incident_id="incident", mode=mode)
+    return states.change(None, alert, DECISIONS, now).state
+
+
+def answered(make: Any, state: AlertState, level: Level, now: Any, destination: str = "cap", **given: Any) -> Any:
+    receipt = make.receipt(EVENT, destination, level, **{"mode": state.header.mode, **given})
+    return states.receive(state, receipt, set(), DECISIONS, now)
+
+
+@given(level=st.sampled_from(sorted(HUMAN)), alert=st.sampled_from(Mode), answer=st.sampled_from(Mode))
+def test_a_persons_answer_counts_in_the_alerts_mode_or_in_earnest_and_in_no_other(
+    make: Any, now: Any, level: Level, alert: Mode, answer: Mode
+) -> None:
+    state = raised(make, now, alert)
+    step = answered(make, state, level, now, mode=answer)
+
+    if answer in {alert, Mode.ACTUAL}:
+        assert level is step.state.destinations["cap"].level
+    else:
+        assert (MODE_DIFFERS, state, (), None) == (step.outcome, step.state, step.tellings, step.message)
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_what_the_transport_proves_is_not_judged_by_mode(make: Any, now: Any, mode: Mode) -> None:
+    step = answered(make, raised(make, now), Level.DELIVERED, now, mode=mode)
+
+    assert Level.DELIVERED is step.state.destinations["cap"].level
+
+
+def test_an_answer_to_what_was_never_sent_counts_for_nothing_and_one_to_what_was_counts(make: Any, now: Any) -> None:
+    state = raised(make, now)
+    press = make.alert(event_id=EVENT, action=AlertAction.UPDATE)
+    updated = states.change(state, press, DECISIONS, now)
+    ids = {telling.destination: telling.delivery_id for telling in updated.tellings}
+
+    for invented in ("invented", new_id(EVENT, "tak"), ids["tak"], new_id("another alert", "cap")):
+        refused = answered(make, updated.state, Level.RESOLVED, now, delivery_id=invented)
+        assert (NOT_ITS_OWN, updated.state) == (refused.outcome, refused.state)
+    for own in (new_id(EVENT, "cap"), ids["cap"], None):
+        assert Level.RESOLVED is answered(make, updated.state, Level.RESOLVED, now, delivery_id=own).state.destinations[
+            "cap"
+        ].level  # fmt: skip
+
+
+def test_an_answer_to_a_refresh_or_an_escalation_counts(make: Any, now: Any) -> None:
+    state = raised(make, now)
+    later = state.header.received_at + timedelta(seconds=65)
+    louder = timers.due(state, DECISIONS, [Escalation(60.0, (("cap", "alerts"),))], now, later)
+    (told,) = louder.tellings
+
+    assert Level.ACKNOWLEDGED is answered(
+        make, louder.state, Level.ACKNOWLEDGED, later, delivery_id=told.delivery_id
+    ).state.destinations["cap"].level  # fmt: skip
+    for number, counts in ((1, True), (3, True), (4, False)):
+        step = answered(
+            make, state, Level.ACKNOWLEDGED, later, "tak", delivery_id=refresh_id(EVENT, "tak", number)
+        )  # fmt: skip
+        assert counts == (Level.ACKNOWLEDGED is step.state.destinations["tak"].level)
+
+
+def test_of_an_alert_that_an_older_hub_told_every_reference_counts(make: Any, now: Any) -> None:
+    state = raised(make, now)
+    old = {name: at.model_copy(update={"later_delivery_ids": None}) for name, at in state.destinations.items()}
+    state = state.model_copy(update={"destinations": old})
+
+    assert Level.RESOLVED is answered(
+        make, state, Level.RESOLVED, now, delivery_id="told by 3c40877"
+    ).state.destinations["cap"].level  # fmt: skip
+
+
+def test_an_answer_to_another_agencys_alert_counts_for_nothing(make: Any, now: Any) -> None:
+    state = raised(make, now)
+    refused = answered(make, state, Level.ACKNOWLEDGED, now, referred_agency_id="another agency")
+    taken = answered(make, state, Level.ACKNOWLEDGED, now, referred_agency_id=state.header.agency_id)
+
+    assert (NOT_ITS_OWN, state) == (refused.outcome, refused.state)
+    assert Level.ACKNOWLEDGED is taken.state.destinations["cap"].level
+
+
+def test_who_was_not_told_of_an_alert_closes_nothing(make: Any, now: Any) -> None:
+    state = raised(make, now)
+    refused = answered(make, state, Level.RESOLVED, now, "nobody told me")
+
+    assert (NOT_ITS_OWN, state) == (refused.outcome, refused.state)
+    assert "not_told" == answered(make, state, Level.DELIVERED, now, "nobody told me").outcome
+
+
+def test_the_ids_that_are_remembered_are_bounded(make: Any, now: Any) -> None:
+    state = raised(make, now)
+    for _ in range(100):
+        state = states.change(state, make.alert(event_id=EVENT, action=AlertAction.UPDATE), DECISIONS, now).state
+
+    assert 32 == len(state.destinations["cap"].later_delivery_ids)
+
+
+def test_an_incidents_answer_is_judged_by_mode_and_agency_too(make: Any, now: Any) -> None:
+    event = make.incident(incident_id="inc", mode=Mode.ACTUAL)
+    memory = take(None, event, [Decision("cap", "all")], now).memory
+    real = make.receipt(event.header.event_id, "cap", Level.ACKNOWLEDGED, incident_id="inc", mode=Mode.ACTUAL)
+    exercise = real.model_copy(update={"header": real.header.model_copy(update={"mode": Mode.EXERCISE})})
+    foreign = real.model_copy(update={"referred_agency_id": "another agency"})
+    found = [receive(memory, receipt, now) for receipt in (exercise, foreign, real)]
+
+    assert [MODE_DIFFERS, NOT_ITS_OWN, "risen"] == [taken.outcome for taken in found]
+    assert [True, True, False] == [taken.memory is None for taken in found]
+
+
+# On a broker.
+
+
+@pytest.fixture(scope="module")
+def streams(configured: Callable[..., Any], running: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    found = running(configured(tmp_path_factory.mktemp("tables"), receipt_takers=["cap"]))
+    yield found
+    found.stop()
+
+
+def test_a_refused_answer_is_dead_lettered_its_sender_told_and_the_right_one_counts(
+    streams: Any, topics: Any, make: Any
+) -> None:
+    alert = make.alert("device-of-answers")
+    event_id = alert.header.event_id
+    topics.put(DEVICE_ALERTS, alert)
+    topics.wait(destination_topic("cap"), Delivery, lambda d: d.header.event_id == event_id)
+    test = make.receipt(event_id, "cap", Level.RESOLVED, mode=Mode.TEST)
+    topics.put(RECEIPTS, test)
+    letter = topics.wait_found(dead_letter_topic("receipts"), lambda f: f.value == topics.codec.encode(test))
+    (told,) = topics.wait(
+        destination_topic("cap"), Delivery,
+        lambda d: d.kind is DeliveryKind.RECEIPT and d.header.event_id == event_id,
+    )  # fmt: skip
+    topics.put(RECEIPTS, make.receipt(event_id, "cap", Level.RESOLVED))
+    states_there = topics.wait(
+        STATE_ALERTS, AlertState, lambda s: s.header.event_id == event_id and s.status is AlertStatus.RESOLVED
+    )
+
+    assert MODE_DIFFERS.encode() == letter.headers["bondmate.error.code"]
+    assert (MODE_DIFFERS, DeliveryReason.NEW, "cap") == (told.receipt.code, told.reason, told.destination)
+    assert Level.RESOLVED is states_there[-1].destinations["cap"].level
