@@ -4,7 +4,8 @@ Two workers in processes of their own. In each run one joins, both are restarted
 Held is the time from an alert's publishing to its Delivery on the topic of every destination. Exit 1 when one was held
 too long, lost, told under two ids, or told out of order.
 
-Usage: python -m bench.roll [--runs 5] [--alerts-a-second 50] [--most-seconds 2] [--older CHECKOUT] [--json]
+Usage: python -m bench.roll [--runs 5] [--alerts-a-second 50] [--open-alerts 0] [--most-seconds 2]
+                            [--older CHECKOUT] [--json]
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ def results(asked: argparse.Namespace) -> Iterator[Held | str]:
     with (
         tempfile.TemporaryDirectory() as name,
         ApacheBroker(ApacheConfig(Path(name) / "broker")) as broker,
-        laboratory(broker.bootstrap, Path(name), asked.alerts_a_second, asked.older) as lab,
+        laboratory(
+            broker.bootstrap, Path(name), asked.alerts_a_second, open_alerts=asked.open_alerts, older=asked.older
+        ) as lab,
     ):
         yield from measure(lab, asked.runs)
         yield from wrong(lab)
@@ -38,6 +41,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench.roll", description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--alerts-a-second", type=int, default=50)
+    parser.add_argument("--open-alerts", type=int, default=0, help="alerts that are open before the first change")
     parser.add_argument("--most-seconds", type=float, default=2.0)
     parser.add_argument("--older", type=Path, help="a checkout of an older version, for the first worker")
     parser.add_argument("--json", action="store_true")

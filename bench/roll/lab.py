@@ -25,6 +25,7 @@ from bench.roll.load import Ends, Load
 _ROOMS: Final = ("schemas", "monitoring", "streams", "connectors", "infra")
 _READY_SECONDS: Final = 60.0
 _END_SECONDS: Final = 60.0
+_MANY_SECONDS: Final = 600.0
 _STILL_SECONDS: Final = 2.0
 """How long all is left alone between two changes, so that each is measured alone."""
 
@@ -105,8 +106,13 @@ class Lab:
 
 
 @contextmanager
-def laboratory(bootstrap: str, folder: Path, a_second: int, older: Path | None = None) -> Iterator[Lab]:
-    """Make the topics, start the first worker, and have alerts flow; the first one is of the version in `older`."""
+def laboratory(
+    bootstrap: str, folder: Path, a_second: int, *, open_alerts: int = 0, older: Path | None = None
+) -> Iterator[Lab]:
+    """Make the topics, start the first worker, have `open_alerts` told, and then `a_second` flow.
+
+    With `older`, a checkout, the first worker is of the version that is there.
+    """
     wanted = catalogue.topics(destinations=list(worker.DESTINATIONS))
     apply(AdminClient({"bootstrap.servers": bootstrap}), wanted, limits=ApacheBroker.limits)
     kafka = KafkaConfig(bootstrap, "", {"log_level": 0})
@@ -117,9 +123,12 @@ def laboratory(bootstrap: str, folder: Path, a_second: int, older: Path | None =
             stack.callback(each.kill)
         workers[0].start()
         stack.enter_context(ends.read())
+        lab = Lab(load, ends, workers)
+        load.at_once(open_alerts)
+        wait_until(lambda: not lab.missing(list(load.sent)), deadline_seconds=_MANY_SECONDS, what="the open alerts")
         stack.enter_context(load.flowing())
         time.sleep(_STILL_SECONDS)
-        yield Lab(load, ends, workers)
+        yield lab
 
 
 def measure(lab: Lab, runs: int) -> Iterator[Held]:

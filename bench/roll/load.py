@@ -20,6 +20,7 @@ from confluent_kafka import OFFSET_END, Consumer, Producer, TopicPartition
 _EVERY: Final = 5
 """One alert in so many is taken back by its device."""
 _TAKEN_BACK_SECONDS: Final = 1.0
+_TOGETHER: Final = 1_000
 _FLUSH_SECONDS: Final = 30.0
 
 
@@ -34,6 +35,14 @@ class Load:
         self._thread = threading.Thread(target=self._run, name="load")
         self.sent: dict[str, float] = {}
         """When each record was published, by its mark."""
+
+    def at_once(self, count: int) -> None:
+        """Send so many alerts that nobody takes back, as fast as the broker takes them; before the steady load."""
+        for number in range(count):
+            self._send(f"open{number}", AlertAction.RAISE)
+            if not number % _TOGETHER:
+                self._producer.flush(_FLUSH_SECONDS)
+        self._producer.flush(_FLUSH_SECONDS)
 
     @contextmanager
     def flowing(self) -> Iterator[None]:
@@ -53,14 +62,14 @@ class Load:
     def _run(self) -> None:
         number, begun, to_end = 0, time.monotonic(), deque[tuple[float, int]]()
         while not self._stop.wait(max(0.0, begun + number * self._gap - time.monotonic())):
-            self._send(number, AlertAction.RAISE)
+            self._send(str(number), AlertAction.RAISE)
             if not number % _EVERY:
                 to_end.append((time.monotonic() + _TAKEN_BACK_SECONDS, number))
             while to_end and to_end[0][0] <= time.monotonic():
-                self._send(to_end.popleft()[1], AlertAction.CANCEL)
+                self._send(str(to_end.popleft()[1]), AlertAction.CANCEL)
             number += 1
 
-    def _send(self, number: int, action: AlertAction) -> None:
+    def _send(self, number: str, action: AlertAction) -> None:
         mark, now = f"{action.value}-{number}", datetime.now(UTC)
         header = EventHeader(
             message_id=mark, event_id=f"event-{number}", agency_id="agency-1", mode=Mode.EXERCISE,

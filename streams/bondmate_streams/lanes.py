@@ -95,6 +95,10 @@ class InHand:
         self._is_open = False
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
+        await self.give_up()
+
+    async def give_up(self) -> None:
+        """Cancel what is in hand; others may begin."""
         late = list(self._tasks)
         for task in late:
             task.cancel()

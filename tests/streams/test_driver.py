@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from aiokafka.consumer.fetcher import Fetcher, FetchResult
-from bondmate_streams.agents.driver import _Consumer, _OnTheLoop
+from bondmate_streams.agents.driver import _Consumer, _OnTheLoop, _RecoveryEnd
 from faust.types import TP
 
 CHANGELOG, ALERTS = TP("changelog", 0), TP("alerts", 0)
@@ -19,7 +19,7 @@ def consumer() -> _Consumer:
     made = object.__new__(_Consumer)
     made.app = SimpleNamespace(doors={"alerts": None})  # type: ignore[assignment]  # what it needs of an app
     made.suspend_flow, made.can_resume_flow = (SimpleNamespace(clear=bool, set=bool) for _ in range(2))  # type: ignore[assignment]
-    made._seeks = False
+    made._seeks = made._hands_over = False
     made.flow_active = True
     made._active_partitions = {CHANGELOG}
     made._paused_partitions = {ALERTS}
@@ -102,3 +102,38 @@ async def test_where_nothing_may_be_fetched_nothing_is(fetched: Fetched) -> None
     paused.pause_partitions({CHANGELOG})
     fetched.arrive(CHANGELOG)
     assert {} == await fetch(paused)
+
+
+async def test_nothing_flows_between_the_loss_of_partitions_and_their_next_share(fetched: Fetched) -> None:
+    working = consumer()
+    working._active_partitions, working._paused_partitions = {ALERTS}, set()
+    working.flow_active = False
+    working._hands_over = True
+    fetched.arrive(ALERTS)
+    working.resume_flow()
+    assert not working.flow_active, "a recovery of the share before ends late"
+
+    working._hands_over = False
+    working.resume_flow()
+    assert working.flow_active
+    assert {ALERTS: ["of alerts"]} == await fetch(working)
+
+
+async def test_the_end_of_a_recovery_is_heard_though_its_signal_was_taken_back_before_anybody_waited() -> None:
+    recovery = SimpleNamespace(in_recovery=True)
+    end = _RecoveryEnd(recovery)
+    recovery.in_recovery = False
+    end.set()
+    end.clear()
+    async with asyncio.timeout(1):
+        assert await end.wait()
+
+    recovery.in_recovery = True
+    waiting = asyncio.create_task(end.wait())
+    await asyncio.sleep(0.01)
+    assert not waiting.done(), "the next recovery has not ended with the one before"
+    recovery.in_recovery = False
+    end.set()
+    end.clear()
+    async with asyncio.timeout(1):
+        assert await waiting

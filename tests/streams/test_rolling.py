@@ -9,6 +9,8 @@ import pytest
 from bondmate_hub.broker import Broker
 from bondmate_hub.provisioning import apply
 from bondmate_schemas import catalogue
+from bondmate_schemas.catalogue import DEVICE_ALERTS, destination_topic
+from bondmate_schemas.kafka import KafkaConfig
 from confluent_kafka import ConsumerGroupState
 from confluent_kafka.admin import AdminClient
 
@@ -18,6 +20,16 @@ SESSION_SECONDS = 10
 brokers = pytest.mark.parametrize(
     "new_broker", ["embedded", pytest.param("apache", marks=pytest.mark.kafka)], indirect=True
 )
+
+
+TAK = destination_topic("tak")
+
+
+def wait_until_ready(child: Any) -> None:
+    while line := child.stdout.readline():
+        if line == "ready\n":
+            return
+    raise AssertionError("the worker ended")
 
 
 def members(admin: AdminClient) -> dict[str, int]:
@@ -62,3 +74,21 @@ def test_workers_that_join_leave_and_are_restarted_in_turn_hold_no_alert_for_a_s
     assert [] == lost_or_confused
     # `make bench-roll` asks for 2 s on a quiet machine; a member that had to be missed would cost a session.
     assert max(each.longest_seconds for each in held) < SESSION_SECONDS / 2
+
+
+def test_an_event_that_hangs_holds_no_other_up_when_the_group_is_shared_anew(  # noqa: PLR0917
+    kafka: KafkaConfig, topics: Any, make: Any, routes_text: str, tmp_path: Path, worker: Any
+) -> None:
+    held, before = make.alert("device-held"), [make.alert(f"device-before{number}") for number in range(20)]
+    after = [make.alert(f"device-after{number}") for number in range(20)]
+    with worker(kafka, tmp_path / "a", routes_text, "holding", "a") as first:
+        topics.put(DEVICE_ALERTS, held, *before)
+        assert set() == topics.untold(TAK, {alert.header.event_id for alert in before})
+        with worker(kafka, tmp_path / "b", routes_text, "", "b") as second:
+            wait_until_ready(second)
+            topics.put(DEVICE_ALERTS, *after)
+            assert set() == topics.untold(TAK, {alert.header.event_id for alert in after})
+            first.terminate()
+            assert 0 == first.wait(SESSION_SECONDS)
+
+            assert set() == topics.untold(TAK, {held.header.event_id})

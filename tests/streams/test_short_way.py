@@ -51,6 +51,8 @@ async def test_only_alerts_of_partitions_that_are_ours_take_the_short_way_and_no
 
     assert not any([await short_way.begin(alert, ()) for alert in alerts])
     await app.on_partitions_assigned.send({TP(ALERT_CHANGES, 1), TP(ALERT_CHANGES, 3), TP("another", 0)})
+    assert not any([await short_way.begin(alert, ()) for alert in alerts]), "the tables are not rebuilt yet"
+    await app.on_rebalance_complete.send()
     taken = [await short_way.begin(alert, ()) for alert in alerts]
     assert [place in {1, 3} for place in places] == taken
     assert [place for place in places if place in {1, 3}] == life.begun
@@ -64,6 +66,7 @@ async def test_what_is_begun_is_ended_before_another_worker_has_the_partition(ma
     app = faust.App("test-short-way", broker="kafka://127.0.0.1:1", topic_partitions=1)
     places, ended = Places(app, ALERT_CHANGES), asyncio.Event()
     await app.on_partitions_assigned.send({TP(ALERT_CHANGES, 0)})
+    await app.on_rebalance_complete.send()
 
     async def work() -> None:
         with places.standing_in("one") as ours:

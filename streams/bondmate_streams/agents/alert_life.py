@@ -66,6 +66,7 @@ class AlertLife:
         self._places = places
         self._silence = silence
         self._message_receipts = message_receipts
+        self._rebuilding: asyncio.Task[None] | None = None
         self._confirm_to = frozenset(
             name for name, destination in desk.routes.destinations.items() if destination.tell_own_closing
         )
@@ -197,6 +198,10 @@ class AlertLife:
         self._open.plan(event_id, None)
         AGENT_EVENTS.labels("alert-times", "forgotten").inc()
         return True
+
+    async def rebuild_beside(self) -> None:
+        """Begin to build the open alerts anew; new alerts do not wait for that."""
+        self._rebuilding = asyncio.create_task(self.rebuild())
 
     async def rebuild(self) -> None:
         """Build the open alerts anew from the table; a rebuild that begins meanwhile takes the place of this one."""

@@ -18,6 +18,7 @@ from bondmate_streams.agents.alert_life import AlertLife
 from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.connector_watch import ConnectorWatch
+from bondmate_streams.agents.copies import Copies
 from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.device_alerts import DeviceAlerts
 from bondmate_streams.agents.door import Door
@@ -61,6 +62,7 @@ class Streams:
     connectors: ConnectorWatch
     outbox: KafkaOutbox
     ledgers: tuple[Ledger[Any], ...]
+    copies: Copies
 
 
 def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: int) -> Streams:
@@ -103,14 +105,17 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
         desk=desk, locks=locks, audit=audit, known=known, officers=KnownOfficers(config.officers, last),
         wait_caught_up=last.view.wait_caught_up,
     )  # fmt: skip
-    alerts.table.on_recover(life.rebuild)
+    alerts.table.on_recover(life.rebuild_beside)
+    ledgers = (devices, alerts, table)
+    copies = Copies(config.kafka, f"{catalogue.STREAMS_APP}-{config.instance}-copies", ledgers, partitions)
+    app.on_share = copies.leave_to_us
     bodies = _bodies(from_devices, life, incidents, messages)
     in_hand = tuple(_agent(app, topic, Guard(stage, outbox), body, config.in_flight) for stage, topic, body in bodies)
     announce.streams(
         (stage for stage, _, _ in bodies), config.routes.destinations, page_reasons=list(PageReason), modes=list(Mode)
     )
     watch = ConnectorWatch(desk, places, config)
-    return Streams(app, in_hand, last, audit, life, open_alerts, silence, watch, outbox, (devices, alerts, table))
+    return Streams(app, in_hand, last, audit, life, open_alerts, silence, watch, outbox, ledgers, copies)
 
 
 def _bodies(

@@ -48,8 +48,8 @@ class StreamsConfig:
     """Events an agent has in hand at most; those of one key are handled one after another."""
     commit_seconds: float = 1.0
     """How often offsets are committed: what a killed worker does again."""
-    drain_seconds: float = 10.0
-    """How long events in hand may take to end when the worker is stopped."""
+    drain_seconds: float = 1.0
+    """How long events in hand may take to end when the worker is stopped; then they come again, to the next worker."""
 
     def ids(self) -> SchemaIds:
         """Give where schema ids come from."""

@@ -56,6 +56,10 @@ class Door:
         finally:
             self._waiting = max(0, self._waiting - 1)
 
+    async def give_up(self) -> None:
+        """Cancel what is in hand: it comes again, to whoever has its partition then."""
+        await self._in_hand.give_up()
+
     def _begin(self, event: Any) -> None:
         self._app.consumer.begin(event.message)
         self._in_hand.begin_now(self._worked(event))

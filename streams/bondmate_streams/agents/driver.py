@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import types
-from collections.abc import Callable, Coroutine, Generator, Mapping
+from collections.abc import Callable, Collection, Coroutine, Generator, Mapping
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 import faust
 import structlog
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
+from faust.types import TP
 from mode.services import WaitResults
 from mode.utils.futures import maybe_async
 
@@ -26,6 +27,8 @@ _FETCH_WAIT_MS: Final = 250
 """How long the broker holds an empty answer. A fetch asks for every partition, so that what comes is told at once."""
 _FETCH_GAP_SECONDS: Final = 0.005
 """Least time between two fetches: each asks for every partition, however little it brings."""
+_IN_HAND_SECONDS: Final = 1.0
+"""How long what is in hand may hold up a whole group that is to be shared anew."""
 _LEAVE_SECONDS: Final = 5.0
 """How long leaving the group may take: a group that is just shared anew waits for its slowest member."""
 
@@ -125,6 +128,8 @@ class _Consumer(Consumer):
         self._by_stream = self.callback
         self.callback = self._hand_over
         self._seeks = False
+        self._hands_over = False
+        """Between the loss of our partitions and the next share of them: nothing flows, whoever would have it flow."""
 
     # After it has rebuilt the tables, faust lets the agents' partitions be fetched, seeks to what is committed, and
     # then clears the agents' queues: what came into them before that would be lost, since it counts as read.
@@ -136,6 +141,8 @@ class _Consumer(Consumer):
 
     def resume_flow(self) -> None:
         """Let records flow: the seek is done."""
+        if self._hands_over:
+            return
         self._seeks = False
         super().resume_flow()
 
@@ -168,18 +175,30 @@ class _Consumer(Consumer):
         return super().ack(message)
 
     async def wait_empty(self) -> None:
-        """Wait for what is in hand, and commit."""
-        while self._in_hand and not self.should_stop:
+        """Wait for what is in hand, not for ever, and commit."""
+        end = self.loop.time() + _IN_HAND_SECONDS
+        while self._in_hand and self.loop.time() < end and not self.should_stop:
             await self._wait_for_ack(timeout=1)
+        if self._in_hand:
+            _log.warning("what takes long is given up and comes again", events=len(self._in_hand))
+            await asyncio.gather(*(door.give_up() for door in cast("App", self.app).doors.values()))
         await self.commit_and_end_transactions()
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
         """Commit what was done before the partitions go: faust forgets it first, and it would be done again."""
+        self._hands_over = True
         self.stop_flow()
         self.app.flow_control.suspend()
         self.app.flow_control.clear()
         await self.wait_empty()
+        self._given_up.clear()
         await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: Any, generation_id: int = 0) -> None:
+        """Take the partitions; nobody else writes to our tables from here on."""
+        self._hands_over = False
+        cast("App", self.app).on_share(assigned)
+        await super().on_partitions_assigned(assigned, generation_id)
 
     async def leave(self) -> None:
         """Give up our partitions, commit what was done, and leave the group; what is in hand has ended."""
@@ -262,18 +281,36 @@ def _steps(work: Coroutine[Any, Any, Any], blocked_by: Any) -> Generator[Any, An
             return done.value
 
 
+class _RecoveryEnd(asyncio.Event):
+    """The end of the building of tables: faust sets and clears it in one step, and may do so before it waits."""
+
+    def __init__(self, recovery: Any) -> None:
+        super().__init__()
+        self._recovery = recovery
+
+    async def wait(self) -> Literal[True]:
+        """Wait until the tables are built; by their state, not by the signal alone."""
+        while self._recovery.in_recovery:
+            await super().wait()
+        return True
+
+
 class App(faust.App):
     """A faust app whose consumer works as above, and whose own statistics are off: we keep ours."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.doors: dict[str, Door] = {}
         """The doors of the agents, by topic."""
+        self.on_share: Callable[[Collection[TP]], object] = lambda _: None
+        """Called with our partitions before the tables hear of them."""
         super().__init__(*args, **kwargs)
 
     def on_init_dependencies(self) -> Any:
         """Give the services that start with the app; faust's monitor, a seventh of an event's cost, hears nothing."""
         services = super().on_init_dependencies()
         self.sensors.remove(self.monitor)
+        recovery = self.tables.recovery  # type: ignore[attr-defined]
+        recovery._signal_recovery_end = _RecoveryEnd(recovery)  # noqa: SLF001
         return services
 
     async def leave(self) -> None:

@@ -29,19 +29,25 @@ class Places:
         """Follow what `app` is given of `topic`."""
         self._app = app
         self._topic = topic
+        self._given: frozenset[TP] = frozenset()
         self._ours: frozenset[TP] = frozenset()
+        """What was given, once its tables are rebuilt: before, they hold what was true when we had them last."""
         self._at_work = 0
         self._idle = asyncio.Event()
         self._idle.set()
-        app.on_partitions_assigned.connect(self._given)
+        app.on_partitions_assigned.connect(self._take)
+        app.on_rebalance_complete.connect(self._begin_with)
         app.on_partitions_revoked.connect(self._taken_away)
 
-    def _given(self, *given: Any, **_: object) -> None:
+    def _take(self, *given: Any, **_: object) -> None:
         # The sender, the partitions.
-        self._ours = frozenset(tp for tp in given[1] if tp.topic == self._topic)
+        self._given = frozenset(tp for tp in given[1] if tp.topic == self._topic)
+
+    def _begin_with(self, *_: object, **__: object) -> None:
+        self._ours = self._given
 
     async def _taken_away(self, *_: object, **__: object) -> None:
-        self._ours = frozenset()
+        self._given = self._ours = frozenset()
         # What is begun is ended before another worker has them, or its writes would come after that one's. A broker
         # that does not answer must not cost us the group: the other worker then waits for the same broker.
         with contextlib.suppress(TimeoutError):

@@ -70,32 +70,42 @@ async def _prepared(config: StreamsConfig) -> Streams:
 
 async def _serve(config: StreamsConfig, streams: Streams, stop: asyncio.Event, on_ready: Callable[[], object]) -> None:
     app = streams.app
-    beside = [asyncio.create_task(streams.audit.run())]
+    audit = asyncio.create_task(streams.audit.run())
+    beside = [asyncio.create_task(streams.copies.run())]
     streams.last_locations.view.start()
     try:
-        await app.start()
-        beside += [asyncio.create_task(work(streams)) for work in (keep_time, listen, measure, persist)]
-        beside.append(asyncio.create_task(_tell_ready(app, on_ready)))
-        _log.info("streams started", instance=config.instance)
-        await _until(stop, app, beside)
-        await asyncio.gather(*(in_hand.drain(config.drain_seconds) for in_hand in streams.in_hand))
-        await app.leave()
+        await _until(stop, [asyncio.create_task(streams.copies.wait_caught_up())], beside)
+        if not stop.is_set():
+            await app.start()
+            beside += [asyncio.create_task(work(streams)) for work in (keep_time, listen, measure, persist)]
+            beside.append(asyncio.create_task(_tell_ready(app, on_ready)))
+            _log.info("streams started", instance=config.instance)
+            await _until(stop, [asyncio.create_task(app.wait_until_stopped())], [audit, *beside])
+            await asyncio.gather(*(in_hand.drain(config.drain_seconds) for in_hand in streams.in_hand))
+            await app.leave()
     finally:
-        for task in beside[1:]:
+        for task in beside:
             task.cancel()
-        async with asyncio.timeout(_STOP_SECONDS):
-            await app.stop()
-        beside[0].cancel()
-        await asyncio.gather(*beside, return_exceptions=True)
+        await _end(streams)
+        audit.cancel()
+        await asyncio.gather(audit, *beside, return_exceptions=True)
         await asyncio.to_thread(streams.last_locations.view.stop)
     if app.crash_reason is not None:
         raise StreamsFailedError(type(app.crash_reason).__name__) from app.crash_reason
     _log.info("streams stopped", instance=config.instance)
 
 
-async def _until(stop: asyncio.Event, app: object, beside: Sequence[asyncio.Task[None]]) -> None:
-    """Wait for `stop`, for faust to end by itself, or for a task beside it to fail."""
-    waiting = [asyncio.create_task(stop.wait()), asyncio.create_task(app.wait_until_stopped())]  # type: ignore[attr-defined]
+async def _end(streams: Streams) -> None:
+    if streams.app.started:
+        async with asyncio.timeout(_STOP_SECONDS):
+            await streams.app.stop()
+    for ledger in streams.ledgers:
+        ledger.close()
+
+
+async def _until(stop: asyncio.Event, ends: Sequence[asyncio.Task[Any]], beside: Sequence[asyncio.Task[None]]) -> None:
+    """Wait for `stop`, for one of `ends`, or for a task beside them to fail."""
+    waiting = [asyncio.create_task(stop.wait()), *ends]
     try:
         done, _ = await asyncio.wait([*waiting, *beside], return_when=asyncio.FIRST_COMPLETED)
     finally:

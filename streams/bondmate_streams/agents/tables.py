@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 import faust
@@ -16,6 +16,7 @@ from bondmate_schemas.outbox import NotWritten, Outgoing, Place
 from faust.types import TP
 
 from bondmate_streams.agents.outbox import KafkaOutbox
+from bondmate_streams.agents.store import Store
 from bondmate_streams.guard import StoreUnavailableError, Waits
 
 R = TypeVar("R", bound=Record)
@@ -41,6 +42,14 @@ class AwaitableTable(faust.Table[bytes, bytes]):
 
     outbox: KafkaOutbox
     last_sent: asyncio.Future[Place]
+
+    def _new_store_by_url(self, url: Any) -> Any:
+        # As faust makes its own.
+        return Store(
+            url, self.app, self,
+            table_name=self.name, key_type=self.key_type, key_serializer=self.key_serializer,
+            value_serializer=self.value_serializer, value_type=self.value_type, loop=self.loop, options=self.options,
+        )  # fmt: skip
 
     def _changelog_topic_name(self) -> str:
         return changelog_topic(self.name)
@@ -171,6 +180,26 @@ class Ledger(Generic[R]):
                 self.table.persist(partition, offset)
             if self._agrees.get(partition) == offset:
                 del self._agrees[partition]
+
+    @property
+    def topic(self) -> str:
+        """The changelog of the table."""
+        return changelog_topic(self._name)
+
+    def copied_until(self, partition: int) -> int | None:
+        """Return the last offset of the changelog that a partition's store has; raises StoreUnavailableError."""
+        with _store:
+            found: int | None = self.table.data.copied_until(partition)
+        return found
+
+    def copy(self, partition: int, records: Sequence[tuple[bytes, bytes | None]], until: int) -> None:
+        """Write what another worker wrote to a partition that is not ours; raises StoreUnavailableError."""
+        with _store:
+            self.table.data.take(partition, records, until)
+
+    def close(self) -> None:
+        """Close the store, of a worker that ends before it has begun."""
+        self.table.data.close()
 
     def records(self) -> Iterator[R]:
         """Give every record of the partitions this worker has, as it is now; each is decoded when its turn comes."""

@@ -1,0 +1,144 @@
+"""Copies of other workers' partitions of the tables, so that whoever takes one over has only its last moments to read.
+
+A worker reads every changelog to its end before it joins the group, and goes on with those of partitions that are not
+its own: others stand still for a rebalance, not for the building of its tables. Why not faust's standbys: ADR 14.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, Protocol
+
+import structlog
+from bondmate_schemas.kafka import KafkaConfig
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
+
+from bondmate_streams.guard import StoreUnavailableError, Waits
+
+_log = structlog.get_logger(__name__)
+_BATCH: Final = 500
+_POLL_SECONDS: Final = 0.1
+_GATHER_MS: Final = 100
+_QUEUED_KBYTES: Final = 4_096
+Place = tuple[str, int]
+"""A topic and a partition of it."""
+
+
+class Copied(Protocol):
+    """A table that can be copied."""
+
+    @property
+    def topic(self) -> str:
+        """Its changelog."""
+
+    def copied_until(self, partition: int) -> int | None:
+        """Return the last offset of the changelog that the partition has; None where it has nothing."""
+
+    def copy(self, partition: int, records: Sequence[tuple[bytes, bytes | None]], until: int) -> None:
+        """Write records of the changelog, in its order; `until` is the offset of the last."""
+
+
+class Copies:
+    """Follows the changelogs of partitions that this worker does not have."""
+
+    def __init__(self, kafka: KafkaConfig, name: str, tables: Sequence[Copied], partitions: int) -> None:
+        """Copy `tables`, each of so many partitions; `name` is the client's."""
+        settings = {"enable.partition.eof": True, "queued.max.messages.kbytes": _QUEUED_KBYTES}
+        self._settings = kafka.consumer(name, name, gather_ms=_GATHER_MS) | settings
+        self._tables = {table.topic: table for table in tables}
+        self._all = frozenset((topic, number) for topic in self._tables for number in range(partitions))
+        self._followed = self._all
+        self._behind = set(self._all)
+        # What was read for an earlier share must not be written over what its new owner, this worker too, wrote since.
+        self._share = 0
+        self._read_share = -1
+        self._consumer: Consumer | None = None
+        self._shared = asyncio.Event()
+        self._caught_up = asyncio.Event()
+        # The client blocks, so it has a thread; stores are written on the loop, where what is ours is known.
+        self._reader = ThreadPoolExecutor(1, "copies")
+
+    def leave_to_us(self, ours: Collection[Place]) -> None:
+        """Follow all but what is `ours` from here on; takes effect at once."""
+        self._followed = self._all.difference(ours)
+        self._share += 1
+        self._shared.set()
+
+    async def wait_caught_up(self) -> None:
+        """Wait until everything that was there has been copied once."""
+        await self._caught_up.wait()
+
+    async def run(self) -> None:
+        """Follow, until cancelled."""
+        waits = Waits("copies")
+        try:
+            while True:
+                if not self._followed:
+                    await self._rest()
+                try:
+                    await self._follow()
+                    waits = Waits("copies")
+                except StoreUnavailableError as error:
+                    self._read_share = -1
+                    await waits.wait("copy waits", type(error).__name__)
+        finally:
+            await self._in_thread(self._close)
+            self._reader.shutdown(wait=False)
+
+    async def _rest(self) -> None:
+        """Hold no client while everything is ours."""
+        await self._in_thread(self._close)
+        while not self._followed:
+            self._shared.clear()
+            await self._shared.wait()
+
+    async def _follow(self) -> None:
+        share, starts = self._share, None
+        if self._read_share != share:
+            starts = [self._start(place) for place in self._followed]
+        messages = await self._in_thread(self._read, starts)
+        if self._share == share:
+            self._read_share = share
+            self._take(messages)
+
+    async def _in_thread(self, work: Any, *given: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._reader, work, *given)
+
+    def _start(self, place: Place) -> TopicPartition:
+        topic, partition = place
+        last = self._tables[topic].copied_until(partition)
+        return TopicPartition(topic, partition, OFFSET_BEGINNING if last is None else last + 1)
+
+    def _read(self, starts: list[TopicPartition] | None) -> list[Message]:
+        if self._consumer is None:
+            self._consumer = Consumer(self._settings)
+        if starts is not None:
+            self._consumer.assign(starts)
+        return self._consumer.consume(_BATCH, _POLL_SECONDS)
+
+    def _close(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        self._read_share = -1
+        if consumer is not None:
+            consumer.close()
+
+    def _take(self, messages: Sequence[Message]) -> None:
+        found: dict[Place, list[tuple[bytes, bytes | None]]] = defaultdict(list)
+        last: dict[Place, int] = {}
+        ended = []
+        for message in messages:
+            place = message.topic() or "", message.partition() or 0
+            if (error := message.error()) is not None:
+                if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # the client's public name for it
+                    ended.append(place)
+            elif (key := message.key()) is not None:
+                found[place].append((key, message.value()))
+                last[place] = message.offset() or 0
+        for (topic, partition), records in found.items():
+            self._tables[topic].copy(partition, records, last[topic, partition])
+        self._behind.difference_update(ended)
+        if not self._behind:
+            self._caught_up.set()
