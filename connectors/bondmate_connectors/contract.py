@@ -43,6 +43,8 @@ class Status(StrEnum):
     RECOVERABLE_ERROR = "RECOVERABLE_ERROR"
     PERMANENT_ERROR = "PERMANENT_ERROR"
     FATAL_ERROR = "FATAL_ERROR"
+    PAUSED = "PAUSED"
+    """A person has it rest for a time; only the runner says so."""
     STOPPING = "STOPPING"
     STOPPED = "STOPPED"
 

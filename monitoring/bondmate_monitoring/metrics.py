@@ -15,13 +15,14 @@ KINDS = ("OTHER", "ALERT", "INCIDENT", "MESSAGE", "LOCATION", "RECEIPT", "UNREAD
 LEVELS = ("DELIVERED", "ACCEPTED", "ACKNOWLEDGED", "RESPONDING", "RESOLVED", "DECLINED", "CANCELLED", "EXPIRED",
           "DEAD_LETTERED", "SUPERSEDED", "WITHHELD")  # fmt: skip
 """Values of `level`."""
-STATUSES = ("CREATED", "STARTING", "OK", "RECOVERABLE_ERROR", "PERMANENT_ERROR", "FATAL_ERROR", "STOPPING", "STOPPED")
+STATUSES = ("CREATED", "STARTING", "OK", "RECOVERABLE_ERROR", "PERMANENT_ERROR", "FATAL_ERROR", "PAUSED", "STOPPING",
+            "STOPPED")  # fmt: skip
 """Values of a connector's `status`."""
 BREAKER_STATES = ("closed", "open", "half_open")
 """Values of a breaker's `state`."""
 RETRY_OUTCOMES = ("made", "postponed")
 """Values of a retry's `outcome`."""
-RESTARTS = ("crash", "settings", "asked")
+RESTARTS = ("crash", "settings", "asked", "resumed")
 """Values of `why` a connector was built anew."""
 REREADS = ("taken", "refused")
 """Values of the `outcome` of reading settings again."""
@@ -88,13 +89,16 @@ CONNECTOR_RETRIES = Counter(
     "connector_retries_total", "Retries made, and those the retry budget postponed.", ["connector", "outcome"]
 )
 CONNECTOR_RESTARTS = Counter(
-    "connector_restarts_total", "Times a connector was built anew: after a crash, with new settings, or when asked to.",
+    "connector_restarts_total", "Times a connector was built anew: after a crash, a pause, with new settings, asked.",
     ["connector", "why"],
 )  # fmt: skip
 CONNECTOR_REREADS = Counter(
     "connector_settings_read_again_total", "Times a connector's settings or files changed: taken, or refused.",
     ["connector", "outcome"],
 )  # fmt: skip
+CONNECTOR_PAUSED_ALERTS = Gauge(
+    "connector_paused_alerts", "Alerts that wait behind the pause of a connector, by mode.", ["connector", "mode"]
+)
 CONNECTOR_BREAKER = Gauge(
     "connector_breaker", "1 for the state the breaker of a destination's part is in: closed, open, half_open.",
     ["connector", "part", "state"],

@@ -419,6 +419,9 @@ class ConnectorStatus(Record):
     oldest_seconds: NonNegative = 0.0
     parked_keys: Count = 0
     refused_since: UtcTime | None = None
+    paused_until: UtcTime | None = None
+    paused_alerts: Count = 0
+    paused_real_alerts: Count = 0
 
     def is_silent(self, now: datetime) -> bool:
         """Tell whether it has gone quiet: nothing said for three intervals, and it did not say that it stopped."""

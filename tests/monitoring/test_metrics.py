@@ -25,6 +25,7 @@ LABELS = {
     "connector_stalled": ("connector", "what"),
     "connector_loop_frozen": (),
     "connector_late_events": ("connector", "kind"),
+    "connector_paused_alerts": ("connector", "mode"),
     "connector_retries": ("connector", "outcome"),
     "connector_restarts": ("connector", "why"),
     "connector_settings_read_again": ("connector", "outcome"),

@@ -14,6 +14,12 @@ from bondmate_streams.logic.pages import PageReason, page_of_connector, trouble_
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
+def paused(alerts: int, real: int, since: float) -> Any:
+    return status(status="PAUSED", since=since).model_copy(
+        update={"paused_alerts": alerts, "paused_real_alerts": real, "paused_until": NOW + timedelta(hours=1)}
+    )
+
+
 def status(
     name: str = "cap", *, status: str = "OK", ago: float = 0, since: float = 3600, refused: float | None = None,
     now: datetime = NOW,
@@ -46,6 +52,11 @@ def status(
         (status(status="RECOVERABLE_ERROR", since=99, refused=1, ago=4), PageReason.CONNECTOR_SILENT),
         (status(status="FATAL_ERROR"), PageReason.CONNECTOR_FAILED),
         (status(status="PERMANENT_ERROR", ago=99), PageReason.CONNECTOR_FAILED),
+        (paused(0, 0, since=3600), None),
+        (paused(1, 1, since=0), PageReason.PAUSED_ALERT),
+        (paused(1, 0, since=59), None),
+        (paused(1, 0, since=60), PageReason.PAUSED_ALERT),
+        (status(status="PAUSED", ago=3.1), PageReason.CONNECTOR_SILENT),
     ],
 )
 def test_only_trouble_pages(said: ConnectorStatus, reason: PageReason | None) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from bondmate_connectors.contract import ConnectorConfig
@@ -15,6 +17,18 @@ class Why(StrEnum):
     CRASH = "crash"
     ASKED = "asked"
     SETTINGS = "settings"
+    RESUMED = "resumed"
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A connector rests: nothing is sent, nothing is taken, nothing is lost."""
+
+    until: datetime
+    """When it ends by itself (UTC)."""
+    since: datetime
+    operator: str
+    reason: str
 
 
 class Control:
@@ -24,7 +38,9 @@ class Control:
     for while nothing runs is heard at once too.
     """
 
-    def __init__(self, config: ConnectorConfig) -> None:
+    def __init__(self, config: ConnectorConfig, pause: Pause | None = None) -> None:
+        self.pause = pause
+        """The pause it is in, or was in last."""
         self.config = config
         """The settings of its next life."""
         self.why = Why.ASKED
@@ -41,16 +57,34 @@ class Control:
         self.config = config
         self._ask(Why.SETTINGS)
 
+    def rest(self, pause: Pause) -> None:
+        """Have the connector closed until the pause is over."""
+        self.pause = pause
+        self._ask(Why.RESUMED)
+
+    def resume(self) -> None:
+        """End a pause, and have the connector built anew at once."""
+        self.pause = None
+        self._ask(Why.RESUMED)
+
+    def paused(self, now: datetime) -> Pause | None:
+        """Return the pause it is in."""
+        return self.pause if self.pause is not None and now < self.pause.until else None
+
     def _ask(self, why: Why) -> None:
         self.why = why
         self.asked.set()
 
 
 class Controls(Mapping[str, Control]):
-    """The controls of all connectors of a process, by name; empty until they are built."""
+    """The controls of all connectors of a process, by name; empty until they are built.
 
-    def __init__(self) -> None:
+    `pauses` are those in which connectors were when the process before this one ended.
+    """
+
+    def __init__(self, pauses: Mapping[str, Pause] | None = None) -> None:
         self._controls: Mapping[str, Control] = {}
+        self.pauses = dict(pauses or {})
 
     def take(self, controls: Mapping[str, Control]) -> None:
         """Take over the controls of what has been built."""

@@ -22,6 +22,7 @@ _SEVERITY = (
     Status.STARTING,
     Status.STOPPING,
     Status.RECOVERABLE_ERROR,
+    Status.PAUSED,
     Status.PERMANENT_ERROR,
     Status.FATAL_ERROR,
 )

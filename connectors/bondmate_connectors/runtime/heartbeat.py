@@ -22,12 +22,23 @@ _FAREWELL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    """The pause of a connector: its end, and the alerts that wait behind it."""
+
+    until: datetime
+    alerts: int = 0
+    real_alerts: int = 0
+    """Those of mode ACTUAL, or of unknown mode."""
+
+
+@dataclass(frozen=True, slots=True)
 class Beating:
     """One connector as the heartbeat sees it."""
 
     reports: Reports
     backlog_events: Callable[[], int | None]
     oldest_seconds: Callable[[], float]
+    paused: Callable[[], Paused | None] = lambda: None
 
 
 class Heartbeat:
@@ -56,6 +67,7 @@ class Heartbeat:
         self._since: dict[str, tuple[State, datetime]] = {}
         self._refused: dict[str, datetime | None] = {}
         self._due: dict[str, float] = {}
+        self._waiting: dict[str, tuple[bool, bool]] = {}
         self._learnt = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -85,7 +97,7 @@ class Heartbeat:
         now, sent = asyncio.get_running_loop().time(), []
         for connector in self._connectors:
             name = connector.reports.name
-            if self._is_news(connector.reports) or now >= self._due.get(name, 0.0):
+            if self._is_news(connector.reports) or self._waits_anew(connector) or now >= self._due.get(name, 0.0):
                 self._due[name] = now + self._every_seconds
                 sent.append(self._send(connector))
         return sent
@@ -101,6 +113,14 @@ class Heartbeat:
             return True
         return refused_since != reports.refused_since
 
+    def _waits_anew(self, connector: Beating) -> bool:
+        """Whether alerts wait behind a pause that nobody has heard of yet: that is told at once."""
+        paused, name = connector.paused(), connector.reports.name
+        waiting = (paused.alerts > 0, paused.real_alerts > 0) if paused else (False, False)
+        before = self._waiting.get(name, (False, False))
+        self._waiting[name] = waiting
+        return waiting != before
+
     def _send(self, connector: Beating) -> asyncio.Future[Place]:
         report = self._outbox.send(self._envelopes.pack(self._status(connector)))
         report.add_done_callback(_heard(connector.reports))
@@ -108,6 +128,7 @@ class Heartbeat:
 
     def _status(self, connector: Beating) -> ConnectorStatus:
         reports, state = connector.reports, self._health.of(connector.reports.name)
+        paused = connector.paused()
         return ConnectorStatus(
             connector=reports.name,
             reported_by=self._role_id,
@@ -123,6 +144,9 @@ class Heartbeat:
             oldest_seconds=connector.oldest_seconds(),
             parked_keys=reports.parked,
             refused_since=reports.refused_since,
+            paused_until=paused.until if paused else None,
+            paused_alerts=paused.alerts if paused else 0,
+            paused_real_alerts=paused.real_alerts if paused else 0,
         )
 
 

@@ -13,7 +13,7 @@ import structlog
 from bondmate_monitoring import metrics
 from bondmate_schemas.catalogue import destination_topic, locations_topic
 from bondmate_schemas.codec import Codec, SchemaUnavailableError
-from bondmate_schemas.enums import DeliveryKind
+from bondmate_schemas.enums import DeliveryKind, Mode
 from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
 from bondmate_schemas.models import Delivery, DeliveryReceipt
 from bondmate_schemas.threads import in_thread
@@ -22,11 +22,12 @@ from bondmate_connectors.contract import ConnectorConfig, ConnectorSpec, Context
 from bondmate_connectors.errors import Misconfigured
 from bondmate_connectors.runtime.authority import Authority
 from bondmate_connectors.runtime.backlog import Backlog
+from bondmate_connectors.runtime.behind import Behind
 from bondmate_connectors.runtime.broker import QUIET, BrokerWatch
-from bondmate_connectors.runtime.control import Control, Controls
+from bondmate_connectors.runtime.control import Control, Controls, Pause
 from bondmate_connectors.runtime.envelopes import Envelopes
 from bondmate_connectors.runtime.health import Health
-from bondmate_connectors.runtime.heartbeat import Beating, Heartbeat
+from bondmate_connectors.runtime.heartbeat import Beating, Heartbeat, Paused
 from bondmate_connectors.runtime.intake import Intake
 from bondmate_connectors.runtime.link import Link
 from bondmate_connectors.runtime.outbox import Outbox
@@ -110,7 +111,8 @@ async def _run_all(  # noqa: PLR0917  # the arguments of `run_connectors`, in th
     looking.add_done_callback(_looked)
     async with Outbox(config, watch.on_error) as outbox:
         hub = _Hub(kafka, role_id, codec, settings, board, watch, outbox, unread)
-        runners = [_Runner(hub, instance) for instance in instances]
+        pauses = controls.pauses if controls is not None else {}
+        runners = [_Runner(hub, instance, pauses.get(instance.name)) for instance in instances]
         if controls is not None:
             controls.take({runner.name: runner.control for runner in runners})
         heartbeat = Heartbeat(
@@ -193,7 +195,7 @@ class _Hub:
 class _Runner:
     """Run one connector in all its roles and keep its failures from the others."""
 
-    def __init__(self, hub: _Hub, instance: Instance) -> None:
+    def __init__(self, hub: _Hub, instance: Instance, pause: Pause | None) -> None:
         self._hub = hub
         self.name = self._name = instance.name
         self._topics = tuple(topics_of(instance))
@@ -201,12 +203,13 @@ class _Runner:
         self._stalls = Stalls()
         self._spec = instance.spec
         self._authority = instance.authority
-        self.control = Control(instance.config)
+        self.control = Control(instance.config, pause)
+        self._behind: Behind | None = None
         self._reports = Reports(instance.name, hub.health)
         self._envelopes = Envelopes(hub.codec)
         # From the start, and on after its end: what nobody delivers is counted.
         self._backlog = Backlog(instance.name, instance.spec.accepts, _now, self._unread_seconds)
-        self.beating = Beating(self._reports, self._unread_events, self._backlog.lag_seconds)
+        self.beating = Beating(self._reports, self._unread_events, self._backlog.lag_seconds, self._paused)
         metrics.CONNECTOR_BACKLOG.labels(instance.name).set_function(self._shown_events)
 
     def _unread_events(self) -> int | None:
@@ -225,11 +228,35 @@ class _Runner:
         Raises:
             ShutOutError: not the connector failed, but this process lost its place.
         """
-        await Supervision(self._reports, self._hub.health, self._hub.settings, self.control).keep(self._live, stop)
+        supervision = Supervision(self._reports, self._hub.health, self._hub.settings, self.control)
+        await supervision.keep(self._live, self._rest, stop)
+
+    async def _rest(self, stop: asyncio.Event) -> None:
+        """Count what waits while the connector is paused, until `stop`."""
+        if not self._spec.accepts - {_POSITIONS}:
+            await stop.wait()
+            return
+        topic = destination_topic(self._name)
+        config = {**self._hub.kafka.consumer(_group_of(topic), f"{self._hub.role_id}-paused"), **QUIET}
+        self._behind = behind = Behind(self._name, topic, config, self._decode)
+        counting = in_thread(f"behind {self._name}", behind.run)
+        try:
+            await stop.wait()
+        finally:
+            behind.stop()
+            self._behind = None
+            await asyncio.wait({counting}, timeout=self._hub.settings.close_seconds)
+
+    def _paused(self) -> Paused | None:
+        pause = self.control.paused(_now())
+        if pause is None:
+            return None
+        alerts = self._behind.alerts if self._behind else {}
+        real = sum(count for mode, count in alerts.items() if mode in {Mode.ACTUAL, Mode.UNKNOWN})
+        return Paused(pause.until, sum(alerts.values()), real)
 
     async def _live(self, stop: asyncio.Event) -> None:
         """Build the connector with the settings of now, work until `stop`, close it."""
-        self._reports.begin()
         self._stalls = Stalls()
         connector = self._spec.build(self.control.config, self._context())
         try:

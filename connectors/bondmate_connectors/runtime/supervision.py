@@ -22,12 +22,13 @@ from confluent_kafka import KafkaError, KafkaException
 
 from bondmate_connectors.contract import Status
 from bondmate_connectors.errors import Misconfigured
-from bondmate_connectors.runtime.control import Control, Why
+from bondmate_connectors.runtime.control import Control, Pause, Why
 from bondmate_connectors.runtime.health import Health
 from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.settings import RunnerSettings
 
 _log = structlog.get_logger(__name__)
+_CLOCK_SECONDS = 0.5
 _Live = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 
 
@@ -49,19 +50,25 @@ class Supervision:
         self._control = control
         self._crashes = 0
 
-    async def keep(self, live: _Live, stop: asyncio.Event) -> None:
-        """Have `live` run until `stop`; it gets the event by which it is told to end.
+    async def keep(self, live: _Live, paused: _Live, stop: asyncio.Event) -> None:
+        """Have `live` run until `stop`, and `paused` while a pause lasts; each gets the event by which it is to end.
 
         Raises:
             ShutOutError: not the connector failed, but this process lost its place.
         """
+        why: Why | None = None
         while not stop.is_set():
             self._control.asked.clear()
             self._health.begin(self._name)
+            self._reports.begin()
+            if pause := self._control.paused(datetime.now(UTC)):
+                await self._pause(pause, paused, stop)
+                why = Why.RESUMED
+                continue
+            if why is not None:
+                metrics.CONNECTOR_RESTARTS.labels(self._name, why.value).inc()
             pause_seconds = await self._life(live, stop)
             why = await self._rest(pause_seconds, stop)
-            if not stop.is_set():
-                metrics.CONNECTOR_RESTARTS.labels(self._name, why.value).inc()
         self._health.finish(self._name, Status.STOPPED)
 
     async def _life(self, live: _Live, stop: asyncio.Event) -> float | None:
@@ -74,6 +81,25 @@ class Supervision:
         except Exception as error:  # noqa: BLE001  # the runner's: a connector may raise anything, and ends alone
             return self._ended_by(error, time.monotonic() - began)
         return 0.0
+
+    async def _pause(self, pause: Pause, paused: _Live, stop: asyncio.Event) -> None:
+        """Stand still until `stop`, a wish, or the end of the pause."""
+        told = asyncio.Event()
+        self._crashes = 0
+        until = pause.until.isoformat(timespec="seconds")
+        self._health.report(self._name, "connector", Status.PAUSED, f"paused until {until}")
+        async with _told_at_first(told, stop, self._control.asked):
+            resting = asyncio.create_task(paused(told))
+            # By the clock on the wall, which may be set: a long wait would not hear of it.
+            while not told.is_set() and self._control.paused(datetime.now(UTC)):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_CLOCK_SECONDS):
+                        await told.wait()
+            told.set()
+            await asyncio.gather(resting)
+        if self._control.pause is pause and not self._control.paused(datetime.now(UTC)):
+            self._control.pause = None
+            _log.warning("pause is over", connector=self._name)
 
     def _ended_by(self, error: Exception, lived_seconds: float) -> float | None:
         causes = list(leaves(error))

@@ -373,6 +373,9 @@ connector_statuses = st.builds(
     oldest_seconds=st.floats(min_value=0, max_value=1e6),
     parked_keys=st.integers(0, 2**63 - 1),
     refused_since=st.none() | times,
+    paused_until=st.none() | times,
+    paused_alerts=st.integers(0, 2**63 - 1),
+    paused_real_alerts=st.integers(0, 2**63 - 1),
 )
 
 dead_letter_decisions = st.builds(

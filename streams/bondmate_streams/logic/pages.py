@@ -30,10 +30,13 @@ class PageReason(StrEnum):
     """A platform refuses us: credentials, certificate or the place we ask; the hub asks on."""
     CONNECTOR_DOWN = "connector_down"
     """A platform has not answered for a while; the hub tries on."""
+    PAUSED_ALERT = "connector_paused_alert_waits"
+    """An alert waits behind the pause that a person gave a connector."""
 
 
 DOWN_SECONDS: Final = 60
 """How long a platform may be away before a person hears of it."""
+_PAUSED: Final = "PAUSED"
 _FAILED: Final = frozenset({"PERMANENT_ERROR", "FATAL_ERROR"})
 
 
@@ -45,6 +48,10 @@ def trouble_of(status: ConnectorStatus, now: datetime) -> PageReason | None:
         return PageReason.CONNECTOR_SILENT
     if status.refused_since is not None:
         return PageReason.CONNECTOR_REFUSED
+    if status.status == _PAUSED:
+        # A real alert at once; one of an exercise when it has waited as long as one behind a platform that is away.
+        waits = status.paused_alerts > 0 and (now - status.since).total_seconds() >= DOWN_SECONDS
+        return PageReason.PAUSED_ALERT if waits or status.paused_real_alerts else None
     is_down = status.status == "RECOVERABLE_ERROR" and (now - status.since).total_seconds() >= DOWN_SECONDS
     return PageReason.CONNECTOR_DOWN if is_down else None
 
