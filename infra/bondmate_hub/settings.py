@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import yaml
 from bondmate_schemas.catalogue import PARTITIONS
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 PREFIX = "BONDMATE__"
@@ -42,8 +42,16 @@ class KafkaSection(Section):
         " so keep the number once topics are made.",
     )
     client: dict[str, str | int | float | bool] = Field(
-        default_factory=dict, description="Further librdkafka settings, such as security.protocol."
+        default_factory=dict,
+        description="Further librdkafka settings, such as security.protocol; not the partitioner, by which tables go.",
     )
+
+    @field_validator("client")
+    @classmethod
+    def _keeps_the_partitioner(cls, client: dict[str, Any]) -> dict[str, Any]:
+        if "partitioner" in client:
+            raise ValueError("partitioner is not for settings to choose: every writer of the hub shares one; remove it")
+        return client
 
 
 class StreamsSection(Section):

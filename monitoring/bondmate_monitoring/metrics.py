@@ -123,6 +123,11 @@ DEVICES_CONNECTED = Gauge("hub_devices_connected", "Devices that listen for mess
 AGENT_EVENTS = Counter("hub_agent_events_total", "Events an agent has settled.", ["agent", "outcome"])
 AGENT_SECONDS = Histogram("hub_agent_seconds", "Time an agent takes for an event.", ["agent"], buckets=_SECONDS)
 DEAD_LETTERS = Counter("hub_dead_letters_total", "Records dead-lettered by a stage.", ["stage", "code"])
+MISPLACED = Counter(
+    "hub_misplaced_records_total",
+    "Records in another's partition (moved, astray) or under another key (wrong_key): a foreign client writes them.",
+    ["topic", "found"],
+)
 ROUTED = Counter(
     "hub_routed_deliveries_total", "Deliveries written, by destination.", ["destination", "kind", "reason"]
 )

@@ -61,6 +61,8 @@ ERROR_CODES: Final = tuple(
          "Look for `agent failed` in the log of the streams, call the developers; replay after the mend."),
         ("lane_failed", 1102, "The hub's own code failed on this position: a bug.",
          "Look for `agent failed` in the log of the lane, call the developers."),
+        ("misplaced", 1103, "A record written again so often that workers cannot agree on its partition.",
+         "Topics have another number of partitions than when workers began: restart streams and lanes, then replay."),
         ("address_unknown", 1105, "A message to nobody of this name, or nobody its sender may know of.",
          "Enrol the device, or correct the name at the control room; then replay."),
         ("address_nobody", 1106, "A message to an agency or area that has nobody on shift now.",

@@ -14,6 +14,7 @@ from urllib.request import Request, urlopen
 from confluent_kafka import KafkaError
 
 from bondmate_schemas.codec import NAMESPACE, CodecError, SchemaUnavailableError, schema_text
+from bondmate_schemas.partitions import PARTITIONER
 
 _ANSWER_SECONDS: Final = 10.0
 _MEDIA_TYPE: Final = "application/vnd.schemaregistry.v1+json"
@@ -41,13 +42,13 @@ class KafkaConfig:
             "client.id": client_id,
             "acks": "all",
             "enable.idempotence": True,
-            # faust and Java use murmur2; librdkafka's own default would send equal keys to other partitions.
-            "partitioner": "murmur2_random",
             "linger.ms": 0,
             "compression.type": "zstd",
             # Accepted means accepted: the client tries as long as anybody waits.
             "message.timeout.ms": 120_000,
             **self.extra,
+            # Not for settings to choose: tables and the lane's memory go by partition.
+            "partitioner": PARTITIONER,
         }
 
     def consumer(self, group: str, instance: str, *, gather_ms: int = 0) -> dict[str, Any]:

@@ -35,6 +35,7 @@ class Outgoing:
     key: bytes | None = field(repr=False)
     value: bytes | None = field(repr=False)
     headers: Headers = field(default=(), repr=False)
+    partition: int = PARTITION_UA
 
 
 class NotWritten(Exception):
@@ -130,7 +131,7 @@ class Outbox:
         The future raises `NotWritten`.
         """
         report: asyncio.Future[Place] = self._loop.create_future()
-        self._produce(message, partition, report)
+        self._produce(message, message.partition if partition == PARTITION_UA else partition, report)
         return report
 
     def send_all(self, messages: Sequence[Outgoing]) -> asyncio.Future[None]:
@@ -140,7 +141,7 @@ class Outbox:
         if not messages:
             report.set_result(None)
         for message in messages:
-            self._produce(message, PARTITION_UA, group)
+            self._produce(message, message.partition, group)
         return report
 
     def _produce(self, message: Outgoing, partition: int, report: asyncio.Future[Place] | _Group) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
 import structlog
@@ -26,6 +26,9 @@ T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 _FIRST_WAIT_SECONDS: Final = 0.05
 _LONGEST_WAIT_SECONDS: Final = 5.0
+_CAME: Final = "came"
+_OWN: Final = "own"
+"""Which locks a key is one of."""
 
 
 class NotNowError(RuntimeError):
@@ -76,6 +79,17 @@ class Event:
     acknowledge: Callable[[], object]
 
 
+@dataclass(frozen=True, slots=True)
+class InTurn:
+    """What is left to do of an event once it was read: `work`, in the order of its own key, whatever it came under."""
+
+    key: bytes = field(repr=False)
+    work: Callable[[], Awaitable[str]]
+
+
+Body = Callable[[Arrived], Awaitable[str | InTurn]]
+
+
 class Guard:
     """Runs the bodies of one agent."""
 
@@ -85,19 +99,20 @@ class Guard:
         self._outbox = outbox
         self._keys = KeyLocks()
 
-    async def run(self, event: Event, body: Callable[[Arrived], Awaitable[str]]) -> None:
+    async def run(self, event: Event, body: Body) -> None:
         """Settle one event: run `body`, which gives the outcome for the metrics, then acknowledge.
 
-        Events of one key are settled in the order of the calls. Nothing but cancellation leaves this; a cancelled event
-        is not acknowledged and comes again.
+        Events of one key are settled in the order of the calls, by the key they came under and by their own, where
+        `body` gives an `InTurn`. Nothing but cancellation leaves this; a cancelled event is not acknowledged and comes
+        again.
         """
-        async with self._keys.holding(self.stage, event.arrived.key):
+        async with self._keys.holding(_CAME, event.arrived.key):
             await self._settled(event, body)
 
-    async def _settled(self, event: Event, body: Callable[[Arrived], Awaitable[str]]) -> None:
+    async def _settled(self, event: Event, body: Body) -> None:
         started = time.monotonic()
         try:
-            outcome = await self._tried(event.arrived, body)
+            outcome = await self._outcome(event.arrived, body)
         except (CodecError, BadEventError) as error:
             outcome = await self._buried(event.arrived, error.code)
         except Exception as error:  # noqa: BLE001  # the faust guard: see the module
@@ -127,11 +142,19 @@ class Guard:
             code = "lane_failed"
         return "dead_lettered", dead_letter(self.stage, form(record), stage=self.stage, code=code, now=utc_now())
 
-    async def _tried(self, arrived: Arrived, body: Callable[[Arrived], Awaitable[str]]) -> str:
+    async def _outcome(self, arrived: Arrived, body: Body) -> str:
+        outcome = await self._tried(lambda: body(arrived))
+        if isinstance(outcome, str):
+            return outcome
+        # Who holds the lock of an own key waits for none of those others came under: nobody waits in a circle.
+        async with self._keys.holding(_OWN, outcome.key):
+            return await self._tried(outcome.work)
+
+    async def _tried(self, attempt: Callable[[], Awaitable[T]]) -> T:
         waits = Waits(self.stage)
         while True:
             try:
-                return await body(arrived)
+                return await attempt()
             except (SchemaUnavailableError, NotNowError) as error:
                 await waits.wait("agent waits", type(error).__name__)
 

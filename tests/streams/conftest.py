@@ -178,8 +178,10 @@ class Topics:
             self.put_bytes(topic, catalogue.key_of(topic, record).encode(), self.codec.encode(record))
         assert self._producer.flush(SECONDS) == 0
 
-    def put_bytes(self, topic: str, key: bytes | None, value: bytes | None, headers: Any = None) -> None:
-        self._producer.produce(topic, key=key, value=value, headers=headers)
+    def put_bytes(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Any = None, partition: int = -1
+    ) -> None:
+        self._producer.produce(topic, key=key, value=value, headers=headers, partition=partition)
         assert self._producer.flush(SECONDS) == 0
 
     def all(self, topic: str) -> list[Found]:

@@ -34,6 +34,7 @@ from bondmate_schemas.enums import (
 )
 from bondmate_schemas.ids import derived_id, pseudonym
 from bondmate_schemas.models import AlertState, AuditRecord, Delivery, DeviceMessage, IncidentState
+from bondmate_schemas.partitions import partition_of
 from bondmate_streams.logic.audit import breaks
 from prometheus_client import REGISTRY
 
@@ -232,11 +233,13 @@ def test_poison_is_dead_lettered_with_its_bytes_and_the_stream_goes_on(
 
 
 def test_a_record_under_a_wrong_key_is_put_where_it_belongs(topics: Any, make: Any) -> None:
+    home = partition_of(b"device-w", catalogue.PARTITIONS)
+    elsewhere = next(key for key in map(str, range(99)) if partition_of(key.encode(), catalogue.PARTITIONS) != home)
     alert = make.alert("device-w")
-    topics.put_bytes(DEVICE_ALERTS, b"another key", topics.codec.encode(alert))
+    topics.put_bytes(DEVICE_ALERTS, elsewhere.encode(), topics.codec.encode(alert))
     topics.wait(TAK, Delivery, of(alert.header.event_id))
 
-    assert 1 == len([f for f in topics.all(DEVICE_ALERTS) if f.key == b"device-w"])
+    assert [home] == [f.partition for f in topics.all(DEVICE_ALERTS) if f.key == b"device-w"]
 
 
 def test_every_delivery_is_in_the_audit_trail_whose_chain_is_unbroken(topics: Any, make: Any) -> None:

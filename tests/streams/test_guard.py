@@ -10,7 +10,7 @@ from bondmate_monitoring.metrics import AGENT_EVENTS
 from bondmate_schemas.codec import CodecError, SchemaUnavailableError
 from bondmate_schemas.outbox import Outgoing
 from bondmate_streams.envelopes import Arrived
-from bondmate_streams.guard import BadEventError, BrokerUnavailableError, Event, Guard, StoreUnavailableError
+from bondmate_streams.guard import BadEventError, BrokerUnavailableError, Event, Guard, InTurn, StoreUnavailableError
 from bondmate_streams.lanes import InHand, KeyLocks
 
 ARRIVED = Arrived("topic", 3, 41, b"key", b"bytes", (("ce_id", b"id"), ("bondmate.error.code", b"old")))
@@ -243,3 +243,54 @@ async def test_draining_begins_nothing_more_and_cancels_what_takes_too_long() ->
         await late
 
     assert ["cancelled"] == ended
+
+
+class Keyed:
+    """A body that reads under which key an event belongs, and whose work may fail once."""
+
+    def __init__(self) -> None:
+        self.done: list[bytes] = []
+        self.failing = asyncio.Event()
+        self.mended = asyncio.Event()
+
+    async def body(self, arrived: Arrived) -> InTurn:
+        own, number = (arrived.value or b"").split()
+
+        async def work() -> str:
+            if number == b"1" and not self.mended.is_set():
+                self.failing.set()
+                raise BrokerUnavailableError
+            await asyncio.sleep(0)
+            self.done.append(arrived.value or b"")
+            return "done"
+
+        return InTurn(own, work)
+
+
+async def test_events_of_one_own_key_keep_their_order_whatever_keys_they_came_under() -> None:
+    keyed, guard, acks = Keyed(), Guard("alerts", Box()), Acks()
+    came = [(b"event", b"event 1"), (None, b"event 2"), (b"", b"event 3"), (b"another", b"event 4"), (None, b"other 5")]
+    async with asyncio.TaskGroup() as group:
+        for key, value in came:
+            group.create_task(guard.run(Event(Arrived("topic", 0, 0, key, value), acks), keyed.body))
+        await keyed.failing.wait()
+        await asyncio.sleep(0)
+        held = list(keyed.done)
+        keyed.mended.set()
+
+    assert [] == held
+    assert [b"event 1", b"event 2", b"event 3", b"event 4"] == [
+        done for done in keyed.done if done.startswith(b"event")
+    ]
+    assert 5 == acks.count
+
+
+async def test_keys_that_stand_for_each_other_do_not_wait_in_a_circle() -> None:
+    keyed, guard, acks = Keyed(), Guard("alerts", Box()), Acks()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        for number in range(2, 40):
+            key, own = (b"a", b"b") if number % 2 else (b"b", b"a")
+            arrived = Arrived("topic", 0, 0, key, own + f" {number}".encode())
+            group.create_task(guard.run(Event(arrived, acks), keyed.body))
+
+    assert 38 == acks.count

@@ -10,7 +10,8 @@ import pytest
 from bondmate_schemas.catalogue import ALERT_CHANGES, DEVICE_STATUS, PARTITIONS
 from bondmate_schemas.models import DeviceAlert
 from bondmate_schemas.outbox import Outbox, Outgoing
-from bondmate_streams.agents.places import Places, partition_of
+from bondmate_schemas.partitions import partition_of
+from bondmate_streams.agents.places import Places
 from bondmate_streams.agents.short_way import ShortWay
 from faust.streams import current_event
 from faust.types import TP

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from bondmate_streams.logic.belonging import MOVED
+
 from bondmate_hub.dlq.letters import ERROR, REPLAY, REPLAY_COUNT, REPLAY_OF, Headers, Letter, Standing
 
 MOST_REPLAYS: Final = 3
@@ -81,7 +83,7 @@ def plan_replay(
 
 def replay_headers(headers: Headers, letter: Letter) -> Headers:
     """Give the headers of the record that is replayed: the original ones, how often, and of which letter."""
-    kept = tuple(pair for pair in headers if not pair[0].startswith((ERROR, REPLAY)))
+    kept = tuple(pair for pair in headers if not pair[0].startswith((ERROR, REPLAY, MOVED)))
     return (*kept, (REPLAY_COUNT, str(letter.replays + 1).encode()), (REPLAY_OF, letter.id.encode()))
 
 

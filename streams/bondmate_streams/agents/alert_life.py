@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 
 from bondmate_monitoring.metrics import AGENT_EVENTS, ALERT_LEVEL_SECONDS, ALERT_LEVELS
 from bondmate_schemas.catalogue import (
@@ -26,7 +27,7 @@ from bondmate_streams.agents.places import Places
 from bondmate_streams.agents.silence import Silence
 from bondmate_streams.agents.tables import Ledger
 from bondmate_streams.envelopes import Arrived, Headers, utc_now
-from bondmate_streams.guard import BadEventError, NotNowError, both
+from bondmate_streams.guard import BadEventError, InTurn, NotNowError, both
 from bondmate_streams.lanes import KeyLocks
 from bondmate_streams.logic import states, timers
 from bondmate_streams.logic.audit import Entry
@@ -71,12 +72,10 @@ class AlertLife:
             name for name, destination in desk.routes.destinations.items() if destination.tell_own_closing
         )
 
-    async def change(self, arrived: Arrived) -> str:
+    async def change(self, arrived: Arrived) -> InTurn:
         """Take one change of an alert."""
         alert = await self._desk.read(arrived, DeviceAlert)
-        if await self._desk.is_misplaced(arrived, alert):
-            return "misplaced"
-        return await self.begin(alert, arrived.headers)
+        return self._desk.in_turn(arrived, alert, partial(self.begin, alert, arrived.headers))
 
     async def begin(self, alert: DeviceAlert, cause: Headers) -> str:
         """Take one change of an alert that lies in our partitions; `cause` are the headers of what led to it."""
@@ -93,11 +92,12 @@ class AlertLife:
                 await self._tell(telling)
         return step.outcome
 
-    async def receipt(self, arrived: Arrived) -> str:
+    async def receipt(self, arrived: Arrived) -> InTurn:
         """Take one receipt."""
         receipt = await self._desk.read(arrived, DeliveryReceipt)
-        if await self._desk.is_misplaced(arrived, receipt):
-            return "misplaced"
+        return self._desk.in_turn(arrived, receipt, partial(self._receive, receipt, arrived))
+
+    async def _receive(self, receipt: DeliveryReceipt, arrived: Arrived) -> str:
         event_id = receipt.header.event_id
         async with self._locks.holding("alerts", event_id):
             state = self._alerts.get(event_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -36,13 +35,12 @@ from bondmate_streams.agents.short_way import ShortWay
 from bondmate_streams.agents.silence import Silence
 from bondmate_streams.agents.tables import AwaitableTable, Ledger
 from bondmate_streams.envelopes import Arrived, headers_of, utc_now
-from bondmate_streams.guard import Event, Guard, StoreUnavailableError
+from bondmate_streams.guard import Body, Event, Guard, StoreUnavailableError
 from bondmate_streams.lanes import InHand, KeyLocks
 from bondmate_streams.logic.audit import Chain
 from bondmate_streams.logic.pages import PageReason
 
 _log = structlog.get_logger(__name__)
-Body = Callable[[Arrived], Awaitable[str]]
 _LOOK_SECONDS: Final = 0.5
 _MEASURE_SECONDS: Final = 2.0
 _PERSIST_SECONDS: Final = 1.0
@@ -76,7 +74,7 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
     """
     app = _faust_app(config, partitions)
     outbox = KafkaOutbox(config.kafka, f"{catalogue.STREAMS_APP}-{config.instance}-outbox")
-    desk = Desk(config.routes, config.secret, codec, outbox)
+    desk = Desk(config.routes, config.secret, codec, outbox, partitions)
     audit = AuditWriter(chain, outbox, desk.envelopes)
     known = KnownDevices(desk.agreements, config.known_devices)
     silence = Silence(desk, Places(app, catalogue.DEVICE_ALERTS), config)

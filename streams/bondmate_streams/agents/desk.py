@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import Final, TypeVar
 
 import structlog
@@ -16,8 +17,9 @@ from bondmate_schemas.models import DeviceAlert, OperationsPage, Payload, Record
 from bondmate_schemas.outbox import Outgoing
 
 from bondmate_streams.envelopes import Arrived, Envelopes, Headers, utc_now
-from bondmate_streams.guard import Outbox
+from bondmate_streams.guard import InTurn, Outbox
 from bondmate_streams.logic.audit import Entry, disclosure
+from bondmate_streams.logic.belonging import Home, Stay, moved, pause_seconds, times_moved
 from bondmate_streams.logic.deliveries import Agreements, Telling
 from bondmate_streams.logic.policy import WITHHELD
 from bondmate_streams.logic.routing import (
@@ -30,6 +32,7 @@ from bondmate_streams.logic.routing import (
     facts_of,
     why_nowhere,
 )
+from bondmate_streams.misplaced import Misplaced
 
 _log = structlog.get_logger(__name__)
 _SCHEMA_ID: Final = slice(1, 5)
@@ -42,8 +45,8 @@ _MOST_DECIDED: Final = 4_000
 class Desk:
     """Shared by the agents of one worker."""
 
-    def __init__(self, routes: Routes, secret: bytes, codec: Codec, outbox: Outbox) -> None:
-        """Work by `routes`; `secret` is the key of the pseudonyms."""
+    def __init__(self, routes: Routes, secret: bytes, codec: Codec, outbox: Outbox, partitions: int = 1) -> None:
+        """Work by `routes`; `secret` is the key of the pseudonyms, `partitions` how many the agents' topics have."""
         self.routes = routes
         self.agreements = Agreements(routes, secret)
         self.codec = codec
@@ -51,6 +54,8 @@ class Desk:
         self.outbox = outbox
         self._decided: dict[tuple[object, ...], tuple[list[Decision], list[Escalation]]] = {}
         self._secret = secret
+        self._partitions = partitions
+        self._misplaced = Misplaced()
         self._read_before: set[tuple[bytes, type[Record]]] = set()
 
     async def read(self, arrived: Arrived, kind: type[R]) -> R:
@@ -68,16 +73,18 @@ class Desk:
         self._read_before.add(schema)
         return record
 
-    async def is_misplaced(self, arrived: Arrived, record: Record) -> bool:
-        """Tell whether a record lies under another key than its own; it is then written again where it belongs.
+    def in_turn(self, arrived: Arrived, record: Record, work: Callable[[], Awaitable[str]]) -> InTurn:
+        """Return what is to be done with a record that was read: `work`, or to write it again where it belongs.
 
-        The tables go by partition: under a wrong key, an event would meet an empty memory.
+        The tables go by partition: in another's partition, an event would meet an empty memory.
         """
-        key = key_of(arrived.topic, record).encode()
-        if arrived.key == key:
-            return False
-        await self.outbox.send(Outgoing(arrived.topic, key, arrived.value, arrived.headers))
-        return True
+        home = Home.of(key_of(arrived.topic, record), self._partitions)
+        return InTurn(home.key, work if self._misplaced.may_stay(arrived, home) else partial(self._move, arrived, home))
+
+    async def _move(self, arrived: Arrived, home: Home) -> str:
+        await asyncio.sleep(pause_seconds(times_moved(arrived.headers)))
+        await self.outbox.send(moved(arrived, home))
+        return Stay.MOVED
 
     def route(self, event: Payload) -> list[Decision]:
         """Decide where an event goes; one that goes nowhere is counted, an alert is told to a person."""

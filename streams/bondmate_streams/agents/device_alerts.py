@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from bondmate_schemas.catalogue import ALERT_CHANGES
 from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, DeviceMemory
@@ -10,6 +11,7 @@ from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, Dev
 from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.tables import Ledger
 from bondmate_streams.envelopes import Arrived, Headers, utc_now
+from bondmate_streams.guard import InTurn
 from bondmate_streams.lanes import KeyLocks
 from bondmate_streams.logic.alerts import stand, take
 
@@ -31,11 +33,12 @@ class DeviceAlerts:
         self._last_location = last_location
         self._short_way = short_way
 
-    async def alert(self, arrived: Arrived) -> str:
+    async def alert(self, arrived: Arrived) -> InTurn:
         """Take one alert of a device."""
         alert = await self._desk.read(arrived, DeviceAlert)
-        if await self._desk.is_misplaced(arrived, alert):
-            return "misplaced"
+        return self._desk.in_turn(arrived, alert, partial(self._take, alert, arrived.headers))
+
+    async def _take(self, alert: DeviceAlert, cause: Headers) -> str:
         device = alert.device_id
         async with self._locks.holding("devices", device):
             taken = take(alert, self._devices.get(device), self._last_location(device), utc_now())
@@ -43,8 +46,8 @@ class DeviceAlerts:
                 return taken.outcome
             # First on its way, then remembered: after a crash between the two it is sent again, under the same id.
             is_new = taken.outcome == "raised"
-            if not (is_new and await self._short_way(taken.change, arrived.headers)):
-                await self._hand_on(taken.change, arrived.headers)
+            if not (is_new and await self._short_way(taken.change, cause)):
+                await self._hand_on(taken.change, cause)
             await self._devices.put(device, taken.memory)
         return taken.outcome
 
@@ -52,9 +55,12 @@ class DeviceAlerts:
         pack = self._desk.envelopes.pack
         await self._desk.outbox.send(pack(ALERT_CHANGES, change.header.event_id, change, cause))
 
-    async def standing(self, arrived: Arrived) -> str:
+    async def standing(self, arrived: Arrived) -> InTurn:
         """Hear how an alert of a device stands."""
         state = await self._desk.read(arrived, AlertState)
+        return self._desk.in_turn(arrived, state, partial(self._hear, state))
+
+    async def _hear(self, state: AlertState) -> str:
         async with self._locks.holding("devices", state.device_id):
             memory = self._devices.get(state.device_id)
             after = stand(memory, state)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from bondmate_schemas.catalogue import STATE_INCIDENTS, key_of
 from bondmate_schemas.models import DeliveryReceipt, IncidentEvent, IncidentMemory
 
@@ -10,7 +12,7 @@ from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.message_receipts import MessageReceipts
 from bondmate_streams.agents.tables import Ledger
 from bondmate_streams.envelopes import Arrived, Headers, utc_now
-from bondmate_streams.guard import BadEventError, both
+from bondmate_streams.guard import BadEventError, InTurn, both
 from bondmate_streams.lanes import KeyLocks
 from bondmate_streams.logic import incidents
 from bondmate_streams.logic.incidents import Taken
@@ -34,20 +36,24 @@ class Incidents:
         self._audit = audit
         self._message_receipts = message_receipts
 
-    async def event(self, arrived: Arrived) -> str:
+    async def event(self, arrived: Arrived) -> InTurn:
         """Take one event of an incident."""
         event = await self._desk.read(arrived, IncidentEvent)
-        if await self._desk.is_misplaced(arrived, event):
-            return "misplaced"
+        return self._desk.in_turn(arrived, event, partial(self._take, event, arrived))
+
+    async def _take(self, event: IncidentEvent, arrived: Arrived) -> str:
         key = key_of(arrived.topic, event)
         async with self._locks.holding("incidents", key):
             taken = incidents.take(self._table.get(key), event, self._desk.route(event), utc_now())
             await self._settle(key, taken, arrived.headers)
         return taken.outcome
 
-    async def receipt(self, arrived: Arrived) -> str:
+    async def receipt(self, arrived: Arrived) -> InTurn:
         """Take one receipt of an event of an incident."""
         receipt = await self._desk.read(arrived, DeliveryReceipt)
+        return self._desk.in_turn(arrived, receipt, partial(self._receive, receipt, arrived))
+
+    async def _receive(self, receipt: DeliveryReceipt, arrived: Arrived) -> str:
         key = key_of(arrived.topic, receipt)
         async with self._locks.holding("incidents", key):
             taken = incidents.receive(self._table.get(key), receipt, utc_now())

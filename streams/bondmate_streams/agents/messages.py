@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from bondmate_monitoring.metrics import MESSAGES_TO_DEVICES
@@ -16,7 +17,7 @@ from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.known_devices import KnownDevices
 from bondmate_streams.agents.officers import KnownOfficers
 from bondmate_streams.envelopes import Arrived, utc_now
-from bondmate_streams.guard import BadEventError, both
+from bondmate_streams.guard import BadEventError, InTurn, both
 from bondmate_streams.lanes import KeyLocks
 from bondmate_streams.logic.addressing import Reached, Sender, resolve
 from bondmate_streams.logic.messages import address_of, addressed, is_addressed, tell, unreached
@@ -49,11 +50,14 @@ class Messages:
         self._officers = officers
         self._wait_caught_up = wait_caught_up
 
-    async def message(self, arrived: Arrived) -> str:
+    async def message(self, arrived: Arrived) -> str | InTurn:
         """Take one message, in the order of its device."""
         if _WRITTEN_HERE in arrived.headers:
             return "addressed_already"
         message = await self._desk.read(arrived, DeviceMessage)
+        return self._desk.in_turn(arrived, message, partial(self._take, message, arrived))
+
+    async def _take(self, message: DeviceMessage, arrived: Arrived) -> str:
         async with self._locks.holding("messages", message.device_id):
             if message.direction is MessageDirection.FROM_DEVICE:
                 return await self._up(message, arrived)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any, Final, cast
 
 import faust
-from aiokafka.partitioner import murmur2
+from bondmate_schemas.partitions import partition_of
 from faust.streams import _current_event
 from faust.types import TP, Message
 
@@ -82,11 +82,6 @@ class Places:
         self._at_work -= 1
         if not self._at_work:
             self._idle.set()
-
-
-def partition_of(key: bytes, partitions: int) -> int:
-    """Give the partition of a key, as Kafka's Java client and our producers choose it (`murmur2_random`)."""
-    return int(murmur2(key) & 0x7FFFFFFF) % partitions
 
 
 def _standing_in(app: faust.App, place: TP, key: bytes) -> Any:

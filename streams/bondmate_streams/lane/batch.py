@@ -95,6 +95,8 @@ class Worked:
 
     told: list[Told] = field(default_factory=list)
     letters: list[Outgoing] = field(default_factory=list)
+    moved: list[Outgoing] = field(default_factory=list)
+    """Fixes that lay in the partition of another device, in their order, to be written again in that of their own."""
     last: list[Keyed] = field(default_factory=list)
     """The last fix of each device that has a new one, as it came: whoever reads it asks the register himself."""
     ended: list[tuple[bytes, int]] = field(default_factory=list)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import islice
+from operator import methodcaller
 from typing import Any, Final
 
 import numpy as np
@@ -19,14 +20,14 @@ from bondmate_schemas.models import DeviceLocation
 from confluent_kafka import Message
 
 from bondmate_streams.envelopes import utc_now
-from bondmate_streams.guard import place_of
+from bondmate_streams.guard import BadEventError, place_of
 from bondmate_streams.lane.batch import Last, Worked
 from bondmate_streams.lane.column_deliveries import Deliveries
 from bondmate_streams.lane.column_judge import ACCEPTED, LATE, OTHERS, Fixes, Judgement, judge, times_of
 from bondmate_streams.lane.column_routes import Heard, chosen, outcomes, same_ways
 from bondmate_streams.lane.column_views import parts_of, struct_of
 from bondmate_streams.lane.people import ColumnPeople
-from bondmate_streams.lane.rows import Register, Rows, Rules, Ways, letter_of, track_of
+from bondmate_streams.lane.rows import MOVED, Register, Rows, Rules, Ways, letter_of, track_of
 from bondmate_streams.lane.tracks import Ints, Tracks
 from bondmate_streams.logic.locations import JOINED, UNKNOWN_DEVICE, Track, millis, with_added
 from bondmate_streams.logic.routing import Decision
@@ -90,9 +91,10 @@ class ColumnEngine:
     def restore(self, partition: int, lasts: Iterable[Last]) -> None:
         """Remember the devices of a partition."""
         left = iter(lasts)
+        is_home = self._rules.homes.is_home
         while chunk := list(islice(left, _CHUNK)):
             # Of several of a device the last one counts.
-            newest = list({last.device_id: last for last in chunk}.values())
+            newest = list({last.device_id: last for last in chunk if is_home(last.device_id, partition)}.values())
             left_over = self._restore(partition, [last for last in newest if last.value is not None])
             left_over += [last for last in newest if last.value is None]
             self.adopt((last.device_id, track_of(last, self._codec), partition) for last in left_over)
@@ -156,11 +158,35 @@ class ColumnEngine:
 
     def _judged(self, messages: Sequence[Message], worked: Worked) -> _Batch:
         kept, values, fixes = self._read(messages, worked)
-        slots = self._tracks.slots(fixes.column("device_id"), lambda row: kept[row].partition() or 0)
+        lying = np.fromiter(map(methodcaller("partition"), kept), np.int32, len(kept))
+        slots = self._tracks.slots(fixes.column("device_id"), lying.__getitem__, self._rules.homes.is_home)
+        if len(astray := np.flatnonzero((slots < 0) | (self._tracks.rows["partition"][slots] != lying))):
+            stay = self._put_back(astray, kept, fixes, slots, worked)
+            kept, values = [kept[row] for row in stay.tolist()], [values[row] for row in stay.tolist()]
+            fixes, slots = fixes.take(pa.array(stay)), slots[stay]
         fixes, unknown = self._enriched(fixes, self._rules.register())
         judgement = judge(_fixes(fixes, slots), self._tracks, partial(_records, fixes))
         fixes = _flagged(fixes, judgement.found | unknown)
         return _Batch(kept, values, fixes, slots, judgement, ColumnPeople(fixes, slots, self._tracks.generation))
+
+    def _put_back(self, astray: Ints, kept: list[Message], fixes: pa.RecordBatch, slots: Ints, worked: Worked) -> Ints:
+        """Have fixes that seem to lie astray written again in the partitions of their devices; gives rows that stay."""
+        devices = fixes.column("device_id").take(pa.array(astray)).to_pylist()
+        goes = np.zeros(len(kept), np.bool_)
+        for row, device in zip(astray.tolist(), devices, strict=True):
+            message = kept[row]
+            if self._rules.homes.is_home(device, message.partition() or 0):
+                # It was remembered elsewhere, when there were more or fewer partitions.
+                self._tracks.rows["partition"][slots[row]] = message.partition()
+                continue
+            goes[row] = True
+            try:
+                worked.moved.append(self._rules.homes.moved(message, device))
+                worked.outcomes[MOVED] += 1
+            except BadEventError as error:
+                worked.letters.append(letter_of(message, error.code))
+                worked.outcomes["dead_lettered"] += 1
+        return np.flatnonzero(~goes)
 
     def _read(
         self, messages: Sequence[Message], worked: Worked

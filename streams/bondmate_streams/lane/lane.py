@@ -70,8 +70,8 @@ class Lane:
         self._write_down()
         for told in worked.told:
             self._sender.begin_all(locations_topic(told.destination), told.records)
-        for letter in worked.letters:
-            self._sender.begin(letter)
+        for again in (*worked.moved, *worked.letters):
+            self._sender.begin(again)
         self._disclosures.add(*worked.disclosed)
         self._last, self._ended = worked.last, worked.ended
         _count(worked)

@@ -93,6 +93,11 @@ class Places:
         self._topic = topic
         self._places: dict[int, Place] = {}
 
+    @property
+    def ours(self) -> frozenset[int]:
+        """The partitions that are ours."""
+        return frozenset(self._places)
+
     def take(self, committed: Iterable[TopicPartition]) -> list[TopicPartition]:
         """Take partitions as their group left them; gives where to read on."""
         starts = []

@@ -15,9 +15,11 @@ from bondmate_schemas.models import DeviceLocation
 from bondmate_schemas.outbox import Outgoing
 from confluent_kafka import Message
 
-from bondmate_streams.envelopes import Arrived, dead_letter, headers_of, utc_now
+from bondmate_streams.envelopes import dead_letter, utc_now
 from bondmate_streams.guard import BadEventError, Guard
+from bondmate_streams.lane.arrival import arrived
 from bondmate_streams.lane.batch import Disclosed, Last, Names, Told, Worked
+from bondmate_streams.lane.homes import Homes
 from bondmate_streams.logic.addressing import Officer
 from bondmate_streams.logic.deliveries import Agreements
 from bondmate_streams.logic.locations import Judged, Newest, Track, joined, restored, tell
@@ -35,6 +37,8 @@ from bondmate_streams.logic.routing import (
 _log = structlog.get_logger(__name__)
 STAGE: Final = "locations"
 SUPERSEDED: Final = "superseded"
+MOVED: Final = "moved"
+"""The outcome of a fix that was written again in the partition of its device."""
 _ROUTES_KEPT: Final = 10_000
 HOP: Final = "\x1f"
 """Between the hops of `Facts`."""
@@ -66,6 +70,8 @@ class Rules:
     districts: District | None = None
     register: Callable[[], Register] = lambda: None
     """Gives the register as it is now."""
+    homes: Homes = field(default_factory=Homes, repr=False, compare=False)
+    """Where devices belong; whoever reads the topic says among how many partitions."""
 
 
 Facts = tuple[str | None, ...]
@@ -133,7 +139,8 @@ class Rows:
     def restore(self, partition: int, lasts: Iterable[Last]) -> None:
         """Remember the devices of a partition."""
         for last in lasts:
-            self._tracks[last.device_id] = track_of(last, self._codec), partition
+            if self._rules.homes.is_home(last.device_id, partition):
+                self._tracks[last.device_id] = track_of(last, self._codec), partition
 
     def tracks(self) -> Iterator[tuple[str, Track, int]]:
         """Give what is remembered: device, track and partition of each."""
@@ -194,6 +201,9 @@ class Rows:
         """Give the outcome, none yet for a fix that goes on."""
         if isinstance(fix, CodecError):
             raise fix
+        if not self._rules.homes.is_home(fix.device_id, message.partition() or 0):
+            batch.worked.moved.append(self._rules.homes.moved(message, fix.device_id))
+            return MOVED
         judged = self._judged(message, fix, register)
         if judged.outcome == "no_fix":
             raise BadEventError("no_fix")
@@ -292,15 +302,3 @@ class _NoOutbox:
 def letter_of(message: Message, code: str) -> Outgoing:
     """Give the dead letter of a record as it arrived."""
     return dead_letter(STAGE, arrived(message), stage=STAGE, code=code, now=utc_now())
-
-
-def arrived(message: Message) -> Arrived:
-    """Give a record as it came from Kafka."""
-    return Arrived(
-        message.topic() or "",
-        message.partition() or 0,
-        message.offset() or 0,
-        message.key(),
-        message.value(),
-        headers_of(message.headers()),
-    )

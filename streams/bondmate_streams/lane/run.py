@@ -22,6 +22,7 @@ from bondmate_streams.lane.batch import Worked
 from bondmate_streams.lane.config import LaneConfig
 from bondmate_streams.lane.disclosures import Disclosures
 from bondmate_streams.lane.growing import Growing
+from bondmate_streams.lane.homes import Homes
 from bondmate_streams.lane.lane import Lane
 from bondmate_streams.lane.places import Places, Read
 from bondmate_streams.lane.regroup import regroup
@@ -61,15 +62,16 @@ def run_lane(config: LaneConfig, stop: threading.Event, on_ready: Callable[[], o
         return
     sender = Sender(config.kafka.producer(f"{GROUP}-{config.instance}"), stop)
     disclosures = Disclosures(config.data_dir / "lane-disclosures.jsonl", config.secret)
+    rules = config.rules()
     lane = Lane(
-        Growing(config.rules(), codec, may_grow=config.by_columns),
+        Growing(rules, codec, may_grow=config.by_columns),
         codec,
         chain,
         sender,
         disclosures,
         config.audit_seconds,
     )
-    loop = Loop(lane, config, Consumer(_consumer(config)), stop, on_ready)
+    loop = Loop(lane, config, Consumer(_consumer(config)), stop, on_ready, homes=rules.homes)
     _log.info("lane started", instance=config.instance)
     try:
         loop.run()
@@ -121,6 +123,7 @@ class Loop:
         stop: threading.Event,
         on_ready: Callable[[], object] = lambda: None,
         last: Remembered | None = None,
+        homes: Homes | None = None,
     ) -> None:
         """Join the group; partitions come while it runs."""
         self._lane = lane
@@ -132,6 +135,7 @@ class Loop:
         self._begun_at: float | None = None
         """When it was begun to write a batch that has not arrived yet, as far as is known."""
         self._last = last or LastFixes(config.kafka, config.instance)
+        self._homes = homes
         self._consumer = consumer
         self._consumer.subscribe(
             [DEVICE_LOCATIONS], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
@@ -271,9 +275,10 @@ class Loop:
             self._joined = True
 
     def _taken(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> list[TopicPartition]:
-        for partition in partitions:
-            self._lane.engine.forget(partition.partition)
-            self._lane.engine.restore(partition.partition, self._last.of(partition.partition))
+        again = self._places.ours if self._homes and self._homes.learn(consumer, _ASK_SECONDS) else ()
+        for partition in (*again, *(each.partition for each in partitions)):
+            self._lane.engine.forget(partition)
+            self._lane.engine.restore(partition, self._last.of(partition))
         committed = consumer.committed(list(partitions), _ASK_SECONDS)
         for each in committed:
             if each.error is not None:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import structlog
-from bondmate_schemas.outbox import Headers, Outgoing
+from bondmate_schemas.catalogue import DEVICE_LOCATIONS
+from bondmate_schemas.outbox import PARTITION_UA, Headers, Outgoing
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from bondmate_streams.envelopes import headers_of
@@ -38,7 +39,7 @@ class Sender:
 
     def begin(self, record: Outgoing) -> None:
         """Hand a record to the producer, waiting for room."""
-        self._put(record.topic, record.key, record.value, record.headers)
+        self._put(record.topic, record.key, record.value, record.headers, partition=record.partition)
 
     def begin_all(self, topic: str, records: Iterable[tuple[bytes, bytes]]) -> None:
         """Hand over records without headers, key and value of each, waiting for room."""
@@ -53,12 +54,13 @@ class Sender:
         """Hand over a tombstone whose time is `at_ms`, milliseconds since 1970."""
         self._put(topic, key, None, timestamp=at_ms)
 
-    def _put(
-        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers = (), timestamp: int = 0
-    ) -> None:
+    def _put(  # noqa: PLR0917
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers = (), timestamp: int = 0,
+        partition: int = PARTITION_UA,
+    ) -> None:  # fmt: skip
         while True:
             try:
-                self._producer.produce(topic, value, key, headers=list(headers), timestamp=timestamp)
+                self._producer.produce(topic, value, key, partition, headers=list(headers), timestamp=timestamp)
             except BufferError:
                 self._producer.poll(_POLL_SECONDS)
             else:
@@ -94,6 +96,7 @@ class Sender:
                 message.value(),
                 headers_of(message.headers()),
                 at_ms if time_kind and message.value() is None else 0,
+                _partition_of(message),
             )
 
     def close(self) -> None:
@@ -102,3 +105,9 @@ class Sender:
             self._producer.purge()
         except KafkaException as error:
             _log.warning("lane could not drop its queue", error=error.args[0].name())
+
+
+def _partition_of(message: Message) -> int:
+    """Return the partition that was asked for: only what is written again in its device's own asks for one."""
+    partition = message.partition() if message.topic() == DEVICE_LOCATIONS else None
+    return PARTITION_UA if partition is None else partition

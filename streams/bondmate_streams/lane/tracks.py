@@ -44,13 +44,24 @@ class Tracks:
     def __len__(self) -> int:
         return len(self._slots)
 
-    def slots(self, devices: pa.StringArray, partition: Callable[[int], int]) -> Ints:
-        """Give the slot of each device, a new one for who is not known; `partition` gives that of a row."""
+    def slots(
+        self,
+        devices: pa.StringArray,
+        partition: Callable[[int], int],
+        is_home: Callable[[str, int], bool] = lambda *_: True,
+    ) -> Ints:
+        """Give the slot of each device, a new one for who is not known; `partition` gives that of a row.
+
+        Whose row is not at home there, as `is_home` says of device and partition, gets no new one: -1.
+        """
         words = words_of(devices)
         found = self._slots.find(words)
         new = np.flatnonzero(found < 0)
+        names = devices.take(pa.array(new)).to_pylist() if len(new) else []
+        here = [is_home(name, partition(row)) for name, row in zip(names, new.tolist(), strict=True)]
+        if not all(here):
+            new, names = new[here], [name for name, stays in zip(names, here, strict=True) if stays]
         if len(new):
-            names = devices.take(pa.array(new)).to_pylist()
             first = new[[*dict(zip(reversed(names), reversed(range(len(new))), strict=True)).values()]]
             self._open(self._slots.add(words[first]), [partition(row) for row in first.tolist()])
             found[new] = self._slots.find(words[new])

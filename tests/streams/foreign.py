@@ -1,0 +1,54 @@
+"""Strangers that write the hub's topics with clients and settings of their own."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from bondmate_schemas import catalogue
+from bondmate_schemas.kafka import KafkaConfig
+from bondmate_schemas.partitions import partition_of
+from confluent_kafka import Producer
+
+SECONDS: Final = 30
+WAYS: Final = ("librdkafka", "murmur2", "random_partition", "null_key", "empty_key", "wrong_key")
+"""How strangers choose key and partition; `librdkafka` is the default of its clients, CRC32."""
+
+
+class Stranger:
+    """A client that knows the key of a record and, of its partition, what its library does."""
+
+    def __init__(self, kafka: KafkaConfig, way: str, partitions: int = catalogue.PARTITIONS, seed: int = 13) -> None:
+        partitioner = {"partitioner": "murmur2_random"} if way == "murmur2" else {}
+        self._producer = Producer({"bootstrap.servers": kafka.bootstrap, "log_level": 0, **partitioner})
+        self._way = way
+        self._partitions = partitions
+        self._random = random.Random(seed)
+        self._chosen: dict[bytes, int] = {}
+
+    def write(self, topic: str, records: Iterable[tuple[str, bytes]], headers: Any = None) -> None:
+        """Write records, each with the key it should have; those of one key go to one partition, in this order."""
+        for key, value in records:
+            self._producer.produce(topic, value, headers=headers, **self._where(key.encode()))
+        assert self._producer.flush(SECONDS) == 0
+
+    def _where(self, key: bytes) -> dict[str, Any]:
+        if self._way in {"librdkafka", "murmur2"}:
+            return {"key": key}
+        partition = self._chosen.setdefault(key, self._random.randrange(self._partitions))
+        wrong: dict[str, bytes | None] = {"null_key": None, "empty_key": b"", "wrong_key": b"a room's name"}
+        return {"key": wrong.get(self._way, key), "partition": partition}
+
+
+def misplaced(found: Iterable[Any], partitions: int = catalogue.PARTITIONS) -> list[Any]:
+    """Return those of records on a topic that do not lie in the partition of their key."""
+    return [one for one in found if one.partition != partition_of(one.key or b"", partitions)]
+
+
+def by_key(found: Iterable[Any], read: Callable[[Any], Any]) -> dict[bytes, list[Any]]:
+    """Return what `read` makes of records, by their key, in the order of their topic."""
+    kept: dict[bytes, list[Any]] = {}
+    for one in found:
+        kept.setdefault(one.key, []).append(read(one))
+    return kept
