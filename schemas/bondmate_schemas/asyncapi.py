@@ -13,6 +13,7 @@ from typing import Any, Final
 from bondmate_schemas import catalogue
 from bondmate_schemas.catalogue import Topic
 from bondmate_schemas.codec import NAMESPACE, RECORDS, schema_text
+from bondmate_schemas.partitions import PARTITIONER, PARTITIONING
 
 __all__ = ["CONTENT_TYPE", "document", "faults"]
 
@@ -22,6 +23,7 @@ _BINDING: Final = "0.5.0"
 _DESTINATION: Final = "{destination}"
 _DEAD: Final = catalogue.dead_letter_topic("{place}")
 _DAY_MS: Final = 86_400_000
+_PARTITIONER: Final = {"hash": "murmur2", "librdkafka": PARTITIONER}
 _ERROR_FACTS: Final = {
     "topic": "Topic the record was read from; absent when it never was in Kafka.",
     "partition": "Its partition there.",
@@ -120,8 +122,8 @@ def _info(version: str) -> dict[str, Any]:
             "Topics of the hub. Values are Avro in the Confluent wire format: a zero byte, four bytes of schema id, "
             "the body. Headers carry CloudEvents 1.0 in binary mode and W3C `traceparent`; positions that the hub "
             "writes for destinations, and last positions, carry none. At-least-once: recognise a repeat by "
-            "`ce_source` and `ce_id`, which are `source` and `message_id` of the record's header. Generated from the "
-            "catalogue; do not edit."
+            "`ce_source` and `ce_id`, which are `source` and `message_id` of the record's header. "
+            f"{PARTITIONING} Generated from the catalogue; do not edit."
         ),
         "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
     }
@@ -157,6 +159,7 @@ def _channel(topic: Topic) -> dict[str, Any]:
     return channel | {
         "bindings": {"kafka": _channel_binding(topic)},
         "x-key": topic.key,
+        **({"x-partitioner": _PARTITIONER} if topic.partitions > 1 and topic.name != _DEAD else {}),
         "x-retention": _retention(topic),
         "x-personal-data": topic.personal,
         **({} if topic.name == _DEAD else {"x-dead-letter": {"address": _DEAD, "headers": "bondmate.error.*"}}),
@@ -239,7 +242,7 @@ def _message(record: str) -> dict[str, Any]:
         "payload": {"schemaFormat": _AVRO, "schema": avro},
         "bindings": {
             "kafka": {
-                "key": {"type": "string", "description": "As `x-key` of the channel says."},
+                "key": {"type": "string", "description": "As `x-key` of the channel says, by its `x-partitioner`."},
                 "schemaIdLocation": "payload",
                 "schemaIdPayloadEncoding": "confluent",
                 "bindingVersion": _BINDING,
@@ -291,6 +294,8 @@ def _cloud_event() -> dict[str, Any]:
             "traceparent": {"type": "string", "description": "W3C Trace Context."},
             "bondmate.replay.of": {"type": "string", "description": "Replayed: the id of its dead letter."},
             "bondmate.replay.count": {"type": "string", "description": "Replayed: how often, this time included."},
+            "bondmate.moved.times": {"type": "string", "description": "Written again in its partition: how often."},
+            "bondmate.moved.from": {"type": "string", "description": "Then: topic/partition/offset it lay at before."},
         },
     }
 

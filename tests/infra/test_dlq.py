@@ -193,6 +193,17 @@ def test_letters_that_cannot_go_are_named_and_a_forged_origin_is_not_written_to(
     assert [] == hub.read("bondmate.state.alerts")
 
 
+def test_letters_without_a_key_go_back_in_order_to_the_partition_they_came_from(hub):
+    hub.bury("alerts", *((None, f"v{number:03}".encode(), {"partition": "2"}) for number in range(40)))
+
+    told = hub.dlq("replay", "--place", "alerts", "--json")
+
+    assert 0 == told.returncode, told.stderr
+    back = hub.read(DEVICE_ALERTS)
+    assert {2} == {message.partition() for message in back}
+    assert [f"v{number:03}".encode() for number in range(40)] == [message.value() for message in back]
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -104,7 +104,8 @@ def test_a_plan_goes_by_origin_leaves_out_what_may_not_go_and_stops_at_most():
 
 def test_replayed_headers_are_the_original_ones_with_how_often_and_of_which():
     kept = (("ce_id", b"1"), ("nothing", None))
-    given_ = (*kept, ("bondmate.error.code", b"x"), ("bondmate.replay.count", b"1"), ("bondmate.replay.of", b"old"))
+    given_ = (*kept, ("bondmate.error.code", b"x"), ("bondmate.replay.count", b"1"), ("bondmate.replay.of", b"old"),
+              ("bondmate.moved.times", b"16"), ("bondmate.moved.from", b"topic/1/2"))  # fmt: skip
 
     assert (*kept, ("bondmate.replay.count", b"2"), ("bondmate.replay.of", b"id-1")) == replay_headers(
         given_, letter(count="1")

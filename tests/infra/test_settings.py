@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from bondmate_hub.settings import SettingsError, load
+from bondmate_schemas.kafka import KafkaConfig
 
 
 @pytest.fixture
@@ -40,6 +41,15 @@ colour: s3cret-value
     assert "77" not in lines
     assert "tooshort" not in lines
     assert "s3cret-value" not in lines
+
+
+def test_the_partitioner_is_not_for_settings_to_choose(write):
+    with pytest.raises(SettingsError) as refused:
+        load(write("kafka: {client: {partitioner: consistent_random}}"))
+
+    assert any("kafka.client" in line and "remove it" in line for line in refused.value.problems)
+    extra = {"partitioner": "consistent_random"}
+    assert "murmur2_random" == KafkaConfig("b:1", "http://r", extra).producer("c")["partitioner"]
 
 
 def test_the_environment_stands_above_the_file(write, monkeypatch):

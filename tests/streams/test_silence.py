@@ -66,6 +66,14 @@ class Nowhere:
         yield False
 
 
+class Everywhere:
+    """The places of a worker that has every partition."""
+
+    @contextmanager
+    def standing_in(self, _: str) -> Iterator[bool]:
+        yield True
+
+
 class Desk:
     """What is written, and nothing else of a desk."""
 
@@ -149,3 +157,28 @@ def test_it_is_raised_once_over_restarts_and_called_off_when_the_device_is_heard
     assert {raised.header.event_id} == {d.header.event_id for d in told(topics, "device-quiet")}
     assert 1 == len({d.id for d in told(topics, "device-quiet") if d.reason is DeliveryReason.NEW})
     assert [] == told(topics, "device-off")
+
+
+@pytest.mark.parametrize("key", ["", "a room's name"])
+async def test_a_device_lives_whose_reports_come_under_another_key(
+    make: Any, configured: Any, routes_text: str, tmp_path: Path, key: str
+) -> None:
+    routes = parse_routes(f"device_silent_after_seconds: {SECONDS}\n{routes_text}")
+    desk = Desk()
+    watch = Silence(desk, Everywhere(), configured(tmp_path, routes=routes))  # type: ignore[arg-type]  # what it needs
+
+    def report(device: str, at: datetime, key: str) -> None:
+        value = desk.codec.encode(status(make, device, on_shift=True))
+        watch._see_status(Seen(DEVICE_STATUS, key, value, int(at.timestamp() * 1_000)))
+
+    for device in ("device-1", "device-2"):
+        report(device, NOW - timedelta(seconds=SECONDS + 1), device)
+    report("device-1", NOW, key)
+    await watch._look(NOW)
+    silent = [desk.codec.decode(written.value, DeviceAlert).device_id for written in desk.written]
+    report("device-2", NOW, key)
+    await watch._look(NOW)
+
+    assert ["device-2"] == silent
+    over = [desk.codec.decode(written.value, DeviceAlert) for written in desk.written[1:]]
+    assert [("device-2", AlertAction.CANCEL)] == [(alert.device_id, alert.action) for alert in over]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -12,6 +13,7 @@ from bondmate_schemas import catalogue
 from bondmate_schemas.codec import RECORDS, Codec, CodecError, SchemaUnavailableError
 from bondmate_schemas.kafka import KafkaConfig, is_fatal
 from bondmate_schemas.models import Record
+from bondmate_schemas.partitions import partition_of
 from bondmate_schemas.threads import in_thread
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -79,6 +81,7 @@ class ReplayRunner:
         try:
             places = _places(consumer, self._kinds)
             consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for topic, partition in places])
+            self._counts = Counter(topic for topic, _ in places)
             self._read(consumer, places)
         finally:
             consumer.close()
@@ -109,12 +112,17 @@ class ReplayRunner:
                 pass
             shown.cancel()
 
+    def _is_home(self, message: Message) -> bool:
+        """Whether a tombstone is of the key's own partition: in another, it clears away what should not be there."""
+        key = message.key() or b""
+        return partition_of(key, self._counts[str(message.topic())]) == message.partition()
+
     def _decode(self, message: Message) -> list[_Seen]:
         """Give the record; one that cannot be read is counted and left out, a view has no dead letters."""
         topic, key = str(message.topic()), (message.key() or b"").decode(errors="replace")
         value = message.value()
         if value is None:
-            return [(topic, key, None)]
+            return [(topic, key, None)] if self._is_home(message) else []
         if not self._view.concerns(topic, value):
             return []
         while not self._stopping.is_set():

@@ -12,7 +12,7 @@ from bondmate_schemas.catalogue import DEAD_LETTER_DECISIONS, dead_letter_topic,
 from bondmate_schemas.codec import Codec, CodecError
 from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import DeadLetterDecision
-from bondmate_schemas.outbox import Outgoing
+from bondmate_schemas.outbox import PARTITION_UA, Outgoing
 from bondmate_streams.envelopes import headers_of
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -125,8 +125,10 @@ def _letter(message: Message) -> Letter:
 
 
 def _replaying(letter: Letter, message: Message) -> Outgoing:
-    topic = letter.origin.topic if letter.origin else ""
-    return Outgoing(topic, _key(message), _value(message), replay_headers(_headers(message), letter))
+    topic, key = letter.origin.topic if letter.origin else "", _key(message)
+    # Without a key its partition is what it keeps its order with; with one, the key chooses.
+    partition = letter.origin.partition if letter.origin and key is None else PARTITION_UA
+    return Outgoing(topic, key, _value(message), replay_headers(_headers(message), letter), partition)
 
 
 def _headers(message: Message) -> Headers:
@@ -156,7 +158,7 @@ class Writer:
         for place, message in enumerate(messages):
             try:
                 self._producer.produce(
-                    message.topic, message.value, message.key, headers=list(message.headers),
+                    message.topic, message.value, message.key, message.partition, headers=list(message.headers),
                     on_delivery=partial(_reported, codes, place),
                 )  # fmt: skip
             except KafkaException as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -32,11 +33,23 @@ class Silence:
         since_ms = int((time.time() - (after_seconds or 0.0)) * 1_000)
         name = f"bondmate-silence-{config.instance}"
         # What was said before is no news: of positions the last one of each device is seen anyway.
-        self._view = View(config.kafka, name, (DEVICE_STATUS,), self.see, since_ms=since_ms)
+        self._view = View(config.kafka, name, (DEVICE_STATUS,), self._see_status, since_ms=since_ms)
         self._desk = desk
         self._places = places
         self._signs: dict[str, Seen] = {}
         self._raised: dict[str, DeviceAlert] = {}
+        self._true_keys: set[str] = set()
+        """Keys under which their own device was seen to report."""
+
+    def _see_status(self, sign: Seen) -> None:
+        """Note a report of a device, whatever key it came under: strangers may write them too."""
+        if sign.value is not None and sign.key not in self._true_keys:
+            said = _read(self._desk.codec, sign)
+            if said is not None and said.device_id == sign.key:
+                self._true_keys.add(sign.key)
+            elif said is not None:
+                sign = replace(sign, key=said.device_id)
+        self.see(sign)
 
     def see(self, sign: Seen) -> None:
         """Note a sign of life; called in the thread of a view, so it is one step of a dict."""

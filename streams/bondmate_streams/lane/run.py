@@ -63,14 +63,8 @@ def run_lane(config: LaneConfig, stop: threading.Event, on_ready: Callable[[], o
     sender = Sender(config.kafka.producer(f"{GROUP}-{config.instance}"), stop)
     disclosures = Disclosures(config.data_dir / "lane-disclosures.jsonl", config.secret)
     rules = config.rules()
-    lane = Lane(
-        Growing(rules, codec, may_grow=config.by_columns),
-        codec,
-        chain,
-        sender,
-        disclosures,
-        config.audit_seconds,
-    )
+    engine = Growing(rules, codec, may_grow=config.by_columns)
+    lane = Lane(engine, codec, chain, sender, disclosures, config.audit_seconds)
     loop = Loop(lane, config, Consumer(_consumer(config)), stop, on_ready, homes=rules.homes)
     _log.info("lane started", instance=config.instance)
     try:

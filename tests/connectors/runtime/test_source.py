@@ -14,6 +14,8 @@ from bondmate_connectors.runtime.run import Instance
 from bondmate_connectors.testing import another, by_label, eventually, sos
 from bondmate_schemas.catalogue import DEVICE_ALERTS, LAST_LOCATION, MESSAGES, dead_letter_topic
 from bondmate_schemas.models import DeviceAlert, DeviceLocation, DeviceMessage, Position
+from bondmate_schemas.partitions import partition_of
+from confluent_kafka import Producer
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -205,6 +207,22 @@ async def test_a_view_sees_all_from_the_start_before_it_is_connected_and_again_a
         assert {(device, device) for device in devices[3:]} | {(devices[0], None)} <= set(before)
         assert (LAST_LOCATION, b"no-concern") in view.asked
     assert {"no_frame": 2} == by_label("connector_errors_total", place, "code")
+
+
+async def test_a_view_forgets_nothing_because_of_a_tombstone_in_the_partition_of_another_key(hub, place):
+    home = partition_of(place.encode(), 4)
+    astray, last = (place, (home + 1) % 4), (f"{place}-last", partition_of(f"{place}-last".encode(), 4))
+    await hub.feed_raw((LAST_LOCATION, place, hub.codec.encode(location(place)), []))
+    view = View()
+    async with hub.running(Instance(place, view.spec(replays=(LAST_LOCATION,), emits=frozenset()), Settings())):
+        producer = Producer(hub.kafka.producer("astray"))
+        for key, partition in (astray, (place, home), last):
+            producer.produce(LAST_LOCATION, None, key, partition)
+            assert producer.flush(20) == 0
+        await eventually(lambda: (LAST_LOCATION, last[0], None) in view.seen, "the last")
+        await eventually(lambda: (LAST_LOCATION, place, None) in view.seen, "the one at home")
+
+    assert 1 == view.seen.count((LAST_LOCATION, place, None))
 
 
 async def test_stopping_settles_what_was_received(hub, ledger, place):
