@@ -76,7 +76,8 @@ class Desk:
     def in_turn(self, arrived: Arrived, record: Record, work: Callable[[], Awaitable[str]]) -> InTurn:
         """Return what is to be done with a record that was read: `work`, or to write it again where it belongs.
 
-        The tables go by partition: in another's partition, an event would meet an empty memory.
+        The tables go by partition: in another's partition, an event would meet an empty memory. `record` has the ids of
+        the inside: by those it belongs, whatever ids its writer knows it by.
         """
         home = Home.of(key_of(arrived.topic, record), self._partitions)
         return InTurn(home.key, work if self._misplaced.may_stay(arrived, home) else partial(self._move, arrived, home))
