@@ -176,11 +176,29 @@ class Sink(Link, Protocol):
         `spec.max_in_flight` times at once, never twice at once for one `event.key`.
 
         Raises:
-            NotConnected: the link is gone; the runner connects and sends again.
+            NotConnected: the link is gone; the runner connects and sends again. What was under way then goes alone
+                next; an event at which the link breaks again and again, while others pass, is dead-lettered.
             Transient, Throttled: later, after `retry_after` seconds when given.
-            AuthFailed: they refuse us; all events wait, and one at a time is sent to ask again.
+            AuthFailed: they refuse us; all events wait, and one at a time is sent to ask again. When others of its kind
+                are taken meanwhile it is this event's own trouble: tried some times more, then dead-lettered.
             Rejected: this event will never be taken; it is dead-lettered under the code.
             Misconfigured: a setting of ours cannot work; the runner stops this connector.
+        """
+        ...
+
+
+@runtime_checkable
+class LeanSink(Protocol):
+    """A sink that can also say an alert with the least that still calls for help: optional, found by its method.
+
+    An alert that alone is refused, or at which the link breaks whenever it alone is on it, is tried once more so before
+    it is dead-lettered: fewer bytes, no free text that somebody's parser may fall over, nothing optional.
+    """
+
+    async def send_lean(self, event: Delivery) -> Receipt:
+        """Hand over an alert in its leanest form: what it is, whose, where, when, its mode and its marking.
+
+        The idempotency key, the receipt and the errors are those of `send`.
         """
         ...
 

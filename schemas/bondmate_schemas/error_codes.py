@@ -90,6 +90,8 @@ ERROR_CODES: Final = tuple(
         ("not_for_destinations", 2005, "This record never goes to a destination.", "Choose another record."),
         ("address_refused", 2006, "A link, or a name, leads to an address that the settings do not allow.",
          "Is it theirs? Then allow it (`allow_private_networks`, `link_hosts`) and replay; else discard it."),
+        ("kills_the_link", 2007, "The link to the destination broke whenever this event alone was on it.",
+         "Tell the destination now, by telephone: nobody there has it. Its log says what it fell over; then replay."),
         ("xml_too_large", 3001, "The XML is larger than the hub takes.", _SENDER),
         ("xml_encoding", 3002, "The XML is in an encoding other than it says, or that the hub does not take.", _SENDER),
         ("xml_doctype", 3003, "The XML has a document type, which can attack who reads it.", _SENDER),

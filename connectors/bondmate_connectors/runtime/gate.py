@@ -104,6 +104,18 @@ class Gate:
         self._show()
         return self._refusal.refused(lane.key, error, attempt.refusal_epoch)
 
+    def stands_alone(self, lane: Lane[Any], attempt: Attempt, code: str) -> None:
+        """Take note that the platform refuses this event alone: it says nothing of the others."""
+        self._code = code
+        self._stuck.add(lane.key)
+        self._breaker.withdrawn(attempt.epoch)
+        self._show()
+
+    def given_up(self, lane: Lane[Any]) -> None:
+        """Take note that the event is not sent any more: its key does not wait for that."""
+        self._stuck.discard(lane.key)
+        self._show()
+
     def probe(self) -> AbstractAsyncContextManager[bool]:
         """Wait for the turn of a probe among all gates of the connector; gives whether one is still wanted."""
         return self._refusal.turn()

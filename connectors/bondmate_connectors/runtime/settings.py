@@ -22,6 +22,14 @@ class RunnerSettings:
     """When one probe at a time stands for all keys of a destination."""
     refused: Pauses = field(default_factory=Pauses)
     """Between two probes of a platform that refuses us."""
+    refused_alone_tries: int = 5
+    """How often an event may be refused while others of its kind are taken; then it is dead-lettered."""
+    breaks_alone: int = 3
+    """At how many breaks of the link an event may be alone on it, while others are taken; then it is dead-lettered."""
+    alone_wait_seconds: float = 2.0
+    """How long others are held back until nothing is under way and a suspect can go alone."""
+    alone_hold_seconds: float = 15.0
+    """How long others are held back while a suspect is under way alone."""
     retry_share: float = 0.2
     """Of a destination's first attempts, how many retries may fail beside them."""
     retry_floor_per_second: float = 2.0

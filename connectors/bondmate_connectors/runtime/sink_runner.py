@@ -8,7 +8,7 @@ or not at all (the connector stops; it is read again later).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -19,11 +19,12 @@ from bondmate_schemas.enums import DeliveryKind, DeliveryReason, Level
 from bondmate_schemas.lateness import is_dropped_when_late, is_late, marked_late, was_marked_late
 from bondmate_schemas.models import Delivery
 
-from bondmate_connectors.contract import ConnectorSpec, Receipt, Sink
+from bondmate_connectors.contract import ConnectorSpec, LeanSink, Receipt, Sink
 from bondmate_connectors.errors import AuthFailed, NotConnected, Rejected, Throttled, Transient
 from bondmate_connectors.runtime.backlog import Backlog
 from bondmate_connectors.runtime.dead_letters import Grave, Origin, dead_letter
 from bondmate_connectors.runtime.envelopes import TRACEPARENT, Envelopes
+from bondmate_connectors.runtime.flights import Flights
 from bondmate_connectors.runtime.gate import Attempt, Gate
 from bondmate_connectors.runtime.intake import Intake, Slot, Taken
 from bondmate_connectors.runtime.lanes import Lane, Lanes
@@ -33,6 +34,7 @@ from bondmate_connectors.runtime.receipts import receipt_for
 from bondmate_connectors.runtime.reports import Reports, code_of
 from bondmate_connectors.runtime.settings import RunnerSettings
 from bondmate_connectors.runtime.supervision import unending
+from bondmate_connectors.runtime.suspects import Suspect, Suspects, Verdict
 from bondmate_connectors.runtime.watchdog import Stalls
 
 _EXPIRED = "expired"
@@ -56,6 +58,13 @@ class SinkTools:
     stalls: Stalls = field(default_factory=Stalls)
     gates: list[Gate] = field(default_factory=list)
     """One for alerts, one for positions; what the platform asks of one it asks of both."""
+    flights: Flights = field(default_factory=Flights)
+    suspects: Suspects = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin without a suspicion."""
+        suspects = Suspects(refusals=self.settings.refused_alone_tries, breaks=self.settings.breaks_alone)
+        object.__setattr__(self, "suspects", suspects)  # frozen
 
 
 class SinkRunner:
@@ -124,6 +133,7 @@ class SinkRunner:
             self._tools.backlog.remove(slot)
         self._lanes.discard(lambda taken: taken.slot.revoked)
         self._gate.forget()
+        self._tools.suspects.clear()
         try:
             async with asyncio.timeout(grace_seconds):
                 await self._until(lambda: not any(slot.busy for slot in slots))
@@ -143,6 +153,7 @@ class SinkRunner:
     async def _work(self, intake: Intake) -> None:
         while True:
             await self._tools.link.up()
+            await self._tools.flights.opened()
             if self._gate.is_closed:
                 await self._work_on(intake, await self._lanes.take())
             else:
@@ -156,12 +167,23 @@ class SinkRunner:
             await self._work_on(intake, lane, is_probe=not self._gate.is_closed)
 
     async def _work_on(self, intake: Intake, lane: Lane[Taken], *, is_probe: bool = False) -> None:
-        if not self._tools.link.is_up or not (is_probe or self._gate.is_closed):
+        ready = self._tools.link.is_up and self._tools.flights.is_open
+        if not ready or not (is_probe or self._gate.is_closed):
             self._lanes.again(lane)
         elif not intake.is_current():
             self._lanes.park(lane, self._tools.settings.poll_seconds, may_wake=False)
+        elif self._tools.suspects.goes_alone(_id_of(lane.head)):
+            await self._attempt_alone(lane)
         else:
             await self._attempt(lane)
+
+    async def _attempt_alone(self, lane: Lane[Taken]) -> None:
+        settings = self._tools.settings
+        async with self._tools.flights.alone(settings.alone_wait_seconds, settings.alone_hold_seconds) as is_alone:
+            if is_alone and self._tools.link.is_up:
+                await self._attempt(lane)
+            else:
+                self._lanes.park(lane, settings.poll_seconds, may_wake=True)
 
     async def _attempt(self, lane: Lane[Taken]) -> None:
         taken = lane.head
@@ -202,25 +224,37 @@ class SinkRunner:
             self._lanes.park(lane, self._tools.settings.backoff.seconds(lane.attempts), may_wake=True)
             return
         generation = self._tools.link.generation
-        try:
-            async with asyncio.timeout(None) as bound:
-                self._sending[taken] = _Sending(bound, self._loop.time() + self._tools.settings.send_seconds)
-                receipt = await self._tools.sink.send(delivery)
-        except NotConnected as error:
-            self._disconnected(lane, attempt, error, generation)
-        except AuthFailed as error:
-            self._refused(lane, attempt, error)
-        except Rejected as error:
-            self._worked(lane, attempt)
-            self._bury(lane, taken, "send", error.code)
-        except (Transient, TimeoutError) as error:
-            self._park(lane, attempt, error)
-        else:
-            self._worked(lane, attempt)
-            self._sent(taken, delivery, receipt, lane.attempts + 1)
-            self._lanes.finish(lane)
-        finally:
-            del self._sending[taken]
+        send = self._form(delivery)
+        with self._tools.flights.flight() as flight:
+            try:
+                async with asyncio.timeout(None) as bound:
+                    self._sending[taken] = _Sending(bound, self._loop.time() + self._tools.settings.send_seconds)
+                    receipt = await send(delivery)
+            except NotConnected as error:
+                self._disconnected(lane, attempt, error, generation, alone=flight.alone)
+            except AuthFailed as error:
+                self._refused(lane, attempt, error)
+            except Rejected as error:
+                self._rejected(lane, attempt, error)
+            except (Transient, TimeoutError) as error:
+                self._park(lane, attempt, error)
+            else:
+                self._worked(lane, attempt)
+                self._tools.suspects.taken(_suspect(lane, taken))
+                self._sent(taken, delivery, receipt, lane.attempts + 1)
+                self._lanes.finish(lane)
+            finally:
+                del self._sending[taken]
+
+    def _form(self, delivery: Delivery) -> Callable[[Delivery], Awaitable[Receipt]]:
+        """Return how to send: as it is, or in the leanest form of one that was not taken as it is."""
+        sink = self._tools.sink
+        if isinstance(sink, LeanSink) and self._tools.suspects.goes_lean(delivery.id):
+            return sink.send_lean
+        return sink.send
+
+    def _may_lean(self, taken: Taken) -> bool:
+        return _kind_of(taken) == DeliveryKind.ALERT.value and isinstance(self._tools.sink, LeanSink)
 
     async def _end_overdue(self) -> None:
         """End every send that takes longer than it may: one timer for all, and none for those that are soon done."""
@@ -245,29 +279,61 @@ class SinkRunner:
         if self._gate.worked(lane, attempt):
             self._lanes.wake()
 
-    def _disconnected(self, lane: Lane[Taken], attempt: Attempt, error: NotConnected, generation: int) -> None:
+    def _disconnected(
+        self, lane: Lane[Taken], attempt: Attempt, error: NotConnected, generation: int, *, alone: bool
+    ) -> None:  # fmt: skip
         """Go on when the link is back, at once; an event at which it breaks again and again steps aside."""
         self._tools.reports.failed("send", error)
         lane.attempts += 1
+        taken = lane.head
+        verdict = self._tools.suspects.broke(_suspect(lane, taken), alone=alone, may_lean=self._may_lean(taken))
         # All that was under way fails with the link; that is one failure.
         if self._tools.link.lost(generation):
             self._gate.failed(lane, attempt, code_of(error))
         else:
             self._gate.withdrawn(attempt)
-        if lane.attempts == 1:
+        if verdict is Verdict.GUILTY:
+            self._bury(lane, taken, "send", self._tools.suspects.code_of(_id_of(taken)))
+        elif lane.attempts == 1:
             self._lanes.again(lane)
         else:
             self._lanes.park(lane, self._tools.settings.backoff.seconds(lane.attempts - 1), may_wake=True)
 
     def _refused(self, lane: Lane[Taken], attempt: Attempt, error: AuthFailed) -> None:
+        """Wait until the platform takes us again; an event that alone is refused steps aside, and ends some time."""
         self._tools.reports.failed("send", error)
         if lane.head.slot.revoked:
             self._gate.withdrawn(attempt)
             self._lanes.finish(lane)
             return
         lane.attempts += 1
-        wait = self._gate.refused(lane, attempt, error)
-        self._lanes.park(lane, wait, may_wake=lane.attempts == 1)
+        taken, suspects = lane.head, self._tools.suspects
+        verdict = suspects.refused(_suspect(lane, taken), error.code, may_lean=self._may_lean(taken))
+        if verdict is Verdict.OPEN:
+            self._lanes.park(lane, self._gate.refused(lane, attempt, error), may_wake=True)
+            return
+        self._gate.stands_alone(lane, attempt, error.code)
+        if verdict is Verdict.ALONE:
+            seconds = self._tools.settings.refused.seconds(suspects.tries(_id_of(taken)))
+            self._lanes.park(lane, seconds, may_wake=False)
+        else:
+            self._try_lean_or_bury(lane, verdict)
+
+    def _rejected(self, lane: Lane[Taken], attempt: Attempt, error: Rejected) -> None:
+        self._worked(lane, attempt)
+        taken = lane.head
+        may_lean = self._may_lean(taken)
+        verdict = self._tools.suspects.rejected(_suspect(lane, taken), error.code, may_lean=may_lean)
+        if verdict is Verdict.LEAN:
+            lane.attempts += 1
+            self._tools.reports.failed("send", error)
+        self._try_lean_or_bury(lane, verdict)
+
+    def _try_lean_or_bury(self, lane: Lane[Taken], verdict: Verdict) -> None:
+        if verdict is Verdict.LEAN:
+            self._lanes.again(lane)
+        else:
+            self._bury(lane, lane.head, "send", self._tools.suspects.code_of(_id_of(lane.head)))
 
     def _park(self, lane: Lane[Taken], attempt: Attempt, error: Transient | TimeoutError) -> None:
         self._tools.reports.failed("send", error)
@@ -353,6 +419,8 @@ class SinkRunner:
             letter = dead_letter(self._dead_letters, grave, key=taken.key, value=taken.value, headers=taken.headers,
                                  origin=origin)  # fmt: skip
             await self._tools.outbox.persist(letter, self._dead_letter_refused)
+            self._tools.suspects.forget(_id_of(taken))
+            self._gate.given_up(lane)
             self._buried(taken, code, lane.attempts + 1)
             self._lanes.finish(lane)
         finally:
@@ -378,6 +446,7 @@ class SinkRunner:
 
     def _pass_over(self, taken: Taken, reason: str) -> None:
         self._tools.reports.passed_over(reason)
+        self._tools.suspects.forget(_id_of(taken))
         self._settle(taken)
 
     def _settle(self, taken: Taken) -> None:
@@ -433,6 +502,18 @@ class _Sending:
         """Have it raise `TimeoutError`, unless it was told before."""
         if self.bound.when() is None:
             self.bound.reschedule(0)
+
+
+def _id_of(taken: Taken) -> str:
+    return taken.content.id if isinstance(taken.content, Delivery) else ""
+
+
+def _suspect(lane: Lane[Taken], taken: Taken) -> Suspect:
+    return Suspect(_id_of(taken), lane.key, _kind_of(taken))
+
+
+def _kind_of(taken: Taken) -> str:
+    return taken.content.kind.value if isinstance(taken.content, Delivery) else ""
 
 
 async def _ended(intake: Intake) -> None:

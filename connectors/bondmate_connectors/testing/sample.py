@@ -32,7 +32,7 @@ from bondmate_connectors.testing.leaks import eventually
 TOKEN = "open-sesame"  # noqa: S105  # of a ledger that lives in a test
 BADGE = "of the room"
 LONGEST_TEXT = 500
-_OK, _CREATED, _UNAUTHORIZED, _UNPROCESSABLE, _THROTTLED = 200, 201, 401, 422, 429
+_OK, _CREATED, _UNAUTHORIZED, _FORBIDDEN, _UNPROCESSABLE, _THROTTLED = 200, 201, 401, 403, 422, 429
 
 
 # The platform.
@@ -54,6 +54,8 @@ class Trouble(Enum):
     """It answers 500."""
     LOCKED = auto()
     """It takes our token no more, 401; with `trouble_keys` for those keys only."""
+    CUTS = auto()
+    """It cuts every connection it has, without an answer."""
 
 
 class Ledger:
@@ -66,6 +68,8 @@ class Ledger:
         """What it wrote down, by id, in order of arrival."""
         self.attempts: list[str] = []
         """The id of every request to write, also of those that came to nothing."""
+        self.cuts = 0
+        """Requests at which it cut all connections."""
         self.turned_away = 0
         """Requests it has answered with 401."""
         self.trouble = Trouble.NONE
@@ -78,6 +82,7 @@ class Ledger:
         """Requests to write that it answers now."""
         self._pauses: dict[str, int] = {}
         self._relief = asyncio.Event()
+        self._transports: set[asyncio.Transport] = set()
         self._said: dict[str, dict[str, str]] = {}
         self._port = 0
 
@@ -159,6 +164,8 @@ class Ledger:
 
     async def _write(self, request: web.Request) -> web.Response:
         entry = await request.json()
+        if request.transport is not None:
+            self._transports.add(request.transport)
         self._admit(request, entry["key"])
         # At once: whoever sees the attempt and then asks for another pause means the next one.
         self._pauses[request.match_info["id"]] = self.pause_seconds
@@ -169,11 +176,17 @@ class Ledger:
             return await self._answer(request.match_info["id"], entry)
         finally:
             self.at_once -= 1
+            self._transports.discard(request.transport)
 
     async def _answer(self, entry_id: str, entry: dict[str, Any]) -> web.Response:
         await asyncio.sleep(self.answer_after)
         trouble = self.trouble if not self.trouble_keys or entry["key"] in self.trouble_keys else Trouble.NONE
         match trouble:
+            case Trouble.CUTS:
+                self.cuts += 1
+                for transport in tuple(self._transports):
+                    transport.abort()
+                return web.json_response({}, status=500)
             case Trouble.FALSE_SUCCESS:
                 return web.json_response({"error": "the book is full"})
             case Trouble.THROTTLED:
@@ -329,8 +342,8 @@ async def _call(session: aiohttp.ClientSession, method: str, path: str, body: An
 
 
 def _raise_for(status: int, retry_after: str | None, answer: Any) -> None:
-    if status == _UNAUTHORIZED:
-        raise AuthFailed("http_401", "token")
+    if status in {_UNAUTHORIZED, _FORBIDDEN}:
+        raise AuthFailed(f"http_{status}", "token")
     if status == _UNPROCESSABLE:
         raise Rejected(answer["error"])
     if status == _THROTTLED:
@@ -343,6 +356,8 @@ def _raise_for(status: int, retry_after: str | None, answer: Any) -> None:
 def _errors_mapped() -> Iterator[None]:
     try:
         yield
+    except (aiohttp.ServerDisconnectedError, ConnectionResetError) as error:
+        raise NotConnected("cut") from error
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise Transient("no answer") from error
 

@@ -10,6 +10,7 @@
 | 429, and 503 with `Retry-After` | `Throttled`, with `Retry-After` when given |
 | other 4xx | `Rejected("http_<status>")` |
 | refused, timed out, no such name | `Transient` |
+| the connection was cut after we had written to it | `NotConnected` |
 | their certificate is not accepted, or they do not accept ours | `AuthFailed("tls_…")` |
 | their name resolves to an address that our policy does not allow now | `AuthFailed("address_refused")` |
 | an address in the settings that our policy never allows | `Misconfigured` |
@@ -72,6 +73,11 @@ _ERRORS: Final[tuple[tuple[type[BaseException], Callable[[], ConnectorError]], .
     (AddressRefused, lambda: AuthFailed(ADDRESS_REFUSED, "see url, allow_private_networks")),
     (aiohttp.InvalidURL, lambda: Misconfigured("url: not a URL")),
     (TimeoutError, lambda: Transient("timeout")),
+    # What cuts the connection may be what we wrote to it; who could not connect has written nothing.
+    (aiohttp.ClientConnectorError, lambda: Transient("unreachable")),
+    (aiohttp.ServerDisconnectedError, lambda: NotConnected("cut")),
+    (aiohttp.ClientOSError, lambda: NotConnected("cut")),
+    (aiohttp.ClientPayloadError, lambda: NotConnected("cut")),
     (aiohttp.ClientConnectionError, lambda: Transient("unreachable")),
     (aiohttp.ClientError, lambda: Transient("http_error")),
     (OSError, lambda: Transient("unreachable")),
@@ -191,7 +197,7 @@ class HttpClient:
         """Ask once, follow nothing; give the answer when it means success (or 304).
 
         Raises:
-            NotConnected: not open.
+            NotConnected: not open, or cut.
             AuthFailed, Misconfigured, Rejected, Throttled, Transient: by the table at the head of this module.
         """
         answer = await self.ask(method, url, headers=headers, body=body)
@@ -202,7 +208,7 @@ class HttpClient:
         """Ask once, follow nothing; give the answer whatever its status is.
 
         Raises:
-            NotConnected: not open.
+            NotConnected: not open, or cut.
             AuthFailed, Misconfigured, Transient: there was no answer, by the table at the head of this module.
         """
         if self._session is None:

@@ -129,7 +129,7 @@ async def test_nobody_there_is_transient_and_not_open_is_not_connected():
     await client.close()
 
 
-async def test_a_connection_cut_in_the_middle_is_transient():
+async def test_a_connection_cut_in_the_middle_is_a_lost_link():
     async def cut(reader, writer):
         await reader.read(100)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhalf")
@@ -139,7 +139,7 @@ async def test_a_connection_cut_in_the_middle_is_transient():
     server = await asyncio.start_server(cut, "127.0.0.1", 0)
     client = HttpClient(AddressPolicy(loopback=True), lambda: NOW)
     await client.open()
-    with pytest.raises(Transient):
+    with pytest.raises(NotConnected, match="cut"):
         await client.request("GET", URL(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"), headers={})
     await client.close()
     server.close()

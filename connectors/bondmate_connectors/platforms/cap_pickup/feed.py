@@ -12,7 +12,7 @@ from lxml import etree
 from yarl import URL
 
 from bondmate_connectors.contract import Context
-from bondmate_connectors.errors import AuthFailed, Misconfigured, Rejected, Transient
+from bondmate_connectors.errors import AuthFailed, Misconfigured, NotConnected, Rejected, Transient
 from bondmate_connectors.formats.cap.codes import MEDIA_TYPE, NAMESPACES
 from bondmate_connectors.formats.xml import XML_TOO_LARGE, XmlRefused, parse_xml, text_of
 from bondmate_connectors.platforms.cap_pickup.config import FeedConfig
@@ -128,15 +128,15 @@ class Feed:
         """Return what the links lead to, without those that fail now: they do not hold back the others.
 
         Raises:
-            AuthFailed, Transient: no link gave anything, and this is why.
+            AuthFailed, NotConnected, Transient: no link gave anything, and this is why.
         """
         found: list[Found] = []
-        failures: list[AuthFailed | Transient] = []
+        failures: list[AuthFailed | NotConnected | Transient] = []
         for link in links:
             try:
                 found.append(await self._follow(link))
                 self._given += 1
-            except Transient as error:
+            except (NotConnected, Transient) as error:
                 failures.append(error)
             except AuthFailed as error:
                 failures.append(error)
@@ -161,7 +161,7 @@ class Feed:
         """Return what a link leads to; what will never come is refused and ends there.
 
         Raises:
-            AuthFailed, Transient: not now.
+            AuthFailed, NotConnected, Transient: not now.
         """
         try:
             answer = await self._client.request("GET", link.url, headers=self._headers(link.url))

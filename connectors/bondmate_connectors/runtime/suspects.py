@@ -1,0 +1,167 @@
+"""Tell an event that is itself the trouble from a platform, or a link, that has trouble. Pure: it counts.
+
+Nothing is proved by what one event meets alone. Only when others are taken meanwhile is it the event: it alone is
+refused, or the link breaks whenever it alone is on it. While nothing else passes it may be the platform, and then the
+event waits, for ever if need be. For a refusal only others of the same kind count: a platform that takes positions and
+no alerts refuses all alerts, not this one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+KILLS_THE_LINK: Final = "kills_the_link"
+"""Code of an event at which the link breaks."""
+
+
+class Verdict(Enum):
+    """What is to be done with an event that was not taken."""
+
+    OPEN = auto()
+    """It may be the platform."""
+    ALONE = auto()
+    """It is this event, which waits for another try while others go on."""
+    LEAN = auto()
+    """It is to be tried once more, in its leanest form."""
+    GUILTY = auto()
+    """It is this event, and it has had its tries: `code_of` says what it is guilty of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """An event as far as suspicion goes."""
+
+    event_id: str
+    key: str
+    kind: str
+
+
+@dataclass(slots=True)
+class _Record:
+    """What became of an event since it first failed."""
+
+    kind: str
+    taken: int
+    """Events that had been taken when it first failed, of any kind."""
+    taken_alike: int
+    """Events of its kind that had been taken then."""
+    refusals: int = 0
+    """How often it was refused while others were taken."""
+    breaks: int = 0
+    """At how many breaks of the link it alone was on it."""
+    is_suspect: bool = False
+    """Whether the link broke while it was under way."""
+    was_lean: bool = False
+    """Whether it has been given its leanest form."""
+    is_lean: bool = False
+    """Whether it is in its leanest form now."""
+    code: str = ""
+
+
+class Suspects:
+    """The events of one connector that were refused, or at which its link broke.
+
+    What comes after a guilty event under its key is likely to meet the same: it inherits what others have proved.
+    """
+
+    def __init__(self, *, refusals: int, breaks: int) -> None:
+        self._refusals = refusals
+        self._breaks = breaks
+        self._taken = 0
+        self._taken_alike: Counter[str] = Counter()
+        self._records: dict[str, _Record] = {}
+        self._guilty: dict[str, _Record] = {}
+        """The last event of each key that was guilty, until one of that key is taken."""
+
+    def goes_alone(self, event_id: str) -> bool:
+        """Whether the event must be under way alone, so that the next break says whose fault it is."""
+        record = self._records.get(event_id)
+        return record is not None and record.is_suspect
+
+    def goes_lean(self, event_id: str) -> bool:
+        """Whether the event is to be sent in its leanest form."""
+        record = self._records.get(event_id)
+        return record is not None and record.is_lean
+
+    def tries(self, event_id: str) -> int:
+        """Return how often the event was refused while others were taken."""
+        record = self._records.get(event_id)
+        return 0 if record is None else record.refusals
+
+    def code_of(self, event_id: str) -> str:
+        """Return the code of what the event met last."""
+        return self._records[event_id].code
+
+    def taken(self, who: Suspect) -> None:
+        """Note that the platform has taken the event."""
+        self._taken += 1
+        self._taken_alike[who.kind] += 1
+        self._records.pop(who.event_id, None)
+        self._guilty.pop(who.key, None)
+
+    def forget(self, event_id: str) -> None:
+        """Forget an event that will not be sent again."""
+        self._records.pop(event_id, None)
+
+    def clear(self) -> None:
+        """Forget all: they have gone to another process."""
+        self._records.clear()
+        self._guilty.clear()
+
+    def refused(self, who: Suspect, code: str, *, may_lean: bool) -> Verdict:
+        """Note that the platform refused us with this event."""
+        record = self._record(who)
+        if not self._is_alone(record):
+            # Two are refused, and nothing was taken between: then the other may not be alone either.
+            self._guilty.clear()
+            for other in self._records.values():
+                other.taken_alike, other.refusals = self._taken_alike[other.kind], 0
+            return Verdict.OPEN
+        record.refusals += 1
+        if record.refusals < self._refusals:
+            return Verdict.ALONE
+        return self._lean_or_guilty(who, record, code, may_lean=may_lean)
+
+    def rejected(self, who: Suspect, code: str, *, may_lean: bool) -> Verdict:
+        """Note that the platform will never take this event as it is."""
+        return self._lean_or_guilty(who, self._record(who), code, may_lean=may_lean)
+
+    def broke(self, who: Suspect, *, alone: bool, may_lean: bool) -> Verdict:
+        """Note that the link broke with this event on it, `alone` or beside others."""
+        record = self._record(who)
+        record.is_suspect = True
+        record.is_lean = False
+        record.breaks += alone
+        if record.breaks < self._breaks:
+            return Verdict.OPEN
+        may_lean = may_lean and not record.was_lean
+        if not may_lean and self._taken == record.taken:
+            return Verdict.OPEN
+        return self._lean_or_guilty(who, record, KILLS_THE_LINK, may_lean=may_lean)
+
+    def _lean_or_guilty(self, who: Suspect, record: _Record, code: str, *, may_lean: bool) -> Verdict:
+        record.code = record.code or code
+        if may_lean and not record.was_lean:
+            record.was_lean = record.is_lean = True
+            return Verdict.LEAN
+        if record.refusals or record.breaks:
+            self._guilty[who.key] = record
+        return Verdict.GUILTY
+
+    def _record(self, who: Suspect) -> _Record:
+        if who.event_id not in self._records:
+            self._records[who.event_id] = self._new(who)
+        return self._records[who.event_id]
+
+    def _new(self, who: Suspect) -> _Record:
+        before = self._guilty.get(who.key)
+        if before is None:
+            return _Record(who.kind, self._taken, self._taken_alike[who.kind])
+        return _Record(who.kind, before.taken, before.taken_alike, is_suspect=before.is_suspect)
+
+    def _is_alone(self, record: _Record) -> bool:
+        """Whether others of its kind were taken since it first failed."""
+        return self._taken_alike[record.kind] > record.taken_alike

@@ -1,0 +1,164 @@
+"""One event's own trouble is told apart from the platform's by what happens to the others meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from bondmate_connectors.runtime.flights import Flights
+from bondmate_connectors.runtime.suspects import Suspect, Suspects, Verdict
+from bondmate_connectors.testing import eventually
+
+
+def suspects():
+    return Suspects(refusals=2, breaks=2)
+
+
+def refused(found, event="a", kind="ALERT", *, lean=False):
+    return found.refused(Suspect(event, event[0], kind), "http_403", may_lean=lean)
+
+
+def broke(found, event="a", *, alone=True, lean=False):
+    return found.broke(Suspect(event, event[0], "ALERT"), alone=alone, may_lean=lean)
+
+
+def taken(found, event, kind="ALERT"):
+    found.taken(Suspect(event, event[0], kind))
+
+
+def test_what_is_refused_while_nothing_passes_may_be_the_platform_for_ever():
+    found = suspects()
+
+    assert {Verdict.OPEN} == {refused(found) for _ in range(100)}
+
+
+def test_what_passed_before_says_nothing_of_now():
+    found = suspects()
+    taken(found, "b")
+
+    assert {Verdict.OPEN} == {refused(found) for _ in range(100)}
+
+
+def test_what_alone_is_refused_while_others_pass_has_its_tries_and_then_is_guilty():
+    found = suspects()
+    refused(found)
+    taken(found, "b")
+
+    assert [Verdict.ALONE, Verdict.GUILTY] == [refused(found) for _ in range(2)]
+    assert "http_403" == found.code_of("a")
+
+
+def test_others_of_another_kind_prove_nothing():
+    found = suspects()
+    refused(found)
+    taken(found, "b", "LOCATION")
+
+    assert {Verdict.OPEN} == {refused(found) for _ in range(100)}
+
+
+def test_a_second_that_is_refused_puts_the_platform_under_suspicion_again():
+    found = suspects()
+    refused(found)
+    taken(found, "b")
+    refused(found)
+
+    assert Verdict.OPEN is refused(found, "c")
+    assert Verdict.OPEN is refused(found)
+    taken(found, "d")
+    assert [Verdict.ALONE, Verdict.GUILTY] == [refused(found) for _ in range(2)]
+
+
+def test_the_next_event_of_a_guilty_key_needs_no_other_to_pass_again():
+    found = suspects()
+    refused(found)
+    taken(found, "b")
+    while refused(found) is not Verdict.GUILTY:
+        pass
+    found.forget("a")
+
+    assert [Verdict.ALONE, Verdict.GUILTY] == [refused(found, "a2") for _ in range(2)]
+    assert Verdict.OPEN is refused(found, "c")
+    assert Verdict.OPEN is refused(found, "a3")
+
+
+def test_before_it_is_guilty_it_is_tried_once_in_its_leanest_form():
+    found = suspects()
+    refused(found)
+    taken(found, "b")
+
+    assert [Verdict.ALONE, Verdict.LEAN, Verdict.GUILTY] == [refused(found, lean=True) for _ in range(3)]
+
+
+def test_only_the_breaks_at_which_it_was_alone_count():
+    found = suspects()
+    taken(found, "b")
+    broke(found, alone=False)
+    taken(found, "c")
+
+    assert [Verdict.OPEN, Verdict.OPEN, Verdict.OPEN, Verdict.GUILTY] == [
+        broke(found, alone=alone) for alone in (False, True, False, True)
+    ]
+    assert "kills_the_link" == found.code_of("a")
+
+
+def test_a_link_that_breaks_at_all_that_comes_kills_nothing_but_the_leanest_form_is_tried():
+    found = suspects()
+
+    assert [Verdict.OPEN, Verdict.LEAN, Verdict.OPEN, Verdict.OPEN] == [broke(found, lean=True) for _ in range(4)]
+    taken(found, "b", "LOCATION")
+    assert Verdict.GUILTY is broke(found, lean=True)
+
+
+def test_what_is_taken_is_under_no_suspicion_any_more():
+    found = suspects()
+    broke(found)
+    assert found.goes_alone("a")
+    taken(found, "a")
+
+    assert not found.goes_alone("a")
+    assert Verdict.OPEN is broke(found)
+
+
+async def test_who_goes_alone_waits_until_all_have_landed_and_holds_the_others():
+    flights = Flights()
+    order = []
+
+    async def alone():
+        async with flights.alone(5, 5) as is_alone:
+            with flights.flight() as flight:
+                order.append(("alone", is_alone, flight.alone, flights.is_open))
+
+    with flights.flight() as first:
+        task = asyncio.create_task(alone())
+        await eventually(lambda: not flights.is_open, "held")
+        assert [] == order
+    await task
+
+    assert [("alone", True, True, False)] == order
+    assert first.alone
+    assert flights.is_open
+
+
+async def test_nobody_waits_long_for_one_that_wants_to_go_alone():
+    flights = Flights()
+    with flights.flight():
+        async with flights.alone(0.01, 0.05) as is_alone:
+            assert not is_alone
+    async with flights.alone(0.01, 0.05) as is_alone:
+        with flights.flight() as suspect:
+            assert (is_alone, flights.is_open) == (True, False)
+            async with asyncio.timeout(2):
+                await flights.opened()
+            with flights.flight():
+                assert not suspect.alone
+
+
+@pytest.mark.parametrize("first_lands_first", [True, False])
+def test_two_that_were_under_way_together_were_not_alone(first_lands_first):
+    flights = Flights()
+    first, second = flights.flight(), flights.flight()
+    found = first.__enter__(), second.__enter__()
+    for each in (first, second) if first_lands_first else (second, first):
+        each.__exit__(None, None, None)
+
+    assert [False, False] == [flight.alone for flight in found]
