@@ -14,6 +14,7 @@ from typing import Any
 from bondmate_hub.demo.fleet import Accepted
 
 TAK, CAP = "tak", "cap"
+_HUB_PREFIX = "bondmate-hub"
 _PREFIX, _ALERT_SUFFIX = "bondmate-", "-9-1-1"
 _FORM_BITS = 16
 _PERCENTILES = (50, 95, 99)
@@ -108,6 +109,8 @@ class TakBook(Book):
         uid = str(line["uid"])
         if line.get("answers"):
             self.seen(_event_of(str(line["answers"])), line["at"]).acknowledged = True
+        elif uid.startswith(_HUB_PREFIX):
+            return  # the hub as a contact, where it is nobody's position
         elif line["type"].startswith("a-f"):
             self.positions += 1
             self.last_fix[uid] = max(self.last_fix.get(uid, 0.0), datetime.fromisoformat(line["start"]).timestamp())

@@ -10,11 +10,10 @@ JSON object a line:
 | `cancel` | true: it ends an alert, or deletes a marker |
 | `message`, `event`, `mode` | what the hub's own `bondmate` element says, when it is there |
 | `sender_uid`, `text` | of a chat line: who speaks, and what |
-| `answers` | of our own answer: the uid whose thread it is in |
+| `answers` | of our own answer: the uid of the alert it is about |
 
-With `--answer` the first chat line of each alert is answered "copy" in that alert's thread after a moment, as a person
-would. `taky` passes a chat line on only to "All Chat Rooms" or to the connection whose user has that uid, and an alert
-is nobody's user; so the answer goes to all and names the alert as its conversation (`id`, `chatgrp`, `to`).
+With `--answer` the first chat line of each alert is answered in All Chat Rooms after a moment, as a person would:
+with the words that the line says to write, the reference of the alert in them.
 
 What was found out about `pytak`: a full queue drops its oldest item (500 in, 100 out by default), so the queues here
 are large; it sleeps between items only when `PYTAK_SLEEP` or `FTS_COMPAT` is set; at the end of the stream its reader
@@ -27,6 +26,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import re
 import signal
 import sys
 import time
@@ -44,7 +44,9 @@ UID = "demo-operator"
 CALLSIGN = "OPERATOR"
 _QUEUE_ITEMS = 100_000
 _RECONNECT_SECONDS = 0.2
-_ALERT_SUFFIX = "-9-1-1"
+_ANSWER = re.compile(r"To acknowledge write: (\S+ \S+?)(?:\. |\.?$)")
+_ALL_CHAT = "All Chat Rooms"
+_PREFIX, _SUFFIX = "bondmate-", "-9-1-1"
 _ENDS = frozenset({"b-a-o-can", "t-x-d-d"})
 
 
@@ -66,16 +68,16 @@ class Room:
             return
         entry = read(event)
         self.note(at=at, **entry)
-        sender = entry.get("sender_uid", "")
-        if self.answer_after_seconds is not None and sender.endswith(_ALERT_SUFFIX) and sender not in self.answered:
-            self.answered.add(sender)
-            asyncio.get_running_loop().call_later(self.answer_after_seconds, self.answer, sender)
+        asked, alert = _ANSWER.search(entry.get("text", "")), f"{_PREFIX}{entry.get('event')}{_SUFFIX}"
+        if self.answer_after_seconds is not None and asked and alert not in self.answered:
+            self.answered.add(alert)
+            asyncio.get_running_loop().call_later(self.answer_after_seconds, self.answer, alert, asked[1])
 
-    def answer(self, alert_uid: str) -> None:
-        """Say "copy" in the alert's thread."""
+    def answer(self, alert_uid: str, words: str) -> None:
+        """Say in All Chat Rooms what the alert's line asks for."""
         message = str(uuid.uuid4())
-        self.say(chat(alert_uid, message, "copy"))
-        self.note(at=time.time(), uid=f"GeoChat.{UID}.{alert_uid}.{message}", type="b-t-f", answers=alert_uid)
+        self.say(chat(message, words))
+        self.note(at=time.time(), uid=f"GeoChat.{UID}.{_ALL_CHAT}.{message}", type="b-t-f", answers=alert_uid)
 
     def note(self, **entry: object) -> None:
         """Write one line."""
@@ -119,16 +121,16 @@ def hello() -> bytes:
     return _event(UID, "a-f-G-U-C", detail)
 
 
-def chat(alert_uid: str, message: str, text: str) -> bytes:
-    """Give a GeoChat line in an alert's thread."""
+def chat(message: str, text: str) -> bytes:
+    """Give a GeoChat line to all, as ATAK sends it."""
     detail = ET.Element("detail")
-    names = {"parent": "RootContactGroup", "groupOwner": "false", "messageId": message, "chatroom": "All Chat Rooms",
-             "id": alert_uid, "senderCallsign": CALLSIGN}  # fmt: skip
+    names = {"parent": "RootContactGroup", "groupOwner": "false", "messageId": message, "chatroom": _ALL_CHAT,
+             "id": _ALL_CHAT, "senderCallsign": CALLSIGN}  # fmt: skip
     room = ET.SubElement(detail, "__chat", names)
-    ET.SubElement(room, "chatgrp", uid0=UID, uid1=alert_uid, id=alert_uid)
+    ET.SubElement(room, "chatgrp", uid0=UID, uid1=_ALL_CHAT, id=_ALL_CHAT)
     ET.SubElement(detail, "link", uid=UID, type="a-f-G-U-C", relation="p-p")
-    ET.SubElement(detail, "remarks", source=f"BAO.F.ATAK.{UID}", to=alert_uid).text = text
-    return _event(f"GeoChat.{UID}.{alert_uid}.{message}", "b-t-f", detail)
+    ET.SubElement(detail, "remarks", source=f"BAO.F.ATAK.{UID}", to=_ALL_CHAT).text = text
+    return _event(f"GeoChat.{UID}.{_ALL_CHAT}.{message}", "b-t-f", detail)
 
 
 class Desk(pytak.QueueWorker):  # type: ignore[misc]  # pytak is published without types

@@ -12,7 +12,8 @@ import pytest
 from bondmate_connectors.contract import Reading, Refusal, Writing
 from bondmate_connectors.formats.cap import FORMAT as CAP
 from bondmate_connectors.formats.cot import FORMAT
-from bondmate_connectors.formats.cot.write import NOT_EXPRESSIBLE
+from bondmate_connectors.formats.cot.options import LEAN_BYTES, Options
+from bondmate_connectors.formats.cot.write import NOT_EXPRESSIBLE, Composed, companions, compose
 from bondmate_connectors.testing.strategies import deliveries
 from bondmate_schemas.enums import (
     AlertAction,
@@ -42,6 +43,7 @@ from bondmate_schemas.models import (
     Statement,
 )
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from lxml import etree
 
 OCCURRED = datetime(2026, 5, 1, 10, 0, tzinfo=UTC)
@@ -134,8 +136,8 @@ def test_an_alert_follows_ataks_emergency_rules_with_a_uid_of_its_own() -> None:
     root = written(deliver(alert()))
     detail = root.find("detail")
 
-    assert ("bondmate-e-1-9-1-1", "b-a-o-tbl", "Undefined", "9-r-g") == tuple(
-        root.get(name) for name in ("uid", "type", "access", "qos")
+    assert ("bondmate-e-1-9-1-1", "b-a-o-tbl", "Undefined") == tuple(
+        root.get(name) for name in ("uid", "type", "access")
     )
     assert ("2026-05-01T10:00:07.000Z", "2026-05-01T10:00:00.000Z", "2026-05-01T10:00:37.000Z") == tuple(
         root.get(name) for name in ("time", "start", "stale")
@@ -202,6 +204,27 @@ def test_a_callsign_that_is_not_disclosed_has_a_neutral_name() -> None:
     assert "BondMate-Alert" == written(deliver(alert(callsign=None))).find("detail/contact").get("callsign")
 
 
+@pytest.mark.parametrize("mode", sorted(Mode))
+def test_everybody_sees_that_an_event_is_not_for_real_patrols(mode: Mode) -> None:
+    root = written(deliver(alert(mode)))
+    shown = [root.find("detail/contact").get("callsign"), root.findtext("detail/remarks")]
+
+    assert mode.value == root.find("detail/bondmate").get("mode")
+    assert [mode is not Mode.ACTUAL] * 2 == [text.startswith(f"{mode.value} ") for text in shown]
+
+
+@pytest.mark.parametrize("mode", [Mode.EXERCISE, Mode.TEST, Mode.SYSTEM])
+@pytest.mark.parametrize("kind", sorted(AlertKind))
+def test_no_exercise_or_test_is_an_emergency_and_its_end_takes_its_marker_away(mode: Mode, kind: AlertKind) -> None:
+    raised = written(deliver(alert(mode, kind=kind)))
+    ended = written(deliver(alert(mode, kind=kind, action=AlertAction.CANCEL), DeliveryReason.CANCEL))
+
+    assert ("a-u-G", "t-x-d-d") == (raised.get("type"), ended.get("type"))
+    assert [None, None] == [root.find("detail/emergency") for root in (raised, ended)]
+    assert raised.get("uid") == ended.find("detail/link").get("uid")
+    assert ended.find("detail/__forcedelete") is not None
+
+
 @pytest.mark.parametrize(
     ("mode", "opex"),
     [
@@ -212,13 +235,64 @@ def test_a_callsign_that_is_not_disclosed_has_a_neutral_name() -> None:
         (Mode.UNKNOWN, None),
     ],
 )
-def test_everybody_sees_that_an_event_is_not_for_real_patrols(mode: Mode, opex: str | None) -> None:
-    root = written(deliver(alert(mode)))
-    shown = [root.find("detail/contact").get("callsign"), root.findtext("detail/remarks")]
+def test_qos_and_opex_stand_on_an_event_only_where_they_are_asked_for(mode: Mode, opex: str | None) -> None:
+    asked = compose(deliver(alert(mode)), NOW, Options(marks=True))
+    assert isinstance(asked, Composed)
+    marked, plain = etree.fromstring(asked.documents[0]), written(deliver(alert(mode)))
 
-    assert opex == root.get("opex")
-    assert mode.value == root.find("detail/bondmate").get("mode")
-    assert [mode is not Mode.ACTUAL] * 2 == [text.startswith(f"{mode.value} ") for text in shown]
+    assert ("9-r-g", opex) == (marked.get("qos"), marked.get("opex"))
+    assert {"qos", "opex"}.isdisjoint(plain.attrib)
+
+
+@given(event=deliveries((DeliveryKind.ALERT,)), text=st.text(max_size=6000), unit=st.text(max_size=600))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_an_alert_is_never_larger_than_every_server_takes_and_says_what_it_cut(
+    corpus: Path, event: Delivery, text: str, unit: str
+) -> None:
+    assert event.alert is not None
+    event = event.model_copy(update={"alert": event.alert.model_copy(update={"text": text, "unit": unit})})
+    writing = FORMAT.write(event, NOW)
+    if isinstance(writing, Refusal):
+        return
+    root = etree.fromstring(writing.message)
+    cut = any(lost.path == "text" for lost in writing.lost)
+
+    assert len(writing.message) <= LEAN_BYTES
+    assert cut is root.findtext("detail/remarks").endswith("[cut]")
+    assert schema(corpus / XSD).validate(root)
+
+
+@pytest.mark.parametrize("character", ["x", "<", "\u00e4", "\U0001f6a8"])
+def test_what_an_alert_cannot_hold_stands_whole_in_chat_lines_that_every_server_takes(character: str) -> None:
+    text = " ".join([character * 9] * 300)
+    event, options = deliver(alert(text=text)), Options(max_bytes=LEAN_BYTES)
+    composed = compose(event, NOW, options)
+    assert isinstance(composed, Composed)
+    lines = companions(event, composed, NOW, options)
+    said = [etree.fromstring(line).findtext("detail/remarks").partition(") ")[2] for line in lines]
+
+    assert composed.is_cut
+    assert text in " ".join(said)
+    assert all(len(line) <= LEAN_BYTES for line in lines)
+    assert len(lines) == len({etree.fromstring(line).get("uid") for line in lines})
+
+
+def test_news_of_an_alert_stands_in_chat_and_as_a_position_since_a_server_repeats_the_first_emergency_for_ever() -> (
+    None
+):
+    event = deliver(alert(action=AlertAction.UPDATE, text="he runs"), DeliveryReason.UPDATE, "d-2")
+    composed = compose(event, NOW, Options())
+    assert isinstance(composed, Composed)
+    position, line = (etree.fromstring(each) for each in companions(event, composed, NOW, Options()))
+
+    assert ("a-f-G-U-C", "bondmate-p7", "50.1234567") == (
+        position.get("type"), position.get("uid"), position.find("point").get("lat"),
+    )  # fmt: skip
+    assert ("b-t-f", True, True) == (
+        line.get("type"),
+        "he runs" in line.findtext("detail/remarks"),
+        "50.12346, 8.76543 within 4 m" in line.findtext("detail/remarks"),
+    )
 
 
 def test_a_position_has_the_time_of_its_fix_and_no_endpoint() -> None:

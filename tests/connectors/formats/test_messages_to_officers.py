@@ -64,9 +64,26 @@ class TestCot:
         event = written(COT, receipt(level, LINE))
         about, group = event.find("detail/__chatreceipt"), event.find("detail/__chatreceipt/chatgrp")
 
-        assert kind == event.get("type")
-        assert ("m-9", "bondmate-p7") == (about.get("messageId"), about.get("id"))
+        assert (kind, "m-9.d" if level is Level.DELIVERED else "m-9") == (event.get("type"), event.get("uid"))
+        assert ("m-9", "op-1") == (about.get("messageId"), about.get("id"))
         assert ("bondmate-p7", "op-1") == (group.get("uid0"), group.get("uid1"))
+        assert [{"uid": "op-1"}] == [dict(dest.attrib) for dest in event.iterfind("detail/marti/dest")]
+
+    def test_what_a_uid_does_not_surely_hold_comes_from_the_references_of_the_line(self):
+        refs = (
+            ExternalRef(system="cot", id="GeoChat.me@city.example.bondmate-p7.no-message-id"),
+            ExternalRef(system="cot:message", id="m-9"),
+            ExternalRef(system="cot:writer", id="me@city.example"),
+            ExternalRef(system="cot:callsign", id="OPS"),
+        )
+        event, said = (written(COT, receipt(level, *refs)) for level in (Level.DELIVERED, Level.EXPIRED))
+
+        assert "m-9.d" == event.get("uid")
+        for each in (event, said):
+            assert [{"callsign": "OPS"}, {"uid": "me@city.example"}] == [
+                dict(dest.attrib) for dest in each.iterfind("detail/marti/dest")
+            ]
+        assert ("me@city.example", "OPS") == tuple(said.find("detail/__chat").get(name) for name in ("id", "chatroom"))
 
     @pytest.mark.parametrize(
         ("level", "code", "text"),

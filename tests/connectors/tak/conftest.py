@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from lxml import etree
 
+from tests.connectors.tak.clients import Said, atak
+
 _END = b"</event>"
 
 
@@ -47,9 +49,11 @@ class Operator:
         secure = self.tls.context() if self.tls else None
         self._reader, self._writer = await asyncio.open_connection(self.host, self.port, ssl=secure)
         self._reading = asyncio.create_task(self._read())
-        pongs = self._pongs
+        pongs, before = self._pongs, len(self.events)
         self._write("t-x-c-t", "op-ping", "")
         await eventually(lambda: self._pongs > pongs, "the server answers the operator")
+        # taky gives whoever connects the markers and positions that it keeps: those of earlier tests.
+        del self.events[before:]
 
     async def close(self) -> None:
         self._reading.cancel()
@@ -74,13 +78,13 @@ class Operator:
         own = [event.find("detail/bondmate") for event in self.events]
         return list(dict.fromkeys(element.get("message") for element in own if element is not None))
 
-    def announce(self) -> None:
+    def announce(self, uid: str = "op-1", callsign: str = "OPS") -> None:
         """Say who this client is, so that the server finds it when somebody writes to it alone."""
         detail = (
-            '<contact callsign="OPS" endpoint="*:-1:stcp"/><__group name="Cyan" role="Team Member"/>'
+            f'<contact callsign="{callsign}" endpoint="*:-1:stcp"/><__group name="Cyan" role="Team Member"/>'
             '<takv device="d" platform="p" os="1" version="1"/>'
         )
-        self._write("a-f-G-U-C", "op-1", detail)
+        self._write("a-f-G-U-C", uid, detail)
 
     def answer(self, uid: str, text: str = "copy") -> str:
         """Write into the thread of `uid`; give the uid of the line."""
@@ -94,6 +98,10 @@ class Operator:
             f'<remarks source="BAO.F.ATAK.op-1" to="{uid}" time="{_time()}">{text}</remarks>',
         )
         return line
+
+    def say(self, said: Said, form: Callable[[Said], str] = atak) -> None:
+        """Send a chat line as a real client sends it."""
+        self._writer.write(form(said).encode())
 
     def _write(self, kind: str, uid: str, detail: str) -> None:
         self._writer.write(

@@ -28,7 +28,14 @@ XSD = "cot/schema/mitre/CoT Base-Event Schema  (PUBLIC RELEASE).xsd"
 
 def connector(server: TakyServer, **settings: Any) -> Tak:
     config = CONNECTOR.config.model_validate(
-        {"host": server.host, "port": server.port, "mode": "EXERCISE", "pong_timeout_seconds": 1, **settings}
+        {
+            "host": server.host,
+            "port": server.port,
+            "mode": "EXERCISE",
+            "pong_timeout_seconds": 1,
+            "identity_delay_seconds": 0.02,
+            **settings,
+        }
     )
     return CONNECTOR.build(config, context("tak"))
 

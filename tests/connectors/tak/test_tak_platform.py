@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 from bondmate_connectors.contract import Unreadable
 from bondmate_connectors.errors import AuthFailed, Misconfigured, NotConnected, Transient
+from bondmate_connectors.formats.cot.alert_code import short_code
 from bondmate_connectors.platforms.tak import CONNECTOR
 from bondmate_connectors.platforms.tak.connector import Tak
 from bondmate_connectors.testing import another, context, eventually, sos, update_of
@@ -40,6 +42,8 @@ from bondmate_schemas.models import (
 )
 from pydantic import ValidationError
 
+from tests.connectors.tak.clients import Said
+
 PONG = (
     b'<event version="2.0" uid="takPong" type="t-x-c-t-r" how="m-g" time="2026-01-01T00:00:00Z"'
     b' start="2026-01-01T00:00:00Z" stale="2026-01-01T00:00:20Z"><point lat="0" lon="0" hae="0" ce="0" le="0"/></event>'
@@ -47,7 +51,14 @@ PONG = (
 
 
 def connector(server: Any, **settings: Any) -> Tak:
-    config = {"host": "127.0.0.1", "port": server.port, "mode": "EXERCISE", "pong_timeout_seconds": 1, **settings}
+    config = {
+        "host": "127.0.0.1",
+        "port": server.port,
+        "mode": "EXERCISE",
+        "pong_timeout_seconds": 1,
+        "identity_delay_seconds": 0.02,
+        **settings,
+    }
     return CONNECTOR.build(CONNECTOR.config.model_validate(config), context("tak"))
 
 
@@ -81,16 +92,30 @@ def location(number: int) -> Delivery:
     return Delivery(header=event.header, destination="tak", kind=DeliveryKind.LOCATION, route="r", location=fix)
 
 
+def in_mode(mode: Mode, event: Delivery) -> Delivery:
+    assert event.alert is not None
+    alert = event.alert.model_copy(update={"header": event.alert.header.model_copy(update={"mode": mode})})
+    return event.model_copy(update={"alert": alert, "header": event.header.model_copy(update={"mode": mode})})
+
+
+def reference_in(line: Any) -> str:
+    """Find the short reference as a person would: the line says what to write."""
+    found = re.search(r"To acknowledge write: ack (\w+)", line.findtext("detail/remarks"))
+    assert found is not None
+    return found[1]
+
+
 async def test_an_alert_arrives_as_emergency_and_chat_and_the_operators_answer_is_its_acknowledgement(
     taky: TakyServer, operator: Any
 ) -> None:
-    event = sos("tak")
+    event = in_mode(Mode.ACTUAL, sos("tak"))
     async with connected(connector(taky)) as tak:
         receipt = await tak.send(event)
         (emergency,) = await operator.seen("b-a-o-tbl")
         (chat,) = await operator.seen("b-t-f")
-        line = operator.answer(chat.find("detail/__chat/chatgrp").get("uid0"), "copy, K-12 is on its way")
+        operator.say(Said(f"Roger {reference_in(chat)}, K-12 is on its way", "m-1", "op-1"))
         answer = await received(tak)
+    line = "GeoChat.op-1.All Chat Rooms.m-1"
 
     assert (Level.DELIVERED, f"bondmate-{event.header.event_id}-9-1-1") == (receipt.level, receipt.platform_id)
     assert receipt.platform_id == emergency.get("uid")
@@ -100,21 +125,27 @@ async def test_an_alert_arrives_as_emergency_and_chat_and_the_operators_answer_i
         answer.header.event_id,
         answer.destination,
     )
-    assert ("copy, K-12 is on its way", "op-1", line) == (answer.note, answer.by_ref, answer.platform_id)
+    assert (f"Roger {reference_in(chat)}, K-12 is on its way", "op-1", line) == (
+        answer.note,
+        answer.by_ref,
+        answer.platform_id,
+    )
     assert Mode.EXERCISE is answer.header.mode
 
 
 async def test_a_cancel_ends_the_emergency_and_a_refresh_says_nothing_in_chat(taky: TakyServer, operator: Any) -> None:
-    event = sos("tak")
+    event = in_mode(Mode.ACTUAL, sos("tak"))
     async with connected(connector(taky)) as tak:
         await tak.send(event)
         await tak.send(event.model_copy(update={"reason": DeliveryReason.REFRESH}))
         await tak.send(update_of(event, 1))
         await tak.send(cancel_of(event))
         (end,) = await operator.seen("b-a-o-can")
+        *_, last = await operator.seen("b-t-f", count=3)
 
     assert 3 == len(operator.of_type("b-a-o-tbl"))
-    assert 2 == len(operator.of_type("b-t-f"))
+    assert 3 == len(operator.of_type("b-t-f"))
+    assert "CANCELLED" in last.findtext("detail/remarks")
     assert {end.get("uid")} == {each.get("uid") for each in operator.of_type("b-a-o-tbl")}
 
 
@@ -222,7 +253,7 @@ async def test_a_killed_server_is_told_to_both_roles_and_after_its_restart_both_
                 await tak.connect()
         await tak.connect()
         await tak.send(sos("tak"))
-        await operator.seen("b-a-o-tbl")
+        await operator.seen("a-u-G")
         operator.answer("bondmate-e-1-9-1-1")
 
         assert Level.ACKNOWLEDGED is (await received(tak)).level
@@ -318,7 +349,7 @@ async def test_one_ping_confirms_many_events() -> None:
             for number in range(500):
                 group.create_task(tak.send(location(number)))
 
-        assert 500 == server.events
+        assert 501 == server.events  # the first says who we are
         assert server.pings <= 20
 
 
@@ -418,10 +449,10 @@ async def test_the_demos_operator_writes_down_what_came_and_answers_each_alert_o
 
         assert 0 == await room.wait()
     uid = f"bondmate-{event.header.event_id}-9-1-1"
-    emergency = next(line for line in lines() if line["type"] == "b-a-o-tbl")
-    assert (event.header.event_id, "copy") == (answer.header.event_id, answer.note)
+    emergency = next(line for line in lines() if line["uid"] == uid)
+    assert (event.header.event_id, f"ack {short_code(event.header.event_id)}") == (answer.header.event_id, answer.note)
     assert (uid, event.id, event.header.event_id, "EXERCISE") == tuple(
         emergency[name] for name in ("uid", "message", "event", "mode")
     )
     assert [uid] == [line["answers"] for line in lines() if "answers" in line]
-    assert 2 == len([line for line in lines() if line.get("sender_uid") == uid])
+    assert 3 == len([line for line in lines() if line.get("text", "").startswith("EXERCISE SOS")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -31,6 +32,7 @@ class Draft:
     header: EventHeader
     message_id: str
     qos: str | None = None
+    opex: str | None = None
     position: Position | None = None
     drawn: bool = False
     """Whether `position` is only where to draw an area, not a position somebody told."""
@@ -56,9 +58,32 @@ class Draft:
         )  # fmt: skip
         return DECLARATION + element(
             "event", f"{_point(self.position)}<detail>{''.join(self.detail)}</detail>", version="2.0", uid=self.uid,
-            type=self.type, access="Undefined", qos=self.qos, opex=types.OPEX.get(self.header.mode),
+            type=self.type, access="Undefined", qos=self.qos, opex=self.opex,
             time=format_time(self.time), start=format_time(self.start), stale=format_time(self.stale), how=self.how,
         ).encode()  # fmt: skip
+
+
+CUT: Final = " … [cut]"
+"""Stands where a text was cut."""
+
+
+def fitted(write: Callable[[str], bytes], text: str, max_bytes: int | None) -> tuple[bytes, str]:
+    """Return the document that `write` makes of as much of `text` as fits into `max_bytes`, and what it holds of it.
+
+    A text that is cut ends in `CUT`; a document that is too large without any text is returned so.
+    """
+    document = write(text)
+    if max_bytes is None or len(document) <= max_bytes:
+        return document, text
+    fits, too_long = 0, len(text)
+    while too_long - fits > 1:
+        middle = (fits + too_long) // 2
+        if len(write(text[:middle] + CUT)) <= max_bytes:
+            fits = middle
+        else:
+            too_long = middle
+    kept = text[:fits].rstrip()
+    return write(kept + CUT), kept
 
 
 def element(tag: str, content: str = "", /, **values: str | None) -> str:

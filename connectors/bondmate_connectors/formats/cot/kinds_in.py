@@ -33,13 +33,16 @@ from bondmate_connectors.formats.cot.event import CotEvent, number
 from bondmate_connectors.formats.cot.header import ALERT_SYSTEM, SYSTEM, header, named, own_values, position
 from bondmate_connectors.formats.cot.types import Ours
 
+TIME_UNREADABLE = Remark("time_unreadable", "event/@time", "the time of receipt stands for it")
 _TRUE = frozenset({"true", "1"})
 
 
 def alert(event: CotEvent, received_at: datetime) -> Reading:
     """Read an emergency or its cancel; whatever is wrong with the rest of it becomes a warning."""
     own, where = own_values(event), position(event, received_at)
-    cancelled = event.type == types.CANCEL or (event.attribute("emergency", "cancel") or "").lower() in _TRUE
+    cancelled = (
+        event.type in {types.CANCEL, types.DELETE} or (event.attribute("emergency", "cancel") or "").lower() in _TRUE
+    )
     target = _cancelled_uid(event) if cancelled else None
     refs = (ExternalRef(system=ALERT_SYSTEM, id=target),) if target and target != event.uid else ()
     return Reading(
@@ -68,7 +71,7 @@ def _alert_life(uid: str, event: CotEvent) -> tuple[str, ...]:
 def _alert_warnings(event: CotEvent) -> tuple[Remark, ...]:
     found = []
     if event.time is None:
-        found.append(Remark("time_unreadable", "event/@time", "the time of receipt stands for it"))
+        found.append(TIME_UNREADABLE)
     if event.point is None:
         found.append(Remark("position_unreadable", "event/point", "the alert is without a position"))
     return tuple(found)
@@ -173,7 +176,8 @@ def message(event: CotEvent, received_at: datetime) -> Reading | Ignored:
                 callsign=chat.sender_callsign,
                 to=Address(names=tuple(device.id for device in devices)) if several else None,
             ),
-        )
+        ),
+        () if event.time else (TIME_UNREADABLE,),
     )
 
 

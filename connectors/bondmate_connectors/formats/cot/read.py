@@ -12,8 +12,10 @@ What a message becomes:
 | `b-t-f-d`, `b-t-f-r` | DeliveryReceipt |
 | everything else | ignored: `type_ignored` |
 
-An alert is read whatever else is wrong with it: an unreadable time becomes the time of receipt, a position that is none
-is left out, each with a warning. Of everything else the time must be readable.
+An alert is read whatever else is wrong with it: an unreadable time becomes the time of receipt, a position that is
+none is left out, each with a warning. So is a chat line: a text to an officer never vanishes for its time. Of
+everything else the time must be readable. What the hub wrote of an alert in an exercise is read as the alert it is,
+though a marker.
 
 **Life cycle of an alert.** A client gives all its alerts one uid, so the alert is (uid, start). A cancel has a start of
 its own: it says whose alert ends, not which. Its `external_refs` therefore name that uid (`cot`, and `cot:alert` when
@@ -50,6 +52,8 @@ def read(message: bytes, received_at: datetime) -> Reading | Ignored | Refusal:
 
 def read_event(event: CotEvent, received_at: datetime) -> Reading | Ignored | Refusal:
     """Translate one parsed event."""
+    if _is_drill(event):
+        return kinds_in.alert(event, received_at)
     if event.type.startswith("t-"):
         return _deleted(event, received_at)
     if _EMERGENCY.fullmatch(event.type) or event.child("emergency") is not None:
@@ -65,7 +69,15 @@ def read_event(event: CotEvent, received_at: datetime) -> Reading | Ignored | Re
         read_as = kinds_in.incident
     else:
         return Ignored("type_ignored")
-    return read_as(event, received_at) if event.time else Refusal("time_invalid", "event/@time")
+    if event.time is None and event.type != types.CHAT:
+        return Refusal("time_invalid", "event/@time")
+    return read_as(event, received_at)
+
+
+def _is_drill(event: CotEvent) -> bool:
+    """Whether it is an alert that the hub wrote as a marker, or the end of one."""
+    own = event.extension
+    return own is not None and own.get("kind") is not None and event.type in {types.MARKER, types.DELETE}
 
 
 def _is_own_position(event: CotEvent) -> bool:

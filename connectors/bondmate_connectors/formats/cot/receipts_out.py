@@ -1,4 +1,4 @@
-"""What became of a GeoChat line to an officer, told to the client that wrote it.
+"""What became of a GeoChat line to an officer, told to the client that wrote it, and to nobody else.
 
 | level | CoT |
 |---|---|
@@ -6,11 +6,14 @@
 | ACCEPTED: it was opened | `b-t-f-r` |
 | ACKNOWLEDGED, EXPIRED and what never arrived | a GeoChat line to the writer alone: CoT has no receipt that says so |
 
-The line is recognised by what the platform keeps of it: the uid `GeoChat.<writer>.<room>.<message>`.
+The line is recognised by what the platform keeps of it: the uid `GeoChat.<writer>.<room>.<message>`, and references
+of its own for what a uid does not hold surely: message id, writer (a uid with dots in it), callsign. Clients look a
+receipt up by its own uid: it is the message id, and that with `.d` behind it when delivered.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -21,11 +24,13 @@ from bondmate_schemas.refusals import HUB
 from bondmate_connectors.formats.cot import types
 from bondmate_connectors.formats.cot.build import Draft, element, later
 from bondmate_connectors.formats.cot.chat import Line, line_of_uid
-from bondmate_connectors.formats.cot.event import format_time
-from bondmate_connectors.formats.cot.kinds_out import Lifetimes, callsign_of
+from bondmate_connectors.formats.cot.chat_out import ChatLine, addressed_to, write_line
+from bondmate_connectors.formats.cot.options import Contact, Options
+from bondmate_connectors.formats.cot.words import callsign_of
 
 _TYPES: Final = {Level.DELIVERED: types.CHAT_DELIVERED, Level.ACCEPTED: types.CHAT_READ}
-_MACHINE: Final = "m-g"
+_SUFFIXES: Final = {Level.DELIVERED: ".d"}
+_HOW: Final = "h-g-i-g-o"
 _WORDS: Final = {
     Level.ACKNOWLEDGED: "Confirmed by the officer",
     Level.EXPIRED: "Not confirmed in time",
@@ -34,49 +39,56 @@ _WORDS: Final = {
 _REFUSED: Final = "Your answer does not count"
 
 
-def receipt(event: DeliveryReceipt, delivery: Delivery, now: datetime, lifetimes: Lifetimes) -> bytes | None:
+def receipt(event: DeliveryReceipt, delivery: Delivery, now: datetime, options: Options) -> bytes | None:
     """Write the receipt, or None when the message it is of was not a GeoChat line."""
+    line = _line_of(event)
+    if line is None:
+        return None
+    own = {"device": event.device_id, "level": event.level.value, "about": line.message}
+    said = ChatLine(
+        _speaker(event, options), _text(event), event.header, delivery.id, own,
+        to=Contact(line.writer, _ref(event, types.CALLSIGN_SYSTEM) or ""),
+    )  # fmt: skip
+    if event.level in _TYPES:
+        return _receipt(said, event.level, line, now, options)
+    return write_line(said, now, options)
+
+
+def _speaker(event: DeliveryReceipt, options: Options) -> Contact:
+    if not event.device_id:
+        return options.hub
+    return Contact(types.device_uid(event.device_id), callsign_of(event.header, None))
+
+
+def _line_of(event: DeliveryReceipt) -> Line | None:
     line = next((found for ref in event.header.external_refs if (found := line_of_uid(ref.id))), None)
     if line is None:
         return None
-    draft = _draft(event, delivery, line, now, lifetimes)
-    speaker = types.device_uid(event.device_id) if event.device_id else types.HUB_UID
-    name = callsign_of(event.header, None)
-    draft.detail.append(
-        _receipt(line, speaker, name) if event.level in _TYPES else _chat(line, speaker, name, delivery)
-    )
-    draft.add("link", uid=speaker, type=types.PLI, relation="p-p")
-    if event.level not in _TYPES:
-        said_at = format_time(event.header.occurred_at)
-        draft.add("remarks", _text(event), source=f"BAO.F.ATAK.{speaker}", to=line.writer, time=said_at)
-    return draft.finish(now, device=event.device_id, level=event.level.value, about=line.message)
+    message, writer = _ref(event, types.MESSAGE_SYSTEM), _ref(event, types.WRITER_SYSTEM)
+    return replace(line, message=message or line.message, writer=writer or line.writer)
 
 
-def _draft(event: DeliveryReceipt, delivery: Delivery, line: Line, now: datetime, lifetimes: Lifetimes) -> Draft:
-    message = types.escape_id(delivery.id)
-    speaker = types.device_uid(event.device_id) if event.device_id else types.HUB_UID
-    kind = _TYPES.get(event.level)
-    return Draft(
-        uid=message if kind else f"GeoChat.{speaker}.{line.writer}.{message}", type=kind or types.CHAT,
-        time=event.header.occurred_at, start=event.header.occurred_at, stale=later(now, lifetimes.other),
-        how=_MACHINE, header=event.header, message_id=delivery.id,
+def _ref(event: DeliveryReceipt, system: str) -> str | None:
+    return next((ref.id for ref in event.header.external_refs if ref.system == system), None)
+
+
+def _receipt(said: ChatLine, level: Level, line: Line, now: datetime, options: Options) -> bytes:
+    speaker, writer, said_at = said.speaker, said.to, said.header.occurred_at
+    assert writer is not None
+    draft = Draft(
+        uid=line.message + _SUFFIXES.get(level, ""), type=_TYPES[level], time=said_at, start=said_at,
+        stale=later(now, options.lifetimes.other), how=_HOW, header=said.header, message_id=said.message_id,
+        opex=options.opex(said.header.mode),
     )  # fmt: skip
-
-
-def _receipt(line: Line, speaker: str, name: str) -> str:
-    group = element("chatgrp", uid0=speaker, uid1=line.writer, id=line.writer)
-    return element(
+    group = element("chatgrp", uid0=speaker.uid, uid1=writer.uid, id=writer.uid)
+    room = element(
         "__chatreceipt", group, parent="RootContactGroup", groupOwner="false", messageId=line.message,
-        chatroom=name, id=speaker, senderCallsign=name,
+        chatroom=writer.callsign or writer.uid, id=writer.uid, senderCallsign=speaker.callsign,
     )  # fmt: skip
-
-
-def _chat(line: Line, speaker: str, name: str, delivery: Delivery) -> str:
-    group = element("chatgrp", uid0=speaker, uid1=line.writer, id=line.writer)
-    return element(
-        "__chat", group, parent="RootContactGroup", groupOwner="false", messageId=types.escape_id(delivery.id),
-        chatroom=line.writer, id=line.writer, senderCallsign=name,
-    )  # fmt: skip
+    draft.detail.append(room)
+    draft.add("link", uid=speaker.uid, type=types.PLI, relation="p-p")
+    draft.detail.append(addressed_to(writer))
+    return draft.finish(now, **said.own)
 
 
 def _text(event: DeliveryReceipt) -> str:

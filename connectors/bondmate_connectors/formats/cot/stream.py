@@ -1,4 +1,8 @@
-"""Framing of a CoT XML stream, which has none of its own: one event ends right after `</event>`.
+"""Framing of a CoT stream: XML, which has none of its own (an event ends right after `</event>`), and TAK protocol 1.
+
+Of the protocol a message is `0xbf`, its length as a varint, and the message. It is looked for only where `Framer` was
+told so: until a server has been asked for it, that byte is garbage. XML is read all the same, since a server may send
+some until it switches.
 
 Pure: bytes in, whole messages and unreadable stretches out. Bounded: what grows beyond the bound without ending is cut
 off as unreadable, and reading goes on at the next start of an event.
@@ -11,11 +15,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from bondmate_connectors.contract import Refusal
 from bondmate_connectors.formats.cot.event import MAX_BYTES
+from bondmate_connectors.formats.cot.protobuf import to_xml
+from bondmate_connectors.formats.cot.wire import Malformed, read_varint, varint
 
 TOO_LARGE: Final = "frame_too_large"
 GARBAGE: Final = "not_cot"
 
+_MAGIC: Final = b"\xbf"
 _DECLARATION: Final = re.compile(rb"<\?xml\s[^<>]*\?>\s*$")
 _DECLARATION_BYTES: Final = 200
 # In a well-formed event neither text nor an attribute can hold this, so it is an end, also `</event >`.
@@ -25,12 +33,26 @@ _OVERLAP: Final = 2048
 """Bytes looked at again with the next ones: an end may have been cut in two."""
 
 
+class OutOfStep(ValueError):
+    """The stream cannot be cut into messages any more."""
+
+
+def framed(message: bytes) -> bytes:
+    """Return a message of TAK protocol 1 as it stands in a stream."""
+    return _MAGIC + varint(len(message)) + message
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One whole message, or (`code` set) a stretch of bytes that is none."""
 
     message: bytes
     code: str | None = None
+    is_protobuf: bool = False
+
+    def xml(self) -> bytes | Refusal:
+        """Return the message as XML, or why it is none."""
+        return to_xml(self.message) if self.is_protobuf else self.message
 
 
 @dataclass(slots=True)
@@ -38,17 +60,58 @@ class Framer:
     """Cut a stream into frames. `feed` it bytes as they come; it keeps at most `max_bytes` of an unfinished event."""
 
     max_bytes: int = MAX_BYTES
+    takes_protobuf: bool = False
+    """Whether messages of TAK protocol 1 may come."""
+    is_switched: bool = False
+    """Whether the server has agreed to them, so that nothing else may stand between them."""
     _buffer: bytearray = field(default_factory=bytearray)
     _searched: int = 0
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Take the next bytes of the stream and give the frames they complete, in order."""
         self._buffer += data
-        while (end := _END.search(self._buffer, self._searched)) is not None:
-            yield from self._cut(end.end())
+        while (found := self._next()) is not None:
+            yield from found
+        if self.takes_protobuf and self._buffer.startswith(_MAGIC):
+            return
         self._searched = max(0, len(self._buffer) - _OVERLAP)
         if len(self._buffer) > self.max_bytes:
             yield from self._overflow()
+
+    def _next(self) -> Iterator[Frame] | None:
+        """Return what comes next in the buffer, None when that is not whole yet."""
+        if self.takes_protobuf:
+            self._skip_space()
+            if self._buffer.startswith(_MAGIC):
+                return self._message()
+            if self.is_switched and self._buffer and not self._buffer.startswith(b"<"):
+                raise OutOfStep
+        end = _END.search(self._buffer, self._searched)
+        return None if end is None else self._cut(end.end())
+
+    def _skip_space(self) -> None:
+        space = len(self._buffer) - len(self._buffer.lstrip())
+        if space:
+            self._take(space)
+
+    def _message(self) -> Iterator[Frame] | None:
+        """Return the message of the protocol that the buffer begins with, None when it is not whole yet.
+
+        Raises:
+            OutOfStep: it cannot be one, so that nobody knows where the next begins.
+        """
+        try:
+            length = read_varint(self._buffer, 1)
+        except Malformed as error:
+            raise OutOfStep from error
+        if length is None:
+            return None
+        size, start = length
+        if size > self.max_bytes:
+            raise OutOfStep
+        if len(self._buffer) < start + size:
+            return None
+        return iter((Frame(self._take(start + size)[start:], is_protobuf=True),))
 
     def _cut(self, end: int) -> Iterator[Frame]:
         """Take what ends at `end`: the event from its start, and before it what belongs to none."""

@@ -8,6 +8,9 @@
 | TAMPER, LOW_BATTERY, OTHER | `b-a-o-c` | `Custom` | |
 | cancel of any | `b-a-o-can` | none | `cancel="true"` |
 
+Only what is ACTUAL, or of unknown mode, is an emergency: EXERCISE, TEST and SYSTEM alerts are a marker (`a-u-G`) and a
+chat line, and end by `t-x-d-d`. Clients sound an alarm at `b-a-o-*` whatever its text says, and TAK Server repeats it.
+
 `b-a-o-opn` (`In Contact`, at TAK Server `Troops In Contact`) is read as SOS and never written: it says more than the
 hub knows. Which kind it was stands in the remarks and in the hub's own `bondmate` element.
 """
@@ -39,10 +42,18 @@ CANCEL: Final = "b-a-o-can"
 CHAT: Final = "b-t-f"
 CHAT_DELIVERED: Final = "b-t-f-d"
 CHAT_READ: Final = "b-t-f-r"
+MESSAGE_SYSTEM: Final = "cot:message"
+"""System of the reference that names a chat line by its `messageId`, which receipts of it must carry."""
+WRITER_SYSTEM: Final = "cot:writer"
+"""System of the reference that names the client that wrote a chat line, by uid; the next names it by callsign."""
+CALLSIGN_SYSTEM: Final = "cot:callsign"
 CASEVAC: Final = "b-r-f-h-c"
 DELETE: Final = "t-x-d-d"
 PING: Final = "t-x-c-t"
 PONG: Final = "t-x-c-t-r"
+PROTOCOL_OFFER: Final = "t-x-takp-v"
+PROTOCOL_REQUEST: Final = "t-x-takp-q"
+PROTOCOL_RESPONSE: Final = "t-x-takp-r"
 PLI: Final = "a-f-G-U-C"
 MARKER: Final = "a-u-G"
 SPOT: Final = "b-m-p-s-m"
@@ -84,6 +95,8 @@ OPEX: Final[dict[Mode, str]] = {
     Mode.SYSTEM: "s-SYSTEM",
 }
 """UNKNOWN is written by leaving `opex` out, which the MITRE base schema calls "no statement"."""
+DRILLS: Final = frozenset({Mode.EXERCISE, Mode.TEST, Mode.SYSTEM})
+"""Modes whose alerts are no emergency on a TAK network, but a marker and a chat line."""
 
 
 def priority_of(qos: str | None) -> Priority:

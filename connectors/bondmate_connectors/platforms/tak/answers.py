@@ -1,12 +1,16 @@
 """What a frame from a TAK server is to the hub: an answer to an alert, a text to a device, what was asked for, nothing.
 
-Pure. What the hub itself wrote comes back from some servers and from federations; it is known by its flow tag, its own
-element and its uids, and is passed over.
+Pure but for what `OpenAlerts` knows. What the hub itself wrote comes back from some servers and from federations; it is
+known by its flow tag, its own element and its uids, and is passed over.
+
+A chat line answers an alert when it quotes the alert's reference, in a room or directly to us, or is addressed to the
+alert's uid. Without either, a line directly to us is about the only open alert, and where that is not sure its writer
+is asked which. Whatever else is written raises nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -23,14 +27,21 @@ from bondmate_schemas.models import (
     Record,
 )
 
-from bondmate_connectors.contract import Reading, Refusal, Unreadable
+from bondmate_connectors.contract import Reading, Refusal, Remark, Unreadable
+from bondmate_connectors.formats.cot import types
+from bondmate_connectors.formats.cot.alert_code import codes_in
 from bondmate_connectors.formats.cot.chat import Chat, chat_of
 from bondmate_connectors.formats.cot.event import CotEvent, parse_event
+from bondmate_connectors.formats.cot.options import HUB, Contact
 from bondmate_connectors.formats.cot.read import read_event
 from bondmate_connectors.formats.cot.stream import Frame
 from bondmate_connectors.formats.cot.types import CHAT, Ours, parse_uid
+from bondmate_connectors.platforms.tak.open_alerts import OpenAlert, OpenAlerts
+from bondmate_connectors.platforms.tak.wording import Meaning, Words
 
 _CHAT_BYTES: Final = b"b-t-f"
+_SILENT: Final = "silent"
+_MOST_NAMED: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,83 +51,191 @@ class Terms:
     name: str
     mode: Mode
     agency_id: str
-    decline_words: tuple[str, ...]
+    words: Words
     emit: frozenset[str]
     rooms: Mapping[str, str] = field(default_factory=dict)
     """Agencies by the chat room that their officers hear."""
+    contact: Contact = HUB
 
 
-def understand(frame: Frame, terms: Terms, received_at: datetime) -> Record | Unreadable | None:
-    """Give what a frame is to the hub; None when it is nothing."""
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the hub answers one person, and nobody else."""
+
+    to: Contact
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a frame is to the hub: records in order, an answer to its writer, and what was let pass in reading it."""
+
+    records: tuple[Record | Unreadable, ...] = ()
+    reply: Reply | None = None
+    warnings: tuple[Remark, ...] = ()
+
+
+NOTHING: Final = Heard()
+
+
+def understand(frame: Frame, terms: Terms, alerts: OpenAlerts, received_at: datetime) -> Heard:
+    """Return what a frame is to the hub."""
     if frame.code is not None:
-        return Unreadable(frame.code, frame.message)
+        return Heard((Unreadable(frame.code, frame.message),))
     if _CHAT_BYTES not in frame.message and not terms.emit:
         # Hundreds of positions a second are not worth parsing to know that nobody asked for them.
-        return None
-    event = parse_event(frame.message)
+        return NOTHING
+    document = frame.xml()
+    event = document if isinstance(document, Refusal) else parse_event(document)
     if isinstance(event, Refusal):
-        return Unreadable(event.code, frame.message)
+        return Heard((Unreadable(event.code, frame.message),))
     if event.passed_a_hub or parse_uid(event.uid) is not None:
-        return None
+        return NOTHING
     if event.type == CHAT:
-        return _chat(event, terms, received_at)
-    return _asked_for(event, terms, received_at) if "IncidentEvent" in terms.emit else None
+        return _Line(event, chat_of(event), terms, alerts, received_at).heard()
+    return _asked_for(event, terms, received_at) if "IncidentEvent" in terms.emit else NOTHING
 
 
-def _chat(event: CotEvent, terms: Terms, received_at: datetime) -> Record | Unreadable | None:
-    chat = chat_of(event)
-    if not chat.text or parse_uid(chat.sender_uid) is not None:
-        return None
-    alert = chat.addressed(Ours.ALERT)
-    if alert is not None:
-        return _answer(event, chat, alert.id, terms, received_at)
-    return _to_agency(event, chat, terms, received_at) or _asked_for(event, terms, received_at)
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A chat line, and all that it takes to say what it is."""
 
+    event: CotEvent
+    chat: Chat
+    terms: Terms
+    alerts: OpenAlerts
+    received_at: datetime
 
-def _to_agency(event: CotEvent, chat: Chat, terms: Terms, received_at: datetime) -> Record | None:
-    """Give what was written in a room that the officers of an agency hear; None for any other line."""
-    agency = terms.rooms.get(chat.room)
-    reading = read_event(event, received_at) if agency and chat.addressed(Ours.DEVICE) is None else None
-    if agency is None or not isinstance(reading, Reading):
-        return None
-    said = reading.events[0]
-    assert isinstance(said, DeviceMessage)
-    update = {"device_id": "", "direction": MessageDirection.TO_DEVICE, "to": Address(agencies=(agency,))}
-    return _from_here(said.model_copy(update=update), terms)
+    def heard(self) -> Heard:
+        """Return what the line is to the hub."""
+        if not self.chat.text or parse_uid(self.chat.sender_uid) is not None or self.chat.sender_uid in self._us:
+            return NOTHING
+        if addressed := self.chat.all_addressed(Ours.ALERT):
+            return self._answers([(ours.id, self.alerts.by_id(ours.id)) for ours in addressed])
+        codes = codes_in(self.chat.text) if self._is_direct or self._is_in_room else ()
+        named = [found for code in codes if (found := self.alerts.by_reference(code)) is not None]
+        if named:
+            return self._answers([(alert.event_id, alert) for alert in dict.fromkeys(named)])
+        if self._is_direct:
+            return self._direct(has_code=bool(codes))
+        return self._to_agency() or _asked_for(self.event, self.terms, self.received_at)
 
+    @property
+    def _us(self) -> frozenset[str]:
+        return frozenset({self.terms.contact.uid})
 
-def _answer(event: CotEvent, chat: Chat, event_id: str, terms: Terms, received_at: datetime) -> DeliveryReceipt:
-    """A person wrote into the thread of an alert: that is a human's acknowledgement, or refusal."""
-    declined = chat.text.casefold().startswith(tuple(word.casefold() for word in terms.decline_words if word))
-    return DeliveryReceipt(
-        header=EventHeader(
-            message_id=derived_id("tak answer", terms.name, event.uid, event_id),
+    @property
+    def _is_direct(self) -> bool:
+        return self.chat.is_to(self.terms.contact.uid, self.terms.contact.callsign)
+
+    @property
+    def _is_in_room(self) -> bool:
+        """Whether many hear it; what one person writes to another is nothing to us, though some servers show it."""
+        return self.chat.room in {types.ALL_CHAT, *self.terms.rooms} or self.chat.is_group
+
+    # An answer.
+
+    def _answers(self, about: list[tuple[str, OpenAlert | None]]) -> Heard:
+        meaning = self.terms.words.meaning_of(self.chat.text)
+        records = [self._answer(event_id, alert, meaning) for event_id, alert in about]
+        references = " ".join(alert.reference for _, alert in about if alert is not None)
+        is_note = meaning is Meaning.NOTE and references
+        reply = self._reply(f"Passed on. Nobody has acknowledged: write {self._word} {references}") if is_note else None
+        return Heard(tuple(filter(None, records)), reply, self._warnings)
+
+    def _answer(self, event_id: str, alert: OpenAlert | None, meaning: Meaning) -> Record:
+        if meaning is Meaning.NOTE and alert is not None and alert.device_id:
+            return self._note(alert)
+        declined = meaning is Meaning.DECLINED
+        levels = {Meaning.ACKNOWLEDGED: Level.ACKNOWLEDGED, Meaning.DECLINED: Level.DECLINED}
+        return DeliveryReceipt(
+            header=self._header("tak answer", event_id, event_id),
+            destination=self.terms.name,
+            # UNKNOWN is below all others: it keeps the words, and raises nothing.
+            level=levels.get(meaning, Level.UNKNOWN),
+            platform_id=self.event.uid,
+            code="declined_by_operator" if declined else None,
+            note=self.chat.text,
+            by_ref=self.chat.sender_uid or None,
+        )
+
+    def _note(self, alert: OpenAlert) -> DeviceMessage:
+        """A text about an alert that answers nothing: it goes to the officer, without a sound where that may betray."""
+        header = self._header("tak note", alert.event_id, derived_id("tak notes", self.terms.name, alert.event_id))
+        if alert.is_silent:
+            header = header.model_copy(update={"flags": (_SILENT,)})
+        return DeviceMessage(
+            header=header,
+            device_id=alert.device_id,
+            direction=MessageDirection.TO_DEVICE,
+            sender=self.terms.name,
+            sender_ref=self.chat.sender_uid or None,
+            text=self.chat.text,
+            in_reply_to=alert.event_id,
+            alert_id=alert.event_id,
+        )
+
+    def _header(self, kind: str, about: str, event_id: str) -> EventHeader:
+        return EventHeader(
+            message_id=derived_id(kind, self.terms.name, self.event.uid, about),
             event_id=event_id,
-            external_refs=(ExternalRef(system=terms.name, id=event.uid),),
-            agency_id=terms.agency_id,
-            mode=terms.mode,
-            occurred_at=event.time or received_at,
-            received_at=received_at,
-            source=terms.name,
-        ),
-        destination=terms.name,
-        level=Level.DECLINED if declined else Level.ACKNOWLEDGED,
-        platform_id=event.uid,
-        code="declined_by_operator" if declined else None,
-        note=chat.text,
-        by_ref=chat.sender_uid or None,
-    )
+            external_refs=(ExternalRef(system=self.terms.name, id=self.event.uid), *_refs_of(self.chat)),
+            agency_id=self.terms.agency_id,
+            mode=self.terms.mode,
+            occurred_at=self.event.time or self.received_at,
+            received_at=self.received_at,
+            source=self.terms.name,
+        )
+
+    # A line to us without a reference that we know.
+
+    def _direct(self, *, has_code: bool) -> Heard:
+        only = None if has_code else self.alerts.only_open()
+        if only is not None:
+            return self._answers([(only.event_id, only)])
+        return Heard(reply=self._reply(self._which()), warnings=self._warnings)
+
+    def _which(self) -> str:
+        found = self.alerts.open()
+        if not found:
+            return "No open alert is known here. Quote the reference of the one you mean."
+        named = ", ".join(f"{alert.reference} ({alert.name})" for alert in found[-_MOST_NAMED:])
+        return f"Which alert? Write for example: {self._word} {found[-1].reference}. Open: {named}"
+
+    def _reply(self, text: str) -> Reply | None:
+        uid = self.chat.sender_uid
+        return Reply(Contact(uid, self.chat.sender_callsign or ""), text) if uid else None
+
+    @property
+    def _word(self) -> str:
+        return next(iter(self.terms.words.acknowledge), "")
+
+    # A line to a device, a room, or none of ours.
+
+    def _to_agency(self) -> Heard | None:
+        """Return what was written in a room that the officers of an agency hear; None for any other line."""
+        agency = self.terms.rooms.get(self.chat.room)
+        reading = read_event(self.event, self.received_at) if agency else None
+        if agency is None or not isinstance(reading, Reading) or self.chat.addressed(Ours.DEVICE) is not None:
+            return None
+        said = reading.events[0]
+        assert isinstance(said, DeviceMessage)
+        update = {"device_id": "", "direction": MessageDirection.TO_DEVICE, "to": Address(agencies=(agency,))}
+        return Heard((_from_here(said.model_copy(update=update), self.event, self.terms),), warnings=reading.warnings)
+
+    @property
+    def _warnings(self) -> tuple[Remark, ...]:
+        return () if self.event.time else (Remark("time_unreadable", "event/@time"),)
 
 
-def _asked_for(event: CotEvent, terms: Terms, received_at: datetime) -> Record | Unreadable | None:
+def _asked_for(event: CotEvent, terms: Terms, received_at: datetime) -> Heard:
     reading = read_event(event, received_at)
     if not isinstance(reading, Reading):
-        # A position that cannot be read is not ours to complain of; a text to one of our devices is.
-        return None
-    for record in reading.events:
-        if _is_wanted(record, terms):
-            return _from_here(record, terms)
-    return None
+        # A position that cannot be read is not ours to complain of.
+        return NOTHING
+    wanted = (_from_here(record, event, terms) for record in reading.events if _is_wanted(record, terms))
+    found = tuple(wanted)
+    return Heard(found, warnings=reading.warnings if found else ())
 
 
 def _is_wanted(record: Record, terms: Terms) -> bool:
@@ -125,13 +244,32 @@ def _is_wanted(record: Record, terms: Terms) -> bool:
     return isinstance(record, IncidentEvent) and "IncidentEvent" in terms.emit
 
 
-def _from_here(record: Record, terms: Terms) -> Record:
+def _from_here(record: Record, event: CotEvent, terms: Terms) -> Record:
     """Say that it came by this connector; the mode is the connection's, whatever the message claims."""
     assert isinstance(record, DeviceMessage | IncidentEvent)
+    refs = record.header.external_refs
+    if isinstance(record, DeviceMessage):
+        refs = (*refs, *_refs_of(chat_of(event)))
     header = record.header.model_copy(
-        update={"mode": terms.mode, "source": terms.name, "agency_id": terms.agency_id, "hops": ()}
+        update={
+            "mode": terms.mode,
+            "source": terms.name,
+            "agency_id": terms.agency_id,
+            "hops": (),
+            "external_refs": refs,
+        }
     )
     update: dict[str, object] = {"header": header}
     if isinstance(record, DeviceMessage):
         update["sender"] = terms.name
     return record.model_copy(update=update)
+
+
+def _refs_of(chat: Chat) -> Iterator[ExternalRef]:
+    """Return what a receipt of the line needs to reach its writer and to be found by it."""
+    named = (
+        (types.MESSAGE_SYSTEM, chat.message_id),
+        (types.WRITER_SYSTEM, chat.sender_uid),
+        (types.CALLSIGN_SYSTEM, chat.sender_callsign),
+    )
+    return (ExternalRef(system=system, id=id_) for system, id_ in named if id_)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import ssl
 from collections.abc import Mapping
 from typing import Literal, Self
@@ -12,7 +13,10 @@ from pydantic import Field, model_validator
 
 from bondmate_connectors.contract import ConnectorConfig, Proof, TlsConfig
 from bondmate_connectors.errors import Misconfigured
-from bondmate_connectors.formats.cot.kinds_out import Lifetimes
+from bondmate_connectors.formats.cot.options import LEAN_BYTES, Contact, Lifetimes
+from bondmate_connectors.formats.cot.types import HUB_UID, NEUTRAL_CALLSIGN
+from bondmate_connectors.platforms.tak.timing import Timing
+from bondmate_connectors.platforms.tak.wording import ACKNOWLEDGE_WORDS
 from bondmate_connectors.transports.tcp import Address
 
 
@@ -40,10 +44,68 @@ class TakConfig(ConnectorConfig):
     )
     connect_timeout_seconds: float = Field(default=10.0, gt=0, description="How long connecting may take.")
     pong_timeout_seconds: float = Field(
-        default=10.0, gt=0, description="How long the answer to a ping may take before the connection counts as lost."
+        default=10.0,
+        gt=0,
+        description="How long a ping may stay unanswered: then the connection of a server that answers pings counts as"
+        " lost, and what another one was sent as not proven.",
+    )
+    ping_gap_seconds: float = Field(
+        default=0.05,
+        ge=0,
+        le=60,
+        description="Least time between two pings under load; it grows by itself to 5 s while a ping stays unanswered.",
+    )
+    ping_after_seconds: float = Field(
+        default=15.0, gt=0, le=60, description="Silence of either side after which the server is pinged."
+    )
+    lost_after_seconds: float = Field(
+        default=25.0, gt=0, description="Silence of the server after which the connection counts as lost."
+    )
+    callsign: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=60,
+        description="Name by which people see the hub as a contact and write to it; default `BondMate-<connector>`.",
+    )
+    uid: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_-]{1,120}$",
+        description="The contact's uid, one no other client of the network has; default `bondmate-hub-<connector>`.",
+    )
+    team: str = Field(default="Cyan", description="Team the contact is shown in: one of the colours TAK clients know.")
+    team_role: str = Field(default="HQ", description="The contact's role in its team, as TAK clients name it.")
+    identity_seconds: float = Field(
+        default=60.0, gt=0, description="How often the contact is announced again; clients drop one that is silent."
+    )
+    identity_delay_seconds: float = Field(
+        default=0.5,
+        ge=0,
+        le=30,
+        description="How long after connecting it is announced first: some servers lose what comes too early.",
+    )
+    protobuf: bool = Field(
+        default=True, description="Whether to take up a server's offer of TAK protocol 1, which has no limit of size."
+    )
+    max_event_bytes: int = Field(
+        default=LEAN_BYTES,
+        ge=LEAN_BYTES,
+        le=1024 * 1024,
+        description="Largest event written in XML; longer texts go out in several chat lines. goatak takes 2048.",
+    )
+    qos_and_opex: bool = Field(
+        default=False,
+        description="Whether events carry `qos` and `opex`, as MITRE has them; FreeTAKServer drops such events.",
+    )
+    acknowledge_words: tuple[str, ...] = Field(
+        default=ACKNOWLEDGE_WORDS,
+        min_length=1,
+        description="An answer that begins with one of these, and ends there or goes on after a comma or the alert's"
+        " reference, acknowledges the alert; the first is the one people are told to write.",
     )
     decline_words: tuple[str, ...] = Field(
-        default=(), description="An answer that begins with one of these declines the alert; any other acknowledges it."
+        default=(),
+        description="An answer that begins with one of these declines the alert; any other text is passed on and"
+        " raises nothing.",
     )
     rooms: Mapping[str, str] = Field(
         default_factory=dict,
@@ -61,6 +123,28 @@ class TakConfig(ConnectorConfig):
         if self.tls is None and not _is_loopback(self.host):
             raise ValueError("tls: must be set, since host is not this machine")
         return self
+
+    @model_validator(mode="after")
+    def _pinged_before_lost(self) -> Self:
+        if self.lost_after_seconds <= self.ping_after_seconds:
+            raise ValueError("lost_after_seconds: must be more than ping_after_seconds, so that a ping can be answered")
+        return self
+
+    def contact(self, name: str) -> Contact:
+        """Return who the hub is on this network; `name` is the connector's."""
+        readable = re.sub(r"[^A-Za-z0-9_-]", "-", name)
+        return Contact(self.uid or f"{HUB_UID}-{readable}", self.callsign or f"{NEUTRAL_CALLSIGN}-{readable}")
+
+    @property
+    def timing(self) -> Timing:
+        """When to ping and when to give up."""
+        return Timing(
+            gap=self.ping_gap_seconds,
+            pong=self.pong_timeout_seconds,
+            ping_after=self.ping_after_seconds,
+            lost_after=self.lost_after_seconds,
+            identity_every=self.identity_seconds,
+        )
 
     @property
     def lifetimes(self) -> Lifetimes:

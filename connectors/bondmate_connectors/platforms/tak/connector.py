@@ -3,77 +3,139 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import contextlib
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from importlib import metadata
 from typing import Final
 
-from bondmate_schemas.enums import DeliveryReason, Level
-from bondmate_schemas.models import Delivery, DeliveryReceipt, Record
+from bondmate_schemas.enums import Level
+from bondmate_schemas.ids import derived_id
+from bondmate_schemas.models import Delivery, DeliveryReceipt, EventHeader, Record
 from bondmate_schemas.refusals import refusal_delivery
 
-from bondmate_connectors.contract import Context, Incoming, Receipt, Refusal, Unreadable
+from bondmate_connectors.contract import Context, Incoming, Receipt, Refusal, Status, Unreadable
 from bondmate_connectors.errors import ConnectorError, NotConnected, Rejected, Transient
-from bondmate_connectors.formats.cot.geometry import point_of
-from bondmate_connectors.formats.cot.kinds_out import Lifetimes, alert_chat, deletion, is_cancel, is_end
+from bondmate_connectors.formats.cot import types
+from bondmate_connectors.formats.cot.alerts_out import is_cancel
+from bondmate_connectors.formats.cot.chat_out import ChatLine, write_lines
+from bondmate_connectors.formats.cot.options import Contact, Options
+from bondmate_connectors.formats.cot.probe import identity
 from bondmate_connectors.formats.cot.stream import Frame
-from bondmate_connectors.formats.cot.types import alert_uid, device_uid, escape_id, incident_uid
-from bondmate_connectors.formats.cot.write import compose
-from bondmate_connectors.platforms.tak.answers import Terms, understand
+from bondmate_connectors.formats.cot.write import companions, compose
+from bondmate_connectors.platforms.tak.answers import Reply, Terms, understand
 from bondmate_connectors.platforms.tak.config import TakConfig
-from bondmate_connectors.platforms.tak.session import Session
+from bondmate_connectors.platforms.tak.negotiation import Protocol
+from bondmate_connectors.platforms.tak.open_alerts import OpenAlerts
+from bondmate_connectors.platforms.tak.session import NO_PROOF, Session
+from bondmate_connectors.platforms.tak.timing import Ends
+from bondmate_connectors.platforms.tak.wording import Words
 from bondmate_connectors.transports.tcp import TcpStream
 
 _MAX_WAITING: Final = 10_000
 """Answers kept until the hub takes them; when there are more, nothing is read from the server for a while."""
+_REPLY_SECONDS: Final = 10.0
+"""One person is asked or told something at most so often: the other end may be a machine that answers too."""
+_MOST_REPLIED: Final = 1_000
+_MARGIN_SECONDS: Final = 0.1
+_IDENTITY_STALE: Final = 3
+"""How many announcements may be missed before clients take the contact away."""
 
 
 class Tak:
     """Sends alerts, positions, texts and incidents as CoT; hears operators' chat answers.
 
-    `send` proves DELIVERED: the server answered a ping written after the event. An alert goes out as an emergency and,
-    when new or changed, also as a GeoChat line in the name of the alert's uid; what a person writes back to that uid
-    comes out of `receive` as ACKNOWLEDGED. There is nothing kept but the connection: the uid says which alert it is.
+    `send` gives DELIVERED when the server answered a ping written after the event. A server that answers none proves
+    nothing: then it gives UNKNOWN, which raises nothing, and the status says so. An alert goes out as an emergency
+    and, when new or changed, also as a GeoChat line with a reference; what a person writes back with it comes out of
+    `receive`. Kept is which alerts are open (`OpenAlerts`), in memory.
 
     An answer the hub could not keep is given again; TAK itself repeats nothing.
     """
 
     def __init__(self, config: TakConfig, context: Context) -> None:
         self._config = config
-        self._clock = context.clock
+        self._clock, self._log, self._report = context.clock, context.log, context.report
+        self._contact = config.contact(context.name)
+        words = Words(config.acknowledge_words, config.decline_words)
         self._terms = Terms(
-            context.name, config.mode, config.agency_id, config.decline_words, frozenset(config.emit), config.rooms
+            context.name, config.mode, config.agency_id, words, frozenset(config.emit), config.rooms, self._contact
         )
+        self._options = Options(
+            config.lifetimes, self._contact, marks=config.qos_and_opex, answer_word=config.acknowledge_words[0]
+        )
+        self._alerts = OpenAlerts(time.monotonic, time.monotonic() + config.stale_seconds)
         self._session: Session | None = None
+        self._has_answered = False
+        self._proves: bool | None = None
+        self._wants_protobuf = config.protobuf
         self._connecting = asyncio.Lock()
         self._arrived: deque[Record | Unreadable] = deque()
         self._stirred = asyncio.Event()
         self._room = asyncio.Event()
+        self._replied: OrderedDict[str, float] = OrderedDict()
 
     async def connect(self) -> None:
-        """Open the connection and have the server answer a ping on it; does nothing while one stands."""
+        """Open the connection, say who we are, and see whether the server answers; does nothing while one stands."""
         async with self._connecting:
             if self._session is not None and self._session.lost is None:
                 return
             await self._end_session()
-            self._session = session = await self._open()
+            self._session = session = await self._open(self._contact)
             try:
                 # From here on `receive` works too: answers may come before the answer to the ping.
-                await session.deliver(b"")
+                await self._begin(session)
             except BaseException:
                 await self._end_session()
                 raise
 
+    async def _begin(self, session: Session) -> None:
+        await self._introduce(session)
+        with contextlib.suppress(TimeoutError):
+            # The session itself decides about a server that has answered before; it must be the first to.
+            async with asyncio.timeout(self._config.pong_timeout_seconds + _MARGIN_SECONDS):
+                await session.deliver(())
+        if session.lost is not None:
+            raise session.lost
+        if not session.has_answered:
+            # It takes what is written, as far as anybody can know: alerts go out, and nothing is claimed.
+            self._tell_proof(proves=False)
+
+    async def _introduce(self, session: Session) -> None:
+        await asyncio.sleep(self._config.identity_delay_seconds)
+        session.introduce()
+
     async def check(self) -> None:
-        """Connect, handshake, ping, on a connection of its own; nothing is created."""
+        """Connect, handshake, ping, on a connection of its own; nothing is created.
+
+        Some servers say nothing to who has not said who it is: only there the check announces itself, as a contact of
+        its own that is gone at once.
+        """
+        checker = Contact(f"{self._contact.uid}-check", f"{self._contact.callsign}-check")
         try:
-            session = await self._open()
+            session = await self._open(checker)
             try:
-                await session.deliver(b"")
+                await self._checked(session)
             finally:
                 await session.close()
         except NotConnected as error:
             raise Transient("the server is not reachable or does not answer") from error
+
+    async def _checked(self, session: Session) -> None:
+        try:
+            async with asyncio.timeout(self._config.pong_timeout_seconds / 2):
+                await session.deliver(())
+        except TimeoutError:
+            await self._introduce(session)
+            try:
+                async with asyncio.timeout(self._config.pong_timeout_seconds):
+                    await session.deliver(())
+            except TimeoutError as error:
+                raise NotConnected("the server takes the connection and says nothing") from error
 
     async def close(self) -> None:
         """End the connection. Answers not yet taken stay until `receive` asks for them again."""
@@ -84,8 +146,10 @@ class Tak:
         session = self._session
         if session is None:
             raise NotConnected("not connected")
-        await session.deliver(self._documents(event))
-        return Receipt(Level.DELIVERED, _uid_of(event))
+        proven = await session.deliver(self._documents(event, session))
+        if event.alert is not None and proven and not is_cancel(event):
+            self._alerts.delivered(event.alert.header.event_id)
+        return Receipt(Level.DELIVERED if proven else Level.UNKNOWN, _uid_of(event))
 
     async def receive(self) -> Incoming:
         """Wait for an answer, or for what else the settings ask for."""
@@ -111,52 +175,112 @@ class Tak:
     async def _tell_refused(self, record: Record | Unreadable, code: str) -> None:
         """Write to who answered, and to nobody else, that the answer does not count."""
         if isinstance(record, DeliveryReceipt) and self._session is not None:
-            await self.send(refusal_delivery(record, code, self._clock()))
+            self._session.write(self._documents(refusal_delivery(record, code, self._clock()), self._session))
 
-    async def _open(self) -> Session:
+    # The connection.
+
+    async def _open(self, contact: Contact) -> Session:
         stream = await TcpStream.connect(self._config.address(), self._config.connect_timeout_seconds)
-        return Session(
-            stream, clock=self._clock, take=self._take, on_lost=self._stirred.set,
-            pong_timeout_seconds=self._config.pong_timeout_seconds,
+        ends = Ends(
+            clock=self._clock, take=self._take, identity=self._identity(contact), on_lost=self._stirred.set,
+            on_proof=partial(self._proof_of, contact),
         )  # fmt: skip
+        return Session(
+            stream, ends, self._config.timing, must_answer=self._has_answered, wants_protobuf=self._wants_protobuf
+        )
+
+    def _identity(self, contact: Contact) -> Callable[[], bytes]:
+        stale = _IDENTITY_STALE * self._config.identity_seconds
+
+        def announce() -> bytes:
+            return identity(
+                contact, team=self._config.team, role=self._config.team_role, version=_version(), now=self._clock(),
+                stale_seconds=stale,
+            )  # fmt: skip
+
+        return announce
+
+    def _proof_of(self, contact: Contact, proves: bool) -> None:  # noqa: FBT001  # the session's word
+        if contact is self._contact:
+            self._tell_proof(proves=proves)
+
+    def _tell_proof(self, *, proves: bool) -> None:
+        self._has_answered = self._has_answered or proves
+        if proves is self._proves:
+            return
+        self._proves = proves
+        if proves:
+            self._report(Status.OK, "")
+        else:
+            self._report(Status.RECOVERABLE_ERROR, NO_PROOF)
 
     async def _end_session(self) -> None:
         session, self._session = self._session, None
         if session is not None:
+            if session.silent_about_protocol:
+                self._wants_protobuf = False
             await session.close()
         self._stirred.set()
 
+    # What comes in.
+
     async def _take(self, frame: Frame) -> None:
-        record = understand(frame, self._terms, self._clock())
-        if record is None:
+        heard = understand(frame, self._terms, self._alerts, self._clock())
+        for warning in heard.warnings:
+            self._log.warning("a message was taken though it is not as it should be", code=warning.code)
+        if heard.reply is not None:
+            self._say(heard.reply)
+        for record in heard.records:
+            while len(self._arrived) >= _MAX_WAITING:
+                self._room.clear()
+                await self._room.wait()
+            self._arrived.append(record)
+            self._stirred.set()
+
+    def _say(self, reply: Reply) -> None:
+        session, now = self._session, time.monotonic()
+        if session is None or now - self._replied.get(reply.to.uid, float("-inf")) < _REPLY_SECONDS:
             return
-        while len(self._arrived) >= _MAX_WAITING:
-            self._room.clear()
-            await self._room.wait()
-        self._arrived.append(record)
-        self._stirred.set()
+        self._replied[reply.to.uid] = now
+        self._replied.move_to_end(reply.to.uid)
+        if len(self._replied) > _MOST_REPLIED:
+            self._replied.popitem(last=False)
+        session.write(self._reply(reply, self._clock()))
 
-    def _documents(self, event: Delivery) -> bytes:
-        now = self._clock()
-        document = compose(event, now, self._config.lifetimes)
-        if isinstance(document, Refusal):
-            raise Rejected(document.code, document.path)
-        return document + _companion(event, now, self._config.lifetimes)
+    def _reply(self, reply: Reply, now: datetime) -> tuple[bytes, ...]:
+        message_id = derived_id("tak reply", self._terms.name, reply.to.uid, now.isoformat())
+        header = EventHeader(
+            message_id=message_id, event_id=message_id, agency_id=self._terms.agency_id, mode=self._terms.mode,
+            occurred_at=now, received_at=now, source=self._terms.name,
+        )  # fmt: skip
+        return write_lines(ChatLine(self._contact, reply.text, header, message_id, to=reply.to), now, self._options)
+
+    # What goes out.
+
+    def _documents(self, event: Delivery, session: Session) -> tuple[bytes, ...]:
+        now, options = self._clock(), self._options
+        if session.protocol is not Protocol.PROTOBUF:
+            options = replace(options, max_bytes=self._config.max_event_bytes)
+        if event.alert is not None:
+            options = replace(options, reference=self._alerts.told(event, event.alert).reference)
+        composed = compose(event, now, options)
+        if isinstance(composed, Refusal):
+            raise Rejected(composed.code, composed.path)
+        return composed.documents + companions(event, composed, now, options)
 
 
-def _companion(event: Delivery, now: datetime, lifetimes: Lifetimes) -> bytes:
-    """Give what goes with an event: an alert's chat line; a marker's deletion when its end has no geometry."""
-    if event.alert is not None and event.reason is not DeliveryReason.REFRESH and not is_cancel(event):
-        return alert_chat(event.alert, event, now, lifetimes)
-    if event.incident is not None and is_end(event) and point_of(event.incident) is None:
-        return deletion(event.incident, event, now, lifetimes)
-    return b""
+def _version() -> str:
+    try:
+        return metadata.version("bondmate-hub")
+    except metadata.PackageNotFoundError:
+        return "-"
 
 
 def _uid_of(event: Delivery) -> str:
-    """Give the uid the event has at TAK."""
+    """Return the uid the event has at TAK."""
     if event.location is not None:
-        return device_uid(event.location.device_id)
+        return types.device_uid(event.location.device_id)
     if event.receipt is not None:
-        return escape_id(event.id)
-    return alert_uid(event.header.event_id) if event.alert is not None else incident_uid(event.header.event_id)
+        return types.escape_id(event.id)
+    header = event.header
+    return types.alert_uid(header.event_id) if event.alert is not None else types.incident_uid(header.event_id)

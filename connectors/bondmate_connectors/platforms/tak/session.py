@@ -1,79 +1,113 @@
 """One connection to a TAK server: events out, each confirmed by a ping, and frames in.
 
-TAK acknowledges nothing, but a server works off a connection in order: when it answers a ping, it has taken all that
-was written before it. So one ping confirms every event since the last one. At most one ping is under way; the next goes
-out when it is answered, and not sooner than `_PING_GAP_SECONDS` after it, which is what makes confirming 500 events a
-second cheap. An event on an idle connection is pinged for at once.
+Life and delivery are two things. The link lives as long as anything comes from the server; after a silence it is
+pinged, and given up when it stays silent. An event is delivered when a ping written behind it is answered (`pings`).
+A server that never answers one proves nothing: `deliver` then says so, as soon as something else has come from it
+since, so that at least the link is known to stand.
+
+One ping confirms every event since the last one. As a rule one is under way; the next goes out when it is answered, and
+not sooner than `Timing.gap` after it, which is what makes confirming 500 events a second cheap. A ping that stays
+unanswered is followed by another, less and less often, and the gap grows: servers that guard against floods answer one
+ping in some seconds.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Awaitable, Callable
-from datetime import datetime
+import secrets
+from collections.abc import Sequence
 from typing import Final
 
+from bondmate_connectors.contract import Refusal
 from bondmate_connectors.errors import NotConnected
+from bondmate_connectors.formats.cot.event import CotEvent, parse_event
 from bondmate_connectors.formats.cot.probe import ping
-from bondmate_connectors.formats.cot.stream import Frame, Framer
+from bondmate_connectors.formats.cot.protobuf import to_protobuf
+from bondmate_connectors.formats.cot.stream import Frame, Framer, OutOfStep, framed
+from bondmate_connectors.formats.cot.types import HUB_UID
+from bondmate_connectors.platforms.tak.negotiation import Protocol, Upgrade
+from bondmate_connectors.platforms.tak.pings import Ping, Pings
+from bondmate_connectors.platforms.tak.timing import DROPPED_SECONDS, Ends, Pace, Times, Timing
 from bondmate_connectors.transports.tcp import TcpStream
 
-_PING_GAP_SECONDS: Final = 0.05
+NO_PROOF: Final = "the server answers no pings: delivery is not proven"
 _BLOCKED_SECONDS: Final = 0.01
 """From here on a hand-over counts as one that made the server wait."""
-_PONG_TYPE: Final = b"t-x-c-t-r"
-_PONG: Final = re.compile(rb"""<event\s[^<>]*\btype\s*=\s*["']t-x-c-t-r["']""")
+_CONTROL: Final = (b"t-x-c-t", b"t-x-takp-")
 
 
 class Session:
-    """A connection in use. `take` is awaited with every frame that is no answer to a ping, in order.
+    """A connection in use.
 
-    When the connection is lost, whoever waits for a confirmation gets the error, `lost` holds it, `on_lost` is called,
-    and the session is of no more use.
+    When it is lost, whoever waits for a confirmation gets the error, `lost` holds it, `on_lost` is called, and the
+    session is of no more use. `must_answer`: the server is known to answer pings, so that a missing answer is a loss.
     """
 
     def __init__(
-        self,
-        stream: TcpStream,
-        *,
-        clock: Callable[[], datetime],
-        take: Callable[[Frame], Awaitable[None]],
-        on_lost: Callable[[], None],
-        pong_timeout_seconds: float,
+        self, stream: TcpStream, ends: Ends, timing: Timing, *, must_answer: bool = False, wants_protobuf: bool = False
     ) -> None:
-        self._stream = stream
-        self._clock = clock
-        self._take = take
-        self._on_lost = on_lost
-        self._pong_timeout = pong_timeout_seconds
-        self._unwritten: list[bytes] = []
-        self._waiting: list[asyncio.Future[None]] = []
-        self._asked: list[asyncio.Future[None]] = []
-        self._timer: asyncio.TimerHandle | None = None
-        self._pinged_at = float("-inf")
+        self._stream, self._ends, self._timing = stream, ends, timing
+        self._must_answer = must_answer
         self._loop = asyncio.get_running_loop()
+        self._name = f"{HUB_UID}-{secrets.token_hex(4)}"
+        self._framer = Framer()
+        self._pings = Pings()
+        self._count = 0
+        self._unwritten: list[bytes] = []
+        self._waiting: list[asyncio.Future[bool]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_introduced = False
+        self._upgrade = Upgrade(is_wanted=wants_protobuf)
+        self._pace = Pace(timing.gap)
+        self._proves: bool | None = None
+        now = self._loop.time()
+        self._times = Times(timing, now)
         self._handing_over = False
-        self._resumed_at = float("-inf")
+        self.silent_about_protocol = False
+        """Whether it was lost since the server did not answer the request that it had offered to take."""
         self.lost: BaseException | None = None
         self._reading = self._loop.create_task(self._read())
         self._reading.add_done_callback(self._read_ended)
 
-    async def deliver(self, documents: bytes) -> None:
+    @property
+    def protocol(self) -> Protocol:
+        """What is spoken now."""
+        return self._upgrade.protocol
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether the server has answered a ping on this connection."""
+        return self._proves is True
+
+    def introduce(self) -> None:
+        """Say who we are, before anything is asked; from here on it is said again now and then."""
+        self._is_introduced = True
+        self._write_identity()
+        self._ask_for_protocol()
+
+    async def deliver(self, documents: Sequence[bytes]) -> bool:
         """Write and wait until the server has taken it.
+
+        False: it proves nothing, and only the link is known to stand.
 
         Raises:
             NotConnected, AuthFailed: the connection is lost; the server may or may not have it.
         """
         if self.lost is not None:
             raise NotConnected("connection lost")
-        if not self._unwritten:
-            self._loop.call_soon(self._write)
-        self._unwritten.append(documents)
-        confirmed = self._loop.create_future()
+        self.write(documents)
+        confirmed: asyncio.Future[bool] = self._loop.create_future()
         self._waiting.append(confirmed)
         # Not drained: whoever delivers waits for the pong, so no more can pile up here than are in flight.
-        await confirmed
+        return await confirmed
+
+    def write(self, documents: Sequence[bytes]) -> None:
+        """Write without asking whether it arrives."""
+        if not self._unwritten:
+            self._loop.call_soon(self._write)
+        self._unwritten.extend(documents)
+        if not documents:
+            self._loop.call_soon(self._write)
 
     async def close(self) -> None:
         """End the connection; leaves no task or timer behind. Safe twice."""
@@ -82,73 +116,202 @@ class Session:
         await asyncio.wait({self._reading})
         await self._stream.close()
 
-    # Writing, and pings.
+    # Writing.
 
     def _write(self) -> None:
-        """Write what came in this turn of the loop at once, with a ping behind it or planned when there is none yet."""
-        if self.lost is not None:
-            return
-        if self._waiting and not self._asked and self._timer is None:
-            due = self._pinged_at + _PING_GAP_SECONDS
-            if due <= self._loop.time():
+        """Write what came in this turn of the loop at once, with a ping behind it where one is due."""
+        if self.lost is None and self.protocol is not Protocol.ASKED:
+            if (
+                self._waiting
+                and self._pings.first_awaited is None
+                and self._times.pinged_at + self._pace.gap <= self._loop.time()
+            ):
                 self._ping()
-                return
-            self._timer = self._loop.call_at(due, self._ping)
-        self._flush()
-
-    def _ping(self) -> None:
-        self._asked, self._waiting = self._waiting, []
-        self._pinged_at = self._loop.time()
-        self._unwritten.append(ping(self._clock()))
-        self._flush()
-        self._timer = self._loop.call_later(self._pong_timeout, self._overdue)
+            self._flush()
+        self._plan()
 
     def _flush(self) -> None:
         unwritten, self._unwritten = self._unwritten, []
         if unwritten:
+            self._times.written_at = self._loop.time()
+            if self.protocol is Protocol.PROTOBUF:
+                unwritten = [framed(to_protobuf(document)) for document in unwritten]
             self._stream.write(b"".join(unwritten))
 
-    def _overdue(self) -> None:
-        """Give the connection up, unless it is we who do not read: then the answer may be waiting there."""
-        if self._handing_over or self._loop.time() - self._resumed_at < self._pong_timeout:
-            self._timer = self._loop.call_later(self._pong_timeout, self._overdue)
-        else:
-            self._lose(NotConnected("a ping was not answered"))
+    def _ping(self) -> None:
+        self._count += 1
+        # CoT has milliseconds: an echo brings back no more.
+        now = self._ends.clock()
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        self._times.pinged_at = self._loop.time()
+        waiting, self._waiting = self._waiting, []
+        sent = Ping(f"{self._name}-{self._count}-ping", now, self._times.pinged_at, waiting)
+        self._pings.written(sent)
+        self._unwritten.append(ping(sent.uid, now))
 
-    def _pong(self) -> None:
-        if not self._asked:
-            return
-        self._stop_timer()
-        asked, self._asked = self._asked, []
-        for confirmed in asked:
-            if not confirmed.done():
-                confirmed.set_result(None)
+    def _write_identity(self) -> None:
+        self._times.identified_at = self._loop.time()
+        self._unwritten.append(self._ends.identity())
         self._write()
 
-    def _stop_timer(self) -> None:
+    # What is due.
+
+    def _plan(self) -> None:
+        """Set the one timer to when something is due next."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self.lost is None:
+            self._timer = self._loop.call_at(self._next_due(), self._act)
+
+    def _next_due(self) -> float:
+        if self.protocol is Protocol.ASKED:
+            return self._upgrade.asked_at + (self._timing.longest_hold if self._holds else self._timing.protocol_answer)
+        awaited, newest = self._pings.first_awaited, self._pings.newest
+        due = [self._times.alive_until, self._times.silent_at]
+        if self._is_introduced:
+            due.append(self._times.identity_due_at)
+        if newest is not None and awaited is not None:
+            due.append(newest.written_at + self._pace.repeat)
+        elif self._waiting:
+            due.append(self._times.pinged_at + self._pace.gap)
+        if awaited is not None and self._overdue_at(awaited) > self._loop.time():
+            due.append(self._overdue_at(awaited))
+        return min(due)
+
+    @property
+    def _holds(self) -> bool:
+        return bool(self._unwritten or self._waiting)
+
+    def _act(self) -> None:
+        """Do what is due now."""
+        now = self._loop.time()
+        if self.protocol is Protocol.ASKED:
+            self._give_up_protocol()
+            return
+        if self._is_reading_on_time(now):
+            if now >= self._times.alive_until:
+                self._lose(NotConnected(f"nothing came from the server for {self._timing.lost_after:g} s"))
+                return
+            self._judge_overdue(now)
+        if self.lost is not None:
+            return
+        newest = self._pings.newest
+        if (
+            newest is not None
+            and self._pings.first_awaited is not None
+            and now >= newest.written_at + self._pace.repeat
+        ):
+            self._pace.unanswered()
+            self._ping()
+        elif now >= self._times.silent_at:
+            self._ping()
+        if self._is_introduced and now >= self._times.identity_due_at:
+            self._write_identity()
+        self._write()
+
+    def _is_reading_on_time(self, now: float) -> bool:
+        if self._handing_over:
+            self._times.resumed_at = now
+        return not self._handing_over and self._times.is_reading_on_time(now)
+
+    def _overdue_at(self, awaited: Ping) -> float:
+        return self._times.overdue_at(awaited.written_at, is_mute=self._proves is False)
+
+    def _judge_overdue(self, now: float) -> None:
+        """Decide about the events whose ping is not answered in time."""
+        awaited = self._pings.first_awaited
+        if awaited is None or now < self._overdue_at(awaited):
+            return
+        if self._proves or self._must_answer:
+            self._lose(NotConnected("a ping was not answered"))
+        elif self._times.read_at > awaited.written_at:
+            self._tell_proof(proves=False)
+            self._pace.mute()
+            _resolve(awaited.waiting, proven=False)
+
+    def _tell_proof(self, *, proves: bool) -> None:
+        if self._proves is not proves:
+            self._proves = proves
+            self._ends.on_proof(proves)
 
     # Frames.
 
     async def _read(self) -> None:
-        framer = Framer()
         while True:
-            for frame in framer.feed(await self._stream.read()):
-                # Most frames are others' positions: first the cheap question, then the exact one.
-                if _PONG_TYPE in frame.message and _PONG.search(frame.message):
-                    self._pong()
-                else:
-                    await self._hand_over(frame)
+            data = await self._stream.read()
+            self._times.read_at = self._loop.time()
+            try:
+                for frame in self._framer.feed(data):
+                    if not self._is_own_business(frame):
+                        await self._hand_over(frame)
+            except OutOfStep as error:
+                raise NotConnected("the server's stream cannot be cut into messages any more") from error
+            if self._is_reading_on_time(self._times.read_at):
+                self._judge_overdue(self._times.read_at)
+
+    def _is_own_business(self, frame: Frame) -> bool:
+        """Act on answers to pings and on what is said about the protocol."""
+        # Most frames are others' positions: first the cheap question, then the exact one.
+        if frame.code is not None or not any(kind in frame.message for kind in _CONTROL):
+            return False
+        document = frame.xml()
+        event = document if isinstance(document, Refusal) else parse_event(document)
+        if isinstance(event, Refusal):
+            return False
+        if self._is_reading_on_time(self._times.read_at):
+            self._pings.drop_before(self._times.read_at - DROPPED_SECONDS)
+        answered = self._pings.answered(event)
+        if answered is not None:
+            self._pong(answered)
+            return True
+        return self._is_about_protocol(event) or event.type.startswith("t-x-c-t")
+
+    def _pong(self, answered: list[Ping]) -> None:
+        self._times.answered_at = self._loop.time()
+        self._pace.answered(self._times.answered_at - answered[-1].written_at)
+        self._tell_proof(proves=True)
+        for each in answered:
+            _resolve(each.waiting, proven=True)
+        self._write()
+
+    # The protocol.
+
+    def _is_about_protocol(self, event: CotEvent) -> bool:
+        if not self._upgrade.heard(event):
+            return False
+        self._framer.takes_protobuf = self.protocol is not Protocol.XML
+        self._framer.is_switched = self.protocol is Protocol.PROTOBUF
+        self._ask_for_protocol()
+        self._write()
+        return True
+
+    def _ask_for_protocol(self) -> None:
+        if not self._is_introduced:
+            return
+        self._flush()
+        request = self._upgrade.request(self._ends.clock(), self._loop.time())
+        if request is not None:
+            self._framer.takes_protobuf = True
+            self._stream.write(request)
+            self._plan()
+
+    def _give_up_protocol(self) -> None:
+        if self._upgrade.asked_at + self._timing.longest_hold <= self._loop.time():
+            self.silent_about_protocol = True
+            self._lose(NotConnected("the server did not answer the request for the protocol that it offered"))
+        else:
+            self._plan()
+
+    # The end.
 
     async def _hand_over(self, frame: Frame) -> None:
         began = self._loop.time()
         self._handing_over = True
-        await self._take(frame)
+        await self._ends.take(frame)
         self._handing_over = False
         if self._loop.time() - began > _BLOCKED_SECONDS:
-            self._resumed_at = self._loop.time()
+            self._times.resumed_at = self._loop.time()
 
     def _read_ended(self, reading: asyncio.Task[None]) -> None:
         """Pass on why reading ended, a bug too: nobody may wait for an answer that nobody reads."""
@@ -159,11 +322,19 @@ class Session:
         if self.lost is not None:
             return
         self.lost = error
-        self._stop_timer()
-        for confirmed in (*self._asked, *self._waiting):
-            if not confirmed.done():
-                confirmed.set_exception(error)
-                # Somebody who was cancelled meanwhile does not ask for it.
-                confirmed.exception()
+        if self._timer is not None:
+            self._timer.cancel()
+        for waiting in (self._waiting, *(each.waiting for each in self._pings.take_all())):
+            for confirmed in waiting:
+                if not confirmed.done():
+                    confirmed.set_exception(error)
+                    # Somebody who was cancelled meanwhile does not ask for it.
+                    confirmed.exception()
         self._stream.abort()
-        self._on_lost()
+        self._ends.on_lost()
+
+
+def _resolve(waiting: list[asyncio.Future[bool]], *, proven: bool) -> None:
+    for confirmed in waiting:
+        if not confirmed.done():
+            confirmed.set_result(proven)

@@ -1,0 +1,150 @@
+"""Alerts: the emergency or (in an exercise) the marker on the map, its end, and the chat line that goes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, PositionOrigin
+from bondmate_schemas.flags import POSITION_WITHHELD, UNANSWERED
+from bondmate_schemas.lateness import was_marked_late
+from bondmate_schemas.models import Delivery, DeviceAlert, Position
+
+from bondmate_connectors.formats.cot import types
+from bondmate_connectors.formats.cot.alert_code import short_code
+from bondmate_connectors.formats.cot.build import Draft, fitted, later
+from bondmate_connectors.formats.cot.chat_out import ChatLine
+from bondmate_connectors.formats.cot.event import format_time
+from bondmate_connectors.formats.cot.options import LEAN_BYTES, Options
+from bondmate_connectors.formats.cot.words import LATE, callsign_of
+
+_HOW: Final = "h-g-i-g-o"
+_LEAN_CALLSIGN: Final = 40
+
+
+def write_alert(event: DeviceAlert, delivery: Delivery, now: datetime, options: Options) -> tuple[bytes, bool]:
+    """Write an alert or its end under the same uid, in at most `LEAN_BYTES`; the second says whether its text was cut.
+
+    What clients need stays whatever is cut: uid, type, position, kind, and who it is.
+    """
+
+    def write(text: str) -> bytes:
+        return _write(event, delivery, now, options, text, is_lean=False)
+
+    def write_lean(text: str) -> bytes:
+        return _write(event, delivery, now, options, text, is_lean=True)
+
+    text = alert_text(event, delivery, options)
+    document, kept = fitted(write, text, LEAN_BYTES)
+    if len(document) > LEAN_BYTES:
+        document, kept = fitted(write_lean, text, LEAN_BYTES)
+    return document, kept != text
+
+
+def write_lean_alert(event: DeviceAlert, delivery: Delivery, now: datetime, options: Options) -> bytes:
+    """Write an alert in its leanest form: no text beyond its headline, nothing that a client can do without."""
+    return _write(event, delivery, now, options, _headline(event, delivery, options), is_lean=True)
+
+
+def _write(
+    event: DeviceAlert, delivery: Delivery, now: datetime, options: Options, text: str, *, is_lean: bool
+) -> bytes:
+    drill, cancelled = event.header.mode in types.DRILLS, is_cancel(delivery)
+    draft = Draft(
+        uid=types.alert_uid(event.header.event_id), type=_type(event, drill=drill, cancelled=cancelled), time=now,
+        start=event.header.occurred_at, stale=later(now, options.lifetimes.alert), how=_HOW, header=event.header,
+        message_id=delivery.id, qos=options.qos(event.priority), opex=options.opex(event.header.mode),
+        position=event.position,
+    )  # fmt: skip
+    callsign = callsign_of(event.header, event.callsign)
+    if is_lean:
+        callsign = callsign[:_LEAN_CALLSIGN]
+        draft.header = event.header.model_copy(update={"incident_id": None})
+    draft.add("contact", callsign=callsign + types.CALLSIGN_SUFFIX)
+    if cancelled and drill:
+        # Clients find what to delete by the link.
+        draft.add("link", uid=draft.uid, type=types.MARKER, relation="p-p")
+        draft.add("__forcedelete")
+        draft.uid, draft.stale = f"{draft.uid}-delete", later(now, options.lifetimes.other)
+    elif not is_lean:
+        draft.add("link", uid=types.device_uid(event.device_id), type=types.PLI, relation="p-p")
+    if not drill:
+        says = {"cancel": "true"} if cancelled else {"type": types.EMERGENCY_TYPES[event.kind][1]}
+        draft.add("emergency", callsign, **says)
+    draft.add("remarks", text, time=format_time(event.header.occurred_at))
+    if event.battery_percent is not None and not is_lean:
+        draft.add("status", battery=str(event.battery_percent))
+    return draft.finish(now, kind=event.kind.value, priority=event.priority.value, device=event.device_id)
+
+
+def _type(event: DeviceAlert, *, drill: bool, cancelled: bool) -> str:
+    if drill:
+        return types.DELETE if cancelled else types.MARKER
+    return types.CANCEL if cancelled else types.EMERGENCY_TYPES[event.kind][0]
+
+
+def is_cancel(delivery: Delivery) -> bool:
+    """Whether the alert is over. A cancel delivered as UPDATE or REFRESH is a device's request, not the end."""
+    asked = delivery.alert is not None and delivery.alert.action is AlertAction.CANCEL
+    return delivery.reason is DeliveryReason.CANCEL or (asked and delivery.reason is DeliveryReason.NEW)
+
+
+def chat_line(event: DeviceAlert, delivery: Delivery, options: Options) -> ChatLine:
+    """Return the line that goes with an alert; its reference is what an answer leads back by."""
+    return ChatLine(
+        speaker=options.hub,
+        text=alert_text(event, delivery, options, asks=True),
+        header=event.header,
+        message_id=delivery.id,
+        own={"alert": event.header.event_id, "device": event.device_id},
+        qos=options.qos(event.priority),
+    )
+
+
+def alert_text(event: DeviceAlert, delivery: Delivery, options: Options, *, asks: bool = False) -> str:
+    """Return what an operator reads about an alert; with `asks`, also how to answer it."""
+    return ". ".join(part for part in _parts(event, delivery, options, asks=asks) if part)
+
+
+def _headline(event: DeviceAlert, delivery: Delivery, options: Options) -> str:
+    name = "SOS" if event.kind is AlertKind.SOS else event.kind.value.replace("_", " ").capitalize()
+    reference = options.reference or short_code(event.header.event_id)
+    ended = " CANCELLED" if is_cancel(delivery) else ""
+    return f"{types.mode_prefix(event.header.mode)}{name} {reference}{ended}"
+
+
+def _parts(event: DeviceAlert, delivery: Delivery, options: Options, *, asks: bool) -> Iterator[str]:
+    ended = is_cancel(delivery)
+    yield _headline(event, delivery, options)
+    if event.action is AlertAction.CANCEL and not ended:
+        yield "The device asks to cancel"
+    if was_marked_late(delivery):
+        yield LATE
+    if UNANSWERED in event.header.flags:
+        yield "UNANSWERED: nobody has taken it up yet"
+    yield event.callsign or ""
+    yield event.unit or ""
+    if asks and not ended:
+        yield f"To acknowledge write: {options.answer_word} {options.reference or short_code(event.header.event_id)}"
+    yield (event.text or "").strip()
+    yield _where(event, asks=asks)
+    if event.press_count > 1:
+        yield f"Pressed {event.press_count} times"
+    if event.silent:
+        yield "Silent: do not call the device"
+
+
+def _where(event: DeviceAlert, *, asks: bool) -> str:
+    if event.position is None:
+        return "Position withheld by agreement" if POSITION_WITHHELD in event.header.flags else "Position unknown"
+    place = f" {_degrees(event.position)}" if asks else ""
+    if event.position_origin is PositionOrigin.JOINED:
+        age = event.position_age_seconds
+        return f"Last known position{place}" + ("" if age is None else f", {age:.0f} s old")
+    return f"Position{place}" if asks else ""
+
+
+def _degrees(position: Position) -> str:
+    accuracy = "" if position.accuracy_m is None else f" within {position.accuracy_m:.0f} m"
+    return f"{position.latitude:.5f}, {position.longitude:.5f}{accuracy}"

@@ -1,0 +1,16 @@
+"""Words that several kinds of events share."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bondmate_schemas.models import EventHeader
+
+from bondmate_connectors.formats.cot import types
+
+LATE: Final = "LATE: no longer new when it was delivered"
+
+
+def callsign_of(header: EventHeader, callsign: str | None) -> str:
+    """Return the name that clients show: the callsign when it is disclosed, else a neutral one; the mode before it."""
+    return types.mode_prefix(header.mode) + ((callsign or "").strip() or types.NEUTRAL_CALLSIGN)

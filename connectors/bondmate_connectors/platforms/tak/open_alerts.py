@@ -1,0 +1,116 @@
+"""The alerts that a TAK network was told of and that are not over, by the references people quote.
+
+Kept in memory: after a restart it fills from the refreshes, which come before an alert goes stale on any map. Until
+that time has passed nobody can say which alerts are open, and `only_open` gives none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from bondmate_schemas.enums import AlertKind, DeliveryReason
+from bondmate_schemas.models import Delivery, DeviceAlert
+
+from bondmate_connectors.formats.cot.alert_code import LONGEST, SHORTEST, code_of
+from bondmate_connectors.formats.cot.alerts_out import is_cancel
+
+_MOST: Final = 10_000
+"""Alerts kept; the oldest gives way, and people are then asked which one they mean."""
+
+
+@dataclass(slots=True, eq=False)
+class OpenAlert:
+    """An alert as its destination knows it. Times are seconds of the caller's clock; None: not yet."""
+
+    event_id: str
+    device_id: str
+    code: str
+    reference: str
+    """What people were shown, and quote."""
+    is_silent: bool
+    name: str = field(repr=False)
+    """What to call it when somebody is asked which one they mean."""
+    opened_at: float
+    is_shown: bool = False
+    """Whether its reference was written in a chat line since this process began."""
+    delivered_at: float | None = None
+    closed_at: float | None = None
+
+
+class OpenAlerts:
+    """Know which alerts are open. `clock` gives seconds; `settled_after` is when all that are open are surely known."""
+
+    def __init__(self, clock: Callable[[], float], settled_after: float) -> None:
+        self._clock = clock
+        self._settled_after = settled_after
+        self._alerts: dict[str, OpenAlert] = {}
+
+    def told(self, event: Delivery, alert: DeviceAlert) -> OpenAlert:
+        """Note that an alert, news of one, or its end, is about to be written; return what is known of it."""
+        event_id = alert.header.event_id
+        known = self._alerts.get(event_id)
+        if known is None:
+            known = self._alerts[event_id] = self._new(alert)
+            if len(self._alerts) > _MOST:
+                del self._alerts[next(iter(self._alerts))]
+        known.is_silent = known.is_silent or alert.silent or alert.kind is AlertKind.DURESS
+        known.is_shown = known.is_shown or event.reason is not DeliveryReason.REFRESH
+        if not is_cancel(event):
+            known.closed_at = None
+        elif known.closed_at is None:
+            known.closed_at = self._clock()
+        return known
+
+    def _new(self, alert: DeviceAlert) -> OpenAlert:
+        code = code_of(alert.header.event_id)
+        name = " ".join(filter(None, (alert.kind.value.replace("_", " "), (alert.callsign or "").strip())))
+        return OpenAlert(
+            alert.header.event_id, alert.device_id, code, self._shortest(code), alert.silent, name, self._clock()
+        )
+
+    def _shortest(self, code: str) -> str:
+        """Return the shortest beginning of `code` that names no other alert known here."""
+        taken = [alert.code for alert in self._alerts.values()]
+        lengths = range(SHORTEST, LONGEST, 2)
+        found = (code[:length] for length in lengths if not any(other.startswith(code[:length]) for other in taken))
+        return next(found, code)
+
+    def delivered(self, event_id: str) -> None:
+        """Note that the server has proven that it took the alert."""
+        alert = self._alerts.get(event_id)
+        if alert is not None and alert.delivered_at is None:
+            alert.delivered_at = self._clock()
+
+    def open(self) -> tuple[OpenAlert, ...]:
+        """Return the alerts that are not over, the oldest first."""
+        return tuple(alert for alert in self._alerts.values() if alert.closed_at is None)
+
+    def by_id(self, event_id: str) -> OpenAlert | None:
+        """Return the alert of this id, None when it was never told here."""
+        return self._alerts.get(event_id)
+
+    def by_reference(self, reference: str) -> OpenAlert | None:
+        """Return the alert that a reference names, open or over; None when it names none, or not surely one."""
+        named = [alert for alert in self._alerts.values() if alert.code.startswith(reference)]
+        if len(named) > 1:
+            # Others were shown longer ones. What was shown before a restart is not known: then nobody may guess.
+            certain = all(alert.is_shown for alert in named)
+            named = [alert for alert in named if alert.reference == reference] if certain else []
+        return named[0] if len(named) == 1 else None
+
+    def only_open(self) -> OpenAlert | None:
+        """Return the one open alert that a line without a reference can mean.
+
+        It was delivered, and since then no other was open; None where that is not so, or not known.
+        """
+        found = self.open()
+        if len(found) != 1 or found[0].delivered_at is None or self._clock() < self._settled_after:
+            return None
+        return None if self._any_since(found[0]) else found[0]
+
+    def _any_since(self, alert: OpenAlert) -> bool:
+        assert alert.delivered_at is not None
+        others = (other for other in self._alerts.values() if other is not alert)
+        return any(other.closed_at is None or other.closed_at > alert.delivered_at for other in others)

@@ -1,0 +1,61 @@
+"""What a chat line says about an alert: an acknowledgement, a refusal, or something to pass on. Pure.
+
+An acknowledgement begins with one of the words for it, and is nothing else, or goes on after a reference or a mark
+such as a comma: "ack K7Q2", "roger, unit 12 goes" are; "copy machine is broken" and "copy?" are not. What holds a
+word that declines behind one that acknowledges is neither: it is passed on, and its writer is told so.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from bondmate_connectors.formats.cot.alert_code import with_codes_as
+
+ACKNOWLEDGE_WORDS: Final = (
+    "ack", "acknowledge", "acknowledged", "affirm", "affirmative", "copied", "copy", "copy that", "received", "roger",
+    "roger that", "wilco", "10-4",
+)  # fmt: skip
+_REFERENCE: Final = "\0"
+_MARKS: Final = ",.;:!/-–—" + _REFERENCE  # noqa: RUF001  # dashes that phones put in
+_BEFORE: Final = _MARKS + " "
+
+
+class Meaning(StrEnum):
+    """What a line means for the alert it is about."""
+
+    ACKNOWLEDGED = "acknowledged"
+    DECLINED = "declined"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words that decide, from the settings."""
+
+    acknowledge: tuple[str, ...] = ACKNOWLEDGE_WORDS
+    decline: tuple[str, ...] = ()
+
+    def meaning_of(self, text: str) -> Meaning:
+        """Return what `text` means for the alert that it is about."""
+        said = _plain(with_codes_as(_REFERENCE, text)).lstrip(_BEFORE)
+        declines = [_plain(word) for word in self.decline if word.strip()]
+        if said.startswith(tuple(declines)):
+            return Meaning.DECLINED
+        doubtful = "?" in said or any(_holds(said, word) for word in declines)
+        return Meaning.NOTE if doubtful or not self._acknowledges(said) else Meaning.ACKNOWLEDGED
+
+    def _acknowledges(self, said: str) -> bool:
+        words = (_plain(word) for word in self.acknowledge if word.strip())
+        rests = (said[len(word) :].lstrip() for word in words if said.startswith(word))
+        return any(not rest or rest[0] in _MARKS for rest in rests)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def _holds(text: str, word: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) is not None

@@ -1,0 +1,386 @@
+"""What people write back, in the forms of real clients: which alert it answers, what it raises, and what it never does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bondmate_connectors.formats.cot.alert_code import LONGEST, code_of, codes_in, short_code
+from bondmate_connectors.formats.cot.stream import Frame
+from bondmate_connectors.platforms.tak.answers import Heard, Terms, understand
+from bondmate_connectors.platforms.tak.open_alerts import OpenAlerts
+from bondmate_connectors.platforms.tak.wording import Meaning, Words
+from bondmate_connectors.testing import another, eventually, sos, update_of
+from bondmate_hub.demo.taky import TakyServer
+from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryKind, DeliveryReason, Level, MessageDirection, Mode
+from bondmate_schemas.models import Delivery, DeliveryReceipt, DeviceMessage
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
+
+from tests.connectors.tak.clients import ALL, DIRECT_FORMS, ROOM_FORMS, Said, atak, node_cot
+from tests.connectors.tak.stand_ins import StandIn
+from tests.connectors.tak.test_tak_link import connected
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+US = {"to_uid": "bondmate-hub-tak", "to_callsign": "BondMate-tak"}
+
+
+class Network:
+    """What the hub knows of one TAK network, and what it makes of a line. Time is a number, and passes when told."""
+
+    def __init__(self, **terms: Any) -> None:
+        from bondmate_connectors.formats.cot.options import Contact  # noqa: PLC0415
+
+        self.now = 1000.0
+        self.alerts = OpenAlerts(lambda: self.now, settled_after=1000.0)
+        contact = Contact(US["to_uid"], US["to_callsign"])
+        values: dict[str, Any] = {"words": Words(), "emit": frozenset(), "contact": contact}
+        self.terms = Terms("tak", Mode.ACTUAL, "", **(values | terms))
+        self.events: list[Delivery] = []
+
+    def raised(self, number: int = 1, **alert: Any) -> Delivery:
+        event = another(sos("tak"), number)
+        assert event.alert is not None
+        event = event.model_copy(update={"alert": event.alert.model_copy(update=alert)})
+        self.told(event)
+        self.alerts.delivered(event.header.event_id)
+        return event
+
+    def told(self, event: Delivery) -> None:
+        assert event.alert is not None
+        self.now += 1
+        self.alerts.told(event, event.alert)
+
+    def closed(self, event: Delivery) -> None:
+        assert event.alert is not None
+        alert = event.alert.model_copy(update={"action": AlertAction.CANCEL})
+        self.told(event.model_copy(update={"alert": alert, "reason": DeliveryReason.CANCEL}))
+
+    def hears(self, said: Said | str, form: Callable[[Said], str] = atak) -> Heard:
+        self.now += 1
+        line = said if isinstance(said, str) else form(said)
+        return understand(Frame(line.encode()), self.terms, self.alerts, NOW)
+
+
+def reference(event: Delivery) -> str:
+    return short_code(event.header.event_id)
+
+
+def only(heard: Heard) -> Any:
+    (record,) = heard.records
+    return record
+
+
+# Which alert.
+
+
+@pytest.mark.parametrize("form", ROOM_FORMS)
+@pytest.mark.parametrize(
+    "words", ["ack {}", "#{} roger", "Roger {}, unit 12 goes", "COPY THAT {}", "{} ack", "ack #{}!"]
+)
+def test_a_reference_in_a_room_says_which_alert_is_acknowledged(form: Callable[[Said], str], words: str) -> None:
+    network = Network()
+    network.raised(1)
+    meant = network.raised(2)
+    heard = network.hears(Said(words.format(reference(meant).lower()), "m-1"), form)
+
+    assert (Level.ACKNOWLEDGED, meant.header.event_id, "ANDROID-op1") == (
+        only(heard).level, only(heard).header.event_id, only(heard).by_ref,
+    )  # fmt: skip
+    assert heard.reply is None
+
+
+@pytest.mark.parametrize("form", DIRECT_FORMS)
+def test_a_line_to_us_alone_is_understood_in_each_clients_form(form: Callable[[Said], str]) -> None:
+    network = Network()
+    first, second = network.raised(1), network.raised(2)
+    named = network.hears(Said(f"ack {reference(second)}", "m-1", **US), form)
+    network.closed(first)
+    ambiguous = network.hears(Said("ack", "m-2", **US), form)
+    network.closed(second)
+    third = network.raised(3)
+    bare = network.hears(Said("ack", "m-3", **US), form)
+
+    assert (Level.ACKNOWLEDGED, second.header.event_id) == (only(named).level, only(named).header.event_id)
+    assert () == ambiguous.records, "the first was open after the second was delivered"
+    assert (Level.ACKNOWLEDGED, third.header.event_id) == (only(bare).level, only(bare).header.event_id)
+
+
+def test_without_a_reference_and_with_several_open_the_sender_alone_is_asked_which() -> None:
+    network = Network()
+    events = network.raised(1), network.raised(2)
+    heard = network.hears(Said("ack", "m-1", **US))
+
+    assert () == heard.records
+    assert heard.reply is not None
+    assert ("ANDROID-op1", "OPS") == (heard.reply.to.uid, heard.reply.to.callsign)
+    assert all(reference(event) in heard.reply.text for event in events)
+
+
+@pytest.mark.parametrize("known", ["not delivered", "not all known yet", "none"])
+def test_a_bare_line_means_the_only_alert_where_that_is_sure_and_else_its_sender_is_asked(known: str) -> None:
+    network = Network()
+    if known == "not delivered":
+        network.told(another(sos("tak"), 1))
+    elif known == "not all known yet":
+        network.alerts = OpenAlerts(lambda: network.now, settled_after=5000.0)
+        network.raised(1)
+    heard = network.hears(Said("ack", "m-1", **US))
+
+    assert () == heard.records
+    assert heard.reply is not None
+
+
+@pytest.mark.parametrize("said", [Said("ack", "m-1"), Said("ack", "m-1", to_uid="ANDROID-2", to_callsign="ELSE")])
+def test_a_bare_line_in_a_room_or_to_somebody_else_is_no_answer(said: Said) -> None:
+    network = Network()
+    network.raised(1)
+
+    assert Heard() == network.hears(said)
+
+
+def test_what_one_person_quotes_to_another_is_no_answer() -> None:
+    network = Network()
+    event = network.raised(1)
+
+    assert Heard() == network.hears(Said(f"ack {reference(event)}", "m-1", to_uid="ANDROID-2", to_callsign="ELSE"))
+
+
+def test_a_reference_that_nobody_has_is_not_taken_for_the_only_open_alert() -> None:
+    network = Network()
+    event = network.raised(1)
+    wrong = "A2A2" if reference(event) != "A2A2" else "B3B3"
+    heard = network.hears(Said(f"ack {wrong}", "m-1", **US))
+
+    assert () == heard.records
+    assert heard.reply is not None
+    assert reference(event) in heard.reply.text
+
+
+@pytest.mark.parametrize("uid", ["bondmate-device-1", "bondmate-hub-other", "bondmate-hub-tak"])
+def test_what_a_device_of_ours_or_a_hub_says_acknowledges_nothing(uid: str) -> None:
+    network = Network()
+    event = network.raised(1)
+
+    assert Heard() == network.hears(Said(f"ack {reference(event)}", "m-1", by_uid=uid, **US))
+    assert Heard() == network.hears(Said("ack", "m-2", by_uid=uid, **US))
+
+
+def test_several_references_answer_each_and_an_alert_that_is_over_is_still_told() -> None:
+    network = Network()
+    one, other = network.raised(1), network.raised(2)
+    network.closed(one)
+    heard = network.hears(Said(f"ack {reference(one)} {reference(other)}", "m-1"))
+
+    assert {one.header.event_id, other.header.event_id} == {record.header.event_id for record in heard.records}
+    assert 2 == len({record.header.message_id for record in heard.records})
+
+
+def test_two_alerts_never_share_a_reference_and_what_was_shown_before_a_restart_is_not_guessed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    codes = iter(["K2K2A3B4C5D6", "K2K2E7F8G9H2"] * 2)
+    monkeypatch.setattr("bondmate_connectors.platforms.tak.open_alerts.code_of", lambda _: next(codes))
+    network = Network()
+    one, other = network.raised(1), network.raised(2)
+    shown = [alert.reference for alert in network.alerts.open()]
+    answered = [only(network.hears(Said(f"ack {each}", each))).header.event_id for each in shown]
+    restarted = Network()
+    for event in (other, one):
+        restarted.told(event.model_copy(update={"reason": DeliveryReason.REFRESH}))
+
+    assert ["K2K2", "K2K2E7"] == shown
+    assert [one.header.event_id, other.header.event_id] == answered
+    assert () == restarted.hears(Said("ack K2K2", "m-9", **US)).records
+
+
+@given(st.text(max_size=60))
+def test_no_alerts_reference_is_a_word(text: str) -> None:
+    assert LONGEST == len(code_of(text))
+    assert (short_code(text),) == codes_in(f"ack {short_code(text).lower()}, thanks")
+    assert all(any(character.isdigit() for character in code) for code in codes_in(text))
+
+
+# What it means.
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ack", "ACK", "ack.", "Acknowledged!", "roger", "roger that", "copy that", "copy, K-12 is on its way", "10-4",
+        "wilco - two minutes", "  ack  ",
+    ],
+)  # fmt: skip
+def test_words_that_acknowledge(text: str) -> None:
+    assert Meaning.ACKNOWLEDGED is Words().meaning_of(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "ok", "ack?", "copy machine is broken", "who is that", "not acknowledged", "no ack", "acknowledging is hard",
+        "rogers is here", "ack, unable to send", "I copy", "roger roger roger who",
+    ],
+)  # fmt: skip
+def test_any_other_text_raises_nothing(text: str) -> None:
+    assert Meaning.NOTE is Words(decline=("unable",)).meaning_of(text)
+
+
+def test_the_words_are_a_setting() -> None:
+    words = Words(("verstanden",), ("geht nicht",))
+
+    assert [Meaning.ACKNOWLEDGED, Meaning.DECLINED, Meaning.NOTE] == [
+        words.meaning_of(text) for text in ("Verstanden, Wagen 3", "Geht nicht: kein Wagen frei", "ack")
+    ]
+
+
+@pytest.mark.parametrize(("silent", "flags"), [({}, ()), ({"kind": AlertKind.DURESS}, ("silent",))])
+def test_any_other_text_about_an_alert_goes_to_its_officer_and_its_writer_is_told_that_nothing_was_raised(
+    silent: dict[str, Any], flags: tuple[str, ...]
+) -> None:
+    network = Network()
+    event = network.raised(1, **silent)
+    heard = network.hears(Said(f"{reference(event)} where exactly are you", "m-1"))
+    note = only(heard)
+    assert event.alert is not None
+
+    assert isinstance(note, DeviceMessage)
+    assert (event.alert.device_id, event.header.event_id, MessageDirection.TO_DEVICE, flags) == (
+        note.device_id, note.alert_id, note.direction, note.header.flags,
+    )  # fmt: skip
+    assert heard.reply is not None
+    assert f"write ack {reference(event)}" in heard.reply.text
+
+
+@pytest.mark.parametrize("kind", ["b-t-f-r", "b-t-f-d"])
+def test_a_receipt_of_a_client_raises_nothing(kind: str) -> None:
+    network = Network()
+    event = network.raised(1)
+    line = atak(Said(f"ack {reference(event)}", "m-1", **US)).replace('type="b-t-f"', f'type="{kind}"')
+
+    assert Heard() == network.hears(line.replace("__chat ", "__chatreceipt ").replace("/__chat>", "/__chatreceipt>"))
+
+
+# What reaches nobody else, and what never vanishes.
+
+
+@pytest.mark.parametrize("time", ["", "yesterday", "2026-13-45T99:00:00Z", "0001-01-01T00:00:00+14:00", "1772366400"])
+@pytest.mark.parametrize("to", ["bondmate-p7", US["to_uid"]])
+def test_a_text_with_an_odd_time_never_vanishes(time: str, to: str) -> None:
+    network = Network()
+    event = network.raised(1)
+    callsign = US["to_callsign"] if to == US["to_uid"] else "KILO-7"
+    said = Said(f"ack {reference(event)}" if to == US["to_uid"] else "go home", "m-1", to_uid=to, to_callsign=callsign)
+    heard = network.hears(replace(said, time=time))
+
+    assert NOW == only(heard).header.occurred_at
+    assert ["time_unreadable"] == [warning.code for warning in heard.warnings]
+
+
+def test_the_recorded_text_with_a_bad_time_is_kept() -> None:
+    path = Path(__file__).resolve().parents[4] / "shared" / "cases" / "2026-11" / "cot_badtime.xml"
+    if not path.is_file():
+        pytest.skip(f"no small inputs at {path.parent}")
+    heard = Network(emit=frozenset({"DeviceMessage"})).hears(path.read_text())
+
+    assert heard.records
+
+
+def test_what_a_receipt_needs_is_kept_with_the_line() -> None:
+    said = Said("go home", "m-1", by_uid="me@city.example", to_uid="bondmate-p7", to_callsign="KILO-7")
+    message = only(Network().hears(said, node_cot))
+
+    assert {
+        "cot:message": "m-1", "cot:writer": "me@city.example", "cot:callsign": "OPS",
+    }.items() <= {ref.system: ref.id for ref in message.header.external_refs}.items()  # fmt: skip
+
+
+# On the public server.
+
+
+async def test_people_see_the_hub_as_a_contact_write_to_it_and_are_asked_alone(taky: TakyServer, operator: Any) -> None:
+    async with connected(taky, pong_timeout_seconds=2, stale_seconds=0.01) as tak:  # type: ignore[arg-type]
+        contact, *_ = await operator.seen("a-f-G-U-C")
+        operator.announce("op-1", "OPS")
+        us = {"to_uid": contact.get("uid"), "to_callsign": contact.find("detail/contact").get("callsign")}
+        one, other = another(sos("tak"), 1), another(sos("tak"), 2)
+        await tak.send(one)
+        operator.say(Said("ack", "m-1", "op-1", "OPS", **us))
+        first = (await tak.receive()).event
+        await tak.send(other)
+        operator.say(Said("ack", "m-2", "op-1", "OPS", **us))
+        await eventually(lambda: any(_is_to(line, "op-1") for line in operator.of_type("b-t-f")), "the question")
+
+    assert isinstance(first, DeliveryReceipt)
+    assert (Level.ACKNOWLEDGED, one.header.event_id) == (first.level, first.header.event_id)
+    question = next(line for line in operator.of_type("b-t-f") if _is_to(line, "op-1"))
+    assert question.findtext("detail/remarks").startswith("Which alert?")
+    assert [{"callsign": "OPS"}, {"uid": "op-1"}] == [
+        dict(dest.attrib) for dest in question.iterfind("detail/marti/dest")
+    ]
+
+
+async def test_what_becomes_of_a_line_is_told_to_its_writer_alone(taky: TakyServer, operator: Any) -> None:
+    other = type(operator)(taky.host, taky.port)
+    await other.connect()
+    async with connected(taky, pong_timeout_seconds=2) as tak:  # type: ignore[arg-type]
+        operator.announce("op-1", "OPS")
+        other.announce("op-2", "OTHER")
+        await operator.seen("a-f-G-U-C", count=2)
+        operator.answer("bondmate-pseudonym7", "return to base")
+        said = (await tak.receive()).event
+        assert isinstance(said, DeviceMessage)
+        for level in (Level.DELIVERED, Level.ACCEPTED, Level.EXPIRED):
+            header = said.header.model_copy(update={"message_id": f"d-{level}"})
+            told = DeliveryReceipt(header=header, destination="device", level=level, device_id="pseudonym7")
+            await tak.send(Delivery(header=header, destination="tak", kind=DeliveryKind.RECEIPT, receipt=told))
+        (delivered,) = await operator.seen("b-t-f-d")
+        (read,) = await operator.seen("b-t-f-r")
+        await operator.seen("b-t-f")
+        await tak.send(another(sos("tak"), 1))
+        await other.seen("a-u-G")
+    await other.close()
+
+    by_hub = [
+        event for event in other.of_type("b-t-f", "b-t-f-d", "b-t-f-r") if event.find("detail/bondmate") is not None
+    ]
+    assert 1 == len(by_hub), "more than the alert's line"
+    message = read.get("uid")
+    assert f"{message}.d" == delivered.get("uid")
+    assert message == delivered.find("detail/__chatreceipt").get("messageId")
+
+
+async def test_one_person_is_told_at_most_so_often_whatever_answers_at_the_other_end() -> None:
+    async with StandIn().running() as server, connected(server) as tak:
+        for number in range(20):
+            server.say(atak(Said("hello", f"m-{number}", **US)).encode())
+        await tak.send(sos("tak"))
+        replies = [line for line in server.of_type("b-t-f") if "<marti>" in line]
+
+    assert 1 == len(replies)
+
+
+async def test_an_update_and_a_refresh_keep_the_reference_and_a_late_answer_finds_its_alert() -> None:
+    event = sos("tak")
+    async with StandIn().running() as server, connected(server) as tak:
+        for told in (event, update_of(event, 1), event.model_copy(update={"reason": DeliveryReason.REFRESH})):
+            await tak.send(told)
+        server.say(atak(Said(f"ack {short_code(event.header.event_id)}", "m-1")).encode())
+        async with asyncio.timeout(5):
+            answer = (await tak.receive()).event
+    lines = [etree.fromstring(line.encode()).findtext("detail/remarks") for line in server.of_type("b-t-f")]
+
+    assert isinstance(answer, DeliveryReceipt)
+    assert event.header.event_id == answer.header.event_id
+    assert all(short_code(event.header.event_id) in str(line) for line in lines)
+
+
+def _is_to(line: etree._Element, uid: str) -> bool:
+    chat = line.find("detail/__chat")
+    return chat is not None and chat.get("id") == uid != ALL
