@@ -24,7 +24,8 @@ CONNECTOR = ConnectorSpec(
     build=Tak,
     waivers={
         "retry_after_is_honoured": "CoT has no way to ask for a pause; a full server stops reading, and TCP waits",
-        "success_with_failure_inside_is_no_success": "a server answers a ping or does not, and says nothing else",
+        "success_with_failure_inside_is_no_success": "a server answers a ping or does not (then nothing is claimed),"
+        " and says nothing else",
         "settled_is_not_given_again": "holds, but its test speaks while nobody is connected, which TAK does not keep",
         "ten_taken_five_settled_five_after_restart": "a TAK server repeats nothing: what the hub could not keep is"
         " given again by this process only",
