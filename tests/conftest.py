@@ -21,6 +21,17 @@ def corpus() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    """The folder of small inputs that broke an earlier version: `cases/2026-11` beside the corpus."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "cases" / "2026-11"
+    if corpus_of_caller := os.environ.get("BONDMATE_CORPUS"):
+        folder = Path(corpus_of_caller).parent / "cases" / "2026-11"
+    if not folder.is_dir():
+        pytest.skip(f"no cases at {folder}: they lie beside the corpus")
+    return folder
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Turn a run that would have passed into a failed one when CI is set and anything was skipped."""
     if session.exitstatus == pytest.ExitCode.OK and _skips_forbidden(session.config):

@@ -33,8 +33,15 @@ from bondmate_schemas.trusted import trusted
 
 
 def _to_utc(time: datetime) -> datetime:
-    """Give the same instant in UTC, cut to the milliseconds the wire carries."""
-    return time.astimezone(UTC).replace(microsecond=time.microsecond // 1000 * 1000)
+    """Return the same instant in UTC, cut to the milliseconds the wire carries.
+
+    Raises:
+        ValueError: in UTC it lies outside of the years 1 to 9999; pydantic makes a `ValidationError` of it.
+    """
+    try:
+        return time.astimezone(UTC).replace(microsecond=time.microsecond // 1000 * 1000)
+    except OverflowError:
+        raise ValueError("a time between the years 1 and 9999, in UTC") from None
 
 
 UtcTime = Annotated[AwareDatetime, AfterValidator(_to_utc)]

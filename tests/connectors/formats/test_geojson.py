@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from bondmate_connectors.contract import Ignored, Reading, Refusal, Writing
+from bondmate_connectors.contract import Ignored, Lost, Reading, Refusal, Writing
 from bondmate_connectors.formats.geojson import FORMAT
-from bondmate_connectors.testing import FormatContract
+from bondmate_connectors.testing import FormatContract, sos
 from bondmate_connectors.testing.strategies import deliveries
 from bondmate_schemas.enums import IncidentCategory, Mode
 from bondmate_schemas.models import Delivery, IncidentEvent
@@ -95,7 +95,7 @@ def test_any_json_is_read_ignored_or_refused(document: object) -> None:
         ('{"type":"Polygon","coordinates":[[[0,0],[1,0],[1,1],[0,1]]]}', "coordinates_invalid"),
         ('{"type":"LineString","coordinates":[[0,0]]}', "coordinates_invalid"),
         ('{"type":"Nowhere"}', "type_invalid"),
-        ('{"type":"Feature","geometry":null,"properties":{"kind":"ALERT","event":{}}}', "event_invalid"),
+        ('{"type":"Feature","geometry":null,"properties":{"kind":"ALERT","event":{"header":{}}}}', "event_invalid"),
         ('{"type":"GeometryCollection","geometries":[' * 30 + "]}" * 30, "geometry_invalid"),
     ],
 )
@@ -104,6 +104,156 @@ def test_what_rfc_7946_forbids_is_refused_by_code(document: str, code: str) -> N
 
     assert isinstance(reading, Refusal)
     assert code == reading.code
+
+
+def read(case: str, cases: Path) -> Reading:
+    reading = FORMAT.read((cases / f"{case}.geojson").read_bytes(), NOW)
+    assert isinstance(reading, Reading)
+    return reading
+
+
+def codes(reading: Reading) -> list[tuple[str, str]]:
+    return [(remark.code, remark.path) for remark in reading.warnings]
+
+
+def test_one_bad_feature_costs_the_good_ones_nothing_and_is_named(cases: Path) -> None:
+    reading = read("gj01_null_feature", cases)
+
+    assert ["a"] == [event.header.external_refs[0].id for event in reading.events]
+    assert [("feature_left_out", "features[0].type")] == codes(reading)
+    assert [Lost("/features/0", "feature_invalid")] == list(reading.lost)
+
+
+def test_coordinates_of_another_system_are_no_place_and_that_is_told(cases: Path) -> None:
+    reading = read("gj02c_crs_rd_new_small", cases)
+    (event,) = reading.events
+
+    assert (None, (), "X") == (event.position, event.areas, event.title)
+    assert [("crs_not_wgs84", "features[0].geometry")] == codes(reading)
+    assert "/features/0/geometry" in [lost.path for lost in reading.lost]
+
+
+@pytest.mark.parametrize(
+    ("crs", "is_place"),
+    [
+        ({"type": "name", "properties": {"name": "urn:ogc:def:crs:OGC:1.3:CRS84"}}, True),
+        ({"type": "name", "properties": {"name": "EPSG:4326"}}, True),
+        ({"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::4326"}}, True),
+        ({"type": "name", "properties": {"name": "EPSG:3857"}}, False),
+        ({"type": "link", "properties": {"href": "data.crs"}}, False),
+        (None, False),
+        ("", False),
+    ],
+)
+@pytest.mark.parametrize("where", ["document", "feature", "geometry"])
+def test_a_crs_says_whether_coordinates_are_degrees_wherever_it_stands(crs: object, is_place: bool, where: str) -> None:
+    geometry: dict[str, object] = {"type": "Point", "coordinates": [4.1, 50.1]}
+    feature: dict[str, object] = {"type": "Feature", "id": "a", "properties": {}, "geometry": geometry}
+    document: dict[str, object] = {"type": "FeatureCollection", "features": [feature]}
+    {"document": document, "feature": feature, "geometry": geometry}[where]["crs"] = crs
+    reading = FORMAT.read(json.dumps(document).encode(), NOW)
+
+    assert isinstance(reading, Reading)
+    assert is_place == (reading.events[0].position is not None)
+    assert is_place != ("crs_not_wgs84" in [remark.code for remark in reading.warnings])
+
+
+def test_a_strangers_kind_and_event_are_properties_like_any_other(cases: Path) -> None:
+    reading = read("gj11_foreign_kind_event", cases)
+    (event,) = reading.events
+
+    assert (IncidentCategory.MARKER, "cad-7") == (event.category, event.header.external_refs[0].id)
+    assert ["/features/0/properties/kind", "/features/0/properties/event"] == [lost.path for lost in reading.lost]
+
+
+def test_a_byte_order_mark_is_remarked_and_the_document_read(cases: Path) -> None:
+    reading = read("gj12_bom", cases)
+
+    assert "X" == reading.events[0].title
+    assert [("byte_order_mark", "")] == codes(reading)
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59-10:00", "0001-01-01T00:00:00+01:00", "soon", 7])
+def test_a_time_that_is_none_costs_the_feature_nothing_and_is_told(text: object) -> None:
+    feature = {"type": "Feature", "id": "a", "properties": {"time": text}, "geometry": None}
+    reading = FORMAT.read(json.dumps(feature).encode(), NOW)
+
+    assert isinstance(reading, Reading)
+    assert NOW == reading.events[0].header.occurred_at
+    assert [("time_invalid", "properties.time")] == codes(reading)
+    assert [Lost("/properties/time", "not a time")] == list(reading.lost)
+
+
+def test_a_time_outside_of_the_calendar_in_the_hubs_own_event_is_refused_by_its_place() -> None:
+    event = json.loads(FORMAT.write(_a_delivery(), NOW).message)
+    for text in ("9999-12-31T23:59:59-10:00", "0001-01-01T00:00:00+01:00"):
+        event["properties"]["event"]["header"]["occurred_at"] = text
+
+        assert Refusal("event_invalid", "properties.event.header.occurred_at") == FORMAT.read(
+            json.dumps(event).encode(), NOW
+        )
+
+
+def _a_delivery() -> Delivery:
+    return sos("room")
+
+
+# What went in is in the events, or named as lost.
+
+_NUMBERS = st.floats(-80, 80, allow_nan=False).map(lambda value: round(value, 3))
+_POINTS = st.lists(_NUMBERS, min_size=2, max_size=4)
+_RINGS = st.lists(_POINTS, min_size=3, max_size=5).map(lambda points: [*points, points[0]])
+_SHAPES = st.one_of(
+    _POINTS.map(lambda at: {"type": "Point", "coordinates": at}),
+    st.lists(_POINTS, min_size=2, max_size=3).map(lambda line: {"type": "LineString", "coordinates": line}),
+    st.lists(_RINGS, min_size=1, max_size=2).map(lambda rings: {"type": "Polygon", "coordinates": rings}),
+    st.lists(st.lists(_RINGS, min_size=1, max_size=2), min_size=1, max_size=2).map(
+        lambda polygons: {"type": "MultiPolygon", "coordinates": polygons}
+    ),
+)
+_GEOMETRIES = st.none() | _SHAPES | st.lists(_SHAPES, max_size=3).map(
+    lambda parts: {"type": "GeometryCollection", "geometries": parts}
+)  # fmt: skip
+_WORDS = st.text("abcdefgh", min_size=4, max_size=9)
+_PROPERTIES = st.dictionaries(
+    st.sampled_from(["callsign", "title", "name", "remarks", "description", "type", "kind", "event", "colour"]),
+    _WORDS | _NUMBERS | st.lists(_WORDS, max_size=2) | st.dictionaries(_WORDS, _WORDS, max_size=2), max_size=9,
+)  # fmt: skip
+_FEATURES = st.builds(
+    lambda geometry, properties, more: {"type": "Feature", "geometry": geometry, "properties": properties, **more},
+    _GEOMETRIES, _PROPERTIES, st.dictionaries(st.sampled_from(["id", "bbox", "style", "links"]), _WORDS, max_size=3),
+).filter(lambda feature: "bbox" not in feature)  # fmt: skip
+
+
+def leaves(value: object, path: str) -> Iterator[tuple[str, object]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from leaves(inner, f"{path}/{name}")
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from leaves(inner, f"{path}/{number}")
+    elif value is not None:
+        yield path, value
+
+
+@given(st.lists(_FEATURES, min_size=1, max_size=3))
+@settings(deadline=None)
+def test_what_went_in_is_in_the_events_or_named_as_lost(features: list[dict[str, object]]) -> None:
+    document = {"type": "FeatureCollection", "features": features, "generator": "a stranger"}
+    reading = FORMAT.read(json.dumps(document).encode(), NOW)
+
+    assert isinstance(reading, Reading)
+    kept = [event.model_dump_json() for event in reading.events]
+    lost = tuple(lost.path for lost in reading.lost)
+    for path, value in leaves(document, ""):
+        # `type` of a GeoJSON object is its grammar; of the properties it is a value.
+        if path.endswith("/type") and "/properties" not in path:
+            continue
+        steps = path.split("/")
+        number = int(steps[2]) if steps[1] == "features" else 0
+        is_kept = str(value) in kept[number] or (value == 0 and "0.0" in kept[number])
+
+        assert is_kept or path.startswith(lost), (path, value)
 
 
 class TestGeoJsonFormat(FormatContract):

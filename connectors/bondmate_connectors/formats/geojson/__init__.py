@@ -2,10 +2,13 @@
 
 A feature carries the canonical event whole, in `properties.event`, with `properties.kind` naming the record; the
 geometry is that of the event, for whoever only draws it. A feature of anybody else becomes a MARKER (one the hub cannot
-tell more about), with the `id`, `callsign`, `time` and `remarks` that TAK tools write when they are there. A document
-that is only a geometry, or an empty collection, holds no event and is ignored.
+tell more about), with the `id`, `callsign`, `time` and `remarks` that TAK tools write when they are there; what else it
+says stands in the reading's `lost`. A document that is only a geometry, or an empty collection, holds no event and is
+ignored.
 
-Coordinates are longitude, latitude, altitude in metres above the ellipsoid.
+Features are read one by one: what one of them breaks costs the others nothing. Coordinates are longitude, latitude,
+altitude in metres above the ellipsoid (section 4); a document that says that its are of another system (`crs`, GeoJSON
+2008) is read without its geometries.
 """
 
 from __future__ import annotations
@@ -14,43 +17,24 @@ from datetime import datetime
 from typing import Any, Final
 
 import orjson
-from bondmate_schemas.enums import DeliveryKind, IncidentAction, IncidentCategory
-from bondmate_schemas.ids import derived_id
 from bondmate_schemas.lateness import was_marked_late
-from bondmate_schemas.models import (
-    Code,
-    Delivery,
-    DeviceAlert,
-    DeviceLocation,
-    DeviceMessage,
-    EventHeader,
-    ExternalRef,
-    IncidentEvent,
-    Record,
-)
-from pydantic import TypeAdapter, ValidationError
+from bondmate_schemas.models import Delivery
 
-from bondmate_connectors.contract import Ignored, Reading, Refusal, Remark, Writing
+from bondmate_connectors.contract import Ignored, Lost, Reading, Refusal, Remark, Writing
+from bondmate_connectors.formats.geojson.feature import SYSTEM, foreign_members, has_foreign_crs, read_feature
 from bondmate_connectors.formats.geojson.geometry import (
     InvalidGeoJsonError,
-    areas_of,
     check_bbox,
     check_geometry,
     geometry_of,
-    position_of,
 )
 
-SYSTEM: Final = "geojson"
+__all__ = ["FORMAT", "SYSTEM", "GeoJsonFormat"]
+
 MAX_BYTES: Final = 10 * 1024 * 1024
 MAX_FEATURES: Final = 10_000
 
-_KINDS: Final[dict[str, type[Record]]] = {
-    DeliveryKind.ALERT: DeviceAlert,
-    DeliveryKind.INCIDENT: IncidentEvent,
-    DeliveryKind.MESSAGE: DeviceMessage,
-    DeliveryKind.LOCATION: DeviceLocation,
-}
-_TIME: Final = TypeAdapter(datetime)
+_BOM: Final = b"\xef\xbb\xbf"
 
 
 class GeoJsonFormat:
@@ -64,12 +48,13 @@ class GeoJsonFormat:
 
         Refused are `too_large`, `not_json`, and what RFC 7946 forbids: `not_geojson`, `type_invalid`,
         `feature_invalid`, `geometry_invalid`, `coordinates_invalid`, `bbox_invalid`; and `event_invalid`, a canonical
-        event in the properties that is none.
+        event in the properties that is none. Where some features are refused the others are taken: a remark
+        (`feature_left_out`) and an entry in `lost` name each that was not.
         """
         if len(message) > MAX_BYTES:
             return Refusal("too_large")
         try:
-            return _read(orjson.loads(message), received_at)
+            return _read(message, received_at)
         except orjson.JSONDecodeError:
             return Refusal("not_json")
         except InvalidGeoJsonError as invalid:
@@ -104,7 +89,9 @@ class GeoJsonFormat:
 FORMAT: Final = GeoJsonFormat()
 
 
-def _read(document: Any, received_at: datetime) -> Reading | Ignored:
+def _read(message: bytes, received_at: datetime) -> Reading | Ignored:
+    document = orjson.loads(message.removeprefix(_BOM))
+    remarks = [Remark("byte_order_mark", "", "RFC 8259, 8.1 allows none")] if message.startswith(_BOM) else []
     if not isinstance(document, dict):
         raise InvalidGeoJsonError("not_geojson")
     kind = document.get("type")
@@ -113,91 +100,40 @@ def _read(document: Any, received_at: datetime) -> Reading | Ignored:
         features = document.get("features")
         if not isinstance(features, list) or len(features) > MAX_FEATURES:
             raise InvalidGeoJsonError("feature_invalid", "features")
+        lost = foreign_members(document, {"type", "features"}, "")
     elif kind == "Feature":
-        features = [document]
+        features, lost = [document], []
     else:
         check_geometry(document, "")
         return Ignored("no_feature")
     if not features:
         return Ignored("no_feature")
-    events, warnings = [], []
-    for index, feature in enumerate(features):
-        path = f"features[{index}]." if kind == "FeatureCollection" else ""
-        event, remarks = _read_feature(feature, received_at, path)
-        events.append(event)
-        warnings += remarks
-    return Reading(tuple(events), tuple(warnings))
+    paths = [f"features[{index}]." for index in range(len(features))] if kind == "FeatureCollection" else [""]
+    return _joined(
+        [_feature(feature, document, received_at, path) for feature, path in zip(features, paths, strict=True)],
+        remarks, lost,
+    )  # fmt: skip
 
 
-def _read_feature(feature: Any, received_at: datetime, path: str) -> tuple[Record, list[Remark]]:
-    if not isinstance(feature, dict) or feature.get("type") != "Feature":
-        raise InvalidGeoJsonError("feature_invalid", path + "type")
-    for name in ("geometry", "properties"):
-        if name not in feature:
-            raise InvalidGeoJsonError("feature_invalid", path + name)
-    if not isinstance(feature.get("id", ""), str | int | float) or isinstance(feature.get("id"), bool):
-        raise InvalidGeoJsonError("feature_invalid", path + "id")
-    properties = feature["properties"]
-    if not isinstance(properties, dict | None):
-        raise InvalidGeoJsonError("feature_invalid", path + "properties")
-    check_bbox(feature, path)
-    if feature["geometry"] is not None:
-        check_geometry(feature["geometry"], path + "geometry")
-    properties = properties or {}
-    if isinstance(properties.get("kind"), str) and properties["kind"] in _KINDS and "event" in properties:
-        return _own_event(properties, path), []
-    return _marker(feature, properties, received_at, path)
-
-
-def _own_event(properties: dict[str, Any], path: str) -> Record:
+def _feature(
+    feature: Any, document: dict[str, Any], received_at: datetime, path: str
+) -> Reading | InvalidGeoJsonError:  # fmt: skip
     try:
-        return _KINDS[properties["kind"]].model_validate(properties["event"])
-    except ValidationError as error:
-        place = ".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"])
-        raise InvalidGeoJsonError("event_invalid", f"{path}properties.event.{place}") from None
+        return read_feature(feature, received_at, path, is_foreign=has_foreign_crs(document))
+    except InvalidGeoJsonError as invalid:
+        return invalid
 
 
-def _marker(
-    feature: dict[str, Any], properties: dict[str, Any], received_at: datetime, path: str
-) -> tuple[Record, list[Remark]]:
-    remarks = [] if "id" in feature else [Remark("id_missing", path + "id", "the content stands for it")]
-    occurred = _time(properties.get("time"))
-    if occurred is None:
-        remarks.append(Remark("time_missing", path + "properties.time", "the time of receipt stands for it"))
-    content = orjson.dumps(feature, option=orjson.OPT_SORT_KEYS).decode()
-    life = str(feature.get("id", content))
-    header = EventHeader(
-        message_id=derived_id(SYSTEM, life, content),
-        event_id=derived_id(SYSTEM, life),
-        external_refs=(ExternalRef(system=SYSTEM, id=str(feature["id"])),) if "id" in feature else (),
-        agency_id="",
-        occurred_at=occurred or received_at,
-        received_at=received_at,
-        source=SYSTEM,
-    )
-    kind = properties.get("type")
-    event = IncidentEvent(
-        header=header,
-        action=IncidentAction.OPENED,
-        category=IncidentCategory.MARKER,
-        incident_type=Code(system="cot", value=kind) if isinstance(kind, str) else None,
-        title=_text(properties, "callsign", "title", "name"),
-        description=_text(properties, "remarks", "description"),
-        position=position_of(feature["geometry"], header.occurred_at),
-        areas=areas_of(feature["geometry"]),
-    )
-    return event, remarks
-
-
-def _text(properties: dict[str, Any], *names: str) -> str | None:
-    return next((properties[name] for name in names if isinstance(properties.get(name), str)), None)
-
-
-def _time(value: Any) -> datetime | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        time = _TIME.validate_python(value)
-    except ValidationError:
-        return None
-    return time if time.tzinfo is not None else None
+def _joined(found: list[Reading | InvalidGeoJsonError], remarks: list[Remark], lost: list[Lost]) -> Reading:
+    """Join what each feature gave: refused only when none could be taken."""
+    taken = [reading for reading in found if isinstance(reading, Reading)]
+    refused = [invalid for invalid in found if isinstance(invalid, InvalidGeoJsonError)]
+    if not taken:
+        raise refused[0]
+    for invalid in refused:
+        remarks.append(Remark("feature_left_out", invalid.path, f"this feature was refused: {invalid.code}"))
+        lost.append(Lost(invalid.feature, invalid.code))
+    for reading in taken:
+        remarks += reading.warnings
+        lost += reading.lost
+    return Reading(tuple(event for reading in taken for event in reading.events), tuple(remarks), tuple(lost))

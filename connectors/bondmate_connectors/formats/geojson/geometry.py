@@ -10,16 +10,44 @@ from typing import Any, Final
 
 from bondmate_schemas.models import Area, Position, Record
 
+from bondmate_connectors.contract import Lost
+
 MAX_DEPTH: Final = 8
 """Geometry collections in geometry collections; RFC 7946 section 3.1.8 advises against any."""
 
 _LEVELS: Final = {"Point": 0, "MultiPoint": 1, "LineString": 1, "MultiLineString": 2, "Polygon": 2, "MultiPolygon": 3}
 """How many arrays stand round a position, by geometry."""
 _RING: Final = 4
+_PLANE: Final = 2
+_ALTITUDE: Final = 3
+_NO_FIELD: Final = "the canonical event has no field for it"
+_NOT_DRAWN: Final = "neither a position nor an area"
 
 
 class InvalidGeoJsonError(ValueError):
     """Not RFC 7946; `args` are code and path."""
+
+    @property
+    def code(self) -> str:
+        """What is wrong."""
+        return str(self.args[0])
+
+    @property
+    def path(self) -> str:
+        """Where; empty for the whole."""
+        return str(self.args[1]) if len(self.args) > 1 else ""
+
+    @property
+    def feature(self) -> str:
+        """The feature it is in, as a JSON pointer."""
+        return pointer(self.path.partition("].")[0])
+
+
+def pointer(*place: str) -> str:
+    """Return the JSON pointer (RFC 6901) to a place: first a path such as `features[0].`, then names of members."""
+    first, *names = place
+    steps = [step for step in first.replace("[", ".").replace("]", "").split(".") if step]
+    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in (*steps, *names))
 
 
 def check_bbox(thing: dict[str, Any], path: str) -> None:
@@ -103,6 +131,48 @@ def areas_of(geometry: dict[str, Any] | None) -> tuple[Area, ...]:
         if polygon
     )
     return (Area(polygons=polygons),) if polygons else ()
+
+
+def lost_of_geometry(geometry: dict[str, Any] | None, path: str) -> list[Lost]:
+    """Name what of a geometry that was checked neither `position_of` nor `areas_of` takes."""
+    if geometry is None:
+        return []
+    found = [
+        Lost(f"{path}/{name}", _NO_FIELD) for name in geometry if name not in {"type", "coordinates", "geometries"}
+    ]
+    if geometry["type"] == "Point":
+        return found + _beyond(geometry["coordinates"], _ALTITUDE, f"{path}/coordinates")
+    if geometry["type"] == "GeometryCollection":
+        for index, part in enumerate(geometry["geometries"]):
+            found += _lost_of_part(part, f"{path}/geometries/{index}")
+        return found
+    return found + _lost_of_shape(geometry, path)
+
+
+def _lost_of_part(part: dict[str, Any], path: str) -> list[Lost]:
+    # Of a collection the areas are taken; a point among them is no position of the whole.
+    return [Lost(path, _NOT_DRAWN)] if part["type"] == "Point" else lost_of_geometry(part, path)
+
+
+def _lost_of_shape(geometry: dict[str, Any], path: str) -> list[Lost]:
+    place, coordinates = f"{path}/coordinates", geometry["coordinates"]
+    if geometry["type"] == "Polygon":
+        return _lost_of_polygon(coordinates, place)
+    if geometry["type"] == "MultiPolygon":
+        return [lost for n, each in enumerate(coordinates) for lost in _lost_of_polygon(each, f"{place}/{n}")]
+    return [Lost(path, _NOT_DRAWN)]
+
+
+def _lost_of_polygon(rings: list[Any], path: str) -> list[Lost]:
+    found = [Lost(f"{path}/{number}", "an area has no holes") for number in range(1, len(rings))]
+    for ring in rings[:1]:
+        found += [lost for n, place in enumerate(ring) for lost in _beyond(place, _PLANE, f"{path}/0/{n}")]
+    return found
+
+
+def _beyond(position: list[float], taken: int, path: str) -> list[Lost]:
+    return [Lost(f"{path}/{number}", "an area is flat, a position has three numbers")
+            for number in range(taken, len(position))]  # fmt: skip
 
 
 def _polygons(geometry: dict[str, Any] | None) -> Iterator[list[Any]]:
