@@ -37,6 +37,7 @@ class FeedServer:
     status: int = 0
     """What the feed itself answers instead of its entries."""
     version: int = 0
+    link_type: str = "application/cap+xml"
     port: int = 0
 
     @property
@@ -79,7 +80,7 @@ class FeedServer:
             return web.Response(status=401)
         entries = "".join(
             f"<entry><id>{name}</id><updated>2020-03-01T10:00:00Z</updated>"
-            f'<link type="text/html" href="/page"/><link type="application/cap+xml" href="{link}"/></entry>'
+            f'<link type="text/html" href="/page"/><link type="{self.link_type}" href="{link}"/></entry>'
             for name, link in self.links.items()
         )
         entries += "".join(f"<entry><content>{each}</content></entry>" for each in self.embedded)

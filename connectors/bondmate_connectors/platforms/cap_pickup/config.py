@@ -22,7 +22,7 @@ def _feed_address(url: str) -> str:
 
 
 class FeedConfig(ConnectorConfig):
-    """An Atom feed whose entries hold alerts or link to them."""
+    """An Atom or RSS 2.0 feed whose entries hold alerts or link to them."""
 
     url: Annotated[str, AfterValidator(_feed_address)] = Field(
         description="Address of the feed; https unless on loopback."
@@ -32,6 +32,9 @@ class FeedConfig(ConnectorConfig):
         default=(), description="Hosts beside the feed's own that its entries may link to; the token never goes there."
     )
     most_entries: int = Field(default=500, ge=1, le=10_000, description="Entries followed of one version of the feed.")
+    most_pages: int = Field(
+        default=10, ge=1, le=100, description="Pages followed of a feed that comes in several (RFC 5005)."
+    )
     timeout_seconds: float = Field(default=15.0, gt=0, le=300, description="How long one request may take.")
     allow_private_networks: bool = Field(
         default=False, description="Whether feed and links may resolve to a private address (RFC 1918, RFC 4193)."
@@ -48,7 +51,7 @@ class Config(ConnectorConfig):
         default=None,
         description="Folder whose files are picked up, those in its folders too; nothing in it is changed.",
     )
-    feed: FeedConfig | None = Field(default=None, description="Atom feed that is polled.")
+    feed: FeedConfig | None = Field(default=None, description="Atom or RSS feed that is polled.")
     cursor_file: Path = Field(description="File that remembers what was taken; it is written on settling only.")
     poll_seconds: float = Field(default=5.0, gt=0, le=3600, description="Pause between two looks.")
     quiet_seconds: float = Field(

@@ -1,4 +1,4 @@
-"""An Atom feed over HTTP whose entries hold alerts or link to them (`type="application/cap+xml"`)."""
+"""An Atom or RSS feed over HTTP whose entries hold alerts or link to them, also in several pages."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Final
 from lxml import etree
 from yarl import URL
 
-from bondmate_connectors.contract import Context
+from bondmate_connectors.contract import Context, Status
 from bondmate_connectors.errors import AuthFailed, Misconfigured, NotConnected, Rejected, Transient
-from bondmate_connectors.formats.cap.codes import MEDIA_TYPE, NAMESPACES
-from bondmate_connectors.formats.xml import XML_TOO_LARGE, XmlRefused, parse_xml, text_of
+from bondmate_connectors.formats.cap.codes import NAMESPACES
+from bondmate_connectors.formats.xml import XML_TOO_LARGE, XmlRefused, parse_xml
 from bondmate_connectors.platforms.cap_pickup.config import FeedConfig
+from bondmate_connectors.platforms.cap_pickup.entries import Entries, entries_of
 from bondmate_connectors.platforms.cap_pickup.places import Found
 from bondmate_connectors.transports.addresses import AddressPolicy, is_loopback_host, is_plain_beyond_loopback
 from bondmate_connectors.transports.http_client import ADDRESS_REFUSED, Answer, HttpClient
 
-_ATOM: Final = "http://www.w3.org/2005/Atom"
-_ACCEPT: Final = "application/atom+xml, application/cap+xml, application/xml;q=0.9, text/xml;q=0.8"
+_ACCEPT: Final = "application/atom+xml, application/rss+xml, application/cap+xml, application/xml;q=0.9, text/xml;q=0.8"
 _NOT_MODIFIED: Final = 304
 _TRIES: Final = 5
 """How often a link may be refused while others are not, before it counts as refused for good."""
@@ -64,6 +64,8 @@ class Feed:
         self._troubles: dict[str, _Trouble] = {}
         """The links of the feed that were not given yet, by their digests."""
         self._given = 0
+        self.without_alert = 0
+        """Entries of the newest feed that lead to no CAP."""
         self._hosts = {self._url.host, *config.link_hosts}
         self._client = self._new_client()
 
@@ -117,12 +119,37 @@ class Feed:
         root = await asyncio.to_thread(_parsed, answer.body)
         if root is None or _holds_alerts(root):
             return [whole] * (not is_known(whole.digest)), True
-        links = [link for link in self._links(root) if not is_known(link.digest)]
+        pages, complete = await self._pages(root)
+        links = [link for link in self._links(pages) if not is_known(link.digest)]
         self._troubles = {link.digest: self._troubles.get(link.digest, _Trouble()) for link in links}
         # What was refused before comes last, and so holds nothing back.
         links.sort(key=lambda link: self._troubles[link.digest].refusals)
         found = await self._follow_all(links[: self._config.most_entries])
-        return found, len(found) == len(links)
+        return found, complete and len(found) == len(links)
+
+    async def _pages(self, first: etree._Element) -> tuple[list[Entries], bool]:
+        """Return the entries of the feed and of the pages after it, and whether those are all."""
+        pages = [entries_of(first, self._url)]
+        seen = {self._url}
+        while (address := pages[-1].next_page) is not None and address not in seen:
+            if len(pages) >= self._config.most_pages or not self._may_ask(address):
+                return self._counted(pages), False
+            seen.add(address)
+            answer = await self._get(self._client, address, {})
+            root = await asyncio.to_thread(_parsed, answer.body) if answer.whole else None
+            if root is None:
+                return self._counted(pages), False
+            pages.append(entries_of(root, address))
+        return self._counted(pages), True
+
+    def _counted(self, pages: list[Entries]) -> list[Entries]:
+        """Say what leads nowhere: a feed of which nothing is understood must not look like one without news."""
+        self.without_alert = sum(page.without for page in pages)
+        if self.without_alert and not any(page.links for page in pages):
+            self._context.report(Status.RECOVERABLE_ERROR, f"{self.without_alert} entries, none leads to CAP")
+        else:
+            self._context.report(Status.OK, f"{self.without_alert} entries lead to no CAP" * bool(self.without_alert))
+        return pages
 
     async def _follow_all(self, links: Sequence[_Link]) -> list[Found]:
         """Return what the links lead to, without those that fail now: they do not hold back the others.
@@ -180,31 +207,22 @@ class Feed:
             headers["Authorization"] = f"Bearer {self._config.token.get_secret_value()}"
         return headers
 
-    def _links(self, root: etree._Element) -> Iterator[_Link]:
-        """Give the links to CAP of each entry, in the order of the feed, each once."""
+    def _links(self, pages: Sequence[Entries]) -> Iterator[_Link]:
+        """Return the links to CAP of all pages, in the order of the feed, each once, where they are allowed."""
         digests: set[str] = set()
-        for entry in root.iter(f"{{{_ATOM}}}entry"):
-            updated = text_of(entry.find(f"{{{_ATOM}}}updated"))
-            for element in entry.iterfind(f"{{{_ATOM}}}link"):
-                url = self._allowed(element)
-                digest = hashlib.sha256(f"{url}|{updated}".encode()).hexdigest()
-                if url is not None and digest not in digests:
-                    digests.add(digest)
-                    yield _Link(url, digest)
+        for link in (link for page in pages for link in page.links):
+            digest = hashlib.sha256(f"{link.url}|{link.updated}".encode()).hexdigest()
+            if digest not in digests and self._may_ask(link.url):
+                digests.add(digest)
+                yield _Link(link.url, digest)
 
-    def _allowed(self, link: etree._Element) -> URL | None:
-        """Give where a link to CAP leads; None for another link, or one to a host that is not allowed."""
-        if (link.get("type") or "").partition(";")[0].strip().lower() != MEDIA_TYPE:
-            return None
-        try:
-            url = self._url.join(URL((link.get("href") or "").strip()))
-        except ValueError:
-            url = URL()
+    def _may_ask(self, url: URL) -> bool:
+        """Whether an address in the feed is one that is asked: of the feed's host, or one that the settings name."""
         sound = url.scheme in {"http", "https"} and url.host in self._hosts and not url.user
         if not sound or is_plain_beyond_loopback(url):
             self._context.log.warning("feed links to a place that is not allowed", setting="feed.link_hosts")
-            return None
-        return url
+            return False
+        return True
 
 
 def _document(answer: Answer, name: str, digest: str = "") -> Found:

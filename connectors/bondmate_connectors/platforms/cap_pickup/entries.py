@@ -1,0 +1,120 @@
+"""What a feed's entries lead to, in Atom (RFC 4287) and RSS 2.0. Pure.
+
+Of an entry the links that say they are CAP are taken; where none does, those that may be: XML by their type, or by the
+end of their path where they have none. `xml:base` counts wherever it stands (RFC 4287, 2), as does `content src`
+(4.1.3.2). An entry that leads to none of these is counted. The next page is that of RFC 5005, 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from lxml import etree
+from yarl import URL
+
+from bondmate_connectors.formats.cap.codes import MEDIA_TYPE
+from bondmate_connectors.formats.xml import text_of
+
+ATOM: Final = "http://www.w3.org/2005/Atom"
+_ENTRY: Final = f"{{{ATOM}}}entry"
+_LINK: Final = f"{{{ATOM}}}link"
+_CONTENT: Final = f"{{{ATOM}}}content"
+_UPDATED: Final = f"{{{ATOM}}}updated"
+_BASE: Final = "{http://www.w3.org/XML/1998/namespace}base"
+_XML: Final = frozenset({"application/xml", "text/xml"})
+_ENDINGS: Final = (".xml", ".cap")
+_LEADS_ELSEWHERE: Final = frozenset({"self", "edit", "next", "previous", "first", "last", "via", "related", "replies"})
+"""Relations of a link that are not the entry's own content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Where an entry leads; the same entry with another `updated` is another."""
+
+    url: URL
+    updated: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """What a feed holds: links to alerts in its order, entries that lead to none, and its next page."""
+
+    links: tuple[Link, ...]
+    without: int
+    next_page: URL | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """An address in an entry, and the media type that stands with it."""
+
+    url: URL
+    media_type: str
+
+
+def entries_of(root: etree._Element, address: URL) -> Entries:
+    """Return what the feed `root`, which came from `address`, leads to; a link that is no address is left out."""
+    links: list[Link] = []
+    without = 0
+    for entry in root.iter(_ENTRY, "item"):
+        found = _chosen(list(_targets(entry, address)))
+        without += not found
+        updated = text_of(entry.find(_UPDATED)) or text_of(entry.find("pubDate"))
+        links += (Link(target.url, updated) for target in found)
+    return Entries(tuple(dict.fromkeys(links)), without, _next_page(root, address))
+
+
+def _chosen(targets: list[_Target]) -> list[_Target]:
+    said = [target for target in targets if target.media_type == MEDIA_TYPE]
+    if said:
+        return said
+    return [target for target in targets if _may_be_cap(target)][:1]
+
+
+def _may_be_cap(target: _Target) -> bool:
+    if target.media_type:
+        return target.media_type in _XML
+    return target.url.path.lower().endswith(_ENDINGS)
+
+
+def _targets(entry: etree._Element, address: URL) -> Iterator[_Target]:
+    for link in entry.iterfind(_LINK):
+        if link.get("rel", "alternate") not in _LEADS_ELSEWHERE:
+            yield from _target(link, link.get("href"), link.get("type"), address)
+    for content in entry.iterfind(_CONTENT):
+        yield from _target(content, content.get("src"), content.get("type"), address)
+    for enclosure in entry.iterfind("enclosure"):
+        yield from _target(enclosure, enclosure.get("url"), enclosure.get("type"), address)
+    for link in entry.iterfind("link"):
+        yield from _target(link, text_of(link), None, address)
+
+
+def _target(element: etree._Element, href: str | None, media_type: str | None, address: URL) -> Iterator[_Target]:
+    if href and href.strip():
+        url = _joined(_base_of(element, address), href)
+        if url is not None:
+            yield _Target(url, (media_type or "").partition(";")[0].strip().lower())
+
+
+def _base_of(element: etree._Element, address: URL) -> URL:
+    """Return the address that relative ones in `element` are meant from: each `xml:base` on the way to it."""
+    bases = [around.get(_BASE) for around in (element, *element.iterancestors())]
+    for base in reversed([base for base in bases if base]):
+        address = _joined(address, base) or address
+    return address
+
+
+def _joined(base: URL, href: str) -> URL | None:
+    try:
+        return base.join(URL(href.strip()))
+    except ValueError:
+        return None
+
+
+def _next_page(root: etree._Element, address: URL) -> URL | None:
+    for link in root.iterfind(_LINK):
+        if link.get("rel") == "next":
+            return next((target.url for target in _target(link, link.get("href"), None, address)), None)
+    return None
