@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from bondmate_connectors.contract import Status
+from bondmate_connectors.contract import LeanSink, Status
 from bondmate_connectors.errors import NotConnected
 from bondmate_connectors.platforms.tak import CONNECTOR
 from bondmate_connectors.platforms.tak.config import TakConfig
@@ -194,6 +194,23 @@ async def test_no_event_in_xml_is_larger_than_the_server_takes_and_a_long_text_a
     assert Level.DELIVERED is receipt.level
     assert 1 == server.connections
     assert 600 == " ".join(str(part) for part in said).count("help")
+
+
+async def test_the_leanest_form_of_an_alert_is_one_small_event_with_nobodys_words() -> None:
+    event = sos("tak")
+    assert event.alert is not None
+    words = {"text": "<&> \U0001f6a8 help", "callsign": "S\u00e4nger 7", "unit": "\u2620"}
+    event = event.model_copy(update={"alert": event.alert.model_copy(update=words)})
+    async with StandIn().running() as server, connected(server) as tak:
+        assert isinstance(tak, LeanSink)
+        receipt = await tak.send_lean(event)
+    (alert,) = server.of_type("a-u-G")
+
+    assert (Level.DELIVERED, receipt.platform_id) == (receipt.level, etree.fromstring(alert.encode()).get("uid"))
+    assert not server.of_type("b-t-f")
+    assert alert.isascii()
+    assert "help" not in alert
+    assert len(alert) < 1024
 
 
 def test_a_link_must_have_time_to_answer_a_ping_before_it_is_given_up() -> None:

@@ -43,7 +43,9 @@ def write_alert(event: DeviceAlert, delivery: Delivery, now: datetime, options: 
 
 
 def write_lean_alert(event: DeviceAlert, delivery: Delivery, now: datetime, options: Options) -> bytes:
-    """Write an alert in its leanest form: no text beyond its headline, nothing that a client can do without."""
+    """Write an alert in its leanest form: no words of people but a plain callsign, nothing clients can do without."""
+    plain = (event.callsign or "").encode("ascii", "replace").decode()
+    event = event.model_copy(update={"callsign": plain})
     return _write(event, delivery, now, options, _headline(event, delivery, options), is_lean=True)
 
 

@@ -71,6 +71,14 @@ def _compose(event: Delivery, now: datetime, options: Options) -> Composed:
     return Composed((document,), is_cut)
 
 
+def compose_leanest(event: Delivery, now: datetime, options: Options) -> bytes | Refusal:
+    """Write an alert with the least that still calls for help; anything else as it is."""
+    composed = compose(event, now, options)
+    if isinstance(composed, Refusal) or event.alert is None:
+        return composed if isinstance(composed, Refusal) else composed.documents[0]
+    return alerts_out.write_lean_alert(event.alert, event, now, options)
+
+
 def companions(event: Delivery, composed: Composed, now: datetime, options: Options) -> tuple[bytes, ...]:
     """Write what goes with an event beside itself.
 

@@ -5,32 +5,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from importlib import metadata
 from typing import Final
 
 from bondmate_schemas.enums import Level
-from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import Delivery, DeliveryReceipt, EventHeader, Record
+from bondmate_schemas.models import Delivery, DeliveryReceipt, Record
 from bondmate_schemas.refusals import refusal_delivery
 
 from bondmate_connectors.contract import Context, Incoming, Receipt, Refusal, Status, Unreadable
 from bondmate_connectors.errors import ConnectorError, NotConnected, Rejected, Transient
 from bondmate_connectors.formats.cot import types
 from bondmate_connectors.formats.cot.alerts_out import is_cancel
-from bondmate_connectors.formats.cot.chat_out import ChatLine, write_lines
 from bondmate_connectors.formats.cot.options import Contact, Options
 from bondmate_connectors.formats.cot.probe import identity
 from bondmate_connectors.formats.cot.stream import Frame
-from bondmate_connectors.formats.cot.write import companions, compose
-from bondmate_connectors.platforms.tak.answers import Reply, Terms, understand
+from bondmate_connectors.formats.cot.write import companions, compose, compose_leanest
+from bondmate_connectors.platforms.tak.answers import Terms, understand
 from bondmate_connectors.platforms.tak.config import TakConfig
 from bondmate_connectors.platforms.tak.negotiation import Protocol
 from bondmate_connectors.platforms.tak.open_alerts import OpenAlerts
+from bondmate_connectors.platforms.tak.replies import Replies
 from bondmate_connectors.platforms.tak.session import NO_PROOF, Session
 from bondmate_connectors.platforms.tak.timing import Ends
 from bondmate_connectors.platforms.tak.wording import Words
@@ -38,9 +36,6 @@ from bondmate_connectors.transports.tcp import TcpStream
 
 _MAX_WAITING: Final = 10_000
 """Answers kept until the hub takes them; when there are more, nothing is read from the server for a while."""
-_REPLY_SECONDS: Final = 10.0
-"""One person is asked or told something at most so often: the other end may be a machine that answers too."""
-_MOST_REPLIED: Final = 1_000
 _MARGIN_SECONDS: Final = 0.1
 _IDENTITY_STALE: Final = 3
 """How many announcements may be missed before clients take the contact away."""
@@ -77,7 +72,7 @@ class Tak:
         self._arrived: deque[Record | Unreadable] = deque()
         self._stirred = asyncio.Event()
         self._room = asyncio.Event()
-        self._replied: OrderedDict[str, float] = OrderedDict()
+        self._replies = Replies(self._terms, replace(self._options, max_bytes=config.max_event_bytes))
 
     async def connect(self) -> None:
         """Open the connection, say who we are, and see whether the server answers; does nothing while one stands."""
@@ -143,10 +138,17 @@ class Tak:
 
     async def send(self, event: Delivery) -> Receipt:
         """Write the event and wait until the server has taken it."""
+        return await self._send(event, self._documents)
+
+    async def send_lean(self, event: Delivery) -> Receipt:
+        """Write an alert in its leanest form, without its chat line, and wait until the server has taken it."""
+        return await self._send(event, self._leanest)
+
+    async def _send(self, event: Delivery, documents: Callable[[Delivery, Session], tuple[bytes, ...]]) -> Receipt:
         session = self._session
         if session is None:
             raise NotConnected("not connected")
-        proven = await session.deliver(self._documents(event, session))
+        proven = await session.deliver(documents(event, session))
         if event.alert is not None and proven and not is_cancel(event):
             self._alerts.delivered(event.alert.header.event_id)
         return Receipt(Level.DELIVERED if proven else Level.UNKNOWN, _uid_of(event))
@@ -228,8 +230,8 @@ class Tak:
         heard = understand(frame, self._terms, self._alerts, self._clock())
         for warning in heard.warnings:
             self._log.warning("a message was taken though it is not as it should be", code=warning.code)
-        if heard.reply is not None:
-            self._say(heard.reply)
+        if heard.reply is not None and self._session is not None:
+            self._session.write(self._replies.written(heard.reply, self._clock(), time.monotonic()))
         for record in heard.records:
             while len(self._arrived) >= _MAX_WAITING:
                 self._room.clear()
@@ -237,36 +239,28 @@ class Tak:
             self._arrived.append(record)
             self._stirred.set()
 
-    def _say(self, reply: Reply) -> None:
-        session, now = self._session, time.monotonic()
-        if session is None or now - self._replied.get(reply.to.uid, float("-inf")) < _REPLY_SECONDS:
-            return
-        self._replied[reply.to.uid] = now
-        self._replied.move_to_end(reply.to.uid)
-        if len(self._replied) > _MOST_REPLIED:
-            self._replied.popitem(last=False)
-        session.write(self._reply(reply, self._clock()))
-
-    def _reply(self, reply: Reply, now: datetime) -> tuple[bytes, ...]:
-        message_id = derived_id("tak reply", self._terms.name, reply.to.uid, now.isoformat())
-        header = EventHeader(
-            message_id=message_id, event_id=message_id, agency_id=self._terms.agency_id, mode=self._terms.mode,
-            occurred_at=now, received_at=now, source=self._terms.name,
-        )  # fmt: skip
-        return write_lines(ChatLine(self._contact, reply.text, header, message_id, to=reply.to), now, self._options)
-
     # What goes out.
 
     def _documents(self, event: Delivery, session: Session) -> tuple[bytes, ...]:
-        now, options = self._clock(), self._options
-        if session.protocol is not Protocol.PROTOBUF:
-            options = replace(options, max_bytes=self._config.max_event_bytes)
-        if event.alert is not None:
-            options = replace(options, reference=self._alerts.told(event, event.alert).reference)
+        now, options = self._clock(), self._options_for(event, session)
         composed = compose(event, now, options)
         if isinstance(composed, Refusal):
             raise Rejected(composed.code, composed.path)
         return composed.documents + companions(event, composed, now, options)
+
+    def _leanest(self, event: Delivery, session: Session) -> tuple[bytes, ...]:
+        found = compose_leanest(event, self._clock(), self._options_for(event, session))
+        if isinstance(found, Refusal):
+            raise Rejected(found.code, found.path)
+        return (found,)
+
+    def _options_for(self, event: Delivery, session: Session) -> Options:
+        options = self._options
+        if session.protocol is not Protocol.PROTOBUF:
+            options = replace(options, max_bytes=self._config.max_event_bytes)
+        if event.alert is not None:
+            options = replace(options, reference=self._alerts.told(event, event.alert).reference)
+        return options
 
 
 def _version() -> str:
