@@ -9,7 +9,8 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from bondmate_monitoring.health import Health
 from bondmate_monitoring.server import MonitoringServer
 from bondmate_schemas.kafka import KafkaConfig
 
+from bondmate_hub.admin.server import AdminServer
 from bondmate_hub.fast_loop import run_fast, tune
 from bondmate_hub.settings import Settings, SettingsError, StreamsSection
 
@@ -28,7 +30,17 @@ if TYPE_CHECKING:
 
 _LANE_NICENESS = 5
 _log = structlog.get_logger(__name__)
-_Role = Callable[[Settings, asyncio.Event, Health], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What stands around a role while it runs."""
+
+    health: Health
+    admin: AdminServer
+
+
+_Role = Callable[[Settings, asyncio.Event, Around], Awaitable[None]]
 
 
 def run_role(role: str, settings: Settings) -> None:
@@ -46,8 +58,8 @@ def run_supervised(roles: Sequence[str], settings: Settings, config: Path | None
 
 async def _run(role: str, settings: Settings) -> None:
     stop = _stop_on_signals()
-    async with _monitored(role, settings) as health:
-        await ROLES[role](settings, stop, health)
+    async with _surrounded(role, settings) as around:
+        await ROLES[role](settings, stop, around)
 
 
 async def _supervise(roles: Sequence[str], settings: Settings, config: Path | None) -> None:
@@ -57,8 +69,8 @@ async def _supervise(roles: Sequence[str], settings: Settings, config: Path | No
         raise SettingsError(["--config: required for several roles: each child reads the file again"])
     stop = _stop_on_signals()
     announce.supervised(roles)
-    async with _monitored("supervisor", settings) as health:
-        health.started()
+    async with _surrounded("supervisor", settings) as around:
+        around.health.started()
         supervisor = Supervisor([role_command(role, config) for role in roles], settings.data_dir / "logs")
         await supervisor.run(stop)
 
@@ -71,16 +83,18 @@ def _stop_on_signals() -> asyncio.Event:
 
 
 @contextlib.asynccontextmanager
-async def _monitored(role: str, settings: Settings) -> AsyncIterator[Health]:
-    """Serve metrics and health of a role while it runs."""
+async def _surrounded(role: str, settings: Settings) -> AsyncIterator[Around]:
+    """Serve metrics, health and the admin endpoint of a role while it runs."""
     announce.role(role)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     health = Health(role)
     port = settings.monitoring.ports.get(role, 0)
     server = MonitoringServer(health, host=settings.monitoring.host, port=port)
     _log.info("role starts", role=role, endpoint=await server.start())
+    admin = AdminServer(role, settings)
     try:
-        yield health
+        async with admin.serving():
+            yield Around(health, admin)
     finally:
         health.stopping()
         await server.stop()
@@ -90,41 +104,43 @@ async def _monitored(role: str, settings: Settings) -> AsyncIterator[Health]:
 # The roles. Each imports what it needs when it runs, so that no process holds another's libraries.
 
 
-async def _broker(settings: Settings, stop: asyncio.Event, health: Health) -> None:
+async def _broker(settings: Settings, stop: asyncio.Event, around: Around) -> None:
     from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig  # noqa: PLC0415
 
     broker = EmbeddedBroker(EmbeddedConfig(data_dir=settings.data_dir / "broker", port=settings.broker.port))
     await asyncio.to_thread(broker.start)
-    health.started()
+    around.health.started()
     try:
         await stop.wait()
     finally:
         await asyncio.to_thread(broker.stop)
 
 
-async def _registry(settings: Settings, stop: asyncio.Event, health: Health) -> None:
+async def _registry(settings: Settings, stop: asyncio.Event, around: Around) -> None:
     from bondmate_hub.registry.server import RegistryConfig, serving  # noqa: PLC0415
 
     section = settings.registry
     config = RegistryConfig(data_dir=settings.data_dir / "registry", host=section.host, port=section.port)
     async with serving(config):
-        health.started()
+        around.health.started()
         await stop.wait()
 
 
-async def _gateway(settings: Settings, stop: asyncio.Event, health: Health) -> None:
-    await _connectors(settings, stop, health, gateway=True)
+async def _gateway(settings: Settings, stop: asyncio.Event, around: Around) -> None:
+    await _connectors(settings, stop, around, gateway=True)
 
 
-async def _runner(settings: Settings, stop: asyncio.Event, health: Health) -> None:
-    await _connectors(settings, stop, health, gateway=False)
+async def _runner(settings: Settings, stop: asyncio.Event, around: Around) -> None:
+    await _connectors(settings, stop, around, gateway=False)
 
 
-async def _connectors(settings: Settings, stop: asyncio.Event, health: Health, *, gateway: bool) -> None:
+async def _connectors(settings: Settings, stop: asyncio.Event, around: Around, *, gateway: bool) -> None:
     from bondmate_connectors.runtime.control import Controls  # noqa: PLC0415
     from bondmate_connectors.runtime.run import run_connectors  # noqa: PLC0415
     from bondmate_connectors.runtime.supervision import ShutOutError  # noqa: PLC0415
 
+    from bondmate_hub.admin.pauses import Pauses  # noqa: PLC0415
+    from bondmate_hub.admin.steering import Steering  # noqa: PLC0415
     from bondmate_hub.instances import GATEWAY, instances  # noqa: PLC0415
     from bondmate_hub.settings_watch import SettingsWatch  # noqa: PLC0415
 
@@ -133,19 +149,21 @@ async def _connectors(settings: Settings, stop: asyncio.Event, health: Health, *
         announce.connector(instance.name, kinds=instance.spec.accepts, source=instance.spec.is_source)
         if gateway:
             announce.gateway(instance.spec.emits, _problems())
-    board, controls = ConnectorHealth(), Controls()
+    role_id = f"{settings.instance}-{around.health.role}"
+    board, controls = ConnectorHealth(), Controls(Pauses(settings.data_dir).current(datetime.now(UTC)))
+    around.admin.connectors = Steering(wanted, controls, board, settings, worker_id=role_id)
     async with asyncio.TaskGroup() as group:
         beside = [
-            group.create_task(_tell(board, health, [instance.name for instance in wanted])),
+            group.create_task(_tell(board, around.health, [instance.name for instance in wanted])),
             group.create_task(SettingsWatch(settings, controls).run()),
         ]
         try:
             await run_connectors(
-                wanted, _kafka(settings), role_id=f"{settings.instance}-{health.role}", stop=stop, health=board,
+                wanted, _kafka(settings), role_id=role_id, stop=stop, health=board,
                 controls=controls,
             )  # fmt: skip
         except ShutOutError as error:
-            _log.error("role was shut out", role=health.role, why=str(error))  # it is no bug
+            _log.error("role was shut out", role=around.health.role, why=str(error))  # it is no bug
             sys.exit(1)
         for task in beside:
             task.cancel()
@@ -168,7 +186,7 @@ async def _tell(board: ConnectorHealth, health: Health, names: Sequence[str]) ->
         await asyncio.sleep(0.2)
 
 
-async def _streams(settings: Settings, stop: asyncio.Event, health: Health) -> None:
+async def _streams(settings: Settings, stop: asyncio.Event, around: Around) -> None:
     from bondmate_streams.agents.config import StreamsConfig  # noqa: PLC0415
     from bondmate_streams.agents.run import run_streams  # noqa: PLC0415
     from bondmate_streams.routes_file import load_routes  # noqa: PLC0415
@@ -187,10 +205,10 @@ async def _streams(settings: Settings, stop: asyncio.Event, health: Health) -> N
         receipt_takers=receipt_takers(settings),
         keep_closed=timedelta(days=section.closed_alerts_kept_days),
     )
-    await run_streams(config, stop, on_ready=health.started)
+    await run_streams(config, stop, on_ready=around.health.started)
 
 
-async def _lane(settings: Settings, stop: asyncio.Event, health: Health) -> None:
+async def _lane(settings: Settings, stop: asyncio.Event, around: Around) -> None:
     from bondmate_streams.lane.config import LaneConfig  # noqa: PLC0415
     from bondmate_streams.lane.run import run_lane  # noqa: PLC0415
     from bondmate_streams.routes_file import load_routes  # noqa: PLC0415
@@ -211,7 +229,7 @@ async def _lane(settings: Settings, stop: asyncio.Event, health: Health) -> None
         register=Register(settings).officers,
     )
     told = threading.Event()
-    working = asyncio.create_task(asyncio.to_thread(run_lane, config, told, health.started))
+    working = asyncio.create_task(asyncio.to_thread(run_lane, config, told, around.health.started))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
     told.set()

@@ -80,6 +80,18 @@ class MonitoringSection(Section):
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="Least level logged.")
 
 
+class AdminSection(Section):
+    """The admin endpoints, on loopback, by which `hub connectors restart|pause|resume` reach a running role."""
+
+    ports: dict[str, int] = Field(default_factory=dict, description="Port of each role; a role without one takes any.")
+    pause_minutes: float = Field(
+        default=60, gt=0, le=1440, description="How long a pause of a connector lasts where nothing else is said."
+    )
+    longest_pause_minutes: float = Field(
+        default=1440, gt=0, le=1440, description="How long a pause may last; after it the connector works by itself."
+    )
+
+
 class RegistrySection(Section):
     """The registry the hub serves itself (role `registry`)."""
 
@@ -124,6 +136,7 @@ class Settings(BaseSettings):
     kafka: KafkaSection = KafkaSection()
     streams: StreamsSection | None = None
     monitoring: MonitoringSection = MonitoringSection()
+    admin: AdminSection = AdminSection()
     registry: RegistrySection = RegistrySection()
     broker: BrokerSection = BrokerSection()
     connectors: dict[str, ConnectorEntry] = Field(default_factory=dict, description="Connectors by name.")

@@ -46,6 +46,8 @@ class SourceTools:
     clock: Callable[[], datetime]
     authority: Authority
     stalls: Stalls = field(default_factory=Stalls)
+    ended: Status = Status.STOPPED
+    """How a source is that has given everything: OK where the connector delivers on."""
 
 
 class SourceRunner:
@@ -93,7 +95,7 @@ class SourceRunner:
             try:
                 incoming = await self._receive()
             except EndOfStream:
-                self._tools.reports.status("source", Status.STOPPED, "end of the stream")
+                self._tools.reports.status("source", self._tools.ended, "end of the stream")
                 return
             # No await from here on: a cancellation must not lose an event that has nobody to settle it.
             self._tools.link.worked()

@@ -10,7 +10,20 @@ import sys
 
 import typer
 
-from bondmate_hub.cli import connectors, demo, devices, dlq, docs, doctor, roles, routes, schemas, topics, translate
+from bondmate_hub.cli import (
+    connectors,
+    demo,
+    devices,
+    dlq,
+    docs,
+    doctor,
+    roles,
+    routes,
+    schemas,
+    steering,
+    topics,
+    translate,
+)
 
 app = typer.Typer(
     name="hub",
@@ -27,6 +40,8 @@ app.command("lint")(routes.lint)
 app.command("check")(connectors.check)
 app.command("doctor")(doctor.doctor)
 app.command("docs")(docs.docs)
+for command in (steering.restart, steering.pause, steering.resume):
+    connectors.app.command(command.__name__)(command)
 for name, group in {
     "route": routes.app,
     "topics": topics.app,

@@ -149,8 +149,8 @@ def _value(message: Message) -> bytes | None:
 class Writer:
     """Writes with acks=all and waits for the broker's word on each record."""
 
-    def __init__(self, kafka: KafkaConfig, client_id: str) -> None:
-        self._producer = Producer({**kafka.producer(client_id), "message.timeout.ms": 30_000})
+    def __init__(self, kafka: KafkaConfig, client_id: str, wait_seconds: float = 30.0) -> None:
+        self._producer = Producer({**kafka.producer(client_id), "message.timeout.ms": int(wait_seconds * 1000)})
 
     def write(self, messages: Sequence[Outgoing]) -> list[str | None]:
         """Write all and give, for each in its place, None when the broker has it, else the constant name of why not."""
