@@ -149,6 +149,10 @@ class AlertLife:
             yield pack(MESSAGES, step.message.device_id, step.message, cause)
         yield from (self._desk.page(page, cause) for page in step.pages)
 
+    def note(self, state: AlertState) -> None:
+        """Watch over an alert as it stands now, which something else than an event has written."""
+        self._note(state, self._desk.quietly(state.alert))
+
     def _note(self, state: AlertState, decisions: Sequence[Decision]) -> None:
         self._silence.known(state)
         self._open.note(state, decisions, self._desk.escalation(state.alert))
@@ -212,7 +216,7 @@ class AlertLife:
                     return
                 # What was begun before may yet end, and has noted the alert as it stands by now.
                 if not self._open.knows(state.header.event_id):
-                    self._note(state, self._desk.quietly(state.alert))
+                    self.note(state)
         finally:
             self._open.built(build)
 

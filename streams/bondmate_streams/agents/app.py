@@ -22,6 +22,7 @@ from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.device_alerts import DeviceAlerts
 from bondmate_streams.agents.door import Door
 from bondmate_streams.agents.driver import App
+from bondmate_streams.agents.healing import Healing
 from bondmate_streams.agents.incidents import Incidents
 from bondmate_streams.agents.known_devices import KnownDevices
 from bondmate_streams.agents.last_locations import LastLocations
@@ -38,6 +39,7 @@ from bondmate_streams.envelopes import Arrived, headers_of, utc_now
 from bondmate_streams.guard import Body, Event, Guard, StoreUnavailableError
 from bondmate_streams.lanes import InHand, KeyLocks
 from bondmate_streams.logic.audit import Chain
+from bondmate_streams.logic.healing import is_worth_keeping, kept_alone, one_alert
 from bondmate_streams.logic.pages import PageReason
 
 _log = structlog.get_logger(__name__)
@@ -61,6 +63,7 @@ class Streams:
     outbox: KafkaOutbox
     ledgers: tuple[Ledger[Any], ...]
     copies: Copies
+    healings: tuple[Healing[Any], ...]
 
 
 def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: int) -> Streams:
@@ -113,7 +116,17 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
         (stage for stage, _, _ in bodies), config.routes.destinations, page_reasons=list(PageReason), modes=list(Mode)
     )
     watch = ConnectorWatch(desk, places, config)
-    return Streams(app, in_hand, last, audit, life, open_alerts, silence, watch, outbox, ledgers, copies)
+    healings = (
+        Healing(
+            "alerts", alerts, places, locks, one_alert,
+            lambda stray: is_worth_keeping(stray, utc_now(), config.keep_closed), life.note,
+        ),
+        Healing("devices", devices, places, locks, kept_alone),
+        Healing("incidents", table, places, locks, kept_alone),
+    )  # fmt: skip
+    for healing in healings:
+        app.on_rebalance_complete.connect(healing.stir)
+    return Streams(app, in_hand, last, audit, life, open_alerts, silence, watch, outbox, ledgers, copies, healings)
 
 
 def _bodies(
@@ -196,8 +209,10 @@ async def keep_time(streams: Streams) -> None:
 
 
 async def listen(streams: Streams) -> None:
-    """Watch for devices and connectors that have gone quiet, until cancelled."""
+    """Watch for devices and connectors that have gone quiet, and heal the tables, until cancelled."""
     async with asyncio.TaskGroup() as group:
+        for healing in streams.healings:
+            group.create_task(healing.run())
         group.create_task(streams.silence.watch())
         group.create_task(streams.connectors.run())
 

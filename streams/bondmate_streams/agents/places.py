@@ -59,9 +59,14 @@ class Places:
         return TP(self._topic, 0) in self._ours
 
     @contextmanager
-    def standing_in(self, key: str) -> Iterator[bool]:
-        """Work as if an event with this key were at hand; False, and nothing may be done, where it is not ours."""
-        place = TP(self._topic, partition_of(key.encode(), self._app.conf.topic_partitions))
+    def standing_in(self, key: str, partition: int | None = None) -> Iterator[bool]:
+        """Work as if an event with this key were at hand; False, and nothing may be done, where it is not ours.
+
+        `partition` is that of the key, unless another is named.
+        """
+        if partition is None:
+            partition = partition_of(key.encode(), self._app.conf.topic_partitions)
+        place = TP(self._topic, partition)
         if place not in self._ours:
             yield False
             return

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import rocksdict
 from faust.stores import rocksdb
 from faust.streams import current_event
+from faust.types import TP
 
 
 class Store(rocksdb.Store):
@@ -37,6 +38,22 @@ class Store(rocksdb.Store):
                 batch.put(key, value)
         batch.put(self.offset_key, str(until).encode())
         self._db_for_partition(partition).write(batch)
+
+    def lying(self) -> Iterator[tuple[int, bytes, bytes]]:
+        """Yield partition, key and value of all there is, of others' partitions too."""
+        for partition, db in list(self._dbs.items()):
+            for key, value in self._visible_items(db):
+                yield partition, key, value
+
+    def is_ours(self, partition: int) -> bool:
+        """Whether this worker has a partition, rather than a copy of it."""
+        topic: str = self.table.changelog_topic_name  # type: ignore[attr-defined]  # of every table there is
+        return TP(topic, partition) in self.app.assignor.assigned_actives()
+
+    def at(self, partition: int, key: bytes) -> bytes | None:
+        """Return what lies under a key in a partition, wherever the key belongs."""
+        found: bytes | None = self._db_for_partition(partition).get(key)
+        return found
 
     def close(self) -> None:
         """Close every partition; they are opened again when asked for."""

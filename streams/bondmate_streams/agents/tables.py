@@ -13,6 +13,7 @@ from bondmate_schemas.catalogue import changelog_topic
 from bondmate_schemas.codec import Codec
 from bondmate_schemas.models import Record
 from bondmate_schemas.outbox import NotWritten, Outgoing, Place
+from bondmate_schemas.partitions import partition_of
 from faust.types import TP
 
 from bondmate_streams.agents.outbox import KafkaOutbox
@@ -95,6 +96,7 @@ class Ledger(Generic[R]):
         self.table: Any = app.Table(
             name, key_type=bytes, value_type=bytes, partitions=app.conf.topic_partitions, options=dict(STORE_OPTIONS)
         )
+        self.partitions: int = app.conf.topic_partitions
         self.table.outbox = outbox  # type: ignore[attr-defined]  # faust types what it makes as its own table
         self._name = name
         self._kind = kind
@@ -202,6 +204,25 @@ class Ledger(Generic[R]):
         self.table.data.close()
 
     def records(self) -> Iterator[R]:
-        """Give every record of the partitions this worker has, as it is now; each is decoded when its turn comes."""
-        values = list(self.table.values())
+        """Give every record of the partitions this worker has, as it is now; each is decoded when its turn comes.
+
+        What lies in the partition of another key counts for nothing; see `healing`.
+        """
+        store = self.table.data
+        ours = {partition for partition in range(self.partitions) if store.is_ours(partition)}
+        lying = ((partition, key, value) for partition, key, value in store.lying() if partition in ours)
+        values = [value for partition, key, value in lying if partition_of(key, self.partitions) == partition]
         return (self._codec.decode(value, self._kind) for value in values)
+
+    def strays(self) -> Iterator[tuple[int, str]]:
+        """Yield partition and key of what lies in that of another key; raises StoreUnavailableError."""
+        with _store:
+            for partition, key, _ in self.table.data.lying():
+                if partition_of(key, self.partitions) != partition:
+                    yield partition, key.decode()
+
+    def at(self, partition: int, key: str) -> R | None:
+        """Return what a partition has under a key, our copy where it is another's; raises StoreUnavailableError."""
+        with _store:
+            value = self.table.data.at(partition, key.encode())
+        return None if value is None else self._codec.decode(value, self._kind)

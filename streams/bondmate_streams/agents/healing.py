@@ -1,0 +1,114 @@
+"""What earlier versions remembered in the partition of another key is brought home, and forgotten where it lay.
+
+They took a record wherever a foreign client had put it, and so wrote a second state of its alert beside the first. Each
+worker brings home what belongs to its partitions, from its copies of others' too; whoever has the partition in which it
+lay forgets it once home has all that it said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any, Final, Generic, TypeVar
+
+import structlog
+from bondmate_schemas.codec import CodecError, SchemaUnavailableError
+from bondmate_schemas.models import Record
+from bondmate_schemas.partitions import partition_of
+
+from bondmate_streams.agents.places import Places
+from bondmate_streams.agents.tables import Ledger
+from bondmate_streams.guard import NotNowError
+from bondmate_streams.lanes import KeyLocks
+from bondmate_streams.turns import in_turns
+
+__all__ = ["Healing"]
+
+_log = structlog.get_logger(__name__)
+_AGAIN_SECONDS: Final = 2.0
+"""How soon it is looked again while something is astray: what belongs to another worker waits for him."""
+_LONGEST_SECONDS: Final = 300.0
+R = TypeVar("R", bound=Record)
+
+
+class Healing(Generic[R]):
+    """Heals one table."""
+
+    def __init__(  # noqa: PLR0917
+        self,
+        name: str,
+        ledger: Ledger[R],
+        places: Places,
+        locks: KeyLocks,
+        merge: Callable[[R, R], R],
+        take: Callable[[R], bool] = lambda _: True,
+        note: Callable[[R], object] = lambda _: None,
+    ) -> None:
+        """Heal the table `name`.
+
+        Args:
+            name: that of the table, and of its locks.
+            ledger: the table.
+            places: the partitions of the topic that goes with it.
+            locks: of its keys.
+            merge: gives what is kept and what lies astray as one; see `logic.healing`.
+            take: whether what lies astray alone is brought home.
+            note: called with what is written at home.
+        """
+        self._name, self._ledger, self._places, self._locks = name, ledger, places, locks
+        self._merge, self._take, self._note = merge, take, note
+        self._stirred = asyncio.Event()
+
+    def stir(self, *_: Any, **__: Any) -> None:
+        """Look again: partitions have been shared anew."""
+        self._stirred.set()
+
+    async def run(self) -> None:
+        """Heal whenever partitions have been shared anew, and until nothing is astray, until cancelled."""
+        while True:
+            await self._stirred.wait()
+            self._stirred.clear()
+            pause = _AGAIN_SECONDS
+            while await self._heal() and not self._stirred.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stirred.wait(), pause)
+                pause = min(2 * pause, _LONGEST_SECONDS)
+
+    async def _heal(self) -> int:
+        """Heal what can be healed here; gives how many lay astray."""
+        try:
+            found = [stray async for stray in in_turns(self._ledger.strays())]
+            healed = 0
+            for partition, key in found:
+                async with self._locks.holding(self._name, key):
+                    await self._bring_home(partition, key)
+                    healed += await self._forget(partition, key)
+            if healed:
+                _log.info("table healed", table=self._name, keys=healed)
+        except (NotNowError, CodecError, SchemaUnavailableError) as error:
+            _log.warning("healing waits", table=self._name, error=type(error).__name__)
+            return 1
+        return len(found)
+
+    async def _bring_home(self, partition: int, key: str) -> None:
+        with self._places.standing_in(key) as ours:
+            stray = self._ledger.at(partition, key) if ours else None
+            if stray is None:
+                return
+            kept = self._ledger.get(key)
+            healed = self._merge(kept, stray) if kept is not None else stray
+            if healed != kept and (kept is not None or self._take(stray)):
+                self._note(healed)
+                await self._ledger.put(key, healed)
+
+    async def _forget(self, partition: int, key: str) -> bool:
+        with self._places.standing_in(key, partition) as ours:
+            stray = self._ledger.at(partition, key) if ours else None
+            if stray is None:
+                return False
+            home = self._ledger.at(partition_of(key.encode(), self._ledger.partitions), key)
+            is_said = home is not None and self._merge(home, stray) == home
+            if is_said:
+                await self._ledger.forget(key)
+            return is_said

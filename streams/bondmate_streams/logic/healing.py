@@ -1,0 +1,53 @@
+"""One truth of two: what an earlier version of the hub remembered of one key in two partitions.
+
+`merge(kept, stray)` is what both say together. It is `kept` where that says all of it already, so that whoever has it
+may forget the stray.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from bondmate_schemas.models import AlertState, DestinationState, Record
+
+from bondmate_streams.logic.levels import rises, status_of
+from bondmate_streams.logic.life_cycle import CLOSED
+
+R = TypeVar("R", bound=Record)
+
+
+def kept_alone(kept: R, _: R) -> R:
+    """Return what is kept: what was remembered astray only made repeats be known again."""
+    return kept
+
+
+def one_alert(kept: AlertState, stray: AlertState) -> AlertState:
+    """Return one state of an alert: closed where one is closed, else each destination at the higher of its levels."""
+    if kept.status in CLOSED or stray.status in CLOSED:
+        return kept if kept.status in CLOSED else stray
+    destinations = _higher(kept.destinations, stray.destinations)
+    update = {
+        "destinations": destinations,
+        "status": status_of((at.level for at in destinations.values()), kept.status),
+        "cancel_requested": kept.cancel_requested or stray.cancel_requested,
+        "escalated_seconds": max(kept.escalated_seconds, stray.escalated_seconds),
+    }
+    merged = kept.model_copy(update=update)
+    return kept if merged == kept else merged.model_copy(update={"changed_at": max(kept.changed_at, stray.changed_at)})
+
+
+def _higher(
+    kept: Mapping[str, DestinationState], stray: Mapping[str, DestinationState]
+) -> dict[str, DestinationState]:  # fmt: skip
+    found = dict(kept)
+    for name, at in stray.items():
+        if name not in found or rises(found[name].level, at.level):
+            found[name] = at
+    return found
+
+
+def is_worth_keeping(stray: AlertState, now: datetime, keep_closed: timedelta) -> bool:
+    """Whether the only state of an alert is brought home: one so old was forgotten there, and must not come back."""
+    return now - stray.changed_at < keep_closed

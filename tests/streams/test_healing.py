@@ -1,0 +1,134 @@
+"""What 3c40877 remembered of one alert in two partitions becomes one truth, and is not counted until it has."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bondmate_schemas import catalogue
+from bondmate_schemas.catalogue import RECEIPTS, STATE_ALERTS, changelog_topic, destination_topic
+from bondmate_schemas.enums import AlertStatus, Level
+from bondmate_schemas.models import AlertState, Delivery, DestinationState, DeviceMemory
+from bondmate_schemas.partitions import partition_of
+from bondmate_streams.logic.healing import is_worth_keeping, one_alert
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.streams.foreign import misplaced
+
+NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
+TAK = destination_topic("tak")
+
+
+@pytest.fixture(scope="module")
+def state(make: Any) -> Callable[..., AlertState]:
+    def build(
+        levels: dict[str, Level], status: AlertStatus = AlertStatus.ROUTED, at: datetime = NOW, name: str = "event-1"
+    ) -> AlertState:
+        alert = make.alert(f"device-{name}", event_id=name)
+        destinations = {room: DestinationState(level=level, changed_at=at) for room, level in levels.items()}
+        return AlertState(header=alert.header, device_id=alert.device_id, status=status, alert=alert,
+                          destinations=destinations, changed_at=at)  # fmt: skip
+
+    return build
+
+
+levels = st.dictionaries(st.sampled_from(["a", "b", "c"]), st.sampled_from(Level), max_size=3)
+statuses = st.sampled_from([AlertStatus.ROUTED, AlertStatus.ACKNOWLEDGED, AlertStatus.RESOLVED, AlertStatus.CANCELLED])
+
+
+@given(st.tuples(levels, statuses), st.tuples(levels, statuses), st.integers(-9, 9))
+def test_one_alert_of_two_says_all_that_both_said_and_merging_ends(state, one, another, later) -> None:
+    (ours, status), (theirs, other) = one, another
+    kept, stray = state(ours, status), state(theirs, other, NOW + timedelta(seconds=later))
+    merged = one_alert(kept, stray)
+    closed = {AlertStatus.RESOLVED, AlertStatus.CANCELLED}
+
+    assert merged == one_alert(merged, stray)
+    assert merged.status in closed or not {status, other} & closed
+    if status in closed:
+        assert kept == merged
+    elif other not in closed:
+        assert set(ours) | set(theirs) == set(merged.destinations)
+
+
+def test_an_acknowledgement_taken_astray_is_not_lost(state: Callable[..., AlertState]) -> None:
+    kept = state({"tak": Level.DELIVERED, "cap": Level.ACCEPTED})
+    stray = state({"tak": Level.ACKNOWLEDGED, "cap": Level.DELIVERED}, AlertStatus.ACKNOWLEDGED)
+    merged = one_alert(kept, stray)
+
+    assert AlertStatus.ACKNOWLEDGED is merged.status
+    assert {"tak": Level.ACKNOWLEDGED, "cap": Level.ACCEPTED} == {n: at.level for n, at in merged.destinations.items()}
+
+
+def test_what_is_so_old_that_it_was_forgotten_at_home_stays_forgotten(state: Callable[..., AlertState]) -> None:
+    week = timedelta(days=7)
+
+    assert is_worth_keeping(state({}), NOW + timedelta(days=6), week)
+    assert not is_worth_keeping(state({}), NOW + timedelta(days=8), week)
+
+
+def home_of(key: str) -> int:
+    return partition_of(key.encode(), catalogue.PARTITIONS)
+
+
+def put(topics: Any, topic: str, key: str, record: Any, places_on: int) -> None:
+    partition = (home_of(key) + places_on) % catalogue.PARTITIONS
+    topics.put_bytes(topic, key.encode(), topics.codec.encode(record), partition=partition)
+
+
+def test_two_states_of_an_alert_become_one_at_the_next_start(  # noqa: PLR0917
+    topics: Any, make: Any, configured: Any, running: Any, tmp_path: Path, state: Callable[..., AlertState]
+) -> None:
+    now = datetime.now(UTC)
+    told = {"tak": Level.DELIVERED, "cap": Level.ACCEPTED}
+    acknowledged = {"tak": Level.ACKNOWLEDGED}
+    two = [f"two-{number}" for number in range(8)]
+    for name in two:  # both in one partition's life: a receipt was taken astray
+        put(topics, STATE_ALERTS, name, state(told, at=now, name=name), 0)
+        put(topics, STATE_ALERTS, name, state(acknowledged, AlertStatus.ACKNOWLEDGED, now, name), 1)
+    put(topics, STATE_ALERTS, "closed", state(told, AlertStatus.RESOLVED, now, "closed"), 0)
+    put(topics, STATE_ALERTS, "closed", state(told, at=now, name="closed"), 2)
+    put(topics, STATE_ALERTS, "alone", state(told, at=now, name="alone"), 3)
+    put(topics, STATE_ALERTS, "old", state(told, at=now - timedelta(days=30), name="old"), 1)
+    put(topics, changelog_topic("devices"), "device-m", DeviceMemory(device_id="device-m"), 1)
+    streams = running(configured(tmp_path))
+    try:
+        wait_until(lambda: {"old"} == {(one.key or b"").decode() for one in misplaced(latest(topics, STATE_ALERTS))})
+        wait_until(lambda: not misplaced(latest(topics, changelog_topic("devices"))))
+        for name in (*two, "alone"):
+            topics.put(RECEIPTS, make.receipt(name, "cap", Level.ACKNOWLEDGED))
+        ends = {*two, "alone"}
+        wait_until(lambda: ends == {name for name, at in standing(topics).items()
+                                    if at.destinations["cap"].level is Level.ACKNOWLEDGED})  # fmt: skip
+    finally:
+        streams.stop()
+
+    found = standing(topics)
+    assert {Level.ACKNOWLEDGED} == {found[name].destinations["tak"].level for name in two}
+    assert AlertStatus.RESOLVED is found["closed"].status
+    assert Level.DELIVERED is found["alone"].destinations["tak"].level
+    assert home_of("device-m") == next(one.partition for one in latest(topics, changelog_topic("devices")))
+    assert [] == [d for d in topics.records(TAK, Delivery) if d.header.event_id == "old"]
+
+
+def latest(topics: Any, topic: str) -> list[Any]:
+    """Return what stands on a compacted topic: the last record of each key of each partition, but for tombstones."""
+    last = {(one.partition, one.key): one for one in topics.all(topic)}
+    return [one for one in last.values() if one.value is not None]
+
+
+def standing(topics: Any) -> dict[str, AlertState]:
+    found = latest(topics, STATE_ALERTS)
+    return {(one.key or b"").decode(): topics.codec.decode(one.value, AlertState) for one in found}
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
