@@ -26,9 +26,10 @@ from bondmate_hub.settings import load as load_settings
 from bondmate_hub.stored import names, stored
 from bondmate_hub.supervisor import Command, Supervisor, role_command
 from bondmate_hub.wanted import carry_out
-from bondmate_schemas.catalogue import dead_letter_topic, is_dead_letters
+from bondmate_schemas.catalogue import STATE_ALERTS, dead_letter_topic, is_dead_letters
 from bondmate_schemas.codec import Codec
 from bondmate_schemas.kafka import RegistrySchemaIds
+from bondmate_schemas.models import AlertState
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
@@ -82,6 +83,14 @@ class Lab:
         topics = list(filter(is_dead_letters, names(self._config)))
         return {bytes(message.key() or b"") for message in stored(self._config, topics)}
 
+    def states(self) -> dict[bytes, list[tuple[int, AlertState]]]:
+        """Return the states of each alert in the order they were written, each with its partition."""
+        found: dict[bytes, list[tuple[int, AlertState]]] = {}
+        for message in stored(self._config, [STATE_ALERTS]):
+            state = self.codec.decode(message.value(), AlertState)
+            found.setdefault(bytes(message.key() or b""), []).append((message.partition() or 0, state))
+        return found
+
     def members(self, group: str) -> dict[str, int]:
         """Give how many partitions each member of a consumer group has, by its fixed identity."""
         admin = AdminClient(self._config)  # held until it has answered: its end would leave the question open for ever
@@ -107,11 +116,13 @@ class Lab:
 
 @contextlib.asynccontextmanager
 async def laboratory(
-    folder: Path, kind: str, devices: int, seed: int, *, crash: tuple[str, str] | None = None, small_disk: str = ""
+    folder: Path, kind: str, devices: int, seed: int, *, crash: tuple[str, str] | None = None, small_disk: str = "",
+    cad: bool = False,
 ) -> AsyncIterator[Lab]:  # fmt: skip
     """Run a hub on a broker of `kind` with so many devices.
 
-    `crash` names a role and where it dies once; `small_disk` a folder in `folder` that is a disk of its own.
+    `crash` names a role and where it dies once; `small_disk` a folder in `folder` that is a disk of its own; with `cad`
+    the map gets alerts too, on its topic.
     """
     secret = secrets.token_hex(32)
     book, stop = Book(), asyncio.Event()
@@ -138,7 +149,7 @@ async def laboratory(
         # A second hub beside it, for workers that join its groups.
         second = {**settings, "instance": SECOND, "data_dir": "data-2", "monitoring": {"log_level": "warning"}}
         (folder / "hub-2.yaml").write_text(yaml.safe_dump(second), encoding="utf-8")
-        (folder / "routes.yaml").write_text(yaml.safe_dump(_ROUTES), encoding="utf-8")
+        (folder / "routes.yaml").write_text(yaml.safe_dump(_with_alerts(MAP) if cad else _ROUTES), encoding="utf-8")
         supervisor = Supervisor([_command(role, config, crash) for role in ROLES], folder / "data" / "logs")
         supervised = asyncio.create_task(supervisor.run(stop))
         stack.push_async_callback(_ended, supervised, stop)
@@ -194,6 +205,12 @@ _ROUTES: dict[str, Any] = {
         {"name": "positions", "when": {"record": "location"}, "to": [MAP]},
     ],
 }
+
+
+def _with_alerts(destination: str) -> dict[str, Any]:
+    """Return the routes, with alerts for one more destination."""
+    alerts, *others = _ROUTES["routes"]
+    return _ROUTES | {"routes": [alerts | {"to": [*alerts["to"], destination]}, *others]}
 
 
 def _settings(  # noqa: PLR0917  # one call, in this module

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Final
 
 from bench.chaos import faults as f
+from bench.chaos import strange
 from bench.chaos import trials as t
 from bench.chaos.bite import Fault
 from bench.chaos.crash import POINTS
@@ -40,6 +41,8 @@ class Scenario:
     """The far room's 99th percentile stays within twice the undisturbed one, or within this; 0: whatever it is."""
     small_disk: str = ""
     """A folder of the hub that is a disk of its own."""
+    cad: bool = False
+    """True: the map's people take alerts too, from Kafka."""
     is_long: bool = False
     """True: for `make chaos-long` alone."""
 
@@ -111,6 +114,9 @@ def _others(broker: str) -> Iterator[Scenario]:
     for role in ("streams", "lane"):
         storm = t.joins_and_leaves(role, f"bondmate-{role}", 3)
         yield Scenario(f"a second {role} joins and leaves", "R9", broker, storm, "3 times", alerts=450, late_seconds=90)
+    strangers = strange.acknowledges_astray(t.joins_and_leaves("streams", "bondmate-streams", 2))
+    yield Scenario("a CAD acknowledges with a foreign partitioner, streams join and leave", "R9", broker, strangers,
+                   "2 times", alerts=450, late_seconds=90, cad=True)  # fmt: skip
     away = f.network(Mode.REFUSE, 600)
     yield Scenario("a room away for ten minutes", "R4", broker, away, "10 min, 50 messages/s", alerts=7_600,
                    alerts_a_second=12.5, batches_a_second=2, far_p99_ms=_NOISE_MS, is_long=True)  # fmt: skip

@@ -89,3 +89,17 @@ def test_a_delivery_is_answered_on_the_receipts() -> None:
 
 def canonical(schema: Any) -> str:
     return fastavro.schema.to_parsing_canonical_form(schema)
+
+
+def test_who_writes_a_topic_is_told_how_its_partition_is_chosen() -> None:
+    found = document()
+    named = {name: channel.get("x-partitioner") for name, channel in found["channels"].items()}
+    wanted = {"hash": "murmur2", "librdkafka": "murmur2_random"}
+
+    assert {"receipts", "incidents", "messages", "deviceAlerts", "deviceLocations"} <= {
+        name for name, partitioner in named.items() if partitioner == wanted
+    }
+    assert "partitioner=murmur2_random" in found["info"]["description"]
+    assert {"bondmate.moved.times", "bondmate.moved.from"} <= set(
+        found["components"]["schemas"]["CloudEvent"]["properties"]
+    )
