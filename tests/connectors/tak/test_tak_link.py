@@ -173,6 +173,25 @@ async def test_a_guard_that_answers_one_ping_in_some_seconds_slows_the_pings_and
     assert pings <= 3 * seconds / 0.5 + 4, "the pings did not slow down"
 
 
+@pytest.mark.parametrize("answer", ["pong", "echo"])
+async def test_a_server_that_is_slow_at_first_is_not_asked_slowly_for_ever(answer: str) -> None:
+    async with StandIn(None).running() as server:
+        tak = unconnected(server, pong_timeout_seconds=5)
+        connecting = asyncio.create_task(tak.connect())
+        await eventually(lambda: len(server.pings) >= 2, "the ping again, a second later")
+        server.answer = answer
+        for late in server.pings:
+            server._pong(late)
+        await connecting
+        began = time.monotonic()
+        for number in range(3):
+            assert Level.DELIVERED is (await tak.send(another(sos("tak"), number))).level
+        took = time.monotonic() - began
+        await tak.close()
+
+    assert took < 1
+
+
 async def test_the_gap_between_pings_under_load_is_a_setting() -> None:
     async with StandIn().running() as server, connected(server, ping_gap_seconds=0.3) as tak:
         for number in range(3):

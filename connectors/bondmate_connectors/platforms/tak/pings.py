@@ -35,10 +35,17 @@ class Pings:
     def __init__(self) -> None:
         self._open: deque[Ping] = deque()
         self._are_named = False
+        self._unanswered = 0
 
     def written(self, ping: Ping) -> None:
         """Note a ping that was written."""
         self._open.append(ping)
+        self._unanswered += 1
+
+    @property
+    def are_all_answered(self) -> bool:
+        """Whether each ping written so far has had its own answer, so that none was dropped."""
+        return self._unanswered == 0
 
     @property
     def newest(self) -> Ping | None:
@@ -50,6 +57,10 @@ class Pings:
         """The first that anybody still waits for."""
         return next((ping for ping in self._open if any(not each.done() for each in ping.waiting)), None)
 
+    def forgive(self) -> None:
+        """Forget what was dropped: the server has answered all that it was asked for a while."""
+        self._unanswered = len(self._open)
+
     def answered(self, event: CotEvent) -> list[Ping] | None:
         """Return the pings that `event` answers; None when it is no answer to any of them."""
         if event.type == types.PING:
@@ -59,6 +70,7 @@ class Pings:
         found = self._named(event.uid.removesuffix(_PONG_SUFFIX), None)
         if found is not None or self._are_named or not self._open:
             return found
+        self._unanswered -= 1
         return [self._open.popleft()]
 
     def _named(self, uid: str, time: datetime | None) -> list[Ping] | None:
@@ -66,6 +78,7 @@ class Pings:
         for index, ping in enumerate(self._open):
             if ping.uid == uid and (time is None or ping.time == time):
                 self._are_named = True
+                self._unanswered -= 1
                 return [self._open.popleft() for _ in range(index + 1)]
         return None
 

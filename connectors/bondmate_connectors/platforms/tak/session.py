@@ -269,7 +269,10 @@ class Session:
 
     def _pong(self, answered: list[Ping]) -> None:
         self._times.answered_at = self._loop.time()
-        self._pace.answered(self._times.answered_at - answered[-1].written_at)
+        took = self._times.answered_at - answered[-1].written_at
+        self._pace.answered(took, none_dropped=self._pings.are_all_answered)
+        if not self._pace.is_slow:
+            self._pings.forgive()
         self._tell_proof(proves=True)
         for each in answered:
             _resolve(each.waiting, proven=True)

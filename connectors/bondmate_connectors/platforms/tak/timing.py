@@ -15,7 +15,7 @@ SLOWEST_SECONDS: Final = 5.0
 """TAK Server's guard against floods, where it is on, answers one ping in so many seconds."""
 DROPPED_SECONDS: Final = 2 * SLOWEST_SECONDS
 """A ping that is unanswered for so long while others are answered was dropped by such a guard."""
-_QUICK_ANSWERS: Final = 10
+_QUICK_ANSWERS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,20 @@ class Pace:
         """Go on asking now and then a server that has never answered: nobody need wait for the next ping for long."""
         self.gap = min(self.gap, REPEAT_SECONDS)
 
-    def answered(self, seconds: float) -> None:
-        """Go faster again after several answers in a row that came within a second."""
+    def answered(self, seconds: float, *, none_dropped: bool) -> None:
+        """Go faster again: at once when what seemed dropped was only late, else after some quick answers in a row."""
         self.repeat = REPEAT_SECONDS
+        if none_dropped:
+            self.gap, self._quick = self._least, 0
+            return
         self._quick = self._quick + 1 if seconds < REPEAT_SECONDS else 0
         if self._quick >= _QUICK_ANSWERS:
-            self.gap, self._quick = max(self._least, self.gap / 2), 0
+            self.gap, self._quick = max(self._least, self.gap / 4), 0
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether pings go out less often than the settings ask for."""
+        return self.gap > self._least
 
 
 class Times:
