@@ -42,6 +42,7 @@ class ErrorCode:
 
 _SENDER: Final = "Show the sender the code and the place; it must send a corrected message under a new id."
 _WRITER: Final = "Find who wrote it by `bondmate.error.topic`; mend that writer, then have it send again; discard this."
+_WARNED: Final = "Nothing: the message was taken. Tell its sender, so that nothing has to be guessed."
 _REPLAY: Final = "Mend the cause, then replay."
 _FOREIGN: Final = "Nothing, unless it was meant for the hub: then ask the sender to mend it."
 _DEVICE: Final = "The device's app must be mended; the answer names the field."
@@ -113,6 +114,22 @@ ERROR_CODES: Final = tuple(
         ("own_message", 3111, "A message of the hub that came back.", "Nothing."),
         ("not_of_a_cap_message", 3112, "A receipt of a message that did not come as CAP: there is none to answer.",
          "Nothing; discard it."),
+        ("cap_references", 3113, "References that cannot be read, or none where there must be some.",
+         "Show the sender the code and the place. What it meant to end may still be open: see to it."),
+        ("cap_order", 3120, "Warning: an element stands after what it must stand before.", _WARNED),
+        ("cap_unexpected", 3121, "Warning: an element that the schema does not know here.", _WARNED),
+        ("cap_repeated", 3122, "Warning: an element that may stand once only stands again.", _WARNED),
+        ("cap_absent", 3123, "Warning: an element that must be there is not.", _WARNED),
+        ("cap_value", 3124, "Warning: a text is not of those that the schema allows.", _WARNED),
+        ("cap_content", 3125, "Warning: elements, text or attributes where none may be.", _WARNED),
+        ("cap_geometry", 3126, "Warning: a polygon or circle that is none, or has altitudes.", _WARNED),
+        ("cap_time_without_offset", 3127, "Warning: a time does not say its offset; it is taken as UTC.", _WARNED),
+        ("cap_more_remarks", 3128, "Warning: there were more of these than are shown.", _WARNED),
+        ("cap_ring_open", 3129, "Warning: a polygon did not end where it began; it was closed.", _WARNED),
+        ("cap_ring_crosses", 3130, "Warning: the sides of a polygon cross; what lies inside is not clear.", _WARNED),
+        ("cap_circle_too_large", 3131, "Warning: a circle larger than the Earth; its radius may be metres.", _WARNED),
+        ("cap_blocks_differ", 3132, "Warning: blocks of one language say different things; the gravest was taken.",
+         "Look at `lost` (`hub translate`): the milder ones reach nobody. An alert for each would."),
         ("not_cot", 4001, "The bytes are not a CoT event.", _SENDER),
         ("frame_too_large", 4002, "A CoT event larger than the hub takes.", _SENDER),
         ("uid_missing", 4003, "The event has no uid.", _SENDER),

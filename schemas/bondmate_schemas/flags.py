@@ -16,13 +16,18 @@ DROP_WHEN_LATE: Final = "drop_when_late"
 MARK_WHEN_LATE: Final = "mark_when_late"
 """On a Delivery: its destination wants it after its expiry too, flagged `delivered_late`."""
 
+NAMED_BESIDE: Final = "named_beside"
+"""Of a message that names several events, this is not the first: where the event is unknown nobody need hear of it."""
+REFERENCE_UNKNOWN: Final = "reference_unknown"
+"""It goes on from a message, or ends one, that the hub does not know."""
+
 POSITION_WITHHELD: Final = "position_withheld"
 """On an alert: its destination may not see positions. It says nothing of whether the hub has one."""
 
 _TELL_NOTHING: Final = frozenset({
     UNANSWERED, DELIVERED_LATE, DROP_WHEN_LATE, MARK_WHEN_LATE, POSITION_WITHHELD, "late", "clock_skew", "expired",
     "occurred_at_missing", "cancel_requested", "reopened", "silent", "device_silent", "device_unknown",
-    "cap_signature_unverified", "unknown_field",
+    "cap_signature_unverified", "unknown_field", NAMED_BESIDE, REFERENCE_UNKNOWN,
 })  # fmt: skip
 """Remarks that follow from the envelope, or from what the hub itself did."""
 _TELL_OF: Final[Mapping[str, str]] = {

@@ -32,7 +32,7 @@ from bondmate_schemas.enums import (
 from bondmate_schemas.trusted import trusted
 
 
-def _to_utc(time: datetime) -> datetime:
+def to_utc(time: datetime) -> datetime:
     """Return the same instant in UTC, cut to the milliseconds the wire carries.
 
     Raises:
@@ -44,7 +44,7 @@ def _to_utc(time: datetime) -> datetime:
         raise ValueError("a time between the years 1 and 9999, in UTC") from None
 
 
-UtcTime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+UtcTime = Annotated[AwareDatetime, AfterValidator(to_utc)]
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
 Course = Annotated[float, Field(ge=0, le=360, allow_inf_nan=False)]

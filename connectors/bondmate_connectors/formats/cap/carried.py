@@ -37,7 +37,8 @@ ELEMENTS: Final = {
     | _AREAS
     | {
         "incident_type.system", "incident_type.value", "urgency", "severity", "certainty", "title", "description",
-        "instruction", "statements[].nature", "statements[].text", "references", "note",
+        "instruction", "statements[].nature", "statements[].text", "references", "note", "effective_at", "onset_at",
+        "attributes[].system", "attributes[].value",
     },
     "DeviceMessage": _HEADER | _ATTACHMENTS | {"text"},
     "DeliveryReceipt": {
@@ -62,6 +63,15 @@ _WHY: Final = {
     "header.received_at": "CAP has one time, that of sending",
     "attachments[].sha256": "digests in CAP are SHA-1",
     "position.altitude_hae_m": "CAP counts from mean sea level and in feet",
+    "refers_to": "the hub's own ids of what `references` names",
+    "effective_at": "CAP has no fractions of a second",
+    "onset_at": "CAP has no fractions of a second",
+    "attributes[cap.source]": "the hub names its own source",
+    "attributes[cap.code]": "what the hub writes follows no profile",
+    "attributes[cap.scope]": "the hub sets scope, restriction and addresses itself",
+    "attributes[cap.restriction]": "the hub sets scope, restriction and addresses itself",
+    "attributes[cap.addresses]": "the hub sets scope, restriction and addresses itself",
+    "attributes[cap.status]": "the hub sets the status by the event's mode",
 }
 _NO_PLACE: Final = "CAP 1.2 has no place for it"
 

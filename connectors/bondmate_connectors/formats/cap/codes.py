@@ -26,7 +26,9 @@ SENT: Final = "cap_sent"
 MSG_TYPE: Final = "cap_msg_type"
 LOCATION: Final = "cap_has_no_positions"
 TOO_LARGE: Final = "cap_too_large"
-REFUSALS: Final = frozenset({TOO_LARGE, NOT_CAP, NAMESPACE, MISSING, SENT, MSG_TYPE, LOCATION})
+REFERENCES: Final = "cap_references"
+"""Also a remark, where some of the references can be read, or the message says enough without."""
+REFUSALS: Final = frozenset({TOO_LARGE, NOT_CAP, NAMESPACE, MISSING, SENT, MSG_TYPE, LOCATION, REFERENCES})
 
 # Reasons to ignore
 
@@ -42,6 +44,10 @@ ABSENT: Final = "cap_absent"
 VALUE: Final = "cap_value"
 CONTENT: Final = "cap_content"
 GEOMETRY: Final = "cap_geometry"
+RING_OPEN: Final = "cap_ring_open"
+RING_CROSSES: Final = "cap_ring_crosses"
+CIRCLE_TOO_LARGE: Final = "cap_circle_too_large"
+BLOCKS_DIFFER: Final = "cap_blocks_differ"
 OFFSET: Final = "cap_time_without_offset"
 LEFT_OUT: Final = "cap_alert_left_out"
 TOO_MANY: Final = "cap_more_remarks"
@@ -109,3 +115,5 @@ OUR_SENDER: Final = "bondmate:"
 """What the sender of every message we write begins with; the agency follows."""
 EVENT_CODES: Final = "cap.event"
 """Code system of `info/event`, the sender's own words for the type."""
+ATTRIBUTE: Final = "cap."
+"""What the names of the attributes begin with that stand for an element of CAP; its name follows."""

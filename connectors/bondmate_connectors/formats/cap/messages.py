@@ -14,7 +14,7 @@ Error says why the message did not arrive, or was not confirmed in time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bondmate_schemas.enums import Level, MessageDirection, Priority
@@ -24,27 +24,25 @@ from bondmate_connectors.contract import Refusal
 from bondmate_connectors.formats.cap import codes
 from bondmate_connectors.formats.cap.content import Content
 from bondmate_connectors.formats.cap.document import serialised
-from bondmate_connectors.formats.cap.values import (
-    Reference,
-    our_identifier,
-    our_sender,
-    read_references,
-    word,
-    write_time,
-)
+from bondmate_connectors.formats.cap.notes import Notes
+from bondmate_connectors.formats.cap.references import Reference, read_references
+from bondmate_connectors.formats.cap.values import our_identifier, our_sender, word, write_time
 
 REFERENCE: Final = "cap:reference"
 """System of the external reference that keeps how a message is referred to."""
 NOT_OF_CAP: Final = "not_of_a_cap_message"
 _AGENCY: Final = "agency:"
 _AREA: Final = "area"
+_CONFIRM: Final = "requires_acknowledgement"
+_SHOWN: Final = frozenset({"language", "event", "headline", "description", "instruction", "urgency", "expires"})
+_NO_PLACE: Final = "a message to officers is a text"
 _ARRIVED: Final = frozenset({Level.DELIVERED, Level.ACCEPTED, Level.ACKNOWLEDGED, Level.RESPONDING, Level.RESOLVED})
 
 
 def message_to_officers(
     header: EventHeader, content: Content, addresses: tuple[str, ...], reference: Reference
 ) -> DeviceMessage:
-    """Give the message that an Alert to `addresses` is; `header` is the Alert's."""
+    """Return the message that an Alert to `addresses` is; `header` is the Alert's."""
     refs = (*header.external_refs, ExternalRef(system=REFERENCE, id=str(reference)))
     return DeviceMessage(
         header=header.model_copy(update={"external_refs": refs, "incident_id": None}),
@@ -52,17 +50,32 @@ def message_to_officers(
         direction=MessageDirection.TO_DEVICE,
         sender="cap",
         text="\n".join(_texts(content)),
-        priority=codes.PRIORITY_OF.get(content.texts.get("urgency", ""), Priority.ROUTINE),
-        requires_acknowledgement=content.ours("requires_acknowledgement").strip().casefold() == "true",
+        priority=codes.PRIORITY_OF.get(content.text("urgency"), Priority.ROUTINE),
+        requires_acknowledgement=content.own(_CONFIRM).strip().casefold() == "true",
         to=_address(addresses, content),
     )
 
 
 def _texts(content: Content) -> Iterator[str]:
-    yield content.texts.get("headline") or content.texts.get("event", "")
+    yield content.text("headline") or content.text("event")
     for name in ("description", "instruction"):
-        if text := content.texts.get(name):
+        if text := content.text(name):
             yield text
+
+
+def note_what_a_message_lacks(content: Content, more: Sequence[str], addresses: tuple[str, ...], notes: Notes) -> None:
+    """Note what of an Alert to officers their devices do not get; `more` are paths beside its blocks."""
+    unclear = {"event"} if content.text("headline") else set()
+    unclear |= set() if content.time("expires") else {"expires"}
+    unclear |= set() if content.text("urgency") in codes.PRIORITY_OF else {"urgency"}
+    shown = _SHOWN - unclear
+    lost = [path for name in content.texts if name not in shown for path in content.paths(name)]
+    lost += [content.first.path_of(one) for one in content.attributes]
+    lost += [content.first.path_of(own) for own in content.ours if own.name != _CONFIRM]
+    for path in (*more, *lost):
+        notes.lose(path, _NO_PLACE)
+    for area in () if _AREA in addresses else content.area_paths():
+        notes.lose(area, "the message is not for an area")
 
 
 def _address(addresses: tuple[str, ...], content: Content) -> Address:

@@ -20,27 +20,38 @@ from bondmate_connectors.formats.cap.values import read_time
 from bondmate_connectors.formats.xml import name_of, namespace_of
 
 Check = Callable[[str], bool]
-MAX_REMARKS: Final = 100
 
 _XSI: Final = "{http://www.w3.org/2001/XMLSchema-instance}"
 _LANGUAGE: Final = re.compile(r"[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*")
 _INTEGER: Final = re.compile(r"[-+]?\d+", re.ASCII)
 _DECIMAL: Final = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)", re.ASCII)
 _URI: Final = re.compile(r"(?:[^\s%#]|%[0-9a-fA-F]{2})*(?:#(?:[^\s%#]|%[0-9a-fA-F]{2})*)?")
-_STRICT_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[-+]\d\d:\d\d", re.ASCII)
-_SCHEMA_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[-+]\d\d:\d\d)?", re.ASCII)
+_STRICT_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d[-+]\d\d:\d\d", re.ASCII)
+_SCHEMA_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d(\.\d+)?(Z|[-+]\d\d:\d\d)?", re.ASCII)
 
 
-def _anything(_text: str) -> bool:
+def anything(_text: str) -> bool:
+    """Whether a text is a text."""
     return True
 
 
-def _one_of(*values: str) -> Check:
-    return frozenset(values).__contains__
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """Whether a text is one of a list, to the letter."""
+
+    values: frozenset[str]
+
+    def __call__(self, text: str) -> bool:
+        """Look it up."""
+        return text in self.values
+
+
+def _one_of(*values: str) -> OneOf:
+    return OneOf(frozenset(values))
 
 
 def _collapsed(check: Check) -> Check:
-    """Give `check` of the text with white space as XSD collapses it."""
+    """Return `check` of the text with white space as XSD collapses it."""
     return lambda text: check(" ".join(text.split()))
 
 
@@ -48,10 +59,13 @@ def _matches(pattern: re.Pattern[str]) -> Check:
     return _collapsed(lambda text: pattern.fullmatch(text) is not None)
 
 
-_strict_time = _collapsed(lambda text: _STRICT_TIME.fullmatch(text) is not None and read_time(text) is not None)
-_schema_time = _collapsed(lambda text: _SCHEMA_TIME.fullmatch(text) is not None and read_time(text) is not None)
+STRICT_TIME: Final = _collapsed(lambda text: _STRICT_TIME.fullmatch(text) is not None and read_time(text) is not None)
+SCHEMA_TIME: Final = _collapsed(lambda text: _SCHEMA_TIME.fullmatch(text) is not None and read_time(text) is not None)
 # An empty element with a default has the default.
-_language = _collapsed(lambda text: not text or _LANGUAGE.fullmatch(text) is not None)
+LANGUAGE: Final = _collapsed(lambda text: not text or _LANGUAGE.fullmatch(text) is not None)
+INTEGER: Final = _matches(_INTEGER)
+DECIMAL: Final = _matches(_DECIMAL)
+URI: Final = _matches(_URI)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +91,15 @@ class Sequence:
         return {element.name: place for place, element in enumerate(self.elements)}
 
 
-def _must(name: str, content: Check | Sequence = _anything) -> Element:
+def _must(name: str, content: Check | Sequence = anything) -> Element:
     return Element(name, 1, 1, content)
 
 
-def _may(name: str, content: Check | Sequence = _anything) -> Element:
+def _may(name: str, content: Check | Sequence = anything) -> Element:
     return Element(name, 0, 1, content)
 
 
-def _any(name: str, content: Check | Sequence = _anything) -> Element:
+def _any(name: str, content: Check | Sequence = anything) -> Element:
     return Element(name, 0, None, content)
 
 
@@ -98,19 +112,19 @@ _CERTAINTIES_10: Final = ("Very Likely", *codes.CERTAINTIES[1:])
 
 def _alert(version: str) -> Sequence:  # the three differ in details only
     old, new = version == "1.0", version == "1.2"
-    time = _strict_time if new else _schema_time
-    pair: Check | Sequence = _anything if old else _PAIR
-    decimal: Check = _matches(_DECIMAL) if new else _anything
+    time = STRICT_TIME if new else SCHEMA_TIME
+    pair: Check | Sequence = anything if old else _PAIR
+    decimal: Check = DECIMAL if new else anything
     resource = (
-        _must("resourceDesc"), (_must if new else _may)("mimeType"), _may("size", _matches(_INTEGER)),
-        _may("uri", _matches(_URI)), *(() if old else (_may("derefUri"),)), _may("digest"),
+        _must("resourceDesc"), (_must if new else _may)("mimeType"), _may("size", INTEGER),
+        _may("uri", URI), *(() if old else (_may("derefUri"),)), _may("digest"),
     )  # fmt: skip
     area = (
         _must("areaDesc"), _any("polygon"), _any("circle"), _any("geocode", pair), _may("altitude", decimal),
         _may("ceiling", decimal),
     )  # fmt: skip
     info = (
-        _may("language", _language),
+        _may("language", LANGUAGE),
         Element("category", 0 if old else 1, None, _one_of(*(_CATEGORIES_10 if old else codes.CATEGORIES))),
         _must("event"),
         *(() if old else (_any("responseType", _one_of(*(codes.RESPONSE_TYPES if new else _RESPONSES_11))),)),
@@ -118,7 +132,7 @@ def _alert(version: str) -> Sequence:  # the three differ in details only
         _must("severity", _one_of(*codes.SEVERITIES)),
         _must("certainty", _one_of(*(_CERTAINTIES_10 if old else codes.CERTAINTIES))),
         _may("audience"), _any("eventCode", pair), _may("effective", time), _may("onset", time), _may("expires", time),
-        _may("senderName"), _may("headline"), _may("description"), _may("instruction"), _may("web", _matches(_URI)),
+        _may("senderName"), _may("headline"), _may("description"), _may("instruction"), _may("web", URI),
         _may("contact"), _any("parameter", pair), _any("resource", Sequence(resource)), _any("area", Sequence(area)),
     )  # fmt: skip
     alert = (
@@ -136,9 +150,9 @@ SCHEMAS: Final = {codes.CAP_10: _alert("1.0"), codes.CAP_11: _alert("1.1"), code
 
 
 def breaches(alert: etree._Element, path: str) -> Iterator[Remark]:
-    """Give a remark for each breach of the schema of the alert's own version, in the order of the document."""
+    """Return a remark for each breach of the schema of the alert's own version, in the order of the document."""
     namespace = namespace_of(alert)
-    yield from _sequence(alert, SCHEMAS[namespace], namespace, path)
+    return _sequence(alert, SCHEMAS[namespace], namespace, path)
 
 
 def _sequence(element: etree._Element, sequence: Sequence, namespace: str, path: str) -> Iterator[Remark]:

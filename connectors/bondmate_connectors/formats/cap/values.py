@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
@@ -18,31 +17,46 @@ FEET_PER_METRE: Final = 1 / 0.3048
 KILOMETRE_METRES: Final = 1000
 
 _TIME: Final = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?(?:(Z)|([+-])(\d\d):?(\d\d))?", re.ASCII
+    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9})\d*)?)?(?:([Zz])|([+-])(\d\d):?(\d\d))?",
+    re.ASCII,
 )
 _MAX_OFFSET: Final = timedelta(hours=14)
+_MIDNIGHT: Final = ("24", "00", "00")
+_LEAP: Final = "60"
 
 
-@lru_cache(maxsize=64)  # a document is asked for its few times by the reader, by the schema's tables, by references
+@lru_cache(maxsize=1024)  # a time is asked for by the reader, by the schema's tables, by references
 def read_time(text: str) -> tuple[datetime, bool] | None:
     """Read a time, and whether it said its offset; without one it is taken as UTC. None when it is no time.
 
-    Lenient: `Z`, fractions and an offset without colon are let pass (CAP 1.2, 3.3.2 allows none of them).
+    Midnight at the end of a day is `24:00:00` too (XML Schema 1.0 part 2, 3.2.7). Lenient: `Z`, small letters,
+    fractions, an offset without colon, no seconds and a leap second are let pass (CAP 1.2, 3.3.2 allows none of them).
     """
     match = _TIME.fullmatch(text)
     if match is None:
         return None
-    *date, fraction, _, sign, hours, minutes = match.groups()
+    year, month, day, hour, minute, second, fraction, _, sign, hours, minutes = match.groups()
     offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
     if offset > _MAX_OFFSET:
         return None
-    micro = int((fraction or "0").ljust(6, "0")[:6])
+    clock, more = _on_the_clock(hour, minute, second or "00")
+    # Cut to what a record carries.
+    micro = int((fraction or "0").ljust(3, "0")[:3]) * 1000
     try:
         zone = timezone(-offset if sign == "-" else offset)
-        time = datetime(*map(int, date), micro, tzinfo=zone).astimezone(UTC)  # type: ignore[misc,arg-type]
+        time = datetime(int(year), int(month), int(day), *clock, micro, tzinfo=zone).astimezone(UTC) + more
     except (ValueError, OverflowError):
         return None
     return time, bool(match[8] or sign)
+
+
+def _on_the_clock(hour: str, minute: str, second: str) -> tuple[tuple[int, int, int], timedelta]:
+    """Return a time of day that `datetime` knows, and what is to be added to it."""
+    if (hour, minute, second) == _MIDNIGHT:
+        return (0, 0, 0), timedelta(days=1)
+    if second == _LEAP:
+        return (int(hour), int(minute), 59), timedelta(seconds=1)
+    return (int(hour), int(minute), int(second)), timedelta(0)
 
 
 def write_time(time: datetime) -> str:
@@ -54,61 +68,6 @@ def write_number(value: float, places: int = 7) -> str:
     """Write a number without exponent and without needless zeros; seven places of a degree are a centimetre."""
     text = f"{value:.{places}f}".rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text
-
-
-def alert_id(sender: str, identifier: str, sent: datetime | str) -> str:
-    """Give our id of the alert that (sender, identifier, sent) name, however its sender writes the time."""
-    time = sent if isinstance(sent, str) else sent.astimezone(UTC).isoformat(timespec="seconds")
-    return derived_id("cap", sender, identifier, time)
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """An earlier message: `sender,identifier,sent` (CAP 1.2, 3.2.1 `references`)."""
-
-    sender: str
-    identifier: str
-    sent: str
-
-    def __str__(self) -> str:
-        return f"{self.sender},{self.identifier},{self.sent}"
-
-    @property
-    def time(self) -> datetime | None:
-        """When it was sent; None when that is no time."""
-        read = read_time(self.sent)
-        return read[0] if read else None
-
-    @property
-    def alert_id(self) -> str:
-        """Our id of the alert it names."""
-        return alert_id(self.sender, self.identifier, self.time or self.sent)
-
-    @property
-    def ours(self) -> OurIdentifier | None:
-        """What the identifier says when we wrote the message, else None."""
-        return parse_our_identifier(self.identifier) if self.sender.startswith(codes.OUR_SENDER) else None
-
-    @property
-    def our_agency(self) -> str | None:
-        """The agency whose message it names when we wrote it, else None."""
-        if not self.sender.startswith(codes.OUR_SENDER):
-            return None
-        return unquote(self.sender.removeprefix(codes.OUR_SENDER), errors="replace")
-
-
-def read_references(text: str) -> tuple[Reference, ...]:
-    """Read the references in `text`; what is no triple is left out. An identifier may hold commas, against the rule."""
-    parts = (token.split(",") for token in text.split())
-    return tuple(Reference(part[0], ",".join(part[1:-1]), part[-1]) for part in parts if len(part) > 2)  # noqa: PLR2004
-
-
-def first_of(references: Sequence[Reference]) -> Reference | None:
-    """Give the reference that names the beginning of the life cycle: ours before theirs, then the earliest."""
-    if not references:
-        return None
-    latest = datetime.max.replace(tzinfo=UTC)
-    return min(references, key=lambda reference: (reference.ours is None, reference.time or latest))
 
 
 # Our identifiers

@@ -21,15 +21,12 @@ from datetime import datetime
 from typing import Final
 
 from bondmate_schemas.enums import (
-    AlertAction,
     Classification,
     DeliveryReason,
     IncidentAction,
     IncidentCategory,
-    MessageDirection,
     Mode,
 )
-from bondmate_schemas.flags import POSITION_WITHHELD, UNANSWERED
 from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import (
     Delivery,
@@ -39,24 +36,21 @@ from bondmate_schemas.models import (
     DeviceMessage,
     EventHeader,
     IncidentEvent,
-    Position,
 )
 
 from bondmate_connectors.contract import Lost, Refusal, Writing
 from bondmate_connectors.formats.cap import codes, geometry
 from bondmate_connectors.formats.cap.carried import lost_of, parameters_of
-from bondmate_connectors.formats.cap.document import is_url, pair, resource, serialised
+from bondmate_connectors.formats.cap.document import is_url, pair, serialised
+from bondmate_connectors.formats.cap.given import given_of
+from bondmate_connectors.formats.cap.infos import alert_info, incident_info, message_info
 from bondmate_connectors.formats.cap.messages import write_receipt
+from bondmate_connectors.formats.cap.references import Reference, read_references
 from bondmate_connectors.formats.cap.values import (
-    FEET_PER_METRE,
-    KILOMETRE_METRES,
-    Reference,
     first_delivery_id,
     our_identifier,
     our_sender,
-    read_references,
     word,
-    write_number,
     write_time,
 )
 
@@ -67,13 +61,6 @@ _MSG_TYPES: Final = {
     DeliveryReason.CANCEL: "Cancel",
 }
 _LANGUAGE: Final = re.compile(r"[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*")
-_EVENTS: Final = {
-    IncidentCategory.INCIDENT: ("Security", "Incident"),
-    IncidentCategory.COMMUNITY_CONCERN: ("Safety", "Community concern"),
-    IncidentCategory.OBSERVATION: ("Security", "Observation"),
-    IncidentCategory.PUBLIC_WARNING: ("Other", "Public warning"),
-    IncidentCategory.MARKER: ("Other", "Marker"),
-}
 Body = Mapping[str, object]
 Event = DeviceAlert | IncidentEvent | DeviceMessage
 
@@ -93,11 +80,11 @@ def compose(delivery: Delivery, addresses: tuple[str, ...] = (), raised_at: date
     """
     first = delivery.first_sent_at or raised_at or delivery.event.header.occurred_at
     if delivery.alert is not None:
-        return _written(delivery, delivery.alert, _alert_info(delivery, delivery.alert), addresses, first)
+        return _written(delivery, delivery.alert, alert_info(delivery, delivery.alert), addresses, first)
     if delivery.incident is not None:
-        return _written(delivery, delivery.incident, _incident_info(delivery, delivery.incident), addresses, first)
+        return _written(delivery, delivery.incident, incident_info(delivery, delivery.incident), addresses, first)
     if delivery.message is not None:
-        return _written(delivery, delivery.message, _message_info(delivery, delivery.message), addresses, first)
+        return _written(delivery, delivery.message, message_info(delivery, delivery.message), addresses, first)
     if delivery.receipt is not None:
         return write_receipt(delivery.receipt, delivery)
     return Refusal(codes.LOCATION)
@@ -143,7 +130,7 @@ def _written(delivery: Delivery, event: Event, info: Body, addresses: tuple[str,
         "note": event.note if isinstance(event, IncidentEvent) else None,
         "references": " ".join(map(str, references)) or None,
         "incidents": word(header.incident_id) if header.incident_id else None,
-        "info": {**_common(delivery), **info, "parameter": [pair(*each) for each in _parameters(delivery, event)]},
+        "info": {**_common(delivery), **info, "parameter": list(_parameters(delivery, event))},
     }
     return serialised(values)
 
@@ -190,128 +177,15 @@ def _common(delivery: Delivery) -> Body:
     }
 
 
-def _parameters(delivery: Delivery, event: Event) -> Iterator[tuple[str, str]]:
+def _parameters(delivery: Delivery, event: Event) -> Iterator[Body]:
     if sent_of(delivery).replace(microsecond=0) != event.header.occurred_at:
-        yield f"{codes.PARAMETER}occurred_at", event.header.occurred_at.isoformat(timespec="milliseconds")
+        yield pair(f"{codes.PARAMETER}occurred_at", event.header.occurred_at.isoformat(timespec="milliseconds"))
     for name, value in parameters_of(event):
-        yield codes.PARAMETER + name, value
-    for statement in event.statements if isinstance(event, IncidentEvent) else ():
-        yield f"{codes.PARAMETER}statement.{statement.nature.value.lower()}", statement.text
-
-
-# The info
-
-
-def _alert_info(delivery: Delivery, alert: DeviceAlert) -> Body:
-    category, event, severity = codes.WORDS_OF[alert.kind]
-    who = alert.callsign or alert.unit
-    over = delivery.reason is DeliveryReason.CANCEL
-    return {
-        "category": category,
-        "event": event,
-        "responseType": "AllClear" if over else "Assess",
-        "urgency": "Past" if over else _urgency(delivery, codes.URGENCY_OF[alert.priority]),
-        "severity": severity,
-        "certainty": "Observed",
-        "headline": _late(delivery)
-        + _unanswered(alert)
-        + (f"{event}: {who}" if who else event)
-        + _asks_to_cancel(delivery, alert),
-        "description": alert.text,
-        "resource": [resource(attachment) for attachment in alert.attachments],
-        "area": _alert_area(alert),
-    }
-
-
-def _alert_area(alert: DeviceAlert) -> Body | None:
-    """Return where the alert is; where an agreement withholds that, the words that say so (an area needs no shape)."""
-    if alert.position:
-        return _point("Position of the officer's device", alert.position)
-    return {"areaDesc": "Position withheld by agreement"} if POSITION_WITHHELD in alert.header.flags else None
-
-
-def _late(delivery: Delivery) -> str:
-    return "LATE " if was_marked_late(delivery) else ""
-
-
-def _urgency(delivery: Delivery, urgency: str) -> str:
-    """Give the urgency, of what is delivered late none that says "now": what held an hour ago may not hold."""
-    return "Unknown" if was_marked_late(delivery) else urgency
-
-
-def _unanswered(alert: DeviceAlert) -> str:
-    return "UNANSWERED " if UNANSWERED in alert.header.flags else ""
-
-
-def _asks_to_cancel(delivery: Delivery, alert: DeviceAlert) -> str:
-    asked = alert.action is AlertAction.CANCEL and delivery.reason is not DeliveryReason.CANCEL
-    return " (the device asks to cancel; not closed)" if asked else ""
-
-
-def _incident_info(delivery: Delivery, incident: IncidentEvent) -> Body:
-    category, event = _EVENTS[incident.category]
-    kind = incident.incident_type
-    own_words = kind is not None and kind.system == codes.EVENT_CODES
-    return {
-        "category": category,
-        "event": (kind.value if own_words and kind else incident.title) or event,
-        "responseType": "AllClear" if incident.action in {IncidentAction.CLOSED, IncidentAction.CANCELLED} else None,
-        "urgency": _urgency(
-            delivery, _listed(incident.urgency, codes.URGENCIES) or codes.URGENCY_OF[incident.priority]
-        ),
-        "severity": _listed(incident.severity, codes.SEVERITIES) or "Unknown",
-        "certainty": _listed(incident.certainty, codes.CERTAINTIES) or "Unknown",
-        "eventCode": pair(kind.system, kind.value) if kind and not own_words else None,
-        "headline": (_late(delivery) + (incident.title or "")).strip() or None,
-        "description": incident.description,
-        "instruction": incident.instruction,
-        "resource": [resource(attachment) for attachment in incident.attachments],
-        "area": list(_areas(incident)),
-    }
-
-
-def _message_info(delivery: Delivery, message: DeviceMessage) -> Body:
-    down = message.direction is MessageDirection.TO_DEVICE
-    return {
-        "category": "Other",
-        "event": "Message to an officer" if down else "Message from an officer",
-        "urgency": _urgency(delivery, codes.URGENCY_OF[message.priority]),
-        "severity": "Unknown",
-        "certainty": "Unknown",
-        "headline": _late(delivery).strip() or None,
-        "description": message.text,
-        "resource": [resource(attachment) for attachment in message.attachments],
-    }
-
-
-def _listed(value: str | None, values: tuple[str, ...]) -> str | None:
-    return value if value in values else None
-
-
-def _areas(incident: IncidentEvent) -> Iterator[Body]:
-    """Give the position, unless it only stands for the areas, then the areas."""
-    shaped = any(area.polygons or area.circles for area in incident.areas)
-    if incident.position and not (shaped and incident.position.method == "area"):
-        yield _point("Position", incident.position)
-    for area in incident.areas:
-        yield {
-            "areaDesc": area.description or "Area",
-            "polygon": [geometry.write_ring(ring) for ring in map(geometry.read_ring, area.polygons) if ring],
-            "circle": [geometry.write_circle(*circle) for circle in map(geometry.read_circle, area.circles) if circle],
-            "geocode": [pair(code.system, code.value) for code in area.geocodes],
-        }
-
-
-def _point(description: str, position: Position) -> Body:
-    altitude = position.altitude_hae_m
-    return {
-        "areaDesc": description,
-        "circle": geometry.write_circle(
-            (position.latitude, position.longitude), (position.accuracy_m or 0) / KILOMETRE_METRES
-        ),
-        # The datum differs by the geoid's height, up to 100 m; `lost` says so.
-        "altitude": None if altitude is None else write_number(altitude * FEET_PER_METRE, 1),
-    }
+        yield pair(codes.PARAMETER + name, value)
+    if isinstance(event, IncidentEvent):
+        for statement in event.statements:
+            yield pair(f"{codes.PARAMETER}statement.{statement.nature.value.lower()}", statement.text)
+        yield from given_of(event).pairs.get("parameter", ())
 
 
 # What is lost
@@ -342,11 +216,20 @@ def _not_today(delivery: Delivery, event: Event) -> Iterator[str]:
     if isinstance(event, IncidentEvent):
         carried = len(list(_theirs(event))) if msg_type_of(delivery) != "Alert" else 0
         yield from _not_of_incident(event, carried)
+        if event.action in {IncidentAction.CLOSED, IncidentAction.CANCELLED} and given_of(event).of_list(
+            "responseType"
+        ):
+            yield "attributes[cap.responseType]"
 
 
 def _not_of_incident(event: IncidentEvent, carried: int) -> Iterator[str]:
+    yield from given_of(event).lost
     if len(event.references) > carried:
         yield "references"
+    for name in ("effective_at", "onset_at"):
+        time = getattr(event, name)
+        if time and time.microsecond:
+            yield name
     for name, values in (
         ("urgency", codes.URGENCIES),
         ("severity", codes.SEVERITIES),

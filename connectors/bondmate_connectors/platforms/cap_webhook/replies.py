@@ -10,7 +10,8 @@ from bondmate_schemas.models import DeliveryReceipt, DeviceMessage, ExternalRef,
 
 from bondmate_connectors.formats.cap.codes import OUR_SENDER
 from bondmate_connectors.formats.cap.messages import REFERENCE
-from bondmate_connectors.formats.cap.values import Reference, read_references, write_time
+from bondmate_connectors.formats.cap.references import Reference, read_references
+from bondmate_connectors.formats.cap.values import write_time
 from bondmate_connectors.platforms.cap_webhook.config import RepliesConfig
 
 

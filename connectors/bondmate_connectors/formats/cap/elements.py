@@ -1,0 +1,147 @@
+"""The texts of any alert, walked level by level; what has no place in CAP is noted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lxml import etree
+
+from bondmate_connectors.formats.cap import codes
+from bondmate_connectors.formats.cap.notes import Notes
+from bondmate_connectors.formats.cap.texts import (
+    FEET,
+    HALF_A_PAIR,
+    INSIDE,
+    NESTED,
+    SIGNATURE,
+    TWICE,
+    UNKNOWN,
+    AlertTexts,
+    AreaTexts,
+    Attribute,
+    InfoTexts,
+    Kind,
+    Names,
+    Shape,
+    attribute,
+    names_of,
+    numbered,
+    resource_name,
+)
+from bondmate_connectors.formats.xml import local_name, namespace_of, text_of
+
+
+def alert_texts(alert: etree._Element, path: str, notes: Notes) -> AlertTexts:
+    """Return the texts of any alert; what has no place in CAP is noted as lost."""
+    found = AlertTexts(path, namespace_of(alert))
+    names = names_of(found.namespace)
+    for kind, name, child, here in _placed(alert, path, names):
+        if kind is Kind.INFO:
+            found.infos.append(_info(child, here, names, notes))
+        elif kind is Kind.CODE:
+            found.codes += [text] if (text := _plain(child, here, notes)) else []
+        elif kind is Kind.TEXT:
+            _take(found.texts, name, child, here, notes)
+        else:
+            is_signature = namespace_of(child) == codes.XMLDSIG
+            found.signed = found.signed or is_signature
+            notes.lose(here, SIGNATURE if is_signature else UNKNOWN)
+    return found
+
+
+def _placed(element: etree._Element, path: str, names: Names) -> Iterator[tuple[Kind | None, str, etree._Element, str]]:
+    """Return kind, name, element and path of each child; no kind where CAP does not know it."""
+    counts: dict[str, int] = {}
+    for child in element:
+        kind, name = names.get(child.tag) or (None, local_name(child))
+        number = counts[name] = counts.get(name, 0) + 1
+        yield kind, name, child, f"{path}/{numbered(name, number)}"
+
+
+def _take(texts: dict[str, str], name: str, element: etree._Element, path: str, notes: Notes) -> None:
+    text = _plain(element, path, notes)
+    if text and name in texts:
+        notes.lose(path, TWICE)
+    elif text:
+        texts[name] = text
+
+
+def _plain(element: etree._Element, path: str, notes: Notes) -> str:
+    if len(element):
+        notes.lose(path, NESTED)
+    return text_of(element)
+
+
+def _info(info: etree._Element, path: str, names: Names, notes: Notes) -> InfoTexts:
+    found = InfoTexts(path)
+    for kind, name, child, here in _placed(info, path, names):
+        number = _number(here)
+        if kind is Kind.AREA:
+            found.areas.append(_area(child, here, names, notes))
+        elif kind is Kind.PAIR:
+            for key, value in _pairs(child, here, names, notes):
+                found.attributes.append(attribute((f"{codes.ATTRIBUTE}{name}:{key}", value, name, number, "")))
+        elif kind is Kind.RESOURCE:
+            found.attributes += _resource(child, here, number, names, notes)
+        elif kind is Kind.LIST:
+            if text := _plain(child, here, notes):
+                found.attributes.append(attribute((f"{codes.ATTRIBUTE}{name}", text, name, number, "")))
+        elif kind is Kind.TEXT:
+            _take(found.texts, name, child, here, notes)
+        else:
+            notes.lose(here, UNKNOWN)
+    return found
+
+
+def _number(path: str) -> int:
+    step = path.rpartition("/")[2]
+    return int(step.partition("[")[2][:-1]) if step.endswith("]") else 1
+
+
+def _resource(
+    resource: etree._Element, path: str, number: int, names: Names, notes: Notes
+) -> Iterator[Attribute]:  # fmt: skip
+    for kind, name, child, here in _placed(resource, path, names):
+        if kind is Kind.IN_RESOURCE:
+            if text := _plain(child, here, notes):
+                yield Attribute(resource_name(number, name), text, "resource", number, here.rpartition("/")[2])
+        else:
+            notes.lose(here, INSIDE if kind is Kind.FILE else UNKNOWN)
+
+
+def _area(area: etree._Element, path: str, names: Names, notes: Notes) -> AreaTexts:
+    found = AreaTexts(path)
+    for kind, name, child, here in _placed(area, path, names):
+        if kind is Kind.SHAPE:
+            found.shapes += [Shape(name, text, here)] if (text := _plain(child, here, notes)) else []
+        elif kind is Kind.PAIR:
+            found.geocodes += _pairs(child, here, names, notes)
+        elif kind is Kind.DESCRIPTION and found.description is None:
+            found.description = _plain(child, here, notes)
+        else:
+            notes.lose(here, FEET if kind is Kind.HEIGHT else TWICE if kind is Kind.DESCRIPTION else UNKNOWN)
+    return found
+
+
+def _pairs(element: etree._Element, path: str, names: Names, notes: Notes) -> Sequence[tuple[str, str]]:
+    """Return name and value of a parameter, eventCode or geocode; CAP 1.0 writes `name=value` as its text.
+
+    Some write several pairs into one, against the schema.
+    """
+    keys: list[str] = []
+    values: list[str] = []
+    for child in element:
+        kind, name = names.get(child.tag) or (None, local_name(child))
+        if kind is Kind.KEY:
+            keys.append(_plain(child, path, notes))
+        elif kind is Kind.VALUE:
+            values.append(_plain(child, path, notes))
+        else:
+            notes.lose(f"{path}/{name}", UNKNOWN)
+    if not keys and "=" in (text := text_of(element)):
+        key, _, value = text.partition("=")
+        keys, values = [key.strip()], [value.strip()]
+    found = [pair for pair in zip(keys, values, strict=False) if all(pair)]
+    if len(found) != max(len(keys), len(values)) or not (keys or values):
+        notes.lose(path, HALF_A_PAIR)
+    return found

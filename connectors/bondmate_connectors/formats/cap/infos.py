@@ -1,0 +1,145 @@
+"""What the `info` of a message says of an alert, an incident, a message (CAP 1.2, 3.2.2 to 3.2.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from bondmate_schemas.enums import AlertAction, DeliveryReason, IncidentAction, IncidentCategory, MessageDirection
+from bondmate_schemas.flags import POSITION_WITHHELD, UNANSWERED
+from bondmate_schemas.lateness import was_marked_late
+from bondmate_schemas.models import Delivery, DeviceAlert, DeviceMessage, IncidentEvent, Position
+
+from bondmate_connectors.formats.cap import codes, geometry
+from bondmate_connectors.formats.cap.document import pair, resource
+from bondmate_connectors.formats.cap.given import given_of
+from bondmate_connectors.formats.cap.values import FEET_PER_METRE, KILOMETRE_METRES, write_number, write_time
+
+_EVENTS: Final = {
+    IncidentCategory.INCIDENT: ("Security", "Incident"),
+    IncidentCategory.COMMUNITY_CONCERN: ("Safety", "Community concern"),
+    IncidentCategory.OBSERVATION: ("Security", "Observation"),
+    IncidentCategory.PUBLIC_WARNING: ("Other", "Public warning"),
+    IncidentCategory.MARKER: ("Other", "Marker"),
+}
+Body = Mapping[str, object]
+
+
+def alert_info(delivery: Delivery, alert: DeviceAlert) -> Body:
+    """Return the children of the info of an alert."""
+    category, event, severity = codes.WORDS_OF[alert.kind]
+    who = alert.callsign or alert.unit
+    over = delivery.reason is DeliveryReason.CANCEL
+    return {
+        "category": category,
+        "event": event,
+        "responseType": "AllClear" if over else "Assess",
+        "urgency": "Past" if over else _urgency(delivery, codes.URGENCY_OF[alert.priority]),
+        "severity": severity,
+        "certainty": "Observed",
+        "headline": _late(delivery)
+        + _unanswered(alert)
+        + (f"{event}: {who}" if who else event)
+        + _asks_to_cancel(delivery, alert),
+        "description": alert.text,
+        "resource": [resource(attachment) for attachment in alert.attachments],
+        "area": _alert_area(alert),
+    }
+
+
+def _alert_area(alert: DeviceAlert) -> Body | None:
+    """Return where the alert is; where an agreement withholds that, the words that say so (an area needs no shape)."""
+    if alert.position:
+        return _point("Position of the officer's device", alert.position)
+    return {"areaDesc": "Position withheld by agreement"} if POSITION_WITHHELD in alert.header.flags else None
+
+
+def _late(delivery: Delivery) -> str:
+    return "LATE " if was_marked_late(delivery) else ""
+
+
+def _urgency(delivery: Delivery, urgency: str) -> str:
+    """Give the urgency, of what is delivered late none that says "now": what held an hour ago may not hold."""
+    return "Unknown" if was_marked_late(delivery) else urgency
+
+
+def _unanswered(alert: DeviceAlert) -> str:
+    return "UNANSWERED " if UNANSWERED in alert.header.flags else ""
+
+
+def _asks_to_cancel(delivery: Delivery, alert: DeviceAlert) -> str:
+    asked = alert.action is AlertAction.CANCEL and delivery.reason is not DeliveryReason.CANCEL
+    return " (the device asks to cancel; not closed)" if asked else ""
+
+
+def incident_info(delivery: Delivery, incident: IncidentEvent) -> Body:
+    """Return the children of the info of an event of an incident."""
+    category, event = _EVENTS[incident.category]
+    kind, given = incident.incident_type, given_of(incident)
+    own_words = kind is not None and kind.system == codes.EVENT_CODES
+    code = [pair(kind.system, kind.value)] if kind and not own_words else []
+    over = incident.action in {IncidentAction.CLOSED, IncidentAction.CANCELLED}
+    return {
+        **given.texts,
+        "category": given.of_list("category") or category,
+        "event": (kind.value if own_words and kind else incident.title) or event,
+        "responseType": "AllClear" if over else given.of_list("responseType"),
+        "urgency": _urgency(
+            delivery, _listed(incident.urgency, codes.URGENCIES) or codes.URGENCY_OF[incident.priority]
+        ),
+        "severity": _listed(incident.severity, codes.SEVERITIES) or "Unknown",
+        "certainty": _listed(incident.certainty, codes.CERTAINTIES) or "Unknown",
+        "eventCode": [*code, *given.pairs.get("eventCode", ())],
+        "effective": write_time(incident.effective_at) if incident.effective_at else None,
+        "onset": write_time(incident.onset_at) if incident.onset_at else None,
+        "headline": (_late(delivery) + (incident.title or "")).strip() or None,
+        "description": incident.description,
+        "instruction": incident.instruction,
+        "resource": [*(resource(attachment) for attachment in incident.attachments), *given.resources()],
+        "area": list(_areas(incident)),
+    }
+
+
+def message_info(delivery: Delivery, message: DeviceMessage) -> Body:
+    """Return the children of the info of a message to or from an officer."""
+    down = message.direction is MessageDirection.TO_DEVICE
+    return {
+        "category": "Other",
+        "event": "Message to an officer" if down else "Message from an officer",
+        "urgency": _urgency(delivery, codes.URGENCY_OF[message.priority]),
+        "severity": "Unknown",
+        "certainty": "Unknown",
+        "headline": _late(delivery).strip() or None,
+        "description": message.text,
+        "resource": [resource(attachment) for attachment in message.attachments],
+    }
+
+
+def _listed(value: str | None, values: tuple[str, ...]) -> str | None:
+    return value if value in values else None
+
+
+def _areas(incident: IncidentEvent) -> Iterator[Body]:
+    """Give the position, unless it only stands for the areas, then the areas."""
+    shaped = any(area.polygons or area.circles for area in incident.areas)
+    if incident.position and not (shaped and incident.position.method == "area"):
+        yield _point("Position", incident.position)
+    for area in incident.areas:
+        yield {
+            "areaDesc": area.description or "Area",
+            "polygon": [geometry.write_ring(ring) for ring in map(geometry.read_ring, area.polygons) if ring],
+            "circle": [geometry.write_circle(*circle) for circle in map(geometry.read_circle, area.circles) if circle],
+            "geocode": [pair(code.system, code.value) for code in area.geocodes],
+        }
+
+
+def _point(description: str, position: Position) -> Body:
+    altitude = position.altitude_hae_m
+    return {
+        "areaDesc": description,
+        "circle": geometry.write_circle(
+            (position.latitude, position.longitude), (position.accuracy_m or 0) / KILOMETRE_METRES
+        ),
+        # The datum differs by the geoid's height, up to 100 m; `lost` says so.
+        "altitude": None if altitude is None else write_number(altitude * FEET_PER_METRE, 1),
+    }

@@ -1,0 +1,67 @@
+"""An Ack or Error as receipts: one for each message of ours that it refers to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from bondmate_schemas.enums import Level
+from bondmate_schemas.ids import derived_id
+from bondmate_schemas.models import DeliveryReceipt, EventHeader, ExternalRef, Handling
+
+from bondmate_connectors.formats.cap.head import Head
+from bondmate_connectors.formats.cap.messages import REFERENCE
+from bondmate_connectors.formats.cap.notes import Notes
+from bondmate_connectors.formats.cap.references import Reference
+from bondmate_connectors.formats.cap.texts import InfoTexts
+from bondmate_connectors.formats.cap.values import OurIdentifier
+
+_NO_PLACE: Final = "a receipt has no place for it"
+_NOT_OURS: Final = "not all of them are messages of the hub"
+
+
+def receipts_of(
+    head: Head, infos: Sequence[InfoTexts], level: Level, received_at: datetime, notes: Notes
+) -> tuple[DeliveryReceipt, ...]:
+    """Return the receipts; what the message says beside them is noted as lost."""
+    ours = [(reference, reference.ours) for reference in head.references]
+    found = tuple(_receipt(head, reference, own, level, received_at) for reference, own in ours if own)
+    if found:
+        for path in (*(path for *_, path in head.attributes), *(info.path for info in infos)):
+            notes.lose(path, _NO_PLACE)
+        if len(found) < len(ours):
+            notes.lose(f"{head.path}/references", _NOT_OURS)
+        if len(head.incidents) > 1:
+            notes.lose(f"{head.path}/incidents", "a receipt has place for one")
+    return found
+
+
+def _receipt(
+    head: Head, reference: Reference, ours: OurIdentifier, level: Level, received_at: datetime
+) -> DeliveryReceipt:
+    header = EventHeader(
+        message_id=derived_id("cap", head.id, str(reference)),
+        event_id=ours.event_id,
+        external_refs=(
+            ExternalRef(system=f"cap:{head.sender}", id=head.identifier),
+            ExternalRef(system=REFERENCE, id=str(head.own_reference)),
+        ),
+        origin_message_id=head.identifier,
+        agency_id=head.sender,
+        mode=head.mode,
+        occurred_at=head.sent,
+        received_at=received_at,
+        source="cap",
+        handling=Handling(classification=head.classification),
+    )
+    return DeliveryReceipt(
+        header=header,
+        destination="cap",
+        level=level,
+        delivery_id=ours.delivery_id,
+        platform_id=head.incidents[0] if head.incidents else None,
+        code="declined" if level is Level.DECLINED else None,
+        note=head.note,
+        referred_agency_id=reference.our_agency,
+    )

@@ -1,0 +1,135 @@
+"""The texts of an alert by name: what the reader works with, so that no element is looked at twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from functools import cache, partial
+from typing import Final, NamedTuple
+
+from bondmate_connectors.formats.cap import codes, structure
+
+PARAMETER: Final = f"{codes.ATTRIBUTE}parameter:"
+HALF_A_PAIR: Final = "a name without a value, or a value without a name"
+SIGNATURE: Final = "a signature holds for the message as it was sent"
+UNKNOWN: Final = "an element that CAP does not know here"
+TWICE: Final = "said more than once; the first is taken"
+INSIDE: Final = "the file itself stands in the message; events hold references"
+FEET: Final = "the hub's areas have no height"
+NESTED: Final = "elements where only text may be"
+
+
+class Attribute(NamedTuple):
+    """What has no field of its own in an event: a name for it, its text, and its place: element, number, element in it.
+
+    The name is that of the element after `cap.`, for a parameter or code with the sender's name for it.
+    """
+
+    name: str
+    text: str
+    element: str
+    number: int
+    inner: str = ""
+
+
+# There are dozens in a message: made past the `__new__` that named tuples have in Python.
+attribute = partial(tuple.__new__, Attribute)
+
+
+class Shape(NamedTuple):
+    """A polygon or circle as written, and where it stands."""
+
+    element: str
+    text: str
+    path: str
+
+
+@dataclass(slots=True)
+class AreaTexts:
+    """One `area`."""
+
+    path: str
+    description: str | None = None
+    shapes: list[Shape] = field(default_factory=list)
+    geocodes: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class InfoTexts:
+    """One `info`: `texts` are its single elements, of which the first of a name counts."""
+
+    path: str
+    texts: dict[str, str] = field(default_factory=dict)
+    attributes: list[Attribute] = field(default_factory=list)
+    areas: list[AreaTexts] = field(default_factory=list)
+
+    def path_of(self, one: Attribute) -> str:
+        """Return where an attribute stands."""
+        inner = f"/{one.inner}" if one.inner else ""
+        return f"{self.path}/{numbered(one.element, one.number)}{inner}"
+
+
+@dataclass(slots=True)
+class AlertTexts:
+    """One `alert`."""
+
+    path: str
+    namespace: str
+    texts: dict[str, str] = field(default_factory=dict)
+    codes: list[str] = field(default_factory=list)
+    infos: list[InfoTexts] = field(default_factory=list)
+    signed: bool = False
+
+
+def numbered(name: str, number: int) -> str:
+    """Return a step of a path: the first of a name has no number."""
+    return name if number == 1 else f"{name}[{number}]"
+
+
+class Kind(IntEnum):
+    """What is to be done with an element."""
+
+    TEXT = 0
+    KEY = 1
+    VALUE = 2
+    PAIR = 3
+    LIST = 4
+    INFO = 5
+    AREA = 6
+    RESOURCE = 7
+    IN_RESOURCE = 8
+    DESCRIPTION = 9
+    SHAPE = 10
+    HEIGHT = 11
+    CODE = 12
+    FILE = 13
+
+
+_KINDS: Final = {
+    "valueName": Kind.KEY, "value": Kind.VALUE, "parameter": Kind.PAIR, "eventCode": Kind.PAIR, "geocode": Kind.PAIR,
+    "category": Kind.LIST, "responseType": Kind.LIST, "info": Kind.INFO, "area": Kind.AREA, "resource": Kind.RESOURCE,
+    "resourceDesc": Kind.IN_RESOURCE, "mimeType": Kind.IN_RESOURCE, "size": Kind.IN_RESOURCE, "uri": Kind.IN_RESOURCE,
+    "digest": Kind.IN_RESOURCE, "derefUri": Kind.FILE, "areaDesc": Kind.DESCRIPTION, "polygon": Kind.SHAPE,
+    "circle": Kind.SHAPE, "altitude": Kind.HEIGHT, "ceiling": Kind.HEIGHT, "code": Kind.CODE,
+}  # fmt: skip
+Names = Mapping[str, tuple[Kind, str]]
+
+
+@cache
+def names_of(namespace: str) -> Names:
+    """Return kind and local name of every element that this version of CAP knows anywhere, by tag as lxml spells it."""
+    names = {"valueName", "value", *_all(structure.SCHEMAS[namespace])}
+    return {f"{{{namespace}}}{name}": (_KINDS.get(name, Kind.TEXT), name) for name in names}
+
+
+def _all(sequence: structure.Sequence) -> Iterator[str]:
+    for element in sequence.elements:
+        yield element.name
+        if isinstance(element.content, structure.Sequence):
+            yield from _all(element.content)
+
+
+def resource_name(number: int, name: str) -> str:
+    """Return the name of the attribute for what a resource says."""
+    return f"{codes.ATTRIBUTE}resource[{number}].{name}"
