@@ -278,6 +278,8 @@ def test_a_route_that_does_not_ask_for_it_gets_every_fix(hub: Hub, fix: Any) -> 
     hub.batch(*(fix(number, unit="both") for number in (1, 2, 3)))
 
     assert ([1, 2, 3], [3]) == (hub.numbers("book"), hub.numbers("map"))
+    # So that the delivery runner keeps what the route promises.
+    assert [(False, True)] == list({(book.newest_only, hub.told("map")[0].newest_only) for book in hub.told("book")})
     assert {
         ("hub_lane_fixes_total", "accepted"): 3,
         ("connector_passed_over_events_total", "map", "superseded"): 2,

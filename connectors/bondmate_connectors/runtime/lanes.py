@@ -48,12 +48,18 @@ class Lanes(Generic[T]):
     Of those that are ready, the one of the lowest rank (`rank` gives an item's), then that with the fewest failed
     attempts, then that which became ready first.
 
-    `newer`, when given, makes a lane keep only the newest item that waits: it tells whether its first argument is to
-    be kept rather than its second.
+    `newer`, when given, makes a lane keep only the newest item that waits: it says whether its first argument is to be
+    kept rather than its second; `may_drop` says of an item whether it may be dropped for a newer one of its lane.
     """
 
-    def __init__(self, newer: Callable[[T, T], bool] | None = None, rank: Callable[[T], int] = lambda _: 0) -> None:
+    def __init__(
+        self,
+        newer: Callable[[T, T], bool] | None = None,
+        rank: Callable[[T], int] = lambda _: 0,
+        may_drop: Callable[[Lane[T], T], bool] = lambda *_: True,
+    ) -> None:
         self._newer = newer
+        self._may_drop = may_drop
         self._rank = rank
         self._lanes: dict[str, Lane[T]] = {}
         self._ready: asyncio.PriorityQueue[tuple[int, int, int, Lane[T]]] = asyncio.PriorityQueue()
@@ -75,10 +81,13 @@ class Lanes(Generic[T]):
         return [] if self._newer is None else list(self._keep_newest(lane, self._newer))
 
     def _keep_newest(self, lane: Lane[T], newer: Callable[[T, T], bool]) -> Iterator[T]:
-        """Leave one waiting item; a head that is being sent does not wait."""
+        """Drop from the end what is superseded; a head that is being sent does not wait."""
         while len(lane.items) > (2 if lane.state is _State.BUSY else 1):
             last, before = lane.items.pop(), lane.items.pop()
             keep, drop = (last, before) if newer(last, before) else (before, last)
+            if not self._may_drop(lane, drop):
+                lane.items.extend((before, last))
+                return
             lane.items.append(keep)
             yield drop
 

@@ -328,7 +328,7 @@ class _Runner:
     async def _deliver(self, tools: SinkTools, topic: str, stop: asyncio.Event) -> None:
         suffix = topic.removeprefix(destination_topic(self._name))
         place = f"{self._name}{suffix}"
-        runner = SinkRunner(tools, part=f"sink{suffix}", dead_letters=place, newest_only=bool(suffix))
+        runner = SinkRunner(tools, part=f"sink{suffix}", dead_letters=place, positions=bool(suffix))
         gather_ms = _POSITIONS_GATHER_MS if suffix else 0
         config = self._hub.kafka.consumer(_group_of(topic), f"{self._hub.role_id}-{place}", gather_ms=gather_ms)
         intake = Intake(topic, {**config, **QUIET, "error_cb": self._hub.watch.on_error}, self._decode, runner,

@@ -30,6 +30,10 @@ class RunnerSettings:
     """How long others are held back until nothing is under way and a suspect can go alone."""
     alone_hold_seconds: float = 15.0
     """How long others are held back while a suspect is under way alone."""
+    outage_seconds: float = 1.0
+    """After an outage that was longer, a device's fixes that waited in it are superseded by the newest of them."""
+    fix_waits_seconds: float = 60.0
+    """A fix that has waited longer, for whatever reason, is superseded by a newer one of its device."""
     retry_share: float = 0.2
     """Of a destination's first attempts, how many retries may fail beside them."""
     retry_floor_per_second: float = 2.0

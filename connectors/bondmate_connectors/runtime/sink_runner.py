@@ -33,6 +33,7 @@ from bondmate_connectors.runtime.outbox import Outbox, Outgoing
 from bondmate_connectors.runtime.receipts import receipt_for
 from bondmate_connectors.runtime.reports import Reports, code_of
 from bondmate_connectors.runtime.settings import RunnerSettings
+from bondmate_connectors.runtime.superseding import Superseding, is_newer
 from bondmate_connectors.runtime.supervision import unending
 from bondmate_connectors.runtime.suspects import Suspect, Suspects, Verdict
 from bondmate_connectors.runtime.watchdog import Stalls
@@ -70,17 +71,18 @@ class SinkTools:
 class SinkRunner:
     """Work off what an `Intake` takes; a `Receiver`.
 
-    `part` names this runner in the connector's health; `dead_letters` is the place of its dead letters. With
-    `newest_only`, a key's waiting events are superseded by the newest (positions).
+    `part` names this runner in the connector's health; `dead_letters` is the place of its dead letters. Of `positions`
+    some are superseded while they wait (`Superseding`).
     """
 
-    def __init__(self, tools: SinkTools, *, part: str, dead_letters: str, newest_only: bool) -> None:
+    def __init__(self, tools: SinkTools, *, part: str, dead_letters: str, positions: bool) -> None:
         self._tools = tools
         self._dead_letters = dead_letters
-        self._newest_only = newest_only
-        positions = {DeliveryKind.LOCATION.value}
-        self._accepts = tools.spec.accepts & positions if newest_only else tools.spec.accepts - positions
-        self._lanes: Lanes[Taken] = Lanes(_newer if newest_only else None, _rank)
+        self._positions = positions
+        kinds = {DeliveryKind.LOCATION.value}
+        self._accepts = tools.spec.accepts & kinds if positions else tools.spec.accepts - kinds
+        self._superseding = Superseding(tools.settings)
+        self._lanes: Lanes[Taken] = Lanes(is_newer if positions else None, _rank, self._may_drop)
         refusal = tools.link.refusal("sink")
         refusal.wakes(self._lanes.wake)
         self._gate = Gate(part, tools.reports, tools.settings, refusal)
@@ -115,6 +117,7 @@ class SinkRunner:
 
     def receive(self, batch: Sequence[Taken]) -> None:
         """Queue a batch in its lanes."""
+        self._see()
         for taken in batch:
             if taken.slot.revoked:
                 continue
@@ -152,7 +155,9 @@ class SinkRunner:
 
     async def _work(self, intake: Intake) -> None:
         while True:
+            self._see()
             await self._tools.link.up()
+            self._see()
             await self._tools.flights.opened()
             if self._gate.is_closed:
                 await self._work_on(intake, await self._lanes.take())
@@ -167,6 +172,7 @@ class SinkRunner:
             await self._work_on(intake, lane, is_probe=not self._gate.is_closed)
 
     async def _work_on(self, intake: Intake, lane: Lane[Taken], *, is_probe: bool = False) -> None:
+        self._see()
         ready = self._tools.link.is_up and self._tools.flights.is_open
         if not ready or not (is_probe or self._gate.is_closed):
             self._lanes.again(lane)
@@ -185,9 +191,21 @@ class SinkRunner:
             else:
                 self._lanes.park(lane, settings.poll_seconds, may_wake=True)
 
+    def _see(self) -> None:
+        if self._positions:
+            out = not self._tools.link.is_up or not self._gate.is_closed
+            self._superseding.see(self._tools.clock(), out=out)
+
+    def _may_drop(self, lane: Lane[Taken], taken: Taken) -> bool:
+        return self._superseding.may_drop(lane, taken, self._tools.clock())
+
     async def _attempt(self, lane: Lane[Taken]) -> None:
         taken = lane.head
         if taken.slot.revoked:
+            self._lanes.finish(lane)
+            return
+        if self._positions and self._superseding.drops_head(lane, self._tools.clock()):
+            self._pass_over(taken, "superseded")
             self._lanes.finish(lane)
             return
         self._begin(taken)
@@ -200,7 +218,7 @@ class SinkRunner:
         if isinstance(taken.content, CodecError):
             self._bury(lane, taken, "decode", taken.content.code)
         elif code := self._unwanted(taken.content):
-            if self._newest_only and code == _EXPIRED:
+            if self._positions and code == _EXPIRED:
                 self._pass_over(taken, code)
                 self._lanes.finish(lane)
             else:
@@ -277,6 +295,7 @@ class SinkRunner:
     def _worked(self, lane: Lane[Taken], attempt: Attempt) -> None:
         self._tools.link.worked()
         if self._gate.worked(lane, attempt):
+            self._see()
             self._lanes.wake()
 
     def _disconnected(
@@ -519,12 +538,6 @@ def _kind_of(taken: Taken) -> str:
 async def _ended(intake: Intake) -> None:
     """Raise what ended the intake; it does not end by itself."""
     await asyncio.shield(intake.ended)
-
-
-def _newer(last: Taken, before: Taken) -> bool:
-    """Whether the later record has the later fix; such lanes hold positions only."""
-    later, earlier = (t.content.location for t in (last, before) if isinstance(t.content, Delivery))
-    return later is None or earlier is None or later.position.fixed_at >= earlier.position.fixed_at
 
 
 def _rank(taken: Taken) -> int:

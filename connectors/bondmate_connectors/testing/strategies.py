@@ -341,6 +341,7 @@ def _delivery_of(draw: st.DrawFn, kind: enums.DeliveryKind) -> models.Delivery:
         "sent_at": draw(maybe(times)),
         "first_sent_at": draw(maybe(times)),
         "first_id": draw(maybe(ids)),
+        "newest_only": draw(st.booleans()),
     }
     return models.Delivery(**values)
 

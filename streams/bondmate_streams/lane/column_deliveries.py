@@ -31,6 +31,7 @@ class Deliveries:
         self._columns = columns
         self._view = ColumnView(agreements.view(destination))
         self._flag = agreements.late_flag(destination, _KIND)
+        self._newest_only = pa.array(sorted(agreements.newest_only), pa.string())
         age_seconds = agreements.max_age_seconds(destination, _KIND)
         # A datetime counts microseconds, the wire whole milliseconds.
         self._age_ms = None if age_seconds is None else round(age_seconds * 1e6) // 1000
@@ -45,6 +46,7 @@ class Deliveries:
             "kind": constant(_KIND.upper(), pa.string(), rows),
             "reason": constant("NEW", pa.string(), rows),
             "route": routes,
+            "newest_only": pc.is_in(routes, self._newest_only),
             _KIND: struct_of(schema.field(_KIND).type, seen),
         }
         arrays = [columns[f.name] if f.name in columns else pa.nulls(rows, f.type) for f in schema]

@@ -77,6 +77,7 @@ class Agreements:
             for name, destination in routes.destinations.items()
             for kind, what in destination.late.items()
         }
+        self._newest_only = frozenset(rule.name for rule in routes.routes if rule.newest_only)
 
     def delivery(self, telling: Telling, now: datetime) -> Delivery | None:
         """Return the Delivery of `telling`, as its agreement lets the destination see the event; None: nothing."""
@@ -103,6 +104,7 @@ class Agreements:
                 **_NO_PAYLOAD,
                 kind: seen,
                 **_sent(telling, kind, now),
+                "newest_only": telling.route in self._newest_only,
             },
         )
 
@@ -126,6 +128,11 @@ class Agreements:
         """Give the pseudonym by which `destination` knows a device; None where there is no such destination."""
         view = self._views.get(destination)
         return view.name_of(device_id) if view else None
+
+    @property
+    def newest_only(self) -> frozenset[str]:
+        """The routes that want no more than the newest of a device's fixes that wait together."""
+        return self._newest_only
 
     def _flags(self, destination: str, kind: str, header: EventHeader) -> tuple[str, ...]:
         """Give the flags of the Delivery: the event's, and what its destination wants of it once it is late."""

@@ -327,6 +327,32 @@ async def test_records_wait_while_the_registry_does_not_answer(hub, ledger, plac
     assert [] == await hub.read(dead_letter_topic(place))
 
 
+async def test_a_route_that_wants_every_fix_gets_every_fix_however_many_wait(hub, ledger, place, instance):
+    """A burst of one device is no outage, though its destination needs a while for it."""
+    fixes = [fix(place, "d1", number) for number in range(400)]
+    ledger.answer_after = 0.002
+    async with hub.running(instance):
+        await hub.feed(*fixes, suffix=".locations")
+        await hub.all_committed(f"{place}.locations")
+        passed = by_label("connector_passed_over_events_total", place, "reason")
+
+    assert [each.id for each in fixes] == list(ledger.entries)
+    assert {} == passed
+
+
+async def test_a_route_that_wants_the_newest_only_gets_no_more_of_what_waits(hub, ledger, place, instance):
+    fixes = [fix(place, "d1", number).model_copy(update={"newest_only": True}) for number in range(400)]
+    ledger.answer_after = 0.05
+    async with hub.running(instance):
+        await hub.feed(*fixes, suffix=".locations")
+        await hub.all_committed(f"{place}.locations")
+        passed = by_label("connector_passed_over_events_total", place, "reason")
+
+    assert fixes[-1].id == list(ledger.entries)[-1]
+    assert 400 == len(ledger.entries) + passed["superseded"]
+    assert len(ledger.entries) < 100
+
+
 async def test_after_an_outage_each_device_has_its_newest_fix_only(hub, ledger, place, instance):
     fixes = [fix(place, device, number) for number in range(5) for device in ("d1", "d2")]
     late = fix(place, "d1", -7)

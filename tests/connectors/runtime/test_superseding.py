@@ -1,0 +1,86 @@
+"""Of positions that wait, an outage leaves the newest of each device, and a burst leaves all."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from bondmate_connectors.runtime.intake import Slot, Taken
+from bondmate_connectors.runtime.lanes import Lane
+from bondmate_connectors.runtime.settings import RunnerSettings
+from bondmate_connectors.runtime.superseding import Superseding
+from bondmate_connectors.testing import sos
+from bondmate_schemas.enums import DeliveryKind
+from bondmate_schemas.models import Delivery, DeviceLocation, Position
+
+BEGAN = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def at(seconds):
+    return BEGAN + timedelta(seconds=seconds)
+
+
+def taken(published, fixed, *, newest_only=False):
+    header = sos("map").header
+    location = DeviceLocation(
+        header=header, device_id="d1", position=Position(latitude=1, longitude=2, fixed_at=at(fixed))
+    )
+    delivery = Delivery(
+        header=header, destination="map", kind=DeliveryKind.LOCATION, location=location, newest_only=newest_only
+    )
+    return Taken(Slot("t", 0), 0, b"d1", b"", [], at(published), delivery)
+
+
+def lane(*items, attempts=0):
+    found = Lane("d1", attempts=attempts)
+    found.items.extend(items)
+    return found
+
+
+@pytest.fixture
+def superseding():
+    return Superseding(RunnerSettings(outage_seconds=1, fix_waits_seconds=60))
+
+
+def test_what_waits_for_a_moment_is_kept(superseding):
+    waiting = lane(taken(0, 0), taken(1, 1))
+
+    assert not superseding.drops_head(waiting, at(2))
+    assert not superseding.may_drop(waiting, waiting.items[0], at(2))
+
+
+def test_what_a_route_wants_the_newest_of_is_not(superseding):
+    waiting = lane(taken(0, 0, newest_only=True), taken(1, 1, newest_only=True))
+
+    assert superseding.drops_head(waiting, at(2))
+    assert superseding.may_drop(waiting, waiting.items[0], at(2))
+
+
+def test_what_waited_in_an_outage_is_superseded_by_the_newest_that_did(superseding):
+    superseding.see(at(0), out=True)
+    waiting = lane(taken(1, 1), taken(2, 2), taken(9, 9))
+    assert superseding.may_drop(waiting, waiting.items[0], at(3))
+    superseding.see(at(5), out=False)
+
+    assert superseding.drops_head(waiting, at(10))
+    waiting.items.popleft()
+    assert not superseding.drops_head(waiting, at(10))
+
+
+def test_a_fix_that_comes_late_supersedes_no_newer_one(superseding):
+    superseding.see(at(0), out=True)
+    superseding.see(at(5), out=False)
+
+    assert not superseding.drops_head(lane(taken(1, 8), taken(2, 3)), at(6))
+
+
+def test_a_short_break_is_no_outage(superseding):
+    superseding.see(at(0), out=True)
+    superseding.see(at(0.5), out=False)
+
+    assert not superseding.drops_head(lane(taken(0, 0), taken(0.1, 1)), at(1))
+
+
+@pytest.mark.parametrize(("waited", "attempts", "dropped"), [(59, 0, False), (61, 0, True), (1, 1, True)])
+def test_what_waited_too_long_or_failed_is_superseded_by_a_newer_one(superseding, waited, attempts, dropped):
+    assert dropped is superseding.drops_head(lane(taken(0, 0), taken(0, 1), attempts=attempts), at(waited))
