@@ -33,6 +33,11 @@ class ConnectorConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
+    @property
+    def delivers(self) -> bool:
+        """Whether a connector with these settings delivers at all, where its platform can; else it takes nothing."""
+        return True
+
 
 class Status(StrEnum):
     """Where a connector is in its life."""

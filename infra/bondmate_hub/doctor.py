@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from bondmate_schemas.codec import RECORDS, SchemaUnavailableError
 from bondmate_schemas.kafka import RegistrySchemaIds
-from bondmate_streams.routes_file import RoutesError, load_routes
+from bondmate_streams.logic.vain import vain
+from bondmate_streams.routes_file import RoutesError, load_routes, placed_in
 
-from bondmate_hub.instances import check_connectors, instances
+from bondmate_hub.admin.pauses import Pauses
+from bondmate_hub.instances import check_connectors, instances, takes
 from bondmate_hub.provisioning import ProvisioningError
 from bondmate_hub.settings import Settings, SettingsError
+from bondmate_hub.trust import broker_is_trusted
 from bondmate_hub.wanted import plan
 
 
@@ -23,10 +27,14 @@ class Finding:
     check: str
     ok: bool
     mend: str = ""
+    warning: str = ""
+    """What is no fault, and somebody should know."""
 
     def __str__(self) -> str:
         """Give it as a line."""
-        return f"ok    {self.check}" if self.ok else f"FAULT {self.check}: {self.mend}"
+        if not self.ok:
+            return f"FAULT {self.check}: {self.mend}"
+        return f"warn  {self.check}: {self.warning}" if self.warning else f"ok    {self.check}"
 
 
 def examine(settings: Settings) -> list[Finding]:
@@ -40,7 +48,16 @@ def examine(settings: Settings) -> list[Finding]:
             Finding(f"connector {result['name']}", result["outcome"] == "ok", str(result["mend"]))
             for result in asyncio.run(check_connectors(settings))
         ),
+        *_pauses(settings),
+        Finding("who is trusted", ok=True, warning=broker_is_trusted(settings)),
     ]
+
+
+def _pauses(settings: Settings) -> Iterator[Finding]:
+    for name, pause in Pauses(settings.data_dir).current(datetime.now(UTC)).items():
+        until = pause.until.isoformat(timespec="seconds")
+        warning = f"until {until}, by {pause.operator} ({pause.reason}); to end it: hub connectors resume {name}"
+        yield Finding(f"pause of {name}", ok=True, warning=warning)
 
 
 def _look(name: str, look: Callable[[], str]) -> Iterator[Finding]:
@@ -70,9 +87,10 @@ def _schemas(settings: Settings) -> str:
 def _routes(settings: Settings) -> str:
     if settings.streams is None:
         return "streams: required by the role `streams`"
-    load_routes(settings.streams.routes)
+    table = load_routes(settings.streams.routes)
     if settings.streams.districts is not None:
         from bondmate_streams.logic.districts import load_districts  # noqa: PLC0415  # tens of MiB, for who has a map
 
         load_districts(settings.streams.districts)
-    return ""
+    nothing = [str(finding) for finding in vain(table, takes(settings)) if finding.is_whole]
+    return "; ".join(placed_in(settings.streams.routes, nothing))

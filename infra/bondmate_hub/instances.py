@@ -129,6 +129,16 @@ class Register:
         return self._officers
 
 
+def takes(settings: Settings) -> dict[str, frozenset[str]]:
+    """Return the Delivery kinds that each configured connector takes, with the settings it has, by its name."""
+    return {instance.name: instance.accepts for instance in instances(settings)}
+
+
+def untaken_positions(settings: Settings) -> list[str]:
+    """Name the connectors that take no positions: what is written there for them nobody reads."""
+    return [name for name, kinds in takes(settings).items() if "LOCATION" not in kinds]
+
+
 def receipt_takers(settings: Settings) -> list[str]:
     """Name the connectors that take receipts of the messages they sent to officers."""
     return [instance.name for instance in instances(settings) if "RECEIPT" in instance.spec.accepts]

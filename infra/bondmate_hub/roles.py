@@ -213,7 +213,7 @@ async def _lane(settings: Settings, stop: asyncio.Event, around: Around) -> None
     from bondmate_streams.lane.run import run_lane  # noqa: PLC0415
     from bondmate_streams.routes_file import load_routes  # noqa: PLC0415
 
-    from bondmate_hub.instances import Register  # noqa: PLC0415
+    from bondmate_hub.instances import Register, untaken_positions  # noqa: PLC0415
 
     # Where the processor is short, positions wait for alerts.
     os.nice(_LANE_NICENESS)
@@ -227,6 +227,7 @@ async def _lane(settings: Settings, stop: asyncio.Event, around: Around) -> None
         districts=_districts(section),
         cooperative=section.lane_rebalance == "cooperative",
         register=Register(settings).officers,
+        untaken=untaken_positions(settings),
     )
     told = threading.Event()
     working = asyncio.create_task(asyncio.to_thread(run_lane, config, told, around.health.started))

@@ -131,6 +131,10 @@ MISPLACED = Counter(
 ROUTED = Counter(
     "hub_routed_deliveries_total", "Deliveries written, by destination.", ["destination", "kind", "reason"]
 )
+UNTAKEN = Counter(
+    "hub_untaken_deliveries_total", "Deliveries written for a destination whose connector does not take them.",
+    ["destination", "kind"],
+)  # fmt: skip
 UNROUTED = Counter("hub_unrouted_events_total", "Events no route wanted.", ["record", "why"])
 ALERT_LEVELS = Counter("hub_alert_levels_total", "Alerts that reached a level at a destination.",
                        ["destination", "level"])  # fmt: skip

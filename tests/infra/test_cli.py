@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import typer
+from bondmate_connectors.runtime.control import Pause
+from bondmate_hub.admin.pauses import Pauses
 from bondmate_hub.cli import app
+from bondmate_hub.doctor import examine
+from bondmate_hub.settings import load
 
 
 def commands(command: typer.core.TyperCommand | typer.core.TyperGroup, name: str):
@@ -77,3 +83,97 @@ def test_a_district_that_is_on_no_map_is_found(tmp_path):
     assert 1 == found.returncode, found.stderr
     assert "routes.0.when.district: no district `old-town` on the map" in found.stdout
     assert "harbour" not in found.stdout
+
+
+ROOM = """\
+streams: {routes: routes.yaml, pseudonym_secret: 0123456789abcdef}
+connectors:
+  room: {connector: cap_webhook, settings: {deliver: {url: 'http://127.0.0.1:9/cap', secrets: [for-tests-only]}}}
+  hears: {connector: cap_webhook, settings: {listen: {port: 0, secrets: [for-tests-only]}}}
+"""
+
+
+def test_a_route_that_can_deliver_nothing_is_found_with_its_line_and_a_part_of_one_is_a_warning(tmp_path):
+    (tmp_path / "hub.yaml").write_text(ROOM)
+    (tmp_path / "routes.yaml").write_text("""\
+destinations:
+  room: {fields: {location: {position: plain}}}
+  hears: {}
+routes:
+  - name: positions
+    when: {record: location}
+    to: room
+  - name: deaf
+    when: {record: alert}
+    to: hears
+  - name: rest
+    to: room
+""")
+    found = hub("lint", "--config", "hub.yaml", cwd=tmp_path)
+    (tmp_path / "routes.yaml").write_text("""\
+destinations: {room: {}}
+routes: [{name: rest, when: {record: alert}, to: room}]
+""")
+    mended = hub("lint", "--config", "hub.yaml", cwd=tmp_path)
+
+    assert 1 == found.returncode
+    assert [
+        "routes.yaml:7:5: routes.0.to: the connector of `room` takes no positions",
+        "routes.yaml:10:5: routes.1.to: the connector of `hears` takes no alerts",
+    ] == found.stdout.splitlines()
+    assert "warning: routes.yaml:12:5: routes.2.to: the connector of `room` takes no positions" in found.stderr
+    assert (0, "") == (mended.returncode, mended.stdout)
+
+
+def test_lint_warns_that_the_broker_is_trusted_and_leaves_its_exit_code(tmp_path):
+    (tmp_path / "hub.yaml").write_text(ROOM.replace("  hears: {connector", "  # hears: {connector"))
+    (tmp_path / "routes.yaml").write_text(
+        "destinations: {room: {}}\nroutes: [{name: all, when: {record: alert}, to: room}]\n"
+    )
+    done = hub("lint", "--config", "hub.yaml", cwd=tmp_path)
+    only_routes = hub("lint", "--routes", "routes.yaml", cwd=tmp_path)
+
+    assert (0, "") == (done.returncode, done.stdout)
+    warning = next(line for line in done.stderr.splitlines() if "broker" in line)
+    assert warning.startswith(
+        "warning: whoever can write to the broker (`kafka.bootstrap`) can speak for a control room"
+    )
+    assert all(word in warning for word in ("bondmate.receipts", "bondmate.messages", "Mend:", "ACLs", "kafka.client"))
+    assert (0, "") == (only_routes.returncode, only_routes.stderr.replace("", ""))
+
+
+def test_explain_says_that_the_connector_does_not_take_such_events(tmp_path):
+    (tmp_path / "hub.yaml").write_text(ROOM)
+    (tmp_path / "routes.yaml").write_text(
+        "destinations: {room: {fields: {location: {position: plain}}}}\nroutes: [{name: all, to: room}]\n"
+    )
+    header = {"message_id": "m", "event_id": "e", "origin_message_id": "o", "agency_id": "a", "mode": "ACTUAL",
+              "occurred_at": "2026-11-30T00:00:00Z", "received_at": "2026-11-30T00:00:00Z", "source": "s"}  # fmt: skip
+    position = {"latitude": 52.0, "longitude": 4.0, "fixed_at": "2026-11-30T00:00:00Z"}
+    (tmp_path / "fix.json").write_text(json.dumps({"header": header, "device_id": "d", "position": position}))
+    explain = ("route", "explain", "fix.json", "--record", "DeviceLocation")
+
+    known = hub(*explain, "--config", "hub.yaml", cwd=tmp_path)
+    unknown = hub(*explain, "--routes", "routes.yaml", cwd=tmp_path)
+
+    assert (0, "all -> room: connector takes none\n") == (known.returncode, known.stdout), known.stderr
+    assert (0, "all -> room: taken\n") == (unknown.returncode, unknown.stdout)
+
+
+def test_doctor_warns_of_pauses_and_of_who_is_trusted(tmp_path):
+    (tmp_path / "hub.yaml").write_text("kafka: {bootstrap: '127.0.0.1:9', registry_url: 'http://127.0.0.1:9'}\n" + ROOM)
+    (tmp_path / "routes.yaml").write_text(
+        "destinations: {room: {}}\nroutes: [{name: all, when: {record: location}, to: room}]\n"
+    )
+    now = datetime.now(UTC)
+    Pauses(tmp_path / "data").save("room", Pause(now + timedelta(hours=1), now, "alex", "ticket 4711"))
+    findings = {found.check: found for found in examine(load(tmp_path / "hub.yaml"))}
+    listed = hub("connectors", "list", "--config", "hub.yaml", cwd=tmp_path)
+
+    assert findings["who is trusted"].ok
+    assert "speak for a control room" in findings["who is trusted"].warning
+    assert str(findings["who is trusted"]).startswith("warn  who is trusted: ")
+    assert "by alex (ticket 4711)" in findings["pause of room"].warning
+    assert not findings["routes"].ok
+    assert "routes.0.to: the connector of `room` takes no positions" in findings["routes"].mend
+    assert "room: paused until" in listed.stdout

@@ -42,6 +42,8 @@ LABELS = {
     "hub_agent_seconds": ("agent",),
     "hub_dead_letters": ("stage", "code"),
     "hub_routed_deliveries": ("destination", "kind", "reason"),
+    "hub_misplaced_records": ("topic", "found"),
+    "hub_untaken_deliveries": ("destination", "kind"),
     "hub_unrouted_events": ("record", "why"),
     "hub_alert_levels": ("destination", "level"),
     "hub_alert_level_seconds": ("destination", "level"),

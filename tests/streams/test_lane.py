@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from bondmate_streams.lane.config import LaneConfig
 from bondmate_streams.lane.run import run_lane
 from bondmate_streams.logic.audit import breaks
 from bondmate_streams.logic.routing import Routes
+from prometheus_client import REGISTRY
 
 SECRET = b"a secret of tests"
 TAK = locations_topic("tak")
@@ -54,6 +56,7 @@ def lane(kafka: KafkaConfig, routes: Routes, tmp_path_factory: pytest.TempPathFa
         secret=SECRET,
         schema_ids=LocalSchemaIds(),
         audit_seconds=0.5,
+        untaken=["cap"],
     )
     running = RunningLane(config)
     yield running
@@ -82,6 +85,16 @@ class TestLane:
         assert fix.position.latitude == plain.location.position.latitude
         assert fix.position.latitude != coarse.location.position.latitude
         assert None is coarse.location.callsign
+
+    def test_positions_for_who_takes_none_are_counted(self, topics: Any, make: Any) -> None:
+        counted = partial(REGISTRY.get_sample_value, "hub_untaken_deliveries_total")
+        before = counted({"destination": "cap", "kind": "LOCATION"}) or 0
+        topics.put(DEVICE_LOCATIONS, make.location("device-u"))
+        topics.wait(CAP, Delivery, lambda d: d.location.device_id == told("device-u", "cap"))
+        topics.wait(TAK, Delivery, of("device-u"))
+
+        assert before + 1 == counted({"destination": "cap", "kind": "LOCATION"})
+        assert None is counted({"destination": "tak", "kind": "LOCATION"})
 
     def test_a_late_fix_is_kept_and_marked_and_the_last_location_stays(self, topics: Any, make: Any) -> None:
         now = datetime.now(UTC)

@@ -58,6 +58,11 @@ class Instance:
     """The one agency that the platform speaks for; empty: no agency is taken from what it says."""
 
     @property
+    def accepts(self) -> frozenset[str]:
+        """The Delivery kinds it takes with the settings it has."""
+        return self.spec.accepts if self.config.delivers else frozenset()
+
+    @property
     def authority(self) -> Authority:
         """What it may say, of all that it says."""
         return Authority(self.name, self.agency_id, self.spec.speaks_for)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,8 +17,8 @@ app = typer.Typer(help="Connectors: what the hub can join.", no_args_is_help=Tru
 
 
 @app.command("list")
-def list_(as_json: Json = False) -> None:
-    """List the installed connectors.
+def list_(config: Config = None, as_json: Json = False) -> None:
+    """List the installed connectors, and with --config which of the configured ones are paused.
 
     Example: hub connectors list
     """
@@ -27,6 +29,18 @@ def list_(as_json: Json = False) -> None:
     for name, spec in registered():
         summary = spec.summary if isinstance(spec, ConnectorSpec) else f"broken: {spec.reason}"
         show({"name": name, "summary": summary}, f"{name}: {summary}", as_json=as_json)
+    if config is not None:
+        _list_pauses(config, as_json=as_json)
+
+
+def _list_pauses(config: Path, *, as_json: bool) -> None:
+    from bondmate_hub.admin.pauses import Pauses
+    from bondmate_hub.settings import load
+
+    for name, pause in Pauses(load(config).data_dir).current(datetime.now(UTC)).items():
+        until = pause.until.isoformat(timespec="seconds")
+        fact = {"name": name, "paused_until": until, "operator": pause.operator, "reason": pause.reason}
+        show(fact, f"{name}: paused until {until} by {pause.operator}: {pause.reason}", as_json=as_json)
 
 
 @app.command()

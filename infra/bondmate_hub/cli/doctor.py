@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 
 from bondmate_hub.cli.options import Config, Json, show
 
@@ -17,5 +18,5 @@ def doctor(config: Config = None, as_json: Json = False) -> None:
 
     findings = examine(load(config))
     for finding in findings:
-        show({"check": finding.check, "ok": finding.ok, "mend": finding.mend}, str(finding), as_json=as_json)
+        show(asdict(finding), str(finding), as_json=as_json)
     sys.exit(0 if all(finding.ok for finding in findings) else 1)

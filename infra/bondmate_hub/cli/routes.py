@@ -12,6 +12,8 @@ import typer
 from bondmate_hub.cli.options import Config, Json, show
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from bondmate_schemas.models import Payload
     from bondmate_streams.logic.routing import Routes
 
@@ -30,11 +32,14 @@ def explain(
 ) -> None:
     """Tell, rule by rule, why an event goes to a destination or does not, and what the destination would see.
 
+    With --config also whether the destination's connector takes such events at all.
+
     Example: hub route explain alert.json --record DeviceAlert --routes routes.yaml
     """
     from bondmate_schemas.codec import RECORDS
     from bondmate_streams.logic.routing import RECORD_OF
     from bondmate_streams.logic.routing import explain as explained
+    from bondmate_streams.logic.vain import by_connectors
     from pydantic import ValidationError
 
     if record not in RECORD_OF.values():
@@ -44,7 +49,8 @@ def explain(
     except (ValidationError, ValueError) as error:
         place = error.errors(include_input=False)[0]["loc"] if isinstance(error, ValidationError) else "not JSON"
         raise typer.BadParameter(f"{event}: not a {record}: {place}") from None
-    for line in explained(cast("Payload", parsed), _routes(routes, config)):
+    payload = cast("Payload", parsed)
+    for line in by_connectors(explained(payload, _routes(routes, config)), payload, _takes(config)):
         show(line.as_json(), str(line), as_json=as_json)
 
 
@@ -57,19 +63,37 @@ def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help
     """
     from bondmate_streams.logic.routing import lint as findings
     from bondmate_streams.logic.shrunk import shrunk
+    from bondmate_streams.logic.vain import vain
+    from bondmate_streams.routes_file import placed_in
 
-    from bondmate_hub.instances import instances
+    from bondmate_hub.instances import takes
     from bondmate_hub.settings import load
+    from bondmate_hub.trust import broker_is_trusted
 
-    table = _routes(routes, config, strict=False)
+    path = _path(routes, config)
+    table = _routes(path, config, strict=False)
     settings = load(config) if config else None
-    known = [instance.name for instance in instances(settings)] if settings else None
-    found = findings(table, known, _district_names(settings) if settings else None)
-    for finding in found:
+    kinds = takes(settings) if settings else {}
+    found = findings(table, list(kinds) if settings else None, _district_names(settings) if settings else None)
+    less = vain(table, kinds)
+    found += [str(finding) for finding in less if finding.is_whole]
+    for finding in placed_in(path, found):
         print(finding)
-    for warning in shrunk(table):
+    warnings = placed_in(path, [*(str(finding) for finding in less if not finding.is_whole), *shrunk(table)])
+    for warning in (*warnings, *([broker_is_trusted(settings)] if settings else [])):
         print(f"warning: {warning}", file=sys.stderr)
     sys.exit(1 if found else 0)
+
+
+def _takes(config: Path | None) -> Mapping[str, Collection[str]]:
+    """Return what each connector takes; nothing is known without settings, or with ones that `hub lint` refuses."""
+    from bondmate_hub.instances import takes
+    from bondmate_hub.settings import SettingsError, load
+
+    try:
+        return takes(load(config)) if config else {}
+    except SettingsError:
+        return {}
 
 
 def _district_names(settings: Settings) -> tuple[str, ...]:
@@ -83,11 +107,15 @@ def _district_names(settings: Settings) -> tuple[str, ...]:
 def _routes(path: Path | None, config: Path | None, *, strict: bool = True) -> Routes:
     from bondmate_streams.routes_file import load_routes
 
+    return load_routes(_path(path, config), strict=strict)
+
+
+def _path(path: Path | None, config: Path | None) -> Path:
     from bondmate_hub.settings import SettingsError, load
 
-    if path is None:
-        settings = load(config)
-        if settings.streams is None:
-            raise SettingsError(["streams: required: name the file of routes in `streams.routes`, or give --routes"])
-        path = settings.streams.routes
-    return load_routes(path, strict=strict)
+    if path is not None:
+        return path
+    settings = load(config)
+    if settings.streams is None:
+        raise SettingsError(["streams: required: name the file of routes in `streams.routes`, or give --routes"])
+    return settings.streams.routes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +32,8 @@ class LaneConfig:
     """The hub's map."""
     register: Callable[[], Register] = lambda: None
     """Gives who carries the enrolled devices, as it is now; asked with each batch."""
+    untaken: Collection[str] = ()
+    """Destinations whose connector takes no positions: what is written for them nobody reads, and is counted."""
     by_columns: bool = True
     """False: fix by fix, as without the extra `columns`."""
     cooperative: bool = False

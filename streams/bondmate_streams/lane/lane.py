@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import structlog
-from bondmate_monitoring.metrics import CONNECTOR_PASSED_OVER, DEAD_LETTERS, LANE_FIXES, ROUTED, UNROUTED
+from bondmate_monitoring.metrics import CONNECTOR_PASSED_OVER, DEAD_LETTERS, LANE_FIXES, ROUTED, UNROUTED, UNTAKEN
 from bondmate_schemas.catalogue import AUDIT, LAST_LOCATION, locations_topic
 from bondmate_schemas.codec import Codec
 from bondmate_schemas.outbox import Outgoing
@@ -32,15 +32,25 @@ class Lane:
     """
 
     def __init__(  # noqa: PLR0917
-        self, engine: Engine, codec: Codec, chain: Chain, sender: Sender, disclosures: Disclosures, audit_seconds: float
+        self,
+        engine: Engine,
+        codec: Codec,
+        chain: Chain,
+        sender: Sender,
+        disclosures: Disclosures,
+        audit_seconds: float,
+        untaken: Collection[str] = (),
     ) -> None:
-        """Work by `engine`; `chain` is where the audit trail of this lane stands."""
+        """Work by `engine`; `chain` is where the audit trail of this lane stands, `untaken` as in `LaneConfig`."""
         self.engine = engine
         self._chain = chain
         self._sender = sender
         self._envelopes = Envelopes(codec)
         self._disclosures = disclosures
         self._audit_seconds = audit_seconds
+        self._untaken = frozenset(untaken)
+        for destination in self._untaken:
+            UNTAKEN.labels(destination, "LOCATION")
         self._log_at = time.monotonic() + audit_seconds
         self._last: list[Keyed] = []
         self._ended: list[tuple[bytes, int]] = []
@@ -74,7 +84,7 @@ class Lane:
             self._sender.begin(again)
         self._disclosures.add(*worked.disclosed)
         self._last, self._ended = worked.last, worked.ended
-        _count(worked)
+        _count(worked, self._untaken)
 
     def forget_last(self) -> None:
         """Write no last fixes of the batches before: their partitions are another's, who has newer ones."""
@@ -125,13 +135,15 @@ class Lane:
         self._disclosures.close()
 
 
-def _count(worked: Worked) -> None:
+def _count(worked: Worked, untaken: Collection[str]) -> None:
     for letter in worked.letters:
         DEAD_LETTERS.labels(STAGE, _code(letter)).inc()
     for outcome, count in worked.outcomes.items():
         LANE_FIXES.labels(outcome).inc(count)
     for told in worked.told:
         ROUTED.labels(told.destination, "LOCATION", "NEW").inc(len(told.records))
+        if told.destination in untaken:
+            UNTAKEN.labels(told.destination, "LOCATION").inc(len(told.records))
     for destination, count in worked.passed_over.items():
         CONNECTOR_PASSED_OVER.labels(destination, SUPERSEDED).inc(count)
     for destination, count in worked.withheld.items():

@@ -64,7 +64,7 @@ def run_lane(config: LaneConfig, stop: threading.Event, on_ready: Callable[[], o
     disclosures = Disclosures(config.data_dir / "lane-disclosures.jsonl", config.secret)
     rules = config.rules()
     engine = Growing(rules, codec, may_grow=config.by_columns)
-    lane = Lane(engine, codec, chain, sender, disclosures, config.audit_seconds)
+    lane = Lane(engine, codec, chain, sender, disclosures, config.audit_seconds, config.untaken)
     loop = Loop(lane, config, Consumer(_consumer(config)), stop, on_ready, homes=rules.homes)
     _log.info("lane started", instance=config.instance)
     try:

@@ -59,6 +59,24 @@ def read_routes(text: str, name: str = "routes") -> Routes:
         raise RoutesError([_problem(name, item["loc"], item["msg"], places) for item in found]) from None
 
 
+def marks(text: str) -> dict[str, tuple[int, int]]:
+    """Return line and column of every place in a file of routes, by the name that findings give it."""
+    try:
+        node = yaml.compose(text, yaml.SafeLoader)
+    except yaml.YAMLError:
+        return {}
+    return {".".join(str(part) for part in place): mark for place, mark in _places(node, ())}
+
+
+def placed(finding: str, name: str, places: Mapping[str, tuple[int, int]]) -> str:
+    """Put file, line and column before a finding, as far as its place is known."""
+    place = finding.partition(":")[0]
+    while place and place not in places:
+        place = place.rpartition(".")[0]
+    line, column = places.get(place, (0, 0))
+    return f"{name}:{line}:{column}: {finding}" if line else f"{name}: {finding}"
+
+
 def _problem(name: str, where: Place, message: str, places: Mapping[Place, tuple[int, int]]) -> str:
     mark = next((places[where[:n]] for n in range(len(where), 0, -1) if where[:n] in places), None)
     place = f"{name}:{mark[0]}:{mark[1]}" if mark else name

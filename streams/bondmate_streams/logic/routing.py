@@ -207,7 +207,7 @@ class Verdict:
 
     route: str
     why: Literal["taken", "no_match", "stopped", "unknown_mode", "mode_not_taken", "came_from_there", "has_it_already",
-                 "unknown_destination", "withheld"]  # fmt: skip
+                 "unknown_destination", "withheld", "connector_takes_none"]  # fmt: skip
     destination: str | None = None
     failed: tuple[str, ...] = ()
     """Conditions that did not hold, of a rule that did not match."""

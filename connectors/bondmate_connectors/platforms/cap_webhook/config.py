@@ -120,6 +120,11 @@ class Config(ConnectorConfig):
     listen: ListenConfig | None = Field(default=None, description="Taking from the control room.")
     replies: RepliesConfig = Field(default=RepliesConfig(), description="How their Updates and Cancels are read.")
 
+    @property
+    def delivers(self) -> bool:
+        """Whether anything is sent to the control room."""
+        return self.deliver is not None
+
     @model_validator(mode="after")
     def _has_a_role(self) -> Self:
         if self.deliver is None and self.listen is None:
