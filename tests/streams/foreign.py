@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import random
+import subprocess
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, Protocol
 
+from bondmate_hub.broker.apache import JARS
 from bondmate_schemas import catalogue
 from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.partitions import partition_of
 from confluent_kafka import Producer
 
 SECONDS: Final = 30
+_SOURCE: Final = Path(__file__).with_name("java") / "Stranger.java"
 WAYS: Final = ("librdkafka", "murmur2", "random_partition", "null_key", "empty_key", "wrong_key")
 """How strangers choose key and partition; `librdkafka` is the default of its clients, CRC32."""
+
+
+class Writes(Protocol):
+    def write(self, topic: str, records: Iterable[tuple[str, bytes]]) -> None: ...
 
 
 class Stranger:
@@ -39,6 +48,28 @@ class Stranger:
         partition = self._chosen.setdefault(key, self._random.randrange(self._partitions))
         wrong: dict[str, bytes | None] = {"null_key": None, "empty_key": b"", "wrong_key": b"a room's name"}
         return {"key": wrong.get(self._way, key), "partition": partition}
+
+
+class JavaStranger:
+    """Kafka's own client, in a process of its own."""
+
+    def __init__(self, kafka: KafkaConfig, way: str) -> None:
+        command = ["java", "-Xmx128m", "-cp", f"{JARS}/*", str(_SOURCE), kafka.bootstrap, way]
+        self._child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+
+    def write(self, topic: str, records: Iterable[tuple[str, bytes]]) -> None:
+        assert self._child.stdin is not None
+        assert self._child.stdout is not None
+        encode = base64.b64encode
+        lines = (b"%s %s %s\n" % (topic.encode(), encode(key.encode()), encode(value)) for key, value in records)
+        self._child.stdin.write(b"".join(lines) + b"\n")
+        self._child.stdin.flush()
+        assert b"\n" == self._child.stdout.readline(), "Java's client ended"
+
+    def close(self) -> None:
+        self._child.communicate(timeout=SECONDS)
 
 
 def misplaced(found: Iterable[Any], partitions: int = catalogue.PARTITIONS) -> list[Any]:

@@ -5,8 +5,6 @@ Every receipt counts once, no alert has two states, nothing is lost, and what on
 
 from __future__ import annotations
 
-import base64
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -14,10 +12,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import pytest
-from bondmate_hub.broker.apache import JARS, ApacheBroker
+from bondmate_hub.broker.apache import ApacheBroker
 from bondmate_hub.provisioning import apply
 from bondmate_schemas import catalogue
 from bondmate_schemas.catalogue import (
@@ -35,40 +33,13 @@ from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import AlertState, Delivery, DeviceMessage, IncidentState
 from confluent_kafka.admin import AdminClient
 
-from tests.streams.foreign import Stranger, by_key, misplaced
+from tests.streams.foreign import JavaStranger, Stranger, Writes, by_key, misplaced
 
 TAK = destination_topic("tak")
-SOURCE: Final = Path(__file__).with_name("java") / "Stranger.java"
 ALERTS, ROUNDS = 12, 6
 """Of each stranger; a round is a receipt of each alert, an incident's update and a message of each device."""
 LEVELS: Final = (Level.DELIVERED, Level.ACCEPTED, Level.ACKNOWLEDGED, Level.RESPONDING)
 SECONDS = 90
-
-
-class Writes(Protocol):
-    def write(self, topic: str, records: Iterable[tuple[str, bytes]]) -> None: ...
-
-
-class JavaStranger:
-    """Kafka's own client, in a process of its own."""
-
-    def __init__(self, kafka: KafkaConfig, way: str) -> None:
-        command = ["java", "-Xmx128m", "-cp", f"{JARS}/*", str(SOURCE), kafka.bootstrap, way]
-        self._child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-
-    def write(self, topic: str, records: Iterable[tuple[str, bytes]]) -> None:
-        assert self._child.stdin is not None
-        assert self._child.stdout is not None
-        encode = base64.b64encode
-        lines = (b"%s %s %s\n" % (topic.encode(), encode(key.encode()), encode(value)) for key, value in records)
-        self._child.stdin.write(b"".join(lines) + b"\n")
-        self._child.stdin.flush()
-        assert b"\n" == self._child.stdout.readline(), "Java's client ended"
-
-    def close(self) -> None:
-        self._child.communicate(timeout=SECONDS)
 
 
 @dataclass
