@@ -2,7 +2,7 @@
 
 Two workers in processes of their own. In each run one joins, both are restarted one after the other, and one leaves.
 Held is the time from an alert's publishing to its Delivery on the topic of every destination. Exit 1 when one was held
-too long, lost, told under two ids, or told out of order.
+too long, lost, told under two ids or out of order, when its state is not what was told, or the audit trail is broken.
 
 Usage: python -m bench.roll [--runs 5] [--alerts-a-second 50] [--open-alerts 0] [--most-seconds 2]
                             [--older CHECKOUT] [--json]

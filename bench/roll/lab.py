@@ -17,9 +17,12 @@ from bondmate_hub.broker.child import Child, wait_until
 from bondmate_hub.provisioning import apply
 from bondmate_schemas import catalogue
 from bondmate_schemas.kafka import KafkaConfig
+from bondmate_schemas.models import AuditRecord
+from bondmate_streams.logic.audit import breaks
 from confluent_kafka.admin import AdminClient
 
 from bench.roll import worker
+from bench.roll.kept import Kept
 from bench.roll.load import Ends, Load
 
 _ROOMS: Final = ("schemas", "monitoring", "streams", "connectors", "infra")
@@ -79,8 +82,8 @@ class Worker:
 class Lab:
     """A broker with topics, load, and two workers, the second of which does not run yet."""
 
-    def __init__(self, load: Load, ends: Ends, workers: Sequence[Worker]) -> None:
-        self.load, self.ends = load, ends
+    def __init__(self, load: Load, ends: Ends, kept: Kept, workers: Sequence[Worker]) -> None:
+        self.load, self.ends, self.kept = load, ends, kept
         self.first, self.second = workers
 
     def restart_both(self) -> None:
@@ -123,7 +126,7 @@ def laboratory(
             stack.callback(each.kill)
         workers[0].start()
         stack.enter_context(ends.read())
-        lab = Lab(load, ends, workers)
+        lab = Lab(load, ends, Kept(kafka, worker.DESTINATIONS), workers)
         load.at_once(open_alerts)
         wait_until(lambda: not lab.missing(list(load.sent)), deadline_seconds=_MANY_SECONDS, what="the open alerts")
         stack.enter_context(load.flowing())
@@ -146,5 +149,20 @@ def wrong(lab: Lab) -> list[str]:
     wait_until(lambda: not lab.missing(marks), deadline_seconds=_END_SECONDS, what="the last alerts")
     two = [place for place, ids in lab.ends.ids.items() if len(ids) > 1]
     backward = [place for place, order in lab.ends.order.items() if order != sorted(order, reverse=True)]
-    found = {"told under two ids": two, "told out of order": backward}
-    return [f"{len(places)} {what}: {places[:3]}" for what, places in found.items() if places]
+    found: dict[str, Sequence[object]] = {
+        "told under two ids": two,
+        "told out of order": backward,
+        "of another state than told": _untrue(lab),
+    }
+    broken = [f"{len(places)} alerts {what}: {places[:3]}" for what, places in found.items() if places]
+    return broken + [f"audit trail: {each}" for each in breaks(lab.kept.records(catalogue.AUDIT, AuditRecord))]
+
+
+def _untrue(lab: Lab) -> list[str]:
+    """Wait for the last receipts; return the alerts whose state is not what was done and what the receipts tell."""
+    end = time.monotonic() + _END_SECONDS
+    while untrue := lab.kept.untrue(lab.load.sent):
+        if time.monotonic() > end:
+            break
+        time.sleep(0.5)
+    return untrue

@@ -1,4 +1,4 @@
-"""Alerts at a steady pace, and when each came out at every destination."""
+"""Alerts at a steady pace, when each came out at every destination, and the receipts of those that came."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
 
+from bondmate_connectors.runtime.receipts import receipt_for
 from bondmate_schemas import catalogue
 from bondmate_schemas.codec import Codec, LocalSchemaIds
-from bondmate_schemas.enums import AlertAction, AlertKind, Mode
+from bondmate_schemas.enums import AlertAction, AlertKind, Level, Mode
 from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import Delivery, DeviceAlert, EventHeader
 from confluent_kafka import OFFSET_END, Consumer, Producer, TopicPartition
@@ -92,6 +93,7 @@ class Ends:
         places = [TopicPartition(t, n, OFFSET_END) for t in self._destinations for n in range(catalogue.PARTITIONS)]
         self._consumer.assign(places)
         self._codec = Codec(LocalSchemaIds())
+        self._producer = Producer(kafka.producer("bench-roll-ends"))
         self._stop = threading.Event()
         self.came: dict[tuple[str, str], float] = {}
         """When the first Delivery of each record came, by destination and mark."""
@@ -111,6 +113,7 @@ class Ends:
         finally:
             self._stop.set()
             thread.join()
+            self._producer.flush(_FLUSH_SECONDS)
             self._consumer.close()
 
     def _run(self) -> None:
@@ -126,3 +129,7 @@ class Ends:
         if (destination, mark) not in self.came:
             self.came[destination, mark] = time.monotonic()
             self.order[destination, mark.partition("-")[2]].append(mark)
+            receipt = receipt_for(delivery, Level.DELIVERED, now=datetime.now(UTC))
+            key = catalogue.key_of(catalogue.RECEIPTS, receipt).encode()
+            self._producer.produce(catalogue.RECEIPTS, self._codec.encode(receipt), key)
+            self._producer.poll(0)

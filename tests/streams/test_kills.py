@@ -20,6 +20,8 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 SECONDS = 60
+STOP_SECONDS = 10
+"""FAULTS, R17."""
 TAK, CAP = destination_topic("tak"), destination_topic("cap")
 
 
@@ -163,3 +165,31 @@ def test_streams_are_stopped_while_they_wait_for_their_broker(
     streams = running(configured(tmp_path / "tables", kafka=KafkaConfig(broker.bootstrap, "", {"log_level": 0})))
 
     streams.stop()
+
+
+def test_streams_whose_broker_is_gone_are_stopped_in_time_and_the_next_go_on(  # noqa: PLR0917
+    make: Any, routes: Any, configured: Callable[..., Any], running: Any, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    broker = EmbeddedBroker(EmbeddedConfig(tmp_path / "broker"))
+    kafka = KafkaConfig(broker.bootstrap, "", {"log_level": 0})
+    before, after = make.alert("device-before"), make.alert("device-after")
+    with broker:
+        apply(
+            AdminClient({"bootstrap.servers": broker.bootstrap}),
+            catalogue.topics(routes.destinations),
+            limits=broker.limits,
+        )
+        topics = type(request.getfixturevalue("topics"))(kafka)
+        streams = running(configured(tmp_path / "tables", kafka=kafka))
+        topics.put(DEVICE_ALERTS, before)
+        topics.wait(TAK, Delivery, lambda d: d.header.event_id == before.header.event_id)
+        broker.stop()
+        begun = time.monotonic()
+        streams.stop()
+        assert time.monotonic() - begun < STOP_SECONDS
+
+        broker.start()
+        topics.put(DEVICE_ALERTS, after)
+        streams = running(configured(tmp_path / "tables", kafka=kafka))
+        topics.wait(TAK, Delivery, lambda d: d.header.event_id == after.header.event_id)
+        streams.stop()

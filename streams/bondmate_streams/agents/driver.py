@@ -29,8 +29,8 @@ _FETCH_GAP_SECONDS: Final = 0.005
 """Least time between two fetches: each asks for every partition, however little it brings."""
 _IN_HAND_SECONDS: Final = 1.0
 """How long what is in hand may hold up a whole group that is to be shared anew."""
-_LEAVE_SECONDS: Final = 5.0
-"""How long leaving the group may take: a group that is just shared anew waits for its slowest member."""
+_LEAVE_SECONDS: Final = 4.0
+"""How long leaving the group may take: it may just be shared anew, or no broker answers."""
 
 
 class _OnTheLoop(AIOKafkaConsumerThread):
@@ -45,6 +45,7 @@ class _OnTheLoop(AIOKafkaConsumerThread):
         """Start as the thread would, and return when the consumer works."""
         self._thread_started.set()
         self._thread_running = self.parent_loop.create_future()
+        self._too_late = self.parent_loop.create_future()
         self._serving = asyncio.create_task(self._serve())
         try:
             await self._thread_running
@@ -69,6 +70,20 @@ class _OnTheLoop(AIOKafkaConsumerThread):
                 consumer.seek(tp, offset)
         return committed
 
+    async def _commit(self, offsets: Any) -> bool:
+        """Commit, for as long as it takes while we work: aiokafka asks again until a broker answers."""
+        commit = asyncio.ensure_future(super()._commit(offsets))
+        try:
+            await asyncio.wait({commit, self._too_late}, return_when=asyncio.FIRST_COMPLETED)
+            return commit.done() and commit.result()
+        finally:
+            commit.cancel()
+
+    def commit_no_more(self) -> None:
+        """End each commit, now and later; what it would have told the broker is done again."""
+        if not self._too_late.done():
+            self._too_late.set_result(None)
+
     async def leave(self) -> None:
         """Leave the group, so that others need not wait for a session to end; what is in hand has been committed.
 
@@ -76,10 +91,7 @@ class _OnTheLoop(AIOKafkaConsumerThread):
         """
         coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001
         coordinator._group_instance_id = None  # noqa: SLF001
-        try:
-            await asyncio.wait_for(coordinator.close(), _LEAVE_SECONDS)
-        except TimeoutError:
-            _log.warning("the group was not left in time: its broker counts this worker out")
+        await coordinator.close()
 
     async def getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109  # faust's
         """Give the next records, `_FETCH_GAP_SECONDS` after the last ones at the earliest."""
@@ -204,6 +216,14 @@ class _Consumer(Consumer):
         """Give up our partitions, commit what was done, and leave the group; what is in hand has ended."""
         self.stop_flow()
         self.app.flow_control.suspend()
+        leaving = asyncio.create_task(self._left())
+        if not (await asyncio.wait({leaving}, timeout=_LEAVE_SECONDS))[0]:
+            _log.warning("the group was not left in time: its broker counts this worker out")
+            cast("_OnTheLoop", self._thread).commit_no_more()
+            leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+
+    async def _left(self) -> None:
         await cast("App", self.app).on_partitions_revoked.send(self.assignment())
         await self.commit_and_end_transactions()
         await cast("_OnTheLoop", self._thread).leave()

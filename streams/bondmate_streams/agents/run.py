@@ -20,7 +20,7 @@ from bondmate_streams.audit_tail import chain_so_far
 _log = structlog.get_logger(__name__)
 _ASK_SECONDS: Final = 5.0
 _AGAIN_SECONDS: Final = 1.0
-_STOP_SECONDS: Final = 30.0
+_STOP_SECONDS: Final = 3.0
 _QUIET: Final = ("faust", "mode", "aiokafka")
 T = TypeVar("T")
 
@@ -97,8 +97,12 @@ async def _serve(config: StreamsConfig, streams: Streams, stop: asyncio.Event, o
 
 async def _end(streams: Streams) -> None:
     if streams.app.started:
-        async with asyncio.timeout(_STOP_SECONDS):
-            await streams.app.stop()
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                await streams.app.stop()
+        except TimeoutError:
+            # What was done is committed, or no broker takes it: then it comes again.
+            _log.warning("streams are ended without waiting for the broker")
     for ledger in streams.ledgers:
         ledger.close()
 
