@@ -11,9 +11,11 @@ from bondmate_schemas.enums import AlertAction, DeliveryKind, DeliveryReason, In
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import Delivery, DeviceAlert, DeviceLocation, DeviceMessage, IncidentEvent, Record
 
+from bondmate_connectors.chains import Chains
 from bondmate_connectors.contract import Format, Ignored, Lost, Reading, Refusal
 
 _DESTINATION: Final = "translate"
+_UNKNOWN: Final = Lost("alert/references", "of what it names, some is in none of the files read before")
 _FIELDS: Final = {
     DeviceAlert: DeliveryKind.ALERT,
     IncidentEvent: DeliveryKind.INCIDENT,
@@ -30,7 +32,13 @@ _REASONS: Final = {
 
 
 def translate(
-    file: str, message: bytes, source: Format, target: Format | None, received_at: datetime
+    file: str,
+    message: bytes,
+    source: Format,
+    target: Format | None,
+    received_at: datetime,
+    *,
+    chains: Chains | None = None,
 ) -> dict[str, Any]:
     """Translate `message` from `source`, and each of its events to `target` when one is given.
 
@@ -38,7 +46,8 @@ def translate(
     (canonical JSON), `outputs` (a document an event that the target can express) and `lost`: first what the message
     says and no event carries, by its place in the document, which has a slash in it; then what the events say and the
     target cannot carry, by its canonical field, which has none. Each event is written with full disclosure; one that
-    the target cannot express stands in `lost`, with the code. Never raises on any bytes.
+    the target cannot express stands in `lost`, with the code. With `chains`, what goes on from a message that was read
+    before is of that message's event; what goes on from none says so in `lost`. Never raises on any bytes.
     """
     reading = source.read(message, received_at)
     result: dict[str, Any] = {"file": file, "outcome": "", "code": None, "warnings": [], "events": [], "outputs": []}
@@ -49,9 +58,11 @@ def translate(
         return {**result, "outcome": _outcome(reading), "code": reading.code, "warnings": warnings}
     result["outcome"] = _outcome(reading)
     result["warnings"] = [asdict(remark) for remark in reading.warnings]
-    result["events"] = [event.model_dump(mode="json") for event in reading.events]
-    outputs, lost = _written(reading.events, target, received_at) if target is not None else ([], [])
-    return result | {"outputs": outputs, "lost": [asdict(each) for each in (*reading.lost, *lost)]}
+    events, whole = chains.join(reading.events) if chains else (reading.events, True)
+    result["events"] = [event.model_dump(mode="json") for event in events]
+    outputs, lost = _written(events, target, received_at) if target is not None else ([], [])
+    unknown = () if whole else (_UNKNOWN,)
+    return result | {"outputs": outputs, "lost": [asdict(each) for each in (*reading.lost, *unknown, *lost)]}
 
 
 def _outcome(reading: Reading | Ignored | Refusal) -> str:

@@ -25,12 +25,14 @@ def translate(
 
     A refused file is an outcome, not an error: exit 0 unless the call itself is wrong. In `lost`, a path with a slash
     is an element of the file that no event carries; one without is a field of the event that `--to` cannot carry.
+    Files are read in the order given: what goes on from a message of an earlier file is of that message's event.
 
     Example: hub translate alert.xml --from cap --to cot --json
     """
+    from bondmate_connectors.chains import Chains
     from bondmate_connectors.translate import translate as translated
 
-    formats = _formats()
+    formats, chains = _formats(), Chains()
     for name in (source, target):
         if name is not None and name not in formats:
             raise typer.BadParameter(f"no format of that name; there are {', '.join(sorted(formats))}")
@@ -39,7 +41,7 @@ def translate(
         raise typer.BadParameter(f"no such file: {', '.join(missing)}")
     for path in files:
         outcome = translated(
-            str(path), path.read_bytes(), formats[source], formats.get(target or ""), datetime.now(UTC)
+            str(path), path.read_bytes(), formats[source], formats.get(target or ""), datetime.now(UTC), chains=chains
         )
         print(json.dumps(outcome, ensure_ascii=False, default=str) if as_json else _text(outcome))
 

@@ -1,0 +1,108 @@
+"""Several files of one call of `hub translate`: what refers to one of them is of its event (S8)."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from bondmate_connectors.chains import Chains
+from bondmate_connectors.formats.cap import FORMAT, our_identifier
+from bondmate_connectors.translate import translate
+from bondmate_hub.cli import app
+from typer.testing import CliRunner
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+UNKNOWN = "of what it names, some is in none of the files read before"
+
+
+def alert(identifier, kind="Alert", *references, sender="wx@example.org"):
+    named = "".join(f"{sender},{one},2026-03-01T10:00:00+01:00\n" for one in references)
+    return (
+        f'<alert xmlns="urn:oasis:names:tc:emergency:cap:1.2"><identifier>{identifier}</identifier><sender>{sender}'
+        f"</sender><sent>2026-03-01T10:00:00+01:00</sent><status>Actual</status><msgType>{kind}</msgType>"
+        f"<scope>Public</scope><references>{named}</references></alert>"
+    ).encode()
+
+
+def ended(*messages):
+    """The identifiers, by the last message that began them, of the events that each message is of."""
+    chains, began, found = Chains(), {}, []
+    for message in messages:
+        result = translate("f", message, FORMAT, FORMAT, NOW, chains=chains)
+        ids = [event["header"]["event_id"] for event in result["events"]]
+        for event in result["events"]:
+            began.setdefault(event["header"]["event_id"], event["header"]["origin_message_id"])
+        found.append([began[one] for one in ids])
+    return found
+
+
+def shown(cases, *names):
+    paths = [str(cases / f"{name}.xml") for name in names]
+    result = CliRunner().invoke(app, ["translate", *paths, "--from", "cap", "--to", "cap", "--json"])
+    assert 0 == result.exit_code
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def event_ids(result):
+    return [event["header"]["event_id"] for event in result["events"]]
+
+
+def test_a_cancel_of_an_update_alone_ends_the_alert(cases):
+    first, update, cancel = shown(cases, "cap05a_alert", "cap05b_update_of_a", "cap05c_cancel_of_b_only")
+
+    assert event_ids(first) == event_ids(update) == event_ids(cancel)
+    assert "CANCELLED" == cancel["events"][0]["action"]
+    assert {"accepted"} == {one["outcome"] for one in (first, update, cancel)}
+
+
+def test_one_cancel_ends_two_alerts(cases):
+    first, second, cancel = shown(cases, "cap06a_alert", "cap06b_alert", "cap06c_cancel_both")
+
+    assert [*event_ids(first), *event_ids(second)] == event_ids(cancel)
+    assert 2 == len(cancel["outputs"])
+
+
+def test_spaces_in_a_reference_and_none_at_all(cases):
+    first, spaced, none = shown(cases, "cap16c_alert", "cap16d_cancel_spaced_triple", "cap16f_cancel_no_references")
+
+    assert event_ids(first) == event_ids(spaced)
+    assert ("rejected", "cap_references", []) == (none["outcome"], none["code"], none["events"])
+
+
+def test_chains_of_any_length_and_several_alerts_at_once():
+    assert [["a"]] * 5 == ended(
+        alert("a"), alert("b", "Update", "a"), alert("c", "Update", "b"), alert("d", "Update", "c"),
+        alert("e", "Cancel", "d"),
+    )  # fmt: skip
+    # An Update of two alerts: who cancels the Update ends both.
+    assert [["a"], ["x"], ["a", "x"], ["a", "x"]] == ended(
+        alert("a"), alert("x"), alert("b", "Update", "a", "x"), alert("c", "Cancel", "b")
+    )
+
+
+def test_an_alert_named_with_its_update_ends_once():
+    assert [["a"], ["a"], ["a"]] == ended(alert("a"), alert("b", "Update", "a"), alert("c", "Cancel", "b", "a"))
+
+
+def test_circles_end():
+    assert [["a"], ["a"], ["a"]] == ended(
+        alert("a", "Update", "b"), alert("b", "Update", "a"), alert("c", "Cancel", "b")
+    )
+
+
+def test_a_cancel_of_their_update_of_our_alert_is_of_our_alert():
+    ours = our_identifier("e", "d")
+    named = f"<references>bondmate:x,{ours},2026-03-01T10:00:00+01:00</references>".encode()
+    update = alert("b", "Update").replace(b"<references></references>", named)
+    chains = Chains()
+    first = translate("f", update, FORMAT, None, NOW, chains=chains)
+    second = translate("f", alert("c", "Cancel", "b"), FORMAT, None, NOW, chains=chains)
+
+    assert ["e"] == event_ids(first) == event_ids(second)
+
+
+def test_what_is_known_of_none_of_the_files_is_told():
+    result = translate("f", alert("c", "Cancel", "b"), FORMAT, FORMAT, NOW, chains=Chains())
+
+    assert {"path": "alert/references", "why": UNKNOWN} in result["lost"]
+    assert UNKNOWN not in str(translate("f", alert("c", "Cancel", "b"), FORMAT, FORMAT, NOW))
