@@ -17,6 +17,7 @@ from zlib import crc32
 from aiohttp import web
 from bondmate_hub.demo.cap_room import CAP, SENDER, signature
 from bondmate_hub.demo.posts import Posts
+from bondmate_schemas.outside_ids import OutsideIds
 from lxml import etree
 
 from bench.chaos.checker import Arrival, Book
@@ -33,6 +34,8 @@ class Room:
 
     def __init__(self, name: str, book: Book, secret: bytes, back_port: int, *, answers_every: int = 4) -> None:
         self._name, self._book, self._secret, self._back_port = name, book, secret, back_port
+        self._outside = OutsideIds.of(secret)
+        """The lab has one secret for everything."""
         self._answers_every = answers_every
         self._taken: set[str] = set()
         self._answering: set[asyncio.Task[None]] = set()
@@ -78,7 +81,7 @@ class Room:
         root = etree.fromstring(body, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
         found = {name: root.findtext(f"{{{CAP}}}{name}") or "" for name in ("identifier", "sender", "sent", "msgType")}
         text = root.findtext(f"{{{CAP}}}info/{{{CAP}}}description") or ""
-        event_id, _, delivery_id = found["identifier"].partition("_")
+        event_id, delivery_id = (self._outside.back(self._name, part) for part in found["identifier"].split("_"))
         number = int(found_in[1]) if (found_in := _NUMBER.search(text)) else 0
         if self.refuses_every and crc32(event_id.encode()) % self.refuses_every == 0:
             self.troubled += 1

@@ -21,12 +21,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from bondmate_schemas.catalogue import locations_topic
+from bondmate_schemas.catalogue import destination_topic, locations_topic
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.columns import Columns
+from bondmate_schemas.outside_ids import OutsideIds
 from confluent_kafka import Consumer, TopicPartition
 
 from bench.lane.contest import READY, Held, Inputs, broker_for, load
+from bench.lane.plain import SECRET
 from bench.lane.world import World
 
 _FIXES_A_DEVICE: Final = 100
@@ -141,6 +143,7 @@ def account(bootstrap: str, topic: str, devices: int, fixes: int) -> Account:
     """Read everything a destination has."""
     columns = Columns("Delivery", Codec(LocalSchemaIds()).prefix_of("Delivery"))
     found = Account.of(devices, fixes)
+    outside = OutsideIds.of(SECRET).unanswered(topic.removeprefix(destination_topic("")).removesuffix(".locations"))
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "bench-account"})
     parts = [TopicPartition(topic, part, 0) for part in consumer.list_topics(topic, 10).topics[topic].partitions]
     left = sum(consumer.get_watermark_offsets(part, 10)[1] for part in parts)
@@ -153,7 +156,7 @@ def account(bootstrap: str, topic: str, devices: int, fixes: int) -> Account:
         read = columns.read([message.value() for message in messages], believed=True)
         if read.left:
             raise RuntimeError(f"{len(read.left)} records are none")
-        ids = read.columns.column("header").field("event_id").to_pylist()
+        ids = [*map(outside.uuid_of, read.columns.column("header").field("event_id").to_pylist())]
         found.take([int(i[-12:-6]) for i in ids], [int(i[-6:]) for i in ids])
     consumer.close()
     return found

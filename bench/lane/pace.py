@@ -14,13 +14,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
-from bondmate_schemas.catalogue import DEVICE_LOCATIONS, locations_topic
+from bondmate_schemas.catalogue import DEVICE_LOCATIONS, destination_topic, locations_topic
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.models import Delivery
+from bondmate_schemas.outside_ids import OutsideIds, Unanswered
 from confluent_kafka import OFFSET_END, Consumer, Producer, TopicPartition
 
 from bench.lane.contest import Contestant, Keyed, broker_for, working
 from bench.lane.floor import put
+from bench.lane.plain import SECRET
 from bench.lane.world import World
 
 _TICK_SECONDS: Final = 0.005
@@ -91,11 +93,14 @@ def _receive(bootstrap: str, topic: str, seconds: float, a_second: int) -> list[
         messages, at = consumer.consume(1000, 0.01), time.monotonic()
         found += [(message.value(), at) for message in messages[-seen % step :: step]]
         seen += len(messages)
-    return [(*_place(codec, value), at) for value, at in found]
+    outside = OutsideIds.of(SECRET).unanswered(topic.removeprefix(destination_topic("")).removesuffix(".locations"))
+    return [(*_place(codec, value, outside), at) for value, at in found]
 
 
-def _place(codec: Codec, value: bytes) -> tuple[int, int]:
+def _place(codec: Codec, value: bytes, outside: Unanswered) -> tuple[int, int]:
     event_id = codec.decode(value, Delivery).header.event_id
+    # The floor, which cuts nothing to an agreement, passes ids on as they are.
+    event_id = event_id if "-" in event_id else outside.uuid_of(event_id)
     return int(event_id[_NUMBER]), int(event_id[_SECOND])
 
 

@@ -16,9 +16,11 @@ from typing import Any, Final
 import fastavro
 from bondmate_schemas.codec import Codec, LocalSchemaIds, schema
 from bondmate_schemas.ids import pseudonym
+from bondmate_schemas.outside_ids import OutsideIds
 from bondmate_streams.logic.blur import Blur, blurred
 from bondmate_streams.logic.locations import FASTEST_MPS, SEEN_KEPT, metres_between
-from bondmate_streams.logic.policy import PSEUDONYM, Shown, shown_of
+from bondmate_streams.logic.outside import UNANSWERED_FIELDS
+from bondmate_streams.logic.policy import BY_FLAG, PSEUDONYM, Shown, shown_of
 
 from bench.lane.world import World
 
@@ -64,6 +66,7 @@ class Work:
             for name, destination in routes.destinations.items()
         }
         self._route = routes.routes[0].name
+        self._outside = {name: OutsideIds.of(SECRET).unanswered(name) for name in routes.destinations}
 
     def judge(self, fix: Fix, known: State | None) -> tuple[Fix | None, State]:
         """Give a fix to go on with, or None for a repeat, and what is now known of its device."""
@@ -90,7 +93,9 @@ class Work:
         for destination, shown in self._shown.items():
             seen = _projected(fix, shown, lambda device, name=destination: self._name_of(name, device))  # type: ignore[misc]
             header = {**seen["header"], "published_at": datetime.fromtimestamp(time.time(), UTC)}
-            header["message_id"] = f"{fix['header']['message_id']}@{destination}"
+            outside = self._outside[destination]
+            for told in (header, seen["header"]):
+                told |= {name: outside.of(told[name]) for name in UNANSWERED_FIELDS if told.get(name) is not None}
             yield destination, seen["device_id"], {
                 "header": header, "destination": destination, "kind": "LOCATION", "reason": "NEW",
                 "route": self._route, "location": seen,
@@ -123,6 +128,9 @@ def _part(value: Any, shown: Shown, name_of: Name) -> Any:
         return value
     if shown.mode == PSEUDONYM:
         return name_of(value)
+    if shown.mode == BY_FLAG:
+        # The lane's own remarks are all there are here; which of them show follows from the agreement.
+        return [flag for flag in value if flag != "implausible_jump"]
     if shown.record is None:
         return value
     if shown.is_list:

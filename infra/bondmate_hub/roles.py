@@ -137,6 +137,7 @@ async def _runner(settings: Settings, stop: asyncio.Event, around: Around) -> No
 async def _connectors(settings: Settings, stop: asyncio.Event, around: Around, *, gateway: bool) -> None:
     from bondmate_connectors.runtime.control import Controls  # noqa: PLC0415
     from bondmate_connectors.runtime.run import run_connectors  # noqa: PLC0415
+    from bondmate_connectors.runtime.settings import RunnerSettings  # noqa: PLC0415
     from bondmate_connectors.runtime.supervision import ShutOutError  # noqa: PLC0415
 
     from bondmate_hub.admin.pauses import Pauses  # noqa: PLC0415
@@ -152,6 +153,7 @@ async def _connectors(settings: Settings, stop: asyncio.Event, around: Around, *
     role_id = f"{settings.instance}-{around.health.role}"
     board, controls = ConnectorHealth(), Controls(Pauses(settings.data_dir).current(datetime.now(UTC)))
     around.admin.connectors = Steering(wanted, controls, board, settings, worker_id=role_id)
+    outside = settings.streams.outside_ids() if settings.streams else None
     async with asyncio.TaskGroup() as group:
         beside = [
             group.create_task(_tell(board, around.health, [instance.name for instance in wanted])),
@@ -160,7 +162,7 @@ async def _connectors(settings: Settings, stop: asyncio.Event, around: Around, *
         try:
             await run_connectors(
                 wanted, _kafka(settings), role_id=role_id, stop=stop, health=board,
-                controls=controls,
+                controls=controls, settings=RunnerSettings(outside=outside),
             )  # fmt: skip
         except ShutOutError as error:
             _log.error("role was shut out", role=around.health.role, why=str(error))  # it is no bug
@@ -199,6 +201,7 @@ async def _streams(settings: Settings, stop: asyncio.Event, around: Around) -> N
         data_dir=settings.data_dir / "streams",
         routes=load_routes(section.routes),
         secret=section.pseudonym_secret.get_secret_value().encode(),
+        outside=section.outside_ids(),
         instance=settings.instance,
         known_devices=lambda: enrolled_devices(settings),
         officers=lambda: enrolled_officers(settings),
@@ -223,6 +226,7 @@ async def _lane(settings: Settings, stop: asyncio.Event, around: Around) -> None
         data_dir=settings.data_dir / "lane",
         routes=load_routes(section.routes),
         secret=section.pseudonym_secret.get_secret_value().encode(),
+        outside=section.outside_ids(),
         instance=settings.instance,
         districts=_districts(section),
         cooperative=section.lane_rebalance == "cooperative",

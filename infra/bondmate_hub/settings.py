@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import yaml
 from bondmate_schemas.catalogue import PARTITIONS
+from bondmate_schemas.outside_ids import FIRST_KEY, KEY_NAME, OutsideIds
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -54,6 +55,15 @@ class KafkaSection(Section):
         return client
 
 
+class OutsideIdKey(Section):
+    """A key of the ids that leave the hub."""
+
+    name: str = Field(pattern=f"^{KEY_NAME}$", description="It stands at the beginning of every id made with it.")
+    secret: SecretStr | None = Field(
+        default=None, min_length=16, description="At least 16 characters; none: it follows from `pseudonym_secret`."
+    )
+
+
 class StreamsSection(Section):
     """The stream processors."""
 
@@ -67,9 +77,28 @@ class StreamsSection(Section):
         " broker knows `eager` only. Stop every lane before it is changed.",
     )
     pseudonym_secret: SecretStr = Field(description="Key of the pseudonyms; at least 16 characters.", min_length=16)
+    outside_id_keys: tuple[OutsideIdKey, ...] = Field(
+        default=(OutsideIdKey(name=FIRST_KEY),),
+        min_length=1,
+        description="Keys of the ids that leave the hub: the first for what is told from now on, the others, by which"
+        " older ones are still understood, until nobody answers those any more.",
+    )
     closed_alerts_kept_days: float = Field(
         default=7, gt=0, le=365, description="Days a closed alert is remembered; then its state is deleted everywhere."
     )
+
+    @field_validator("outside_id_keys")
+    @classmethod
+    def _told_apart(cls, keys: tuple[OutsideIdKey, ...]) -> tuple[OutsideIdKey, ...]:
+        names = [key.name for key in keys]
+        if twins := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two keys of one name ({', '.join(twins)}): give the newer one another name")
+        return keys
+
+    def outside_ids(self) -> OutsideIds:
+        """Return the ids that leave."""
+        own = self.pseudonym_secret
+        return OutsideIds({key.name: (key.secret or own).get_secret_value().encode() for key in self.outside_id_keys})
 
 
 class MonitoringSection(Section):

@@ -135,6 +135,10 @@ UNTAKEN = Counter(
     "hub_untaken_deliveries_total", "Deliveries written for a destination whose connector does not take them.",
     ["destination", "kind"],
 )  # fmt: skip
+FOREIGN_IDS = Counter(
+    "hub_foreign_ids_total", "Records from outside that name what was given to others, or what nobody was given.",
+    ["record"],
+)  # fmt: skip
 UNROUTED = Counter("hub_unrouted_events_total", "Events no route wanted.", ["record", "why"])
 ALERT_LEVELS = Counter("hub_alert_levels_total", "Alerts that reached a level at a destination.",
                        ["destination", "level"])  # fmt: skip

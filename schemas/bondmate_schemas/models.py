@@ -189,6 +189,7 @@ class DestinationState(Record):
     code: str | None = None
     sent_at: UtcTime | None = None
     later_delivery_ids: tuple[str, ...] | None = None
+    id_key: str = ""
 
 
 class DeviceAlert(Record):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from bondmate_hub.settings import SettingsError, load
+from bondmate_hub.settings import SettingsError, StreamsSection, load
 from bondmate_schemas.kafka import KafkaConfig
 
 
@@ -95,3 +95,19 @@ def test_relative_paths_are_meant_from_the_file(write):
     assert settings.streams is not None
     assert settings.streams.routes == path.parent / "routes.yaml"
     assert settings.data_dir == path.parent / "d"
+
+
+def test_keys_of_the_ids_that_leave_have_one_name_each_and_the_first_is_for_new_ones(tmp_path: Path) -> None:
+    def streams(keys: str) -> StreamsSection:
+        path = tmp_path / "hub.yaml"
+        path.write_text(f"streams: {{pseudonym_secret: sixteen-letters-1{keys}}}\n", encoding="utf-8")
+        found = load(path).streams
+        assert found is not None
+        return found
+
+    rotated = streams(', outside_id_keys: [{name: b, secret: another-secret-of-16}, {name: "0"}]').outside_ids()
+    assert ("0", "b") == (streams("").outside_ids().newest, rotated.newest)
+    assert "event" == rotated.back("tak", streams("").outside_ids().of_destination("tak")("event"))
+    for wrong in ("[{name: b}, {name: b}]", "[]", "[{name: B}]", "[{name: b, secret: short}]"):
+        with pytest.raises(SettingsError, match="outside_id_keys"):
+            streams(f", outside_id_keys: {wrong}")

@@ -33,6 +33,7 @@ from bondmate_schemas.models import (
     Position,
     Record,
 )
+from bondmate_schemas.outside_ids import OutsideIds
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.run import run_streams
 from bondmate_streams.envelopes import headers_of
@@ -107,7 +108,9 @@ class Make:
             "received_at": now,
             "source": "device_http",
         }
-        return EventHeader(**{**known, **given})
+        header = EventHeader(**{**known, **given})
+        _made.extend({header.message_id, header.event_id} - {*_made[-2:]})
+        return header
 
     def _made(self, model: type[R], known: dict[str, Any], given: dict[str, Any]) -> R:
         inside = {name: given.pop(name) for name in list(given) if name in EventHeader.model_fields}
@@ -149,6 +152,47 @@ def routes_text() -> str:
 @pytest.fixture(scope="session")
 def routes() -> Routes:
     return parse_routes(ROUTES)
+
+
+_made: list[str] = []
+"""Ids of what was made here; those of positions are not read back, but known again."""
+_known: dict[str, dict[str, str]] = {}
+
+
+def _unread_of(destination: str) -> dict[str, str]:
+    known, ids = _known.setdefault(destination, {}), OUTSIDE.unanswered(destination)
+    known.update({ids.of(inside): inside for inside in _made[len(known) :]})
+    return known
+
+
+OUTSIDE = OutsideIds.of(b"a secret of tests")
+
+
+def as_inside(record: R) -> R:
+    """Give a Delivery with the ids inside, for tests that are not about how ids leave."""
+    if not isinstance(record, Delivery):
+        return record
+    who, payload = record.destination, record.kind.value.lower()
+    unread = _unread_of(who) if record.location else {}
+
+    def back(of: Any, *names: str) -> dict[str, Any]:
+        values = {name: value for name in names if (value := getattr(of, name, None))}
+        return {name: unread.get(value) or OUTSIDE.back(who, value) for name, value in values.items()}
+
+    def header(of: EventHeader) -> EventHeader:
+        refs = tuple(ref.model_copy(update=back(ref, "id")) for ref in of.external_refs)
+        ids = back(of, "message_id", "event_id", "incident_id", "origin_message_id")
+        return of.model_copy(update={**ids, "external_refs": refs})
+
+    event = record.event
+    ids = back(event, "alert_id", "in_reply_to", "delivery_id")
+    return record.model_copy(
+        update={
+            "header": header(record.header),
+            payload: event.model_copy(update={**ids, "header": header(event.header)}),
+            **back(record, "first_id"),
+        }
+    )
 
 
 @dataclass
@@ -215,7 +259,7 @@ class Topics:
             consumer.close()
 
     def records(self, topic: str, kind: type[R]) -> list[R]:
-        return [self.codec.decode(found.value, kind) for found in self.all(topic)]
+        return [as_inside(self.codec.decode(found.value, kind)) for found in self.all(topic)]
 
     def untold(self, topic: str, events: set[str]) -> set[str]:
         """Wait a minute at most until a destination has a Delivery of each of these events; gives those it has not."""

@@ -140,7 +140,10 @@ class TestAgreements:
         assert None is expiry("b")
 
     def test_what_a_destination_wants_of_late_mail_goes_with_it_and_not_into_the_event(self, make: Any) -> None:
-        text = "destinations: {a: {late: {alert: drop, message: mark}}, b: {late: {alert: mark}}, c: {}}"
+        text = """destinations:
+          a: &seen {fields: {alert: {position: plain}}, late: {alert: drop, message: mark}}
+          b: {<<: *seen, late: {alert: mark}}
+          c: {<<: *seen, late: {}}"""
         agreements = Agreements(parse_routes(text), b"s")
 
         def flags(destination: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -63,7 +63,7 @@ def test_partitions_that_a_killed_lane_was_handing_over_find_a_lane(
 
     def config(instance: str) -> LaneConfig:
         return LaneConfig(
-            kafka=kafka, data_dir=tmp_path / instance, routes=routes, secret=b"of tests", schema_ids=LocalSchemaIds(),
+            kafka=kafka, data_dir=tmp_path / instance, routes=routes, secret=b"a secret of tests", schema_ids=LocalSchemaIds(),
             instance=instance, cooperative=True,
         )  # fmt: skip
 

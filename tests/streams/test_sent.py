@@ -17,7 +17,10 @@ NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=90)
 LONG_AGO = datetime(1970, 1, 1, 0, 0, 7, tzinfo=UTC)
 DECISIONS = [Decision("tak", "alerts", 20.0), Decision("cap", "alerts")]
-AGREEMENTS = Agreements(parse_routes("destinations: {tak: {}, cap: {}, north: {}}"), b"a secret of tests")
+AGREEMENTS = Agreements(
+    parse_routes("destinations: {tak: {fields: {location: {position: plain}}}, cap: {}, north: {}}"),
+    b"a secret of tests",
+)
 
 
 def made(telling: Telling, now: datetime) -> Delivery:

@@ -24,6 +24,7 @@ from bondmate_schemas.models import (
     IncidentEvent,
     Record,
 )
+from bondmate_schemas.outside_ids import ForeignIdError, OutsideIds
 
 from bondmate_connectors.runtime.outbox import Headers, Outgoing
 
@@ -84,8 +85,10 @@ def _ce_type(kind: type[Record]) -> bytes:
 class Envelopes:
     """Turn records into what is written to their topics."""
 
-    def __init__(self, codec: Codec) -> None:
+    def __init__(self, codec: Codec, outside: OutsideIds | None = None) -> None:
+        """Write with `codec`; `outside` reads the ids that answers name, None where their keys are not known here."""
         self._codec = codec
+        self._outside = outside
 
     async def learn(self, kinds: Iterable[str]) -> None:
         """Learn the schema ids of these records, off the event loop, since asking the registry blocks.
@@ -99,5 +102,18 @@ class Envelopes:
     def pack(self, record: Record, traceparent: str | None = None) -> Outgoing:
         """Give the message for the topic of `record`, whose kind was learnt."""
         topic = TOPIC_OF[type(record)]
-        key = catalogue.key_of(topic, record).encode()
+        key = self._inside(record, catalogue.key_of(topic, record)).encode()
         return Outgoing(topic, key, self._codec.encode(record), cloud_headers(record, traceparent))
+
+    def _inside(self, record: Record, key: str) -> str:
+        """Return the key by which the hub keeps what an answer names, so that it is written where that is.
+
+        Whether the answer may name it is not decided here: the record stays as it is.
+        """
+        if self._outside is None or not isinstance(record, DeliveryReceipt | IncidentEvent):
+            return key
+        who = record.destination if isinstance(record, DeliveryReceipt) else record.header.source
+        try:
+            return self._outside.back(who, key)
+        except ForeignIdError:
+            return key

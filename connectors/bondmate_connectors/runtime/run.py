@@ -211,7 +211,7 @@ class _Runner:
         self.control = Control(instance.config, pause)
         self._behind: Behind | None = None
         self._reports = Reports(instance.name, hub.health)
-        self._envelopes = Envelopes(hub.codec)
+        self._envelopes = Envelopes(hub.codec, hub.settings.outside)
         # From the start, and on after its end: what nobody delivers is counted.
         self._backlog = Backlog(instance.name, instance.spec.accepts, _now, self._unread_seconds)
         self.beating = Beating(self._reports, self._unread_events, self._backlog.lag_seconds, self._paused)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from bondmate_schemas.outside_ids import OutsideIds
+
 from bondmate_connectors.runtime.breaker import BreakerSettings
 from bondmate_connectors.runtime.retry import Backoff, Pauses
 
@@ -12,6 +14,9 @@ from bondmate_connectors.runtime.retry import Backoff, Pauses
 class RunnerSettings:
     """Bounds and waits of the runner. All times in seconds."""
 
+    outside: OutsideIds | None = None
+    """Keys of the ids that leave: by them answers are written where what they name is kept. None: the streams do that,
+    by writing them again."""
     backoff: Backoff = field(default_factory=Backoff)
     """Between attempts of one key, of a connection, of a dead-letter write."""
     restart: Backoff = field(default_factory=lambda: Backoff(base_seconds=2.0, cap_seconds=60.0))

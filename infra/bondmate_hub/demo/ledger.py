@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -51,12 +51,15 @@ class Seen:
 class Book:
     """All that one far end wrote down: events by the hub's id, positions by the uid they came under."""
 
+    inside: Callable[[str], str] = str
+    """Gives the hub's own id for the one that the far end knows."""
     events: dict[str, Seen] = field(default_factory=dict)
     last_fix: dict[str, float] = field(default_factory=dict)
     positions: int = 0
 
-    def seen(self, event_id: str, at: float) -> Seen:
-        """Give the entry of an event, made at its first sight."""
+    def seen(self, outside: str, at: float) -> Seen:
+        """Give the entry of an event, made at its first sight, by the id that the far end knows it by."""
+        event_id = self.inside(outside)
         # The books of both far ends and the fleet's have the same ids.
         return self.events.get(event_id) or self.events.setdefault(sys.intern(event_id), Seen(at))
 

@@ -13,10 +13,12 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+from bondmate_schemas.outside_ids import OutsideIds
 
 from bondmate_hub.broker import Broker, LogLimits
 from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
@@ -107,7 +109,9 @@ class Running:
         self.supervisor = _supervisor(files)
         self.taky_pid = 0
         self.started_at = _process_start()
-        self.tak, self.cap = ledger.TakBook(), ledger.CapBook()
+        outside = OutsideIds.of(files.pseudonym_secret.encode())
+        self.tak = ledger.TakBook(partial(outside.back, ledger.TAK))
+        self.cap = ledger.CapBook(partial(outside.back, ledger.CAP))
         self._tak_tail, self._cap_tail = ledger.Tail(files.tak_book), ledger.Tail(files.cap_book)
 
     def look(self) -> None:

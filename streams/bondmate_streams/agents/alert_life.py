@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -32,6 +33,7 @@ from bondmate_streams.lanes import KeyLocks
 from bondmate_streams.logic import states, timers
 from bondmate_streams.logic.audit import Entry
 from bondmate_streams.logic.life_cycle import REFUSED
+from bondmate_streams.logic.outside import with_keys
 from bondmate_streams.logic.routing import Decision
 from bondmate_streams.logic.states import Step
 from bondmate_streams.turns import in_turns
@@ -82,7 +84,7 @@ class AlertLife:
         async with self._locks.holding("alerts", alert.header.event_id):
             state = self._alerts.get(alert.header.event_id)
             decisions = self._desk.route(alert) if state is None else self._desk.quietly(state.alert)
-            step = states.change(state, alert, decisions, utc_now())
+            step = self._keyed(states.change(state, alert, decisions, utc_now()), state)
             telling = self._telling(step, cause)
             if step.state is not None and (step.state != state or step.outcome in _REPEATS):
                 # Remembered before it is told: a receipt must find its alert. Told again after a crash in between.
@@ -94,8 +96,13 @@ class AlertLife:
 
     async def receipt(self, arrived: Arrived) -> InTurn:
         """Take one receipt."""
-        receipt = await self._desk.read(arrived, DeliveryReceipt)
-        return self._desk.in_turn(arrived, receipt, partial(self._receive, receipt, arrived))
+        said = await self._desk.read(arrived, DeliveryReceipt)
+        try:
+            receipt = self._desk.returned(said)
+        except BadEventError as error:
+            await self._tell(self._message_receipts.refusal(said, str(error)))
+            raise
+        return self._desk.in_turn(arrived, receipt, partial(self._receive, receipt, arrived), said=said)
 
     async def _receive(self, receipt: DeliveryReceipt, arrived: Arrived) -> str:
         event_id = receipt.header.event_id
@@ -106,7 +113,7 @@ class AlertLife:
             decisions = self._desk.quietly(state.alert)
             step = states.receive(state, receipt, self._confirm_to, decisions, utc_now())
             if step.outcome in REFUSED:
-                await self._tell(self._message_receipts.refusal(receipt, step.outcome, arrived.headers))
+                await self._tell(self._message_receipts.refusal(receipt, step.outcome))
                 raise BadEventError(step.outcome)
             # Told before it is remembered: what a level leads to is told only when it rises.
             await self._tell(self._telling(step, arrived.headers))
@@ -121,7 +128,7 @@ class AlertLife:
 
         One of a message to an officer goes to the message's sender.
         """
-        outgoing, entries = self._message_receipts.telling(receipt, arrived.headers)
+        outgoing, entries = self._message_receipts.telling(receipt)
         if incident_id := receipt.header.incident_id:
             outgoing.append(self._desk.envelopes.pack(INCIDENT_RECEIPTS, incident_id, receipt, arrived.headers))
         device = self._known.meant(receipt.destination, receipt.device_id) if receipt.device_id else None
@@ -130,8 +137,19 @@ class AlertLife:
         await self._tell((outgoing, entries))
         return "passed_on" if outgoing else "not_an_alert"
 
-    def _telling(self, step: Step, cause: Headers) -> tuple[list[Outgoing], list[Entry]]:
-        outgoing = self._desk.deliveries(step.tellings, cause)
+    def _keyed(self, step: Step, before: AlertState | None) -> Step:
+        """Return `step` with the keys of the ids of those destinations that hear of the alert for the first time."""
+        if step.state is None or (before and step.state.destinations.keys() == before.destinations.keys()):
+            return step
+        old = before.destinations if before else ()
+        destinations = with_keys(old, step.state.destinations, self._desk.agreements.outside)
+        return replace(step, state=step.state.model_copy(update={"destinations": destinations}))
+
+    def _telling(
+        self, step: Step, cause: Headers, before: AlertState | None = None
+    ) -> tuple[list[Outgoing], list[Entry]]:
+        state = step.state or before
+        outgoing = self._desk.deliveries(step.tellings, state.destinations if state else {})
         outgoing.extend(self._others(step, cause))
         return outgoing, self._desk.entries(step.tellings)
 
@@ -182,9 +200,9 @@ class AlertLife:
         if forget_at := self._open.forget_at(state):
             return await self._forget(event_id, forget_at, now)
         decisions, escalation = self._desk.quietly(state.alert), self._desk.escalation(state.alert)
-        step = timers.due(state, decisions, escalation, after, now)
+        step = self._keyed(timers.due(state, decisions, escalation, after, now), state)
         # Told before it is remembered: told again after a crash in between, under the same ids.
-        await self._tell(self._telling(step, ()))
+        await self._tell(self._telling(step, (), state))
         if step.state is not None:
             AGENT_EVENTS.labels("alert-times", step.outcome).inc()
             self._note(step.state, decisions)

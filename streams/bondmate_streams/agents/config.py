@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bondmate_schemas.codec import SchemaIds
 from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
+from bondmate_schemas.outside_ids import OutsideIds
 
 from bondmate_streams.logic.addressing import Officer
 from bondmate_streams.logic.routing import Routes
@@ -32,6 +33,8 @@ class StreamsConfig:
     routes: Routes
     secret: bytes = field(repr=False)
     """Key of the pseudonyms."""
+    outside: OutsideIds | None = None
+    """Keys of the ids that leave; None: one that follows from `secret`."""
     instance: str = "hub-1"
     """Identity in the consumer group and in the audit trail; keep it over restarts."""
     known_devices: Callable[[], Iterable[str]] = _nobody

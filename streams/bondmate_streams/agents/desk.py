@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
 import structlog
-from bondmate_monitoring.metrics import CONNECTOR_PASSED_OVER, ROUTED, UNROUTED
+from bondmate_monitoring.metrics import CONNECTOR_PASSED_OVER, FOREIGN_IDS, ROUTED, UNROUTED
 from bondmate_monitoring.metrics import PAGES as PAGES_RAISED
 from bondmate_schemas.catalogue import PAGES, destination_topic, key_of
 from bondmate_schemas.codec import Codec
 from bondmate_schemas.enums import Mode
-from bondmate_schemas.models import DeviceAlert, OperationsPage, Payload, Record
+from bondmate_schemas.error_codes import NOT_ITS_OWN
+from bondmate_schemas.models import (
+    DeliveryReceipt,
+    DestinationState,
+    DeviceAlert,
+    DeviceMessage,
+    IncidentEvent,
+    OperationsPage,
+    Payload,
+    Record,
+)
 from bondmate_schemas.outbox import Outgoing
+from bondmate_schemas.outside_ids import ForeignIdError, OutsideIds
 
 from bondmate_streams.envelopes import Arrived, Envelopes, Headers, utc_now
-from bondmate_streams.guard import InTurn, Outbox
+from bondmate_streams.guard import BadEventError, InTurn, Outbox
 from bondmate_streams.logic.audit import Entry, disclosure
 from bondmate_streams.logic.belonging import Home, Stay, moved, pause_seconds, times_moved
 from bondmate_streams.logic.deliveries import Agreements, Telling
+from bondmate_streams.logic.outside import returned
 from bondmate_streams.logic.policy import WITHHELD
 from bondmate_streams.logic.routing import (
     Decision,
@@ -37,18 +49,35 @@ from bondmate_streams.misplaced import Misplaced
 _log = structlog.get_logger(__name__)
 _SCHEMA_ID: Final = slice(1, 5)
 R = TypeVar("R", bound=Record)
-
-
+P = TypeVar("P", DeliveryReceipt, IncidentEvent, DeviceMessage)
 _MOST_DECIDED: Final = 4_000
+_NOBODY: Final[Mapping[str, DestinationState]] = {}
 
 
 class Desk:
     """Shared by the agents of one worker."""
 
-    def __init__(self, routes: Routes, secret: bytes, codec: Codec, outbox: Outbox, partitions: int = 1) -> None:
-        """Work by `routes`; `secret` is the key of the pseudonyms, `partitions` how many the agents' topics have."""
+    def __init__(  # noqa: PLR0917
+        self,
+        routes: Routes,
+        secret: bytes,
+        codec: Codec,
+        outbox: Outbox,
+        partitions: int = 1,
+        outside: OutsideIds | None = None,
+    ) -> None:
+        """Work by `routes`.
+
+        Args:
+            routes: rules and agreements.
+            secret: key of the pseudonyms.
+            codec: reads and writes records.
+            outbox: where records go.
+            partitions: how many the agents' topics have.
+            outside: keys of the ids that leave; None: one that follows from `secret`.
+        """
         self.routes = routes
-        self.agreements = Agreements(routes, secret)
+        self.agreements = Agreements(routes, secret, outside)
         self.codec = codec
         self.envelopes = Envelopes(codec)
         self.outbox = outbox
@@ -73,13 +102,31 @@ class Desk:
         self._read_before.add(schema)
         return record
 
-    def in_turn(self, arrived: Arrived, record: Record, work: Callable[[], Awaitable[str]]) -> InTurn:
+    def returned(self, said: P) -> P:
+        """Return what somebody outside said, with the ids inside: the one place where they are read back.
+
+        Raises:
+            BadEventError: it speaks of what was given to another destination, or of what nobody was given.
+        """
+        try:
+            return returned(said, self.agreements.outside)
+        except ForeignIdError:
+            FOREIGN_IDS.labels(type(said).__name__).inc()
+            raise BadEventError(NOT_ITS_OWN) from None
+
+    def in_turn(
+        self, arrived: Arrived, record: Record, work: Callable[[], Awaitable[str]], *, said: Record | None = None
+    ) -> InTurn:
         """Return what is to be done with a record that was read: `work`, or to write it again where it belongs.
 
         The tables go by partition: in another's partition, an event would meet an empty memory. `record` has the ids of
-        the inside: by those it belongs, whatever ids its writer knows it by.
+        the inside: by those it belongs, whatever ids its writer knows it by. `said` is the record as it was written.
         """
         home = Home.of(key_of(arrived.topic, record), self._partitions)
+        if said is not None and arrived.key == key_of(arrived.topic, said).encode() != home.key:
+            # Written by who knows the ids outside only, as it should be.
+            at_home = arrived.partition == home.partition
+            return InTurn(home.key, work if at_home else partial(self._move, arrived, home))
         return InTurn(home.key, work if self._misplaced.may_stay(arrived, home) else partial(self._move, arrived, home))
 
     async def _move(self, arrived: Arrived, home: Home) -> str:
@@ -117,18 +164,24 @@ class Desk:
             self._decided[facts] = decisions(explain(event, self.routes)), escalation(event, self.routes)
         return self._decided[facts]
 
-    def deliveries(self, tellings: Iterable[Telling], cause: Headers) -> list[Outgoing]:
-        """Make the Deliveries of `tellings`, each as its destination may see it."""
+    def deliveries(
+        self, tellings: Iterable[Telling], known: Mapping[str, DestinationState] = _NOBODY
+    ) -> list[Outgoing]:
+        """Make the Deliveries of `tellings`, each as its destination may see it, under the ids that it knows.
+
+        No trace goes with them: it is the same at every destination.
+        """
         now = utc_now()
         found = []
         for telling in tellings:
-            delivery = self.agreements.delivery(telling, now)
+            at = known.get(telling.destination)
+            delivery = self.agreements.delivery(telling, now, at.id_key if at else None)
             if delivery is None:
                 CONNECTOR_PASSED_OVER.labels(telling.destination, WITHHELD).inc()
                 continue
             ROUTED.labels(telling.destination, delivery.kind.value, telling.reason.value).inc()
             topic = destination_topic(telling.destination)
-            found.append(self.envelopes.pack(topic, delivery.key, delivery, cause))
+            found.append(self.envelopes.pack(topic, delivery.key, delivery))
         return found
 
     def page(self, page: OperationsPage, cause: Headers = ()) -> Outgoing:

@@ -11,7 +11,7 @@ from bondmate_schemas.outbox import Outgoing
 from bondmate_schemas.refusals import refusal_of
 
 from bondmate_streams.agents.desk import Desk
-from bondmate_streams.envelopes import Headers, utc_now
+from bondmate_streams.envelopes import utc_now
 from bondmate_streams.logic.audit import Entry
 from bondmate_streams.logic.messages import tell_sender
 
@@ -27,21 +27,21 @@ class MessageReceipts:
         self._desk = desk
         self._takers = frozenset(takers) & set(desk.routes.destinations)
 
-    def telling(self, receipt: DeliveryReceipt, cause: Headers) -> tuple[list[Outgoing], list[Entry]]:
+    def telling(self, receipt: DeliveryReceipt) -> tuple[list[Outgoing], list[Entry]]:
         """Give what tells the sender of its message, and the disclosure; nothing for another receipt."""
         if receipt.destination != DEVICE or receipt.sender is None:
             return [], []
-        return self._telling(receipt, receipt.sender, cause)
+        return self._telling(receipt, receipt.sender)
 
-    def refusal(self, answer: DeliveryReceipt, code: str, cause: Headers) -> tuple[list[Outgoing], list[Entry]]:
+    def refusal(self, answer: DeliveryReceipt, code: str) -> tuple[list[Outgoing], list[Entry]]:
         """Return what tells who answered that the answer counts for nothing, and the disclosure."""
-        return self._telling(refusal_of(answer, code, utc_now()), answer.destination, cause)
+        return self._telling(refusal_of(answer, code, utc_now()), answer.destination)
 
-    def _telling(self, receipt: DeliveryReceipt, sender: str, cause: Headers) -> tuple[list[Outgoing], list[Entry]]:
+    def _telling(self, receipt: DeliveryReceipt, sender: str) -> tuple[list[Outgoing], list[Entry]]:
         if sender not in self._takers:
             known = sender in self._desk.routes.destinations
             MESSAGE_RECEIPTS.labels(sender if known else _NOBODY, receipt.level.value, "not_taken").inc()
             return [], []
         MESSAGE_RECEIPTS.labels(sender, receipt.level.value, "told").inc()
         telling = tell_sender(receipt)
-        return self._desk.deliveries([telling], cause), self._desk.entries([telling])
+        return self._desk.deliveries([telling]), self._desk.entries([telling])

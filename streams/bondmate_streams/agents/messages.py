@@ -54,20 +54,22 @@ class Messages:
         """Take one message, in the order of its device."""
         if _WRITTEN_HERE in arrived.headers:
             return "addressed_already"
-        message = await self._desk.read(arrived, DeviceMessage)
-        return self._desk.in_turn(arrived, message, partial(self._take, message, arrived))
+        said = await self._desk.read(arrived, DeviceMessage)
+        is_ours = said.direction is MessageDirection.FROM_DEVICE or is_addressed(said)
+        message = said if is_ours else self._desk.returned(said)
+        return self._desk.in_turn(arrived, message, partial(self._take, message, arrived), said=said)
 
     async def _take(self, message: DeviceMessage, arrived: Arrived) -> str:
         async with self._locks.holding("messages", message.device_id):
             if message.direction is MessageDirection.FROM_DEVICE:
-                return await self._up(message, arrived)
+                return await self._up(message)
             return await self._down(message, arrived)
 
-    async def _up(self, message: DeviceMessage, arrived: Arrived) -> str:
+    async def _up(self, message: DeviceMessage) -> str:
         self._known.add(message.device_id)
         tellings = tell(message, self._desk.route(message))
         await both(
-            self._desk.outbox.send(*self._desk.deliveries(tellings, arrived.headers)),
+            self._desk.outbox.send(*self._desk.deliveries(tellings)),
             self._audit.write(*self._desk.entries(tellings)),
         )
         return "told" if tellings else "unrouted"

@@ -11,10 +11,12 @@ import pyarrow.compute as pc
 from bondmate_schemas.columns import Columns
 
 from bondmate_streams.lane.batch import Disclosed, Told
+from bondmate_streams.lane.column_ids import outside_of
 from bondmate_streams.lane.column_views import ColumnView, constant, parts_of, struct_of
 from bondmate_streams.lane.people import ColumnPeople
 from bondmate_streams.lane.tracks import Ints, Tracks
 from bondmate_streams.logic.deliveries import Agreements
+from bondmate_streams.logic.outside import UNANSWERED_FIELDS
 
 __all__ = ["Deliveries"]
 
@@ -30,6 +32,7 @@ class Deliveries:
         self._destination = destination
         self._columns = columns
         self._view = ColumnView(agreements.view(destination))
+        self._ids = agreements.unanswered(destination)
         self._flag = agreements.late_flag(destination, _KIND)
         self._newest_only = pa.array(sorted(agreements.newest_only), pa.string())
         age_seconds = agreements.max_age_seconds(destination, _KIND)
@@ -38,7 +41,7 @@ class Deliveries:
 
     def told(self, fixes: pa.RecordBatch, slots: Ints, tracks: Tracks, routes: Any, now_ms: int) -> Told:
         """Write the Delivery of each of `fixes`; `slots` are those of their devices, `routes` the rule of each."""
-        seen = self._view.of(fixes, slots, tracks)
+        seen = self._with_ids(self._view.of(fixes, slots, tracks))
         schema, rows = self._columns.schema, fixes.num_rows
         columns = {
             "header": struct_of(schema.field("header").type, self._header(fixes, seen, now_ms)),
@@ -54,10 +57,19 @@ class Deliveries:
         keys = seen["device_id"].cast(pa.binary()).to_pylist()
         return Told(self._destination, list(zip(keys, values, strict=True)))
 
+    def _with_ids(self, seen: dict[str, Any]) -> dict[str, Any]:
+        """Return fixes under the ids that the destination may know."""
+        header = seen["header"]
+        parts = parts_of(header)
+        changed: dict[str, Any] = {}
+        for name in UNANSWERED_FIELDS:
+            # A fix that stands for itself has one id as both.
+            same = next((done for done in changed if parts[done].equals(parts[name])), None)
+            changed[name] = changed[same] if same else outside_of(parts[name], self._ids)
+        return seen | {"header": struct_of(header.type, parts | changed)}
+
     def _header(self, fixes: pa.RecordBatch, seen: dict[str, Any], now_ms: int) -> dict[str, Any]:
         header = parts_of(seen["header"])
-        ids = fixes.column("header").field("message_id")
-        header["message_id"] = pc.binary_join_element_wise(ids, self._destination, "@")
         header["published_at"] = constant(now_ms, pa.int64(), fixes.num_rows).cast(_TIME)
         header["expires_at"] = self._expiry(fixes.column("header"))
         if self._flag:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bondmate_schemas.codec import SchemaIds
 from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
+from bondmate_schemas.outside_ids import OutsideIds
 
 from bondmate_streams.lane.rows import District, Register, Rules
 from bondmate_streams.logic.deliveries import Agreements
@@ -24,6 +25,8 @@ class LaneConfig:
     routes: Routes
     secret: bytes = field(repr=False)
     """Key of the pseudonyms."""
+    outside: OutsideIds | None = None
+    """Keys of the ids that leave; None: one that follows from `secret`."""
     instance: str = "hub-1"
     """Identity in the consumer group and in the audit trail; keep it over restarts."""
     schema_ids: SchemaIds | None = None
@@ -45,7 +48,7 @@ class LaneConfig:
 
     def rules(self) -> Rules:
         """Give what positions are worked by."""
-        return Rules(self.routes, Agreements(self.routes, self.secret), self.districts, self.register)
+        return Rules(self.routes, Agreements(self.routes, self.secret, self.outside), self.districts, self.register)
 
     def ids(self) -> SchemaIds:
         """Give where schema ids come from."""

@@ -10,8 +10,10 @@ from bondmate_schemas.enums import DeliveryKind, DeliveryReason
 from bondmate_schemas.flags import DROP_WHEN_LATE, MARK_WHEN_LATE
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import Delivery, EventHeader, Payload
+from bondmate_schemas.outside_ids import OutsideIds, Unanswered
 from bondmate_schemas.trusted import trusted
 
+from bondmate_streams.logic.outside import Form, with_unanswered
 from bondmate_streams.logic.policy import View
 from bondmate_streams.logic.routing import RECORD_OF, Destination, Routes, kind_of
 
@@ -62,8 +64,15 @@ def escalation_id(event_id: str, destination: str, after_seconds: float) -> str:
 class Agreements:
     """What every destination may see, and for how long an event is new to it."""
 
-    def __init__(self, routes: Routes, secret: bytes) -> None:
-        """Prepare the agreements in `routes`; `secret` is the key of the pseudonyms."""
+    def __init__(self, routes: Routes, secret: bytes, outside: OutsideIds | None = None) -> None:
+        """Prepare the agreements in `routes`; `secret` is the key of the pseudonyms, `outside` the keys of ids."""
+        self.outside = outside or OutsideIds.of(secret)
+        """Ids as destinations know them."""
+        self._unanswered = {name: self.outside.unanswered(name) for name in routes.destinations}
+        self._shares = {
+            name: {kind for kind, fields in destination.fields.items() if fields.get("header.incident_id") == "plain"}
+            for name, destination in routes.destinations.items()
+        }
         self._views = {
             name: View(name, _listed(destination), secret) for name, destination in routes.destinations.items()
         }
@@ -79,8 +88,25 @@ class Agreements:
         }
         self._newest_only = frozenset(rule.name for rule in routes.routes if rule.newest_only)
 
-    def delivery(self, telling: Telling, now: datetime) -> Delivery | None:
-        """Return the Delivery of `telling`, as its agreement lets the destination see the event; None: nothing."""
+    def delivery(self, telling: Telling, now: datetime, key: str | None = None) -> Delivery | None:
+        """Return the Delivery of `telling`, as its agreement lets the destination see the event; None: nothing.
+
+        Ids in it have the form that belongs to `key`, or to the newest; those of positions one that nobody reads back.
+        """
+        made = self._made(telling, now)
+        if made is None:
+            return None
+        if made.location is not None:
+            return with_unanswered(made, self._unanswered[telling.destination])
+        shares = kind_of(telling.event) in self._shares[telling.destination]
+        form = Form.of(self.outside, telling.destination, key, shares_incidents=shares)
+        return form.delivery(made) if form else made
+
+    def unanswered(self, destination: str) -> Unanswered:
+        """Return the ids of positions for a destination."""
+        return self._unanswered[destination]
+
+    def _made(self, telling: Telling, now: datetime) -> Delivery | None:
         seen = self._views[telling.destination].of(telling.event)
         if seen is None:
             return None

@@ -182,20 +182,14 @@ def joined(fix: DeviceLocation, register: Mapping[str, Officer] | None) -> Devic
     return fix.model_copy(update=missing) if missing else fix
 
 
-def position_id(message_id: str, destination: str) -> str:
-    """Give the id of the Delivery of a position: not a hash, which would cost more than all else that is done to it."""
-    return f"{message_id}@{destination}"
-
-
 def tell(fix: DeviceLocation, decisions: list[Decision]) -> list[Telling]:
-    """Tell the destinations of a fix."""
-    message_id = fix.header.message_id
+    """Tell the destinations of a fix; its own id becomes that of each Delivery, in the form of its destination."""
     return [
         Telling(
             decision.destination,
             decision.route,
             DeliveryReason.NEW,
-            position_id(message_id, decision.destination),
+            fix.header.message_id,
             fix,
         )
         for decision in decisions

@@ -1,0 +1,164 @@
+"""Where ids change form: a Delivery goes out with the ids that its destination may know, an answer comes in with them.
+
+Both happen here and nowhere else. Agents, tables and connectors' receipts know the ids inside; formats and platforms
+write what they find in a Delivery and give back what they read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from bondmate_schemas.models import (
+    Delivery,
+    DeliveryReceipt,
+    DestinationState,
+    DeviceAlert,
+    DeviceLocation,
+    DeviceMessage,
+    EventHeader,
+    ExternalRef,
+    IncidentEvent,
+    Payload,
+)
+from bondmate_schemas.outside_ids import AS_INSIDE, SHARED, ForeignIdError, OutsideIds, Unanswered
+from bondmate_schemas.own_alerts import DEVICE_ALERT_SYSTEM
+from bondmate_schemas.trusted import trusted
+
+UNANSWERED_FIELDS: Final = ("message_id", "event_id", "incident_id", "origin_message_id", "content_digest")
+"""Ids and digests in the header of a position."""
+_Ids = Callable[[str], str]
+_P = TypeVar("_P", DeliveryReceipt, IncidentEvent, DeviceMessage)
+_OF_PAYLOAD: Final[Mapping[type[Any], tuple[str, ...]]] = {
+    DeviceAlert: (),
+    DeviceLocation: (),
+    IncidentEvent: ("alert_id",),
+    DeviceMessage: ("alert_id", "in_reply_to"),
+    DeliveryReceipt: ("delivery_id",),
+}
+"""Fields of a payload that hold an id of the hub's, beside those of its header."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The form of ids at one destination: how ids, incidents' ids and digests of content go there."""
+
+    destination: str
+    id: _Ids
+    incident_id: _Ids
+    digest: _Ids
+    outside: OutsideIds
+
+    @classmethod
+    def of(cls, outside: OutsideIds, destination: str, key: str | None, *, shares_incidents: bool) -> Form | None:
+        """Return the form under a key, or the newest; None where ids go out as they are inside."""
+        key = outside.usable(key)
+        if key == AS_INSIDE:
+            return None
+        own = outside.of_destination(destination, key)
+        incident = outside.of_destination(SHARED, key) if shares_incidents else own
+        return cls(destination, own, incident, outside.digest(destination, key), outside)
+
+    def header(self, header: EventHeader) -> dict[str, Any]:
+        """Return the fields of a header that change."""
+        return {
+            "message_id": self.id(header.message_id),
+            "event_id": self.id(header.event_id),
+            "incident_id": header.incident_id and self.incident_id(header.incident_id),
+            "origin_message_id": header.origin_message_id and self.id(header.origin_message_id),
+            "content_digest": header.content_digest and self.digest(header.content_digest),
+            "external_refs": tuple(self._ref(ref, header.source) for ref in header.external_refs),
+        }
+
+    def _ref(self, ref: ExternalRef, source: str) -> ExternalRef:
+        if ref.system == DEVICE_ALERT_SYSTEM:
+            return ref.model_copy(update={"id": self.id(ref.id)})
+        # Somebody else's number is theirs to compare; what it says in ids of ours is not.
+        return ref.model_copy(update={"id": self._reworded(ref.id, source)})
+
+    def _reworded(self, text: str, source: str) -> str:
+        return self.outside.replaced(source, text, self.id)
+
+    def payload(self, event: Payload) -> Payload:
+        """Return what a destination sees of an event, with the ids that it may know."""
+        update: dict[str, Any] = {"header": event.header.model_copy(update=self.header(event.header))}
+        for name in _OF_PAYLOAD[type(event)]:
+            if value := getattr(event, name):
+                update[name] = self.id(value)
+        if isinstance(event, IncidentEvent) and event.references:
+            update["references"] = tuple(self._reworded(text, event.header.source) for text in event.references)
+        return event.model_copy(update=update)
+
+    def delivery(self, delivery: Delivery) -> Delivery:
+        """Return a Delivery with the ids that its destination may know."""
+        payload = delivery.kind.value.lower()
+        event = self.payload(delivery.event)
+        header = delivery.header.model_copy(
+            update={**self.header(delivery.header), "external_refs": event.header.external_refs}
+        )
+        first_id = delivery.first_id and self.id(delivery.first_id)
+        return trusted(Delivery, {**delivery.__dict__, "header": header, payload: event, "first_id": first_id})
+
+
+def with_unanswered(delivery: Delivery, ids: Unanswered) -> Delivery:
+    """Return the Delivery of a position with ids that nobody ever reads back, which are cheap."""
+    fix = delivery.location
+    assert fix is not None
+
+    def changed(header: EventHeader) -> EventHeader:
+        return header.model_copy(
+            update={name: ids.of(value) for name in UNANSWERED_FIELDS if (value := getattr(header, name)) is not None}
+        )
+
+    return trusted(
+        Delivery,
+        {
+            **delivery.__dict__,
+            "header": changed(delivery.header),
+            "location": fix.model_copy(update={"header": changed(fix.header)}),
+        },
+    )
+
+
+def with_keys(
+    before: Iterable[str], after: Mapping[str, DestinationState], outside: OutsideIds
+) -> dict[str, DestinationState]:
+    """Return what is known of destinations, each new one with the key of its ids: the others' where they have one.
+
+    So the ids of an alert stay as they were when it was first told, whatever key is the newest by then.
+    """
+    old = set(before)
+    known = (at.id_key for at in after.values() if at.id_key)
+    key = outside.usable(next(known, None))
+    return {
+        name: at if name in old or at.id_key else at.model_copy(update={"id_key": key}) for name, at in after.items()
+    }
+
+
+def returned(record: _P, outside: OutsideIds) -> _P:
+    """Return what somebody outside says of ours, with the ids inside.
+
+    Raises:
+        ForeignIdError: it speaks of what was given to another destination, or of what somebody has invented.
+    """
+    who = record.destination if isinstance(record, DeliveryReceipt) else record.header.source
+
+    def back(text: str | None) -> str | None:
+        return text and outside.back(who, text)
+
+    # Their own numbers (external references, `references`) stay as they wrote them: by those they know their messages.
+    header = record.header
+    ids = {"event_id": back(header.event_id), "incident_id": back(header.incident_id)}
+    update: dict[str, Any] = {name: back(getattr(record, name)) for name in _OF_PAYLOAD[type(record)]}
+    if isinstance(record, IncidentEvent):
+        # Of several that it names, some may be nobody's; the others still count.
+        update["refers_to"] = tuple(_or_as_it_is(outside, who, text) for text in record.refers_to)
+    return record.model_copy(update={"header": header.model_copy(update=ids), **update})
+
+
+def _or_as_it_is(outside: OutsideIds, who: str, text: str) -> str:
+    try:
+        return outside.back(who, text)
+    except ForeignIdError:
+        return text
