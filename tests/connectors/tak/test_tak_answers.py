@@ -172,6 +172,15 @@ def test_what_a_device_of_ours_or_a_hub_says_acknowledges_nothing(uid: str) -> N
     assert Heard() == network.hears(Said("ack", "m-2", by_uid=uid, **US))
 
 
+def test_a_servers_welcome_and_small_talk_are_nobodys_business() -> None:
+    network = Network()
+    talk = network.hears(Said("good morning", "m-1", **US))
+    network.raised(1)
+    welcome = network.hears(Said("Welcome to this server", "m-2", by_uid="SERVER-UID", by_callsign="server", **US))
+
+    assert [Heard(), Heard()] == [talk, welcome]
+
+
 def test_several_references_answer_each_and_an_alert_that_is_over_is_still_told() -> None:
     network = Network()
     one, other = network.raised(1), network.raised(2)
@@ -359,7 +368,7 @@ async def test_what_becomes_of_a_line_is_told_to_its_writer_alone(taky: TakyServ
 async def test_one_person_is_told_at_most_so_often_whatever_answers_at_the_other_end() -> None:
     async with StandIn().running() as server, connected(server) as tak:
         for number in range(20):
-            server.say(atak(Said("hello", f"m-{number}", **US)).encode())
+            server.say(atak(Said("ack", f"m-{number}", **US)).encode())
         await tak.send(sos("tak"))
         replies = [line for line in server.of_type("b-t-f") if "<marti>" in line]
 

@@ -42,6 +42,8 @@ from bondmate_connectors.platforms.tak.wording import Meaning, Words
 _CHAT_BYTES: Final = b"b-t-f"
 _SILENT: Final = "silent"
 _MOST_NAMED: Final = 8
+_MACHINES: Final = frozenset({"SERVER-UID"})
+"""Senders that are no person: FreeTAKServer welcomes each connection with a line to it under this uid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,8 @@ class _Line:
 
     def heard(self) -> Heard:
         """Return what the line is to the hub."""
-        if not self.chat.text or parse_uid(self.chat.sender_uid) is not None or self.chat.sender_uid in self._us:
+        sender = self.chat.sender_uid
+        if not self.chat.text or parse_uid(sender) is not None or sender in {self.terms.contact.uid, *_MACHINES}:
             return NOTHING
         if addressed := self.chat.all_addressed(Ours.ALERT):
             return self._answers([(ours.id, self.alerts.by_id(ours.id)) for ours in addressed])
@@ -119,10 +122,6 @@ class _Line:
         if self._is_direct:
             return self._direct(has_code=bool(codes))
         return self._to_agency() or _asked_for(self.event, self.terms, self.received_at)
-
-    @property
-    def _us(self) -> frozenset[str]:
-        return frozenset({self.terms.contact.uid})
 
     @property
     def _is_direct(self) -> bool:
@@ -193,6 +192,9 @@ class _Line:
         only = None if has_code else self.alerts.only_open()
         if only is not None:
             return self._answers([(only.event_id, only)])
+        if not self.alerts.open() and self.terms.words.meaning_of(self.chat.text) is Meaning.NOTE:
+            # A greeting, or small talk: nobody meant an alert.
+            return NOTHING
         return Heard(reply=self._reply(self._which()), warnings=self._warnings)
 
     def _which(self) -> str:
