@@ -68,7 +68,7 @@ class Link:
                         await self._connection.connect()
             except (NotConnected, Transient, TimeoutError) as error:
                 self._reports.failed("connect", error)
-                self._reports.status("link", Status.RECOVERABLE_ERROR, "not connected")
+                self._reports.status("link", Status.RECOVERABLE_ERROR, _reason("not connected", error))
                 continue
             except AuthFailed as error:
                 self._reports.failed("connect", error)
@@ -99,15 +99,21 @@ class Link:
         await self._up.wait()
         return self.generation
 
-    def lost(self, generation: int) -> bool:
-        """Say that a use of connection `generation` failed; a later one stays. Tells whether that was not known."""
+    def lost(self, generation: int, error: NotConnected | None = None) -> bool:
+        """Note that a use of connection `generation` failed, and why; return whether that is news."""
         is_news = generation == self.generation and self._up.is_set()
         if is_news:
             self._up.clear()
-            self._reports.status("link", Status.RECOVERABLE_ERROR, "connection lost")
+            self._reports.status("link", Status.RECOVERABLE_ERROR, _reason("connection lost", error))
             self._lost.set()
         return is_news
 
     def worked(self) -> None:
         """Say that the connection did its work: the next connecting waits short again."""
         self._attempt = 0
+
+
+def _reason(what: str, error: Exception | None) -> str:
+    """Return what to show: a connector's errors say in constant words why, and hold no personal data."""
+    why = str(error) if error is not None else ""
+    return what if why in {"", what} else f"{what}: {why}"

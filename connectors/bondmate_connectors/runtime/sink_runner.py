@@ -307,7 +307,7 @@ class SinkRunner:
         taken = lane.head
         verdict = self._tools.suspects.broke(_suspect(lane, taken), alone=alone, may_lean=self._may_lean(taken))
         # All that was under way fails with the link; that is one failure.
-        if self._tools.link.lost(generation):
+        if self._tools.link.lost(generation, error):
             self._gate.failed(lane, attempt, code_of(error))
         else:
             self._gate.withdrawn(attempt)

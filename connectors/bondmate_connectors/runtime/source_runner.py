@@ -110,7 +110,7 @@ class SourceRunner:
                 incoming = await self._tools.source.receive()
             except NotConnected as error:
                 self._tools.reports.failed("receive", error)
-                link.lost(generation)
+                link.lost(generation, error)
             except AuthFailed as error:
                 self._tools.reports.failed("receive", error)
                 link.lost(generation)

@@ -94,7 +94,7 @@ class Session:
             NotConnected, AuthFailed: the connection is lost; the server may or may not have it.
         """
         if self.lost is not None:
-            raise NotConnected("connection lost")
+            raise NotConnected(str(self.lost) or "connection lost")
         self.write(documents)
         confirmed: asyncio.Future[bool] = self._loop.create_future()
         self._waiting.append(confirmed)
