@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lxml import etree
+
 from bondmate_connectors.formats.cot.event import CotEvent
 from bondmate_connectors.formats.cot.types import Ours, OurUid, parse_uid
 
@@ -68,8 +70,8 @@ def chat_of(event: CotEvent) -> Chat:
     chat = event.child("__chat")
     if chat is None:
         chat = event.child("__chatreceipt")
-    values = {str(key): str(value) for key, value in chat.attrib.items()} if chat is not None else {}
-    sender = _sender(event)
+    values, group = _values(chat), _group(event, chat)
+    sender = _sender(event, group)
     # TAKPacket-SDK writes `chatRoom`, ATAK `chatroom`.
     name = values.get("chatroom") or values.get("chatRoom") or ""
     room = values.get("id") or name
@@ -78,42 +80,43 @@ def chat_of(event: CotEvent) -> Chat:
         sender_callsign=values.get("senderCallsign") or None,
         room=room,
         room_name=name,
-        to=tuple(dict.fromkeys(uid for uid in _addresses(event, room, name) if uid and uid != sender)),
-        is_group=_is_group(event, values),
+        to=tuple(dict.fromkeys(uid for uid in _addresses(event, room, name, group) if uid and uid != sender)),
+        is_group=_is_group(chat, values, group),
         message_id=values.get("messageId") or None,
         text=event.text("remarks") or "",
     )
 
 
-def _addresses(event: CotEvent, room: str, name: str) -> Iterator[str]:
+def _values(element: etree._Element | None) -> dict[str, str]:
+    return {} if element is None else {str(key): str(value) for key, value in element.items()}
+
+
+def _addresses(event: CotEvent, room: str, name: str, group: dict[str, str]) -> Iterator[str]:
     yield room
     yield name
-    group = _group(event)
     yield from (value for key, value in sorted(group.items()) if key.startswith("uid"))
     yield event.attribute("remarks", "to") or ""
-    for destination in event.detail.iterfind("marti/dest"):
-        yield destination.get("uid") or ""
+    marti = event.child("marti")
+    yield from () if marti is None else (dest.get("uid") or "" for dest in marti if dest.tag == "dest")
     yield _named(event)[1]
 
 
-def _group(event: CotEvent) -> dict[str, str]:
-    for place in ("__chat/chatgrp", "__chatreceipt/chatgrp", "chatgrp"):
-        group = event.detail.find(place)
-        if group is not None:
-            return {str(key): str(value) for key, value in group.attrib.items()}
-    return {}
+def _group(event: CotEvent, chat: etree._Element | None) -> dict[str, str]:
+    """Return the members of the conversation, inside the chat or, by other clients, beside it."""
+    inside = () if chat is None else (child for child in chat if child.tag == "chatgrp")
+    return _values(next(iter(inside), event.child("chatgrp")))
 
 
-def _is_group(event: CotEvent, values: dict[str, str]) -> bool:
+def _is_group(chat: etree._Element | None, values: dict[str, str], group: dict[str, str]) -> bool:
     """ATAK names the parent of a group or team; WinTAK writes a hierarchy instead, or lists more than two members."""
-    parent = values.get("parent", "")
-    members = [key for key in _group(event) if key.startswith("uid")]
-    return parent in _GROUP_PARENTS or event.detail.find("__chat/hierarchy") is not None or len(members) > 2  # noqa: PLR2004
+    members = [key for key in group if key.startswith("uid")]
+    has_hierarchy = chat is not None and any(child.tag == "hierarchy" for child in chat)
+    return values.get("parent", "") in _GROUP_PARENTS or has_hierarchy or len(members) > 2  # noqa: PLR2004
 
 
-def _sender(event: CotEvent) -> str:
+def _sender(event: CotEvent, group: dict[str, str]) -> str:
     """Return who wrote it: WinTAK says so in `sourceID`, others in the link, the group, the source or the uid."""
-    named = event.attribute("remarks", "sourceID") or event.attribute("link", "uid") or _group(event).get("uid0")
+    named = event.attribute("remarks", "sourceID") or event.attribute("link", "uid") or group.get("uid0")
     return named or _source(event) or _named(event)[0]
 
 

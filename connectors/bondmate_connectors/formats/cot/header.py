@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeVar
 
 from bondmate_schemas.enums import Mode
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import EventHeader, ExternalRef, Position
+from bondmate_schemas.models import EventHeader, ExternalRef, Handling, Position
+from bondmate_schemas.trusted import trusted
 
 from bondmate_connectors.formats.cot.event import CotEvent, number, parse_time
 from bondmate_connectors.formats.cot.types import mode_of, unescape_id
@@ -18,8 +19,14 @@ SYSTEM = "cot"
 ALERT_SYSTEM = "cot:alert"
 """System of the reference by which a cancel names the alert it ends."""
 
+_HEADER = {
+    name: field.get_default(call_default_factory=True) for name, field in EventHeader.model_fields.items()
+} | {"agency_id": "", "source": SYSTEM, "handling": Handling()}  # fmt: skip
+"""What is the same in every stranger's header."""
+
 E = TypeVar("E", bound=StrEnum)
 
+_NO_VALUES: dict[str, str] = {}
 _HUMAN = "manual"
 _METHODS = {"m-g": "gps", "m-g-n": "gps", "m-g-d": "gps", "m-r": "radio", "m-s": "simulated"}
 
@@ -27,12 +34,12 @@ _METHODS = {"m-g": "gps", "m-g-n": "gps", "m-g-d": "gps", "m-r": "radio", "m-s":
 def own_values(event: CotEvent) -> dict[str, str]:
     """Give what the hub's own element says; empty when a stranger wrote the event."""
     own = event.extension
-    return {str(key): unescape_id(str(value)) for key, value in own.attrib.items()} if own is not None else {}
+    return _NO_VALUES if own is None else {str(key): unescape_id(str(value)) for key, value in own.attrib.items()}
 
 
 def named(kind: type[E], name: str | None) -> E | None:
     """Give the member of an enumeration by name, None when there is none of that name."""
-    return kind.__members__.get(name or "")
+    return kind.__members__.get(name) if name else None
 
 
 def header(
@@ -45,6 +52,8 @@ def header(
 ) -> EventHeader:
     """Build the header. `life` is what makes the thing with a life cycle the same thing from message to message."""
     own = own_values(event)
+    if not own and not refs:
+        return _strangers_header(event, received_at, life, expires_at)
     return EventHeader(
         message_id=own.get("message") or derived_id(SYSTEM, event.uid, event.type, str(event.time), str(event.start)),
         event_id=own.get("event") or derived_id(SYSTEM, *life),
@@ -60,22 +69,53 @@ def header(
     )
 
 
+def _strangers_header(
+    event: CotEvent, received_at: datetime, life: tuple[str, ...], expires_at: datetime | None
+) -> EventHeader:
+    """Return the header of an event that no hub wrote, whose values are such as the model holds already."""
+    return trusted(
+        EventHeader,
+        {
+            **_HEADER,
+            "message_id": derived_id(SYSTEM, event.uid, event.type, str(event.time), str(event.start)),
+            "event_id": derived_id(SYSTEM, *life),
+            "external_refs": (ExternalRef(system=SYSTEM, id=event.uid),),
+            "mode": mode_of(event.opex),
+            "occurred_at": _millis(event.time or received_at),
+            "received_at": _millis(received_at),
+            "expires_at": _millis(expires_at) if expires_at else None,
+            "hops": ("bondmate",) if event.passed_a_hub else (),
+        },
+    )
+
+
+def _millis(time: datetime) -> datetime:
+    """Return the time as records hold it: to the milliseconds of the wire, in UTC."""
+    time = time if time.tzinfo is UTC else time.astimezone(UTC)
+    return time if time.microsecond % 1000 == 0 else time.replace(microsecond=time.microsecond // 1000 * 1000)
+
+
 def position(event: CotEvent, received_at: datetime) -> Position | None:
     """Give the position, None when there is none, or the hub only drew an area there."""
     point, own = event.point, own_values(event)
     told = "fixed" in own if own else point is not None and not point.is_nowhere
     if point is None or not told:
         return None
-    speed, course = number(event.attribute("track", "speed")), number(event.attribute("track", "course"))
-    return Position(
-        latitude=point.latitude,
-        longitude=point.longitude,
-        altitude_hae_m=point.altitude_hae_m,
-        accuracy_m=point.accuracy_m,
-        vertical_accuracy_m=point.vertical_accuracy_m,
-        # A client that stands still or does not know writes -1.
-        speed_mps=speed if speed is not None and speed >= 0 else None,
-        course_deg=course if course is not None and 0 <= course <= 360 else None,  # noqa: PLR2004
-        fixed_at=parse_time(own.get("fixed")) or event.time or received_at,
-        method=own.get("method") or (_HUMAN if event.how.startswith("h") else _METHODS.get(event.how)),
+    track = event.child("track")
+    speed, course = (number(track.get(name)) for name in ("speed", "course")) if track is not None else (None, None)
+    # Every value was checked on the way here: to validate them again costs as much as to parse the event.
+    return trusted(
+        Position,
+        {
+            "latitude": point.latitude,
+            "longitude": point.longitude,
+            "altitude_hae_m": point.altitude_hae_m,
+            "accuracy_m": point.accuracy_m,
+            "vertical_accuracy_m": point.vertical_accuracy_m,
+            # A client that stands still or does not know writes -1.
+            "speed_mps": speed if speed is not None and speed >= 0 else None,
+            "course_deg": course if course is not None and 0 <= course <= 360 else None,  # noqa: PLR2004
+            "fixed_at": _millis(parse_time(own.get("fixed")) or event.time or received_at),
+            "method": own.get("method") or (_HUMAN if event.how.startswith("h") else _METHODS.get(event.how)),
+        },
     )

@@ -25,16 +25,24 @@ from bondmate_schemas.models import (
     ExternalRef,
     IncidentEvent,
 )
+from bondmate_schemas.trusted import trusted
+from lxml import etree
 
 from bondmate_connectors.contract import Ignored, Reading, Refusal, Remark
 from bondmate_connectors.formats.cot import types
 from bondmate_connectors.formats.cot.chat import chat_of
+from bondmate_connectors.formats.cot.drawings import DRAWING, Drawing, drawing_of
 from bondmate_connectors.formats.cot.event import CotEvent, number
 from bondmate_connectors.formats.cot.header import ALERT_SYSTEM, SYSTEM, header, named, own_values, position
+from bondmate_connectors.formats.cot.medevac import attributes_of, described
 from bondmate_connectors.formats.cot.types import Ours
 
+_LOCATION = {name: field.get_default(call_default_factory=True) for name, field in DeviceLocation.model_fields.items()}
+"""What is the same in every position: hundreds a second are not worth validating twice."""
 TIME_UNREADABLE = Remark("time_unreadable", "event/@time", "the time of receipt stands for it")
 _TRUE = frozenset({"true", "1"})
+_SAID_BY_KIND = frozenset({*types.KIND_OF_TEXT, "custom", "cancel"})
+"""Texts of an `emergency` that say no more than its kind."""
 
 
 def alert(event: CotEvent, received_at: datetime) -> Reading:
@@ -56,12 +64,21 @@ def alert(event: CotEvent, received_at: datetime) -> Reading:
                 priority=_priority(event, Priority.IMMEDIATE),
                 position=where,
                 position_origin=PositionOrigin.OWN if where else PositionOrigin.NONE,
-                text=event.text("remarks"),
+                text=_alert_text(event),
                 battery_percent=_battery(event),
             ),
         ),
         _alert_warnings(event),
     )
+
+
+def _alert_text(event: CotEvent) -> str | None:
+    """Return the words of the alert: its remarks, and those of its `emergency` that its kind or callsign do not say."""
+    callsign = (event.attribute("contact", "callsign") or "").removesuffix(types.CALLSIGN_SUFFIX)
+    own = event.extension is not None
+    said = () if own else (event.attribute("emergency", "type"), event.text("emergency"))
+    words = [text for text in said if text and text.lower() not in _SAID_BY_KIND and text != callsign]
+    return "\n".join(dict.fromkeys(filter(None, (event.text("remarks"), *words)))) or None
 
 
 def _alert_life(uid: str, event: CotEvent) -> tuple[str, ...]:
@@ -79,14 +96,18 @@ def _alert_warnings(event: CotEvent) -> tuple[Remark, ...]:
 
 def _cancelled_uid(event: CotEvent) -> str | None:
     """Give the uid of what a cancel ends: what it links to as an alert, else its own."""
-    for link in event.detail.iterfind("link"):
+    for link in _links(event):
         if (link.get("type") or "").startswith("b-a") and link.get("uid"):
             return str(link.get("uid"))
     return event.uid
 
 
+def _links(event: CotEvent) -> list[etree._Element]:
+    return [child for child in event.detail if child.tag == "link"]
+
+
 def _alert_device(event: CotEvent) -> str:
-    for link in event.detail.iterfind("link"):
+    for link in _links(event):
         if link.get("uid") and not (link.get("type") or "").startswith("b-"):
             return _device_of(str(link.get("uid")))
     return _device_of(event.uid.removesuffix(types.ALERT_SUFFIX))
@@ -98,7 +119,7 @@ def _device_of(uid: str) -> str:
 
 
 def _alert_kind(event: CotEvent) -> AlertKind:
-    linked = [link.get("type") or "" for link in event.detail.iterfind("link")]
+    linked = [link.get("type") or "" for link in _links(event)]
     for kind in (event.type, *linked):
         if kind in types.KIND_OF_TYPE:
             return types.KIND_OF_TYPE[kind]
@@ -117,21 +138,26 @@ def location(event: CotEvent, received_at: datetime) -> Reading | Ignored | Refu
         return Ignored("no_position")
     return Reading(
         (
-            DeviceLocation(
-                header=header(event, received_at, (event.uid, str(event.time)), expires_at=event.stale),
-                device_id=own_values(event).get("device") or _device_of(event.uid),
-                callsign=_callsign(event),
-                position=where,
-                battery_percent=_battery(event),
+            trusted(
+                DeviceLocation,
+                {
+                    **_LOCATION,
+                    "header": header(event, received_at, (event.uid, str(event.time)), expires_at=event.stale),
+                    "device_id": own_values(event).get("device") or _device_of(event.uid),
+                    "callsign": _callsign(event),
+                    "position": where,
+                    "battery_percent": _battery(event),
+                },
             ),
         )
     )
 
 
 def incident(event: CotEvent, received_at: datetime) -> Reading:
-    """Read a point marker or a casualty evacuation request; its uid is its life cycle."""
+    """Read a point marker, a drawing, a route or a casualty evacuation request; its uid is its life cycle."""
     own = own_values(event)
-    evacuation = not event.type.startswith(("a-", "b-m-p", "t-"))
+    drawing = drawing_of(event) if DRAWING.fullmatch(event.type) else Drawing(())
+    evacuation = not event.type.startswith(("a-", "b-m-", "t-", "u-"))
     creator = types.parse_uid(event.attribute("link", "uid"))
     category = IncidentCategory.INCIDENT if evacuation else IncidentCategory.MARKER
     return Reading(
@@ -143,12 +169,14 @@ def incident(event: CotEvent, received_at: datetime) -> Reading:
                 incident_type=Code(system=SYSTEM, value=event.type),
                 priority=_priority(event, Priority.URGENT if evacuation else Priority.UNKNOWN),
                 title=_callsign(event) or event.attribute("_medevac_", "title"),
-                description=event.text("remarks"),
-                position=position(event, received_at),
+                description="\n".join(filter(None, (event.text("remarks"), described(event)))) or None,
+                position=None if drawing.areas else position(event, received_at),
+                areas=drawing.areas,
+                attributes=attributes_of(event),
                 device_id=creator.id if creator is not None and creator.what is Ours.DEVICE else None,
             ),
         ),
-        () if event.point is not None else (Remark("position_unreadable", "event/point"),),
+        (*drawing.remarks, *(() if event.point is not None else (Remark("position_unreadable", "event/point"),))),
     )
 
 

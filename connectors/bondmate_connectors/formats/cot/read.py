@@ -5,9 +5,10 @@ What a message becomes:
 | message | event |
 |---|---|
 | `emergency` in the detail, `b-a-…`, `a-…-9-1-1` | DeviceAlert, raise or (`b-a-o-can`, `cancel="true"`) cancel |
-| `a-…` that describes its sender (`takv`, `__group`), friendly atoms that are no marker | DeviceLocation |
+| `a-…` that describes its sender (`takv`, `__group`), friendly atoms that no person placed | DeviceLocation |
 | other atoms on the ground or placed by a person, `b-m-p-…` | IncidentEvent, MARKER |
-| `b-r-?-h-c` casualty evacuation | IncidentEvent, INCIDENT |
+| `b-r-?-h-c` casualty evacuation | IncidentEvent, INCIDENT, with its nine lines |
+| drawings `u-d-…`, `u-r-b-…`, routes `b-m-r` | IncidentEvent, MARKER, with areas |
 | `b-t-f` | DeviceMessage |
 | `b-t-f-d`, `b-t-f-r` | DeliveryReceipt |
 | everything else | ignored: `type_ignored` |
@@ -32,11 +33,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
-from bondmate_connectors.contract import Ignored, Reading, Refusal
+from bondmate_connectors.contract import Ignored, Reading, Refusal, Remark
 from bondmate_connectors.formats.cot import kinds_in, types
+from bondmate_connectors.formats.cot.drawings import DRAWING
 from bondmate_connectors.formats.cot.event import CotEvent, parse_event
+from bondmate_connectors.formats.cot.lost_in import lost_of
 
 _EMERGENCY = re.compile(r"b-a(-.*)?|a-.*-9-1-1")
 _CASEVAC = re.compile(r"b-r-\w-h-c(-.*)?")
@@ -47,11 +51,22 @@ _MARKER_SIGNS = ("archive", "usericon")
 def read(message: bytes, received_at: datetime) -> Reading | Ignored | Refusal:
     """Translate one message; never raises."""
     event = parse_event(message)
-    return event if isinstance(event, Refusal) else read_event(event, received_at)
+    if isinstance(event, Refusal):
+        return event
+    reading = read_event(event, received_at)
+    return replace(reading, lost=lost_of(event, reading.events[0])) if isinstance(reading, Reading) else reading
 
 
 def read_event(event: CotEvent, received_at: datetime) -> Reading | Ignored | Refusal:
-    """Translate one parsed event."""
+    """Translate one parsed event, without saying what of it is lost."""
+    reading = _read(event, received_at)
+    if event.outside and isinstance(reading, Reading):
+        told = tuple(Remark("outside_detail", f"event/{name}", "taken as if in the detail") for name in event.outside)
+        return replace(reading, warnings=(*reading.warnings, *told))
+    return reading
+
+
+def _read(event: CotEvent, received_at: datetime) -> Reading | Ignored | Refusal:
     if _is_drill(event):
         return kinds_in.alert(event, received_at)
     if event.type.startswith("t-"):
@@ -61,7 +76,7 @@ def read_event(event: CotEvent, received_at: datetime) -> Reading | Ignored | Re
     read_as: Callable[[CotEvent, datetime], Reading | Ignored | Refusal]
     if event.type in {types.CHAT, types.CHAT_DELIVERED, types.CHAT_READ}:
         read_as = kinds_in.message if event.type == types.CHAT else kinds_in.receipt
-    elif _CASEVAC.fullmatch(event.type) or event.type.startswith("b-m-p"):
+    elif _CASEVAC.fullmatch(event.type) or event.type.startswith("b-m-p") or DRAWING.fullmatch(event.type):
         read_as = kinds_in.incident
     elif event.type.startswith("a-") and _is_own_position(event):
         read_as = kinds_in.location
@@ -83,7 +98,12 @@ def _is_drill(event: CotEvent) -> bool:
 def _is_own_position(event: CotEvent) -> bool:
     if any(event.child(sign) is not None for sign in _SELF):
         return True
-    return event.type.startswith("a-f-") and not _is_placed(event)
+    return event.type.startswith("a-f-") and (_is_track(event) or not _is_placed(event))
+
+
+def _is_track(event: CotEvent) -> bool:
+    """Whether a machine says where a friendly thing is: a vehicle or drone; its link says only who carries it."""
+    return event.how.startswith("m-") and event.child("archive") is None
 
 
 def _is_placed(event: CotEvent) -> bool:
