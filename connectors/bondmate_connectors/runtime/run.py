@@ -37,6 +37,7 @@ from bondmate_connectors.runtime.settings import RunnerSettings
 from bondmate_connectors.runtime.sink_runner import SinkRunner, SinkTools
 from bondmate_connectors.runtime.source_runner import SourceRunner, SourceTools
 from bondmate_connectors.runtime.supervision import ShutOutError, Supervision, leaves, place_of, unending
+from bondmate_connectors.runtime.suspects import Suspects
 from bondmate_connectors.runtime.unread import UnreadThread, UnreadWatch
 from bondmate_connectors.runtime.watchdog import LoopWatch, Stalls, tell_stalls
 
@@ -210,6 +211,7 @@ class _Runner:
         self._authority = instance.authority
         self.control = Control(instance.config, pause)
         self._behind: Behind | None = None
+        self._suspects = Suspects(refusals=hub.settings.refused_alone_tries, breaks=hub.settings.breaks_alone)
         self._reports = Reports(instance.name, hub.health)
         self._envelopes = Envelopes(hub.codec, hub.settings.outside)
         # From the start, and on after its end: what nobody delivers is counted.
@@ -320,7 +322,8 @@ class _Runner:
     def _roles(self, connector: Any, link: Link, stop: asyncio.Event) -> Iterator[Any]:
         if self._spec.is_sink:
             tools = SinkTools(self._name, self._spec, connector, link, self._hub.outbox, self._envelopes, self._reports,
-                              self._backlog, self._hub.settings, _now, self._stalls)  # fmt: skip
+                              self._backlog, self._hub.settings, _now, self._stalls,
+                              suspects=self._suspects)  # fmt: skip
             for topic in self._topics:
                 yield unending(self._deliver(tools, topic, stop), "sink", stop)
         if self._spec.is_source:

@@ -20,7 +20,7 @@ from bondmate_schemas.lateness import is_dropped_when_late, is_late, marked_late
 from bondmate_schemas.models import Delivery
 
 from bondmate_connectors.contract import ConnectorSpec, LeanSink, Receipt, Sink
-from bondmate_connectors.errors import AuthFailed, NotConnected, Rejected, Throttled, Transient
+from bondmate_connectors.errors import AuthFailed, Misconfigured, NotConnected, Rejected, Throttled, Transient
 from bondmate_connectors.runtime.backlog import Backlog
 from bondmate_connectors.runtime.dead_letters import Grave, Origin, dead_letter
 from bondmate_connectors.runtime.envelopes import TRACEPARENT, Envelopes
@@ -34,7 +34,7 @@ from bondmate_connectors.runtime.receipts import receipt_for
 from bondmate_connectors.runtime.reports import Reports, code_of
 from bondmate_connectors.runtime.settings import RunnerSettings
 from bondmate_connectors.runtime.superseding import Superseding, is_newer
-from bondmate_connectors.runtime.supervision import unending
+from bondmate_connectors.runtime.supervision import is_order, unending
 from bondmate_connectors.runtime.suspects import Suspect, Suspects, Verdict
 from bondmate_connectors.runtime.watchdog import Stalls
 
@@ -60,12 +60,8 @@ class SinkTools:
     gates: list[Gate] = field(default_factory=list)
     """One for alerts, one for positions; what the platform asks of one it asks of both."""
     flights: Flights = field(default_factory=Flights)
-    suspects: Suspects = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Begin without a suspicion."""
-        suspects = Suspects(refusals=self.settings.refused_alone_tries, breaks=self.settings.breaks_alone)
-        object.__setattr__(self, "suspects", suspects)  # frozen
+    suspects: Suspects = field(kw_only=True)
+    """They outlive the connector, which may crash at one of them."""
 
 
 class SinkRunner:
@@ -256,6 +252,11 @@ class SinkRunner:
                 self._rejected(lane, attempt, error)
             except (Transient, TimeoutError) as error:
                 self._park(lane, attempt, error)
+            except Misconfigured:
+                raise
+            except (Exception, asyncio.CancelledError):
+                if is_order() or not self._crashed(lane, attempt, alone=flight.alone):
+                    raise
             else:
                 self._worked(lane, attempt)
                 self._tools.suspects.taken(_suspect(lane, taken))
@@ -317,6 +318,16 @@ class SinkRunner:
             self._lanes.again(lane)
         else:
             self._lanes.park(lane, self._tools.settings.backoff.seconds(lane.attempts - 1), may_wake=True)
+
+    def _crashed(self, lane: Lane[Taken], attempt: Attempt, *, alone: bool) -> bool:
+        """Note that the connector crashes at this event; returns whether the event ends here, and not the connector."""
+        taken = lane.head
+        verdict = self._tools.suspects.broke(_suspect(lane, taken), alone=alone, may_lean=self._may_lean(taken))
+        if verdict is not Verdict.GUILTY:
+            return False
+        self._gate.withdrawn(attempt)
+        self._bury(lane, taken, "send", self._tools.suspects.code_of(_id_of(taken)))
+        return True
 
     def _refused(self, lane: Lane[Taken], attempt: Attempt, error: AuthFailed) -> None:
         """Wait until the platform takes us again; an event that alone is refused steps aside, and ends some time."""

@@ -190,12 +190,17 @@ async def unending(work: Awaitable[None], part: str, stop: asyncio.Event | None 
     try:
         await work
     except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
+        if is_order():
             raise
         raise PartEndedError(part) from None
     if stop is None or not stop.is_set():
         raise PartEndedError(part)
+
+
+def is_order() -> bool:
+    """Whether somebody has told this task to end; else a `CancelledError` in it comes from inside a connector."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def leaves(error: BaseException) -> Iterable[BaseException]:

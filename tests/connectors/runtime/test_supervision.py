@@ -18,7 +18,7 @@ from bondmate_connectors.runtime.retry import Backoff
 from bondmate_connectors.runtime.settings import RunnerSettings
 from bondmate_connectors.testing import another, by_label, eventually, sos, update_of
 from bondmate_connectors.testing.sample import CONNECTOR, LedgerConnector
-from bondmate_schemas.catalogue import MESSAGES, STATE_CONNECTORS
+from bondmate_schemas.catalogue import MESSAGES, STATE_CONNECTORS, dead_letter_topic
 from bondmate_schemas.models import ConnectorStatus, DeviceMessage
 
 QUICK = Backoff(base_seconds=0.2, cap_seconds=1.0)
@@ -122,6 +122,40 @@ async def test_a_connector_that_crashes_five_times_then_delivers_everything_in_o
 async def _has_heard(hub, place, said):
     found = [hub.codec.decode(m.value(), DeviceMessage) for m in await hub.read(MESSAGES)]
     return said <= {message.header.origin_message_id for message in found}
+
+
+class Allergic(LedgerConnector):
+    """Has a bug that one event alone meets."""
+
+    async def send(self, event):
+        if event.key == self.poison and not self.is_mended:
+            type(self).crashes += 1
+            raise self.error
+        return await super().send(event)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), asyncio.CancelledError()])
+async def test_one_event_at_which_a_connector_crashes_ends_as_a_dead_letter_and_the_others_pass(
+    hub, ledger, place, error
+):
+    poison, others = sos(place, "poison"), stories(place, keys=12, updates=2)
+    build = type("Allergic", (Allergic,), {"poison": poison.key, "is_mended": False, "crashes": 0, "error": error})
+    settings = replace(hub.settings, restart=QUICK)
+    instance = hub.instance(place, ledger.url, replace(CONNECTOR, build=build))
+    async with hub.running(instance, settings=settings, ok=False) as health:
+        await hub.feed(*others[:6], poison, *others[6:])
+        await hub.all_committed(place, 60)
+        await eventually(lambda: Status.OK is health.of(place).status, "well again", 20)
+        letters = await hub.read(dead_letter_topic(place))
+        lived = build.crashes
+        await hub.feed(another(sos(place), 99))
+        await hub.all_committed(place)
+
+    assert in_order(others, ledger)
+    assert [poison.key.encode()] == [letter.key() for letter in letters]
+    assert (b"kills_the_link",) == tuple(v for name, v in letters[0].headers() if name == "bondmate.error.code")
+    assert hub.settings.breaks_alone <= lived <= 10
+    assert lived == build.crashes
 
 
 async def test_nothing_is_committed_while_it_crashes_and_its_trouble_is_one(hub, ledger, place):
