@@ -15,6 +15,7 @@ A source has `receive()` in the place of `send`. Errors are in `errors.py` and s
 from __future__ import annotations
 
 import ssl
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,7 +24,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 from bondmate_schemas.enums import Level
 from bondmate_schemas.models import Delivery, Record
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 
 from bondmate_connectors.errors import ConnectorError
 
@@ -323,7 +324,9 @@ class ConnectorSpec:
 
     `accepts` names the Delivery kinds a sink takes, `emits` the records a source gives; `proves` is the highest level
     `Sink.send` can prove. `sink`, `source` and `replay` build the connector from (config, context); a platform whose
-    roles share one link returns one object for all. `waivers` names rules of the contract suite that do not hold, each
+    roles share one link returns one object for all. `login` gives the account that the credentials name, if any (a
+    password, a client secret): the runner offers a refused secret of it three times, and then every 15 minutes, so that
+    it is not locked. `waivers` names rules of the contract suite that do not hold, each
     with its reason.
 
     `speaks_for` names whom a source's receipts are of, where not of itself: those of the gateway are of the enrolled
@@ -343,6 +346,7 @@ class ConnectorSpec:
     proves: Level = Level.DELIVERED
     max_in_flight: int = 16
     build: Callable[[Any, Context], Any]
+    login: Callable[[Any], Login | None] = lambda _: None
     delivery: str = "at-least-once"
     waivers: Mapping[str, str] = field(default_factory=dict)
     speaks_for: str = ""
@@ -357,6 +361,20 @@ class ConnectorSpec:
     def is_source(self) -> bool:
         """Whether it gives events."""
         return bool(self.emits)
+
+
+class Login(ConnectorConfig):
+    """An account at the platform, and its password."""
+
+    user: str = Field(
+        min_length=1, pattern=r"^[^:\x00-\x1f\x7f]+$", description="Name of the account, without a colon."
+    )
+    password: SecretStr = Field(min_length=1, description="Its password.")
+
+    def basic(self) -> str:
+        """Return the value of `Authorization` (RFC 7617, in UTF-8)."""
+        pair = f"{self.user}:{self.password.get_secret_value()}"
+        return f"Basic {b64encode(pair.encode()).decode()}"
 
 
 class TlsFiles(ConnectorConfig):

@@ -45,14 +45,20 @@ class AuthFailed(ConnectorError):
 
     Nobody here can know when they mend it, so it is never final. The whole link waits, one probe at a time asks again
     with growing pauses, and operations are paged at once. `code` is a constant (`http_401`, `tls_certificate`) that
-    says what they answered; it is shown to people.
+    says what they answered; it is shown to people. `secret` says whether they refuse a secret that we offered, so that
+    an account is not locked: True, False, or None where it may be that, or what the account may do (403).
     """
 
-    def __init__(self, code: str = "refused", hint: str = "") -> None:
+    def __init__(self, code: str = "refused", hint: str = "", *, secret: bool | None = True) -> None:
         super().__init__(f"{code}: {hint}" if hint else code)
         self.code = code
+        self._secret = secret
         self.hint = hint
         """What a person may look at: settings by name, never a value."""
+
+    def is_of_secret(self, *, proven: bool) -> bool:
+        """Whether they refuse the secret itself, which they have taken before if it is `proven`."""
+        return not proven if self._secret is None else self._secret
 
 
 class Rejected(ConnectorError):

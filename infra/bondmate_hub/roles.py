@@ -162,7 +162,7 @@ async def _connectors(settings: Settings, stop: asyncio.Event, around: Around, *
         try:
             await run_connectors(
                 wanted, _kafka(settings), role_id=role_id, stop=stop, health=board,
-                controls=controls, settings=RunnerSettings(outside=outside),
+                controls=controls, settings=RunnerSettings(outside=outside, **settings.delivery.model_dump()),
             )  # fmt: skip
         except ShutOutError as error:
             _log.error("role was shut out", role=around.health.role, why=str(error))  # it is no bug

@@ -134,6 +134,23 @@ class BrokerSection(Section):
     port: int = Field(default=9092, ge=1, le=65535, description="Loopback port the broker listens on.")
 
 
+class DeliverySection(Section):
+    """How the delivery runner treats a platform that refuses us, and an event that none takes."""
+
+    account_retry_seconds: float = Field(
+        default=900, ge=60, le=86_400, description="Between two offers of a password that was refused three times, so"
+        " that no account is locked. A changed secret, or `hub connectors restart`, is tried at once.",
+    )  # fmt: skip
+    refused_alone_tries: int = Field(
+        default=5, ge=1, le=1000, description="How often an event may be refused while its platform takes others; then"
+        " it is tried in its leanest form, and dead-lettered.",
+    )  # fmt: skip
+    breaks_alone: int = Field(
+        default=3, ge=1, le=1000, description="At how many breaks of the link an event may be alone on it, while others"
+        " pass; then it is tried in its leanest form, and dead-lettered as `kills_the_link`.",
+    )  # fmt: skip
+
+
 class ConnectorEntry(Section):
     """One instance of a connector: a destination, a source, or both."""
 
@@ -168,6 +185,7 @@ class Settings(BaseSettings):
     admin: AdminSection = AdminSection()
     registry: RegistrySection = RegistrySection()
     broker: BrokerSection = BrokerSection()
+    delivery: DeliverySection = DeliverySection()
     connectors: dict[str, ConnectorEntry] = Field(default_factory=dict, description="Connectors by name.")
 
     _file: Path | None = PrivateAttr(None)

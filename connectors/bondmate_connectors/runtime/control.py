@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -45,11 +45,14 @@ class Control:
         """The settings of its next life."""
         self.why = Why.ASKED
         self.asked = asyncio.Event()
+        self.on_restart: Callable[[], None] = lambda: None
+        """Called at each wish of a person to begin anew."""
         self.is_waiting = False
         """Whether the connector stands still until its settings are mended, or until it is asked for."""
 
     def restart(self) -> None:
         """Have the connector built anew, at once and whatever it waits for."""
+        self.on_restart()
         self._ask(Why.ASKED)
 
     def renew(self, config: ConnectorConfig) -> None:

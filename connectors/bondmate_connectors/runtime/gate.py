@@ -86,7 +86,7 @@ class Gate:
         if attempt.charged:
             self._budget.give_back()
         closed = self._breaker.worked(attempt.epoch)
-        self._refusal.passed(attempt.refusal_epoch)
+        self._refusal.passed(attempt.refusal_epoch, proves=True)
         self._show()
         return closed
 

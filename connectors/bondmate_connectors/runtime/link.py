@@ -8,6 +8,7 @@ import time
 from bondmate_connectors.contract import Link as Connection
 from bondmate_connectors.contract import Status
 from bondmate_connectors.errors import AuthFailed, NotConnected, Transient
+from bondmate_connectors.runtime.account import Account
 from bondmate_connectors.runtime.refusal import Refusal
 from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.settings import RunnerSettings
@@ -24,7 +25,12 @@ class Link:
     """
 
     def __init__(
-        self, connection: Connection, reports: Reports, settings: RunnerSettings, stalls: Stalls | None = None
+        self,
+        connection: Connection,
+        reports: Reports,
+        settings: RunnerSettings,
+        stalls: Stalls | None = None,
+        account: Account | None = None,
     ) -> None:
         self._stalls = stalls or Stalls()
         self._connection = connection
@@ -33,6 +39,8 @@ class Link:
         self._up = asyncio.Event()
         self._lost = asyncio.Event()
         self._attempt = 0
+        self.account = account or Account(settings.account_retry_seconds)
+        """What the credentials of all roles name, if they name an account."""
         self._refusals: dict[str, Refusal] = {}
         self._refusal = self.refusal("link")
         self.generation = 0
@@ -61,6 +69,7 @@ class Link:
         while True:
             if self._attempt:
                 await self._refusal.pause(self._settings.backoff.seconds(self._attempt))
+            await self._refusal.due()
             self._attempt += 1
             try:
                 async with asyncio.timeout(self._settings.connect_seconds):
@@ -86,7 +95,7 @@ class Link:
     def refusal(self, role: str) -> Refusal:
         """Return what keeps whether the platform refuses `role`, one for all that works for it."""
         if role not in self._refusals:
-            self._refusals[role] = Refusal(role, self._reports, self._settings.refused)
+            self._refusals[role] = Refusal(role, self._reports, self._settings.refused, self.account)
         return self._refusals[role]
 
     def probe_now(self) -> None:

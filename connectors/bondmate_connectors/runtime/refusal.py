@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from bondmate_connectors.contract import Status
 from bondmate_connectors.errors import AuthFailed
+from bondmate_connectors.runtime.account import Account
 from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.retry import Pauses
 
@@ -24,10 +25,12 @@ class Refusal:
     its way before the platform began to refuse does not end that.
     """
 
-    def __init__(self, role: str, reports: Reports, pauses: Pauses) -> None:
+    def __init__(self, role: str, reports: Reports, pauses: Pauses, account: Account) -> None:
+        self._role = role
         self._part = f"{role} refused"
         self._reports = reports
         self._pauses = pauses
+        self._account = account
         self._keys: set[str] = set()
         self._vain = 0
         self._until = 0.0
@@ -38,11 +41,15 @@ class Refusal:
         self.epoch = 0
         # First of its connector's parts: of equally bad ones its reason is the one that helps.
         reports.status(self._part, Status.OK)
+        if account.wait_seconds(role) > 0:
+            # So it was before the connector was built anew.
+            self._since = datetime.now(UTC)
+            reports.refused(self._part, self._since, _spared(account.code))
 
     @property
     def is_on(self) -> bool:
-        """Whether the platform refuses us, as far as is known."""
-        return bool(self._keys)
+        """Whether one at a time asks for all: the platform refuses us, or an account's secret was never taken."""
+        return bool(self._keys) or self._account.is_unproven
 
     def wakes(self, call: Callable[[], None]) -> None:
         """Have `call` called whenever the refusal is over, and when a probe is wanted at once."""
@@ -50,12 +57,14 @@ class Refusal:
 
     def wait_seconds(self) -> float:
         """Return how long it is until the next probe; 0 when it is due."""
-        return max(0.0, self._until - time.monotonic()) if self.is_on else 0.0
+        until_probe = max(0.0, self._until - time.monotonic()) if self._keys else 0.0
+        return max(until_probe, self._account.wait_seconds(self._role))
 
     def refused(self, key: str, error: AuthFailed, epoch: int) -> float:
         """Note that the platform refused what has `key`; return how long that one waits before it asks again."""
+        self._account.refused(self._role, error)
         is_second = key not in self._keys and len(self._keys) == 1
-        if epoch != self.epoch and self.is_on and not is_second:
+        if epoch != self.epoch and self._keys and not is_second:
             # It was under way when another was refused: that is one refusal.
             return max(self.wait_seconds(), self._pauses.seconds(1))
         self._vain += not is_second
@@ -66,20 +75,29 @@ class Refusal:
         self._until = time.monotonic() + (pause if len(self._keys) == _KEYS_IT_TAKES else 0.0)
         self._since = self._since or datetime.now(UTC)
         certain = len(self._keys) == _KEYS_IT_TAKES or self._vain > 1
-        self._reports.refused(self._part, self._since if certain else None, f"refuses us: {error}")
-        return pause
+        spared = self._account.wait_seconds(self._role)
+        reason = _spared(str(error)) if spared else f"refuses us: {error}"
+        self._reports.refused(self._part, self._since if certain else None, reason)
+        return max(pause, spared)
 
     def admitted(self) -> None:
         """Note that the platform says it takes us: nobody waits any more, but only what it takes ends the growing."""
-        if self.is_on:
+        self._account.passed()
+        if self._keys:
             self._end()
 
-    def passed(self, epoch: int) -> None:
-        """Note that the platform took something of ours that was begun in `epoch`."""
-        if self.is_on and epoch != self.epoch and len(self._keys) == _KEYS_IT_TAKES:
+    def passed(self, epoch: int, *, proves: bool = False) -> None:
+        """Note that the platform took something of ours that was begun in `epoch`.
+
+        `proves` says that credentials went with it; after a refusal they did.
+        """
+        if epoch != self.epoch and len(self._keys) == _KEYS_IT_TAKES:
             return
         self._vain, self._since = 0, None
-        if self.is_on:
+        was_on = self.is_on
+        if (proves or self._keys) and epoch == self.epoch:
+            self._account.passed()
+        if self._keys or (was_on and not self.is_on):
             self._end()
 
     def _end(self) -> None:
@@ -91,6 +109,7 @@ class Refusal:
     def probe_now(self) -> None:
         """Have the next probe made at once: something was mended, a person says."""
         self._until = 0.0
+        self._account.once_more()
         self._wake()
 
     def _wake(self) -> None:
@@ -116,3 +135,7 @@ class Refusal:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._nudged.wait()
+
+
+def _spared(code: str) -> str:
+    return f"refuses us: {code}; the account is spared, `restart` asks at once"

@@ -20,6 +20,7 @@ from bondmate_schemas.threads import in_thread
 
 from bondmate_connectors.contract import ConnectorConfig, ConnectorSpec, Context, Status
 from bondmate_connectors.errors import Misconfigured
+from bondmate_connectors.runtime.account import Account
 from bondmate_connectors.runtime.authority import Authority
 from bondmate_connectors.runtime.backlog import Backlog
 from bondmate_connectors.runtime.behind import Behind
@@ -210,6 +211,8 @@ class _Runner:
         self._spec = instance.spec
         self._authority = instance.authority
         self.control = Control(instance.config, pause)
+        self._account = Account(hub.settings.account_retry_seconds)
+        self.control.on_restart = self._account.once_more
         self._behind: Behind | None = None
         self._suspects = Suspects(refusals=hub.settings.refused_alone_tries, breaks=hub.settings.breaks_alone)
         self._reports = Reports(instance.name, hub.health)
@@ -280,7 +283,8 @@ class _Runner:
 
     async def _work(self, connector: Any, stop: asyncio.Event) -> None:
         """Prepare, replay, connect, run the roles; a stop while still waiting for something ends that at once."""
-        link = Link(connector, self._reports, self._hub.settings, self._stalls)
+        self._account.use(self._spec.login(self.control.config))
+        link = Link(connector, self._reports, self._hub.settings, self._stalls, self._account)
         async with asyncio.TaskGroup() as group:
             ready = await _unless(stop, self._prepare(connector, group, stop))
             keeping = group.create_task(unending(link.keep(), "link"))

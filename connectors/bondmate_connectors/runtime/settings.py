@@ -27,6 +27,8 @@ class RunnerSettings:
     """When one probe at a time stands for all keys of a destination."""
     refused: Pauses = field(default_factory=Pauses)
     """Between two probes of a platform that refuses us."""
+    account_retry_seconds: float = 900.0
+    """Between two offers of an account's secret that was refused three times: an account must not be locked."""
     refused_alone_tries: int = 5
     """How often an event may be refused while others of its kind are taken; then it is dead-lettered."""
     breaks_alone: int = 3

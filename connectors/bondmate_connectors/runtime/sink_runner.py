@@ -168,6 +168,10 @@ class SinkRunner:
             await self._work_on(intake, lane, is_probe=not self._gate.is_closed)
 
     async def _work_on(self, intake: Intake, lane: Lane[Taken], *, is_probe: bool = False) -> None:
+        async with self._tools.link.account.offer():
+            await self._work_on_one(intake, lane, is_probe=is_probe)
+
+    async def _work_on_one(self, intake: Intake, lane: Lane[Taken], *, is_probe: bool) -> None:
         self._see()
         ready = self._tools.link.is_up and self._tools.flights.is_open
         if not ready or not (is_probe or self._gate.is_closed):

@@ -105,6 +105,7 @@ class SourceRunner:
     async def _receive(self) -> Incoming:
         while True:
             link = self._tools.link
+            await self._refusal.due()
             generation = link.generation if link.is_up else await link.up()
             try:
                 incoming = await self._tools.source.receive()

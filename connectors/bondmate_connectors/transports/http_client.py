@@ -62,6 +62,8 @@ _REFUSALS: Final[Mapping[int, str]] = {
     **dict.fromkeys((406, 415, 426), "they do not take what we speak"),
 }
 """Statuses that say nothing of the event: any other would be refused as well (RFC 9110, section 15; RFC 6585, 7725)."""
+_OF_SECRET: Final[Mapping[int, bool | None]] = {401: True, 407: True, 403: None}
+"""Whether it is a secret that they refuse; 403 says so of one they know as well, of what it may do."""
 _THROTTLED: Final = 429
 _UNAVAILABLE: Final = 503
 _LATER: Final = frozenset({408, 409, 425})
@@ -70,7 +72,7 @@ _FAILING: Final = range(500, 600)
 _ERRORS: Final[tuple[tuple[type[BaseException], Callable[[], ConnectorError]], ...]] = (
     # The first that fits; subclasses before their bases.
     (LiteralRefused, lambda: Misconfigured("url: an address that is not allowed")),
-    (AddressRefused, lambda: AuthFailed(ADDRESS_REFUSED, "see url, allow_private_networks")),
+    (AddressRefused, lambda: AuthFailed(ADDRESS_REFUSED, "see url, allow_private_networks", secret=False)),
     (aiohttp.InvalidURL, lambda: Misconfigured("url: not a URL")),
     (TimeoutError, lambda: Transient("timeout")),
     # What cuts the connection may be what we wrote to it; who could not connect has written nothing.
@@ -134,7 +136,8 @@ class Answer:
         if self.status in _OK or self.status == _NOT_MODIFIED:
             return
         if self.status in _REFUSALS:
-            raise AuthFailed(f"http_{self.status}", _REFUSALS[self.status])
+            hint, secret = _REFUSALS[self.status], _OF_SECRET.get(self.status, False)
+            raise AuthFailed(f"http_{self.status}", hint, secret=secret)
         asked = self.retry_after(now)
         if self.status == _THROTTLED or (self.status == _UNAVAILABLE and asked is not None):
             raise Throttled(f"http_{self.status}", asked)

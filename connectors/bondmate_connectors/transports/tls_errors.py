@@ -25,10 +25,12 @@ _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "UNSUPPORTED_PROTOCOL", "REC
 def tls_refusal(error: BaseException) -> AuthFailed | None:
     """Return the refusal that a TLS error means; None where it means none."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return AuthFailed("tls_certificate", "theirs is not trusted for this name: see ca_file, server_name")
+        return AuthFailed("tls_certificate", "not trusted for this name: see ca_file, server_name", secret=False)
     reason = (error.reason or "") if isinstance(error, ssl.SSLError) else ""
     if "ALERT" in reason and any(part in reason for part in _OUR_CERTIFICATE):
-        return AuthFailed("tls_own_certificate", "they refuse ours: see certificate_file, key_file")
+        return AuthFailed("tls_own_certificate", "they refuse ours: see certificate_file, key_file", secret=False)
     if reason in _NO_TLS or ("ALERT" in reason and "PROTOCOL_VERSION" in reason):
-        return AuthFailed("tls_refused", "what answers there does not speak TLS 1.2 or newer: see host, port, url")
+        return AuthFailed(
+            "tls_refused", "what answers there speaks no TLS of 1.2 or newer: see port, url", secret=False
+        )
     return None

@@ -107,7 +107,8 @@ class HubSide:
     ):
         stop, health = asyncio.Event(), Health()
         run = partial(run_connectors, instances, kafka or self.kafka, role_id=role_id, stop=stop, controls=controls)
-        task = asyncio.create_task(run(codec=codec or self.codec, settings=settings, health=health))
+        running = run(codec=codec or self.codec, settings=settings, health=health, controls=controls)
+        task = asyncio.create_task(running)
         try:
             if ok:
                 all_ok = lambda: all(health.of(i.name).status is Status.OK for i in instances)  # noqa: E731

@@ -19,5 +19,6 @@ CONNECTOR = ConnectorSpec(
         ("not_authenticated", "mode_differs", "not_its_own"),
         "cannot: a file has no sender to answer, and a feed is only read (RFC 4287, 1.1); it lies in the dead letters",
     ),
+    login=lambda config: config.feed.login if config.feed else None,
     build=CapPickup,
 )

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from yarl import URL
 
-from bondmate_connectors.contract import ConnectorConfig, TlsConfig
+from bondmate_connectors.contract import ConnectorConfig, Login, TlsConfig
 from bondmate_connectors.transports.addresses import is_plain_beyond_loopback
 
 
@@ -28,6 +28,7 @@ class FeedConfig(ConnectorConfig):
         description="Address of the feed; https unless on loopback."
     )
     token: SecretStr | None = Field(default=None, description="Bearer token, where the feed asks for one.")
+    login: Login | None = Field(default=None, description="Account at the feed, where it asks for one (HTTP Basic).")
     link_hosts: tuple[str, ...] = Field(
         default=(), description="Hosts beside the feed's own that its entries may link to; the token never goes there."
     )
@@ -42,6 +43,12 @@ class FeedConfig(ConnectorConfig):
     tls: TlsConfig | None = Field(
         default=None, description="Authority to trust and own certificate; the system's when not set."
     )
+
+    @model_validator(mode="after")
+    def _one_credential(self) -> Self:
+        if self.token is not None and self.login is not None:
+            raise ValueError("either `token` or `login` may be set, not both")
+        return self
 
 
 class Config(ConnectorConfig):

@@ -203,8 +203,12 @@ class Feed:
 
     def _headers(self, url: URL) -> dict[str, str]:
         headers = {"Accept": _ACCEPT}
-        if self._config.token is not None and url.origin() == self._url.origin():
+        if url.origin() != self._url.origin():
+            return headers
+        if self._config.token is not None:
             headers["Authorization"] = f"Bearer {self._config.token.get_secret_value()}"
+        elif self._config.login is not None:
+            headers["Authorization"] = self._config.login.basic()
         return headers
 
     def _links(self, pages: Sequence[Entries]) -> Iterator[_Link]:

@@ -24,6 +24,7 @@ CONNECTOR = ConnectorSpec(
         "mode_differs": "a CAP Error to the sender that refers to its answer, posted to `deliver.url`",
         "not_its_own": "a CAP Error to the sender that refers to its answer, posted to `deliver.url`",
     },
+    login=lambda config: config.deliver.login if config.deliver else None,
     build=CapWebhook,
     max_in_flight=32,
 )

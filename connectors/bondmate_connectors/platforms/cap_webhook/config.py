@@ -8,7 +8,7 @@ from bondmate_schemas.enums import Level
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from yarl import URL
 
-from bondmate_connectors.contract import ConnectorConfig, TlsConfig
+from bondmate_connectors.contract import ConnectorConfig, Login, TlsConfig
 from bondmate_connectors.transports.addresses import is_loopback_host, is_plain_beyond_loopback
 from bondmate_connectors.transports.hmac_signature import MOST_SECRETS, TOLERANCE_SECONDS, key_of
 from bondmate_connectors.transports.http_server import ServerTlsConfig
@@ -47,9 +47,13 @@ class DeliverConfig(ConnectorConfig):
     """Where alerts go, and how they are signed."""
 
     url: WebAddress = Field(description="Where the control room takes CAP by POST; https unless on loopback.")
-    secrets: Secrets = Field(
+    secrets: Secrets | None = Field(
+        default=None,
         description="Shared secret that signs what is sent (Standard Webhooks; `whsec_` and base64, or plain text). "
-        "Two while they are changed: every message is then signed with both.",
+        "Two while they are changed: every message is then signed with both. Needed unless `login` is set.",
+    )
+    login: Login | None = Field(
+        default=None, description="Account at the control room, where it asks for one (HTTP Basic)."
     )
     check_url: WebAddress | None = Field(
         default=None, description="Where a signed GET proves credentials without creating anything; `url` when not set."
@@ -69,7 +73,13 @@ class DeliverConfig(ConnectorConfig):
     @property
     def keys(self) -> tuple[bytes, ...]:
         """The keys to sign with."""
-        return tuple(key_of(secret.get_secret_value()) for secret in self.secrets)
+        return tuple(key_of(secret.get_secret_value()) for secret in self.secrets or ())
+
+    @model_validator(mode="after")
+    def _proves_who_we_are(self) -> Self:
+        if self.secrets is None and self.login is None:
+            raise ValueError("`secrets` must be set, `login`, or both")
+        return self
 
     @property
     def is_on_loopback(self) -> bool:

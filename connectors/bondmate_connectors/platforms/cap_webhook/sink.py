@@ -91,7 +91,9 @@ class CapSink:
         )
 
     def _signed(self, message_id: str, body: bytes) -> dict[str, str]:
-        return sign(self._keys, message_id, body, self._context.clock())
+        login = self._config.login
+        headers = {"Authorization": login.basic()} if login else {}
+        return headers | (sign(self._keys, message_id, body, self._context.clock()) if self._keys else {})
 
     def _remember(self, event: Delivery) -> None:
         if event.reason is DeliveryReason.NEW and event.receipt is None:

@@ -1,0 +1,220 @@
+"""A password that is refused is offered three times, then seldom: nobody's account is locked by us."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+from aiohttp import BasicAuth, web
+from bondmate_connectors.contract import Login, Status
+from bondmate_connectors.errors import AuthFailed
+from bondmate_connectors.platforms.cap_pickup import CONNECTOR as PICKUP
+from bondmate_connectors.platforms.cap_pickup import Config as PickupConfig
+from bondmate_connectors.platforms.cap_webhook import CONNECTOR as WEBHOOK
+from bondmate_connectors.platforms.cap_webhook import Config as WebhookConfig
+from bondmate_connectors.runtime.account import Account
+from bondmate_connectors.runtime.control import Controls
+from bondmate_connectors.runtime.run import Instance
+from bondmate_connectors.testing import another, eventually, sos
+
+USER, RIGHT, WRONG = "hub", "of the room", "of last year"  # pragma: allowlist secret
+CAP = "urn:oasis:names:tc:emergency:cap:1.2"
+
+
+class Room:
+    """A room that takes CAP, and gives a feed, to one account."""
+
+    def __init__(self):
+        self.password = RIGHT
+        self.offers: Counter[str] = Counter()
+        self.refused = 0
+        self.taken: list[str] = []
+        self.polls = 0
+        self.at_once = 0
+
+    @asynccontextmanager
+    async def open(self):
+        app = web.Application()
+        app.add_routes([web.post("/cap", self.take), web.get("/feed", self.feed)])
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.05)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        try:
+            yield self
+        finally:
+            await runner.cleanup()
+
+    async def admit(self, request):
+        login = BasicAuth.decode(request.headers["Authorization"])
+        self.offers[login.password] += 1
+        await asyncio.sleep(0.01)
+        if (login.login, login.password) != (USER, self.password):
+            self.refused += 1
+            raise web.HTTPUnauthorized
+
+    async def take(self, request):
+        await self.admit(request)
+        self.taken.append(request.headers["Idempotency-Key"])
+        return web.json_response({"id": len(self.taken)})
+
+    async def feed(self, request):
+        await self.admit(request)
+        self.polls += 1
+        return web.Response(text='<feed xmlns="http://www.w3.org/2005/Atom"/>', content_type="application/atom+xml")
+
+
+@pytest.fixture
+async def room():
+    async with Room().open() as room:
+        yield room
+
+
+def webhook(place, room, password=RIGHT, spec=WEBHOOK):
+    login = {"user": USER, "password": password}
+    return Instance(place, spec, WebhookConfig.model_validate({"deliver": {"url": f"{room.url}/cap", "login": login}}))
+
+
+def pickup(place, room, tmp_path, password=RIGHT):
+    feed = {"url": f"{room.url}/feed", "login": {"user": USER, "password": password}}
+    config = {"feed": feed, "cursor_file": tmp_path / "cursor", "poll_seconds": 0.02}
+    return Instance(place, PICKUP, PickupConfig.model_validate(config))
+
+
+def alerts(place, count):
+    return [another(sos(place), number) for number in range(count)]
+
+
+async def a_while(hub):
+    """Long enough for many probes of one that need not be spared."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + 8 * hub.settings.refused.longest_seconds
+    await eventually(lambda: loop.time() > end, "a while", 10)
+
+
+async def test_a_wrong_password_is_offered_three_times_however_many_alerts_wait(hub, room, place):
+    async with hub.running(webhook(place, room, WRONG)) as health:
+        await hub.feed(*alerts(place, 40))
+        await eventually(lambda: room.offers[WRONG] == 3, "three times")
+        await a_while(hub)
+
+        assert {WRONG: 3} == room.offers
+        state = health.of(place)
+        assert (Status.RECOVERABLE_ERROR, True) == (state.status, "refuses us: http_401" in state.reason)
+
+
+async def test_a_password_that_they_change_under_load_is_offered_three_times_more(hub, room, place):
+    events = alerts(place, 300)
+    async with hub.running(webhook(place, room)):
+        await hub.feed(*events)
+        await eventually(lambda: len(room.taken) > 30, "under way", 15)
+        room.password = "another"  # pragma: allowlist secret
+        await eventually(lambda: room.refused >= 3, "refused", 15)
+        await a_while(hub)
+
+        assert 3 == room.refused
+
+
+async def test_after_so_long_it_is_offered_again_and_goes_on_in_order(hub, room, place):
+    events = alerts(place, 20)
+    soon = replace(hub.settings, account_retry_seconds=2)
+    async with hub.running(webhook(place, room, WRONG), settings=soon):
+        await hub.feed(*events)
+        await eventually(lambda: room.refused == 3, "three times")
+        room.password = WRONG
+        await hub.all_committed(place)
+
+    assert {event.id for event in events} == set(room.taken)
+    assert 3 == room.refused
+
+
+async def test_a_person_who_says_restart_is_believed_once(hub, room, place):
+    controls = Controls()
+    async with hub.running(webhook(place, room, WRONG), controls=controls) as health:
+        await hub.feed(*alerts(place, 5))
+        await eventually(lambda: room.refused == 3, "three times")
+        controls[place].restart()
+        await eventually(lambda: room.refused == 4, "once more")
+        await a_while(hub)
+        assert 4 == room.refused
+        room.password = WRONG
+        controls[place].restart()
+        await hub.all_committed(place)
+        await eventually(lambda: health.of(place).status is Status.OK, "well")
+
+    assert 5 == len(room.taken)
+
+
+async def test_another_password_is_offered_at_once(hub, room, place):
+    controls = Controls()
+    async with hub.running(webhook(place, room, WRONG), controls=controls):
+        await hub.feed(*alerts(place, 5))
+        await eventually(lambda: room.refused == 3, "three times")
+        controls[place].renew(webhook(place, room, RIGHT).config)
+        await hub.all_committed(place)
+
+    assert 3 == room.refused
+    assert 5 == len(room.taken)
+
+
+async def test_a_connector_that_crashes_does_not_offer_it_anew(hub, room, place):
+    def build(config, context):
+        connector = WEBHOOK.build(config, context)
+        send = connector.send
+
+        async def crashing(event):
+            try:
+                return await send(event)
+            except AuthFailed:
+                raise ZeroDivisionError from None
+
+        connector.send = crashing
+        return connector
+
+    spec = replace(WEBHOOK, build=build)
+    async with hub.running(webhook(place, room, WRONG, spec)) as health:
+        await hub.feed(*alerts(place, 10))
+        await eventually(lambda: room.refused >= 3, "crashed and started again", 20)
+        await eventually(lambda: "the account is spared" in health.of(place).reason, "started again, and waiting", 20)
+        await a_while(hub)
+
+        assert 3 == room.refused
+
+
+async def test_a_feed_with_an_account_is_spared_too_and_read_again(hub, room, place, tmp_path):
+    controls = Controls()
+    async with hub.running(pickup(place, room, tmp_path, WRONG), controls=controls):
+        await eventually(lambda: room.refused == 3, "three times")
+        await a_while(hub)
+        assert 3 == room.refused
+        room.password = WRONG
+        controls[place].restart()
+        await eventually(lambda: room.polls > 3, "read again")
+
+    assert 3 == room.refused
+
+
+def test_what_an_account_may_do_is_no_question_of_its_secret_once_that_was_taken():
+    account = Account(900)
+    account.use(Login(user=USER, password=RIGHT))
+    account.passed()
+    for _ in range(9):
+        account.refused("sink", AuthFailed("http_403", secret=None))
+    assert 0 == account.wait_seconds("sink")
+    for _ in range(3):
+        account.refused("sink", AuthFailed("http_401"))
+
+    assert 890 < account.wait_seconds("sink") <= 900
+    assert 0 == account.wait_seconds("source")
+
+
+def test_a_token_names_no_account_and_is_not_spared():
+    account = Account(900)
+    account.use(None)
+    for _ in range(9):
+        account.refused("sink", AuthFailed("http_401"))
+
+    assert 0 == account.wait_seconds("sink")
