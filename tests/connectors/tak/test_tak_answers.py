@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bondmate_connectors.errors import Rejected
 from bondmate_connectors.formats.cot.alert_code import LONGEST, code_of, codes_in, short_code
 from bondmate_connectors.formats.cot.stream import Frame
 from bondmate_connectors.platforms.tak.answers import Heard, Terms, understand
@@ -170,6 +171,44 @@ def test_what_a_device_of_ours_or_a_hub_says_acknowledges_nothing(uid: str) -> N
 
     assert Heard() == network.hears(Said(f"ack {reference(event)}", "m-1", by_uid=uid, **US))
     assert Heard() == network.hears(Said("ack", "m-2", by_uid=uid, **US))
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        '<link uid="op-1"/><remarks to="bondmate-hub-tak">{}</remarks>',
+        '<link uid="op-1"/><remarks>{}</remarks><marti><dest callsign="BondMate-tak"/></marti>',
+        '<link uid="op-1"/><remarks>{}</remarks><marti><dest uid="bondmate-hub-tak"/></marti>',
+        (
+            '<__chat parent="RootContactGroup" groupOwner="true" chatroom="BondMate-tak" id="BondMate-tak"/><link uid="op-1"/>'
+            "<remarks>{}</remarks>"
+        ),
+        '<__chat id="bondmate-hub-tak"><chatgrp uid0="op-1"/></__chat><remarks source="BAO.F.ATAK.op-1">{}</remarks>',
+    ],
+)
+def test_a_line_to_us_is_one_by_whatever_it_names_us(detail: str) -> None:
+    network = Network()
+    event = network.raised(1)
+    for number, text in enumerate(("ack", f"ack {reference(event)}")):
+        heard = network.hears(
+            f'<event uid="c-{number}" type="b-t-f" time="2026-03-01T12:00:00Z"><detail>{detail.format(text)}</detail></event>'
+        )
+
+        assert (Level.ACKNOWLEDGED, "op-1") == (only(heard).level, only(heard).by_ref)
+
+
+async def test_a_text_that_the_hub_does_not_pass_on_is_told_to_its_writer_alone() -> None:
+    async with StandIn().running() as server, connected(server) as tak:
+        server.say(atak(Said("come home", "m-1", to_uid="bondmate-p7", to_callsign="KILO-7")).encode())
+        incoming = await tak.receive()
+        await incoming.settle(Rejected("not_authenticated"))
+        await tak.send(sos("tak"))
+    told = etree.fromstring(next(line for line in server.of_type("b-t-f") if "<marti>" in line).encode())
+
+    assert "Not passed on: not authenticated" == told.findtext("detail/remarks")
+    assert [{"callsign": "OPS"}, {"uid": "ANDROID-op1"}] == [
+        dict(dest.attrib) for dest in told.iterfind("detail/marti/dest")
+    ]
 
 
 def test_a_servers_welcome_and_small_talk_are_nobodys_business() -> None:

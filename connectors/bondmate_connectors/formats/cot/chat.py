@@ -26,6 +26,10 @@ class Chat:
     room: str
     room_name: str
     to: tuple[str, ...]
+    to_callsigns: tuple[str, ...]
+    """Whom a server is asked to pass it on to, by callsign."""
+    is_to_all: bool
+    """Whether no server is asked to pass it on to somebody in particular."""
     is_group: bool
     """Whether it is said in a group that people made, or a team, rather than to one contact."""
     message_id: str | None
@@ -37,7 +41,8 @@ class Chat:
         ATAK and node-cot name the contact's uid as the conversation and its callsign as the room's name; older clients
         have the callsign alone.
         """
-        return bool({self.room, self.room_name} & {uid, callsign}) and self.room not in {"", self.sender_uid}
+        named = {self.room, self.room_name} - {""} or {*self.to, *self.to_callsigns}
+        return bool(named & {uid, callsign}) and self.room != (self.sender_uid or None)
 
     def all_addressed(self, what: Ours) -> tuple[OurUid, ...]:
         """Return every alert, incident or device of the hub it is addressed to, the surest first."""
@@ -81,6 +86,8 @@ def chat_of(event: CotEvent) -> Chat:
         room=room,
         room_name=name,
         to=tuple(dict.fromkeys(uid for uid in _addresses(event, room, name, group) if uid and uid != sender)),
+        to_callsigns=tuple(filter(None, (dest.get("callsign") for dest in event.detail.iterfind("marti/dest")))),
+        is_to_all=event.detail.find("marti/dest") is None,
         is_group=_is_group(chat, values, group),
         message_id=values.get("messageId") or None,
         text=event.text("remarks") or "",

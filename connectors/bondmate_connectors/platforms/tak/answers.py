@@ -130,7 +130,8 @@ class _Line:
     @property
     def _is_in_room(self) -> bool:
         """Whether many hear it; what one person writes to another is nothing to us, though some servers show it."""
-        return self.chat.room in {types.ALL_CHAT, *self.terms.rooms} or self.chat.is_group
+        in_room = self.chat.room in {types.ALL_CHAT, *self.terms.rooms}
+        return in_room or self.chat.is_group or self.chat.is_to_all
 
     # An answer.
 

@@ -13,7 +13,7 @@ from importlib import metadata
 from typing import Final
 
 from bondmate_schemas.enums import Level
-from bondmate_schemas.models import Delivery, DeliveryReceipt, Record
+from bondmate_schemas.models import Delivery, DeliveryReceipt, DeviceMessage, Record
 from bondmate_schemas.refusals import refusal_delivery
 
 from bondmate_connectors.contract import Context, Incoming, Receipt, Refusal, Status, Unreadable
@@ -28,7 +28,7 @@ from bondmate_connectors.platforms.tak.answers import Terms, understand
 from bondmate_connectors.platforms.tak.config import TakConfig
 from bondmate_connectors.platforms.tak.negotiation import Protocol
 from bondmate_connectors.platforms.tak.open_alerts import OpenAlerts
-from bondmate_connectors.platforms.tak.replies import Replies
+from bondmate_connectors.platforms.tak.replies import Replies, refused
 from bondmate_connectors.platforms.tak.session import NO_PROOF, Session
 from bondmate_connectors.platforms.tak.timing import Ends
 from bondmate_connectors.platforms.tak.wording import Words
@@ -176,8 +176,12 @@ class Tak:
 
     async def _tell_refused(self, record: Record | Unreadable, code: str) -> None:
         """Write to who answered, and to nobody else, that the answer does not count."""
-        if isinstance(record, DeliveryReceipt) and self._session is not None:
+        if self._session is None:
+            return
+        if isinstance(record, DeliveryReceipt):
             self._session.write(self._documents(refusal_delivery(record, code, self._clock()), self._session))
+        elif isinstance(record, DeviceMessage) and (reply := refused(record, code)) is not None:
+            self._session.write(self._replies.written(reply, self._clock(), time.monotonic()))
 
     # The connection.
 

@@ -7,15 +7,25 @@ from datetime import datetime
 from typing import Final
 
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import EventHeader
+from bondmate_schemas.models import DeviceMessage, EventHeader
 
+from bondmate_connectors.formats.cot import types
 from bondmate_connectors.formats.cot.chat_out import ChatLine, write_lines
-from bondmate_connectors.formats.cot.options import Options
+from bondmate_connectors.formats.cot.options import Contact, Options
 from bondmate_connectors.platforms.tak.answers import Reply, Terms
 
 _LEAST_SECONDS: Final = 10.0
 """One person is asked or told something at most so often: the other end may be a machine that answers too."""
 _MOST_KNOWN: Final = 1_000
+
+
+def refused(message: DeviceMessage, code: str) -> Reply | None:
+    """Return what to say to who wrote a text that is not passed on; None when nobody is known to have."""
+    refs = {ref.system: ref.id for ref in message.header.external_refs}
+    writer = refs.get(types.WRITER_SYSTEM) or message.sender_ref
+    if not writer:
+        return None
+    return Reply(Contact(writer, refs.get(types.CALLSIGN_SYSTEM, "")), f"Not passed on: {code.replace('_', ' ')}")
 
 
 class Replies:
