@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Final
 
+from bondmate_connectors.contract import Proof
+from bondmate_connectors.runtime.run import Instance
 from bondmate_schemas.catalogue import INCIDENTS, MESSAGES, RECEIPTS
+from bondmate_schemas.enums import Mode
+from bondmate_schemas.models import DeliveryReceipt
 
 from bondmate_hub.settings import Settings
 
@@ -31,3 +36,33 @@ def broker_is_trusted(settings: Settings) -> str:
         " by ACLs to the hub's own logins only; a CAD that writes to Kafka itself is trusted like the hub until it has"
         " an inbox of its own"
     )
+
+
+def answers_that_do_not_count(instances: Iterable[Instance]) -> list[str]:
+    """Word what of the answers of each control room cannot count as its connector is set, and what mends it."""
+    return [
+        f"connectors.{each.name}.{problem}"
+        for each in instances
+        if DeliveryReceipt.__name__ in each.spec.emits and not each.spec.speaks_for
+        for problem in _problems(each)
+    ]
+
+
+def _problems(instance: Instance) -> Iterator[str]:
+    mode = getattr(instance.config, "mode", None)
+    proof = getattr(instance.config, "proof", Proof.SIGNED)
+    if not instance.agency_id:
+        yield (
+            "agency: not set: its answers count for this destination alone, and no agency is taken from what it says."
+            " Mend: name the one agency whose control room it is"
+        )
+    if mode is Mode.UNKNOWN:
+        yield (
+            "settings.mode: UNKNOWN: no answer from there counts, since an unknown mode speaks of no alert."
+            f" Mend: one of {', '.join(each.value for each in Mode if each is not Mode.UNKNOWN)}"
+        )
+    elif mode is Mode.ACTUAL and proof in {Proof.LOOPBACK, Proof.NONE}:
+        yield (
+            "settings.tls: nothing proves who answers there, so no answer in mode ACTUAL counts."
+            " Mend: mutual TLS, with `certificate_file` and `key_file`"
+        )

@@ -66,9 +66,9 @@ def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help
     from bondmate_streams.logic.vain import vain
     from bondmate_streams.routes_file import placed_in
 
-    from bondmate_hub.instances import takes
+    from bondmate_hub.instances import instances, takes
     from bondmate_hub.settings import load
-    from bondmate_hub.trust import broker_is_trusted
+    from bondmate_hub.trust import answers_that_do_not_count, broker_is_trusted
 
     path = _path(routes, config)
     table = _routes(path, config, strict=False)
@@ -79,8 +79,10 @@ def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help
     found += [str(finding) for finding in less if finding.is_whole]
     for finding in placed_in(path, found):
         print(finding)
-    warnings = placed_in(path, [*(str(finding) for finding in less if not finding.is_whole), *shrunk(table)])
-    for warning in (*warnings, *([broker_is_trusted(settings)] if settings else [])):
+    warnings = [*placed_in(path, [*(str(finding) for finding in less if not finding.is_whole), *shrunk(table)])]
+    if settings:
+        warnings += [*answers_that_do_not_count(instances(settings)), broker_is_trusted(settings)]
+    for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     sys.exit(1 if found else 0)
 
