@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bondmate_schemas.enums import MessageDirection, Mode
+from bondmate_schemas.enums import Level, MessageDirection, Mode
 from bondmate_schemas.error_codes import MODE_DIFFERS, NOT_AUTHENTICATED, NOT_ITS_OWN
 from bondmate_schemas.models import DeliveryReceipt, DeviceMessage, EventHeader, IncidentEvent, Record
 
@@ -53,7 +53,7 @@ class Authority:
             return self._receipt(record) if _counts(record.header.mode, proof) else Refusal(NOT_AUTHENTICATED)
         if isinstance(record, DeviceMessage):
             return self._message(record, proof)
-        return self._from_here(record) if isinstance(record, IncidentEvent) else record
+        return self._from_here(record, proof) if isinstance(record, IncidentEvent) else record
 
     def _receipt(self, receipt: DeliveryReceipt) -> DeliveryReceipt:
         if self.speaks_for:
@@ -69,8 +69,12 @@ class Authority:
             return Refusal(NOT_AUTHENTICATED)
         return message.model_copy(update={"header": self._header(message.header), "sender": self.name})
 
-    def _from_here(self, incident: IncidentEvent) -> IncidentEvent:
-        return incident if self.speaks_for else incident.model_copy(update={"header": self._header(incident.header)})
+    def _from_here(self, incident: IncidentEvent, proof: Proof) -> IncidentEvent:
+        if self.speaks_for:
+            return incident
+        # News may come from anybody; that it goes on from an answer may not.
+        level = incident.reply_level if _counts(incident.header.mode, proof) else Level.UNKNOWN
+        return incident.model_copy(update={"header": self._header(incident.header), "reply_level": level})
 
     def _header(self, header: EventHeader) -> EventHeader:
         return header.model_copy(update={"source": self.name, "agency_id": self.agency_id})

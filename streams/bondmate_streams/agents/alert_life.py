@@ -13,6 +13,7 @@ from bondmate_monitoring.metrics import AGENT_EVENTS, ALERT_LEVEL_SECONDS, ALERT
 from bondmate_schemas.catalogue import (
     ALERT_CHANGES,
     ALERT_STANDINGS,
+    INCIDENT_LINKS,
     INCIDENT_RECEIPTS,
     MESSAGES,
 )
@@ -33,6 +34,7 @@ from bondmate_streams.lanes import KeyLocks
 from bondmate_streams.logic import states, timers
 from bondmate_streams.logic.audit import Entry
 from bondmate_streams.logic.life_cycle import REFUSED
+from bondmate_streams.logic.links import announced_answer
 from bondmate_streams.logic.outside import with_keys
 from bondmate_streams.logic.routing import Decision
 from bondmate_streams.logic.states import Step
@@ -116,7 +118,10 @@ class AlertLife:
                 await self._tell(self._message_receipts.refusal(receipt, step.outcome))
                 raise BadEventError(step.outcome)
             # Told before it is remembered: what a level leads to is told only when it rises.
-            await self._tell(self._telling(step, arrived.headers))
+            outgoing, entries = self._telling(step, arrived.headers)
+            if link := announced_answer(receipt):
+                outgoing.append(self._desk.envelopes.pack(INCIDENT_LINKS, link.message_id, link, arrived.headers))
+            await self._tell((outgoing, entries))
             if step.state is not None and step.state != state:
                 self._note(step.state, decisions)
                 await self._alerts.put(event_id, step.state)

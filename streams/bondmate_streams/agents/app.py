@@ -11,7 +11,7 @@ from bondmate_monitoring import announce
 from bondmate_schemas import catalogue
 from bondmate_schemas.codec import Codec
 from bondmate_schemas.enums import Mode
-from bondmate_schemas.models import AlertState, DeviceMemory, IncidentMemory
+from bondmate_schemas.models import AlertState, DeviceMemory, IncidentLink, IncidentMemory
 
 from bondmate_streams.agents.alert_life import AlertLife
 from bondmate_streams.agents.audit_writer import AuditWriter
@@ -25,6 +25,7 @@ from bondmate_streams.agents.driver import App
 from bondmate_streams.agents.healing import Healing
 from bondmate_streams.agents.incidents import Incidents
 from bondmate_streams.agents.known_devices import KnownDevices
+from bondmate_streams.agents.known_links import KnownLinks
 from bondmate_streams.agents.last_locations import LastLocations
 from bondmate_streams.agents.message_receipts import MessageReceipts
 from bondmate_streams.agents.messages import Messages
@@ -64,6 +65,7 @@ class Streams:
     ledgers: tuple[Ledger[Any], ...]
     copies: Copies
     healings: tuple[Healing[Any], ...]
+    links: KnownLinks
 
 
 def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: int) -> Streams:
@@ -101,13 +103,18 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
         message_receipts=message_receipts,
     )
     from_devices = DeviceAlerts(desk, devices, locks, last.of, ShortWay(places, life).begin)
-    incidents = Incidents(desk, table, locks, audit, message_receipts)
+    links: Ledger[IncidentLink] = Ledger(app, "links", IncidentLink, codec, outbox)
+    known_links = KnownLinks(links, Places(app, catalogue.INCIDENT_LINKS), locks)
+    incidents = Incidents(
+        desk=desk, table=table, known=known_links, locks=locks, audit=audit, message_receipts=message_receipts
+    )
     messages = Messages(
         desk=desk, locks=locks, audit=audit, known=known, officers=KnownOfficers(config.officers, last),
         wait_caught_up=last.view.wait_caught_up,
     )  # fmt: skip
     alerts.table.on_recover(life.rebuild_beside)
-    ledgers = (devices, alerts, table)
+    links.table.on_recover(known_links.rebuild_beside)
+    ledgers = (devices, alerts, table, links)
     copies = Copies(config.kafka, f"{catalogue.STREAMS_APP}-{config.instance}-copies", ledgers, partitions)
     app.on_share = copies.leave_to_us
     bodies = _bodies(from_devices, life, incidents, messages)
@@ -123,10 +130,13 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
         ),
         Healing("devices", devices, places, locks, kept_alone),
         Healing("incidents", table, places, locks, kept_alone),
+        Healing("links", links, places, locks, kept_alone),
     )  # fmt: skip
     for healing in healings:
         app.on_rebalance_complete.connect(healing.stir)
-    return Streams(app, in_hand, last, audit, life, open_alerts, silence, watch, outbox, ledgers, copies, healings)
+    return Streams(
+        app, in_hand, last, audit, life, open_alerts, silence, watch, outbox, ledgers, copies, healings, known_links
+    )
 
 
 def _bodies(
@@ -140,6 +150,7 @@ def _bodies(
         ("receipts", catalogue.RECEIPTS, life.receipt),
         ("incidents", catalogue.INCIDENTS, incidents.event),
         ("incident-receipts", catalogue.INCIDENT_RECEIPTS, incidents.receipt),
+        ("incident-links", catalogue.INCIDENT_LINKS, incidents.link),
         ("messages", catalogue.MESSAGES, messages.message),
     )
 
@@ -214,6 +225,7 @@ async def listen(streams: Streams) -> None:
         for healing in streams.healings:
             group.create_task(healing.run())
         group.create_task(streams.silence.watch())
+        group.create_task(streams.links.watch())
         group.create_task(streams.connectors.run())
 
 

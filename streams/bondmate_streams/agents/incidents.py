@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from bondmate_schemas.catalogue import STATE_INCIDENTS, key_of
-from bondmate_schemas.models import DeliveryReceipt, IncidentEvent, IncidentMemory
+from bondmate_schemas.catalogue import INCIDENT_LINKS, INCIDENTS, RECEIPTS, STATE_INCIDENTS, key_of
+from bondmate_schemas.models import DeliveryReceipt, IncidentEvent, IncidentLink, IncidentMemory
 
 from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.known_links import KnownLinks
 from bondmate_streams.agents.message_receipts import MessageReceipts
 from bondmate_streams.agents.tables import Ledger
 from bondmate_streams.envelopes import Arrived, Headers, utc_now
 from bondmate_streams.guard import BadEventError, InTurn, both
 from bondmate_streams.lanes import KeyLocks
-from bondmate_streams.logic import incidents
+from bondmate_streams.logic import incidents, links
 from bondmate_streams.logic.incidents import Taken
 from bondmate_streams.logic.life_cycle import REFUSED
+from bondmate_streams.logic.links import Met
 from bondmate_streams.logic.outside import with_keys
 
 
@@ -26,13 +28,16 @@ class Incidents:
 
     def __init__(
         self,
+        *,
         desk: Desk,
         table: Ledger[IncidentMemory],
+        known: KnownLinks,
         locks: KeyLocks,
         audit: AuditWriter,
         message_receipts: MessageReceipts,
     ) -> None:
         self._desk = desk
+        self._links = known
         self._table = table
         self._locks = locks
         self._audit = audit
@@ -42,15 +47,47 @@ class Incidents:
         """Take one event of an incident."""
         said = await self._desk.read(arrived, IncidentEvent)
         event = self._desk.returned(said)
-        return self._desk.in_turn(arrived, event, partial(self._take, event, arrived), said=said)
+        return self._desk.in_turn(arrived, event, partial(self._take, event, arrived.headers), said=said)
 
-    async def _take(self, event: IncidentEvent, arrived: Arrived) -> str:
-        key = key_of(arrived.topic, event)
+    async def link(self, arrived: Arrived) -> InTurn:
+        """Take what a message belongs to, or an event that was handed on to here."""
+        news = await self._desk.read(arrived, IncidentLink)
+        return self._desk.in_turn(arrived, news, partial(self._learn, news, arrived.headers))
+
+    async def _learn(self, news: IncidentLink, cause: Headers) -> str:
+        outcome = ""
+        if news.targets:
+            async with self._locks.holding("incidents", news.message_id):
+                met = links.learn(self._links.get(news.message_id), news, utc_now())
+                await self._hand_on(met, cause)
+                outcome = met.outcome
+        for event in news.events:
+            outcome = await self._take(event, cause, news.hops)
+        return outcome
+
+    async def _take(self, event: IncidentEvent, cause: Headers, hops: int = 0) -> str:
+        key = key_of(INCIDENTS, event)
         async with self._locks.holding("incidents", key):
             memory = self._table.get(key)
-            taken = incidents.take(memory, event, self._desk.route(event), utc_now())
-            await self._settle(key, self._keyed(taken, memory), arrived.headers)
-        return taken.outcome
+            # What neither refers to anything nor can be referred to is of no chain.
+            of_chain = event.refers_to or event.header.event_id == event.header.message_id
+            link = self._links.get(event.header.event_id) if of_chain else None
+            met = links.meet(event, memory, link, hops, utc_now())
+            await self._hand_on(met, cause)
+            if met.event is None:
+                return met.outcome
+            taken = incidents.take(memory, met.event, self._desk.route(met.event), utc_now())
+            await self._settle(key, self._keyed(taken, memory), cause)
+        return met.outcome or taken.outcome
+
+    async def _hand_on(self, met: Met, cause: Headers) -> None:
+        """Tell what goes on elsewhere before it is remembered here: after a crash in between it is told again."""
+        pack = self._desk.envelopes.pack
+        outgoing = [pack(INCIDENT_LINKS, link.message_id, link, cause) for link in met.handed_on]
+        outgoing += [pack(RECEIPTS, receipt.header.event_id, receipt, cause) for receipt in met.receipts]
+        await self._desk.outbox.send(*outgoing)
+        if met.link is not None:
+            await self._links.put(met.link)
 
     async def receipt(self, arrived: Arrived) -> InTurn:
         """Take one receipt of an event of an incident."""

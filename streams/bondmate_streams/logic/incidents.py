@@ -12,6 +12,7 @@ from bondmate_schemas.error_codes import MODE_DIFFERS, NOT_ITS_OWN
 from bondmate_schemas.models import (
     DeliveryReceipt,
     DestinationState,
+    EndedEvent,
     FirstSent,
     IncidentEvent,
     IncidentMemory,
@@ -47,9 +48,27 @@ def take(memory: IncidentMemory | None, event: IncidentEvent, decisions: Sequenc
     """
     if memory and event.header.message_id in memory.seen:
         return Taken("repeat")
+    if memory and _is_over(memory, event):
+        return Taken("came_late", _seen(memory, event))
     tellings = tuple(_tellings(memory, event, decisions, now))
     outcome = event.action.value.lower() if tellings else "unrouted"
     return Taken(outcome, _remembered(memory, event, tellings, now), tellings)
+
+
+def _is_over(memory: IncidentMemory, event: IncidentEvent) -> bool:
+    """Whether its own sender ended the event after it said this, or has said this end: by another of its references.
+
+    A feed may give the end before what it ends.
+    """
+    header = event.header
+    ends = [one.ended_at for one in memory.ended if (one.event_id, one.source) == (header.event_id, header.source)]
+    if event.action in ENDINGS:
+        return bool(event.refers_to) and header.occurred_at in ends
+    return any(header.occurred_at < end for end in ends)
+
+
+def _seen(memory: IncidentMemory, event: IncidentEvent) -> IncidentMemory:
+    return memory.model_copy(update={"seen": (*memory.seen, event.header.message_id)[-_MESSAGES_KEPT:]})
 
 
 def _tellings(
@@ -92,12 +111,21 @@ def _remembered(
     told[event_id] = tuple(dict.fromkeys((*before, *(telling.destination for telling in tellings))))
     seen = (*(memory.seen if memory else ()), event.header.message_id)
     told = dict(list(told.items())[-_EVENTS_KEPT:])
+    ended = tuple(_ended(memory, event))
     return IncidentMemory(
+        ended=ended[-_EVENTS_KEPT:],
         state=_state(memory.state if memory else None, event, tellings, now),
         seen=seen[-_MESSAGES_KEPT:],
         told=told,
         first_sent=tuple(first for first in _first_sent(memory, event_id, tellings) if first.event_id in told),
     )
+
+
+def _ended(memory: IncidentMemory | None, event: IncidentEvent) -> Iterator[EndedEvent]:
+    yield from memory.ended if memory else ()
+    if event.action in ENDINGS and event.refers_to:
+        header = event.header
+        yield EndedEvent(event_id=header.event_id, ended_at=header.occurred_at, source=header.source)
 
 
 def _first_sent(memory: IncidentMemory | None, event_id: str, tellings: tuple[Telling, ...]) -> Iterator[FirstSent]:

@@ -33,20 +33,23 @@ def records_of(event: Record, replies: RepliesConfig, name: str) -> Iterator[Rec
 def _of_incident(event: IncidentEvent, replies: RepliesConfig, name: str) -> Iterator[Record]:
     if event.header.agency_id.startswith(OUR_SENDER):
         return
-    ours = _referred(event)
-    if not ours:
-        yield event.model_copy(update={"header": event.header.model_copy(update={"source": name})})
     level = replies.cancel if event.action is IncidentAction.CANCELLED else replies.update
-    for reference in ours:
+    if reference := _referred(event):
         yield _receipt(event, reference, level, name)
+        return
+    # What it goes on from may itself be an answer to an alert of ours: then it is one too.
+    reply_level = level if event.refers_to else Level.UNKNOWN
+    header = event.header.model_copy(update={"source": name})
+    yield event.model_copy(update={"header": header, "reply_level": reply_level})
 
 
-def _referred(event: IncidentEvent) -> list[Reference]:
-    """Give the messages of ours that an Update or Cancel refers to, one an event: the last, which they know of."""
+def _referred(event: IncidentEvent) -> Reference | None:
+    """Return the message of ours by which an Update or Cancel names the event: the last, which they know of."""
     if event.action not in {IncidentAction.UPDATED, IncidentAction.CANCELLED}:
-        return []
+        return None
     found = read_references(" ".join(event.references))
-    return list({reference.ours.event_id: reference for reference in found if reference.ours}.values())
+    ours = [reference for reference in found if reference.ours and reference.ours.event_id == event.header.event_id]
+    return ours[-1] if ours else None
 
 
 def _receipt(event: IncidentEvent, reference: Reference, level: Level, name: str) -> DeliveryReceipt:
@@ -55,7 +58,7 @@ def _receipt(event: IncidentEvent, reference: Reference, level: Level, name: str
     said = Reference(event.header.agency_id, event.header.origin_message_id or "", write_time(event.header.occurred_at))
     header = event.header.model_copy(
         update={
-            "message_id": derived_id("cap-reply", event.header.message_id, ours.event_id),
+            "message_id": derived_id("cap-reply", said.alert_id, ours.event_id),
             "event_id": ours.event_id,
             "incident_id": None,
             "external_refs": (*event.header.external_refs, ExternalRef(system=REFERENCE, id=str(said))),
@@ -71,4 +74,5 @@ def _receipt(event: IncidentEvent, reference: Reference, level: Level, name: str
         note=event.note or event.description or event.title,
         code="declined" if level is Level.DECLINED else None,
         referred_agency_id=reference.our_agency,
+        said_in=said.alert_id,
     )
