@@ -59,6 +59,12 @@ def read(by: Any, message: str) -> Record:
 
 
 class TestCot:
+    def test_a_line_with_a_uid_of_its_clients_own_making_has_its_receipts_too(self):
+        refs = ExternalRef(system="cot", id="c-1"), ExternalRef(system="cot:writer", id="op-1")
+        event = written(COT, receipt(Level.DELIVERED, *refs))
+
+        assert ("c-1.d", "op-1") == (event.get("uid"), event.find("detail/__chatreceipt").get("id"))
+
     @pytest.mark.parametrize(("level", "kind"), [(Level.DELIVERED, "b-t-f-d"), (Level.ACCEPTED, "b-t-f-r")])
     def test_delivered_and_opened_are_the_receipts_of_the_line_as_geochat_has_them(self, level: Level, kind: str):
         event = written(COT, receipt(level, LINE))

@@ -61,10 +61,12 @@ def _speaker(event: DeliveryReceipt, options: Options) -> Contact:
 
 
 def _line_of(event: DeliveryReceipt) -> Line | None:
-    line = next((found for ref in event.header.external_refs if (found := line_of_uid(ref.id))), None)
-    if line is None:
-        return None
     message, writer = _ref(event, types.MESSAGE_SYSTEM), _ref(event, types.WRITER_SYSTEM)
+    ids = [ref.id for ref in event.header.external_refs]
+    line = next((found for each in ids if (found := line_of_uid(each))), None)
+    if line is None:
+        # Some clients give a line a uid of their own making.
+        return Line(writer, message or ids[0]) if writer else None
     return replace(line, message=message or line.message, writer=writer or line.writer)
 
 

@@ -179,7 +179,9 @@ class Tak:
         if self._session is None:
             return
         if isinstance(record, DeliveryReceipt):
-            self._session.write(self._documents(refusal_delivery(record, code, self._clock()), self._session))
+            # Who cannot be told since nobody is known to have written it is not told.
+            with contextlib.suppress(Rejected):
+                self._session.write(self._documents(refusal_delivery(record, code, self._clock()), self._session))
         elif isinstance(record, DeviceMessage) and (reply := refused(record, code)) is not None:
             self._session.write(self._replies.written(reply, self._clock(), time.monotonic()))
 
