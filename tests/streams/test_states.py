@@ -149,6 +149,15 @@ def test_whatever_comes_in_whatever_order_no_level_and_no_status_goes_back(make:
     assert state.status.value in said | {"ROUTED"}
 
 
+def test_what_was_written_and_not_proven_raises_nothing_and_what_proves_it_later_does(make: Any) -> None:
+    state = raised(make)
+    unproven = receive(make, state, "tak", Level.UNKNOWN)
+    later = receive(make, unproven.state, "tak", Level.ACKNOWLEDGED)
+
+    assert (state, ()) == (unproven.state, unproven.tellings)
+    assert AlertStatus.ACKNOWLEDGED is later.state.status
+
+
 def test_an_alert_is_declined_only_when_everybody_declined() -> None:
     one = status_of([Level.DECLINED, Level.ACCEPTED], AlertStatus.ROUTED)
     every = status_of([Level.DECLINED, Level.DECLINED], AlertStatus.ACCEPTED)
