@@ -277,6 +277,24 @@ def test_what_an_alert_cannot_hold_stands_whole_in_chat_lines_that_every_server_
     assert len(lines) == len({etree.fromstring(line).get("uid") for line in lines})
 
 
+def test_a_name_of_any_length_makes_no_event_larger_than_every_server_takes() -> None:
+    long, options = "\u00e4" * 3000, Options(max_bytes=LEAN_BYTES)
+    fix = DeviceLocation(header=header(), device_id="p7", callsign=long, position=HERE)
+    report = incident(title=long)
+    for event in (deliver(fix), deliver(report), deliver(alert(callsign=long, unit=long))):
+        composed = compose(event, NOW, options)
+        assert isinstance(composed, Composed)
+        documents = (*composed.documents, *companions(event, composed, NOW, options))
+        said = " ".join(etree.fromstring(each).findtext("detail/remarks") or "" for each in documents)
+
+        assert all(len(each) <= LEAN_BYTES for each in documents)
+        assert event.location is not None or said.count("\u00e4") >= 3000
+    lost = FORMAT.write(deliver(fix), NOW)
+
+    assert isinstance(lost, Writing)
+    assert "callsign" in {each.path for each in lost.lost}
+
+
 def test_news_of_an_alert_stands_in_chat_and_as_a_position_since_a_server_repeats_the_first_emergency_for_ever() -> (
     None
 ):

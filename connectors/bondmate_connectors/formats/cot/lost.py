@@ -11,6 +11,7 @@ from bondmate_schemas.models import Delivery, Record
 
 from bondmate_connectors.contract import Lost
 from bondmate_connectors.formats.cot.geometry import point_of
+from bondmate_connectors.formats.cot.words import MOST_CALLSIGN
 
 _HEADER: Final = frozenset({"message_id", "event_id", "incident_id", "mode", "occurred_at"})
 _POSITION: Final = frozenset(
@@ -35,6 +36,7 @@ _CARRIED: Final = {
     DeliveryKind.INCIDENT: _INCIDENT,
     DeliveryKind.RECEIPT: frozenset({"device_id", "level", "code"}),
 }
+_CUT: Final = "cut: a label holds no more"
 _WHY: Final = "no place in Cursor on Target"
 _AS_POINT: Final = "drawn as one point with a radius"
 _AS_TEXT: Final = "only its text is carried"
@@ -52,6 +54,10 @@ def _lost(event: Delivery) -> Iterator[Lost]:
     position = getattr(payload, "position", None)
     if position is not None:
         yield from _unset(position, _MOVING if event.location is not None else _POSITION, "position.")
+    # An alert and an incident say it once more in their text.
+    labelled = event.location or event.message
+    if labelled is not None and len((labelled.callsign or "").strip()) > MOST_CALLSIGN:
+        yield Lost("callsign", _CUT)
     if event.incident is not None:
         for index, area in enumerate(event.incident.areas):
             yield from _unset(area, frozenset({"description"}), f"areas[{index}].", _AS_POINT)
