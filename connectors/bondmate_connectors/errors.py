@@ -6,11 +6,11 @@ ConnectorError
 │   └── Throttled                 the platform asked for it
 ├── AuthFailed(code)              they refuse us: the whole link waits, one probe at a time; never final
 ├── Rejected(code)                the same input will always fail: dead-letter it, go on
-├── Misconfigured                 a setting of ours that cannot work: stop this connector, page a person
+├── Misconfigured                 a setting of ours that cannot work: stop until it is mended, page a person
 └── EndOfStream                   a finite source is exhausted
 
-Anything else that leaves a connector is a bug: nothing is committed, that connector stops, the others go on. No message
-holds personal data: codes and names of settings only.
+Anything else that leaves a connector is a bug: nothing is committed, that connector is built anew after a pause, the
+others go on. No message holds personal data: codes and names of settings only.
 """
 
 from __future__ import annotations

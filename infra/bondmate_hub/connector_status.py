@@ -111,6 +111,8 @@ def _row(instance: Instance, said: ConnectorStatus | None, unread: dict[str, Unr
         "backlog_events": sum(each.events for each in mine) if mine else None,
         "oldest_seconds": 0.0 if oldest is None else round(max(now.timestamp() - oldest, 0.0), 1),
         "parked_keys": said.parked_keys if said else None,
+        "paused_until": said.paused_until.isoformat() if said and said.paused_until else None,
+        "paused_alerts": said.paused_alerts if said else None,
         "last_sent_at": said.last_sent_at.isoformat() if said and said.last_sent_at else None,
         "last_received_at": said.last_received_at.isoformat() if said and said.last_received_at else None,
         "reported_at": said.reported_at.isoformat() if said else None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -55,12 +55,15 @@ class SettingsWatch:
     async def run(self) -> None:
         """Watch, until cancelled."""
         while True:
-            for name, control in self._controls.items():
-                # Files may lie on a network: the event loop does not wait for them.
-                config = await asyncio.to_thread(self._safe_look, name, control.config, control.is_waiting)
-                if config is not None:
-                    control.renew(config)
+            asked = [(name, control.config, control.is_waiting) for name, control in self._controls.items()]
+            # Files may lie on a network: the event loop does not wait for them.
+            for name, config in (await asyncio.to_thread(self._look_at_all, asked)).items():
+                self._controls[name].renew(config)
             await asyncio.sleep(self._look_seconds)
+
+    def _look_at_all(self, asked: Sequence[tuple[str, ConnectorConfig, bool]]) -> dict[str, ConnectorConfig]:
+        found = {name: self._safe_look(name, config, is_waiting) for name, config, is_waiting in asked}
+        return {name: config for name, config in found.items() if config is not None}
 
     def _safe_look(self, name: str, config: ConnectorConfig, is_waiting: bool) -> ConnectorConfig | None:  # noqa: FBT001
         try:

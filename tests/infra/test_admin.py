@@ -6,8 +6,10 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -346,3 +348,47 @@ async def test_restart_asks_a_platform_at_once_with_the_settings_of_now(steered)
     assert [("alex", ["connector.restart"], "they moved")] == [
         (r.recipient, list(r.fields), r.purpose) for r in records
     ]
+
+
+@ON_EMBEDDED
+async def test_what_cannot_be_audited_is_not_done_and_is_done_when_it_can(steered, new_broker):
+    hub, _, run = steered
+    with hub.running("runner"):
+        await running_state(hub, "room", "RUNNING")
+        await asyncio.to_thread(new_broker.stop)
+        refused = await run("pause", "room", "--reason", "x")
+        status = await answers(hub, "runner", "/connectors/room/status")
+        await asyncio.to_thread(new_broker.start)
+
+        assert (1, True) == (refused.returncode, "audit trail cannot be written" in refused.stderr), refused.stderr
+        assert (None, "RUNNING") == (status["paused"], status["connector"]["state"])
+        assert not list((hub.folder / "data").glob("pauses/*"))
+
+        async with asyncio.timeout(60):
+            while (done := await run("pause", "room", "--reason", "again")).returncode:
+                assert "audit trail" in done.stderr
+    records = [r for r in hub.records(AUDIT, AuditRecord) if r.writer.startswith("admin-")]
+    assert [1] == [r.sequence for r in records if r.purpose == "again"][:1]
+    assert [] == breaks(records)
+
+
+def test_supervisor_broker_and_registry_have_one_too(tmp_path: Path):
+    ports = []
+    for _ in range(2):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            ports.append(probe.getsockname()[1])
+    (tmp_path / "hub.yaml").write_text(f"broker: {{port: {ports[0]}}}\nregistry: {{port: {ports[1]}}}\n")
+    command = [sys.executable, "-m", "bondmate_hub", "run", "broker", "registry", "--config", "hub.yaml"]
+    with (tmp_path / "out.log").open("w") as log:
+        child = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log)
+    try:
+        end = time.monotonic() + 60
+        while {each.role for each in endpoints(tmp_path / "data")} != {"supervisor", "broker", "registry"}:
+            assert time.monotonic() < end, (tmp_path / "out.log").read_text()
+            time.sleep(0.1)
+    finally:
+        child.terminate()
+        child.wait(60)
+
+    assert [] == endpoints(tmp_path / "data")

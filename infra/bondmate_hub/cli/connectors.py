@@ -59,8 +59,8 @@ def describe(name: Annotated[str, typer.Argument(help="A connector, as `list` sh
     print(json.dumps(spec.config.model_json_schema(), indent=2))
 
 
-_COLUMNS = ("connector", "status", "breaker", "backlog_events", "oldest_seconds", "parked_keys", "last_sent_at",
-            "last_received_at", "reason")  # fmt: skip
+_COLUMNS = ("connector", "status", "breaker", "backlog_events", "oldest_seconds", "parked_keys", "paused_alerts",
+            "last_sent_at", "last_received_at", "reason")  # fmt: skip
 
 
 @app.command()
