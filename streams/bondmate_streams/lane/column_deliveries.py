@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 from bondmate_schemas.columns import Columns
 
 from bondmate_streams.lane.batch import Disclosed, Told
-from bondmate_streams.lane.column_ids import outside_of
+from bondmate_streams.lane.column_ids import Blocks, outside_of
 from bondmate_streams.lane.column_views import ColumnView, constant, parts_of, struct_of
 from bondmate_streams.lane.people import ColumnPeople
-from bondmate_streams.lane.tracks import Ints, Tracks
+from bondmate_streams.lane.tracks import Tracks
 from bondmate_streams.logic.deliveries import Agreements
 from bondmate_streams.logic.outside import UNANSWERED_FIELDS
 
@@ -39,9 +39,10 @@ class Deliveries:
         # A datetime counts microseconds, the wire whole milliseconds.
         self._age_ms = None if age_seconds is None else round(age_seconds * 1e6) // 1000
 
-    def told(self, fixes: pa.RecordBatch, slots: Ints, tracks: Tracks, routes: Any, now_ms: int) -> Told:
-        """Write the Delivery of each of `fixes`; `slots` are those of their devices, `routes` the rule of each."""
-        seen = self._with_ids(self._view.of(fixes, slots, tracks))
+    def told(self, people: ColumnPeople, tracks: Tracks, routes: Any, now_ms: int) -> Told:
+        """Write the Delivery of each fix of `people`; `routes` has the rule of each."""
+        fixes = people.fixes
+        seen = self._with_ids(self._view.of(fixes, people.slots, tracks), people.blocks)
         schema, rows = self._columns.schema, fixes.num_rows
         columns = {
             "header": struct_of(schema.field("header").type, self._header(fixes, seen, now_ms)),
@@ -57,15 +58,11 @@ class Deliveries:
         keys = seen["device_id"].cast(pa.binary()).to_pylist()
         return Told(self._destination, list(zip(keys, values, strict=True)))
 
-    def _with_ids(self, seen: dict[str, Any]) -> dict[str, Any]:
+    def _with_ids(self, seen: dict[str, Any], blocks: Blocks) -> dict[str, Any]:
         """Return fixes under the ids that the destination may know."""
         header = seen["header"]
-        parts = parts_of(header)
-        changed: dict[str, Any] = {}
-        for name in UNANSWERED_FIELDS:
-            # A fix that stands for itself has one id as both.
-            same = next((done for done in changed if parts[done].equals(parts[name])), None)
-            changed[name] = changed[same] if same else outside_of(parts[name], self._ids)
+        parts, changed = parts_of(header), blocks.outside(self._ids)
+        changed |= {name: outside_of(parts[name], self._ids) for name in UNANSWERED_FIELDS if name not in changed}
         return seen | {"header": struct_of(header.type, parts | changed)}
 
     def _header(self, fixes: pa.RecordBatch, seen: dict[str, Any], now_ms: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from bondmate_schemas.outside_ids import Unanswered, block_of
 from numpy.typing import NDArray
 
-__all__ = ["outside_of"]
+__all__ = ["Blocks", "outside_of"]
 
 Bytes = NDArray[np.uint8]
 _UUID_CHARS: Final = 36
@@ -21,13 +21,28 @@ _VALUE_OF: Final[Bytes] = np.full(256, _NO_DIGIT, np.uint8)
 _VALUE_OF[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(_NO_DIGIT, dtype=np.uint8)
 
 
+class Blocks:
+    """The ids of some fixes as blocks, made once for all destinations; a fix that stands for itself has one as both."""
+
+    def __init__(self, header: Any) -> None:
+        """Take the columns of a header in which no id is missing."""
+        message_ids, event_ids = header.field("message_id"), header.field("event_id")
+        self._messages = _blocks(message_ids).tobytes()
+        self._events = None if event_ids.equals(message_ids) else _blocks(event_ids).tobytes()
+        self._rows = len(header)
+
+    def outside(self, ids: Unanswered) -> dict[str, Any]:
+        """Return the columns of ids in the form of one destination."""
+        messages = _texts(ids.of_blocks(self._messages), self._rows)
+        events = messages if self._events is None else _texts(ids.of_blocks(self._events), self._rows)
+        return {"message_id": messages, "event_id": events}
+
+
 def outside_of(column: Any, ids: Unanswered) -> Any:
-    """Return a column of ids in the form of one destination; null where it was null."""
+    """Return a column of ids that few fixes have in the form of one destination; null where it was null."""
     if column.null_count == len(column):
         return column
-    if column.null_count:
-        return pa.array([None if text is None else ids.of(text) for text in column.to_pylist()], column.type)
-    return _texts(ids.of_blocks(_blocks(column).tobytes()), len(column))
+    return pa.array([None if text is None else ids.of(text) for text in column.to_pylist()], column.type)
 
 
 def _texts(blocks: bytes, rows: int) -> Any:

@@ -258,7 +258,7 @@ class ColumnEngine:
             heard[rows] = True
             if len(rows):
                 people, deliveries = batch.people.of(rows), self._deliveries[destination]
-                worked.told.append(deliveries.told(people.fixes, people.slots, self._tracks, routes, now_ms))
+                worked.told.append(deliveries.told(people, self._tracks, routes, now_ms))
                 worked.disclosed += deliveries.disclosed(people)
         worked.passed_over = +worked.passed_over
         worked.outcomes += outcomes(judgement.outcome, Heard(goes_on, routed, withheld, heard))

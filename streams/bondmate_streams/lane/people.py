@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from bondmate_streams.lane.batch import Known
+from bondmate_streams.lane.column_ids import Blocks
 from bondmate_streams.lane.slots import Ints, Words, marks_of, words_of
 
 __all__ = ["ColumnPeople"]
@@ -44,6 +45,11 @@ class ColumnPeople:
         if len(rows) == len(self.slots):
             return self
         return ColumnPeople(self.fixes.take(pa.array(rows)), self.slots[rows], self.generation)
+
+    @cached_property
+    def blocks(self) -> Blocks:
+        """Give the ids of the fixes, for every destination that hears of them."""
+        return Blocks(self.fixes.column("header"))
 
     @cached_property
     def marks(self) -> Words:
