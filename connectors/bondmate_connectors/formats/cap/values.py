@@ -4,59 +4,32 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote
 
 from bondmate_schemas.ids import derived_id
 
+from bondmate_connectors.formats import times
 from bondmate_connectors.formats.cap import codes
 
 FEET_PER_METRE: Final = 1 / 0.3048
 KILOMETRE_METRES: Final = 1000
-
-_TIME: Final = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9})\d*)?)?(?:([Zz])|([+-])(\d\d):?(\d\d))?",
-    re.ASCII,
-)
-_MAX_OFFSET: Final = timedelta(hours=14)
-_MIDNIGHT: Final = ("24", "00", "00")
-_LEAP: Final = "60"
 
 
 @lru_cache(maxsize=1024)  # a time is asked for by the reader, by the schema's tables, by references
 def read_time(text: str) -> tuple[datetime, bool] | None:
     """Read a time, and whether it said its offset; without one it is taken as UTC. None when it is no time.
 
-    Midnight at the end of a day is `24:00:00` too (XML Schema 1.0 part 2, 3.2.7). Lenient: `Z`, small letters,
-    fractions, an offset without colon, no seconds and a leap second are let pass (CAP 1.2, 3.3.2 allows none of them).
+    As lenient as `times.read_time`: CAP 1.2, 3.3.2 allows no `Z`, no fractions, and nothing left out. Cut to the
+    milliseconds that a record carries.
     """
-    match = _TIME.fullmatch(text)
-    if match is None:
+    read = times.read_time(text)
+    if read is None:
         return None
-    year, month, day, hour, minute, second, fraction, _, sign, hours, minutes = match.groups()
-    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
-    if offset > _MAX_OFFSET:
-        return None
-    clock, more = _on_the_clock(hour, minute, second or "00")
-    # Cut to what a record carries.
-    micro = int((fraction or "0").ljust(3, "0")[:3]) * 1000
-    try:
-        zone = timezone(-offset if sign == "-" else offset)
-        time = datetime(int(year), int(month), int(day), *clock, micro, tzinfo=zone).astimezone(UTC) + more
-    except (ValueError, OverflowError):
-        return None
-    return time, bool(match[8] or sign)
-
-
-def _on_the_clock(hour: str, minute: str, second: str) -> tuple[tuple[int, int, int], timedelta]:
-    """Return a time of day that `datetime` knows, and what is to be added to it."""
-    if (hour, minute, second) == _MIDNIGHT:
-        return (0, 0, 0), timedelta(days=1)
-    if second == _LEAP:
-        return (int(hour), int(minute), 59), timedelta(seconds=1)
-    return (int(hour), int(minute), int(second)), timedelta(0)
+    time = read.time.replace(microsecond=read.time.microsecond // 1000 * 1000)
+    return time, "no_offset" not in read.breaches
 
 
 def write_time(time: datetime) -> str:
