@@ -8,11 +8,14 @@ no alerts refuses all alerts, not this one.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
+_DOUBT: Final = 0.0001
+"""How likely it may be that an event which is found guilty of breaks was only unlucky on a link that breaks anyhow."""
 KILLS_THE_LINK: Final = "kills_the_link"
 """Code of an event at which the link breaks."""
 
@@ -48,6 +51,10 @@ class _Record:
     """Events that had been taken when it first failed, of any kind."""
     taken_alike: int
     """Events of its kind that had been taken then."""
+    unbroken: int = 0
+    """Events that had been taken until then without a break at which they were alone."""
+    broken: int = 0
+    """Events that had been alone at a break until then."""
     refusals: int = 0
     """How often it was refused while others were taken."""
     breaks: int = 0
@@ -72,6 +79,8 @@ class Suspects:
         self._breaks = breaks
         self._taken = 0
         self._taken_alike: Counter[str] = Counter()
+        self._unbroken = 0
+        self._broken = 0
         self._records: dict[str, _Record] = {}
         self._guilty: dict[str, _Record] = {}
         """The last event of each key that was guilty, until one of that key is taken."""
@@ -99,7 +108,8 @@ class Suspects:
         """Note that the platform has taken the event."""
         self._taken += 1
         self._taken_alike[who.kind] += 1
-        self._records.pop(who.event_id, None)
+        record = self._records.pop(who.event_id, None)
+        self._unbroken += record is None or not record.breaks
         self._guilty.pop(who.key, None)
 
     def forget(self, event_id: str) -> None:
@@ -134,13 +144,24 @@ class Suspects:
         record = self._record(who)
         record.is_suspect = True
         record.is_lean = False
+        self._broken += alone and not record.breaks
         record.breaks += alone
         if record.breaks < self._breaks:
             return Verdict.OPEN
         may_lean = may_lean and not record.was_lean
-        if not may_lean and self._taken == record.taken:
+        if not may_lean and (self._taken == record.taken or record.breaks < self._breaks_it_takes(record)):
             return Verdict.OPEN
         return self._lean_or_guilty(who, record, KILLS_THE_LINK, may_lean=may_lean)
+
+    def _breaks_it_takes(self, record: _Record) -> float:
+        """Return after how many breaks it is no bad luck any more, by how the others have fared since its first.
+
+        Where one in `n` of the others meets a break by itself, `k` breaks in a row happen to an innocent event by
+        `1 / n ** k` (the share by Laplace's rule of succession).
+        """
+        broken = self._broken - record.broken - 1  # itself
+        unbroken = self._unbroken - record.unbroken
+        return math.log(_DOUBT) / math.log((broken + 1) / (broken + unbroken + 2))
 
     def _lean_or_guilty(self, who: Suspect, record: _Record, code: str, *, may_lean: bool) -> Verdict:
         record.code = record.code or code
@@ -159,8 +180,10 @@ class Suspects:
     def _new(self, who: Suspect) -> _Record:
         before = self._guilty.get(who.key)
         if before is None:
-            return _Record(who.kind, self._taken, self._taken_alike[who.kind])
-        return _Record(who.kind, before.taken, before.taken_alike, is_suspect=before.is_suspect)
+            return _Record(who.kind, self._taken, self._taken_alike[who.kind], self._unbroken, self._broken)
+        return _Record(
+            who.kind, before.taken, before.taken_alike, before.unbroken, self._broken, is_suspect=before.is_suspect
+        )  # fmt: skip
 
     def _is_alone(self, record: _Record) -> bool:
         """Whether others of its kind were taken since it first failed."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from collections import deque
 
 import pytest
 from bondmate_connectors.runtime.flights import Flights
@@ -24,6 +26,11 @@ def broke(found, event="a", *, alone=True, lean=False):
 
 def taken(found, event, kind="ALERT"):
     found.taken(Suspect(event, event[0], kind))
+
+
+def others_pass(found, count, kind="ALERT"):
+    for number in range(count):
+        taken(found, f"{number}", kind)
 
 
 def test_what_is_refused_while_nothing_passes_may_be_the_platform_for_ever():
@@ -93,7 +100,7 @@ def test_only_the_breaks_at_which_it_was_alone_count():
     found = suspects()
     taken(found, "b")
     broke(found, alone=False)
-    taken(found, "c")
+    others_pass(found, 200)
 
     assert [Verdict.OPEN, Verdict.OPEN, Verdict.OPEN, Verdict.GUILTY] == [
         broke(found, alone=alone) for alone in (False, True, False, True)
@@ -105,8 +112,37 @@ def test_a_link_that_breaks_at_all_that_comes_kills_nothing_but_the_leanest_form
     found = suspects()
 
     assert [Verdict.OPEN, Verdict.LEAN, Verdict.OPEN, Verdict.OPEN] == [broke(found, lean=True) for _ in range(4)]
-    taken(found, "b", "LOCATION")
+    others_pass(found, 200, "LOCATION")
     assert Verdict.GUILTY is broke(found, lean=True)
+
+
+def test_the_fewer_others_have_passed_the_more_breaks_it_takes():
+    needed = {}
+    for others in (1, 3, 50):
+        found = suspects()
+        broke(found)
+        others_pass(found, others)
+        needed[others] = 1 + next(n for n in range(1, 100) if broke(found) is Verdict.GUILTY)
+
+    assert {1: 9, 3: 6, 50: 3} == needed
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_on_a_link_that_breaks_anyhow_nobody_is_guilty(seed):
+    """Half of all requests are cut: three in a row happen to every eighth event, and prove nothing."""
+    lot, found, guilty = random.Random(seed), Suspects(refusals=5, breaks=3), 0
+    waiting = deque(f"{number}" for number in range(100))
+    while waiting:
+        event = waiting.popleft()
+        if lot.random() < 0.5:
+            if broke(found, event) is Verdict.GUILTY:
+                guilty += 1
+            else:
+                waiting.append(event)
+        else:
+            taken(found, event)
+
+    assert guilty <= 1
 
 
 def test_what_is_taken_is_under_no_suspicion_any_more():
