@@ -70,7 +70,8 @@ async def run(scenario: Scenario, folder: Path, seed: int) -> Result:
     try:
         devices = 2 * scenario.alerts + _DEVICES
         async with laboratory(folder, scenario.broker, devices, seed, crash=scenario.crash,
-                              small_disk=scenario.small_disk, cad=scenario.cad) as lab:  # fmt: skip
+                              small_disk=scenario.small_disk, cad=scenario.cad,
+                              guard=scenario.guard) as lab:  # fmt: skip
             async with asyncio.timeout(_LONGEST_SECONDS * (10 if scenario.is_long else 1)):
                 await _ordeal(scenario, lab, result)
     except Exception as error:  # noqa: BLE001  # one scenario's failure must not end the table

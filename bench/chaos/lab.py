@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from aiohttp import BasicAuth
 from bondmate_connectors.platforms.device_http.devices import Enrolment, enrol_many
 from bondmate_hub.broker import Broker
 from bondmate_hub.broker.apache import ApacheBroker, ApacheConfig, Node
@@ -33,6 +34,7 @@ from bondmate_schemas.models import AlertState
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from bench.chaos.certificates import authority
 from bench.chaos.checker import Book
 from bench.chaos.cluster import NODES, Cluster
 from bench.chaos.disk import disk
@@ -117,12 +119,13 @@ class Lab:
 @contextlib.asynccontextmanager
 async def laboratory(
     folder: Path, kind: str, devices: int, seed: int, *, crash: tuple[str, str] | None = None, small_disk: str = "",
-    cad: bool = False,
+    cad: bool = False, guard: str = "",
 ) -> AsyncIterator[Lab]:  # fmt: skip
     """Run a hub on a broker of `kind` with so many devices.
 
     `crash` names a role and where it dies once; `small_disk` a folder in `folder` that is a disk of its own; with `cad`
-    the map gets alerts too, on its topic.
+    the map gets alerts too, on its topic. `guard` says how the near room is entered: `tls`, by its certificate;
+    `login`, by an account of the hub.
     """
     secret = secrets.token_hex(32)
     book, stop = Book(), asyncio.Event()
@@ -131,8 +134,14 @@ async def laboratory(
     async with contextlib.AsyncExitStack() as stack:
         if small_disk:
             stack.enter_context(disk(folder / small_disk))
+        guards: dict[str, Any] = {}
+        if guard == "tls":
+            guards = {name: authority(folder, made) for name, made in (("tls", "room"), ("stranger", "stranger"))}
         rooms = {
-            name: await stack.enter_async_context(Room(name, book, secret.encode(), backs[name])) for name in backs
+            name: await stack.enter_async_context(
+                Room(name, book, secret.encode(), backs[name], **(guards if name == NEAR else {}))
+            )
+            for name in backs
         }
         proxy = await stack.enter_async_context(Proxy(rooms[NEAR].port))
         broker = _broker(kind, folder)
@@ -141,6 +150,7 @@ async def laboratory(
         ports = {role: free_port() for role in ROLES}
         settings = _settings(broker.bootstrap, registry, gateway, backs, ports, secret)
         settings["connectors"][NEAR]["settings"]["deliver"]["url"] = f"http://127.0.0.1:{proxy.port}/cap"
+        _guarded(settings["connectors"][NEAR]["settings"]["deliver"], rooms[NEAR], guard, folder)
         settings["connectors"][FAR]["settings"]["deliver"]["url"] = f"http://127.0.0.1:{rooms[FAR].port}/cap"
         settings["connectors"]["devices"]["settings"]["device_file"] = str(folder / "devices.json")
         settings["kafka"]["replication_factor"] = NODES if kind == "cluster" else 1
@@ -159,6 +169,15 @@ async def laboratory(
         stack.enter_context(Map(broker.bootstrap, f"http://127.0.0.1:{registry}", MAP, book))
         codec = Codec(RegistrySchemaIds(f"http://127.0.0.1:{registry}"))
         yield Lab(folder, broker, supervisor, proxy, rooms, book, Load(gateway, tokens, book, seed), codec, ports)
+
+
+def _guarded(deliver: dict[str, Any], room: Room, guard: str, folder: Path) -> None:
+    if guard == "tls":
+        deliver["url"] = deliver["url"].replace("http:", "https:")
+        deliver["tls"] = {"ca_file": str(folder / "room-ca.pem")}
+    elif guard == "login":
+        room.login = BasicAuth("hub", secrets.token_hex(8))
+        deliver["login"] = {"user": room.login.login, "password": room.login.password}
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,8 @@ class Proxy:
         self._mode = Mode.PASS
         self._open: set[asyncio.StreamWriter] = set()
         self._serving: set[asyncio.Task[None]] = set()
+        self.connections = 0
+        """How many were ever made."""
         self.bit: Counter[Mode] = Counter()
         """How often each mode did its harm: the evidence."""
 
@@ -69,6 +71,11 @@ class Proxy:
             self.cut()
         self._mode = mode
 
+    def lead_to(self, port: int) -> None:
+        """Pass to another port from now on; what stands is cut."""
+        self._target = port
+        self.cut()
+
     def cut(self) -> int:
         """Reset every connection; gives how many there were."""
         found = len(self._open)
@@ -83,6 +90,7 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
+        self.connections += 1
         try:
             if self._mode is Mode.REFUSE:
                 self.bit[Mode.REFUSE] += 1

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 import time
 from datetime import UTC, datetime
+from enum import StrEnum
 from http import HTTPStatus
 from typing import Self
 from xml.sax.saxutils import escape
 from zlib import crc32
 
-from aiohttp import web
+from aiohttp import BasicAuth, web
 from bondmate_hub.demo.cap_room import CAP, SENDER, signature
 from bondmate_hub.demo.posts import Posts
 from bondmate_schemas.outside_ids import OutsideIds
@@ -29,10 +31,23 @@ _ACK = """<?xml version="1.0" encoding="UTF-8"?>
 <references>{references}</references></alert>"""
 
 
+class Odd(StrEnum):
+    """What happens to one document that the room never takes."""
+
+    FORBIDDEN = "forbidden"
+    """403."""
+    CUTS = "cut the line"
+    """All connections are cut when it comes, without an answer."""
+
+
 class Room:
     """One room; an async context manager. `answers_every`: of so many alerts a person answers one."""
 
-    def __init__(self, name: str, book: Book, secret: bytes, back_port: int, *, answers_every: int = 4) -> None:
+    def __init__(
+        self, name: str, book: Book, secret: bytes, back_port: int, *, answers_every: int = 4,
+        tls: ssl.SSLContext | None = None, stranger: ssl.SSLContext | None = None,
+    ) -> None:  # fmt: skip
+        self._tls, self._stranger = tls, stranger
         self._name, self._book, self._secret, self._back_port = name, book, secret, back_port
         self._outside = OutsideIds.of(secret)
         """The lab has one secret for everything."""
@@ -44,6 +59,14 @@ class Room:
         self.refuses_every = 0
         """Refuse for good one alert in so many; 0: none."""
         self.slow_seconds = 0.0
+        self.login: BasicAuth | None = None
+        """Who may post, where it asks for an account."""
+        self.locked = False
+        """Whether it knows another password now."""
+        self.odd: Odd | None = None
+        """What becomes of the first document that comes from now on, however often it comes."""
+        self._odd_one = ""
+        self._lines: set[asyncio.Transport] = set()
         self.troubled = 0
         """How many documents it did not take: the evidence."""
 
@@ -52,8 +75,9 @@ class Room:
         app.router.add_post("/cap", self._take)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        self._site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await self._site.start()
+        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls).start()
+        if self._stranger:
+            await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._stranger).start()
         self._posts = Posts("127.0.0.1", self._back_port, timeout_seconds=10)
         return self
 
@@ -69,8 +93,24 @@ class Room:
         """Where it listens."""
         return int(self._runner.addresses[0][1])
 
+    @property
+    def stranger_port(self) -> int:
+        """Where a stranger listens, with a certificate that nobody trusts."""
+        return int(self._runner.addresses[1][1])
+
     async def _take(self, request: web.Request) -> web.Response:
+        assert request.transport is not None
+        self._lines.add(request.transport)
+        try:
+            return await self._answered(request)
+        finally:
+            self._lines.discard(request.transport)
+
+    async def _answered(self, request: web.Request) -> web.Response:
         body = await request.read()
+        if self.login and (self.locked or BasicAuth.decode(request.headers["Authorization"]) != self.login):
+            self.troubled += 1
+            return web.Response(status=HTTPStatus.UNAUTHORIZED)
         if self.slow_seconds:
             self.troubled += 1
             await asyncio.sleep(self.slow_seconds)
@@ -83,10 +123,10 @@ class Room:
         text = root.findtext(f"{{{CAP}}}info/{{{CAP}}}description") or ""
         event_id, delivery_id = (self._outside.back(self._name, part) for part in found["identifier"].split("_"))
         number = int(found_in[1]) if (found_in := _NUMBER.search(text)) else 0
-        if self.refuses_every and crc32(event_id.encode()) % self.refuses_every == 0:
+        if status := self._refusal(event_id, delivery_id):
             self.troubled += 1
             self._book.refused[self._name][event_id, number] = delivery_id
-            return web.Response(status=HTTPStatus.BAD_REQUEST)
+            return web.Response(status=status)
         self._book.arrivals[self._name].append(Arrival(event_id, number, delivery_id, time.time()))
         if number == 0 and event_id not in self._taken and len(self._taken) % self._answers_every == 0:
             task = asyncio.create_task(self._answer(event_id, found))
@@ -94,6 +134,17 @@ class Room:
             task.add_done_callback(self._answering.discard)
         self._taken.add(event_id)
         return web.json_response({"id": f"CR-{event_id}"}, status=HTTPStatus.CREATED)
+
+    def _refusal(self, event_id: str, delivery_id: str) -> HTTPStatus | None:
+        """Return with what a document is refused, if it is."""
+        if self.odd is not None:
+            self._odd_one = self._odd_one or delivery_id
+        if delivery_id == self._odd_one:
+            for line in self._lines if self.odd is Odd.CUTS else ():
+                line.abort()
+            return HTTPStatus.FORBIDDEN
+        refused = self.refuses_every and crc32(event_id.encode()) % self.refuses_every == 0
+        return HTTPStatus.BAD_REQUEST if refused else None
 
     async def _answer(self, event_id: str, alert: dict[str, str]) -> None:
         identifier = f"{SENDER}-{alert['identifier']}-Ack"

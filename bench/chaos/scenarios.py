@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from bench.chaos import faults as f
+from bench.chaos import refusals as r
 from bench.chaos import strange
 from bench.chaos import trials as t
 from bench.chaos.bite import Fault
 from bench.chaos.crash import POINTS
 from bench.chaos.proxy import Mode
+from bench.chaos.room import Odd
 
 EMBEDDED, APACHE, CLUSTER = "embedded", "apache", "cluster"
 _NOISE_MS: Final = 100.0
@@ -43,6 +45,8 @@ class Scenario:
     """A folder of the hub that is a disk of its own."""
     cad: bool = False
     """True: the map's people take alerts too, from Kafka."""
+    guard: str = ""
+    """How the near room is entered: `tls`, `login`, or as always."""
     is_long: bool = False
     """True: for `make chaos-long` alone."""
 
@@ -72,6 +76,24 @@ def _rooms(broker: str) -> Iterator[Scenario]:
     yield Scenario("a room answers 500", "R4", broker, f.answers(HTTPStatus.INTERNAL_SERVER_ERROR, 12), "12 s")
     yield Scenario("a room refuses some alerts for good", "R7", broker, f.refuses(5, 12))
     yield Scenario("a room takes two seconds for each", "R5", broker, f.slow(2, 10))
+
+
+_MINUTE: Final[dict[str, Any]] = {
+    "scale": "1 min", "alerts": 650, "alerts_a_second": 10, "batches_a_second": 6, "far_p99_ms": _NOISE_MS,
+    "late_seconds": 120,
+}  # fmt: skip
+
+
+def _refusals(broker: str) -> Iterator[Scenario]:
+    for status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FOUND):
+        yield Scenario(f"a room answers {status.value} for a minute", "", broker, r.answers(status, 60), **_MINUTE)
+    yield Scenario("a room shows a wrong certificate for a minute", "", broker, r.wrong_certificate(60), guard="tls",
+                   **_MINUTE)  # fmt: skip
+    yield Scenario("a password is wrong for a minute", "", broker, r.wrong_password(60), guard="login", **_MINUTE)
+    forbidden = r.odd_one(Odd.FORBIDDEN, "http_403")
+    yield Scenario("one event always gets 403", "", broker, forbidden, far_p99_ms=300)
+    killer = r.odd_one(Odd.CUTS, "kills_the_link")
+    yield Scenario("one event kills its link", "", broker, killer, far_p99_ms=300)
 
 
 def _crashes(broker: str) -> Iterator[Scenario]:
@@ -138,6 +160,7 @@ SCENARIOS: Final = (
     *_killed(APACHE),
     *_networks(APACHE),
     *_rooms(APACHE),
+    *_refusals(APACHE),
     *_crashes(APACHE),
     *_others(APACHE),
     *_clusters(),
