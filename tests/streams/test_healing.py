@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bondmate_hub.provisioning import apply
 from bondmate_schemas import catalogue
 from bondmate_schemas.catalogue import RECEIPTS, STATE_ALERTS, changelog_topic, destination_topic
 from bondmate_schemas.enums import AlertStatus, Level
+from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import AlertState, Delivery, DestinationState, DeviceMemory
 from bondmate_schemas.partitions import partition_of
 from bondmate_streams.logic.healing import is_worth_keeping, one_alert
+from confluent_kafka.admin import AdminClient
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -132,3 +136,52 @@ def wait_until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+@pytest.mark.kafka
+def test_two_workers_heal_what_lies_with_the_other(  # noqa: PLR0917
+    apache_broker: Any, topics: Any, routes: Any, routes_text: str, tmp_path: Path, worker: Any,
+    state: Callable[..., AlertState],
+) -> None:  # fmt: skip
+    kafka = KafkaConfig(apache_broker.bootstrap, "http://127.0.0.1:9", {"log_level": 0})
+    admin = AdminClient({"bootstrap.servers": apache_broker.bootstrap})
+    apply(admin, catalogue.topics(routes.destinations), limits=apache_broker.limits)
+    topics = type(topics)(kafka)
+
+    @contextmanager
+    def both() -> Iterator[None]:
+        with (
+            worker(kafka, tmp_path / "a", routes_text, instance="a") as first,
+            worker(kafka, tmp_path / "b", routes_text, instance="b") as second,
+        ):
+            wait_until_ready(first, second)
+            yield
+            assert None is first.poll() is second.poll()
+
+    with both():
+        wait_until(lambda: 2 == sum(map(bool, members(admin).values())))
+    # Killed and back within their session, each has the partitions that it had.
+    now, names = datetime.now(UTC), [f"both-{number}" for number in range(24)]
+    for number, name in enumerate(names):
+        if number % 3:  # else it lies astray alone
+            put(topics, STATE_ALERTS, name, state({"tak": Level.DELIVERED}, at=now, name=name), 0)
+        stray = state({"tak": Level.ACKNOWLEDGED}, AlertStatus.ACKNOWLEDGED, now, name)
+        put(topics, STATE_ALERTS, name, stray, 1 + number % 3)
+    with both():
+        wait_until(lambda: not misplaced(latest(topics, STATE_ALERTS)))
+        shares = members(admin)
+
+    assert 2 == sum(map(bool, shares.values()))
+    assert {Level.ACKNOWLEDGED} == {at.destinations["tak"].level for at in standing(topics).values()}
+    assert set(names) == set(standing(topics))
+
+
+def wait_until_ready(*children: Any) -> None:
+    for child in children:
+        assert "ready\n" in iter(child.stdout.readline, ""), "the worker ended"
+
+
+def members(admin: AdminClient) -> dict[str, int]:
+    """Return how many partitions each worker has; none while they are shared anew."""
+    about: Any = admin.describe_consumer_groups([catalogue.STREAMS_APP])[catalogue.STREAMS_APP].result(20)
+    return {member.group_instance_id: len(member.assignment.topic_partitions) for member in about.members}
