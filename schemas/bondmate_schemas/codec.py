@@ -131,6 +131,8 @@ class Codec:
         self._walks: dict[int, Walk] = {}
         self._readers: dict[tuple[int, type[Record]], compiled.Reader | None] = {}
         self._prefixes: dict[str, bytes] = {}
+        self._todays: dict[int, str] = {}
+        """The record of each id that was learnt: its schema is today's, which nobody need be asked for."""
 
     def encode(self, record: Record) -> bytes:
         """Give the framed Avro bytes of `record`.
@@ -149,7 +151,16 @@ class Codec:
             SchemaUnavailableError: the registry does not answer.
         """
         if record not in self._prefixes:
-            self._prefixes[record] = _FRAME.pack(_MAGIC, self._ids.id_of(record))
+            schema_id = self._ids.id_of(record)
+            self._todays[schema_id] = record
+            self._prefixes[record] = _FRAME.pack(_MAGIC, schema_id)
+
+    def knows(self, data: bytes | None) -> bool:
+        """Whether `decode` would ask the registry nothing, which blocks."""
+        if data is None or len(data) < _FRAME.size:
+            return True
+        _, schema_id = _FRAME.unpack_from(data)
+        return schema_id in self._writers or schema_id in self._todays
 
     def prefix_of(self, record: str) -> bytes:
         """Give what the values of `record` begin with: magic byte and id; raises as `learn` does."""
@@ -183,7 +194,8 @@ class Codec:
 
     def _writer(self, schema_id: int) -> Any:
         if schema_id not in self._writers:
-            parsed = _parsed(self._ids.schema_of(schema_id))
+            todays = self._todays.get(schema_id)
+            parsed = _parsed(self._ids.schema_of(schema_id) if todays is None else schema_text(todays))
             self._walks[schema_id] = _walk(parsed)
             self._writers[schema_id] = parsed
         return self._writers[schema_id]

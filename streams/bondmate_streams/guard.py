@@ -102,25 +102,31 @@ class Guard:
     async def run(self, event: Event, body: Body) -> None:
         """Settle one event: run `body`, which gives the outcome for the metrics, then acknowledge.
 
-        Events of one key are settled in the order of the calls, by the key they came under and by their own, where
+        Events of one key are settled in the order of the calls: of the key they came under, and of their own where
         `body` gives an `InTurn`. Nothing but cancellation leaves this; a cancelled event is not acknowledged and comes
         again.
         """
-        async with self._keys.holding(_CAME, event.arrived.key):
-            await self._settled(event, body)
-
-    async def _settled(self, event: Event, body: Body) -> None:
         started = time.monotonic()
-        try:
-            outcome = await self._outcome(event.arrived, body)
-        except (CodecError, BadEventError) as error:
-            outcome = await self._buried(event.arrived, error.code)
-        except Exception as error:  # noqa: BLE001  # the faust guard: see the module
-            self._log_bug(event.arrived, error)
-            outcome = await self._buried(event.arrived, "agent_failed")
+        async with self._keys.holding(_CAME, event.arrived.key):
+            outcome = await self._outcome(event.arrived, lambda: body(event.arrived))
+            # Its place among those of its own key is taken while none that came after it can have been read.
+            turn = self._keys.holding(_OWN, outcome.key) if isinstance(outcome, InTurn) else None
+        if turn is not None and isinstance(outcome, InTurn):
+            async with turn:
+                outcome = await self._outcome(event.arrived, outcome.work)
         event.acknowledge()
         AGENT_EVENTS.labels(self.stage, outcome).inc()
         AGENT_SECONDS.labels(self.stage).observe(time.monotonic() - started)
+
+    async def _outcome(self, arrived: Arrived, attempt: Callable[[], Awaitable[T]]) -> T | str:
+        """Try until it is done; what can never be done is a dead letter, and that its outcome."""
+        try:
+            return await self._tried(attempt)
+        except (CodecError, BadEventError) as error:
+            return await self._buried(arrived, error.code)
+        except Exception as error:  # noqa: BLE001  # the faust guard: see the module
+            self._log_bug(arrived, error)
+            return await self._buried(arrived, "agent_failed")
 
     def judged(self, record: T, body: Callable[[T], str], form: Callable[[T], Arrived]) -> tuple[str, Outgoing | None]:
         """Run `body` on one record of a batch: its outcome, and the dead letter where it failed.
@@ -141,14 +147,6 @@ class Guard:
             self._log_bug(form(record), error)
             code = "lane_failed"
         return "dead_lettered", dead_letter(self.stage, form(record), stage=self.stage, code=code, now=utc_now())
-
-    async def _outcome(self, arrived: Arrived, body: Body) -> str:
-        outcome = await self._tried(lambda: body(arrived))
-        if isinstance(outcome, str):
-            return outcome
-        # Who holds the lock of an own key waits for none of those others came under: nobody waits in a circle.
-        async with self._keys.holding(_OWN, outcome.key):
-            return await self._tried(outcome.work)
 
     async def _tried(self, attempt: Callable[[], Awaitable[T]]) -> T:
         waits = Waits(self.stage)

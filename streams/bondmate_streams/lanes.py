@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Coroutine, Hashable
 from typing import Any
 
@@ -11,44 +12,71 @@ class KeyLocks:
     """A lock a key, shared by the agents that write one table; first come, first served."""
 
     def __init__(self) -> None:
-        self._locks: dict[tuple[str, Hashable], _Held] = {}
+        self._locks: dict[tuple[str, Hashable], _Lock] = {}
 
-    def holding(self, table: str, key: Hashable) -> _Held:
-        """Hold the lock of `key` in `table`: `async with locks.holding(table, key)`."""
+    def holding(self, table: str, key: Hashable) -> _Turn:
+        """Hold the lock of `key` in `table`: `async with locks.holding(table, key)`.
+
+        The place among those who want it is taken by the call, which may come some time before the `async with`.
+        """
         place = table, key
-        held = self._locks.get(place)
-        if held is None:
-            held = self._locks[place] = _Held(self._locks, place)
-        return held
+        lock = self._locks.get(place)
+        if lock is None:
+            lock = self._locks[place] = _Lock(self._locks, place)
+            return _Turn(lock, None)
+        return _Turn(lock, lock.wait())
+
+    def is_held(self, table: str, key: Hashable) -> bool:
+        """Whether somebody has the lock of `key` in `table`, or has a place among those who want it."""
+        return (table, key) in self._locks
 
 
-class _Held:
-    """The lock of one key while anybody wants it."""
+class _Lock:
+    """The lock of one key while anybody has it."""
 
-    __slots__ = ("_lock", "_locks", "_place", "_users")
+    __slots__ = ("_locks", "_place", "_waiting")
 
-    def __init__(self, locks: dict[tuple[str, Hashable], _Held], place: tuple[str, Hashable]) -> None:
+    def __init__(self, locks: dict[tuple[str, Hashable], _Lock], place: tuple[str, Hashable]) -> None:
         self._locks = locks
         self._place = place
-        self._lock = asyncio.Lock()
-        self._users = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    def wait(self) -> asyncio.Future[None]:
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        return turn
+
+    def hand_on(self) -> None:
+        """Give it to the next; those who gave up are passed over."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        del self._locks[self._place]
+
+
+class _Turn:
+    """A place among those who want a lock; it must be entered."""
+
+    __slots__ = ("_comes", "_lock")
+
+    def __init__(self, lock: _Lock, comes: asyncio.Future[None] | None) -> None:
+        self._lock = lock
+        self._comes = comes
 
     async def __aenter__(self) -> None:
-        self._users += 1
+        if self._comes is None:
+            return
         try:
-            await self._lock.acquire()
+            await self._comes
         except BaseException:
-            self._leave()
+            if not self._comes.cancelled():  # it came, and so did the end of whoever waited
+                self._lock.hand_on()
             raise
 
     async def __aexit__(self, *_: object) -> None:
-        self._lock.release()
-        self._leave()
-
-    def _leave(self) -> None:
-        self._users -= 1
-        if not self._users:
-            del self._locks[self._place]
+        self._lock.hand_on()
 
 
 class InHand:

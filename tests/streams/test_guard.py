@@ -278,11 +278,45 @@ async def test_events_of_one_own_key_keep_their_order_whatever_keys_they_came_un
         held = list(keyed.done)
         keyed.mended.set()
 
-    assert [] == held
+    assert [b"other 5"] == held
     assert [b"event 1", b"event 2", b"event 3", b"event 4"] == [
         done for done in keyed.done if done.startswith(b"event")
     ]
     assert 5 == acks.count
+
+
+async def test_who_waits_for_others_that_came_under_its_key_is_not_overtaken_by_one_of_its_own() -> None:
+    keyed, guard, acks = Keyed(), Guard("alerts", Box()), Acks()
+    came = [(None, b"slow 1"), (None, b"event 2"), (b"event", b"event 3"), (None, b"event 4"), (b"", b"event 5")]
+    async with asyncio.TaskGroup() as group:
+        for key, value in came:
+            group.create_task(guard.run(Event(Arrived("topic", 0, 0, key, value), acks), keyed.body))
+        await keyed.failing.wait()
+        while acks.count < 4:
+            await asyncio.sleep(0)
+        keyed.mended.set()
+
+    assert [b"event 2", b"event 3", b"event 4", b"event 5", b"slow 1"] == keyed.done
+
+
+async def test_a_place_that_is_given_up_goes_to_the_next() -> None:
+    locks, entered = KeyLocks(), []
+
+    async def enter(name: str) -> None:
+        async with locks.holding("table", "key"):
+            entered.append(name)
+
+    async with locks.holding("table", "key"):
+        tasks = [asyncio.create_task(enter(name)) for name in ("first", "second", "third")]
+        await asyncio.sleep(0)
+        tasks[0].cancel()
+        await asyncio.gather(tasks[0], return_exceptions=True)
+    tasks[1].cancel()  # its turn has come already, and it has not run since
+    await asyncio.gather(*tasks, return_exceptions=True)
+    async with asyncio.timeout(5), locks.holding("table", "key"):
+        pass
+
+    assert ["third"] == entered
 
 
 async def test_keys_that_stand_for_each_other_do_not_wait_in_a_circle() -> None:

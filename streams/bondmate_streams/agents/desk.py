@@ -29,6 +29,7 @@ from bondmate_schemas.outside_ids import ForeignIdError, OutsideIds
 
 from bondmate_streams.envelopes import Arrived, Envelopes, Headers, utc_now
 from bondmate_streams.guard import BadEventError, InTurn, Outbox
+from bondmate_streams.lanes import KeyLocks
 from bondmate_streams.logic.audit import Entry, disclosure
 from bondmate_streams.logic.belonging import Home, Stay, moved, pause_seconds, times_moved
 from bondmate_streams.logic.deliveries import Agreements, Telling
@@ -47,6 +48,7 @@ from bondmate_streams.logic.routing import (
 from bondmate_streams.misplaced import Misplaced
 
 _log = structlog.get_logger(__name__)
+_SCHEMA: Final = "schema"
 _SCHEMA_ID: Final = slice(1, 5)
 R = TypeVar("R", bound=Record)
 P = TypeVar("P", DeliveryReceipt, IncidentEvent, DeviceMessage)
@@ -85,7 +87,7 @@ class Desk:
         self._secret = secret
         self._partitions = partitions
         self._misplaced = Misplaced()
-        self._read_before: set[tuple[bytes, type[Record]]] = set()
+        self._looked_up = KeyLocks()
 
     async def read(self, arrived: Arrived, kind: type[R]) -> R:
         """Decode what arrived.
@@ -94,13 +96,14 @@ class Desk:
             CodecError: it is not what the topic promises.
             SchemaUnavailableError: the registry does not answer; not now.
         """
-        schema = (arrived.value or b"")[_SCHEMA_ID], kind
-        if schema in self._read_before:
+        schema = (arrived.value or b"")[_SCHEMA_ID]
+        if self.codec.knows(arrived.value) and not self._looked_up.is_held(_SCHEMA, schema):
             return self.codec.decode(arrived.value, kind)
-        # The first of a schema asks the registry, which blocks.
-        record = await asyncio.to_thread(self.codec.decode, arrived.value, kind)
-        self._read_before.add(schema)
-        return record
+        # The first of a schema asks the registry, which blocks; none that came after it is read before it.
+        async with self._looked_up.holding(_SCHEMA, schema):
+            if self.codec.knows(arrived.value):
+                return self.codec.decode(arrived.value, kind)
+            return await asyncio.to_thread(self.codec.decode, arrived.value, kind)
 
     def returned(self, said: P) -> P:
         """Return what somebody outside said, with the ids inside: the one place where they are read back.
