@@ -38,8 +38,10 @@ class Misplaced:
         self._clock = clock
         self._seen_at: dict[tuple[str, Stay], float] = {}
 
-    def may_stay(self, arrived: Arrived, home: Home) -> bool:
+    def may_stay(self, arrived: Arrived, home: Home, *, as_told: bool = False) -> bool:
         """Whether a record is taken where it lies; else it is written again.
+
+        `as_told`: it lies where its writer was told to put it, so that nobody is to be told of it.
 
         Raises:
             BadEventError: it was written again too often.
@@ -47,7 +49,8 @@ class Misplaced:
         found = stay(arrived, home)
         if found is Stay.AT_HOME:
             return True
-        self._note(arrived.topic, found)
+        if not as_told or found is Stay.ASTRAY:
+            self._note(arrived.topic, found)
         if found is Stay.ASTRAY:
             raise BadEventError("misplaced")
         return found is Stay.WRONG_KEY

@@ -126,11 +126,10 @@ class Desk:
         the inside: by those it belongs, whatever ids its writer knows it by. `said` is the record as it was written.
         """
         home = Home.of(key_of(arrived.topic, record), self._partitions)
-        if said is not None and arrived.key == key_of(arrived.topic, said).encode() != home.key:
-            # Written by who knows the ids outside only, as it should be.
-            at_home = arrived.partition == home.partition
-            return InTurn(home.key, work if at_home else partial(self._move, arrived, home))
-        return InTurn(home.key, work if self._misplaced.may_stay(arrived, home) else partial(self._move, arrived, home))
+        # Who knows the ids outside only writes it where those belong, as he should.
+        told = None if said is None else Home.of(key_of(arrived.topic, said), self._partitions)
+        stays = self._misplaced.may_stay(arrived, home, as_told=told == Home(arrived.key or b"", arrived.partition))
+        return InTurn(home.key, work if stays else partial(self._move, arrived, home))
 
     async def _move(self, arrived: Arrived, home: Home) -> str:
         await asyncio.sleep(pause_seconds(times_moved(arrived.headers)))
