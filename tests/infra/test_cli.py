@@ -177,3 +177,16 @@ def test_doctor_warns_of_pauses_and_of_who_is_trusted(tmp_path):
     assert not findings["routes"].ok
     assert "routes.0.to: the connector of `room` takes no positions" in findings["routes"].mend
     assert "room: paused until" in listed.stdout
+
+
+def test_an_id_that_a_room_reads_out_is_found_inside_and_one_of_another_room_is_not(tmp_path: Path) -> None:
+    config = tmp_path / "hub.yaml"
+    config.write_text("streams: {pseudonym_secret: sixteen-letters-1}\n", encoding="utf-8")
+    given = ("--destination", "cap", "--config", str(config))
+    out = hub("ids", "outside", "event-1", *given, cwd=tmp_path)
+    known = out.stdout.strip()
+
+    back = hub("ids", "inside", f"bondmate:pd,{known},now", *given, cwd=tmp_path)
+    assert (0, "bondmate:pd,event-1,now\n") == (back.returncode, back.stdout)
+    assert 1 == hub("ids", "inside", known, "--destination", "tak", "--config", str(config), cwd=tmp_path).returncode
+    assert 2 == hub("ids", "outside", "event-1", "--key", "gone", *given, cwd=tmp_path).returncode

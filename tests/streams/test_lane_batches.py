@@ -187,6 +187,7 @@ class Hub:
     folder: Path
     ids: Registry = field(default_factory=Registry)
     written: Written = field(default_factory=Written)
+    routes: str = ROUTES
 
     def __post_init__(self) -> None:
         self.codec = Codec(self.ids)
@@ -203,7 +204,10 @@ class Hub:
 
     def _start(self) -> None:
         self.config = LaneConfig(
-            kafka=KafkaConfig("", ""), data_dir=self.folder, routes=parse_routes(ROUTES), secret=b"a secret of tests"
+            kafka=KafkaConfig("", ""),
+            data_dir=self.folder,
+            routes=parse_routes(self.routes),
+            secret=b"a secret of tests",
         )
         codec = Codec(self.ids)
         disclosures = Disclosures(self.folder / "disclosures.jsonl", self.config.secret)
@@ -275,6 +279,23 @@ def test_of_a_batch_the_newest_of_each_device_is_told_and_the_others_are_counted
         ("connector_passed_over_events_total", "map", "superseded"): 6,
         ("hub_routed_deliveries_total", "map", "LOCATION", "NEW"): 2,
     } == counts() - before
+
+
+def test_a_fix_that_an_agreement_withholds_is_counted_and_leaves_nothing(tmp_path: Path, fix: Any) -> None:
+    text = ROUTES.replace("{device_id: plain, position: plain}", "{device_id: plain, position: withheld}", 1)
+    assert text != ROUTES
+    with closing(Hub(tmp_path, routes=text)) as hub:
+        before = counts()
+        hub.batch(fix(1), fix(2, unit="both"))
+
+        assert [] == hub.told("map")
+        assert {
+            ("hub_lane_fixes_total", "withheld"): 1,
+            ("hub_lane_fixes_total", "accepted"): 1,
+            ("connector_passed_over_events_total", "map", "withheld"): 2,
+            ("hub_routed_deliveries_total", "book", "LOCATION", "NEW"): 1,
+        } == counts() - before
+        assert [2] == hub.numbers("book")
 
 
 def test_a_route_that_does_not_ask_for_it_gets_every_fix(hub: Hub, fix: Any) -> None:

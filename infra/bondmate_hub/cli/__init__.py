@@ -17,6 +17,7 @@ from bondmate_hub.cli import (
     dlq,
     docs,
     doctor,
+    ids,
     roles,
     routes,
     schemas,
@@ -49,6 +50,7 @@ for name, group in {
     "devices": devices.app,
     "connectors": connectors.app,
     "dlq": dlq.app,
+    "ids": ids.app,
 }.items():
     app.add_typer(group, name=name)
 
