@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bondmate_connectors.contract import Ignored, Reading, Refusal
+from bondmate_connectors.contract import Ignored, Reading, Refusal, Remark
 from bondmate_connectors.formats.cot import FORMAT
 from bondmate_connectors.formats.cot.types import alert_uid
 from bondmate_schemas.enums import (
@@ -323,16 +323,24 @@ def test_zero_zero_without_an_error_is_no_place_least_of_all_for_an_sos(cases: P
     zero = '<point lat="0.0" lon="0.0" hae="0" ce="0" le="0"/>'
 
     assert Ignored("no_position") == case("cot11_zero_zero_ce0", cases)
-    alert = only(event("b-a-o-tbl", point=zero))
+    reading = FORMAT.read(event("b-a-o-tbl", point=zero), RECEIVED)
+    alert = reading.events[0]
     assert (None, PositionOrigin.NONE) == (alert.position, alert.position_origin)
+    assert ["position_zero"] == [remark.code for remark in reading.warnings]
 
 
 def test_small_letters_in_a_time_cost_nothing(cases: Path) -> None:
-    assert datetime(2026, 11, 29, 19, tzinfo=UTC) == case("cot05_lower_z", cases).events[0].header.occurred_at
+    reading = case("cot05_lower_z", cases)
+
+    assert datetime(2026, 11, 29, 19, tzinfo=UTC) == reading.events[0].header.occurred_at
+    assert [Remark("time_lenient", "event/@time", "small_letter")] == list(reading.warnings)
 
 
 def test_a_text_with_an_odd_time_is_a_text(cases: Path) -> None:
-    assert "stay where you are" == case("cot_badtime", cases).events[0].text
+    reading = case("cot_badtime", cases)
+
+    assert "stay where you are" == reading.events[0].text
+    assert [Remark("time_lenient", "event/@time", "space")] == list(reading.warnings)
 
 
 @pytest.mark.parametrize("kind", ["a-f-G-E-V-C", "a-f-G", "a-f-A-M-H-Q", "a-f-G-U-C"])
@@ -391,6 +399,29 @@ def test_drawings_and_routes_are_incidents_with_areas(
         tuple(c for area in found.areas for c in area.circles),
     )
     assert codes == [remark.code for remark in reading.warnings]
+
+
+@given(
+    kind=st.sampled_from(["a-f-G-U-C", "b-a-o-tbl", "b-a-o-can", "b-t-f", "b-t-f-r", "b-r-f-h-c", "b-m-p-s-m", "u-d-p"]),
+    point=st.tuples(*[st.floats(-400, 400) | st.sampled_from([0.0, -1.0, 9999999.0])] * 5),
+    detail=st.sampled_from([
+        "", '<track speed="-1" course="361"/><status battery="101"/>', '<track speed="2.5" course="10"/>',
+        '<contact callsign="X"/><remarks>r</remarks><link point="1,2"/><link point="1,3"/><link point="2,2"/>',
+        '<_medevac_ urgent="1"/><status battery="50"/>', '<bondmate mode="TEST" kind="SOS" device="d" fixed="x"/>',
+        '<__chat senderCallsign="A" id="bondmate-d-1"/><remarks>r</remarks>', '<emergency type="x">y</emergency>',
+    ]),
+    time=st.sampled_from(["2026-05-01T10:00:00.1234Z", "2026-05-01 10:00z", "0001-01-01T00:00:00+01:00", ""]),
+    more=st.sampled_from(['opex="e"', 'qos="9-r-g"', ""]),
+)  # fmt: skip
+def test_what_is_built_without_validation_is_as_the_model_would_have_it(
+    kind: str, point: tuple[float, ...], detail: str, time: str, more: str
+) -> None:
+    at = "".join(f' {name}="{value}"' for name, value in zip(("lat", "lon", "hae", "ce", "le"), point, strict=True))
+    times = f'time="{time}" start="{time}" stale="{time}"'
+    reading = FORMAT.read(event(kind, detail, point=f"<point{at}/>", times=times, more=more), RECEIVED)
+    if isinstance(reading, Reading):
+        for found in reading.events:
+            assert found == type(found).model_validate(found.model_dump())
 
 
 _UNSAID = frozenset({"", "9999999.0", "9999999", "true", "false"})

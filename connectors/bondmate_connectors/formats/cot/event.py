@@ -66,6 +66,8 @@ class CotEvent:
     detail: etree._Element = field(default_factory=lambda: etree.Element("detail"))
     outside: tuple[str, ...] = ()
     """Names of elements that stood beside the detail and were taken as if they stood in it."""
+    time_breaches: tuple[str, ...] = ()
+    """What its time has that its standard does not allow, and that was let pass."""
     others: tuple[str, ...] = ()
     """Names of its attributes that nobody reads."""
 
@@ -122,6 +124,7 @@ def parse_event(message: bytes) -> CotEvent | Refusal:
         uid=uid, type=kind, how=(root.get("how") or "").strip(), time=parse_time(root.get("time")),
         start=parse_time(root.get("start")), stale=parse_time(root.get("stale")), opex=root.get("opex"),
         qos=root.get("qos"), point=_point(point),
+        time_breaches=_time_breaches(root.get("time")),
         detail=detail, outside=outside, children=_children(detail), others=_others(root),
     )  # fmt: skip
 
@@ -163,6 +166,13 @@ def parse_time(text: str | None) -> datetime | None:
             return datetime.fromisoformat(text)
     read = read_time((text or "").strip())
     return read.time if read else None
+
+
+def _time_breaches(text: str | None) -> tuple[str, ...]:
+    if text and _PLAIN_TIME.fullmatch(text):
+        return ()
+    read = read_time((text or "").strip())
+    return read.breaches if read else ()
 
 
 @lru_cache(maxsize=64)  # one event names the same few times again and again

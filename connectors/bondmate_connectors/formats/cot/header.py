@@ -8,10 +8,10 @@ from typing import TypeVar
 
 from bondmate_schemas.enums import Mode
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import EventHeader, ExternalRef, Handling, Position
-from bondmate_schemas.trusted import trusted
+from bondmate_schemas.models import EventHeader, ExternalRef, Position
 
 from bondmate_connectors.formats.cot.event import CotEvent, number, parse_time
+from bondmate_connectors.formats.cot.records import record
 from bondmate_connectors.formats.cot.types import mode_of, unescape_id
 
 SYSTEM = "cot"
@@ -19,10 +19,6 @@ SYSTEM = "cot"
 ALERT_SYSTEM = "cot:alert"
 """System of the reference by which a cancel names the alert it ends."""
 
-_HEADER = {
-    name: field.get_default(call_default_factory=True) for name, field in EventHeader.model_fields.items()
-} | {"agency_id": "", "source": SYSTEM, "handling": Handling()}  # fmt: skip
-"""What is the same in every stranger's header."""
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -73,19 +69,18 @@ def _strangers_header(
     event: CotEvent, received_at: datetime, life: tuple[str, ...], expires_at: datetime | None
 ) -> EventHeader:
     """Return the header of an event that no hub wrote, whose values are such as the model holds already."""
-    return trusted(
+    return record(
         EventHeader,
-        {
-            **_HEADER,
-            "message_id": derived_id(SYSTEM, event.uid, event.type, str(event.time), str(event.start)),
-            "event_id": derived_id(SYSTEM, *life),
-            "external_refs": (ExternalRef(system=SYSTEM, id=event.uid),),
-            "mode": mode_of(event.opex),
-            "occurred_at": _millis(event.time or received_at),
-            "received_at": _millis(received_at),
-            "expires_at": _millis(expires_at) if expires_at else None,
-            "hops": ("bondmate",) if event.passed_a_hub else (),
-        },
+        message_id=derived_id(SYSTEM, event.uid, event.type, str(event.time), str(event.start)),
+        event_id=derived_id(SYSTEM, *life),
+        external_refs=(record(ExternalRef, system=SYSTEM, id=event.uid),),
+        agency_id="",
+        mode=mode_of(event.opex),
+        occurred_at=_millis(event.time or received_at),
+        received_at=_millis(received_at),
+        source=SYSTEM,
+        expires_at=_millis(expires_at) if expires_at else None,
+        hops=("bondmate",) if event.passed_a_hub else (),
     )
 
 
@@ -103,19 +98,16 @@ def position(event: CotEvent, received_at: datetime) -> Position | None:
         return None
     track = event.child("track")
     speed, course = (number(track.get(name)) for name in ("speed", "course")) if track is not None else (None, None)
-    # Every value was checked on the way here: to validate them again costs as much as to parse the event.
-    return trusted(
+    return record(
         Position,
-        {
-            "latitude": point.latitude,
-            "longitude": point.longitude,
-            "altitude_hae_m": point.altitude_hae_m,
-            "accuracy_m": point.accuracy_m,
-            "vertical_accuracy_m": point.vertical_accuracy_m,
-            # A client that stands still or does not know writes -1.
-            "speed_mps": speed if speed is not None and speed >= 0 else None,
-            "course_deg": course if course is not None and 0 <= course <= 360 else None,  # noqa: PLR2004
-            "fixed_at": _millis(parse_time(own.get("fixed")) or event.time or received_at),
-            "method": own.get("method") or (_HUMAN if event.how.startswith("h") else _METHODS.get(event.how)),
-        },
+        latitude=point.latitude,
+        longitude=point.longitude,
+        altitude_hae_m=point.altitude_hae_m,
+        accuracy_m=point.accuracy_m,
+        vertical_accuracy_m=point.vertical_accuracy_m,
+        # A client that stands still or does not know writes -1.
+        speed_mps=speed if speed is not None and speed >= 0 else None,
+        course_deg=course if course is not None and 0 <= course <= 360 else None,  # noqa: PLR2004
+        fixed_at=_millis(parse_time(own.get("fixed")) or event.time or received_at),
+        method=own.get("method") or (_HUMAN if event.how.startswith("h") else _METHODS.get(event.how)),
     )

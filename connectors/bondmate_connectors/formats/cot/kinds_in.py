@@ -25,7 +25,6 @@ from bondmate_schemas.models import (
     ExternalRef,
     IncidentEvent,
 )
-from bondmate_schemas.trusted import trusted
 from lxml import etree
 
 from bondmate_connectors.contract import Ignored, Reading, Refusal, Remark
@@ -35,10 +34,9 @@ from bondmate_connectors.formats.cot.drawings import DRAWING, Drawing, drawing_o
 from bondmate_connectors.formats.cot.event import CotEvent, number
 from bondmate_connectors.formats.cot.header import ALERT_SYSTEM, SYSTEM, header, named, own_values, position
 from bondmate_connectors.formats.cot.medevac import attributes_of, described
+from bondmate_connectors.formats.cot.records import record
 from bondmate_connectors.formats.cot.types import Ours
 
-_LOCATION = {name: field.get_default(call_default_factory=True) for name, field in DeviceLocation.model_fields.items()}
-"""What is the same in every position: hundreds a second are not worth validating twice."""
 TIME_UNREADABLE = Remark("time_unreadable", "event/@time", "the time of receipt stands for it")
 _TRUE = frozenset({"true", "1"})
 _SAID_BY_KIND = frozenset({*types.KIND_OF_TEXT, "custom", "cancel"})
@@ -55,7 +53,8 @@ def alert(event: CotEvent, received_at: datetime) -> Reading:
     refs = (ExternalRef(system=ALERT_SYSTEM, id=target),) if target and target != event.uid else ()
     return Reading(
         (
-            DeviceAlert(
+            record(
+                DeviceAlert,
                 header=header(event, received_at, _alert_life(target or event.uid, event), refs=refs),
                 device_id=own.get("device") or _alert_device(event),
                 callsign=_callsign(event, types.CALLSIGN_SUFFIX),
@@ -91,6 +90,8 @@ def _alert_warnings(event: CotEvent) -> tuple[Remark, ...]:
         found.append(TIME_UNREADABLE)
     if event.point is None:
         found.append(Remark("position_unreadable", "event/point", "the alert is without a position"))
+    elif event.point.is_nowhere and event.point.accuracy_m == 0:
+        found.append(Remark("position_zero", "event/point", "0,0 without an error is no place"))
     return tuple(found)
 
 
@@ -138,16 +139,13 @@ def location(event: CotEvent, received_at: datetime) -> Reading | Ignored | Refu
         return Ignored("no_position")
     return Reading(
         (
-            trusted(
+            record(
                 DeviceLocation,
-                {
-                    **_LOCATION,
-                    "header": header(event, received_at, (event.uid, str(event.time)), expires_at=event.stale),
-                    "device_id": own_values(event).get("device") or _device_of(event.uid),
-                    "callsign": _callsign(event),
-                    "position": where,
-                    "battery_percent": _battery(event),
-                },
+                header=header(event, received_at, (event.uid, str(event.time)), expires_at=event.stale),
+                device_id=own_values(event).get("device") or _device_of(event.uid),
+                callsign=_callsign(event),
+                position=where,
+                battery_percent=_battery(event),
             ),
         )
     )
@@ -162,7 +160,8 @@ def incident(event: CotEvent, received_at: datetime) -> Reading:
     category = IncidentCategory.INCIDENT if evacuation else IncidentCategory.MARKER
     return Reading(
         (
-            IncidentEvent(
+            record(
+                IncidentEvent,
                 header=header(event, received_at, (event.uid,), expires_at=event.stale),
                 action=named(IncidentAction, own.get("action")) or IncidentAction.OPENED,
                 category=named(IncidentCategory, own.get("category")) or category,
@@ -191,7 +190,8 @@ def message(event: CotEvent, received_at: datetime) -> Reading | Ignored:
     one = "" if several else own.get("device") or next((d.id for d in devices), "") or _device_of(chat.sender_uid)
     return Reading(
         (
-            DeviceMessage(
+            record(
+                DeviceMessage,
                 header=header(event, received_at, ("chat", chat.room or event.uid)),
                 device_id=one if several else one or event.uid,
                 direction=named(MessageDirection, own.get("direction"))
@@ -217,7 +217,8 @@ def receipt(event: CotEvent, received_at: datetime) -> Reading:
     head = header(event, received_at, ("chat", chat.room or event.uid))
     return Reading(
         (
-            DeliveryReceipt(
+            record(
+                DeliveryReceipt,
                 header=head.model_copy(update={"event_id": about.id}) if about else head,
                 destination=SYSTEM,
                 level=level,

@@ -10,13 +10,13 @@ from functools import lru_cache
 from typing import Final
 
 from bondmate_schemas.models import DeliveryReceipt, DeviceAlert, DeviceLocation, DeviceMessage, IncidentEvent, Record
-from lxml import etree
 
 from bondmate_connectors.contract import Lost
 from bondmate_connectors.formats.cot import types
 from bondmate_connectors.formats.cot.event import CotEvent
 
 _WHY: Final = "the canonical event has no field for it"
+_START, _STALE, _QOS, _TYPE = (Lost(f"event/@{name}", _WHY) for name in ("start", "stale", "qos", "type"))
 _TEXT: Final = "#text"
 _ALL: Final = frozenset({"*"})
 _NOTHING: Final[frozenset[str]] = frozenset()
@@ -50,48 +50,54 @@ _BY_KIND: Final[dict[type[Record], dict[str, frozenset[str]]]] = {
 }
 
 
-@lru_cache(maxsize=4096)  # clients write the same elements for ever
-def _lost(path: str) -> Lost:
-    return Lost(path, _WHY)
-
-
 def lost_of(event: CotEvent, record: Record) -> tuple[Lost, ...]:
     """Name what of `event` the record made of it does not carry; nothing of an event that the hub wrote."""
     if event.extension is not None:
         return ()
-    taken = _BY_KIND[type(record)]
-    found: list[Lost] = []
+    kind = type(record)
+    found = [*_lost_of_event(event, record)]
     for child in event.detail:
-        tag = str(child.tag)
-        known = taken.get(tag) or _TAKEN.get(tag)
-        if known is None:
-            if child.attrib or len(child) or (child.text or "").strip():
-                found.append(_lost(f"event/detail/{tag}"))
-        elif known is not _ALL:
-            found += _lost_in(child, f"event/detail/{tag}", known)
-    return (*_lost_of_event(event, record), *found)
+        inner = tuple([each.tag for each in child]) if len(child) else ()
+        text = child.text
+        has_text = text is not None and not text.isspace() and text != ""
+        found += _lost_in(kind, child.tag, tuple(child.keys()), inner, has_text)
+    return tuple(found)
 
 
-def _lost_in(element: etree._Element, path: str, known: frozenset[str]) -> list[Lost]:
-    found = [_lost(f"{path}/@{name!s}") for name in element.attrib if name not in known]
-    if _TEXT not in known and (element.text or "").strip():
-        found.append(_lost(path))
-    found += (_lost(f"{path}/{child.tag}") for child in element if child.tag != "ellipse")
-    return found
+@lru_cache(maxsize=4096)  # clients write the same elements for ever
+def _lost_in(
+    kind: type[Record],
+    tag: str,
+    attributes: tuple[str, ...],
+    inner: tuple[str, ...],
+    has_text: bool,  # noqa: FBT001
+) -> tuple[Lost, ...]:
+    """Name what of an element in the detail is lost in records of `kind`; by its shape alone, never by its values."""
+    path, known = f"event/detail/{tag}", _BY_KIND[kind].get(tag) or _TAKEN.get(tag)
+    if known is None:
+        return (Lost(path, _WHY),) if attributes or inner or has_text else ()
+    if known is _ALL:
+        return ()
+    found = [Lost(f"{path}/@{name}", _WHY) for name in attributes if name not in known]
+    if has_text and _TEXT not in known:
+        found.append(Lost(path, _WHY))
+    found += (Lost(f"{path}/{name}", _WHY) for name in inner if name != "ellipse")
+    return tuple(found)
 
 
 def _lost_of_event(event: CotEvent, record: Record) -> list[Lost]:
     """Name what of the event's own attributes and point is lost in this kind of record."""
     found = []
     if event.start is not None and event.start != event.time:
-        found.append(_lost("event/@start"))
+        found.append(_START)
     if event.stale is not None and not isinstance(record, DeviceLocation | IncidentEvent):
-        found.append(_lost("event/@stale"))
+        found.append(_STALE)
     if event.qos is not None and isinstance(record, DeviceLocation | DeliveryReceipt):
-        found.append(_lost("event/@qos"))
+        found.append(_QOS)
     if isinstance(record, DeviceLocation) and event.type != types.PLI:
-        found.append(_lost("event/@type"))
-    found += (_lost(f"event/@{name}") for name in event.others)
+        found.append(_TYPE)
+    if event.others:
+        found += (Lost(f"event/@{name}", _WHY) for name in event.others)
     if event.point is not None and getattr(record, "position", None) is None and not event.point.is_nowhere:
         found.append(Lost("event/point", "a drawing's own point" if isinstance(record, IncidentEvent) else _WHY))
     return found

@@ -54,16 +54,20 @@ def read(message: bytes, received_at: datetime) -> Reading | Ignored | Refusal:
     if isinstance(event, Refusal):
         return event
     reading = read_event(event, received_at)
-    return replace(reading, lost=lost_of(event, reading.events[0])) if isinstance(reading, Reading) else reading
+    if not isinstance(reading, Reading):
+        return reading
+    return Reading(reading.events, reading.warnings, lost_of(event, reading.events[0]))
 
 
 def read_event(event: CotEvent, received_at: datetime) -> Reading | Ignored | Refusal:
     """Translate one parsed event, without saying what of it is lost."""
     reading = _read(event, received_at)
-    if event.outside and isinstance(reading, Reading):
-        told = tuple(Remark("outside_detail", f"event/{name}", "taken as if in the detail") for name in event.outside)
-        return replace(reading, warnings=(*reading.warnings, *told))
-    return reading
+    if not (event.outside or event.time_breaches) or not isinstance(reading, Reading):
+        return reading
+    told = [Remark("outside_detail", f"event/{name}", "taken as if in the detail") for name in event.outside]
+    if event.time_breaches:
+        told.append(Remark("time_lenient", "event/@time", ", ".join(event.time_breaches)))
+    return replace(reading, warnings=(*reading.warnings, *told))
 
 
 def _read(event: CotEvent, received_at: datetime) -> Reading | Ignored | Refusal:
