@@ -1,6 +1,7 @@
 """`make bench`: run the demo's load and hold its figures against what the design promises.
 
 Usage: python -m bench [--seconds N]   600 for the memory figure of ten minutes; exit 1 when a figure is missed.
+What reading recorded messages costs is measured too (`python -m bench.reading` alone).
 """
 
 from __future__ import annotations
@@ -12,6 +13,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bench.reading import corpus, costs
+
+MOST_PARSES = 14
+"""How many times a bare parse by lxml reading may take; 16 to 18 before alerts were read in one pass."""
 # What the design asks of 2 cores with 50 alerts/s and 500 positions/s on the embedded broker.
 LIMITS = (
     ("lost", "events", ("lost",), 0),
@@ -27,6 +32,23 @@ def measure(seconds: int) -> dict[str, Any]:
     hub = str(Path(sys.executable).with_name("hub"))
     done = subprocess.run([hub, "demo", "--seconds", str(seconds), "--json"], stdout=subprocess.PIPE, check=False)
     return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def reading() -> int:
+    """Print what reading messages costs; gives how many figures were missed. Without recorded messages, nothing."""
+    folder = corpus()
+    if not folder.is_dir():
+        print(f"       reading not measured: no recorded messages at {folder}")
+        return 0
+    missed = 0
+    for cost in costs(folder):
+        missed += cost.ratio > MOST_PARSES
+        mark = "ok    " if cost.ratio <= MOST_PARSES else "MISSED"
+        print(
+            f"{mark} reading {cost.name}: {cost.ratio:.1f} bare parses (at most {MOST_PARSES:g})"
+            f", {cost.read_per_second:.0f}/s of {cost.mean_bytes} bytes"
+        )
+    return missed
 
 
 def value(summary: dict[str, Any], path: tuple[str, ...]) -> float:
@@ -49,6 +71,7 @@ def main() -> int:
         print(f"{'ok    ' if figure <= limit else 'MISSED'} {name}: {figure:g} {unit} (at most {limit:g})")
     for hop, found in summary["latency_ms"].items():
         print(f"       {hop}: {found}")
+    missed += reading()
     print(f"       sent {summary['sent']}, duplicates {summary['duplicates']}, memory {summary['memory_mib']}")
     return 1 if missed else 0
 

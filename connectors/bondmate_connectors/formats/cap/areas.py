@@ -17,6 +17,7 @@ from bondmate_connectors.formats.cap.values import KILOMETRE_METRES, read_time
 
 FIXED_AT: Final = "position.fixed_at"
 METHOD: Final = "position.method"
+_NO_POSITION: Final = {name: field.default for name, field in Position.model_fields.items()}
 Circle = tuple[geometry.Point, float]
 """Centre, and radius in kilometres."""
 
@@ -79,16 +80,11 @@ def _unreadable(shape: Shape, notes: Notes) -> None:
 
 def position_of(shape: geometry.Ring | Circle, ours: Mapping[str, str], sent: datetime) -> Position:
     """Return the point that stands for the area; of our own messages, the fix they were written from."""
-    fixed_at = read_time(ours.get(FIXED_AT, ""))
+    fixed_at = read_time(ours[FIXED_AT]) if FIXED_AT in ours else None
     method = ours.get(METHOD) if fixed_at else "area"
     if isinstance(shape, geometry.Ring):
         point, radius_m = geometry.centre_of(shape), None
     else:
         point, radius_m = shape[0], shape[1] * KILOMETRE_METRES if shape[1] <= geometry.MOST_KM else None
-    return Position(
-        latitude=point[0],
-        longitude=point[1],
-        accuracy_m=radius_m,
-        fixed_at=fixed_at[0] if fixed_at else sent,
-        method=method,
-    )
+    values = {"latitude": point[0], "longitude": point[1], "accuracy_m": radius_m, "method": method}
+    return trusted(Position, {**_NO_POSITION, **values, "fixed_at": fixed_at[0] if fixed_at else sent})

@@ -12,13 +12,12 @@ from bondmate_schemas.models import Area, Position
 from bondmate_connectors.formats.cap import codes
 from bondmate_connectors.formats.cap.areas import FIXED_AT, places_of, position_of
 from bondmate_connectors.formats.cap.notes import Notes
-from bondmate_connectors.formats.cap.texts import PARAMETER, Attribute, InfoTexts
+from bondmate_connectors.formats.cap.texts import Attribute, InfoTexts
 from bondmate_connectors.formats.cap.values import read_time
 
 _DEFAULT_LANGUAGE: Final = "en-US"
 """CAP 1.2, 3.2.2 `language`: what an info without one is written in."""
 _LONGEST_LANGUAGE: Final = 35
-_OURS: Final = f"{PARAMETER}{codes.PARAMETER}"
 _RESPONSE: Final = f"{codes.ATTRIBUTE}responseType"
 _SCALES: Final = (
     ("severity", codes.SEVERITIES), ("urgency", codes.URGENCIES), ("certainty", codes.CERTAINTIES),
@@ -54,13 +53,20 @@ class Content:
         places = places_of(
             first.areas if not others else [area for info in (first, *others) for area in info.areas], notes
         )
-        ours = _ours_in(attributes)
-        own = {one.name: one.text for one in ours}
+        own = {one.name: one.text for one in first.ours}
         # What we wrote of an event without a position has areas, and still none.
         standing_in = places.first if not is_ours or FIXED_AT in own else None
         position = position_of(standing_in, own, sent) if standing_in else None
-        theirs = [one for one in attributes if not one[0].startswith(_OURS)] if ours else attributes
-        return cls(first, tuple(theirs), ours, places.areas, position, _language_of(first), is_ours, tuple(others))
+        return cls(
+            first,
+            tuple(attributes),
+            tuple(first.ours),
+            places.areas,
+            position,
+            _language_of(first),
+            is_ours,
+            tuple(others),
+        )
 
     @property
     def texts(self) -> Mapping[str, str]:
@@ -94,12 +100,6 @@ class Content:
     def own(self, name: str) -> str:
         """Return the value of our own parameter `name`, or nothing; the last of a name counts."""
         return next((own.text for own in reversed(self.ours) if own.name == name), "") if self.ours else ""
-
-
-def _ours_in(attributes: Sequence[Attribute]) -> tuple[Attribute, ...]:
-    return tuple(
-        one._replace(name=one.name.removeprefix(_OURS)) for one in attributes if one[0].startswith(_OURS)
-    )  # fmt: skip
 
 
 def _of_one_language(infos: Sequence[InfoTexts], notes: Notes) -> list[InfoTexts]:
@@ -154,9 +154,9 @@ def _joined(
     known = {one[:2] for one in attributes}
     new = [one for one in other.attributes if one[:2] not in known]
     lost = [f"{other.path}/{name}" for name, text in other.texts.items() if text != first.texts.get(name, "")]
-    lost += [other.path_of(one) for one in other.attributes if one.name.startswith(_OURS)]
+    lost += [other.path_of(one) for one in other.ours]
     for path in lost:
         notes.lose(path, "another block says it otherwise; the first is taken")
     if lost:
         notes.remark(codes.BLOCKS_DIFFER, other.path, "says it in other words; its areas are taken")
-    return [*attributes, *(one for one in new if not one.name.startswith(_OURS))]
+    return [*attributes, *new]

@@ -36,11 +36,11 @@ def alert_texts(alert: etree._Element, path: str, notes: Notes) -> AlertTexts:
     found = AlertTexts(path, namespace_of(alert))
     names = names_of(found.namespace)
     for kind, name, child, here in _placed(alert, path, names):
-        if kind is Kind.INFO:
+        if kind == Kind.INFO:
             found.infos.append(_info(child, here, names, notes))
-        elif kind is Kind.CODE:
+        elif kind == Kind.CODE:
             found.codes += [text] if (text := _plain(child, here, notes)) else []
-        elif kind is Kind.TEXT:
+        elif kind == Kind.TEXT:
             _take(found.texts, name, child, here, notes)
         else:
             is_signature = namespace_of(child) == codes.XMLDSIG
@@ -49,7 +49,7 @@ def alert_texts(alert: etree._Element, path: str, notes: Notes) -> AlertTexts:
     return found
 
 
-def _placed(element: etree._Element, path: str, names: Names) -> Iterator[tuple[Kind | None, str, etree._Element, str]]:
+def _placed(element: etree._Element, path: str, names: Names) -> Iterator[tuple[int | None, str, etree._Element, str]]:
     """Return kind, name, element and path of each child; no kind where CAP does not know it."""
     counts: dict[str, int] = {}
     for child in element:
@@ -76,17 +76,17 @@ def _info(info: etree._Element, path: str, names: Names, notes: Notes) -> InfoTe
     found = InfoTexts(path)
     for kind, name, child, here in _placed(info, path, names):
         number = _number(here)
-        if kind is Kind.AREA:
+        if kind == Kind.AREA:
             found.areas.append(_area(child, here, names, notes))
-        elif kind is Kind.PAIR:
+        elif kind == Kind.PAIR:
             for key, value in _pairs(child, here, names, notes):
-                found.attributes.append(attribute((f"{codes.ATTRIBUTE}{name}:{key}", value, name, number, "")))
-        elif kind is Kind.RESOURCE:
+                found.add(name, number, key, value)
+        elif kind == Kind.RESOURCE:
             found.attributes += _resource(child, here, number, names, notes)
-        elif kind is Kind.LIST:
+        elif kind == Kind.LIST:
             if text := _plain(child, here, notes):
                 found.attributes.append(attribute((f"{codes.ATTRIBUTE}{name}", text, name, number, "")))
-        elif kind is Kind.TEXT:
+        elif kind == Kind.TEXT:
             _take(found.texts, name, child, here, notes)
         else:
             notes.lose(here, UNKNOWN)
@@ -102,24 +102,24 @@ def _resource(
     resource: etree._Element, path: str, number: int, names: Names, notes: Notes
 ) -> Iterator[Attribute]:  # fmt: skip
     for kind, name, child, here in _placed(resource, path, names):
-        if kind is Kind.IN_RESOURCE:
+        if kind == Kind.IN_RESOURCE:
             if text := _plain(child, here, notes):
                 yield Attribute(resource_name(number, name), text, "resource", number, here.rpartition("/")[2])
         else:
-            notes.lose(here, INSIDE if kind is Kind.FILE else UNKNOWN)
+            notes.lose(here, INSIDE if kind == Kind.FILE else UNKNOWN)
 
 
 def _area(area: etree._Element, path: str, names: Names, notes: Notes) -> AreaTexts:
     found = AreaTexts(path)
     for kind, name, child, here in _placed(area, path, names):
-        if kind is Kind.SHAPE:
+        if kind == Kind.SHAPE:
             found.shapes += [Shape(name, text, here)] if (text := _plain(child, here, notes)) else []
-        elif kind is Kind.PAIR:
+        elif kind == Kind.PAIR:
             found.geocodes += _pairs(child, here, names, notes)
-        elif kind is Kind.DESCRIPTION and found.description is None:
+        elif kind == Kind.DESCRIPTION and found.description is None:
             found.description = _plain(child, here, notes)
         else:
-            notes.lose(here, FEET if kind is Kind.HEIGHT else TWICE if kind is Kind.DESCRIPTION else UNKNOWN)
+            notes.lose(here, FEET if kind == Kind.HEIGHT else TWICE if kind == Kind.DESCRIPTION else UNKNOWN)
     return found
 
 
@@ -132,9 +132,9 @@ def _pairs(element: etree._Element, path: str, names: Names, notes: Notes) -> Se
     values: list[str] = []
     for child in element:
         kind, name = names.get(child.tag) or (None, local_name(child))
-        if kind is Kind.KEY:
+        if kind == Kind.KEY:
             keys.append(_plain(child, path, notes))
-        elif kind is Kind.VALUE:
+        elif kind == Kind.VALUE:
             values.append(_plain(child, path, notes))
         else:
             notes.lose(f"{path}/{name}", UNKNOWN)

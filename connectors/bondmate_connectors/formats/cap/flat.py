@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Final
+
 from lxml import etree
 
 from bondmate_connectors.formats.cap import codes
@@ -13,7 +16,6 @@ from bondmate_connectors.formats.cap.texts import (
     SIGNATURE,
     AlertTexts,
     AreaTexts,
-    Attribute,
     InfoTexts,
     Kind,
     Shape,
@@ -24,48 +26,54 @@ from bondmate_connectors.formats.cap.texts import (
 )
 from bondmate_connectors.formats.xml import namespace_of
 
+_TEXT, _KEY, _VALUE = int(Kind.TEXT), int(Kind.KEY), int(Kind.VALUE)
+"""Plain numbers: to look a member of an enumeration up costs as much as the rest of a turn."""
+
 
 def sound_texts(alert: etree._Element, path: str, notes: Notes) -> AlertTexts:
     """Return the texts of an alert that keeps its schema, as `elements.alert_texts` does."""
     pass_ = _Pass(AlertTexts(path, namespace_of(alert)), notes)
-    known = names_of(pass_.alert.namespace).get
-    texts, take = pass_.alert.texts, pass_.take
+    known, taker = names_of(pass_.alert.namespace), _TAKERS
+    texts, pair = pass_.alert.texts, pass_.pair
+    key = ""
     for child in alert:
-        if known(child.tag) is None:
+        if child.tag not in known:
             # Nothing in it is looked at: it may hold anything, an alert too.
             pass_.signature()
             continue
         for element in child.iter():
-            kind, name = known(element.tag)  # type: ignore[misc]  # the schema knows no other
-            text = (element.text or "").strip()
-            if kind is Kind.TEXT:
+            kind, name = known[element.tag]
+            text = element.text
+            text = text.strip() if text else ""
+            if kind == _TEXT:
                 if text:
                     texts[name] = text
-            elif kind is Kind.KEY:
-                pass_.key = text
-            elif kind is Kind.VALUE:
-                pass_.pair(pass_.key, text)
+            elif kind == _KEY:
+                key = text
+            elif kind == _VALUE:
+                pair(key, text)
             else:
-                take(kind, name, text, element)
-                if kind is Kind.INFO:
-                    texts = pass_.info.texts
+                taker[kind](pass_, name, text, element)
+                texts = pass_.texts
     return pass_.alert
 
 
 class _Pass:
     """Where in the alert the pass is, and what it has found."""
 
-    __slots__ = ("alert", "area", "in_area", "in_info", "info", "key", "name", "notes")
+    __slots__ = ("alert", "area", "in_area", "in_info", "info", "name", "notes", "texts")
 
     def __init__(self, alert: AlertTexts, notes: Notes) -> None:
         self.alert = alert
         self.notes = notes
+        self.texts = alert.texts
+        """Where single texts go."""
         self.info, self.area = InfoTexts(""), AreaTexts("")
         self.in_info: dict[str, int] = {}
         self.in_area: dict[str, int] = {}
         """How many elements of a name there were."""
-        self.name = self.key = ""
-        """Of the pair it is in: the element's name, and the `valueName`."""
+        self.name = ""
+        """That of the pair it is in."""
 
     def signature(self) -> None:
         """Note a signature."""
@@ -73,61 +81,89 @@ class _Pass:
         self.notes.lose(f"{self.alert.path}/{numbered('Signature', number)}", SIGNATURE)
         self.alert.signed = True
 
-    def take(self, kind: Kind, name: str, text: str, element: etree._Element) -> None:
-        """Take an element that is more than a text by its name."""
-        if kind is Kind.PAIR:
-            counts = self.in_area if name == "geocode" else self.in_info
-            counts[name] = counts.get(name, 0) + 1
-            self.name = name
-            if not len(element):  # CAP 1.0
-                key, _, value = text.partition("=")
-                self.pair(key.strip(), value.strip())
-        elif kind is Kind.LIST:
-            number = self.in_info[name] = self.in_info.get(name, 0) + 1
-            if text:
-                self.info.attributes.append(attribute((f"{codes.ATTRIBUTE}{name}", text, name, number, "")))
-        elif kind is Kind.SHAPE:
-            number = self.in_area[name] = self.in_area.get(name, 0) + 1
-            if text:
-                self.area.shapes.append(Shape(name, text, f"{self.area.path}/{numbered(name, number)}"))
-        elif kind is Kind.DESCRIPTION:
-            self.area.description = text
-        elif kind is Kind.CODE:
-            self.alert.codes += [text] if text else []
-        elif kind in {Kind.INFO, Kind.AREA}:
-            self._enter(kind, name)
-        else:
-            self._other(kind, name, text)
+    def begin_pair(self, name: str, text: str, element: etree._Element) -> None:
+        """Begin a parameter, eventCode or geocode; of CAP 1.0 it is the whole."""
+        counts = self.in_area if name == "geocode" else self.in_info
+        counts[name] = counts.get(name, 0) + 1
+        self.name = name
+        if text or not len(element):
+            key, _, value = text.partition("=")
+            self.pair(key.strip(), value.strip())
 
     def pair(self, key: str, value: str) -> None:
         """Take a name and a value."""
-        name, within = self.name, self.in_area if self.name == "geocode" else self.in_info
-        if not (key and value):
-            place = self.area.path if name == "geocode" else self.info.path
-            self.notes.lose(f"{place}/{numbered(name, within[name])}", HALF_A_PAIR)
-        elif name == "geocode":
+        name = self.name
+        if key and value and name != "geocode":
+            self.info.add(name, self.in_info[name], key, value)
+        elif key and value:
             self.area.geocodes.append((key, value))
         else:
-            self.info.attributes.append(attribute((f"{codes.ATTRIBUTE}{name}:{key}", value, name, within[name], "")))
+            within, place = (self.in_area, self.area.path) if name == "geocode" else (self.in_info, self.info.path)
+            self.notes.lose(f"{place}/{numbered(name, within[name])}", HALF_A_PAIR)
 
-    def _enter(self, kind: Kind, name: str) -> None:
-        if kind is Kind.INFO:
-            self.info = InfoTexts(f"{self.alert.path}/{numbered(name, len(self.alert.infos) + 1)}")
-            self.alert.infos.append(self.info)
-            self.in_info = {}
-        else:
-            self.area = AreaTexts(f"{self.info.path}/{numbered(name, len(self.info.areas) + 1)}")
-            self.info.areas.append(self.area)
-            self.in_area = {}
+    def listed(self, name: str, text: str, _: object) -> None:
+        """Take an element that may be repeated."""
+        number = self.in_info[name] = self.in_info.get(name, 0) + 1
+        if text:
+            self.info.attributes.append(attribute((f"{codes.ATTRIBUTE}{name}", text, name, number, "")))
 
-    def _other(self, kind: Kind, name: str, text: str) -> None:
-        if kind is Kind.RESOURCE:
-            self.in_info[name] = self.in_info.get(name, 0) + 1
-            return
-        number = self.in_info.get("resource", 1)
-        if kind is Kind.HEIGHT:
-            self.notes.lose(f"{self.area.path}/{name}", FEET)
-        elif kind is Kind.FILE:
-            self.notes.lose(f"{self.info.path}/{numbered('resource', number)}/{name}", INSIDE)
-        elif text:
-            self.info.attributes.append(Attribute(resource_name(number, name), text, "resource", number, name))
+    def shape(self, name: str, text: str, _: object) -> None:
+        """Take a polygon or circle."""
+        number = self.in_area[name] = self.in_area.get(name, 0) + 1
+        if text:
+            self.area.shapes.append(Shape(name, text, f"{self.area.path}/{numbered(name, number)}"))
+
+    def begin_info(self, name: str, _text: str, _: object) -> None:
+        """Begin a block."""
+        self.info = InfoTexts(f"{self.alert.path}/{numbered(name, len(self.alert.infos) + 1)}")
+        self.alert.infos.append(self.info)
+        self.texts = self.info.texts
+        self.in_info = {}
+
+    def begin_area(self, name: str, _text: str, _: object) -> None:
+        """Begin an area."""
+        self.area = AreaTexts(f"{self.info.path}/{numbered(name, len(self.info.areas) + 1)}")
+        self.info.areas.append(self.area)
+        self.in_area = {}
+
+    def describe(self, _name: str, text: str, _: object) -> None:
+        """Take what an area is called."""
+        self.area.description = text
+
+    def code(self, _name: str, text: str, _: object) -> None:
+        """Take a code of the head."""
+        self.alert.codes += [text] if text else []
+
+    def begin_resource(self, name: str, _text: str, _: object) -> None:
+        """Begin a resource."""
+        self.in_info[name] = self.in_info.get(name, 0) + 1
+
+    def in_resource(self, name: str, text: str, _: object) -> None:
+        """Take what a resource says."""
+        if text:
+            number = self.in_info["resource"]
+            self.info.attributes.append(attribute((resource_name(number, name), text, "resource", number, name)))
+
+    def file(self, name: str, _text: str, _: object) -> None:
+        """Pass over the file of a resource."""
+        self.notes.lose(f"{self.info.path}/{numbered('resource', self.in_info['resource'])}/{name}", INSIDE)
+
+    def height(self, name: str, _text: str, _: object) -> None:
+        """Pass over a height of an area."""
+        self.notes.lose(f"{self.area.path}/{name}", FEET)
+
+
+_TAKERS: Final[Mapping[int, Callable[[_Pass, str, str, etree._Element], None]]] = {
+    Kind.PAIR: _Pass.begin_pair,
+    Kind.LIST: _Pass.listed,
+    Kind.INFO: _Pass.begin_info,
+    Kind.AREA: _Pass.begin_area,
+    Kind.RESOURCE: _Pass.begin_resource,
+    Kind.IN_RESOURCE: _Pass.in_resource,
+    Kind.DESCRIPTION: _Pass.describe,
+    Kind.SHAPE: _Pass.shape,
+    Kind.HEIGHT: _Pass.height,
+    Kind.CODE: _Pass.code,
+    Kind.FILE: _Pass.file,
+}
+"""What is done with elements that are more than a text by their name."""

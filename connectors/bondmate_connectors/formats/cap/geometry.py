@@ -23,6 +23,8 @@ _AROUND_COMMA: Final = re.compile(r"\s*+[,;][\s,;]*+")
 _PLAIN_NUMBER: Final = r"(?:-(?=[1-9]|0\.\d*[1-9]))?(?:0|[1-9]\d{0,2})(?:\.\d{0,6}[1-9])?"
 _PLAIN_RING: Final = re.compile(rf"{_PLAIN_NUMBER},{_PLAIN_NUMBER}(?: {_PLAIN_NUMBER},{_PLAIN_NUMBER})*+", re.ASCII)
 """A ring as `write_ring` writes it."""
+_LONG: Final = re.compile(r"\.\d{8}", re.ASCII)
+_PLAIN: Final = re.compile(r"[-+0-9.,\s]*+", re.ASCII)
 _CORNERS: Final = 3
 _WITH_ALTITUDE: Final = 3
 _HALF_TURN: Final = 180.0
@@ -35,17 +37,20 @@ MOST_KM: Final = 20_038.0
 class Ring:
     """A polygon as CAP 1.2, 3.2.4 wants it, and what was wrong with how it was written."""
 
-    points: tuple[Point, ...]
+    latitudes: list[float]
+    longitudes: list[float]
     text: str
     was_open: bool
     had_altitudes: bool
     line: shapely.LinearRing
     """Its sides, latitude and longitude; laid open where it crosses the antimeridian."""
+    crosses_itself: bool
+    """Whether two of its sides meet elsewhere than in a common corner."""
 
     @property
-    def crosses_itself(self) -> bool:
-        """Whether two of its sides meet elsewhere than in a common corner."""
-        return not shapely.is_simple(self.line)
+    def points(self) -> tuple[Point, ...]:
+        """Its corners, the first one last too."""
+        return tuple(zip(self.latitudes, self.longitudes, strict=True))
 
 
 def ring_of(text: str) -> Ring | None:
@@ -53,44 +58,59 @@ def ring_of(text: str) -> Ring | None:
 
     Lenient: stray commas and spaces between the numbers are let pass as long as it is clear which are pairs.
     """
-    plain = _plain(text)
-    if plain:
-        numbers, had_altitudes = [*map(float, plain.replace(",", " ").split())], False
-    elif found := _pairs(text):
-        numbers, had_altitudes = found
-    else:
-        return None
-    was_open = numbers[:2] != numbers[-2:]
+    plain = " ".join(text.split())
+    is_plain = _PLAIN_RING.fullmatch(plain) is not None
+    pairs = _plain_pairs(plain) if is_plain else _pairs(plain)
+    had_altitudes = False
+    if pairs is None:
+        found = _odd_pairs(text)
+        if found is None:
+            return None
+        pairs, had_altitudes = found
+    latitudes, longitudes = pairs
+    was_open = latitudes[0] != latitudes[-1] or longitudes[0] != longitudes[-1]
     if was_open:
-        numbers += numbers[:2]
-    latitudes, longitudes = numbers[::2], numbers[1::2]
-    points = tuple(zip(latitudes, longitudes, strict=True))
-    if not _are_on_earth(latitudes, longitudes) or len(set(points)) < _CORNERS:
+        latitudes, longitudes = [*latitudes, latitudes[0]], [*longitudes, longitudes[0]]
+    if not _are_on_earth(latitudes, longitudes) or not _has_corners(latitudes, longitudes):
         return None
-    text = write_ring(points) if was_open or not plain else plain
-    return Ring(points, text, was_open, had_altitudes, _laid_open(numbers, longitudes))
+    line = _laid_open(latitudes, longitudes)
+    text = plain if is_plain and not was_open else write_ring(tuple(zip(latitudes, longitudes, strict=True)))
+    return Ring(latitudes, longitudes, text, was_open, had_altitudes, line, not shapely.is_simple(line))
 
 
-def _laid_open(numbers: list[float], longitudes: list[float]) -> shapely.LinearRing:
-    corners = np.array(numbers).reshape(-1, 2)
+def _plain_pairs(plain: str) -> tuple[list[float], list[float]]:
+    words = plain.replace(",", " ").split()
+    return [*map(float, words[::2])], [*map(float, words[1::2])]
+
+
+def _has_corners(latitudes: list[float], longitudes: list[float]) -> bool:
+    corners: set[Point] = set()
+    for corner in zip(latitudes, longitudes, strict=True):
+        corners.add(corner)
+        if len(corners) == _CORNERS:
+            return True
+    return False
+
+
+def _laid_open(latitudes: list[float], longitudes: list[float]) -> shapely.LinearRing:
+    corners = np.array([latitudes, longitudes])
     if max(longitudes) - min(longitudes) > _HALF_TURN:
-        corners[corners[:, 1] < 0, 1] += 2 * _HALF_TURN
-    return shapely.linearrings(corners)
+        corners[1, corners[1] < 0] += 2 * _HALF_TURN
+    return shapely.linearrings(corners.T)
 
 
-def _plain(text: str) -> str:
-    """Return a ring as `write_ring` would write it where that takes no arithmetic; else nothing."""
-    text = " ".join(text.split())
-    if _PLAIN_RING.fullmatch(text):
-        return text
-    # Zeros at the end of a fraction are most often all that is between the two.
-    words = [[_without_zeros(number) for number in pair.split(",")] for pair in text.split(" ")]
-    text = " ".join([",".join(pair) for pair in words])
-    return text if _PLAIN_RING.fullmatch(text) else ""
-
-
-def _without_zeros(number: str) -> str:
-    return number.rstrip("0").rstrip(".") if "." in number else number
+def _pairs(text: str) -> tuple[list[float], list[float]] | None:
+    """Return latitudes and longitudes of a polygon that is written as CAP 1.2, 3.2.4 wants it, None of another."""
+    if not _PLAIN.fullmatch(text):
+        return None
+    words = text.replace(",", " , ").split()
+    # Every third is a comma: then every pair has one, and between the pairs there is none.
+    if len(words) % 3 or words[1::3].count(",") != len(words) // 3 or not words:
+        return None
+    try:
+        return [*map(float, words[::3])], [*map(float, words[2::3])]
+    except ValueError:
+        return None
 
 
 def _are_on_earth(latitudes: list[float], longitudes: list[float]) -> bool:
@@ -108,8 +128,8 @@ def read_ring(text: str) -> tuple[Point, ...] | None:
     return ring.points if ring else None
 
 
-def _pairs(text: str) -> tuple[list[float], bool] | None:
-    """Return latitudes and longitudes in turn, and whether altitudes were left out; None when that is not clear.
+def _odd_pairs(text: str) -> tuple[tuple[list[float], list[float]], bool] | None:
+    """Return latitudes, longitudes, and whether altitudes were left out; None when it is not clear which is which.
 
     A number belongs to the one before it where a comma stands between them: three so joined are never pairs.
     """
@@ -118,11 +138,11 @@ def _pairs(text: str) -> tuple[list[float], bool] | None:
         return None
     runs = [run.strip(",").count(",") + 1 for run in _AROUND_COMMA.sub(",", text).split() if run.strip(",")]
     if set(runs) == {_WITH_ALTITUDE}:
-        return [number for place, number in enumerate(numbers) if place % _WITH_ALTITUDE < 2], True  # noqa: PLR2004
+        return (numbers[::3], numbers[1::3]), True
     joined = any(run > 1 for run in runs)
     if len(numbers) % 2 or (joined and any(run % 2 for run in runs)) or _may_be_triples(numbers, runs):
         return None
-    return numbers, False
+    return (numbers[::2], numbers[1::2]), False
 
 
 def _may_be_triples(numbers: list[float], runs: list[int]) -> bool:
@@ -144,7 +164,11 @@ def read_circle(text: str) -> tuple[Point, float] | None:
 
 def write_ring(points: tuple[Point, ...]) -> str:
     """Write a polygon as CAP 1.2, 3.2.4 wants it."""
-    return " ".join(f"{write_number(latitude)},{write_number(longitude)}" for latitude, longitude in points)
+    text = " ".join([f"{latitude!r},{longitude!r}" for latitude, longitude in points])
+    # The shortest text of a number is most often what is wanted, but for `.0`.
+    if "e" not in text and not _LONG.search(text) and "-0.0" not in text:
+        return text.replace(".0 ", " ").replace(".0,", ",").removesuffix(".0")
+    return " ".join([f"{write_number(latitude)},{write_number(longitude)}" for latitude, longitude in points])
 
 
 def write_circle(centre: Point, radius_km: float) -> str:

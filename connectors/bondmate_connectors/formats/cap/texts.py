@@ -10,7 +10,6 @@ from typing import Final, NamedTuple
 
 from bondmate_connectors.formats.cap import codes, structure
 
-PARAMETER: Final = f"{codes.ATTRIBUTE}parameter:"
 HALF_A_PAIR: Final = "a name without a value, or a value without a name"
 SIGNATURE: Final = "a signature holds for the message as it was sent"
 UNKNOWN: Final = "an element that CAP does not know here"
@@ -62,7 +61,16 @@ class InfoTexts:
     path: str
     texts: dict[str, str] = field(default_factory=dict)
     attributes: list[Attribute] = field(default_factory=list)
+    ours: list[Attribute] = field(default_factory=list)
+    """Parameters by which a hub says what CAP cannot, without what their names begin with."""
     areas: list[AreaTexts] = field(default_factory=list)
+
+    def add(self, element: str, number: int, key: str, value: str) -> None:
+        """Add a parameter or an eventCode."""
+        if element == "parameter" and key.startswith(codes.PARAMETER):
+            self.ours.append(Attribute(key.removeprefix(codes.PARAMETER), value, element, number))
+        else:
+            self.attributes.append(attribute((f"{codes.ATTRIBUTE}{element}:{key}", value, element, number, "")))
 
     def path_of(self, one: Attribute) -> str:
         """Return where an attribute stands."""
@@ -113,14 +121,14 @@ _KINDS: Final = {
     "digest": Kind.IN_RESOURCE, "derefUri": Kind.FILE, "areaDesc": Kind.DESCRIPTION, "polygon": Kind.SHAPE,
     "circle": Kind.SHAPE, "altitude": Kind.HEIGHT, "ceiling": Kind.HEIGHT, "code": Kind.CODE,
 }  # fmt: skip
-Names = Mapping[str, tuple[Kind, str]]
+Names = Mapping[str, tuple[int, str]]
 
 
 @cache
 def names_of(namespace: str) -> Names:
     """Return kind and local name of every element that this version of CAP knows anywhere, by tag as lxml spells it."""
     names = {"valueName", "value", *_all(structure.SCHEMAS[namespace])}
-    return {f"{{{namespace}}}{name}": (_KINDS.get(name, Kind.TEXT), name) for name in names}
+    return {f"{{{namespace}}}{name}": (int(_KINDS.get(name, Kind.TEXT)), name) for name in names}
 
 
 def _all(sequence: structure.Sequence) -> Iterator[str]:
