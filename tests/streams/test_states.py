@@ -158,6 +158,18 @@ def test_what_was_written_and_not_proven_raises_nothing_and_what_proves_it_later
     assert AlertStatus.ACKNOWLEDGED is later.state.status
 
 
+def test_an_alert_that_a_destination_never_takes_pages_once_for_each_of_them(make: Any) -> None:
+    state = raised(make)
+    first, again = (receive(make, state, "tak", Level.DEAD_LETTERED) for _ in range(2))
+    other = receive(make, first.state, "cap", Level.DEAD_LETTERED)
+    late = receive(make, receive(make, state, "tak", Level.ACKNOWLEDGED).state, "tak", Level.DEAD_LETTERED)
+    pages = [step.pages[0] for step in (first, again, other, late)]
+
+    assert {("alert_dead_lettered", state.header.event_id)} == {(page.reason, page.subject) for page in pages}
+    assert pages[0].page_id == pages[1].page_id == pages[3].page_id != pages[2].page_id
+    assert () == receive(make, state, "tak", Level.DELIVERED).pages
+
+
 def test_an_alert_is_declined_only_when_everybody_declined() -> None:
     one = status_of([Level.DECLINED, Level.ACCEPTED], AlertStatus.ROUTED)
     every = status_of([Level.DECLINED, Level.DECLINED], AlertStatus.ACCEPTED)

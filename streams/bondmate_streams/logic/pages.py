@@ -20,6 +20,8 @@ class PageReason(StrEnum):
     """An alert goes nowhere."""
     EXPIRED = "alert_expired"
     """An alert expired and nobody had taken it up."""
+    DEAD_LETTERED = "alert_dead_lettered"
+    """A destination takes an alert, or a change of it, not at all: nobody there knows."""
     UNKNOWN_MODE = "alert_of_unknown_mode"
     """Nobody can tell whether an alert is real."""
     CONNECTOR_SILENT = "connector_silent"
@@ -77,8 +79,8 @@ def _since(status: ConnectorStatus, reason: PageReason) -> datetime:
     return status.since
 
 
-def page_of(state: AlertState, reason: PageReason, now: datetime) -> OperationsPage:
-    """Page for an alert; made again the page has the same id, so that it is acted on once.
+def page_of(state: AlertState, reason: PageReason, now: datetime, *, destination: str = "") -> OperationsPage:
+    """Page for an alert, at one destination where that is named; made again it has the same id: it is acted on once.
 
     Of the officer nothing is told: who acts looks the alert up where they may.
     """
@@ -86,7 +88,7 @@ def page_of(state: AlertState, reason: PageReason, now: datetime) -> OperationsP
     if reason is PageReason.UNROUTED and header.mode is Mode.UNKNOWN:
         reason = PageReason.UNKNOWN_MODE
     return OperationsPage(
-        page_id=derived_id("page", reason, header.event_id),
+        page_id=derived_id("page", reason, header.event_id, *([destination] if destination else [])),
         reason=reason.value,
         subject=header.event_id,
         incident_id=header.incident_id,

@@ -310,11 +310,18 @@ def receive(
     if state is None or facts & {Fact.NOT_TOLD, Fact.FOREIGN, Fact.OTHER_MODE}:
         return Step(rule.outcome, state)
     message = answer(receipt, state.device_id, now, silent=state.alert.silent)
+    pages = _pages_for_dead_letter(state, receipt, now)
     if Fact.RISES not in facts:
-        return Step(rule.outcome, state, message=message)
+        return Step(rule.outcome, state, message=message, pages=pages)
     after = _risen(state, receipt, state.destinations[receipt.destination], now)
-    step = Step(rule.outcome, after, risen=((receipt.destination, receipt.level),), message=message)
+    step = Step(rule.outcome, after, risen=((receipt.destination, receipt.level),), message=message, pages=pages)
     return remembering(_closed(step, after, receipt, confirm_to, decisions)) if rule.tells else step
+
+
+def _pages_for_dead_letter(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> tuple[OperationsPage, ...]:
+    if receipt.level is not Level.DEAD_LETTERED:
+        return ()
+    return (page_of(state, PageReason.DEAD_LETTERED, now, destination=receipt.destination),)
 
 
 def _facts_of_receipt(
