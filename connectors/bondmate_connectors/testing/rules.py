@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar, NoReturn
 
@@ -12,6 +12,10 @@ from bondmate_connectors.contract import ConnectorSpec
 
 Scenario = Callable[[], AbstractAsyncContextManager[Any]]
 """A trouble of the platform: it lasts as long as the context."""
+
+
+Refusals = Mapping[str, Scenario]
+"""Ways in which the platform refuses us for a while, by the code that `AuthFailed` carries then."""
 
 
 class Contract:

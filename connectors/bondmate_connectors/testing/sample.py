@@ -32,6 +32,7 @@ from bondmate_connectors.testing.leaks import eventually
 TOKEN = "open-sesame"  # noqa: S105  # of a ledger that lives in a test
 BADGE = "of the room"
 LONGEST_TEXT = 500
+_MOVED = 302
 _OK, _CREATED, _UNAUTHORIZED, _FORBIDDEN, _UNPROCESSABLE, _THROTTLED = 200, 201, 401, 403, 422, 429
 
 
@@ -54,6 +55,8 @@ class Trouble(Enum):
     """It answers 500."""
     LOCKED = auto()
     """It takes our token no more, 401; with `trouble_keys` for those keys only."""
+    MOVED = auto()
+    """It answers everything with a redirect."""
     CUTS = auto()
     """It cuts every connection it has, without an answer."""
 
@@ -145,6 +148,8 @@ class Ledger:
         return numbers
 
     def _admit(self, request: web.Request, key: str = "") -> None:
+        if self.trouble is Trouble.MOVED:
+            raise web.HTTPFound(f"{self.url}/elsewhere")
         locked = self.trouble is Trouble.LOCKED and (not self.trouble_keys or key in self.trouble_keys)
         if locked or request.headers.get("Authorization") != f"Bearer {TOKEN}":
             self.turned_away += 1
@@ -335,14 +340,14 @@ class LedgerConnector:
 async def _call(session: aiohttp.ClientSession, method: str, path: str, body: Any = None) -> Any:
     """Ask the ledger and give its answer; its errors become ours here and nowhere else."""
     with _errors_mapped():
-        async with session.request(method, path, json=body) as response:
+        async with session.request(method, path, json=body, allow_redirects=False) as response:
             answer = await response.json() if response.status in {_OK, _CREATED, _UNPROCESSABLE} else {}
             _raise_for(response.status, response.headers.get("Retry-After"), answer)
             return answer
 
 
 def _raise_for(status: int, retry_after: str | None, answer: Any) -> None:
-    if status in {_UNAUTHORIZED, _FORBIDDEN}:
+    if status in {_UNAUTHORIZED, _FORBIDDEN, _MOVED}:
         raise AuthFailed(f"http_{status}", "token")
     if status == _UNPROCESSABLE:
         raise Rejected(answer["error"])

@@ -13,7 +13,7 @@ from bondmate_connectors.contract import ConnectorSpec, Receipt, Sink
 from bondmate_connectors.errors import AuthFailed, ConnectorError, NotConnected, Rejected, Throttled, Transient
 from bondmate_connectors.testing.events import another, update_of
 from bondmate_connectors.testing.leaks import Leaks, eventually
-from bondmate_connectors.testing.rules import Absent, Contract, Scenario, need
+from bondmate_connectors.testing.rules import Absent, Contract, Refusals, Scenario, need
 
 PROMPT_SECONDS = 2.0
 """How soon a cancelled call must be back."""
@@ -69,6 +69,11 @@ class SinkContract(Contract):
     def sink_with_bad_credentials(self) -> Sink:
         """Give a new sink whose credentials the platform refuses."""
         return Absent("sink_with_bad_credentials")  # type: ignore[return-value]
+
+    @pytest.fixture
+    def refusals(self) -> Refusals:
+        """Give the scenarios of a platform that refuses us, by code: a 401, a redirect, a wrong certificate."""
+        return Absent("refusals")  # type: ignore[return-value]
 
     @pytest.fixture
     def throttled(self) -> Scenario:
@@ -260,6 +265,21 @@ class SinkContract(Contract):
         with pytest.raises(AuthFailed):
             await _connect_and_send(sink_with_bad_credentials, event)
         await sink_with_bad_credentials.close()
+
+    async def test_refusal_passes(
+        self, connected: Sink, event: Delivery, refusals: Refusals, remote_records: RemoteRecords
+    ) -> None:
+        """Each refusal is `AuthFailed` under its code; when the platform takes us again the same sink goes on."""
+        need(refusals)
+        events = [another(event, number) for number, _ in enumerate(refusals, start=1)]
+        for (code, refusing), each in zip(refusals.items(), events, strict=True):
+            async with refusing():
+                with pytest.raises(AuthFailed) as refused:
+                    await _until_sent(connected, each)
+                assert code == refused.value.code
+            await _until_sent(connected, each)
+
+        await _recorded(remote_records, [each.id for each in events])
 
     async def test_success_with_failure_inside_is_no_success(
         self, connected: Sink, event: Delivery, false_success: Scenario, remote_records: RemoteRecords

@@ -15,7 +15,7 @@ from bondmate_connectors.contract import ConnectorSpec, Incoming, Refusal, Sourc
 from bondmate_connectors.errors import AuthFailed, ConnectorError, NotConnected, Rejected, Transient
 from bondmate_connectors.runtime.authority import Authority
 from bondmate_connectors.testing.leaks import Leaks
-from bondmate_connectors.testing.rules import Absent, Contract, Scenario, need
+from bondmate_connectors.testing.rules import Absent, Contract, Refusals, Scenario, need
 
 RECEIVE_SECONDS = 5.0
 PROMPT_SECONDS = 2.0
@@ -90,6 +90,11 @@ class SourceContract(Contract):
     def source_with_bad_credentials(self) -> Source:
         """Give a new source whose credentials the platform refuses."""
         return Absent("source_with_bad_credentials")  # type: ignore[return-value]
+
+    @pytest.fixture
+    def refusals(self) -> Refusals:
+        """Give the scenarios of a platform that refuses us, by code: a 401, a redirect, a wrong certificate."""
+        return Absent("refusals")  # type: ignore[return-value]
 
     # Given.
 
@@ -299,6 +304,22 @@ class SourceContract(Contract):
             await unproved_source.close()
 
         assert told or spec.refusals[NOT_AUTHENTICATED].startswith("cannot")
+
+    async def test_refusal_passes(
+        self, connected: Source, emit: Emit, refusals: Refusals, identify: Identify
+    ) -> None:  # fmt: skip
+        """Each refusal is `AuthFailed` under its code, for `check` too; then that passes, and the source goes on."""
+        need(refusals)
+        for code, refusing in refusals.items():
+            async with refusing():
+                names = await emit(1)
+                with pytest.raises(AuthFailed) as refused:
+                    await _receive(connected)
+                with pytest.raises(AuthFailed):
+                    await connected.check()
+                assert code == refused.value.code
+            await connected.check()
+            assert set(names) == set(await _take(connected, 1, identify))
 
     async def test_outage_is_told_and_survived(
         self, connected: Source, emit: Emit, outage: Scenario, identify: Identify

@@ -63,6 +63,14 @@ class FeedServer:
         finally:
             await self.open()
 
+    @asynccontextmanager
+    async def refusing(self, status: int) -> AsyncIterator[None]:
+        self.status = status
+        try:
+            yield
+        finally:
+            self.status = 0
+
     def put(self, name: str, document: str | bytes) -> None:
         self.documents[name] = document.encode() if isinstance(document, str) else document
         self.links[name] = f"/alerts/{name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 from bondmate_connectors.platforms.cap_pickup import CONNECTOR
@@ -26,6 +27,10 @@ class TestCapPickupFromFolder(SourceContract):
     @pytest.fixture
     def source_with_bad_credentials(self, from_feed):
         return from_feed(feed={"token": "wrong"})  # a folder has no credentials of its own
+
+    @pytest.fixture
+    def refusals(self):
+        return {}  # a folder refuses nobody
 
     @pytest.fixture
     def emit(self, folder):
@@ -68,6 +73,10 @@ class TestCapPickupFromFeed(SourceContract):
     @pytest.fixture
     def source_with_bad_credentials(self, from_feed):
         return from_feed(feed={"token": "wrong"})
+
+    @pytest.fixture
+    def refusals(self, server):
+        return {f"http_{status}": partial(server.refusing, status) for status in (302, 401, 403, 405, 407, 410)}
 
     @pytest.fixture
     def emit(self, server):

@@ -111,6 +111,8 @@ class Room:
             "redirects": (307, {"Location": self.url}, {}),
             "bare": (200, {}, []),
         }
+        if self.trouble.isdigit():
+            return web.Response(status=int(self.trouble), headers={"Location": f"{self.url}/elsewhere"})
         if self.trouble in troubled:
             status, headers, answer = troubled[self.trouble]
             return web.json_response(answer, status=status, headers=headers)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from bondmate_connectors.platforms.cap_webhook import CONNECTOR
 from bondmate_connectors.testing import SinkContract, SourceContract, another, sos
@@ -19,6 +21,10 @@ class TestCapWebhookSink(SinkContract):
     @pytest.fixture
     def sink_with_bad_credentials(self, build):
         return build(secret="wrong")
+
+    @pytest.fixture
+    def refusals(self, room):
+        return {f"http_{status}": partial(room.in_trouble, str(status)) for status in (302, 401, 403, 405, 407, 410)}
 
     @pytest.fixture
     def event(self):

@@ -57,6 +57,43 @@ class Defective(LedgerConnector):
             return Receipt(sample.CONNECTOR.proves, "L-0")
         return await super().send(event)
 """
+REFUSAL_IS_FINAL = """
+from bondmate_connectors.errors import AuthFailed, Misconfigured
+
+class Defective(LedgerConnector):
+    async def send(self, event):
+        try:
+            return await super().send(event)
+        except AuthFailed as error:
+            raise Misconfigured("token: they refuse it") from error
+"""
+ONCE_REFUSED_ALWAYS_REFUSED = """
+from bondmate_connectors.errors import AuthFailed
+
+class Defective(LedgerConnector):
+    barred = False
+
+    async def send(self, event):
+        if self.barred:
+            raise AuthFailed("http_401")
+        try:
+            return await super().send(event)
+        except AuthFailed:
+            self.barred = True
+            raise
+"""
+REDIRECT_ENDS_IT = """
+from bondmate_connectors.errors import AuthFailed
+
+class Defective(LedgerConnector):
+    async def receive(self):
+        try:
+            return await super().receive()
+        except AuthFailed as error:
+            if error.code == "http_302":
+                raise Rejected(error.code) from error
+            raise
+"""
 SETTLED_TOO_EARLY = """
 class Defective(LedgerConnector):
     async def receive(self):
@@ -96,6 +133,9 @@ DEFECTS = [
     pytest.param(NO_NOT_CONNECTED, "test_send_before_connect_is_not_connected", id="no NotConnected"),
     pytest.param(TASK_LEAK, "test_close_leaves_nothing_behind", id="a task leak"),
     pytest.param(PLAIN_CREDENTIAL, "test_secrets_are_secret", id="a credential in plain text"),
+    pytest.param(REFUSAL_IS_FINAL, "test_refusal_passes", id="a refusal that is final"),
+    pytest.param(ONCE_REFUSED_ALWAYS_REFUSED, "test_refusal_passes", id="a refusal that is remembered"),
+    pytest.param(REDIRECT_ENDS_IT, "test_refusal_passes", id="a redirect that is no refusal"),
     pytest.param(SILENT_DROP, "test_updates_of_one_key_arrive_in_order", id="a silent drop"),
     pytest.param(ANYBODY_IS_BELIEVED, "test_an_answer_of_nobody_is_refused_and_told", id="anybody is believed"),
     pytest.param(NOTHING_IS_PROVED, "test_an_answer_is_of_this_destination_and_its_agency", id="nobody is believed"),

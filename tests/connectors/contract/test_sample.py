@@ -35,6 +35,13 @@ class TestSampleSink(SinkContract):
         return build(ledger.url, context(), token="wrong")
 
     @pytest.fixture
+    def refusals(self, ledger):
+        return {
+            "http_401": lambda: ledger.in_trouble(Trouble.LOCKED),
+            "http_302": lambda: ledger.in_trouble(Trouble.MOVED),
+        }
+
+    @pytest.fixture
     def event(self):
         return sos()
 
@@ -82,6 +89,13 @@ class TestSampleSource(SourceContract):
     @pytest.fixture
     def source_with_bad_credentials(self, ledger):
         return build(ledger.url, context(), token="wrong")
+
+    @pytest.fixture
+    def refusals(self, ledger):
+        return {
+            "http_401": lambda: ledger.in_trouble(Trouble.LOCKED),
+            "http_302": lambda: ledger.in_trouble(Trouble.MOVED),
+        }
 
     @pytest.fixture
     def emit(self, ledger):

@@ -7,6 +7,7 @@ import contextlib
 import json
 import re
 import signal
+import ssl
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -336,11 +337,50 @@ class Fake:
         writer.close()
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[Fake]:
-        server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+    async def running(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[Fake]:
+        server = await asyncio.start_server(self.serve, "127.0.0.1", self.port, ssl=tls)
         self.port = server.sockets[0].getsockname()[1]
         async with server:
             yield self
+
+
+async def test_a_certificate_that_is_wrong_for_a_while_is_a_refusal_that_passes(pki: Any) -> None:
+    """The same connector goes on when the right one is shown again."""
+    server = Fake()
+    wrong, right = (_server_context(identity) for identity in (pki.stranger, pki.server))
+    async with server.running(right):
+        tak = connector(server, tls=pki.client.settings())
+        await tak.connect()
+        first = await tak.send(sos("tak"))
+        await tak.close()
+    try:
+        async with server.running(wrong):
+            with pytest.raises(AuthFailed, match="tls_certificate"):
+                await _sent(tak, sos("tak", 2))
+            with pytest.raises(AuthFailed, match="tls_certificate"):
+                await tak.check()
+        async with server.running(right):
+            await tak.check()
+            assert first.level is (await _sent(tak, sos("tak", 2))).level
+    finally:
+        await tak.close()
+
+
+def _server_context(identity: Any) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(identity.certificate, identity.key)
+    return context
+
+
+async def _sent(tak: Tak, event: Delivery) -> Any:
+    """Send as the runner would: connecting again when the link is gone."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                return await tak.send(event)
+            except NotConnected:
+                with contextlib.suppress(NotConnected):
+                    await tak.connect()
 
 
 async def test_one_ping_confirms_many_events() -> None:

@@ -25,6 +25,7 @@ CONNECTOR = ConnectorSpec(
         "not_its_own": "a CAP Error to the sender that refers to its answer, posted to `deliver.url`",
     },
     login=lambda config: config.deliver.login if config.deliver else None,
+    waivers={"source.refusal_passes": "the room calls us: the source asks nobody who could refuse it"},
     build=CapWebhook,
     max_in_flight=32,
 )
