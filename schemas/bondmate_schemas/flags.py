@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 UNANSWERED: Final = "unanswered"
@@ -37,13 +37,13 @@ _TELL_OF: Final[Mapping[str, str]] = {
 }
 
 
-def told_by(flag: str, fields: Collection[str]) -> str | None:
+def told_by(flag: str, fields: Mapping[str, str]) -> str | None:
     """Return the path of the field that a flag tells something of, empty where it tells nothing but the envelope.
 
-    `fields` are those of the record; a flag that begins with one of their names, such as `text_truncated`, tells of it.
-    None where nobody knows what the flag tells.
+    `fields` are the paths of a record's fields by name; a flag that begins with such a name, as `text_truncated`, tells
+    of that field. None where nobody knows what the flag tells.
     """
     if flag in _TELL_NOTHING:
         return ""
     named = (name for name in fields if flag.startswith(f"{name}_"))
-    return _TELL_OF.get(flag) or max(named, key=len, default=None)
+    return _TELL_OF.get(flag) or fields.get(max(named, key=len, default=""))

@@ -191,11 +191,12 @@ def test_an_alert_whose_position_is_withheld_says_so_and_nothing_of_it(make: Any
 
 
 def test_a_remark_shows_with_the_field_it_tells_of(make: Any) -> None:
-    event = make.alert(flags=("text_truncated", "message_id_reused", "late", "said_by_a_stranger"))
+    of_envelope = ("late", "kind_missing", "occurred_at_invalid")
+    event = make.alert(flags=("text_truncated", "message_id_reused", *of_envelope, "said_by_a_stranger"))
 
-    assert ("late", "position_withheld") == view().of(event).header.flags
+    assert (*of_envelope, "position_withheld") == view().of(event).header.flags
     assert "text_truncated" in view({"DeviceAlert": {"text": "plain"}}).of(event).header.flags
-    assert event.header.flags == view({"DeviceAlert": {"header.flags": "plain"}}).of(event).header.flags[:4]
+    assert event.header.flags == view({"DeviceAlert": {"header.flags": "plain"}}).of(event).header.flags[:6]
 
 
 def test_a_remark_on_an_exact_position_does_not_go_with_a_coarse_one(make: Any) -> None:

@@ -193,7 +193,8 @@ class _FlagsShown:
     def __init__(self, record: str, shown: Mapping[str, Shown]) -> None:
         self._all = shown_at(shown, "header.flags") == Shown(PLAIN)
         self._shown = shown
-        self._names = [field.name for field in _fields_of(record)]
+        self._names = {field.name: f"header.{field.name}" for field in _fields_of("EventHeader")}
+        self._names |= {field.name: field.name for field in _fields_of(record)}
         self._known: dict[str, bool] = {}
 
     def shows(self, flag: str) -> bool:
