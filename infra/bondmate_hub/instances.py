@@ -18,6 +18,7 @@ from bondmate_connectors.errors import AuthFailed, ConnectorError, Misconfigured
 from bondmate_connectors.runtime.registry import Broken, load, names
 from bondmate_connectors.runtime.run import Instance
 from bondmate_schemas.catalogue import DEAD_LETTER_DECISIONS, dead_letter_topic
+from bondmate_schemas.enums import DeliveryKind
 from pydantic import ValidationError
 
 from bondmate_hub.settings import Settings, SettingsError
@@ -134,14 +135,14 @@ def takes(settings: Settings) -> dict[str, frozenset[str]]:
     return {instance.name: instance.accepts for instance in instances(settings)}
 
 
-def untaken_positions(settings: Settings) -> list[str]:
-    """Name the connectors that take no positions: what is written there for them nobody reads."""
-    return [name for name, kinds in takes(settings).items() if "LOCATION" not in kinds]
+def untaken(settings: Settings) -> dict[str, frozenset[str]]:
+    """Return the Delivery kinds that each configured connector does not take: what is written of them is counted."""
+    return {name: frozenset(DeliveryKind) - kinds for name, kinds in takes(settings).items()}
 
 
 def receipt_takers(settings: Settings) -> list[str]:
     """Name the connectors that take receipts of the messages they sent to officers."""
-    return [instance.name for instance in instances(settings) if "RECEIPT" in instance.spec.accepts]
+    return [instance.name for instance in instances(settings) if "RECEIPT" in instance.accepts]
 
 
 def _devices(settings: Settings) -> Iterator[dict[str, Any]]:

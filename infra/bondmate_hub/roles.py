@@ -193,7 +193,7 @@ async def _streams(settings: Settings, stop: asyncio.Event, around: Around) -> N
     from bondmate_streams.agents.run import run_streams  # noqa: PLC0415
     from bondmate_streams.routes_file import load_routes  # noqa: PLC0415
 
-    from bondmate_hub.instances import enrolled_devices, enrolled_officers, receipt_takers  # noqa: PLC0415
+    from bondmate_hub.instances import enrolled_devices, enrolled_officers, receipt_takers, untaken  # noqa: PLC0415
 
     section = _required(settings)
     config = StreamsConfig(
@@ -206,6 +206,7 @@ async def _streams(settings: Settings, stop: asyncio.Event, around: Around) -> N
         known_devices=lambda: enrolled_devices(settings),
         officers=lambda: enrolled_officers(settings),
         receipt_takers=receipt_takers(settings),
+        untaken=untaken(settings),
         keep_closed=timedelta(days=section.closed_alerts_kept_days),
     )
     await run_streams(config, stop, on_ready=around.health.started)
@@ -216,7 +217,7 @@ async def _lane(settings: Settings, stop: asyncio.Event, around: Around) -> None
     from bondmate_streams.lane.run import run_lane  # noqa: PLC0415
     from bondmate_streams.routes_file import load_routes  # noqa: PLC0415
 
-    from bondmate_hub.instances import Register, untaken_positions  # noqa: PLC0415
+    from bondmate_hub.instances import Register, untaken  # noqa: PLC0415
 
     # Where the processor is short, positions wait for alerts.
     os.nice(_LANE_NICENESS)
@@ -231,7 +232,7 @@ async def _lane(settings: Settings, stop: asyncio.Event, around: Around) -> None
         districts=_districts(section),
         cooperative=section.lane_rebalance == "cooperative",
         register=Register(settings).officers,
-        untaken=untaken_positions(settings),
+        untaken=[name for name, kinds in untaken(settings).items() if "LOCATION" in kinds],
     )
     told = threading.Event()
     working = asyncio.create_task(asyncio.to_thread(run_lane, config, told, around.health.started))

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
 from bondmate_schemas.codec import Codec, LocalSchemaIds, SchemaUnavailableError
+from bondmate_schemas.enums import DeliveryReason, Mode
 from bondmate_schemas.models import DeviceAlert
 from bondmate_streams.agents.desk import Desk
 from bondmate_streams.envelopes import Arrived
 from bondmate_streams.guard import Event, Guard
+from bondmate_streams.logic.deliveries import Telling
+from bondmate_streams.logic.routes_yaml import parse_routes
+from prometheus_client import REGISTRY
 
 
 class SlowRegistry(Codec):
@@ -81,3 +86,16 @@ async def test_order_holds_while_the_registry_fails_and_other_keys_go_on(codec: 
         group.create_task(one("second", b"key"))
 
     assert ["other", "first", "second"] == ended
+
+
+def test_what_no_connector_takes_is_counted(make: Any) -> None:
+    routes = parse_routes("destinations: {feed: {}, room: {}}\nroutes: [{name: all, to: [feed, room]}]\n")
+    desk = Desk(routes, b"a secret of tests", Codec(LocalSchemaIds()), None, untaken={"feed": ["ALERT"], "room": []})  # type: ignore[arg-type]  # nothing is sent here
+    alert = make.alert("device-1", mode=Mode.ACTUAL)
+
+    made = desk.deliveries([Telling(name, "all", DeliveryReason.NEW, f"to-{name}", alert) for name in ("feed", "room")])
+
+    counted = partial(REGISTRY.get_sample_value, "hub_untaken_deliveries_total")
+    assert 2 == len(made)
+    assert 1 == counted({"destination": "feed", "kind": "ALERT"})
+    assert None is counted({"destination": "room", "kind": "ALERT"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -43,6 +43,8 @@ class StreamsConfig:
     """Who carries the enrolled devices, for messages to units, callsigns and agencies; may be read from files."""
     receipt_takers: Collection[str] = ()
     """Destinations whose connector takes receipts of the messages it sent to officers."""
+    untaken: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """Delivery kinds that the connector of a destination does not take: what is written of them is counted."""
     schema_ids: SchemaIds | None = None
     """Where schema ids come from, when not from the registry."""
     keep_closed: timedelta = timedelta(days=7)

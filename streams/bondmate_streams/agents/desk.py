@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
 import structlog
-from bondmate_monitoring.metrics import CONNECTOR_PASSED_OVER, FOREIGN_IDS, ROUTED, UNROUTED
+from bondmate_monitoring.metrics import CONNECTOR_PASSED_OVER, FOREIGN_IDS, ROUTED, UNROUTED, UNTAKEN
 from bondmate_monitoring.metrics import PAGES as PAGES_RAISED
 from bondmate_schemas.catalogue import PAGES, destination_topic, key_of
 from bondmate_schemas.codec import Codec
@@ -67,6 +67,8 @@ class Desk:
         outbox: Outbox,
         partitions: int = 1,
         outside: OutsideIds | None = None,
+        *,
+        untaken: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         """Work by `routes`.
 
@@ -77,7 +79,9 @@ class Desk:
             outbox: where records go.
             partitions: how many the agents' topics have.
             outside: keys of the ids that leave; None: one that follows from `secret`.
+            untaken: Delivery kinds that the connector of a destination does not take.
         """
+        self._untaken = untaken or {}
         self.routes = routes
         self.agreements = Agreements(routes, secret, outside)
         self.codec = codec
@@ -182,6 +186,8 @@ class Desk:
                 CONNECTOR_PASSED_OVER.labels(telling.destination, WITHHELD).inc()
                 continue
             ROUTED.labels(telling.destination, delivery.kind.value, telling.reason.value).inc()
+            if delivery.kind in self._untaken.get(telling.destination, ()):
+                UNTAKEN.labels(telling.destination, delivery.kind.value).inc()
             topic = destination_topic(telling.destination)
             found.append(self.envelopes.pack(topic, delivery.key, delivery))
         return found
