@@ -35,7 +35,8 @@ from bondmate_connectors.runtime.outbox import Outbox
 from bondmate_connectors.runtime.replay_runner import ReplayRunner, replay_consumer
 from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.settings import RunnerSettings
-from bondmate_connectors.runtime.sink_runner import SinkRunner, SinkTools
+from bondmate_connectors.runtime.sink_runner import SinkRunner
+from bondmate_connectors.runtime.sink_tools import SinkTools
 from bondmate_connectors.runtime.source_runner import SourceRunner, SourceTools
 from bondmate_connectors.runtime.supervision import ShutOutError, Supervision, leaves, place_of, unending
 from bondmate_connectors.runtime.suspects import Suspects

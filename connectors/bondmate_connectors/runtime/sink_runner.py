@@ -8,60 +8,28 @@ or not at all (the connector stops; it is read again later).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from bondmate_schemas.codec import CodecError
-from bondmate_schemas.enums import DeliveryKind, DeliveryReason, Level
-from bondmate_schemas.lateness import is_dropped_when_late, is_late, marked_late, was_marked_late
+from bondmate_schemas.enums import DeliveryKind, DeliveryReason
+from bondmate_schemas.lateness import is_dropped_when_late, is_late, marked_late
 from bondmate_schemas.models import Delivery
 
-from bondmate_connectors.contract import ConnectorSpec, LeanSink, Receipt, Sink
+from bondmate_connectors.contract import LeanSink, Receipt
 from bondmate_connectors.errors import AuthFailed, Misconfigured, NotConnected, Rejected, Throttled, Transient
-from bondmate_connectors.runtime.backlog import Backlog
-from bondmate_connectors.runtime.dead_letters import Grave, Origin, dead_letter
-from bondmate_connectors.runtime.envelopes import TRACEPARENT, Envelopes
-from bondmate_connectors.runtime.flights import Flights
 from bondmate_connectors.runtime.gate import Attempt, Gate
 from bondmate_connectors.runtime.intake import Intake, Slot, Taken
 from bondmate_connectors.runtime.lanes import Lane, Lanes
-from bondmate_connectors.runtime.link import Link
-from bondmate_connectors.runtime.outbox import Outbox, Outgoing
-from bondmate_connectors.runtime.receipts import receipt_for
-from bondmate_connectors.runtime.reports import Reports, code_of
-from bondmate_connectors.runtime.settings import RunnerSettings
+from bondmate_connectors.runtime.reports import code_of
+from bondmate_connectors.runtime.settlement import EXPIRED, Settlement
+from bondmate_connectors.runtime.sink_tools import SinkTools
 from bondmate_connectors.runtime.superseding import Superseding, is_newer
 from bondmate_connectors.runtime.supervision import is_order, unending
-from bondmate_connectors.runtime.suspects import Suspect, Suspects, Verdict
-from bondmate_connectors.runtime.watchdog import Stalls
+from bondmate_connectors.runtime.suspects import Suspect, Verdict
 
-_EXPIRED = "expired"
 _NOT_ACCEPTED = "kind_not_accepted"
-
-
-@dataclass(frozen=True, slots=True)
-class SinkTools:
-    """What a sink's runner works with, shared by the lanes of alerts and of positions of one connector."""
-
-    name: str
-    spec: ConnectorSpec
-    sink: Sink
-    link: Link
-    outbox: Outbox
-    envelopes: Envelopes
-    reports: Reports
-    backlog: Backlog
-    settings: RunnerSettings
-    clock: Callable[[], datetime]
-    stalls: Stalls = field(default_factory=Stalls)
-    gates: list[Gate] = field(default_factory=list)
-    """One for alerts, one for positions; what the platform asks of one it asks of both."""
-    flights: Flights = field(default_factory=Flights)
-    suspects: Suspects = field(kw_only=True)
-    """They outlive the connector, which may crash at one of them."""
 
 
 class SinkRunner:
@@ -73,7 +41,7 @@ class SinkRunner:
 
     def __init__(self, tools: SinkTools, *, part: str, dead_letters: str, positions: bool) -> None:
         self._tools = tools
-        self._dead_letters = dead_letters
+        self._settlement = Settlement(tools, dead_letters)
         self._positions = positions
         kinds = {DeliveryKind.LOCATION.value}
         self._accepts = tools.spec.accepts & kinds if positions else tools.spec.accepts - kinds
@@ -84,11 +52,7 @@ class SinkRunner:
         self._gate = Gate(part, tools.reports, tools.settings, refusal)
         tools.gates.append(self._gate)
         self._sending: dict[Taken, _Sending] = {}
-        self._writing: set[asyncio.Task[None]] = set()
-        self._progress = asyncio.Event()
-        self._busy = 0
         self._draining = False
-        self._ended = False
         tools.stalls.ask("send", self._longest_send_seconds)
         tools.reports.watch(in_flight=lambda: len(self._sending), parked=lambda: self._lanes.parked)
 
@@ -100,14 +64,15 @@ class SinkRunner:
         """
         self._loop = asyncio.get_running_loop()
         try:
-            async with asyncio.TaskGroup() as self._group:
+            async with asyncio.TaskGroup() as group:
+                self._settlement.open(group)
                 workers = [unending(self._work(intake), "sink") for _ in range(self._tools.spec.max_in_flight)]
                 helpers = (*workers, self._end_overdue(), _ended(intake))
-                self._helpers = [self._group.create_task(work) for work in helpers]
+                self._helpers = [group.create_task(work) for work in helpers]
                 await stop.wait()
                 await self._drain()
         finally:
-            self._ended = True
+            self._settlement.close()
 
     # What the intake calls.
 
@@ -135,7 +100,7 @@ class SinkRunner:
         self._tools.suspects.clear()
         try:
             async with asyncio.timeout(grace_seconds):
-                await self._until(lambda: not any(slot.busy for slot in slots))
+                await self._settlement.until(lambda: not any(slot.busy for slot in slots))
         except TimeoutError:
             for taken, sending in self._sending.items():
                 if taken.slot.revoked:
@@ -208,17 +173,14 @@ class SinkRunner:
             self._pass_over(taken, "superseded")
             self._lanes.finish(lane)
             return
-        self._begin(taken)
-        try:
+        with self._settlement.in_hand(taken):
             await self._decide(lane, taken)
-        finally:
-            self._end(taken)
 
     async def _decide(self, lane: Lane[Taken], taken: Taken) -> None:
         if isinstance(taken.content, CodecError):
             self._bury(lane, taken, "decode", taken.content.code)
         elif code := self._unwanted(taken.content):
-            if self._positions and code == _EXPIRED:
+            if self._positions and code == EXPIRED:
                 self._pass_over(taken, code)
                 self._lanes.finish(lane)
             else:
@@ -231,7 +193,7 @@ class SinkRunner:
         """Say by code why `delivery` is not to be sent; empty when it is."""
         if delivery.kind.value not in self._accepts:
             return _NOT_ACCEPTED
-        return _EXPIRED if self._is_late(delivery) and is_dropped_when_late(delivery) else ""
+        return EXPIRED if self._is_late(delivery) and is_dropped_when_late(delivery) else ""
 
     def _is_late(self, delivery: Delivery) -> bool:
         return is_late(delivery, self._tools.clock())
@@ -264,7 +226,7 @@ class SinkRunner:
             else:
                 self._worked(lane, attempt)
                 self._tools.suspects.taken(_suspect(lane, taken))
-                self._sent(taken, delivery, receipt, lane.attempts + 1)
+                self._settlement.sent(taken, delivery, receipt, lane.attempts + 1)
                 self._lanes.finish(lane)
             finally:
                 del self._sending[taken]
@@ -386,125 +348,18 @@ class SinkRunner:
             self._gate.failed(lane, attempt, code_of(error))
             self._lanes.park(lane, wait, may_wake=asked is None)
 
-    # Settling.
-
-    def _sent(self, taken: Taken, delivery: Delivery, receipt: Receipt, attempt: int) -> None:
-        now = self._tools.clock()
-        # A refresh repeats an event that may be hours old: its age says nothing of the hub.
-        fresh = delivery.reason is not DeliveryReason.REFRESH
-        seconds = (now - delivery.header.received_at).total_seconds() if fresh else None
-        self._tools.reports.sent(delivery.kind.value, seconds)
-        if was_marked_late(delivery):
-            self._tools.reports.late(delivery.kind.value)
-        self._confirm(taken, delivery, receipt.level, attempt=attempt, platform_id=receipt.platform_id)
-
-    def _confirm(
-        self,
-        taken: Taken,
-        delivery: Delivery,
-        level: Level,
-        *,
-        attempt: int,
-        platform_id: str | None = None,
-        code: str | None = None,
-    ) -> None:
-        """Write the receipt and settle when Kafka has it.
-
-        Positions have no receipt, their metrics say enough; and nobody waits for the receipt of a receipt.
-        """
-        if delivery.kind in {DeliveryKind.LOCATION, DeliveryKind.RECEIPT}:
-            self._settle(taken)
-            return
-        record = receipt_for(
-            delivery, level, now=self._tools.clock(), attempt=attempt, platform_id=platform_id, code=code
-        )
-        message = self._tools.envelopes.pack(record, _traceparent(taken))
-        self._begin(taken)
-        report = self._tools.outbox.send(message)
-        report.add_done_callback(partial(self._confirmed, taken, message))
-
-    def _confirmed(self, taken: Taken, message: Outgoing, report: asyncio.Future[None]) -> None:
-        failed = report.cancelled() or report.exception() is not None
-        if failed and self._ended:
-            return
-        if failed:
-            self._write(self._confirm_again(taken, message))
-            return
-        self._settle(taken)
-        self._end(taken)
-
-    async def _confirm_again(self, taken: Taken, message: Outgoing) -> None:
-        try:
-            await self._tools.outbox.persist(message, partial(self._tools.reports.failed, "receipt"))
-            self._settle(taken)
-        finally:
-            self._end(taken)
-
     def _bury(self, lane: Lane[Taken], taken: Taken, stage: str, code: str) -> None:
         """Dead-letter the head of `lane`, which waits for that; other lanes do not."""
-        self._tools.reports.failed(stage, code)
-        self._write(self._write_dead_letter(lane, taken, stage, code))
+        self._settlement.bury(taken, stage, code, lane.attempts + 1, partial(self._given_up, lane, taken))
 
-    async def _write_dead_letter(self, lane: Lane[Taken], taken: Taken, stage: str, code: str) -> None:
-        self._begin(taken)
-        try:
-            grave = Grave(self._tools.name, stage, code, self._tools.clock())
-            origin = Origin(taken.slot.topic, taken.slot.partition, taken.offset)
-            letter = dead_letter(self._dead_letters, grave, key=taken.key, value=taken.value, headers=taken.headers,
-                                 origin=origin)  # fmt: skip
-            await self._tools.outbox.persist(letter, self._dead_letter_refused)
-            self._tools.suspects.forget(_id_of(taken))
-            self._gate.given_up(lane)
-            self._buried(taken, code, lane.attempts + 1)
-            self._lanes.finish(lane)
-        finally:
-            self._end(taken)
-
-    def _write(self, work: Coroutine[Any, Any, None]) -> None:
-        """Write something that must become durable beside the workers; cancelled when the drain's time is over."""
-        task = self._group.create_task(work)
-        self._writing.add(task)
-        task.add_done_callback(self._writing.discard)
-
-    def _dead_letter_refused(self, code: str) -> None:
-        self._tools.reports.failed("dead_letter", code)
-
-    def _buried(self, taken: Taken, code: str, attempt: int) -> None:
-        if isinstance(taken.content, CodecError):
-            self._tools.reports.dead("UNREADABLE", code)
-            self._settle(taken)
-        else:
-            self._tools.reports.dead(taken.content.kind.value, code)
-            level = Level.EXPIRED if code == _EXPIRED else Level.DEAD_LETTERED
-            self._confirm(taken, taken.content, level, attempt=attempt, code=code)
+    def _given_up(self, lane: Lane[Taken], taken: Taken) -> None:
+        self._tools.suspects.forget(_id_of(taken))
+        self._gate.given_up(lane)
+        self._lanes.finish(lane)
 
     def _pass_over(self, taken: Taken, reason: str) -> None:
-        self._tools.reports.passed_over(reason)
         self._tools.suspects.forget(_id_of(taken))
-        self._settle(taken)
-
-    def _settle(self, taken: Taken) -> None:
-        slot = taken.slot
-        del slot.held[taken.offset]
-        slot.tracker.settle(taken.offset)
-        slot.released += 1
-
-    # Counting what is in hand.
-
-    def _begin(self, taken: Taken) -> None:
-        taken.slot.busy += 1
-        taken.slot.started = max(taken.slot.started, taken.offset)
-        self._busy += 1
-
-    def _end(self, taken: Taken) -> None:
-        taken.slot.busy -= 1
-        self._busy -= 1
-        self._progress.set()
-
-    async def _until(self, condition: Callable[[], bool]) -> None:
-        while not condition():
-            self._progress.clear()
-            await self._progress.wait()
+        self._settlement.pass_over(taken, reason)
 
     # Stopping.
 
@@ -514,15 +369,16 @@ class SinkRunner:
         self._lanes.discard(lambda taken: taken.offset > taken.slot.started)
         try:
             async with asyncio.timeout(self._tools.settings.drain_seconds):
-                await self._until(self._is_quiet)
+                await self._settlement.until(self._is_quiet)
         except TimeoutError:
             self._tools.reports.failed("drain", "timeout")
-        for task in (*self._helpers, *self._writing):
+        for task in self._helpers:
             task.cancel()
+        self._settlement.cancel()
 
     def _is_quiet(self) -> bool:
         stalled = not self._gate.is_closed or not self._tools.link.is_up
-        return not self._busy and (stalled or not any(self._lanes.waiting()))
+        return not self._settlement.busy and (stalled or not any(self._lanes.waiting()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -561,8 +417,3 @@ def _rank(taken: Taken) -> int:
     if not isinstance(delivery, Delivery) or delivery.reason is DeliveryReason.REFRESH:
         return 2
     return 0 if delivery.kind is DeliveryKind.ALERT else 1
-
-
-def _traceparent(taken: Taken) -> str | None:
-    found = next((content for name, content in taken.headers if name == TRACEPARENT), None)
-    return found.decode(errors="replace") if isinstance(found, bytes) else None

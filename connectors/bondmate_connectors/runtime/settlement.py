@@ -1,0 +1,180 @@
+"""How a record leaves the runner's hands: with a receipt, as a dead letter, or passed over; and what is in hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Final
+
+from bondmate_schemas.codec import CodecError
+from bondmate_schemas.enums import DeliveryKind, DeliveryReason, Level
+from bondmate_schemas.lateness import was_marked_late
+from bondmate_schemas.models import Delivery
+
+from bondmate_connectors.contract import Receipt
+from bondmate_connectors.runtime.dead_letters import Grave, Origin, dead_letter
+from bondmate_connectors.runtime.envelopes import TRACEPARENT
+from bondmate_connectors.runtime.intake import Taken
+from bondmate_connectors.runtime.outbox import Outgoing
+from bondmate_connectors.runtime.receipts import receipt_for
+from bondmate_connectors.runtime.sink_tools import SinkTools
+
+EXPIRED: Final = "expired"
+"""Code of what is not sent because its time was over."""
+
+
+class Settlement:
+    """Writes what must be durable before a record may be committed, and settles it then."""
+
+    def __init__(self, tools: SinkTools, dead_letters: str) -> None:
+        self._tools = tools
+        self._dead_letters = dead_letters
+        self._writing: set[asyncio.Task[None]] = set()
+        self._progress = asyncio.Event()
+        self.busy = 0
+        """Records in hand: being sent, or written of."""
+        self._ended = False
+
+    def open(self, group: asyncio.TaskGroup) -> None:
+        """Begin; what takes time runs in `group`."""
+        self._group = group
+
+    def close(self) -> None:
+        """Note that nothing can be written any more."""
+        self._ended = True
+
+    def cancel(self) -> None:
+        """End what is still being written: its time is over."""
+        for task in self._writing:
+            task.cancel()
+
+    def sent(self, taken: Taken, delivery: Delivery, receipt: Receipt, attempt: int) -> None:
+        """Count what was sent, write its receipt, settle it."""
+        now = self._tools.clock()
+        # A refresh repeats an event that may be hours old: its age says nothing of the hub.
+        fresh = delivery.reason is not DeliveryReason.REFRESH
+        seconds = (now - delivery.header.received_at).total_seconds() if fresh else None
+        self._tools.reports.sent(delivery.kind.value, seconds)
+        if was_marked_late(delivery):
+            self._tools.reports.late(delivery.kind.value)
+        self._confirm(taken, delivery, receipt.level, attempt=attempt, platform_id=receipt.platform_id)
+
+    def _confirm(
+        self,
+        taken: Taken,
+        delivery: Delivery,
+        level: Level,
+        *,
+        attempt: int,
+        platform_id: str | None = None,
+        code: str | None = None,
+    ) -> None:
+        """Write the receipt and settle when Kafka has it.
+
+        Positions have no receipt, their metrics say enough; and nobody waits for the receipt of a receipt.
+        """
+        if delivery.kind in {DeliveryKind.LOCATION, DeliveryKind.RECEIPT}:
+            self._settle(taken)
+            return
+        record = receipt_for(
+            delivery, level, now=self._tools.clock(), attempt=attempt, platform_id=platform_id, code=code
+        )
+        message = self._tools.envelopes.pack(record, _traceparent(taken))
+        self._begin(taken)
+        report = self._tools.outbox.send(message)
+        report.add_done_callback(partial(self._confirmed, taken, message))
+
+    def _confirmed(self, taken: Taken, message: Outgoing, report: asyncio.Future[None]) -> None:
+        failed = report.cancelled() or report.exception() is not None
+        if failed and self._ended:
+            return
+        if failed:
+            self._write(self._confirm_again(taken, message))
+            return
+        self._settle(taken)
+        self._end(taken)
+
+    async def _confirm_again(self, taken: Taken, message: Outgoing) -> None:
+        try:
+            await self._tools.outbox.persist(message, partial(self._tools.reports.failed, "receipt"))
+            self._settle(taken)
+        finally:
+            self._end(taken)
+
+    def bury(self, taken: Taken, stage: str, code: str, attempt: int, then: Callable[[], None]) -> None:
+        """Dead-letter a record, beside all else; `then` is called when that is durable."""
+        self._tools.reports.failed(stage, code)
+        self._write(self._write_dead_letter(taken, stage, code, attempt, then))
+
+    async def _write_dead_letter(
+        self, taken: Taken, stage: str, code: str, attempt: int, then: Callable[[], None]
+    ) -> None:  # fmt: skip
+        with self.in_hand(taken):
+            grave = Grave(self._tools.name, stage, code, self._tools.clock())
+            origin = Origin(taken.slot.topic, taken.slot.partition, taken.offset)
+            letter = dead_letter(self._dead_letters, grave, key=taken.key, value=taken.value, headers=taken.headers,
+                                 origin=origin)  # fmt: skip
+            await self._tools.outbox.persist(letter, self._dead_letter_refused)
+            self._buried(taken, code, attempt)
+            then()
+
+    def _write(self, work: Coroutine[Any, Any, None]) -> None:
+        """Write something that must become durable beside the workers; cancelled when the drain's time is over."""
+        task = self._group.create_task(work)
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+
+    def _dead_letter_refused(self, code: str) -> None:
+        self._tools.reports.failed("dead_letter", code)
+
+    def _buried(self, taken: Taken, code: str, attempt: int) -> None:
+        if isinstance(taken.content, CodecError):
+            self._tools.reports.dead("UNREADABLE", code)
+            self._settle(taken)
+        else:
+            self._tools.reports.dead(taken.content.kind.value, code)
+            level = Level.EXPIRED if code == EXPIRED else Level.DEAD_LETTERED
+            self._confirm(taken, taken.content, level, attempt=attempt, code=code)
+
+    def pass_over(self, taken: Taken, reason: str) -> None:
+        """Settle a record that is not sent, on purpose."""
+        self._tools.reports.passed_over(reason)
+        self._settle(taken)
+
+    def _settle(self, taken: Taken) -> None:
+        slot = taken.slot
+        del slot.held[taken.offset]
+        slot.tracker.settle(taken.offset)
+        slot.released += 1
+
+    def _begin(self, taken: Taken) -> None:
+        taken.slot.busy += 1
+        taken.slot.started = max(taken.slot.started, taken.offset)
+        self.busy += 1
+
+    def _end(self, taken: Taken) -> None:
+        taken.slot.busy -= 1
+        self.busy -= 1
+        self._progress.set()
+
+    @contextmanager
+    def in_hand(self, taken: Taken) -> Iterator[None]:
+        """Count a record as in hand, so that its partition is not given up under it."""
+        self._begin(taken)
+        try:
+            yield
+        finally:
+            self._end(taken)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until `condition` holds; it is asked whenever something comes out of hand."""
+        while not condition():
+            self._progress.clear()
+            await self._progress.wait()
+
+
+def _traceparent(taken: Taken) -> str | None:
+    found = next((content for name, content in taken.headers if name == TRACEPARENT), None)
+    return found.decode(errors="replace") if isinstance(found, bytes) else None
