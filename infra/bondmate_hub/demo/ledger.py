@@ -16,7 +16,7 @@ from bondmate_hub.demo.fleet import Accepted
 TAK, CAP = "tak", "cap"
 _HUB_PREFIX = "bondmate-hub"
 _PREFIX, _ALERT_SUFFIX = "bondmate-", "-9-1-1"
-_FORM_BITS = 16
+_FORM_BITS = 32
 _PERCENTILES = (50, 95, 99)
 
 
@@ -119,8 +119,8 @@ class TakBook(Book):
             self.last_fix[uid] = max(self.last_fix.get(uid, 0.0), datetime.fromisoformat(line["start"]).timestamp())
         elif line.get("message"):
             seen = self.seen(str(line["event"]), line["at"])
-            # An alert comes as a marker and a chat line, both of one message; the same of both twice is a duplicate.
-            seen.tell(line["message"], line["type"])
+            # A message comes as a marker and chat lines, each under its own uid; the same of one twice is a duplicate.
+            seen.tell(line["message"], uid)
 
 
 def _event_of(uid: str) -> str:
