@@ -188,10 +188,11 @@ positions = st.builds(
         datetime(1980, 1, 6, tzinfo=UTC), NOW + timedelta(days=900)]),
     method=st.none() | st.just("gps"),
 )  # fmt: skip
+ids = st.uuids().map(str) | st.uuids().map(str) | st.uuids().map(lambda one: str(one).upper()) | st.text(max_size=40)
 headers = st.builds(
     EventHeader,
-    message_id=st.uuids().map(str),
-    event_id=st.uuids().map(str),
+    message_id=ids,
+    event_id=ids,
     agency_id=st.sampled_from("abc"),
     mode=st.sampled_from(Mode),
     occurred_at=st.just(NOW),
