@@ -201,6 +201,25 @@ async def test_the_gap_between_pings_under_load_is_a_setting() -> None:
     assert all(later - earlier >= 0.29 for earlier, later in itertools.pairwise(times))
 
 
+async def test_nothing_follows_the_announcement_for_a_moment_and_it_is_told_again_afterwards() -> None:
+    async with StandIn().running() as server, connected(server, identity_delay_seconds=0.2):
+        await eventually(lambda: len(server.received) >= 3, "who we are, a ping, who we are")
+
+    identity, ping, again = server.received[:3]
+    assert ["a-f-G-U-C", "t-x-c-t", "a-f-G-U-C"] == [
+        etree.fromstring(event.encode()).get("type") for event in (identity, ping, again)
+    ]
+    assert server.at[1] - server.at[0] >= 0.19
+
+
+async def test_no_event_of_the_stream_brings_an_xml_declaration() -> None:
+    async with StandIn().running() as server, connected(server) as tak:
+        await tak.send(sos("tak"))
+
+    assert server.of_type("b-t-f")
+    assert b"<?xml" not in server.raw
+
+
 async def test_no_event_in_xml_is_larger_than_the_server_takes_and_a_long_text_arrives_whole() -> None:
     event = sos("tak")
     assert event.alert is not None

@@ -36,6 +36,8 @@ from bondmate_connectors.transports.tcp import TcpStream
 
 _MAX_WAITING: Final = 10_000
 """Answers kept until the hub takes them; when there are more, nothing is read from the server for a while."""
+_ALONE_SECONDS: Final = 0.5
+"""How long nothing follows the announcement: FreeTAKServer throws away what it reads together with the first event."""
 _MARGIN_SECONDS: Final = 0.1
 _IDENTITY_STALE: Final = 3
 """How many announcements may be missed before clients take the contact away."""
@@ -96,6 +98,8 @@ class Tak:
                 await session.deliver(())
         if session.lost is not None:
             raise session.lost
+        # A server may have taken the first announcement for itself: FreeTAKServer shows it to nobody.
+        session.introduce()
         if not session.has_answered:
             # It takes what is written, as far as anybody can know: alerts go out, and nothing is claimed.
             self._tell_proof(proves=False)
@@ -103,6 +107,7 @@ class Tak:
     async def _introduce(self, session: Session) -> None:
         await asyncio.sleep(self._config.identity_delay_seconds)
         session.introduce()
+        await asyncio.sleep(min(self._config.identity_delay_seconds, _ALONE_SECONDS))
 
     async def check(self) -> None:
         """Connect, handshake, ping, on a connection of its own; nothing is created.

@@ -20,6 +20,7 @@ from typing import Final
 
 from bondmate_connectors.contract import Refusal
 from bondmate_connectors.errors import NotConnected
+from bondmate_connectors.formats.cot.build import DECLARATION
 from bondmate_connectors.formats.cot.event import CotEvent, parse_event
 from bondmate_connectors.formats.cot.probe import ping
 from bondmate_connectors.formats.cot.protobuf import to_protobuf
@@ -136,6 +137,9 @@ class Session:
             self._times.written_at = self._loop.time()
             if self.protocol is Protocol.PROTOBUF:
                 unwritten = [framed(to_protobuf(document)) for document in unwritten]
+            else:
+                # FreeTAKServer over TLS deletes what lies between two declarations of one read.
+                unwritten = [document.removeprefix(DECLARATION) for document in unwritten]
             self._stream.write(b"".join(unwritten))
 
     def _ping(self) -> None:
