@@ -138,4 +138,4 @@ class Refusal:
 
 
 def _spared(code: str) -> str:
-    return f"refuses us: {code}; the account is spared, `restart` asks at once"
+    return f"refuses us: {code}; the account is spared, restart asks at once"
