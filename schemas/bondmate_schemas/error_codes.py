@@ -142,6 +142,8 @@ ERROR_CODES: Final = tuple(
         ("chat_empty", 4010, "A chat message without text.", "Nothing."),
         ("not_a_chat_line", 4011, "A receipt of a message that did not come as a chat line: there is none to answer.",
          "Nothing; discard it."),
+        ("protobuf_malformed", 4012, "The bytes are not a message of TAK protocol 1.", _SENDER),
+        ("no_event", 4013, "A message of TAK protocol 1 without an event in it.", "Nothing."),
         ("too_large", 5001, "The document is larger than the hub takes.", _SENDER),
         ("not_json", 5002, "The bytes are not JSON in UTF-8.", _SENDER),
         ("not_geojson", 5003, "The JSON is not GeoJSON.", _SENDER),

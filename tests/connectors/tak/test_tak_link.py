@@ -12,14 +12,15 @@ from typing import Any
 
 import pytest
 from bondmate_connectors.contract import LeanSink, Status
-from bondmate_connectors.errors import NotConnected
+from bondmate_connectors.errors import NotConnected, Rejected
 from bondmate_connectors.platforms.tak import CONNECTOR
 from bondmate_connectors.platforms.tak.config import TakConfig
 from bondmate_connectors.platforms.tak.connector import Tak
 from bondmate_connectors.platforms.tak.timing import Timing
 from bondmate_connectors.testing import another, context, eventually, sos
 from bondmate_connectors.testing.events import Reported
-from bondmate_schemas.enums import Level
+from bondmate_schemas.enums import DeliveryKind, Level, MessageDirection
+from bondmate_schemas.models import Delivery, DeviceMessage
 from lxml import etree
 from pydantic import ValidationError
 
@@ -136,9 +137,9 @@ async def test_who_we_are_is_told_before_anything_is_asked_and_again_and_again()
 async def test_a_link_that_is_idle_on_either_side_is_pinged_so_that_no_server_closes_it(
     chatter_seconds: float | None,
 ) -> None:
-    server = StandIn(idle_seconds=0.4, chatter_seconds=chatter_seconds)
+    server = StandIn(idle_seconds=0.8, chatter_seconds=chatter_seconds)
     async with server.running(), connected(server, ping_after_seconds=0.15, lost_after_seconds=1):
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(2)
 
         assert 0 == server.closed
         assert len(server.pings) >= 4
@@ -295,6 +296,20 @@ async def test_a_text_of_any_length_is_one_event_in_protobuf() -> None:
         await tak.send(event)
 
     assert 1 == len(server.of_type("b-t-f"))
+
+
+async def test_what_no_reader_of_cot_takes_is_refused_and_the_next_event_goes_through() -> None:
+    event = sos("tak")
+    said = DeviceMessage(
+        header=event.header, device_id="p7", direction=MessageDirection.FROM_DEVICE, sender="d", text="x" * 2**20
+    )
+    huge = Delivery(header=event.header, destination="tak", kind=DeliveryKind.MESSAGE, route="r", message=said)
+    server = StandIn(offers=True, agrees=True)
+    async with server.running(), connected(server, identity_delay_seconds=0.1) as tak:
+        with pytest.raises(Rejected, match="frame_too_large"):
+            await tak.send(huge)
+
+        assert Level.DELIVERED is (await tak.send(event)).level
 
 
 async def test_a_refused_request_leaves_the_connection_in_xml() -> None:

@@ -20,9 +20,10 @@ from bondmate_connectors.contract import Context, Incoming, Receipt, Refusal, St
 from bondmate_connectors.errors import ConnectorError, NotConnected, Rejected, Transient
 from bondmate_connectors.formats.cot import types
 from bondmate_connectors.formats.cot.alerts_out import is_cancel
+from bondmate_connectors.formats.cot.event import MAX_BYTES
 from bondmate_connectors.formats.cot.options import Contact, Options
 from bondmate_connectors.formats.cot.probe import identity
-from bondmate_connectors.formats.cot.stream import Frame
+from bondmate_connectors.formats.cot.stream import TOO_LARGE, Frame
 from bondmate_connectors.formats.cot.write import companions, compose, compose_leanest
 from bondmate_connectors.platforms.tak.answers import Terms, understand
 from bondmate_connectors.platforms.tak.config import TakConfig
@@ -257,7 +258,10 @@ class Tak:
         composed = compose(event, now, options)
         if isinstance(composed, Refusal):
             raise Rejected(composed.code, composed.path)
-        return composed.documents + companions(event, composed, now, options)
+        documents = composed.documents + companions(event, composed, now, options)
+        if max(map(len, documents)) > MAX_BYTES:
+            raise Rejected(TOO_LARGE)
+        return documents
 
     def _leanest(self, event: Delivery, session: Session) -> tuple[bytes, ...]:
         found = compose_leanest(event, self._clock(), self._options_for(event, session))
