@@ -73,6 +73,7 @@ async def _serve(config: StreamsConfig, streams: Streams, stop: asyncio.Event, o
     audit = asyncio.create_task(streams.audit.run())
     beside = [asyncio.create_task(streams.copies.run())]
     streams.last_locations.view.start()
+    _log.info("streams read their tables before they join", instance=config.instance)
     try:
         await _until(stop, [asyncio.create_task(streams.copies.wait_caught_up())], beside)
         if not stop.is_set():
