@@ -13,6 +13,7 @@ from bondmate_schemas.catalogue import RECEIPTS, destination_topic
 from bondmate_schemas.codec import Codec
 from bondmate_schemas.enums import DeliveryKind, DeliveryReason, Level
 from bondmate_schemas.models import Delivery, DeliveryReceipt
+from bondmate_schemas.outside_ids import OutsideIds
 from bondmate_schemas.partitions import partition_of
 from confluent_kafka import Consumer, KafkaError, Message, Producer
 
@@ -25,8 +26,8 @@ _FLUSH_SECONDS = 30
 class Cad:
     """Acknowledges each new alert of a destination, in a thread of its own; a context manager."""
 
-    def __init__(self, bootstrap: str, codec: Codec, destination: str, book: Book) -> None:
-        self._codec, self._destination, self._book = codec, destination, book
+    def __init__(self, bootstrap: str, codec: Codec, destination: str, book: Book, outside: OutsideIds) -> None:
+        self._codec, self._destination, self._book, self._outside = codec, destination, book, outside
         self._stop = threading.Event()
         self._consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "chaos-cad", "log_level": 0,
                                    "auto.offset.reset": "earliest"})  # fmt: skip
@@ -35,6 +36,7 @@ class Cad:
         self._partitions = len(self._producer.list_topics(RECEIPTS, _FLUSH_SECONDS).topics[RECEIPTS].partitions)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.acknowledged: set[str] = set()
+        """Alerts, by the ids inside; it knows them, and writes them, by those it was told."""
         self.astray = 0
         """How many receipts the broker put in the partition of another key."""
 
@@ -63,16 +65,16 @@ class Cad:
             self._producer.poll(0)
 
     def _take(self, delivery: Delivery) -> None:
-        event_id, room = delivery.header.event_id, self._destination
-        if (delivery.kind, delivery.reason) != (
-            DeliveryKind.ALERT,
-            DeliveryReason.NEW,
-        ) or event_id in self.acknowledged:
+        if (delivery.kind, delivery.reason) != (DeliveryKind.ALERT, DeliveryReason.NEW):
+            return
+        told_as, room = delivery.header.event_id, self._destination
+        event_id = self._outside.back(room, told_as)
+        if event_id in self.acknowledged:
             return
         self._book.arrivals[room].append(Arrival(event_id, 0, delivery.id, time.time()))
         self._book.acknowledged[room][event_id] = time.time()
         self.acknowledged.add(event_id)
-        self._producer.produce(RECEIPTS, self._codec.encode(_receipt(delivery, room)), event_id)
+        self._producer.produce(RECEIPTS, self._codec.encode(_receipt(delivery, room)), told_as)
 
 
 def _receipt(delivery: Delivery, room: str) -> DeliveryReceipt:

@@ -31,6 +31,7 @@ from bondmate_schemas.catalogue import STATE_ALERTS, dead_letter_topic, is_dead_
 from bondmate_schemas.codec import Codec
 from bondmate_schemas.kafka import RegistrySchemaIds
 from bondmate_schemas.models import AlertState
+from bondmate_schemas.outside_ids import OutsideIds
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
@@ -63,6 +64,8 @@ class Lab:
     codec: Codec
     ports: Mapping[str, int]
     """Where each role serves its metrics."""
+    outside: OutsideIds
+    """By which ids each destination knows what it was told."""
     evidence: list[str] = field(default_factory=list)
     """What each fault can show for itself."""
 
@@ -168,7 +171,8 @@ async def laboratory(
         await until_ready(_Ports(ports, folder / "data" / "logs"))  # type: ignore[arg-type]  # what it needs of the demo's files
         stack.enter_context(Map(broker.bootstrap, f"http://127.0.0.1:{registry}", MAP, book))
         codec = Codec(RegistrySchemaIds(f"http://127.0.0.1:{registry}"))
-        yield Lab(folder, broker, supervisor, proxy, rooms, book, Load(gateway, tokens, book, seed), codec, ports)
+        load, outside = Load(gateway, tokens, book, seed), OutsideIds.of(secret.encode())
+        yield Lab(folder, broker, supervisor, proxy, rooms, book, load, codec, ports, outside)
 
 
 def _guarded(deliver: dict[str, Any], room: Room, guard: str, folder: Path) -> None:

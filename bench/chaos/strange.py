@@ -20,7 +20,7 @@ def acknowledges_astray(meanwhile: Fault) -> Fault:
     """
 
     async def do(lab: Lab) -> None:
-        cad = await asyncio.to_thread(Cad, lab.broker.bootstrap, lab.codec, MAP, lab.book)
+        cad = await asyncio.to_thread(Cad, lab.broker.bootstrap, lab.codec, MAP, lab.book, lab.outside)
         with cad:
             await meanwhile(lab)
         wanted, end = cad.acknowledged, time.monotonic() + BACK_SECONDS
