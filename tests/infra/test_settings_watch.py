@@ -313,13 +313,11 @@ async def test_a_running_runner_takes_a_rotated_secret_and_loses_nothing(dlq_hub
 
 
 @ON_EMBEDDED
-async def test_a_running_runner_shows_a_renewed_certificate(dlq_hub: Callable, tmp_path: Path):
+async def test_a_running_runner_takes_a_late_and_then_a_renewed_certificate(dlq_hub: Callable, tmp_path: Path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         free_port = probe.getsockname()[1]
     first, second = pair(tmp_path, "first"), pair(tmp_path, "second")
-    (tmp_path / "cert.pem").write_text(first[0])
-    (tmp_path / "cert.key").write_text(first[1])
     hub = await asyncio.to_thread(
         dlq_hub,
         f"""\
@@ -348,6 +346,14 @@ connectors:
                 await asyncio.sleep(0.1)
 
     with hub.running("runner"):
+        # Not there at the start: the connector waits for a person, and takes them when they come.
+        await eventually(
+            lambda: "status=PERMANENT_ERROR" in log_of(hub, "runner") or '"PERMANENT_ERROR"' in log_of(hub, "runner"),
+            "it waits",
+            60,
+        )
+        (tmp_path / "cert.pem").write_text(first[0])
+        (tmp_path / "cert.key").write_text(first[1])
         await until_shown(first[0])
         swapped_in(tmp_path / "cert.pem", second[0])
         await eventually(lambda: "not a pair" in log_of(hub, "runner"), "the half is said", 20)
