@@ -41,11 +41,16 @@ def as_an_older_hub_wrote(state: Record) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def legacy(make: Any, topics: Any) -> AlertState:
-    """An SOS that an older hub raised and told to both rooms, under the ids inside."""
+def legacy(make: Any, topics: Any) -> dict[AlertKind, AlertState]:
+    """An SOS and a call for assistance that an older hub raised and told to both rooms, under the ids inside."""
     topics.codec = Codec(Ids())
-    alert = make.alert("device-old", event_id=derived_id("alert", "device-old"), incident_id="incident-old")
-    event_id, now = alert.header.event_id, datetime.now(UTC)
+    return {kind: _raised_before(make, topics, kind) for kind in (AlertKind.SOS, AlertKind.ASSISTANCE)}
+
+
+def _raised_before(make: Any, topics: Any, kind: AlertKind) -> AlertState:
+    device = f"device-old-{kind.value}"
+    event_id, now = derived_id("alert", device), datetime.now(UTC)
+    alert = make.alert(device, event_id=event_id, incident_id=f"incident-old-{kind.value}", kind=kind)
     told = {
         name: DestinationState(
             level=Level.DELIVERED, changed_at=now, delivery_id=derived_id("delivery", event_id, name)
@@ -53,7 +58,7 @@ def legacy(make: Any, topics: Any) -> AlertState:
         for name in ("tak", "cap")
     }
     state = AlertState(
-        header=alert.header, device_id="device-old", status=AlertStatus.DELIVERED, alert=alert, destinations=told,
+        header=alert.header, device_id=device, status=AlertStatus.DELIVERED, alert=alert, destinations=told,
         changed_at=now,
     )  # fmt: skip
     topics.put_bytes(STATE_ALERTS, event_id.encode(), as_an_older_hub_wrote(state))
@@ -77,7 +82,7 @@ class Worker:
 
 @pytest.fixture(scope="module", autouse=True)
 def worker(
-    legacy: AlertState,
+    legacy: dict[AlertKind, AlertState],
     running: Callable[..., Any],
     configured: Callable[..., Any],
     tmp_path_factory: pytest.TempPathFactory,
@@ -184,21 +189,35 @@ def test_an_update_goes_out_under_the_ids_of_the_first(topics: Any, make: Any) -
     assert (first.header.event_id, first.key, first.id) == (last.header.event_id, last.key, last.first_id)
 
 
-def test_an_alert_that_an_older_hub_raised_is_ended_under_the_ids_it_was_told_under(
-    topics: Any, make: Any, legacy: AlertState
+def test_an_alert_that_an_older_hub_raised_is_closed_at_the_room_under_the_ids_it_was_told_under(
+    topics: Any, make: Any, legacy: dict[AlertKind, AlertState]
 ) -> None:
-    event_id = legacy.header.event_id
+    event_id, incident_id = legacy[AlertKind.SOS].header.event_id, "incident-old-SOS"
     # Its device asks to call it off: an update, under the old id.
-    topics.put(DEVICE_ALERTS, make.alert("device-old", event_id=event_id, action=AlertAction.CANCEL))
+    topics.put(DEVICE_ALERTS, make.alert("device-old-SOS", event_id=event_id, action=AlertAction.CANCEL))
     update = outside(topics, CAP, event_id, DeliveryReason.UPDATE)
-    assert (event_id, "incident-old") == (update.header.event_id, update.key)
+    assert (event_id, incident_id) == (update.header.event_id, update.key)
     assert derived_id("delivery", event_id, "cap") == update.first_id
 
     # The room closes it under the old id, and the other room hears so under its own old one.
     topics.put(RECEIPTS, answer(make, update, "cap", Level.RESOLVED))
     closed = outside(topics, TAK, event_id, DeliveryReason.CANCEL)
-    assert (event_id, "incident-old") == (closed.header.event_id, closed.key)
+    assert (event_id, incident_id) == (closed.header.event_id, closed.key)
     assert stands(topics, event_id, AlertStatus.RESOLVED).destinations["cap"].level is Level.RESOLVED
+
+
+def test_an_alert_that_an_older_hub_raised_is_cancelled_by_its_device_under_the_ids_it_was_told_under(
+    topics: Any, make: Any, legacy: dict[AlertKind, AlertState]
+) -> None:
+    event_id = legacy[AlertKind.ASSISTANCE].header.event_id
+    end = {"kind": AlertKind.ASSISTANCE, "action": AlertAction.CANCEL, "event_id": event_id}
+    topics.put(DEVICE_ALERTS, make.alert("device-old-ASSISTANCE", **end))
+
+    for topic in (TAK, CAP):
+        ended = outside(topics, topic, event_id, DeliveryReason.CANCEL)
+        assert (event_id, "incident-old-ASSISTANCE") == (ended.header.event_id, ended.key)
+        assert derived_id("delivery", event_id, ended.destination) == ended.first_id
+    stands(topics, event_id, AlertStatus.CANCELLED)
 
 
 def test_after_a_new_key_an_open_alert_keeps_its_ids_and_a_new_one_has_others(
