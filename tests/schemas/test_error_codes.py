@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from bondmate_connectors.platforms.device_http.problems import Kind
-from bondmate_connectors.runtime import sink_runner
+from bondmate_connectors.runtime import settlement, sink_runner
 from bondmate_schemas.error_codes import ERROR_CODES, UNLISTED, code_of, error_code
 
 ROOT = Path(__file__).parents[2]
@@ -32,8 +32,8 @@ def argument(node: ast.Call) -> ast.expr | None:
     name = called(node)
     if named := next((word.value for word in node.keywords if word.arg == "code"), None):
         return named if name in {*CALLS, *PLACE, "dead_letter", "Grave"} else None
-    place = PLACE.get(name, 0 if name in CALLS else 10)
-    return node.args[place] if place < len(node.args) else None
+    place = PLACE.get(name, 0 if name in CALLS else None)
+    return node.args[place] if place is not None and place < len(node.args) else None
 
 
 def given(node: ast.AST) -> ast.expr | None:
@@ -108,7 +108,7 @@ def test_nothing_stands_in_the_table_that_the_packages_never_name():
 
 
 def test_what_the_runner_gives_up_by_itself_stands_in_the_table():
-    assert UNLISTED not in {error_code(sink_runner._EXPIRED), error_code(sink_runner._NOT_ACCEPTED)}
+    assert UNLISTED not in {error_code(settlement.EXPIRED), error_code(sink_runner._NOT_ACCEPTED)}
 
 
 def test_every_problem_of_the_gateway_stands_in_the_table():
