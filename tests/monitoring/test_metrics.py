@@ -45,6 +45,7 @@ LABELS = {
     "hub_misplaced_records": ("topic", "found"),
     "hub_untaken_deliveries": ("destination", "kind"),
     "hub_unrouted_events": ("record", "why"),
+    "hub_foreign_ids": ("record",),
     "hub_alert_levels": ("destination", "level"),
     "hub_alert_level_seconds": ("destination", "level"),
     "hub_messages_to_devices": ("sender", "outcome"),

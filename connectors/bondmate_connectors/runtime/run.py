@@ -335,7 +335,7 @@ class _Runner:
             yield SourceRunner(
                 SourceTools(self._name, connector, link, self._hub.outbox, self._envelopes, self._reports,
                             self._hub.settings, _now, self._authority, self._stalls,
-                            Status.OK if self._spec.is_sink else Status.STOPPED)
+                            ended=Status.OK if self._spec.is_sink else Status.STOPPED)
             ).run(stop)  # fmt: skip
 
     async def _deliver(self, tools: SinkTools, topic: str, stop: asyncio.Event) -> None:

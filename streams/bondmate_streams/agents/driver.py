@@ -192,7 +192,7 @@ class _Consumer(Consumer):
         while self._in_hand and self.loop.time() < end and not self.should_stop:
             await self._wait_for_ack(timeout=1)
         if self._in_hand:
-            _log.warning("what takes long is given up and comes again", events=len(self._in_hand))
+            _log.warning("what takes long is given up and comes again", count=len(self._in_hand))
             await asyncio.gather(*(door.give_up() for door in cast("App", self.app).doors.values()))
         await self.commit_and_end_transactions()
 
