@@ -20,7 +20,7 @@ __all__ = ["Finding", "GateError", "check", "lint", "release", "released", "unre
 
 RELEASED: Final = Path(__file__).parent / "released"
 TAGS: Final = frozenset({"PERSONAL", "LOCATION", "FREE_TEXT"})
-DISCLOSURES: Final = frozenset({"always", "pseudonym", "by_flag"})
+DISCLOSURES: Final = frozenset({"always", "pseudonym", "by_flag", "code"})
 
 
 @dataclass(frozen=True, slots=True, order=True)

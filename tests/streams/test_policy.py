@@ -216,6 +216,13 @@ def test_the_words_of_an_incidents_owner_are_listed_by_themselves(make: Any, nam
     assert [name] == [each for each in ("incident_type", "status", "references") if getattr(shown, each)]
 
 
+@pytest.mark.parametrize("name", ["urgency", "severity", "certainty"])
+def test_a_code_of_cap_shows_and_free_words_in_its_place_do_not(make: Any, name: str) -> None:
+    assert "Unknown" == getattr(view().of(make.incident(**{name: "Unknown"})), name)
+    assert None is getattr(view().of(make.incident(**{name: CANARY})), name)
+    assert CANARY == getattr(view({"IncidentEvent": {name: "plain"}}).of(make.incident(**{name: CANARY})), name)
+
+
 def test_withheld_means_not_listed(make: Any) -> None:
     assert None is view({"DeviceLocation": {"position": "withheld"}}).of(make.location())
     assert check_fields("DeviceAlert", {"kind": "withheld"})

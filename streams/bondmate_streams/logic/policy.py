@@ -1,8 +1,9 @@
 """What a destination may see of an event: the envelope, and the fields its agreement lists; by default nothing more.
 
 The schemas say which fields are envelope (`bondmate:disclosure` is `always`) and which are replaced by a keyed
-pseudonym (`pseudonym`). Of the hub's remarks (`by_flag`) those pass that tell nothing of a field withheld. Every other
-field is the schema's default for a destination unless its path is listed, with one of these modes:
+pseudonym (`pseudonym`). Of the hub's remarks (`by_flag`) those pass that tell nothing of a field withheld; a code of
+CAP (`code`) passes where it is one, and not the free words that somebody put in its place. Every other field is the
+schema's default for a destination unless its path is listed, with one of these modes:
 
 - `plain`: as it is. Of a record or list, its envelope parts; the others are listed by their own paths.
 - `pseudonym`: keyed, other for every destination; texts only.
@@ -33,6 +34,12 @@ PLAIN: Final = "plain"
 PSEUDONYM: Final = "pseudonym"
 WITHHELD: Final = "withheld"
 BY_FLAG: Final = "by_flag"
+CODE: Final = "code"
+_CODES: Final = frozenset({
+    "Immediate", "Expected", "Future", "Past", "Unknown", "Extreme", "Severe", "Moderate", "Minor", "Observed",
+    "Likely", "Possible", "Unlikely",
+})  # fmt: skip
+"""What CAP 1.2, 3.2.2 allows as `urgency`, `severity` and `certainty`."""
 _ALERT: Final = "DeviceAlert"
 _FLAGS_KEPT: Final = 1_000
 _Transform = Callable[[Any], Any]
@@ -161,7 +168,7 @@ class View:
         if shown.mode == PSEUDONYM:
             return lambda value: None if value is None else self.name_of(value)
         if shown.record is None:
-            return _same
+            return _if_code if shown.mode == CODE else _same
         part = self._record(shown.record, shown.parts)
         if transform := position_change(shown.mode):
             return _optional(lambda value: transform(part(value)))
@@ -268,11 +275,15 @@ def _passes(field: _Field, path: str, listed: Mapping[str, str]) -> bool:
 
 
 def _is_open(field: _Field, path: str, listed: Mapping[str, str]) -> bool:
-    return field.disclosure in ("always", PSEUDONYM, BY_FLAG) or path in listed
+    return field.disclosure in ("always", PSEUDONYM, BY_FLAG, CODE) or path in listed
 
 
 def _same(value: Any) -> Any:
     return value
+
+
+def _if_code(value: str | None) -> str | None:
+    return value if value in _CODES else None
 
 
 def _optional(change: _Transform) -> _Transform:
