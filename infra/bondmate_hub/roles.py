@@ -26,6 +26,7 @@ from bondmate_hub.fast_loop import run_fast, tune
 from bondmate_hub.settings import Settings, SettingsError, StreamsSection
 
 if TYPE_CHECKING:
+    from bondmate_connectors.runtime.settings import RunnerSettings
     from bondmate_streams.logic.districts import Districts
 
 _LANE_NICENESS = 5
@@ -137,7 +138,6 @@ async def _runner(settings: Settings, stop: asyncio.Event, around: Around) -> No
 async def _connectors(settings: Settings, stop: asyncio.Event, around: Around, *, gateway: bool) -> None:
     from bondmate_connectors.runtime.control import Controls  # noqa: PLC0415
     from bondmate_connectors.runtime.run import run_connectors  # noqa: PLC0415
-    from bondmate_connectors.runtime.settings import RunnerSettings  # noqa: PLC0415
     from bondmate_connectors.runtime.supervision import ShutOutError  # noqa: PLC0415
 
     from bondmate_hub.admin.pauses import Pauses  # noqa: PLC0415
@@ -153,7 +153,6 @@ async def _connectors(settings: Settings, stop: asyncio.Event, around: Around, *
     role_id = f"{settings.instance}-{around.health.role}"
     board, controls = ConnectorHealth(), Controls(Pauses(settings.data_dir).current(datetime.now(UTC)))
     around.admin.connectors = Steering(wanted, controls, board, settings, worker_id=role_id)
-    outside = settings.streams.outside_ids() if settings.streams else None
     async with asyncio.TaskGroup() as group:
         beside = [
             group.create_task(_tell(board, around.health, [instance.name for instance in wanted])),
@@ -162,13 +161,26 @@ async def _connectors(settings: Settings, stop: asyncio.Event, around: Around, *
         try:
             await run_connectors(
                 wanted, _kafka(settings), role_id=role_id, stop=stop, health=board,
-                controls=controls, settings=RunnerSettings(outside=outside, **settings.delivery.model_dump()),
+                controls=controls, settings=_runner_settings(settings),
             )  # fmt: skip
         except ShutOutError as error:
             _log.error("role was shut out", role=around.health.role, why=str(error))  # it is no bug
             sys.exit(1)
         for task in beside:
             task.cancel()
+
+
+def _runner_settings(settings: Settings) -> RunnerSettings:
+    from bondmate_connectors.runtime.retry import Pauses  # noqa: PLC0415
+    from bondmate_connectors.runtime.settings import RunnerSettings  # noqa: PLC0415
+
+    restart = settings.restart
+    return RunnerSettings(
+        outside=settings.streams.outside_ids() if settings.streams else None,
+        restart=Pauses(restart.first_seconds, restart.longest_seconds),
+        restart_sound_seconds=restart.sound_seconds,
+        **settings.delivery.model_dump(),
+    )
 
 
 def _problems() -> list[str]:

@@ -151,6 +151,16 @@ class DeliverySection(Section):
     )  # fmt: skip
 
 
+class RestartSection(Section):
+    """How a connector that crashed is started again."""
+
+    first_seconds: float = Field(default=1, ge=0.5, le=3600, description="Pause after the first crash; it doubles.")
+    longest_seconds: float = Field(default=60, ge=0.5, le=3600, description="Longest pause between two starts.")
+    sound_seconds: float = Field(
+        default=60, ge=1, le=86_400, description="Who ran for so long is started again as after a first crash."
+    )
+
+
 class ConnectorEntry(Section):
     """One instance of a connector: a destination, a source, or both."""
 
@@ -186,6 +196,7 @@ class Settings(BaseSettings):
     registry: RegistrySection = RegistrySection()
     broker: BrokerSection = BrokerSection()
     delivery: DeliverySection = DeliverySection()
+    restart: RestartSection = RestartSection()
     connectors: dict[str, ConnectorEntry] = Field(default_factory=dict, description="Connectors by name.")
 
     _file: Path | None = PrivateAttr(None)

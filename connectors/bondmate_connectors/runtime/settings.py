@@ -19,8 +19,8 @@ class RunnerSettings:
     by writing them again."""
     backoff: Backoff = field(default_factory=Backoff)
     """Between attempts of one key, of a connection, of a dead-letter write."""
-    restart: Backoff = field(default_factory=lambda: Backoff(base_seconds=2.0, cap_seconds=60.0))
-    """Before a connector that crashed is started again: about a second at first, a minute at most."""
+    restart: Pauses = field(default_factory=Pauses)
+    """Before a connector that crashed is started again."""
     restart_sound_seconds: float = 60.0
     """A connector that ran for so long before it crashed is started again as after a first crash."""
     breaker: BreakerSettings = field(default_factory=BreakerSettings)
