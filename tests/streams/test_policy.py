@@ -19,7 +19,7 @@ from bondmate_schemas.models import (
     Statement,
     UnitStatus,
 )
-from bondmate_streams.logic import policy
+from bondmate_streams.logic.fields import fields_of, paths_of
 from bondmate_streams.logic.policy import View, check_fields
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,7 +74,7 @@ def test_without_an_agreement_nothing_but_the_envelope_passes(make: Any) -> None
 
 @pytest.mark.parametrize("record", RECORDS)
 def test_every_field_that_may_be_withheld_has_a_default_in_its_schema(record: str) -> None:
-    withheld = [f for f in policy._fields_of(record) if f.disclosure not in ("always", "pseudonym")]
+    withheld = [f for f in fields_of(record) if f.disclosure not in ("always", "pseudonym")]
 
     # Without its position a fix is withheld whole.
     assert (["position"] if record == "DeviceLocation" else []) == [field.name for field in withheld if field.required]
@@ -84,7 +84,7 @@ def test_every_field_that_may_be_withheld_has_a_default_in_its_schema(record: st
 def test_a_canary_shows_only_in_listed_fields(make: Any, data: st.DataObject) -> None:
     event = data.draw(st.sampled_from(canaries(make)))
     record = type(event).__name__
-    paths = [path for path, _ in policy._paths(record, "")]
+    paths = [path for path, _ in paths_of(record, "")]
     listed = data.draw(st.lists(st.sampled_from(paths), unique=True))
     seen = view({record: dict.fromkeys(listed, "plain")}).of(event)
     assert (seen is None) == (record == "DeviceLocation" and "position" not in listed)

@@ -16,18 +16,18 @@ An event whose schema demands a field that is withheld is withheld whole: a posi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any, Final
 
 from bondmate_schemas import models
-from bondmate_schemas.codec import schema
 from bondmate_schemas.flags import POSITION_WITHHELD, told_by
 from bondmate_schemas.ids import pseudonym, pseudonyms
 from bondmate_schemas.models import Payload
 
 from bondmate_streams.logic.blur import position_change
+from bondmate_streams.logic.fields import Field, fields_of, paths_of
 
 _NAMES_KEPT = 50_000
 PLAIN: Final = "plain"
@@ -46,26 +46,13 @@ _Transform = Callable[[Any], Any]
 _pseudonym = lru_cache(_NAMES_KEPT)(pseudonym)
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
-    """A field of a schema as disclosure sees it."""
-
-    name: str
-    disclosure: str | None
-    required: bool
-    record: str | None
-    """Name of the record it holds, alone or in a list."""
-    is_list: bool
-    is_text: bool
-
-
 def check_fields(record: str, fields: Mapping[str, str]) -> list[tuple[str, str]]:
     """Find what is wrong in an agreement on `record`: pairs of path and problem."""
-    known = dict(_paths(record, ""))
+    known = dict(paths_of(record, ""))
     return [(path, problem) for path, mode in fields.items() if (problem := _problem(path, mode, known))]
 
 
-def _problem(path: str, mode: str, known: Mapping[str, _Field]) -> str | None:
+def _problem(path: str, mode: str, known: Mapping[str, Field]) -> str | None:
     field = known.get(path)
     if field is None:
         return f"no such field: {path}"
@@ -200,8 +187,8 @@ class _FlagsShown:
     def __init__(self, record: str, shown: Mapping[str, Shown]) -> None:
         self._all = shown_at(shown, "header.flags") == Shown(PLAIN)
         self._shown = shown
-        self._names = {field.name: f"header.{field.name}" for field in _fields_of("EventHeader")}
-        self._names |= {field.name: field.name for field in _fields_of(record)}
+        self._names = {field.name: f"header.{field.name}" for field in fields_of("EventHeader")}
+        self._names |= {field.name: field.name for field in fields_of(record)}
         self._known: dict[str, bool] = {}
 
     def shows(self, flag: str) -> bool:
@@ -228,7 +215,7 @@ def _with_flags(event: Any, shows: Callable[[str], bool], always: tuple[str, ...
 
 
 def _are_whole(record: str, parts: Mapping[str, Shown]) -> bool:
-    return len(parts) == len(_fields_of(record)) and all(part.is_whole for part in parts.values())
+    return len(parts) == len(fields_of(record)) and all(part.is_whole for part in parts.values())
 
 
 def shown_paths(listed: Mapping[str, str]) -> dict[str, str]:
@@ -250,31 +237,31 @@ def shown_at(shown: Mapping[str, Shown], path: str) -> Shown | None:
 def is_withheld(record: str, listed: Mapping[str, str]) -> bool:
     """Whether an agreement that lists these paths shows nothing of a record, whose schema demands more."""
     listed = shown_paths(listed)
-    return any(field.required and not _is_open(field, field.name, listed) for field in _fields_of(record))
+    return any(field.required and not _is_open(field, field.name, listed) for field in fields_of(record))
 
 
 def shown_of(record: str, listed: Mapping[str, str], prefix: str = "") -> dict[str, Shown]:
     """Give what an agreement that lists these paths shows of a record, by field; all else is the schema's default."""
     return {
         field.name: _shown(field, prefix + field.name, listed)
-        for field in _fields_of(record)
+        for field in fields_of(record)
         if _passes(field, prefix + field.name, listed)
     }
 
 
-def _shown(field: _Field, path: str, listed: Mapping[str, str]) -> Shown:
+def _shown(field: Field, path: str, listed: Mapping[str, str]) -> Shown:
     mode = listed.get(path, PLAIN if field.disclosure in (None, "always") else field.disclosure)
     if field.record is None or mode == PSEUDONYM:
         return Shown(mode)
     return Shown(mode, field.record, shown_of(field.record, listed, path + "."), field.is_list)
 
 
-def _passes(field: _Field, path: str, listed: Mapping[str, str]) -> bool:
+def _passes(field: Field, path: str, listed: Mapping[str, str]) -> bool:
     # A part without a default belongs to its whole: the whole could not be read without it.
     return _is_open(field, path, listed) or (field.required and "." in path)
 
 
-def _is_open(field: _Field, path: str, listed: Mapping[str, str]) -> bool:
+def _is_open(field: Field, path: str, listed: Mapping[str, str]) -> bool:
     return field.disclosure in ("always", PSEUDONYM, BY_FLAG, CODE) or path in listed
 
 
@@ -301,52 +288,3 @@ def _given(event: Payload, parts: list[str]) -> bool:
 def _is_something(value: Any) -> bool:
     """Tell whether a field says something: no is an answer, and so is zero."""
     return value is not None and value != ()
-
-
-@cache
-def _fields_of(record: str) -> tuple[_Field, ...]:
-    return tuple(_field_of(field) for field in _named_types()[record]["fields"])
-
-
-@cache
-def _named_types() -> Mapping[str, Any]:
-    """Collect every record of the payloads by name: in a schema only its first mention is written out."""
-    found: dict[str, Any] = {}
-    for record in ("DeviceAlert", "DeviceLocation", "IncidentEvent", "DeviceMessage", "DeliveryReceipt"):
-        _collect(schema(record), found)
-    return found
-
-
-def _collect(node: Any, found: dict[str, Any]) -> None:
-    if isinstance(node, list):
-        for branch in node:
-            _collect(branch, found)
-    elif isinstance(node, dict):
-        if node.get("type") == "record":
-            found[node["name"].rpartition(".")[2]] = node
-        for inner in (*(field["type"] for field in node.get("fields", ())), node.get("items"), node.get("values")):
-            _collect(inner, found)
-
-
-def _field_of(field: Mapping[str, Any]) -> _Field:
-    branches = field["type"] if isinstance(field["type"], list) else [field["type"]]
-    kind = next(branch for branch in branches if branch != "null")
-    is_list = isinstance(kind, dict) and kind.get("type") == "array"
-    inner = kind["items"] if is_list else kind
-    name = inner.get("name", "") if isinstance(inner, dict) else inner
-    record = name.rpartition(".")[2]
-    return _Field(
-        field["name"],
-        field.get("bondmate:disclosure"),
-        "default" not in field,
-        record if record in _named_types() else None,
-        is_list,
-        kind == "string",
-    )
-
-
-def _paths(record: str, prefix: str) -> Iterator[tuple[str, _Field]]:
-    for known in _fields_of(record):
-        yield prefix + known.name, known
-        if known.record:
-            yield from _paths(known.record, prefix + known.name + ".")
