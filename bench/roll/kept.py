@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from bondmate_hub.stored import stored
 from bondmate_schemas.catalogue import STATE_ALERTS
-from bondmate_schemas.codec import Codec, LocalSchemaIds
+from bondmate_schemas.codec import Codec
 from bondmate_schemas.enums import AlertAction, Level
 from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import AlertState, Record
@@ -18,9 +18,9 @@ R = TypeVar("R", bound=Record)
 class Kept:
     """Reads topics whole."""
 
-    def __init__(self, kafka: KafkaConfig, destinations: Sequence[str]) -> None:
+    def __init__(self, kafka: KafkaConfig, codec: Codec, destinations: Sequence[str]) -> None:
         self._config = {"bootstrap.servers": kafka.bootstrap, **kafka.extra}
-        self._codec = Codec(LocalSchemaIds())
+        self._codec = codec
         self._destinations = frozenset(destinations)
 
     def records(self, topic: str, kind: type[R]) -> Iterator[R]:

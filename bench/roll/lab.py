@@ -15,8 +15,11 @@ from typing import Final
 from bondmate_hub.broker.apache import ApacheBroker
 from bondmate_hub.broker.child import Child, wait_until
 from bondmate_hub.provisioning import apply
+from bondmate_hub.registration import register_schemas
+from bondmate_hub.registry.server import RegistryConfig, serving_in_thread
 from bondmate_schemas import catalogue
-from bondmate_schemas.kafka import KafkaConfig
+from bondmate_schemas.codec import Codec, schema_text
+from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
 from bondmate_schemas.models import AuditRecord
 from bondmate_streams.logic.audit import breaks
 from confluent_kafka.admin import AdminClient
@@ -47,13 +50,14 @@ class Held:
 class Worker:
     """One worker's process, started and ended as an operator would."""
 
-    def __init__(self, bootstrap: str, folder: Path, instance: str, older: Path | None = None) -> None:
+    def __init__(self, kafka: KafkaConfig, folder: Path, instance: str, older: Path | None = None) -> None:
         """Name the worker; with `older`, a checkout, it runs what is there."""
         self._log = folder / f"{instance}.log"
         self._child = Child(f"worker {instance}", self._log, on_parent_death=signal.SIGKILL)
         program = (sys.executable, str(Path(worker.__file__).resolve()))
         path = os.pathsep.join(str((older or Path()).resolve() / room) for room in _ROOMS)
-        self._command = ("/usr/bin/env", f"PYTHONPATH={path}", *program, bootstrap, str(folder / instance), instance)
+        told = (kafka.bootstrap, kafka.registry_url, str(folder / instance), instance)
+        self._command = ("/usr/bin/env", f"PYTHONPATH={path}", *program, *told)
         self._starts = 0
 
     @property
@@ -108,6 +112,12 @@ class Lab:
         return [each for each in wanted if each not in self.ends.came]
 
 
+def registered(registry: str) -> Codec:
+    """Register the schemas as they are now; return the codec that has their ids."""
+    register_schemas(registry, catalogue.topics(destinations=list(worker.DESTINATIONS)), schema_text)
+    return Codec(RegistrySchemaIds(registry))
+
+
 @contextmanager
 def laboratory(
     bootstrap: str, folder: Path, a_second: int, *, open_alerts: int = 0, older: Path | None = None
@@ -118,15 +128,17 @@ def laboratory(
     """
     wanted = catalogue.topics(destinations=list(worker.DESTINATIONS))
     apply(AdminClient({"bootstrap.servers": bootstrap}), wanted, limits=ApacheBroker.limits)
-    kafka = KafkaConfig(bootstrap, "", {"log_level": 0})
-    ends, load = Ends(kafka, worker.DESTINATIONS), Load(kafka, a_second)
-    workers = [Worker(bootstrap, folder, "one", older), Worker(bootstrap, folder, "two")]
     with ExitStack() as stack:
+        registry = stack.enter_context(serving_in_thread(RegistryConfig(folder / "registry")))
+        kafka = KafkaConfig(bootstrap, registry, {"log_level": 0})
+        workers = [Worker(kafka, folder, "one", older), Worker(kafka, folder, "two")]
         for each in workers:
             stack.callback(each.kill)
         workers[0].start()
+        codec = registered(registry)
+        ends, load = Ends(kafka, codec, worker.DESTINATIONS), Load(kafka, codec, a_second)
         stack.enter_context(ends.read())
-        lab = Lab(load, ends, Kept(kafka, worker.DESTINATIONS), workers)
+        lab = Lab(load, ends, Kept(kafka, codec, worker.DESTINATIONS), workers)
         load.at_once(open_alerts)
         wait_until(lambda: not lab.missing(list(load.sent)), deadline_seconds=_MANY_SECONDS, what="the open alerts")
         stack.enter_context(load.flowing())

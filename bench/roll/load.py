@@ -12,7 +12,7 @@ from typing import Final
 
 from bondmate_connectors.runtime.receipts import receipt_for
 from bondmate_schemas import catalogue
-from bondmate_schemas.codec import Codec, LocalSchemaIds
+from bondmate_schemas.codec import Codec
 from bondmate_schemas.enums import AlertAction, AlertKind, Level, Mode
 from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import Delivery, DeviceAlert, EventHeader
@@ -28,9 +28,9 @@ _FLUSH_SECONDS: Final = 30.0
 class Load:
     """Raises alerts of devices of their own, so many a second, and takes some of them back."""
 
-    def __init__(self, kafka: KafkaConfig, a_second: int) -> None:
+    def __init__(self, kafka: KafkaConfig, codec: Codec, a_second: int) -> None:
         self._producer = Producer(kafka.producer("bench-roll"))
-        self._codec = Codec(LocalSchemaIds())
+        self._codec = codec
         self._gap = 1 / a_second
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="load")
@@ -87,12 +87,12 @@ class Load:
 class Ends:
     """What comes out at the destinations, read as it comes."""
 
-    def __init__(self, kafka: KafkaConfig, destinations: Sequence[str]) -> None:
+    def __init__(self, kafka: KafkaConfig, codec: Codec, destinations: Sequence[str]) -> None:
         self._consumer = Consumer(kafka.consumer("bench-roll", "bench-roll"))
         self._destinations = {catalogue.destination_topic(name): name for name in destinations}
         places = [TopicPartition(t, n, OFFSET_END) for t in self._destinations for n in range(catalogue.PARTITIONS)]
         self._consumer.assign(places)
-        self._codec = Codec(LocalSchemaIds())
+        self._codec = codec
         self._producer = Producer(kafka.producer("bench-roll-ends"))
         self._stop = threading.Event()
         self.came: dict[tuple[str, str], float] = {}

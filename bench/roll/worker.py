@@ -1,6 +1,6 @@
-"""One streams worker as its role runs it: `python -m bench.roll.worker BOOTSTRAP FOLDER INSTANCE`, until SIGTERM.
+"""One streams worker as its role runs it: `worker.py BOOTSTRAP REGISTRY FOLDER INSTANCE`, until SIGTERM.
 
-Run as a file with an older checkout on PYTHONPATH it is a worker of that version.
+Run as a file with an older checkout on PYTHONPATH it is a worker of that version. It registers its schemas first.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from bondmate_hub.fast_loop import run_fast, tune
-from bondmate_schemas.codec import LocalSchemaIds
+from bondmate_hub.registration import register_schemas
+from bondmate_schemas import catalogue
+from bondmate_schemas.codec import schema_text
 from bondmate_schemas.kafka import KafkaConfig
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.run import run_streams
@@ -33,15 +35,14 @@ def _said() -> None:
     print(READY, flush=True)
 
 
-async def _run(bootstrap: str, folder: Path, instance: str) -> None:
+async def _run(bootstrap: str, registry: str, folder: Path, instance: str) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     config = StreamsConfig(
-        kafka=KafkaConfig(bootstrap, "", {"log_level": 0}),
+        kafka=KafkaConfig(bootstrap, registry, {"log_level": 0}),
         data_dir=folder,
         routes=parse_routes(_ROUTES),
         secret=b"a secret of the bench",
-        schema_ids=LocalSchemaIds(),
         instance=instance,
     )
     await run_streams(config, stop, _said)
@@ -49,9 +50,10 @@ async def _run(bootstrap: str, folder: Path, instance: str) -> None:
 
 def main() -> None:
     """Work until SIGTERM."""
-    bootstrap, folder, instance = sys.argv[1:]
+    bootstrap, registry, folder, instance = sys.argv[1:]
+    register_schemas(registry, catalogue.topics(destinations=list(DESTINATIONS)), schema_text)
     tune()
-    run_fast(_run(bootstrap, Path(folder), instance))
+    run_fast(_run(bootstrap, registry, Path(folder), instance))
 
 
 if __name__ == "__main__":

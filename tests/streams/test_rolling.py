@@ -41,11 +41,11 @@ def members(admin: AdminClient) -> dict[str, int]:
 
 @brokers
 def test_a_stopped_worker_is_out_of_its_group_before_its_process_ends_and_comes_back_under_its_name(
-    new_broker: Broker, tmp_path: Path
+    new_broker: Broker, registry: str, tmp_path: Path
 ) -> None:
     admin = AdminClient({"bootstrap.servers": new_broker.bootstrap, "log_level": 0})
     apply(admin, catalogue.topics(destinations=["near", "far"]), limits=new_broker.limits)
-    worker = Worker(new_broker.bootstrap, tmp_path, "one")
+    worker = Worker(KafkaConfig(new_broker.bootstrap, registry), tmp_path, "one")
     try:
         worker.start()
         before = members(admin)
