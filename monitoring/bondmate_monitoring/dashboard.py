@@ -144,7 +144,7 @@ def _connectors() -> list[_Panel]:
                _query(f"sum by (connector) (connector_parked_keys{{{_BY}}})", "parked: {{connector}}")),
         _lines("Not settled, as the broker counts", "short", 8,
                _query(f"sum by (connector) (connector_backlog_events{{{_BY}}})", "{{connector}}"),
-               _query(f"sum by (connector, mode) (connector_paused_alerts{{{_BY}}}) > 0",
+               _query(f"sum by (connector, mode) (connector_paused_alerts{{{_BY}}})",
                       "{{connector}}: {{mode}} alerts behind a pause")),
         _lines("Breakers not closed, and what stands still", "short", 8,
                _query(f'sum by (connector, part, state) (connector_breaker{{state!="closed",{_BY}}})',

@@ -89,5 +89,14 @@ class Behind:
 
     def _show(self, alerts: Counter[Mode]) -> None:
         self._alerts = alerts
-        for mode in Mode:
-            metrics.CONNECTOR_PAUSED_ALERTS.labels(self._name, mode.value).set(alerts[mode])
+        _show(self._name, alerts)
+
+
+def show_none_behind(name: str) -> None:
+    """Show that no alert waits behind a pause, from the start, so that a panel has a line."""
+    _show(name, Counter())
+
+
+def _show(name: str, alerts: Counter[Mode]) -> None:
+    for mode in Mode:
+        metrics.CONNECTOR_PAUSED_ALERTS.labels(name, mode.value).set(alerts[mode])

@@ -23,7 +23,7 @@ from bondmate_connectors.errors import Misconfigured
 from bondmate_connectors.runtime.account import Account
 from bondmate_connectors.runtime.authority import Authority
 from bondmate_connectors.runtime.backlog import Backlog
-from bondmate_connectors.runtime.behind import Behind
+from bondmate_connectors.runtime.behind import Behind, show_none_behind
 from bondmate_connectors.runtime.broker import QUIET, BrokerWatch
 from bondmate_connectors.runtime.control import Control, Controls, Pause
 from bondmate_connectors.runtime.envelopes import Envelopes
@@ -222,6 +222,8 @@ class _Runner:
         self._backlog = Backlog(instance.name, instance.spec.accepts, _now, self._unread_seconds)
         self.beating = Beating(self._reports, self._unread_events, self._backlog.lag_seconds, self._paused)
         metrics.CONNECTOR_BACKLOG.labels(instance.name).set_function(self._shown_events)
+        if instance.spec.is_sink:
+            show_none_behind(instance.name)
 
     def _unread_events(self) -> int | None:
         return self._hub.unread.events(self._groups)
