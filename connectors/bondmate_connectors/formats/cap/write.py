@@ -207,6 +207,8 @@ def _not_today(delivery: Delivery, event: Event) -> Iterator[str]:
         yield "header.mode"
     if header.language and not _LANGUAGE.fullmatch(header.language):
         yield "header.language"
+    if '"' in (header.incident_id or ""):  # quotes set the members of its list apart
+        yield "header.incident_id"
     if header.expires_at and was_marked_late(delivery):
         yield "header.expires_at"
     if not all(is_url(attachment.url) for attachment in event.attachments):
