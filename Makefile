@@ -51,7 +51,7 @@ test-tak: $(STAMP) ## against taky, taky-ng, OpenTAKServer and FreeTAKServer (in
 	$(TAK_SERVERS)
 	$(BIN)/pytest -m "tak and not docker and not vendor" $(ARGS)
 
-test-tak-short: $(STAMP) ## the same without FreeTAKServer, and with one server over TLS
+test-tak-short: $(STAMP) ## the same without FreeTAKServer, in some minutes
 	.ci/need rabbitmq postgis
 	$(TAK_SERVERS) taky taky-ng opentakserver operator
 	$(BIN)/pytest -m "tak and not long and not docker and not vendor" $(ARGS)

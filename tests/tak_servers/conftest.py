@@ -9,8 +9,14 @@ from tak_servers import environments
 from tak_servers.node_operator import ProtobufServer
 from tak_servers.site import KINDS, Hub, Site, attended, running, taken_up
 
+# It takes as long as the three others together, and less hangs on it.
+_LONG = {"FreeTAKServer"}
 
-@pytest.fixture(scope="session", params=list(KINDS))
+
+@pytest.fixture(
+    scope="session",
+    params=[pytest.param(name, marks=[pytest.mark.long] if name in _LONG else []) for name in KINDS],
+)
 def site(request: pytest.FixtureRequest) -> Iterator[Site]:
     """Each server with its operators, on its plain port."""
     with running(request.param) as server, attended(server, KINDS[request.param]) as site:
