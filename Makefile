@@ -49,12 +49,12 @@ TAK_SERVERS = PYTHONPATH=tests $(BIN)/python -m tak_servers.environments
 test-tak: $(STAMP) ## against taky, taky-ng, OpenTAKServer and FreeTAKServer (installs them, RabbitMQ and PostGIS)
 	.ci/need rabbitmq postgis
 	$(TAK_SERVERS)
-	$(BIN)/pytest -m "tak and not docker and not vendor" $(ARGS)
+	$(BIN)/pytest -m "tak and not docker and not vendor" tests/tak_servers $(ARGS)
 
 test-tak-short: $(STAMP) ## the same without FreeTAKServer, in some minutes
 	.ci/need rabbitmq postgis
 	$(TAK_SERVERS) taky taky-ng opentakserver operator
-	$(BIN)/pytest -m "tak and not long and not docker and not vendor" $(ARGS)
+	$(BIN)/pytest -m "tak and not long and not docker and not vendor" tests/tak_servers $(ARGS)
 
 test-docker: $(STAMP) ## against containers, where a Docker engine answers
 	@docker info >/dev/null 2>&1 || { echo "No Docker engine answers; start one or choose make test-kafka." >&2; exit 1; }

@@ -7,7 +7,7 @@ import contextlib
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from bondmate_connectors.contract import Unreadable
 from bondmate_connectors.platforms.tak import CONNECTOR
@@ -40,6 +40,14 @@ class Server(Protocol):
     def stop(self) -> None: ...
     def log(self) -> str: ...
     def enrol(self, name: str) -> Enrolled: ...
+
+
+@runtime_checkable
+class Restartable(Protocol):
+    """A server whose plain listener can be ended, with every connection, and started again."""
+
+    def stop_listener(self) -> None: ...
+    def start_listener(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from bondmate_connectors.errors import AuthFailed, NotConnected
 from bondmate_schemas.enums import Level, MessageDirection
 from tak_servers import events
 from tak_servers.authority import Authority
-from tak_servers.node_operator import Operator, Person, Seen
-from tak_servers.site import Hub, Site, attended, connected, taken_up, until
+from tak_servers.node_operator import Operator, Person, Seen, acquaint
+from tak_servers.site import Hub, Restartable, Site, attended, connected, taken_up, until
 
-pytestmark = [pytest.mark.tak, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.tak, pytest.mark.timeout(300)]
 
 
 def place_of(seen: Seen) -> list[float]:
@@ -167,6 +167,24 @@ async def test_talk_in_the_room_acknowledges_nothing(site: Site, hub: Hub) -> No
     await until(lambda: hub.receipts(raised.header.event_id), "the answer")
 
     assert [Level.ACKNOWLEDGED] == [each.level for each in hub.receipts(raised.header.event_id)]
+
+
+async def test_after_the_server_was_away_alerts_arrive_and_are_answered_again(site: Site, hub: Hub) -> None:
+    if not isinstance(site.server, Restartable):
+        return  # FreeTAKServer needs half a minute to come back, and keeps its clients' ends for itself
+    site.server.stop_listener()
+    with pytest.raises(NotConnected):
+        await hub.tak.send(events.alert())
+    site.server.start_listener()
+    acquaint(site.operator, site.colleague)
+    raised = events.alert("after the outage")
+    async with taken_up(site, site.server.port) as again:
+        receipt = await again.tak.send(raised)
+        await one(site.operator, "b-a-o-tbl", str(receipt.platform_id))
+        site.operator.says_in_room(answer_asked_for(await line_of(site.operator, "after the outage")))
+        await until(lambda: again.receipts(raised.header.event_id), "the answer")
+
+    assert Level.ACKNOWLEDGED is again.receipts(raised.header.event_id)[0].level
 
 
 async def test_over_mutual_tls_an_alert_arrives_and_is_acknowledged(site: Site) -> None:
