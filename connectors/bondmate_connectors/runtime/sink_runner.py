@@ -169,10 +169,11 @@ class SinkRunner:
         if taken.slot.revoked:
             self._lanes.finish(lane)
             return
-        if self._positions and self._superseding.drops_head(lane, self._tools.clock()):
-            self._pass_over(taken, "superseded")
-            self._lanes.finish(lane)
-            return
+        if self._positions:
+            for old in self._superseding.superseded(lane, self._tools.clock()):
+                lane.items.remove(old)
+                self._pass_over(old, "superseded")
+            taken = lane.head
         with self._settlement.in_hand(taken):
             await self._decide(lane, taken)
 

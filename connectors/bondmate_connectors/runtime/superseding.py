@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import reduce
 
 from bondmate_schemas.models import Delivery
 
@@ -42,18 +44,26 @@ class Superseding:
             or (isinstance(taken.content, Delivery) and taken.content.newest_only)
         )
 
-    def drops_head(self, lane: Lane[Taken], now: datetime) -> bool:
-        """Whether a fix that waits behind the head of `lane` takes its place."""
-        head = lane.head
-        any_newer = self.may_drop(lane, head, now)
-        until = self._until
-        if not any_newer and (until is None or head.published_at >= until):
-            return False
-        return any(
-            is_newer(later, head)
-            for later in list(lane.items)[1:]
-            if any_newer or (until is not None and later.published_at < until)
-        )
+    def superseded(self, lane: Lane[Taken], now: datetime) -> list[Taken]:
+        """Return the fixes in a lane whose place another one takes, which may have come before them."""
+        if not self.may_drop(lane, lane.head, now) and not self._waited_in_outage(lane.head):
+            # Those behind it have waited less.
+            return []
+        items = list(lane.items)
+        newest, newest_of_outage = _newest(items), _newest([each for each in items if self._waited_in_outage(each)])
+        return [
+            each
+            for each in items
+            if (each is not newest and self.may_drop(lane, each, now))
+            or (each is not newest_of_outage and self._waited_in_outage(each))
+        ]
+
+    def _waited_in_outage(self, taken: Taken) -> bool:
+        return self._until is not None and taken.published_at < self._until
+
+
+def _newest(items: Sequence[Taken]) -> Taken | None:
+    return reduce(lambda before, last: last if is_newer(last, before) else before, items) if items else None
 
 
 def is_newer(last: Taken, before: Taken) -> bool:

@@ -42,17 +42,21 @@ def superseding():
     return Superseding(RunnerSettings(outage_seconds=1, fix_waits_seconds=60))
 
 
+def fixes(items):
+    return [int((each.content.location.position.fixed_at - BEGAN).total_seconds()) for each in items]
+
+
 def test_what_waits_for_a_moment_is_kept(superseding):
     waiting = lane(taken(0, 0), taken(1, 1))
 
-    assert not superseding.drops_head(waiting, at(2))
+    assert [] == superseding.superseded(waiting, at(2))
     assert not superseding.may_drop(waiting, waiting.items[0], at(2))
 
 
 def test_what_a_route_wants_the_newest_of_is_not(superseding):
     waiting = lane(taken(0, 0, newest_only=True), taken(1, 1, newest_only=True))
 
-    assert superseding.drops_head(waiting, at(2))
+    assert [0] == fixes(superseding.superseded(waiting, at(2)))
     assert superseding.may_drop(waiting, waiting.items[0], at(2))
 
 
@@ -62,25 +66,25 @@ def test_what_waited_in_an_outage_is_superseded_by_the_newest_that_did(supersedi
     assert superseding.may_drop(waiting, waiting.items[0], at(3))
     superseding.see(at(5), out=False)
 
-    assert superseding.drops_head(waiting, at(10))
-    waiting.items.popleft()
-    assert not superseding.drops_head(waiting, at(10))
+    assert [1] == fixes(superseding.superseded(waiting, at(10)))
 
 
-def test_a_fix_that_comes_late_supersedes_no_newer_one(superseding):
+def test_a_fix_that_came_late_in_an_outage_supersedes_no_newer_one_and_is_superseded(superseding):
     superseding.see(at(0), out=True)
     superseding.see(at(5), out=False)
 
-    assert not superseding.drops_head(lane(taken(1, 8), taken(2, 3)), at(6))
+    assert [3] == fixes(superseding.superseded(lane(taken(1, 8), taken(2, 3)), at(6)))
 
 
 def test_a_short_break_is_no_outage(superseding):
     superseding.see(at(0), out=True)
     superseding.see(at(0.5), out=False)
 
-    assert not superseding.drops_head(lane(taken(0, 0), taken(0.1, 1)), at(1))
+    assert [] == superseding.superseded(lane(taken(0, 0), taken(0.1, 1)), at(1))
 
 
-@pytest.mark.parametrize(("waited", "attempts", "dropped"), [(59, 0, False), (61, 0, True), (1, 1, True)])
+@pytest.mark.parametrize(("waited", "attempts", "dropped"), [(59, 0, []), (61, 0, [0]), (1, 1, [0])])
 def test_what_waited_too_long_or_failed_is_superseded_by_a_newer_one(superseding, waited, attempts, dropped):
-    assert dropped is superseding.drops_head(lane(taken(0, 0), taken(0, 1), attempts=attempts), at(waited))
+    waiting = lane(taken(0, 0), taken(0, 1), attempts=attempts)
+
+    assert dropped == fixes(superseding.superseded(waiting, at(waited)))
