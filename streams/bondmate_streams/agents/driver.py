@@ -27,6 +27,8 @@ _FETCH_WAIT_MS: Final = 250
 """How long the broker holds an empty answer. A fetch asks for every partition, so that what comes is told at once."""
 _FETCH_GAP_SECONDS: Final = 0.005
 """Least time between two fetches: each asks for every partition, however little it brings."""
+_LOOK_SECONDS: Final = 0.2
+"""How long a fetch waits to be told of records: nobody tells of those that came before their partition was let go."""
 _IN_HAND_SECONDS: Final = 1.0
 """How long what is in hand may hold up a whole group that is to be shared anew."""
 _LEAVE_SECONDS: Final = 4.0
@@ -102,7 +104,9 @@ class _OnTheLoop(AIOKafkaConsumerThread):
         if not any(map(may_be_fetched, active_partitions)):
             await asyncio.sleep(_FETCH_GAP_SECONDS)
             return {}
-        records: Mapping[Any, Any] = await super().getmany(cast("Any", _Now(may_be_fetched)), timeout)
+        records: Mapping[Any, Any] = await super().getmany(
+            cast("Any", _Now(may_be_fetched)), min(timeout, _LOOK_SECONDS)
+        )
         self._next_fetch_at = self.parent_loop.time() + _FETCH_GAP_SECONDS
         return records
 
