@@ -91,9 +91,9 @@ def _refusals(broker: str) -> Iterator[Scenario]:
                    **_MINUTE)  # fmt: skip
     yield Scenario("a password is wrong for a minute", "", broker, r.wrong_password(60), guard="login", **_MINUTE)
     forbidden = r.odd_one(Odd.FORBIDDEN, "http_403")
-    yield Scenario("one event always gets 403", "", broker, forbidden, far_p99_ms=300)
+    yield Scenario("one event always gets 403", "", broker, forbidden)
     killer = r.odd_one(Odd.CUTS, "kills_the_link")
-    yield Scenario("one event kills its link", "", broker, killer, far_p99_ms=300)
+    yield Scenario("one event kills its link", "", broker, killer)
 
 
 def _crashes(broker: str) -> Iterator[Scenario]:

@@ -52,6 +52,11 @@ class Account:
         self._aloft = 0
 
     @property
+    def is_named(self) -> bool:
+        """Whether the credentials name an account."""
+        return bool(self._mark)
+
+    @property
     def is_unproven(self) -> bool:
         """Whether nobody knows yet that the secret is right: it is then offered by one at a time."""
         return bool(self._mark) and not self._proven

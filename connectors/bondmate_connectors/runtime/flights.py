@@ -5,22 +5,29 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
 
 
-@dataclass(slots=True, eq=False)
 class Flight:
     """One event under way."""
 
-    alone: bool
-    """Whether no other has been under way since it began."""
+    __slots__ = ("_began_alone", "_flights", "_number")
+
+    def __init__(self, flights: Flights, number: int, *, began_alone: bool) -> None:
+        self._flights, self._number, self._began_alone = flights, number, began_alone
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other has been under way since it began; ask before it ends."""
+        return self._began_alone and self._flights.begun == self._number
 
 
 class Flights:
     """Counts what is under way; lets one go alone when that is asked for, and holds the others meanwhile."""
 
     def __init__(self) -> None:
-        self._aloft: set[Flight] = set()
+        self._aloft = 0
+        self.begun = 0
+        """How many have begun."""
         self._landed = asyncio.Event()
         self._open = asyncio.Event()
         self._open.set()
@@ -38,14 +45,12 @@ class Flights:
     @contextmanager
     def flight(self) -> Iterator[Flight]:
         """Count an event as under way."""
-        flight = Flight(alone=not self._aloft)
-        for other in self._aloft:
-            other.alone = False
-        self._aloft.add(flight)
+        self.begun += 1
+        self._aloft += 1
         try:
-            yield flight
+            yield Flight(self, self.begun, began_alone=self._aloft == 1)
         finally:
-            self._aloft.discard(flight)
+            self._aloft -= 1
             self._landed.set()
 
     @asynccontextmanager

@@ -133,6 +133,9 @@ class SinkRunner:
             await self._work_on(intake, lane, is_probe=not self._gate.is_closed)
 
     async def _work_on(self, intake: Intake, lane: Lane[Taken], *, is_probe: bool = False) -> None:
+        if not self._tools.link.account.is_named:
+            await self._work_on_one(intake, lane, is_probe=is_probe)
+            return
         async with self._tools.link.account.offer():
             await self._work_on_one(intake, lane, is_probe=is_probe)
 
