@@ -44,6 +44,14 @@ class FreeTakServer:
         self._server.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def stop_listener(self) -> None:
+        """End all of it, and with it every connection; its folder stays."""
+        self._server.stop()
+
+    def start_listener(self) -> None:
+        """Start it again on the same ports."""
+        self.start()
+
     def log(self) -> str:
         """Return what it has printed, which at this level is all that it does."""
         return self._server.log.read_text(errors="replace")

@@ -7,7 +7,7 @@ import contextlib
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol
 
 from bondmate_connectors.contract import Unreadable
 from bondmate_connectors.platforms.tak import CONNECTOR
@@ -38,16 +38,10 @@ class Server(Protocol):
 
     def start(self) -> None: ...
     def stop(self) -> None: ...
-    def log(self) -> str: ...
-    def enrol(self, name: str) -> Enrolled: ...
-
-
-@runtime_checkable
-class Restartable(Protocol):
-    """A server whose plain listener can be ended, with every connection, and started again."""
-
     def stop_listener(self) -> None: ...
     def start_listener(self) -> None: ...
+    def log(self) -> str: ...
+    def enrol(self, name: str) -> Enrolled: ...
 
 
 @dataclass(frozen=True, slots=True)
