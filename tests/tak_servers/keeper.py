@@ -14,18 +14,19 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 
-def main(order: dict[str, object]) -> None:
+def main(order: dict[str, Any]) -> None:
     """Start it, wait for its end or for SIGTERM, then end the whole session."""
     told: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _frame: told.append(number))
     user = order["user"]
     started = subprocess.Popen(
-        order["command"],  # type: ignore[arg-type]
-        env=order["environment"],  # type: ignore[arg-type]
-        cwd=order["folder"],  # type: ignore[arg-type]
-        user=user,  # type: ignore[arg-type]
+        order["command"],
+        env=order["environment"],
+        cwd=order["folder"],
+        user=user,
         group=_group_of(user),
         extra_groups=[] if user else None,
     )

@@ -35,7 +35,7 @@ class OpenTakServer:
     """One server. `port` is its plain listener, `tls_port` the one that wants a client certificate."""
 
     name = "OpenTAKServer"
-    tls_name = "opentakserver"
+    tls_name: str | None = "opentakserver"
 
     def __init__(self) -> None:
         self.host = "127.0.0.1"
