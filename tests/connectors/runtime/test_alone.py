@@ -73,6 +73,10 @@ async def test_an_event_that_alone_is_refused_is_dead_lettered_after_its_tries(h
     built, sent = spec(Fussy, refuses=bad.key)
     async with hub.running(hub.instance(place, ledger.url, built)):
         await hub.feed(*events)
+        # It may have come last: then only one that passes after it shows that it is alone.
+        await eventually(lambda: any(event_id == bad.id for event_id, _ in sent), "refused", 15)
+        events.append(another(sos(place), 99))
+        await hub.feed(events[-1])
         await hub.all_committed(place)
 
     found = {receipt.delivery_id: (receipt.level, receipt.code) for receipt in await hub.receipts(place)}
@@ -90,6 +94,9 @@ async def test_an_alert_that_alone_is_refused_is_tried_in_its_leanest_form_and_t
     built, sent = spec(Lean, refuses=bad.key, takes_lean=True)
     async with hub.running(hub.instance(place, ledger.url, built)):
         await hub.feed(*events)
+        await eventually(lambda: any(event_id == bad.id for event_id, _ in sent), "refused", 15)
+        events.append(another(sos(place), 99))
+        await hub.feed(events[-1])
         await hub.all_committed(place)
 
     assert {event.id for event in events} == set(ledger.entries)
@@ -156,6 +163,9 @@ async def test_a_platform_that_cuts_all_connections_at_one_event_gets_all_others
     ledger.trouble_keys = frozenset({killer.key})
     async with hub.running(instance), ledger.in_trouble(Trouble.CUTS):
         await hub.feed(*events)
+        await eventually(lambda: ledger.cuts, "cut", 15)
+        events.append(another(sos(place), 99))
+        await hub.feed(events[-1])
         await hub.all_committed(place)
 
     assert in_order(events, ledger, without=killer.key)
