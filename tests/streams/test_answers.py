@@ -82,7 +82,8 @@ def test_an_answer_to_a_refresh_or_an_escalation_counts(make: Any, now: Any) -> 
     assert Level.ACKNOWLEDGED is answered(
         make, louder.state, Level.ACKNOWLEDGED, later, delivery_id=told.delivery_id
     ).state.destinations["cap"].level  # fmt: skip
-    for number, counts in ((1, True), (3, True), (4, False)):
+    # The route's period may have been another when they were sent: each that there can have been by now counts.
+    for number, counts in ((1, True), (3, True), (65, True), (66, False)):
         step = answered(
             make, state, Level.ACKNOWLEDGED, later, "tak", delivery_id=refresh_id(EVENT, "tak", number)
         )  # fmt: skip
@@ -122,6 +123,30 @@ def test_the_ids_that_are_remembered_are_bounded(make: Any, now: Any) -> None:
         state = states.change(state, make.alert(event_id=EVENT, action=AlertAction.UPDATE), DECISIONS, now).state
 
     assert 32 == len(state.destinations["cap"].later_delivery_ids)
+
+
+def test_an_answer_to_what_the_hub_has_forgotten_counts(make: Any, now: Any) -> None:
+    state, told = raised(make, now), []
+    for _ in range(40):
+        step = states.change(state, make.alert(event_id=EVENT, action=AlertAction.UPDATE), DECISIONS, now)
+        state = step.state
+        told += [telling.delivery_id for telling in step.tellings if telling.destination == "cap"]
+
+    for delivery_id in (told[0], told[-1]):
+        closed = answered(make, state, Level.RESOLVED, now, delivery_id=delivery_id).state
+        assert Level.RESOLVED is closed.destinations["cap"].level
+
+
+def test_an_update_by_way_of_another_agency_is_told_under_the_first_and_its_answer_counts(make: Any, now: Any) -> None:
+    state = raised(make, now)
+    press = make.alert(event_id=EVENT, action=AlertAction.UPDATE, agency_id="another agency")
+    step = states.change(state, press, DECISIONS, now)
+    told = {telling.event.header.agency_id for telling in step.tellings}
+
+    assert {state.header.agency_id} == told
+    (agency,) = told
+    taken = answered(make, step.state, Level.ACKNOWLEDGED, now, referred_agency_id=agency)
+    assert Level.ACKNOWLEDGED is taken.state.destinations["cap"].level
 
 
 def test_an_incidents_answer_is_judged_by_mode_and_agency_too(make: Any, now: Any) -> None:

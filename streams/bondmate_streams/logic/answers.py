@@ -6,7 +6,7 @@ Here the alert is known. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -14,14 +14,13 @@ from bondmate_schemas.enums import DeliveryReason, Level, Mode
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DestinationState, EventHeader
 
 from bondmate_streams.logic.deliveries import Telling, refresh_id
-from bondmate_streams.logic.routing import Decision
 
 HUMAN: Final = frozenset(
     {Level.ACKNOWLEDGED, Level.RESPONDING, Level.DECLINED, Level.CANCELLED, Level.RESOLVED}
 )  # fmt: skip
 """Levels that only a person gives; the others the transport proves."""
 _LATER_IDS_KEPT: Final = 32
-_REFRESHES_KNOWN: Final = 2_000
+_REFRESHES_KNOWN: Final = 20_000
 
 
 def is_other_mode(header: EventHeader, receipt: DeliveryReceipt) -> bool:
@@ -37,9 +36,7 @@ def is_of_other_agency(header: EventHeader, receipt: DeliveryReceipt) -> bool:
     return receipt.referred_agency_id not in {None, header.agency_id}
 
 
-def is_foreign(
-    state: AlertState, receipt: DeliveryReceipt, decisions: Sequence[Decision], now: datetime
-) -> bool:  # fmt: skip
+def is_foreign(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> bool:
     """Whether a person's answer refers to what its destination was never told of this alert.
 
     A dialect without references (no `delivery_id`) names the alert alone: then to be told of it is enough.
@@ -47,32 +44,32 @@ def is_foreign(
     if receipt.level not in HUMAN:
         return False
     known = state.destinations.get(receipt.destination)
-    return known is None or is_of_other_agency(state.header, receipt) or not _was_told(
-        state, known, receipt, decisions, now
-    )  # fmt: skip
+    if known is None:
+        return True
+    # An update told it under its own agency until states kept the first.
+    other = all(is_of_other_agency(told, receipt) for told in (state.header, state.alert.header))
+    return other or not _was_told(state, known, receipt, now)
 
 
-def _was_told(
-    state: AlertState, known: DestinationState, receipt: DeliveryReceipt, decisions: Sequence[Decision], now: datetime
-) -> bool:
+def _was_told(state: AlertState, known: DestinationState, receipt: DeliveryReceipt, now: datetime) -> bool:
     delivery_id = receipt.delivery_id
     if delivery_id is None or known.later_delivery_ids is None:
         return True
     if delivery_id == known.delivery_id or delivery_id in known.later_delivery_ids:
         return True
-    return delivery_id in _refreshes(state, receipt.destination, decisions, now)
+    # What the hub has forgotten it cannot judge: an SOS must not stay open because it was told often.
+    if len(known.later_delivery_ids) >= _LATER_IDS_KEPT:
+        return True
+    return delivery_id in _refreshes(state, receipt.destination, now)
 
 
-def _refreshes(
-    state: AlertState, destination: str, decisions: Sequence[Decision], now: datetime
-) -> Iterable[str]:  # fmt: skip
-    """Return the ids of the newest refreshes, newest first: they are reckoned from the time, and kept nowhere."""
-    seconds = next((d.refresh_seconds for d in decisions if d.destination == destination), None)
-    if not seconds:
-        return ()
-    newest = int((now - state.header.received_at).total_seconds() // seconds)
-    numbers = range(newest, max(0, newest - _REFRESHES_KNOWN), -1)
-    return (refresh_id(state.header.event_id, destination, number) for number in numbers)
+def _refreshes(state: AlertState, destination: str, now: datetime) -> Iterable[str]:
+    """Return the ids of the refreshes that can have been sent by now: they are kept nowhere.
+
+    A route may have said another period, or none, when they were: of the shortest, a second, all are tried.
+    """
+    most = min(int((now - state.header.received_at).total_seconds()), _REFRESHES_KNOWN)
+    return (refresh_id(state.header.event_id, destination, number) for number in range(1, most + 1))
 
 
 def with_told(state: AlertState, tellings: Iterable[Telling]) -> AlertState:

@@ -66,14 +66,13 @@ def meet(
         return _begun(event, link)
     is_told = memory is not None and event_id in memory.told
     targets = _others(link, event_id) if hops < MOST_HOPS else ()
-    if targets:
+    on, said = tuple(_to_events(event, targets, hops)), tuple(_to_alerts(event, targets))
+    # What names another's answer, or proves nothing of who says it, is of nothing here: it is shown as what it is.
+    if on or said:
         # Rooms that were told of it under the id of the Update must hear the end of that too.
         here = event if is_told and event.action in ENDINGS else None
         # Remembered all the same: there may be more that it is of.
-        return Met(
-            "handed_on", here, _waiting(link, event, now), tuple(_to_events(event, targets, hops)),
-            tuple(_to_alerts(event, targets)),
-        )  # fmt: skip
+        return Met("handed_on", here, _waiting(link, event, now), on, said)
     is_begun = memory is not None and event_id in memory.seen
     waiting = None if is_begun else _waiting(link, event, now)
     if not is_told and NAMED_BESIDE in event.header.flags:

@@ -42,6 +42,8 @@ def _of(name: str, destination: Destination, routes: Routes) -> Iterator[str]:
 
 def _once_envelope(kind: Kind, listed: Mapping[str, str]) -> Iterator[str]:
     yield from _ALONE.get(kind, ())
+    if kind == "alert" and "position" not in listed:
+        yield from ("position_origin", "position_age_seconds")
     if listed.get("position", "withheld") != "withheld":
         yield from _WITH_POSITION.get(kind, ())
 

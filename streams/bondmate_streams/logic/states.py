@@ -239,7 +239,10 @@ def _merged(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
             update[name] = getattr(old, name)
     flags = ("cancel_requested",) if state.cancel_requested else ()
     header, refs = state.header, _refs(old, alert)
-    known = with_header(alert, mode=header.mode, incident_id=header.incident_id, external_refs=refs)
+    # References hang on the agency, so it stays that of the first message.
+    known = with_header(
+        alert, mode=header.mode, agency_id=header.agency_id, incident_id=header.incident_id, external_refs=refs
+    )
     return with_flags(known.model_copy(update=update), *flags)
 
 
@@ -305,7 +308,7 @@ def receive(
         decisions: where an alert like this goes, for the names of the rules.
         now: the time of the change of state.
     """
-    facts = _facts_of_receipt(state, receipt, decisions, now)
+    facts = _facts_of_receipt(state, receipt, now)
     rule = rule_for(standing_of(state), Event.RECEIPT, facts)
     if state is None or facts & {Fact.NOT_TOLD, Fact.FOREIGN, Fact.OTHER_MODE}:
         return Step(rule.outcome, state)
@@ -324,12 +327,10 @@ def _pages_for_dead_letter(state: AlertState, receipt: DeliveryReceipt, now: dat
     return (page_of(state, PageReason.DEAD_LETTERED, now, destination=receipt.destination),)
 
 
-def _facts_of_receipt(
-    state: AlertState | None, receipt: DeliveryReceipt, decisions: Sequence[Decision], now: datetime
-) -> set[Fact]:
+def _facts_of_receipt(state: AlertState | None, receipt: DeliveryReceipt, now: datetime) -> set[Fact]:
     if state is None:
         return set()
-    if is_foreign(state, receipt, decisions, now):
+    if is_foreign(state, receipt, now):
         return {Fact.FOREIGN}
     if is_other_mode(state.header, receipt):
         return {Fact.OTHER_MODE}

@@ -64,4 +64,5 @@ def _receipt(
         code="declined" if level is Level.DECLINED else None,
         note=head.note,
         referred_agency_id=reference.our_agency,
+        said_in=head.id,
     )
