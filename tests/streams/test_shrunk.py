@@ -13,7 +13,11 @@ routes:
 
 
 def warnings(room: str) -> list[str]:
-    return shrunk(parse_routes(f"destinations:\n  quiet: {{fields: {{alert: {{position: withheld}}}}}}\n  room: {{fields: {room}}}\n{RULES}"))
+    return shrunk(
+        parse_routes(
+            f"destinations:\n  quiet: {{fields: {{alert: {{position: withheld}}}}}}\n  room: {{fields: {room}}}\n{RULES}"
+        )
+    )
 
 
 def test_each_destination_that_sees_less_is_named_with_the_mend() -> None:

@@ -28,6 +28,8 @@ class Lane(Generic[T]):
     items: deque[T] = field(default_factory=deque)
     attempts: int = 0
     """Failed attempts of the head so far."""
+    vain_turns: int = 0
+    """How often the head was to go alone, and others were under way all the time."""
     rank: int = 0
     """That of its most urgent item, lowest first: what stands before an alert of its key is as urgent as that."""
     ticket: int = 0
@@ -102,7 +104,7 @@ class Lanes(Generic[T]):
     def finish(self, lane: Lane[T]) -> None:
         """Drop the head, which is done, and queue the lane for its next item."""
         lane.items.popleft()
-        lane.attempts = 0
+        lane.attempts = lane.vain_turns = 0
         lane.rank = min(map(self._rank, lane.items), default=0)
         self.again(lane)
 

@@ -153,10 +153,13 @@ class SinkRunner:
 
     async def _attempt_alone(self, lane: Lane[Taken]) -> None:
         settings = self._tools.settings
-        async with self._tools.flights.alone(settings.alone_wait_seconds, settings.alone_hold_seconds) as is_alone:
+        # Longer each time it was in vain, and at last as long as any send takes: a suspect may be an innocent SOS.
+        wait_seconds = min(settings.alone_wait_seconds * 2**lane.vain_turns, settings.send_seconds)
+        async with self._tools.flights.alone(wait_seconds, settings.alone_hold_seconds) as is_alone:
             if is_alone and self._tools.link.is_up:
                 await self._attempt(lane)
             else:
+                lane.vain_turns += not is_alone
                 self._lanes.park(lane, settings.poll_seconds, may_wake=True)
 
     def _see(self) -> None:

@@ -109,6 +109,11 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         found = found.__cause__ or found.__context__
 
 
+_BAD_REQUEST: Final = 400
+_CERTIFICATE_SIGNS: Final = (b"SSL certificate", b"plain HTTP request was sent to HTTPS port")
+"""What nginx writes into the 400 by which it refuses our certificate, or the lack of one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What the platform answered; the body is cut at the client's bound, and `whole` says whether it was."""
@@ -125,7 +130,7 @@ class Answer:
             return min(float(text[:9]), _LONGEST_WAIT_SECONDS)
         try:
             at = parsedate_to_datetime(text)
-        except (ValueError, TypeError, IndexError):
+        except (ValueError, TypeError, IndexError, OverflowError):
             return None
         # Without a zone ("-0000") the date is in UTC.
         seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)) - now
@@ -138,6 +143,8 @@ class Answer:
         if self.status in _REFUSALS:
             hint, secret = _REFUSALS[self.status], _OF_SECRET.get(self.status, False)
             raise AuthFailed(f"http_{self.status}", hint, secret=secret)
+        if self.status == _BAD_REQUEST and any(sign in self.body for sign in _CERTIFICATE_SIGNS):
+            raise AuthFailed("tls_own_certificate", "tls", secret=False)
         asked = self.retry_after(now)
         if self.status == _THROTTLED or (self.status == _UNAVAILABLE and asked is not None):
             raise Throttled(f"http_{self.status}", asked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from aiohttp import web
 from bondmate_connectors.contract import Status
+from bondmate_connectors.errors import AuthFailed
 from bondmate_connectors.platforms.cap_pickup.config import FeedConfig
 from bondmate_connectors.platforms.cap_pickup.entries import entries_of
 from bondmate_connectors.platforms.cap_pickup.feed import Feed
@@ -72,7 +73,14 @@ def test_an_rss_item_leads_to_its_alert(item, leads_to):
 
 
 @pytest.mark.parametrize(
-    "entry", ["", '<link type="text/html" href="page"/>', '<link rel="self" href="entry.xml"/>', '<link href=" "/>']
+    "entry",
+    [
+        "",
+        '<link type="application/cap+xml" href="https://xn--a/x.xml"/>',
+        '<link type="text/html" href="page"/>',
+        '<link rel="self" href="entry.xml"/>',
+        '<link href=" "/>',
+    ],
 )
 def test_an_entry_that_leads_to_no_alert_is_counted(entry):
     found = atom(entry)
@@ -111,6 +119,43 @@ async def test_every_page_is_followed_once_and_no_more_than_the_settings_allow(s
         await connector.close()
 
         assert expected == taken
+
+
+@pytest.mark.parametrize("status", [400, 404, 503])
+async def test_a_page_that_cannot_be_had_costs_those_before_it_nothing(server, from_feed, monkeypatch, status):
+    async def paged(request):
+        if "page" in request.query:
+            return web.Response(status=server.statuses.get("page 2", 200), body=page(2, 1, server.url))
+        return web.Response(body=page(1, 4, server.url), content_type="text/xml")
+
+    monkeypatch.setattr(server, "feed", paged)
+    await server.shut()
+    await server.open()
+    for number in (1, 2):
+        server.put(f"p{number}", alert(f"p{number}"))
+    server.statuses["page 2"] = status
+    connector = from_feed()
+    await connector.connect()
+    first = (await take(connector)).header.origin_message_id
+    server.statuses["page 2"] = 200
+    second = (await take(connector)).header.origin_message_id
+    await connector.close()
+
+    assert ("p1", "p2") == (first, second)
+
+
+async def test_a_feed_that_calls_our_request_bad_is_asked_again(server, from_feed):
+    connector = from_feed()
+    await connector.connect()
+    server.status = 400
+    with pytest.raises(AuthFailed, match="http_400"):
+        await connector.receive()
+    server.status = 0
+    server.put("a", alert("a"))
+    taken = await take(connector)
+    await connector.close()
+
+    assert "a" == taken.header.origin_message_id
 
 
 async def test_a_feed_of_which_nothing_is_understood_does_not_look_like_one_without_news(server):

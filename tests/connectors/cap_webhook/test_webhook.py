@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import pytest
+from aiohttp import web
 from bondmate_connectors.contract import Unreadable
 from bondmate_connectors.errors import (
     AuthFailed,
@@ -424,3 +425,27 @@ async def test_a_private_alert_is_a_message_where_agreed_and_its_receipts_come_b
     assert ("room", "room", ("hub",)) == (said.header.source, said.sender, said.to.names)
     assert ("Ack", "ACKNOWLEDGED device p7") == (answer.findtext(f"{CAP}msgType"), answer.findtext(f"{CAP}note"))
     assert f"room@example.org,{identifier}," in answer.findtext(f"{CAP}references")
+
+
+async def test_bytes_of_another_encoding_in_a_header_are_no_trouble_of_ours(connector, room, monkeypatch):
+    async def latin(request):
+        await request.read()
+        return web.Response(status=201, headers={"Location": "/r\udce9f/17"})
+
+    monkeypatch.setattr(room, "take", latin)
+    await room.shut()
+    await room.open()
+    receipt = await connector.send(sos("room", 7))
+
+    assert Level.ACCEPTED is receipt.level
+    assert receipt.platform_id.encode()
+
+
+async def test_a_trace_that_is_none_does_not_go_on(connector, room):
+    _, body = room.document("Alert")
+    for trace in ("00-\u00e9", "x" * 500, ""):
+        async with posting(room, body, message_id=f"trace-{len(trace)}", traceparent=trace) as answer:
+            incoming = await connector.receive()
+            assert not incoming.traceparent
+            await incoming.settle(None)
+        assert 200 == answer.result().status

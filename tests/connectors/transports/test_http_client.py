@@ -144,3 +144,37 @@ async def test_a_connection_cut_in_the_middle_is_a_lost_link():
     await client.close()
     server.close()
     await server.wait_closed()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<center>The SSL certificate error</center>",
+        b"<center>No required SSL certificate was sent</center>",
+        b"<center>The plain HTTP request was sent to HTTPS port</center>",
+    ],
+)
+async def test_a_certificate_of_ours_that_nginx_refuses_with_400_is_a_refusal_and_passes(body):
+    answers = [web.Response(status=400, body=body), web.Response(status=400, body=b"no CAP"), web.Response()]
+
+    async def answer(_):
+        return answers.pop(0)
+
+    async with serving(answer) as (client, url):
+        with pytest.raises(AuthFailed, match="tls_own_certificate"):
+            await client.request("POST", url, headers={}, body=b"x")
+        with pytest.raises(Rejected, match="http_400"):
+            await client.request("POST", url, headers={}, body=b"x")
+        await client.request("POST", url, headers={}, body=b"x")
+
+
+@pytest.mark.parametrize("text", ["Mon, 01 Jan 99999999999999999999 00:00:00 GMT", "soon", "-1", ""])
+async def test_a_retry_after_that_is_none_raises_nothing_of_its_own(text):
+    async def busy(_):
+        return web.Response(status=503, headers={"Retry-After": text})
+
+    async with serving(busy) as (client, url):
+        with pytest.raises(Transient) as told:
+            await client.request("GET", url, headers={})
+
+    assert told.value.retry_after is None

@@ -108,9 +108,12 @@ def _base_of(element: etree._Element, address: URL) -> URL:
 
 def _joined(base: URL, href: str) -> URL | None:
     try:
-        return base.join(URL(href.strip()))
+        url = base.join(URL(href.strip()))
+        # Only asking for it reads a name of another alphabet (IDNA), which may be none.
+        _ = url.host
     except ValueError:
         return None
+    return url
 
 
 def _next_page(root: etree._Element, address: URL) -> URL | None:

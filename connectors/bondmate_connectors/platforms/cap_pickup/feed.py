@@ -12,7 +12,7 @@ from lxml import etree
 from yarl import URL
 
 from bondmate_connectors.contract import Context, Status
-from bondmate_connectors.errors import AuthFailed, Misconfigured, NotConnected, Rejected, Transient
+from bondmate_connectors.errors import AuthFailed, ConnectorError, Misconfigured, NotConnected, Rejected, Transient
 from bondmate_connectors.formats.cap.codes import NAMESPACES
 from bondmate_connectors.formats.xml import XML_TOO_LARGE, XmlRefused, parse_xml
 from bondmate_connectors.platforms.cap_pickup.config import FeedConfig
@@ -103,7 +103,11 @@ class Feed:
 
     async def look(self, is_known: Callable[[str], bool]) -> list[Found]:
         """Give the alerts of the feed that are new: the feed itself where it holds them, else what it links to."""
-        answer = await self._get(self._client, self._url, {"If-None-Match": self._etag} if self._etag else {})
+        try:
+            answer = await self._get(self._client, self._url, {"If-None-Match": self._etag} if self._etag else {})
+        except Rejected as refused:
+            # Whatever it says of our request: it is not had now, and is asked for again.
+            raise AuthFailed(refused.code, "see feed.url", secret=False) from None
         if answer.status == _NOT_MODIFIED:
             return []
         self._etag = ""
@@ -135,7 +139,15 @@ class Feed:
             if len(pages) >= self._config.most_pages or not self._may_ask(address):
                 return self._counted(pages), False
             seen.add(address)
-            answer = await self._get(self._client, address, {})
+            try:
+                answer = await self._get(self._client, address, {})
+            except (AuthFailed, NotConnected, Transient, Rejected) as error:
+                if isinstance(error, AuthFailed) and error.is_of_secret(proven=True):
+                    raise
+                # The pages before it are had, and it is asked for again at the next look.
+                self._counted(pages)
+                self._context.report(Status.RECOVERABLE_ERROR, f"a further page cannot be had: {_code_of(error)}")
+                return pages, False
             root = await asyncio.to_thread(_parsed, answer.body) if answer.whole else None
             if root is None:
                 return self._counted(pages), False
@@ -227,6 +239,10 @@ class Feed:
             self._context.log.warning("feed links to a place that is not allowed", setting="feed.link_hosts")
             return False
         return True
+
+
+def _code_of(error: ConnectorError) -> str:
+    return error.code if isinstance(error, (AuthFailed, Rejected)) else type(error).__name__
 
 
 def _document(answer: Answer, name: str, digest: str = "") -> Found:

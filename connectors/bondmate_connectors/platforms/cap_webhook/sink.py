@@ -114,6 +114,8 @@ def receipt_of(answer: Answer) -> Receipt:
     found = body.get("id")
     platform_id = str(found) if isinstance(found, (str, int)) and not isinstance(found, bool) else ""
     platform_id = platform_id.strip() or answer.headers.get("Location", "").strip()
+    # A header may hold bytes of any encoding, and a text half a surrogate pair: no record can carry either.
+    platform_id = platform_id.encode("utf-8", "replace").decode()
     if not platform_id:
         return Receipt(Level.DELIVERED)
     return Receipt(Level.ACCEPTED, platform_id[:_LONGEST_ID])

@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -34,7 +35,7 @@ _MOST_RAW: Final = 900_000
 """Bytes of what is refused that are kept: a record in Kafka has a bound, and `size` says how many there were."""
 _SMALL: Final = 64 * 1024
 _TRACEPARENT: Final = "traceparent"
-_LONGEST_TRACE: Final = 64
+_TRACE: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class _Handover:
@@ -165,7 +166,7 @@ class CapSource:
             message_id = self._verified(request, body)
         except SignatureRefused as refused:
             return problem(401, refused.code, "The signature is missing, wrong or old.")
-        return await self._signed(message_id, body, request.headers.get(_TRACEPARENT, "")[:_LONGEST_TRACE])
+        return await self._signed(message_id, body, _trace_of(request))
 
     async def _body(self, request: web.Request) -> bytes:
         # Most bodies have come with the head: no timer for what does not wait.
@@ -246,6 +247,12 @@ class CapSource:
         finally:
             self._waiting.discard(handover)
         return document.refused
+
+
+def _trace_of(request: web.Request) -> str:
+    """Return the trace context of a request (W3C Trace Context, 3.2); "" where it has none that is one."""
+    told = request.headers.get(_TRACEPARENT, "")
+    return told if _TRACE.fullmatch(told) else ""
 
 
 def _later() -> web.Response:
