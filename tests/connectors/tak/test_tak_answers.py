@@ -288,6 +288,19 @@ def test_the_words_are_a_setting() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("noted K7Q2", Meaning.NOTE), ("Now on scene, ack K7Q2", Meaning.NOTE), ("negligible delay, ack", Meaning.NOTE),
+        ("K7Q2 north gate", Meaning.NOTE), ("no1 goes K7Q2", Meaning.NOTE), ("Nö K7Q2", Meaning.NOTE),
+        ("ack K7Q2, now on scene", Meaning.ACKNOWLEDGED), ("no", Meaning.DECLINED), ("NO K7Q2", Meaning.DECLINED),
+        ("K7Q2: no unit free", Meaning.DECLINED), ("Neg, K7Q2", Meaning.DECLINED), ("no.", Meaning.DECLINED),
+    ],
+)  # fmt: skip
+def test_only_a_whole_word_declines(text: str, meaning: Meaning) -> None:
+    assert meaning is Words(decline=("no", "neg")).meaning_of(text)
+
+
 @pytest.mark.parametrize(("silent", "flags"), [({}, ()), ({"kind": AlertKind.DURESS}, ("silent",))])
 def test_any_other_text_about_an_alert_goes_to_its_officer_and_its_writer_is_told_that_nothing_was_raised(
     silent: dict[str, Any], flags: tuple[str, ...]

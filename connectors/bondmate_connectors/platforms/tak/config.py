@@ -104,8 +104,8 @@ class TakConfig(ConnectorConfig):
     )
     decline_words: tuple[str, ...] = Field(
         default=(),
-        description="An answer that begins with one of these declines the alert; any other text is passed on and"
-        " raises nothing.",
+        description="An answer that begins with one of these, as a whole word, declines the alert; any other text is"
+        " passed on and raises nothing.",
     )
     rooms: Mapping[str, str] = Field(
         default_factory=dict,

@@ -1,8 +1,9 @@
 """What a chat line says about an alert: an acknowledgement, a refusal, or something to pass on. Pure.
 
 An acknowledgement begins with one of the words for it, and is nothing else, or goes on after a reference or a mark
-such as a comma: "ack K7Q2", "roger, unit 12 goes" are; "copy machine is broken" and "copy?" are not. What holds a
-word that declines behind one that acknowledges is neither: it is passed on, and its writer is told so.
+such as a comma: "ack K7Q2", "roger, unit 12 goes" are; "copy machine is broken" and "copy?" are not. A refusal begins
+with a whole word that declines: where "no" is such a word, "no unit free" is one, "noted" and "now on scene" are not.
+What holds such a word behind one that acknowledges is neither: it is passed on, and its writer is told so.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Words:
         """Return what `text` means for the alert that it is about."""
         said = _plain(with_codes_as(_REFERENCE, text)).lstrip(_BEFORE)
         declines = [_plain(word) for word in self.decline if word.strip()]
-        if said.startswith(tuple(declines)):
+        if any(_begins(said, word) for word in declines):
             return Meaning.DECLINED
         doubtful = "?" in said or any(_holds(said, word) for word in declines)
         return Meaning.NOTE if doubtful or not self._acknowledges(said) else Meaning.ACKNOWLEDGED
@@ -55,6 +56,10 @@ class Words:
 
 def _plain(text: str) -> str:
     return " ".join(text.casefold().split())
+
+
+def _begins(text: str, word: str) -> bool:
+    return re.match(rf"{re.escape(word)}(?!\w)", text) is not None
 
 
 def _holds(text: str, word: str) -> bool:
