@@ -120,6 +120,39 @@ async def test_a_server_that_has_answered_pings_and_stops_is_lost_also_on_the_ne
         assert Level.DELIVERED is (await tak.send(sos("tak"))).level
 
 
+async def test_a_server_replaced_by_one_that_answers_no_pings_is_used_without_proof_until_it_answers() -> None:
+    reported = Reported()
+    server = StandIn("named", chatter_seconds=0.02)
+    async with server.running(), connected(server, reported) as tak:
+        server.answer = None
+        await _lose_twice(tak)
+        await tak.connect()
+        unproven = await tak.send(sos("tak"))
+        status_without_proof = reported.statuses[-1]
+        server.answer = "named"
+        proven = await tak.send(another(sos("tak"), 1))
+        server.answer = None
+        await _lose_twice(tak)
+        await tak.connect()
+
+    assert [Level.UNKNOWN, Level.DELIVERED] == [unproven.level, proven.level]
+    assert NO_PROOF == status_without_proof
+    assert [(Status.OK, ""), NO_PROOF, (Status.OK, ""), NO_PROOF] == reported.statuses
+
+
+async def test_a_server_that_hangs_is_given_up_at_each_connection_and_proves_again_when_it_answers() -> None:
+    reported = Reported()
+    async with StandIn().running() as server, connected(server, reported) as tak:
+        server.answer = None
+        await _lose_twice(tak)
+        await _lose_twice(tak)
+        server.answer = "pong"
+        await tak.connect()
+
+        assert Level.DELIVERED is (await tak.send(sos("tak"))).level
+    assert [(Status.OK, "")] == reported.statuses
+
+
 async def test_who_we_are_is_told_before_anything_is_asked_and_again_and_again() -> None:
     server, settings = StandIn(), {"identity_seconds": 0.1, "callsign": "HUB-1", "identity_delay_seconds": 0.05}
     async with server.running(), connected(server, **settings) as tak:
@@ -365,6 +398,18 @@ async def test_an_offer_is_passed_over_where_the_settings_say_so() -> None:
         await tak.send(sos("tak"))
 
     assert not server.of_type("t-x-takp-q")
+
+
+async def _lose_twice(tak: Tak) -> None:
+    """Lose the connection where one stands, else the next one, and the one after, for want of a pong."""
+    for _ in range(2):
+        with pytest.raises(NotConnected, match="a ping was not answered"):
+            await _connect_and_send(tak)
+
+
+async def _connect_and_send(tak: Tak) -> None:
+    await tak.connect()
+    await tak.send(sos("tak"))
 
 
 def _answer(uid: str) -> bytes:

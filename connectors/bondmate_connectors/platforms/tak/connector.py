@@ -29,6 +29,7 @@ from bondmate_connectors.platforms.tak.answers import Terms, understand
 from bondmate_connectors.platforms.tak.config import TakConfig
 from bondmate_connectors.platforms.tak.negotiation import Protocol
 from bondmate_connectors.platforms.tak.open_alerts import OpenAlerts
+from bondmate_connectors.platforms.tak.pings import Answering
 from bondmate_connectors.platforms.tak.replies import Replies, refused
 from bondmate_connectors.platforms.tak.session import NO_PROOF, Session
 from bondmate_connectors.platforms.tak.timing import Ends
@@ -68,7 +69,7 @@ class Tak:
         )
         self._alerts = OpenAlerts(time.monotonic, time.monotonic() + config.stale_seconds)
         self._session: Session | None = None
-        self._has_answered = False
+        self._answering = Answering()
         self._proves: bool | None = None
         self._wants_protobuf = config.protobuf
         self._connecting = asyncio.Lock()
@@ -200,7 +201,7 @@ class Tak:
             on_proof=partial(self._proof_of, contact),
         )  # fmt: skip
         return Session(
-            stream, ends, self._config.timing, must_answer=self._has_answered, wants_protobuf=self._wants_protobuf
+            stream, ends, self._config.timing, must_answer=self._answering.is_known, wants_protobuf=self._wants_protobuf
         )
 
     def _identity(self, contact: Contact) -> Callable[[], bytes]:
@@ -219,7 +220,8 @@ class Tak:
             self._tell_proof(proves=proves)
 
     def _tell_proof(self, *, proves: bool) -> None:
-        self._has_answered = self._has_answered or proves
+        if proves:
+            self._answering.answered()
         if proves is self._proves:
             return
         self._proves = proves
@@ -233,6 +235,8 @@ class Tak:
         if session is not None:
             if session.silent_about_protocol:
                 self._wants_protobuf = False
+            if session.has_ignored_ping:
+                self._answering.ignored()
             await session.close()
         self._stirred.set()
 

@@ -12,11 +12,14 @@ from asyncio import Future
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from bondmate_connectors.formats.cot import types
 from bondmate_connectors.formats.cot.event import CotEvent
 
 _PONG_SUFFIX = "-pong"
+_MOST_IGNORED: Final = 2
+"""After so many connections that lived and left a ping unanswered, it is another server, or it answers no more."""
 
 
 @dataclass(slots=True)
@@ -93,3 +96,25 @@ class Pings:
         found = list(self._open)
         self._open.clear()
         return found
+
+
+class Answering:
+    """Whether the server is known to answer pings, from all connections to it.
+
+    A server may be replaced by one that answers none: what one answer showed holds until connections on which other
+    data came left a ping unanswered. A silent connection shows nothing, since a server that hangs is silent too.
+    """
+
+    def __init__(self) -> None:
+        self.is_known = False
+        self._ignored = 0
+
+    def answered(self) -> None:
+        """Note that a ping was answered."""
+        self.is_known, self._ignored = True, 0
+
+    def ignored(self) -> None:
+        """Note that a connection was lost on which data came behind a ping, and no answer to it."""
+        self._ignored += 1
+        if self._ignored >= _MOST_IGNORED:
+            self.is_known = False

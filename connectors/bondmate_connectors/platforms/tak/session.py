@@ -66,6 +66,8 @@ class Session:
         self._handing_over = False
         self.silent_about_protocol = False
         """Whether it was lost since the server did not answer the request that it had offered to take."""
+        self.has_ignored_ping = False
+        """Whether it was lost since a ping was not answered, though other data came behind it."""
         self.lost: BaseException | None = None
         self._reading = self._loop.create_task(self._read())
         self._reading.add_done_callback(self._read_ended)
@@ -227,9 +229,11 @@ class Session:
         awaited = self._pings.first_awaited
         if awaited is None or now < self._overdue_at(awaited):
             return
+        is_alive = self._times.read_at > awaited.written_at
         if self._proves or self._must_answer:
+            self.has_ignored_ping = is_alive
             self._lose(NotConnected("a ping was not answered"))
-        elif self._times.read_at > awaited.written_at:
+        elif is_alive:
             self._tell_proof(proves=False)
             self._pace.mute()
             _resolve(awaited.waiting, proven=False)
