@@ -90,7 +90,7 @@ def test_no_control_character_reaches_a_log_or_a_terminal(character: str) -> Non
         stream = io.StringIO()
         logs.configure("info", renderer=renderer, stream=stream)
         logs.get_logger("bondmate_hub").info(f"a{character}b", **{f"k{character}": f"v{character}{{w}}"})
-        logging.getLogger("faust").warning("x%sy", character)
+        logging.getLogger("a_library").warning("x%sy", character)
 
         assert 2 == stream.getvalue().count("\n")
         assert character not in stream.getvalue().replace("\n", "")
@@ -105,7 +105,7 @@ def test_an_exception_is_told_by_kind_and_place_without_the_values_in_its_text(l
             raise CodecError("not_avro", "header") from error
     except CodecError:
         logs.get_logger("bondmate_hub").exception("a record does not decode")
-        logging.getLogger("faust").exception("crashed")
+        logging.getLogger("a_library").exception("crashed")
 
     assert CANARY not in log.text
     for line in log.lines:
@@ -115,8 +115,8 @@ def test_an_exception_is_told_by_kind_and_place_without_the_values_in_its_text(l
 
 
 def test_an_exception_as_an_argument_of_a_library_s_message_loses_its_text(log: Log) -> None:
-    logging.getLogger("aiokafka").warning("failed in %s: %r", "fetcher", KeyError(CANARY))
-    logging.getLogger("aiokafka").error("failed: %s", ConnectionRefusedError(111, "Connection refused"))
+    logging.getLogger("a_library").warning("failed in %s: %r", "fetcher", KeyError(CANARY))
+    logging.getLogger("a_library").error("failed: %s", ConnectionRefusedError(111, "Connection refused"))
 
     assert ["failed in fetcher: 'KeyError'", "failed: ConnectionRefusedError: Connection refused"] == [
         line["event"] for line in log.lines
@@ -124,15 +124,15 @@ def test_an_exception_as_an_argument_of_a_library_s_message_loses_its_text(log: 
 
 
 def test_libraries_are_heard_from_warning_on_and_access_logs_never(log: Log) -> None:
-    logging.getLogger("faust").info("chatter")
+    logging.getLogger("a_library").info("chatter")
     logging.getLogger("aiohttp.access").error("GET /devices/%s", CANARY)
-    logging.getLogger("faust").error("broken")
+    logging.getLogger("a_library").error("broken")
 
     assert ["broken"] == [line["event"] for line in log.lines]
 
 
 def test_a_line_that_cannot_be_formatted_is_not_printed_raw(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
-    logging.getLogger("faust").warning("two %s %s", CANARY)  # noqa: PLE1206 - what is tried
+    logging.getLogger("a_library").warning("two %s %s", CANARY)  # noqa: PLE1206 - what is tried
 
     assert CANARY not in capsys.readouterr().err + log.text
 
