@@ -225,6 +225,18 @@ class Source(Link, Protocol):
         ...
 
 
+@runtime_checkable
+class GuardedSource(Protocol):
+    """A source that knows what refused its secret: optional, found by its method.
+
+    For a platform that guards only some of what is asked of it: what anybody is given proves no secret.
+    """
+
+    def is_refused(self) -> bool:
+        """Whether what refused our secret last has not taken it since."""
+        ...
+
+
 class Replay(Link, Protocol):
     """A view: sees every record of `spec.replays` from the start of what is kept, commits nothing.
 

@@ -92,6 +92,10 @@ class Account:
         """Return how long `role` must not offer the secret; 0 when it may, or where there is no account."""
         return max(0.0, self._due_at - time.monotonic()) if role in self._roles else 0.0
 
+    def is_refused(self, role: str) -> bool:
+        """Whether it was refused to `role`, and nothing has proved since that it is right."""
+        return role in self._roles
+
     def refused(self, role: str, error: AuthFailed) -> None:
         """Note that `role` offered it and it was refused, if that is what `error` says."""
         if not self._mark or not error.is_of_secret(proven=self._proven):

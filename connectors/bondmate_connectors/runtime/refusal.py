@@ -51,6 +51,11 @@ class Refusal:
         """Whether one at a time asks for all: the platform refuses us, or an account's secret was never taken."""
         return bool(self._keys) or self._account.is_unproven
 
+    @property
+    def is_of_secret(self) -> bool:
+        """Whether an account's secret was refused, and nothing has proved since that it is right."""
+        return self._account.is_refused(self._role)
+
     def wakes(self, call: Callable[[], None]) -> None:
         """Have `call` called whenever the refusal is over, and when a probe is wanted at once."""
         self._wakers.append(call)
@@ -80,9 +85,13 @@ class Refusal:
         self._reports.refused(self._part, self._since if certain else None, reason)
         return max(pause, spared)
 
-    def admitted(self) -> None:
-        """Note that the platform says it takes us: nobody waits any more, but only what it takes ends the growing."""
-        self._account.passed()
+    def admitted(self, *, proves: bool) -> None:
+        """Note that the platform says it takes us: nobody waits any more, but only what it takes ends the growing.
+
+        `proves` says that what it answered had refused the secret before: then that was offered and taken.
+        """
+        if proves:
+            self._account.passed()
         if self._keys:
             self._end()
 

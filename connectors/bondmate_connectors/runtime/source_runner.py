@@ -19,7 +19,7 @@ from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import Record
 from bondmate_schemas.outbox import Place
 
-from bondmate_connectors.contract import SETTLED, Incoming, Refusal, Source, Status, Unreadable
+from bondmate_connectors.contract import SETTLED, GuardedSource, Incoming, Refusal, Source, Status, Unreadable
 from bondmate_connectors.errors import AuthFailed, ConnectorError, EndOfStream, NotConnected, Rejected, Transient
 from bondmate_connectors.runtime.authority import Authority
 from bondmate_connectors.runtime.dead_letters import Grave, dead_letter
@@ -120,11 +120,15 @@ class SourceRunner:
                 self._tools.reports.failed("receive", error)
                 await asyncio.sleep(self._tools.settings.backoff.seconds(1, error.retry_after))
             else:
-                self._refusal.passed(self._refusal.epoch)
+                self._refusal.passed(self._refusal.epoch, proves=self._is_taken_again())
                 return incoming
 
     async def _until_taken(self, refused: AuthFailed) -> None:
-        """Ask with `check`, which creates nothing, until the platform refuses us no more."""
+        """Ask with `check`, which creates nothing, until the platform refuses us no more.
+
+        It may ask for what anybody is given: only where it was refused too does its passing prove the secret.
+        """
+        is_check_refused = False
         while True:
             await self._refusal.pause(self._refusal.refused("source", refused, self._refusal.epoch))
             await self._tools.link.up()
@@ -133,12 +137,17 @@ class SourceRunner:
                     await self._tools.source.check()
             except AuthFailed as error:
                 self._tools.reports.failed("check", error)
-                refused = error
+                refused, is_check_refused = error, True
             except (NotConnected, Transient, TimeoutError) as error:
                 self._tools.reports.failed("check", error)
             else:
-                self._refusal.admitted()
+                self._refusal.admitted(proves=is_check_refused and self._is_taken_again())
                 return
+
+    def _is_taken_again(self) -> bool:
+        """Whether the platform has refused our secret and takes it now; called where it has just taken something."""
+        source = self._tools.source
+        return self._refusal.is_of_secret and not (isinstance(source, GuardedSource) and source.is_refused())
 
     def _take(self, incoming: Incoming) -> None:
         """Queue the event for Kafka, now, in the order of receiving; what is left to do follows the report."""

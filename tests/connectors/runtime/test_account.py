@@ -19,6 +19,7 @@ from bondmate_connectors.runtime.account import Account
 from bondmate_connectors.runtime.control import Controls
 from bondmate_connectors.runtime.run import Instance
 from bondmate_connectors.testing import another, eventually, sos
+from bondmate_schemas.catalogue import dead_letter_topic
 
 USER, RIGHT, WRONG = "hub", "of the room", "of last year"  # pragma: allowlist secret
 CAP = "urn:oasis:names:tc:emergency:cap:1.2"
@@ -34,11 +35,14 @@ class Room:
         self.taken: list[str] = []
         self.polls = 0
         self.at_once = 0
+        self.links: list[str] = []
+        """What its open feed leads to; what begins with `open` is given to everybody."""
 
     @asynccontextmanager
     async def open(self):
         app = web.Application()
         app.add_routes([web.post("/cap", self.take), web.get("/feed", self.feed)])
+        app.add_routes([web.get("/open-feed", self.open_feed), web.get("/alerts/{name}", self.alert)])
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.05)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -66,6 +70,25 @@ class Room:
         self.polls += 1
         return web.Response(text='<feed xmlns="http://www.w3.org/2005/Atom"/>', content_type="application/atom+xml")
 
+    async def open_feed(self, request):
+        links = "".join(
+            f'<entry><id>{n}</id><link type="application/cap+xml" href="/alerts/{n}"/></entry>' for n in self.links
+        )
+        feed = f'<feed xmlns="http://www.w3.org/2005/Atom">{links}</feed>'
+        return web.Response(text=feed, content_type="application/atom+xml")
+
+    async def alert(self, request):
+        name = request.match_info["name"]
+        if not name.startswith("open"):
+            await self.admit(request)
+        self.taken.append(name)
+        return web.Response(
+            text=f"""<alert xmlns="{CAP}"><identifier>{name}</identifier><sender>room@example.org</sender>
+            <sent>2020-03-01T10:00:00+01:00</sent><status>Actual</status><msgType>Alert</msgType><scope>Public</scope>
+            <info><category>Met</category><event>Storm</event><urgency>Immediate</urgency><severity>Severe</severity>
+            <certainty>Likely</certainty></info></alert>"""
+        )
+
 
 @pytest.fixture
 async def room():
@@ -78,8 +101,8 @@ def webhook(place, room, password=RIGHT, spec=WEBHOOK):
     return Instance(place, spec, WebhookConfig.model_validate({"deliver": {"url": f"{room.url}/cap", "login": login}}))
 
 
-def pickup(place, room, tmp_path, password=RIGHT):
-    feed = {"url": f"{room.url}/feed", "login": {"user": USER, "password": password}}
+def pickup(place, room, tmp_path, password=RIGHT, path="feed"):
+    feed = {"url": f"{room.url}/{path}", "login": {"user": USER, "password": password}}
     config = {"feed": feed, "cursor_file": tmp_path / "cursor", "poll_seconds": 0.02}
     return Instance(place, PICKUP, PickupConfig.model_validate(config))
 
@@ -195,6 +218,36 @@ async def test_a_feed_with_an_account_is_spared_too_and_read_again(hub, room, pl
         await eventually(lambda: room.polls > 3, "read again")
 
     assert 3 == room.refused
+
+
+async def test_an_open_feed_and_its_open_links_prove_nothing_of_the_secret(hub, room, place, tmp_path):
+    """Only the documents ask for the password: neither `check` nor an open document that is taken clears its count."""
+    room.links = ["open-1", "shut-1", "shut-2", "shut-3"]
+    controls = Controls()
+    reader = pickup(place, room, tmp_path, WRONG, "open-feed")
+    async with hub.running(reader, controls=controls, ok=False) as health:
+        await eventually(lambda: room.refused, "refused")
+        room.links.insert(0, "open-2")
+        await eventually(lambda: {"open-1", "open-2"} == set(room.taken), "what is open to all is taken")
+        await eventually(lambda: room.refused == 3, "three times")
+        await a_while(hub)
+
+        assert 3 == room.refused
+        assert "refuses us: http_401" in health.of(place).reason
+        assert "the account is spared" in health.of(place).reason
+        # A document that is given proves the secret: the next refusals are counted from none.
+        room.password = WRONG
+        controls[place].restart()
+        await eventually(lambda: set(room.links) == set(room.taken), "all")
+        assert 3 == room.refused
+        await eventually(lambda: health.of(place).status is Status.OK, "well again")
+        room.password = RIGHT
+        room.links.append("shut-4")
+        await eventually(lambda: room.refused == 6, "three times more")
+        await a_while(hub)
+
+    assert 6 == room.refused
+    assert [] == await hub.read(dead_letter_topic(place))
 
 
 def test_what_an_account_may_do_is_no_question_of_its_secret_once_that_was_taken():

@@ -36,12 +36,15 @@ class _Trouble:
     refusals: int = 0
     given: int = 0
     code: str = ""
+    is_of_secret: bool = False
+    """Whether it was our secret that was refused: that is never the link's own trouble."""
 
-    def refused(self, code: str, given: int) -> None:
+    def refused(self, error: AuthFailed, given: int) -> None:
         """Note a refusal, the `given`-th link having been given before it."""
         self.given = self.given if self.refusals else given
         self.refusals += 1
-        self.code = code
+        self.code = error.code
+        self.is_of_secret = error.is_of_secret(proven=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,10 @@ class Feed:
         self._troubles: dict[str, _Trouble] = {}
         """The links of the feed that were not given yet, by their digests."""
         self._given = 0
+        self._refused_at: URL | None = None
+        """What refused our secret last, until it takes it."""
+        self._untold: AuthFailed | None = None
+        """A refusal of our secret in a look that gave something: the next look tells it."""
         self.without_alert = 0
         """Entries of the newest feed that lead to no CAP."""
         self._hosts = {self._url.host, *config.link_hosts}
@@ -97,12 +104,19 @@ class Feed:
         """Close every connection."""
         await self._client.close()
 
+    def is_refused(self) -> bool:
+        """Whether what refused our secret last has not taken it since: the rest of the feed may be open to all."""
+        return self._refused_at is not None
+
     def again(self) -> None:
         """Ask for the whole feed next, also when it has not changed."""
         self._etag = ""
 
     async def look(self, is_known: Callable[[str], bool]) -> list[Found]:
         """Give the alerts of the feed that are new: the feed itself where it holds them, else what it links to."""
+        untold, self._untold = self._untold, None
+        if untold is not None:
+            raise untold
         try:
             answer = await self._get(self._client, self._url, {"If-None-Match": self._etag} if self._etag else {})
         except Rejected as refused:
@@ -179,8 +193,12 @@ class Feed:
                 failures.append(error)
             except AuthFailed as error:
                 failures.append(error)
-                self._troubles[link.digest].refused(error.code, self._given)
-                if not found and len(failures) == _FAILURES_IT_TAKES and not self._alone():
+                self._troubles[link.digest].refused(error, self._given)
+                if error.is_of_secret(proven=True):
+                    # Each other link would be one more offer of it.
+                    self._untold = error
+                    break
+                if not found and len(failures) >= self._failures_it_takes(error) and not self._alone():
                     break
         alone = self._alone()
         found.extend(
@@ -188,13 +206,25 @@ class Feed:
             for link in links
             if self._troubles[link.digest] in alone and self._troubles[link.digest].refusals >= _TRIES
         )
+        if self._untold is not None and not found:
+            untold, self._untold = self._untold, None
+            raise untold
         if failures and not found and not alone:
             raise failures[0]
         return found
 
+    def _failures_it_takes(self, error: AuthFailed) -> int:
+        """Return after how many refusals no other link is asked; one where the account may be locked by them."""
+        of_account = self._config.login is not None and error.is_of_secret(proven=False)
+        return 1 if of_account else _FAILURES_IT_TAKES
+
     def _alone(self) -> list[_Trouble]:
         """Return the links that are refused while others are given: it is not we who are refused."""
-        return [trouble for trouble in self._troubles.values() if trouble.refusals and self._given > trouble.given]
+        return [
+            trouble
+            for trouble in self._troubles.values()
+            if trouble.refusals and self._given > trouble.given and not trouble.is_of_secret
+        ]
 
     async def _follow(self, link: _Link) -> Found:
         """Return what a link leads to; what will never come is refused and ends there.
@@ -203,7 +233,7 @@ class Feed:
             AuthFailed, NotConnected, Transient: not now.
         """
         try:
-            answer = await self._client.request("GET", link.url, headers=self._headers(link.url))
+            answer = await self._get(self._client, link.url, {})
         except Rejected as refused:
             return Found(link.digest, link.url.path, b"", refused.code)
         except Misconfigured:
@@ -211,7 +241,18 @@ class Feed:
         return _document(answer, link.url.path, link.digest)
 
     async def _get(self, client: HttpClient, url: URL, headers: Mapping[str, str]) -> Answer:
-        return await client.request("GET", url, headers={**self._headers(url), **headers})
+        offered = self._headers(url)
+        try:
+            answer = await client.request("GET", url, headers={**offered, **headers})
+        except AuthFailed as refused:
+            if "Authorization" not in offered:
+                raise AuthFailed(refused.code, refused.hint, secret=False) from refused
+            if refused.is_of_secret(proven=False):
+                self._refused_at = url
+            raise
+        if url == self._refused_at:
+            self._refused_at = None
+        return answer
 
     def _headers(self, url: URL) -> dict[str, str]:
         headers = {"Accept": _ACCEPT}

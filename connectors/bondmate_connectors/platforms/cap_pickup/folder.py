@@ -56,6 +56,10 @@ class Folder:
         except OSError as error:
             raise NotConnected("the folder cannot be read") from error
 
+    def is_refused(self) -> bool:
+        """Whether a secret is refused: a folder asks for none."""
+        return False
+
     def again(self) -> None:
         """Do nothing: what is not in the cursor is found at every look."""
 

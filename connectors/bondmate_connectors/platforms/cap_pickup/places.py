@@ -46,6 +46,10 @@ class Place(Protocol):
         """
         ...
 
+    def is_refused(self) -> bool:
+        """Whether what refused our secret last has not taken it since."""
+        ...
+
     def again(self) -> None:
         """Know that something was not taken: the next look must find it again."""
         ...

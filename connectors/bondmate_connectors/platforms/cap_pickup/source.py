@@ -68,6 +68,10 @@ class CapPickup:
         """Prove that the place can be looked at. Raises as `Link.check`."""
         await self._place.check()
 
+    def is_refused(self) -> bool:
+        """Whether what refused our secret last has not taken it since. As `GuardedSource.is_refused`."""
+        return self._place.is_refused()
+
     async def close(self) -> None:
         """Stop looking; what was handed over can still be settled."""
         self._connected = False
