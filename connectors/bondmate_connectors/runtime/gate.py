@@ -21,10 +21,11 @@ from bondmate_connectors.runtime.settings import RunnerSettings
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt to send: the epochs of breaker and refusal it began in, and whether it took from the budget."""
+    """One attempt to send: the epochs of breaker and refusal it began in, its kind, whether it took from the budget."""
 
     epoch: int
     refusal_epoch: int
+    kind: str
     charged: bool = False
 
 
@@ -63,20 +64,28 @@ class Gate:
                 await asyncio.sleep(wait)
             yield not self.is_closed
 
-    def begin(self, lane: Lane[Any]) -> Attempt | None:
-        """Begin an attempt with the head of `lane`, as a probe where one is due; None: the retry must wait."""
+    def refuses(self, kind: str) -> bool:
+        """Whether the platform refuses what is of `kind`."""
+        return self._refusal.refuses(kind)
+
+    def held_seconds(self, kind: str) -> float:
+        """Return how long what is of `kind` waits while other kinds go on; who hears 0 asks for all of its kind."""
+        return self._refusal.held_seconds(kind)
+
+    def begin(self, lane: Lane[Any], kind: str) -> Attempt | None:
+        """Begin an attempt with the head of `lane`, of `kind`, as a probe where one is due; None: it must wait."""
         refused = self._refusal.epoch
-        if not self.is_closed:
+        if not self.is_closed or self.refuses(kind):
             # Probes are few by themselves.
             self._breaker.probe()
             self._show()
-            return Attempt(self._breaker.epoch, refused)
+            return Attempt(self._breaker.epoch, refused, kind)
         if not lane.attempts:
             self._budget.first_attempt()
-            return Attempt(self._breaker.epoch, refused)
+            return Attempt(self._breaker.epoch, refused, kind)
         charged = self._budget.take(time.monotonic())
         self._reports.retry("made" if charged else "postponed")
-        return Attempt(self._breaker.epoch, refused, charged=True) if charged else None
+        return Attempt(self._breaker.epoch, refused, kind, charged=True) if charged else None
 
     def worked(self, lane: Lane[Any], attempt: Attempt) -> bool:
         """Take note that the platform has answered for good; tell whether that closed the breaker."""
@@ -86,7 +95,7 @@ class Gate:
         if attempt.charged:
             self._budget.give_back()
         closed = self._breaker.worked(attempt.epoch)
-        self._refusal.passed(attempt.refusal_epoch, proves=True)
+        self._refusal.passed(attempt.refusal_epoch, attempt.kind, proves=True)
         self._show()
         return closed
 
@@ -102,7 +111,7 @@ class Gate:
         """Take note that the platform refuses us; return how long the lane waits before it asks again."""
         self._breaker.withdrawn(attempt.epoch)
         self._show()
-        return self._refusal.refused(lane.key, error, attempt.refusal_epoch)
+        return self._refusal.refused(lane.key, error, attempt.refusal_epoch, attempt.kind)
 
     def stands_alone(self, lane: Lane[Any], attempt: Attempt, code: str) -> None:
         """Take note that the platform refuses this event alone: it says nothing of the others."""

@@ -22,7 +22,8 @@ class Refusal:
 
     What was refused once may be that event's own trouble, so what has another key may ask at once; when a second key
     is refused too, the platform refuses us. An attempt is judged by the `epoch` it began in: a success that was on
-    its way before the platform began to refuse does not end that.
+    its way before the platform began to refuse does not end that. Where it takes events of another kind meanwhile,
+    those go on, and what is of the refused kinds alone is asked about, one at a time with growing pauses.
     """
 
     def __init__(self, role: str, reports: Reports, pauses: Pauses, account: Account) -> None:
@@ -31,7 +32,13 @@ class Refusal:
         self._reports = reports
         self._pauses = pauses
         self._account = account
-        self._keys: set[str] = set()
+        self._keys: dict[str, str] = {}
+        """The first keys that were refused, and the kinds of their events."""
+        self._kinds: set[str] = set()
+        """The kinds that are refused."""
+        self._taken: set[str] = set()
+        """The kinds that are taken while others are refused."""
+        self._of_secret = False
         self._vain = 0
         self._until = 0.0
         self._since: datetime | None = None
@@ -49,7 +56,20 @@ class Refusal:
     @property
     def is_on(self) -> bool:
         """Whether one at a time asks for all: the platform refuses us, or an account's secret was never taken."""
-        return bool(self._keys) or self._account.is_unproven
+        return (bool(self._kinds) and not self._taken) or self._account.is_unproven
+
+    def refuses(self, kind: str) -> bool:
+        """Whether the platform refuses what is of `kind`."""
+        return kind in self._kinds
+
+    def held_seconds(self, kind: str) -> float:
+        """Return how long what is of `kind` waits while other kinds go on; who hears 0 asks for all of its kind."""
+        if not self._taken or kind not in self._kinds:
+            return 0.0
+        wait = self._until_probe()
+        if not wait:
+            self._until = time.monotonic() + self._pauses.seconds(max(self._vain, 1))
+        return wait
 
     @property
     def is_of_secret(self) -> bool:
@@ -62,19 +82,26 @@ class Refusal:
 
     def wait_seconds(self) -> float:
         """Return how long it is until the next probe; 0 when it is due."""
-        until_probe = max(0.0, self._until - time.monotonic()) if self._keys else 0.0
+        until_probe = 0.0 if self._taken else self._until_probe()
         return max(until_probe, self._account.wait_seconds(self._role))
 
-    def refused(self, key: str, error: AuthFailed, epoch: int) -> float:
+    def _until_probe(self) -> float:
+        return max(0.0, self._until - time.monotonic()) if self._kinds else 0.0
+
+    def refused(self, key: str, error: AuthFailed, epoch: int, kind: str = "") -> float:
         """Note that the platform refused what has `key`; return how long that one waits before it asks again."""
         self._account.refused(self._role, error)
         is_second = key not in self._keys and len(self._keys) == 1
-        if epoch != self.epoch and self._keys and not is_second:
+        self._taken.discard(kind)
+        if epoch != self.epoch and self._kinds and not is_second:
             # It was under way when another was refused: that is one refusal.
-            return max(self.wait_seconds(), self._pauses.seconds(1))
+            self._kinds.add(kind)
+            return max(self._until_probe(), self.wait_seconds(), self._pauses.seconds(1))
+        self._kinds.add(kind)
+        self._of_secret = error.is_of_secret(proven=True)
         self._vain += not is_second
         if len(self._keys) < _KEYS_IT_TAKES:
-            self._keys.add(key)
+            self._keys[key] = kind
         self.epoch += 1
         pause = self._pauses.seconds(self._vain)
         self._until = time.monotonic() + (pause if len(self._keys) == _KEYS_IT_TAKES else 0.0)
@@ -92,25 +119,48 @@ class Refusal:
         """
         if proves:
             self._account.passed()
-        if self._keys:
+        if self._kinds:
             self._end()
 
-    def passed(self, epoch: int, *, proves: bool = False) -> None:
-        """Note that the platform took something of ours that was begun in `epoch`.
+    def passed(self, epoch: int, kind: str = "", *, proves: bool = False) -> None:
+        """Note that the platform took something of ours, of `kind`, that was begun in `epoch`.
 
-        `proves` says that credentials went with it; after a refusal they did.
+        `proves` says that credentials went with it; after a refusal they did. What is of another kind than was refused
+        proves nothing of that kind.
         """
         if epoch != self.epoch and len(self._keys) == _KEYS_IT_TAKES:
             return
-        self._vain, self._since = 0, None
         was_on = self.is_on
-        if (proves or self._keys) and epoch == self.epoch:
+        if self._kinds - {kind}:
+            self._passed_beside(epoch, kind, proves=proves)
+            return
+        self._vain, self._since = 0, None
+        if (proves or self._kinds) and epoch == self.epoch:
             self._account.passed()
-        if self._keys or (was_on and not self.is_on):
+        if self._kinds or (was_on and not self.is_on):
             self._end()
+
+    def _passed_beside(self, epoch: int, kind: str, *, proves: bool) -> None:
+        """Note that what is of `kind` was taken while other kinds are refused: it goes on, they do not."""
+        if proves and epoch == self.epoch and not self._of_secret:
+            self._account.passed()
+        if kind in self._taken:
+            return
+        self._taken.add(kind)
+        if kind not in self._kinds:
+            # Whoever waits to probe may see that it need not; what is of the refused kinds waits on.
+            self._nudged.set()
+            return
+        self._kinds.discard(kind)
+        self._keys = {key: refused for key, refused in self._keys.items() if refused != kind}
+        # Something was mended: perhaps the rest too.
+        self._until = 0.0
+        self._wake()
 
     def _end(self) -> None:
         self._keys.clear()
+        self._kinds.clear()
+        self._taken.clear()
         self.epoch += 1
         self._reports.admitted(self._part)
         self._wake()

@@ -146,6 +146,8 @@ class SinkRunner:
             self._lanes.again(lane)
         elif not intake.is_current():
             self._lanes.park(lane, self._tools.settings.poll_seconds, may_wake=False)
+        elif (wait := self._gate.held_seconds(_kind_of(lane.head))) > 0:
+            self._lanes.park(lane, wait, may_wake=True)
         elif self._tools.suspects.goes_alone(_id_of(lane.head)):
             await self._attempt_alone(lane)
         else:
@@ -164,7 +166,8 @@ class SinkRunner:
 
     def _see(self) -> None:
         if self._positions:
-            out = not self._tools.link.is_up or not self._gate.is_closed
+            refused = self._gate.refuses(DeliveryKind.LOCATION.value)
+            out = refused or not self._tools.link.is_up or not self._gate.is_closed
             self._superseding.see(self._tools.clock(), out=out)
 
     def _may_drop(self, lane: Lane[Taken], taken: Taken) -> bool:
@@ -206,7 +209,7 @@ class SinkRunner:
         return is_late(delivery, self._tools.clock())
 
     async def _send(self, lane: Lane[Taken], taken: Taken, delivery: Delivery) -> None:
-        attempt = self._gate.begin(lane)
+        attempt = self._gate.begin(lane, delivery.kind.value)
         if attempt is None:
             self._lanes.park(lane, self._tools.settings.backoff.seconds(lane.attempts), may_wake=True)
             return

@@ -7,11 +7,16 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from bondmate_connectors.contract import Status
-from bondmate_connectors.runtime.health import State
+from bondmate_connectors.errors import AuthFailed
+from bondmate_connectors.runtime.account import Account
+from bondmate_connectors.runtime.health import Health, State
+from bondmate_connectors.runtime.refusal import Refusal
+from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.retry import Pauses
 from bondmate_connectors.testing import another, eventually, sos
-from bondmate_connectors.testing.sample import CONNECTOR, Trouble
+from bondmate_connectors.testing.sample import CONNECTOR, LedgerConnector, Trouble
 from bondmate_schemas.catalogue import MESSAGES, STATE_CONNECTORS, dead_letter_topic
+from bondmate_schemas.enums import DeliveryKind
 from bondmate_schemas.models import ConnectorStatus, DeviceMessage
 
 REFUSED = State(Status.RECOVERABLE_ERROR, "refuses us: http_401: token")
@@ -106,3 +111,69 @@ async def test_a_connector_that_is_refused_from_the_start_begins_when_it_is_admi
         await hub.all_committed(place)
 
     assert [event.id] == list(ledger.entries)
+
+
+class NoAlerts(LedgerConnector):
+    """Its platform refuses every alert, and takes what is of another kind."""
+
+    refuses = True
+    asked = 0
+
+    async def send(self, event):
+        if event.kind is DeliveryKind.ALERT and type(self).refuses:
+            type(self).asked += 1
+            raise AuthFailed("http_403", secret=None)
+        return await super().send(event)
+
+
+def as_message(event):
+    said = DeviceMessage(header=event.alert.header, device_id="d-1", sender="an officer", text="well")
+    return event.model_copy(update={"kind": DeliveryKind.MESSAGE, "alert": None, "message": said})
+
+
+async def test_all_alerts_refused_is_told_and_asked_ever_more_seldom_while_messages_pass(hub, ledger, place):
+    built = type("Built", (NoAlerts,), {})
+    sink = hub.instance(place, ledger.url, replace(CONNECTOR, build=built, emits=frozenset()))
+    slow = replace(hub.settings, refused=Pauses(first_seconds=0.2, longest_seconds=60))
+    first, *others = alerts(place, 6)
+    messages = [as_message(event) for event in alerts(place, 20, first=100)]
+    async with hub.running(sink, settings=slow) as health:
+        await hub.feed(first)
+        await eventually(lambda: built.asked, "refused")
+        for turn, message in enumerate(messages, start=1):
+            await hub.feed(message)
+            if turn == 2:
+                await hub.feed(*others)
+            await eventually(lambda turn=turn: len(ledger.entries) == turn, "messages go on")
+
+        # Those of the first pauses 0.2, 0.4, 0.8 … s, however many messages pass; without growth it were dozens.
+        assert "refuses us: http_403" in health.of(place).reason
+        assert 2 <= built.asked <= 9
+        built.refuses = False
+        await hub.all_committed(place)
+        await eventually(lambda: health.of(place).status is Status.OK, "well again")
+
+    assert {event.id for event in (first, *others, *messages)} == set(ledger.entries)
+
+
+def test_what_is_taken_of_another_kind_ends_no_refusal_and_shortens_no_pause():
+    woken: list[int] = []
+    reports = Reports("room", Health())
+    refusal = Refusal("sink", reports, Pauses(first_seconds=1, longest_seconds=60), Account(900))
+    refusal.wakes(lambda: woken.append(1))
+    pauses = []
+    for turn in range(10):
+        pauses.append(refusal.refused(f"alert-{turn % 2}", AuthFailed("http_403", secret=None), refusal.epoch, "ALERT"))
+        refusal.passed(refusal.epoch, "LOCATION", proves=True)
+        assert not refusal.is_on
+        assert not refusal.held_seconds("LOCATION")
+    assert reports.refused_since is not None
+    assert [] == woken
+    assert 0.9 <= pauses[0] <= 1
+    assert 54 <= pauses[-1] <= 60
+    assert 50 < refusal.held_seconds("ALERT") <= 60
+    refusal.passed(refusal.epoch, "ALERT", proves=True)
+
+    assert reports.refused_since is None
+    assert [1] == woken
+    assert 0 == refusal.held_seconds("ALERT")
