@@ -129,13 +129,14 @@ def wait_until(holds: Callable[[], bool], what: str) -> None:
 
 
 @pytest.mark.kafka
+@pytest.mark.parametrize("new_broker", ["apache"], indirect=True)  # what lies on its topics is counted
 @pytest.mark.timeout(400)
 def test_whatever_their_client_each_receipt_counts_once_and_no_alert_has_two_states(  # noqa: PLR0917
-    apache_broker: ApacheBroker, topics: Any, make: Any, routes_text: str, routes: Any, tmp_path: Path, worker: Any
+    new_broker: ApacheBroker, topics: Any, make: Any, routes_text: str, routes: Any, tmp_path: Path, worker: Any
 ) -> None:
-    kafka = KafkaConfig(apache_broker.bootstrap, "http://127.0.0.1:9", {"log_level": 0})
-    admin = AdminClient({"bootstrap.servers": apache_broker.bootstrap})
-    apply(admin, catalogue.topics(routes.destinations), limits=apache_broker.limits)
+    kafka = KafkaConfig(new_broker.bootstrap, "http://127.0.0.1:9", {"log_level": 0})
+    admin = AdminClient({"bootstrap.servers": new_broker.bootstrap})
+    apply(admin, catalogue.topics(routes.destinations), limits=new_broker.limits)
     topics = type(topics)(kafka)
     writers = strangers(kafka)
     rooms = [Room(name, writer, topics, make) for name, writer in writers.items()]

@@ -78,14 +78,15 @@ def wait_until(holds: Any, what: str) -> None:
 
 
 @pytest.mark.kafka
+@pytest.mark.parametrize("new_broker", ["apache"], indirect=True)  # what lies on its topics is counted
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("way", ["columns"])  # rows do the same, to the byte: test_lane_misplaced.py
 def test_positions_of_strangers_are_told_in_order_while_lanes_come_and_die(  # noqa: PLR0917
-    apache_broker: ApacheBroker, topics: Any, make: Any, routes_text: str, routes: Any, tmp_path: Path, way: str
+    new_broker: ApacheBroker, topics: Any, make: Any, routes_text: str, routes: Any, tmp_path: Path, way: str
 ) -> None:
-    kafka = KafkaConfig(apache_broker.bootstrap, "http://127.0.0.1:9", {"log_level": 0})
-    admin = AdminClient({"bootstrap.servers": apache_broker.bootstrap, "log_level": 0})
-    apply(admin, catalogue.topics(routes.destinations), limits=apache_broker.limits)
+    kafka = KafkaConfig(new_broker.bootstrap, "http://127.0.0.1:9", {"log_level": 0})
+    admin = AdminClient({"bootstrap.servers": new_broker.bootstrap, "log_level": 0})
+    apply(admin, catalogue.topics(routes.destinations), limits=new_broker.limits)
     topics = type(topics)(kafka)
     fixes: dict[str, list[DeviceLocation]] = {}
     with ExitStack() as stack:

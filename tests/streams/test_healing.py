@@ -139,13 +139,14 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 
 @pytest.mark.kafka
+@pytest.mark.parametrize("new_broker", ["apache"], indirect=True)  # what lies on its topics is counted
 def test_two_workers_heal_what_lies_with_the_other(  # noqa: PLR0917
-    apache_broker: Any, topics: Any, routes: Any, routes_text: str, tmp_path: Path, worker: Any,
+    new_broker: Any, topics: Any, routes: Any, routes_text: str, tmp_path: Path, worker: Any,
     state: Callable[..., AlertState],
 ) -> None:  # fmt: skip
-    kafka = KafkaConfig(apache_broker.bootstrap, "http://127.0.0.1:9", {"log_level": 0})
-    admin = AdminClient({"bootstrap.servers": apache_broker.bootstrap})
-    apply(admin, catalogue.topics(routes.destinations), limits=apache_broker.limits)
+    kafka = KafkaConfig(new_broker.bootstrap, "http://127.0.0.1:9", {"log_level": 0})
+    admin = AdminClient({"bootstrap.servers": new_broker.bootstrap})
+    apply(admin, catalogue.topics(routes.destinations), limits=new_broker.limits)
     topics = type(topics)(kafka)
 
     @contextmanager
