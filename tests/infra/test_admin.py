@@ -245,6 +245,17 @@ async def running_state(hub, name: str, wanted: str) -> None:
             await asyncio.sleep(0.1)
 
 
+async def told_of(run, name: str, wanted: str):
+    """Return the first answer of `status`, and its row of a connector, that shows the state; at last any."""
+    deadline = time.monotonic() + 30
+    while True:
+        status = await run("status", "--json")
+        row = next(row for row in map(json.loads, status.stdout.splitlines()) if row["connector"] == name)
+        if row["status"] == wanted or time.monotonic() > deadline:
+            return status, row
+        await asyncio.sleep(0.2)
+
+
 @ON_EMBEDDED
 async def test_a_pause_is_audited_outlives_a_kill_pages_and_ends_with_everything_in_order(steered):
     hub, room, run = steered
@@ -262,8 +273,8 @@ async def test_a_pause_is_audited_outlives_a_kill_pages_and_ends_with_everything
         behind = await asyncio.to_thread(feed, hub, "room", range(2, 8), Mode.ACTUAL)
         with hub.running("runner"):
             await running_state(hub, "room", "PAUSED")
-            status = await run("status", "--json")
-            row = next(row for row in map(json.loads, status.stdout.splitlines()) if row["connector"] == "room")
+            # The next heartbeat says so to who reads the topic.
+            status, row = await told_of(run, "room", "PAUSED")
             assert 1 == status.returncode
             assert ("PAUSED", False) == (row["status"], row["ok"])
             assert row["reason"].startswith("paused until ")
