@@ -15,6 +15,8 @@ _ASK_SECONDS: Final = 10.0
 _SILENCE_SECONDS: Final = 60.0
 _ALONE: Final = {
     "group.id": "bondmate-look",
+    # The oldest records may end while they are asked for: then it goes on with the oldest that are left.
+    "auto.offset.reset": "earliest",
     "enable.auto.commit": False,
     "enable.partition.eof": True,
     "log_level": 2,

@@ -121,7 +121,9 @@ class HubSide:
 
 
 def _read(kafka, topic):
+    # Not the client's own default: where the oldest records end while they are asked for, it goes on after the newest.
     consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": f"reader-{uuid.uuid4()}",
+                         "auto.offset.reset": "earliest",
                          "enable.partition.eof": True, "enable.auto.commit": False})  # fmt: skip
     try:
         partitions = set(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
