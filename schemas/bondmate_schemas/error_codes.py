@@ -26,7 +26,7 @@ NOT_AUTHENTICATED: Final = "not_authenticated"
 MODE_DIFFERS: Final = "mode_differs"
 NOT_ITS_OWN: Final = "not_its_own"
 
-_HTTP: Final = re.compile(r"http_([1-5]\d\d)")
+_HTTP: Final = re.compile(r"http_([1-9]\d\d)")
 _HTTP_BASE: Final = 9000
 
 
@@ -93,6 +93,8 @@ ERROR_CODES: Final = tuple(
          "Is it theirs? Then allow it (`allow_private_networks`, `link_hosts`) and replay; else discard it."),
         ("kills_the_link", 2007, "The link to the destination broke whenever this event alone was on it.",
          "Tell the destination now, by telephone: nobody there has it. Its log says what it fell over; then replay."),
+        ("page_for_people", 2008, "A page for people where the service should have answered: a login, a portal.",
+         "Open the address in a browser: who answers there? Mend it there, or `url`, `login`; then replay."),
         ("xml_too_large", 3001, "The XML is larger than the hub takes.", _SENDER),
         ("xml_encoding", 3002, "The XML is in an encoding other than it says, or that the hub does not take.", _SENDER),
         ("xml_doctype", 3003, "The XML has a document type, which can attack who reads it.", _SENDER),

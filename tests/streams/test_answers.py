@@ -7,17 +7,21 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from bondmate_connectors.formats.cap import CapFormat
 from bondmate_schemas.catalogue import DEVICE_ALERTS, RECEIPTS, STATE_ALERTS, dead_letter_topic, destination_topic
 from bondmate_schemas.enums import AlertAction, AlertStatus, DeliveryKind, DeliveryReason, Level, Mode
 from bondmate_schemas.error_codes import MODE_DIFFERS, NOT_ITS_OWN
 from bondmate_schemas.models import AlertState, Delivery
+from bondmate_schemas.refusals import refusal_delivery
 from bondmate_streams.logic import states, timers
 from bondmate_streams.logic.answers import HUMAN
 from bondmate_streams.logic.deliveries import new_id, refresh_id
 from bondmate_streams.logic.incidents import receive, take
+from bondmate_streams.logic.life_cycle import REFUSED
 from bondmate_streams.logic.routing import Decision, Escalation
 from hypothesis import given
 from hypothesis import strategies as st
+from lxml import etree
 
 EVENT = "event-of-answers"
 DECISIONS = [Decision("tak", "alerts", 20.0), Decision("cap", "alerts")]
@@ -159,6 +163,41 @@ def test_an_incidents_answer_is_judged_by_mode_and_agency_too(make: Any, now: An
 
     assert [MODE_DIFFERS, NOT_ITS_OWN, "risen"] == [taken.outcome for taken in found]
     assert [True, True, False] == [taken.memory is None for taken in found]
+
+
+def test_a_room_that_acknowledges_all_it_gets_comes_to_rest(make: Any, now: Any) -> None:
+    """It does so in a drill's name, so the hub tells it that this counts for nothing, and it acknowledges that too."""
+    state = raised(make, now)
+    received = CapFormat().write(_told_first(state), now).message
+    told = 0
+    while received is not None and told < 5:
+        (ack,) = CapFormat().read(_acknowledged(received), now).events
+        answer = ack.model_copy(update={"destination": "cap"})
+        known = state if answer.header.event_id == state.header.event_id else None
+        outcome = states.receive(known, answer, set(), DECISIONS, now).outcome
+        received = None
+        if outcome in REFUSED:
+            told += 1
+            received = CapFormat().write(refusal_delivery(answer, outcome, now), now).message
+
+    assert 1 == told
+
+
+def _told_first(state: AlertState) -> Delivery:
+    header = state.header.model_copy(update={"message_id": new_id(EVENT, "cap")})
+    return Delivery(
+        header=header, destination="cap", kind=DeliveryKind.ALERT, reason=DeliveryReason.NEW, alert=state.alert
+    )
+
+
+def _acknowledged(message: bytes) -> bytes:
+    root = etree.fromstring(message)
+    sender, identifier, sent = (root.findtext(f"{{*}}{name}") for name in ("sender", "identifier", "sent"))
+    return (
+        '<alert xmlns="urn:oasis:names:tc:emergency:cap:1.2"><identifier>auto</identifier><sender>room</sender>'
+        f"<sent>{sent}</sent><status>Test</status><msgType>Ack</msgType><scope>Private</scope>"
+        f"<references>{sender},{identifier},{sent}</references></alert>"
+    ).encode()
 
 
 # On a broker.

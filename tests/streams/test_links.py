@@ -197,6 +197,15 @@ def test_news_of_before_the_end_does_not_open_it_again_and_news_of_after_does() 
     assert (ENDED, True) == (before, hub.stands("a") != ENDED)
 
 
+@pytest.mark.parametrize("minute", [0, -5], ids=["in the same second", "by a clock that is slow"])
+def test_an_end_that_names_its_alert_came_after_it_whatever_the_clocks_say(minute: int) -> None:
+    hub = Hub()
+    for message in [cap("d", "Cancel", "a", minute), cap("a", "Alert"), cap("b", "Update", "a", minute)]:
+        hub.hear(message)
+
+    assert ENDED == hub.stands("a")
+
+
 # Their answers to our alerts
 
 

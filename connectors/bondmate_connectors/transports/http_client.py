@@ -6,9 +6,11 @@
 | 401, 402, 403, 407, 451, 511: who we are, or what we may | `AuthFailed("http_<status>")` |
 | 3xx, 404, 405, 410, 421: where we ask | `AuthFailed("http_<status>")` |
 | 406, 415, 426: what we speak | `AuthFailed("http_<status>")` |
+| 2xx with a page for people: a login, a portal, somebody's notice | `AuthFailed("page_for_people")` |
 | 408, 409, 425, other 5xx | `Transient`, with `Retry-After` when given |
 | 429, and 503 with `Retry-After` | `Throttled`, with `Retry-After` when given |
-| other 4xx | `Rejected("http_<status>")` |
+| 400, 413, 422: this very body | `Rejected("http_<status>")` |
+| any other | `AuthFailed("http_<status>")`: it says nothing of the event |
 | refused, timed out, no such name | `Transient` |
 | the connection was cut after we had written to it | `NotConnected` |
 | their certificate is not accepted, or they do not accept ours | `AuthFailed("tls_…")` |
@@ -18,6 +20,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -68,6 +71,15 @@ _THROTTLED: Final = 429
 _UNAVAILABLE: Final = 503
 _LATER: Final = frozenset({408, 409, 425})
 _FAILING: Final = range(500, 600)
+_OF_BODY: Final = frozenset({400, 413, 422})
+"""Statuses that say something of the event alone; any other may be given to all of them."""
+PAGE_FOR_PEOPLE: Final = "page_for_people"
+"""Code of a success whose body is a page: whoever answered so is not the service."""
+_PAGE: Final = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*"
+    rb"<(?:!doctype\s+html|html|head|body|form|script|meta|title)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 
 _ERRORS: Final[tuple[tuple[type[BaseException], Callable[[], ConnectorError]], ...]] = (
     # The first that fits; subclasses before their bases.
@@ -150,7 +162,14 @@ class Answer:
             raise Throttled(f"http_{self.status}", asked)
         if self.status in _LATER or self.status in _FAILING:
             raise Transient(f"http_{self.status}", asked)
-        raise Rejected(f"http_{self.status}")
+        if self.status in _OF_BODY:
+            raise Rejected(f"http_{self.status}")
+        raise AuthFailed(f"http_{self.status}", "they do not say that it is this event", secret=False)
+
+    def raise_for_page(self) -> None:
+        """Raise `AuthFailed` for a page: a portal or a login on the way answers with success, and keeps nothing."""
+        if _PAGE.match(self.body):
+            raise AuthFailed(PAGE_FOR_PEOPLE, "not the service but a page answers: see url, login", secret=False)
 
 
 class HttpClient:
@@ -212,6 +231,7 @@ class HttpClient:
         """
         answer = await self.ask(method, url, headers=headers, body=body)
         answer.raise_for_status(self._clock())
+        answer.raise_for_page()
         return answer
 
     async def ask(self, method: str, url: URL, *, headers: Mapping[str, str], body: bytes | None = None) -> Answer:

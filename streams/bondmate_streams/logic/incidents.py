@@ -58,13 +58,15 @@ def take(memory: IncidentMemory | None, event: IncidentEvent, decisions: Sequenc
 def _is_over(memory: IncidentMemory, event: IncidentEvent) -> bool:
     """Whether its own sender ended the event after it said this, or has said this end: by another of its references.
 
-    A feed may give the end before what it ends.
+    A feed may give the end before what it ends. What begins an event came before the end that names it, whatever the
+    clocks say; of what was said in the second of the end, the end counts.
     """
     header = event.header
     ends = [one.ended_at for one in memory.ended if (one.event_id, one.source) == (header.event_id, header.source)]
     if event.action in ENDINGS:
         return bool(event.refers_to) and header.occurred_at in ends
-    return any(header.occurred_at < end for end in ends)
+    begins = event.action is IncidentAction.OPENED and header.event_id == header.message_id
+    return any(begins or header.occurred_at <= end for end in ends)
 
 
 def _seen(memory: IncidentMemory, event: IncidentEvent) -> IncidentMemory:

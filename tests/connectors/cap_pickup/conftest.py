@@ -36,6 +36,8 @@ class FeedServer:
     token: str = TOKEN
     status: int = 0
     """What the feed itself answers instead of its entries."""
+    page: bytes = b""
+    """A page for people that stands in the way, with status 200."""
     version: int = 0
     link_type: str = "application/cap+xml"
     port: int = 0
@@ -82,6 +84,8 @@ class FeedServer:
         return names
 
     async def feed(self, request: web.Request) -> web.Response:
+        if self.page:
+            return web.Response(body=self.page, content_type="text/html")
         if self.status:
             return web.Response(status=self.status, headers={"Location": f"{self.url}/moved"})
         if request.headers.get("Authorization") != f"Bearer {self.token}":

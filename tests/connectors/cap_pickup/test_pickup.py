@@ -261,7 +261,7 @@ async def test_one_link_that_fails_holds_no_other_back_and_comes_later(polling, 
     assert "f-0" == (await take(polling)).header.origin_message_id
 
 
-@pytest.mark.parametrize("status", [302, 403, 404, 410])
+@pytest.mark.parametrize("status", [302, 400, 403, 404, 410, 422])
 async def test_a_link_that_alone_is_refused_is_tried_again_and_then_ends_there(polling, server, status):
     server.statuses["f-0"] = status
     await server.say(2)
@@ -294,7 +294,7 @@ async def test_a_link_that_refuses_our_secret_is_never_given_up_and_told_though_
     assert not polling.is_refused()
 
 
-@pytest.mark.parametrize("status", [302, 401, 403, 404, 410])
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 410])
 async def test_links_that_are_all_refused_wait_until_they_are_not(polling, server, status):
     """It is not the links, then, but we: nothing is given up, and few of them are asked."""
     server.statuses = dict.fromkeys((f"f-{number}" for number in range(20)), status)
@@ -322,6 +322,29 @@ async def test_a_feed_that_refuses_us_and_takes_us_again_goes_on(polling, server
     await polling.check()
 
     assert set(names) == {(await take(polling)).header.origin_message_id for _ in names}
+
+
+PAGE = b"<!DOCTYPE html><html><body>Please log in</body></html>"
+
+
+async def test_a_login_page_in_place_of_the_feed_is_a_refusal_and_then_all_comes(polling, server):
+    names = await server.say(2)
+    server.page = PAGE
+    for _ in range(2):
+        with pytest.raises(AuthFailed, match="page_for_people"):
+            await take(polling)
+    server.page = b""
+
+    assert set(names) == {(await take(polling)).header.origin_message_id for _ in names}
+
+
+async def test_a_login_page_in_place_of_an_alert_loses_none(polling, server):
+    await server.say(2)
+    alert, server.documents["f-0"] = server.documents["f-0"], PAGE
+    assert "f-1" == (await take(polling)).header.origin_message_id
+    server.documents["f-0"] = alert
+
+    assert "f-0" == (await take(polling)).header.origin_message_id
 
 
 @pytest.mark.parametrize("link", ["http://169.254.169.254/x", "http://localhost:1/x", "file:///etc/passwd", "https://other.example/x",

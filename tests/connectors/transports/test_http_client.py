@@ -59,13 +59,51 @@ async def test_success_is_given(status):
      (406, AuthFailed), (407, AuthFailed), (408, Transient), (409, Transient), (410, AuthFailed), (413, Rejected),
      (415, AuthFailed), (421, AuthFailed), (422, Rejected), (426, AuthFailed), (429, Throttled), (451, AuthFailed),
      (500, Transient), (503, Transient), (511, AuthFailed), (300, AuthFailed), (301, AuthFailed), (302, AuthFailed),
-     (303, AuthFailed), (307, AuthFailed), (308, AuthFailed)],
+     (303, AuthFailed), (307, AuthFailed), (308, AuthFailed),
+     # Of none of these is it said that it is the event: what everybody gets must not end an alert.
+     *((status, AuthFailed) for status in (411, 412, 414, 417, 418, 419, 423, 424, 428, 431, 440, 444, 498, 499, 600, 999)),
+     *((status, Transient) for status in (425, 501, 502, 504, 505, 507, 508, 520, 530, 599))],
 )  # fmt: skip
 async def test_each_status_says_what_to_do(status, error):
     with pytest.raises(error) as told:
         await asked(status, Location="http://127.0.0.1:9/")
 
     assert error is type(told.value)
+
+
+PAGES = [
+    b"<!DOCTYPE html><html><body><form action=/login></form></body></html>",
+    b"\xef\xbb\xbf\n<!-- portal -->\n<HTML><head></head></HTML>",
+    b'<?xml version="1.0"?>\n<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN" "x"><html/>',
+    b"<meta http-equiv=refresh content='0;url=/login'>",
+    b"<form method=post>",
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_a_page_that_answers_with_success_has_taken_nothing_and_the_service_behind_it_does(page):
+    bodies = [page, b"ok"]
+
+    async def handler(_):
+        return web.Response(body=bodies.pop(0), content_type="text/html")
+
+    async with serving(handler) as (client, url):
+        with pytest.raises(AuthFailed) as told:
+            await client.request("POST", url, headers={}, body=b"x")
+
+        assert "page_for_people" == told.value.code
+        assert b"ok" == (await client.request("POST", url, headers={}, body=b"x")).body
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"taken", b'{"id": "<html>"}', b"<feed/>", b"<htmlish/>", b"<rss><title/></rss>"]
+)
+async def test_what_a_service_says_is_no_page(body):
+    async def handler(_):
+        return web.Response(body=body, content_type="text/html")
+
+    async with serving(handler) as (client, url):
+        assert body == (await client.request("POST", url, headers={}, body=b"x")).body
 
 
 @pytest.mark.parametrize(

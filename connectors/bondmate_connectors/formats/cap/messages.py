@@ -19,6 +19,7 @@ from typing import Final
 
 from bondmate_schemas.enums import Level, MessageDirection, Priority
 from bondmate_schemas.models import Address, Delivery, DeliveryReceipt, DeviceMessage, EventHeader, ExternalRef
+from bondmate_schemas.refusals import HUB
 
 from bondmate_connectors.contract import Refusal
 from bondmate_connectors.formats.cap import codes
@@ -91,9 +92,12 @@ def write_receipt(receipt: DeliveryReceipt, delivery: Delivery) -> bytes | Refus
     if reference is None:
         return Refusal(NOT_OF_CAP, "header.external_refs")
     header = receipt.header
+    # A refusal is of no alert: else whoever acknowledges all that it gets would answer the alert by that, and be
+    # refused again, without end.
+    about = header.message_id if receipt.destination == HUB else header.event_id
     return serialised(
         {
-            "identifier": our_identifier(header.event_id, delivery.id),
+            "identifier": our_identifier(about, delivery.id),
             "sender": our_sender(header.agency_id),
             "sent": write_time(delivery.sent_at or header.occurred_at),
             "status": codes.STATUS_OF[header.mode],

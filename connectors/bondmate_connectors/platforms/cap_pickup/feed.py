@@ -117,11 +117,7 @@ class Feed:
         untold, self._untold = self._untold, None
         if untold is not None:
             raise untold
-        try:
-            answer = await self._get(self._client, self._url, {"If-None-Match": self._etag} if self._etag else {})
-        except Rejected as refused:
-            # Whatever it says of our request: it is not had now, and is asked for again.
-            raise AuthFailed(refused.code, "see feed.url", secret=False) from None
+        answer = await self._get(self._client, self._url, {"If-None-Match": self._etag} if self._etag else {})
         if answer.status == _NOT_MODIFIED:
             return []
         self._etag = ""
@@ -155,7 +151,7 @@ class Feed:
             seen.add(address)
             try:
                 answer = await self._get(self._client, address, {})
-            except (AuthFailed, NotConnected, Transient, Rejected) as error:
+            except (AuthFailed, NotConnected, Transient) as error:
                 if isinstance(error, AuthFailed) and error.is_of_secret(proven=True):
                     raise
                 # The pages before it are had, and it is asked for again at the next look.
@@ -234,8 +230,6 @@ class Feed:
         """
         try:
             answer = await self._get(self._client, link.url, {})
-        except Rejected as refused:
-            return Found(link.digest, link.url.path, b"", refused.code)
         except Misconfigured:
             return Found(link.digest, link.url.path, b"", ADDRESS_REFUSED)
         return _document(answer, link.url.path, link.digest)
@@ -250,6 +244,9 @@ class Feed:
             if refused.is_of_secret(proven=False):
                 self._refused_at = url
             raise
+        except Rejected as refused:
+            # We said nothing that could be wrong for ever: it is not had now, and is asked for again.
+            raise AuthFailed(refused.code, "see feed.url", secret=False) from None
         if url == self._refused_at:
             self._refused_at = None
         return answer
@@ -283,7 +280,7 @@ class Feed:
 
 
 def _code_of(error: ConnectorError) -> str:
-    return error.code if isinstance(error, (AuthFailed, Rejected)) else type(error).__name__
+    return error.code if isinstance(error, AuthFailed) else type(error).__name__
 
 
 def _document(answer: Answer, name: str, digest: str = "") -> Found:
