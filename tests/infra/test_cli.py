@@ -128,7 +128,8 @@ routes: [{name: rest, when: {record: alert}, to: room}]
 def test_lint_warns_that_the_broker_is_trusted_and_leaves_its_exit_code(tmp_path):
     (tmp_path / "hub.yaml").write_text(ROOM.replace("  hears: {connector", "  # hears: {connector"))
     (tmp_path / "routes.yaml").write_text(
-        "destinations: {room: {fields: {alert: {position: withheld}}}}\n"
+        "destinations: {room: {fields: {alert: {position: withheld, position_origin: withheld,"
+        " position_age_seconds: withheld, header.flags: withheld}}}}\n"
         "routes: [{name: all, when: {record: alert}, to: room}]\n"
     )
     done = hub("lint", "--config", "hub.yaml", cwd=tmp_path)

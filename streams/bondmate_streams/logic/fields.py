@@ -9,7 +9,7 @@ from typing import Any
 
 from bondmate_schemas.codec import schema
 
-__all__ = ["Field", "fields_of", "paths_of"]
+__all__ = ["Field", "fields_of", "paths_of", "records_in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,14 @@ def _named_types() -> Mapping[str, Any]:
     """Collect every record of the payloads by name: in a schema only its first mention is written out."""
     found: dict[str, Any] = {}
     for record in ("DeviceAlert", "DeviceLocation", "IncidentEvent", "DeviceMessage", "DeliveryReceipt"):
-        _collect(schema(record), found)
+        found |= records_in(schema(record))
+    return found
+
+
+def records_in(node: Any) -> dict[str, Any]:
+    """Return every record that a schema writes out, by name."""
+    found: dict[str, Any] = {}
+    _collect(node, found)
     return found
 
 

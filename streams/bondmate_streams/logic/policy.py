@@ -40,6 +40,8 @@ _CODES: Final = frozenset({
     "Likely", "Possible", "Unlikely",
 })  # fmt: skip
 """What CAP 1.2, 3.2.2 allows as `urgency`, `severity` and `certainty`."""
+INCIDENT_ID: Final = "header.incident_id"
+"""Always there; listed it is shared with the others that list it, withheld it is the destination's own."""
 _ALERT: Final = "DeviceAlert"
 _FLAGS_KEPT: Final = 1_000
 _Transform = Callable[[Any], Any]
@@ -57,7 +59,7 @@ def _problem(path: str, mode: str, known: Mapping[str, Field]) -> str | None:
     if field is None:
         return f"no such field: {path}"
     parent = path.rpartition(".")[0]
-    if mode == WITHHELD and field.disclosure == "always":
+    if mode == WITHHELD and field.disclosure == "always" and path != INCIDENT_ID:
         return "part of the envelope: it always shows"
     if mode in (PLAIN, WITHHELD):
         return None

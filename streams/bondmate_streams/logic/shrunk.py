@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
-from bondmate_streams.logic.routing import Destination, Kind, Routes
+from bondmate_schemas.gate import released
 
-_WITH_POSITION: Final[Mapping[Kind, tuple[str, ...]]] = {
-    "alert": ("position_origin", "position_age_seconds", "position.accuracy_m"),
-    "incident": ("position.accuracy_m",),
-    "location": ("position.accuracy_m",),
-}
-"""Beside a position that is listed."""
-_ALONE: Final[Mapping[Kind, tuple[str, ...]]] = {"incident": ("incident_type", "status", "references")}
+from bondmate_streams.logic.fields import Field, fields_of, records_in
+from bondmate_streams.logic.policy import BY_FLAG, CODE, INCIDENT_ID, is_withheld, shown_of, shown_paths
+from bondmate_streams.logic.routing import RECORD_OF, Destination, Kind, Routes
+
+_BEFORE: Final = 1
+"""Version of the released schemas until which an agreement that lists nothing showed more than it says."""
+_OF: Final[Mapping[str | None, str]] = {BY_FLAG: "remarks on what is withheld in ", CODE: "free words in "}
 
 
 def shrunk(routes: Routes) -> list[str]:
@@ -28,24 +30,49 @@ def _of(name: str, destination: Destination, routes: Routes) -> Iterator[str]:
     for kind in sorted(_kinds_to(name, routes)):
         listed = destination.fields.get(kind, {})
         place = f"destinations.{name}.fields.{kind}"
-        if kind == "location" and "position" not in listed:
-            yield (
-                f"{place}: positions do not go there any more, since `position` is not listed;"
-                " list `position: plain` (or round:N, coarse:M), or say `position: withheld`"
-            )
+        if is_withheld(RECORD_OF[kind], listed):
+            if "position" not in listed:
+                yield (
+                    f"{place}: positions do not go there any more, since `position` is not listed;"
+                    " list `position: plain` (or round:N, coarse:M), or say `position: withheld`"
+                )
             continue
-        gone = [path for path in _once_envelope(kind, listed) if path not in listed]
-        if gone:
-            which = ", ".join(f"`{path}`" for path in gone)
-            yield f"{place}: not shown any more: {which}; list each as plain, or as withheld"
+        if gone := [*_gone(RECORD_OF[kind], listed)]:
+            yield f"{place}: not shown any more: {', '.join(gone)}; list each as plain, or as withheld"
+        if kind != "location" and INCIDENT_ID not in listed and len(routes.destinations) > 1:
+            yield (
+                f"{place}: `{INCIDENT_ID}` is another at each destination now;"
+                " list it as plain at all that are to share it, or as withheld"
+            )
 
 
-def _once_envelope(kind: Kind, listed: Mapping[str, str]) -> Iterator[str]:
-    yield from _ALONE.get(kind, ())
-    if kind == "alert" and "position" not in listed:
-        yield from ("position_origin", "position_age_seconds")
-    if listed.get("position", "withheld") != "withheld":
-        yield from _WITH_POSITION.get(kind, ())
+def _gone(record: str, listed: Mapping[str, str], prefix: str = "") -> Iterator[str]:
+    """Return what of a record was shown before and is not now, as words with the paths."""
+    shown = shown_of(record, shown_paths(listed), prefix)
+    for field in fields_of(record):
+        path = prefix + field.name
+        if path not in listed and _was_envelope(record, field):
+            yield f"{_OF.get(field.disclosure, '')}`{path}`"
+        elif field.record and field.name in shown:
+            yield from _gone(field.record, listed, path + ".")
+
+
+def _was_envelope(record: str, field: Field) -> bool:
+    return field.disclosure != "always" and (record, field.name) in _envelope_before()
+
+
+@cache
+def _envelope_before() -> frozenset[tuple[str, str]]:
+    """Return record and name of each field that showed whatever an agreement listed."""
+    found: dict[str, Any] = {}
+    for record in RECORD_OF.values():
+        found |= records_in(json.loads(released(record)[_BEFORE]))
+    return frozenset(
+        (name, field["name"])
+        for name, record in found.items()
+        for field in record["fields"]
+        if field.get("bondmate:disclosure") == "always"
+    )
 
 
 def _kinds_to(name: str, routes: Routes) -> set[Kind]:
