@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from bondmate_connectors.contract import LeanSink, Status
-from bondmate_connectors.errors import NotConnected, Rejected
+from bondmate_connectors.errors import NotConnected, Rejected, Transient
 from bondmate_connectors.platforms.tak import CONNECTOR
 from bondmate_connectors.platforms.tak.config import TakConfig
 from bondmate_connectors.platforms.tak.connector import Tak
@@ -290,17 +290,26 @@ def test_a_link_must_have_time_to_answer_a_ping_before_it_is_given_up() -> None:
         CONNECTOR.config.model_validate({"host": "localhost", "ping_after_seconds": 30, "lost_after_seconds": 20})
 
 
-async def test_check_is_truthful_about_a_server_that_speaks_only_to_whom_it_knows() -> None:
+async def test_check_says_who_it_is_to_the_server_alone_before_it_pings() -> None:
     class Shy(StandIn):
         def _pong(self, event: str) -> None:
-            if self.of_type("a-f-G-U-C"):
+            if 'type="a-f-G-U-C"' in self.received[0]:
                 super()._pong(event)
 
     async with Shy("echo").running() as server:
         await unconnected(server, pong_timeout_seconds=0.4).check()
-        (announced,) = server.of_type("a-f-G-U-C")
+    announced, ping = (etree.fromstring(event.encode()) for event in server.received)
 
-        assert "bondmate-hub-tak-check" == etree.fromstring(announced.encode()).get("uid")
+    assert ("bondmate-hub-tak-check", "t-x-c-t") == (announced.get("uid"), ping.get("type"))
+    assert ["BondMate-tak-check"] == [each.get("callsign") for each in announced.iterfind("detail/marti/dest")]
+
+
+async def test_check_fails_at_a_server_that_takes_the_connection_and_says_nothing() -> None:
+    async with StandIn(None).running() as server:
+        with pytest.raises(Transient, match="says nothing"):
+            await unconnected(server, pong_timeout_seconds=0.1).check()
+        server.answer = "pong"
+        await unconnected(server).check()
 
 
 # TAK protocol 1.

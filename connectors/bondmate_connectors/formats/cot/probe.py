@@ -25,10 +25,13 @@ def ping(uid: str, now: datetime) -> bytes:
     return _event(uid, types.PING, now, now + timedelta(seconds=_PING_STALE_SECONDS), "")
 
 
-def identity(contact: Contact, *, team: str, role: str, version: str, now: datetime, stale_seconds: float) -> bytes:
+def identity(
+    contact: Contact, *, team: str, role: str, version: str, now: datetime, stale_seconds: float, is_shown: bool = True
+) -> bytes:
     """Write a self-position: by it a server knows the connection, and people see the hub as a contact to write to.
 
-    The hub stands nowhere: the position is 0,0 with unknown errors, as a client without a fix sends it.
+    The hub stands nowhere: the position is 0,0 with unknown errors, as a client without a fix sends it. What is not
+    `is_shown` is addressed to the contact itself, so that the server passes it on to nobody.
     """
     detail = (
         element("takv", device="BondMate hub", platform="BondMate", os="-", version=version)
@@ -36,6 +39,7 @@ def identity(contact: Contact, *, team: str, role: str, version: str, now: datet
         + element("__group", name=team, role=role)
         + element("uid", Droid=contact.callsign)
         + element("_flow-tags_", **{types.FLOW_TAG: format_time(now)})
+        + ("" if is_shown else element("marti", element("dest", callsign=contact.callsign)))
     )
     return _event(contact.uid, types.PLI, now, now + timedelta(seconds=stale_seconds), detail)
 

@@ -112,32 +112,24 @@ class Tak:
         await asyncio.sleep(min(self._config.identity_delay_seconds, _ALONE_SECONDS))
 
     async def check(self) -> None:
-        """Connect, handshake, ping, on a connection of its own; nothing is created.
+        """Connect, say who this is, ping, on a connection of its own; nothing is created.
 
-        Some servers say nothing to who has not said who it is: only there the check announces itself, as a contact of
-        its own that is gone at once.
+        Some servers say nothing to who has not said who it is, and one takes whatever comes first for it. The check is
+        a contact of its own, which is shown to nobody.
         """
         checker = Contact(f"{self._contact.uid}-check", f"{self._contact.callsign}-check")
         try:
             session = await self._open(checker)
             try:
-                await self._checked(session)
-            finally:
-                await session.close()
-        except NotConnected as error:
-            raise Transient("the server is not reachable or does not answer") from error
-
-    async def _checked(self, session: Session) -> None:
-        try:
-            async with asyncio.timeout(self._config.pong_timeout_seconds / 2):
-                await session.deliver(())
-        except TimeoutError:
-            await self._introduce(session)
-            try:
+                await self._introduce(session)
                 async with asyncio.timeout(self._config.pong_timeout_seconds):
                     await session.deliver(())
-            except TimeoutError as error:
-                raise NotConnected("the server takes the connection and says nothing") from error
+            finally:
+                await session.close()
+        except TimeoutError as error:
+            raise Transient("the server takes the connection and says nothing") from error
+        except NotConnected as error:
+            raise Transient("the server is not reachable or does not answer") from error
 
     async def close(self) -> None:
         """End the connection. Answers not yet taken stay until `receive` asks for them again."""
@@ -210,7 +202,7 @@ class Tak:
         def announce() -> bytes:
             return identity(
                 contact, team=self._config.team, role=self._config.team_role, version=_version(), now=self._clock(),
-                stale_seconds=stale,
+                stale_seconds=stale, is_shown=contact is self._contact,
             )  # fmt: skip
 
         return announce
