@@ -57,6 +57,20 @@ def test_the_token_is_made_once_for_its_owner_alone_and_anew_when_others_could_r
     assert ["token"] == [path.name for path in (tmp_path / "admin").iterdir()]
 
 
+@pytest.mark.parametrize("garbage", [b"", b" \n", b"\x00" * 40, b"\xff\xfe half", b"one\ntwo"])
+async def test_a_token_that_is_garbage_keeps_no_role_from_its_work_and_is_made_anew(tmp_path: Path, garbage: bytes):
+    """A disk that was full, or a machine that lost its power, leaves such files."""
+    first = token(tmp_path)
+    path = tmp_path / "admin/token"
+    path.write_bytes(garbage)
+    path.chmod(0o600)
+    async with AdminServer("runner", load(None).model_copy(update={"data_dir": tmp_path})).serving():
+        fresh = token(tmp_path)
+
+    assert fresh not in {"", first}
+    assert fresh == token(tmp_path)
+
+
 def test_instances_of_one_role_are_found_beside_each_other_and_a_killed_one_is_not(tmp_path: Path):
     code = (
         "import sys, time, pathlib; from bondmate_hub.admin.places import announced\n"

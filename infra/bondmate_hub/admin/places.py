@@ -37,7 +37,7 @@ class Endpoint:
 
 
 def token(data_dir: Path) -> str:
-    """Return the token of all roles of this `data_dir`; made when missing, and anew when others could read it.
+    """Return the token of all roles of this `data_dir`; made when missing or garbage, anew when others could read it.
 
     Remove the file to have another one: it is read at every request.
 
@@ -51,7 +51,8 @@ def token(data_dir: Path) -> str:
             path.unlink(missing_ok=True)
     while True:
         try:
-            if text := path.read_text(encoding="ascii").strip():
+            text = path.read_text(encoding="ascii", errors="replace").strip()
+            if text and text.isascii() and text.isprintable():
                 return text
             path.unlink(missing_ok=True)
         except FileNotFoundError:
