@@ -293,6 +293,18 @@ def test_an_ack_that_refers_to_nothing_of_ours_is_ignored():
     assert Ignored("cap_answer_to_unknown") == read(alert(kind="Ack", more=more))
 
 
+@pytest.mark.parametrize("kind", ["Ack", "Error"])
+@pytest.mark.parametrize(
+    "references",
+    ["", "<references/>", "<references>bondmate:x</references>", "<references>e_d</references>",
+     "<references>BONDMATE:X,E_D,2026-03-01T09:00:00-00:00</references>",
+     "<references>bondmate:x,e,2026-03-01T09:00:00-00:00</references>",
+     "<references>wx,e_d,2026-03-01T09:00:00-00:00 bondmate:x,e_,2026-03-01T09:00:00-00:00</references>"],
+)  # fmt: skip
+def test_an_answer_of_which_we_cannot_tell_to_what_is_refused_so_that_its_sender_hears_of_it(kind, references):
+    assert Refusal("cap_references", "alert/references") == read(alert(kind=kind, more=references))
+
+
 def test_an_ack_of_several_messages_of_ours_is_a_receipt_for_each():
     ours = [f"bondmate:x,{our_identifier(f'e{number}', 'd')},2026-03-01T09:00:00-00:00" for number in (1, 2)]
     reading = read(alert(kind="Ack", more=f"<references>{' '.join(ours)}</references>"))

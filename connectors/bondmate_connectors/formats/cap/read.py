@@ -53,7 +53,8 @@ def read(message: bytes, received_at: datetime, *, to_officers: bool = False) ->
     With `to_officers` an Alert that is Private and names `addresses` is a message to officers (`messages`).
 
     A breach of the schema is a remark. Refused is what cannot be acted on: without identifier, sender, time, status,
-    type or scope, and a Cancel that names nothing. Where some alerts of a message are refused the others are taken, and
+    type or scope, a Cancel, Ack or Error that names nothing, and an answer to us of which we cannot tell to what: its
+    sender must hear that it does not count. Where some alerts of a message are refused the others are taken, and
     a remark says so.
     """
     try:
@@ -125,7 +126,7 @@ def _read_alert(
             notes.add(remark)
     if head.msg_type in _ANSWERS:
         receipts = receipts_of(head, texts.infos, _ANSWERS[head.msg_type], received_at, notes)
-        return _reading(receipts, notes) if receipts else Ignored(codes.ANSWER_TO_UNKNOWN)
+        return _reading(receipts, notes) if receipts else _of_nothing(head)
     targets = tuple(head.targets())
     if not targets:
         return Refusal(codes.REFERENCES, f"{path}/references")
@@ -139,6 +140,12 @@ def _read_alert(
     if size > _MOST_BYTES and len(events[0].model_dump_json()) > _MOST_BYTES:
         return Refusal(codes.TOO_LARGE, path)
     return _reading(events, notes)
+
+
+def _of_nothing(head: Head) -> Ignored | Refusal:
+    """Return what an answer is that no message of ours is found by: somebody else's, or one that means us in vain."""
+    is_others = bool(head.references) and not any(reference.names_us for reference in head.references)
+    return Ignored(codes.ANSWER_TO_UNKNOWN) if is_others else Refusal(codes.REFERENCES, f"{head.path}/references")
 
 
 def _reading(events: tuple[Record, ...], notes: Notes) -> Reading:

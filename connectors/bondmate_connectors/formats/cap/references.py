@@ -59,6 +59,11 @@ class Reference:
         return parse_our_identifier(self.identifier) if self.sender.startswith(codes.OUR_SENDER) else None
 
     @property
+    def names_us(self) -> bool:
+        """Whether it means a message of ours, be it spelt so that it cannot be found."""
+        return self.sender.casefold().startswith(codes.OUR_SENDER)
+
+    @property
     def our_agency(self) -> str | None:
         """The agency whose message it names when we wrote it, else None."""
         if not self.sender.startswith(codes.OUR_SENDER):
