@@ -166,6 +166,72 @@ def test_a_strangers_kind_and_event_are_properties_like_any_other(cases: Path) -
     assert ["/features/0/properties/kind", "/features/0/properties/event"] == [lost.path for lost in reading.lost]
 
 
+def a_feature(geometry: object, properties: str = "{}") -> bytes:
+    return f'{{"type":"Feature","id":"a","properties":{properties},"geometry":{json.dumps(geometry)}}}'.encode()
+
+
+def taken(message: bytes) -> Reading:
+    reading = FORMAT.read(message, NOW)
+    assert isinstance(reading, Reading)
+    return reading
+
+
+@pytest.mark.parametrize(
+    ("geometry", "code", "lost"),
+    [
+        ({"type": "Polygon", "coordinates": [[[4, 50], [5, 51], [5, 50], [4, 51], [4, 50]]]}, "ring_crosses", []),
+        ({"type": "Polygon", "coordinates": [[[4, 50], [4, 50], [4, 50], [4, 50]]]}, "geometry_not_taken",
+         ["/geometry/coordinates/0"]),
+        ({"type": "LineString", "coordinates": [[4, 50], [5, 51]]}, "geometry_not_taken", ["/geometry"]),
+        ({"type": "GeometryCollection", "geometries": [{"type": "Point", "coordinates": [4, 50]}]},
+         "geometry_not_taken", ["/geometry/geometries/0"]),
+        ({"type": "Point", "coordinates": [0, 0]}, "position_zero", []),
+    ],
+)  # fmt: skip
+def test_a_geometry_of_which_nobody_can_be_sure_is_told(geometry: object, code: str, lost: list[str]) -> None:
+    reading = taken(a_feature(geometry))
+
+    assert code in [remark.code for remark in reading.warnings]
+    assert lost == [each.path for each in reading.lost]
+    assert code not in [each.code for each in taken(a_feature({"type": "Point", "coordinates": [4, 50]})).warnings]
+
+
+def test_a_member_that_is_said_twice_is_told_with_its_place() -> None:
+    said = '{"title":"one: \\"x\\"","title":"two","inner":[{"a.b":1,"a.b":2}]}'
+    reading = taken(b'{"type":"FeatureCollection","features":[' + a_feature(None, said) + b"]}")
+    once = taken(a_feature(None, '{"title":"one: \\"x\\", \\\\"}'))
+
+    places = ["/features/0/properties/title", "/features/0/properties/inner/0/a.b"]
+    assert places == [remark.path for remark in reading.warnings if remark.code == "member_repeated"]
+    assert {*places} <= {lost.path for lost in reading.lost}
+    assert "member_repeated" not in [remark.code for remark in once.warnings]
+
+
+def test_a_feature_too_deep_to_be_written_again_is_refused_and_costs_the_others_nothing() -> None:
+    deep = a_feature(None, '{"x":' + "[" * 400 + "]" * 400 + "}")
+    both = taken(b'{"type":"FeatureCollection","features":[' + deep + b"," + a_feature(None) + b"]}")
+
+    assert Refusal("too_deep", "") == FORMAT.read(deep, NOW)
+    assert 1 == len(both.events)
+    assert Lost("/features/0", "too_deep") in both.lost
+
+
+def test_what_others_add_to_a_feature_of_the_hubs_is_named(make_own: bytes) -> None:
+    feature = json.loads(make_own)
+    feature["bbox"], feature["properties"]["stroke"] = [4, 50, 4, 50], "#ff0000"
+
+    assert ["/properties/stroke", "/bbox"] == [lost.path for lost in taken(json.dumps(feature).encode()).lost]
+    assert () == taken(make_own).lost
+
+
+@pytest.fixture
+def make_own() -> bytes:
+    """A feature as the hub writes it."""
+    writing = FORMAT.write(sos(), NOW)
+    assert isinstance(writing, Writing)
+    return writing.message
+
+
 def test_a_byte_order_mark_is_remarked_and_the_document_read(cases: Path) -> None:
     reading = read("gj12_bom", cases)
 

@@ -28,6 +28,7 @@ from bondmate_connectors.formats.geojson.geometry import (
     check_geometry,
     geometry_of,
 )
+from bondmate_connectors.formats.geojson.repeated import repeated
 
 __all__ = ["FORMAT", "SYSTEM", "GeoJsonFormat"]
 
@@ -48,7 +49,7 @@ class GeoJsonFormat:
 
         Refused are `too_large`, `not_json`, and what RFC 7946 forbids: `not_geojson`, `type_invalid`,
         `feature_invalid`, `geometry_invalid`, `coordinates_invalid`, `bbox_invalid`; and `event_invalid`, a canonical
-        event in the properties that is none. Where some features are refused the others are taken: a remark
+        event in the properties that is none, `too_deep`. Where some features are refused the others are taken: a remark
         (`feature_left_out`) and an entry in `lost` name each that was not.
         """
         if len(message) > MAX_BYTES:
@@ -94,6 +95,8 @@ def _read(message: bytes, received_at: datetime) -> Reading | Ignored:
     remarks = [Remark("byte_order_mark", "", "RFC 8259, 8.1 allows none")] if message.startswith(_BOM) else []
     if not isinstance(document, dict):
         raise InvalidGeoJsonError("not_geojson")
+    twice = repeated(message, document)
+    remarks += [Remark("member_repeated", lost.path, "RFC 8259, 4: names should be unique") for lost in twice]
     kind = document.get("type")
     check_bbox(document, "")
     if kind == "FeatureCollection":
@@ -111,7 +114,7 @@ def _read(message: bytes, received_at: datetime) -> Reading | Ignored:
     paths = [f"features[{index}]." for index in range(len(features))] if kind == "FeatureCollection" else [""]
     return _joined(
         [_feature(feature, document, received_at, path) for feature, path in zip(features, paths, strict=True)],
-        remarks, lost,
+        remarks, [*twice, *lost],
     )  # fmt: skip
 
 

@@ -22,12 +22,11 @@ from bondmate_schemas.models import (
 from pydantic import ValidationError
 
 from bondmate_connectors.contract import Lost, Reading, Remark
+from bondmate_connectors.formats.geojson.drawn import drawn_in
 from bondmate_connectors.formats.geojson.geometry import (
     InvalidGeoJsonError,
-    areas_of,
     check_bbox,
     check_geometry,
-    lost_of_geometry,
     pointer,
     position_of,
 )
@@ -42,6 +41,9 @@ KINDS: Final[dict[str, type[Record]]] = {
 }
 _WGS_84: Final = ("CRS84", "EPSG::4326", "EPSG:4326", ":4326")
 _NO_FIELD: Final = "the canonical event has no field for it"
+_MEMBERS: Final = frozenset({"type", "id", "geometry", "properties"})
+_OWN: Final = frozenset({"kind", "mode", "callsign", "time", "late", "event"})
+"""Properties that the hub writes; all that they say is in `event`."""
 _TITLES: Final = ("callsign", "title", "name")
 _TEXTS: Final = ("remarks", "description")
 
@@ -101,7 +103,8 @@ def _read(
     feature: dict[str, Any], properties: dict[str, Any], geometry: Any, received_at: datetime, path: str
 ) -> Reading:  # fmt: skip
     if _is_own(properties):
-        return Reading((_own_event(properties, path),))
+        lost = foreign_members(properties, _OWN, path, "properties") + foreign_members(feature, _MEMBERS, path)
+        return Reading((_own_event(properties, path),), (), tuple(lost))
     return _marker(feature, properties, geometry, received_at, path)
 
 
@@ -127,7 +130,9 @@ def _marker(
     taken = {"time", "type"} if isinstance(properties.get("type"), str) else {"time"}
     title, description = (_first(properties, names, taken) for names in (_TITLES, _TEXTS))
     occurred, lost = _time(properties, path, remarks)
-    content = orjson.dumps(feature, option=orjson.OPT_SORT_KEYS).decode()
+    content = _content(feature, path)
+    drawn = drawn_in(geometry, path)
+    remarks += drawn.remarks
     life = str(feature.get("id", content))
     header = EventHeader(
         message_id=derived_id(SYSTEM, life, content),
@@ -146,18 +151,26 @@ def _marker(
         title=title,
         description=description,
         position=position_of(geometry, header.occurred_at),
-        areas=areas_of(geometry),
+        areas=drawn.areas,
     )
     lost += foreign_members(properties, taken, path, "properties")
-    lost += foreign_members(feature, {"type", "id", "geometry", "properties"}, path)
-    lost += lost_of_geometry(geometry, pointer(path, "geometry"))
+    lost += foreign_members(feature, _MEMBERS, path)
+    lost += drawn.lost
     return Reading((event,), tuple(remarks), tuple(lost))
 
 
+def _content(feature: dict[str, Any], path: str) -> str:
+    try:
+        return orjson.dumps(feature, option=orjson.OPT_SORT_KEYS).decode()
+    except orjson.JSONEncodeError:
+        # What is read may be four times as deep as what is written.
+        raise InvalidGeoJsonError("too_deep", path) from None
+
+
 def _first(properties: dict[str, Any], names: Collection[str], taken: set[str]) -> str | None:
-    """Return the text of the first of these properties that has one, and note that it is taken."""
+    """Return the text of the first of these properties that says something, and note that it is taken."""
     for name in names:
-        if isinstance(text := properties.get(name), str):
+        if isinstance(text := properties.get(name), str) and text.strip():
             taken.add(name)
             return text
     return None

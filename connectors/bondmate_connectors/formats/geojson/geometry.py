@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from bondmate_schemas.models import Area, Position, Record
-
-from bondmate_connectors.contract import Lost
+from bondmate_schemas.models import Position, Record
 
 MAX_DEPTH: Final = 8
 """Geometry collections in geometry collections; RFC 7946 section 3.1.8 advises against any."""
@@ -18,10 +16,6 @@ MAX_DEPTH: Final = 8
 _LEVELS: Final = {"Point": 0, "MultiPoint": 1, "LineString": 1, "MultiLineString": 2, "Polygon": 2, "MultiPolygon": 3}
 """How many arrays stand round a position, by geometry."""
 _RING: Final = 4
-_PLANE: Final = 2
-_ALTITUDE: Final = 3
-_NO_FIELD: Final = "the canonical event has no field for it"
-_NOT_DRAWN: Final = "neither a position nor an area"
 
 
 class InvalidGeoJsonError(ValueError):
@@ -121,70 +115,6 @@ def position_of(geometry: dict[str, Any] | None, at: datetime) -> Position | Non
     return Position(
         latitude=latitude, longitude=longitude, altitude_hae_m=float(more[0]) if more else None, fixed_at=at
     )
-
-
-def areas_of(geometry: dict[str, Any] | None) -> tuple[Area, ...]:
-    """Give the outer rings of all polygons as one area."""
-    polygons = tuple(
-        " ".join(f"{latitude},{longitude}" for longitude, latitude, *_ in polygon[0])
-        for polygon in _polygons(geometry)
-        if polygon
-    )
-    return (Area(polygons=polygons),) if polygons else ()
-
-
-def lost_of_geometry(geometry: dict[str, Any] | None, path: str) -> list[Lost]:
-    """Name what of a geometry that was checked neither `position_of` nor `areas_of` takes."""
-    if geometry is None:
-        return []
-    found = [
-        Lost(f"{path}/{name}", _NO_FIELD) for name in geometry if name not in {"type", "coordinates", "geometries"}
-    ]
-    if geometry["type"] == "Point":
-        return found + _beyond(geometry["coordinates"], _ALTITUDE, f"{path}/coordinates")
-    if geometry["type"] == "GeometryCollection":
-        for index, part in enumerate(geometry["geometries"]):
-            found += _lost_of_part(part, f"{path}/geometries/{index}")
-        return found
-    return found + _lost_of_shape(geometry, path)
-
-
-def _lost_of_part(part: dict[str, Any], path: str) -> list[Lost]:
-    # Of a collection the areas are taken; a point among them is no position of the whole.
-    return [Lost(path, _NOT_DRAWN)] if part["type"] == "Point" else lost_of_geometry(part, path)
-
-
-def _lost_of_shape(geometry: dict[str, Any], path: str) -> list[Lost]:
-    place, coordinates = f"{path}/coordinates", geometry["coordinates"]
-    if geometry["type"] == "Polygon":
-        return _lost_of_polygon(coordinates, place)
-    if geometry["type"] == "MultiPolygon":
-        return [lost for n, each in enumerate(coordinates) for lost in _lost_of_polygon(each, f"{place}/{n}")]
-    return [Lost(path, _NOT_DRAWN)]
-
-
-def _lost_of_polygon(rings: list[Any], path: str) -> list[Lost]:
-    found = [Lost(f"{path}/{number}", "an area has no holes") for number in range(1, len(rings))]
-    for ring in rings[:1]:
-        found += [lost for n, place in enumerate(ring) for lost in _beyond(place, _PLANE, f"{path}/0/{n}")]
-    return found
-
-
-def _beyond(position: list[float], taken: int, path: str) -> list[Lost]:
-    return [Lost(f"{path}/{number}", "an area is flat, a position has three numbers")
-            for number in range(taken, len(position))]  # fmt: skip
-
-
-def _polygons(geometry: dict[str, Any] | None) -> Iterator[list[Any]]:
-    if geometry is None:
-        return
-    if geometry["type"] == "GeometryCollection":
-        for part in geometry["geometries"]:
-            yield from _polygons(part)
-    elif geometry["type"] == "Polygon":
-        yield geometry["coordinates"]
-    elif geometry["type"] == "MultiPolygon":
-        yield from geometry["coordinates"]
 
 
 def geometry_of(payload: Record) -> dict[str, Any] | None:
