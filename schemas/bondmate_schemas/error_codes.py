@@ -130,7 +130,7 @@ ERROR_CODES: Final = tuple(
         ("cap_ring_open", 3129, "Warning: a polygon did not end where it began; it was closed.", _WARNED),
         ("cap_ring_crosses", 3130, "Warning: the sides of a polygon cross; what lies inside is not clear.", _WARNED),
         ("cap_circle_too_large", 3131, "Warning: a circle larger than the Earth; its radius may be metres.", _WARNED),
-        ("cap_blocks_differ", 3132, "Warning: blocks of one language say different things; the gravest was taken.",
+        ("cap_blocks_differ", 3132, "Warning: blocks of a message say different things; the gravest was taken.",
          "Look at `lost` (`hub translate`): the milder ones reach nobody. An alert for each would."),
         ("not_cot", 4001, "The bytes are not a CoT event.", _SENDER),
         ("frame_too_large", 4002, "A CoT event larger than the hub takes.", _SENDER),

@@ -161,6 +161,38 @@ class TestBlocks:
 
             assert (grave.severity, grave.urgency) == (event.severity, event.urgency)
 
+    @pytest.mark.parametrize("languages", [("de", "en-GB"), ("en-GB", "en-gb"), ("en_gb", "en-GB"), ("", "de")])
+    def test_the_gravest_counts_whatever_its_language(self, languages):
+        mild, grave = (
+            info(severity, more=area(f"<circle>{circle}</circle>", where)).replace("<info>", f"<info>{tag}")
+            for (severity, circle, where), tag in zip(
+                [("Minor", "52,4 1", "north"), ("Extreme", "51,4 1", "south")],
+                [f"<language>{one}</language>" if one else "" for one in languages],
+                strict=True,
+            )
+        )
+        for blocks, left in ((mild + grave, "alert/info"), (grave + mild, "alert/info[2]")):
+            reading = taken(alert(more=blocks))
+            (event,) = reading.events
+
+            assert ("Extreme", ["south"]) == (event.severity, [one.description for one in event.areas])
+            assert ("cap_blocks_differ", left) == (reading.warnings[-1].code, reading.warnings[-1].path)
+            assert [left] == lost(reading)
+
+    @pytest.mark.parametrize(("german", "english", "remarked"), [
+        ("<circle>52,4 1</circle>", "<circle>52,4\n1</circle>", False), ("<circle>52,4 1</circle>", "<circle>51,4 1</circle>", True),
+        ("<polygon>50,4 50,5 51,5 50,4</polygon>", "", False), ("", "", False), ("", "<circle>52,4 1</circle>", True),
+        ("<geocode><valueName>a</valueName><value>1</value></geocode>", "<geocode><valueName>a</valueName><value>2</value></geocode>", True),
+    ])  # fmt: skip
+    def test_a_translation_is_no_other_event_unless_it_is_of_another_place(self, german, english, remarked):
+        one = info(more=area(german, "hier")).replace("<info>", "<info><language>de</language>")
+        other = info(event="Sturm", more=area(english, "here")).replace("<info>", "<info><language>en-GB</language>")
+        reading = taken(alert(more=one + other))
+
+        assert "de" == reading.events[0].header.language
+        assert (["cap_blocks_differ"] if remarked else []) == codes(reading)
+        assert ["alert/info[2]"] == lost(reading)
+
     def test_blocks_of_one_kind_are_one_event_with_all_areas(self):
         blocks = info(more="<headline>one</headline>" + area("", "north")) + info(
             more="<headline>two</headline><web>https://example.org/2</web>" + area("", "south")

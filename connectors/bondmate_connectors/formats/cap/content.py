@@ -1,4 +1,4 @@
-"""What `info` blocks say: one content for a message, of the language it begins in, and of the gravest blocks of it."""
+"""What `info` blocks say: one content for a message, of its gravest blocks, in the language of the gravest."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ _RESPONSE: Final = f"{codes.ATTRIBUTE}responseType"
 _SCALES: Final = (
     ("severity", codes.SEVERITIES), ("urgency", codes.URGENCIES), ("certainty", codes.CERTAINTIES),
 )  # fmt: skip
+_RANKS: Final = tuple((name, {value.casefold(): rank for rank, value in enumerate(values)}) for name, values in _SCALES)
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The gravest blocks of the first language, with the areas of all of them; empty where there is none."""
+    """The gravest blocks of one language, with the areas of all of them; empty where there is none."""
 
     first: InfoTexts
     """The block whose words count."""
@@ -103,16 +104,30 @@ class Content:
 
 
 def _of_one_language(infos: Sequence[InfoTexts], notes: Notes) -> list[InfoTexts]:
-    """Return the blocks in the language of the first; others say it again."""
-    language = _language_of(infos[0])
-    for info in infos:
-        if (other := _language_of(info)) != language:
-            notes.lose(info.path, f"an event has one language, and this is {other[:_LONGEST_LANGUAGE]}")
-    return [info for info in infos if _language_of(info) == language]
+    """Return the blocks in the language of the gravest, of the first of these; others most often say it again."""
+    languages = [_language_of(info).casefold() for info in infos]
+    if len(set(languages)) == 1:
+        return [*infos]
+    taken = _language_of(min(infos, key=_gravity)).casefold()
+    blocks = [info for info, language in zip(infos, languages, strict=True) if language == taken]
+    said = {(_gravity(block), where) for block in blocks for where in (_where(block), frozenset())}
+    for info, language in zip(infos, languages, strict=True):
+        if language == taken:
+            continue
+        notes.lose(info.path, f"an event has one language, and this is {_language_of(info)[:_LONGEST_LANGUAGE]}")
+        if (_gravity(info), _where(info)) not in said:
+            notes.remark(codes.BLOCKS_DIFFER, info.path, "says another event or place than the language that is taken")
+    return blocks
 
 
 def _language_of(info: InfoTexts) -> str:
     return info.texts.get("language", "").replace("_", "-") or _DEFAULT_LANGUAGE
+
+
+def _where(block: InfoTexts) -> frozenset[tuple[str, str]]:
+    """Return the shapes of a block, else its codes; names of places and codes beside a shape may be translated."""
+    shapes = {(shape.element, " ".join(shape.text.split())) for area in block.areas for shape in area.shapes}
+    return frozenset(shapes or {code for area in block.areas for code in area.geocodes})
 
 
 def _gravest(blocks: list[InfoTexts], notes: Notes) -> list[InfoTexts]:
@@ -136,15 +151,11 @@ def _kind(block: InfoTexts) -> tuple[object, ...]:
 def _gravity(block: InfoTexts) -> tuple[int, ...]:
     """Return how grave a block is, the gravest first; that all is clear comes last."""
     clear = _responses(block) == {"AllClear"}
-    return (int(clear), *(_rank(block.texts.get(name, ""), values) for name, values in _SCALES))
+    return (int(clear), *(ranks.get(block.texts.get(name, "").casefold(), len(ranks)) for name, ranks in _RANKS))
 
 
 def _responses(block: InfoTexts) -> frozenset[str]:
     return frozenset(one.text for one in block.attributes if one.name == _RESPONSE)
-
-
-def _rank(text: str, values: Sequence[str]) -> int:
-    return next((place for place, value in enumerate(values) if value.casefold() == text.casefold()), len(values))
 
 
 def _joined(
