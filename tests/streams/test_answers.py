@@ -8,14 +8,23 @@ from typing import Any
 
 import pytest
 from bondmate_connectors.formats.cap import CapFormat
-from bondmate_schemas.catalogue import DEVICE_ALERTS, RECEIPTS, STATE_ALERTS, dead_letter_topic, destination_topic
-from bondmate_schemas.enums import AlertAction, AlertStatus, DeliveryKind, DeliveryReason, Level, Mode
+from bondmate_schemas.catalogue import (
+    DEVICE_ALERTS,
+    INCIDENTS,
+    RECEIPTS,
+    STATE_ALERTS,
+    STATE_INCIDENTS,
+    changelog_topic,
+    dead_letter_topic,
+    destination_topic,
+)
+from bondmate_schemas.enums import AlertAction, AlertStatus, DeliveryKind, DeliveryReason, IncidentAction, Level, Mode
 from bondmate_schemas.error_codes import MODE_DIFFERS, NOT_ITS_OWN
-from bondmate_schemas.models import AlertState, Delivery
+from bondmate_schemas.models import AlertState, Delivery, DeliveryReceipt, IncidentState
 from bondmate_schemas.refusals import refusal_delivery
 from bondmate_streams.logic import states, timers
 from bondmate_streams.logic.answers import HUMAN
-from bondmate_streams.logic.deliveries import new_id, refresh_id
+from bondmate_streams.logic.deliveries import later_id, new_id, refresh_id
 from bondmate_streams.logic.incidents import receive, take
 from bondmate_streams.logic.life_cycle import REFUSED
 from bondmate_streams.logic.routing import Decision, Escalation
@@ -165,6 +174,24 @@ def test_an_incidents_answer_is_judged_by_mode_and_agency_too(make: Any, now: An
     assert [True, True, False] == [taken.memory is None for taken in found]
 
 
+def test_an_incidents_answer_refers_to_what_that_destination_was_told_of_it(make: Any, now: Any) -> None:
+    opened = make.incident(event_id="e", incident_id="inc")
+    update = make.incident(event_id="e", incident_id="inc", action=IncidentAction.UPDATED)
+    memory = take(None, opened, [Decision("cap", "all")], now).memory
+    memory = take(memory, update, [Decision("cap", "all")], now).memory
+
+    def outcome(event_id: str, destination: str, delivery_id: str | None) -> str:
+        said = make.receipt(event_id, destination, Level.ACKNOWLEDGED, incident_id="inc", delivery_id=delivery_id)
+        return receive(memory, said, now).outcome
+
+    first, later = new_id("e", "cap"), later_id("e", "cap", update.header.message_id)
+    assert ["risen"] * 3 == [outcome("e", "cap", told) for told in (None, first, later)]
+    assert {NOT_ITS_OWN} == {
+        outcome("e", "cap", "invented"), outcome("e", "tak", None), outcome("e", "tak", first),
+        outcome("another of the incident", "cap", None),
+    }  # fmt: skip
+
+
 def test_a_room_that_acknowledges_all_it_gets_comes_to_rest(make: Any, now: Any) -> None:
     """It does so in a drill's name, so the hub tells it that this counts for nothing, and it acknowledges that too."""
     state = raised(make, now)
@@ -190,12 +217,12 @@ def _told_first(state: AlertState) -> Delivery:
     )
 
 
-def _acknowledged(message: bytes) -> bytes:
+def _acknowledged(message: bytes, status: str = "Test") -> bytes:
     root = etree.fromstring(message)
     sender, identifier, sent = (root.findtext(f"{{*}}{name}") for name in ("sender", "identifier", "sent"))
     return (
         '<alert xmlns="urn:oasis:names:tc:emergency:cap:1.2"><identifier>auto</identifier><sender>room</sender>'
-        f"<sent>{sent}</sent><status>Test</status><msgType>Ack</msgType><scope>Private</scope>"
+        f"<sent>{sent}</sent><status>{status}</status><msgType>Ack</msgType><scope>Private</scope>"
         f"<references>{sender},{identifier},{sent}</references></alert>"
     ).encode()
 
@@ -232,3 +259,53 @@ def test_a_refused_answer_is_dead_lettered_its_sender_told_and_the_right_one_cou
     assert MODE_DIFFERS.encode() == letter.headers["bondmate.error.code"]
     assert (MODE_DIFFERS, DeliveryReason.NEW, "cap") == (told.receipt.code, told.reason, told.destination)
     assert Level.RESOLVED is states_there[-1].destinations["cap"].level
+
+
+def test_a_room_answers_an_incident_of_ours_by_the_references_of_cap_alone(
+    streams: Any, topics: Any, make: Any, now: Any
+) -> None:
+    """Its Ack reaches the incident, whatever that one's id, and so does its end that names only the Ack."""
+    report = make.incident(event_id="report", incident_id="incident-of-answers", title="of answers")
+    topics.put(INCIDENTS, report)
+    (ack,) = CapFormat().read(_acknowledged(_written(topics, "of answers", now), "Exercise"), now).events
+
+    def stands(level: Level) -> IncidentState:
+        found: list[IncidentState] = topics.wait(
+            STATE_INCIDENTS, IncidentState,
+            lambda state: state.event.title == "of answers" and state.destinations["cap"].level is level,
+        )  # fmt: skip
+        return found[-1]
+
+    def by(name: str) -> DeliveryReceipt:
+        answer: DeliveryReceipt = ack.model_copy(
+            update={"destination": name, "header": ack.header.model_copy(update={"source": name})}
+        )
+        return answer
+
+    topics.put(RECEIPTS, by("tak"))
+    letter = topics.wait_found(dead_letter_topic("receipts"), lambda f: f.value == topics.codec.encode(by("tak")))
+    topics.put(RECEIPTS, by("cap"))
+    acknowledged = stands(Level.ACKNOWLEDGED)
+    topics.wait_found(changelog_topic("links"), lambda f: f.key == ack.said_in.encode() and f.value)
+    topics.put(INCIDENTS, make.incident(
+        event_id=ack.said_in, incident_id=ack.said_in, refers_to=(ack.said_in,), action=IncidentAction.CANCELLED,
+        reply_level=Level.RESOLVED, source="cap",
+    ))  # fmt: skip
+    resolved = stands(Level.RESOLVED)
+
+    assert NOT_ITS_OWN.encode() == letter.headers["bondmate.error.code"]
+    assert "incident-of-answers" == acknowledged.header.incident_id
+    assert Level.UNKNOWN is resolved.destinations["tak"].level
+    assert not resolved.closed
+
+
+def _written(topics: Any, title: str, now: Any) -> bytes:
+    """Return what the room that speaks CAP is told of an incident."""
+
+    def is_it(found: Any) -> bool:
+        delivery = topics.codec.decode(found.value, Delivery)
+        return delivery.incident is not None and delivery.incident.title == title
+
+    found = topics.wait_found(destination_topic("cap"), is_it)
+    written: bytes = CapFormat().write(topics.codec.decode(found.value, Delivery), now).message
+    return written

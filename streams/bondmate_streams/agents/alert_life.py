@@ -16,6 +16,7 @@ from bondmate_schemas.catalogue import (
     INCIDENT_LINKS,
     INCIDENT_RECEIPTS,
     MESSAGES,
+    key_of,
 )
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DeviceAlert
 from bondmate_schemas.outbox import Outgoing
@@ -32,6 +33,7 @@ from bondmate_streams.envelopes import Arrived, Headers, utc_now
 from bondmate_streams.guard import BadEventError, InTurn, NotNowError, both
 from bondmate_streams.lanes import KeyLocks
 from bondmate_streams.logic import states, timers
+from bondmate_streams.logic.answers import is_of_incident
 from bondmate_streams.logic.audit import Entry
 from bondmate_streams.logic.life_cycle import REFUSED
 from bondmate_streams.logic.links import announced_answer
@@ -134,8 +136,9 @@ class AlertLife:
         One of a message to an officer goes to the message's sender.
         """
         outgoing, entries = self._message_receipts.telling(receipt)
-        if incident_id := receipt.header.incident_id:
-            outgoing.append(self._desk.envelopes.pack(INCIDENT_RECEIPTS, incident_id, receipt, arrived.headers))
+        if is_of_incident(receipt):
+            key = key_of(INCIDENT_RECEIPTS, receipt)
+            outgoing.append(self._desk.envelopes.pack(INCIDENT_RECEIPTS, key, receipt, arrived.headers))
         device = self._known.meant(receipt.destination, receipt.device_id) if receipt.device_id else None
         if device and (message := states.answer(receipt, device, utc_now())):
             outgoing.append(self._desk.envelopes.pack(MESSAGES, device, message, arrived.headers))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from bondmate_schemas.catalogue import INCIDENT_LINKS, INCIDENTS, RECEIPTS, STATE_INCIDENTS, key_of
+from bondmate_schemas.catalogue import INCIDENT_LINKS, INCIDENT_RECEIPTS, INCIDENTS, RECEIPTS, STATE_INCIDENTS, key_of
 from bondmate_schemas.models import DeliveryReceipt, IncidentEvent, IncidentLink, IncidentMemory
 
 from bondmate_streams.agents.audit_writer import AuditWriter
@@ -77,8 +77,15 @@ class Incidents:
             if met.event is None:
                 return met.outcome
             taken = incidents.take(memory, met.event, self._desk.route(met.event), utc_now())
+            if taken.tellings:
+                # Before anybody is told: whoever answers must be understood.
+                await self._announce(links.announced_event(met.event), cause)
             await self._settle(key, self._keyed(taken, memory), cause)
         return met.outcome or taken.outcome
+
+    async def _announce(self, link: IncidentLink | None, cause: Headers) -> None:
+        if link is not None:
+            await self._desk.outbox.send(self._desk.envelopes.pack(INCIDENT_LINKS, link.message_id, link, cause))
 
     async def _hand_on(self, met: Met, cause: Headers) -> None:
         """Tell what goes on elsewhere before it is remembered here: after a crash in between it is told again."""
@@ -97,11 +104,20 @@ class Incidents:
     async def _receive(self, receipt: DeliveryReceipt, arrived: Arrived) -> str:
         key = key_of(arrived.topic, receipt)
         async with self._locks.holding("incidents", key):
-            taken = incidents.receive(self._table.get(key), receipt, utc_now())
+            memory = self._table.get(key)
+            if memory is None and (found := links.to_incident(receipt, self._links.get(key))):
+                at_home = key_of(arrived.topic, found)
+                await self._desk.outbox.send(
+                    self._desk.envelopes.pack(INCIDENT_RECEIPTS, at_home, found, arrived.headers)
+                )  # fmt: skip
+                return "handed_on"
+            taken = incidents.receive(memory, receipt, utc_now())
             if taken.outcome in REFUSED:
                 outgoing, entries = self._message_receipts.refusal(receipt, taken.outcome)
                 await both(self._desk.outbox.send(*outgoing), self._audit.write(*entries))
                 raise BadEventError(taken.outcome)
+            if memory is not None:
+                await self._announce(links.announced_answer(receipt), arrived.headers)
             await self._settle(key, taken, arrived.headers)
         return taken.outcome
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
+from bondmate_schemas.catalogue import DEVICE
 from bondmate_schemas.enums import DeliveryReason, Level, Mode
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DestinationState, EventHeader
 
@@ -29,6 +30,15 @@ def is_other_mode(header: EventHeader, receipt: DeliveryReceipt) -> bool:
     An answer counts in the event's own mode or in ACTUAL: an exercise never moves what is real.
     """
     return receipt.level in HUMAN and receipt.header.mode not in {header.mode, Mode.ACTUAL}
+
+
+def is_of_incident(receipt: DeliveryReceipt) -> bool:
+    """Whether a receipt of what is no alert is, or may be, of an event of an incident.
+
+    A person's answer in a dialect whose references name the event alone does not say so: there it is looked up.
+    """
+    may_be = receipt.level in HUMAN and receipt.delivery_id is not None and receipt.destination != DEVICE
+    return receipt.header.incident_id is not None or may_be
 
 
 def is_of_other_agency(header: EventHeader, receipt: DeliveryReceipt) -> bool:

@@ -173,13 +173,31 @@ def _said(value: object) -> bool:
     return value not in (None, (), Priority.UNKNOWN)
 
 
+def _is_its_own(memory: IncidentMemory, receipt: DeliveryReceipt) -> bool:
+    """Whether a person's answer refers to what its destination was told of the incident."""
+    header, name = receipt.header, receipt.destination
+    if all(is_of_other_agency(told, receipt) for told in (memory.state.header, memory.state.event.header)):
+        return False
+    if header.event_id not in memory.told:
+        # What the hub has forgotten it cannot judge.
+        return name in memory.state.destinations and len(memory.told) >= _EVENTS_KEPT
+    return name in memory.told[header.event_id] and _is_told_under(memory, receipt)
+
+
+def _is_told_under(memory: IncidentMemory, receipt: DeliveryReceipt) -> bool:
+    event_id, name, delivery_id = receipt.header.event_id, receipt.destination, receipt.delivery_id
+    if delivery_id in {None, new_id(event_id, name)} or len(memory.seen) >= _MESSAGES_KEPT:
+        return True
+    return delivery_id in {later_id(event_id, name, message_id) for message_id in memory.seen}
+
+
 def receive(memory: IncidentMemory | None, receipt: DeliveryReceipt, now: datetime) -> Taken:
     """Take a receipt of a destination for an event of an incident."""
     if memory is None:
         return Taken("unknown_incident")
     if is_other_mode(memory.state.header, receipt):
         return Taken(MODE_DIFFERS)
-    if receipt.level in HUMAN and is_of_other_agency(memory.state.header, receipt):
+    if receipt.level in HUMAN and not _is_its_own(memory, receipt):
         return Taken(NOT_ITS_OWN)
     known = memory.state.destinations.get(receipt.destination)
     if known is None or not rises(known.level, receipt.level):

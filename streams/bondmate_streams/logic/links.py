@@ -189,6 +189,27 @@ def announced_answer(receipt: DeliveryReceipt) -> IncidentLink | None:
     return IncidentLink(message_id=receipt.said_in, targets=(target,))
 
 
+def announced_event(event: IncidentEvent) -> IncidentLink | None:
+    """Return what makes an incident findable by the id of an event of it, where that is another id.
+
+    A control room's answer may name nothing else.
+    """
+    event_id, incident_id = event.header.event_id, event.header.incident_id
+    if incident_id in {None, event_id}:
+        return None
+    return IncidentLink(message_id=event_id, targets=(LinkTarget(event_id=event_id, incident_id=incident_id),))
+
+
+def to_incident(receipt: DeliveryReceipt, link: IncidentLink | None) -> DeliveryReceipt | None:
+    """Return an answer under the incident that the event which it names is of; None where that is not known."""
+    event_id = receipt.header.event_id
+    named = (target for target in (link.targets if link else ()) if target.event_id == event_id)
+    incident_id = next((target.incident_id for target in named if target.destination is None), None)
+    if incident_id is None or receipt.header.incident_id is not None:
+        return None
+    return receipt.model_copy(update={"header": receipt.header.model_copy(update={"incident_id": incident_id})})
+
+
 def learn(link: IncidentLink | None, news: IncidentLink, now: datetime) -> Met:
     """Take what a message belongs to, and hand on what waited to know it."""
     known = link.targets if link else ()
