@@ -19,6 +19,7 @@ from bondmate_connectors.formats.cap import (
     write_answer,
 )
 from bondmate_connectors.formats.cap.values import read_time, write_time
+from bondmate_connectors.formats.cap.write import compose_leanest
 from bondmate_connectors.testing import FormatContract, sos, update_of
 from bondmate_connectors.testing.strategies import deliveries, ids, texts, times, words
 from bondmate_schemas.enums import (
@@ -222,3 +223,30 @@ def test_an_answer_of_theirs_finds_event_and_delivery_without_any_memory():
 
         assert (event.header.event_id, event.id) == (receipt.header.event_id, receipt.delivery_id)
         assert (level, "why") == (receipt.level, receipt.note)
+
+
+@settings(deadline=None)
+@given(
+    deliveries().filter(lambda delivery: delivery.alert is not None), st.sampled_from([(), ("desk@room", "desk two")])
+)
+def test_the_leanest_form_of_any_alert_is_valid_and_the_same_message_with_nobodys_words(delivery, addresses):
+    words = {"text": "words\u2620", "callsign": "S\u00e4nger <7>", "unit": "words\u2620"}
+    delivery = delivery.model_copy(update={"alert": delivery.alert.model_copy(update=words)})
+    whole = document(delivery, addresses)
+    message = compose_leanest(delivery, addresses, None)
+    lean = etree.fromstring(message)
+    kept = [
+        f"{CAP}{name}"
+        for name in ("identifier", "sender", "sent", "status", "msgType", "scope", "restriction", "addresses",
+                     "references", "info/category", "info/event", "info/severity", "info/area/circle")
+    ]  # fmt: skip
+    kept = [path.replace("/", f"/{CAP}") for path in kept]
+    names = {pair.findtext(f"{CAP}valueName") for pair in lean.iterfind(f"{CAP}info/{CAP}parameter")}
+
+    assert not faults(message)
+    assert [whole.findtext(path) for path in kept] == [lean.findtext(path) for path in kept]
+    assert "S?nger ?7?" in lean.findtext(f"{CAP}info/{CAP}headline")
+    assert "words" not in message.decode()
+    assert {"bondmate:kind", "bondmate:device_id", "bondmate:silent"} <= names
+    assert names <= {"bondmate:kind", "bondmate:device_id", "bondmate:silent", "bondmate:occurred_at",
+                     "bondmate:position_age_seconds"}  # fmt: skip

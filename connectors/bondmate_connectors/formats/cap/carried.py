@@ -6,7 +6,7 @@ version of the schemas adds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import datetime
 from enum import Enum
 from functools import cache
@@ -57,6 +57,8 @@ PARAMETERS: Final = (
     "alert_id", "direction", "sender", "sender_ref", "in_reply_to", "requires_acknowledgement",
 )  # fmt: skip
 """Fields written as a parameter named `bondmate:` and the path without `header.`, of whichever record has them."""
+LEAN_PARAMETERS: Final = frozenset({"kind", "silent", "device_id", "position_age_seconds"})
+"""Those that an alert keeps in its leanest form: what nobody can act rightly without."""
 
 _WHY: Final = {
     "header.published_at": "CAP has one time, that of sending",
@@ -76,9 +78,11 @@ _WHY: Final = {
 _NO_PLACE: Final = "CAP 1.2 has no place for it"
 
 
-def parameters_of(event: Record) -> Iterator[tuple[str, str]]:
-    """Give name and value of each of our parameters that `event` sets."""
+def parameters_of(event: Record, only: Container[str] = PARAMETERS) -> Iterator[tuple[str, str]]:
+    """Return name and value of each of our parameters that `event` sets, of those in `only`."""
     for parameter, names in _parameters(type(event)):
+        if ".".join(names) not in only:
+            continue
         value: object = event
         for name in names:
             value = getattr(value, name, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -22,6 +23,8 @@ _EVENTS: Final = {
     IncidentCategory.PUBLIC_WARNING: ("Other", "Public warning"),
     IncidentCategory.MARKER: ("Other", "Marker"),
 }
+_NOT_PLAIN: Final = re.compile("[^A-Za-z0-9 ./-]")
+_LONGEST_PLAIN: Final = 40
 Body = Mapping[str, object]
 
 
@@ -45,6 +48,13 @@ def alert_info(delivery: Delivery, alert: DeviceAlert) -> Body:
         "resource": [resource(attachment) for attachment in alert.attachments],
         "area": _alert_area(alert),
     }
+
+
+def leanest(alert: DeviceAlert) -> DeviceAlert:
+    """Return the alert without files, without words of people but a plain callsign."""
+    who = _NOT_PLAIN.sub("?", alert.callsign or alert.unit or "")[:_LONGEST_PLAIN]
+    position = alert.position and alert.position.model_copy(update={"altitude_hae_m": None})
+    return alert.model_copy(update={"callsign": who, "text": None, "attachments": (), "position": position})
 
 
 def _alert_area(alert: DeviceAlert) -> Body | None:

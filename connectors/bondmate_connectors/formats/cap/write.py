@@ -16,7 +16,7 @@ How an answer finds its way back without any memory here:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -40,10 +40,10 @@ from bondmate_schemas.models import (
 
 from bondmate_connectors.contract import Lost, Refusal, Writing
 from bondmate_connectors.formats.cap import codes, geometry
-from bondmate_connectors.formats.cap.carried import lost_of, parameters_of
+from bondmate_connectors.formats.cap.carried import LEAN_PARAMETERS, PARAMETERS, lost_of, parameters_of
 from bondmate_connectors.formats.cap.document import is_url, pair, serialised
 from bondmate_connectors.formats.cap.given import given_of
-from bondmate_connectors.formats.cap.infos import alert_info, incident_info, message_info
+from bondmate_connectors.formats.cap.infos import alert_info, incident_info, leanest, message_info
 from bondmate_connectors.formats.cap.messages import write_receipt
 from bondmate_connectors.formats.cap.references import Reference, read_references
 from bondmate_connectors.formats.cap.values import (
@@ -90,6 +90,19 @@ def compose(delivery: Delivery, addresses: tuple[str, ...] = (), raised_at: date
     return Refusal(codes.LOCATION)
 
 
+def compose_leanest(delivery: Delivery, addresses: tuple[str, ...], raised_at: datetime | None) -> bytes | Refusal:
+    """Translate an alert with the least that still calls for help, under the same identifier; anything else as it is.
+
+    No words of people but a plain callsign, no files, no parameters that a room can do without.
+    """
+    if delivery.alert is None:
+        return compose(delivery, addresses, raised_at)
+    alert = leanest(delivery.alert)
+    values = _head(delivery, alert, addresses, delivery.first_sent_at or raised_at or alert.header.occurred_at)
+    parameters = list(_parameters(delivery, alert, only=LEAN_PARAMETERS))
+    return serialised({**values, "info": {**alert_info(delivery, alert), "parameter": parameters}})
+
+
 def msg_type_of(delivery: Delivery) -> str:
     """Give what the message is: by the reason, and by the event itself where it ends the incident."""
     if delivery.message is not None:
@@ -117,22 +130,30 @@ def sent_of(delivery: Delivery) -> datetime:
 
 
 def _written(delivery: Delivery, event: Event, info: Body, addresses: tuple[str, ...], raised_at: datetime) -> bytes:
-    header, msg_type, own = event.header, msg_type_of(delivery), reference_to(delivery)
-    references = _references(delivery, raised_at) if msg_type != "Alert" else ()
+    header = event.header
     values = {
+        **_head(delivery, event, addresses, raised_at),
+        "source": header.source,
+        "note": event.note if isinstance(event, IncidentEvent) else None,
+        "incidents": word(header.incident_id) if header.incident_id else None,
+        "info": {**_common(delivery), **info, "parameter": list(_parameters(delivery, event))},
+    }
+    return serialised(values)
+
+
+def _head(delivery: Delivery, event: Event, addresses: tuple[str, ...], raised_at: datetime) -> Body:
+    """Return what no message can do without."""
+    msg_type, own = msg_type_of(delivery), reference_to(delivery)
+    references = _references(delivery, raised_at) if msg_type != "Alert" else ()
+    return {
         "identifier": own.identifier,
         "sender": own.sender,
         "sent": own.sent,
         "status": codes.STATUS_OF[delivery.header.mode],
         "msgType": msg_type,
-        "source": header.source,
-        **_scope(header, event, addresses),
-        "note": event.note if isinstance(event, IncidentEvent) else None,
+        **_scope(event.header, event, addresses),
         "references": " ".join(map(str, references)) or None,
-        "incidents": word(header.incident_id) if header.incident_id else None,
-        "info": {**_common(delivery), **info, "parameter": list(_parameters(delivery, event))},
     }
-    return serialised(values)
 
 
 def _scope(header: EventHeader, event: Event, addresses: tuple[str, ...]) -> Body:
@@ -177,10 +198,10 @@ def _common(delivery: Delivery) -> Body:
     }
 
 
-def _parameters(delivery: Delivery, event: Event) -> Iterator[Body]:
+def _parameters(delivery: Delivery, event: Event, only: Container[str] = PARAMETERS) -> Iterator[Body]:
     if sent_of(delivery).replace(microsecond=0) != event.header.occurred_at:
         yield pair(f"{codes.PARAMETER}occurred_at", event.header.occurred_at.isoformat(timespec="milliseconds"))
-    for name, value in parameters_of(event):
+    for name, value in parameters_of(event, only):
         yield pair(codes.PARAMETER + name, value)
     if isinstance(event, IncidentEvent):
         for statement in event.statements:

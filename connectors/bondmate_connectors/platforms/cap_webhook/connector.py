@@ -57,11 +57,18 @@ class CapWebhook:
 
     async def send(self, event: Delivery) -> Receipt:
         """Post one event. Raises as `Sink.send`."""
+        return await self._open_sink().send(event)
+
+    async def send_lean(self, event: Delivery) -> Receipt:
+        """Post an alert in its leanest form. Raises as `Sink.send`."""
+        return await self._open_sink().send_lean(event)
+
+    def _open_sink(self) -> CapSink:
         if not self._connected:
             raise NotConnected("not connected")
         if self._sink is None:
             raise not_configured()
-        return await self._sink.send(event)
+        return self._sink
 
     async def receive(self) -> Incoming:
         """Wait for one event of the control room. Raises as `Source.receive`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
@@ -16,7 +16,7 @@ from yarl import URL
 from bondmate_connectors.contract import Context, Receipt, Refusal
 from bondmate_connectors.errors import AuthFailed, Misconfigured, Rejected
 from bondmate_connectors.formats.cap.codes import MEDIA_TYPE
-from bondmate_connectors.formats.cap.write import compose
+from bondmate_connectors.formats.cap.write import compose, compose_leanest
 from bondmate_connectors.platforms.cap_webhook.config import DeliverConfig
 from bondmate_connectors.transports.addresses import AddressPolicy
 from bondmate_connectors.transports.hmac_signature import sign
@@ -30,6 +30,8 @@ _LONGEST_ID: Final = 256
 _FAILURES: Final = frozenset({"error", "failed", "failure", "fail", "rejected", "refused", "nok", "invalid"})
 _ONLY_POST: Final = frozenset({400, 404, 405, 406, 415, 422})
 """What a service that takes only POST answers a GET."""
+
+Compose = Callable[[Delivery, tuple[str, ...], datetime | None], bytes | Refusal]
 
 
 class CapSink:
@@ -52,6 +54,13 @@ class CapSink:
 
     async def send(self, event: Delivery) -> Receipt:
         """Post `event`; see `Sink.send`."""
+        return await self._post(event, compose)
+
+    async def send_lean(self, event: Delivery) -> Receipt:
+        """Post an alert in its leanest form; see `LeanSink.send_lean`."""
+        return await self._post(event, compose_leanest)
+
+    async def _post(self, event: Delivery, compose: Compose) -> Receipt:
         document = compose(event, self._config.addresses, self._raised.get(event.header.event_id))
         if isinstance(document, Refusal):
             raise Rejected(document.code, document.path)

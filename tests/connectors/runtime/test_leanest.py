@@ -1,0 +1,96 @@
+"""An alert that a platform does not take as it is arrives there in its leanest form, by the platform's own connector."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+from bondmate_connectors.platforms.cap_webhook import CONNECTOR, Config
+from bondmate_connectors.runtime.run import Instance
+from bondmate_connectors.testing import another, sos
+from bondmate_schemas.catalogue import dead_letter_topic
+from bondmate_schemas.enums import Level
+from lxml import etree
+
+CAP = "{urn:oasis:names:tc:emergency:cap:1.2}"
+WORDS = "help " * 600
+
+
+class CapRoom:
+    """A control room behind a filter, as its people once set it."""
+
+    def __init__(self) -> None:
+        self.refuses = lambda _: 0
+        self.taken: list[bytes] = []
+        self.refused = 0
+
+    async def take(self, request):
+        body = await request.read()
+        if status := self.refuses(body):
+            self.refused += 1
+            return web.Response(status=status)
+        self.taken.append(body)
+        return web.json_response({"id": f"CR-{len(self.taken)}"})
+
+    @asynccontextmanager
+    async def running(self):
+        app = web.Application()
+        app.add_routes([web.post("/cap", self.take)])
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.05)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        try:
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}/cap"
+        finally:
+            await runner.cleanup()
+
+    def of(self, event):
+        (found,) = (root for root in map(etree.fromstring, self.taken) if event.header.event_id in names(root))
+        return found.find(f"{CAP}info")
+
+
+def names(root):
+    return root.findtext(f"{CAP}identifier")
+
+
+def wordy(place, number):
+    event = another(sos(place), number)
+    return event.model_copy(update={"alert": event.alert.model_copy(update={"text": WORDS})})
+
+
+@pytest.mark.parametrize(
+    "refuses",
+    [lambda body: 413 * (len(body) > 2048), lambda body: 403 * (b"help help" in body)],
+    ids=["a body too large", "a word it does not like"],
+)
+async def test_a_cap_room_that_refuses_an_alert_as_it_is_gets_it_lean_and_whole_again_when_it_takes_that(
+    hub, place, refuses
+):
+    room, good = CapRoom(), [another(sos(place), number) for number in range(3)]
+    room.refuses = refuses
+    refused, later = wordy(place, 10), wordy(place, 11)
+    async with room.running() as url:
+        config = Config.model_validate({"deliver": {"url": url, "secrets": ["the secret of this room"]}})
+        async with hub.running(Instance(place, CONNECTOR, config)):
+            await hub.feed(refused)
+            await hub.until(lambda: refused_once(room), "it is refused")
+            await hub.feed(*good)
+            await hub.all_committed(place)
+            tries = room.refused
+            room.refuses = lambda _: 0
+            await hub.feed(later)
+            await hub.all_committed(place)
+
+    levels = {receipt.delivery_id: receipt.level for receipt in await hub.receipts(place)}
+    assert dict.fromkeys((event.id for event in (refused, later, *good)), Level.ACCEPTED) == levels
+    assert [] == await hub.read(dead_letter_topic(place))
+    assert ["Extreme", None] == [room.of(refused).findtext(f"{CAP}{name}") for name in ("severity", "description")]
+    assert room.of(refused).findtext(f"{CAP}area/{CAP}circle") == room.of(later).findtext(f"{CAP}area/{CAP}circle")
+    assert WORDS == room.of(later).findtext(f"{CAP}description")
+    assert all("need help" == room.of(event).findtext(f"{CAP}description") for event in good)
+    assert tries < 10
+
+
+async def refused_once(room):
+    return room.refused > 0
