@@ -7,9 +7,10 @@ hub itself remembers is the streams' (`bondmate_streams.logic.links`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from itertools import groupby
 
-from bondmate_schemas.models import IncidentEvent, Record
+from bondmate_schemas.models import Delivery, IncidentEvent, Record
 
 
 class Chains:
@@ -18,6 +19,16 @@ class Chains:
     def __init__(self) -> None:
         self._events: dict[str, tuple[str, ...]] = {}
         self._incidents: dict[str, str | None] = {}
+        self._written: dict[str, tuple[str, datetime]] = {}
+
+    def written(self, delivery: Delivery) -> None:
+        """Remember what the first message about an event was written from."""
+        self._written.setdefault(delivery.header.event_id, (delivery.id, delivery.header.occurred_at))
+
+    def going_on(self, delivery: Delivery) -> Delivery:
+        """Return `delivery`, with what the first message about its event was written from."""
+        first_id, sent_at = self._written.get(delivery.header.event_id, (None, None))
+        return delivery.model_copy(update={"first_id": first_id, "first_sent_at": sent_at})
 
     def join(self, events: Iterable[Record]) -> tuple[list[Record], bool]:
         """Return the events of a document, each of what it goes on from, and whether all that is known."""

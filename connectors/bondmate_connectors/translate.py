@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
@@ -47,7 +47,8 @@ def translate(
     says and no event carries, by its place in the document, which has a slash in it; then what the events say and the
     target cannot carry, by its canonical field, which has none. Each event is written with full disclosure; one that
     the target cannot express stands in `lost`, with the code. With `chains`, what goes on from a message that was read
-    before is of that message's event; what goes on from none says so in `lost`. Never raises on any bytes.
+    before is of that message's event, and refers to what was written of it; what goes on from none says so in `lost`.
+    Never raises on any bytes.
     """
     reading = source.read(message, received_at)
     result: dict[str, Any] = {"file": file, "outcome": "", "code": None, "warnings": [], "events": [], "outputs": []}
@@ -58,10 +59,11 @@ def translate(
         return {**result, "outcome": _outcome(reading), "code": reading.code, "warnings": warnings}
     result["outcome"] = _outcome(reading)
     result["warnings"] = [asdict(remark) for remark in reading.warnings]
-    events, whole = chains.join(reading.events) if chains else (reading.events, True)
+    is_alone, chains = chains is None, chains or Chains()
+    events, known = chains.join(reading.events)
     result["events"] = [event.model_dump(mode="json") for event in events]
-    outputs, lost = _written(events, target, received_at) if target is not None else ([], [])
-    unknown = () if whole else (_UNKNOWN,)
+    outputs, lost = _written(events, target, received_at, chains) if target is not None else ([], [])
+    unknown = () if is_alone or known else (_UNKNOWN,)
     return result | {"outputs": outputs, "lost": [asdict(each) for each in (*reading.lost, *unknown, *lost)]}
 
 
@@ -73,11 +75,11 @@ def _outcome(reading: Reading | Ignored | Refusal) -> str:
     return "accepted_with_warnings" if reading.warnings else "accepted"
 
 
-def _written(events: Iterable[Record], target: Format, now: datetime) -> tuple[list[str], list[Lost]]:
+def _written(events: Iterable[Record], target: Format, now: datetime, chains: Chains) -> tuple[list[str], list[Lost]]:
     outputs: list[str] = []
     lost: dict[Lost, None] = {}
     for event in events:
-        found = _write(event, target, now)
+        found = _write(event, target, now, chains)
         if isinstance(found, Refusal):
             lost[Lost(type(event).__name__, found.code)] = None
         else:
@@ -86,25 +88,26 @@ def _written(events: Iterable[Record], target: Format, now: datetime) -> tuple[l
     return outputs, list(lost)
 
 
-def _write(event: Record, target: Format, now: datetime) -> tuple[str, tuple[Lost, ...]] | Refusal:
-    deliveries = list(_deliveries(event))
-    if not deliveries:
+def _write(event: Record, target: Format, now: datetime, chains: Chains) -> tuple[str, tuple[Lost, ...]] | Refusal:
+    delivery = _delivery(event)
+    if delivery is None:
         return Refusal("not_for_destinations")
-    writing = target.write(deliveries[0], now)
+    writing = target.write(chains.going_on(delivery), now)
     if isinstance(writing, Refusal):
         return writing
+    chains.written(delivery)
     return writing.message.decode("utf-8", errors="replace"), writing.lost
 
 
-def _deliveries(event: Record) -> Iterator[Delivery]:
-    """Give the Delivery that shows all of `event`; none when it is of a kind that goes to no destination."""
+def _delivery(event: Record) -> Delivery | None:
+    """Return the Delivery that shows all of `event`; none when it is of a kind that goes to no destination."""
     kind = _FIELDS.get(type(event))
     if kind is None or not isinstance(event, (DeviceAlert, IncidentEvent, DeviceMessage, DeviceLocation)):
-        return
+        return None
     reason = _reason(event)
     parts = ("delivery", event.header.event_id, _DESTINATION)
     delivery_id = derived_id(*parts) if reason is DeliveryReason.NEW else derived_id(*parts, event.header.message_id)
-    yield Delivery(
+    return Delivery(
         header=event.header.model_copy(update={"message_id": delivery_id}),
         destination=_DESTINATION,
         kind=kind,

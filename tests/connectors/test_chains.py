@@ -9,6 +9,7 @@ from bondmate_connectors.chains import Chains
 from bondmate_connectors.formats.cap import FORMAT, our_identifier
 from bondmate_connectors.translate import translate
 from bondmate_hub.cli import app
+from lxml import etree
 from typer.testing import CliRunner
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -43,6 +44,14 @@ def shown(cases, *names):
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
+def triples(document):
+    """How others name a message, and which messages of ours it names itself."""
+    root = etree.fromstring(document.encode())
+    named = (root.findtext("{*}references") or "").split()
+    own = ",".join(root.findtext(f"{{*}}{name}") for name in ("sender", "identifier", "sent"))
+    return own, [one for one in named if one.startswith("bondmate:")]
+
+
 def event_ids(result):
     return [event["header"]["event_id"] for event in result["events"]]
 
@@ -53,13 +62,17 @@ def test_a_cancel_of_an_update_alone_ends_the_alert(cases):
     assert event_ids(first) == event_ids(update) == event_ids(cancel)
     assert "CANCELLED" == cancel["events"][0]["action"]
     assert {"accepted"} == {one["outcome"] for one in (first, update, cancel)}
+    (written, nothing), *later = (triples(one["outputs"][0]) for one in (first, update, cancel))
+    assert [[], [written], [written]] == [nothing, *(named for _, named in later)]
+    assert 3 == len({written, *(own for own, _ in later)})
 
 
 def test_one_cancel_ends_two_alerts(cases):
     first, second, cancel = shown(cases, "cap06a_alert", "cap06b_alert", "cap06c_cancel_both")
 
     assert [*event_ids(first), *event_ids(second)] == event_ids(cancel)
-    assert 2 == len(cancel["outputs"])
+    written = [triples(one["outputs"][0])[0] for one in (first, second)]
+    assert [[each] for each in written] == [triples(one)[1] for one in cancel["outputs"]]
 
 
 def test_spaces_in_a_reference_and_none_at_all(cases):
@@ -78,6 +91,17 @@ def test_chains_of_any_length_and_several_alerts_at_once():
     assert [["a"], ["x"], ["a", "x"], ["a", "x"]] == ended(
         alert("a"), alert("x"), alert("b", "Update", "a", "x"), alert("c", "Cancel", "b")
     )
+
+
+def test_what_goes_on_from_no_alert_is_the_first_that_is_referred_to():
+    chains = Chains()
+    messages = (
+        alert("b", "Update", "a"),
+        alert("c", "Cancel", "b").replace(b"T10:00:00+01:00</sent>", b"T11:00:00+01:00</sent>"),
+    )
+    update, cancel = (translate("f", each, FORMAT, FORMAT, NOW, chains=chains)["outputs"] for each in messages)
+
+    assert [triples(update[0])[0]] == triples(cancel[0])[1]
 
 
 def test_an_alert_named_with_its_update_ends_once():
