@@ -203,6 +203,11 @@ class TestBlocks:
         assert ["alert/info[2]/headline", "alert/info[2]/web"] == lost(reading)
         assert ["cap_blocks_differ"] == codes(reading)
 
+    def test_what_is_past_is_milder_than_what_comes(self):
+        over, now = info("Extreme", urgency="Past"), info("Minor", urgency="Expected")
+
+        assert "Minor" == taken(alert(more=over + now)).events[0].severity
+
     def test_a_block_in_another_language_is_named(self, cases):
         reading = FORMAT.read((cases / "cap03_two_languages.xml").read_bytes(), NOW)
 

@@ -149,8 +149,8 @@ def _kind(block: InfoTexts) -> tuple[object, ...]:
 
 
 def _gravity(block: InfoTexts) -> tuple[int, ...]:
-    """Return how grave a block is, the gravest first; that all is clear comes last."""
-    clear = _responses(block) == {"AllClear"}
+    """Return how grave a block is, the gravest first; that all is clear, or past, comes last."""
+    clear = _responses(block) == {"AllClear"} or block.texts.get("urgency", "").casefold() == "past"
     return (int(clear), *(ranks.get(block.texts.get(name, "").casefold(), len(ranks)) for name, ranks in _RANKS))
 
 

@@ -71,7 +71,7 @@ def note_what_a_message_lacks(content: Content, more: Sequence[str], addresses: 
     unclear |= set() if content.text("urgency") in codes.PRIORITY_OF else {"urgency"}
     shown = _SHOWN - unclear
     lost = [path for name in content.texts if name not in shown for path in content.paths(name)]
-    lost += [content.first.path_of(one) for one in content.attributes]
+    lost += [block.path_of(one) for block in (content.first, *content.others) for one in block.attributes]
     lost += [content.first.path_of(own) for own in content.ours if own.name != _CONFIRM]
     for path in (*more, *lost):
         notes.lose(path, _NO_PLACE)
