@@ -382,6 +382,9 @@ def test_a_casualty_request_carries_its_nine_lines_in_words_and_as_sent(cases: P
         ("u-d-f", '<link point="1,2"/><link point="1,3"/>', ("1.0,2.0 1.0,3.0 1.0,3.0 1.0,2.0",), (), ["line_as_ring"]),
         ("u-d-c-c", '<shape><ellipse major="500" minor="500"/></shape>', (), ("50.1,8.6 0.5",), []),
         ("u-d-c-e", '<shape><ellipse major="250" minor="100"/></shape>', (), ("50.1,8.6 0.25",), ["ellipse_as_circle"]),
+        ("u-d-c-c", '<shape><ellipse major="5e7" minor="5e7"/></shape>', (), ("50.1,8.6 50000",), ["circle_too_large"]),
+        ("u-d-p", '<link point="1,1"/><link point="3,3"/><link point="1,3"/><link point="3,1"/>',
+         ("1.0,1.0 3.0,3.0 1.0,3.0 3.0,1.0 1.0,1.0",), (), ["ring_closed", "ring_crosses"]),
         ("u-d-p", '<link point="91,2"/><link point="x"/><link/>', (), (), ["shape_missing"]),
     ],
 )  # fmt: skip

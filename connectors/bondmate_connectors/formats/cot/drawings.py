@@ -16,6 +16,7 @@ from typing import Final
 from bondmate_schemas.models import Area
 
 from bondmate_connectors.contract import Remark
+from bondmate_connectors.formats.cap.geometry import MOST_KM, ring_of
 from bondmate_connectors.formats.cot.event import CotEvent, number
 
 DRAWING: Final = re.compile(r"u-d-\w.*|u-r-b-.*|b-m-r(-.*)?")
@@ -24,6 +25,8 @@ _RING: Final = 4
 _LINE: Final = 2
 _CLOSED: Final = Remark("ring_closed", "event/detail/link/@point", "its first point is its last one too")
 _THERE_AND_BACK: Final = Remark("line_as_ring", "event/detail/link/@point", "an area has no lines: there and back")
+_CROSSES: Final = Remark("ring_crosses", "event/detail/link/@point", "its sides cross; what lies inside is not clear")
+_TOO_LARGE: Final = Remark("circle_too_large", "event/detail/shape/ellipse", "larger than the Earth")
 _ROUNDED: Final = Remark("ellipse_as_circle", "event/detail/shape/ellipse", "a circle that holds the whole ellipse")
 _NO_SHAPE: Final = Remark("shape_missing", "event/detail", "neither points nor an ellipse that can be read")
 
@@ -63,8 +66,10 @@ def _ring(event: CotEvent, points: list[str]) -> Drawing:
     if event.type.startswith(_ROUTE) or len(points) < _RING - 1 or (len(points) < _RING and is_closed):
         back = points[-2::-1]
         return Drawing((Area(polygons=(" ".join(_as_ring([*points, *back])),)),), (_THERE_AND_BACK,))
-    ring = points if is_closed else [*points, points[0]]
-    return Drawing((Area(polygons=(" ".join(ring),)),), () if is_closed else (_CLOSED,))
+    text = " ".join(points if is_closed else [*points, points[0]])
+    ring = ring_of(text)
+    told = ((_CLOSED, not is_closed), (_CROSSES, ring is not None and ring.crosses_itself))
+    return Drawing((Area(polygons=(text,)),), tuple(remark for remark, applies in told if applies))
 
 
 def _as_ring(points: list[str]) -> list[str]:
@@ -79,5 +84,7 @@ def _circle(event: CotEvent) -> Drawing | None:
     axes = [value for name in ("major", "minor") if (value := number(ellipse.get(name))) is not None and value >= 0]
     if not axes:
         return None
-    circle = f"{event.point.latitude},{event.point.longitude} {max(axes) / 1000:g}"
-    return Drawing((Area(circles=(circle,)),), (_ROUNDED,) if min(axes) != max(axes) else ())
+    radius_km = max(axes) / 1000
+    told = ((_ROUNDED, min(axes) != max(axes)), (_TOO_LARGE, radius_km > MOST_KM))
+    circle = f"{event.point.latitude},{event.point.longitude} {radius_km:g}"
+    return Drawing((Area(circles=(circle,)),), tuple(remark for remark, applies in told if applies))
