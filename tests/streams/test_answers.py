@@ -130,22 +130,38 @@ def test_who_was_not_told_of_an_alert_closes_nothing(make: Any, now: Any) -> Non
     assert "not_told" == answered(make, state, Level.DELIVERED, now, "nobody told me").outcome
 
 
-def test_the_ids_that_are_remembered_are_bounded(make: Any, now: Any) -> None:
-    state = raised(make, now)
-    for _ in range(100):
-        state = states.change(state, make.alert(event_id=EVENT, action=AlertAction.UPDATE), DECISIONS, now).state
-
-    assert 32 == len(state.destinations["cap"].later_delivery_ids)
-
-
-def test_an_answer_to_what_the_hub_has_forgotten_counts(make: Any, now: Any) -> None:
-    state, told = raised(make, now), []
-    for _ in range(40):
+def often(make: Any, now: Any, updates: int) -> tuple[AlertState, list[str]]:
+    """An alert that was told so often, and the ids under which `cap` was told."""
+    state, told = raised(make, now), [new_id(EVENT, "cap")]
+    for _ in range(updates):
         step = states.change(state, make.alert(event_id=EVENT, action=AlertAction.UPDATE), DECISIONS, now)
         state = step.state
         told += [telling.delivery_id for telling in step.tellings if telling.destination == "cap"]
+    return state, told
 
-    for delivery_id in (told[0], told[-1]):
+
+def test_an_answer_to_another_alert_of_that_room_counts_for_nothing_however_often_this_one_was_told(
+    make: Any, now: Any
+) -> None:
+    state, told = often(make, now, 200)
+    others = [new_id("another alert", "cap"), *(later_id("another alert", "cap", str(cause)) for cause in range(50))]
+
+    assert 201 == len(told)
+    for delivery_id in others:
+        refused = answered(make, state, Level.RESOLVED, now, delivery_id=delivery_id)
+        assert (NOT_ITS_OWN, state) == (refused.outcome, refused.state)
+    for delivery_id in told:
+        closed = answered(make, state, Level.RESOLVED, now, delivery_id=delivery_id).state
+        assert Level.RESOLVED is closed.destinations["cap"].level
+
+
+def test_the_ids_that_are_remembered_are_few_bytes_and_what_is_forgotten_counts(make: Any, now: Any) -> None:
+    state, told = often(make, now, 300)
+    kept = state.destinations["cap"].later_delivery_ids
+
+    assert kept is not None
+    assert 256 * 8 == len("".join(kept))
+    for delivery_id in (told[1], told[-1]):
         closed = answered(make, state, Level.RESOLVED, now, delivery_id=delivery_id).state
         assert Level.RESOLVED is closed.destinations["cap"].level
 

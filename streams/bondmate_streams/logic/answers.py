@@ -20,7 +20,9 @@ HUMAN: Final = frozenset(
     {Level.ACKNOWLEDGED, Level.RESPONDING, Level.DECLINED, Level.CANCELLED, Level.RESOLVED}
 )  # fmt: skip
 """Levels that only a person gives; the others the transport proves."""
-_LATER_IDS_KEPT: Final = 32
+_LATER_IDS_KEPT: Final = 256
+_KEPT_OF_ID: Final = 8
+"""Characters: 32 bits of a hash, so that in an alert's lifetime no two ids look alike."""
 _REFRESHES_KNOWN: Final = 20_000
 
 
@@ -65,7 +67,9 @@ def _was_told(state: AlertState, known: DestinationState, receipt: DeliveryRecei
     delivery_id = receipt.delivery_id
     if delivery_id is None or known.later_delivery_ids is None:
         return True
-    if delivery_id == known.delivery_id or delivery_id in known.later_delivery_ids:
+    # Some hubs kept them whole.
+    later = (kept[:_KEPT_OF_ID] for kept in known.later_delivery_ids)
+    if delivery_id == known.delivery_id or delivery_id[:_KEPT_OF_ID] in later:
         return True
     # What the hub has forgotten it cannot judge: an SOS must not stay open because it was told often.
     if len(known.later_delivery_ids) >= _LATER_IDS_KEPT:
@@ -96,7 +100,8 @@ def with_told(state: AlertState, tellings: Iterable[Telling]) -> AlertState:
 
 
 def _with_id(at: DestinationState, delivery_id: str) -> DestinationState:
-    if at.later_delivery_ids is None or delivery_id in at.later_delivery_ids:
+    kept = delivery_id[:_KEPT_OF_ID]
+    if at.later_delivery_ids is None or kept in at.later_delivery_ids:
         return at
-    later = (*at.later_delivery_ids, delivery_id)[-_LATER_IDS_KEPT:]
+    later = (*at.later_delivery_ids, kept)[-_LATER_IDS_KEPT:]
     return at.model_copy(update={"later_delivery_ids": later})
