@@ -28,14 +28,18 @@ class ReadTime:
     """What RFC 3339, 5.6 does not allow: `no_offset` (taken as UTC), `no_seconds`, `small_letter`, `space`."""
 
 
-@lru_cache(maxsize=256)  # the same few times stand again and again in one message
 def read_time(text: str) -> ReadTime | None:
     """Read a time; None when it is none, or lies outside of the years 1 to 9999 in UTC.
 
     Midnight at the end of a day may be `24:00:00` (XML Schema 1.0 part 2, 3.2.7), and a leap second is the second
     after it (RFC 3339, 5.7). An offset of more than 14 hours is none.
     """
-    match = _TIME.fullmatch(text) if len(text) <= _LONGEST else None
+    return _read_time(text) if len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=256)  # the same few times stand again and again in one message
+def _read_time(text: str) -> ReadTime | None:
+    match = _TIME.fullmatch(text)
     if match is None:
         return None
     year, month, day, separator, hour, minute, second, fraction, zulu, sign, hours, minutes = match.groups()

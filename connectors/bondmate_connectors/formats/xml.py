@@ -68,6 +68,10 @@ _KNOWN: Final = re.compile(
 _PLAIN_BEGINNINGS: Final = (
     b"<?xml version='1.0' encoding='UTF-8'", b'<?xml version="1.0" encoding="UTF-8"', b"<event ", b"<alert "
 )  # fmt: skip
+_PARSER: Final = etree.XMLParser(
+    encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False,
+    attribute_defaults=False, huge_tree=False, remove_comments=True, remove_pis=True,
+)  # fmt: skip
 _XINCLUDES: Final = "{http://www.w3.org/2001/XInclude}*"
 
 
@@ -128,6 +132,11 @@ def name_of(element: etree._Element) -> tuple[str, str]:
     """Give namespace, empty when there is none, and local name: the tag, which lxml spells `{namespace}name`, cut."""
     namespace, _, name = element.tag.rpartition("}")
     return namespace[1:], name
+
+
+def values_of(element: etree._Element) -> dict[str, str]:
+    """Return the attributes by name."""
+    return dict(element.items())  # type: ignore[arg-type]  # bytes, say the stubs: of HTML in Python 2
 
 
 _NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -205,8 +214,8 @@ def _agreed(actual: str | None, declared: str | None) -> str:
 
 
 def _without_declaration(text: str) -> str:
-    text = text.lstrip("\ufeff \t\r\n")
-    match = _DECLARATION.match(text[:_DECLARATION_LENGTH])
+    text = text if text.startswith("<") else text.lstrip("\ufeff \t\r\n")
+    match = _DECLARATION.match(text, 0, _DECLARATION_LENGTH)
     if match is None and text[:6].rstrip() == "<?xml":
         raise XmlRefused(XML_MALFORMED)
     return text[match.end() :] if match else text
@@ -219,14 +228,14 @@ def _refuse_doctype(text: str) -> None:
         at = text.find("<", at)
         if at < 0:
             raise XmlRefused(XML_MALFORMED)
+        if text[at + 1 : at + 2] not in {"!", "?"}:
+            return
         if text.startswith("<!--", at):
             end = text.find("-->", at + 4)
         elif text.startswith("<?", at):
             end = text.find("?>", at + 2)
-        elif text.startswith("<!", at):
-            raise XmlRefused(XML_DOCTYPE)
         else:
-            return
+            raise XmlRefused(XML_DOCTYPE)
         if end < 0:
             raise XmlRefused(XML_MALFORMED)
         at = end
@@ -234,18 +243,13 @@ def _refuse_doctype(text: str) -> None:
 
 
 def _parse(text: str) -> etree._Element:
-    # A new parser a document: lxml's keep the names they have seen, for ever.
-    parser = etree.XMLParser(
-        encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False,
-        attribute_defaults=False, huge_tree=False, remove_comments=True, remove_pis=True,
-    )  # fmt: skip
     try:
-        root = etree.fromstring(text.encode(), parser)
+        root = etree.fromstring(text.encode(), _PARSER)
     except etree.XMLSyntaxError as error:
         raise XmlRefused(_code_of(error)) from None
     except (UnicodeEncodeError, ValueError):
         raise XmlRefused(XML_MALFORMED) from None
-    if root.getroottree().docinfo.internalDTD is not None:
+    if "<!DOCTYPE" in text and root.getroottree().docinfo.internalDTD is not None:
         raise XmlRefused(XML_DOCTYPE)
     return root
 

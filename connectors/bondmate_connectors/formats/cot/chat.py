@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lxml import etree
 
 from bondmate_connectors.formats.cot.event import CotEvent
 from bondmate_connectors.formats.cot.types import Ours, OurUid, parse_uid
+from bondmate_connectors.formats.xml import values_of
 
 _SOURCE_PREFIXES = ("BAO.F.ATAK.", "BAO.F.WinTAK.")
 _GROUP_PARENTS = frozenset({"TeamGroups", "UserGroups", "DataSyncMissionsList"})
@@ -75,50 +75,53 @@ def chat_of(event: CotEvent) -> Chat:
     chat = event.child("__chat")
     if chat is None:
         chat = event.child("__chatreceipt")
-    values, group = _values(chat), _group(event, chat)
-    sender = _sender(event, group)
+    inside = list(chat) if chat is not None else []
+    values, group = _values(chat), _group(event, inside)
+    members = [uid for key, uid in sorted(group.items()) if key.startswith("uid")]
+    sender, dests = _sender(event, group), _dests(event)
     # TAKPacket-SDK writes `chatRoom`, ATAK `chatroom`.
     name = values.get("chatroom") or values.get("chatRoom") or ""
     room = values.get("id") or name
+    addresses = [
+        room,
+        name,
+        *members,
+        event.attribute("remarks", "to"),
+        *[d.get("uid") for d in dests],
+        _named(event)[1],
+    ]
     return Chat(
         sender_uid=sender,
         sender_callsign=values.get("senderCallsign") or None,
         room=room,
         room_name=name,
-        to=tuple(dict.fromkeys(uid for uid in _addresses(event, room, name, group) if uid and uid != sender)),
-        to_callsigns=tuple(filter(None, (dest.get("callsign") for dest in event.detail.iterfind("marti/dest")))),
-        is_to_all=event.detail.find("marti/dest") is None,
-        is_group=_is_group(chat, values, group),
+        to=tuple(dict.fromkeys([uid for uid in addresses if uid and uid != sender])),
+        to_callsigns=tuple([callsign for dest in dests if (callsign := dest.get("callsign"))]),
+        is_to_all=not dests,
+        is_group=_is_group(inside, values.get("parent", ""), members),
         message_id=values.get("messageId") or None,
         text=event.text("remarks") or "",
     )
 
 
 def _values(element: etree._Element | None) -> dict[str, str]:
-    return {} if element is None else {str(key): str(value) for key, value in element.items()}
+    return {} if element is None else values_of(element)
 
 
-def _addresses(event: CotEvent, room: str, name: str, group: dict[str, str]) -> Iterator[str]:
-    yield room
-    yield name
-    yield from (value for key, value in sorted(group.items()) if key.startswith("uid"))
-    yield event.attribute("remarks", "to") or ""
-    marti = event.child("marti")
-    yield from () if marti is None else (dest.get("uid") or "" for dest in marti if dest.tag == "dest")
-    yield _named(event)[1]
+def _dests(event: CotEvent) -> list[etree._Element]:
+    """Return whom a server is asked to pass it on to."""
+    return event.detail.findall("marti/dest") if "marti" in event.children else []
 
 
-def _group(event: CotEvent, chat: etree._Element | None) -> dict[str, str]:
+def _group(event: CotEvent, inside: list[etree._Element]) -> dict[str, str]:
     """Return the members of the conversation, inside the chat or, by other clients, beside it."""
-    inside = () if chat is None else (child for child in chat if child.tag == "chatgrp")
-    return _values(next(iter(inside), event.child("chatgrp")))
+    return _values(next((child for child in inside if child.tag == "chatgrp"), event.child("chatgrp")))
 
 
-def _is_group(chat: etree._Element | None, values: dict[str, str], group: dict[str, str]) -> bool:
+def _is_group(inside: list[etree._Element], parent: str, members: list[str]) -> bool:
     """ATAK names the parent of a group or team; WinTAK writes a hierarchy instead, or lists more than two members."""
-    members = [key for key in group if key.startswith("uid")]
-    has_hierarchy = chat is not None and any(child.tag == "hierarchy" for child in chat)
-    return values.get("parent", "") in _GROUP_PARENTS or has_hierarchy or len(members) > 2  # noqa: PLR2004
+    has_hierarchy = "hierarchy" in [child.tag for child in inside]
+    return parent in _GROUP_PARENTS or has_hierarchy or len(members) > 2  # noqa: PLR2004
 
 
 def _sender(event: CotEvent, group: dict[str, str]) -> str:

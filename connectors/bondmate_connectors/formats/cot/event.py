@@ -6,21 +6,21 @@ schemas refuse what real clients send.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from lxml import etree
 
 from bondmate_connectors.contract import Refusal
-from bondmate_connectors.formats.cot.types import EXTENSION, FLOW_TAG, UNKNOWN
-from bondmate_connectors.formats.times import read_time
-from bondmate_connectors.formats.xml import XmlRefused, parse_xml
+from bondmate_connectors.formats.cot.types import EXTENSION, FLOW_TAG, UNKNOWN, unescape_id
+from bondmate_connectors.formats.times import ReadTime, read_time
+from bondmate_connectors.formats.xml import XmlRefused, parse_xml, values_of
 
 MAX_BYTES: Final = 1024 * 1024
 """A CoT event is a few kilobytes; images travel elsewhere."""
@@ -32,10 +32,11 @@ _PLAIN_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", 
 _ATTRIBUTES: Final = frozenset({"version", "uid", "type", "how", "time", "start", "stale", "opex", "qos"})
 _UNKNOWN_FROM: Final = 999999.0
 """9999999 in XML, 999999 in the protobuf definition's comments: from here on, a metre value is not known."""
+_MOST_METRES: Final = math.nextafter(_UNKNOWN_FROM, 0)
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(NamedTuple):
     """The `point` of an event: degrees WGS 84 and metres; None where CoT says not known."""
 
     latitude: float
@@ -50,29 +51,29 @@ class Point:
         return self.latitude == 0 and self.longitude == 0 and not self.accuracy_m
 
 
-@dataclass(frozen=True, slots=True)
-class CotEvent:
-    """One event; times are None when absent or unreadable, `point` when absent or not on Earth."""
+class CotEvent(NamedTuple):  # made for every message: a frozen dataclass of so many fields takes five times as long
+    """One event; times are in UTC, None when absent or unreadable; `point` is None when absent or not on Earth."""
 
     uid: str
     type: str
-    how: str = ""
-    time: datetime | None = None
-    start: datetime | None = None
-    stale: datetime | None = None
-    opex: str | None = None
-    qos: str | None = None
-    point: Point | None = None
-    detail: etree._Element = field(default_factory=lambda: etree.Element("detail"))
-    outside: tuple[str, ...] = ()
-    """Names of elements that stood beside the detail and were taken as if they stood in it."""
-    time_breaches: tuple[str, ...] = ()
+    how: str
+    time: datetime | None
+    start: datetime | None
+    stale: datetime | None
+    time_breaches: tuple[str, ...]
     """What its time has that its standard does not allow, and that was let pass."""
-    others: tuple[str, ...] = ()
-    """Names of its attributes that nobody reads."""
-
-    children: Mapping[str, etree._Element] = field(default_factory=dict)
+    opex: str | None
+    qos: str | None
+    point: Point | None
+    detail: etree._Element
+    children: Mapping[str, etree._Element]
     """The first element of each name directly in the detail; to search the tree for each costs more than to parse."""
+    own: Mapping[str, str]
+    """What the hub's own element says; empty when a stranger wrote the event."""
+    outside: tuple[str, ...]
+    """Names of elements that stood beside the detail and were taken as if they stood in it."""
+    others: tuple[str, ...]
+    """Names of its attributes that nobody reads."""
 
     def child(self, name: str) -> etree._Element | None:
         """Return the first `name` directly inside the detail."""
@@ -81,12 +82,14 @@ class CotEvent:
     def attribute(self, name: str, attribute: str) -> str | None:
         """Return an attribute of the first `name` inside the detail, None when there is none or it is blank."""
         child = self.children.get(name)
-        return ((child.get(attribute) or "").strip() or None) if child is not None else None
+        value = child.get(attribute) if child is not None else None
+        return (value.strip() or None) if value else None
 
     def text(self, name: str) -> str | None:
         """Return the text of the first `name` inside the detail, None when there is none or it is blank."""
         child = self.children.get(name)
-        return ((child.text or "").strip() or None) if child is not None else None
+        text = child.text if child is not None else None
+        return (text.strip() or None) if text else None
 
     @property
     def extension(self) -> etree._Element | None:
@@ -112,7 +115,9 @@ def parse_event(message: bytes) -> CotEvent | Refusal:
         return Refusal(refused.code)
     if root.tag != "event":
         return Refusal("not_cot")
-    uid, kind = (root.get("uid") or "").strip(), (root.get("type") or "").partition(";")[0].strip()
+    values = values_of(root)
+    said = values.get
+    uid, kind = said("uid", "").strip(), said("type", "").partition(";")[0].strip()
     if not uid:
         return Refusal("uid_missing", "event/@uid")
     if len(uid) > MAX_UID:
@@ -120,25 +125,23 @@ def parse_event(message: bytes) -> CotEvent | Refusal:
     if not kind:
         return Refusal("type_missing", "event/@type")
     point, detail, outside = _parts(root)
+    children = {child.tag: child for child in reversed(detail)}
+    time = _time(said("time"))
     return CotEvent(
-        uid=uid, type=kind, how=(root.get("how") or "").strip(), time=parse_time(root.get("time")),
-        start=parse_time(root.get("start")), stale=parse_time(root.get("stale")), opex=root.get("opex"),
-        qos=root.get("qos"), point=_point(point),
-        time_breaches=_time_breaches(root.get("time")),
-        detail=detail, outside=outside, children=_children(detail), others=_others(root),
+        uid, kind, said("how", "").strip(),
+        time.time if time else None, parse_time(said("start")), parse_time(said("stale")),
+        time.breaches if time else (),
+        said("opex"), said("qos"), _point(point),
+        detail, children, _own(children.get(EXTENSION)), outside, _others(values),
     )  # fmt: skip
 
 
-def _others(root: etree._Element) -> tuple[str, ...]:
-    names = root.keys()
-    return () if _ATTRIBUTES.issuperset(names) else tuple([str(name) for name in names if name not in _ATTRIBUTES])
+def _others(values: Mapping[str, str]) -> tuple[str, ...]:
+    return () if _ATTRIBUTES.issuperset(values) else tuple([name for name in values if name not in _ATTRIBUTES])
 
 
-def _children(detail: etree._Element) -> dict[str, etree._Element]:
-    found: dict[str, etree._Element] = {}
-    for child in detail:
-        found.setdefault(child.tag, child)
-    return found
+def _own(element: etree._Element | None) -> Mapping[str, str]:
+    return _NOTHING if element is None else {key: unescape_id(value) for key, value in values_of(element).items()}
 
 
 def _parts(root: etree._Element) -> tuple[etree._Element | None, etree._Element, tuple[str, ...]]:
@@ -158,21 +161,30 @@ def _parts(root: etree._Element) -> tuple[etree._Element | None, etree._Element,
     return point, detail, tuple([str(child.tag) for child in outside])
 
 
-@lru_cache(maxsize=64)  # an event says the same time as `time` and as `start`
 def parse_time(text: str | None) -> datetime | None:
     """Read a CoT time, as leniently as `times.read_time`; without a zone it is UTC. None when it is none."""
-    if text and _PLAIN_TIME.fullmatch(text):
-        with contextlib.suppress(ValueError):
-            return datetime.fromisoformat(text)
-    read = read_time((text or "").strip())
+    read = _time(text)
     return read.time if read else None
 
 
-def _time_breaches(text: str | None) -> tuple[str, ...]:
-    if text and _PLAIN_TIME.fullmatch(text):
-        return ()
-    read = read_time((text or "").strip())
-    return read.breaches if read else ()
+def _time(text: str | None) -> ReadTime | None:
+    if not text:
+        return None
+    return _plain_time(text) if _PLAIN_TIME.fullmatch(text) else read_time(text.strip())
+
+
+@lru_cache(maxsize=64)  # an event says the same time as `time` and as `start`
+def _plain_time(text: str) -> ReadTime | None:
+    try:
+        return ReadTime(datetime.fromisoformat(text))
+    except ValueError:
+        return read_time(text)  # the end of a day, a leap second
+
+
+@lru_cache(maxsize=64)  # an event's own ids ask for the same time three times
+def moment(time: datetime | None) -> str:
+    """Return a time of an event as ids are made of it."""
+    return str(time)
 
 
 @lru_cache(maxsize=64)  # one event names the same few times again and again
@@ -181,31 +193,28 @@ def format_time(time: datetime) -> str:
     return time.astimezone(UTC).isoformat("T", "milliseconds")[:-6] + "Z"
 
 
-def number(text: str | None) -> float | None:
-    """Read a finite number; None when it is none."""
+def number(text: str | None, least: float = -sys.float_info.max, most: float = sys.float_info.max) -> float | None:
+    """Read a finite number in these bounds; None when it is none."""
+    if not text:
+        return None
     try:
-        value = float(text or "")
+        value = float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return value if least <= value <= most else None
 
 
 def _point(element: etree._Element | None) -> Point | None:
     if element is None:
         return None
-    latitude, longitude = number(element.get("lat")), number(element.get("lon"))
-    if latitude is None or longitude is None or abs(latitude) > 90 or abs(longitude) > 180:  # noqa: PLR2004
+    said = element.get
+    latitude, longitude = number(said("lat"), -90, 90), number(said("lon"), -180, 180)
+    if latitude is None or longitude is None:
         return None
-    ce, le = _metres(element.get("ce")), _metres(element.get("le"))
     return Point(
-        latitude, longitude, _metres(element.get("hae")), ce if ce is None or ce >= 0 else None,
-        le if le is None or le >= 0 else None,
+        latitude, longitude, number(said("hae"), -_MOST_METRES, _MOST_METRES),
+        number(said("ce"), 0, _MOST_METRES), number(said("le"), 0, _MOST_METRES),
     )  # fmt: skip
-
-
-def _metres(text: str | None) -> float | None:
-    value = number(text)
-    return None if value is None or abs(value) >= _UNKNOWN_FROM else value
 
 
 assert _UNKNOWN_FROM < UNKNOWN

@@ -10,9 +10,9 @@ from bondmate_schemas.enums import Mode
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import EventHeader, ExternalRef, Position
 
-from bondmate_connectors.formats.cot.event import CotEvent, number, parse_time
+from bondmate_connectors.formats.cot.event import CotEvent, moment, number, parse_time
 from bondmate_connectors.formats.cot.records import record
-from bondmate_connectors.formats.cot.types import mode_of, unescape_id
+from bondmate_connectors.formats.cot.types import mode_of
 
 SYSTEM = "cot"
 """Name of this format in `source` and `external_refs`."""
@@ -22,15 +22,8 @@ ALERT_SYSTEM = "cot:alert"
 
 E = TypeVar("E", bound=StrEnum)
 
-_NO_VALUES: dict[str, str] = {}
 _HUMAN = "manual"
 _METHODS = {"m-g": "gps", "m-g-n": "gps", "m-g-d": "gps", "m-r": "radio", "m-s": "simulated"}
-
-
-def own_values(event: CotEvent) -> dict[str, str]:
-    """Give what the hub's own element says; empty when a stranger wrote the event."""
-    own = event.extension
-    return _NO_VALUES if own is None else {str(key): unescape_id(str(value)) for key, value in own.attrib.items()}
 
 
 def named(kind: type[E], name: str | None) -> E | None:
@@ -47,40 +40,36 @@ def header(
     expires_at: datetime | None = None,
 ) -> EventHeader:
     """Build the header. `life` is what makes the thing with a life cycle the same thing from message to message."""
-    own = own_values(event)
-    if not own and not refs:
-        return _strangers_header(event, received_at, life, expires_at)
-    return EventHeader(
-        message_id=own.get("message") or derived_id(SYSTEM, event.uid, event.type, str(event.time), str(event.start)),
-        event_id=own.get("event") or derived_id(SYSTEM, *life),
-        incident_id=own.get("incident"),
-        external_refs=(ExternalRef(system=SYSTEM, id=event.uid), *refs),
-        agency_id="",
-        mode=named(Mode, own.get("mode")) or mode_of(event.opex),
-        occurred_at=parse_time(own.get("occurred")) or event.time or received_at,
-        received_at=received_at,
-        source=SYSTEM,
-        expires_at=expires_at,
-        hops=("bondmate",) if event.passed_a_hub else (),
-    )
-
-
-def _strangers_header(
-    event: CotEvent, received_at: datetime, life: tuple[str, ...], expires_at: datetime | None
-) -> EventHeader:
-    """Return the header of an event that no hub wrote, whose values are such as the model holds already."""
+    own, time = event.own, event.time
+    message_id = own.get("message") or derived_id(SYSTEM, event.uid, event.type, moment(time), moment(event.start))
+    external_refs = (record(ExternalRef, system=SYSTEM, id=event.uid), *refs)
+    hops = ("bondmate",) if event.passed_a_hub else ()
+    if own:  # what it says has been checked by nobody
+        return EventHeader(
+            message_id=message_id,
+            event_id=own.get("event") or derived_id(SYSTEM, *life),
+            incident_id=own.get("incident"),
+            external_refs=external_refs,
+            agency_id="",
+            mode=named(Mode, own.get("mode")) or mode_of(event.opex),
+            occurred_at=parse_time(own.get("occurred")) or time or received_at,
+            received_at=received_at,
+            source=SYSTEM,
+            expires_at=expires_at,
+            hops=hops,
+        )
     return record(
         EventHeader,
-        message_id=derived_id(SYSTEM, event.uid, event.type, str(event.time), str(event.start)),
+        message_id=message_id,
         event_id=derived_id(SYSTEM, *life),
-        external_refs=(record(ExternalRef, system=SYSTEM, id=event.uid),),
+        external_refs=external_refs,
         agency_id="",
         mode=mode_of(event.opex),
-        occurred_at=_millis(event.time or received_at),
+        occurred_at=_millis(time or received_at),
         received_at=_millis(received_at),
         source=SYSTEM,
         expires_at=_millis(expires_at) if expires_at else None,
-        hops=("bondmate",) if event.passed_a_hub else (),
+        hops=hops,
     )
 
 
@@ -92,12 +81,14 @@ def _millis(time: datetime) -> datetime:
 
 def position(event: CotEvent, received_at: datetime) -> Position | None:
     """Give the position, None when there is none, or the hub only drew an area there."""
-    point, own = event.point, own_values(event)
+    point, own = event.point, event.own
     told = "fixed" in own if own else point is not None and not point.is_nowhere
     if point is None or not told:
         return None
     track = event.child("track")
-    speed, course = (number(track.get(name)) for name in ("speed", "course")) if track is not None else (None, None)
+    speed = course = None
+    if track is not None:  # a client that stands still or does not know writes -1
+        speed, course = number(track.get("speed"), 0), number(track.get("course"), 0, 360)
     return record(
         Position,
         latitude=point.latitude,
@@ -105,9 +96,8 @@ def position(event: CotEvent, received_at: datetime) -> Position | None:
         altitude_hae_m=point.altitude_hae_m,
         accuracy_m=point.accuracy_m,
         vertical_accuracy_m=point.vertical_accuracy_m,
-        # A client that stands still or does not know writes -1.
-        speed_mps=speed if speed is not None and speed >= 0 else None,
-        course_deg=course if course is not None and 0 <= course <= 360 else None,  # noqa: PLR2004
-        fixed_at=_millis(parse_time(own.get("fixed")) or event.time or received_at),
+        speed_mps=speed,
+        course_deg=course,
+        fixed_at=_millis((parse_time(own.get("fixed")) if own else None) or event.time or received_at),
         method=own.get("method") or (_HUMAN if event.how.startswith("h") else _METHODS.get(event.how)),
     )

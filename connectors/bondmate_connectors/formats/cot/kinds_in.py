@@ -31,35 +31,34 @@ from bondmate_connectors.contract import Ignored, Reading, Refusal, Remark
 from bondmate_connectors.formats.cot import types
 from bondmate_connectors.formats.cot.chat import chat_of
 from bondmate_connectors.formats.cot.drawings import DRAWING, Drawing, drawing_of
-from bondmate_connectors.formats.cot.event import CotEvent, number
-from bondmate_connectors.formats.cot.header import ALERT_SYSTEM, SYSTEM, header, named, own_values, position
+from bondmate_connectors.formats.cot.event import CotEvent, moment, number
+from bondmate_connectors.formats.cot.header import ALERT_SYSTEM, SYSTEM, header, named, position
 from bondmate_connectors.formats.cot.medevac import attributes_of, described
 from bondmate_connectors.formats.cot.records import record
 from bondmate_connectors.formats.cot.types import Ours
 
 TIME_UNREADABLE = Remark("time_unreadable", "event/@time", "the time of receipt stands for it")
 _TRUE = frozenset({"true", "1"})
+_ENDS = frozenset({types.CANCEL, types.DELETE})
 _SAID_BY_KIND = frozenset({*types.KIND_OF_TEXT, "custom", "cancel"})
 """Texts of an `emergency` that say no more than its kind."""
 
 
 def alert(event: CotEvent, received_at: datetime) -> Reading:
     """Read an emergency or its cancel; whatever is wrong with the rest of it becomes a warning."""
-    own, where = own_values(event), position(event, received_at)
-    cancelled = (
-        event.type in {types.CANCEL, types.DELETE} or (event.attribute("emergency", "cancel") or "").lower() in _TRUE
-    )
-    target = _cancelled_uid(event) if cancelled else None
-    refs = (ExternalRef(system=ALERT_SYSTEM, id=target),) if target and target != event.uid else ()
+    own, where, links = event.own, position(event, received_at), _links(event)
+    cancelled = event.type in _ENDS or (event.attribute("emergency", "cancel") or "").lower() in _TRUE
+    ended = (_cancelled_uid(links) if cancelled else None) or event.uid
+    refs = (record(ExternalRef, system=ALERT_SYSTEM, id=ended),) if ended != event.uid else ()
     return Reading(
         (
             record(
                 DeviceAlert,
-                header=header(event, received_at, _alert_life(target or event.uid, event), refs=refs),
-                device_id=own.get("device") or _alert_device(event),
+                header=header(event, received_at, (ended, moment(event.start or event.time)), refs=refs),
+                device_id=own.get("device") or _alert_device(event, links),
                 callsign=_callsign(event, types.CALLSIGN_SUFFIX),
                 action=AlertAction.CANCEL if cancelled else AlertAction.RAISE,
-                kind=named(AlertKind, own.get("kind")) or _alert_kind(event),
+                kind=named(AlertKind, own.get("kind")) or _alert_kind(event, links),
                 priority=_priority(event, Priority.IMMEDIATE),
                 position=where,
                 position_origin=PositionOrigin.OWN if where else PositionOrigin.NONE,
@@ -80,10 +79,6 @@ def _alert_text(event: CotEvent) -> str | None:
     return "\n".join(dict.fromkeys(filter(None, (event.text("remarks"), *words)))) or None
 
 
-def _alert_life(uid: str, event: CotEvent) -> tuple[str, ...]:
-    return (uid, str(event.start or event.time))
-
-
 def _alert_warnings(event: CotEvent) -> tuple[Remark, ...]:
     found = []
     if event.time is None:
@@ -95,20 +90,20 @@ def _alert_warnings(event: CotEvent) -> tuple[Remark, ...]:
     return tuple(found)
 
 
-def _cancelled_uid(event: CotEvent) -> str | None:
-    """Give the uid of what a cancel ends: what it links to as an alert, else its own."""
-    for link in _links(event):
+def _links(event: CotEvent) -> list[etree._Element]:
+    return [child for child in event.detail if child.tag == "link"] if "link" in event.children else []
+
+
+def _cancelled_uid(links: list[etree._Element]) -> str | None:
+    """Return the uid of what a cancel ends: what it links to as an alert; None when it links to none."""
+    for link in links:
         if (link.get("type") or "").startswith("b-a") and link.get("uid"):
             return str(link.get("uid"))
-    return event.uid
+    return None
 
 
-def _links(event: CotEvent) -> list[etree._Element]:
-    return [child for child in event.detail if child.tag == "link"]
-
-
-def _alert_device(event: CotEvent) -> str:
-    for link in _links(event):
+def _alert_device(event: CotEvent, links: list[etree._Element]) -> str:
+    for link in links:
         if link.get("uid") and not (link.get("type") or "").startswith("b-"):
             return _device_of(str(link.get("uid")))
     return _device_of(event.uid.removesuffix(types.ALERT_SUFFIX))
@@ -119,9 +114,8 @@ def _device_of(uid: str) -> str:
     return ours.id if ours is not None else uid
 
 
-def _alert_kind(event: CotEvent) -> AlertKind:
-    linked = [link.get("type") or "" for link in _links(event)]
-    for kind in (event.type, *linked):
+def _alert_kind(event: CotEvent, links: list[etree._Element]) -> AlertKind:
+    for kind in (event.type, *[link.get("type") for link in links]):
         if kind in types.KIND_OF_TYPE:
             return types.KIND_OF_TYPE[kind]
     said = (event.attribute("emergency", "type") or event.text("emergency") or "").lower()
@@ -141,8 +135,8 @@ def location(event: CotEvent, received_at: datetime) -> Reading | Ignored | Refu
         (
             record(
                 DeviceLocation,
-                header=header(event, received_at, (event.uid, str(event.time)), expires_at=event.stale),
-                device_id=own_values(event).get("device") or _device_of(event.uid),
+                header=header(event, received_at, (event.uid, moment(event.time)), expires_at=event.stale),
+                device_id=event.own.get("device") or _device_of(event.uid),
                 callsign=_callsign(event),
                 position=where,
                 battery_percent=_battery(event),
@@ -153,7 +147,7 @@ def location(event: CotEvent, received_at: datetime) -> Reading | Ignored | Refu
 
 def incident(event: CotEvent, received_at: datetime) -> Reading:
     """Read a point marker, a drawing, a route or a casualty evacuation request; its uid is its life cycle."""
-    own = own_values(event)
+    own = event.own
     drawing = drawing_of(event) if DRAWING.fullmatch(event.type) else Drawing(())
     evacuation = not event.type.startswith(("a-", "b-m-", "t-", "u-"))
     creator = types.parse_uid(event.attribute("link", "uid"))
@@ -184,7 +178,7 @@ def message(event: CotEvent, received_at: datetime) -> Reading | Ignored:
     chat = chat_of(event)
     if not chat.text:
         return Ignored("chat_empty")
-    own, devices, about = own_values(event), chat.all_addressed(Ours.DEVICE), chat.addressed(Ours.ALERT)
+    own, devices, about = event.own, chat.all_addressed(Ours.DEVICE), chat.addressed(Ours.ALERT)
     down = bool(devices) and "device" not in own
     several = down and len(devices) > 1
     one = "" if several else own.get("device") or next((d.id for d in devices), "") or _device_of(chat.sender_uid)
@@ -239,7 +233,7 @@ def _callsign(event: CotEvent, suffix: str = "") -> str | None:
 
 
 def _priority(event: CotEvent, fallback: Priority) -> Priority:
-    own = named(Priority, own_values(event).get("priority"))
+    own = named(Priority, event.own.get("priority"))
     if own is not None:
         return own
     said = types.priority_of(event.qos)
@@ -247,5 +241,5 @@ def _priority(event: CotEvent, fallback: Priority) -> Priority:
 
 
 def _battery(event: CotEvent) -> int | None:
-    value = number(event.attribute("status", "battery"))
-    return round(value) if value is not None and 0 <= value <= 100 else None  # noqa: PLR2004
+    value = number(event.attribute("status", "battery"), 0, 100)
+    return None if value is None else round(value)

@@ -49,13 +49,16 @@ _BY_KIND: Final[dict[type[Record], dict[str, frozenset[str]]]] = {
     DeliveryReceipt: {"__chatreceipt": frozenset({"messageId"}), "link": frozenset({"uid"})},
 }
 
+_KEEP_STALE: Final = frozenset({DeviceLocation, IncidentEvent})
+_LOSE_QOS: Final = frozenset({DeviceLocation, DeliveryReceipt})
+
 
 def lost_of(event: CotEvent, record: Record) -> tuple[Lost, ...]:
     """Name what of `event` the record made of it does not carry; nothing of an event that the hub wrote."""
     if event.extension is not None:
         return ()
     kind = type(record)
-    found = [*_lost_of_event(event, record)]
+    found = _lost_of_event(event, record)
     for child in event.detail:
         inner = tuple([each.tag for each in child]) if len(child) else ()
         text = child.text
@@ -87,17 +90,17 @@ def _lost_in(
 
 def _lost_of_event(event: CotEvent, record: Record) -> list[Lost]:
     """Name what of the event's own attributes and point is lost in this kind of record."""
-    found = []
-    if event.start is not None and event.start != event.time:
+    found, kind, start = [], type(record), event.start
+    if start is not None and start != event.time:
         found.append(_START)
-    if event.stale is not None and not isinstance(record, DeviceLocation | IncidentEvent):
+    if event.stale is not None and kind not in _KEEP_STALE:
         found.append(_STALE)
-    if event.qos is not None and isinstance(record, DeviceLocation | DeliveryReceipt):
+    if event.qos is not None and kind in _LOSE_QOS:
         found.append(_QOS)
-    if isinstance(record, DeviceLocation) and event.type != types.PLI:
+    if kind is DeviceLocation and event.type != types.PLI:
         found.append(_TYPE)
-    if event.others:
-        found += (Lost(f"event/@{name}", _WHY) for name in event.others)
-    if event.point is not None and getattr(record, "position", None) is None and not event.point.is_nowhere:
-        found.append(Lost("event/point", "a drawing's own point" if isinstance(record, IncidentEvent) else _WHY))
+    found += [Lost(f"event/@{name}", _WHY) for name in event.others]
+    point = event.point
+    if point is not None and vars(record).get("position") is None and not point.is_nowhere:
+        found.append(Lost("event/point", "a drawing's own point" if kind is IncidentEvent else _WHY))
     return found

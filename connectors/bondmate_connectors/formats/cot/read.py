@@ -44,8 +44,11 @@ from bondmate_connectors.formats.cot.lost_in import lost_of
 
 _EMERGENCY = re.compile(r"b-a(-.*)?|a-.*-9-1-1")
 _CASEVAC = re.compile(r"b-r-\w-h-c(-.*)?")
-_SELF = ("takv", "__group")
-_MARKER_SIGNS = ("archive", "usericon")
+_SELF = frozenset({"takv", "__group"})
+_MARKER_SIGNS = frozenset({"archive", "usericon"})
+_HUBS_OWN = frozenset({types.MARKER, types.DELETE})
+_CHAT_RECEIPTS = frozenset({types.CHAT_DELIVERED, types.CHAT_READ})
+_Reader = Callable[[CotEvent, datetime], Reading | Ignored | Refusal]
 
 
 def read(message: bytes, received_at: datetime) -> Reading | Ignored | Refusal:
@@ -71,36 +74,41 @@ def read_event(event: CotEvent, received_at: datetime) -> Reading | Ignored | Re
 
 
 def _read(event: CotEvent, received_at: datetime) -> Reading | Ignored | Refusal:
-    if _is_drill(event):
-        return kinds_in.alert(event, received_at)
-    if event.type.startswith("t-"):
+    kind, own = event.type, event.own
+    if own.get("kind") is not None and kind in _HUBS_OWN:
+        return kinds_in.alert(event, received_at)  # written as a marker, since it is an exercise
+    if kind.startswith("t-"):
         return _deleted(event, received_at)
-    if _EMERGENCY.fullmatch(event.type) or event.child("emergency") is not None:
+    if "emergency" in event.children or _is_emergency(kind):
         return kinds_in.alert(event, received_at)
-    read_as: Callable[[CotEvent, datetime], Reading | Ignored | Refusal]
-    if event.type in {types.CHAT, types.CHAT_DELIVERED, types.CHAT_READ}:
-        read_as = kinds_in.message if event.type == types.CHAT else kinds_in.receipt
-    elif _CASEVAC.fullmatch(event.type) or event.type.startswith("b-m-p") or DRAWING.fullmatch(event.type):
-        read_as = kinds_in.incident
-    elif event.type.startswith("a-") and _is_own_position(event):
-        read_as = kinds_in.location
-    elif event.type.startswith("a-") and _is_marker(event):
-        read_as = kinds_in.incident
-    else:
+    if kind == types.CHAT:
+        return kinds_in.message(event, received_at)
+    read_as = _reader(event)
+    if read_as is None:
         return Ignored("type_ignored")
-    if event.time is None and event.type != types.CHAT:
-        return Refusal("time_invalid", "event/@time")
-    return read_as(event, received_at)
+    return Refusal("time_invalid", "event/@time") if event.time is None else read_as(event, received_at)
 
 
-def _is_drill(event: CotEvent) -> bool:
-    """Whether it is an alert that the hub wrote as a marker, or the end of one."""
-    own = event.extension
-    return own is not None and own.get("kind") is not None and event.type in {types.MARKER, types.DELETE}
+def _is_emergency(kind: str) -> bool:
+    return kind.startswith(("b-a", "a-")) and _EMERGENCY.fullmatch(kind) is not None
+
+
+def _reader(event: CotEvent) -> _Reader | None:
+    """Return what reads an event that is worth nothing without its time; None when nothing does."""
+    kind = event.type
+    if kind.startswith("a-"):
+        if _is_own_position(event):
+            return kinds_in.location
+        return kinds_in.incident if _is_marker(event) else None
+    if kind in _CHAT_RECEIPTS:
+        return kinds_in.receipt
+    if kind.startswith("b-m-p") or _CASEVAC.fullmatch(kind) or DRAWING.fullmatch(kind):
+        return kinds_in.incident
+    return None
 
 
 def _is_own_position(event: CotEvent) -> bool:
-    if any(event.child(sign) is not None for sign in _SELF):
+    if not _SELF.isdisjoint(event.children):
         return True
     return event.type.startswith("a-f-") and (_is_track(event) or not _is_placed(event))
 
@@ -113,9 +121,7 @@ def _is_track(event: CotEvent) -> bool:
 def _is_placed(event: CotEvent) -> bool:
     """Whether somebody put it on the map: it names its creator, or asks to be kept, or has an icon."""
     creator = event.child("link")
-    return any(event.child(sign) is not None for sign in _MARKER_SIGNS) or (
-        creator is not None and creator.get("relation") == "p-p"
-    )
+    return not _MARKER_SIGNS.isdisjoint(event.children) or (creator is not None and creator.get("relation") == "p-p")
 
 
 def _is_marker(event: CotEvent) -> bool:
@@ -125,7 +131,6 @@ def _is_marker(event: CotEvent) -> bool:
 
 def _deleted(event: CotEvent, received_at: datetime) -> Reading | Ignored | Refusal:
     """Read the deletion of a marker of the hub's; anybody else's says nothing about an incident."""
-    own = event.extension
-    if event.type != types.DELETE or own is None or not own.get("category"):
+    if event.type != types.DELETE or not event.own.get("category"):
         return Ignored("type_ignored")
     return kinds_in.incident(event, received_at) if event.time else Refusal("time_invalid", "event/@time")

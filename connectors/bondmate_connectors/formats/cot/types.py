@@ -101,7 +101,9 @@ DRILLS: Final = frozenset({Mode.EXERCISE, Mode.TEST, Mode.SYSTEM})
 
 def priority_of(qos: str | None) -> Priority:
     """Give the priority that the first digit of `qos` says: 9 to 7 immediate, 6 to 4 urgent, below routine."""
-    digit = (qos or "")[:1]
+    if not qos:
+        return Priority.UNKNOWN
+    digit = qos[:1]
     if not digit.isascii() or not digit.isdigit():
         return Priority.UNKNOWN
     if int(digit) >= 7:  # noqa: PLR2004  # the table above
@@ -115,7 +117,9 @@ def mode_of(opex: str | None) -> Mode:
     An absent `opex` makes no statement (MITRE base schema), so it is never read as ACTUAL here; the platform's setting
     decides for a connection.
     """
-    marker, _, name = (opex or "").partition("-")
+    if not opex:
+        return Mode.UNKNOWN
+    marker, _, name = opex.partition("-")
     if marker == "s":
         return Mode.SYSTEM if name == "SYSTEM" else Mode.TEST
     return {"o": Mode.ACTUAL, "e": Mode.EXERCISE}.get(marker, Mode.UNKNOWN)
