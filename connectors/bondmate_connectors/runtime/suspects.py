@@ -15,7 +15,8 @@ from enum import Enum, auto
 from typing import Final
 
 _DOUBT: Final = 0.0001
-"""How likely it may be that an event which is found guilty of breaks was only unlucky on a link that breaks anyhow."""
+"""How likely it may be that an event which is found guilty was only unlucky: the link breaks, or the platform refuses,
+now and then whatever comes (one of two machines behind one address has no valid key of ours)."""
 KILLS_THE_LINK: Final = "kills_the_link"
 """Code of an event at which the link breaks."""
 
@@ -50,11 +51,17 @@ class _Record:
     taken: int
     """Events that had been taken when it first failed, of any kind."""
     taken_alike: int
-    """Events of its kind that had been taken then."""
+    """Events of its kind that had been taken then, or when it was last seen that it was not refused alone."""
+    taken_before: int = 0
+    """Events of its kind that had been taken when it first failed."""
     unbroken: int = 0
     """Events that had been taken until then without a break at which they were alone."""
     broken: int = 0
     """Events that had been alone at a break until then."""
+    innocent: int = 0
+    """Refusals until then of events of its kind that were taken after all."""
+    met: int = 0
+    """How often it was refused at all."""
     refusals: int = 0
     """How often it was refused while others were taken."""
     breaks: int = 0
@@ -79,6 +86,8 @@ class Suspects:
         self._breaks = breaks
         self._taken = 0
         self._taken_alike: Counter[str] = Counter()
+        self._innocent: Counter[str] = Counter()
+        """Refusals of events that were taken after all, by kind."""
         self._unbroken = 0
         self._broken = 0
         self._records: dict[str, _Record] = {}
@@ -109,6 +118,7 @@ class Suspects:
         self._taken += 1
         self._taken_alike[who.kind] += 1
         record = self._records.pop(who.event_id, None)
+        self._innocent[who.kind] += 0 if record is None else record.met
         self._unbroken += record is None or not record.breaks
         self._guilty.pop(who.key, None)
 
@@ -124,6 +134,7 @@ class Suspects:
     def refused(self, who: Suspect, code: str, *, may_lean: bool) -> Verdict:
         """Note that the platform refused us with this event."""
         record = self._record(who)
+        record.met += 1
         if not self._is_alone(record):
             # Two are refused, and nothing was taken between: then the other may not be alone either.
             self._guilty.clear()
@@ -131,7 +142,7 @@ class Suspects:
                 other.taken_alike, other.refusals = self._taken_alike[other.kind], 0
             return Verdict.OPEN
         record.refusals += 1
-        if record.refusals < self._refusals:
+        if record.refusals < max(self._refusals, self._refusals_it_takes(record)):
             return Verdict.ALONE
         return self._lean_or_guilty(who, record, code, may_lean=may_lean)
 
@@ -152,6 +163,23 @@ class Suspects:
         if not may_lean and (self._taken == record.taken or record.breaks < self._breaks_it_takes(record)):
             return Verdict.OPEN
         return self._lean_or_guilty(who, record, KILLS_THE_LINK, may_lean=may_lean)
+
+    def _refusals_it_takes(self, record: _Record) -> float:
+        """Return after how many refusals it is no bad luck any more, where others met some too and were taken then.
+
+        As `_breaks_it_takes`, by all that were ever taken and by those since it first failed, whichever fared worse.
+        While nobody innocent was refused, the settings' number is enough.
+        """
+        all_innocent, all_taken = self._innocent[record.kind], self._taken_alike[record.kind]
+        if not all_innocent:
+            return 0.0
+        shares = (
+            (innocent + 1) / (innocent + taken + 2)
+            for innocent, taken in (
+                (all_innocent, all_taken), (all_innocent - record.innocent, all_taken - record.taken_before),
+            )
+        )  # fmt: skip
+        return math.log(_DOUBT) / math.log(max(shares))
 
     def _breaks_it_takes(self, record: _Record) -> float:
         """Return after how many breaks it is no bad luck any more, by how the others have fared since its first.
@@ -179,10 +207,14 @@ class Suspects:
 
     def _new(self, who: Suspect) -> _Record:
         before = self._guilty.get(who.key)
-        if before is None:
-            return _Record(who.kind, self._taken, self._taken_alike[who.kind], self._unbroken, self._broken)
+        if before is not None:
+            return _Record(
+                who.kind, before.taken, before.taken_alike, before.taken_before, unbroken=before.unbroken,
+                broken=self._broken, innocent=before.innocent, is_suspect=before.is_suspect,
+            )  # fmt: skip
+        alike = self._taken_alike[who.kind]
         return _Record(
-            who.kind, before.taken, before.taken_alike, before.unbroken, self._broken, is_suspect=before.is_suspect
+            who.kind, self._taken, alike, alike, self._unbroken, self._broken, innocent=self._innocent[who.kind]
         )  # fmt: skip
 
     def _is_alone(self, record: _Record) -> bool:

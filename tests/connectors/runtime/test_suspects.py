@@ -145,6 +145,38 @@ def test_on_a_link_that_breaks_anyhow_nobody_is_guilty(seed):
     assert guilty <= 1
 
 
+@pytest.mark.parametrize("beside", [2, 99], ids=["few at a time", "many at a time"])
+@pytest.mark.parametrize("seed", range(10))
+def test_while_one_machine_of_two_refuses_us_nobody_is_guilty(seed, beside):
+    """Each attempt meets the one without our key by half: five in a row happen to every thirtieth event."""
+    lot, found, guilty = random.Random(seed), Suspects(refusals=5, breaks=3), 0
+    events = deque(f"{number}" for number in range(400))
+    waiting = deque()
+    while events or waiting:
+        while events and len(waiting) <= beside:
+            waiting.append(events.popleft())
+        event = waiting.popleft()
+        if lot.random() >= 0.5:
+            taken(found, event)
+        elif refused(found, event) is Verdict.GUILTY:
+            guilty += 1
+        else:
+            waiting.append(event)
+
+    assert 0 == guilty
+
+
+def test_one_that_is_refused_for_itself_is_found_though_others_were_refused_before():
+    found = suspects()
+    refused(found, "0")
+    refused(found, "1")
+    others_pass(found, 60)
+    refused(found)
+    others_pass(found, 60)
+
+    assert Verdict.GUILTY in {refused(found) for _ in range(4)}
+
+
 def test_what_is_taken_is_under_no_suspicion_any_more():
     found = suspects()
     broke(found)
