@@ -58,11 +58,13 @@ def _problems(instance: Instance) -> Iterator[str]:
         )
     if mode is Mode.UNKNOWN:
         yield (
-            "settings.mode: UNKNOWN: no answer from there counts, since an unknown mode speaks of no alert."
+            "settings.mode: UNKNOWN: no answer from there counts, since an unknown mode speaks of no alert, and without"
+            " mutual TLS nothing written there reaches an officer."
             f" Mend: one of {', '.join(each.value for each in Mode if each is not Mode.UNKNOWN)}"
         )
     elif mode is Mode.ACTUAL and proof in {Proof.LOOPBACK, Proof.NONE}:
         yield (
-            "settings.tls: nothing proves who answers there, so no answer in mode ACTUAL counts."
+            "settings.tls: nothing proves who answers there, so in mode ACTUAL no answer counts and nothing written"
+            " there reaches an officer."
             " Mend: mutual TLS, with `certificate_file` and `key_file`"
         )

@@ -65,7 +65,7 @@ class Authority:
     def _message(self, message: DeviceMessage, proof: Proof) -> DeviceMessage | Refusal:
         if self.speaks_for:
             return message
-        if message.direction is MessageDirection.TO_DEVICE and proof is Proof.NONE:
+        if message.direction is MessageDirection.TO_DEVICE and not _counts(message.header.mode, proof):
             return Refusal(NOT_AUTHENTICATED)
         return message.model_copy(update={"header": self._header(message.header), "sender": self.name})
 
@@ -81,7 +81,7 @@ class Authority:
 
 
 def _counts(mode: Mode, proof: Proof) -> bool:
-    """Whether an answer in `mode` counts with this proof; an unknown mode counts as ACTUAL here: it may be."""
+    """Whether what is said in `mode` counts with this proof; an unknown mode counts as ACTUAL here: it may be."""
     if proof is Proof.LOOPBACK:
         return mode not in {Mode.ACTUAL, Mode.UNKNOWN}
     return proof is not Proof.NONE

@@ -33,8 +33,10 @@ def receipt(mode=Mode.ACTUAL, **more):
     return DeliveryReceipt(header=header(mode), destination="south-room", level=Level.ACKNOWLEDGED, **more)
 
 
-def message(direction=MessageDirection.TO_DEVICE):
-    return DeviceMessage(header=header(), device_id="d-1", direction=direction, sender="south-room", text="all clear")
+def message(direction=MessageDirection.TO_DEVICE, mode=Mode.ACTUAL):
+    return DeviceMessage(
+        header=header(mode), device_id="d-1", direction=direction, sender="south-room", text="all clear"
+    )
 
 
 @pytest.mark.parametrize("proof", STRONG)
@@ -70,11 +72,12 @@ def test_an_answer_that_proves_nothing_never_counts(mode):
 )
 def test_plain_loopback_counts_in_no_actual_mode(mode, counts):
     assert counts == isinstance(ROOM.admit(receipt(mode), Proof.LOOPBACK), DeliveryReceipt)
+    assert counts == isinstance(ROOM.admit(message(mode=mode), Proof.LOOPBACK), DeviceMessage)
 
 
 def test_a_message_to_officers_needs_a_proof_and_one_from_a_device_does_not():
-    assert Refusal(NOT_AUTHENTICATED) == ROOM.admit(message(), Proof.NONE)
-    assert "north-room" == ROOM.admit(message(), Proof.LOOPBACK).sender
+    assert Refusal(NOT_AUTHENTICATED) == ROOM.admit(message(mode=Mode.EXERCISE), Proof.NONE)
+    assert "north-room" == ROOM.admit(message(), Proof.SIGNED).sender
     assert isinstance(ROOM.admit(message(MessageDirection.FROM_DEVICE), Proof.NONE), DeviceMessage)
 
 
