@@ -21,13 +21,16 @@ NAMED_BESIDE: Final = "named_beside"
 REFERENCE_UNKNOWN: Final = "reference_unknown"
 """It goes on from a message, or ends one, that the hub does not know."""
 
+UNPROVEN: Final = "unproven"
+"""On an event of an incident: its sender has proved nothing, so it ends only what came by the same connector."""
+
 POSITION_WITHHELD: Final = "position_withheld"
 """On an alert: its destination may not see positions. It says nothing of whether the hub has one."""
 
 _TELL_NOTHING: Final = frozenset({
     UNANSWERED, DELIVERED_LATE, DROP_WHEN_LATE, MARK_WHEN_LATE, POSITION_WITHHELD, "late", "clock_skew", "expired",
     "occurred_at_missing", "cancel_requested", "reopened", "silent", "device_silent", "device_unknown",
-    "cap_signature_unverified", "unknown_field", NAMED_BESIDE, REFERENCE_UNKNOWN,
+    "cap_signature_unverified", "unknown_field", NAMED_BESIDE, REFERENCE_UNKNOWN, UNPROVEN,
 })  # fmt: skip
 """Remarks that follow from the envelope, or from what the hub itself did."""
 _TELL_OF: Final[Mapping[str, str]] = {

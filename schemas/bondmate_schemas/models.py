@@ -505,6 +505,15 @@ class FirstSent(Record):
     sent_at: UtcTime
 
 
+class EventOwner(Record):
+    """Whose an event of an incident is: who began it."""
+
+    event_id: str
+    source: str
+    agency_id: str = ""
+    begun: bool = False
+
+
 class IncidentMemory(Record):
     """What the streams remember of an incident: the value of the table `incidents`."""
 
@@ -513,6 +522,7 @@ class IncidentMemory(Record):
     told: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     ended: tuple[EndedEvent, ...] = ()
     first_sent: tuple[FirstSent, ...] = ()
+    owners: tuple[EventOwner, ...] = ()
 
 
 class LinkTarget(Record):

@@ -1,4 +1,4 @@
-"""What tells the sender of an answer that it does not count: a receipt of the hub's, for that destination alone."""
+"""What tells a sender that its answer, or its ending, does not count: a receipt of the hub's, for it alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from bondmate_schemas.enums import DeliveryKind, Level
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import Delivery, DeliveryReceipt
+from bondmate_schemas.models import Delivery, DeliveryReceipt, IncidentEvent
 
 HUB: Final = "hub"
 """The destination of a receipt about an answer: it did not get further than the hub."""
@@ -45,6 +45,11 @@ def refusal_of(answer: DeliveryReceipt, code: str, now: datetime) -> DeliveryRec
         sender=answer.destination,
         sender_message_id=answer.header.origin_message_id,
     )
+
+
+def said_by(event: IncidentEvent) -> DeliveryReceipt:
+    """Return an event of an incident as what its source said, to be refused."""
+    return DeliveryReceipt(header=event.header, destination=event.header.source)
 
 
 def refusal_delivery(answer: DeliveryReceipt, code: str, now: datetime) -> Delivery:

@@ -7,7 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from bondmate_connectors.contract import Proof
 from bondmate_connectors.formats.cap import CapFormat
+from bondmate_connectors.platforms.cap_webhook.config import RepliesConfig
+from bondmate_connectors.platforms.cap_webhook.replies import records_of
+from bondmate_connectors.runtime.authority import Authority
 from bondmate_schemas.catalogue import (
     DEVICE_ALERTS,
     INCIDENTS,
@@ -325,3 +329,55 @@ def _written(topics: Any, title: str, now: Any) -> bytes:
     found = topics.wait_found(destination_topic("cap"), is_it)
     written: bytes = CapFormat().write(topics.codec.decode(found.value, Delivery), now).message
     return written
+
+
+def test_an_incident_of_one_connector_is_ended_by_no_other_whose_room_can_name_its_messages(
+    streams: Any, topics: Any, make: Any, now: Any
+) -> None:
+    """Both speak CAP, signed. Who is refused hears that of the hub, by its own message, and the owner still ends it."""
+    theirs, cap = Authority("theirs", "agency-1"), Authority("cap", "agency-2")
+    alert = "theirs@example.org,owned,2026-05-01T12:00:00-00:00"
+    topics.put(INCIDENTS, *_said(theirs, _cap("theirs@example.org", "owned", "Alert"), now))
+    topics.wait(destination_topic("tak"), Delivery, lambda d: d.reason is DeliveryReason.NEW and _is_owned(d))
+
+    (forged,) = _said(cap, _cap("cap@example.org", "forged", "Cancel", alert), now)
+    topics.put(INCIDENTS, forged)
+    letter = topics.wait_found(dead_letter_topic("incidents"), lambda f: f.value == topics.codec.encode(forged))
+    (told,) = topics.wait(
+        destination_topic("cap"), Delivery, lambda d: bool(d.receipt) and d.receipt.sender_message_id == "forged"
+    )
+    topics.put(INCIDENTS, *_said(theirs, _cap("theirs@example.org", "ending", "Cancel", alert), now))
+    topics.wait(
+        STATE_INCIDENTS, IncidentState, lambda state: state.event.header.source == "theirs" and state.closed
+    )  # fmt: skip
+
+    ends = [d for d in topics.records(destination_topic("tak"), Delivery) if _is_owned(d)]
+    assert NOT_ITS_OWN.encode() == letter.headers["bondmate.error.code"]
+    assert "cap@example.org,forged,2026-05-01T12:00:00-00:00" == etree.fromstring(
+        CapFormat().write(told, now).message
+    ).findtext("{*}references")
+    assert [(DeliveryReason.NEW, "theirs"), (DeliveryReason.CANCEL, "theirs")] == [
+        (d.reason, d.incident.header.source) for d in ends
+    ]
+
+
+def _is_owned(delivery: Delivery) -> bool:
+    return delivery.incident is not None and delivery.incident.header.source in {"theirs", "cap"}
+
+
+def _said(authority: Authority, message: bytes, now: Any) -> list[Any]:
+    """Return what the hub takes of a signed message that came by a connector."""
+    events = CapFormat().read(message, now).events
+    records = [record for event in events for record in records_of(event, RepliesConfig(), authority.name)]
+    return [authority.admit(record, Proof.SIGNED) for record in records]
+
+
+def _cap(sender: str, identifier: str, kind: str, references: str = "") -> bytes:
+    return (
+        f'<alert xmlns="urn:oasis:names:tc:emergency:cap:1.2"><identifier>{identifier}</identifier>'
+        f"<sender>{sender}</sender><sent>2026-05-01T12:00:00-00:00</sent><status>Exercise</status>"
+        f"<msgType>{kind}</msgType><scope>Public</scope>"
+        f"{f'<references>{references}</references>' * bool(references)}<info><category>Fire</category>"
+        "<event>fire</event><urgency>Past</urgency><severity>Minor</severity><certainty>Observed</certainty></info>"
+        "</alert>"
+    ).encode()

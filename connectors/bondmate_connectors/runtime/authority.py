@@ -13,7 +13,8 @@ A receipt, and a message to officers, of somebody who has not proved to be that 
 is known by nothing but being on this machine is believed in all modes but ACTUAL.
 
 Whether an answer belongs to the alert that it names, and to its mode, is decided where the alert is known: by the
-streams, under the codes `mode_differs` and `not_its_own`.
+streams, under the codes `mode_differs` and `not_its_own`. So is whether who ends an incident may: for that, what proves
+nothing of its sender is flagged `unproven` here.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any, Final
 
 from bondmate_schemas.enums import Level, MessageDirection, Mode
 from bondmate_schemas.error_codes import MODE_DIFFERS, NOT_AUTHENTICATED, NOT_ITS_OWN
+from bondmate_schemas.flags import UNPROVEN
 from bondmate_schemas.models import DeliveryReceipt, DeviceMessage, EventHeader, IncidentEvent, Record
 
 from bondmate_connectors.contract import Proof, Refusal
@@ -72,9 +74,12 @@ class Authority:
     def _from_here(self, incident: IncidentEvent, proof: Proof) -> IncidentEvent:
         if self.speaks_for:
             return incident
-        # News may come from anybody; that it goes on from an answer may not.
-        level = incident.reply_level if _counts(incident.header.mode, proof) else Level.UNKNOWN
-        return incident.model_copy(update={"header": self._header(incident.header), "reply_level": level})
+        header = self._header(incident.header)
+        if _counts(incident.header.mode, proof):
+            return incident.model_copy(update={"header": header})
+        # News may come from anybody; that it goes on from an answer, or ends what others began, may not.
+        header = header.model_copy(update={"flags": (*header.flags, UNPROVEN)})
+        return incident.model_copy(update={"header": header, "reply_level": Level.UNKNOWN})
 
     def _header(self, header: EventHeader) -> EventHeader:
         return header.model_copy(update={"source": self.name, "agency_id": self.agency_id})

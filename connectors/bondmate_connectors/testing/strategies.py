@@ -292,6 +292,7 @@ incident_memories = st.builds(
     told=st.dictionaries(words, some(ids), max_size=2),
     ended=some(st.builds(models.EndedEvent, event_id=ids, ended_at=times, source=words)),
     first_sent=some(st.builds(models.FirstSent, event_id=ids, destination=words, sent_at=times)),
+    owners=some(st.builds(models.EventOwner, event_id=ids, source=words, agency_id=words, begun=st.booleans())),
 )
 link_targets = st.builds(
     models.LinkTarget, event_id=ids, incident_id=maybe(ids), destination=maybe(words), delivery_id=maybe(ids)

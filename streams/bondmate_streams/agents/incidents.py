@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import NoReturn
 
 from bondmate_schemas.catalogue import INCIDENT_LINKS, INCIDENT_RECEIPTS, INCIDENTS, RECEIPTS, STATE_INCIDENTS, key_of
 from bondmate_schemas.models import DeliveryReceipt, IncidentEvent, IncidentLink, IncidentMemory
+from bondmate_schemas.refusals import said_by
 
 from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.desk import Desk
@@ -46,7 +48,10 @@ class Incidents:
     async def event(self, arrived: Arrived) -> InTurn:
         """Take one event of an incident."""
         said = await self._desk.read(arrived, IncidentEvent)
-        event = self._desk.returned(said)
+        try:
+            event = self._desk.returned(said)
+        except BadEventError as error:
+            await self._refuse(said_by(said), str(error))
         return self._desk.in_turn(arrived, event, partial(self._take, event, arrived.headers), said=said)
 
     async def link(self, arrived: Arrived) -> InTurn:
@@ -61,8 +66,14 @@ class Incidents:
                 met = links.learn(self._links.get(news.message_id), news, utc_now())
                 await self._hand_on(met, cause)
                 outcome = met.outcome
+        refused: BadEventError | None = None
         for event in news.events:
-            outcome = await self._take(event, cause, news.hops)
+            try:
+                outcome = await self._take(event, cause, news.hops)
+            except BadEventError as error:
+                refused = error
+        if refused is not None:
+            raise refused
         return outcome
 
     async def _take(self, event: IncidentEvent, cause: Headers, hops: int = 0) -> str:
@@ -77,6 +88,8 @@ class Incidents:
             if met.event is None:
                 return met.outcome
             taken = incidents.take(memory, met.event, self._desk.route(met.event), utc_now())
+            if taken.outcome in REFUSED:
+                await self._refuse(said_by(met.event), taken.outcome)
             if taken.tellings:
                 # Before anybody is told: whoever answers must be understood.
                 await self._announce(links.announced_event(met.event), cause)
@@ -113,13 +126,17 @@ class Incidents:
                 return "handed_on"
             taken = incidents.receive(memory, receipt, utc_now())
             if taken.outcome in REFUSED:
-                outgoing, entries = self._message_receipts.refusal(receipt, taken.outcome)
-                await both(self._desk.outbox.send(*outgoing), self._audit.write(*entries))
-                raise BadEventError(taken.outcome)
+                await self._refuse(receipt, taken.outcome)
             if memory is not None:
                 await self._announce(links.announced_answer(receipt), arrived.headers)
             await self._settle(key, taken, arrived.headers)
         return taken.outcome
+
+    async def _refuse(self, said: DeliveryReceipt, code: str) -> NoReturn:
+        """Tell its sender that what it said does not count; raises what dead-letters it."""
+        outgoing, entries = self._message_receipts.refusal(said, code)
+        await both(self._desk.outbox.send(*outgoing), self._audit.write(*entries))
+        raise BadEventError(code)
 
     def _keyed(self, taken: Taken, before: IncidentMemory | None) -> Taken:
         """Return what was taken, with the keys of the ids of destinations that hear of the incident first."""

@@ -22,9 +22,9 @@ from bondmate_schemas.models import (
 from bondmate_streams.logic.answers import HUMAN, is_of_other_agency, is_other_mode
 from bondmate_streams.logic.deliveries import First, Telling, later_id, new_id
 from bondmate_streams.logic.levels import rises
+from bondmate_streams.logic.ownership import ENDINGS, ends_whole, has_begun, may_end, with_owner
 from bondmate_streams.logic.routing import Decision
 
-ENDINGS = frozenset({IncidentAction.CLOSED, IncidentAction.CANCELLED})
 _MESSAGES_KEPT = 256
 _STATEMENTS_KEPT = 64
 _EVENTS_KEPT = 64
@@ -50,6 +50,8 @@ def take(memory: IncidentMemory | None, event: IncidentEvent, decisions: Sequenc
         return Taken("repeat")
     if memory and _is_over(memory, event):
         return Taken("came_late", _seen(memory, event))
+    if memory and event.action in ENDINGS and not may_end(memory, event):
+        return Taken(NOT_ITS_OWN)
     tellings = tuple(_tellings(memory, event, decisions, now))
     outcome = event.action.value.lower() if tellings else "unrouted"
     return Taken(outcome, _remembered(memory, event, tellings, now), tellings)
@@ -114,12 +116,14 @@ def _remembered(
     seen = (*(memory.seen if memory else ()), event.header.message_id)
     told = dict(list(told.items())[-_EVENTS_KEPT:])
     ended = tuple(_ended(memory, event))
+    state = _state(memory, event, tellings, now)
     return IncidentMemory(
         ended=ended[-_EVENTS_KEPT:],
-        state=_state(memory.state if memory else None, event, tellings, now),
+        state=state,
         seen=seen[-_MESSAGES_KEPT:],
         told=told,
         first_sent=tuple(first for first in _first_sent(memory, event_id, tellings) if first.event_id in told),
+        owners=tuple(owner for owner in with_owner(memory, event) if owner.event_id in {*told, state.header.event_id}),
     )
 
 
@@ -138,18 +142,20 @@ def _first_sent(memory: IncidentMemory | None, event_id: str, tellings: tuple[Te
 
 
 def _state(
-    state: IncidentState | None, event: IncidentEvent, tellings: tuple[Telling, ...], now: datetime
+    memory: IncidentMemory | None, event: IncidentEvent, tellings: tuple[Telling, ...], now: datetime
 ) -> IncidentState:
+    state = memory.state if memory else None
+    ends = event.action in ENDINGS and (memory is None or ends_whole(memory, event))
     destinations = dict(state.destinations) if state else {}
     for telling in tellings:
         destinations.setdefault(telling.destination, DestinationState(changed_at=now, delivery_id=telling.delivery_id))
     alerts = state.alert_ids if state else ()
     return IncidentState(
-        header=state.header if state else event.header,
+        header=memory.state.header if memory and has_begun(memory) else event.header,
         event=merged(state.event, event) if state else event,
         alert_ids=tuple(dict.fromkeys((*alerts, event.alert_id))) if event.alert_id else alerts,
         destinations=destinations,
-        closed=event.action in ENDINGS or bool(state and state.closed and event.action is not IncidentAction.OPENED),
+        closed=ends or bool(state and state.closed and event.action is not IncidentAction.OPENED),
         event_count=state.event_count + 1 if state else 1,
         changed_at=now,
     )

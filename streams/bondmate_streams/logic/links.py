@@ -21,7 +21,7 @@ from bondmate_schemas.flags import NAMED_BESIDE, REFERENCE_UNKNOWN
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import DeliveryReceipt, IncidentEvent, IncidentLink, IncidentMemory, LinkTarget
 
-from bondmate_streams.logic.incidents import ENDINGS
+from bondmate_streams.logic.ownership import ENDINGS
 
 KEEP: Final = timedelta(days=30)
 """As long as events of incidents are kept on their topic: what refers to an older message finds nothing."""

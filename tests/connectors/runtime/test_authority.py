@@ -14,6 +14,7 @@ from bondmate_connectors.testing import eventually
 from bondmate_schemas.catalogue import DEVICE, RECEIPTS, dead_letter_topic
 from bondmate_schemas.enums import Level, MessageDirection, Mode
 from bondmate_schemas.error_codes import NOT_AUTHENTICATED
+from bondmate_schemas.flags import UNPROVEN
 from bondmate_schemas.models import DeliveryReceipt, DeviceMessage, EventHeader, IncidentEvent
 
 from .test_source import Script, Settings
@@ -87,6 +88,19 @@ def test_the_gateway_speaks_for_the_devices_it_has_enrolled():
 
     assert (DEVICE, "pd-south", "cap") == (said.destination, said.header.agency_id, said.header.source)
     assert message() == gateway.admit(message(), Proof.LOGIN)
+
+
+@pytest.mark.parametrize(
+    ("mode", "proof", "flags"),
+    [
+        (Mode.ACTUAL, Proof.NONE, ("late", UNPROVEN)),
+        (Mode.ACTUAL, Proof.LOOPBACK, ("late", UNPROVEN)),
+        (Mode.EXERCISE, Proof.LOOPBACK, ("late",)),
+        *((Mode.ACTUAL, proof, ("late",)) for proof in STRONG),
+    ],
+)
+def test_news_of_an_incident_is_taken_from_anybody_and_says_where_nothing_proves_who(mode, proof, flags):
+    assert flags == ROOM.admit(IncidentEvent(header=header(mode, flags=("late",))), proof).header.flags
 
 
 async def test_a_refused_answer_lies_in_the_dead_letters_its_sender_hears_and_the_next_one_counts(hub, place):

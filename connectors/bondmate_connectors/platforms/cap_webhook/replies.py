@@ -40,6 +40,10 @@ def _of_incident(event: IncidentEvent, replies: RepliesConfig, name: str) -> Ite
     # What it goes on from may itself be an answer to an alert of ours: then it is one too.
     reply_level = level if event.refers_to else Level.UNKNOWN
     header = event.header.model_copy(update={"source": name})
+    if event.action is IncidentAction.CANCELLED:
+        # It may be refused, and then the answer names it.
+        said = ExternalRef(system=REFERENCE, id=str(_said(event)))
+        header = header.model_copy(update={"external_refs": (*header.external_refs, said)})
     yield event.model_copy(update={"header": header, "reply_level": reply_level})
 
 
@@ -52,10 +56,16 @@ def _referred(event: IncidentEvent) -> Reference | None:
     return ours[-1] if ours else None
 
 
+def _said(event: IncidentEvent) -> Reference:
+    """Return how the room's own message is referred to."""
+    header = event.header
+    return Reference(header.agency_id, header.origin_message_id or "", write_time(header.occurred_at))
+
+
 def _receipt(event: IncidentEvent, reference: Reference, level: Level, name: str) -> DeliveryReceipt:
     ours = reference.ours
     assert ours is not None
-    said = Reference(event.header.agency_id, event.header.origin_message_id or "", write_time(event.header.occurred_at))
+    said = _said(event)
     header = event.header.model_copy(
         update={
             "message_id": derived_id("cap-reply", said.alert_id, ours.event_id),

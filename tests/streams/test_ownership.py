@@ -1,0 +1,133 @@
+"""Nobody but its owner ends an incident: not who can name its messages, its id or its events."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from bondmate_schemas.enums import DeliveryReason, IncidentAction
+from bondmate_schemas.error_codes import NOT_ITS_OWN
+from bondmate_schemas.flags import UNPROVEN
+from bondmate_schemas.models import IncidentEvent, IncidentMemory
+from bondmate_streams.logic.incidents import Taken, take
+from bondmate_streams.logic.routing import Decision
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+A = {"source": "cad-a", "agency_id": "a"}
+B = {"source": "cad-b", "agency_id": "b"}
+OWN = {"event_id": "e", "incident_id": "i"}
+REFERS = {**OWN, "refers_to": ("e",)}
+CLOSED, CANCELLED = IncidentAction.CLOSED, IncidentAction.CANCELLED
+
+
+def taken(memory: IncidentMemory | None, event: IncidentEvent) -> Taken:
+    return take(memory, event, [Decision("tak", "incidents")], NOW)
+
+
+def after(*events: IncidentEvent) -> IncidentMemory:
+    memory = None
+    for event in events:
+        memory = taken(memory, event).memory or memory
+    assert memory is not None
+    return memory
+
+
+def reasons(step: Taken) -> list[DeliveryReason]:
+    return [telling.reason for telling in step.tellings]
+
+
+@pytest.mark.parametrize("named", [OWN, REFERS, {"event_id": "never heard of", "incident_id": "i"}])
+@pytest.mark.parametrize("action", [CLOSED, CANCELLED])
+def test_who_can_name_it_does_not_end_it_and_its_owner_does(make: Any, named: Any, action: Any) -> None:
+    memory = after(make.incident(**OWN, **A), make.incident(**REFERS, **B, action=IncidentAction.UPDATED))
+    refused = taken(memory, make.incident(**named, **B, action=action))
+    ended = taken(memory, make.incident(**OWN, **A, action=action))
+
+    assert (NOT_ITS_OWN, None, ()) == (refused.outcome, refused.memory, refused.tellings)
+    assert ended.memory is not None
+    assert ended.memory.state.closed
+    assert [DeliveryReason.CANCEL] == reasons(ended)
+
+
+def test_who_took_part_ends_its_part_and_the_whole_stays_open(make: Any) -> None:
+    part = {"event_id": "part", "incident_id": "i"}
+    memory = after(make.incident(**OWN, **A), make.incident(**part, **B))
+    ended = taken(memory, make.incident(**part, **B, action=CLOSED))
+
+    assert ended.memory is not None
+    assert [DeliveryReason.CANCEL] == reasons(ended)
+    assert not ended.memory.state.closed
+    assert NOT_ITS_OWN == taken(memory, make.incident(**part, **A, action=CLOSED)).outcome
+    assert after(make.incident(**OWN, **A), make.incident(**OWN, **A, action=CLOSED)).state.closed
+
+
+@pytest.mark.parametrize("named", [REFERS, {"event_id": "never heard of", "incident_id": "i"}])
+def test_who_ends_it_before_it_begins_neither_owns_it_nor_keeps_it_from_its_owner(make: Any, named: Any) -> None:
+    early = make.incident(**named, **B, action=CANCELLED, occurred_at=NOW + timedelta(hours=1))
+    memory = after(early, make.incident(**OWN, **A))
+
+    assert not memory.state.closed
+    assert "cad-a" == memory.state.header.source
+    assert NOT_ITS_OWN == taken(memory, make.incident(**OWN, **B, action=CANCELLED)).outcome
+    ended = taken(memory, make.incident(**OWN, **A, action=CANCELLED)).memory
+    assert ended is not None
+    assert ended.state.closed
+
+
+def test_who_went_on_from_it_before_it_begins_does_not_own_it(make: Any) -> None:
+    early = make.incident(**REFERS, **B, action=IncidentAction.UPDATED)
+    memory = after(early, make.incident(**OWN, **A))
+
+    assert NOT_ITS_OWN == taken(memory, make.incident(**OWN, **B, action=CLOSED)).outcome
+    assert "cancelled" == taken(memory, make.incident(**OWN, **A, action=CANCELLED)).outcome
+
+
+def test_another_connector_of_the_owners_agency_ends_it_if_it_proves_who_it_is(make: Any) -> None:
+    memory = after(make.incident(**OWN, **A))
+    other = {**OWN, "source": "feed-a", "agency_id": "a", "action": CLOSED}
+    nameless = after(make.incident(**OWN, source="x", agency_id=""))
+
+    assert NOT_ITS_OWN == taken(memory, make.incident(**other, flags=(UNPROVEN,))).outcome
+    assert "closed" == taken(memory, make.incident(**other)).outcome
+    assert NOT_ITS_OWN == taken(nameless, make.incident(**OWN, source="y", agency_id="", action=CLOSED)).outcome
+
+
+def test_a_feed_that_proves_nothing_ends_what_it_began_itself(make: Any) -> None:
+    feed = {**OWN, "source": "feed", "agency_id": "", "flags": (UNPROVEN,)}
+
+    assert after(make.incident(**feed), make.incident(**feed, action=CANCELLED)).state.closed
+
+
+def test_of_two_agencies_by_one_gateway_the_other_ends_nothing(make: Any) -> None:
+    by_gateway = {**OWN, "source": "gateway"}
+    memory = after(make.incident(**by_gateway, agency_id="a", device_id="d1"))
+
+    def end(agency_id: str) -> str:
+        event = make.incident(**by_gateway, agency_id=agency_id, device_id="d2", action=CLOSED)
+        return taken(memory, event).outcome
+
+    assert [NOT_ITS_OWN, "closed"] == [end("b"), end("a")]
+
+
+def test_a_connector_whose_agency_was_set_meanwhile_ends_what_it_began(make: Any) -> None:
+    memory = after(make.incident(**OWN, source="cad-a", agency_id="what its sender said"))
+
+    assert "closed" == taken(memory, make.incident(**OWN, **A, action=CLOSED)).outcome
+
+
+def test_what_a_hub_remembered_that_kept_no_owners_is_of_who_began_it(make: Any) -> None:
+    memory = after(make.incident(**OWN, **A)).model_copy(update={"owners": ()})
+
+    assert NOT_ITS_OWN == taken(memory, make.incident(**OWN, **B, action=CLOSED)).outcome
+    assert "closed" == taken(memory, make.incident(**OWN, **A, action=CLOSED)).outcome
+
+
+def test_many_events_of_others_do_not_make_the_hub_forget_the_owner(make: Any) -> None:
+    others = [make.incident(event_id=f"b-{number}", incident_id="i", **B) for number in range(200)]
+    memory = after(make.incident(**OWN, source="gateway", agency_id="a", device_id="d"), *others)
+    end = {**OWN, "source": "gateway", "device_id": "d", "action": CLOSED}
+
+    assert len(memory.owners) <= 65
+    assert NOT_ITS_OWN == taken(memory, make.incident(**end, agency_id="b")).outcome
+    assert "closed" == taken(memory, make.incident(**end, agency_id="a")).outcome
