@@ -61,10 +61,10 @@ CAP = {
 }  # fmt: skip
 COT = {
     "cot02_contact_outside": one("outside_detail", callsign="TEST1", position__latitude=50.1),
-    "cot05_lower_z": one("time_lenient", header__occurred_at="2026-11-29T19:00:00Z"),
+    "cot05_lower_z": one(*["time_lenient"] * 2, header__occurred_at="2026-11-29T19:00:00Z"),
     "cot11_zero_zero_ce0": Right((), (), "no_position"),
     "cot26_emergency_text_lost": one(kind="OTHER", text="Manual Alert: Gunshot", callsign="K9-1"),
-    "cot_badtime": one("time_lenient", text="stay where you are", callsign="OPS"),
+    "cot_badtime": one(*["time_lenient"] * 3, text="stay where you are", callsign="OPS"),
     "cot_casevac": one(category="INCIDENT", priority="URGENT", incident_type__value="b-r-f-h-c", position__latitude=52.5),
     "cot_drone": Right((), (), "no_position"),
 }  # fmt: skip

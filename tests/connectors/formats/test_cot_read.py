@@ -333,14 +333,17 @@ def test_small_letters_in_a_time_cost_nothing(cases: Path) -> None:
     reading = case("cot05_lower_z", cases)
 
     assert datetime(2026, 11, 29, 19, tzinfo=UTC) == reading.events[0].header.occurred_at
-    assert [Remark("time_lenient", "event/@time", "small_letter")] == list(reading.warnings)
+    assert {Remark("time_lenient", f"event/@{name}", "small_letter") for name in ("time", "start")} == {
+        *reading.warnings
+    }
 
 
 def test_a_text_with_an_odd_time_is_a_text(cases: Path) -> None:
     reading = case("cot_badtime", cases)
 
     assert "stay where you are" == reading.events[0].text
-    assert [Remark("time_lenient", "event/@time", "space")] == list(reading.warnings)
+    assert Remark("time_lenient", "event/@time", "space") == reading.warnings[0]
+    assert {"time_lenient"} == {remark.code for remark in reading.warnings}
 
 
 @pytest.mark.parametrize("kind", ["a-f-G-E-V-C", "a-f-G", "a-f-A-M-H-Q", "a-f-G-U-C"])
@@ -448,6 +451,92 @@ def _said(value: str, text: str) -> bool:
         or value.rstrip("Zz").replace(" ", "T").removesuffix(".000") in text
         or value.removesuffix("-Alert") in text
     )
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "place"),
+    [
+        (event(times='time="2026-05-01T10:00:00Z" start="soon" stale="2026-05-01T10:01:00Z"'), "time_unreadable",
+         "event/@start"),
+        (event(times='time="2026-05-01T10:00:00Z" start="2026-05-01T10:00:00Z" stale="2026-13-01T10:01:00Z"'),
+         "time_unreadable", "event/@stale"),
+        (event(point='<point lat="50.1" lon="8.6" hae="high" ce="5" le="5"/>'), "value_unreadable", "event/point/@hae"),
+        (event(point='<point lat="50.1" lon="8.6" hae="1" ce="-5" le="5"/>'), "value_unreadable", "event/point/@ce"),
+        (event("a-u-G", point='<point lat="0" lon="0" hae="0" ce="0" le="0"/><!-- -->').replace(b"m-g", b"h-e"),
+         "position_zero", "event/point"),
+        (event(detail='<track speed="fast" course="10"/>'), "value_unreadable", "event/detail/track/@speed"),
+        (event(detail='<track speed="1" course="400"/>'), "value_unreadable", "event/detail/track/@course"),
+        (event(detail='<status battery="150"/>'), "value_unreadable", "event/detail/status/@battery"),
+        (event(detail='<contact callsign="A"/><contact callsign="B"/>'), "element_repeated", "event/detail/contact[2]"),
+        (event(detail="words<contact/>"), "text_unexpected", "event/detail"),
+        (event(detail="<contact/>words"), "text_unexpected", "event/detail"),
+        (event("b-a-o-tbl", "<remarks>a<b/>c</remarks>"), "text_unexpected", "event/detail/remarks"),
+        (event(more='opex="real"'), "value_unknown", "event/@opex"),
+        (event("b-a-o-tbl", more='qos="high"'), "value_unknown", "event/@qos"),
+        (event("b-a-o-tbl", '<emergency cancel="perhaps"/>'), "value_unknown", "event/detail/emergency/@cancel"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_taken_for_what_it_is_meant_to_be_is_told_and_lost(
+    message: bytes, code: str, place: str
+) -> None:
+    reading = FORMAT.read(message, RECEIVED)
+
+    assert isinstance(reading, Reading)
+    assert (code, place) in [(remark.code, remark.path) for remark in reading.warnings]
+    assert place in [lost.path for lost in reading.lost]
+
+
+def test_what_says_that_it_is_not_known_is_no_surprise() -> None:
+    unknown = '<point lat="50.1" lon="8.6" hae="9999999.0" ce="9999999" le="999999"/>'
+    reading = FORMAT.read(event(detail='<track speed="-1" course="-1"/><contact/>', point=unknown), RECEIVED)
+
+    assert isinstance(reading, Reading)
+    assert () == reading.warnings
+    assert ["event/@start"] == [lost.path for lost in reading.lost]
+
+
+@pytest.mark.parametrize("number", ["\u0665\u0660", "5_0", "1e400", "nan", "0x10"])
+def test_a_number_is_one_of_xml_and_not_of_python(number: str) -> None:
+    reading = FORMAT.read(event("b-a-o-tbl", point=f'<point lat="{number}" lon="8.6" ce="5"/>'), RECEIVED)
+
+    assert isinstance(reading, Reading)
+    assert reading.events[0].position is None
+    assert "position_unreadable" in [remark.code for remark in reading.warnings]
+    assert "event/point" in [lost.path for lost in reading.lost]
+
+
+@pytest.mark.parametrize("points", [["50,4", "x", "51,5", "52,5"], ["50,4", "51,NaN", "51,5"], ["50,4", "51", "52,5"],
+                                    ["50,4"] * 4])  # fmt: skip
+def test_a_drawing_of_which_a_corner_cannot_be_read_is_no_other_drawing(points: list[str]) -> None:
+    links = "".join(f'<link point="{point}"/>' for point in points)
+    reading = FORMAT.read(event("u-d-f", links), RECEIVED)
+
+    assert isinstance(reading, Reading)
+    assert () == reading.events[0].areas
+    assert "shape_missing" in [remark.code for remark in reading.warnings]
+    assert "event/detail/link/@point" in [lost.path for lost in reading.lost]
+
+
+@pytest.mark.parametrize(
+    ("kind", "detail", "code"),
+    [
+        ("u-d-f", "".join(f'<link point="{point}"/>' for point in ("50,4", "51,5", "51,4", "50,5")), "ring_crosses"),
+        ("u-d-c-c", '<shape><ellipse major="1e9" minor="1e9"/></shape>', "circle_too_large"),
+    ],
+)
+def test_a_shape_that_looks_wrong_is_told(kind: str, detail: str, code: str) -> None:
+    reading = FORMAT.read(event(kind, detail), RECEIVED)
+
+    assert isinstance(reading, Reading)
+    assert code in [remark.code for remark in reading.warnings]
+
+
+def test_an_escaped_half_of_a_character_goes_no_further() -> None:
+    reading = FORMAT.read(event("b-a-o-tbl", '<bondmate device="%d800;x" event="%dfff;" mode="ACTUAL"/>'), RECEIVED)
+
+    assert isinstance(reading, Reading)
+    assert ("%d800;x", "%dfff;") == (reading.events[0].device_id, reading.events[0].header.event_id)
+    assert reading.events[0].model_dump_json().encode()
 
 
 def test_what_went_in_is_in_the_event_or_named_as_lost(corpus: Path, cases: Path) -> None:

@@ -23,11 +23,13 @@ DRAWING: Final = re.compile(r"u-d-\w.*|u-r-b-.*|b-m-r(-.*)?")
 _ROUTE: Final = "b-m-r"
 _RING: Final = 4
 _LINE: Final = 2
+_AXES: Final = 2
 _CLOSED: Final = Remark("ring_closed", "event/detail/link/@point", "its first point is its last one too")
 _THERE_AND_BACK: Final = Remark("line_as_ring", "event/detail/link/@point", "an area has no lines: there and back")
 _CROSSES: Final = Remark("ring_crosses", "event/detail/link/@point", "its sides cross; what lies inside is not clear")
 _TOO_LARGE: Final = Remark("circle_too_large", "event/detail/shape/ellipse", "larger than the Earth")
 _ROUNDED: Final = Remark("ellipse_as_circle", "event/detail/shape/ellipse", "a circle that holds the whole ellipse")
+_UNREADABLE: Final = Remark("shape_missing", "event/detail/link/@point", "not all of its points are on Earth")
 _NO_SHAPE: Final = Remark("shape_missing", "event/detail", "neither points nor an ellipse that can be read")
 
 
@@ -41,24 +43,23 @@ class Drawing:
 
 def drawing_of(event: CotEvent) -> Drawing:
     """Return what was drawn; without an area where nothing of it can be read."""
-    points = _points(event)
+    said = [text for link in event.detail.iterfind("link") if (text := link.get("point"))]
+    points = [point for text in said if (point := _point(text))]
+    if len(points) < len(said):
+        # Without one of its corners it is another shape.
+        return Drawing((), (_UNREADABLE,))
     if len(points) >= _LINE:
         return _ring(event, points)
     return _circle(event) or Drawing((), (_NO_SHAPE,))
 
 
-def _points(event: CotEvent) -> list[str]:
-    found = (_point(link.get("point")) for link in event.detail.iterfind("link"))
-    return [point for point in found if point is not None]
-
-
-def _point(text: str | None) -> str | None:
+def _point(text: str) -> str | None:
     """Return `lat,lon` of a point on Earth; its altitude stands in no area."""
-    parts = (text or "").split(",")
-    latitude, longitude = (number(part.strip()) for part in (*parts, "", "")[:2])
-    if latitude is None or longitude is None or abs(latitude) > 90 or abs(longitude) > 180:  # noqa: PLR2004
-        return None
-    return f"{latitude},{longitude}"
+    numbers = [number(part.strip()) for part in text.split(",")]
+    match numbers:
+        case [float(latitude), float(longitude)] | [float(latitude), float(longitude), _]:
+            return f"{latitude},{longitude}" if abs(latitude) <= 90 and abs(longitude) <= 180 else None  # noqa: PLR2004
+    return None
 
 
 def _ring(event: CotEvent, points: list[str]) -> Drawing:
@@ -68,7 +69,9 @@ def _ring(event: CotEvent, points: list[str]) -> Drawing:
         return Drawing((Area(polygons=(" ".join(_as_ring([*points, *back])),)),), (_THERE_AND_BACK,))
     text = " ".join(points if is_closed else [*points, points[0]])
     ring = ring_of(text)
-    told = ((_CLOSED, not is_closed), (_CROSSES, ring is not None and ring.crosses_itself))
+    if ring is None:
+        return Drawing((), (_UNREADABLE,))
+    told = ((_CLOSED, not is_closed), (_CROSSES, ring.crosses_itself))
     return Drawing((Area(polygons=(text,)),), tuple(remark for remark, applies in told if applies))
 
 
@@ -85,6 +88,6 @@ def _circle(event: CotEvent) -> Drawing | None:
     if not axes:
         return None
     radius_km = max(axes) / 1000
-    told = ((_ROUNDED, min(axes) != max(axes)), (_TOO_LARGE, radius_km > MOST_KM))
-    circle = f"{event.point.latitude},{event.point.longitude} {radius_km:g}"
+    told = ((_ROUNDED, min(axes) != max(axes) or len(axes) < _AXES), (_TOO_LARGE, radius_km > MOST_KM))
+    circle = f"{event.point.latitude},{event.point.longitude} {radius_km:.9g}"
     return Drawing((Area(circles=(circle,)),), tuple(remark for remark, applies in told if applies))

@@ -155,7 +155,7 @@ def _parts(root: etree._Element) -> tuple[etree._Element | None, etree._Element,
         else:
             outside.append(child)
     if detail is None:
-        detail = etree.Element("detail")
+        detail = etree.SubElement(root, "detail")
     for child in outside:
         detail.append(child)
     return point, detail, tuple([str(child.tag) for child in outside])
@@ -201,7 +201,8 @@ def number(text: str | None, least: float = -sys.float_info.max, most: float = s
         value = float(text)
     except ValueError:
         return None
-    return value if least <= value <= most else None
+    # Python reads more digits than XML has, and groups of them.
+    return value if least <= value <= most and text.isascii() and "_" not in text else None
 
 
 def _point(element: etree._Element | None) -> Point | None:

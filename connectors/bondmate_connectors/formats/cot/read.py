@@ -41,6 +41,7 @@ from bondmate_connectors.formats.cot import kinds_in, types
 from bondmate_connectors.formats.cot.drawings import DRAWING
 from bondmate_connectors.formats.cot.event import CotEvent, parse_event
 from bondmate_connectors.formats.cot.lost_in import lost_of
+from bondmate_connectors.formats.cot.unread import unread_of
 
 _EMERGENCY = re.compile(r"b-a(-.*)?|a-.*-9-1-1")
 _CASEVAC = re.compile(r"b-r-\w-h-c(-.*)?")
@@ -59,7 +60,8 @@ def read(message: bytes, received_at: datetime) -> Reading | Ignored | Refusal:
     reading = read_event(event, received_at)
     if not isinstance(reading, Reading):
         return reading
-    return Reading(reading.events, reading.warnings, lost_of(event, reading.events[0]))
+    told, unread = unread_of(event, reading.events[0])
+    return Reading(reading.events, (*reading.warnings, *told), (*lost_of(event, reading.events[0]), *unread))
 
 
 def read_event(event: CotEvent, received_at: datetime) -> Reading | Ignored | Refusal:

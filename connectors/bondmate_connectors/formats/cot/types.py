@@ -142,8 +142,13 @@ def escape_id(text: str) -> str:
 
 
 def unescape_id(text: str) -> str:
-    """Give back what `escape_id` was given."""
-    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)) if int(found[1], 16) <= sys.maxunicode else found[0], text)
+    """Give back what `escape_id` was given; what stands for no character stays as it is."""
+    return _ESCAPE.sub(lambda found: _character(int(found[1], 16)) or found[0], text)
+
+
+def _character(code: int) -> str | None:
+    # Half a surrogate pair is none, and no encoding can carry it.
+    return chr(code) if code <= sys.maxunicode and not 0xD800 <= code <= 0xDFFF else None  # noqa: PLR2004
 
 
 class Ours(StrEnum):
