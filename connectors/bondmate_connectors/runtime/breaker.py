@@ -49,6 +49,8 @@ class Breaker:
         self._keys: set[str] = set()
         self._vain_probes = 0
         self._until = 0.0
+        self._lent = False
+        """Whether it is open only because another part of the connector was asked to wait."""
         self.state = BreakerState.CLOSED
         self.epoch = 0
 
@@ -86,10 +88,14 @@ class Breaker:
             if self._failures >= self._settings.failures and len(self._keys) == _KEYS_IT_TAKES:
                 self._open(now)
 
-    def throttled(self, seconds: float, epoch: int, now: float) -> None:
-        """Note that the platform wants no request for so many seconds; what it said before it recovered is passed."""
+    def throttled(self, seconds: float, epoch: int, now: float, *, lent: bool = False) -> None:
+        """Note that the platform wants no request for so many seconds; what it said before it recovered is passed.
+
+        `lent` says that it asked another part of the connector.
+        """
         if epoch != self.epoch and self.is_closed:
             return
+        self._lent = lent and (self.is_closed or self._lent)
         asked = min(max(seconds, 0.0), self._settings.longest_pause_seconds)
         until = now + asked + random.uniform(0, _SPREAD * asked)  # noqa: S311  # spread, no secret
         self._until = max(self._until, until) if self.state is BreakerState.OPEN else until
@@ -107,7 +113,13 @@ class Breaker:
             self._forget()
         return False
 
+    def relieved(self) -> None:
+        """Note that the part which was asked to wait is taken again: this one has nothing of its own to prove."""
+        if self._lent and self.state is BreakerState.OPEN:
+            self._go(BreakerState.CLOSED)
+
     def _open(self, now: float) -> None:
+        self._lent = False
         self._until = now + self._settings.probe.seconds(self._vain_probes + 1)
         self._go(BreakerState.OPEN)
 

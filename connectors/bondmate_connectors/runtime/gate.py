@@ -143,7 +143,12 @@ class Gate:
         """Send nothing for so many seconds: the platform asked for it, by this `attempt` or by one of another part."""
         self._code = code
         epoch = self._breaker.epoch if attempt is None else attempt.epoch
-        self._breaker.throttled(seconds, epoch, time.monotonic())
+        self._breaker.throttled(seconds, epoch, time.monotonic(), lent=attempt is None)
+        self._show()
+
+    def relieved(self) -> None:
+        """Take note that another part, for whose sake this one waits, is taken again."""
+        self._breaker.relieved()
         self._show()
 
     def wait_seconds(self) -> float:

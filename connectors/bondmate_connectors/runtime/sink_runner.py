@@ -272,6 +272,8 @@ class SinkRunner:
     def _worked(self, lane: Lane[Taken], attempt: Attempt) -> None:
         self._tools.link.worked()
         if self._gate.worked(lane, attempt):
+            for gate in self._tools.gates:
+                gate.relieved()
             self._see()
             self._lanes.wake()
 

@@ -80,6 +80,20 @@ def test_a_pause_the_platform_asks_for_is_kept_and_bounded():
     assert 60 <= breaker.wait_seconds(0) <= 66
 
 
+def test_who_waits_for_anothers_sake_waits_no_longer_than_that_one():
+    lent, own, both = Breaker(SETTINGS), Breaker(SETTINGS), Breaker(SETTINGS)
+    lent.throttled(10, lent.epoch, 0, lent=True)
+    own.throttled(10, own.epoch, 0)
+    both.throttled(10, both.epoch, 0)
+    both.throttled(10, both.epoch, 0, lent=True)
+    states = [breaker.state for breaker in (lent, own, both)]
+    for breaker in (lent, own, both):
+        breaker.relieved()
+
+    assert [BreakerState.OPEN] * 3 == states
+    assert [BreakerState.CLOSED, BreakerState.OPEN, BreakerState.OPEN] == [each.state for each in (lent, own, both)]
+
+
 def test_what_says_nothing_of_the_platform_leaves_the_next_probe_due():
     breaker = opened()
     breaker.probe()
@@ -88,7 +102,11 @@ def test_what_says_nothing_of_the_platform_leaves_the_next_probe_due():
     assert (BreakerState.OPEN, 0) == (breaker.state, breaker.wait_seconds(5))
 
 
-@given(st.lists(st.tuples(st.sampled_from(["fail", "work", "probe", "throttle", "withdraw"]), st.booleans())))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["fail", "work", "probe", "throttle", "lend", "relieve", "withdraw"]), st.booleans())
+    )
+)
 def test_a_probe_always_comes_due_and_success_of_one_always_closes(script):
     breaker, now, began = Breaker(SETTINGS), 0.0, []
     for number, (verb, stale) in enumerate(script):
@@ -102,6 +120,10 @@ def test_a_probe_always_comes_due_and_success_of_one_always_closes(script):
                 breaker.probe()
             case "throttle":
                 breaker.throttled(7, epoch, now)
+            case "lend":
+                breaker.throttled(7, breaker.epoch, now, lent=True)
+            case "relieve":
+                breaker.relieved()
             case "withdraw":
                 breaker.withdrawn(epoch)
         began.append(breaker.epoch)

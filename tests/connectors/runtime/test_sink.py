@@ -215,6 +215,17 @@ async def test_a_key_that_is_throttled_again_and_again_waits_alone(hub, ledger, 
     assert sent_order([slow, *others, later]) == written_order(ledger)
 
 
+async def test_after_a_pause_that_was_asked_for_it_is_well_though_no_position_comes(hub, ledger, place, instance):
+    """Alerts and positions wait together, and so they are well together: nothing may seem to fail that has no work."""
+    events = stories(place, keys=2)
+    async with hub.running(instance) as health:
+        async with ledger.in_trouble(Trouble.THROTTLED):
+            await hub.feed(*events)
+            await eventually(lambda: health.of(place).status is Status.RECOVERABLE_ERROR, "asked to wait")
+        await hub.all_committed(place)
+        await eventually(lambda: health.of(place).status is Status.OK, "well again", 5)
+
+
 async def test_a_send_without_end_is_ended_and_made_again(hub, ledger, place, instance):
     held, *others = stories(place, keys=5)
     ledger.trouble_keys = frozenset({held.key})
