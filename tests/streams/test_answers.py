@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -35,6 +36,7 @@ from bondmate_streams.logic.routing import Decision, Escalation
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
+from prometheus_client import REGISTRY
 
 EVENT = "event-of-answers"
 DECISIONS = [Decision("tak", "alerts", 20.0), Decision("cap", "alerts")]
@@ -264,6 +266,8 @@ def test_a_refused_answer_is_dead_lettered_its_sender_told_and_the_right_one_cou
     event_id = alert.header.event_id
     topics.put(DEVICE_ALERTS, alert)
     topics.wait(destination_topic("cap"), Delivery, lambda d: d.header.event_id == event_id)
+    of_its_kind = partial(REGISTRY.get_sample_value, "hub_dead_letters_total")
+    counted = [of_its_kind({"stage": "receipts", "code": code}) or 0 for code in (MODE_DIFFERS, NOT_ITS_OWN)]
     test = make.receipt(event_id, "cap", Level.RESOLVED, mode=Mode.TEST)
     topics.put(RECEIPTS, test)
     letter = topics.wait_found(dead_letter_topic("receipts"), lambda f: f.value == topics.codec.encode(test))
@@ -271,11 +275,16 @@ def test_a_refused_answer_is_dead_lettered_its_sender_told_and_the_right_one_cou
         destination_topic("cap"), Delivery,
         lambda d: d.kind is DeliveryKind.RECEIPT and d.header.event_id == event_id,
     )  # fmt: skip
+    other = make.receipt(event_id, "cap", Level.RESOLVED, referred_agency_id="another agency")
+    topics.put(RECEIPTS, other)
+    topics.wait_found(dead_letter_topic("receipts"), lambda f: f.value == topics.codec.encode(other))
     topics.put(RECEIPTS, make.receipt(event_id, "cap", Level.RESOLVED))
     states_there = topics.wait(
         STATE_ALERTS, AlertState, lambda s: s.header.event_id == event_id and s.status is AlertStatus.RESOLVED
     )
 
+    counted_now = [of_its_kind({"stage": "receipts", "code": code}) for code in (MODE_DIFFERS, NOT_ITS_OWN)]
+    assert [number + 1 for number in counted] == counted_now
     assert MODE_DIFFERS.encode() == letter.headers["bondmate.error.code"]
     assert (MODE_DIFFERS, DeliveryReason.NEW, "cap") == (told.receipt.code, told.reason, told.destination)
     assert Level.RESOLVED is states_there[-1].destinations["cap"].level
