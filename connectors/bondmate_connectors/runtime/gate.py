@@ -68,6 +68,10 @@ class Gate:
         """Whether the platform refuses what is of `kind`."""
         return self._refusal.refuses(kind)
 
+    def asks_beside(self, kind: str) -> bool:
+        """Whether a probe of `kind` leaves its turn to another kind, if such a one waits."""
+        return self._refusal.asks_beside(kind)
+
     def held_seconds(self, kind: str) -> float:
         """Return how long what is of `kind` waits while other kinds go on; who hears 0 asks for all of its kind."""
         return self._refusal.held_seconds(kind)

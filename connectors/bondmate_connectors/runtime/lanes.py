@@ -101,6 +101,16 @@ class Lanes(Generic[T]):
                 lane.state = _State.BUSY
                 return lane
 
+    def instead(self, lane: Lane[T], fits: Callable[[T], bool]) -> Lane[T]:
+        """Return the first lane that is ready and whose head `fits`, for `lane`, which is queued again; else `lane`."""
+        ready = (one for one in self._lanes.values() if one.state is _State.READY and fits(one.head))
+        other = min(ready, key=lambda one: (one.rank, one.attempts, one.ticket), default=None)
+        if other is None:
+            return lane
+        other.state = _State.BUSY
+        self.again(lane)
+        return other
+
     def finish(self, lane: Lane[T]) -> None:
         """Drop the head, which is done, and queue the lane for its next item."""
         lane.items.popleft()

@@ -23,7 +23,8 @@ class Refusal:
     What was refused once may be that event's own trouble, so what has another key may ask at once; when a second key
     is refused too, the platform refuses us. An attempt is judged by the `epoch` it began in: a success that was on
     its way before the platform began to refuse does not end that. Where it takes events of another kind meanwhile,
-    those go on, and what is of the refused kinds alone is asked about, one at a time with growing pauses.
+    those go on, and what is of the refused kinds alone is asked about, one at a time with growing pauses. To see
+    whether it does, every second probe is of another kind than the last, where such a one waits.
     """
 
     def __init__(self, role: str, reports: Reports, pauses: Pauses, account: Account) -> None:
@@ -38,6 +39,7 @@ class Refusal:
         """The kinds that are refused."""
         self._taken: set[str] = set()
         """The kinds that are taken while others are refused."""
+        self._last_kind = ""
         self._of_secret = False
         self._vain = 0
         self._until = 0.0
@@ -61,6 +63,13 @@ class Refusal:
     def refuses(self, kind: str) -> bool:
         """Whether the platform refuses what is of `kind`."""
         return kind in self._kinds
+
+    def asks_beside(self, kind: str) -> bool:
+        """Whether a probe of `kind` leaves its turn to another kind, if such a one waits.
+
+        Every second one does that was refused last: where only that kind is refused, the others must not wait for it.
+        """
+        return self._vain % 2 == 1 and kind == self._last_kind and kind in self._kinds
 
     def held_seconds(self, kind: str) -> float:
         """Return how long what is of `kind` waits while other kinds go on; who hears 0 asks for all of its kind."""
@@ -98,6 +107,7 @@ class Refusal:
             self._kinds.add(kind)
             return max(self._until_probe(), self.wait_seconds(), self._pauses.seconds(1))
         self._kinds.add(kind)
+        self._last_kind = kind
         self._of_secret = error.is_of_secret(proven=True)
         self._vain += not is_second
         if len(self._keys) < _KEYS_IT_TAKES:

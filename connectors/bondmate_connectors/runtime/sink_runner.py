@@ -130,6 +130,9 @@ class SinkRunner:
     async def _probe(self, intake: Intake, lane: Lane[Taken]) -> None:
         # The turn among the gates comes last: whoever has it has something to send.
         async with self._gate.probe():
+            kind = _kind_of(lane.head)
+            if self._gate.asks_beside(kind):
+                lane = self._lanes.instead(lane, lambda head: _kind_of(head) not in {kind, ""})
             await self._work_on(intake, lane, is_probe=not self._gate.is_closed)
 
     async def _work_on(self, intake: Intake, lane: Lane[Taken], *, is_probe: bool = False) -> None:

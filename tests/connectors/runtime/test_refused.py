@@ -6,6 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import pytest
 from bondmate_connectors.contract import Status
 from bondmate_connectors.errors import AuthFailed
 from bondmate_connectors.runtime.account import Account
@@ -114,13 +115,14 @@ async def test_a_connector_that_is_refused_from_the_start_begins_when_it_is_admi
 
 
 class NoAlerts(LedgerConnector):
-    """Its platform refuses every alert, and takes what is of another kind."""
+    """Its platform refuses every alert, and takes what is of another kind, unless that is refused too."""
 
     refuses = True
+    refuses_all = False
     asked = 0
 
     async def send(self, event):
-        if event.kind is DeliveryKind.ALERT and type(self).refuses:
+        if type(self).refuses and (type(self).refuses_all or event.kind is DeliveryKind.ALERT):
             type(self).asked += 1
             raise AuthFailed("http_403", secret=None)
         return await super().send(event)
@@ -154,6 +156,31 @@ async def test_all_alerts_refused_is_told_and_asked_ever_more_seldom_while_messa
         await eventually(lambda: health.of(place).status is Status.OK, "well again")
 
     assert {event.id for event in (first, *others, *messages)} == set(ledger.entries)
+
+
+@pytest.mark.parametrize("all_at_first", [False, True])
+async def test_texts_behind_many_refused_alerts_are_asked_about_too_and_all_comes_in_the_end(
+    hub, ledger, place, all_at_first
+):
+    built = type("Built", (NoAlerts,), {"refuses_all": all_at_first})
+    sink = hub.instance(place, ledger.url, replace(CONNECTOR, build=built, emits=frozenset()))
+    refused, texts = alerts(place, 30), [as_message(event) for event in alerts(place, 5, first=100)]
+    quick = replace(hub.settings, refused=Pauses(first_seconds=0.02, longest_seconds=0.05))
+    async with hub.running(sink, settings=quick) as health:
+        await hub.feed(*refused)
+        await eventually(lambda: built.asked > 3, "alerts are refused")
+        await hub.feed(*texts)
+        await eventually(lambda: built.asked > 20, "asked again and again")
+        built.refuses_all = False
+        await eventually(lambda: len(ledger.entries) == len(texts), "texts go on")
+
+        assert "refuses us: http_403" in health.of(place).reason
+        built.refuses = False
+        await hub.all_committed(place)
+        await eventually(lambda: health.of(place).status is Status.OK, "well again")
+
+    assert {event.id for event in (*refused, *texts)} == set(ledger.entries)
+    assert [] == await hub.read(dead_letter_topic(place))
 
 
 def test_what_is_taken_of_another_kind_ends_no_refusal_and_shortens_no_pause():
