@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import orjson
 import shapely
 
 from bondmate_connectors.formats.cap.values import write_number
@@ -20,11 +21,10 @@ _NUMBER: Final = r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d{1,3})?"
 _NUMBERS: Final = re.compile(_NUMBER, re.ASCII)
 _ONLY_NUMBERS: Final = re.compile(rf"[\s,;]*+(?:{_NUMBER}[\s,;]++)*+(?:{_NUMBER})?", re.ASCII)
 _AROUND_COMMA: Final = re.compile(r"\s*+[,;][\s,;]*+")
-_PLAIN_NUMBER: Final = r"(?:-(?=[1-9]|0\.\d*[1-9]))?(?:0|[1-9]\d{0,2})(?:\.\d{0,6}[1-9])?"
-_PLAIN_RING: Final = re.compile(rf"{_PLAIN_NUMBER},{_PLAIN_NUMBER}(?: {_PLAIN_NUMBER},{_PLAIN_NUMBER})*+", re.ASCII)
-"""A ring as `write_ring` writes it."""
+_IN_NUMBERS: Final = b"-.0123456789"
 _LONG: Final = re.compile(r"\.\d{8}", re.ASCII)
-_PLAIN: Final = re.compile(r"[-+0-9.,\s]*+", re.ASCII)
+_NEEDLESS_ZEROS: Final = re.compile(r"\.?0+(?=[, ]|\Z)")
+_NOTHING_BELOW: Final = re.compile(r"-0(?=[, ]|\Z)")
 _CORNERS: Final = 3
 _WITH_ALTITUDE: Final = 3
 _HALF_TURN: Final = 180.0
@@ -37,8 +37,8 @@ MOST_KM: Final = 20_038.0
 class Ring:
     """A polygon as CAP 1.2, 3.2.4 wants it, and what was wrong with how it was written."""
 
-    latitudes: list[float]
-    longitudes: list[float]
+    numbers: list[float]
+    """Latitude and longitude of each corner in turn, the first corner last too."""
     text: str
     was_open: bool
     had_altitudes: bool
@@ -50,7 +50,7 @@ class Ring:
     @property
     def points(self) -> tuple[Point, ...]:
         """Its corners, the first one last too."""
-        return tuple(zip(self.latitudes, self.longitudes, strict=True))
+        return tuple(zip(self.numbers[::2], self.numbers[1::2], strict=True))
 
 
 def ring_of(text: str) -> Ring | None:
@@ -59,67 +59,60 @@ def ring_of(text: str) -> Ring | None:
     Lenient: stray commas and spaces between the numbers are let pass as long as it is clear which are pairs.
     """
     plain = " ".join(text.split())
-    is_plain = _PLAIN_RING.fullmatch(plain) is not None
-    pairs = _plain_pairs(plain) if is_plain else _pairs(plain)
-    had_altitudes = False
-    if pairs is None:
-        found = _odd_pairs(text)
-        if found is None:
-            return None
-        pairs, had_altitudes = found
-    latitudes, longitudes = pairs
-    was_open = latitudes[0] != latitudes[-1] or longitudes[0] != longitudes[-1]
-    if was_open:
-        latitudes, longitudes = [*latitudes, latitudes[0]], [*longitudes, longitudes[0]]
-    if not _are_on_earth(latitudes, longitudes) or not _has_corners(latitudes, longitudes):
+    numbers, had_altitudes = _plain_numbers(plain), False
+    is_plain = numbers is not None
+    if numbers is None:
+        numbers, had_altitudes = _odd_numbers(text)
+    if not _has_corners(numbers):
         return None
-    line = _laid_open(latitudes, longitudes)
-    text = plain if is_plain and not was_open else write_ring(tuple(zip(latitudes, longitudes, strict=True)))
-    return Ring(latitudes, longitudes, text, was_open, had_altitudes, line, not shapely.is_simple(line))
+    was_open = numbers[:2] != numbers[-2:]
+    if was_open:
+        numbers = numbers + numbers[:2]
+    line = _line_on_earth(numbers)
+    if line is None:
+        return None
+    as_written = is_plain and not was_open and _is_shortest(plain)
+    return Ring(numbers, plain if as_written else _written(numbers), was_open, had_altitudes, line, not line.is_simple)
 
 
-def _plain_pairs(plain: str) -> tuple[list[float], list[float]]:
-    words = plain.replace(",", " ").split()
-    return [*map(float, words[::2])], [*map(float, words[1::2])]
+def _plain_numbers(plain: str) -> list[float] | None:
+    """Return the numbers of a polygon that is written as CAP 1.2, 3.2.4 wants it, None of another."""
+    between = plain.encode(errors="replace").translate(None, _IN_NUMBERS)
+    if between != (b", " * (len(between) // 2 + 1))[:-1]:
+        return None
+    try:
+        # What stands between the commas is then a number of JSON, or it fails.
+        numbers: list[float] = orjson.loads("[" + plain.replace(" ", ",") + "]")
+    except orjson.JSONDecodeError:
+        return None
+    return numbers
 
 
-def _has_corners(latitudes: list[float], longitudes: list[float]) -> bool:
+def _is_shortest(plain: str) -> bool:
+    """Whether each of the numbers is certainly as `write_ring` would write it."""
+    return not ("0," in plain or "0 " in plain or plain[-1] == "0" or _LONG.search(plain))
+
+
+def _has_corners(numbers: list[float]) -> bool:
     corners: set[Point] = set()
-    for corner in zip(latitudes, longitudes, strict=True):
+    one_by_one = iter(numbers)
+    for corner in zip(one_by_one, one_by_one, strict=False):
         corners.add(corner)
         if len(corners) == _CORNERS:
             return True
     return False
 
 
-def _laid_open(latitudes: list[float], longitudes: list[float]) -> shapely.LinearRing:
-    corners = np.array([latitudes, longitudes])
-    if max(longitudes) - min(longitudes) > _HALF_TURN:
-        corners[1, corners[1] < 0] += 2 * _HALF_TURN
-    return shapely.linearrings(corners.T)
-
-
-def _pairs(text: str) -> tuple[list[float], list[float]] | None:
-    """Return latitudes and longitudes of a polygon that is written as CAP 1.2, 3.2.4 wants it, None of another."""
-    if not _PLAIN.fullmatch(text):
+def _line_on_earth(numbers: list[float]) -> shapely.LinearRing | None:
+    corners = np.fromiter(numbers, float, len(numbers)).reshape(-1, 2)
+    line = shapely.linearrings(corners)
+    south, west, north, east = line.bounds
+    if south < -_HALF_TURN / 2 or north > _HALF_TURN / 2 or west < -_HALF_TURN or east > _HALF_TURN:
         return None
-    words = text.replace(",", " , ").split()
-    # Every third is a comma: then every pair has one, and between the pairs there is none.
-    if len(words) % 3 or words[1::3].count(",") != len(words) // 3 or not words:
-        return None
-    try:
-        return [*map(float, words[::3])], [*map(float, words[2::3])]
-    except ValueError:
-        return None
-
-
-def _are_on_earth(latitudes: list[float], longitudes: list[float]) -> bool:
-    return (
-        min(latitudes) >= -_HALF_TURN / 2
-        and max(latitudes) <= _HALF_TURN / 2
-        and min(longitudes) >= -_HALF_TURN
-        and max(longitudes) <= _HALF_TURN
-    )
+    if east - west > _HALF_TURN:
+        corners[corners[:, 1] < 0, 1] += 2 * _HALF_TURN
+        line = shapely.linearrings(corners)
+    return line
 
 
 def read_ring(text: str) -> tuple[Point, ...] | None:
@@ -128,21 +121,21 @@ def read_ring(text: str) -> tuple[Point, ...] | None:
     return ring.points if ring else None
 
 
-def _odd_pairs(text: str) -> tuple[tuple[list[float], list[float]], bool] | None:
-    """Return latitudes, longitudes, and whether altitudes were left out; None when it is not clear which is which.
+def _odd_numbers(text: str) -> tuple[list[float], bool]:
+    """Return latitudes and longitudes in turn, and whether altitudes were left out; none when it is not clear which.
 
     A number belongs to the one before it where a comma stands between them: three so joined are never pairs.
     """
     numbers = _numbers(text)
     if not numbers:
-        return None
+        return [], False
     runs = [run.strip(",").count(",") + 1 for run in _AROUND_COMMA.sub(",", text).split() if run.strip(",")]
     if set(runs) == {_WITH_ALTITUDE}:
-        return (numbers[::3], numbers[1::3]), True
+        return [number for place, number in enumerate(numbers) if place % _WITH_ALTITUDE != _WITH_ALTITUDE - 1], True
     joined = any(run > 1 for run in runs)
     if len(numbers) % 2 or (joined and any(run % 2 for run in runs)) or _may_be_triples(numbers, runs):
-        return None
-    return (numbers[::2], numbers[1::2]), False
+        return [], False
+    return numbers, False
 
 
 def _may_be_triples(numbers: list[float], runs: list[int]) -> bool:
@@ -164,11 +157,17 @@ def read_circle(text: str) -> tuple[Point, float] | None:
 
 def write_ring(points: tuple[Point, ...]) -> str:
     """Write a polygon as CAP 1.2, 3.2.4 wants it."""
-    text = " ".join([f"{latitude!r},{longitude!r}" for latitude, longitude in points])
+    return _written([number for point in points for number in point])
+
+
+def _written(numbers: list[float]) -> str:
+    one_by_one = map(repr, numbers)
+    text = " ".join([f"{latitude},{longitude}" for latitude, longitude in zip(one_by_one, one_by_one, strict=True)])
     # The shortest text of a number is most often what is wanted, but for `.0`.
     if "e" not in text and not _LONG.search(text) and "-0.0" not in text:
         return text.replace(".0 ", " ").replace(".0,", ",").removesuffix(".0")
-    return " ".join([f"{write_number(latitude)},{write_number(longitude)}" for latitude, longitude in points])
+    text = " ".join(["%.7f,%.7f"] * (len(numbers) // 2)) % tuple(numbers)
+    return _NOTHING_BELOW.sub("0", _NEEDLESS_ZEROS.sub("", text))
 
 
 def write_circle(centre: Point, radius_km: float) -> str:
@@ -182,13 +181,13 @@ def centre_of(ring: Ring) -> Point:
     Of a ring that crosses itself the halves cancel out, and would throw the centre anywhere: it is that of its corners.
     """
     area = shapely.polygons(ring.line)
-    if ring.crosses_itself or shapely.area(area) < _NO_AREA:
+    if ring.crosses_itself or area.area < _NO_AREA:
         corners = shapely.get_coordinates(ring.line)[:-1]
         latitude, longitude = map(float, corners.mean(axis=0))
     else:
-        centre = shapely.centroid(area)
-        latitude, longitude = float(shapely.get_x(centre)), float(shapely.get_y(centre))
-        if not shapely.contains_xy(area, latitude, longitude):
+        centre = area.centroid
+        latitude, longitude = centre.x, centre.y
+        if not area.contains(centre):
             longitude = _inside(ring, latitude, longitude)
     return latitude, longitude - 2 * _HALF_TURN if longitude > _HALF_TURN else longitude
 
