@@ -35,6 +35,7 @@ XML_CODES: Final = frozenset({XML_TOO_LARGE, XML_ENCODING, XML_DOCTYPE, XML_TOO_
 MAX_BYTES: Final = 10 * 1024 * 1024
 MAX_DEPTH: Final = 100
 _MAX_PROLOG_ITEMS: Final = 1000
+_LONG_TEXT: Final = 4_000
 
 _BOMS: Final = (
     # UTF-32's first: that of UTF-16 little endian is its beginning.
@@ -97,10 +98,12 @@ def parse_xml(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_D
     text = _without_declaration(_decode(data))
     _refuse_doctype(text)
     root = _parse(text)
-    # An element has a `<` of its own, and a namespace stands there in plain unless a reference hides it.
-    if text.count("<") > max_depth and _is_deeper(max_depth)(root):
+    # An element has a `<` of its own, and a namespace stands there in plain unless a reference hides it. To look for
+    # them in a long text costs more than to ask the tree.
+    is_long = len(text) > _LONG_TEXT
+    if (is_long or text.count("<") > max_depth) and _is_deeper(max_depth)(root):
         raise XmlRefused(XML_TOO_DEEP)
-    if ("XInclude" in text or "&" in text) and next(root.iter(_XINCLUDES), None) is not None:
+    if (is_long or "XInclude" in text or "&" in text) and next(root.iter(_XINCLUDES), None) is not None:
         raise XmlRefused(XML_XINCLUDE)
     return root
 

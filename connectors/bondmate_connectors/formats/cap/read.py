@@ -70,6 +70,9 @@ def read(message: bytes, received_at: datetime, *, to_officers: bool = False) ->
 
 
 def _alerts(root: etree._Element) -> Iterator[etree._Element]:
+    if root.tag in _ALERTS:
+        yield root
+        return
     for alert in root.iter(*_ALERTS):
         if not any(ancestor.tag in _ALERTS for ancestor in alert.iterancestors()):
             yield alert

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from functools import cache
-from itertools import islice
 from typing import Final
 from xml.sax.saxutils import quoteattr
 
@@ -16,6 +15,7 @@ from lxml import etree
 
 from bondmate_connectors.formats.cap import codes, structure
 from bondmate_connectors.formats.cap.structure import Check, Element, Sequence
+from bondmate_connectors.formats.xml import namespace_of
 
 _SMALL_BYTES: Final = 200_000
 _MOST_ELEMENTS: Final = 5_000
@@ -33,14 +33,15 @@ _PATTERNS: Final = {
     structure.DECIMAL: ("token", r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)"),
     structure.URI: ("token", f"{_URI_PART}(#{_URI_PART})?"),
 }
+_elements_in = etree.XPath("count(.//*)")
 _local = threading.local()
 
 
 def is_sound(alert: etree._Element, size: int) -> bool:
     """Whether `alert`, of a document of `size` bytes, certainly has no breach; False says nothing."""
-    if size > _SMALL_BYTES and sum(1 for _ in islice(alert.iter(), _MOST_ELEMENTS + 1)) > _MOST_ELEMENTS:
+    if size > _SMALL_BYTES and _elements_in(alert) > _MOST_ELEMENTS:
         return False
-    return _schema(etree.QName(alert).namespace or "").validate(alert)
+    return _schema(namespace_of(alert)).validate(alert)
 
 
 def _schema(namespace: str) -> etree.XMLSchema:
