@@ -17,6 +17,8 @@ TWICE: Final = "said more than once; the first is taken"
 INSIDE: Final = "the file itself stands in the message; events hold references"
 FEET: Final = "the hub's areas have no height"
 NESTED: Final = "elements where only text may be"
+_OURS: Final = codes.PARAMETER
+_BEGINNINGS: Final = {name: f"{codes.ATTRIBUTE}{name}:" for name in ("parameter", "eventCode")}
 
 
 class Attribute(NamedTuple):
@@ -67,10 +69,10 @@ class InfoTexts:
 
     def add(self, element: str, number: int, key: str, value: str) -> None:
         """Add a parameter or an eventCode."""
-        if element == "parameter" and key.startswith(codes.PARAMETER):
-            self.ours.append(Attribute(key.removeprefix(codes.PARAMETER), value, element, number))
+        if element == "parameter" and key.startswith(_OURS):
+            self.ours.append(Attribute(key.removeprefix(_OURS), value, element, number))
         else:
-            self.attributes.append(attribute((f"{codes.ATTRIBUTE}{element}:{key}", value, element, number, "")))
+            self.attributes.append(attribute((f"{_BEGINNINGS[element]}{key}", value, element, number, "")))
 
     def path_of(self, one: Attribute) -> str:
         """Return where an attribute stands."""
