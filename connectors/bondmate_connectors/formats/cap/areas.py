@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from bondmate_schemas.models import Area, Code, Position
-from bondmate_schemas.trusted import trusted
+from bondmate_schemas.trusted import trusted, trusted_all
 
 from bondmate_connectors.formats.cap import codes, geometry
 from bondmate_connectors.formats.cap.notes import Notes
@@ -40,9 +40,9 @@ def places_of(areas: Iterable[AreaTexts], notes: Notes) -> Places:
         for shape in area.shapes:
             read = _ring(shape, rings, notes) if shape.element == "polygon" else _circle(shape, circles, notes)
             first = first or read
-        codes_of = [trusted(Code, {"system": key, "value": value}) for key, value in area.geocodes]
+        geocodes = trusted_all(Code, [{"system": key, "value": value} for key, value in area.geocodes])
         values = {"description": area.description or None, "polygons": tuple(rings), "circles": tuple(circles)}
-        found.append(trusted(Area, {**values, "geocodes": tuple(codes_of)}))
+        found.append(trusted(Area, values | {"geocodes": geocodes}))
     return Places(tuple(dict.fromkeys(found)) if len(found) > 1 else tuple(found), first)
 
 

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from bondmate_schemas.enums import IncidentAction, IncidentCategory, Priority, StatementNature
 from bondmate_schemas.models import Code, EventHeader, IncidentEvent, Statement
-from bondmate_schemas.trusted import trusted
+from bondmate_schemas.trusted import trusted, trusted_all
 
 from bondmate_connectors.formats.cap import codes
 from bondmate_connectors.formats.cap.areas import FIXED_AT, METHOD
@@ -42,7 +42,7 @@ def incident_event(
 
     `more` is what the message says beside its blocks and has no field.
     """
-    text, urgency = content.texts.get, _from_list(content, "urgency")
+    text, urgency = content.first.texts.get, _from_list(content, "urgency")
     return trusted(
         IncidentEvent,
         {
@@ -58,7 +58,7 @@ def incident_event(
             "title": text("headline") or text("event"),
             "description": text("description"),
             "instruction": text("instruction"),
-            "statements": tuple(_statements(content)),
+            "statements": tuple(_statements(content)) if content.ours else (),
             "position": content.position,
             "areas": content.areas,
             "references": references,
@@ -94,7 +94,7 @@ def _from_list(content: Content, name: str) -> str | None:
 
 def _incident_type(content: Content) -> Code | None:
     event = content.text("event")
-    return Code(system=codes.EVENT_CODES, value=event) if event else None
+    return trusted(Code, {"system": codes.EVENT_CODES, "value": event}) if event else None
 
 
 def _statements(content: Content) -> Iterator[Statement]:
@@ -108,18 +108,24 @@ def _nature(own: Attribute) -> str:
 
 
 def _attributes(content: Content, more: tuple[tuple[str, str], ...]) -> tuple[Code, ...]:
-    texts = [(f"{codes.ATTRIBUTE}{name}", text) for name, text in content.texts.items() if name not in _FIELDS]
-    pairs = [*more, *texts, *[one[:2] for one in content.attributes]]
-    return tuple([trusted(Code, {"system": name, "value": text}) for name, text in pairs])
+    rows = [{"system": name, "value": text} for name, text in more]
+    rows += [
+        {"system": f"{codes.ATTRIBUTE}{name}", "value": text}
+        for name, text in content.texts.items()
+        if name not in _FIELDS
+    ]
+    rows += [{"system": name, "value": text} for name, text, _, _, _ in content.attributes]
+    return trusted_all(Code, rows)
 
 
 def note_what_is_lost(content: Content, event: IncidentEvent, notes: Notes) -> None:
     """Note what of the blocks `event` does not carry, and what of it was let pass."""
-    for name in content.texts.keys() & _LISTS.keys():
-        if content.text(name) != getattr(event, name):
+    texts = content.first.texts
+    for name in _LISTS:
+        if name in texts and texts[name] != getattr(event, name):
             _lose(content.paths(name), "not one of the values of CAP 1.2", notes)
     for name in _TIMES:
-        if name in content.texts:
+        if name in texts:
             _note_time(name, content, notes)
     if not content.ours:
         return
