@@ -10,7 +10,7 @@ from bondmate_connectors.contract import Reading
 from bondmate_connectors.formats.cap import CapFormat, codes
 from bondmate_connectors.formats.cap.elements import alert_texts
 from bondmate_connectors.formats.cap.flat import sound_texts
-from bondmate_connectors.formats.cap.geometry import read_circle, read_ring, write_circle, write_ring
+from bondmate_connectors.formats.cap.geometry import read_circle, read_ring, ring_of, write_circle, write_ring
 from bondmate_connectors.formats.cap.notes import Notes
 from bondmate_connectors.formats.cap.soundness import is_sound
 from bondmate_connectors.formats.cap.structure import breaches
@@ -238,7 +238,7 @@ def read_by(way, alert):
 
 
 def test_a_sound_alert_is_read_in_one_pass_as_level_by_level(corpus):
-    sound = [alert for alert in alerts_of(corpus) if is_sound(alert, 0)]
+    sound = [alert for alert in alerts_of(corpus) if is_sound(alert)]
 
     assert len(sound) > 100
     for alert in sound:
@@ -249,7 +249,7 @@ def test_a_sound_alert_is_read_in_one_pass_as_level_by_level(corpus):
 @given(messages())
 def test_what_is_sound_has_no_breach_and_reads_the_same_both_ways(message):
     alert = parse_xml(message)
-    if is_sound(alert, 0):
+    if is_sound(alert):
         assert [] == list(breaches(alert, "alert"))
         assert read_by(alert_texts, alert) == read_by(sound_texts, alert)
 
@@ -265,6 +265,22 @@ def test_what_stands_inside_a_signature_is_not_part_of_the_alert(inside):
     ).encode()
     (event,) = FORMAT.read(message, NOW).events
 
-    assert is_sound(parse_xml(message), len(message))
+    assert is_sound(parse_xml(message))
     assert "Storm" == event.title
     assert "hidden" not in str(event)
+
+
+numbers = st.sampled_from(["0", "-0", "-0.0", "7", "+7", "07", "7.", ".7", "7.50", "-7.1234567", "7.12345678", "-1e-9",
+                           "7-1", "--7", "", "\u0667", "1e1", "95"])  # fmt: skip
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.lists(st.tuples(numbers, numbers), min_size=2, max_size=5))
+def test_a_polygon_is_read_the_same_by_the_short_way_as_by_the_long_one(pairs):
+    pairs = [*pairs, pairs[0]]
+    short, long = (ring_of(" ".join([comma.join(pair) for pair in pairs])) for comma in (",", " , "))
+
+    assert (short is None) == (long is None)
+    if short and long:
+        assert (long.text, long.points) == (short.text, short.points)
+        assert write_ring(short.points) == short.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from lxml import etree
 
@@ -30,18 +31,22 @@ from bondmate_connectors.formats.cap.texts import (
 )
 from bondmate_connectors.formats.xml import local_name, namespace_of, text_of
 
+_TEXT: Final = int(Kind.TEXT)
+"""A plain number: to look a member of an enumeration up costs as much as what is done then."""
+
 
 def alert_texts(alert: etree._Element, path: str, notes: Notes) -> AlertTexts:
     """Return the texts of any alert; what has no place in CAP is noted as lost."""
     found = AlertTexts(path, namespace_of(alert))
     names = names_of(found.namespace)
-    for kind, name, child, here in _placed(alert, path, names):
-        if kind == Kind.INFO:
+    for kind, name, child, number in _placed(alert, names):
+        here = f"{path}/{numbered(name, number)}"
+        if kind == _TEXT:
+            _take(found.texts, name, child, here, notes)
+        elif kind == Kind.INFO:
             found.infos.append(_info(child, here, names, notes))
         elif kind == Kind.CODE:
             found.codes += [text] if (text := _plain(child, here, notes)) else []
-        elif kind == Kind.TEXT:
-            _take(found.texts, name, child, here, notes)
         else:
             is_signature = namespace_of(child) == codes.XMLDSIG
             found.signed = found.signed or is_signature
@@ -49,13 +54,13 @@ def alert_texts(alert: etree._Element, path: str, notes: Notes) -> AlertTexts:
     return found
 
 
-def _placed(element: etree._Element, path: str, names: Names) -> Iterator[tuple[int | None, str, etree._Element, str]]:
-    """Return kind, name, element and path of each child; no kind where CAP does not know it."""
+def _placed(element: etree._Element, names: Names) -> Iterator[tuple[int | None, str, etree._Element, int]]:
+    """Return kind, name, element and number of each child; no kind where CAP does not know it."""
     counts: dict[str, int] = {}
     for child in element:
         kind, name = names.get(child.tag) or (None, local_name(child))
         number = counts[name] = counts.get(name, 0) + 1
-        yield kind, name, child, f"{path}/{numbered(name, number)}"
+        yield kind, name, child, number
 
 
 def _take(texts: dict[str, str], name: str, element: etree._Element, path: str, notes: Notes) -> None:
@@ -69,49 +74,48 @@ def _take(texts: dict[str, str], name: str, element: etree._Element, path: str, 
 def _plain(element: etree._Element, path: str, notes: Notes) -> str:
     if len(element):
         notes.lose(path, NESTED)
-    return text_of(element)
+        return text_of(element)
+    text = element.text
+    return text.strip() if text else ""
 
 
 def _info(info: etree._Element, path: str, names: Names, notes: Notes) -> InfoTexts:
     found = InfoTexts(path)
-    for kind, name, child, here in _placed(info, path, names):
-        number = _number(here)
-        if kind == Kind.AREA:
-            found.areas.append(_area(child, here, names, notes))
+    for kind, name, child, number in _placed(info, names):
+        here = f"{path}/{numbered(name, number)}"
+        if kind == _TEXT:
+            _take(found.texts, name, child, here, notes)
         elif kind == Kind.PAIR:
             for key, value in _pairs(child, here, names, notes):
                 found.add(name, number, key, value)
+        elif kind == Kind.AREA:
+            found.areas.append(_area(child, here, names, notes))
         elif kind == Kind.RESOURCE:
             found.attributes += _resource(child, here, number, names, notes)
         elif kind == Kind.LIST:
             if text := _plain(child, here, notes):
                 found.attributes.append(attribute((f"{codes.ATTRIBUTE}{name}", text, name, number, "")))
-        elif kind == Kind.TEXT:
-            _take(found.texts, name, child, here, notes)
         else:
             notes.lose(here, UNKNOWN)
     return found
 
 
-def _number(path: str) -> int:
-    step = path.rpartition("/")[2]
-    return int(step.partition("[")[2][:-1]) if step.endswith("]") else 1
-
-
 def _resource(
     resource: etree._Element, path: str, number: int, names: Names, notes: Notes
 ) -> Iterator[Attribute]:  # fmt: skip
-    for kind, name, child, here in _placed(resource, path, names):
+    for kind, name, child, place in _placed(resource, names):
+        inner = numbered(name, place)
         if kind == Kind.IN_RESOURCE:
-            if text := _plain(child, here, notes):
-                yield Attribute(resource_name(number, name), text, "resource", number, here.rpartition("/")[2])
+            if text := _plain(child, f"{path}/{inner}", notes):
+                yield Attribute(resource_name(number, name), text, "resource", number, inner)
         else:
-            notes.lose(here, INSIDE if kind == Kind.FILE else UNKNOWN)
+            notes.lose(f"{path}/{inner}", INSIDE if kind == Kind.FILE else UNKNOWN)
 
 
 def _area(area: etree._Element, path: str, names: Names, notes: Notes) -> AreaTexts:
     found = AreaTexts(path)
-    for kind, name, child, here in _placed(area, path, names):
+    for kind, name, child, number in _placed(area, names):
+        here = f"{path}/{numbered(name, number)}"
         if kind == Kind.SHAPE:
             found.shapes += [Shape(name, text, here)] if (text := _plain(child, here, notes)) else []
         elif kind == Kind.PAIR:

@@ -25,7 +25,7 @@ from bondmate_connectors.formats.cap.messages import message_to_officers, note_w
 from bondmate_connectors.formats.cap.notes import Notes
 from bondmate_connectors.formats.cap.receipts import receipts_of
 from bondmate_connectors.formats.cap.references import Target
-from bondmate_connectors.formats.cap.soundness import is_sound
+from bondmate_connectors.formats.cap.soundness import has_many_elements, is_sound
 from bondmate_connectors.formats.xml import XmlRefused, local_name, parse_xml
 
 _ALERTS: Final = tuple(f"{{{namespace}}}alert" for namespace in sorted(codes.NAMESPACES))
@@ -65,7 +65,14 @@ def read(message: bytes, received_at: datetime, *, to_officers: bool = False) ->
     if not alerts:
         return _without_alerts(root)
     beside = () if alerts[0] is root else (Lost(f"/{local_name(root)}", "of what is around alerts nothing is taken"),)
-    read_one = partial(_read_alert, size=len(message), received_at=to_utc(received_at), to_officers=to_officers)
+    size = len(message)
+    read_one = partial(
+        _read_alert,
+        size=size,
+        is_vast=has_many_elements(root, size),
+        received_at=to_utc(received_at),
+        to_officers=to_officers,
+    )
     return _joined([read_one(alert, path) for path, alert in _named(alerts)], beside)
 
 
@@ -116,10 +123,10 @@ def _left(readings: list[Reading | Ignored | Refusal]) -> Iterator[Lost]:
 
 
 def _read_alert(
-    alert: etree._Element, path: str, *, size: int, received_at: datetime, to_officers: bool
+    alert: etree._Element, path: str, *, size: int, is_vast: bool, received_at: datetime, to_officers: bool
 ) -> Reading | Ignored | Refusal:
     notes = Notes()
-    sound = is_sound(alert, size)
+    sound = not (is_vast and has_many_elements(alert, size)) and is_sound(alert)
     texts = (sound_texts if sound else alert_texts)(alert, path, notes)
     head = head_of(texts, notes)
     if isinstance(head, Refusal):

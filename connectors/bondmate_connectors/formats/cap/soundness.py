@@ -37,10 +37,13 @@ _elements_in = etree.XPath("count(.//*)")
 _local = threading.local()
 
 
-def is_sound(alert: etree._Element, size: int) -> bool:
-    """Whether `alert`, of a document of `size` bytes, certainly has no breach; False says nothing."""
-    if size > _SMALL_BYTES and _elements_in(alert) > _MOST_ELEMENTS:
-        return False
+def has_many_elements(element: etree._Element, size: int) -> bool:
+    """Whether more are in it than is wise to ask libxml2 about; `size` is that of its document, in bytes."""
+    return size > _SMALL_BYTES and _elements_in(element) > _MOST_ELEMENTS
+
+
+def is_sound(alert: etree._Element) -> bool:
+    """Whether `alert`, which has not many elements, certainly has no breach; False says nothing."""
     return _schema(namespace_of(alert)).validate(alert)
 
 

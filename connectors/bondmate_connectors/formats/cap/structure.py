@@ -17,7 +17,7 @@ from lxml import etree
 from bondmate_connectors.contract import Remark
 from bondmate_connectors.formats.cap import codes
 from bondmate_connectors.formats.cap.values import read_time
-from bondmate_connectors.formats.xml import name_of, namespace_of
+from bondmate_connectors.formats.xml import namespace_of
 
 Check = Callable[[str], bool]
 
@@ -152,37 +152,51 @@ SCHEMAS: Final = {codes.CAP_10: _alert("1.0"), codes.CAP_11: _alert("1.1"), code
 def breaches(alert: etree._Element, path: str) -> Iterator[Remark]:
     """Return a remark for each breach of the schema of the alert's own version, in the order of the document."""
     namespace = namespace_of(alert)
-    return _sequence(alert, SCHEMAS[namespace], namespace, path)
+    return _sequence(alert, SCHEMAS[namespace], f"{{{namespace}}}", path)
 
 
-def _sequence(element: etree._Element, sequence: Sequence, namespace: str, path: str) -> Iterator[Remark]:
-    places, seen, reached = sequence.places, dict.fromkeys(sequence.places, 0), 0
+def _sequence(element: etree._Element, sequence: Sequence, own: str, path: str) -> Iterator[Remark]:
+    """Return the remarks on what is in `element`; `own` is what the tags of CAP begin with."""
+    places, elements, reached = sequence.places, sequence.elements, 0
+    seen = [0] * len(elements)
     yield from _nothing_beside(element, path)
     for child in element:
-        own, name = name_of(child)
-        if sequence.signed and own == codes.XMLDSIG:
-            # A signature before the last info is as good as one after it; validators in use take both.
-            reached = len(places) - 1
-            continue
-        if own != namespace or name not in places:
+        tag = child.tag
+        place = places.get(tag[len(own) :]) if tag.startswith(own) else None
+        if place is None:
+            if sequence.signed and namespace_of(child) == codes.XMLDSIG:
+                # A signature before the last info is as good as one after it; validators in use take both.
+                reached = len(places) - 1
+                continue
             yield Remark(codes.UNEXPECTED, path, "an element that the schema does not know here")
             continue
-        seen[name] += 1
-        declared, here = sequence.elements[places[name]], _here(path, name, seen[name])
-        if places[name] < reached:
+        declared, number = elements[place], seen[place] + 1
+        seen[place] = number
+        in_order, once = place >= reached, declared.most is None or number <= declared.most
+        reached = max(reached, place)
+        if in_order and once and _is_sound_text(child, declared.content):
+            continue
+        here = _here(path, declared.name, number)
+        if not in_order:
             yield Remark(codes.ORDER, here, "stands after what it must stand before")
-        if declared.most is not None and seen[name] > declared.most:
+        if not once:
             yield Remark(codes.REPEATED, here, "may stand once only")
-        reached = max(reached, places[name])
-        yield from _content(child, declared, namespace, here)
-    for declared in sequence.elements:
-        if seen[declared.name] < declared.least:
+        yield from _content(child, declared, own, here)
+    for declared, number in zip(elements, seen, strict=True):
+        if number < declared.least:
             yield Remark(codes.ABSENT, f"{path}/{declared.name}", "must be there")
 
 
-def _content(element: etree._Element, declared: Element, namespace: str, path: str) -> Iterator[Remark]:
+def _is_sound_text(element: etree._Element, content: Check | Sequence) -> bool:
+    """Whether it holds a text that may be there, and nothing else; most do."""
+    if isinstance(content, Sequence) or len(element) or element.keys():
+        return False
+    return content is anything or content(element.text or "")
+
+
+def _content(element: etree._Element, declared: Element, own: str, path: str) -> Iterator[Remark]:
     if isinstance(declared.content, Sequence):
-        yield from _sequence(element, declared.content, namespace, path)
+        yield from _sequence(element, declared.content, own, path)
     elif len(element):
         yield Remark(codes.CONTENT, path, "holds elements where only text may be")
     elif not declared.content(element.text or ""):
@@ -194,8 +208,12 @@ def _content(element: etree._Element, declared: Element, namespace: str, path: s
 def _nothing_beside(element: etree._Element, path: str) -> Iterator[Remark]:
     if _foreign_attributes(element):
         yield Remark(codes.CONTENT, path, "an attribute that the schema does not know")
-    if any(text and not text.isspace() for text in (element.text, *[child.tail for child in element])):
+    if _is_written(element.text) or any(_is_written(child.tail) for child in element):
         yield Remark(codes.CONTENT, path, "text between the elements")
+
+
+def _is_written(text: str | None) -> bool:
+    return bool(text) and not text.isspace()
 
 
 def _foreign_attributes(element: etree._Element) -> bool:
