@@ -33,13 +33,13 @@ _PATTERNS: Final = {
     structure.DECIMAL: ("token", r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)"),
     structure.URI: ("token", f"{_URI_PART}(#{_URI_PART})?"),
 }
-_elements_in = etree.XPath("count(.//*)")
+_has_many = etree.XPath(f"count(.//*) > {_MOST_ELEMENTS}")
 _local = threading.local()
 
 
 def has_many_elements(element: etree._Element, size: int) -> bool:
     """Whether more are in it than is wise to ask libxml2 about; `size` is that of its document, in bytes."""
-    return size > _SMALL_BYTES and _elements_in(element) > _MOST_ELEMENTS
+    return size > _SMALL_BYTES and bool(_has_many(element))
 
 
 def is_sound(alert: etree._Element) -> bool:

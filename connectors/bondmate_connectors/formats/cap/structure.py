@@ -213,7 +213,7 @@ def _nothing_beside(element: etree._Element, path: str) -> Iterator[Remark]:
 
 
 def _is_written(text: str | None) -> bool:
-    return bool(text) and not text.isspace()
+    return text is not None and text.strip() != ""
 
 
 def _foreign_attributes(element: etree._Element) -> bool:
