@@ -191,6 +191,30 @@ def test_a_refresh_is_newer_and_starts_when_the_alert_did() -> None:
     assert first.get("stale") < again.get("stale")
 
 
+@pytest.mark.parametrize("clock", [datetime(1970, 1, 1, tzinfo=UTC), datetime(2099, 1, 1, tzinfo=UTC)])
+def test_a_devices_wrong_clock_hides_no_line_and_delays_no_alert(clock: datetime) -> None:
+    """Clients sort chat by the time in it, and take what begins in the future as not valid yet; the hub's time counts."""
+    wrong = header(occurred_at=clock)
+    said = DeviceMessage(header=wrong, device_id="d", direction=MessageDirection.FROM_DEVICE, sender="d", text="help")
+    for payload in (alert().model_copy(update={"header": wrong}), said):
+        event = deliver(payload).model_copy(update={"sent_at": OCCURRED})
+        composed = compose(event, NOW, Options())
+        assert isinstance(composed, Composed)
+        beside = companions(event, composed, NOW, Options())
+        documents = [written(event), *map(etree.fromstring, beside)]
+        again = [written(event, NOW + timedelta(minutes=9))]
+        lines = [document for document in (*documents, *again) if document.get("type") == "b-t-f"]
+
+        assert lines
+        assert {("2026-05-01T10:00:00.000Z",) * 3} == {
+            (line.get("time"), line.get("start"), line.find("detail/remarks").get("time")) for line in lines
+        }
+        assert all(document.get("start") <= document.get("time") for document in documents)
+        assert {"1970" if clock < NOW else "2099"} == {
+            document.find("detail/bondmate").get("occurred")[:4] for document in documents
+        }
+
+
 def test_an_alert_without_a_position_is_written_nowhere_and_never_dropped() -> None:
     root = written(deliver(alert(position=None, position_origin=PositionOrigin.NONE)))
 

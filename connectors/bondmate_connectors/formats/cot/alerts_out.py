@@ -101,6 +101,7 @@ def chat_line(event: DeviceAlert, delivery: Delivery, options: Options) -> ChatL
         message_id=delivery.id,
         own={"alert": event.header.event_id, "device": event.device_id},
         qos=options.qos(event.priority),
+        sent_at=delivery.sent_at,
     )
 
 

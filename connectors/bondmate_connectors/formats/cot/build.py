@@ -59,7 +59,9 @@ class Draft:
         return DECLARATION + element(
             "event", f"{_point(self.position)}<detail>{''.join(self.detail)}</detail>", version="2.0", uid=self.uid,
             type=self.type, access="Undefined", qos=self.qos, opex=self.opex,
-            time=format_time(self.time), start=format_time(self.start), stale=format_time(self.stale), how=self.how,
+            # What begins in the future, by a clock that is fast, is not valid yet.
+            time=format_time(self.time), start=format_time(min(self.start, self.time)), stale=format_time(self.stale),
+            how=self.how,
         ).encode()  # fmt: skip
 
 

@@ -23,7 +23,11 @@ _PART_MARGIN_BYTES: Final = 24
 
 @dataclass(frozen=True, slots=True)
 class ChatLine:
-    """What is said, by whom, and to whom: None is All Chat Rooms. The same `message_id` makes the same event."""
+    """What is said, by whom, and to whom: None is All Chat Rooms. The same `message_id` makes the same event.
+
+    Clients sort lines by the time in them. That of a device whose clock is wrong would put its SOS years above all
+    others, so it is `sent_at`, when the hub had it to say; without that, when it occurred.
+    """
 
     speaker: Contact
     text: str
@@ -32,6 +36,12 @@ class ChatLine:
     own: Mapping[str, str | None] = field(default_factory=dict)
     qos: str | None = None
     to: Contact | None = None
+    sent_at: datetime | None = None
+
+    @property
+    def said_at(self) -> datetime:
+        """The time that stands in the line, the same at every attempt."""
+        return self.sent_at or self.header.occurred_at
 
 
 def write_line(line: ChatLine, now: datetime, options: Options) -> bytes:
@@ -73,7 +83,7 @@ def _end_of_part(text: str, max_bytes: int) -> int:
 
 
 def _write(line: ChatLine, text: str, suffix: str, now: datetime, options: Options) -> bytes:
-    said_at, message = line.header.occurred_at, types.escape_id(line.message_id) + suffix
+    said_at, message = line.said_at, types.escape_id(line.message_id) + suffix
     room = line.to or Contact(types.ALL_CHAT, types.ALL_CHAT)
     draft = Draft(
         uid=f"GeoChat.{line.speaker.uid}.{room.uid}.{message}", type=types.CHAT, time=said_at, start=said_at,

@@ -56,6 +56,7 @@ def message_line(event: DeviceMessage, delivery: Delivery, options: Options) -> 
             "priority": event.priority.value,
         },
         qos=options.qos(event.priority),
+        sent_at=delivery.sent_at,
     )
 
 
@@ -72,6 +73,7 @@ def incident_line(event: IncidentEvent, delivery: Delivery, options: Options) ->
         message_id=delivery.id,
         own=_own_incident(event),
         qos=options.qos(event.priority),
+        sent_at=delivery.sent_at,
     )
 
 

@@ -48,6 +48,7 @@ def receipt(event: DeliveryReceipt, delivery: Delivery, now: datetime, options: 
     said = ChatLine(
         _speaker(event, options), _text(event), event.header, delivery.id, own,
         to=Contact(line.writer, _ref(event, types.CALLSIGN_SYSTEM) or ""),
+        sent_at=delivery.sent_at,
     )  # fmt: skip
     if event.level in _TYPES:
         return _receipt(said, event.level, line, now, options)
@@ -75,7 +76,7 @@ def _ref(event: DeliveryReceipt, system: str) -> str | None:
 
 
 def _receipt(said: ChatLine, level: Level, line: Line, now: datetime, options: Options) -> bytes:
-    speaker, writer, said_at = said.speaker, said.to, said.header.occurred_at
+    speaker, writer, said_at = said.speaker, said.to, said.said_at
     assert writer is not None
     draft = Draft(
         uid=line.message + _SUFFIXES.get(level, ""), type=_TYPES[level], time=said_at, start=said_at,
