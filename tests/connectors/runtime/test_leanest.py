@@ -7,11 +7,14 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 from bondmate_connectors.platforms.cap_webhook import CONNECTOR, Config
+from bondmate_connectors.platforms.tak import CONNECTOR as TAK
 from bondmate_connectors.runtime.run import Instance
-from bondmate_connectors.testing import another, sos
+from bondmate_connectors.testing import another, eventually, sos
 from bondmate_schemas.catalogue import dead_letter_topic
 from bondmate_schemas.enums import Level
 from lxml import etree
+
+from tests.connectors.tak.stand_ins import StandIn
 
 CAP = "{urn:oasis:names:tc:emergency:cap:1.2}"
 WORDS = "help " * 600
@@ -94,3 +97,31 @@ async def test_a_cap_room_that_refuses_an_alert_as_it_is_gets_it_lean_and_whole_
 
 async def refused_once(room):
     return room.refused > 0
+
+
+@pytest.mark.parametrize("has_lean_form", [False, True], ids=["whatever its form", "as it is"])
+async def test_a_tak_server_that_closes_at_one_alert_gets_all_others_and_that_one_lean_where_it_may_be(
+    hub, place, has_lean_form
+):
+    killer, good = wordy(place, 50), [another(sos(place), number) for number in range(20)]
+    server = StandIn(closes_at="help help" if has_lean_form else killer.header.event_id)
+    async with server.running():
+        settings = {"host": "127.0.0.1", "port": server.port, "mode": "EXERCISE", "identity_delay_seconds": 0.0}
+        async with hub.running(Instance(place, TAK, TAK.config.model_validate(settings))):
+            await hub.feed(killer, *good[:10])
+            await eventually(lambda: server.closed > 1, "it closes", 20)
+            await hub.feed(*good[10:])
+            await hub.all_committed(place)
+
+    found = {receipt.delivery_id: (receipt.level, receipt.code) for receipt in await hub.receipts(place)}
+    letters = [dict(letter.headers())["bondmate.error.code"] for letter in await hub.read(dead_letter_topic(place))]
+    assert dict.fromkeys((event.id for event in good), (Level.DELIVERED, None)) == {
+        event.id: found[event.id] for event in good
+    }
+    assert all(any(event.header.event_id in line for line in server.received) for event in good)
+    ended = (Level.DELIVERED, None) if has_lean_form else (Level.DEAD_LETTERED, "kills_the_link")
+    assert ended == found[killer.id]
+    assert ([] if has_lean_form else [b"kills_the_link"]) == letters
+    assert has_lean_form == any(killer.header.event_id in line for line in server.received)
+    # Beside others once or twice, then 3 to 9 times alone by how many others had passed, and once at its end.
+    assert server.closed <= 15

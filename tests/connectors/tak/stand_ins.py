@@ -7,6 +7,7 @@
 | TAK Server, taky | `answer="pong"`: the pong names nothing |
 | TAK Server with its guard against floods | `answer_every`: one ping in so many seconds is answered |
 | goatak | `max_bytes=2048` closes the connection; `idle_seconds=300` does so too |
+| any that falls over one event | `closes_at`: words in an event at which it closes the connection |
 | TAK Server, port 8089 | `offers` protocol 1; `agrees` True, False, or None: says nothing |
 """
 
@@ -42,6 +43,7 @@ class StandIn:
     answer_every: float = 0.0
     max_bytes: int | None = None
     idle_seconds: float | None = None
+    closes_at: str = ""
     offers: bool = False
     agrees: bool | None = None
     chatter_seconds: float | None = None
@@ -79,6 +81,8 @@ class StandIn:
                     async with asyncio.timeout(self.idle_seconds):
                         event = await self._next(reader)
                     if self.max_bytes and not self._is_protobuf and len(event) > self.max_bytes:
+                        break
+                    if self.closes_at and self.closes_at in event.decode():
                         break
                     self._take(event.decode())
         finally:
