@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -39,6 +39,9 @@ class FeedServer:
     page: bytes = b""
     """A page for people that stands in the way, with status 200."""
     version: int = 0
+    second: list[str] = field(default_factory=list)
+    """Those of the documents that only the second page of the feed leads to."""
+    second_token: str = TOKEN
     link_type: str = "application/cap+xml"
     port: int = 0
 
@@ -49,6 +52,7 @@ class FeedServer:
     async def open(self) -> None:
         app = web.Application()
         app.add_routes([web.get("/feed", self.feed), web.get("/alerts/{name}", self.document)])
+        app.add_routes([web.get("/second", self.second_page)])
         self.runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.05)
         await self.runner.setup()
         await web.TCPSite(self.runner, "127.0.0.1", self.port, reuse_address=True).start()
@@ -90,11 +94,8 @@ class FeedServer:
             return web.Response(status=self.status, headers={"Location": f"{self.url}/moved"})
         if request.headers.get("Authorization") != f"Bearer {self.token}":
             return web.Response(status=401)
-        entries = "".join(
-            f"<entry><id>{name}</id><updated>2020-03-01T10:00:00Z</updated>"
-            f'<link type="text/html" href="/page"/><link type="{self.link_type}" href="{link}"/></entry>'
-            for name, link in self.links.items()
-        )
+        entries = self.entries(name for name in self.links if name not in self.second)
+        entries += '<link rel="next" href="/second"/>' * bool(self.second)
         entries += "".join(f"<entry><content>{each}</content></entry>" for each in self.embedded)
         body = f'<feed xmlns="http://www.w3.org/2005/Atom"><updated>{self.version}</updated>{entries}</feed>'.encode()
         etag = f'"{hashlib.sha256(body).hexdigest()}"'
@@ -103,6 +104,20 @@ class FeedServer:
             return web.Response(status=304)
         self.asked["feed"] += 1
         return web.Response(body=body, content_type="application/atom+xml", headers={"ETag": etag})
+
+    def entries(self, names: Iterable[str]) -> str:
+        return "".join(
+            f"<entry><id>{name}</id><updated>2020-03-01T10:00:00Z</updated>"
+            f'<link type="text/html" href="/page"/><link type="{self.link_type}" href="{self.links[name]}"/></entry>'
+            for name in names
+        )
+
+    async def second_page(self, request: web.Request) -> web.Response:
+        self.asked["second"] += 1
+        if request.headers.get("Authorization") != f"Bearer {self.second_token}":
+            return web.Response(status=401)
+        body = f'<feed xmlns="http://www.w3.org/2005/Atom">{self.entries(self.second)}</feed>'
+        return web.Response(text=body, content_type="application/atom+xml")
 
     async def document(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]

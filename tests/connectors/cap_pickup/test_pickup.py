@@ -294,6 +294,29 @@ async def test_a_link_that_refuses_our_secret_is_never_given_up_and_told_though_
     assert not polling.is_refused()
 
 
+async def test_a_further_page_that_refuses_our_secret_is_told_and_holds_back_nothing_of_the_pages_before(
+    polling, server
+):
+    server.second, server.second_token = ["f-1", "f-2"], "of others"
+    await server.say(3)
+    assert "f-0" == (await take(polling)).header.origin_message_id
+    for turn in range(4):
+        with pytest.raises(AuthFailed, match="http_401"):
+            await take(polling)
+        # Each time that it was offered was told.
+        assert turn + 1 == server.asked["second"]
+        assert polling.is_refused()
+        (name,) = await server.say(1)
+        assert name == (await take(polling)).header.origin_message_id
+    server.second_token = server.token
+
+    with pytest.raises(AuthFailed, match="http_401"):
+        await take(polling)
+    assert {"f-1", "f-2"} == {(await take(polling)).header.origin_message_id for _ in server.second}
+    assert not polling.is_refused()
+    await nothing_more(polling)
+
+
 @pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 410])
 async def test_links_that_are_all_refused_wait_until_they_are_not(polling, server, status):
     """It is not the links, then, but we: nothing is given up, and few of them are asked."""

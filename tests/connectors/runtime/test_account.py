@@ -35,6 +35,8 @@ class Room:
         self.taken: list[str] = []
         self.polls = 0
         self.at_once = 0
+        self.has_shut_page = False
+        """Whether a further page of its open feed is given to that account alone."""
         self.links: list[str] = []
         """What its open feed leads to; what begins with `open` is given to everybody."""
 
@@ -74,6 +76,7 @@ class Room:
         links = "".join(
             f'<entry><id>{n}</id><link type="application/cap+xml" href="/alerts/{n}"/></entry>' for n in self.links
         )
+        links += '<link rel="next" href="/feed"/>' * self.has_shut_page
         feed = f'<feed xmlns="http://www.w3.org/2005/Atom">{links}</feed>'
         return web.Response(text=feed, content_type="application/atom+xml")
 
@@ -248,6 +251,24 @@ async def test_an_open_feed_and_its_open_links_prove_nothing_of_the_secret(hub, 
 
     assert 6 == room.refused
     assert [] == await hub.read(dead_letter_topic(place))
+
+
+async def test_a_shut_page_and_shut_documents_of_an_open_feed_are_offered_three_times_together(
+    hub, room, place, tmp_path
+):
+    room.links, room.has_shut_page = ["shut-1", "shut-2"], True
+    controls = Controls()
+    async with hub.running(pickup(place, room, tmp_path, WRONG, "open-feed"), controls=controls, ok=False) as health:
+        await eventually(lambda: room.refused == 3, "three times")
+        await a_while(hub)
+        assert 3 == room.refused
+        assert "the account is spared" in health.of(place).reason
+        room.password = WRONG
+        controls[place].restart()
+        await eventually(lambda: set(room.links) == set(room.taken), "all")
+        await eventually(lambda: health.of(place).status is Status.OK, "well again")
+
+    assert 3 == room.refused
 
 
 def test_what_an_account_may_do_is_no_question_of_its_secret_once_that_was_taken():

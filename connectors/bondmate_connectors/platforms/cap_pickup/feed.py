@@ -69,8 +69,10 @@ class Feed:
         self._given = 0
         self._refused_at: URL | None = None
         """What refused our secret last, until it takes it."""
-        self._untold: AuthFailed | None = None
-        """A refusal of our secret in a look that gave something: the next look tells it."""
+        self._untold: list[AuthFailed] = []
+        """Refusals of our secret in a look that gave something, or met another: the next looks tell them, one each."""
+        self._spares_links = False
+        """Whether a page refused our secret, and then a link did: that page is asked alone until it takes it."""
         self.without_alert = 0
         """Entries of the newest feed that lead to no CAP."""
         self._hosts = {self._url.host, *config.link_hosts}
@@ -114,9 +116,7 @@ class Feed:
 
     async def look(self, is_known: Callable[[str], bool]) -> list[Found]:
         """Give the alerts of the feed that are new: the feed itself where it holds them, else what it links to."""
-        untold, self._untold = self._untold, None
-        if untold is not None:
-            raise untold
+        self._tell()
         answer = await self._get(self._client, self._url, {"If-None-Match": self._etag} if self._etag else {})
         if answer.status == _NOT_MODIFIED:
             return []
@@ -126,6 +126,10 @@ class Feed:
         self._etag = answer.headers.get("ETag", "") if complete else ""
         return found
 
+    def _tell(self) -> None:
+        if self._untold:
+            raise self._untold.pop(0)
+
     async def _found(self, answer: Answer, is_known: Callable[[str], bool]) -> tuple[list[Found], bool]:
         whole = _document(answer, self._url.path)
         if whole.refused:
@@ -134,6 +138,9 @@ class Feed:
         if root is None or _holds_alerts(root):
             return [whole] * (not is_known(whole.digest)), True
         pages, complete = await self._pages(root)
+        self._spares_links = self._spares_links and bool(self._untold)
+        if self._spares_links:
+            self._tell()
         links = [link for link in self._links(pages) if not is_known(link.digest)]
         self._troubles = {link.digest: self._troubles.get(link.digest, _Trouble()) for link in links}
         # What was refused before comes last, and so holds nothing back.
@@ -153,7 +160,7 @@ class Feed:
                 answer = await self._get(self._client, address, {})
             except (AuthFailed, NotConnected, Transient) as error:
                 if isinstance(error, AuthFailed) and error.is_of_secret(proven=True):
-                    raise
+                    self._untold.append(error)
                 # The pages before it are had, and it is asked for again at the next look.
                 self._counted(pages)
                 self._context.report(Status.RECOVERABLE_ERROR, f"a further page cannot be had: {_code_of(error)}")
@@ -192,7 +199,8 @@ class Feed:
                 self._troubles[link.digest].refused(error, self._given)
                 if error.is_of_secret(proven=True):
                     # Each other link would be one more offer of it.
-                    self._untold = error
+                    self._spares_links = bool(self._untold)
+                    self._untold.append(error)
                     break
                 if not found and len(failures) >= self._failures_it_takes(error) and not self._alone():
                     break
@@ -202,9 +210,8 @@ class Feed:
             for link in links
             if self._troubles[link.digest] in alone and self._troubles[link.digest].refusals >= _TRIES
         )
-        if self._untold is not None and not found:
-            untold, self._untold = self._untold, None
-            raise untold
+        if not found:
+            self._tell()
         if failures and not found and not alone:
             raise failures[0]
         return found
