@@ -75,6 +75,14 @@ def test_a_route_that_can_deliver_is_none(rule: str) -> None:
     assert [] == found(rule)
 
 
+def test_a_route_of_which_the_connector_takes_only_what_the_agreement_withholds_is_an_error() -> None:
+    takes = {"blind": frozenset({"LOCATION"})}
+    problem = "the agreement of `blind` shows nothing of positions, and its connector takes no alerts or incidents or messages"
+
+    assert [f"routes.0.to: {problem}"] == found("{name: all, to: blind}", takes=takes)
+    assert [] == found("{name: all, to: [drill]}", takes={"drill": frozenset({"LOCATION"})})
+
+
 def test_what_an_earlier_route_stops_is_never_tried() -> None:
     stop = "{name: first, when: {record: [alert, location]}, to: tak, stop: true}"
 

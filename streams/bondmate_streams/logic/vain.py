@@ -93,11 +93,21 @@ def _to(  # noqa: PLR0917  # a rule and one of its destinations
         yield Vain(place, f"`{name}` takes {taken} and nothing of {wanted}", is_whole=True)
     elif rule.when.source and set(rule.when.source) <= {name}:
         yield Vain(place, f"what comes from `{name}` never goes back to it", is_whole=True)
-    elif name in takes and not _taken(kinds, takes[name]):
+    else:
+        yield from _by_kind(name, destination, place, kinds, takes.get(name))
+
+
+def _by_kind(
+    name: str, destination: Destination, place: str, kinds: tuple[Kind, ...], takes: Collection[str] | None
+) -> Iterator[Vain]:
+    taken = kinds if takes is None else _taken(kinds, takes)
+    rest = tuple(kind for kind in kinds if kind not in taken)
+    if not taken:
         yield Vain(place, f"the connector of `{name}` takes no {_words(kinds)}", is_whole=True)
-    elif _withheld(kinds, destination) == kinds:
-        yield Vain(place, f"the agreement of `{name}` shows nothing of {_words(kinds)}", is_whole=True)
-    elif name in takes and (rest := tuple(kind for kind in kinds if kind not in _taken(kinds, takes[name]))):
+    elif _withheld(taken, destination) == taken:
+        also = f", and its connector takes no {_words(rest)}" if rest else ""
+        yield Vain(place, f"the agreement of `{name}` shows nothing of {_words(taken)}{also}", is_whole=True)
+    elif rest:
         yield Vain(place, _left(name, rest), is_whole=False)
 
 
