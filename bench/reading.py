@@ -6,20 +6,24 @@ The ratio hardly depends on the machine; the figures a second do. Usage: python 
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
 from bondmate_connectors.contract import Ignored, Reading, Refusal
 from bondmate_connectors.formats.cap import FORMAT as CAP
+from bondmate_connectors.formats.cot import FORMAT as COT
 from lxml import etree
 
 _NOW: Final = datetime(2026, 3, 1, tzinfo=UTC)
 _ROUNDS: Final = 15
 _ABOUT_4_KB: Final = (3_000, 5_500)
+_DATE: Final = re.compile(rb"\d{4}-\d\d-\d\d(?=T)")
+_DAYS: Final = 100
 
 
 class Reader(Protocol):
@@ -58,6 +62,21 @@ def cap_documents(folder: Path) -> list[bytes]:
     return [document for document in documents if isinstance(CAP.read(document, _NOW), Reading)]
 
 
+def cot_documents(folder: Path) -> dict[str, list[bytes]]:
+    """Return the recorded CoT messages that are taken, by what they become; each on many days: few times recur."""
+    found: dict[str, list[bytes]] = {}
+    for path in sorted((folder / "cot/examples").rglob("*.*")):
+        document = path.read_bytes()
+        reading = COT.read(document, _NOW)
+        if isinstance(reading, Reading):
+            found.setdefault(type(reading.events[0]).__name__, []).extend(map(_on_day(document), range(_DAYS)))
+    return found
+
+
+def _on_day(document: bytes) -> Callable[[int], bytes]:
+    return lambda day: _DATE.sub((date(2026, 1, 1) + timedelta(day)).isoformat().encode(), document)
+
+
 def cost(name: str, reader: Reader, documents: Sequence[bytes]) -> Cost:
     """Measure one format; of several rounds the best counts, of both in turns."""
     read = parsed = float("inf")
@@ -76,11 +95,12 @@ def _seconds(work: Callable[[bytes], object], documents: Sequence[bytes]) -> flo
 
 
 def costs(folder: Path) -> list[Cost]:
-    """Measure CAP: every recorded document, and those of about 4 kB."""
+    """Measure CAP, every recorded document and those of about 4 kB, and CoT by what its messages become."""
     documents = cap_documents(folder)
     least, most = _ABOUT_4_KB
     small = [document for document in documents if least < len(document) < most]
-    return [cost("CAP, all", CAP, documents), cost("CAP, 4 kB", CAP, small)]
+    cot = [cost(f"CoT, {kind}", COT, messages) for kind, messages in sorted(cot_documents(folder).items())]
+    return [cost("CAP, all", CAP, documents), cost("CAP, 4 kB", CAP, small), *cot]
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 _NAMESPACE = uuid.UUID("6f1b2f0e-53c5-5d0c-9c0b-0c0f7a1d8a11")
+_BEGUN = hashlib.sha1(_NAMESPACE.bytes, usedforsecurity=False)
 _VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
 """The hash's digit that becomes the UUID's variant: its upper two bits are then 10."""
 
@@ -18,7 +19,9 @@ def derived_id(*parts: str) -> str:
     # The length before each part keeps ("ab", "c") and ("a", "bc") apart.
     name = "".join([f"{len(part)}:{part}" for part in parts])
     # `uuid.uuid5` and the text of what it gives take three times as long, and every event asks for several.
-    found = hashlib.sha1(_NAMESPACE.bytes + name.encode(), usedforsecurity=False).hexdigest()
+    named = _BEGUN.copy()
+    named.update(name.encode())
+    found = named.hexdigest()
     return f"{found[:8]}-{found[8:12]}-5{found[13:16]}-{_VARIANT[found[16]]}{found[17:20]}-{found[20:32]}"
 
 

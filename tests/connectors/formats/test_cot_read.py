@@ -567,6 +567,17 @@ def test_what_went_in_is_in_the_event_or_named_as_lost(corpus: Path, cases: Path
     assert 300 < seen
 
 
+@pytest.mark.parametrize("kind", ["a-f-G-U-C", "b-a-o-tbl", "b-m-p-s-m", "b-t-f"])
+def test_of_a_large_message_is_lost_what_is_of_a_small_one(kind: str) -> None:
+    detail = '<takv os="1"/><color argb="1">x</color><track slope="1"/><marti><dest/></marti><remarks>{}</remarks>'
+    small, large = (FORMAT.read(event(kind, detail.format("r" * size)), RECEIVED) for size in (1, 10_000))
+    assert isinstance(small, Reading)
+    assert isinstance(large, Reading)
+
+    assert {"event/detail/color", "event/detail/takv"} <= {each.path for each in small.lost}
+    assert small.lost == large.lost
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read_ignored_or_refused(message: bytes) -> None:
     assert isinstance(FORMAT.read(message, RECEIVED), Reading | Ignored | Refusal)

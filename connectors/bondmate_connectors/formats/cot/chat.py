@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lxml import etree
 
@@ -14,8 +15,7 @@ _SOURCE_PREFIXES = ("BAO.F.ATAK.", "BAO.F.WinTAK.")
 _GROUP_PARENTS = frozenset({"TeamGroups", "UserGroups", "DataSyncMissionsList"})
 
 
-@dataclass(frozen=True, slots=True)
-class Chat:
+class Chat(NamedTuple):
     """One GeoChat line.
 
     `room` and `room_name` name the conversation; `to` holds every uid it is addressed to, the surest first.
@@ -46,12 +46,13 @@ class Chat:
 
     def all_addressed(self, what: Ours) -> tuple[OurUid, ...]:
         """Return every alert, incident or device of the hub it is addressed to, the surest first."""
-        found = (parse_uid(uid) for uid in self.to)
-        return tuple(dict.fromkeys(ours for ours in found if ours is not None and ours.what is what))
+        found = [ours for uid in self.to if (ours := parse_uid(uid)) is not None and ours.what is what]
+        return tuple(dict.fromkeys(found)) if found else ()
 
     def addressed(self, what: Ours) -> OurUid | None:
         """Return the alert, incident or device of the hub it is addressed to, None when there is none."""
-        return next(iter(self.all_addressed(what)), None)
+        found = self.all_addressed(what)
+        return found[0] if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +83,8 @@ def chat_of(event: CotEvent) -> Chat:
     # TAKPacket-SDK writes `chatRoom`, ATAK `chatroom`.
     name = values.get("chatroom") or values.get("chatRoom") or ""
     room = values.get("id") or name
-    addresses = [
-        room,
-        name,
-        *members,
-        event.attribute("remarks", "to"),
-        *[d.get("uid") for d in dests],
-        _named(event)[1],
-    ]
+    asked = [dest.get("uid") for dest in dests]
+    addresses = [room, name, *members, event.attribute("remarks", "to"), *asked, _named(event)[1]]
     return Chat(
         sender_uid=sender,
         sender_callsign=values.get("senderCallsign") or None,

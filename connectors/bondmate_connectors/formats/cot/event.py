@@ -29,6 +29,7 @@ MAX_UID: Final = 512
 
 _PLAIN_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
 """What nearly every client writes: it is read at a tenth of the cost."""
+_LONGEST_USUAL_TIME: Final = 40
 _ATTRIBUTES: Final = frozenset({"version", "uid", "type", "how", "time", "start", "stale", "opex", "qos"})
 _UNKNOWN_FROM: Final = 999999.0
 """9999999 in XML, 999999 in the protobuf definition's comments: from here on, a metre value is not known."""
@@ -60,6 +61,8 @@ class CotEvent(NamedTuple):  # made for every message: a frozen dataclass of so 
     time: datetime | None
     start: datetime | None
     stale: datetime | None
+    moments: tuple[str, str]
+    """`time` and `start` as ids are made of them."""
     time_breaches: tuple[str, ...]
     """What its time has that its standard does not allow, and that was let pass."""
     opex: str | None
@@ -126,11 +129,13 @@ def parse_event(message: bytes) -> CotEvent | Refusal:
         return Refusal("type_missing", "event/@type")
     point, detail, outside = _parts(root)
     children = {child.tag: child for child in reversed(detail)}
-    time = _time(said("time"))
+    read = _time(said("time"))
+    time, start = read.time if read else None, parse_time(said("start"))
+    moment = str(time)
     return CotEvent(
         uid, kind, said("how", "").strip(),
-        time.time if time else None, parse_time(said("start")), parse_time(said("stale")),
-        time.breaches if time else (),
+        time, start, parse_time(said("stale")), (moment, moment if start == time else str(start)),
+        read.breaches if read else (),
         said("opex"), said("qos"), _point(point),
         detail, children, _own(children.get(EXTENSION)), outside, _others(values),
     )  # fmt: skip
@@ -170,21 +175,15 @@ def parse_time(text: str | None) -> datetime | None:
 def _time(text: str | None) -> ReadTime | None:
     if not text:
         return None
-    return _plain_time(text) if _PLAIN_TIME.fullmatch(text) else read_time(text.strip())
+    return _usual_time(text) if len(text) <= _LONGEST_USUAL_TIME else read_time(text.strip())
 
 
 @lru_cache(maxsize=64)  # an event says the same time as `time` and as `start`
-def _plain_time(text: str) -> ReadTime | None:
+def _usual_time(text: str) -> ReadTime | None:
     try:
-        return ReadTime(datetime.fromisoformat(text))
-    except ValueError:
-        return read_time(text)  # the end of a day, a leap second
-
-
-@lru_cache(maxsize=64)  # an event's own ids ask for the same time three times
-def moment(time: datetime | None) -> str:
-    """Return a time of an event as ids are made of it."""
-    return str(time)
+        return ReadTime(datetime.fromisoformat(text)) if _PLAIN_TIME.fullmatch(text) else read_time(text.strip())
+    except ValueError:  # the end of a day, a leap second
+        return read_time(text)
 
 
 @lru_cache(maxsize=64)  # one event names the same few times again and again

@@ -10,7 +10,7 @@ from bondmate_schemas.enums import Mode
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import EventHeader, ExternalRef, Position
 
-from bondmate_connectors.formats.cot.event import CotEvent, moment, number, parse_time
+from bondmate_connectors.formats.cot.event import CotEvent, number, parse_time
 from bondmate_connectors.formats.cot.records import record
 from bondmate_connectors.formats.cot.types import mode_of
 
@@ -41,7 +41,7 @@ def header(
 ) -> EventHeader:
     """Build the header. `life` is what makes the thing with a life cycle the same thing from message to message."""
     own, time = event.own, event.time
-    message_id = own.get("message") or derived_id(SYSTEM, event.uid, event.type, moment(time), moment(event.start))
+    message_id = own.get("message") or derived_id(SYSTEM, event.uid, event.type, *event.moments)
     external_refs = (record(ExternalRef, system=SYSTEM, id=event.uid), *refs)
     hops = ("bondmate",) if event.passed_a_hub else ()
     if own:  # what it says has been checked by nobody

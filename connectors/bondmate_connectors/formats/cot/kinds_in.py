@@ -31,7 +31,7 @@ from bondmate_connectors.contract import Ignored, Reading, Refusal, Remark
 from bondmate_connectors.formats.cot import types
 from bondmate_connectors.formats.cot.chat import chat_of
 from bondmate_connectors.formats.cot.drawings import DRAWING, Drawing, drawing_of
-from bondmate_connectors.formats.cot.event import CotEvent, moment, number
+from bondmate_connectors.formats.cot.event import CotEvent, number
 from bondmate_connectors.formats.cot.header import ALERT_SYSTEM, SYSTEM, header, named, position
 from bondmate_connectors.formats.cot.medevac import attributes_of, described
 from bondmate_connectors.formats.cot.records import record
@@ -40,6 +40,7 @@ from bondmate_connectors.formats.cot.types import Ours
 TIME_UNREADABLE = Remark("time_unreadable", "event/@time", "the time of receipt stands for it")
 _TRUE = frozenset({"true", "1"})
 _ENDS = frozenset({types.CANCEL, types.DELETE})
+_NO_DRAWING = Drawing(())
 _SAID_BY_KIND = frozenset({*types.KIND_OF_TEXT, "custom", "cancel"})
 """Texts of an `emergency` that say no more than its kind."""
 
@@ -54,7 +55,7 @@ def alert(event: CotEvent, received_at: datetime) -> Reading:
         (
             record(
                 DeviceAlert,
-                header=header(event, received_at, (ended, moment(event.start or event.time)), refs=refs),
+                header=header(event, received_at, (ended, event.moments[1 if event.start else 0]), refs=refs),
                 device_id=own.get("device") or _alert_device(event, links),
                 callsign=_callsign(event, types.CALLSIGN_SUFFIX),
                 action=AlertAction.CANCEL if cancelled else AlertAction.RAISE,
@@ -135,7 +136,7 @@ def location(event: CotEvent, received_at: datetime) -> Reading | Ignored | Refu
         (
             record(
                 DeviceLocation,
-                header=header(event, received_at, (event.uid, moment(event.time)), expires_at=event.stale),
+                header=header(event, received_at, (event.uid, event.moments[0]), expires_at=event.stale),
                 device_id=event.own.get("device") or _device_of(event.uid),
                 callsign=_callsign(event),
                 position=where,
@@ -148,7 +149,7 @@ def location(event: CotEvent, received_at: datetime) -> Reading | Ignored | Refu
 def incident(event: CotEvent, received_at: datetime) -> Reading:
     """Read a point marker, a drawing, a route or a casualty evacuation request; its uid is its life cycle."""
     own = event.own
-    drawing = drawing_of(event) if DRAWING.fullmatch(event.type) else Drawing(())
+    drawing = drawing_of(event) if DRAWING.fullmatch(event.type) else _NO_DRAWING
     evacuation = not event.type.startswith(("a-", "b-m-", "t-", "u-"))
     creator = types.parse_uid(event.attribute("link", "uid"))
     category = IncidentCategory.INCIDENT if evacuation else IncidentCategory.MARKER
@@ -159,7 +160,7 @@ def incident(event: CotEvent, received_at: datetime) -> Reading:
                 header=header(event, received_at, (event.uid,), expires_at=event.stale),
                 action=named(IncidentAction, own.get("action")) or IncidentAction.OPENED,
                 category=named(IncidentCategory, own.get("category")) or category,
-                incident_type=Code(system=SYSTEM, value=event.type),
+                incident_type=record(Code, system=SYSTEM, value=event.type),
                 priority=_priority(event, Priority.URGENT if evacuation else Priority.UNKNOWN),
                 title=_callsign(event) or event.attribute("_medevac_", "title"),
                 description="\n".join(filter(None, (event.text("remarks"), described(event)))) or None,

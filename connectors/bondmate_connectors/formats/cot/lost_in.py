@@ -49,25 +49,33 @@ _BY_KIND: Final[dict[type[Record], dict[str, frozenset[str]]]] = {
     DeliveryReceipt: {"__chatreceipt": frozenset({"messageId"}), "link": frozenset({"uid"})},
 }
 
+_USUAL_BYTES: Final = 8192
+"""Of larger messages no shape is kept: it may be nearly as large."""
+_Shape = tuple[str, tuple[str, ...], tuple[str, ...], bool]
 _KEEP_STALE: Final = frozenset({DeviceLocation, IncidentEvent})
 _LOSE_QOS: Final = frozenset({DeviceLocation, DeliveryReceipt})
 
 
-def lost_of(event: CotEvent, record: Record) -> tuple[Lost, ...]:
+def lost_of(event: CotEvent, record: Record, message_bytes: int) -> tuple[Lost, ...]:
     """Name what of `event` the record made of it does not carry; nothing of an event that the hub wrote."""
     if event.extension is not None:
         return ()
-    kind = type(record)
-    found = _lost_of_event(event, record)
+    shapes = []
     for child in event.detail:
         inner = tuple([each.tag for each in child]) if len(child) else ()
         text = child.text
         has_text = text is not None and not text.isspace() and text != ""
-        found += _lost_in(kind, child.tag, tuple(child.keys()), inner, has_text)
-    return tuple(found)
+        shapes.append((child.tag, tuple(child.keys()), inner, has_text))
+    lost_in = _lost_in_detail if message_bytes <= _USUAL_BYTES else _lost_in_detail.__wrapped__
+    return (*_lost_of_event(event, record), *lost_in(type(record), tuple(shapes)))
 
 
-@lru_cache(maxsize=4096)  # clients write the same elements for ever
+@lru_cache(maxsize=1024)  # clients write the same elements for ever
+def _lost_in_detail(kind: type[Record], shapes: tuple[_Shape, ...]) -> tuple[Lost, ...]:
+    """Name what of the detail's elements is lost in records of `kind`; by their shapes alone, never by their values."""
+    return tuple([lost for shape in shapes for lost in _lost_in(kind, *shape)])
+
+
 def _lost_in(
     kind: type[Record],
     tag: str,
@@ -75,7 +83,6 @@ def _lost_in(
     inner: tuple[str, ...],
     has_text: bool,  # noqa: FBT001
 ) -> tuple[Lost, ...]:
-    """Name what of an element in the detail is lost in records of `kind`; by its shape alone, never by its values."""
     path, known = f"event/detail/{tag}", _BY_KIND[kind].get(tag) or _TAKEN.get(tag)
     if known is None:
         return (Lost(path, _WHY),) if attributes or inner or has_text else ()

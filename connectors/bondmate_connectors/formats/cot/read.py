@@ -61,7 +61,8 @@ def read(message: bytes, received_at: datetime) -> Reading | Ignored | Refusal:
     if not isinstance(reading, Reading):
         return reading
     told, unread = unread_of(event, reading.events[0])
-    return Reading(reading.events, (*reading.warnings, *told), (*lost_of(event, reading.events[0]), *unread))
+    lost = lost_of(event, reading.events[0], len(message))
+    return Reading(reading.events, (*reading.warnings, *told), (*lost, *unread))
 
 
 def read_event(event: CotEvent, received_at: datetime) -> Reading | Ignored | Refusal:
