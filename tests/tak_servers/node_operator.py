@@ -210,6 +210,15 @@ def acquaint(one: Operator, other: Operator) -> None:
     raise AssertionError(f"after {_TRIES} connects, {one.callsign} and {other.callsign} do not hear each other")
 
 
+def keep_acquainted(one: Operator, other: Operator) -> None:
+    """Connect both anew unless they hear each other: a server may forget a client without telling it."""
+    try:
+        _hears(one, other)
+        _hears(other, one)
+    except BrokerFailed:
+        acquaint(one, other)
+
+
 def _hears(writer: Operator, reader: Operator) -> None:
     said: set[str] = set()
 

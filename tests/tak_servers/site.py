@@ -7,23 +7,28 @@ import contextlib
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Protocol
 
-from bondmate_connectors.contract import Unreadable
+from bondmate_connectors.contract import Receipt, Unreadable
+from bondmate_connectors.errors import NotConnected, Transient
 from bondmate_connectors.platforms.tak import CONNECTOR
 from bondmate_connectors.platforms.tak.connector import Tak
 from bondmate_connectors.testing import context, eventually
-from bondmate_schemas.models import DeliveryReceipt, DeviceMessage, Record
+from bondmate_schemas.models import Delivery, DeliveryReceipt, DeviceMessage, Record
 from tak_servers import environments
 from tak_servers.authority import Enrolled
 from tak_servers.environments import Environment, NodeEnvironment
 from tak_servers.freetakserver import FreeTakServer
-from tak_servers.node_operator import Manners, Operator, acquaint
+from tak_servers.node_operator import Manners, Operator, acquaint, keep_acquainted
 from tak_servers.opentakserver import OpenTakServer
 from tak_servers.takys import TakyLike
 
 SECONDS: Final = 15.0
 _SHOWN_SECONDS: Final = 10.0
+_SENDS: Final = 4
+_PAUSE_SECONDS: Final = 0.2
+HUB_UID: Final = "bondmate-hub"
 _NUMBERS: Final = itertools.count(1)
 
 
@@ -63,10 +68,11 @@ KINDS: Final = {
     "taky": Kind(lambda: TakyLike(environments.TAKY), (environments.TAKY,)),
     "taky-ng": Kind(lambda: TakyLike(environments.TAKY_NG), (environments.TAKY_NG,)),
     # A client is bound to its queues only when it says who it is after its channel to RabbitMQ was opened, and of the
-    # two queues, by callsign and by uid, the second may stay unread: so both have one name. See README.md.
+    # two queues, by callsign and by uid, the second may stay unread: so both have one name. It passes on nothing of some
+    # connections: so there is a witness. See README.md.
     "OpenTAKServer": Kind(
         OpenTakServer, (environments.OPENTAKSERVER,), Manners("ping", 3.0),
-        {"uid": "bondmate-hub", "callsign": "bondmate-hub", "identity_delay_seconds": 3.0},
+        {"uid": "bondmate-hub", "callsign": "bondmate-hub", "identity_delay_seconds": 3.0, "witness": True},
         connects=4,
     ),
     # The first event of a connection, whatever it is, is who the client is; what comes with it is thrown away. Who comes
@@ -142,10 +148,24 @@ class Hub:
         """Return the texts that were written to officers."""
         return [each for each in self.received if isinstance(each, DeviceMessage)]
 
+    async def send(self, event: Delivery) -> Receipt:
+        """Send, and again on another connection where this one turns out to be lost, as the runner does."""
+        for _ in range(_SENDS):
+            with contextlib.suppress(NotConnected, Transient):
+                await self.tak.connect()
+                return await self.tak.send(event)
+        return await self.tak.send(event)
+
     async def listen(self) -> None:
-        """Take whatever comes until cancelled."""
+        """Take whatever comes until cancelled, on the next connection where one is lost."""
         while True:
-            incoming = await self.tak.receive()
+            try:
+                incoming = await self.tak.receive()
+            except NotConnected:
+                await asyncio.sleep(_PAUSE_SECONDS)
+                with contextlib.suppress(NotConnected, Transient):
+                    await self.tak.connect()
+                continue
             self.received.append(incoming.event)
             await incoming.settle(None)
 
@@ -153,7 +173,7 @@ class Hub:
 @contextlib.asynccontextmanager
 async def connected(host: str, port: int, **settings: Any) -> AsyncIterator[Hub]:
     """Connect our connector, and receive all the time."""
-    config = {"host": host, "port": port, "mode": "ACTUAL", "agency_id": "agency-1", **settings}
+    config = {"host": host, "port": port, "mode": "ACTUAL", "agency_id": "agency-1", "uid": HUB_UID, **settings}
     tak = CONNECTOR.build(CONNECTOR.config.model_validate(config), context("tak"))
     async with asyncio.timeout(SECONDS):
         await tak.connect()
@@ -169,13 +189,20 @@ async def connected(host: str, port: int, **settings: Any) -> AsyncIterator[Hub]
 
 @contextlib.asynccontextmanager
 async def taken_up(site: Site, port: int, **settings: Any) -> AsyncIterator[Hub]:
-    """Connect our connector and wait until the operator has seen our contact, as a person would before relying on it."""
+    """Connect our connector and wait until the operator has seen our contact, as a person would before relying on it.
+
+    Whether the operators themselves are still connected is seen to first: what a server keeps from them, it keeps from
+    everybody.
+    """
+    await asyncio.to_thread(keep_acquainted, site.operator, site.colleague)
     for _ in range(site.kind.connects):
         async with contextlib.AsyncExitStack() as stack:
-            seen = len(site.operator.of("a-f-G-U-C"))
-            hub = await stack.enter_async_context(connected(site.server.host, port, **site.settings(), **settings))
+            own = {"uid": HUB_UID} | site.settings()
+            shown = partial(site.operator.of, "a-f-G-U-C", lambda event, uid=own["uid"]: event.uid == uid)
+            before = len(shown())
+            hub = await stack.enter_async_context(connected(site.server.host, port, **own, **settings))
             try:
-                await until(lambda: len(site.operator.of("a-f-G-U-C")) > seen, "our contact", _SHOWN_SECONDS)  # noqa: B023
+                await until(lambda: len(shown()) > before, "our contact", _SHOWN_SECONDS)  # noqa: B023
             except AssertionError:
                 continue
             yield hub

@@ -17,8 +17,8 @@ async def test_what_we_write_in_protobuf_node_cot_reads_and_what_it_writes_we_he
     server, raised = protobuf_server, events.alert("x" * 3000)
     async with connected("127.0.0.1", server.port) as hub:
         await until(lambda: server.protocols == ["protobuf"], "the protocol is taken up")
-        receipt = await hub.tak.send(raised)
-        await hub.tak.send(events.fix())
+        receipt = await hub.send(raised)
+        await hub.send(events.fix())
         line = next(event for event in server.of("b-t-f") if "xxx" in event.text)
         words = line.text.partition("write: ")[2].split(".")[0]
         server.says_in_room(Person("ops-1", "DISPATCH"), words)

@@ -3,6 +3,7 @@
 | server | told by |
 |---|---|
 | OpenTAKServer, FreeTAKServer | `answer="echo"`: they send the ping back as it came |
+| OpenTAKServer | `Switchboard`: it passes events on, but nothing of some connections and nothing to others |
 | taky-ng, goatak | `answer="named"`: the pong's uid names the ping |
 | TAK Server, taky | `answer="pong"`: the pong names nothing |
 | TAK Server with its guard against floods | `answer_every`: one ping in so many seconds is answered |
@@ -117,13 +118,11 @@ class StandIn:
             self._pong(event)
 
     def _pong(self, event: str) -> None:
-        uid = re.search('uid="([^"]*)"', event)
-        assert uid is not None
         self._answered_at = time.monotonic()
         if self.answer == "echo":
             self.say(event.partition("?>\n")[2].encode() or event.encode())
         elif self.answer == "named":
-            self.say(control("t-x-c-t-r", f"{uid[1]}-pong"))
+            self.say(control("t-x-c-t-r", f"{_uid_of(event)}-pong"))
         elif self.answer == "pong":
             self.say(control("t-x-c-t-r", "takPong"))
 
@@ -141,3 +140,63 @@ class StandIn:
             server.close()
             if self._writer is not None:
                 self._writer.close()
+
+
+@dataclass
+class Switchboard:
+    """A server that echoes pings and passes all else on: of who is in `mute` nothing, to who is in `deaf` nothing.
+
+    Clients are known by the uid of their first event, as `connected` lists them; `passed_on` holds what others got.
+    Events of the type `swallows` reach nobody.
+    """
+
+    mute: set[str] = field(default_factory=set)
+    deaf: set[str] = field(default_factory=set)
+    swallows: str = ""
+    port: int = 0
+    connected: list[str] = field(default_factory=list)
+    passed_on: list[str] = field(default_factory=list)
+    _clients: dict[str, asyncio.StreamWriter] = field(default_factory=dict)
+
+    def drop(self, uid: str) -> None:
+        self._clients[uid].close()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        uid = ""
+        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
+            while True:
+                event = (await reader.readuntil(b"</event>")).decode().strip()
+                if 'type="t-x-c-t"' in event:
+                    writer.write(event.encode())
+                    continue
+                if not uid:
+                    uid = _uid_of(event)
+                    self.connected.append(uid)
+                    self._clients[uid] = writer
+                if uid not in self.mute:
+                    self._pass_on(event, uid)
+        writer.close()
+
+    def _pass_on(self, event: str, sender: str) -> None:
+        if "<marti>" in event or (self.swallows and f' type="{self.swallows}"' in event.partition(">")[0]):
+            return
+        self.passed_on.append(event)
+        for uid, writer in self._clients.items():
+            if uid != sender and uid not in self.deaf:
+                writer.write(event.encode())
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Switchboard]:
+        server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        async with server:
+            yield self
+            server.close()
+            for writer in self._clients.values():
+                writer.close()
+
+
+def _uid_of(event: str) -> str:
+    found = re.search('uid="([^"]*)"', event)
+    assert found is not None
+    return found[1]

@@ -44,6 +44,15 @@ def identity(
     return _event(contact.uid, types.PLI, now, now + timedelta(seconds=stale_seconds), detail)
 
 
+def probe(uid: str, now: datetime) -> bytes:
+    """Write what the hub's other connection is to hear, and nobody takes for anything.
+
+    It is a receipt of a chat line that nobody wrote: clients look it up, find nothing, and let it be.
+    """
+    detail = element("_flow-tags_", **{types.FLOW_TAG: format_time(now)})
+    return _event(uid, types.CHAT_DELIVERED, now, now + timedelta(seconds=_PING_STALE_SECONDS), detail)
+
+
 def protocol_request(uid: str, now: datetime) -> bytes:
     """Ask for TAK protocol version 1, in answer to the offer of this uid."""
     detail = element("TakControl", element("TakRequest", version="1"))

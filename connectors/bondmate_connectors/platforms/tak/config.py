@@ -83,6 +83,11 @@ class TakConfig(ConnectorConfig):
         le=30,
         description="How long after connecting it is announced first: some servers lose what comes too early.",
     )
+    witness: bool = Field(
+        default=False,
+        description="Whether a second connection must hear what is written to everybody before it counts as delivered:"
+        " for OpenTAKServer, which answers pings on connections of which it passes on nothing.",
+    )
     protobuf: bool = Field(
         default=True, description="Whether to take up a server's offer of TAK protocol 1, which has no limit of size."
     )

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from importlib import metadata
 from typing import Final
 
-from bondmate_schemas.enums import Level
+from bondmate_schemas.enums import DeliveryKind, Level
 from bondmate_schemas.models import Delivery, DeliveryReceipt, DeviceMessage, Record
 from bondmate_schemas.refusals import refusal_delivery
 
@@ -33,6 +33,7 @@ from bondmate_connectors.platforms.tak.pings import Answering
 from bondmate_connectors.platforms.tak.replies import Replies, refused
 from bondmate_connectors.platforms.tak.session import NO_PROOF, Session
 from bondmate_connectors.platforms.tak.timing import Ends
+from bondmate_connectors.platforms.tak.witness import SECOND_LOST, Ear, Witness
 from bondmate_connectors.platforms.tak.wording import Words
 from bondmate_connectors.transports.tcp import TcpStream
 
@@ -69,6 +70,8 @@ class Tak:
         )
         self._alerts = OpenAlerts(time.monotonic, time.monotonic() + config.stale_seconds)
         self._session: Session | None = None
+        self._witness: Witness | None = None
+        self._ears = Ear(), Ear()
         self._answering = Answering()
         self._proves: bool | None = None
         self._wants_protobuf = config.protobuf
@@ -84,7 +87,7 @@ class Tak:
             if self._session is not None and self._session.lost is None:
                 return
             await self._end_session()
-            self._session = session = await self._open(self._contact)
+            self._session = session = await self._open(self._contact, self._take, self._lost)
             try:
                 # From here on `receive` works too: answers may come before the answer to the ping.
                 await self._begin(session)
@@ -93,7 +96,8 @@ class Tak:
                 raise
 
     async def _begin(self, session: Session) -> None:
-        await self._introduce(session)
+        second = await self._open_second(session) if self._config.witness else None
+        await self._introduce(*filter(None, (session, second)))
         with contextlib.suppress(TimeoutError):
             # The session itself decides about a server that has answered before; it must be the first to.
             async with asyncio.timeout(self._config.pong_timeout_seconds + _MARGIN_SECONDS):
@@ -102,14 +106,24 @@ class Tak:
             raise session.lost
         # A server may have taken the first announcement for itself: FreeTAKServer shows it to nobody.
         session.introduce()
+        if self._witness is not None:
+            await self._witness.start(self._config.timing)
         if not session.has_answered:
             # It takes what is written, as far as anybody can know: alerts go out, and nothing is claimed.
             self._tell_proof(proves=False)
 
-    async def _introduce(self, session: Session) -> None:
+    async def _introduce(self, *sessions: Session) -> None:
         await asyncio.sleep(self._config.identity_delay_seconds)
-        session.introduce()
+        for session in sessions:
+            session.introduce()
         await asyncio.sleep(min(self._config.identity_delay_seconds, _ALONE_SECONDS))
+
+    async def _open_second(self, session: Session) -> Session:
+        self._ears = ear, second_ear = Ear(), Ear()
+        contact = Contact(f"{self._contact.uid}-witness", f"{self._contact.callsign}-witness")
+        second = await self._open(contact, second_ear.take, partial(session.lose, NotConnected(SECOND_LOST)))
+        self._witness = Witness(session, second, (ear, second_ear), self._clock)
+        return second
 
     async def check(self) -> None:
         """Connect, say who this is, ping, on a connection of its own; nothing is created.
@@ -119,7 +133,7 @@ class Tak:
         """
         checker = Contact(f"{self._contact.uid}-check", f"{self._contact.callsign}-check")
         try:
-            session = await self._open(checker)
+            session = await self._open(checker, _pass_over, lambda: None)
             try:
                 await self._introduce(session)
                 async with asyncio.timeout(self._config.pong_timeout_seconds):
@@ -147,10 +161,16 @@ class Tak:
         session = self._session
         if session is None:
             raise NotConnected("not connected")
-        proven = await session.deliver(documents(event, session))
+        proven = await self._deliver(event, documents(event, session), session)
         if event.alert is not None and proven and not is_cancel(event):
             self._alerts.delivered(event.alert.header.event_id)
         return Receipt(Level.DELIVERED if proven else Level.UNKNOWN, _uid_of(event))
+
+    async def _deliver(self, event: Delivery, documents: tuple[bytes, ...], session: Session) -> bool:
+        # What is lost of positions the next one makes good, and there may be hundreds a second.
+        if self._witness is None or event.kind is DeliveryKind.LOCATION:
+            return await session.deliver(documents)
+        return await self._witness.deliver(documents)
 
     async def receive(self) -> Incoming:
         """Wait for an answer, or for what else the settings ask for."""
@@ -186,10 +206,12 @@ class Tak:
 
     # The connection.
 
-    async def _open(self, contact: Contact) -> Session:
+    async def _open(
+        self, contact: Contact, take: Callable[[Frame], Awaitable[None]], on_lost: Callable[[], None]
+    ) -> Session:
         stream = await TcpStream.connect(self._config.address(), self._config.connect_timeout_seconds)
         ends = Ends(
-            clock=self._clock, take=self._take, identity=self._identity(contact), on_lost=self._stirred.set,
+            clock=self._clock, take=take, identity=self._identity(contact), on_lost=on_lost,
             on_proof=partial(self._proof_of, contact),
         )  # fmt: skip
         return Session(
@@ -211,6 +233,11 @@ class Tak:
         if contact is self._contact:
             self._tell_proof(proves=proves)
 
+    def _lost(self) -> None:
+        for ear in self._ears:
+            ear.stop()
+        self._stirred.set()
+
     def _tell_proof(self, *, proves: bool) -> None:
         if proves:
             self._answering.answered()
@@ -224,17 +251,21 @@ class Tak:
 
     async def _end_session(self) -> None:
         session, self._session = self._session, None
+        witness, self._witness = self._witness, None
         if session is not None:
             if session.silent_about_protocol:
                 self._wants_protobuf = False
             if session.has_ignored_ping:
                 self._answering.ignored()
             await session.close()
+        if witness is not None:
+            await witness.close()
         self._stirred.set()
 
     # What comes in.
 
     async def _take(self, frame: Frame) -> None:
+        await self._ears[0].take(frame)
         heard = understand(frame, self._terms, self._alerts, self._clock())
         for warning in heard.warnings:
             self._log.warning("a message was taken though it is not as it should be", code=warning.code)
@@ -272,6 +303,10 @@ class Tak:
         if event.alert is not None:
             options = replace(options, reference=self._alerts.told(event, event.alert).reference)
         return options
+
+
+async def _pass_over(_frame: Frame) -> None:
+    """Take a frame that is nothing to whom it reaches."""
 
 
 def _version() -> str:

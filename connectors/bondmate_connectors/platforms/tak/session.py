@@ -114,7 +114,7 @@ class Session:
 
     async def close(self) -> None:
         """End the connection; leaves no task or timer behind. Safe twice."""
-        self._lose(NotConnected("closed"))
+        self.lose(NotConnected("closed"))
         self._reading.cancel()
         await asyncio.wait({self._reading})
         await self._stream.close()
@@ -197,7 +197,7 @@ class Session:
             return
         if self._is_reading_on_time(now):
             if now >= self._times.alive_until:
-                self._lose(NotConnected(f"nothing came from the server for {self._timing.lost_after:g} s"))
+                self.lose(NotConnected(f"nothing came from the server for {self._timing.lost_after:g} s"))
                 return
             self._judge_overdue(now)
         if self.lost is not None:
@@ -232,7 +232,7 @@ class Session:
         is_alive = self._times.read_at > awaited.written_at
         if self._proves or self._must_answer:
             self.has_ignored_ping = is_alive
-            self._lose(NotConnected("a ping was not answered"))
+            self.lose(NotConnected("a ping was not answered"))
         elif is_alive:
             self._tell_proof(proves=False)
             self._pace.mute()
@@ -310,7 +310,7 @@ class Session:
     def _give_up_protocol(self) -> None:
         if self._upgrade.asked_at + self._timing.longest_hold <= self._loop.time():
             self.silent_about_protocol = True
-            self._lose(NotConnected("the server did not answer the request for the protocol that it offered"))
+            self.lose(NotConnected("the server did not answer the request for the protocol that it offered"))
         else:
             self._plan()
 
@@ -327,9 +327,10 @@ class Session:
     def _read_ended(self, reading: asyncio.Task[None]) -> None:
         """Pass on why reading ended, a bug too: nobody may wait for an answer that nobody reads."""
         error = None if reading.cancelled() else reading.exception()
-        self._lose(error or NotConnected("closed"))
+        self.lose(error or NotConnected("closed"))
 
-    def _lose(self, error: BaseException) -> None:
+    def lose(self, error: BaseException) -> None:
+        """Give the connection up for this reason; nothing when it is lost already."""
         if self.lost is not None:
             return
         self.lost = error
