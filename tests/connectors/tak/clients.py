@@ -98,7 +98,27 @@ def node_cot(said: Said) -> str:
     return said.line(chat, marti, remarks=f'source="{said.by_uid}" to="{said.to_uid}"', uid=uid, link="a-f-G")
 
 
-ROOM_FORMS: tuple[Callable[[Said], str], ...] = (atak, wintak, takpacket, node_cot)
+def atak_role(said: Said) -> str:
+    """The room of a role, with one other member: it has neither a parent nor a `to`, and lists who is in it."""
+    return _room_of_one(said, "HQ", "HQ")
+
+
+def atak_teams(said: Said) -> str:
+    """The room of all teams."""
+    return _room_of_one(said, "TeamGroups", "Teams")
+
+
+def _room_of_one(said: Said, room: str, name: str) -> str:
+    chat = (
+        f'<__chat parent="RootContactGroup" groupOwner="false" messageId="{said.message}" chatroom="{name}" id="{room}"'
+        f' senderCallsign="{said.by_callsign}"><chatgrp uid0="{said.by_uid}" uid1="bondmate-hub-tak" id="{room}"/></__chat>'
+    )
+    uid = f"GeoChat.{said.by_uid}.{room}.{said.message}"
+    marti = '<marti><dest callsign="BondMate-tak"/></marti>'
+    return said.line(chat, marti, remarks=f'source="BAO.F.ATAK.{said.by_uid}"', uid=uid)
+
+
+ROOM_FORMS: tuple[Callable[[Said], str], ...] = (atak, wintak, takpacket, node_cot, atak_role, atak_teams)
 DIRECT_FORMS: tuple[Callable[[Said], str], ...] = (atak, atak_before_3, wintak, itak, takpacket, node_cot)
 
 

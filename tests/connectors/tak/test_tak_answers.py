@@ -24,7 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from tests.connectors.tak.clients import ALL, DIRECT_FORMS, ROOM_FORMS, Said, atak, node_cot
+from tests.connectors.tak.clients import ALL, DIRECT_FORMS, ROOM_FORMS, Said, atak, node_cot, takpacket
 from tests.connectors.tak.stand_ins import StandIn
 from tests.connectors.tak.test_tak_link import connected
 
@@ -146,11 +146,26 @@ def test_a_bare_line_in_a_room_or_to_somebody_else_is_no_answer(said: Said) -> N
     assert Heard() == network.hears(said)
 
 
-def test_what_one_person_quotes_to_another_is_no_answer() -> None:
+@pytest.mark.parametrize("form", DIRECT_FORMS)
+def test_what_one_person_quotes_to_another_is_no_answer(form: Callable[[Said], str]) -> None:
     network = Network()
     event = network.raised(1)
+    said = Said(f"ack {reference(event)}", "m-1", to_uid="ANDROID-2", to_callsign="ELSE")
 
-    assert Heard() == network.hears(Said(f"ack {reference(event)}", "m-1", to_uid="ANDROID-2", to_callsign="ELSE"))
+    # TAKPacket-SDK asks no server to pass it on to somebody: then all hear it.
+    assert (Heard() == network.hears(said, form)) is (form is not takpacket)
+
+
+def test_the_writer_is_known_by_the_source_whatever_kind_of_client_stands_before_it() -> None:
+    network = Network()
+    event = network.raised(1)
+    for kind in ("BAO.F.ATAK.", "BAO.F.WinTAK.", "BAO.F.MESH.", ""):
+        heard = network.hears(
+            f'<event uid="c-{kind}" type="b-t-f" time="2026-03-01T12:00:00Z"><detail><remarks source="{kind}op-1"'
+            f' to="bondmate-hub-tak">ack {reference(event)}</remarks></detail></event>'
+        )
+
+        assert "op-1" == only(heard).by_ref
 
 
 def test_a_reference_that_nobody_has_is_not_taken_for_the_only_open_alert() -> None:

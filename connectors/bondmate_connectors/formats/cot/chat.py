@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +12,8 @@ from bondmate_connectors.formats.cot.event import CotEvent
 from bondmate_connectors.formats.cot.types import Ours, OurUid, parse_uid
 from bondmate_connectors.formats.xml import values_of
 
-_SOURCE_PREFIXES = ("BAO.F.ATAK.", "BAO.F.WinTAK.")
+_SOURCE = re.compile(r"BAO\.F\.\w+\.")
+"""What clients put before the writer's uid: the kind of client."""
 _GROUP_PARENTS = frozenset({"TeamGroups", "UserGroups", "DataSyncMissionsList"})
 
 
@@ -83,6 +85,7 @@ def chat_of(event: CotEvent) -> Chat:
     # TAKPacket-SDK writes `chatRoom`, ATAK `chatroom`.
     name = values.get("chatroom") or values.get("chatRoom") or ""
     room = values.get("id") or name
+    to_callsigns = tuple([callsign for dest in dests if (callsign := dest.get("callsign"))])
     asked = [dest.get("uid") for dest in dests]
     addresses = [room, name, *members, event.attribute("remarks", "to"), *asked, _named(event)[1]]
     return Chat(
@@ -91,9 +94,9 @@ def chat_of(event: CotEvent) -> Chat:
         room=room,
         room_name=name,
         to=tuple(dict.fromkeys([uid for uid in addresses if uid and uid != sender])),
-        to_callsigns=tuple([callsign for dest in dests if (callsign := dest.get("callsign"))]),
+        to_callsigns=to_callsigns,
         is_to_all=not dests,
-        is_group=_is_group(inside, values.get("parent", ""), members),
+        is_group=_is_group(inside, values.get("parent", ""), members) or _is_of_nobody(group, members, to_callsigns),
         message_id=values.get("messageId") or None,
         text=event.text("remarks") or "",
     )
@@ -119,6 +122,11 @@ def _is_group(inside: list[etree._Element], parent: str, members: list[str]) -> 
     return parent in _GROUP_PARENTS or has_hierarchy or len(members) > 2  # noqa: PLR2004
 
 
+def _is_of_nobody(group: dict[str, str], members: list[str], to_callsigns: tuple[str, ...]) -> bool:
+    """Whether its name is no member's, as that of the rooms of a role, of all teams and of all groups is."""
+    return bool(group.get("id")) and group["id"] not in {*members, *to_callsigns}
+
+
 def _sender(event: CotEvent, group: dict[str, str]) -> str:
     """Return who wrote it: WinTAK says so in `sourceID`, others in the link, the group, the source or the uid."""
     named = event.attribute("remarks", "sourceID") or event.attribute("link", "uid") or group.get("uid0")
@@ -127,7 +135,8 @@ def _sender(event: CotEvent, group: dict[str, str]) -> str:
 
 def _source(event: CotEvent) -> str:
     source = event.attribute("remarks", "source") or ""
-    return next((source.removeprefix(prefix) for prefix in _SOURCE_PREFIXES if source.startswith(prefix)), source)
+    prefix = _SOURCE.match(source)
+    return source[prefix.end() :] if prefix else source
 
 
 def _named(event: CotEvent) -> tuple[str, str]:
