@@ -170,7 +170,8 @@ class Tak:
         # What is lost of positions the next one makes good, and there may be hundreds a second.
         if self._witness is None or event.kind is DeliveryKind.LOCATION:
             return await session.deliver(documents)
-        return await self._witness.deliver(documents)
+        await self._witness.deliver(documents)
+        return True
 
     async def receive(self) -> Incoming:
         """Wait for an answer, or for what else the settings ask for."""

@@ -116,10 +116,11 @@ class Witness:
             async with asyncio.timeout(_FIRST_SECONDS):
                 await self._hear_each_other.wait()
 
-    async def deliver(self, documents: Sequence[bytes]) -> bool:
-        """Write, wait until the server has taken it, and until what is written to everybody was heard.
+    async def deliver(self, documents: Sequence[bytes]) -> None:
+        """Write, and wait until what is written to everybody was heard, or a probe behind what is not.
 
-        Where nobody hears it, the probe behind it shows whether that is the connection's fault or the event's.
+        That proves more than any answer to a ping. Where nobody hears the event, the probe shows whether that is its
+        own fault or the connection's.
 
         Raises:
             NotConnected: the connection is lost; the server may or may not have it.
@@ -127,12 +128,11 @@ class Witness:
         """
         mine, told = self._probe(), [each for each in documents if _DIRECTED not in each]
         with self._second_ear.listening([*told, mine]) as heard:
-            is_taken = await self._main.deliver([*documents, mine])
+            await self._main.deliver([*documents, mine])
             if not await self._all(heard[:-1] or heard):
                 if not heard[-1].done():
                     self._main.lose(NotConnected(NOT_PASSED_ON))
                 raise Transient(NOT_HEARD)
-        return is_taken
 
     async def close(self) -> None:
         """End the second connection and the watch. Safe twice."""
