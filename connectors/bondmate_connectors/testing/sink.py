@@ -9,7 +9,7 @@ import pytest
 from bondmate_schemas.enums import Level
 from bondmate_schemas.models import Delivery
 
-from bondmate_connectors.contract import ConnectorSpec, Receipt, Sink
+from bondmate_connectors.contract import ConnectorSpec, LeanSink, Receipt, Sink
 from bondmate_connectors.errors import AuthFailed, ConnectorError, NotConnected, Rejected, Throttled, Transient
 from bondmate_connectors.testing.events import another, update_of
 from bondmate_connectors.testing.leaks import Leaks, eventually
@@ -197,6 +197,19 @@ class SinkContract(Contract):
     ) -> None:
         """The same id twice makes one remote record and equal receipts."""
         receipts: list[Receipt] = [await connected.send(event), await connected.send(event)]
+        after = another(event, 1)
+        await connected.send(after)
+
+        assert receipts[0] == receipts[1]
+        await _recorded(remote_records, [event.id, after.id])
+
+    async def test_leanest_form_is_the_same_event(
+        self, connected: Sink, event: Delivery, remote_records: RemoteRecords
+    ) -> None:
+        """Where a sink knows a leanest form, that makes the same record and an equal receipt."""
+        if not isinstance(connected, LeanSink):
+            return
+        receipts = [await connected.send_lean(event), await connected.send(event)]
         after = another(event, 1)
         await connected.send(after)
 

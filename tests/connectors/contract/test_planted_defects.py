@@ -28,6 +28,12 @@ class Defective(LedgerConnector):
         header = event.header.model_copy(update={"message_id": event.id + number})
         return await super().send(event.model_copy(update={"header": header}))
 """
+LEAN_UNDER_ANOTHER_ID = """
+class Defective(LedgerConnector):
+    async def send_lean(self, event):
+        header = event.header.model_copy(update={"message_id": event.id + "-lean"})
+        return await self.send(event.model_copy(update={"header": header}))
+"""
 REFUSAL_AS_TRANSIENT = """
 class Defective(LedgerConnector):
     async def send(self, event):
@@ -129,6 +135,7 @@ CONNECTOR = replace(sample.CONNECTOR, config=Plain)
 """
 DEFECTS = [
     pytest.param(NOT_IDEMPOTENT, "test_same_event_twice_is_one_record", id="not idempotent"),
+    pytest.param(LEAN_UNDER_ANOTHER_ID, "test_leanest_form_is_the_same_event", id="a lean form under another id"),
     pytest.param(REFUSAL_AS_TRANSIENT, "test_permanent_refusal_is_rejected", id="a refusal reported as transient"),
     pytest.param(NO_NOT_CONNECTED, "test_send_before_connect_is_not_connected", id="no NotConnected"),
     pytest.param(TASK_LEAK, "test_close_leaves_nothing_behind", id="a task leak"),
