@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from bondmate_schemas.enums import DeliveryReason, IncidentAction
-from bondmate_schemas.error_codes import NOT_ITS_OWN
+from bondmate_schemas.enums import DeliveryReason, IncidentAction, Mode
+from bondmate_schemas.error_codes import MODE_DIFFERS, NOT_ITS_OWN
 from bondmate_schemas.flags import UNPROVEN
 from bondmate_schemas.models import IncidentEvent, IncidentMemory
 from bondmate_streams.logic.incidents import Taken, take
@@ -48,6 +48,82 @@ def test_who_can_name_it_does_not_end_it_and_its_owner_does(make: Any, named: An
     assert ended.memory is not None
     assert ended.memory.state.closed
     assert [DeliveryReason.CANCEL] == reasons(ended)
+
+
+@pytest.mark.parametrize("mode", [Mode.EXERCISE, Mode.TEST, Mode.SYSTEM])
+@pytest.mark.parametrize("action", [CLOSED, CANCELLED, IncidentAction.UPDATED])
+def test_an_exercise_neither_ends_nor_changes_what_is_real_and_its_owner_in_earnest_does(
+    make: Any, mode: Mode, action: IncidentAction
+) -> None:
+    memory = after(make.incident(**OWN, **A, mode=Mode.ACTUAL))
+    refused = taken(memory, make.incident(**REFERS, **A, action=action, mode=mode))
+    real = taken(memory, make.incident(**REFERS, **A, action=action, mode=Mode.ACTUAL))
+
+    assert (MODE_DIFFERS, None, ()) == (refused.outcome, refused.memory, refused.tellings)
+    assert 1 == len(real.tellings)
+
+
+def test_what_is_real_ends_an_exercise_and_makes_it_real(make: Any) -> None:
+    memory = after(make.incident(**OWN, **A, mode=Mode.EXERCISE))
+    drill = taken(memory, make.incident(**REFERS, **A, action=CLOSED, mode=Mode.EXERCISE))
+    real = after(
+        make.incident(**OWN, **A, mode=Mode.EXERCISE),
+        make.incident(**REFERS, **A, action=IncidentAction.UPDATED, mode=Mode.ACTUAL),
+    )
+
+    assert [DeliveryReason.CANCEL] == reasons(drill)
+    assert Mode.ACTUAL is real.state.header.mode
+    assert MODE_DIFFERS == taken(real, make.incident(**REFERS, **A, action=CLOSED, mode=Mode.EXERCISE)).outcome
+
+
+def test_a_real_message_that_an_exercise_has_played_before_is_no_repeat(make: Any) -> None:
+    """A recorded alert is played as an exercise, under the ids it has, while its authority issues it."""
+    played = [make.incident(**OWN, **B, mode=Mode.EXERCISE, message_id="e"),
+              make.incident(**REFERS, **B, mode=Mode.EXERCISE, message_id="u", action=IncidentAction.UPDATED)]  # fmt: skip
+    real = [event.model_copy(update={"header": event.header.model_copy(update={**A, "mode": Mode.ACTUAL})})
+            for event in played]  # fmt: skip
+    outcomes, memory = [], after(*played)
+    for event in [*real, *real]:
+        step = taken(memory, event)
+        outcomes.append((step.outcome, len(step.tellings)))
+        memory = step.memory or memory
+
+    ended = taken(memory, make.incident(**REFERS, **A, action=CANCELLED, mode=Mode.ACTUAL))
+
+    assert [("opened", 1), ("updated", 1), ("repeat", 0), ("repeat", 0)] == outcomes
+    assert Mode.ACTUAL is memory.state.header.mode
+    assert [DeliveryReason.CANCEL] == reasons(ended)
+
+
+def test_what_was_played_to_its_end_still_begins_in_earnest(make: Any) -> None:
+    memory = after(
+        make.incident(**OWN, **A, mode=Mode.EXERCISE, message_id="e"),
+        make.incident(**REFERS, **A, mode=Mode.EXERCISE, action=CANCELLED),
+    )
+    for action in (IncidentAction.OPENED, IncidentAction.UPDATED):
+        real = taken(memory, make.incident(**OWN, **A, mode=Mode.ACTUAL, action=action, message_id="e"))
+
+        assert real.tellings
+        assert real.memory is not None
+        assert not real.memory.state.closed
+
+
+def test_news_of_no_known_mode_is_told_and_ends_nothing(make: Any) -> None:
+    memory = after(make.incident(**OWN, **A, mode=Mode.ACTUAL))
+    news = make.incident(**REFERS, **A, action=IncidentAction.UPDATED, mode=Mode.UNKNOWN)
+
+    assert [DeliveryReason.UPDATE] == reasons(taken(memory, news))
+    assert MODE_DIFFERS == taken(memory, make.incident(**REFERS, **A, action=CLOSED, mode=Mode.UNKNOWN)).outcome
+
+
+def test_an_exercises_end_that_comes_first_holds_back_nothing_real(make: Any) -> None:
+    memory = after(make.incident(**REFERS, **A, action=CANCELLED, mode=Mode.EXERCISE))
+    alert = make.incident(**OWN, **A, mode=Mode.ACTUAL, message_id="e")
+    told = taken(memory, alert)
+
+    assert told.tellings
+    assert told.memory is not None
+    assert (Mode.ACTUAL, False) == (told.memory.state.header.mode, told.memory.state.closed)
 
 
 def test_who_took_part_ends_its_part_and_the_whole_stays_open(make: Any) -> None:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bondmate_schemas.enums import DeliveryReason, IncidentAction, Level, Priority
+from bondmate_schemas.enums import DeliveryReason, IncidentAction, Level, Mode, Priority
 from bondmate_schemas.error_codes import MODE_DIFFERS, NOT_ITS_OWN
 from bondmate_schemas.models import (
     DeliveryReceipt,
     DestinationState,
     EndedEvent,
+    EventHeader,
     FirstSent,
     IncidentEvent,
     IncidentMemory,
@@ -46,15 +47,33 @@ def take(memory: IncidentMemory | None, event: IncidentEvent, decisions: Sequenc
     An event id that a destination has not been told of is NEW to it, whatever the sender calls it; one it knows is an
     UPDATE; the end of one is a CANCEL, also where only the end is known. Whoever was told before hears the end too.
     """
-    if memory and event.header.message_id in memory.seen:
+    if memory and event.header.message_id in memory.seen and not _becomes_real(memory, event):
         return Taken("repeat")
     if memory and _is_over(memory, event):
         return Taken("came_late", _seen(memory, event))
+    if memory and _is_of_other_mode(memory, event):
+        return Taken(MODE_DIFFERS)
     if memory and event.action in ENDINGS and not may_end(memory, event):
         return Taken(NOT_ITS_OWN)
     tellings = tuple(_tellings(memory, event, decisions, now))
     outcome = event.action.value.lower() if tellings else "unrouted"
     return Taken(outcome, _remembered(memory, event, tellings, now), tellings)
+
+
+def _becomes_real(memory: IncidentMemory | None, event: IncidentEvent) -> bool:
+    """Whether this is the first that is real: what was heard before, be it the same message, was played."""
+    return memory is not None and memory.state.header.mode is not Mode.ACTUAL and event.header.mode is Mode.ACTUAL
+
+
+def _is_of_other_mode(memory: IncidentMemory, event: IncidentEvent) -> bool:
+    """Whether an event is in a mode that cannot speak of what was begun: an exercise never moves what is real.
+
+    News in a mode that nobody knows is no exercise's: it is told as what it is, but ends nothing.
+    """
+    counts = {memory.state.header.mode, Mode.ACTUAL}
+    if event.action not in ENDINGS:
+        counts.add(Mode.UNKNOWN)
+    return has_begun(memory) and event.header.mode not in counts
 
 
 def _is_over(memory: IncidentMemory, event: IncidentEvent) -> bool:
@@ -65,6 +84,9 @@ def _is_over(memory: IncidentMemory, event: IncidentEvent) -> bool:
     """
     header = event.header
     ends = [one.ended_at for one in memory.ended if (one.event_id, one.source) == (header.event_id, header.source)]
+    if memory.state.header.mode not in {header.mode, Mode.ACTUAL}:
+        # An end in a mode that cannot speak of this.
+        return False
     if event.action in ENDINGS:
         return bool(event.refers_to) and header.occurred_at in ends
     begins = event.action is IncidentAction.OPENED and header.event_id == header.message_id
@@ -113,17 +135,20 @@ def _remembered(
     told = dict(memory.told) if memory else {}
     before = told.pop(event_id, ())
     told[event_id] = tuple(dict.fromkeys((*before, *(telling.destination for telling in tellings))))
-    seen = (*(memory.seen if memory else ()), event.header.message_id)
+    # Who played it before neither owns nor ends what is real.
+    before_it = None if _becomes_real(memory, event) else memory
+    seen = (*(before_it.seen if before_it else ()), event.header.message_id)
     told = dict(list(told.items())[-_EVENTS_KEPT:])
-    ended = tuple(_ended(memory, event))
+    ended = tuple(_ended(before_it, event))
     state = _state(memory, event, tellings, now)
+    owned = {*told, state.header.event_id}
     return IncidentMemory(
         ended=ended[-_EVENTS_KEPT:],
         state=state,
         seen=seen[-_MESSAGES_KEPT:],
         told=told,
         first_sent=tuple(first for first in _first_sent(memory, event_id, tellings) if first.event_id in told),
-        owners=tuple(owner for owner in with_owner(memory, event) if owner.event_id in {*told, state.header.event_id}),
+        owners=tuple(owner for owner in with_owner(before_it, event) if owner.event_id in owned),
     )
 
 
@@ -146,19 +171,28 @@ def _state(
 ) -> IncidentState:
     state = memory.state if memory else None
     ends = event.action in ENDINGS and (memory is None or ends_whole(memory, event))
+    reopens = event.action is IncidentAction.OPENED or _becomes_real(memory, event)
     destinations = dict(state.destinations) if state else {}
     for telling in tellings:
         destinations.setdefault(telling.destination, DestinationState(changed_at=now, delivery_id=telling.delivery_id))
     alerts = state.alert_ids if state else ()
     return IncidentState(
-        header=memory.state.header if memory and has_begun(memory) else event.header,
+        header=_header(memory, event),
         event=merged(state.event, event) if state else event,
         alert_ids=tuple(dict.fromkeys((*alerts, event.alert_id))) if event.alert_id else alerts,
         destinations=destinations,
-        closed=ends or bool(state and state.closed and event.action is not IncidentAction.OPENED),
+        closed=ends or bool(state and state.closed and not reopens),
         event_count=state.event_count + 1 if state else 1,
         changed_at=now,
     )
+
+
+def _header(memory: IncidentMemory | None, event: IncidentEvent) -> EventHeader:
+    """Return the header of an incident: that by which it began, and once something in it is real, the whole is."""
+    if memory is None or not has_begun(memory):
+        return event.header
+    header = memory.state.header
+    return header.model_copy(update={"mode": Mode.ACTUAL}) if _becomes_real(memory, event) else header
 
 
 def merged(old: IncidentEvent, new: IncidentEvent) -> IncidentEvent:
