@@ -77,6 +77,13 @@ class CotEvent(NamedTuple):  # made for every message: a frozen dataclass of so 
     """Names of elements that stood beside the detail and were taken as if they stood in it."""
     others: tuple[str, ...]
     """Names of its attributes that nobody reads."""
+    said: Mapping[str, str]
+    """Its attributes as they were written."""
+    has_odd_times: bool
+    """Whether one of its times cannot be read, or its start or stale breaks the letter of its standard."""
+    root: etree._Element
+    where: Mapping[str, str]
+    """The attributes of its `point` as they were written."""
 
     def child(self, name: str) -> etree._Element | None:
         """Return the first `name` directly inside the detail."""
@@ -129,15 +136,17 @@ def parse_event(message: bytes) -> CotEvent | Refusal:
         return Refusal("type_missing", "event/@type")
     point, detail, outside = _parts(root)
     children = {child.tag: child for child in reversed(detail)}
-    read = _time(said("time"))
-    time, start = read.time if read else None, parse_time(said("start"))
+    where = values_of(point) if point is not None else _NOTHING
+    read, began, ends = _time(said("time")), _time(said("start")), _time(said("stale"))
+    time, start = read.time if read else None, began.time if began else None
     moment = str(time)
     return CotEvent(
         uid, kind, said("how", "").strip(),
-        time, start, parse_time(said("stale")), (moment, moment if start == time else str(start)),
+        time, start, ends.time if ends else None, (moment, moment if start == time else str(start)),
         read.breaches if read else (),
-        said("opex"), said("qos"), _point(point),
+        said("opex"), said("qos"), _point(where),
         detail, children, _own(children.get(EXTENSION)), outside, _others(values),
+        values, not (read and began and ends) or bool(began.breaches or ends.breaches), root, where,
     )  # fmt: skip
 
 
@@ -160,7 +169,7 @@ def _parts(root: etree._Element) -> tuple[etree._Element | None, etree._Element,
         else:
             outside.append(child)
     if detail is None:
-        detail = etree.SubElement(root, "detail")
+        detail = etree.Element("detail")
     for child in outside:
         detail.append(child)
     return point, detail, tuple([str(child.tag) for child in outside])
@@ -204,10 +213,8 @@ def number(text: str | None, least: float = -sys.float_info.max, most: float = s
     return value if least <= value <= most and text.isascii() and "_" not in text else None
 
 
-def _point(element: etree._Element | None) -> Point | None:
-    if element is None:
-        return None
-    said = element.get
+def _point(values: Mapping[str, str]) -> Point | None:
+    said = values.get
     latitude, longitude = number(said("lat"), -90, 90), number(said("lon"), -180, 180)
     if latitude is None or longitude is None:
         return None
