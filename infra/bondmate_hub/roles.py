@@ -179,6 +179,7 @@ def _runner_settings(settings: Settings) -> RunnerSettings:
         outside=settings.streams.outside_ids() if settings.streams else None,
         restart=Pauses(restart.first_seconds, restart.longest_seconds),
         restart_sound_seconds=restart.sound_seconds,
+        accounts_dir=settings.data_dir / "accounts",
         **settings.delivery.model_dump(),
     )
 

@@ -21,6 +21,7 @@ from bondmate_schemas.threads import in_thread
 from bondmate_connectors.contract import ConnectorConfig, ConnectorSpec, Context, Status
 from bondmate_connectors.errors import Misconfigured
 from bondmate_connectors.runtime.account import Account
+from bondmate_connectors.runtime.account_file import AccountFile
 from bondmate_connectors.runtime.authority import Authority
 from bondmate_connectors.runtime.backlog import Backlog
 from bondmate_connectors.runtime.behind import Behind, show_none_behind
@@ -212,7 +213,9 @@ class _Runner:
         self._spec = instance.spec
         self._authority = instance.authority
         self.control = Control(instance.config, pause)
-        self._account = Account(hub.settings.account_retry_seconds)
+        folder = hub.settings.accounts_dir
+        file = AccountFile(folder, instance.name) if folder else None
+        self._account = Account(hub.settings.account_retry_seconds, file)
         self.control.on_restart = self._account.once_more
         self._behind: Behind | None = None
         self._suspects = Suspects(refusals=hub.settings.refused_alone_tries, breaks=hub.settings.breaks_alone)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from bondmate_schemas.outside_ids import OutsideIds
 
@@ -29,6 +30,8 @@ class RunnerSettings:
     """Between two probes of a platform that refuses us."""
     account_retry_seconds: float = 900.0
     """Between two offers of an account's secret that was refused three times: an account must not be locked."""
+    accounts_dir: Path | None = None
+    """Where it is kept how often an account's secret was refused, for the next process; None: nowhere."""
     refused_alone_tries: int = 5
     """How often an event may be refused while others of its kind are taken; then it is dead-lettered."""
     breaks_alone: int = 3

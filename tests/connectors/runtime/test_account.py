@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,7 @@ from bondmate_connectors.platforms.cap_pickup import Config as PickupConfig
 from bondmate_connectors.platforms.cap_webhook import CONNECTOR as WEBHOOK
 from bondmate_connectors.platforms.cap_webhook import Config as WebhookConfig
 from bondmate_connectors.runtime.account import Account
+from bondmate_connectors.runtime.account_file import AccountFile
 from bondmate_connectors.runtime.control import Controls
 from bondmate_connectors.runtime.run import Instance
 from bondmate_connectors.testing import another, eventually, sos
@@ -269,6 +271,114 @@ async def test_a_shut_page_and_shut_documents_of_an_open_feed_are_offered_three_
         await eventually(lambda: health.of(place).status is Status.OK, "well again")
 
     assert 3 == room.refused
+
+
+async def test_a_process_that_is_started_again_offers_it_no_more_than_one_that_runs_on(hub, room, place, tmp_path):
+    kept = replace(hub.settings, accounts_dir=tmp_path / "accounts")
+    controls = Controls()
+    await hub.feed(*alerts(place, 9))
+    for _ in range(4):
+        async with hub.running(webhook(place, room, WRONG), settings=kept, ok=False) as health:
+            await eventually(lambda health=health: "http_401" in health.of(place).reason, "refused, or known to be")
+            await a_while(hub)
+    assert {WRONG: 3} == room.offers
+    async with hub.running(webhook(place, room, WRONG), settings=kept, ok=False, controls=controls) as health:
+        await eventually(lambda: "the account is spared" in health.of(place).reason, "told")
+        room.password = WRONG
+        controls[place].restart()
+        await hub.all_committed(place)
+
+    assert 3 == room.refused
+    assert 9 == len(room.taken)
+    assert [] == list(kept.accounts_dir.iterdir())
+    # Nothing of before counts against the next refusal.
+    room.password = RIGHT
+    await hub.feed(*alerts(place, 9))
+    async with hub.running(webhook(place, room, WRONG), settings=kept, ok=False):
+        await eventually(lambda: room.refused == 6, "three times more")
+        await a_while(hub)
+    assert 6 == room.refused
+
+
+class Process:
+    """The account of a connector as one process after the other knows it."""
+
+    def __init__(self, folder, password=WRONG, *, retry_seconds=900):
+        self.account = Account(retry_seconds, AccountFile(folder, "a/room"))
+        self.account.use(Login(user=USER, password=password))
+
+    def is_refused(self, times=1):
+        for _ in range(times):
+            self.account.refused("sink", AuthFailed("http_401", secret=True))
+        return self
+
+    def waits(self):
+        return self.account.wait_seconds("sink")
+
+    async def is_killed(self, offers):
+        """Leave what a process leaves that is killed while so many offers are under way."""
+        async with asyncio.timeout(5), AsyncExitStack() as under_way:
+            for _ in range(offers):
+                await under_way.enter_async_context(self.account.offer())
+            left = self.account._file._path.read_bytes()
+        self.account._file._path.write_bytes(left)
+
+
+def test_what_was_refused_to_three_processes_is_spared_by_the_fourth_and_another_secret_is_not(tmp_path):
+    folder = tmp_path / "accounts"
+    assert [0, 0] == [Process(folder).is_refused().waits() for _ in range(2)]
+    assert 890 < Process(folder).is_refused().waits() <= 900
+    assert 890 < Process(folder).waits() <= 900
+    assert "http_401" == Process(folder).account.code
+    (file,) = folder.iterdir()
+    assert (0o700, 0o600) == (folder.stat().st_mode & 0o777, file.stat().st_mode & 0o777)
+    assert not [word for word in (WRONG, USER) if word in file.read_text() or word.encode().hex() in file.read_text()]
+
+    assert 0 == Process(folder, RIGHT).waits()
+    assert 0 == Process(folder, RIGHT).is_refused().waits()
+    assert 0 == Process(folder, WRONG).waits()
+
+
+def test_who_is_taken_leaves_nothing_behind(tmp_path):
+    Process(tmp_path).is_refused(3).account.passed()
+
+    assert [] == list(tmp_path.iterdir())
+    assert 0 == Process(tmp_path).waits()
+
+
+async def test_a_process_that_dies_with_offers_under_way_holds_nobody_back_and_they_count(tmp_path):
+    for offers in (3, 1, 1):
+        await Process(tmp_path).is_killed(offers)
+        assert 0 == Process(tmp_path).waits()
+    assert 890 < Process(tmp_path).is_refused().waits()
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "{", '{"key": 1}', '{"key": "zz", "mark": "", "until": 0}'])
+def test_a_file_that_nobody_can_read_begins_anew(tmp_path, text):
+    Process(tmp_path).is_refused(3)
+    (file,) = tmp_path.iterdir()
+    file.write_text(text)
+
+    assert 0 == Process(tmp_path).waits()
+    assert 890 < Process(tmp_path).is_refused(3).waits()
+    assert 890 < Process(tmp_path).waits()
+
+
+def test_a_clock_that_was_set_back_has_nobody_wait_longer(tmp_path):
+    Process(tmp_path).is_refused(3)
+    (file,) = tmp_path.iterdir()
+    file.write_text(re.sub(r'"until": [\d.]+', '"until": 9e12', file.read_text()))
+
+    assert 890 < Process(tmp_path).waits() <= 900
+
+
+def test_a_disk_that_is_full_stops_no_connector(tmp_path):
+    (tmp_path / "accounts").write_text("no folder")
+    account = Process(tmp_path / "accounts").is_refused(3)
+
+    assert 890 < account.waits()
+    account.account.passed()
+    assert 0 == account.waits()
 
 
 def test_what_an_account_may_do_is_no_question_of_its_secret_once_that_was_taken():
