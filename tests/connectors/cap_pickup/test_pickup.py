@@ -6,9 +6,10 @@ import asyncio
 import os
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
-from bondmate_connectors.contract import Reading, Unreadable
+from bondmate_connectors.contract import Reading, Status, Unreadable
 from bondmate_connectors.errors import AuthFailed, Misconfigured, NotConnected, Rejected, Transient
 from bondmate_connectors.formats.cap import FORMAT
 from bondmate_connectors.platforms.cap_pickup import CONNECTOR, Config
@@ -144,6 +145,34 @@ async def test_files_that_are_being_written_or_hidden_are_left_alone(from_folder
     (folder / "fresh.xml").write_text(alert("fresh"))
     # It looked the same at two looks: whatever its clock says, nobody is writing.
     assert "fresh" == (await take(connector)).header.origin_message_id
+    await connector.close()
+
+
+async def test_a_file_that_cannot_be_read_holds_no_other_back_and_comes_later(folder, tmp_path, monkeypatch):
+    reported = []
+    settings = {"folder": folder, "cursor_file": tmp_path / "cursor", "poll_seconds": 0.02, "quiet_seconds": 0}
+    connector = CONNECTOR.build(
+        Config.model_validate(settings), context("pickup", lambda status, _="": reported.append(status))
+    )
+    for name in ("a", "b\udcff", "c"):
+        (folder / f"{name}.xml").write_text(alert(name[0]))
+    read = Path.read_bytes
+
+    def denied(path):
+        if path.name == "a.xml":
+            raise PermissionError(13, "not for you")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    await connector.connect()
+    others = [(await take(connector)).header.origin_message_id for _ in range(2)]
+    await nothing_more(connector)
+
+    assert (["b", "c"], Status.RECOVERABLE_ERROR) == (others, reported[-1])
+    monkeypatch.undo()
+    assert "a" == (await take(connector)).header.origin_message_id
+    await nothing_more(connector)
+    assert Status.OK is reported[-1]
     await connector.close()
 
 

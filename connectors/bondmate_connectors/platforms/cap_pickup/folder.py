@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from bondmate_connectors.contract import Context, Status
 from bondmate_connectors.errors import Misconfigured, NotConnected
 from bondmate_connectors.formats.xml import XML_TOO_LARGE
 from bondmate_connectors.platforms.cap_pickup.places import Found
@@ -26,8 +27,9 @@ class Folder:
     A file is read when it was quiet for a while, or looked the same twice (clocks of file servers differ).
     """
 
-    def __init__(self, path: Path, *, max_bytes: int, quiet_seconds: float) -> None:
+    def __init__(self, path: Path, context: Context, *, max_bytes: int, quiet_seconds: float) -> None:
         self._path = path
+        self._context = context
         self._max_bytes = max_bytes
         self._quiet_seconds = quiet_seconds
         self._seen: dict[Path, tuple[_Stamp, str]] = {}
@@ -50,11 +52,14 @@ class Folder:
         """Release nothing: no file stays open."""
 
     async def look(self, is_known: Callable[[str], bool]) -> list[Found]:
-        """Give new files, by name."""
+        """Give new files, by name; one that cannot be read holds back no other, and is tried again at every look."""
         try:
-            return await asyncio.to_thread(self._look, is_known)
+            found, unreadable = await asyncio.to_thread(self._look, is_known)
         except OSError as error:
             raise NotConnected("the folder cannot be read") from error
+        status = Status.RECOVERABLE_ERROR if unreadable else Status.OK
+        self._context.report(status, f"{unreadable} files cannot be read" * bool(unreadable))
+        return found
 
     def is_refused(self) -> bool:
         """Whether a secret is refused: a folder asks for none."""
@@ -77,20 +82,25 @@ class Folder:
         # A link may show us any file of this machine.
         return not path.is_symlink() or path.resolve().is_relative_to(self._path.resolve())
 
-    def _look(self, is_known: Callable[[str], bool]) -> list[Found]:
+    def _look(self, is_known: Callable[[str], bool]) -> tuple[list[Found], int]:
+        """Return new files, and how many cannot be read."""
         paths = self._list()
         self._seen = {path: seen for path, seen in self._seen.items() if path in set(paths)}
         found: dict[str, Found] = {}
+        unreadable = 0
         for path in paths:
             try:
                 one = self._new(path, is_known)
             except FileNotFoundError:  # gone between the two calls
                 continue
+            except OSError:
+                unreadable += 1
+                continue
             if one is not None:
                 found.setdefault(one.digest, one)
             if len(found) >= _A_LOOK:
                 break
-        return list(found.values())
+        return list(found.values()), unreadable
 
     def _new(self, path: Path, is_known: Callable[[str], bool]) -> Found | None:
         """Give the file unless it is known, unchanged since it was, or still being written."""

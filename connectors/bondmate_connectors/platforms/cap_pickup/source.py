@@ -189,7 +189,7 @@ def _place(config: Config, context: Context) -> Place:
         return Feed(config.feed, context, max_bytes=config.max_bytes)
     if config.folder is None:  # the settings have seen to it
         raise AssertionError
-    return Folder(config.folder, max_bytes=config.max_bytes, quiet_seconds=config.quiet_seconds)
+    return Folder(config.folder, context, max_bytes=config.max_bytes, quiet_seconds=config.quiet_seconds)
 
 
 def _unreadable(found: Found, code: str) -> Unreadable:
