@@ -16,15 +16,12 @@ from bondmate_schemas.enums import DeliveryKind, Level
 from bondmate_schemas.models import Delivery, DeliveryReceipt, DeviceMessage, Record
 from bondmate_schemas.refusals import refusal_delivery
 
-from bondmate_connectors.contract import Context, Incoming, Receipt, Refusal, Status, Unreadable
+from bondmate_connectors.contract import Context, Incoming, Receipt, Status, Unreadable
 from bondmate_connectors.errors import ConnectorError, NotConnected, Rejected, Transient
-from bondmate_connectors.formats.cot import types
 from bondmate_connectors.formats.cot.alerts_out import is_cancel
-from bondmate_connectors.formats.cot.event import MAX_BYTES
 from bondmate_connectors.formats.cot.options import Contact, Options
 from bondmate_connectors.formats.cot.probe import identity
-from bondmate_connectors.formats.cot.stream import TOO_LARGE, Frame
-from bondmate_connectors.formats.cot.write import companions, compose, compose_leanest
+from bondmate_connectors.formats.cot.stream import Frame
 from bondmate_connectors.platforms.tak.answers import Terms, understand
 from bondmate_connectors.platforms.tak.config import TakConfig
 from bondmate_connectors.platforms.tak.negotiation import Protocol
@@ -35,6 +32,7 @@ from bondmate_connectors.platforms.tak.session import NO_PROOF, Session
 from bondmate_connectors.platforms.tak.timing import Ends
 from bondmate_connectors.platforms.tak.witness import SECOND_LOST, Ear, Witness
 from bondmate_connectors.platforms.tak.wording import Words
+from bondmate_connectors.platforms.tak.writing import Writing, uid_of
 from bondmate_connectors.transports.tcp import TcpStream
 
 _MAX_WAITING: Final = 10_000
@@ -49,10 +47,10 @@ _IDENTITY_STALE: Final = 3
 class Tak:
     """Sends alerts, positions, texts and incidents as CoT; hears operators' chat answers.
 
-    `send` gives DELIVERED when the server answered a ping written after the event. A server that answers none proves
-    nothing: then it gives UNKNOWN, which raises nothing, and the status says so. An alert goes out as an emergency
-    and, when new or changed, also as a GeoChat line with a reference; what a person writes back with it comes out of
-    `receive`. Kept is which alerts are open (`OpenAlerts`), in memory.
+    `send` gives DELIVERED when the server answered a ping written after the event, or the `witness` heard it. A server
+    that answers none proves nothing: then it gives UNKNOWN, which raises nothing, and the status says so. An alert goes
+    out as an emergency and, when new or changed, also as a GeoChat line with a reference; what a person writes back
+    with it comes out of `receive`. Kept is which alerts are open (`OpenAlerts`), in memory.
 
     An answer the hub could not keep is given again; TAK itself repeats nothing.
     """
@@ -65,7 +63,7 @@ class Tak:
         self._terms = Terms(
             context.name, config.mode, config.agency_id, words, frozenset(config.emit), config.rooms, self._contact
         )
-        self._options = Options(
+        options = Options(
             config.lifetimes, self._contact, marks=config.qos_and_opex, answer_word=config.acknowledge_words[0]
         )
         self._alerts = OpenAlerts(time.monotonic, time.monotonic() + config.stale_seconds)
@@ -79,7 +77,8 @@ class Tak:
         self._arrived: deque[Record | Unreadable] = deque()
         self._stirred = asyncio.Event()
         self._room = asyncio.Event()
-        self._replies = Replies(self._terms, replace(self._options, max_bytes=config.max_event_bytes))
+        self._writing = Writing(options, self._alerts, config.max_event_bytes, self._clock)
+        self._replies = Replies(self._terms, replace(options, max_bytes=config.max_event_bytes))
 
     async def connect(self) -> None:
         """Open the connection, say who we are, and see whether the server answers; does nothing while one stands."""
@@ -151,20 +150,20 @@ class Tak:
 
     async def send(self, event: Delivery) -> Receipt:
         """Write the event and wait until the server has taken it."""
-        return await self._send(event, self._documents)
+        return await self._send(event, self._writing.documents)
 
     async def send_lean(self, event: Delivery) -> Receipt:
         """Write an alert in its leanest form, without its chat line, and wait until the server has taken it."""
-        return await self._send(event, self._leanest)
+        return await self._send(event, self._writing.leanest)
 
-    async def _send(self, event: Delivery, documents: Callable[[Delivery, Session], tuple[bytes, ...]]) -> Receipt:
+    async def _send(self, event: Delivery, documents: Callable[[Delivery, Protocol], tuple[bytes, ...]]) -> Receipt:
         session = self._session
         if session is None:
             raise NotConnected("not connected")
-        proven = await self._deliver(event, documents(event, session), session)
+        proven = await self._deliver(event, documents(event, session.protocol), session)
         if event.alert is not None and proven and not is_cancel(event):
             self._alerts.delivered(event.alert.header.event_id)
-        return Receipt(Level.DELIVERED if proven else Level.UNKNOWN, _uid_of(event))
+        return Receipt(Level.DELIVERED if proven else Level.UNKNOWN, uid_of(event))
 
     async def _deliver(self, event: Delivery, documents: tuple[bytes, ...], session: Session) -> bool:
         # What is lost of positions the next one makes good, and there may be hundreds a second.
@@ -201,7 +200,8 @@ class Tak:
         if isinstance(record, DeliveryReceipt):
             # Who cannot be told since nobody is known to have written it is not told.
             with contextlib.suppress(Rejected):
-                self._session.write(self._documents(refusal_delivery(record, code, self._clock()), self._session))
+                refusal = refusal_delivery(record, code, self._clock())
+                self._session.write(self._writing.documents(refusal, self._session.protocol))
         elif isinstance(record, DeviceMessage) and (reply := refused(record, code)) is not None:
             self._session.write(self._replies.written(reply, self._clock(), time.monotonic()))
 
@@ -279,32 +279,6 @@ class Tak:
             self._arrived.append(record)
             self._stirred.set()
 
-    # What goes out.
-
-    def _documents(self, event: Delivery, session: Session) -> tuple[bytes, ...]:
-        now, options = self._clock(), self._options_for(event, session)
-        composed = compose(event, now, options)
-        if isinstance(composed, Refusal):
-            raise Rejected(composed.code, composed.path)
-        documents = composed.documents + companions(event, composed, now, options)
-        if max(map(len, documents)) > MAX_BYTES:
-            raise Rejected(TOO_LARGE)
-        return documents
-
-    def _leanest(self, event: Delivery, session: Session) -> tuple[bytes, ...]:
-        found = compose_leanest(event, self._clock(), self._options_for(event, session))
-        if isinstance(found, Refusal):
-            raise Rejected(found.code, found.path)
-        return (found,)
-
-    def _options_for(self, event: Delivery, session: Session) -> Options:
-        options = self._options
-        if session.protocol is not Protocol.PROTOBUF:
-            options = replace(options, max_bytes=self._config.max_event_bytes)
-        if event.alert is not None:
-            options = replace(options, reference=self._alerts.told(event, event.alert).reference)
-        return options
-
 
 async def _pass_over(_frame: Frame) -> None:
     """Take a frame that is nothing to whom it reaches."""
@@ -315,13 +289,3 @@ def _version() -> str:
         return metadata.version("bondmate-hub")
     except metadata.PackageNotFoundError:
         return "-"
-
-
-def _uid_of(event: Delivery) -> str:
-    """Return the uid the event has at TAK."""
-    if event.location is not None:
-        return types.device_uid(event.location.device_id)
-    if event.receipt is not None:
-        return types.escape_id(event.id)
-    header = event.header
-    return types.alert_uid(header.event_id) if event.alert is not None else types.incident_uid(header.event_id)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from asyncio import Future
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -30,6 +31,22 @@ class Ping:
     time: datetime
     written_at: float
     waiting: list[Future[bool]] = field(default_factory=list)
+
+
+def resolve(waiting: Iterable[Future[bool]], *, proven: bool) -> None:
+    """Tell who waits whether what they wrote is proven to have arrived."""
+    for confirmed in waiting:
+        if not confirmed.done():
+            confirmed.set_result(proven)
+
+
+def fail(waiting: Iterable[Future[bool]], error: BaseException) -> None:
+    """Tell who waits that nobody will know any more."""
+    for confirmed in waiting:
+        if not confirmed.done():
+            confirmed.set_exception(error)
+            # Somebody who was cancelled meanwhile does not ask for it.
+            confirmed.exception()
 
 
 class Pings:

@@ -27,7 +27,7 @@ from bondmate_connectors.formats.cot.protobuf import to_protobuf
 from bondmate_connectors.formats.cot.stream import Frame, Framer, OutOfStep, framed
 from bondmate_connectors.formats.cot.types import HUB_UID
 from bondmate_connectors.platforms.tak.negotiation import Protocol, Upgrade
-from bondmate_connectors.platforms.tak.pings import Ping, Pings
+from bondmate_connectors.platforms.tak.pings import Ping, Pings, fail, resolve
 from bondmate_connectors.platforms.tak.timing import DROPPED_SECONDS, Ends, Pace, Times, Timing
 from bondmate_connectors.transports.tcp import TcpStream
 
@@ -236,7 +236,7 @@ class Session:
         elif is_alive:
             self._tell_proof(proves=False)
             self._pace.mute()
-            _resolve(awaited.waiting, proven=False)
+            resolve(awaited.waiting, proven=False)
 
     def _tell_proof(self, *, proves: bool) -> None:
         if self._proves is not proves:
@@ -283,7 +283,7 @@ class Session:
             self._pings.forgive()
         self._tell_proof(proves=True)
         for each in answered:
-            _resolve(each.waiting, proven=True)
+            resolve(each.waiting, proven=True)
         self._write()
 
     # The protocol.
@@ -337,16 +337,6 @@ class Session:
         if self._timer is not None:
             self._timer.cancel()
         for waiting in (self._waiting, *(each.waiting for each in self._pings.take_all())):
-            for confirmed in waiting:
-                if not confirmed.done():
-                    confirmed.set_exception(error)
-                    # Somebody who was cancelled meanwhile does not ask for it.
-                    confirmed.exception()
+            fail(waiting, error)
         self._stream.abort()
         self._ends.on_lost()
-
-
-def _resolve(waiting: list[asyncio.Future[bool]], *, proven: bool) -> None:
-    for confirmed in waiting:
-        if not confirmed.done():
-            confirmed.set_result(proven)

@@ -1,0 +1,65 @@
+"""Deliveries as the events that go out: within a server's limit of size, an alert under its reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from bondmate_schemas.models import Delivery
+
+from bondmate_connectors.contract import Refusal
+from bondmate_connectors.errors import Rejected
+from bondmate_connectors.formats.cot import types
+from bondmate_connectors.formats.cot.event import MAX_BYTES
+from bondmate_connectors.formats.cot.options import Options
+from bondmate_connectors.formats.cot.stream import TOO_LARGE
+from bondmate_connectors.formats.cot.write import companions, compose, compose_leanest
+from bondmate_connectors.platforms.tak.negotiation import Protocol
+from bondmate_connectors.platforms.tak.open_alerts import OpenAlerts
+
+
+class Writing:
+    """Write deliveries; `max_event_bytes` is for events in XML. Raises Rejected for what CoT cannot say."""
+
+    def __init__(
+        self, options: Options, alerts: OpenAlerts, max_event_bytes: int, clock: Callable[[], datetime]
+    ) -> None:
+        self._options, self._alerts = options, alerts
+        self._max_event_bytes, self._clock = max_event_bytes, clock
+
+    def documents(self, event: Delivery, protocol: Protocol) -> tuple[bytes, ...]:
+        """Return the events that say it, in order."""
+        now, options = self._clock(), self._options_for(event, protocol)
+        composed = compose(event, now, options)
+        if isinstance(composed, Refusal):
+            raise Rejected(composed.code, composed.path)
+        documents = composed.documents + companions(event, composed, now, options)
+        if max(map(len, documents)) > MAX_BYTES:
+            raise Rejected(TOO_LARGE)
+        return documents
+
+    def leanest(self, event: Delivery, protocol: Protocol) -> tuple[bytes, ...]:
+        """Return the one event that says the least that will do."""
+        found = compose_leanest(event, self._clock(), self._options_for(event, protocol))
+        if isinstance(found, Refusal):
+            raise Rejected(found.code, found.path)
+        return (found,)
+
+    def _options_for(self, event: Delivery, protocol: Protocol) -> Options:
+        options = self._options
+        if protocol is not Protocol.PROTOBUF:
+            options = replace(options, max_bytes=self._max_event_bytes)
+        if event.alert is not None:
+            options = replace(options, reference=self._alerts.told(event, event.alert).reference)
+        return options
+
+
+def uid_of(event: Delivery) -> str:
+    """Return the uid the event has at TAK."""
+    if event.location is not None:
+        return types.device_uid(event.location.device_id)
+    if event.receipt is not None:
+        return types.escape_id(event.id)
+    header = event.header
+    return types.alert_uid(header.event_id) if event.alert is not None else types.incident_uid(header.event_id)
