@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Final
 
 _TIME: Final = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)([Tt ])(\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?(?:([Zz])|([+-])(\d\d):?(\d\d))?", re.ASCII
+    r"(\d{4})-(\d\d)-(\d\d)([Tt ])(\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?(?:([Zz])|([+-])(\d\d):?([0-5]\d))?", re.ASCII
 )
 _LONGEST: Final = 64
 _LARGEST_OFFSET: Final = timedelta(hours=14)
@@ -25,7 +25,8 @@ class ReadTime:
 
     time: datetime
     breaches: tuple[str, ...] = ()
-    """What RFC 3339, 5.6 does not allow: `no_offset` (taken as UTC), `no_seconds`, `small_letter`, `space`."""
+    """What RFC 3339, 5.6 does not allow: `no_offset` (taken as UTC), `no_seconds`, `small_letter`, `space`, `comma`,
+    `no_colon` in the offset, `no_leap_second` (a 60th second where no day ends)."""
 
 
 def read_time(text: str) -> ReadTime | None:
@@ -46,6 +47,8 @@ def _read_time(text: str) -> ReadTime | None:
     offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
     if offset > _LARGEST_OFFSET:
         return None
+    if hour == "24" and int(fraction or 0):
+        return None
     clock, more = _on_the_clock(int(hour), int(minute), int(second or 0))
     try:
         zone = timezone(-offset if sign == "-" else offset)
@@ -54,7 +57,9 @@ def _read_time(text: str) -> ReadTime | None:
     except (ValueError, OverflowError):
         return None
     found = {"no_offset": not zulu and not sign, "no_seconds": second is None, "space": separator == " ",
-             "small_letter": zulu == "z" or separator == "t"}  # fmt: skip
+             "small_letter": zulu == "z" or separator == "t", "comma": "," in text,
+             "no_colon": bool(sign) and text[-3] != ":",
+             "no_leap_second": second == "60" and (time.hour, time.minute) != (0, 0)}  # fmt: skip
     return ReadTime(time, tuple(breach for breach, is_there in found.items() if is_there))
 
 

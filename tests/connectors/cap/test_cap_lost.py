@@ -120,6 +120,14 @@ def test_nothing_of_a_small_input_of_november_vanishes(cases):
     assert {} == found
 
 
+def test_what_stands_in_no_element_is_named_too(cases):
+    message = (cases / "cap03_two_languages.xml").read_bytes()
+    added = message.replace(b"<info>", b'words<info xml:lang="de">', 1)
+
+    lost = {each.path for each in FORMAT.read(added, NOW).lost} - {each.path for each in FORMAT.read(message, NOW).lost}
+    assert {"alert/text()", "alert/info/@*"} == lost
+
+
 texts = st.text("abcäöü &<>,;=:/0123456789", min_size=1, max_size=12)
 words = st.text("abcdefgh0123456789", min_size=1, max_size=6)
 names = st.sampled_from(["language", "category", "event", "responseType", "urgency", "severity", "certainty", "audience",

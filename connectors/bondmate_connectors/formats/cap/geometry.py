@@ -139,12 +139,10 @@ def _odd_numbers(text: str) -> tuple[list[float], bool]:
 
 
 def _may_be_triples(numbers: list[float], runs: list[int]) -> bool:
-    """Whether numbers of which no comma says how they belong together close as triples, and not as pairs."""
+    """Whether numbers of which no comma says how they belong together may be triples: as pairs they do not close."""
     clear = len(runs) > 1 and set(runs) == {2}
-    triples = len(numbers) % _WITH_ALTITUDE == 0 and len(numbers) > _WITH_ALTITUDE
-    if clear or not triples:
-        return False
-    return numbers[:2] == numbers[-3:-1] and numbers[:2] != numbers[-2:]
+    triples = len(numbers) % _WITH_ALTITUDE == 0 and len(numbers) >= _CORNERS * _WITH_ALTITUDE
+    return triples and not clear and numbers[:2] != numbers[-2:]
 
 
 def read_circle(text: str) -> tuple[Point, float] | None:

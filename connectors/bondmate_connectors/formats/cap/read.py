@@ -134,6 +134,8 @@ def _read_alert(
     if not sound:
         for remark in structure.breaches(alert, path):
             notes.add(remark)
+            if remark.detail in structure.NOT_TAKEN:
+                notes.lose(f"{remark.path}/{structure.NOT_TAKEN[remark.detail]}", remark.detail)
     if head.msg_type in _ANSWERS:
         receipts = receipts_of(head, texts.infos, _ANSWERS[head.msg_type], received_at, notes)
         return _reading(receipts, notes) if receipts else _of_nothing(head)

@@ -145,6 +145,10 @@ def _alert(version: str) -> Sequence:  # the three differ in details only
     return Sequence(alert, signed=new)
 
 
+FOREIGN_ATTRIBUTE: Final = "an attribute that the schema does not know"
+TEXT_BETWEEN: Final = "text between the elements"
+NOT_TAKEN: Final = {FOREIGN_ATTRIBUTE: "@*", TEXT_BETWEEN: "text()"}
+"""What a breach says that is in no element, and what of the place no event carries."""
 SCHEMAS: Final = {codes.CAP_10: _alert("1.0"), codes.CAP_11: _alert("1.1"), codes.CAP_12: _alert("1.2")}
 """The content of `alert`, by namespace."""
 
@@ -202,14 +206,14 @@ def _content(element: etree._Element, declared: Element, own: str, path: str) ->
     elif not declared.content(element.text or ""):
         yield Remark(codes.VALUE, path, "not one of the allowed values" if element.text else "empty")
     elif _foreign_attributes(element):
-        yield Remark(codes.CONTENT, path, "an attribute that the schema does not know")
+        yield Remark(codes.CONTENT, path, FOREIGN_ATTRIBUTE)
 
 
 def _nothing_beside(element: etree._Element, path: str) -> Iterator[Remark]:
     if _foreign_attributes(element):
-        yield Remark(codes.CONTENT, path, "an attribute that the schema does not know")
+        yield Remark(codes.CONTENT, path, FOREIGN_ATTRIBUTE)
     if _is_written(element.text) or any(_is_written(child.tail) for child in element):
-        yield Remark(codes.CONTENT, path, "text between the elements")
+        yield Remark(codes.CONTENT, path, TEXT_BETWEEN)
 
 
 def _is_written(text: str | None) -> bool:
