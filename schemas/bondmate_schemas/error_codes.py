@@ -157,6 +157,7 @@ ERROR_CODES: Final = tuple(
         ("event_invalid", 5009, "The canonical event in the properties breaks a rule of its record.", _SENDER),
         ("text_invalid", 5010, "A text holds characters that no JSON can carry.", _REPLAY),
         ("no_feature", 5011, "A sound document without a feature.", "Nothing."),
+        ("too_deep", 5012, "The members of a feature nest deeper than can be kept.", _SENDER),
         ("content_encoding", 6001, "The body is compressed: its bytes are signed.", "Send it uncompressed."),
         ("id_reused", 6002, "The id of this message was used for another body.", "Send it under a new id."),
         ("signature_missing", 6003, "The message carries no signature.", "Set the shared secret at the sender."),

@@ -128,4 +128,4 @@ def test_a_number_leads_to_its_code_also_that_of_an_answer_over_http():
         error_code("http_404").number,
         error_code("http_404").meaning,
     )
-    assert UNLISTED is error_code("http_999")
+    assert UNLISTED is error_code("http_1000")
