@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+import socket
+import ssl
+import subprocess
+import threading
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 
 import pytest
 from aiohttp import web
+from bondmate_connectors.contract import TlsConfig
 from bondmate_connectors.errors import (
     AuthFailed,
     NotConnected,
@@ -204,6 +209,92 @@ async def test_a_certificate_of_ours_that_nginx_refuses_with_400_is_a_refusal_an
         with pytest.raises(Rejected, match="http_400"):
             await client.request("POST", url, headers={}, body=b"x")
         await client.request("POST", url, headers={}, body=b"x")
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("certificates")
+    for name, of in (("room", "IP:127.0.0.1"), ("elsewhere", "DNS:elsewhere.example"), ("ours", "DNS:hub")):
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+             "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}", "-addext", f"subjectAltName={of}"],
+            cwd=folder, check=True, capture_output=True,
+        )  # fmt: skip
+    return folder
+
+
+def serves(certificates, name="room", *, asks_for=None, version=ssl.TLSVersion.TLSv1_3):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / f"{name}.pem", certificates / f"{name}.key")
+    context.maximum_version = version
+    if asks_for:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(certificates / f"{asks_for}.pem")
+    return context
+
+
+def sends(alert, certificates):
+    context = serves(certificates)
+    context.sni_callback = lambda *_: alert
+    return context
+
+
+def _one_call(connection, context):
+    """Serve one call as a plain program does: the alert of a handshake that failed is sent, which asyncio's is not."""
+    with suppress(OSError), context.wrap_socket(connection, server_side=True) as talk:
+        talk.recv(65536)
+        talk.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        talk.unwrap()
+
+
+@contextmanager
+def room_behind(contexts):
+    """Give the port of a room that serves each call by the next of `contexts`; where that is bytes, with those."""
+
+    def run():
+        for context in contexts:
+            connection, _ = listener.accept()
+            if isinstance(context, bytes):
+                with suppress(OSError), connection:
+                    connection.sendall(context)
+                    connection.recv(65536)
+            else:
+                _one_call(connection, context)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join(5)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code"),
+    [(lambda _: b"HTTP/1.1 400 Bad Request\r\n\r\n", "tls_refused"), (lambda _: b"SSH-2.0-x\r\n", "tls_refused"),
+     (lambda c: serves(c, "elsewhere"), "tls_certificate"),
+     (lambda c: serves(c, asks_for="ours", version=ssl.TLSVersion.TLSv1_2), "tls_own_certificate"),
+     (lambda c: serves(c, asks_for="ours"), "tls_own_certificate"),
+     (lambda c: sends(ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME, c), "tls_refused"),
+     (lambda c: sends(ssl.ALERT_DESCRIPTION_INSUFFICIENT_SECURITY, c), "tls_refused"),
+     (lambda c: sends(ssl.ALERT_DESCRIPTION_ACCESS_DENIED, c), "tls_own_certificate")],
+    ids=["plain HTTP", "no HTTP", "of another name", "wants ours, TLS 1.2", "wants ours, TLS 1.3", "unknown name",
+         "too weak", "denied"],
+)  # fmt: skip
+async def test_a_handshake_that_is_refused_is_a_refusal_and_passes(certificates, trouble, code):
+    tls = TlsConfig(ca_file=str(certificates / "room.pem"))
+    with room_behind([trouble(certificates), serves(certificates)]) as port:
+        client = HttpClient(AddressPolicy(loopback=True), lambda: NOW, tls=tls)
+        await client.open()
+        try:
+            with pytest.raises(AuthFailed) as told:
+                await client.request("POST", URL(f"https://127.0.0.1:{port}/"), headers={}, body=b"x")
+
+            assert code == told.value.code
+            assert (
+                200 == (await client.request("POST", URL(f"https://127.0.0.1:{port}/"), headers={}, body=b"x")).status
+            )
+        finally:
+            await client.close()
 
 
 @pytest.mark.parametrize("text", ["Mon, 01 Jan 99999999999999999999 00:00:00 GMT", "soon", "-1", ""])
