@@ -88,6 +88,57 @@ def test_an_entry_that_leads_to_no_alert_is_counted(entry):
     assert ([], 1) == (urls(found), found.without)
 
 
+RDF = 'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/"'
+
+
+@pytest.mark.parametrize(
+    "feed",
+    [
+        f"<rdf:RDF {RDF}><channel/><item><link>https://wx.example.org/a.cap</link></item></rdf:RDF>",
+        '<rss xmlns="http://backend.userland.com/rss2"><channel><item><link>/a.cap</link></item></channel></rss>',
+        '<feed xmlns="http://purl.org/atom/ns#"><entry><link type="application/cap+xml" href="/a.cap"/></entry></feed>',
+        '<rss xmlns:a="http://www.w3.org/2005/Atom"><channel><item><a:link href="/a.cap"/></item></channel></rss>',
+        ATOM.format("", '<entry><link rel=" Alternate" href="/a.cap"/><link rel="SELF" href="/b.cap"/></entry>'),
+    ],
+)
+def test_other_versions_of_feeds_are_read_like_those(feed):
+    assert ["https://wx.example.org/a.cap"] == urls(entries_of(etree.fromstring(feed), FEED))
+
+
+@pytest.mark.parametrize(
+    "feed",
+    [
+        ATOM.format("", '<link rel="NEXT" href="?page=2"/>'),
+        '<rss><channel><a:link xmlns:a="http://www.w3.org/2005/Atom" rel="next" href="?page=2"/></channel></rss>',
+    ],
+)
+def test_the_next_page_is_found_wherever_a_feed_names_it(feed):
+    assert FEED.with_query("page=2") == entries_of(etree.fromstring(feed), FEED).next_page
+
+
+async def test_another_document_in_the_place_of_a_feed_does_not_look_like_one_without_news(server, monkeypatch):
+    reported = Reported()
+    feed = Feed(FeedConfig(url=server.url, token=TOKEN), context("pickup", reported), max_bytes=1 << 20)
+    pages = [b"<status>maintenance</status>", ATOM.format("", "").encode()]
+
+    async def said(request):
+        return web.Response(body=pages[0], content_type="text/xml")
+
+    monkeypatch.setattr(server, "feed", said)
+    await server.shut()
+    await server.open()
+    await feed.open()
+    nothing = await feed.look(lambda _: False)
+    pages.pop(0)
+    await feed.look(lambda _: False)
+    await feed.close()
+
+    assert [] == nothing
+    assert [
+        (Status.RECOVERABLE_ERROR, "what is at `feed.url` is no feed"), (Status.OK, "")
+    ] == reported.statuses  # fmt: skip
+
+
 def test_the_same_entry_updated_is_another_and_repeated_the_same():
     entry = '<entry><updated>{}</updated><link type="application/cap+xml" href="a"/></entry>'
     found = entries_of(etree.fromstring(ATOM.format("", entry.format(1) * 2 + entry.format(2))), FEED)

@@ -1,4 +1,4 @@
-"""What a feed's entries lead to, in Atom (RFC 4287) and RSS 2.0. Pure.
+"""What a feed's entries lead to, in Atom (RFC 4287) and RSS, whichever of their versions. Pure.
 
 Of an entry the links that say they are CAP are taken; where none does, those that may be: XML by their type, or by the
 end of their path where they have none. `xml:base` counts wherever it stands (RFC 4287, 2), as does `content src`
@@ -15,13 +15,10 @@ from lxml import etree
 from yarl import URL
 
 from bondmate_connectors.formats.cap.codes import MEDIA_TYPE
-from bondmate_connectors.formats.xml import text_of
+from bondmate_connectors.formats.xml import local_name, text_of
 
-ATOM: Final = "http://www.w3.org/2005/Atom"
-_ENTRY: Final = f"{{{ATOM}}}entry"
-_LINK: Final = f"{{{ATOM}}}link"
-_CONTENT: Final = f"{{{ATOM}}}content"
-_UPDATED: Final = f"{{{ATOM}}}updated"
+_FEEDS: Final = frozenset({"feed", "rss", "RDF"})
+_RELATIONS: Final = "http://www.iana.org/assignments/relation/"
 _BASE: Final = "{http://www.w3.org/XML/1998/namespace}base"
 _XML: Final = frozenset({"application/xml", "text/xml"})
 _ENDINGS: Final = (".xml", ".cap")
@@ -54,16 +51,25 @@ class _Target:
     media_type: str
 
 
+def is_feed(root: etree._Element) -> bool:
+    """Whether a document is a feed at all, and not a page that says something else."""
+    return local_name(root) in _FEEDS
+
+
 def entries_of(root: etree._Element, address: URL) -> Entries:
     """Return what the feed `root`, which came from `address`, leads to; a link that is no address is left out."""
     links: list[Link] = []
     without = 0
-    for entry in root.iter(_ENTRY, "item"):
+    for entry in root.iter("{*}entry", "{*}item"):
         found = _chosen(list(_targets(entry, address)))
         without += not found
-        updated = text_of(entry.find(_UPDATED)) or text_of(entry.find("pubDate"))
-        links += (Link(target.url, updated) for target in found)
+        links += (Link(target.url, _updated(entry)) for target in found)
     return Entries(tuple(dict.fromkeys(links)), without, _next_page(root, address))
+
+
+def _updated(entry: etree._Element) -> str:
+    said = (text_of(entry.find(f"{{*}}{name}")) for name in ("updated", "pubDate", "modified", "date"))
+    return next(filter(None, said), "")
 
 
 def _chosen(targets: list[_Target]) -> list[_Target]:
@@ -80,15 +86,21 @@ def _may_be_cap(target: _Target) -> bool:
 
 
 def _targets(entry: etree._Element, address: URL) -> Iterator[_Target]:
-    for link in entry.iterfind(_LINK):
-        if link.get("rel", "alternate") not in _LEADS_ELSEWHERE:
+    links = entry.findall("{*}link")
+    for link in links:
+        if _relation(link) not in _LEADS_ELSEWHERE:
             yield from _target(link, link.get("href"), link.get("type"), address)
-    for content in entry.iterfind(_CONTENT):
+    for content in entry.iterfind("{*}content"):
         yield from _target(content, content.get("src"), content.get("type"), address)
-    for enclosure in entry.iterfind("enclosure"):
+    for enclosure in entry.iterfind("{*}enclosure"):
         yield from _target(enclosure, enclosure.get("url"), enclosure.get("type"), address)
-    for link in entry.iterfind("link"):
-        yield from _target(link, text_of(link), None, address)
+    for link in links:
+        if link.get("href") is None:
+            yield from _target(link, text_of(link), None, address)
+
+
+def _relation(link: etree._Element) -> str:
+    return link.get("rel", "alternate").strip().lower().removeprefix(_RELATIONS)
 
 
 def _target(element: etree._Element, href: str | None, media_type: str | None, address: URL) -> Iterator[_Target]:
@@ -117,7 +129,7 @@ def _joined(base: URL, href: str) -> URL | None:
 
 
 def _next_page(root: etree._Element, address: URL) -> URL | None:
-    for link in root.iterfind(_LINK):
-        if link.get("rel") == "next":
+    for link in (*root.iterfind("{*}link"), *root.iterfind("{*}channel/{*}link")):
+        if "next" in _relation(link).split():
             return next((target.url for target in _target(link, link.get("href"), None, address)), None)
     return None

@@ -14,9 +14,9 @@ from yarl import URL
 from bondmate_connectors.contract import Context, Status
 from bondmate_connectors.errors import AuthFailed, ConnectorError, Misconfigured, NotConnected, Rejected, Transient
 from bondmate_connectors.formats.cap.codes import NAMESPACES
-from bondmate_connectors.formats.xml import XML_TOO_LARGE, XmlRefused, parse_xml
+from bondmate_connectors.formats.xml import XML_TOO_LARGE, XmlRefused, local_name, parse_xml
 from bondmate_connectors.platforms.cap_pickup.config import FeedConfig
-from bondmate_connectors.platforms.cap_pickup.entries import Entries, entries_of
+from bondmate_connectors.platforms.cap_pickup.entries import Entries, entries_of, is_feed
 from bondmate_connectors.platforms.cap_pickup.places import Found
 from bondmate_connectors.transports.addresses import AddressPolicy, is_loopback_host, is_plain_beyond_loopback
 from bondmate_connectors.transports.http_client import ADDRESS_REFUSED, Answer, HttpClient
@@ -135,8 +135,12 @@ class Feed:
         if whole.refused:
             return [whole] * (not is_known(whole.digest)), True
         root = await asyncio.to_thread(_parsed, answer.body)
-        if root is None or _holds_alerts(root):
+        if root is None or _holds_alerts(root) or local_name(root) == "alert":
             return [whole] * (not is_known(whole.digest)), True
+        if not is_feed(root):
+            # It must not look like a feed without news.
+            self._context.report(Status.RECOVERABLE_ERROR, "what is at `feed.url` is no feed")
+            return [], False
         pages, complete = await self._pages(root)
         self._spares_links = self._spares_links and bool(self._untold)
         if self._spares_links:
@@ -166,7 +170,7 @@ class Feed:
                 self._context.report(Status.RECOVERABLE_ERROR, f"a further page cannot be had: {_code_of(error)}")
                 return pages, False
             root = await asyncio.to_thread(_parsed, answer.body) if answer.whole else None
-            if root is None:
+            if root is None or not is_feed(root):
                 return self._counted(pages), False
             pages.append(entries_of(root, address))
         return self._counted(pages), True
