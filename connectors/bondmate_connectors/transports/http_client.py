@@ -86,6 +86,8 @@ _ERRORS: Final[tuple[tuple[type[BaseException], Callable[[], ConnectorError]], .
     (LiteralRefused, lambda: Misconfigured("url: an address that is not allowed")),
     (AddressRefused, lambda: AuthFailed(ADDRESS_REFUSED, "see url, allow_private_networks", secret=False)),
     (aiohttp.InvalidURL, lambda: Misconfigured("url: not a URL")),
+    # A label that is empty, too long or no IDNA (RFC 5890): no name server would ever be asked.
+    (UnicodeError, lambda: Misconfigured("url: not a host name")),
     (TimeoutError, lambda: Transient("timeout")),
     # What cuts the connection may be what we wrote to it; who could not connect has written nothing.
     (aiohttp.ClientConnectorError, lambda: Transient("unreachable")),

@@ -6,6 +6,7 @@ Every error leaves as the connector error that says what to do:
 |---|---|
 | refused, unreachable, no such name, reset, timed out, ended | NotConnected |
 | the server's certificate is not the one we trust, it speaks no TLS, or it refuses our certificate | AuthFailed |
+| no name that a name server could be asked for | Misconfigured |
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from bondmate_connectors.errors import ConnectorError, NotConnected
+from bondmate_connectors.errors import ConnectorError, Misconfigured, NotConnected
 from bondmate_connectors.transports.tls_errors import tls_refusal
 
 _CHUNK: Final = 64 * 1024
@@ -115,3 +116,5 @@ def _mapped() -> Iterator[None]:
         raise tls_refusal(error) or NotConnected(error.reason or "tls") from error
     except OSError as error:
         raise NotConnected(type(error).__name__) from error
+    except UnicodeError as error:
+        raise Misconfigured("host: not a host name") from error

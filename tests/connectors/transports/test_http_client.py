@@ -15,6 +15,7 @@ from aiohttp import web
 from bondmate_connectors.contract import TlsConfig
 from bondmate_connectors.errors import (
     AuthFailed,
+    Misconfigured,
     NotConnected,
     Rejected,
     Throttled,
@@ -22,6 +23,7 @@ from bondmate_connectors.errors import (
 )
 from bondmate_connectors.transports.addresses import AddressPolicy
 from bondmate_connectors.transports.http_client import HttpClient
+from bondmate_connectors.transports.tcp import Address, TcpStream
 from yarl import URL
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -209,6 +211,17 @@ async def test_a_certificate_of_ours_that_nginx_refuses_with_400_is_a_refusal_an
         with pytest.raises(Rejected, match="http_400"):
             await client.request("POST", url, headers={}, body=b"x")
         await client.request("POST", url, headers={}, body=b"x")
+
+
+@pytest.mark.parametrize("host", ["a" * 70 + ".example", "a..example"])
+async def test_a_host_that_no_name_server_can_be_asked_for_is_a_setting(host):
+    client = HttpClient(AddressPolicy(), lambda: NOW)
+    await client.open()
+    with pytest.raises(Misconfigured):
+        await client.request("POST", URL(f"https://{host}/"), headers={})
+    await client.close()
+    with pytest.raises(Misconfigured):
+        await TcpStream.connect(Address(host, 8089), 2)
 
 
 @pytest.fixture(scope="module")
