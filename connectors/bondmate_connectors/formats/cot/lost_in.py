@@ -1,7 +1,8 @@
-"""What of a stranger's event no canonical event carries: each element and attribute that nobody reads.
+"""What of an event no canonical event carries: each element and attribute that nobody reads.
 
 `_TAKEN` says by element what is read, of whichever kind of event; `_BY_KIND` what is read of some kinds only. Whatever
-stands in neither is lost, also what a later version of a client adds.
+stands in neither is lost, also what a later version of a client adds. Who writes the hub's own element hides nothing
+behind it: then taken is what the hub itself writes, and no more.
 """
 
 from __future__ import annotations
@@ -14,31 +15,39 @@ from bondmate_schemas.models import DeliveryReceipt, DeviceAlert, DeviceLocation
 from bondmate_connectors.contract import Lost
 from bondmate_connectors.formats.cot import types
 from bondmate_connectors.formats.cot.event import CotEvent
+from bondmate_connectors.formats.cot.lost_values import OF_OURS, VALUES
 
 _WHY: Final = "the canonical event has no field for it"
 _START, _STALE, _QOS, _TYPE = (Lost(f"event/@{name}", _WHY) for name in ("start", "stale", "qos", "type"))
 _TEXT: Final = "#text"
 _ALL: Final = frozenset({"*"})
-_NOTHING: Final[frozenset[str]] = frozenset()
 _TAKEN: Final = {
-    "contact": frozenset({"callsign"}),
-    "bondmate": _ALL,
     "_flow-tags_": frozenset({types.FLOW_TAG}),
-}
+    types.EXTENSION: frozenset({
+        "mode", "occurred", "fixed", "message", "event", "incident", "kind", "priority", "device", "method",
+        "direction", "alert", "category", "action", "level", "about",
+    }),
+}  # fmt: skip
 _BY_KIND: Final[dict[type[Record], dict[str, frozenset[str]]]] = {
     DeviceAlert: {
+        "contact": frozenset({"callsign"}),
         "emergency": frozenset({"type", "cancel", _TEXT}),
         "link": frozenset({"uid"}),
         "remarks": frozenset({_TEXT}),
         "status": frozenset({"battery"}),
         "track": frozenset({"speed", "course"}),
     },
-    DeviceLocation: {"status": frozenset({"battery"}), "track": frozenset({"speed", "course"})},
+    DeviceLocation: {
+        "contact": frozenset({"callsign"}),
+        "status": frozenset({"battery"}),
+        "track": frozenset({"speed", "course"}),
+    },
     IncidentEvent: {
+        "contact": frozenset({"callsign"}),
         "remarks": frozenset({_TEXT}),
         "_medevac_": _ALL,
         "link": frozenset({"point"}),
-        "shape": _NOTHING,
+        "shape": _ALL,
         "track": frozenset({"speed", "course"}),
     },
     DeviceMessage: {
@@ -49,6 +58,19 @@ _BY_KIND: Final[dict[type[Record], dict[str, frozenset[str]]]] = {
     DeliveryReceipt: {"__chatreceipt": frozenset({"messageId"}), "link": frozenset({"uid"})},
 }
 
+_CHAT: Final = frozenset({"parent", "groupOwner", "messageId", "chatroom", "id", "senderCallsign", "/chatgrp"})
+_WRITTEN: Final = {
+    "contact": frozenset({"callsign"}),
+    "emergency": frozenset({"type", "cancel", _TEXT}),
+    "link": frozenset({"uid", "type", "relation"}),
+    "remarks": frozenset({_TEXT, "time", "source", "to"}),
+    "status": frozenset({"battery"}),
+    "track": frozenset({"speed", "course"}),
+    "__chat": _CHAT,
+    "__chatreceipt": _CHAT,
+    "marti": frozenset({"/dest"}),
+}
+"""What the hub itself writes beside its own element, which says the same; of elements in it after a slash."""
 _USUAL_BYTES: Final = 8192
 """Of larger messages no shape is kept: it may be nearly as large."""
 _Shape = tuple[str, tuple[str, ...], tuple[str, ...], bool]
@@ -57,33 +79,41 @@ _LOSE_QOS: Final = frozenset({DeviceLocation, DeliveryReceipt})
 
 
 def lost_of(event: CotEvent, record: Record, message_bytes: int) -> tuple[Lost, ...]:
-    """Name what of `event` the record made of it does not carry; nothing of an event that the hub wrote."""
-    if event.extension is not None:
-        return ()
-    shapes = []
+    """Name what of `event` the record made of it does not carry; of one with a hub's element, what no hub writes."""
+    kind, ours = type(record), types.EXTENSION in event.children
+    checks = OF_OURS if ours else VALUES[kind]
+    shapes, found = [], _lost_of_event(event, record, ours=ours)
     for child in event.detail:
+        tag = child.tag
         inner = tuple([each.tag for each in child]) if len(child) else ()
         text = child.text
         has_text = text is not None and not text.isspace() and text != ""
-        shapes.append((child.tag, tuple(child.keys()), inner, has_text))
+        shapes.append((tag, tuple(child.keys()), inner, has_text))
+        if tag in checks:
+            found += checks[tag](child, record)
     lost_in = _lost_in_detail if message_bytes <= _USUAL_BYTES else _lost_in_detail.__wrapped__
-    return (*_lost_of_event(event, record), *lost_in(type(record), tuple(shapes)))
+    return (*found, *lost_in(kind, tuple(shapes), ours))
 
 
 @lru_cache(maxsize=1024)  # clients write the same elements for ever
-def _lost_in_detail(kind: type[Record], shapes: tuple[_Shape, ...]) -> tuple[Lost, ...]:
+def _lost_in_detail(kind: type[Record], shapes: tuple[_Shape, ...], ours: bool) -> tuple[Lost, ...]:  # noqa: FBT001
     """Name what of the detail's elements is lost in records of `kind`; by their shapes alone, never by their values."""
-    return tuple([lost for shape in shapes for lost in _lost_in(kind, *shape)])
+    return tuple([lost for shape in shapes for lost in _lost_in(_known(kind, shape[0], ours=ours), *shape)])
+
+
+def _known(kind: type[Record], tag: str, *, ours: bool) -> frozenset[str] | None:
+    known = _BY_KIND[kind].get(tag, _TAKEN.get(tag))
+    return _WRITTEN.get(tag, known) if ours else known
 
 
 def _lost_in(
-    kind: type[Record],
+    known: frozenset[str] | None,
     tag: str,
     attributes: tuple[str, ...],
     inner: tuple[str, ...],
     has_text: bool,  # noqa: FBT001
 ) -> tuple[Lost, ...]:
-    path, known = f"event/detail/{tag}", _BY_KIND[kind].get(tag) or _TAKEN.get(tag)
+    path = f"event/detail/{tag}"
     if known is None:
         return (Lost(path, _WHY),) if attributes or inner or has_text else ()
     if known is _ALL:
@@ -91,13 +121,18 @@ def _lost_in(
     found = [Lost(f"{path}/@{name}", _WHY) for name in attributes if name not in known]
     if has_text and _TEXT not in known:
         found.append(Lost(path, _WHY))
-    found += (Lost(f"{path}/{name}", _WHY) for name in inner if name != "ellipse")
+    found += (Lost(f"{path}/{name}", _WHY) for name in inner if f"/{name}" not in known)
     return tuple(found)
 
 
-def _lost_of_event(event: CotEvent, record: Record) -> list[Lost]:
+def _lost_of_event(event: CotEvent, record: Record, *, ours: bool) -> list[Lost]:
     """Name what of the event's own attributes and point is lost in this kind of record."""
-    found, kind, start = [], type(record), event.start
+    kind, start, point = type(record), event.start, event.point
+    found = [Lost(f"event/@{name}", _WHY) for name in event.others if not (ours and name == "access")]
+    if point is not None and vars(record).get("position") is None and not point.is_nowhere:
+        found.append(Lost("event/point", "a drawing's own point" if kind is IncidentEvent else _WHY))
+    if ours:
+        return found
     if start is not None and start != event.time:
         found.append(_START)
     if event.stale is not None and kind not in _KEEP_STALE:
@@ -106,8 +141,4 @@ def _lost_of_event(event: CotEvent, record: Record) -> list[Lost]:
         found.append(_QOS)
     if kind is DeviceLocation and event.type != types.PLI:
         found.append(_TYPE)
-    found += [Lost(f"event/@{name}", _WHY) for name in event.others]
-    point = event.point
-    if point is not None and vars(record).get("position") is None and not point.is_nowhere:
-        found.append(Lost("event/point", "a drawing's own point" if kind is IncidentEvent else _WHY))
     return found

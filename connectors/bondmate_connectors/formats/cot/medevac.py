@@ -16,6 +16,8 @@ from bondmate_connectors.formats.cot.event import CotEvent
 from bondmate_connectors.formats.cot.records import record
 
 NAME: Final = "_medevac_"
+TAKEN: Final = frozenset({NAME, "zMist"})
+"""Elements whose attributes stand in the incident as they were sent."""
 _LINES: Final = (
     ("Radio", ("freq",)),
     ("Casualties by urgency", ("urgent", "urgent_surgical", "priority", "routine", "convenience")),
@@ -56,7 +58,7 @@ def attributes_of(event: CotEvent) -> tuple[Code, ...]:
 
 
 def _attributes(request: etree._Element) -> Iterator[Code]:
-    for number, element in enumerate(request.iter(NAME, "zMist")):
+    for number, element in enumerate(request.iter(*TAKEN)):
         place = NAME if element is request else f"{NAME}/zMist[{number}]"
         for name, value in element.attrib.items():
             yield record(Code, system=f"cot:{place}/@{name!s}", value=str(value))

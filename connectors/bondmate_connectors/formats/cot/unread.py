@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from bondmate_schemas.enums import Mode, Priority
-from bondmate_schemas.models import DeviceAlert, DeviceLocation, IncidentEvent, Position, Record
+from bondmate_schemas.models import DeliveryReceipt, DeviceAlert, DeviceLocation, IncidentEvent, Position, Record
 
 from bondmate_connectors.contract import Lost, Remark
 from bondmate_connectors.formats.cot import types
@@ -20,12 +20,14 @@ from bondmate_connectors.formats.times import read_time
 
 _POINT: Final = frozenset({"lat", "lon", "hae", "ce", "le"})
 _METRES: Final = (("hae", "altitude_hae_m"), ("ce", "accuracy_m"), ("le", "vertical_accuracy_m"))
+_WITHOUT_PRIORITY: Final = frozenset({DeviceLocation, DeliveryReceipt})
+_OPEX: Final = frozenset({"", "s", *types.OPEX.values()})
 _PLACED: Final = frozenset({DeviceAlert, DeviceLocation, IncidentEvent})
 _UNKNOWNS: Final = frozenset({None, "9999999.0", "9999999", "999999.0", "999999"})
 _AFTER_EMPTY: Final = re.compile(rb"/>\s*[^<\s]")
 _AFTER_ELEMENT: Final = re.compile(rb"</[^<>]*>\s*[^<\s]")
 """Words after an element, perhaps: to ask the bytes costs less than to walk over all elements."""
-_LOOKED_AT: Final = frozenset({"track", "status", "link", "_medevac_"})
+_LOOKED_AT: Final = frozenset({"track", "status"})
 _WITH_WORDS: Final = ("remarks", "emergency")
 _NOTHING: Final[tuple[tuple[Remark, ...], tuple[Lost, ...]]] = ((), ())
 _TRACK: Final = (("speed", "speed_mps"), ("course", "course_deg"))
@@ -33,7 +35,6 @@ _NOT_KNOWN: Final = 999999.0
 _SAYS_CANCEL: Final = frozenset({"", "true", "false", "0", "1"})
 _REPEATED: Final = frozenset({"link"})
 """Elements of which every one is read."""
-_MEDEVAC: Final = frozenset({"_medevac_", "zMist", "zMistsMap"})
 Unread = tuple[str, str, str]
 """A code, a place, and why; without a code it is no surprise."""
 
@@ -58,13 +59,15 @@ def _found(event: CotEvent, record: Record, message: bytes) -> Iterator[Unread]:
     if event.has_odd_times:
         yield from _of_times(event)
     if event.qos or event.opex or event.type != event.said["type"] or "emergency" in children:
-        yield from _of_words(event)
+        yield from _of_words(event, kind)
     if kind in _PLACED:
         where = getattr(record, "position", None)
         if event.where and (where is None or not where.method or _is_odd(event)):
             yield from _of_point(event, where, kind)
         if not _LOOKED_AT.isdisjoint(children):
             yield from _of_detail(event, record, where)
+    elif event.where and _is_odd(event):
+        yield "", "event/point", "no position is taken of it"
     if len(children) != len(event.detail):
         yield from _of_repeated(event)
     if _has_words(event, message):
@@ -98,13 +101,17 @@ def _of_times(event: CotEvent) -> Iterator[Unread]:
             yield "time_lenient", f"event/@{name}", ", ".join(read.breaches)
 
 
-def _of_words(event: CotEvent) -> Iterator[Unread]:
+def _of_words(event: CotEvent, kind: type[Record]) -> Iterator[Unread]:
     if ";" in event.said.get("type", ""):
         yield "", "event/@type", "of several types the first is taken"
     if event.qos and event.qos.strip() and types.priority_of(event.qos) is Priority.UNKNOWN:
         yield "value_unknown", "event/@qos", "no quality of service that CoT knows"
+    elif event.qos and len(event.qos) > 1 and kind not in _WITHOUT_PRIORITY:
+        yield "", "event/@qos", "its first digit is the priority; the rest says how to send"
     if event.opex and event.opex.strip() and types.mode_of(event.opex) is Mode.UNKNOWN:
         yield "value_unknown", "event/@opex", "neither operation, exercise nor simulation"
+    elif event.opex and event.opex.strip() not in _OPEX:
+        yield "", "event/@opex", "a mode has no name"
     if (event.attribute("emergency", "cancel") or "").lower() not in _SAYS_CANCEL:
         yield "value_unknown", "event/detail/emergency/@cancel", "neither true nor false"
 
@@ -131,29 +138,19 @@ def _of_numbers(event: CotEvent, where: Position | None) -> Iterator[Unread]:
 
 
 def _of_detail(event: CotEvent, record: Record, where: Position | None) -> Iterator[Unread]:
-    if where is not None and (where.speed_mps is None or where.course_deg is None):
+    if where is None or where.speed_mps is None or where.course_deg is None:
         yield from _of_track(event, where)
-    if type(record) is not IncidentEvent:
-        if getattr(record, "battery_percent", None) is None and event.attribute("status", "battery"):
-            yield "value_unreadable", "event/detail/status/@battery", "no percentage"
-        return
-    if not record.areas and _has_points(event):
-        yield "", "event/detail/link/@point", "a point of a drawing that cannot be taken"
-    if (request := event.child("_medevac_")) is not None:
-        for child in request.iter():
-            if (child.tag not in _MEDEVAC and child.attrib) or _is_said(child.text):
-                yield "", f"event/detail/_medevac_/{child.tag}", "the request has its attributes alone"
+    battery = None if type(record) is IncidentEvent else event.attribute("status", "battery")
+    if battery and getattr(record, "battery_percent", None) is None:
+        yield "value_unreadable", "event/detail/status/@battery", "no percentage"
 
 
-def _has_points(event: CotEvent) -> bool:
-    return event.child("link") is not None and event.detail.find("link[@point]") is not None
-
-
-def _of_track(event: CotEvent, where: Position) -> Iterator[Unread]:
+def _of_track(event: CotEvent, where: Position | None) -> Iterator[Unread]:
+    code, why = ("", "stands in a position alone") if where is None else ("value_unreadable", "no such speed or course")
     for name, field in _TRACK:
         text = event.attribute("track", name)
-        if text and getattr(where, field) is None and number(text) != -1:
-            yield "value_unreadable", f"event/detail/track/@{name}", "no such speed or course"
+        if text and getattr(where, field, None) is None and number(text) != -1:
+            yield code, f"event/detail/track/@{name}", why
 
 
 def _of_repeated(event: CotEvent) -> Iterator[Unread]:
