@@ -557,6 +557,29 @@ def test_what_went_in_is_in_the_event_or_named_as_lost(corpus: Path, cases: Path
     assert 300 < seen
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("words", ["<a/>words", "<a/><!-- -->words", "<a/><![CDATA[words]]>", "<a/><?p?>words"])
+def test_words_between_elements_are_told_however_they_are_written(words: str, encoding: str) -> None:
+    point = '<point lat="1" lon="2">{}</point>'
+    for place, message in (
+        ("event/detail", event(detail=words)),
+        ("event/detail/b", event(detail=f"<b>{words}</b>")),
+        ("event/point", event(point=point.format(words))),
+        ("event/point", event(point=point.format("<a/>"))),
+    ):
+        reading = FORMAT.read(message.decode().encode(encoding), RECEIVED)
+        assert isinstance(reading, Reading)
+
+        assert ("text_unexpected", place) in {(remark.code, remark.path) for remark in reading.warnings}
+
+
+def test_an_attribute_too_many_of_a_point_is_lost_though_another_is_missing() -> None:
+    reading = FORMAT.read(event(point='<point lat="1" lon="2" hae="3" le="9" floor="2"/>'), RECEIVED)
+    assert isinstance(reading, Reading)
+
+    assert "event/point/@floor" in {each.path for each in reading.lost}
+
+
 @pytest.mark.parametrize("kind", ["a-f-G-U-C", "b-a-o-tbl", "b-m-p-s-m", "b-t-f"])
 def test_of_a_large_message_is_lost_what_is_of_a_small_one(kind: str) -> None:
     detail = '<takv os="1"/><color argb="1">x</color><track slope="1"/><marti><dest/></marti><remarks>{}</remarks>'

@@ -82,8 +82,9 @@ class CotEvent(NamedTuple):  # made for every message: a frozen dataclass of so 
     has_odd_times: bool
     """Whether one of its times cannot be read, or its start or stale breaks the letter of its standard."""
     root: etree._Element
+    place: etree._Element | None
+    """Its `point`; `where` are its attributes as they were written."""
     where: Mapping[str, str]
-    """The attributes of its `point` as they were written."""
 
     def child(self, name: str) -> etree._Element | None:
         """Return the first `name` directly inside the detail."""
@@ -146,7 +147,7 @@ def parse_event(message: bytes) -> CotEvent | Refusal:
         read.breaches if read else (),
         said("opex"), said("qos"), _point(where),
         detail, children, _own(children.get(EXTENSION)), outside, _others(values),
-        values, not (read and began and ends) or bool(began.breaches or ends.breaches), root, where,
+        values, not (read and began and ends) or bool(began.breaches or ends.breaches), root, point, where,
     )  # fmt: skip
 
 

@@ -60,7 +60,7 @@ def read(message: bytes, received_at: datetime) -> Reading | Ignored | Refusal:
     reading = read_event(event, received_at)
     if not isinstance(reading, Reading):
         return reading
-    told, unread = unread_of(event, reading.events[0], message)
+    told, unread = unread_of(event, reading.events[0])
     lost = lost_of(event, reading.events[0], len(message))
     return Reading(reading.events, (*reading.warnings, *told), (*lost, *unread))
 

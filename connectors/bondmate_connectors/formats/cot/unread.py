@@ -6,12 +6,12 @@ twice, words between elements. What says "not known" in CoT's own way (9999999, 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
 from bondmate_schemas.enums import Mode, Priority
 from bondmate_schemas.models import DeliveryReceipt, DeviceAlert, DeviceLocation, IncidentEvent, Position, Record
+from lxml import etree
 
 from bondmate_connectors.contract import Lost, Remark
 from bondmate_connectors.formats.cot import types
@@ -24,11 +24,7 @@ _WITHOUT_PRIORITY: Final = frozenset({DeviceLocation, DeliveryReceipt})
 _OPEX: Final = frozenset({"", "s", *types.OPEX.values()})
 _PLACED: Final = frozenset({DeviceAlert, DeviceLocation, IncidentEvent})
 _UNKNOWNS: Final = frozenset({None, "9999999.0", "9999999", "999999.0", "999999"})
-_AFTER_EMPTY: Final = re.compile(rb"/>\s*[^<\s]")
-_AFTER_ELEMENT: Final = re.compile(rb"</[^<>]*>\s*[^<\s]")
-"""Words after an element, perhaps: to ask the bytes costs less than to walk over all elements."""
 _LOOKED_AT: Final = frozenset({"track", "status"})
-_WITH_WORDS: Final = ("remarks", "emergency")
 _NOTHING: Final[tuple[tuple[Remark, ...], tuple[Lost, ...]]] = ((), ())
 _TRACK: Final = (("speed", "speed_mps"), ("course", "course_deg"))
 _NOT_KNOWN: Final = 999999.0
@@ -39,21 +35,18 @@ Unread = tuple[str, str, str]
 """A code, a place, and why; without a code it is no surprise."""
 
 
-def unread_of(event: CotEvent, record: Record, message: bytes) -> tuple[tuple[Remark, ...], tuple[Lost, ...]]:
-    """Return what is to be said of `event`, read from `message`, of which `record` was made.
-
-    Nothing of one that the hub wrote.
-    """
+def unread_of(event: CotEvent, record: Record) -> tuple[tuple[Remark, ...], tuple[Lost, ...]]:
+    """Return what is to be said of `event`, of which `record` was made; nothing of one that the hub wrote."""
     if event.own:
         return _NOTHING
-    found = [*_found(event, record, message)]
+    found = [*_found(event, record)]
     if not found:
         return _NOTHING
     lost = tuple(Lost(place, why) for code, place, why in found if code != "time_lenient")
     return tuple(Remark(code, place, why) for code, place, why in found if code), lost
 
 
-def _found(event: CotEvent, record: Record, message: bytes) -> Iterator[Unread]:
+def _found(event: CotEvent, record: Record) -> Iterator[Unread]:
     # Asked of every event: what is looked at closely is only what may be a surprise.
     children, kind = event.children, type(record)
     if event.has_odd_times:
@@ -62,28 +55,35 @@ def _found(event: CotEvent, record: Record, message: bytes) -> Iterator[Unread]:
         yield from _of_words(event, kind)
     if kind in _PLACED:
         where = getattr(record, "position", None)
-        if event.where and (where is None or not where.method or _is_odd(event)):
-            yield from _of_point(event, where, kind)
+        place = event.place
+        if place is not None and (where is None or not where.method or place.text or len(place) or _is_odd(event)):
+            yield from _of_point(event, place, where, kind)
         if not _LOOKED_AT.isdisjoint(children):
             yield from _of_detail(event, record, where)
     elif event.where and _is_odd(event):
         yield "", "event/point", "no position is taken of it"
     if len(children) != len(event.detail):
         yield from _of_repeated(event)
-    if _has_words(event, message):
+    if _has_words(event):
         yield from _of_texts(event)
 
 
-def _has_words(event: CotEvent, message: bytes) -> bool:
-    after = _AFTER_ELEMENT.search(message) or _AFTER_EMPTY.search(message)
-    return after is not None or _is_said(event.root.text) or _is_said(event.detail.text)
+def _has_words(event: CotEvent) -> bool:
+    """Whether words stand between any two elements; asked of every event, `_of_texts` says where."""
+    texts = [event.root.text, event.detail.text, *[child.tail for child in event.root]]
+    for child in event.detail:
+        texts.append(child.tail)
+        if len(child):
+            texts += [inner.tail for inner in child]
+    words = "".join([text for text in texts if text])
+    return words != "" and not words.isspace()
 
 
 def _is_odd(event: CotEvent) -> bool:
     point, said = event.point, event.where.get
     return (
         point is None
-        or len(event.where) != len(_POINT)
+        or event.where.keys() != _POINT
         or (point.altitude_hae_m is None and said("hae") not in _UNKNOWNS)
         or (point.accuracy_m is None and said("ce") not in _UNKNOWNS)
         or (point.vertical_accuracy_m is None and said("le") not in _UNKNOWNS)
@@ -116,10 +116,12 @@ def _of_words(event: CotEvent, kind: type[Record]) -> Iterator[Unread]:
         yield "value_unknown", "event/detail/emergency/@cancel", "neither true nor false"
 
 
-def _of_point(event: CotEvent, where: Position | None, kind: type[Record]) -> Iterator[Unread]:
+def _of_point(event: CotEvent, place: etree._Element, where: Position | None, kind: type[Record]) -> Iterator[Unread]:
     for name in event.where:
         if name not in _POINT:
             yield "", f"event/point/@{name}", "the canonical event has no field for it"
+    if len(place) or _is_said(place.text):
+        yield "text_unexpected", "event/point", "a point has attributes alone"
     if event.point is None:
         yield "", "event/point", "no point on Earth"
     elif not event.point.is_nowhere:
@@ -169,9 +171,8 @@ def _of_texts(event: CotEvent) -> Iterator[Unread]:
         yield "text_unexpected", "event", "words between the elements"
     if _are_said([detail.text, *[child.tail for child in detail]]):
         yield "text_unexpected", "event/detail", "words between the elements"
-    for name in _WITH_WORDS:
-        child = event.children.get(name)
-        if child is not None and len(child) and _are_said([inner.tail for inner in child]):
+    for name, child in event.children.items():
+        if len(child) and _are_said([inner.tail for inner in child]):
             yield "text_unexpected", f"event/detail/{name}", "words between the elements"
 
 
