@@ -12,7 +12,7 @@ from bondmate_connectors.formats.cot import FORMAT
 from bondmate_connectors.formats.cot.event import parse_event
 from bondmate_connectors.formats.cot.protobuf import to_protobuf, to_xml
 from bondmate_connectors.formats.cot.stream import Frame, Framer, OutOfStep
-from bondmate_connectors.formats.cot.wire import fields
+from bondmate_connectors.formats.cot.wire import fields, put_bytes
 from bondmate_connectors.testing.strategies import deliveries
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -154,6 +154,26 @@ def test_an_element_that_comes_in_both_ways_is_believed_as_text() -> None:
     both = bytes([0x12, length]) + both[2:]
 
     assert "text" == xml(both).find("detail/contact").get("callsign")
+
+
+def test_an_element_whose_name_only_begins_like_another_takes_nothing_from_it() -> None:
+    contact, detail, event, message = bytearray(), bytearray(), bytearray(), bytearray()
+    put_bytes(contact, 2, b"HQ")
+    put_bytes(detail, 1, b'<contactinfo phone="1"/>')
+    put_bytes(detail, 2, bytes(contact))
+    put_bytes(event, 15, bytes(detail))
+    put_bytes(message, 2, bytes(event))
+
+    assert ["contact", "contactinfo"] == [child.tag for child in xml(bytes(message))[1]]
+
+
+def test_what_a_later_version_adds_costs_an_event_nothing() -> None:
+    event, message = bytearray(), bytearray()
+    put_bytes(event, 5, b"u-1")
+    put_bytes(event, 99, b"\xff\xfe no text")
+    put_bytes(message, 2, bytes(event))
+
+    assert "u-1" == xml(bytes(message)).get("uid")
 
 
 def test_only_a_message_with_an_event_is_one() -> None:

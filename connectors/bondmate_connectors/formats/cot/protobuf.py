@@ -11,6 +11,7 @@ An element of the detail goes to its typed message only when that holds all its 
 from __future__ import annotations
 
 import math
+import re
 import struct
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -43,6 +44,8 @@ _COT_EVENT: Final = 2
 _TEXTS: Final[Mapping[str, int]] = {
     "type": 1, "access": 2, "qos": 3, "opex": 4, "uid": 5, "how": 9, "caveat": 16, "releaseableTo": 17,
 }  # fmt: skip
+_KNOWN_TEXTS: Final = frozenset(_TEXTS.values())
+"""What a later version adds may be no text at all."""
 _TIMES: Final[Mapping[str, int]] = {"time": 6, "start": 7, "stale": 8}
 _POINT: Final[Mapping[str, int]] = {"lat": 10, "lon": 11, "hae": 12, "ce": 13, "le": 14}
 _METRES: Final = frozenset({"hae", "ce", "le"})
@@ -147,7 +150,7 @@ def to_xml(message: bytes) -> bytes | Refusal:
 
 
 def _document(event: bytes) -> str:
-    texts = {tag: content.decode() for tag, content in _of_type(event, BYTES) if tag != _DETAIL}
+    texts = {tag: content.decode() for tag, content in _of_type(event, BYTES) if tag in _KNOWN_TEXTS}
     details = [content for tag, content in _of_type(event, BYTES) if tag == _DETAIL]
     numbers = {tag: content for tag, kind, content in fields(event) if kind == VARINT}
     doubles = {tag: struct.unpack("<d", content)[0] for tag, content in _of_type(event, FIXED64)}
@@ -178,7 +181,7 @@ def _children(detail: bytes) -> str:
     typed = [
         element(name, **dict(_attributes(tags, found[tag])))
         for name, (tag, tags) in _TYPED.items()
-        if tag in found and f"<{name}" not in rest
+        if tag in found and not re.search(rf"<{name}[\s/>]", rest)
     ]
     return "".join(typed) + rest
 
