@@ -1,15 +1,17 @@
-"""What a stranger's CoT says is in the event made of it, or is named as lost: by whatever shape it is said."""
+"""What a stranger's CoT says is in the event made of it, or named as lost; and what an event says is in the CoT."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from enum import Enum
 
 import pytest
 from bondmate_connectors.contract import Reading, Writing
 from bondmate_connectors.formats.cot import FORMAT
 from bondmate_connectors.formats.cot.build import DECLARATION
 from bondmate_connectors.testing.strategies import deliveries
+from bondmate_schemas.models import Record
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
@@ -187,3 +189,29 @@ def test_every_value_is_in_the_event_or_named_as_lost(kind, elements, more, poin
         kept = grammar or value in UNKNOWN or _is_said(value, said) or ("event/@stale" in paths and "12:05:00" in said)
 
         assert kept or any(path == one or path.startswith(f"{one}/") for one in named for path in paths), (paths, value)
+
+
+def _fields(value, path=""):
+    """Every plain text of a record that is set, with its place; types and words of CoT stand for enumerations."""
+    if isinstance(value, Record):
+        for name, field in type(value).model_fields.items():
+            each = getattr(value, name)
+            if field.is_required() or each != field.get_default(call_default_factory=True):
+                yield from _fields(each, f"{path}.{name}" if path else name)
+    elif isinstance(value, tuple):
+        for number, each in enumerate(value):
+            yield from _fields(each, f"{path}[{number}]")
+    elif isinstance(value, str) and not isinstance(value, Enum) and value.isascii() and value.isalnum():
+        yield path, value
+
+
+@given(deliveries())
+def test_every_text_of_an_event_is_written_or_named_as_lost(delivery):
+    writing = FORMAT.write(delivery, NOW)
+    if not isinstance(writing, Writing):
+        return
+    roots = [etree.fromstring(message) for message in writing.message.split(DECLARATION) if message]
+    said = " ".join(text for root in roots for each in root.iter() for text in (each.text or "", *each.values()))
+    named = tuple(each.path for each in writing.lost)
+    for path, value in _fields(delivery.event):
+        assert value in said or path.startswith(named), (path, value, named)
