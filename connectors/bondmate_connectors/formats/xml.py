@@ -35,7 +35,7 @@ XML_CODES: Final = frozenset({XML_TOO_LARGE, XML_ENCODING, XML_DOCTYPE, XML_TOO_
 MAX_BYTES: Final = 10 * 1024 * 1024
 MAX_DEPTH: Final = 100
 _MAX_PROLOG_ITEMS: Final = 1000
-_LONG_TEXT: Final = 4_000
+_LONG_TEXT: Final = 6_000
 
 _BOMS: Final = (
     # UTF-32's first: that of UTF-16 little endian is its beginning.
@@ -66,8 +66,9 @@ _KNOWN: Final = re.compile(
     re.IGNORECASE,
 )
 """Names of encodings that senders use: not UTF-7 or EBCDIC, which hide markup, nor codecs that are no encoding."""
-_PLAIN_BEGINNINGS: Final = (
-    b"<?xml version='1.0' encoding='UTF-8'", b'<?xml version="1.0" encoding="UTF-8"', b"<event ", b"<alert "
+_UTF_8_BEGINNINGS: Final = (
+    b"<?xml version='1.0' encoding='UTF-8'", b'<?xml version="1.0" encoding="UTF-8"',
+    b"<?xml version='1.0' encoding='utf-8'", b'<?xml version="1.0" encoding="utf-8"', b"<event ", b"<alert ",
 )  # fmt: skip
 _PARSER: Final = etree.XMLParser(
     encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False,
@@ -98,10 +99,10 @@ def parse_xml(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_D
     text = _without_declaration(_decode(data))
     _refuse_doctype(text)
     root = _parse(text)
-    # An element has a `<` of its own, and a namespace stands there in plain unless a reference hides it. To look for
-    # them in a long text costs more than to ask the tree.
+    # Every element around the deepest has a `<` at either end, and a namespace stands there in plain unless a reference
+    # hides it. To look for them in a long text costs more than to ask the tree.
     is_long = len(text) > _LONG_TEXT
-    if (is_long or text.count("<") > max_depth) and _is_deeper(max_depth)(root):
+    if (is_long or text.count("<") > 2 * max_depth) and _is_deeper(max_depth)(root):
         raise XmlRefused(XML_TOO_DEEP)
     if (is_long or "XInclude" in text or "&" in text) and next(root.iter(_XINCLUDES), None) is not None:
         raise XmlRefused(XML_XINCLUDE)
@@ -168,19 +169,22 @@ def attributes(values: Mapping[str, str | None]) -> str:
 
 
 def _decode(data: bytes) -> str:
-    # Most are plain: ASCII bytes are the same text in every encoding that may be declared, but for UTF-16 and UTF-32.
-    if data.startswith(_PLAIN_BEGINNINGS) and data.isascii():
-        return data.decode("ascii")
+    # Most senders write UTF-8, and say so in one of few ways or not at all.
+    body, encoding = (data, "utf-8") if data.startswith(_UTF_8_BEGINNINGS) else _body_and_encoding(data)
+    try:
+        return body.decode(encoding)
+    except UnicodeDecodeError:
+        # `from None`: the text of the error quotes the input.
+        raise XmlRefused(XML_ENCODING) from None
+
+
+def _body_and_encoding(data: bytes) -> tuple[bytes, str]:
     actual, mark = _sniff(data)
     body = data[len(mark) :]
     head = body[: 4 * _DECLARATION_LENGTH].decode(actual or "latin-1", errors="replace").lstrip()[:_DECLARATION_LENGTH]
     match = _DECLARATION.match(head)
     declared = _python_name((match[1] or match[2]) if match else None)
-    try:
-        return body.decode(_agreed(actual, declared))
-    except UnicodeDecodeError:
-        # `from None`: the text of the error quotes the input.
-        raise XmlRefused(XML_ENCODING) from None
+    return body, _agreed(actual, declared)
 
 
 def _sniff(data: bytes) -> tuple[str | None, bytes]:

@@ -55,6 +55,7 @@ ATTACKS = {
     "10,000 deep": ("xml_too_deep", b"<a>" * 10_000 + b"</a>" * 10_000),
     "10,000 deep, unclosed": ("xml_too_deep", b"<a>" * 10_000),
     "101 deep": ("xml_too_deep", b"<a>" * 101 + b"</a>" * 101),
+    "101 deep, the last empty": ("xml_too_deep", b"<a>" * 100 + b"<a/>" + b"</a>" * 100),
     "XInclude": ("xml_xinclude", f'<a {XI}><xi:include href="file:///etc/passwd" parse="text"/></a>'.encode()),
     "XInclude, spelled oddly": ("xml_xinclude", b'<a><x:y xmlns:x="http://www.w3.org/2001/XIncl&#117;de"/></a>'),
     "undefined entity": ("xml_malformed", b"<a>&nbsp;</a>"),

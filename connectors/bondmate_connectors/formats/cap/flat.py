@@ -90,7 +90,8 @@ class _Pass:
         counts = self.in_area if name == "geocode" else self.in_info
         number = counts[name] = counts.get(name, 0) + 1
         if len(element):
-            key, value = _text(next(self.elements)), _text(next(self.elements))
+            key, value = next(self.elements).text or "", next(self.elements).text or ""
+            key, value = key.strip(), value.strip()
         else:
             key, value = map(str.strip, _text(element).partition("=")[::2])
         if not key or not value:
