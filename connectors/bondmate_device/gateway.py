@@ -164,7 +164,7 @@ def _retry_after(told: str | None) -> float:
         return float(told)
     try:
         then = parsedate_to_datetime(told)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
     return max(0.0, (then.replace(tzinfo=then.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 

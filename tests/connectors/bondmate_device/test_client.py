@@ -266,7 +266,15 @@ async def proxy_without_websocket(port: int):
 
 @pytest.mark.parametrize(
     ("told", "seconds"),
-    [(None, 0), ("", 0), ("120", 120), ("soon", 0), ("-5", 0), ("Fri, 01 Jan 2010 00:00:00 GMT", 0)],
+    [
+        (None, 0),
+        ("", 0),
+        ("120", 120),
+        ("soon", 0),
+        ("-5", 0),
+        ("Fri, 01 Jan 2010 00:00:00 GMT", 0),
+        ("Fri, 99999999999999999999 Jan 2010 00:00:00 GMT", 0),
+    ],
 )
 async def test_retry_after_is_read_in_both_its_forms_and_nonsense_is_no_wait(told, seconds):
     assert seconds == _retry_after(told)
