@@ -31,8 +31,8 @@ POINTS: Final = {
     "lane-after-arrival": (f"{_LANE}.places", "Places", "arrive", "before"),
     "lane-before-commit": (f"{_LANE}.run", "Loop", "_commit", "before"),
     "runner-before-send": (f"{_RUNTIME}.sink_runner", "SinkRunner", "_send", "before"),
-    "runner-after-send": (f"{_RUNTIME}.sink_runner", "SinkRunner", "_sent", "before"),
-    "runner-after-receipt": (f"{_RUNTIME}.sink_runner", "SinkRunner", "_settle", "before"),
+    "runner-after-send": (f"{_RUNTIME}.settlement", "Settlement", "sent", "before"),
+    "runner-after-receipt": (f"{_RUNTIME}.settlement", "Settlement", "_settle", "before"),
 }
 CALLS: Final = 400
 """It dies at the call of this number."""
