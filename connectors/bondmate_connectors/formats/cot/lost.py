@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from bondmate_schemas.enums import DeliveryKind
+from bondmate_schemas.enums import DeliveryKind, MessageDirection
 from bondmate_schemas.lateness import was_marked_late
-from bondmate_schemas.models import Delivery, Record
+from bondmate_schemas.models import Delivery, DeviceMessage, Record
 
 from bondmate_connectors.contract import Lost
 from bondmate_connectors.formats.cot.geometry import point_of
@@ -58,11 +58,21 @@ def _lost(event: Delivery) -> Iterator[Lost]:
     labelled = event.location or event.message
     if labelled is not None and len((labelled.callsign or "").strip()) > MOST_CALLSIGN:
         yield Lost("callsign", _CUT)
+    if event.message is not None:
+        yield from _of_sender(event.message)
     if event.incident is not None:
         for index, area in enumerate(event.incident.areas):
             yield from _unset(area, frozenset({"description"}), f"areas[{index}].", _AS_POINT)
         for index, statement in enumerate(event.incident.statements):
             yield from _unset(statement, frozenset({"nature", "text"}), f"statements[{index}].", _AS_TEXT)
+
+
+def _of_sender(message: DeviceMessage) -> Iterator[Lost]:
+    """Name the sender where it is not who speaks: what an officer says is said in the officer's name."""
+    if message.direction is MessageDirection.FROM_DEVICE and message.sender:
+        yield Lost("sender", _WHY)
+    elif len(message.sender.strip()) > MOST_CALLSIGN:
+        yield Lost("sender", _CUT)
 
 
 def _carries_expiry(event: Delivery) -> bool:
