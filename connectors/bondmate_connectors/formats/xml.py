@@ -18,7 +18,8 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Mapping
-from functools import cache
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from typing import Final
 
 from lxml import etree
@@ -70,10 +71,11 @@ _UTF_8_BEGINNINGS: Final = (
     b"<?xml version='1.0' encoding='UTF-8'", b'<?xml version="1.0" encoding="UTF-8"',
     b"<?xml version='1.0' encoding='utf-8'", b'<?xml version="1.0" encoding="utf-8"', b"<event ", b"<alert ",
 )  # fmt: skip
-_PARSER: Final = etree.XMLParser(
-    encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False,
+_new_parser: Final = partial(
+    etree.XMLParser, encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False,
     attribute_defaults=False, huge_tree=False, remove_comments=True, remove_pis=True,
 )  # fmt: skip
+_PARSER: Final = _new_parser()
 _XINCLUDES: Final = "{http://www.w3.org/2001/XInclude}*"
 
 
@@ -251,7 +253,7 @@ def _refuse_doctype(text: str) -> None:
 
 def _parse(text: str) -> etree._Element:
     try:
-        root = etree.fromstring(text.encode(), _PARSER)
+        root = _tree(text.encode())
     except etree.XMLSyntaxError as error:
         raise XmlRefused(_code_of(error)) from None
     except (UnicodeEncodeError, ValueError):
@@ -259,6 +261,18 @@ def _parse(text: str) -> etree._Element:
     if "<!DOCTYPE" in text and root.getroottree().docinfo.internalDTD is not None:
         raise XmlRefused(XML_DOCTYPE)
     return root
+
+
+def _tree(data: bytes) -> etree._Element:
+    try:
+        return etree.fromstring(data, _PARSER)
+    except etree.XMLSyntaxError as error:
+        if error.code != etree.ErrorTypes.ERR_NO_MEMORY:  # type: ignore[attr-defined]  # left out of the stubs
+            raise
+    # Every name that a thread has ever parsed is kept while the thread lives, and libxml2 bounds what it keeps: whoever
+    # sends ever new names would have good messages refused from then on. Another thread's parser has none yet.
+    with ThreadPoolExecutor(max_workers=1) as fresh:
+        return fresh.submit(lambda: etree.fromstring(data, _new_parser())).result()
 
 
 def _code_of(error: etree.XMLSyntaxError) -> str:

@@ -6,6 +6,7 @@ import socket
 import sys
 import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -166,3 +167,18 @@ def test_a_name_is_cut_as_lxml_cuts_it(namespace):
 
     assert (namespace, "a") == name_of(element)
     assert (etree.QName(element).namespace or "", etree.QName(element).localname) == name_of(element)
+
+
+def test_ever_new_names_from_a_stranger_leave_good_documents_readable():
+    def attack() -> None:
+        for number in range(40):
+            names = (f"n{number}.{at}{'x' * 40_000}" for at in range(240))
+            parse_xml(f"<a>{''.join(f'<{name}/>' for name in names)}</a>".encode())
+
+    def both() -> str:
+        # The names of a thread are its own: they go with it.
+        attack()
+        return parse_xml(b"<never_seen_before><nor_this>well</nor_this></never_seen_before>")[0].text
+
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        assert "well" == thread.submit(both).result()
