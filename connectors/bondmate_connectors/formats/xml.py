@@ -60,6 +60,11 @@ _DECLARATION: Final = re.compile(
     re.ASCII,
 )
 _DECLARATION_LENGTH: Final = 200
+_USUAL_BEGINNING: Final = re.compile(
+    r"""(?:<\?xml version=(?:"1\.0"|'1\.0') encoding=(?:"UTF-8"|'UTF-8')(?: standalone=(?:"yes"|'yes'))?\?>"""
+    r"""[ \t\r\n]*)?(?=<\w)"""
+)
+"""A declaration that most senders write, or none, and nothing else before the first element: no DOCTYPE."""
 _FAMILY: Final = {"utf-16": ("utf-16-le", "utf-16-be"), "utf-32": ("utf-32-le", "utf-32-be")}
 _KNOWN: Final = re.compile(
     r"utf-?8|us-ascii|ascii|iso-?8859-?\d{1,2}|latin-?1|(windows-|cp)125\d|koi8-[ru]|gb2312|gbk|gb18030|big5|shift_jis|"
@@ -98,8 +103,13 @@ def parse_xml(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_D
     """
     if len(data) > max_bytes:
         raise XmlRefused(XML_TOO_LARGE)
-    text = _without_declaration(_decode(data))
-    _refuse_doctype(text)
+    text = _decode(data)
+    usual = _USUAL_BEGINNING.match(text)
+    if usual:
+        text = text[usual.end() :]
+    else:
+        text = _without_declaration(text)
+        _refuse_doctype(text)
     root = _parse(text)
     # Every element around the deepest has a `<` at either end, and a namespace stands there in plain unless a reference
     # hides it. To look for them in a long text costs more than to ask the tree.

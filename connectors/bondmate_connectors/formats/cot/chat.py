@@ -9,7 +9,7 @@ from typing import NamedTuple
 from lxml import etree
 
 from bondmate_connectors.formats.cot.event import CotEvent
-from bondmate_connectors.formats.cot.types import Ours, OurUid, parse_uid
+from bondmate_connectors.formats.cot.types import UID_PREFIX, Ours, OurUid, parse_uid
 from bondmate_connectors.formats.xml import values_of
 
 _SOURCE = re.compile(r"BAO\.F\.\w+\.")
@@ -48,7 +48,8 @@ class Chat(NamedTuple):
 
     def all_addressed(self, what: Ours) -> tuple[OurUid, ...]:
         """Return every alert, incident or device of the hub it is addressed to, the surest first."""
-        found = [ours for uid in self.to if (ours := parse_uid(uid)) is not None and ours.what is what]
+        given = [parse_uid(uid) for uid in self.to if uid.startswith(UID_PREFIX)]
+        found = [ours for ours in given if ours is not None and ours.what is what]
         return tuple(dict.fromkeys(found)) if found else ()
 
     def addressed(self, what: Ours) -> OurUid | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from types import MappingProxyType
@@ -19,7 +19,7 @@ from lxml import etree
 
 from bondmate_connectors.contract import Refusal
 from bondmate_connectors.formats.cot.types import EXTENSION, FLOW_TAG, UNKNOWN, unescape_id
-from bondmate_connectors.formats.times import ReadTime, read_time
+from bondmate_connectors.formats.times import read_time
 from bondmate_connectors.formats.xml import XmlRefused, parse_xml, values_of
 
 MAX_BYTES: Final = 1024 * 1024
@@ -52,6 +52,14 @@ class Point(NamedTuple):
         return self.latitude == 0 and self.longitude == 0 and not self.accuracy_m
 
 
+class _Moment(NamedTuple):
+    """A time that was read, and its `str`, of which ids are made."""
+
+    time: datetime
+    text: str
+    breaches: tuple[str, ...] = ()
+
+
 class CotEvent(NamedTuple):  # made for every message: a frozen dataclass of so many fields takes five times as long
     """One event; times are in UTC, None when absent or unreadable; `point` is None when absent or not on Earth."""
 
@@ -71,6 +79,10 @@ class CotEvent(NamedTuple):  # made for every message: a frozen dataclass of so 
     detail: etree._Element
     children: Mapping[str, etree._Element]
     """The first element of each name directly in the detail; to search the tree for each costs more than to parse."""
+    elements: Sequence[etree._Element]
+    """All that stand directly in the detail."""
+    words: str
+    """All texts of the event in one, without what is white around them: mostly none, or the remarks alone."""
     own: Mapping[str, str]
     """What the hub's own element says; empty when a stranger wrote the event."""
     outside: tuple[str, ...]
@@ -136,18 +148,20 @@ def parse_event(message: bytes) -> CotEvent | Refusal:
     if not kind:
         return Refusal("type_missing", "event/@type")
     point, detail, outside = _parts(root)
-    children = {child.tag: child for child in reversed(detail)}
+    elements = list(detail)
+    children = {child.tag: child for child in reversed(elements)}
     where = values_of(point) if point is not None else _NOTHING
-    read, began, ends = _time(said("time")), _time(said("start")), _time(said("stale"))
+    read, ends = _time(said("time")), _time(said("stale"))
+    began = read if said("start") == said("time") else _time(said("start"))
     time, start = read.time if read else None, began.time if began else None
-    moment = str(time)
     return CotEvent(
         uid, kind, said("how", "").strip(),
-        time, start, ends.time if ends else None, (moment, moment if start == time else str(start)),
+        time, start, ends.time if ends else None, (read.text if read else "None", began.text if began else "None"),
         read.breaches if read else (),
         said("opex"), said("qos"), _point(where),
-        detail, children, _own(children.get(EXTENSION)), outside, _others(values),
-        values, not (read and began and ends) or bool(began.breaches or ends.breaches), root, point, where,
+        detail, children, elements, etree.tostring(root, encoding="unicode", method="text").strip(),
+        _own(children.get(EXTENSION)), outside, _others(values), values,
+        not (read and began and ends) or bool(began.breaches or ends.breaches), root, point, where,
     )  # fmt: skip
 
 
@@ -170,7 +184,7 @@ def _parts(root: etree._Element) -> tuple[etree._Element | None, etree._Element,
         else:
             outside.append(child)
     if detail is None:
-        detail = etree.Element("detail")
+        detail = etree.SubElement(root, "detail")
     for child in outside:
         detail.append(child)
     return point, detail, tuple([str(child.tag) for child in outside])
@@ -182,18 +196,26 @@ def parse_time(text: str | None) -> datetime | None:
     return read.time if read else None
 
 
-def _time(text: str | None) -> ReadTime | None:
+def _time(text: str | None) -> _Moment | None:
     if not text:
         return None
-    return _usual_time(text) if len(text) <= _LONGEST_USUAL_TIME else read_time(text.strip())
+    return _usual_time(text) if len(text) <= _LONGEST_USUAL_TIME else _any_time(text)
 
 
-@lru_cache(maxsize=64)  # an event says the same time as `time` and as `start`
-def _usual_time(text: str) -> ReadTime | None:
+def _usual_time(text: str) -> _Moment | None:
+    plain = _PLAIN_TIME.fullmatch(text)
+    if plain is None:
+        return _any_time(text)
     try:
-        return ReadTime(datetime.fromisoformat(text)) if _PLAIN_TIME.fullmatch(text) else read_time(text.strip())
+        time = datetime.fromisoformat(text)
     except ValueError:  # the end of a day, a leap second
-        return read_time(text)
+        return _any_time(text)
+    return _Moment(time, str(time) if plain[1] else f"{text[:10]} {text[11:-1]}+00:00")
+
+
+def _any_time(text: str) -> _Moment | None:
+    read = read_time(text.strip())
+    return _Moment(read.time, str(read.time), read.breaches) if read else None
 
 
 @lru_cache(maxsize=64)  # one event names the same few times again and again

@@ -73,11 +73,14 @@ def alert(event: CotEvent, received_at: datetime) -> Reading:
 
 def _alert_text(event: CotEvent) -> str | None:
     """Return the words of the alert: its remarks, and those of its `emergency` that its kind or callsign do not say."""
+    remarks = event.text("remarks")
+    said = () if event.extension is not None else (event.attribute("emergency", "type"), event.text("emergency"))
+    words = [text for text in said if text and text.lower() not in _SAID_BY_KIND]
+    if not words:
+        return remarks
     callsign = (event.attribute("contact", "callsign") or "").removesuffix(types.CALLSIGN_SUFFIX)
-    own = event.extension is not None
-    said = () if own else (event.attribute("emergency", "type"), event.text("emergency"))
-    words = [text for text in said if text and text.lower() not in _SAID_BY_KIND and text != callsign]
-    return "\n".join(dict.fromkeys(filter(None, (event.text("remarks"), *words)))) or None
+    found = [remarks, *[text for text in words if text != callsign]]
+    return "\n".join(dict.fromkeys([text for text in found if text])) or None
 
 
 def _alert_warnings(event: CotEvent) -> tuple[Remark, ...]:
@@ -92,7 +95,7 @@ def _alert_warnings(event: CotEvent) -> tuple[Remark, ...]:
 
 
 def _links(event: CotEvent) -> list[etree._Element]:
-    return [child for child in event.detail if child.tag == "link"] if "link" in event.children else []
+    return [child for child in event.elements if child.tag == "link"] if "link" in event.children else []
 
 
 def _cancelled_uid(links: list[etree._Element]) -> str | None:
@@ -116,7 +119,9 @@ def _device_of(uid: str) -> str:
 
 
 def _alert_kind(event: CotEvent, links: list[etree._Element]) -> AlertKind:
-    for kind in (event.type, *[link.get("type") for link in links]):
+    if event.type in types.KIND_OF_TYPE:
+        return types.KIND_OF_TYPE[event.type]
+    for kind in [link.get("type") for link in links]:
         if kind in types.KIND_OF_TYPE:
             return types.KIND_OF_TYPE[kind]
     said = (event.attribute("emergency", "type") or event.text("emergency") or "").lower()
@@ -163,7 +168,7 @@ def incident(event: CotEvent, received_at: datetime) -> Reading:
                 incident_type=record(Code, system=SYSTEM, value=event.type),
                 priority=_priority(event, Priority.URGENT if evacuation else Priority.UNKNOWN),
                 title=_callsign(event) or event.attribute("_medevac_", "title"),
-                description="\n".join(filter(None, (event.text("remarks"), described(event)))) or None,
+                description=_description(event),
                 position=None if drawing.areas else position(event, received_at),
                 areas=drawing.areas,
                 attributes=attributes_of(event),
@@ -233,14 +238,21 @@ def _callsign(event: CotEvent, suffix: str = "") -> str | None:
     return None if callsign == types.NEUTRAL_CALLSIGN else callsign or None
 
 
+def _description(event: CotEvent) -> str | None:
+    remarks, request = event.text("remarks"), described(event)
+    return f"{remarks}\n{request}" if remarks and request else remarks or request
+
+
 def _priority(event: CotEvent, fallback: Priority) -> Priority:
-    own = named(Priority, event.own.get("priority"))
-    if own is not None:
-        return own
+    own = named(Priority, event.own.get("priority")) if event.own else None
+    if own is not None or not event.qos:
+        return own or fallback
     said = types.priority_of(event.qos)
     return fallback if said is Priority.UNKNOWN else said
 
 
 def _battery(event: CotEvent) -> int | None:
+    if "status" not in event.children:
+        return None
     value = number(event.attribute("status", "battery"), 0, 100)
     return None if value is None else round(value)

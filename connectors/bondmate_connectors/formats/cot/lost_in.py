@@ -15,7 +15,7 @@ from bondmate_schemas.models import DeliveryReceipt, DeviceAlert, DeviceLocation
 from bondmate_connectors.contract import Lost
 from bondmate_connectors.formats.cot import types
 from bondmate_connectors.formats.cot.event import CotEvent
-from bondmate_connectors.formats.cot.lost_values import OF_OURS, VALUES
+from bondmate_connectors.formats.cot.lost_values import OF_OURS, VALUES, has_text
 
 _WHY: Final = "the canonical event has no field for it"
 _START, _STALE, _QOS, _TYPE = (Lost(f"event/@{name}", _WHY) for name in ("start", "stale", "qos", "type"))
@@ -80,17 +80,18 @@ _LOSE_QOS: Final = frozenset({DeviceLocation, DeliveryReceipt})
 
 def lost_of(event: CotEvent, record: Record, message_bytes: int) -> tuple[Lost, ...]:
     """Name what of `event` the record made of it does not carry; of one with a hub's element, what no hub writes."""
-    kind, ours = type(record), types.EXTENSION in event.children
+    kind, ours, said = type(record), types.EXTENSION in event.children, event.words != ""
     checks = OF_OURS if ours else VALUES[kind]
-    shapes, found = [], _lost_of_event(event, record, ours=ours)
-    for child in event.detail:
-        tag = child.tag
-        inner = tuple([each.tag for each in child]) if len(child) else ()
-        text = child.text
-        has_text = text is not None and not text.isspace() and text != ""
-        shapes.append((tag, tuple(child.keys()), inner, has_text))
-        if tag in checks:
-            found += checks[tag](child, record)
+    found = _lost_of_event(event, record, ours=ours)
+    if not checks.keys().isdisjoint(event.children):
+        for child in event.elements:
+            if child.tag in checks:
+                found += checks[child.tag](child, record)
+    # A tag, whether it has text (few events have any), and the elements in it.
+    shapes = [
+        (child.tag, (*child.keys(),), (*[each.tag for each in child],) if len(child) else (), said and has_text(child))
+        for child in event.elements
+    ]
     lost_in = _lost_in_detail if message_bytes <= _USUAL_BYTES else _lost_in_detail.__wrapped__
     return (*found, *lost_in(kind, tuple(shapes), ours))
 

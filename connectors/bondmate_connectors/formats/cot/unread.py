@@ -62,21 +62,10 @@ def _found(event: CotEvent, record: Record) -> Iterator[Unread]:
             yield from _of_detail(event, record, where)
     elif event.where and _is_odd(event):
         yield "", "event/point", "no position is taken of it"
-    if len(children) != len(event.detail):
+    if len(children) != len(event.elements):
         yield from _of_repeated(event)
-    if _has_words(event):
+    if event.words and event.words != event.text("remarks"):
         yield from _of_texts(event)
-
-
-def _has_words(event: CotEvent) -> bool:
-    """Whether words stand between any two elements; asked of every event, `_of_texts` says where."""
-    texts = [event.root.text, event.detail.text, *[child.tail for child in event.root]]
-    for child in event.detail:
-        texts.append(child.tail)
-        if len(child):
-            texts += [inner.tail for inner in child]
-    words = "".join([text for text in texts if text])
-    return words != "" and not words.isspace()
 
 
 def _is_odd(event: CotEvent) -> bool:
