@@ -141,6 +141,36 @@ async def test_an_id_that_no_header_may_hold_is_escaped(connector, room):
     assert ["a\r\nX: ü"] == await room.ids()
 
 
+async def test_a_room_that_remembers_what_it_refused_takes_the_lean_form_and_knows_a_repeat_of_it(connector, room):
+    sender = CONNECTOR.build(
+        Config.model_validate({"deliver": {"url": room.hub, "secrets": [SECRET]}}), context("elsewhere")
+    )
+    await sender.connect()
+    event = sos("elsewhere")
+    event = event.model_copy(update={"alert": event.alert.model_copy(update={"text": "x" * 800_000})})
+    sending = asyncio.create_task(sender.send(event))
+    refused = await connector.receive()
+    await refused.settle(Rejected(refused.event.code))
+    with pytest.raises(Rejected, match="http_422"):
+        await sending
+    receipts = [await sender.send_lean(event) for _ in range(2)]
+    await sender.close()
+
+    assert "cap_too_large" == refused.event.code
+    assert [Level.DELIVERED] * 2 == [receipt.level for receipt in receipts]
+
+
+async def test_the_lean_form_is_another_message_about_the_same_alert(connector, room):
+    event = sos("room")
+    await connector.send(event)
+    await connector.send_lean(event)
+    whole, lean = room.requests
+
+    assert {whole["webhook-id"]} == {whole["Idempotency-Key"]}
+    assert {lean["webhook-id"]} == {lean["Idempotency-Key"]} != {whole["webhook-id"]}
+    assert 1 == len({etree.fromstring(body).findtext(f"{CAP}identifier") for body in room.records.values()})
+
+
 # From the room
 
 

@@ -54,18 +54,19 @@ class CapSink:
 
     async def send(self, event: Delivery) -> Receipt:
         """Post `event`; see `Sink.send`."""
-        return await self._post(event, compose)
+        return await self._post(event, compose, _message_id(event))
 
     async def send_lean(self, event: Delivery) -> Receipt:
-        """Post an alert in its leanest form; see `LeanSink.send_lean`."""
-        return await self._post(event, compose_leanest)
+        """Post an alert in its leanest form; see `LeanSink.send_lean`.
 
-    async def _post(self, event: Delivery, compose: Compose) -> Receipt:
+        Another message, since it has other bytes: a room that remembers ids would answer as it did to the whole.
+        """
+        return await self._post(event, compose_leanest, f"{_message_id(event)}-lean")
+
+    async def _post(self, event: Delivery, compose: Compose, message_id: str) -> Receipt:
         document = compose(event, self._config.addresses, self._raised.get(event.header.event_id))
         if isinstance(document, Refusal):
             raise Rejected(document.code, document.path)
-        # Ids may hold anything; headers may not.
-        message_id = quote(event.id, safe=":@+")
         headers = self._signed(message_id, document)
         headers |= {"Content-Type": MEDIA_TYPE, "Idempotency-Key": message_id}
         answer = await self._client.request("POST", URL(self._config.url), headers=headers, body=document)
@@ -109,6 +110,11 @@ class CapSink:
             self._raised[event.header.event_id] = event.event.header.occurred_at
             while len(self._raised) > _REMEMBERED:
                 self._raised.popitem(last=False)
+
+
+def _message_id(event: Delivery) -> str:
+    # Ids may hold anything; headers may not.
+    return quote(event.id, safe=":@+")
 
 
 def receipt_of(answer: Answer) -> Receipt:
