@@ -11,7 +11,6 @@ import hmac
 import json
 import os
 import secrets
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,7 +57,7 @@ class AccountFile:
             found = Tries(int(kept["vain"]), wait, str(kept["code"]), [str(role) for role in kept["roles"]])
         except FileNotFoundError:
             mark, found = b"", None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             _log.error("tries of a secret cannot be read", file=str(self._path), error=type(error).__name__)
             mark, found = b"", None
         self._mark = hashlib.scrypt(said, salt=self._key, dklen=32, **_SCRYPT)
@@ -72,10 +71,10 @@ class AccountFile:
         }  # fmt: skip
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle, whole = tempfile.mkstemp(dir=self._path.parent)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
+            whole = self._path.with_suffix(".new")
+            with os.fdopen(os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
                 json.dump(kept, file)
-            Path(whole).rename(self._path)
+            whole.rename(self._path)
             self._is_there = True
         except OSError as error:
             _log.error("tries of a secret cannot be kept", file=str(self._path), error=type(error).__name__)

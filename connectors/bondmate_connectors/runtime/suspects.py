@@ -61,7 +61,7 @@ class _Record:
     innocent: int = 0
     """Refusals until then of events of its kind that were taken after all."""
     met: int = 0
-    """How often it was refused at all."""
+    """As `refusals`, but over all times: an outage, which refuses everybody, tells nothing."""
     refusals: int = 0
     """How often it was refused while others were taken."""
     breaks: int = 0
@@ -134,7 +134,6 @@ class Suspects:
     def refused(self, who: Suspect, code: str, *, may_lean: bool) -> Verdict:
         """Note that the platform refused us with this event."""
         record = self._record(who)
-        record.met += 1
         if not self._is_alone(record):
             # Two are refused, and nothing was taken between: then the other may not be alone either.
             self._guilty.clear()
@@ -142,6 +141,7 @@ class Suspects:
                 other.taken_alike, other.refusals = self._taken_alike[other.kind], 0
             return Verdict.OPEN
         record.refusals += 1
+        record.met += 1
         if record.refusals < max(self._refusals, self._refusals_it_takes(record)):
             return Verdict.ALONE
         return self._lean_or_guilty(who, record, code, may_lean=may_lean)

@@ -76,7 +76,8 @@ _OF_BODY: Final = frozenset({400, 413, 422})
 PAGE_FOR_PEOPLE: Final = "page_for_people"
 """Code of a success whose body is a page: whoever answered so is not the service."""
 _PAGE: Final = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*"
+    # A comment once passed is never looked into again: many of them would else be tried in every combination.
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?><!--.*?-->\s*)*+"
     rb"<(?:!doctype\s+html|html|head|body|form|script|meta|title)\b",
     re.IGNORECASE | re.DOTALL,
 )
@@ -224,8 +225,10 @@ class HttpClient:
         if session is not None:
             await session.close()
 
-    async def request(self, method: str, url: URL, *, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
-        """Ask once, follow nothing; give the answer when it means success (or 304).
+    async def request(
+        self, method: str, url: URL, *, headers: Mapping[str, str], body: bytes | None = None, pages: bool = False
+    ) -> Answer:
+        """Ask once, follow nothing; return the answer when it means success (or 304), a page only with `pages`.
 
         Raises:
             NotConnected: not open, or cut.
@@ -233,7 +236,8 @@ class HttpClient:
         """
         answer = await self.ask(method, url, headers=headers, body=body)
         answer.raise_for_status(self._clock())
-        answer.raise_for_page()
+        if not pages:
+            answer.raise_for_page()
         return answer
 
     async def ask(self, method: str, url: URL, *, headers: Mapping[str, str], body: bytes | None = None) -> Answer:

@@ -353,7 +353,14 @@ async def test_a_process_that_dies_with_offers_under_way_holds_nobody_back_and_t
     assert 890 < Process(tmp_path).is_refused().waits()
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "{", '{"key": 1}', '{"key": "zz", "mark": "", "until": 0}'])
+_INFINITE = '{"key": "00", "mark": "", "until": 0, "vain": 1e999, "code": "", "roles": []}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{}", "[]", "{", '{"key": 1}', '{"key": "zz", "mark": "", "until": 0}', _INFINITE, "[" * 100_000],
+    ids=range(8),
+)
 def test_a_file_that_nobody_can_read_begins_anew(tmp_path, text):
     Process(tmp_path).is_refused(3)
     (file,) = tmp_path.iterdir()

@@ -177,6 +177,17 @@ def test_one_that_is_refused_for_itself_is_found_though_others_were_refused_befo
     assert Verdict.GUILTY in {refused(found) for _ in range(4)}
 
 
+def test_an_outage_long_ago_does_not_put_off_what_one_event_is_found_guilty_of():
+    found = suspects()
+    for number in range(720):
+        refused(found, f"{number % 3}")
+    others_pass(found, 40)
+    refused(found)
+    others_pass(found, 40)
+
+    assert Verdict.GUILTY in {refused(found) for _ in range(4)}
+
+
 def test_what_is_taken_is_under_no_suspicion_any_more():
     found = suspects()
     broke(found)

@@ -102,8 +102,25 @@ async def test_a_page_that_answers_with_success_has_taken_nothing_and_the_servic
         assert b"ok" == (await client.request("POST", url, headers={}, body=b"x")).body
 
 
+async def test_where_a_service_itself_answers_pages_that_is_its_answer():
+    async def handler(_):
+        return web.Response(body=PAGES[0], content_type="text/html")
+
+    async with serving(handler) as (client, url):
+        assert PAGES[0] == (await client.request("POST", url, headers={}, body=b"x", pages=True)).body
+
+
 @pytest.mark.parametrize(
-    "body", [b"", b"taken", b'{"id": "<html>"}', b"<feed/>", b"<htmlish/>", b"<rss><title/></rss>"]
+    "body",
+    [
+        b"",
+        b"taken",
+        b'{"id": "<html>"}',
+        b"<feed/>",
+        b"<htmlish/>",
+        b"<rss><title/></rss>",
+        b"<!-- words -->" * 32 + b"<feed><!-- a note --></feed>",
+    ],
 )
 async def test_what_a_service_says_is_no_page(body):
     async def handler(_):

@@ -63,6 +63,11 @@ class DeliverConfig(ConnectorConfig):
         "Restricted.",
     )  # fmt: skip
     timeout_seconds: float = Field(default=10.0, gt=0, le=120, description="How long one attempt may take.")
+    answers_pages: bool = Field(
+        default=False,
+        description="Whether the control room itself answers success with an HTML page; otherwise that is a login or a "
+        "portal on the way, and nothing was delivered.",
+    )
     allow_private_networks: bool = Field(
         default=False, description="Whether `url` may resolve to a private address (RFC 1918, RFC 4193)."
     )

@@ -69,7 +69,9 @@ class CapSink:
             raise Rejected(document.code, document.path)
         headers = self._signed(message_id, document)
         headers |= {"Content-Type": MEDIA_TYPE, "Idempotency-Key": message_id}
-        answer = await self._client.request("POST", URL(self._config.url), headers=headers, body=document)
+        answer = await self._client.request(
+            "POST", URL(self._config.url), headers=headers, body=document, pages=self._config.answers_pages
+        )
         receipt = receipt_of(answer)
         self._remember(event)
         return receipt
