@@ -204,7 +204,8 @@ class LeanSink(Protocol):
     async def send_lean(self, event: Delivery) -> Receipt:
         """Hand over an alert in its leanest form: what it is, whose, where, when, its mode and its marking.
 
-        The idempotency key, the receipt and the errors are those of `send`.
+        The platform's record, the receipt and the errors are those of `send`. A key that stands for the bytes of one
+        message is the form's own: whoever remembers it would answer for the whole.
         """
         ...
 

@@ -46,7 +46,7 @@ def free_port() -> int:
 
 @dataclass
 class Room:
-    """Makes one record an idempotency key, and tells officers' hub what it thinks until the hub has it."""
+    """Makes one record an `identifier`, whatever message it comes in, and tells officers' hub what it thinks until the hub has it."""
 
     secrets: tuple[str, ...] = (SECRET,)
     trouble: str = ""
@@ -118,15 +118,15 @@ class Room:
             return web.json_response(answer, status=status, headers=headers)
         if REFUSED_TEXT in body.decode():
             return web.json_response({"status": "error"}, status=400)
-        etree.fromstring(body)
-        idempotency_key = request.headers["Idempotency-Key"]
-        self.records.setdefault(idempotency_key, body)
+        named = etree.fromstring(body).findtext(f"{CAP}identifier")
+        delivery_id = unquote(named.partition("_")[2])
+        self.records.setdefault(delivery_id, body)
         if self.trouble == "unanswered":
             await asyncio.Event().wait()
-        return web.json_response({"id": f"CR-{list(self.records).index(idempotency_key)}"}, status=201)
+        return web.json_response({"id": f"CR-{list(self.records).index(delivery_id)}"}, status=201)
 
     async def ids(self) -> list[str]:
-        return [unquote(each) for each in self.records]
+        return list(self.records)
 
     # The other way
 
