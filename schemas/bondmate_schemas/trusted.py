@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, TypeVar
 
@@ -33,6 +33,25 @@ def trusted_all(kind: type[R], rows: Iterable[dict[str, Any]]) -> tuple[R, ...]:
         _set_private(record, None)
         records.append(record)
     return tuple(records)
+
+
+def maker(kind: type[R]) -> Callable[..., R]:
+    """Return what makes a record of named values, as `trusted` does; a field that is not named has its default."""
+    fields = kind.model_fields.items()
+    defaults = {
+        name: None if field.is_required() else field.get_default(call_default_factory=True) for name, field in fields
+    }
+    new, names = object.__new__, _names(kind)
+
+    def make(**values: Any) -> R:
+        record: R = new(kind)
+        _set_values(record, {**defaults, **values})
+        _set_names(record, names)
+        _set_extra(record, None)
+        _set_private(record, None)
+        return record
+
+    return make
 
 
 def _slot(name: str) -> Any:

@@ -81,14 +81,15 @@ def chat_of(event: CotEvent) -> Chat:
         chat = event.child("__chatreceipt")
     inside = list(chat) if chat is not None else []
     values, group = _values(chat), _group(event, inside)
-    members = [uid for key, uid in sorted(group.items()) if key.startswith("uid")]
-    sender, dests = _sender(event, group), _dests(event)
+    members = [group[key] for key in sorted(group) if key.startswith("uid")]
+    writer, conversation = _named(event.uid)
+    sender, dests = _sender(event, group) or writer, _dests(event)
     # TAKPacket-SDK writes `chatRoom`, ATAK `chatroom`.
     name = values.get("chatroom") or values.get("chatRoom") or ""
     room = values.get("id") or name
     to_callsigns = tuple([callsign for dest in dests if (callsign := dest.get("callsign"))])
     asked = [dest.get("uid") for dest in dests]
-    addresses = [room, name, *members, event.attribute("remarks", "to"), *asked, _named(event)[1]]
+    addresses = [room, name, *members, event.attribute("remarks", "to"), *asked, conversation]
     return Chat(
         sender_uid=sender,
         sender_callsign=values.get("senderCallsign") or None,
@@ -129,9 +130,9 @@ def _is_of_nobody(group: dict[str, str], members: list[str], to_callsigns: tuple
 
 
 def _sender(event: CotEvent, group: dict[str, str]) -> str:
-    """Return who wrote it: WinTAK says so in `sourceID`, others in the link, the group, the source or the uid."""
+    """Return who wrote it: WinTAK says so in `sourceID`, others in the link, the group or the source."""
     named = event.attribute("remarks", "sourceID") or event.attribute("link", "uid") or group.get("uid0")
-    return named or _source(event) or _named(event)[0]
+    return named or _source(event)
 
 
 def _source(event: CotEvent) -> str:
@@ -140,9 +141,9 @@ def _source(event: CotEvent) -> str:
     return source[prefix.end() :] if prefix else source
 
 
-def _named(event: CotEvent) -> tuple[str, str]:
-    """Give sender and room as the uid of the event names them: `GeoChat.<sender>.<room>.<message>`."""
-    parts = event.uid.split(".")
+def _named(uid: str) -> tuple[str, str]:
+    """Return sender and room as the uid of the event names them: `GeoChat.<sender>.<room>.<message>`."""
+    parts = uid.split(".")
     if parts[0] != "GeoChat" or len(parts) < 4:  # noqa: PLR2004  # the four parts above
         return "", ""
     return parts[1], ".".join(parts[2:-1])

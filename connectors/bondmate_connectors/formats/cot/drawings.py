@@ -18,7 +18,7 @@ from bondmate_schemas.models import Area
 from bondmate_connectors.contract import Remark
 from bondmate_connectors.formats.cap.geometry import MOST_KM, ring_of
 from bondmate_connectors.formats.cot.event import CotEvent, number
-from bondmate_connectors.formats.cot.records import record
+from bondmate_connectors.formats.cot.records import new_area
 
 DRAWING: Final = re.compile(r"u-d-\w.*|u-r-b-.*|b-m-r(-.*)?")
 _ROUTE: Final = "b-m-r"
@@ -67,13 +67,13 @@ def _ring(event: CotEvent, points: list[str]) -> Drawing:
     is_closed = points[0] == points[-1]
     if event.type.startswith(_ROUTE) or len(points) < _RING - 1 or (len(points) < _RING and is_closed):
         back = points[-2::-1]
-        return Drawing((record(Area, polygons=(" ".join(_as_ring([*points, *back])),)),), (_THERE_AND_BACK,))
+        return Drawing((new_area(polygons=(" ".join(_as_ring([*points, *back])),)),), (_THERE_AND_BACK,))
     text = " ".join(points if is_closed else [*points, points[0]])
     ring = ring_of(text)
     if ring is None:
         return Drawing((), (_UNREADABLE,))
     told = ((_CLOSED, not is_closed), (_CROSSES, ring.crosses_itself))
-    return Drawing((record(Area, polygons=(text,)),), tuple(remark for remark, applies in told if applies))
+    return Drawing((new_area(polygons=(text,)),), tuple(remark for remark, applies in told if applies))
 
 
 def _as_ring(points: list[str]) -> list[str]:
@@ -91,4 +91,4 @@ def _circle(event: CotEvent) -> Drawing | None:
     radius_km = max(axes) / 1000
     told = ((_ROUNDED, min(axes) != max(axes) or len(axes) < _AXES), (_TOO_LARGE, radius_km > MOST_KM))
     circle = f"{event.point.latitude},{event.point.longitude} {radius_km:.9g}"
-    return Drawing((record(Area, circles=(circle,)),), tuple(remark for remark, applies in told if applies))
+    return Drawing((new_area(circles=(circle,)),), tuple(remark for remark, applies in told if applies))

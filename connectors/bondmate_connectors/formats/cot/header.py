@@ -11,7 +11,7 @@ from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import EventHeader, ExternalRef, Position
 
 from bondmate_connectors.formats.cot.event import CotEvent, number, parse_time
-from bondmate_connectors.formats.cot.records import record
+from bondmate_connectors.formats.cot.records import new_header, new_position, new_ref
 from bondmate_connectors.formats.cot.types import mode_of
 
 SYSTEM = "cot"
@@ -42,7 +42,7 @@ def header(
     """Build the header. `life` is what makes the thing with a life cycle the same thing from message to message."""
     own, time = event.own, event.time
     message_id = own.get("message") or derived_id(SYSTEM, event.uid, event.type, *event.moments)
-    external_refs = (record(ExternalRef, system=SYSTEM, id=event.uid), *refs)
+    external_refs = (new_ref(system=SYSTEM, id=event.uid), *refs)
     hops = ("bondmate",) if event.passed_a_hub else ()
     if own:  # what it says has been checked by nobody
         return EventHeader(
@@ -58,8 +58,7 @@ def header(
             expires_at=expires_at,
             hops=hops,
         )
-    return record(
-        EventHeader,
+    return new_header(
         message_id=message_id,
         event_id=derived_id(SYSTEM, *life),
         external_refs=external_refs,
@@ -89,8 +88,7 @@ def position(event: CotEvent, received_at: datetime) -> Position | None:
     speed = course = None
     if track is not None:  # a client that stands still or does not know writes -1
         speed, course = number(track.get("speed"), 0), number(track.get("course"), 0, 360)
-    return record(
-        Position,
+    return new_position(
         latitude=point.latitude,
         longitude=point.longitude,
         altitude_hae_m=point.altitude_hae_m,

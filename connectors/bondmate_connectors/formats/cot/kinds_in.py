@@ -17,13 +17,6 @@ from bondmate_schemas.enums import (
 )
 from bondmate_schemas.models import (
     Address,
-    Code,
-    DeliveryReceipt,
-    DeviceAlert,
-    DeviceLocation,
-    DeviceMessage,
-    ExternalRef,
-    IncidentEvent,
 )
 from lxml import etree
 
@@ -34,7 +27,15 @@ from bondmate_connectors.formats.cot.drawings import DRAWING, Drawing, drawing_o
 from bondmate_connectors.formats.cot.event import CotEvent, number
 from bondmate_connectors.formats.cot.header import ALERT_SYSTEM, SYSTEM, header, named, position
 from bondmate_connectors.formats.cot.medevac import attributes_of, described
-from bondmate_connectors.formats.cot.records import record
+from bondmate_connectors.formats.cot.records import (
+    new_alert,
+    new_code,
+    new_incident,
+    new_location,
+    new_message,
+    new_receipt,
+    new_ref,
+)
 from bondmate_connectors.formats.cot.types import Ours
 
 TIME_UNREADABLE = Remark("time_unreadable", "event/@time", "the time of receipt stands for it")
@@ -50,11 +51,10 @@ def alert(event: CotEvent, received_at: datetime) -> Reading:
     own, where, links = event.own, position(event, received_at), _links(event)
     cancelled = event.type in _ENDS or (event.attribute("emergency", "cancel") or "").lower() in _TRUE
     ended = (_cancelled_uid(links) if cancelled else None) or event.uid
-    refs = (record(ExternalRef, system=ALERT_SYSTEM, id=ended),) if ended != event.uid else ()
+    refs = (new_ref(system=ALERT_SYSTEM, id=ended),) if ended != event.uid else ()
     return Reading(
         (
-            record(
-                DeviceAlert,
+            new_alert(
                 header=header(event, received_at, (ended, event.moments[1 if event.start else 0]), refs=refs),
                 device_id=own.get("device") or _alert_device(event, links),
                 callsign=_callsign(event, types.CALLSIGN_SUFFIX),
@@ -139,8 +139,7 @@ def location(event: CotEvent, received_at: datetime) -> Reading | Ignored | Refu
         return Ignored("no_position")
     return Reading(
         (
-            record(
-                DeviceLocation,
+            new_location(
                 header=header(event, received_at, (event.uid, event.moments[0]), expires_at=event.stale),
                 device_id=event.own.get("device") or _device_of(event.uid),
                 callsign=_callsign(event),
@@ -160,12 +159,11 @@ def incident(event: CotEvent, received_at: datetime) -> Reading:
     category = IncidentCategory.INCIDENT if evacuation else IncidentCategory.MARKER
     return Reading(
         (
-            record(
-                IncidentEvent,
+            new_incident(
                 header=header(event, received_at, (event.uid,), expires_at=event.stale),
                 action=named(IncidentAction, own.get("action")) or IncidentAction.OPENED,
                 category=named(IncidentCategory, own.get("category")) or category,
-                incident_type=record(Code, system=SYSTEM, value=event.type),
+                incident_type=new_code(system=SYSTEM, value=event.type),
                 priority=_priority(event, Priority.URGENT if evacuation else Priority.UNKNOWN),
                 title=_callsign(event) or event.attribute("_medevac_", "title"),
                 description=_description(event),
@@ -190,8 +188,7 @@ def message(event: CotEvent, received_at: datetime) -> Reading | Ignored:
     one = "" if several else own.get("device") or next((d.id for d in devices), "") or _device_of(chat.sender_uid)
     return Reading(
         (
-            record(
-                DeviceMessage,
+            new_message(
                 header=header(event, received_at, ("chat", chat.room or event.uid)),
                 device_id=one if several else one or event.uid,
                 direction=named(MessageDirection, own.get("direction"))
@@ -217,8 +214,7 @@ def receipt(event: CotEvent, received_at: datetime) -> Reading:
     head = header(event, received_at, ("chat", chat.room or event.uid))
     return Reading(
         (
-            record(
-                DeliveryReceipt,
+            new_receipt(
                 header=head.model_copy(update={"event_id": about.id}) if about else head,
                 destination=SYSTEM,
                 level=level,

@@ -13,7 +13,7 @@ from bondmate_schemas.models import Code
 from lxml import etree
 
 from bondmate_connectors.formats.cot.event import CotEvent
-from bondmate_connectors.formats.cot.records import record
+from bondmate_connectors.formats.cot.records import new_code
 
 NAME: Final = "_medevac_"
 TAKEN: Final = frozenset({NAME, "zMist"})
@@ -61,7 +61,7 @@ def _attributes(request: etree._Element) -> Iterator[Code]:
     for number, element in enumerate(request.iter(*TAKEN)):
         place = NAME if element is request else f"{NAME}/zMist[{number}]"
         for name, value in element.attrib.items():
-            yield record(Code, system=f"cot:{place}/@{name!s}", value=str(value))
+            yield new_code(system=f"cot:{place}/@{name!s}", value=str(value))
 
 
 def _line(request: etree._Element, title: str, names: tuple[str, ...]) -> str:

@@ -1,28 +1,34 @@
-"""Records built of values that the readers have checked on their way: to validate them again costs what parsing did."""
+"""Records built of values that the readers have checked on their way: to validate them again costs what parsing did.
+
+Each value is given as the model itself would hold it: times in UTC and cut to milliseconds, numbers in their bounds. A
+test builds each of the records again with validation and compares.
+"""
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any, TypeVar
+from typing import Final
 
-from bondmate_schemas.models import Record
-from bondmate_schemas.trusted import trusted
+from bondmate_schemas.models import (
+    Area,
+    Code,
+    DeliveryReceipt,
+    DeviceAlert,
+    DeviceLocation,
+    DeviceMessage,
+    EventHeader,
+    ExternalRef,
+    IncidentEvent,
+    Position,
+)
+from bondmate_schemas.trusted import maker
 
-R = TypeVar("R", bound=Record)
-
-
-def record(model: type[R], /, **values: Any) -> R:
-    """Return the record with these values, and the model's defaults for the others.
-
-    The caller gives each value as the model itself would hold it: times in UTC and cut to milliseconds, numbers in
-    their bounds. A test builds each of them again with validation and compares.
-    """
-    return trusted(model, {**_defaults(model), **values})
-
-
-@cache
-def _defaults(kind: type[Record]) -> dict[str, Any]:
-    fields = kind.model_fields.items()
-    return {
-        name: None if field.is_required() else field.get_default(call_default_factory=True) for name, field in fields
-    }
+new_area: Final = maker(Area)
+new_code: Final = maker(Code)
+new_receipt: Final = maker(DeliveryReceipt)
+new_alert: Final = maker(DeviceAlert)
+new_location: Final = maker(DeviceLocation)
+new_message: Final = maker(DeviceMessage)
+new_header: Final = maker(EventHeader)
+new_ref: Final = maker(ExternalRef)
+new_incident: Final = maker(IncidentEvent)
+new_position: Final = maker(Position)
