@@ -207,3 +207,82 @@ def test_many_events_of_others_do_not_make_the_hub_forget_the_owner(make: Any) -
     assert len(memory.owners) <= 65
     assert NOT_ITS_OWN == taken(memory, make.incident(**end, agency_id="b")).outcome
     assert "closed" == taken(memory, make.incident(**end, agency_id="a")).outcome
+
+
+def as_older(memory: IncidentMemory, *, kept: bool = False) -> IncidentMemory:
+    """Return what a hub remembered of it that kept no owners; the released one kept nothing beside either."""
+    return memory.model_copy(update={"owners": ()} if kept else {"owners": (), "ended": (), "first_sent": ()})
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_after_an_upgrade_who_goes_on_from_it_first_does_not_own_it_and_who_began_it_does(make: Any, kept: Any) -> None:
+    update = make.incident(**REFERS, **B, action=IncidentAction.UPDATED)
+    went_on = taken(as_older(after(make.incident(**OWN, **A)), kept=kept), update).memory
+
+    assert NOT_ITS_OWN == taken(went_on, make.incident(**OWN, **B, action=CLOSED)).outcome
+    ended = taken(went_on, make.incident(**OWN, **A, action=CLOSED)).memory
+    assert ended is not None
+    assert ended.state.closed
+
+
+def test_after_an_upgrade_a_part_is_ended_by_who_took_part_whoever_goes_on_from_it_first(make: Any) -> None:
+    part = {"event_id": "part", "incident_id": "i"}
+    old = as_older(after(make.incident(**OWN, **A), make.incident(**part, **B)))
+    update = make.incident(**part, **A, action=IncidentAction.UPDATED, refers_to=("part",))
+    for memory in (old, taken(old, update).memory):
+        ended = taken(memory, make.incident(**part, **B, action=CLOSED))
+
+        assert [DeliveryReason.CANCEL] == reasons(ended)
+        assert ended.memory is not None
+        assert not ended.memory.state.closed
+
+
+@pytest.mark.parametrize("updates", [0, 300])
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("named", [OWN, REFERS])
+def test_after_an_upgrade_no_exercise_opens_what_was_real_and_closed_and_its_owner_does(
+    make: Any, named: Any, kept: Any, updates: int
+) -> None:
+    real = {"mode": Mode.ACTUAL}
+    news = (make.incident(**REFERS, **A, **real, action=IncidentAction.UPDATED) for _ in range(updates))
+    closed = after(make.incident(**OWN, **A, **real), *news, make.incident(**named, **A, **real, action=CLOSED))
+    old = as_older(closed, kept=kept)
+    later = NOW + timedelta(days=400)
+    again = taken(old, make.incident(**OWN, **A, **real, occurred_at=later)).memory
+
+    assert MODE_DIFFERS == taken(old, make.incident(**OWN, **B, mode=Mode.EXERCISE, occurred_at=later)).outcome
+    assert again is not None
+    assert not again.state.closed
+    assert NOT_ITS_OWN == taken(again, make.incident(**OWN, **B, **real, action=CLOSED)).outcome
+
+
+@pytest.mark.parametrize("named", [OWN, REFERS])
+def test_after_an_upgrade_who_only_ended_it_does_not_own_it(make: Any, named: Any) -> None:
+    ends = [make.incident(**named, **B, action=CANCELLED, occurred_at=NOW + timedelta(hours=at)) for at in (2, 1)]
+    begun = taken(as_older(after(*ends)), make.incident(**OWN, **A)).memory
+
+    assert begun is not None
+    assert "cad-a" == begun.state.header.source
+    assert NOT_ITS_OWN == taken(begun, make.incident(**OWN, **B, action=CLOSED)).outcome
+
+
+def test_who_played_it_and_ended_it_in_earnest_does_not_own_what_is_real(make: Any) -> None:
+    played = make.incident(**OWN, **B, mode=Mode.EXERCISE)
+    end = make.incident(**REFERS, **B, mode=Mode.ACTUAL, action=CANCELLED)
+    memory = after(played, end, make.incident(**OWN, **A, mode=Mode.ACTUAL))
+
+    assert "cad-a" == memory.state.header.source
+    assert "closed" == taken(memory, make.incident(**OWN, **A, mode=Mode.ACTUAL, action=CLOSED)).outcome
+
+
+def test_who_began_a_part_that_is_forgotten_ends_it_and_not_the_whole(make: Any) -> None:
+    part = {"event_id": "part", "incident_id": "i"}
+    others = [make.incident(event_id=f"a-{number}", incident_id="i", **A) for number in range(64)]
+    few, many = (after(make.incident(**OWN, **A), make.incident(**part, **B), *some) for some in (others[:9], others))
+    ended = taken(many, make.incident(**part, **B, action=CLOSED))
+
+    assert "part" not in many.told
+    assert [DeliveryReason.CANCEL] == reasons(ended)
+    assert ended.memory is not None
+    assert not ended.memory.state.closed
+    assert NOT_ITS_OWN == taken(few, make.incident(**{**part, "event_id": "of nobody"}, **B, action=CLOSED)).outcome

@@ -91,7 +91,7 @@ class Incidents:
             if taken.outcome in REFUSED:
                 await self._refuse(said_by(met.event), taken.outcome)
             if taken.tellings:
-                # Before anybody is told: whoever answers must be understood.
+                # Before anybody is told. An answer that overtakes it all the same is of an unknown incident.
                 await self._announce(links.announced_event(met.event), cause)
             await self._settle(key, self._keyed(taken, memory), cause)
         return met.outcome or taken.outcome

@@ -23,12 +23,18 @@ from bondmate_schemas.models import (
 from bondmate_streams.logic.answers import HUMAN, is_of_other_agency, is_other_mode
 from bondmate_streams.logic.deliveries import First, Telling, later_id, new_id
 from bondmate_streams.logic.levels import rises
-from bondmate_streams.logic.ownership import ENDINGS, ends_whole, has_begun, may_end, with_owner
+from bondmate_streams.logic.ownership import (
+    ENDINGS,
+    EVENTS_KEPT,
+    MESSAGES_KEPT,
+    ends_whole,
+    has_begun,
+    may_end,
+    with_owner,
+)
 from bondmate_streams.logic.routing import Decision
 
-_MESSAGES_KEPT = 256
 _STATEMENTS_KEPT = 64
-_EVENTS_KEPT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,7 @@ def _is_over(memory: IncidentMemory, event: IncidentEvent) -> bool:
 
 
 def _seen(memory: IncidentMemory, event: IncidentEvent) -> IncidentMemory:
-    return memory.model_copy(update={"seen": (*memory.seen, event.header.message_id)[-_MESSAGES_KEPT:]})
+    return memory.model_copy(update={"seen": (*memory.seen, event.header.message_id)[-MESSAGES_KEPT:]})
 
 
 def _tellings(
@@ -138,14 +144,14 @@ def _remembered(
     # Who played it before neither owns nor ends what is real.
     before_it = None if _becomes_real(memory, event) else memory
     seen = (*(before_it.seen if before_it else ()), event.header.message_id)
-    told = dict(list(told.items())[-_EVENTS_KEPT:])
+    told = dict(list(told.items())[-EVENTS_KEPT:])
     ended = tuple(_ended(before_it, event))
     state = _state(memory, event, tellings, now)
     owned = {*told, state.header.event_id}
     return IncidentMemory(
-        ended=ended[-_EVENTS_KEPT:],
+        ended=ended[-EVENTS_KEPT:],
         state=state,
-        seen=seen[-_MESSAGES_KEPT:],
+        seen=seen[-MESSAGES_KEPT:],
         told=told,
         first_sent=tuple(first for first in _first_sent(memory, event_id, tellings) if first.event_id in told),
         owners=tuple(owner for owner in with_owner(before_it, event) if owner.event_id in owned),
@@ -220,13 +226,13 @@ def _is_its_own(memory: IncidentMemory, receipt: DeliveryReceipt) -> bool:
         return False
     if header.event_id not in memory.told:
         # What the hub has forgotten it cannot judge.
-        return name in memory.state.destinations and len(memory.told) >= _EVENTS_KEPT
+        return name in memory.state.destinations and len(memory.told) >= EVENTS_KEPT
     return name in memory.told[header.event_id] and _is_told_under(memory, receipt)
 
 
 def _is_told_under(memory: IncidentMemory, receipt: DeliveryReceipt) -> bool:
     event_id, name, delivery_id = receipt.header.event_id, receipt.destination, receipt.delivery_id
-    if delivery_id in {None, new_id(event_id, name)} or len(memory.seen) >= _MESSAGES_KEPT:
+    if delivery_id in {None, new_id(event_id, name)} or len(memory.seen) >= MESSAGES_KEPT:
         return True
     return delivery_id in {later_id(event_id, name, message_id) for message_id in memory.seen}
 
