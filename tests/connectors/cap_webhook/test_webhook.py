@@ -23,7 +23,9 @@ from bondmate_connectors.formats.cap import FORMAT
 from bondmate_connectors.platforms.cap_webhook import CONNECTOR, Config
 from bondmate_connectors.testing import context, sos, update_of
 from bondmate_schemas.enums import DeliveryKind, DeliveryReason, Level
+from bondmate_schemas.error_codes import MODE_DIFFERS, NOT_ITS_OWN
 from bondmate_schemas.models import Delivery, DeliveryReceipt, DeviceMessage, IncidentEvent
+from bondmate_schemas.refusals import refusal_delivery, said_by
 from lxml import etree
 from pydantic import ValidationError
 
@@ -222,6 +224,22 @@ async def test_news_of_the_room_is_an_incident_of_its_own(connector, room):
     assert isinstance(incoming.event, IncidentEvent)
     assert (identifier, "room") == (incoming.event.header.origin_message_id, incoming.event.header.source)
     assert 200 == answer.result().status
+
+
+@pytest.mark.parametrize("code", [MODE_DIFFERS, NOT_ITS_OWN])
+@pytest.mark.parametrize("kind", ["Alert", "Update", "Cancel"])
+async def test_the_room_is_told_what_of_its_own_news_does_not_count(connector, room, kind, code):
+    _, body = room.document(kind, "someone@example.org,x,2026-01-01T00:00:00-00:00" if kind != "Alert" else "")
+    async with posting(room, body):
+        incoming = await connector.receive()
+        await incoming.settle(None)
+    refusal = refusal_delivery(said_by(incoming.event), code, datetime.now(UTC))
+    await connector.send(refusal)
+    told = etree.fromstring(room.records[refusal.id])
+
+    assert ["Error", f"DEAD_LETTERED {code}", reference(body)] == [
+        told.findtext(f"{CAP}{name}") for name in ("msgType", "note", "references")
+    ]
 
 
 async def test_our_own_message_that_comes_back_is_no_news(connector, room):

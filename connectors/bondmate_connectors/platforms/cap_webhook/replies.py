@@ -39,11 +39,10 @@ def _of_incident(event: IncidentEvent, replies: RepliesConfig, name: str) -> Ite
         return
     # What it goes on from may itself be an answer to an alert of ours: then it is one too.
     reply_level = level if event.refers_to else Level.UNKNOWN
-    header = event.header.model_copy(update={"source": name})
-    if event.action is IncidentAction.CANCELLED:
-        # It may be refused, and then the answer names it.
-        said = ExternalRef(system=REFERENCE, id=str(_said(event)))
-        header = header.model_copy(update={"external_refs": (*header.external_refs, said)})
+    # It may be refused, and then the answer names it.
+    said = ExternalRef(system=REFERENCE, id=str(_said(event)))
+    refs = (*event.header.external_refs, said)
+    header = event.header.model_copy(update={"source": name, "external_refs": refs})
     yield event.model_copy(update={"header": header, "reply_level": reply_level})
 
 
