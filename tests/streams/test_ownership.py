@@ -286,3 +286,22 @@ def test_who_began_a_part_that_is_forgotten_ends_it_and_not_the_whole(make: Any)
     assert ended.memory is not None
     assert not ended.memory.state.closed
     assert NOT_ITS_OWN == taken(few, make.incident(**{**part, "event_id": "of nobody"}, **B, action=CLOSED)).outcome
+
+
+def test_an_owners_end_by_the_id_of_an_unheard_event_closes_the_incident(make: Any) -> None:
+    end = make.incident(event_id="never heard of", incident_id="i", **A, action=CLOSED)
+
+    assert after(make.incident(**OWN, **A), end).state.closed
+
+
+def test_who_goes_on_in_earnest_from_what_was_played_owns_that(make: Any) -> None:
+    part = {"event_id": "part", "incident_id": "i"}
+    news = {"action": IncidentAction.UPDATED, "mode": Mode.ACTUAL, **A}
+    memory = after(
+        make.incident(**OWN, **B, mode=Mode.EXERCISE), make.incident(**part, **B, mode=Mode.EXERCISE),
+        make.incident(**REFERS, **news), make.incident(**part, refers_to=("part",), **news),
+    )  # fmt: skip
+    end = {**part, "action": CLOSED, "mode": Mode.ACTUAL}
+
+    assert NOT_ITS_OWN == taken(memory, make.incident(**end, **B)).outcome
+    assert "closed" == taken(memory, make.incident(**end, **A)).outcome
