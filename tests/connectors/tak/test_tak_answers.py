@@ -19,7 +19,9 @@ from bondmate_connectors.platforms.tak.wording import Meaning, Words
 from bondmate_connectors.testing import another, eventually, sos, update_of
 from bondmate_hub.demo.taky import TakyServer
 from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryKind, DeliveryReason, Level, MessageDirection, Mode
-from bondmate_schemas.models import Delivery, DeliveryReceipt, DeviceMessage
+from bondmate_schemas.error_codes import MODE_DIFFERS, NOT_ITS_OWN
+from bondmate_schemas.models import Delivery, DeliveryReceipt, DeviceMessage, IncidentEvent
+from bondmate_schemas.refusals import refusal_delivery, said_by
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
@@ -224,6 +226,50 @@ async def test_a_text_that_the_hub_does_not_pass_on_is_told_to_its_writer_alone(
     assert [{"callsign": "OPS"}, {"uid": "ANDROID-op1"}] == [
         dict(dest.attrib) for dest in told.iterfind("detail/marti/dest")
     ]
+
+
+LINKED = '<link uid="ANDROID-op1" type="a-f-G-U-C" parent_callsign="OPS" relation="p-p"/>'
+CREATED = '<creator uid="ANDROID-op1" callsign="OPS" type="a-f-G-U-C"/><link uid="p-1" type="b-m-p-w" relation="c"/>'
+
+
+def marker(detail: str) -> bytes:
+    return (
+        '<event version="2.0" uid="m-1" type="b-m-p-s-m" how="h-g-i-g-o" time="2026-03-01T12:00:00Z"'
+        ' start="2026-03-01T12:00:00Z" stale="2026-03-02T12:00:00Z"><point lat="52.5" lon="13.4" hae="0" ce="9" le="9"/>'
+        f'<detail><contact callsign="Spot"/>{detail}</detail></event>'
+    ).encode()
+
+
+@pytest.mark.parametrize("code", [MODE_DIFFERS, NOT_ITS_OWN])
+@pytest.mark.parametrize("detail", [LINKED, CREATED])
+async def test_who_placed_a_marker_that_does_not_count_is_told_alone(detail: str, code: str) -> None:
+    async with StandIn().running() as server, connected(server, emit=("IncidentEvent",), mode="ACTUAL") as tak:
+        server.say(marker(detail))
+        incoming = await tak.receive()
+        await incoming.settle(None)
+        assert isinstance(incoming.event, IncidentEvent)
+        receipt = await tak.send(refusal_delivery(said_by(incoming.event), code, NOW))
+    told = etree.fromstring(server.of_type("b-t-f")[0].encode())
+
+    assert Level.DELIVERED is receipt.level
+    assert f"What you placed does not count: {code.replace('_', ' ')}" == told.findtext("detail/remarks")
+    assert [{"callsign": "OPS"}, {"uid": "ANDROID-op1"}] == [
+        dict(dest.attrib) for dest in told.iterfind("detail/marti/dest")
+    ]
+
+
+@pytest.mark.parametrize("detail", ["", '<link uid="bondmate-p7" relation="p-p"/>', '<creator callsign="OPS"/>'])
+async def test_of_a_marker_that_nobody_is_known_to_have_placed_nobody_is_told(detail: str) -> None:
+    async with StandIn().running() as server, connected(server, emit=("IncidentEvent",), mode="ACTUAL") as tak:
+        server.say(marker(detail))
+        incoming = await tak.receive()
+        await incoming.settle(None)
+        assert isinstance(incoming.event, IncidentEvent)
+        receipt = await tak.send(refusal_delivery(said_by(incoming.event), MODE_DIFFERS, NOW))
+        after = await tak.send(sos("tak"))
+
+    assert [Level.UNKNOWN, Level.DELIVERED] == [receipt.level, after.level]
+    assert not [line for line in server.of_type("b-t-f") if "<marti>" in line]
 
 
 def test_a_servers_welcome_and_small_talk_are_nobodys_business() -> None:

@@ -8,7 +8,8 @@
 
 The line is recognised by what the platform keeps of it: the uid `GeoChat.<writer>.<room>.<message>`, and references
 of its own for what a uid does not hold surely: message id, writer (a uid with dots in it), callsign. Clients look a
-receipt up by its own uid: it is the message id, and that with `.d` behind it when delivered.
+receipt up by its own uid: it is the message id, and that with `.d` behind it when delivered. Who placed a marker that
+does not count is told by a line too, where the marker says who that is.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ _WORDS: Final = {
     Level.DEAD_LETTERED: "Not sent",
 }
 _REFUSED: Final = "Your answer does not count"
+_MARKER_REFUSED: Final = "What you placed does not count"
 
 
 def receipt(event: DeliveryReceipt, delivery: Delivery, now: datetime, options: Options) -> bytes | None:
@@ -55,6 +57,11 @@ def receipt(event: DeliveryReceipt, delivery: Delivery, now: datetime, options: 
     return write_line(said, now, options)
 
 
+def is_for_nobody(event: DeliveryReceipt) -> bool:
+    """Whether it says that something does not count of which nobody is known to have said it."""
+    return event.destination == HUB and _line_of(event) is None
+
+
 def _speaker(event: DeliveryReceipt, options: Options) -> Contact:
     if not event.device_id:
         return options.hub
@@ -62,7 +69,10 @@ def _speaker(event: DeliveryReceipt, options: Options) -> Contact:
 
 
 def _line_of(event: DeliveryReceipt) -> Line | None:
-    message, writer = _ref(event, types.MESSAGE_SYSTEM), _ref(event, types.WRITER_SYSTEM)
+    message, writer = (
+        _ref(event, types.MESSAGE_SYSTEM),
+        _ref(event, types.WRITER_SYSTEM) or _ref(event, types.CREATOR_SYSTEM),
+    )
     ids = [ref.id for ref in event.header.external_refs]
     line = next((found for each in ids if (found := line_of_uid(each))), None)
     if line is None:
@@ -96,7 +106,8 @@ def _receipt(said: ChatLine, level: Level, line: Line, now: datetime, options: O
 
 def _text(event: DeliveryReceipt) -> str:
     if event.destination == HUB:
-        return f"{types.mode_prefix(event.header.mode)}{_REFUSED}: {(event.code or '').replace('_', ' ')}"
+        refused = _MARKER_REFUSED if _ref(event, types.CREATOR_SYSTEM) else _REFUSED
+        return f"{types.mode_prefix(event.header.mode)}{refused}: {(event.code or '').replace('_', ' ')}"
     words = _WORDS.get(event.level, event.level.value.replace("_", " ").capitalize())
     whom = f" to {event.platform_id}" if event.platform_id and event.device_id is None else ""
     why = f": {event.code.replace('_', ' ')}" if event.code else ""

@@ -19,7 +19,8 @@ CONNECTOR = ConnectorSpec(
     proves=Level.DELIVERED,
     max_in_flight=64,
     refusals=dict.fromkeys(
-        ("not_authenticated", "mode_differs", "not_its_own"), "a GeoChat line to the writer alone, with the reason"
+        ("not_authenticated", "mode_differs", "not_its_own"),
+        "a GeoChat line with the reason, to the writer alone, or to who placed the marker; not, where it names nobody",
     ),
     build=Tak,
     waivers={

@@ -251,8 +251,7 @@ def _from_here(record: Record, event: CotEvent, terms: Terms) -> Record:
     """Say that it came by this connector; the mode is the connection's, whatever the message claims."""
     assert isinstance(record, DeviceMessage | IncidentEvent)
     refs = record.header.external_refs
-    if isinstance(record, DeviceMessage):
-        refs = (*refs, *_refs_of(chat_of(event)))
+    refs = (*refs, *(_refs_of(chat_of(event)) if isinstance(record, DeviceMessage) else _creator_of(event)))
     header = record.header.model_copy(
         update={
             "mode": terms.mode,
@@ -266,6 +265,19 @@ def _from_here(record: Record, event: CotEvent, terms: Terms) -> Record:
     if isinstance(record, DeviceMessage):
         update["sender"] = terms.name
     return record.model_copy(update=update)
+
+
+def _creator_of(event: CotEvent) -> Iterator[ExternalRef]:
+    """Return what it takes to tell who placed a marker that it does not count; nothing where it names nobody."""
+    links = (each for each in event.detail if each.tag == "link" and each.get("relation") == "p-p")
+    for each, callsign in ((event.child("creator"), "callsign"), (next(links, None), "parent_callsign")):
+        uid = each.get("uid") if each is not None else None
+        if each is None or not uid or parse_uid(uid) is not None or uid in _MACHINES:
+            continue
+        yield ExternalRef(system=types.CREATOR_SYSTEM, id=uid)
+        if named := each.get(callsign):
+            yield ExternalRef(system=types.CALLSIGN_SYSTEM, id=named)
+        return
 
 
 def _refs_of(chat: Chat) -> Iterator[ExternalRef]:

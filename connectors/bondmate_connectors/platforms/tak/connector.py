@@ -21,6 +21,7 @@ from bondmate_connectors.errors import ConnectorError, NotConnected, Rejected, T
 from bondmate_connectors.formats.cot.alerts_out import is_cancel
 from bondmate_connectors.formats.cot.options import Contact, Options
 from bondmate_connectors.formats.cot.probe import identity
+from bondmate_connectors.formats.cot.receipts_out import is_for_nobody
 from bondmate_connectors.formats.cot.stream import Frame
 from bondmate_connectors.platforms.tak.answers import Terms, understand
 from bondmate_connectors.platforms.tak.config import TakConfig
@@ -150,6 +151,8 @@ class Tak:
 
     async def send(self, event: Delivery) -> Receipt:
         """Write the event and wait until the server has taken it."""
+        if event.receipt is not None and is_for_nobody(event.receipt):
+            return Receipt(Level.UNKNOWN)
         return await self._send(event, self._writing.documents)
 
     async def send_lean(self, event: Delivery) -> Receipt:
