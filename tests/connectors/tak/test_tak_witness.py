@@ -16,8 +16,8 @@ from bondmate_connectors.platforms.tak import CONNECTOR
 from bondmate_connectors.platforms.tak.connector import Tak
 from bondmate_connectors.testing import context, sos
 from bondmate_connectors.testing.events import Reported
-from bondmate_schemas.enums import DeliveryKind, Level
-from bondmate_schemas.models import Delivery, DeviceLocation, Position
+from bondmate_schemas.enums import DeliveryKind, Level, MessageDirection
+from bondmate_schemas.models import Delivery, DeviceLocation, DeviceMessage, Position
 from lxml import etree
 
 from tests.connectors.tak.stand_ins import Switchboard
@@ -46,6 +46,14 @@ def position() -> Delivery:
     fix = Position(latitude=52.5, longitude=13.4, fixed_at=now)
     location = DeviceLocation(header=event.header, device_id="d-1", position=fix)
     return Delivery(header=event.header, destination="tak", kind=DeliveryKind.LOCATION, route="p", location=location)
+
+
+def message(text: str) -> Delivery:
+    header = sos("tak").header
+    said = DeviceMessage(
+        header=header, device_id="d-1", direction=MessageDirection.FROM_DEVICE, sender="device", text=text
+    )
+    return Delivery(header=header, destination="tak", kind=DeliveryKind.MESSAGE, route="m", message=said)
 
 
 def shown(server: Switchboard, kind: str) -> list[str | None]:
@@ -127,6 +135,53 @@ async def test_an_event_that_alone_is_not_passed_on_is_tried_again_and_the_conne
 
     assert Level.DELIVERED is receipt.level
     assert [MAIN, WITNESS] == server.connected
+
+
+async def test_an_alert_that_alone_is_never_passed_on_is_tried_on_without_writing_its_line_for_ever() -> None:
+    async with Switchboard(swallows="a-u-G").running() as server, built(server) as tak:
+        await tak.connect()
+        for _ in range(5):
+            with pytest.raises(Transient, match=UNHEARD):
+                await tak.send(sos("tak"))
+        lines = len(shown(server, "b-t-f"))
+        server.swallows = ""
+        receipt = await tak.send(sos("tak"))
+        after = len(shown(server, "b-t-f"))
+        await tak.send(sos("tak", 2))
+
+    assert Level.DELIVERED is receipt.level
+    assert (3, 3, 4) == (lines, after, len(shown(server, "b-t-f")))
+    assert 2 == len(shown(server, "a-u-G"))
+
+
+async def test_what_a_mute_connection_swallows_is_written_whole_by_the_next() -> None:
+    async with Switchboard().running() as server, built(server) as tak:
+        for _ in range(4):
+            server.mute = set()
+            await tak.connect()
+            server.mute = {MAIN}
+            with pytest.raises(Transient, match=UNHEARD):
+                await tak.send(sos("tak"))
+        server.mute = set()
+        await tak.connect()
+        receipt = await tak.send(sos("tak"))
+
+    assert Level.DELIVERED is receipt.level
+    assert [1, 1] == [len(shown(server, kind)) for kind in ("a-u-G", "b-t-f")]
+
+
+async def test_a_long_text_that_is_not_passed_on_is_never_cut() -> None:
+    text = "word " * 900
+    async with Switchboard(swallows="b-t-f").running() as server, built(server) as tak:
+        await tak.connect()
+        for _ in range(4):
+            with pytest.raises(Transient, match=UNHEARD):
+                await tak.send(message(text))
+        server.swallows = ""
+        receipt = await tak.send(message(text))
+
+    assert Level.DELIVERED is receipt.level
+    assert 1 < len(shown(server, "b-t-f"))
 
 
 async def test_a_connection_that_became_deaf_is_given_up_before_anybody_answers_into_the_void() -> None:

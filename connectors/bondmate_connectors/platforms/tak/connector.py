@@ -31,7 +31,7 @@ from bondmate_connectors.platforms.tak.pings import Answering
 from bondmate_connectors.platforms.tak.replies import Replies, refused
 from bondmate_connectors.platforms.tak.session import NO_PROOF, Session
 from bondmate_connectors.platforms.tak.timing import Ends
-from bondmate_connectors.platforms.tak.witness import SECOND_LOST, Ear, Witness
+from bondmate_connectors.platforms.tak.witness import SECOND_LOST, Ear, Unheard, Witness
 from bondmate_connectors.platforms.tak.wording import Words
 from bondmate_connectors.platforms.tak.writing import Writing, uid_of
 from bondmate_connectors.transports.tcp import TcpStream
@@ -71,6 +71,7 @@ class Tak:
         self._session: Session | None = None
         self._witness: Witness | None = None
         self._ears = Ear(), Ear()
+        self._unheard = Unheard()
         self._answering = Answering()
         self._proves: bool | None = None
         self._wants_protobuf = config.protobuf
@@ -153,7 +154,8 @@ class Tak:
         """Write the event and wait until the server has taken it."""
         if event.receipt is not None and is_for_nobody(event.receipt):
             return Receipt(Level.UNKNOWN)
-        return await self._send(event, self._writing.documents)
+        is_bare = event.alert is not None and self._unheard.is_often(event.id)
+        return await self._send(event, self._writing.leanest if is_bare else self._writing.documents)
 
     async def send_lean(self, event: Delivery) -> Receipt:
         """Write an alert in its leanest form, without its chat line, and wait until the server has taken it."""
@@ -172,7 +174,13 @@ class Tak:
         # What is lost of positions the next one makes good, and there may be hundreds a second.
         if self._witness is None or event.kind is DeliveryKind.LOCATION:
             return await session.deliver(documents)
-        await self._witness.deliver(documents)
+        try:
+            await self._witness.deliver(documents)
+        except Transient:
+            if session.lost is None:
+                self._unheard.note(event.id)
+            raise
+        self._unheard.forget(event.id)
         return True
 
     async def receive(self) -> Incoming:

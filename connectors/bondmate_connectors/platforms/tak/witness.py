@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import re
 import secrets
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,6 +33,8 @@ NOT_HEARD: Final = "the server has taken an event, and nobody has heard it"
 _FIRST_SECONDS: Final = 2.0
 """How long connecting waits until the two connections hear each other."""
 _DIRECTED: Final = b"<marti>"
+_UNHEARD_TIMES: Final = 3
+_MOST_UNHEARD: Final = 1_000
 
 _PLAIN: Final = re.compile(rb"[\w.-]+")
 """What no server writes otherwise than it came, as it may an ampersand or an umlaut."""
@@ -92,6 +95,30 @@ def _awaited(event: CotEvent) -> _Awaited:
 
 def _mark(event: CotEvent) -> tuple[str, str, datetime | None]:
     return event.uid, event.type, event.time
+
+
+class Unheard:
+    """Events that the server took and nobody heard, though the connection was heard, and how often in a row.
+
+    Each attempt writes the chat line of an alert again, and people read that where the alert itself is swallowed.
+    """
+
+    def __init__(self) -> None:
+        self._times: OrderedDict[str, int] = OrderedDict()
+
+    def note(self, event_id: str) -> None:
+        """Count one attempt."""
+        self._times[event_id] = self._times.pop(event_id, 0) + 1
+        if len(self._times) > _MOST_UNHEARD:
+            self._times.popitem(last=False)
+
+    def forget(self, event_id: str) -> None:
+        """Note that the event was heard."""
+        self._times.pop(event_id, None)
+
+    def is_often(self, event_id: str) -> bool:
+        """Whether it was so often that from now on the least of the event will do."""
+        return self._times.get(event_id, 0) >= _UNHEARD_TIMES
 
 
 class Witness:
