@@ -193,5 +193,6 @@ async def _check(instance: Instance) -> dict[str, Any]:
     except Misconfigured as error:
         outcome, mend = "misconfigured", str(error)
     except (ConnectorError, TimeoutError) as error:
-        outcome, mend = "not_reachable", f"not reachable now ({type(error).__name__}): check address and network"
+        reason = str(error) or type(error).__name__
+        outcome, mend = "not_reachable", f"not there for us now ({reason}): check address and network, or ask them"
     return {"name": instance.name, "outcome": outcome, "mend": mend}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -160,6 +162,33 @@ def test_explain_says_that_the_connector_does_not_take_such_events(tmp_path):
 
     assert (0, "all -> room: connector takes none\n") == (known.returncode, known.stdout), known.stderr
     assert (0, "all -> room: taken\n") == (unknown.returncode, unknown.stdout)
+
+
+def test_check_says_what_was_answered_and_a_server_of_python_that_takes_only_post_passes(tmp_path):
+    class Room(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    Room.do_GET = lambda self: self.send_error(503)
+    server = HTTPServer(("127.0.0.1", 0), Room)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    (tmp_path / "hub.yaml").write_text(f"""\
+instance: a
+connectors:
+  cap-room:
+    connector: cap_webhook
+    settings: {{deliver: {{url: "http://127.0.0.1:{server.server_port}/cap", secrets: [shared-with-them]}}}}
+""")
+    failing = hub("check", "--config", "hub.yaml", cwd=tmp_path)
+    del Room.do_GET
+    well = hub("check", "--config", "hub.yaml", cwd=tmp_path)
+    server.shutdown()
+    server.server_close()
+
+    assert (1, 0) == (failing.returncode, well.returncode)
+    assert failing.stdout.startswith("cap-room: not_reachable: ")
+    assert "http_503" in failing.stdout
+    assert "cap-room: ok\n" == well.stdout
 
 
 def test_doctor_warns_of_pauses_and_of_who_is_trusted(tmp_path):

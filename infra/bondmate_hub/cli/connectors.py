@@ -126,7 +126,10 @@ def check(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Prove endpoint, credentials and privilege of the configured connectors without creating anything there.
+    """Ask the platforms of the configured connectors whether they would take us, without creating anything there.
+
+    What that proves is the connector's: see its page. One that can only POST proves credentials where a setting names
+    an address to ask, as `check_url` of `cap_webhook` does.
 
     Example: hub check tak-main --config hub.yaml
     """
@@ -135,5 +138,6 @@ def check(
 
     results = asyncio.run(check_connectors(load(config), name))
     for result in results:
-        show(result, f"{result['name']}: {result['outcome']}", as_json=as_json)
+        line = ": ".join(filter(None, (result["name"], result["outcome"], result["mend"])))
+        show(result, line, as_json=as_json)
     sys.exit(0 if all(result["outcome"] == "ok" for result in results) else 1)

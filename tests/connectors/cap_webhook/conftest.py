@@ -50,6 +50,8 @@ class Room:
 
     secrets: tuple[str, ...] = (SECRET,)
     trouble: str = ""
+    status_of_get: int = 405
+    page: str = ""
     pause_seconds: int = 7
     records: dict[str, bytes] = field(default_factory=dict)
     requests: list[dict[str, str]] = field(default_factory=list)
@@ -97,7 +99,8 @@ class Room:
         )
 
     async def look(self, request: web.Request) -> web.Response:
-        return web.Response(status=405 if self.signed(request, b"") else 401)
+        status = self.status_of_get if self.signed(request, b"") else 401
+        return web.Response(status=status, text=self.page, content_type="text/html")
 
     async def take(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()

@@ -100,6 +100,20 @@ async def test_success_with_a_failure_inside_is_refused_even_with_a_number(conne
     assert {} == room.records
 
 
+async def test_a_check_tells_of_a_page_on_the_way_as_a_post_would_and_takes_a_server_that_knows_no_get(build, room):
+    connector = build()
+    room.status_of_get, room.page = 200, "<!DOCTYPE html><title>Sign in</title>"
+    with pytest.raises(AuthFailed, match="page_for_people"):
+        await connector.check()
+    deliver = {"url": room.url, "secrets": [SECRET], "answers_pages": True}
+    await CONNECTOR.build(Config.model_validate({"deliver": deliver}), context("room")).check()
+    room.status_of_get = 501
+    await connector.check()
+    room.status_of_get = 502
+    with pytest.raises(Transient, match="http_502"):
+        await connector.check()
+
+
 async def test_a_redirect_is_not_followed(connector, room):
     async with room.in_trouble("redirects"):
         with pytest.raises(AuthFailed, match="http_307"):

@@ -28,8 +28,8 @@ REFUSED_INSIDE: Final = "refused_by_platform"
 _REMEMBERED: Final = 10_000
 _LONGEST_ID: Final = 256
 _FAILURES: Final = frozenset({"error", "failed", "failure", "fail", "rejected", "refused", "nok", "invalid"})
-_ONLY_POST: Final = frozenset({400, 404, 405, 406, 415, 422})
-"""What a service that takes only POST answers a GET."""
+_ONLY_POST: Final = frozenset({400, 404, 405, 406, 415, 422, 501})
+"""What a service that takes only POST answers a GET; 501 is that of Python's own server."""
 
 Compose = Callable[[Delivery, tuple[str, ...], datetime | None], bytes | Refusal]
 
@@ -91,7 +91,7 @@ class CapSink:
         finally:
             await client.close()
         if self._config.check_url is not None or answer.status not in _ONLY_POST:
-            _raise_for_check(answer, now)
+            _raise_for_check(answer, now, pages=self._config.answers_pages)
 
     def _new_client(self) -> HttpClient:
         config = self._config
@@ -138,11 +138,13 @@ def receipt_of(answer: Answer) -> Receipt:
     return Receipt(Level.ACCEPTED, platform_id[:_LONGEST_ID])
 
 
-def _raise_for_check(answer: Answer, now: datetime) -> None:
+def _raise_for_check(answer: Answer, now: datetime, *, pages: bool) -> None:
     try:
         answer.raise_for_status(now)
     except Rejected as refused:
         raise AuthFailed(refused.code, "see check_url") from None
+    if not pages:
+        answer.raise_for_page()
 
 
 def _document(answer: Answer) -> Mapping[str, Any]:
