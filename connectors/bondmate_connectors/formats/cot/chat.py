@@ -32,10 +32,23 @@ class Chat(NamedTuple):
     """Whom a server is asked to pass it on to, by callsign."""
     is_to_all: bool
     """Whether no server is asked to pass it on to somebody in particular."""
-    is_group: bool
-    """Whether it is said in a group that people made, or a team, rather than to one contact."""
+    parent: str
+    has_hierarchy: bool
+    group_id: str
+    members: tuple[str, ...]
     message_id: str | None
     text: str
+
+    @property
+    def is_group(self) -> bool:
+        """Whether it is said in a group that people made, or a team, rather than to one contact.
+
+        ATAK names the parent of a group or team; WinTAK writes a hierarchy instead, or lists more than two members. The
+        name of the rooms of a role, of all teams and of all groups is no member's.
+        """
+        if self.parent in _GROUP_PARENTS or self.has_hierarchy or len(self.members) > 2:  # noqa: PLR2004
+            return True
+        return self.group_id != "" and self.group_id not in {*self.members, *self.to_callsigns}
 
     def is_to(self, uid: str, callsign: str) -> bool:
         """Whether it is a conversation with that contact alone, by whichever of its names the client knew it.
@@ -48,9 +61,10 @@ class Chat(NamedTuple):
 
     def all_addressed(self, what: Ours) -> tuple[OurUid, ...]:
         """Return every alert, incident or device of the hub it is addressed to, the surest first."""
-        given = [parse_uid(uid) for uid in self.to if uid.startswith(UID_PREFIX)]
-        found = [ours for ours in given if ours is not None and ours.what is what]
-        return tuple(dict.fromkeys(found)) if found else ()
+        given = [uid for uid in self.to if uid.startswith(UID_PREFIX)]
+        if not given:
+            return ()
+        return tuple(dict.fromkeys([ours for uid in given if (ours := parse_uid(uid)) and ours.what is what]))
 
     def addressed(self, what: Ours) -> OurUid | None:
         """Return the alert, incident or device of the hub it is addressed to, None when there is none."""
@@ -79,8 +93,8 @@ def chat_of(event: CotEvent) -> Chat:
     chat = event.child("__chat")
     if chat is None:
         chat = event.child("__chatreceipt")
-    inside = list(chat) if chat is not None else []
-    values, group = _values(chat), _group(event, inside)
+    inside = {child.tag: child for child in reversed(chat)} if chat is not None else {}
+    values, group = _values(chat), _values(inside.get("chatgrp", event.child("chatgrp")))
     members = [group[key] for key in sorted(group) if key.startswith("uid")]
     writer, conversation = _named(event.uid)
     sender, dests = _sender(event, group) or writer, _dests(event)
@@ -98,7 +112,10 @@ def chat_of(event: CotEvent) -> Chat:
         to=tuple(dict.fromkeys([uid for uid in addresses if uid and uid != sender])),
         to_callsigns=to_callsigns,
         is_to_all=not dests,
-        is_group=_is_group(inside, values.get("parent", ""), members) or _is_of_nobody(group, members, to_callsigns),
+        parent=values.get("parent", ""),
+        has_hierarchy="hierarchy" in inside,
+        group_id=group.get("id", ""),
+        members=tuple(members),
         message_id=values.get("messageId") or None,
         text=event.text("remarks") or "",
     )
@@ -111,22 +128,6 @@ def _values(element: etree._Element | None) -> dict[str, str]:
 def _dests(event: CotEvent) -> list[etree._Element]:
     """Return whom a server is asked to pass it on to."""
     return event.detail.findall("marti/dest") if "marti" in event.children else []
-
-
-def _group(event: CotEvent, inside: list[etree._Element]) -> dict[str, str]:
-    """Return the members of the conversation, inside the chat or, by other clients, beside it."""
-    return _values(next((child for child in inside if child.tag == "chatgrp"), event.child("chatgrp")))
-
-
-def _is_group(inside: list[etree._Element], parent: str, members: list[str]) -> bool:
-    """ATAK names the parent of a group or team; WinTAK writes a hierarchy instead, or lists more than two members."""
-    has_hierarchy = "hierarchy" in [child.tag for child in inside]
-    return parent in _GROUP_PARENTS or has_hierarchy or len(members) > 2  # noqa: PLR2004
-
-
-def _is_of_nobody(group: dict[str, str], members: list[str], to_callsigns: tuple[str, ...]) -> bool:
-    """Whether its name is no member's, as that of the rooms of a role, of all teams and of all groups is."""
-    return bool(group.get("id")) and group["id"] not in {*members, *to_callsigns}
 
 
 def _sender(event: CotEvent, group: dict[str, str]) -> str:

@@ -34,6 +34,8 @@ _ATTRIBUTES: Final = frozenset({"version", "uid", "type", "how", "time", "start"
 _UNKNOWN_FROM: Final = 999999.0
 """9999999 in XML, 999999 in the protobuf definition's comments: from here on, a metre value is not known."""
 _MOST_METRES: Final = math.nextafter(_UNKNOWN_FROM, 0)
+UNKNOWNS: Final = frozenset({None, "9999999.0", "9999999", "999999.0", "999999"})
+"""How clients write metres that are not known."""
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -241,10 +243,11 @@ def _point(values: Mapping[str, str]) -> Point | None:
     latitude, longitude = number(said("lat"), -90, 90), number(said("lon"), -180, 180)
     if latitude is None or longitude is None:
         return None
-    return Point(
-        latitude, longitude, number(said("hae"), -_MOST_METRES, _MOST_METRES),
-        number(said("ce"), 0, _MOST_METRES), number(said("le"), 0, _MOST_METRES),
-    )  # fmt: skip
+    return Point(latitude, longitude, _metres(said("hae"), -_MOST_METRES), _metres(said("ce")), _metres(said("le")))
+
+
+def _metres(text: str | None, least: float = 0) -> float | None:
+    return None if text in UNKNOWNS else number(text, least, _MOST_METRES)
 
 
 assert _UNKNOWN_FROM < UNKNOWN

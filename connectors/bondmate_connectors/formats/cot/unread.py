@@ -15,7 +15,7 @@ from lxml import etree
 
 from bondmate_connectors.contract import Lost, Remark
 from bondmate_connectors.formats.cot import types
-from bondmate_connectors.formats.cot.event import CotEvent, number
+from bondmate_connectors.formats.cot.event import UNKNOWNS, CotEvent, number
 from bondmate_connectors.formats.times import read_time
 
 _POINT: Final = frozenset({"lat", "lon", "hae", "ce", "le"})
@@ -23,7 +23,6 @@ _METRES: Final = (("hae", "altitude_hae_m"), ("ce", "accuracy_m"), ("le", "verti
 _WITHOUT_PRIORITY: Final = frozenset({DeviceLocation, DeliveryReceipt})
 _OPEX: Final = frozenset({"", "s", *types.OPEX.values()})
 _PLACED: Final = frozenset({DeviceAlert, DeviceLocation, IncidentEvent})
-_UNKNOWNS: Final = frozenset({None, "9999999.0", "9999999", "999999.0", "999999"})
 _LOOKED_AT: Final = frozenset({"track", "status"})
 _NOTHING: Final[tuple[tuple[Remark, ...], tuple[Lost, ...]]] = ((), ())
 _TRACK: Final = (("speed", "speed_mps"), ("course", "course_deg"))
@@ -69,13 +68,13 @@ def _found(event: CotEvent, record: Record) -> Iterator[Unread]:
 
 
 def _is_odd(event: CotEvent) -> bool:
-    point, said = event.point, event.where.get
-    return (
-        point is None
-        or event.where.keys() != _POINT
-        or (point.altitude_hae_m is None and said("hae") not in _UNKNOWNS)
-        or (point.accuracy_m is None and said("ce") not in _UNKNOWNS)
-        or (point.vertical_accuracy_m is None and said("le") not in _UNKNOWNS)
+    point, where = event.point, event.where
+    if point is None or where.keys() != _POINT:
+        return True
+    return None in point and (
+        (point.altitude_hae_m is None and where["hae"] not in UNKNOWNS)
+        or (point.accuracy_m is None and where["ce"] not in UNKNOWNS)
+        or (point.vertical_accuracy_m is None and where["le"] not in UNKNOWNS)
     )
 
 
