@@ -23,7 +23,6 @@ _METRES: Final = (("hae", "altitude_hae_m"), ("ce", "accuracy_m"), ("le", "verti
 _WITHOUT_PRIORITY: Final = frozenset({DeviceLocation, DeliveryReceipt})
 _OPEX: Final = frozenset({"", "s", *types.OPEX.values()})
 _PLACED: Final = frozenset({DeviceAlert, DeviceLocation, IncidentEvent})
-_LOOKED_AT: Final = frozenset({"track", "status"})
 _NOTHING: Final[tuple[tuple[Remark, ...], tuple[Lost, ...]]] = ((), ())
 _TRACK: Final = (("speed", "speed_mps"), ("course", "course_deg"))
 _NOT_KNOWN: Final = 999999.0
@@ -57,8 +56,10 @@ def _found(event: CotEvent, record: Record) -> Iterator[Unread]:
         place = event.place
         if place is not None and (where is None or not where.method or place.text or len(place) or _is_odd(event)):
             yield from _of_point(event, place, where, kind)
-        if not _LOOKED_AT.isdisjoint(children):
-            yield from _of_detail(event, record, where)
+        if "track" in children and (where is None or where.speed_mps is None or where.course_deg is None):
+            yield from _of_track(event, where)
+        if "status" in children and kind is not IncidentEvent and getattr(record, "battery_percent", None) is None:
+            yield from _of_battery(event)
     elif event.where and _is_odd(event):
         yield "", "event/point", "no position is taken of it"
     if len(children) != len(event.elements):
@@ -69,7 +70,7 @@ def _found(event: CotEvent, record: Record) -> Iterator[Unread]:
 
 def _is_odd(event: CotEvent) -> bool:
     point, where = event.point, event.where
-    if point is None or where.keys() != _POINT:
+    if point is None or len(where) != len(_POINT) or not _POINT.issuperset(where):
         return True
     return None in point and (
         (point.altitude_hae_m is None and where["hae"] not in UNKNOWNS)
@@ -127,11 +128,8 @@ def _of_numbers(event: CotEvent, where: Position | None) -> Iterator[Unread]:
         yield "", "event/@how", "no way of fixing a position that the hub knows"
 
 
-def _of_detail(event: CotEvent, record: Record, where: Position | None) -> Iterator[Unread]:
-    if where is None or where.speed_mps is None or where.course_deg is None:
-        yield from _of_track(event, where)
-    battery = None if type(record) is IncidentEvent else event.attribute("status", "battery")
-    if battery and getattr(record, "battery_percent", None) is None:
+def _of_battery(event: CotEvent) -> Iterator[Unread]:
+    if event.attribute("status", "battery"):
         yield "value_unreadable", "event/detail/status/@battery", "no percentage"
 
 
