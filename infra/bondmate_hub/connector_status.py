@@ -23,6 +23,8 @@ __all__ = ["forget", "last_said", "rows"]
 _NEVER = "NEVER_REPORTED"
 _SILENT = "SILENT"
 _ANSWER_SECONDS = 15.0
+_LOOKS = 8
+"""After so many an age that is not known yet stays unknown."""
 
 
 def rows(
@@ -89,10 +91,15 @@ def _kept(kafka: KafkaConfig) -> Iterator[Message]:
 def _unread(instances: Sequence[Instance], kafka: KafkaConfig) -> dict[str, Unread]:
     groups = {group: topic for instance in instances for group, topic in groups_of(instance).items()}
     watch = UnreadWatch({"bootstrap.servers": kafka.bootstrap, **kafka.extra, "log_level": 2}, groups)
+    found: dict[str, Unread] = {}
     try:
-        watch.look()
-        # An age is read off what stood still between two looks.
-        return watch.look()
+        for _ in range(_LOOKS):
+            # An age is read off what stood still between two looks, and told by the next.
+            watch.learn_ages()
+            found = watch.look()
+            if not any(unread.events and unread.oldest_at is None for unread in found.values()):
+                break
+        return found
     finally:
         watch.close()
 

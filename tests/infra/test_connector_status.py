@@ -66,7 +66,8 @@ def test_who_is_well_who_fails_who_fell_silent_and_who_never_spoke(config, tmp_p
     say("mute", 60, "OK")
     say("failing", 2, "RECOVERABLE_ERROR", breaker="open", reason="failing: timeout", parked_keys=3)
     for number in range(7):
-        producer.produce(destination_topic("mute"), key=str(number), value=b"x")
+        waits_since = int((datetime.now(UTC) - timedelta(seconds=70)).timestamp() * 1000)
+        producer.produce(destination_topic("mute"), key=str(number), value=b"x", timestamp=waits_since)
     assert 0 == producer.flush(10)
     done = hub("connectors", "status", "--config", str(config), "--json", cwd=tmp_path)
     shown = hub("connectors", "status", "--config", str(config), cwd=tmp_path)
@@ -86,7 +87,9 @@ def test_who_is_well_who_fails_who_fell_silent_and_who_never_spoke(config, tmp_p
     assert {"well": 0, "mute": 7, "never": 0, "failing": 0} == {
         name: row["backlog_events"] for name, row in rows.items()
     }
-    assert rows["mute"]["oldest_seconds"] >= 0
+    assert {"well": False, "mute": True, "never": False, "failing": False} == {
+        name: 70 <= row["oldest_seconds"] < 600 for name, row in rows.items()
+    }
     assert ("open", 3, "failing: timeout") == tuple(rows["failing"][k] for k in ("breaker", "parked_keys", "reason"))
     assert ["connector", *sorted(ROOMS)] == [line.split()[0] for line in shown.stdout.splitlines()]
 

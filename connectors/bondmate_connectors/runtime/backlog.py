@@ -40,6 +40,10 @@ class Backlog:
         if slot in self._slots:
             self._slots.remove(slot)
 
+    def forget(self, topic: str) -> None:
+        """Count no longer what was taken of `topic` until now: it is taken again."""
+        self._slots = [slot for slot in self._slots if slot.topic != topic]
+
     def held(self) -> int:
         """Give how many events were taken and are not settled."""
         return sum(len(slot.held) for slot in list(self._slots))

@@ -115,11 +115,6 @@ class Intake:
         self._next_stuck = 0.0
         self._current_at = 0.0
 
-    @property
-    def slots(self) -> tuple[Slot, ...]:
-        """The partitions it has, or had when it ended."""
-        return tuple(self._slots.values())
-
     def start(self) -> None:
         """Start the thread; `ended` is the future of its end."""
         self._loop = asyncio.get_running_loop()

@@ -351,14 +351,14 @@ class _Runner:
         config = self._hub.kafka.consumer(_group_of(topic), f"{self._hub.role_id}-{place}", gather_ms=gather_ms)
         intake = Intake(topic, {**config, **QUIET, "error_cb": self._hub.watch.on_error}, self._decode, runner,
                         self._hub.settings)  # fmt: skip
+        # What an earlier life of this connector held is read again; until now its age was told.
+        self._backlog.forget(topic)
         intake.start()
         self._stalls.ask("consumer", intake.quiet_seconds)
         try:
             await runner.run(intake, stop)
         finally:
             await intake.stop()
-            for slot in intake.slots:
-                self._backlog.remove(slot)
 
     def _decode(self, value: bytes | None) -> Delivery:
         return self._hub.codec.decode(value, Delivery)

@@ -20,7 +20,7 @@ from bondmate_connectors.runtime.account import Account
 from bondmate_connectors.runtime.account_file import AccountFile
 from bondmate_connectors.runtime.control import Controls
 from bondmate_connectors.runtime.run import Instance
-from bondmate_connectors.testing import another, eventually, sos
+from bondmate_connectors.testing import another, by_label, eventually, sos
 from bondmate_schemas.catalogue import dead_letter_topic
 
 USER, RIGHT, WRONG = "hub", "of the room", "of last year"  # pragma: allowlist secret
@@ -172,6 +172,11 @@ async def test_a_person_who_says_restart_is_believed_once(hub, room, place):
         controls[place].restart()
         await hub.all_committed(place)
         await eventually(lambda: health.of(place).status is Status.OK, "well")
+        # What a former life held waits no more.
+        await eventually(
+            lambda: not any(by_label("connector_held_events", place, "connector").values()), "nothing held"
+        )
+        assert not any(by_label("connector_oldest_undelivered_seconds", place, "kind").values())
 
     assert 5 == len(room.taken)
 
