@@ -106,7 +106,7 @@ def _unread(instances: Sequence[Instance], kafka: KafkaConfig) -> dict[str, Unre
 
 def _row(instance: Instance, said: ConnectorStatus | None, unread: dict[str, Unread], now: datetime) -> dict[str, Any]:
     mine = [unread[group] for group in groups_of(instance) if group in unread]
-    oldest = min((each.oldest_at for each in mine if each.oldest_at is not None), default=None)
+    ages = [now.timestamp() - each.oldest_at if each.oldest_at is not None else None for each in mine if each.events]
     status = _NEVER if said is None else _SILENT if said.is_silent(now) else said.status
     return {
         "connector": instance.name,
@@ -116,7 +116,8 @@ def _row(instance: Instance, said: ConnectorStatus | None, unread: dict[str, Unr
         "refused_since": said.refused_since.isoformat() if said and said.refused_since else None,
         "breaker": said.breaker if said else None,
         "backlog_events": sum(each.events for each in mine) if mine else None,
-        "oldest_seconds": 0.0 if oldest is None else round(max(now.timestamp() - oldest, 0.0), 1),
+        # Of what is there but could not be looked at, nobody knows.
+        "oldest_seconds": None if None in ages else round(max([0.0, *filter(None, ages)]), 1),
         "parked_keys": said.parked_keys if said else None,
         "paused_until": said.paused_until.isoformat() if said and said.paused_until else None,
         "paused_alerts": said.paused_alerts if said else None,
