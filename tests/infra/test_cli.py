@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 import typer
 from bondmate_connectors.runtime.control import Pause
+from bondmate_connectors.transports.hmac_signature import key_of
 from bondmate_hub.admin.pauses import Pauses
 from bondmate_hub.cli import app
 from bondmate_hub.doctor import examine
@@ -144,6 +146,23 @@ def test_lint_warns_that_the_broker_is_trusted_and_leaves_its_exit_code(tmp_path
     )
     assert all(word in warning for word in ("bondmate.receipts", "bondmate.messages", "Mend:", "ACLs", "kafka.client"))
     assert (0, "") == (only_routes.returncode, only_routes.stderr.replace("", ""))
+
+
+def test_the_files_of_the_how_to_draw_no_warning_but_of_the_broker_and_its_secret_is_the_standards(tmp_path):
+    page = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "connect-a-control-room.md"
+    secrets, settings, routes = re.findall(r"```(?:yaml)?\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)[:3]
+    subprocess.run(["bash", "-euc", secrets], cwd=tmp_path, check=True)
+    (tmp_path / "hub.yaml").write_text(settings)
+    (tmp_path / "routes.yaml").write_text(routes)
+
+    done = hub("lint", "--config", "hub.yaml", cwd=tmp_path)
+    secret = tmp_path / "secrets" / "cap-room"
+
+    assert 0 == done.returncode
+    assert ["warning: whoever can write to the broker"] == [line[:40] for line in done.stderr.splitlines()]
+    assert 24 == len(key_of(secret.read_text().strip()))
+    assert secret.read_text().startswith("whsec_")
+    assert 0 == secret.stat().st_mode & 0o077
 
 
 def test_explain_says_that_the_connector_does_not_take_such_events(tmp_path):
