@@ -566,6 +566,7 @@ def test_words_between_elements_are_told_however_they_are_written(words: str, en
         ("event/detail/b", event(detail=f"<b>{words}</b>")),
         ("event/point", event(point=point.format(words))),
         ("event/point", event(point=point.format("<a/>"))),
+        ("event/text()", event().replace(b"<point", words.removeprefix("<a/>").encode() + b"<point", 1)),
     ):
         reading = FORMAT.read(message.decode().encode(encoding), RECEIVED)
         assert isinstance(reading, Reading)

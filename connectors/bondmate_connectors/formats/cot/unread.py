@@ -154,7 +154,7 @@ def _of_repeated(event: CotEvent) -> Iterator[Unread]:
 def _of_texts(event: CotEvent) -> Iterator[Unread]:
     root, detail = event.root, event.detail
     if _are_said([root.text, *[child.tail for child in root]]):
-        yield "text_unexpected", "event", "words between the elements"
+        yield "text_unexpected", "event/text()", "words between the elements"
     if _are_said([detail.text, *[child.tail for child in detail]]):
         yield "text_unexpected", "event/detail", "words between the elements"
     for name, child in event.children.items():
