@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from importlib.metadata import EntryPoint
 
@@ -58,3 +59,11 @@ def test_two_of_one_name_are_an_error():
 
 def test_the_hubs_own_connectors_are_installed():
     assert {"device_http", "tak", "cap_webhook", "cap_pickup"} <= set(names())
+
+
+def test_what_only_polygons_need_is_not_loaded_by_every_process():
+    loads = "import bondmate_connectors.platforms.tak, bondmate_connectors.platforms.cap_webhook, sys"
+    heavy = "print(*sorted({'shapely', 'numpy', 'cryptography'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", f"{loads}; {heavy}"], capture_output=True, text=True, check=True)
+
+    assert "" == done.stdout.strip()

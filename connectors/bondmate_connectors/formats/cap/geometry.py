@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
 import orjson
-import shapely
 
 from bondmate_connectors.formats.cap.values import write_number
+
+if TYPE_CHECKING:
+    import shapely
+
+# numpy and shapely are some 20 MiB in each process: loaded with the first polygon.
+# ruff: noqa: PLC0415
 
 Point = tuple[float, float]
 """Latitude and longitude, degrees."""
@@ -104,6 +108,9 @@ def _has_corners(numbers: list[float]) -> bool:
 
 
 def _line_on_earth(numbers: list[float]) -> shapely.LinearRing | None:
+    import numpy as np
+    import shapely
+
     corners = np.fromiter(numbers, float, len(numbers)).reshape(-1, 2)
     line = shapely.linearrings(corners)
     south, west, north, east = line.bounds
@@ -178,6 +185,8 @@ def centre_of(ring: Ring) -> Point:
 
     Of a ring that crosses itself the halves cancel out, and would throw the centre anywhere: it is that of its corners.
     """
+    import shapely
+
     area = shapely.polygons(ring.line)
     if ring.crosses_itself or area.area < _NO_AREA:
         corners = shapely.get_coordinates(ring.line)[:-1]
@@ -192,6 +201,8 @@ def centre_of(ring: Ring) -> Point:
 
 def _inside(ring: Ring, latitude: float, longitude: float) -> float:
     """Return the longitude, at this latitude, of the middle of the chord that is nearest."""
+    import shapely
+
     corners = shapely.get_coordinates(ring.line)
     (from_lat, from_lon), (to_lat, to_lon) = corners[:-1].T, corners[1:].T
     cut = (from_lat <= latitude) != (to_lat <= latitude)
