@@ -166,21 +166,11 @@ def test_while_one_machine_of_two_refuses_us_nobody_is_guilty(seed, beside):
     assert 0 == guilty
 
 
-def test_one_that_is_refused_for_itself_is_found_though_others_were_refused_before():
+@pytest.mark.parametrize("refusals", [2, 720], ids=["a few", "an outage of a night"])
+def test_one_that_is_refused_for_itself_is_found_though_others_were_refused_before(refusals):
     found = suspects()
-    refused(found, "0")
-    refused(found, "1")
-    others_pass(found, 60)
-    refused(found)
-    others_pass(found, 60)
-
-    assert Verdict.GUILTY in {refused(found) for _ in range(4)}
-
-
-def test_an_outage_long_ago_does_not_put_off_what_one_event_is_found_guilty_of():
-    found = suspects()
-    for number in range(720):
-        refused(found, f"{number % 3}")
+    for number in range(refusals):
+        refused(found, f"{number % 2}")
     others_pass(found, 40)
     refused(found)
     others_pass(found, 40)
