@@ -64,11 +64,22 @@ class Outbox(Protocol):
 
 
 async def both(first: Awaitable[None], second: Awaitable[None]) -> None:
-    """Wait for both, which have begun, without a task each; raises what the first raised, else the second."""
+    """Wait for both, which have begun, without a task each; raises what the first raised, else the second.
+
+    Cancelled, it waits for neither: where no broker answers, a report may stay out for minutes.
+    """
     try:
         await first
-    finally:
+    except asyncio.CancelledError:
+        rest = asyncio.ensure_future(second)
+        rest.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        await asyncio.sleep(0)  # one that has not run a step cannot pass its end on to what it waits for
+        rest.cancel()
+        raise
+    except BaseException:
         await second
+        raise
+    await second
 
 
 @dataclass(frozen=True, slots=True)

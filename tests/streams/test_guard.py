@@ -10,7 +10,15 @@ from bondmate_monitoring.metrics import AGENT_EVENTS
 from bondmate_schemas.codec import CodecError, SchemaUnavailableError
 from bondmate_schemas.outbox import Outgoing
 from bondmate_streams.envelopes import Arrived
-from bondmate_streams.guard import BadEventError, BrokerUnavailableError, Event, Guard, InTurn, StoreUnavailableError
+from bondmate_streams.guard import (
+    BadEventError,
+    BrokerUnavailableError,
+    Event,
+    Guard,
+    InTurn,
+    StoreUnavailableError,
+    both,
+)
 from bondmate_streams.lanes import InHand, KeyLocks
 
 ARRIVED = Arrived("topic", 3, 41, b"key", b"bytes", (("ce_id", b"id"), ("bondmate.error.code", b"old")))
@@ -328,3 +336,30 @@ async def test_keys_that_stand_for_each_other_do_not_wait_in_a_circle() -> None:
             group.create_task(guard.run(Event(arrived, acks), keyed.body))
 
     assert 38 == acks.count
+
+
+async def test_who_waits_for_two_reports_ends_at_once_when_neither_comes_and_its_work_is_given_up() -> None:
+    first, *rest = [asyncio.get_running_loop().create_future() for _ in range(3)]
+
+    async def step() -> None:
+        await both(first, both(*rest))
+
+    in_hand = InHand(1)
+    in_hand.begin_now(step())
+    async with asyncio.timeout(5):
+        await in_hand.drain(0.01)
+
+    assert all(report.cancelled() for report in (first, *rest[:1]))
+
+
+async def test_the_second_of_two_reports_is_waited_for_though_the_first_is_a_refusal() -> None:
+    first, second = [asyncio.get_running_loop().create_future() for _ in range(2)]
+    waiting = asyncio.create_task(both(first, second))
+    first.set_exception(BrokerUnavailableError("first"))
+    await asyncio.sleep(0.01)
+
+    assert not waiting.done()
+
+    second.set_result(None)
+    with pytest.raises(BrokerUnavailableError, match="first"):
+        await waiting
