@@ -198,11 +198,11 @@ def _ciphers() -> Any:
     return loaded
 
 
-@lru_cache(maxsize=64)
 def _key(secret: bytes, name: str) -> bytes:
     return _derived(secret, "ids", name, _KEY_BYTES)
 
 
+@lru_cache(maxsize=1024)
 def _derived(secret: bytes, use: str, of: str, length: int) -> bytes:
     found: bytes = _ciphers().derived(secret, f"bondmate outside ids 1 {use} {of}", length)
     return found

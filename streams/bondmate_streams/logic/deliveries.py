@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache, partial
 
 from bondmate_schemas.enums import DeliveryKind, DeliveryReason
 from bondmate_schemas.flags import DROP_WHEN_LATE, MARK_WHEN_LATE
@@ -87,6 +88,7 @@ class Agreements:
             for kind, what in destination.late.items()
         }
         self._newest_only = frozenset(rule.name for rule in routes.routes if rule.newest_only)
+        self._form = cache(partial(Form.of, self.outside))
 
     def delivery(self, telling: Telling, now: datetime, key: str | None = None) -> Delivery | None:
         """Return the Delivery of `telling`, as its agreement lets the destination see the event; None: nothing.
@@ -99,7 +101,7 @@ class Agreements:
         if made.location is not None:
             return with_unanswered(made, self._unanswered[telling.destination])
         shares = kind_of(telling.event) in self._shares[telling.destination]
-        form = Form.of(self.outside, telling.destination, key, shares_incidents=shares)
+        form = self._form(telling.destination, key, shares_incidents=shares)
         return form.delivery(made) if form else made
 
     def unanswered(self, destination: str) -> Unanswered:

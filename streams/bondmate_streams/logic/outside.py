@@ -80,25 +80,29 @@ class Form:
     def _reworded(self, text: str, source: str) -> str:
         return self.outside.replaced(source, text, self.id)
 
-    def payload(self, event: Payload) -> Payload:
-        """Return what a destination sees of an event, with the ids that it may know."""
-        update: dict[str, Any] = {"header": event.header.model_copy(update=self.header(event.header))}
+    def delivery(self, delivery: Delivery) -> Delivery:
+        """Return a Delivery with the ids that its destination may know; its header is the event's but for one id."""
+        event = delivery.event
+        changed = self.header(event.header)
+        own = {"message_id": self.id(delivery.header.message_id)}
+        return trusted(
+            Delivery,
+            {
+                **delivery.__dict__,
+                "header": delivery.header.model_copy(update={**changed, **own}),
+                delivery.kind.value.lower(): self._payload(event, event.header.model_copy(update=changed)),
+                "first_id": delivery.first_id and self.id(delivery.first_id),
+            },
+        )
+
+    def _payload(self, event: Payload, header: EventHeader) -> Payload:
+        update: dict[str, Any] = {"header": header}
         for name in _OF_PAYLOAD[type(event)]:
             if value := getattr(event, name):
                 update[name] = self.id(value)
         if isinstance(event, IncidentEvent) and event.references:
             update["references"] = tuple(self._reworded(text, event.header.source) for text in event.references)
         return event.model_copy(update=update)
-
-    def delivery(self, delivery: Delivery) -> Delivery:
-        """Return a Delivery with the ids that its destination may know."""
-        payload = delivery.kind.value.lower()
-        event = self.payload(delivery.event)
-        header = delivery.header.model_copy(
-            update={**self.header(delivery.header), "external_refs": event.header.external_refs}
-        )
-        first_id = delivery.first_id and self.id(delivery.first_id)
-        return trusted(Delivery, {**delivery.__dict__, "header": header, payload: event, "first_id": first_id})
 
 
 def with_unanswered(delivery: Delivery, ids: Unanswered) -> Delivery:

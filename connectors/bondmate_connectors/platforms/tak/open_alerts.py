@@ -6,6 +6,7 @@ that time has passed nobody can say which alerts are open, and `only_open` gives
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -46,15 +47,15 @@ class OpenAlerts:
         self._clock = clock
         self._settled_after = settled_after
         self._alerts: dict[str, OpenAlert] = {}
+        self._by_beginning: defaultdict[str, list[OpenAlert]] = defaultdict(list)
+        """The same by the first `SHORTEST` characters of their codes, the least that a reference has."""
 
     def told(self, event: Delivery, alert: DeviceAlert) -> OpenAlert:
         """Note that an alert, news of one, or its end, is about to be written; return what is known of it."""
         event_id = alert.header.event_id
         known = self._alerts.get(event_id)
         if known is None:
-            known = self._alerts[event_id] = self._new(alert)
-            if len(self._alerts) > _MOST:
-                del self._alerts[next(iter(self._alerts))]
+            known = self._keep(self._new(alert))
         known.is_silent = known.is_silent or alert.silent or alert.kind is AlertKind.DURESS
         known.is_shown = known.is_shown or event.reason is not DeliveryReason.REFRESH
         if not is_cancel(event):
@@ -62,6 +63,19 @@ class OpenAlerts:
         elif known.closed_at is None:
             known.closed_at = self._clock()
         return known
+
+    def _keep(self, alert: OpenAlert) -> OpenAlert:
+        self._alerts[alert.event_id] = alert
+        self._by_beginning[alert.code[:SHORTEST]].append(alert)
+        if len(self._alerts) > _MOST:
+            oldest = self._alerts.pop(next(iter(self._alerts)))
+            self._by_beginning[oldest.code[:SHORTEST]].remove(oldest)
+        return alert
+
+    def _named(self, reference: str) -> list[OpenAlert]:
+        """Return the alerts whose codes begin so, the oldest first."""
+        alike = self._by_beginning.get(reference[:SHORTEST], ())
+        return [alert for alert in alike if alert.code.startswith(reference)]
 
     def _new(self, alert: DeviceAlert) -> OpenAlert:
         code = code_of(alert.header.event_id)
@@ -72,10 +86,8 @@ class OpenAlerts:
 
     def _shortest(self, code: str) -> str:
         """Return the shortest beginning of `code` that names no other alert known here."""
-        taken = [alert.code for alert in self._alerts.values()]
         lengths = range(SHORTEST, LONGEST, 2)
-        found = (code[:length] for length in lengths if not any(other.startswith(code[:length]) for other in taken))
-        return next(found, code)
+        return next((code[:length] for length in lengths if not self._named(code[:length])), code)
 
     def delivered(self, event_id: str) -> None:
         """Note that the server has proven that it took the alert."""
@@ -93,7 +105,7 @@ class OpenAlerts:
 
     def by_reference(self, reference: str) -> OpenAlert | None:
         """Return the alert that a reference names, open or over; None when it names none, or not surely one."""
-        named = [alert for alert in self._alerts.values() if alert.code.startswith(reference)]
+        named = self._named(reference)
         if len(named) > 1:
             # Others were shown longer ones. What was shown before a restart is not known: then nobody may guess.
             certain = all(alert.is_shown for alert in named)
