@@ -166,9 +166,9 @@ def write_ring(points: tuple[Point, ...]) -> str:
 
 
 def _written(numbers: list[float]) -> str:
-    one_by_one = map(repr, numbers)
-    text = " ".join([f"{latitude},{longitude}" for latitude, longitude in zip(one_by_one, one_by_one, strict=True)])
-    # The shortest text of a number is most often what is wanted, but for `.0`.
+    one_by_one = iter(numbers)
+    text = orjson.dumps(list(zip(one_by_one, one_by_one, strict=True))).decode()[2:-2].replace("],[", " ")
+    # The shortest text of a number, which JSON has, is most often what is wanted, but for `.0`.
     if "e" not in text and not _LONG.search(text) and "-0.0" not in text:
         return text.replace(".0 ", " ").replace(".0,", ",").removesuffix(".0")
     text = " ".join(["%.7f,%.7f"] * (len(numbers) // 2)) % tuple(numbers)
