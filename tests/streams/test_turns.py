@@ -62,7 +62,7 @@ def life_over(table: Any, open_alerts: OpenAlerts) -> AlertLife:
         quietly=lambda alert: [], escalation=lambda alert: [],
         routes=SimpleNamespace(destinations={}),
     )  # fmt: skip
-    given = dict.fromkeys(("locks", "audit", "known", "places", "message_receipts"))
+    given = dict.fromkeys(("locks", "audit", "known", "places", "message_receipts", "learn"))
     silence = SimpleNamespace(known=lambda state: None)
     return AlertLife(desk=desk, alerts=table, open_alerts=open_alerts, silence=silence, **given)  # type: ignore[arg-type]
 

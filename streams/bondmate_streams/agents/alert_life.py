@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -13,12 +13,11 @@ from bondmate_monitoring.metrics import AGENT_EVENTS, ALERT_LEVEL_SECONDS, ALERT
 from bondmate_schemas.catalogue import (
     ALERT_CHANGES,
     ALERT_STANDINGS,
-    INCIDENT_LINKS,
     INCIDENT_RECEIPTS,
     MESSAGES,
     key_of,
 )
-from bondmate_schemas.models import AlertState, DeliveryReceipt, DeviceAlert
+from bondmate_schemas.models import AlertState, DeliveryReceipt, DeviceAlert, IncidentLink
 from bondmate_schemas.outbox import Outgoing
 
 from bondmate_streams.agents.audit_writer import AuditWriter
@@ -63,6 +62,7 @@ class AlertLife:
         places: Places,
         silence: Silence,
         message_receipts: MessageReceipts,
+        learn: Callable[[IncidentLink, Headers], Awaitable[None]],
     ) -> None:
         self._desk = desk
         self._alerts = alerts
@@ -73,6 +73,7 @@ class AlertLife:
         self._places = places
         self._silence = silence
         self._message_receipts = message_receipts
+        self._learn = learn
         self._rebuilding: asyncio.Task[None] | None = None
         self._confirm_to = frozenset(
             name for name, destination in desk.routes.destinations.items() if destination.tell_own_closing
@@ -120,13 +121,12 @@ class AlertLife:
                 await self._tell(self._message_receipts.refusal(receipt, step.outcome))
                 raise BadEventError(step.outcome)
             # Told before it is remembered: what a level leads to is told only when it rises.
-            outgoing, entries = self._telling(step, arrived.headers)
-            if link := announced_answer(receipt):
-                outgoing.append(self._desk.envelopes.pack(INCIDENT_LINKS, link.message_id, link, arrived.headers))
-            await self._tell((outgoing, entries))
+            await self._tell(self._telling(step, arrived.headers))
             if step.state is not None and step.state != state:
                 self._note(step.state, decisions)
                 await self._alerts.put(event_id, step.state)
+        if link := announced_answer(receipt):
+            await self._learn(link, arrived.headers)
         _count(step, receipt)
         return step.outcome
 

@@ -91,6 +91,11 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
     table: Ledger[IncidentMemory] = Ledger(app, "incidents", IncidentMemory, codec, outbox)
     places = Places(app, catalogue.ALERT_CHANGES)
     message_receipts = MessageReceipts(desk, config.receipt_takers)
+    links: Ledger[IncidentLink] = Ledger(app, "links", IncidentLink, codec, outbox)
+    known_links = KnownLinks(links, Places(app, catalogue.INCIDENT_LINKS), locks)
+    incidents = Incidents(
+        desk=desk, table=table, known=known_links, locks=locks, audit=audit, message_receipts=message_receipts
+    )
     life = AlertLife(
         desk=desk,
         alerts=alerts,
@@ -101,13 +106,9 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
         places=places,
         silence=silence,
         message_receipts=message_receipts,
+        learn=incidents.learn,
     )
     from_devices = DeviceAlerts(desk, devices, locks, last.of, ShortWay(places, life).begin)
-    links: Ledger[IncidentLink] = Ledger(app, "links", IncidentLink, codec, outbox)
-    known_links = KnownLinks(links, Places(app, catalogue.INCIDENT_LINKS), locks)
-    incidents = Incidents(
-        desk=desk, table=table, known=known_links, locks=locks, audit=audit, message_receipts=message_receipts
-    )
     messages = Messages(
         desk=desk, locks=locks, audit=audit, known=known, officers=KnownOfficers(config.officers, last),
         wait_caught_up=last.view.wait_caught_up,

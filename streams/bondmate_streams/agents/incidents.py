@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import NoReturn
 
+from bondmate_monitoring.metrics import AGENT_EVENTS
 from bondmate_schemas.catalogue import INCIDENT_LINKS, INCIDENT_RECEIPTS, INCIDENTS, RECEIPTS, STATE_INCIDENTS, key_of
 from bondmate_schemas.models import DeliveryReceipt, IncidentEvent, IncidentLink, IncidentMemory
 from bondmate_schemas.refusals import said_by
@@ -59,6 +60,18 @@ class Incidents:
         news = await self._desk.read(arrived, IncidentLink)
         return self._desk.in_turn(arrived, news, partial(self._learn, news, arrived.headers))
 
+    async def learn(self, link: IncidentLink, cause: Headers) -> None:
+        """Learn what a message belongs to: at once where its partition is ours, else by the topic.
+
+        Not to be called by who holds the lock of an incident: it takes one.
+        """
+        with self._links.standing_in(link.message_id) as ours:
+            if ours:
+                outcome = await self._learn(link, cause)
+                AGENT_EVENTS.labels("incident-links", outcome).inc()
+                return
+        await self._announce(link, cause)
+
     async def _learn(self, news: IncidentLink, cause: Headers) -> str:
         outcome = ""
         if news.targets:
@@ -90,15 +103,14 @@ class Incidents:
             taken = incidents.take(memory, met.event, self._desk.route(met.event), utc_now())
             if taken.outcome in REFUSED:
                 await self._refuse(said_by(met.event), taken.outcome)
-            if taken.tellings:
+            if taken.tellings and (link := links.announced_event(met.event)):
                 # Before anybody is told. An answer that overtakes it all the same is of an unknown incident.
-                await self._announce(links.announced_event(met.event), cause)
+                await self._announce(link, cause)
             await self._settle(key, self._keyed(taken, memory), cause)
         return met.outcome or taken.outcome
 
-    async def _announce(self, link: IncidentLink | None, cause: Headers) -> None:
-        if link is not None:
-            await self._desk.outbox.send(self._desk.envelopes.pack(INCIDENT_LINKS, link.message_id, link, cause))
+    async def _announce(self, link: IncidentLink, cause: Headers) -> None:
+        await self._desk.outbox.send(self._desk.envelopes.pack(INCIDENT_LINKS, link.message_id, link, cause))
 
     async def _hand_on(self, met: Met, cause: Headers) -> None:
         """Tell what goes on elsewhere before it is remembered here: after a crash in between it is told again."""
@@ -127,8 +139,8 @@ class Incidents:
             taken = incidents.receive(memory, receipt, utc_now())
             if taken.outcome in REFUSED:
                 await self._refuse(receipt, taken.outcome)
-            if memory is not None:
-                await self._announce(links.announced_answer(receipt), arrived.headers)
+            if memory is not None and (link := links.announced_answer(receipt)):
+                await self._announce(link, arrived.headers)
             await self._settle(key, taken, arrived.headers)
         return taken.outcome
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import Any, Final
@@ -47,6 +47,10 @@ class KnownLinks:
         """Remember a link, in the context of an event; what is given ends when the changelog has it."""
         heappush(self._plan, (link.expires_at or _EVER, link.message_id))
         return self._table.put(link.message_id, link)
+
+    def standing_in(self, message_id: str) -> AbstractContextManager[bool]:
+        """Work as if an event about this message were at hand; False where its partition is another worker's."""
+        return self._places.standing_in(message_id)
 
     async def watch(self) -> None:
         """Forget what has had its time, until cancelled."""
