@@ -72,7 +72,7 @@ def ring_of(text: str) -> Ring | None:
     was_open = numbers[:2] != numbers[-2:]
     if was_open:
         numbers = numbers + numbers[:2]
-    line = _line_on_earth(numbers)
+    line = line_on_earth(numbers)
     if line is None:
         return None
     as_written = is_plain and not was_open and _is_shortest(plain)
@@ -107,7 +107,8 @@ def _has_corners(numbers: list[float]) -> bool:
     return False
 
 
-def _line_on_earth(numbers: list[float]) -> shapely.LinearRing | None:
+def line_on_earth(numbers: list[float]) -> shapely.LinearRing | None:
+    """Return the sides of a ring, given latitude and longitude of each corner in turn; None of one not on Earth."""
     import numpy as np
     import shapely
 

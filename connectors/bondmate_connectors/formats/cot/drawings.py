@@ -13,16 +13,19 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+import orjson
 from bondmate_schemas.models import Area
+from lxml import etree
 
 from bondmate_connectors.contract import Remark
-from bondmate_connectors.formats.cap.geometry import MOST_KM, ring_of
+from bondmate_connectors.formats.cap.geometry import MOST_KM, line_on_earth
 from bondmate_connectors.formats.cot.event import CotEvent, number
 from bondmate_connectors.formats.cot.records import new_area
 
 DRAWING: Final = re.compile(r"u-d-\w.*|u-r-b-.*|b-m-r(-.*)?")
 _ROUTE: Final = "b-m-r"
 _RING: Final = 4
+_POINT_NUMBERS: Final = (2, 3)
 _LINE: Final = 2
 _AXES: Final = 2
 _CLOSED: Final = Remark("ring_closed", "event/detail/link/@point", "its first point is its last one too")
@@ -44,36 +47,45 @@ class Drawing:
 
 def drawing_of(event: CotEvent) -> Drawing:
     """Return what was drawn; without an area where nothing of it can be read."""
-    said = [text for link in event.detail.iterfind("link") if (text := link.get("point"))]
-    points = [point for text in said if (point := _point(text))]
-    if len(points) < len(said):
+    said = [text for child in event.elements if child.tag == "link" and (text := child.get("point"))]
+    corners = [corner for text in said if (corner := _corner(text))]
+    if len(corners) < len(said):
         # Without one of its corners it is another shape.
         return Drawing((), (_UNREADABLE,))
-    if len(points) >= _LINE:
-        return _ring(event, points)
+    if len(corners) >= _LINE:
+        return _ring(event, corners)
     return _circle(event) or Drawing((), (_NO_SHAPE,))
 
 
-def _point(text: str) -> str | None:
-    """Return `lat,lon` of a point on Earth; its altitude stands in no area."""
-    numbers = [number(part.strip()) for part in text.split(",")]
-    match numbers:
-        case [float(latitude), float(longitude)] | [float(latitude), float(longitude), _]:
-            return f"{latitude},{longitude}" if abs(latitude) <= 90 and abs(longitude) <= 180 else None  # noqa: PLR2004
-    return None
+def _corner(text: str) -> tuple[float, float] | None:
+    """Return latitude and longitude of a point on Earth; its altitude stands in no area."""
+    parts = text.split(",")
+    if len(parts) not in _POINT_NUMBERS:
+        return None
+    latitude, longitude = number(parts[0].strip(), -90, 90), number(parts[1].strip(), -180, 180)
+    return None if latitude is None or longitude is None else (latitude, longitude)
 
 
-def _ring(event: CotEvent, points: list[str]) -> Drawing:
+def _written(corners: list[tuple[float, float]]) -> list[str]:
+    text = orjson.dumps(corners).decode()
+    if "e" in text or "0.0000" in text:  # JSON writes an exponent in another way, and later
+        return [f"{latitude},{longitude}" for latitude, longitude in corners]
+    return text[2:-2].split("],[")
+
+
+def _ring(event: CotEvent, corners: list[tuple[float, float]]) -> Drawing:
+    points = _written(corners)
     is_closed = points[0] == points[-1]
     if event.type.startswith(_ROUTE) or len(points) < _RING - 1 or (len(points) < _RING and is_closed):
         back = points[-2::-1]
         return Drawing((new_area(polygons=(" ".join(_as_ring([*points, *back])),)),), (_THERE_AND_BACK,))
-    text = " ".join(points if is_closed else [*points, points[0]])
-    ring = ring_of(text)
-    if ring is None:
+    if not is_closed:
+        corners, points = [*corners, corners[0]], [*points, points[0]]
+    line = line_on_earth([number for corner in corners for number in corner])
+    if line is None or len(set(corners)) < _RING - 1:
         return Drawing((), (_UNREADABLE,))
-    told = ((_CLOSED, not is_closed), (_CROSSES, ring.crosses_itself))
-    return Drawing((new_area(polygons=(text,)),), tuple(remark for remark, applies in told if applies))
+    told = ((_CLOSED, not is_closed), (_CROSSES, not line.is_simple))
+    return Drawing((new_area(polygons=(" ".join(points),)),), tuple([remark for remark, applies in told if applies]))
 
 
 def _as_ring(points: list[str]) -> list[str]:
@@ -81,8 +93,14 @@ def _as_ring(points: list[str]) -> list[str]:
     return points if len(points) >= _RING else [*points[:2], *points[1:]]
 
 
+def ellipse_in(detail: etree._Element) -> etree._Element | None:
+    """Return the ellipse of which a circle is made."""
+    shapes = detail.iterchildren("shape")
+    return next((ellipse for shape in shapes for ellipse in shape.iterchildren("ellipse")), None)
+
+
 def _circle(event: CotEvent) -> Drawing | None:
-    ellipse = event.detail.find("shape/ellipse")
+    ellipse = ellipse_in(event.detail)
     if ellipse is None or event.point is None:
         return None
     axes = [value for name in ("major", "minor") if (value := number(ellipse.get(name))) is not None and value >= 0]

@@ -11,6 +11,7 @@ from lxml import etree
 
 from bondmate_connectors.contract import Lost
 from bondmate_connectors.formats.cot import types
+from bondmate_connectors.formats.cot.drawings import ellipse_in
 from bondmate_connectors.formats.cot.event import number
 from bondmate_connectors.formats.cot.medevac import NAME, TAKEN
 from bondmate_connectors.formats.xml import values_of
@@ -75,7 +76,7 @@ def _corner(element: etree._Element, record: IncidentEvent) -> tuple[Lost, ...]:
 def _shape(element: etree._Element, record: IncidentEvent) -> Iterator[Lost]:
     path, detail, drawn = "event/detail/shape", element.getparent(), None
     if detail is not None and record.areas and record.areas[0].circles:
-        drawn = detail.find("shape/ellipse")
+        drawn = ellipse_in(detail)
     yield from (Lost(f"{path}/@{name}", WHY) for name in values_of(element))
     if has_text(element):
         yield Lost(path, WHY)
