@@ -45,7 +45,7 @@ def maker(kind: type[R]) -> Callable[..., R]:
 
     def make(**values: Any) -> R:
         record: R = new(kind)
-        _set_values(record, {**defaults, **values})
+        _set_values(record, defaults | values)
         _set_names(record, names)
         _set_extra(record, None)
         _set_private(record, None)

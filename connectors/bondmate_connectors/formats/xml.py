@@ -128,10 +128,10 @@ def parse_text(text: str, *, max_depth: int = MAX_DEPTH) -> etree._Element:
         text = _without_declaration(text)
         _refuse_doctype(text)
     root = _parse(text)
-    # Every element around the deepest has a `<` at either end, and a namespace stands there in plain unless a reference
-    # hides it. To look for them in a long text costs more than to ask the tree.
+    # Every element around the deepest has an end tag, and a namespace stands there in plain unless a reference hides
+    # it. To look for them in a long text costs more than to ask the tree.
     is_long = len(text) > _LONG_TEXT
-    if (is_long or text.count("<") > 2 * max_depth) and _is_deeper(max_depth)(root):
+    if (is_long or text.count("</") >= max_depth) and _is_deeper(max_depth)(root):
         raise XmlRefused(XML_TOO_DEEP)
     if (is_long or "XInclude" in text or "&" in text) and next(root.iter(_XINCLUDES), None) is not None:
         raise XmlRefused(XML_XINCLUDE)

@@ -22,6 +22,7 @@ from bondmate_schemas.enums import (
     PositionOrigin,
     Priority,
 )
+from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import DeliveryReceipt, DeviceAlert, DeviceLocation, DeviceMessage, IncidentEvent
 from hypothesis import given
 from hypothesis import strategies as st
@@ -338,6 +339,16 @@ def test_small_letters_in_a_time_cost_nothing(cases: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("second", ["00Z", "00.0Z", "00.25Z", "00.000001Z", "00+00:00", "00z"])
+def test_an_id_is_made_of_the_same_text_however_a_time_was_written(second: str) -> None:
+    time = datetime.fromisoformat(f"2026-05-01T10:00:{second.upper()}")
+
+    record = only(event(times=f'time="2026-05-01T10:00:{second}" start="2026-05-01T11:00:{second}"'))
+
+    later = str(time.replace(hour=11))
+    assert derived_id("cot", "u-1", "a-f-G-U-C", str(time), later) == record.header.message_id
+
+
 def test_a_text_with_an_odd_time_is_a_text(cases: Path) -> None:
     reading = case("cot_badtime", cases)
 
@@ -378,6 +389,8 @@ def test_a_casualty_request_carries_its_nine_lines_in_words_and_as_sent(cases: P
     [
         ("u-d-p", '<link point="1,2"/><link point="1,3"/><link point="2,3"/>', ("1.0,2.0 1.0,3.0 2.0,3.0 1.0,2.0",), (),
          ["ring_closed"]),
+        ("u-d-p", '<link point="0.00001,2"/><link point="1,3,9"/><link point="2, -0"/>',
+         ("1e-05,2.0 1.0,3.0 2.0,-0.0 1e-05,2.0",), (), ["ring_closed"]),
         ("u-d-f", '<link point="1,2"/><link point="1,3"/><link point="2,3"/><link point="1,2"/>',
          ("1.0,2.0 1.0,3.0 2.0,3.0 1.0,2.0",), (), []),
         ("b-m-r", '<link point="1, 2, 30" callsign="A"/><link point="1, 3"/><link point="2, 3"/>',

@@ -28,6 +28,8 @@ class Chat(NamedTuple):
     room: str
     room_name: str
     to: tuple[str, ...]
+    ours: tuple[OurUid, ...]
+    """What of them the hub gave."""
     to_callsigns: tuple[str, ...]
     """Whom a server is asked to pass it on to, by callsign."""
     is_to_all: bool
@@ -61,10 +63,7 @@ class Chat(NamedTuple):
 
     def all_addressed(self, what: Ours) -> tuple[OurUid, ...]:
         """Return every alert, incident or device of the hub it is addressed to, the surest first."""
-        given = [uid for uid in self.to if uid.startswith(UID_PREFIX)]
-        if not given:
-            return ()
-        return tuple(dict.fromkeys([ours for uid in given if (ours := parse_uid(uid)) and ours.what is what]))
+        return tuple([ours for ours in self.ours if ours.what is what]) if self.ours else ()
 
     def addressed(self, what: Ours) -> OurUid | None:
         """Return the alert, incident or device of the hub it is addressed to, None when there is none."""
@@ -90,26 +89,27 @@ def line_of_uid(uid: str) -> Line | None:
 
 def chat_of(event: CotEvent) -> Chat:
     """Take the chat line out of a `b-t-f` (or, for its addresses, of a receipt)."""
-    chat = event.child("__chat")
-    if chat is None:
-        chat = event.child("__chatreceipt")
+    chat = event.children.get("__chat", event.child("__chatreceipt"))
     inside = {child.tag: child for child in reversed(chat)} if chat is not None else {}
     values, group = _values(chat), _values(inside.get("chatgrp", event.child("chatgrp")))
+    remarks = _values(event.child("remarks"))
     members = [group[key] for key in sorted(group) if key.startswith("uid")]
     writer, conversation = _named(event.uid)
-    sender, dests = _sender(event, group) or writer, _dests(event)
+    sender, dests = _sender(event, group, remarks) or writer, _dests(event)
     # TAKPacket-SDK writes `chatRoom`, ATAK `chatroom`.
     name = values.get("chatroom") or values.get("chatRoom") or ""
     room = values.get("id") or name
-    to_callsigns = tuple([callsign for dest in dests if (callsign := dest.get("callsign"))])
+    to_callsigns = tuple([callsign for dest in dests if (callsign := dest.get("callsign"))]) if dests else ()
     asked = [dest.get("uid") for dest in dests]
-    addresses = [room, name, *members, event.attribute("remarks", "to"), *asked, conversation]
+    addresses = [room, name, *members, remarks.get("to", "").strip(), *asked, conversation]
+    to = tuple(dict.fromkeys([uid for uid in addresses if uid and uid != sender]))
     return Chat(
         sender_uid=sender,
         sender_callsign=values.get("senderCallsign") or None,
         room=room,
         room_name=name,
-        to=tuple(dict.fromkeys([uid for uid in addresses if uid and uid != sender])),
+        to=to,
+        ours=_ours(to),
         to_callsigns=to_callsigns,
         is_to_all=not dests,
         parent=values.get("parent", ""),
@@ -130,14 +130,18 @@ def _dests(event: CotEvent) -> list[etree._Element]:
     return event.detail.findall("marti/dest") if "marti" in event.children else []
 
 
-def _sender(event: CotEvent, group: dict[str, str]) -> str:
+def _ours(uids: tuple[str, ...]) -> tuple[OurUid, ...]:
+    given = [uid for uid in uids if uid.startswith(UID_PREFIX)]
+    return tuple(dict.fromkeys([ours for uid in given if (ours := parse_uid(uid))])) if given else ()
+
+
+def _sender(event: CotEvent, group: dict[str, str], remarks: dict[str, str]) -> str:
     """Return who wrote it: WinTAK says so in `sourceID`, others in the link, the group or the source."""
-    named = event.attribute("remarks", "sourceID") or event.attribute("link", "uid") or group.get("uid0")
-    return named or _source(event)
+    named = remarks.get("sourceID", "").strip() or event.attribute("link", "uid") or group.get("uid0")
+    return named or _source(remarks.get("source", "").strip())
 
 
-def _source(event: CotEvent) -> str:
-    source = event.attribute("remarks", "source") or ""
+def _source(source: str) -> str:
     prefix = _SOURCE.match(source)
     return source[prefix.end() :] if prefix else source
 

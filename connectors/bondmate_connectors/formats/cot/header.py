@@ -10,7 +10,7 @@ from bondmate_schemas.enums import Mode
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import EventHeader, ExternalRef, Position
 
-from bondmate_connectors.formats.cot.event import CotEvent, number, parse_time
+from bondmate_connectors.formats.cot.event import CotEvent, number, parse_time, to_millis
 from bondmate_connectors.formats.cot.records import new_header, new_position, new_ref
 from bondmate_connectors.formats.cot.types import mode_of
 
@@ -40,13 +40,12 @@ def header(
     expires_at: datetime | None = None,
 ) -> EventHeader:
     """Build the header. `life` is what makes the thing with a life cycle the same thing from message to message."""
-    own, time = event.own, event.time
-    message_id = own.get("message") or derived_id(SYSTEM, event.uid, event.type, *event.moments)
+    time, message_id = event.time, derived_id(SYSTEM, event.uid, event.type, *event.moments)
     external_refs = (new_ref(system=SYSTEM, id=event.uid), *refs)
     hops = ("bondmate",) if event.passed_a_hub else ()
-    if own:  # what it says has been checked by nobody
+    if own := event.own:  # what it says has been checked by nobody
         return EventHeader(
-            message_id=message_id,
+            message_id=own.get("message") or message_id,
             event_id=own.get("event") or derived_id(SYSTEM, *life),
             incident_id=own.get("incident"),
             external_refs=external_refs,
@@ -64,18 +63,16 @@ def header(
         external_refs=external_refs,
         agency_id="",
         mode=mode_of(event.opex),
-        occurred_at=_millis(time or received_at),
+        occurred_at=time or _millis(received_at),
         received_at=_millis(received_at),
         source=SYSTEM,
-        expires_at=_millis(expires_at) if expires_at else None,
+        expires_at=expires_at,
         hops=hops,
     )
 
 
 def _millis(time: datetime) -> datetime:
-    """Return the time as records hold it: to the milliseconds of the wire, in UTC."""
-    time = time if time.tzinfo is UTC else time.astimezone(UTC)
-    return time if time.microsecond % 1000 == 0 else time.replace(microsecond=time.microsecond // 1000 * 1000)
+    return to_millis(time if time.tzinfo is UTC else time.astimezone(UTC))
 
 
 def position(event: CotEvent, received_at: datetime) -> Position | None:
@@ -96,6 +93,6 @@ def position(event: CotEvent, received_at: datetime) -> Position | None:
         vertical_accuracy_m=point.vertical_accuracy_m,
         speed_mps=speed,
         course_deg=course,
-        fixed_at=_millis((parse_time(own.get("fixed")) if own else None) or event.time or received_at),
+        fixed_at=(parse_time(own.get("fixed")) if own else None) or event.time or _millis(received_at),
         method=own.get("method") or (_HUMAN if event.how.startswith("h") else _METHODS.get(event.how)),
     )

@@ -15,12 +15,10 @@ from bondmate_schemas.enums import (
     PositionOrigin,
     Priority,
 )
-from bondmate_schemas.models import (
-    Address,
-)
+from bondmate_schemas.models import Address, Record
 from lxml import etree
 
-from bondmate_connectors.contract import Ignored, Reading, Refusal, Remark
+from bondmate_connectors.contract import Ignored, Refusal, Remark
 from bondmate_connectors.formats.cot import types
 from bondmate_connectors.formats.cot.chat import chat_of
 from bondmate_connectors.formats.cot.drawings import DRAWING, Drawing, drawing_of
@@ -42,39 +40,38 @@ TIME_UNREADABLE = Remark("time_unreadable", "event/@time", "the time of receipt 
 _TRUE = frozenset({"true", "1"})
 _ENDS = frozenset({types.CANCEL, types.DELETE})
 _NO_DRAWING = Drawing(())
+_NO_POSITION = Remark("position_unreadable", "event/point")
 _SAID_BY_KIND = frozenset({*types.KIND_OF_TEXT, "custom", "cancel"})
 """Texts of an `emergency` that say no more than its kind."""
+Taken = tuple[Record, tuple[Remark, ...]]
+"""What an event became, and what was let pass."""
 
 
-def alert(event: CotEvent, received_at: datetime) -> Reading:
+def alert(event: CotEvent, received_at: datetime) -> Taken:
     """Read an emergency or its cancel; whatever is wrong with the rest of it becomes a warning."""
     own, where, links = event.own, position(event, received_at), _links(event)
     cancelled = event.type in _ENDS or (event.attribute("emergency", "cancel") or "").lower() in _TRUE
     ended = (_cancelled_uid(links) if cancelled else None) or event.uid
     refs = (new_ref(system=ALERT_SYSTEM, id=ended),) if ended != event.uid else ()
-    return Reading(
-        (
-            new_alert(
-                header=header(event, received_at, (ended, event.moments[1 if event.start else 0]), refs=refs),
-                device_id=own.get("device") or _alert_device(event, links),
-                callsign=_callsign(event, types.CALLSIGN_SUFFIX),
-                action=AlertAction.CANCEL if cancelled else AlertAction.RAISE,
-                kind=named(AlertKind, own.get("kind")) or _alert_kind(event, links),
-                priority=_priority(event, Priority.IMMEDIATE),
-                position=where,
-                position_origin=PositionOrigin.OWN if where else PositionOrigin.NONE,
-                text=_alert_text(event),
-                battery_percent=_battery(event),
-            ),
-        ),
-        _alert_warnings(event),
+    record = new_alert(
+        header=header(event, received_at, (ended, event.moments[1 if event.start else 0]), refs=refs),
+        device_id=own.get("device") or _alert_device(event, links),
+        callsign=_callsign(event, types.CALLSIGN_SUFFIX),
+        action=AlertAction.CANCEL if cancelled else AlertAction.RAISE,
+        kind=named(AlertKind, own.get("kind")) or _alert_kind(event, links),
+        priority=_priority(event, Priority.IMMEDIATE),
+        position=where,
+        position_origin=PositionOrigin.OWN if where else PositionOrigin.NONE,
+        text=_alert_text(event),
+        battery_percent=_battery(event),
     )
+    return record, _alert_warnings(event)
 
 
 def _alert_text(event: CotEvent) -> str | None:
     """Return the words of the alert: its remarks, and those of its `emergency` that its kind or callsign do not say."""
     remarks = event.text("remarks")
-    said = () if event.extension is not None else (event.attribute("emergency", "type"), event.text("emergency"))
+    said = () if types.EXTENSION in event.children else (event.attribute("emergency", "type"), event.text("emergency"))
     words = [text for text in said if text and text.lower() not in _SAID_BY_KIND]
     if not words:
         return remarks
@@ -130,54 +127,47 @@ def _alert_kind(event: CotEvent, links: list[etree._Element]) -> AlertKind:
     return types.KIND_OF_TEXT.get(said, fallback)
 
 
-def location(event: CotEvent, received_at: datetime) -> Reading | Ignored | Refusal:
+def location(event: CotEvent, received_at: datetime) -> Taken | Ignored | Refusal:
     """Read a position report; one that says it has no fix is ignored under `no_position`."""
     if event.point is None:
         return Refusal("position_invalid", "event/point")
     where = position(event, received_at)
     if where is None:
         return Ignored("no_position")
-    return Reading(
-        (
-            new_location(
-                header=header(event, received_at, (event.uid, event.moments[0]), expires_at=event.stale),
-                device_id=event.own.get("device") or _device_of(event.uid),
-                callsign=_callsign(event),
-                position=where,
-                battery_percent=_battery(event),
-            ),
-        )
+    record = new_location(
+        header=header(event, received_at, (event.uid, event.moments[0]), expires_at=event.stale),
+        device_id=event.own.get("device") or _device_of(event.uid),
+        callsign=_callsign(event),
+        position=where,
+        battery_percent=_battery(event),
     )
+    return record, ()
 
 
-def incident(event: CotEvent, received_at: datetime) -> Reading:
+def incident(event: CotEvent, received_at: datetime) -> Taken:
     """Read a point marker, a drawing, a route or a casualty evacuation request; its uid is its life cycle."""
     own = event.own
     drawing = drawing_of(event) if DRAWING.fullmatch(event.type) else _NO_DRAWING
     evacuation = not event.type.startswith(("a-", "b-m-", "t-", "u-"))
     creator = types.parse_uid(event.attribute("link", "uid"))
     category = IncidentCategory.INCIDENT if evacuation else IncidentCategory.MARKER
-    return Reading(
-        (
-            new_incident(
-                header=header(event, received_at, (event.uid,), expires_at=event.stale),
-                action=named(IncidentAction, own.get("action")) or IncidentAction.OPENED,
-                category=named(IncidentCategory, own.get("category")) or category,
-                incident_type=new_code(system=SYSTEM, value=event.type),
-                priority=_priority(event, Priority.URGENT if evacuation else Priority.UNKNOWN),
-                title=_callsign(event) or event.attribute("_medevac_", "title"),
-                description=_description(event),
-                position=None if drawing.areas else position(event, received_at),
-                areas=drawing.areas,
-                attributes=attributes_of(event),
-                device_id=creator.id if creator is not None and creator.what is Ours.DEVICE else None,
-            ),
-        ),
-        (*drawing.remarks, *(() if event.point is not None else (Remark("position_unreadable", "event/point"),))),
+    record = new_incident(
+        header=header(event, received_at, (event.uid,), expires_at=event.stale),
+        action=named(IncidentAction, own.get("action")) or IncidentAction.OPENED,
+        category=named(IncidentCategory, own.get("category")) or category,
+        incident_type=new_code(system=SYSTEM, value=event.type),
+        priority=_priority(event, Priority.URGENT if evacuation else Priority.UNKNOWN),
+        title=_callsign(event) or event.attribute("_medevac_", "title"),
+        description=_description(event),
+        position=None if drawing.areas else position(event, received_at),
+        areas=drawing.areas,
+        attributes=attributes_of(event),
+        device_id=creator.id if creator is not None and creator.what is Ours.DEVICE else None,
     )
+    return record, drawing.remarks if event.point is not None else (*drawing.remarks, _NO_POSITION)
 
 
-def message(event: CotEvent, received_at: datetime) -> Reading | Ignored:
+def message(event: CotEvent, received_at: datetime) -> Taken | Ignored:
     """Read a chat line: to devices of the hub it goes down, any other comes up from its sender's device."""
     chat = chat_of(event)
     if not chat.text:
@@ -185,52 +175,45 @@ def message(event: CotEvent, received_at: datetime) -> Reading | Ignored:
     own, devices, about = event.own, chat.all_addressed(Ours.DEVICE), chat.addressed(Ours.ALERT)
     down = bool(devices) and "device" not in own
     several = down and len(devices) > 1
-    one = "" if several else own.get("device") or next((d.id for d in devices), "") or _device_of(chat.sender_uid)
-    return Reading(
-        (
-            new_message(
-                header=header(event, received_at, ("chat", chat.room or event.uid)),
-                device_id=one if several else one or event.uid,
-                direction=named(MessageDirection, own.get("direction"))
-                or (MessageDirection.TO_DEVICE if down else MessageDirection.FROM_DEVICE),
-                sender=SYSTEM,
-                sender_ref=chat.sender_uid or None,
-                text=chat.text,
-                priority=_priority(event, Priority.ROUTINE),
-                alert_id=own.get("alert") or (about.id if about else None),
-                callsign=chat.sender_callsign,
-                to=Address(names=tuple(device.id for device in devices)) if several else None,
-            ),
-        ),
-        () if event.time else (TIME_UNREADABLE,),
+    one = own.get("device") or (devices[0].id if devices else "") or _device_of(chat.sender_uid) or event.uid
+    record = new_message(
+        header=header(event, received_at, ("chat", chat.room or event.uid)),
+        device_id="" if several else one,
+        direction=named(MessageDirection, own.get("direction"))
+        or (MessageDirection.TO_DEVICE if down else MessageDirection.FROM_DEVICE),
+        sender=SYSTEM,
+        sender_ref=chat.sender_uid or None,
+        text=chat.text,
+        priority=_priority(event, Priority.ROUTINE),
+        alert_id=own.get("alert") or (about.id if about else None),
+        callsign=chat.sender_callsign,
+        to=Address(names=tuple(device.id for device in devices)) if several else None,
     )
+    return record, () if event.time else (TIME_UNREADABLE,)
 
 
-def receipt(event: CotEvent, received_at: datetime) -> Reading:
+def receipt(event: CotEvent, received_at: datetime) -> Taken:
     """Read a chat receipt: delivered to a client, or shown by it."""
     chat = chat_of(event)
     about = chat.addressed(Ours.ALERT)
     level = Level.DELIVERED if event.type == types.CHAT_DELIVERED else Level.ACCEPTED
     head = header(event, received_at, ("chat", chat.room or event.uid))
-    return Reading(
-        (
-            new_receipt(
-                header=head.model_copy(update={"event_id": about.id}) if about else head,
-                destination=SYSTEM,
-                level=level,
-                delivery_id=chat.message_id or event.uid,
-                platform_id=event.uid,
-                by_ref=chat.sender_uid or None,
-            ),
-        )
+    record = new_receipt(
+        header=head.model_copy(update={"event_id": about.id}) if about else head,
+        destination=SYSTEM,
+        level=level,
+        delivery_id=chat.message_id or event.uid,
+        platform_id=event.uid,
+        by_ref=chat.sender_uid or None,
     )
+    return record, ()
 
 
 def _callsign(event: CotEvent, suffix: str = "") -> str | None:
     callsign = (event.attribute("contact", "callsign") or "").removesuffix(suffix)
-    if event.extension is None:
+    if (ours := event.extension) is None:
         return callsign or None
-    callsign = callsign.removeprefix(types.mode_prefix(named(Mode, event.extension.get("mode")) or Mode.UNKNOWN))
+    callsign = callsign.removeprefix(types.mode_prefix(named(Mode, ours.get("mode")) or Mode.UNKNOWN))
     return None if callsign == types.NEUTRAL_CALLSIGN else callsign or None
 
 

@@ -7,6 +7,7 @@ behind it: then taken is what the hub itself writes, and no more.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -19,6 +20,8 @@ from bondmate_connectors.formats.cot.lost_values import OF_OURS, VALUES, has_tex
 
 _WHY: Final = "the canonical event has no field for it"
 _START, _STALE, _QOS, _TYPE = (Lost(f"event/@{name}", _WHY) for name in ("start", "stale", "qos", "type"))
+_READ: Final = frozenset({"version", "uid", "type", "how", "time", "start", "stale", "opex", "qos"})
+_READ_OF_OURS: Final = _READ | {"access"}
 _TEXT: Final = "#text"
 _ALL: Final = frozenset({"*"})
 _TAKEN: Final = {
@@ -73,7 +76,8 @@ _WRITTEN: Final = {
 """What the hub itself writes beside its own element, which says the same; of elements in it after a slash."""
 _USUAL_BYTES: Final = 8192
 """Of larger messages no shape is kept: it may be nearly as large."""
-_Shape = tuple[str, tuple[str, ...], tuple[str, ...], bool]
+_Shape = tuple[str, tuple[str, ...], bool, *tuple[str, ...]]
+"""A tag, the tags in it, whether it has text (few events have any), and the names of its attributes."""
 _KEEP_STALE: Final = frozenset({DeviceLocation, IncidentEvent})
 _LOSE_QOS: Final = frozenset({DeviceLocation, DeliveryReceipt})
 
@@ -83,15 +87,14 @@ def lost_of(event: CotEvent, record: Record, message_bytes: int) -> tuple[Lost, 
     kind, ours, said = type(record), types.EXTENSION in event.children, event.words != ""
     checks = OF_OURS if ours else VALUES[kind]
     found = _lost_of_event(event, record, ours=ours)
-    if not checks.keys().isdisjoint(event.children):
-        for child in event.elements:
-            if child.tag in checks:
-                found += checks[child.tag](child, record)
-    # A tag, whether it has text (few events have any), and the elements in it.
-    shapes = [
-        (child.tag, (*child.keys(),), (*[each.tag for each in child],) if len(child) else (), said and has_text(child))
-        for child in event.elements
-    ]
+    shapes: list[_Shape] = []
+    for child in event.elements:
+        tag = child.tag
+        if tag in checks:
+            found += checks[tag](child, record)
+        inner = tuple([each.tag for each in child]) if len(child) else ()
+        names: Iterable[str] = child.keys()  # type: ignore[assignment]  # bytes, say the stubs: of HTML in Python 2
+        shapes.append((tag, inner, said and has_text(child), *names))
     lost_in = _lost_in_detail if message_bytes <= _USUAL_BYTES else _lost_in_detail.__wrapped__
     return (*found, *lost_in(kind, tuple(shapes), ours))
 
@@ -110,9 +113,9 @@ def _known(kind: type[Record], tag: str, *, ours: bool) -> frozenset[str] | None
 def _lost_in(
     known: frozenset[str] | None,
     tag: str,
-    attributes: tuple[str, ...],
     inner: tuple[str, ...],
     has_text: bool,  # noqa: FBT001
+    *attributes: str,
 ) -> tuple[Lost, ...]:
     path = f"event/detail/{tag}"
     if known is None:
@@ -128,13 +131,14 @@ def _lost_in(
 
 def _lost_of_event(event: CotEvent, record: Record, *, ours: bool) -> list[Lost]:
     """Name what of the event's own attributes and point is lost in this kind of record."""
-    kind, start, point = type(record), event.start, event.point
-    found = [Lost(f"event/@{name}", _WHY) for name in event.others if not (ours and name == "access")]
+    kind, point, read, found = type(record), event.point, _READ_OF_OURS if ours else _READ, []
+    if not read.issuperset(event.said):
+        found += [Lost(f"event/@{name}", _WHY) for name in event.said if name not in read]
     if point is not None and vars(record).get("position") is None and not point.is_nowhere:
         found.append(Lost("event/point", "a drawing's own point" if kind is IncidentEvent else _WHY))
     if ours:
         return found
-    if start is not None and start != event.time:
+    if event.start is not None and event.moments[0] != event.moments[1]:
         found.append(_START)
     if event.stale is not None and kind not in _KEEP_STALE:
         found.append(_STALE)

@@ -33,13 +33,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
 from bondmate_connectors.contract import Ignored, Reading, Refusal, Remark
 from bondmate_connectors.formats.cot import kinds_in, types
 from bondmate_connectors.formats.cot.drawings import DRAWING
 from bondmate_connectors.formats.cot.event import CotEvent, parse_event
+from bondmate_connectors.formats.cot.kinds_in import Taken
 from bondmate_connectors.formats.cot.lost_in import lost_of
 from bondmate_connectors.formats.cot.unread import unread_of
 
@@ -49,7 +49,7 @@ _SELF = frozenset({"takv", "__group"})
 _MARKER_SIGNS = frozenset({"archive", "usericon"})
 _HUBS_OWN = frozenset({types.MARKER, types.DELETE})
 _CHAT_RECEIPTS = frozenset({types.CHAT_DELIVERED, types.CHAT_READ})
-_Reader = Callable[[CotEvent, datetime], Reading | Ignored | Refusal]
+_Reader = Callable[[CotEvent, datetime], Taken | Ignored | Refusal]
 
 
 def read(message: bytes, received_at: datetime) -> Reading | Ignored | Refusal:
@@ -57,26 +57,31 @@ def read(message: bytes, received_at: datetime) -> Reading | Ignored | Refusal:
     event = parse_event(message)
     if isinstance(event, Refusal):
         return event
-    reading = read_event(event, received_at)
-    if not isinstance(reading, Reading):
-        return reading
-    told, unread = unread_of(event, reading.events[0])
-    lost = lost_of(event, reading.events[0], len(message))
-    return Reading(reading.events, (*reading.warnings, *told), (*lost, *unread))
+    taken = _read(event, received_at)
+    if not isinstance(taken, tuple):
+        return taken
+    record, warnings = taken
+    told, unread = unread_of(event, record)
+    return Reading((record,), (*warnings, *told), (*lost_of(event, record, len(message)), *unread))
 
 
 def read_event(event: CotEvent, received_at: datetime) -> Reading | Ignored | Refusal:
     """Translate one parsed event, without saying what of it is lost."""
-    reading = _read(event, received_at)
-    if not (event.outside or event.time_breaches) or not isinstance(reading, Reading):
-        return reading
+    taken = _read(event, received_at)
+    return Reading((taken[0],), taken[1]) if isinstance(taken, tuple) else taken
+
+
+def _read(event: CotEvent, received_at: datetime) -> Taken | Ignored | Refusal:
+    taken = _by_kind(event, received_at)
+    if not (event.outside or event.time_breaches) or not isinstance(taken, tuple):
+        return taken
     told = [Remark("outside_detail", f"event/{name}", "taken as if in the detail") for name in event.outside]
     if event.time_breaches:
         told.append(Remark("time_lenient", "event/@time", ", ".join(event.time_breaches)))
-    return replace(reading, warnings=(*reading.warnings, *told))
+    return taken[0], (*taken[1], *told)
 
 
-def _read(event: CotEvent, received_at: datetime) -> Reading | Ignored | Refusal:
+def _by_kind(event: CotEvent, received_at: datetime) -> Taken | Ignored | Refusal:
     kind, own = event.type, event.own
     if own.get("kind") is not None and kind in _HUBS_OWN:
         return kinds_in.alert(event, received_at)  # written as a marker, since it is an exercise
@@ -93,7 +98,7 @@ def _read(event: CotEvent, received_at: datetime) -> Reading | Ignored | Refusal
 
 
 def _is_emergency(kind: str) -> bool:
-    return kind.startswith(("b-a", "a-")) and _EMERGENCY.fullmatch(kind) is not None
+    return (kind.startswith("b-a") or kind.endswith("-9-1-1")) and _EMERGENCY.fullmatch(kind) is not None
 
 
 def _reader(event: CotEvent) -> _Reader | None:
@@ -132,7 +137,7 @@ def _is_marker(event: CotEvent) -> bool:
     return event.type[3:5] == "-G" or event.how.startswith("h") or _is_placed(event)
 
 
-def _deleted(event: CotEvent, received_at: datetime) -> Reading | Ignored | Refusal:
+def _deleted(event: CotEvent, received_at: datetime) -> Taken | Ignored | Refusal:
     """Read the deletion of a marker of the hub's; anybody else's says nothing about an incident."""
     if event.type != types.DELETE or not event.own.get("category"):
         return Ignored("type_ignored")

@@ -37,35 +37,37 @@ def unread_of(event: CotEvent, record: Record) -> tuple[tuple[Remark, ...], tupl
     """Return what is to be said of `event`, of which `record` was made; nothing of one that the hub wrote."""
     if event.own:
         return _NOTHING
-    found = [*_found(event, record)]
+    found = _found(event, record)
     if not found:
         return _NOTHING
     lost = tuple(Lost(place, why) for code, place, why in found if code != "time_lenient")
     return tuple(Remark(code, place, why) for code, place, why in found if code), lost
 
 
-def _found(event: CotEvent, record: Record) -> Iterator[Unread]:
+def _found(event: CotEvent, record: Record) -> list[Unread]:
     # Asked of every event: what is looked at closely is only what may be a surprise.
     children, kind = event.children, type(record)
+    found: list[Unread] = []
     if event.has_odd_times:
-        yield from _of_times(event)
+        found += _of_times(event)
     if event.qos or event.opex or event.type != event.said["type"] or "emergency" in children:
-        yield from _of_words(event, kind)
+        found += _of_words(event, kind)
     if kind in _PLACED:
         where = getattr(record, "position", None)
         place = event.place
         if place is not None and (where is None or not where.method or place.text or len(place) or _is_odd(event)):
-            yield from _of_point(event, place, where, kind)
+            found += _of_point(event, place, where, kind)
         if "track" in children and (where is None or where.speed_mps is None or where.course_deg is None):
-            yield from _of_track(event, where)
+            found += _of_track(event, where)
         if "status" in children and kind is not IncidentEvent and getattr(record, "battery_percent", None) is None:
-            yield from _of_battery(event)
+            found += _of_battery(event)
     elif event.where and _is_odd(event):
-        yield "", "event/point", "no position is taken of it"
+        found.append(("", "event/point", "no position is taken of it"))
     if len(children) != len(event.elements):
-        yield from _of_repeated(event)
+        found += _of_repeated(event)
     if event.words and event.words != event.text("remarks"):
-        yield from _of_texts(event)
+        found += _of_texts(event)
+    return found
 
 
 def _is_odd(event: CotEvent) -> bool:
