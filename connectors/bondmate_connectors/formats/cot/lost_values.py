@@ -18,7 +18,6 @@ from bondmate_connectors.formats.xml import values_of
 
 WHY: Final = "the canonical event has no field for it"
 _NOT_TAKEN: Final = "no value that can be taken here"
-_DEGREES: Final = 2
 _FLAT: Final = Lost("event/detail/link/@point", "an area is flat")
 _TRUE: Final = frozenset({"true", "1"})
 _FALSE: Final = frozenset({"", "false", "0"})
@@ -69,8 +68,8 @@ def _corner(element: etree._Element, record: IncidentEvent) -> tuple[Lost, ...]:
         return ()
     if not record.areas or not record.areas[0].polygons:  # of a drawing all corners are taken, or none
         return _not_taken(element, "point")
-    more = text.split(",", _DEGREES)[_DEGREES:]
-    return (_FLAT,) if more and more[0].strip() else ()
+    altitude = text.partition(",")[2].partition(",")[2]
+    return (_FLAT,) if altitude.strip() else ()
 
 
 def _shape(element: etree._Element, record: IncidentEvent) -> Iterator[Lost]:

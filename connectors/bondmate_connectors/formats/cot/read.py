@@ -110,7 +110,7 @@ def _reader(event: CotEvent) -> _Reader | None:
         return kinds_in.incident if _is_marker(event) else None
     if kind in _CHAT_RECEIPTS:
         return kinds_in.receipt
-    if kind.startswith("b-m-p") or _CASEVAC.fullmatch(kind) or DRAWING.fullmatch(kind):
+    if kind.startswith("b-m-p") or DRAWING.fullmatch(kind) or _CASEVAC.fullmatch(kind):
         return kinds_in.incident
     return None
 

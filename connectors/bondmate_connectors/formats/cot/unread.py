@@ -145,10 +145,12 @@ def _of_track(event: CotEvent, where: Position | None) -> Iterator[Unread]:
 
 def _of_repeated(event: CotEvent) -> Iterator[Unread]:
     seen: dict[str, int] = {}
-    for child in event.detail:
-        tag = str(child.tag)
-        seen[tag] = seen.get(tag, 0) + 1
-        if seen[tag] > 1 and tag not in _REPEATED and (child.attrib or len(child) or _is_said(child.text)):
+    for child in event.elements:
+        tag = child.tag
+        if tag in _REPEATED or event.children[tag] is child:
+            continue
+        seen[tag] = seen.get(tag, 1) + 1
+        if child.attrib or len(child) or _is_said(child.text):
             place = f"event/detail/{tag}[{seen[tag]}]"
             yield "element_repeated", place, "said more than once; the first is taken"
 
