@@ -89,8 +89,9 @@ def _shape(element: etree._Element, record: IncidentEvent) -> Iterator[Lost]:
 def _ellipse(element: etree._Element) -> Iterator[Lost]:
     path = "event/detail/shape/ellipse"
     axes = {name: number(element.get(name), 0) or 0 for name in ("major", "minor")}
+    longest = max(axes.values())
     for name in values_of(element):
-        if axes.get(name) != max(axes.values()):
+        if axes.get(name) != longest:
             yield Lost(f"{path}/@{name}", "a circle of the longer half-axis" if name in axes else WHY)
     yield from _inside(element, path)
 

@@ -54,8 +54,9 @@ def _found(event: CotEvent, record: Record) -> list[Unread]:
         found += _of_words(event, kind)
     if kind in _PLACED:
         where = getattr(record, "position", None)
-        place = event.place
-        if place is not None and (where is None or not where.method or place.text or len(place) or _is_odd(event)):
+        place, point = event.place, event.point
+        is_vague = point is None or point.is_nowhere if where is None else not where.method
+        if place is not None and (is_vague or place.text or len(place) or _is_odd(event)):
             found += _of_point(event, place, where, kind)
         if "track" in children and (where is None or where.speed_mps is None or where.course_deg is None):
             found += _of_track(event, where)
