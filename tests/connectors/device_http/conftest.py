@@ -15,8 +15,9 @@ import aiohttp
 import pytest
 from bondmate_connectors.contract import Context, Incoming, Status
 from bondmate_connectors.errors import ConnectorError, NotConnected
-from bondmate_connectors.platforms.device_http import CONNECTOR, Config, DeviceGateway
+from bondmate_connectors.platforms.device_http import CONNECTOR, Config
 from bondmate_connectors.platforms.device_http.devices import token_hash
+from bondmate_connectors.platforms.device_http.gateway import DeviceGateway
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.models import Record
 

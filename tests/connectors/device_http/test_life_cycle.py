@@ -13,7 +13,8 @@ import aiohttp
 import pytest
 from bondmate_connectors.contract import Context, Replay, Source
 from bondmate_connectors.errors import Misconfigured, NotConnected, Rejected, Transient
-from bondmate_connectors.platforms.device_http import CONNECTOR, Config, DeviceGateway
+from bondmate_connectors.platforms.device_http import CONNECTOR, Config
+from bondmate_connectors.platforms.device_http.gateway import DeviceGateway
 from bondmate_monitoring import metrics
 from bondmate_schemas.catalogue import topics
 from bondmate_schemas.codec import RECORDS

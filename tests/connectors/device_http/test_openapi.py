@@ -6,7 +6,7 @@ import json
 
 import jsonschema
 import pytest
-from bondmate_connectors.platforms.device_http import openapi
+from bondmate_connectors.platforms.device_http.openapi import openapi
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 DOCUMENT = openapi()

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from bondmate_connectors.contract import ConnectorSpec
-from bondmate_connectors.platforms.cap_pickup.config import Config
-from bondmate_connectors.platforms.cap_pickup.source import CapPickup
+from typing import TYPE_CHECKING
 
-__all__ = ["CONNECTOR", "CapPickup", "Config"]
+from bondmate_connectors.contract import ConnectorSpec, Context
+from bondmate_connectors.platforms.cap_pickup.config import Config
+
+__all__ = ["CONNECTOR", "Config"]
+
+if TYPE_CHECKING:
+    from bondmate_connectors.platforms.cap_pickup.source import CapPickup
+
+
+def _build(config: Config, context: Context) -> CapPickup:
+    # Loaded with the first of them: who only asks what the connector takes goes without.
+    from bondmate_connectors.platforms.cap_pickup.source import CapPickup  # noqa: PLC0415
+
+    return CapPickup(config, context)
+
 
 CONNECTOR = ConnectorSpec(
     name="cap_pickup",
@@ -20,5 +32,5 @@ CONNECTOR = ConnectorSpec(
         "cannot: a file has no sender to answer, and a feed is only read (RFC 4287, 1.1); it lies in the dead letters",
     ),
     login=lambda config: config.feed.login if config.feed else None,
-    build=CapPickup,
+    build=_build,
 )

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bondmate_schemas.enums import Level
 
-from bondmate_connectors.contract import ConnectorSpec
+from bondmate_connectors.contract import ConnectorSpec, Context
 from bondmate_connectors.platforms.cap_webhook.config import Config
-from bondmate_connectors.platforms.cap_webhook.connector import CapWebhook
 
-__all__ = ["CONNECTOR", "CapWebhook", "Config"]
+__all__ = ["CONNECTOR", "Config"]
+
+if TYPE_CHECKING:
+    from bondmate_connectors.platforms.cap_webhook.connector import CapWebhook
+
+
+def _build(config: Config, context: Context) -> CapWebhook:
+    # Loaded with the first of them: who only asks what the connector takes goes without.
+    from bondmate_connectors.platforms.cap_webhook.connector import CapWebhook  # noqa: PLC0415
+
+    return CapWebhook(config, context)
+
 
 CONNECTOR = ConnectorSpec(
     name="cap_webhook",
@@ -26,6 +38,6 @@ CONNECTOR = ConnectorSpec(
     },
     login=lambda config: config.deliver.login if config.deliver else None,
     waivers={"source.refusal_passes": "the room calls us: the source asks nobody who could refuse it"},
-    build=CapWebhook,
+    build=_build,
     max_in_flight=32,
 )

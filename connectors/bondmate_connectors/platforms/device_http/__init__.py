@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bondmate_schemas.catalogue import DEVICE, MESSAGES, RECEIPTS, STATE_ALERTS
 from bondmate_schemas.enums import Level
 
-from bondmate_connectors.contract import ConnectorSpec
+from bondmate_connectors.contract import ConnectorSpec, Context
 from bondmate_connectors.platforms.device_http.config import Config
-from bondmate_connectors.platforms.device_http.gateway import DeviceGateway
-from bondmate_connectors.platforms.device_http.openapi import openapi
 
-__all__ = ["CONNECTOR", "Config", "DeviceGateway", "openapi"]
+__all__ = ["CONNECTOR", "Config"]
+
+if TYPE_CHECKING:
+    from bondmate_connectors.platforms.device_http.gateway import DeviceGateway
+
+
+def _build(config: Config, context: Context) -> DeviceGateway:
+    # Loaded with the first of them: who only asks what the connector takes goes without.
+    from bondmate_connectors.platforms.device_http.gateway import DeviceGateway  # noqa: PLC0415
+
+    return DeviceGateway(config, context)
+
 
 CONNECTOR = ConnectorSpec(
     name="device_http",
@@ -29,7 +40,7 @@ CONNECTOR = ConnectorSpec(
         "not_its_own": "at once: 404 or 409, for a message that the device was not sent",
     },
     speaks_for=DEVICE,
-    build=DeviceGateway,
+    build=_build,
     waivers={
         "check_tells_bad_credentials": "devices bring their credentials to the gateway; it has none of its own",
         "refusal_passes": "devices call the gateway: it asks nobody who could refuse it",

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bondmate_schemas.enums import Level
 
-from bondmate_connectors.contract import ConnectorSpec
+from bondmate_connectors.contract import ConnectorSpec, Context
 from bondmate_connectors.platforms.tak.config import TakConfig
-from bondmate_connectors.platforms.tak.connector import Tak
+
+if TYPE_CHECKING:
+    from bondmate_connectors.platforms.tak.connector import Tak
+
+
+def _build(config: TakConfig, context: Context) -> Tak:
+    # Loaded with the first of them: who only asks what the connector takes goes without.
+    from bondmate_connectors.platforms.tak.connector import Tak  # noqa: PLC0415
+
+    return Tak(config, context)
+
 
 CONNECTOR = ConnectorSpec(
     name="tak",
@@ -22,7 +34,7 @@ CONNECTOR = ConnectorSpec(
         ("not_authenticated", "mode_differs", "not_its_own"),
         "a GeoChat line with the reason, to the writer alone, or to who placed the marker; not, where it names nobody",
     ),
-    build=Tak,
+    build=_build,
     waivers={
         "refusal_passes": "holds, but the server of this suite speaks plain TCP and refuses nobody: test_tak_platform"
         " shows it with a certificate that is wrong for a while",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from bondmate_connectors.formats.cot.stream import Frame
+if TYPE_CHECKING:
+    from bondmate_connectors.formats.cot.stream import Frame
+
 
 REPEAT_SECONDS: Final = 1.0
 """A ping that is unanswered for so long is followed by another, then after twice as long, and so on."""
