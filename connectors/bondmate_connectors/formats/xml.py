@@ -101,26 +101,9 @@ def parse_xml(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_D
     Raises:
         XmlRefused: with the code; the same bytes will always be refused.
     """
-    return parse_text(decoded(data, max_bytes=max_bytes), max_depth=max_depth)
-
-
-def decoded(data: bytes, *, max_bytes: int = MAX_BYTES) -> str:
-    """Return the text of a document, in which nothing is checked yet: `parse_text` does that.
-
-    Raises:
-        XmlRefused: too large, or not to be decoded.
-    """
     if len(data) > max_bytes:
         raise XmlRefused(XML_TOO_LARGE)
-    return _decode(data)
-
-
-def parse_text(text: str, *, max_depth: int = MAX_DEPTH) -> etree._Element:
-    """Parse the text of a document as `parse_xml` does.
-
-    Raises:
-        XmlRefused: with the code.
-    """
+    text = _decode(data)
     usual = _USUAL_BEGINNING.match(text)
     if usual:
         text = text[usual.end() :]

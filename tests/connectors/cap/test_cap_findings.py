@@ -239,7 +239,7 @@ class TestPlaces:
 
     @pytest.mark.parametrize("ring", ["50,4,0 50,5 51,5,0 50,4,0", "50 4 0 50 5 0 51 5 0 50 4 0", "50,4,0,50,5,0,51,5,0,50,4,0",
                                       "50,4,1,2 50,5,1 51,5,1 50,4", "50 4 0 51 4 0 51 5 0 52 5 0",
-                                      "50,4,0,51,4,0,51,5,0,52,5,0"])  # fmt: skip
+                                      "50,4,0,51,4,0,51,5,0,52,5,0", "50 4 50 5 51 5-51 4"])  # fmt: skip
     def test_what_may_be_either_is_no_polygon(self, ring):
         found, reading = self.shaped(f"<polygon>{ring}</polygon>")
 

@@ -31,24 +31,8 @@ from bondmate_connectors.formats.cap.texts import (
 )
 from bondmate_connectors.formats.xml import local_name, namespace_of, text_of
 
-_ALERTS: Final = tuple(f"{{{namespace}}}alert" for namespace in sorted(codes.NAMESPACES))
 _TEXT: Final = int(Kind.TEXT)
 """A plain number: to look a member of an enumeration up costs as much as what is done then."""
-
-
-def alerts_in(root: etree._Element) -> Iterator[etree._Element]:
-    """Return every alert of a document; one that stands in another is none."""
-    if is_alert(root):
-        yield root
-        return
-    for alert in root.iter(*_ALERTS):
-        if not any(map(is_alert, alert.iterancestors())):
-            yield alert
-
-
-def is_alert(element: etree._Element) -> bool:
-    """Whether it is an `alert` of a version of CAP."""
-    return element.tag in _ALERTS
 
 
 def alert_texts(alert: etree._Element, path: str, notes: Notes) -> AlertTexts:

@@ -23,7 +23,7 @@ Point = tuple[float, float]
 # Possessive quantifiers: a polygon may be ten megabytes of nonsense.
 _NUMBER: Final = r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d{1,3})?"
 _NUMBERS: Final = re.compile(_NUMBER, re.ASCII)
-_ONLY_NUMBERS: Final = re.compile(rf"[\s,;]*+(?:{_NUMBER}[\s,;]++)*+(?:{_NUMBER})?", re.ASCII)
+_ONLY_NUMBERS: Final = re.compile(rf"[\s,;]*+(?:{_NUMBER}[\s,;]++)*(?:{_NUMBER})?", re.ASCII)
 _AROUND_COMMA: Final = re.compile(r"\s*+[,;][\s,;]*+")
 _IN_NUMBERS: Final = b"-.0123456789"
 _LONG: Final = re.compile(r"\.\d{8}", re.ASCII)
@@ -167,9 +167,9 @@ def write_ring(points: tuple[Point, ...]) -> str:
 
 
 def _written(numbers: list[float]) -> str:
-    one_by_one = iter(numbers)
-    text = orjson.dumps(list(zip(one_by_one, one_by_one, strict=True))).decode()[2:-2].replace("],[", " ")
-    # The shortest text of a number, which JSON has, is most often what is wanted, but for `.0`.
+    one_by_one = map(repr, numbers)
+    text = " ".join([f"{latitude},{longitude}" for latitude, longitude in zip(one_by_one, one_by_one, strict=True)])
+    # The shortest text of a number is most often what is wanted, but for `.0`.
     if "e" not in text and not _LONG.search(text) and "-0.0" not in text:
         return text.replace(".0 ", " ").replace(".0,", ",").removesuffix(".0")
     text = " ".join(["%.7f,%.7f"] * (len(numbers) // 2)) % tuple(numbers)

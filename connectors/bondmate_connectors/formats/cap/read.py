@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -14,24 +14,23 @@ from bondmate_schemas.models import EventHeader, ExternalRef, Handling, Incident
 from bondmate_schemas.trusted import trusted, trusted_all
 from lxml import etree
 
-from bondmate_connectors.contract import Ignored, Lost, Reading, Refusal, Remark
+from bondmate_connectors.contract import Ignored, Lost, Reading, Refusal
 from bondmate_connectors.formats.cap import codes, structure
 from bondmate_connectors.formats.cap.content import Content
-from bondmate_connectors.formats.cap.elements import alert_texts, alerts_in, is_alert
+from bondmate_connectors.formats.cap.elements import alert_texts
+from bondmate_connectors.formats.cap.flat import sound_texts
 from bondmate_connectors.formats.cap.head import Head, head_of
 from bondmate_connectors.formats.cap.incident import incident_event, note_what_is_lost
 from bondmate_connectors.formats.cap.messages import message_to_officers, note_what_a_message_lacks
 from bondmate_connectors.formats.cap.notes import Notes
 from bondmate_connectors.formats.cap.receipts import receipts_of
 from bondmate_connectors.formats.cap.references import Target
-from bondmate_connectors.formats.cap.sound import sound_alerts
-from bondmate_connectors.formats.cap.texts import AlertTexts
-from bondmate_connectors.formats.xml import XmlRefused, decoded, local_name, parse_text
+from bondmate_connectors.formats.cap.soundness import has_many_elements, is_sound
+from bondmate_connectors.formats.xml import XmlRefused, local_name, parse_xml
 
+_ALERTS: Final = tuple(f"{{{namespace}}}alert" for namespace in sorted(codes.NAMESPACES))
 _MOST_BYTES: Final = 700_000
 """Largest event: it must fit into a record of Kafka, whose bound is a megabyte, with its envelope."""
-_AROUND: Final = "of what is around alerts nothing is taken"
-_Alert = tuple[AlertTexts, Notes, Iterable[Remark]]
 _ANSWERS: Final = {"Ack": Level.ACKNOWLEDGED, "Error": Level.DECLINED}
 _HANDLINGS: Final = {marking: Handling(classification=marking) for marking in Classification}
 _NO_HEADER: Final = {name: field.default for name, field in EventHeader.model_fields.items()}
@@ -59,32 +58,37 @@ def read(message: bytes, received_at: datetime, *, to_officers: bool = False) ->
     a remark says so.
     """
     try:
-        root, alerts = _alerts_of(message)
+        root = parse_xml(message)
     except XmlRefused as refused:
         return Refusal(refused.code)
+    alerts = list(_alerts(root))
     if not alerts:
         return _without_alerts(root)
-    beside = () if is_alert(root) else (Lost(f"/{local_name(root)}", _AROUND),)
-    read_one = partial(_read_alert, size=len(message), received_at=to_utc(received_at), to_officers=to_officers)
-    return _joined([read_one(*alert) for alert in alerts], beside)
+    beside = () if alerts[0] is root else (Lost(f"/{local_name(root)}", "of what is around alerts nothing is taken"),)
+    size = len(message)
+    read_one = partial(
+        _read_alert,
+        size=size,
+        is_vast=has_many_elements(root, size),
+        received_at=to_utc(received_at),
+        to_officers=to_officers,
+    )
+    return _joined([read_one(alert, path) for path, alert in _named(alerts)], beside)
 
 
-def _alerts_of(message: bytes) -> tuple[etree._Element, Sequence[_Alert]]:
-    """Return the root and every alert: its texts, what of it no event carries, its breaches of the schema."""
-    text = decoded(message)
-    sound = sound_alerts(message, text)
-    if sound:
-        root, texts = sound
-        return root, [(*each, ()) for each in texts]
-    root = parse_text(text)
-    alerts = list(alerts_in(root))
-    paths = ["alert"] if len(alerts) == 1 else [f"alert[{number}]" for number in range(1, len(alerts) + 1)]
-    return root, list(map(_looked_at, alerts, paths))
+def _alerts(root: etree._Element) -> Iterator[etree._Element]:
+    if root.tag in _ALERTS:
+        yield root
+        return
+    for alert in root.iter(*_ALERTS):
+        if not any(ancestor.tag in _ALERTS for ancestor in alert.iterancestors()):
+            yield alert
 
 
-def _looked_at(alert: etree._Element, path: str) -> _Alert:
-    notes = Notes()
-    return alert_texts(alert, path, notes), notes, structure.breaches(alert, path)
+def _named(alerts: list[etree._Element]) -> Iterator[tuple[str, etree._Element]]:
+    if len(alerts) == 1:
+        return iter([("alert", alerts[0])])
+    return ((f"alert[{number}]", alert) for number, alert in enumerate(alerts, 1))
 
 
 def _without_alerts(root: etree._Element) -> Ignored | Refusal:
@@ -119,21 +123,25 @@ def _left(readings: list[Reading | Ignored | Refusal]) -> Iterator[Lost]:
 
 
 def _read_alert(
-    texts: AlertTexts, notes: Notes, breaches: Iterable[Remark], *, size: int, received_at: datetime, to_officers: bool
+    alert: etree._Element, path: str, *, size: int, is_vast: bool, received_at: datetime, to_officers: bool
 ) -> Reading | Ignored | Refusal:
+    notes = Notes()
+    sound = not (is_vast and has_many_elements(alert, size)) and is_sound(alert)
+    texts = (sound_texts if sound else alert_texts)(alert, path, notes)
     head = head_of(texts, notes)
     if isinstance(head, Refusal):
         return head
-    for remark in breaches:
-        notes.add(remark)
-        if remark.detail in structure.NOT_TAKEN:
-            notes.lose(f"{remark.path}/{structure.NOT_TAKEN[remark.detail]}", remark.detail)
+    if not sound:
+        for remark in structure.breaches(alert, path):
+            notes.add(remark)
+            if remark.detail in structure.NOT_TAKEN:
+                notes.lose(f"{remark.path}/{structure.NOT_TAKEN[remark.detail]}", remark.detail)
     if head.msg_type in _ANSWERS:
         receipts = receipts_of(head, texts.infos, _ANSWERS[head.msg_type], received_at, notes)
         return _reading(receipts, notes) if receipts else _of_nothing(head)
     targets = tuple(head.targets())
     if not targets:
-        return Refusal(codes.REFERENCES, f"{head.path}/references")
+        return Refusal(codes.REFERENCES, f"{path}/references")
     content = Content.of(texts.infos, head.sent, notes, is_ours=head.is_ours)
     is_message = to_officers and head.msg_type == "Alert" and bool(head.addresses)
     events = (
@@ -142,7 +150,7 @@ def _read_alert(
         else _events(head, targets, content, received_at, notes)
     )
     if size > _MOST_BYTES and len(events[0].model_dump_json()) > _MOST_BYTES:
-        return Refusal(codes.TOO_LARGE, head.path)
+        return Refusal(codes.TOO_LARGE, path)
     return _reading(events, notes)
 
 

@@ -26,7 +26,7 @@ def alert_id(sender: str, identifier: str, sent: datetime | str) -> str:
     Sender and identifier may hold commas and spaces, against the rule: then they are cut where a reference is.
     """
     time = sent if isinstance(sent, str) else sent.astimezone(UTC).isoformat(timespec="seconds")
-    if _ODD.search(sender + identifier):
+    if _ODD.search(sender) or _ODD.search(identifier):
         sender, _, identifier = _tidy(f"{sender},{identifier}").partition(",")
     return derived_id("cap", sender, identifier, time)
 

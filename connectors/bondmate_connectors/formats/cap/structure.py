@@ -163,7 +163,7 @@ def _sequence(element: etree._Element, sequence: Sequence, own: str, path: str) 
     """Return the remarks on what is in `element`; `own` is what the tags of CAP begin with."""
     places, elements, reached = sequence.places, sequence.elements, 0
     seen = [0] * len(elements)
-    yield from nothing_beside(element, path)
+    yield from _nothing_beside(element, path)
     for child in element:
         tag = child.tag
         place = places.get(tag[len(own) :]) if tag.startswith(own) else None
@@ -209,8 +209,7 @@ def _content(element: etree._Element, declared: Element, own: str, path: str) ->
         yield Remark(codes.CONTENT, path, FOREIGN_ATTRIBUTE)
 
 
-def nothing_beside(element: etree._Element, path: str) -> Iterator[Remark]:
-    """Return a remark for what is in `element` that is in no element."""
+def _nothing_beside(element: etree._Element, path: str) -> Iterator[Remark]:
     if _foreign_attributes(element):
         yield Remark(codes.CONTENT, path, FOREIGN_ATTRIBUTE)
     if _is_written(element.text) or any(_is_written(child.tail) for child in element):
