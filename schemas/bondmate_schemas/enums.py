@@ -118,6 +118,33 @@ class Level(StrEnum):
     WITHHELD = "WITHHELD"
 
 
+class Response(StrEnum):
+    """What a person at a destination says of help, finer than Level."""
+
+    UNSTATED = "UNSTATED"
+    ASSIGNED = "ASSIGNED"
+    EN_ROUTE = "EN_ROUTE"
+    ON_SCENE = "ON_SCENE"
+    WITHDRAWN = "WITHDRAWN"
+
+
+class Validity(StrEnum):
+    """Whether whoever closed an alert says that there was cause for it."""
+
+    UNSTATED = "UNSTATED"
+    VALID = "VALID"
+    FALSE = "FALSE"
+
+
+class Ownership(StrEnum):
+    """What a room says of who owns an alert."""
+
+    UNSTATED = "UNSTATED"
+    OFFERED = "OFFERED"
+    TAKEN = "TAKEN"
+    REFUSED = "REFUSED"
+
+
 class DeliveryKind(StrEnum):
     """Which of the payload fields of a Delivery is set."""
 

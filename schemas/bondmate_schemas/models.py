@@ -25,9 +25,12 @@ from bondmate_schemas.enums import (
     Level,
     MessageDirection,
     Mode,
+    Ownership,
     PositionOrigin,
     Priority,
+    Response,
     StatementNature,
+    Validity,
 )
 from bondmate_schemas.trusted import trusted
 
@@ -52,6 +55,7 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Percent = Annotated[int, Field(ge=0, le=100)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Days = Annotated[int, Field(ge=0, lt=2**31)]
+Number = Annotated[int, Field(ge=0, lt=2**31)]
 PositiveCount = Annotated[int, Field(ge=1, lt=2**31)]
 
 
@@ -190,6 +194,24 @@ class DestinationState(Record):
     sent_at: UtcTime | None = None
     later_delivery_ids: tuple[str, ...] | None = None
     id_key: str = ""
+    response: Response = Response.UNSTATED
+    unit: str | None = None
+    eta_at: UtcTime | None = None
+    validity: Validity = Validity.UNSTATED
+    stated_at: UtcTime | None = None
+    statement_ids: tuple[str, ...] = ()
+    round: Number = 0
+
+
+class AlertWhole(Record):
+    """What the hub says of an alert as a whole, beside what its device says."""
+
+    owner_agency_id: str = ""
+    offered_to: str = ""
+    reopens: str = ""
+    ended_by: str = ""
+    ended_why: str = ""
+    ended_words: str = ""
 
 
 class DeviceAlert(Record):
@@ -211,6 +233,7 @@ class DeviceAlert(Record):
     press_count: PositiveCount = 1
     battery_percent: Percent | None = None
     attachments: tuple[Attachment, ...] = ()
+    whole: AlertWhole | None = None
 
 
 class DeviceLocation(Record):
@@ -297,6 +320,12 @@ class DeliveryReceipt(Record):
     sender_message_id: str | None = None
     said_in: str | None = None
     referred_agency_id: str | None = None
+    response: Response = Response.UNSTATED
+    unit: str | None = None
+    eta_at: UtcTime | None = None
+    validity: Validity = Validity.UNSTATED
+    ownership: Ownership = Ownership.UNSTATED
+    offered_to: str | None = None
 
 
 Payload = DeviceAlert | IncidentEvent | DeviceMessage | DeviceLocation | DeliveryReceipt
@@ -385,6 +414,15 @@ class AuditRecord(Record):
     signature: str | None = None
 
 
+class Handoff(Record):
+    """An offer to another agency to own an alert."""
+
+    agency_id: str
+    offered_by: str
+    message_id: str
+    expires_at: UtcTime
+
+
 class AlertState(Record):
     """Where an alert stands, as a whole and at each destination."""
 
@@ -396,6 +434,15 @@ class AlertState(Record):
     cancel_requested: bool = False
     changed_at: UtcTime
     escalated_seconds: NonNegative = 0.0
+    owner_agency_id: str = ""
+    handoff: Handoff | None = None
+    round: Number = 0
+    round_began_at: UtcTime | None = None
+    round_causes: Mapping[str, UtcTime] = Field(default_factory=dict)
+    seen_at: UtcTime | None = None
+    unassigned_rounds: Number = 0
+    ended_at: UtcTime | None = None
+    rules: Number = 0
 
 
 class OperationsPage(Record):

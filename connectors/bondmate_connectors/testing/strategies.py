@@ -109,6 +109,15 @@ statements = st.builds(
 )
 unit_statuses = st.builds(models.UnitStatus, unit=words, status=codes, changed_at=maybe(times))
 
+wholes = st.builds(
+    models.AlertWhole,
+    owner_agency_id=texts,
+    offered_to=texts,
+    reopens=texts,
+    ended_by=texts,
+    ended_why=texts,
+    ended_words=texts,
+)
 device_alerts = st.builds(
     models.DeviceAlert,
     header=headers,
@@ -127,6 +136,7 @@ device_alerts = st.builds(
     press_count=st.integers(1, _INT32),
     battery_percent=maybe(st.integers(0, 100)),
     attachments=some(attachments, 2),
+    whole=maybe(wholes),
 )
 device_locations = st.builds(
     models.DeviceLocation,
@@ -210,6 +220,12 @@ delivery_receipts = st.builds(
     sender=maybe(words),
     sender_message_id=maybe(ids),
     said_in=maybe(ids),
+    response=st.sampled_from(enums.Response),
+    unit=maybe(words),
+    eta_at=maybe(times),
+    validity=st.sampled_from(enums.Validity),
+    ownership=st.sampled_from(enums.Ownership),
+    offered_to=maybe(words),
 )
 device_statuses = st.builds(
     models.DeviceStatus,
@@ -246,7 +262,15 @@ destination_states = st.builds(
     platform_id=maybe(words),
     code=maybe(words),
     sent_at=maybe(times),
+    response=st.sampled_from(enums.Response),
+    unit=maybe(words),
+    eta_at=maybe(times),
+    validity=st.sampled_from(enums.Validity),
+    stated_at=maybe(times),
+    statement_ids=some(words),
+    round=st.integers(0, _INT32),
 )
+handoffs = st.builds(models.Handoff, agency_id=words, offered_by=words, message_id=ids, expires_at=times)
 alert_states = st.builds(
     models.AlertState,
     header=headers,
@@ -256,6 +280,15 @@ alert_states = st.builds(
     destinations=st.dictionaries(words, destination_states, max_size=2),
     cancel_requested=st.booleans(),
     changed_at=times,
+    owner_agency_id=texts,
+    handoff=maybe(handoffs),
+    round=st.integers(0, _INT32),
+    round_began_at=maybe(times),
+    round_causes=st.dictionaries(words, times, max_size=2),
+    seen_at=maybe(times),
+    unassigned_rounds=st.integers(0, _INT32),
+    ended_at=maybe(times),
+    rules=st.integers(0, _INT32),
 )
 incident_states = st.builds(
     models.IncidentState,
