@@ -220,6 +220,7 @@ async def _streams(settings: Settings, stop: asyncio.Event, around: Around) -> N
         officers=lambda: enrolled_officers(settings),
         receipt_takers=receipt_takers(settings),
         untaken=untaken(settings),
+        agencies={name: entry.agency for name, entry in settings.connectors.items()},
         keep_closed=timedelta(days=section.closed_alerts_kept_days),
     )
     await run_streams(config, stop, on_ready=around.health.started)

@@ -8,6 +8,9 @@ from typing import Final
 UNANSWERED: Final = "unanswered"
 """Nobody has taken the alert up in the time its route names: shown louder, until somebody does."""
 
+UNASSIGNED: Final = "unassigned"
+"""A person has seen the alert, and for too long nobody has said that a unit is assigned."""
+
 DELIVERED_LATE: Final = "delivered_late"
 """Set by the runner as it sends: it waited here beyond its expiry. Never shown as new. (`late` says that it came to the
 hub late, or out of order.)"""
@@ -28,8 +31,8 @@ POSITION_WITHHELD: Final = "position_withheld"
 """On an alert: its destination may not see positions. It says nothing of whether the hub has one."""
 
 _TELL_NOTHING: Final = frozenset({
-    UNANSWERED, DELIVERED_LATE, DROP_WHEN_LATE, MARK_WHEN_LATE, POSITION_WITHHELD, "late", "clock_skew", "expired",
-    "occurred_at_missing", "cancel_requested", "reopened", "silent", "device_silent", "device_unknown",
+    UNANSWERED, UNASSIGNED, DELIVERED_LATE, DROP_WHEN_LATE, MARK_WHEN_LATE, POSITION_WITHHELD, "late", "clock_skew",
+    "expired", "occurred_at_missing", "cancel_requested", "reopened", "silent", "device_silent", "device_unknown",
     "cap_signature_unverified", "unknown_field", NAMED_BESIDE, REFERENCE_UNKNOWN, UNPROVEN,
 })  # fmt: skip
 """Remarks that follow from the envelope, or from what the hub itself did."""

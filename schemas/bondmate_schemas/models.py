@@ -440,6 +440,7 @@ class AlertState(Record):
     round_began_at: UtcTime | None = None
     round_causes: Mapping[str, UtcTime] = Field(default_factory=dict)
     seen_at: UtcTime | None = None
+    answered_rounds: Number = 0
     unassigned_rounds: Number = 0
     ended_at: UtcTime | None = None
     rules: Number = 0

@@ -126,7 +126,7 @@ def test_levels_rise_by_receipts_a_person_closes_and_the_next_press_is_a_new_ale
     topics.put(RECEIPTS, make.receipt(event_id, "tak", Level.ACCEPTED), make.receipt(event_id, "cap", Level.DELIVERED))
     accepted = state(topics, event_id, AlertStatus.ACCEPTED)
     topics.put(RECEIPTS, make.receipt(event_id, "cap", Level.ACKNOWLEDGED, note="car 4 comes", by_ref="p"))
-    state(topics, event_id, AlertStatus.ACKNOWLEDGED)
+    state(topics, event_id, AlertStatus.ACCEPTED)
     answer = topics.wait(MESSAGES, DeviceMessage, lambda m: m.alert_id == event_id)[0]
     cancel = make.alert("device-c", event_id=event_id, action=AlertAction.CANCEL)
     topics.put(DEVICE_ALERTS, cancel)

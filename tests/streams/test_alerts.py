@@ -76,11 +76,11 @@ def test_another_kind_or_mode_is_an_alert_of_its_own(make: Any, other: dict[str,
 
 
 @given(kind=st.sampled_from(AlertKind))
-def test_only_sos_and_duress_stay_open_after_the_devices_cancel(make: Any, kind: AlertKind) -> None:
+def test_only_emergencies_stay_open_after_the_devices_cancel(make: Any, kind: AlertKind) -> None:
     raised = make.alert(kind=kind)
     cancel = make.alert(kind=kind, event_id=raised.header.event_id, action=AlertAction.CANCEL)
     after = taken(cancel, taken(raised).memory)
-    stays = kind in (AlertKind.SOS, AlertKind.DURESS)
+    stays = kind in (AlertKind.SOS, AlertKind.DURESS, AlertKind.OFFICER_DOWN)
 
     assert ("cancel_requested" if stays else "cancelled") == after.outcome
     assert stays == bool(after.memory.open_alerts)

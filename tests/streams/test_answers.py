@@ -27,11 +27,10 @@ from bondmate_schemas.enums import AlertAction, AlertStatus, DeliveryKind, Deliv
 from bondmate_schemas.error_codes import MODE_DIFFERS, NOT_ITS_OWN
 from bondmate_schemas.models import AlertState, Delivery, DeliveryReceipt, IncidentState
 from bondmate_schemas.refusals import refusal_delivery
-from bondmate_streams.logic import states, timers
-from bondmate_streams.logic.answers import HUMAN
+from bondmate_streams.logic import heard, states, timers
 from bondmate_streams.logic.deliveries import later_id, new_id, refresh_id
 from bondmate_streams.logic.incidents import receive, take
-from bondmate_streams.logic.life_cycle import REFUSED
+from bondmate_streams.logic.life_cycle import HUMAN, REFUSED
 from bondmate_streams.logic.routing import Decision, Escalation
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,7 +53,7 @@ def raised(make: Any, now: Any, mode: Mode = Mode.ACTUAL) -> AlertState:
 
 def answered(make: Any, state: AlertState, level: Level, now: Any, destination: str = "cap", **given: Any) -> Any:
     receipt = make.receipt(EVENT, destination, level, **{"mode": state.header.mode, **given})
-    return states.receive(state, receipt, set(), DECISIONS, now)
+    return heard.receive(state, receipt, set(), DECISIONS, now)
 
 
 @given(level=st.sampled_from(sorted(HUMAN)), alert=st.sampled_from(Mode), answer=st.sampled_from(Mode))
@@ -223,7 +222,7 @@ def test_a_room_that_acknowledges_all_it_gets_comes_to_rest(make: Any, now: Any)
         (ack,) = CapFormat().read(_acknowledged(received), now).events
         answer = ack.model_copy(update={"destination": "cap"})
         known = state if answer.header.event_id == state.header.event_id else None
-        outcome = states.receive(known, answer, set(), DECISIONS, now).outcome
+        outcome = heard.receive(known, answer, set(), DECISIONS, now).outcome
         received = None
         if outcome in REFUSED:
             told += 1

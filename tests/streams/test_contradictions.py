@@ -6,10 +6,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, IncidentAction, Level, Mode
+from bondmate_schemas.enums import (
+    AlertAction,
+    AlertKind,
+    AlertStatus,
+    DeliveryReason,
+    IncidentAction,
+    Level,
+    Mode,
+    Response,
+)
 from bondmate_schemas.models import AlertState
-from bondmate_streams.logic import alerts, incidents, states, timers
+from bondmate_streams.logic import alerts, heard, incidents, states, timers
 from bondmate_streams.logic.routing import Decision, Escalation, Routes, explain, route
+from bondmate_streams.logic.steps import Step
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 EVENT = "event-of-tests"
@@ -22,8 +32,8 @@ def raised(make: Any, **given: Any) -> AlertState:
     return state
 
 
-def receive(make: Any, state: AlertState, destination: str, level: Level) -> states.Step:
-    return states.receive(state, make.receipt(EVENT, destination, level), (), DECISIONS, NOW)
+def receive(make: Any, state: AlertState, destination: str, level: Level) -> Step:
+    return heard.receive(state, make.receipt(EVENT, destination, level), (), DECISIONS, NOW)
 
 
 def after(make: Any, state: AlertState, *receipts: tuple[str, Level]) -> AlertState:
@@ -40,7 +50,7 @@ def test_an_acknowledgement_before_its_delivery_receipt_counts_and_the_late_rece
     early = receive(make, raised(make), "cap", Level.ACKNOWLEDGED)
     late = receive(make, early.state, "cap", Level.DELIVERED)  # type: ignore[arg-type]
 
-    assert AlertStatus.ACKNOWLEDGED == early.state.status  # type: ignore[union-attr]
+    assert AlertStatus.ACCEPTED == early.state.status  # type: ignore[union-attr]
     assert ("no_rise", early.state, ()) == (late.outcome, late.state, late.tellings)
 
 
@@ -57,25 +67,30 @@ def test_a_cancel_while_in_flight_follows_the_alert_and_receipts_that_come_later
     assert (Level.DELIVERED, Level.ACKNOWLEDGED) == (late.destinations["tak"].level, late.destinations["cap"].level)
 
 
-def test_two_control_rooms_that_accept_keep_their_own_levels_and_the_first_to_close_closes_for_both(make: Any) -> None:
+def test_two_control_rooms_keep_their_own_levels_and_the_whole_ends_when_both_have_closed_their_part(make: Any) -> None:
     both = after(make, raised(make), ("tak", Level.ACCEPTED), ("cap", Level.ACCEPTED), ("tak", Level.ACKNOWLEDGED))
     torn = after(make, both, ("cap", Level.DECLINED))
-    closed = receive(make, torn, "tak", Level.RESOLVED)
-    again = receive(make, closed.state, "cap", Level.RESOLVED)  # type: ignore[arg-type]
+    two = after(make, torn, ("cap", Level.ACKNOWLEDGED))
+    part = receive(make, two, "tak", Level.RESOLVED)
+    whole = receive(make, part.state, "cap", Level.RESOLVED)  # type: ignore[arg-type]
+    again = receive(make, whole.state, "cap", Level.RESOLVED)  # type: ignore[arg-type]
 
-    assert (AlertStatus.ACKNOWLEDGED, Level.ACCEPTED) == (both.status, both.destinations["cap"].level)
-    assert AlertStatus.ACKNOWLEDGED == torn.status, "one no does not undo another's yes"
-    assert [("cap", DeliveryReason.CANCEL)] == [(told.destination, told.reason) for told in closed.tellings]
-    assert ("risen", ()) == (again.outcome, again.tellings)
+    assert (AlertStatus.ACCEPTED, Level.ACCEPTED) == (both.status, both.destinations["cap"].level)
+    assert AlertStatus.ACCEPTED == torn.status, "one no does not undo another's yes"
+    assert ("stated", (), AlertStatus.ACCEPTED) == (part.outcome, part.tellings, part.state.status)  # type: ignore[union-attr]
+    assert [("tak", DeliveryReason.CANCEL)] == [(told.destination, told.reason) for told in whole.tellings]
+    assert ("stated", ()) == (again.outcome, again.tellings)
 
 
-def test_a_no_after_a_yes_of_the_same_room_takes_nothing_back_and_a_yes_after_a_no_counts(make: Any) -> None:
+def test_a_no_after_a_yes_of_the_same_room_takes_it_back_and_a_yes_after_a_no_counts(make: Any) -> None:
     yes = after(make, raised(make), ("cap", Level.ACKNOWLEDGED))
     no = after(make, raised(make), ("cap", Level.DECLINED), ("tak", Level.DECLINED))
 
-    assert "no_rise" == receive(make, yes, "cap", Level.DECLINED).outcome
+    back = receive(make, yes, "cap", Level.DECLINED)
+    assert ("unanswered_again", 1) == (back.outcome, back.state.round)  # type: ignore[union-attr]
+    assert Response.WITHDRAWN is back.state.destinations["cap"].response  # type: ignore[union-attr]
     assert AlertStatus.DECLINED == no.status
-    assert AlertStatus.ACKNOWLEDGED == after(make, no, ("cap", Level.ACKNOWLEDGED)).status
+    assert AlertStatus.ACCEPTED == after(make, no, ("cap", Level.ACKNOWLEDGED)).status
 
 
 def test_a_cad_that_emits_our_own_incident_again_gets_it_back_in_no_way(make: Any) -> None:

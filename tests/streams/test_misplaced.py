@@ -58,21 +58,21 @@ def test_receipts_count_once_and_each_alert_has_one_state(topics: Any, make: Any
 
     alerts = [make.alert(f"device-{way}-{number}") for number in range(12)]
     ids = {alert.header.event_id for alert in alerts}
-    before = risen("ACCEPTED"), risen("ACKNOWLEDGED")
+    before = risen("ACCEPTED"), risen("RESPONDING")
     topics.put(DEVICE_ALERTS, *alerts)
     reached(topics, ids, AlertStatus.ROUTED)
-    for level in (Level.ACCEPTED, Level.ACKNOWLEDGED):
+    for level in (Level.ACCEPTED, Level.RESPONDING):
         receipts = [make.receipt(event_id, "tak", level) for event_id in sorted(ids)]
         stranger.write(RECEIPTS, keyed(topics, RECEIPTS, *receipts))
-    reached(topics, ids, AlertStatus.ACKNOWLEDGED)
+    reached(topics, ids, AlertStatus.RESPONDING)
 
     found = [one for one in topics.all(STATE_ALERTS) if (one.key or b"").decode() in ids]
     states = by_key(found, lambda one: topics.codec.decode(one.value, AlertState))
     assert [] == misplaced(found)
-    assert {(Level.ACKNOWLEDGED, AlertStatus.ACKNOWLEDGED)} == {
+    assert {(Level.RESPONDING, AlertStatus.RESPONDING)} == {
         (kept[-1].destinations["tak"].level, kept[-1].status) for kept in states.values()
     }
-    assert (before[0] + 12, before[1] + 12) == (risen("ACCEPTED"), risen("ACKNOWLEDGED"))
+    assert (before[0] + 12, before[1] + 12) == (risen("ACCEPTED"), risen("RESPONDING"))
 
 
 def test_alerts_of_devices_are_told_once_in_order(topics: Any, make: Any, way: str, stranger: Stranger) -> None:

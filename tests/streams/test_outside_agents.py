@@ -148,7 +148,7 @@ def test_a_room_answers_under_the_ids_it_was_told_wherever_its_client_puts_them(
     receipt = answer(make, told, "tak", Level.ACKNOWLEDGED)
     topics.put_bytes(RECEIPTS, told.header.event_id.encode(), topics.codec.encode(receipt), partition=partition)
 
-    state = stands(topics, alert.header.event_id, AlertStatus.ACKNOWLEDGED)
+    state = stands(topics, alert.header.event_id, AlertStatus.ACCEPTED)
     assert Level.ACKNOWLEDGED is state.destinations["tak"].level
     home = partition_of(alert.header.event_id.encode(), 4)
     again = [found for found in topics.all(RECEIPTS) if found.key == alert.header.event_id.encode()]
@@ -174,7 +174,7 @@ def test_an_answer_under_the_ids_of_another_room_counts_for_nothing_and_its_own_
         )
         assert b"not_its_own" == letter.headers["bondmate.error.code"]
     topics.put(RECEIPTS, answer(make, cap, "cap", Level.ACKNOWLEDGED))
-    state = stands(topics, alert.header.event_id, AlertStatus.ACKNOWLEDGED)
+    state = stands(topics, alert.header.event_id, AlertStatus.ACCEPTED)
     assert (Level.UNKNOWN, Level.ACKNOWLEDGED) == tuple(state.destinations[name].level for name in ("tak", "cap"))
 
 
@@ -229,8 +229,8 @@ def test_after_a_new_key_an_open_alert_keeps_its_ids_and_a_new_one_has_others(
     worker.again(outside=OutsideIds({"b": b"another secret here", **OUTSIDE.secrets}))
 
     # The room answers what it was told before, and hears the end of it under the same ids.
-    topics.put(RECEIPTS, answer(make, first, "tak", Level.ACKNOWLEDGED))
-    stands(topics, opened.header.event_id, AlertStatus.ACKNOWLEDGED)
+    topics.put(RECEIPTS, answer(make, first, "tak", Level.ACCEPTED))
+    stands(topics, opened.header.event_id, AlertStatus.ACCEPTED)
     end = {"kind": AlertKind.ASSISTANCE, "action": AlertAction.CANCEL, "event_id": opened.header.event_id}
     topics.put(DEVICE_ALERTS, make.alert("device-e", **end))
     last = outside(topics, TAK, opened.header.event_id, DeliveryReason.CANCEL)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from bondmate_schemas.enums import AlertAction, DeliveryReason, IncidentAction, Level
 from bondmate_schemas.models import AlertState, Delivery, IncidentMemory
-from bondmate_streams.logic import incidents, states, timers
+from bondmate_streams.logic import heard, incidents, states, timers
 from bondmate_streams.logic.deliveries import Agreements, Telling
 from bondmate_streams.logic.routes_yaml import parse_routes
 from bondmate_streams.logic.routing import Decision, Escalation
@@ -64,10 +64,10 @@ def test_every_later_delivery_knows_the_first(make: Any, wrong_clock: dict[str, 
     step = states.change(None, make.alert(**wrong_clock), DECISIONS, NOW)
     first = made(step.tellings[1], NOW)
     update = states.change(step.state, make.alert(event_id="e", action=AlertAction.UPDATE), DECISIONS, LATER)
-    reached = states.receive(step.state, make.receipt("e", "tak", Level.DELIVERED), (), DECISIONS, LATER).state
+    reached = heard.receive(step.state, make.receipt("e", "tak", Level.DELIVERED), (), DECISIONS, LATER).state
     reached = reached.model_copy(update={"header": reached.header.model_copy(update={"received_at": NOW})})
     refresh = timers.due(reached, DECISIONS, [], NOW, LATER)
-    closed = states.receive(step.state, make.receipt("e", "tak", Level.RESOLVED), (), DECISIONS, LATER)
+    closed = heard.receive(step.state, make.receipt("e", "tak", Level.RESOLVED), (), DECISIONS, LATER)
     tellings = [update.tellings[1], *refresh.tellings, *closed.tellings]
 
     assert [DeliveryReason.UPDATE, DeliveryReason.REFRESH, DeliveryReason.CANCEL] == [one.reason for one in tellings]
@@ -93,7 +93,7 @@ def test_an_alert_of_an_earlier_version_keeps_the_time_it_was_sent_with(make: An
     state = states.change(None, make.alert(**wrong_clock), DECISIONS, NOW).state
     values = state.model_dump(exclude={"destinations": {"__all__": {"sent_at"}}})
     old = AlertState.model_validate(values)
-    closed = states.receive(old, make.receipt("e", "tak", Level.RESOLVED), (), DECISIONS, LATER)
+    closed = heard.receive(old, make.receipt("e", "tak", Level.RESOLVED), (), DECISIONS, LATER)
 
     assert (LATER, LONG_AGO) == sent(made(closed.tellings[0], LATER))[:2]
 

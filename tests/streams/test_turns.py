@@ -12,6 +12,7 @@ from bondmate_schemas.enums import AlertStatus
 from bondmate_schemas.models import AlertState
 from bondmate_streams.agents.alert_life import AlertLife
 from bondmate_streams.agents.open_alerts import OpenAlerts
+from bondmate_streams.logic.rooms import ANY_ROOMS
 from bondmate_streams.turns import in_turns
 
 
@@ -64,7 +65,7 @@ def life_over(table: Any, open_alerts: OpenAlerts) -> AlertLife:
     )  # fmt: skip
     given = dict.fromkeys(("locks", "audit", "known", "places", "message_receipts", "learn"))
     silence = SimpleNamespace(known=lambda state: None)
-    return AlertLife(desk=desk, alerts=table, open_alerts=open_alerts, silence=silence, **given)  # type: ignore[arg-type]
+    return AlertLife(rooms=ANY_ROOMS, desk=desk, alerts=table, open_alerts=open_alerts, silence=silence, **given)  # type: ignore[arg-type]
 
 
 def state(make: Any, event_id: str, status: AlertStatus = AlertStatus.ROUTED) -> AlertState:

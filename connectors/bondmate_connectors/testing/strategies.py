@@ -286,6 +286,7 @@ alert_states = st.builds(
     round_began_at=maybe(times),
     round_causes=st.dictionaries(words, times, max_size=2),
     seen_at=maybe(times),
+    answered_rounds=st.integers(0, _INT32),
     unassigned_rounds=st.integers(0, _INT32),
     ended_at=maybe(times),
     rules=st.integers(0, _INT32),

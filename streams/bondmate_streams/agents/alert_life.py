@@ -31,14 +31,16 @@ from bondmate_streams.agents.tables import Ledger
 from bondmate_streams.envelopes import Arrived, Headers, utc_now
 from bondmate_streams.guard import BadEventError, InTurn, NotNowError, both
 from bondmate_streams.lanes import KeyLocks
-from bondmate_streams.logic import states, timers
+from bondmate_streams.logic import heard, states, timers
 from bondmate_streams.logic.answers import is_of_incident
 from bondmate_streams.logic.audit import Entry
 from bondmate_streams.logic.life_cycle import REFUSED
 from bondmate_streams.logic.links import announced_answer
+from bondmate_streams.logic.officer import answer
 from bondmate_streams.logic.outside import with_keys
+from bondmate_streams.logic.rooms import Rooms
 from bondmate_streams.logic.routing import Decision
-from bondmate_streams.logic.states import Step
+from bondmate_streams.logic.steps import Step
 from bondmate_streams.turns import in_turns
 
 _AT_A_TIME = 200
@@ -63,6 +65,7 @@ class AlertLife:
         silence: Silence,
         message_receipts: MessageReceipts,
         learn: Callable[[IncidentLink, Headers], Awaitable[None]],
+        rooms: Rooms,
     ) -> None:
         self._desk = desk
         self._alerts = alerts
@@ -74,6 +77,7 @@ class AlertLife:
         self._silence = silence
         self._message_receipts = message_receipts
         self._learn = learn
+        self._rooms = rooms
         self._rebuilding: asyncio.Task[None] | None = None
         self._confirm_to = frozenset(
             name for name, destination in desk.routes.destinations.items() if destination.tell_own_closing
@@ -89,7 +93,8 @@ class AlertLife:
         async with self._locks.holding("alerts", alert.header.event_id):
             state = self._alerts.get(alert.header.event_id)
             decisions = self._desk.route(alert) if state is None else self._desk.quietly(state.alert)
-            step = self._keyed(states.change(state, alert, decisions, utc_now()), state)
+            further = self._desk.quietly(alert) if states.is_graver(state, alert) else ()
+            step = self._keyed(states.change(state, alert, decisions, utc_now(), further=further), state)
             telling = self._telling(step, cause)
             if step.state is not None and (step.state != state or step.outcome in _REPEATS):
                 # Remembered before it is told: a receipt must find its alert. Told again after a crash in between.
@@ -116,7 +121,8 @@ class AlertLife:
             if state is None:
                 return await self._other(receipt, arrived)
             decisions = self._desk.quietly(state.alert)
-            step = states.receive(state, receipt, self._confirm_to, decisions, utc_now())
+            step = heard.receive(state, receipt, self._confirm_to, decisions, utc_now(), rooms=self._rooms)
+            step = self._keyed(step, state)
             if step.outcome in REFUSED:
                 await self._tell(self._message_receipts.refusal(receipt, step.outcome))
                 raise BadEventError(step.outcome)
@@ -140,7 +146,7 @@ class AlertLife:
             key = key_of(INCIDENT_RECEIPTS, receipt)
             outgoing.append(self._desk.envelopes.pack(INCIDENT_RECEIPTS, key, receipt, arrived.headers))
         device = self._known.meant(receipt.destination, receipt.device_id) if receipt.device_id else None
-        if device and (message := states.answer(receipt, device, utc_now())):
+        if device and (message := answer(receipt, device, utc_now())):
             outgoing.append(self._desk.envelopes.pack(MESSAGES, device, message, arrived.headers))
         await self._tell((outgoing, entries))
         return "passed_on" if outgoing else "not_an_alert"
@@ -208,7 +214,7 @@ class AlertLife:
         if forget_at := self._open.forget_at(state):
             return await self._forget(event_id, forget_at, now)
         decisions, escalation = self._desk.quietly(state.alert), self._desk.escalation(state.alert)
-        step = self._keyed(timers.due(state, decisions, escalation, after, now), state)
+        step = self._keyed(timers.due(state, decisions, escalation, after, now, rooms=self._rooms), state)
         # Told before it is remembered: told again after a crash in between, under the same ids.
         await self._tell(self._telling(step, (), state))
         if step.state is not None:
@@ -216,7 +222,7 @@ class AlertLife:
             self._note(step.state, decisions)
             await self._alerts.put(event_id, step.state)
         else:
-            self._open.plan(event_id, timers.next_due(state, decisions, escalation, now))
+            self._open.plan(event_id, timers.next_due(state, decisions, escalation, now, rooms=self._rooms))
         return bool(step.tellings or step.pages)
 
     async def _forget(self, event_id: str, at: datetime, now: datetime) -> bool:

@@ -85,7 +85,7 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
     silence = Silence(desk, Places(app, catalogue.DEVICE_ALERTS), config)
     last = LastLocations(config.kafka, config.instance, codec, known, silence.see)
     locks = KeyLocks()
-    open_alerts = OpenAlerts(config.routes.destinations, config.keep_closed)
+    open_alerts = OpenAlerts(config.routes.destinations, config.keep_closed, config.rooms)
     devices: Ledger[DeviceMemory] = Ledger(app, "devices", DeviceMemory, codec, outbox)
     alerts: Ledger[AlertState] = Ledger(app, "alerts", AlertState, codec, outbox)
     table: Ledger[IncidentMemory] = Ledger(app, "incidents", IncidentMemory, codec, outbox)
@@ -107,6 +107,7 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
         silence=silence,
         message_receipts=message_receipts,
         learn=incidents.learn,
+        rooms=config.rooms,
     )
     from_devices = DeviceAlerts(desk, devices, locks, last.of, ShortWay(places, life).begin)
     messages = Messages(

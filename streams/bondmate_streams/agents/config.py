@@ -12,6 +12,7 @@ from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
 from bondmate_schemas.outside_ids import OutsideIds
 
 from bondmate_streams.logic.addressing import Officer
+from bondmate_streams.logic.rooms import Rooms
 from bondmate_streams.logic.routing import Routes
 
 
@@ -45,6 +46,8 @@ class StreamsConfig:
     """Destinations whose connector takes receipts of the messages it sent to officers."""
     untaken: Mapping[str, Collection[str]] = field(default_factory=dict)
     """Delivery kinds that the connector of a destination does not take: what is written of them is counted."""
+    agencies: Mapping[str, str] = field(default_factory=dict)
+    """Agency of a destination, by its connector's settings."""
     schema_ids: SchemaIds | None = None
     """Where schema ids come from, when not from the registry."""
     keep_closed: timedelta = timedelta(days=7)
@@ -55,6 +58,17 @@ class StreamsConfig:
     """How often offsets are committed: what a killed worker does again."""
     drain_seconds: float = 1.0
     """How long events in hand may take to end when the worker is stopped; then they come again, to the next worker."""
+
+    @property
+    def rooms(self) -> Rooms:
+        """Who the destinations of alerts are."""
+        routes = self.routes
+        return Rooms.of(
+            routes.destinations,
+            self.agencies,
+            assign_after_seconds=routes.assign_after_seconds,
+            offer_seconds=routes.offer_seconds,
+        )
 
     def ids(self) -> SchemaIds:
         """Give where schema ids come from."""

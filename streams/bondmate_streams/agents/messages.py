@@ -21,8 +21,8 @@ from bondmate_streams.guard import BadEventError, InTurn, both
 from bondmate_streams.lanes import KeyLocks
 from bondmate_streams.logic.addressing import Reached, Sender, resolve
 from bondmate_streams.logic.messages import address_of, addressed, is_addressed, tell, unreached
+from bondmate_streams.logic.officer import SOURCE
 from bondmate_streams.logic.routing import MayMessage
-from bondmate_streams.logic.states import SOURCE
 
 _NOTHING: Final = MayMessage(known=False)
 """What a source may that is no destination: no device has a name there."""

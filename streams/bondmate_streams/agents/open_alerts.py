@@ -18,6 +18,7 @@ from bondmate_schemas.enums import AlertStatus, Level, Mode
 from bondmate_schemas.models import AlertState
 
 from bondmate_streams.logic.life_cycle import CLOSED
+from bondmate_streams.logic.rooms import ANY_ROOMS, Rooms
 from bondmate_streams.logic.routing import Decision, Escalation
 from bondmate_streams.logic.timers import is_open_and_unanswered, next_due
 
@@ -39,9 +40,12 @@ class _Watched:
 class OpenAlerts:
     """Kept beside the table `alerts`, and built anew from it when partitions come and go."""
 
-    def __init__(self, destinations: Iterable[str], keep_closed: timedelta = timedelta(days=7)) -> None:
+    def __init__(
+        self, destinations: Iterable[str], keep_closed: timedelta = timedelta(days=7), rooms: Rooms = ANY_ROOMS
+    ) -> None:
         """Watch the alerts of `destinations`; a closed one is due once more, to be forgotten, after `keep_closed`."""
         self._keep_closed = keep_closed
+        self._rooms = rooms
         self._watched: dict[str, _Watched] = {}
         self._plan: list[tuple[datetime, str]] = []
         """A heap; what is no longer true in it is passed over when its time comes."""
@@ -92,7 +96,12 @@ class OpenAlerts:
         if after is not None:
             self._watch(event_id, after)
         self._wait(state, set(before.waiting) if before else set(), set(after.waiting) if after else set())
-        self.plan(event_id, self.forget_at(state) or next_due(state, decisions, escalation, self._told_until))
+        self.plan(event_id, self.forget_at(state) or self._next_due(state, decisions, escalation))
+
+    def _next_due(
+        self, state: AlertState, decisions: Sequence[Decision], escalation: Sequence[Escalation]
+    ) -> datetime | None:
+        return next_due(state, decisions, escalation, self._told_until, rooms=self._rooms)
 
     def forget_at(self, state: AlertState) -> datetime | None:
         """Give when a closed alert is to be forgotten; None for an open one."""

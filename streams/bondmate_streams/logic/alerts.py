@@ -23,6 +23,7 @@ from bondmate_schemas.models import (
 )
 
 from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY
+from bondmate_streams.logic.rounds import graver
 
 _MESSAGES_KEPT = 64
 _ALERTS_KEPT = 16
@@ -167,7 +168,7 @@ def _still_open(alert: DeviceAlert, change: DeviceAlert, known: OpenAlert | None
     merged = known.merged_event_ids
     if alert.header.event_id not in (known.event_id, *merged):
         merged = (*merged, alert.header.event_id)[-_MESSAGES_KEPT:]
-    kind = change.kind if alert.action is AlertAction.UPDATE else known.kind
+    kind = graver(known.kind, change.kind)
     return known.model_copy(
         update={"kind": kind, "press_count": max(change.press_count, known.press_count), "merged_event_ids": merged}
     )
@@ -180,4 +181,6 @@ def _opened(alert: DeviceAlert) -> OpenAlert:
         kind=alert.kind,
         mode=alert.header.mode,
         press_count=alert.press_count,
+        # What is said of the ended alert is said of the one that goes on from it.
+        merged_event_ids=(alert.whole.reopens,) if alert.whole and alert.whole.reopens else (),
     )

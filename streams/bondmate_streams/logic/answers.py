@@ -11,19 +11,22 @@ from datetime import datetime
 from typing import Final
 
 from bondmate_schemas.catalogue import DEVICE
-from bondmate_schemas.enums import DeliveryReason, Level, Mode
+from bondmate_schemas.enums import DeliveryReason, Level, Mode, Ownership
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DestinationState, EventHeader
 
 from bondmate_streams.logic.deliveries import Telling, refresh_id
+from bondmate_streams.logic.life_cycle import HUMAN
 
-HUMAN: Final = frozenset(
-    {Level.ACKNOWLEDGED, Level.RESPONDING, Level.DECLINED, Level.CANCELLED, Level.RESOLVED}
-)  # fmt: skip
-"""Levels that only a person gives; the others the transport proves."""
 _LATER_IDS_KEPT: Final = 256
 _KEPT_OF_ID: Final = 8
 """Characters: 32 bits of a hash, so that in an alert's lifetime no two ids look alike."""
 _REFRESHES_KNOWN: Final = 20_000
+
+
+def is_of_person(receipt: DeliveryReceipt) -> bool:
+    """Return whether a person speaks: a statement, words alone, or of who owns the alert."""
+    words = receipt.level is Level.UNKNOWN and bool(receipt.note)
+    return words or receipt.level in HUMAN or receipt.ownership is not Ownership.UNSTATED
 
 
 def is_other_mode(header: EventHeader, receipt: DeliveryReceipt) -> bool:
@@ -31,7 +34,7 @@ def is_other_mode(header: EventHeader, receipt: DeliveryReceipt) -> bool:
 
     An answer counts in the event's own mode or in ACTUAL: an exercise never moves what is real.
     """
-    return receipt.level in HUMAN and receipt.header.mode not in {header.mode, Mode.ACTUAL}
+    return is_of_person(receipt) and receipt.header.mode not in {header.mode, Mode.ACTUAL}
 
 
 def is_of_incident(receipt: DeliveryReceipt) -> bool:
@@ -53,7 +56,7 @@ def is_foreign(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> bo
 
     A dialect without references (no `delivery_id`) names the alert alone: then to be told of it is enough.
     """
-    if receipt.level not in HUMAN:
+    if not is_of_person(receipt):
         return False
     known = state.destinations.get(receipt.destination)
     if known is None:

@@ -57,9 +57,24 @@ def refresh_id(event_id: str, destination: str, number: int) -> str:
     return derived_id("delivery", event_id, destination, "refresh", str(number))
 
 
-def escalation_id(event_id: str, destination: str, after_seconds: float) -> str:
-    """Give the id of the Delivery by which a destination hears again of an alert that nobody answered for so long."""
-    return derived_id("delivery", event_id, destination, "escalation", f"{after_seconds:g}")
+def escalation_id(event_id: str, destination: str, after_seconds: float, number: int = 0) -> str:
+    """Return the id of the Delivery by which a destination hears again of an alert that nobody answered for so long.
+
+    `number` is that of the round of escalation.
+    """
+    return derived_id(
+        "delivery", event_id, destination, "escalation", f"{after_seconds:g}", *of_round(number)
+    )  # fmt: skip
+
+
+def round_id(event_id: str, destination: str, number: int, what: str) -> str:
+    """Return the id of the Delivery by which a destination hears once in a round of escalation that `what`."""
+    return derived_id("delivery", event_id, destination, what, *of_round(number))
+
+
+def of_round(number: int) -> tuple[str, ...]:
+    """Return what stands in each id of a round of escalation: in round 0 nothing, as before there were rounds."""
+    return (f"round-{number}",) if number else ()
 
 
 class Agreements:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from bondmate_schemas.models import AlertState, DestinationState, Record
 
-from bondmate_streams.logic.levels import rises, status_of
+from bondmate_streams.logic.levels import furthest, rises, stage_of, status_of
 from bondmate_streams.logic.life_cycle import CLOSED
 
 R = TypeVar("R", bound=Record)
@@ -30,7 +30,7 @@ def one_alert(kept: AlertState, stray: AlertState) -> AlertState:
     destinations = _higher(kept.destinations, stray.destinations)
     update = {
         "destinations": destinations,
-        "status": status_of((at.level for at in destinations.values()), kept.status),
+        "status": furthest(status_of(destinations.values()), furthest(kept.status, stray.status)),
         "cancel_requested": kept.cancel_requested or stray.cancel_requested,
         "escalated_seconds": max(kept.escalated_seconds, stray.escalated_seconds),
     }
@@ -43,9 +43,16 @@ def _higher(
 ) -> dict[str, DestinationState]:  # fmt: skip
     found = dict(kept)
     for name, at in stray.items():
-        if name not in found or rises(found[name].level, at.level):
+        if name not in found or _is_newer(found[name], at):
             found[name] = at
     return found
+
+
+def _is_newer(kept: DestinationState, stray: DestinationState) -> bool:
+    """Return whether the stray says more: the later of what people said, the higher of what the transport proves."""
+    if stage_of(kept).said and stage_of(stray).said:
+        return stray.changed_at > kept.changed_at
+    return rises(kept.level, stray.level)
 
 
 def is_worth_keeping(stray: AlertState, now: datetime, keep_closed: timedelta) -> bool:

@@ -20,9 +20,10 @@ from bondmate_schemas.models import (
     IncidentState,
 )
 
-from bondmate_streams.logic.answers import HUMAN, is_of_other_agency, is_other_mode
+from bondmate_streams.logic.answers import is_of_other_agency, is_other_mode
 from bondmate_streams.logic.deliveries import First, Telling, later_id, new_id
 from bondmate_streams.logic.levels import rises
+from bondmate_streams.logic.life_cycle import HUMAN
 from bondmate_streams.logic.ownership import (
     ENDINGS,
     EVENTS_KEPT,

@@ -1,43 +1,68 @@
-"""How far a destination, and an alert as a whole, has come: levels only rise and are never mixed."""
+"""How far a destination has come with an event, and what an alert is as a whole of that.
+
+What the transport proves only rises. What people say replaces what they said before, so the whole is computed from
+what stands now, not raised.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from bondmate_schemas.enums import AlertStatus, Level
+from bondmate_schemas.enums import AlertStatus, Level, Response
+from bondmate_schemas.models import AlertState, DestinationState
 
-from bondmate_streams.logic.life_cycle import ANSWERED, STAGES, STATUSES, UNANIMOUS
+from bondmate_streams.logic.life_cycle import LEVELS, STAGES, STATUSES, UNANIMOUS, Stage
 
-_RANK: Mapping[Level, int] = {stage.level: rank for rank, stage in enumerate(STAGES)}
-_PROGRESS: Mapping[Level, AlertStatus] = {stage.level: stage.status for stage in STAGES if stage.status}
-_DELIVERED = frozenset(stage.level for stage in STAGES if stage.delivered)
+_RANK: Mapping[Level, int] = {level: rank for rank, level in enumerate(LEVELS)}
+_STAGES: Mapping[tuple[Level, Response], Stage] = {(stage.level, stage.response): stage for stage in STAGES}
 
 
 def rises(old: Level, new: Level) -> bool:
-    """Tell whether `new` is above `old`."""
+    """Return whether `new` is above `old`."""
     return _RANK[new] > _RANK[old]
 
 
+def stage_of(at: DestinationState) -> Stage:
+    """Return what a destination has of an alert."""
+    return _STAGES.get((at.level, at.response)) or _STAGES[at.level, Response.UNSTATED]
+
+
 def is_delivered(level: Level) -> bool:
-    """Tell whether a destination at `level` has the event."""
-    return level in _DELIVERED
+    """Return whether a destination at `level` has the event."""
+    return _STAGES[level, Response.UNSTATED].delivered
 
 
-def status_of(levels: Iterable[Level], before: AlertStatus) -> AlertStatus:
-    """Give the status of a whole alert from its destinations' levels.
+def status_of(rooms: Iterable[DestinationState]) -> AlertStatus:
+    """Return what an open alert is as a whole, of what its destinations have.
 
-    It is the furthest that any destination has come; when every destination says the same of it, what `UNANIMOUS`
-    makes of that. It never goes back: `before` stands when it is further.
+    It is the furthest that any of them has come now; when every one says the same, what `UNANIMOUS` makes of that.
     """
-    found = set(levels)
+    found = list(rooms)
     if not found:
-        return before
-    progress = [_PROGRESS[level] for level in found if level in _PROGRESS]
-    now = max(progress, key=STATUSES.index, default=AlertStatus.ROUTED)
-    now = next((status for level, status in UNANIMOUS.items() if found == {level}), now)
-    return max(now, before, key=STATUSES.index)
+        return AlertStatus.RAISED
+    said = {at.level for at in found}
+    if len(said) == 1 and (same := UNANIMOUS.get(found[0].level)):
+        return same
+    return max((stage_of(at).status or AlertStatus.ROUTED for at in found), key=STATUSES.index)
 
 
-def is_answered(levels: Iterable[Level]) -> bool:
-    """Tell whether a person has taken an alert up at any of the destinations that have come so far."""
-    return not ANSWERED.isdisjoint(levels)
+def furthest(one: AlertStatus, other: AlertStatus) -> AlertStatus:
+    """Return the status that is further."""
+    return max(one, other, key=STATUSES.index)
+
+
+def is_answered(state: AlertState) -> bool:
+    """Return whether a person has taken an alert up in the round of escalation that it is in."""
+    return any(at.round == state.round and stage_of(at).answers for at in state.destinations.values())
+
+
+def is_helped(state: AlertState) -> bool:
+    """Return whether help was promised in the round of escalation that an alert is in."""
+    return any(at.round == state.round and stage_of(at).helps for at in state.destinations.values())
+
+
+def nobody_is_left(state: AlertState) -> bool:
+    """Return whether every destination has said no, or closed its part: nothing is to be waited for."""
+    return bool(state.destinations) and all(
+        (stage := stage_of(at)).said and not stage.answers for at in state.destinations.values()
+    )

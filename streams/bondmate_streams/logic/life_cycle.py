@@ -1,4 +1,4 @@
-"""The life cycle of an alert, as data: how far a destination can come, and what each event makes of the alert.
+"""The life cycle of an alert, as data: what a room can say of it, and what each event makes of the alert.
 
 `levels.py` and `states.py` do what stands here, and the page of the life cycle is drawn from it. To change the life
 cycle, change a row.
@@ -6,49 +6,86 @@ cycle, change a row.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from bondmate_schemas.enums import AlertKind, AlertStatus, DeliveryReason, Level
+from bondmate_schemas.enums import AlertKind, AlertStatus, DeliveryReason, Level, Response
 from bondmate_schemas.error_codes import MODE_DIFFERS, NOT_ITS_OWN
 
-REQUESTS_ONLY: Final = frozenset({AlertKind.SOS, AlertKind.DURESS})
+REQUESTS_ONLY: Final = frozenset({AlertKind.SOS, AlertKind.DURESS, AlertKind.OFFICER_DOWN})
 """Alerts that their device cannot cancel, only ask for it, and that no time ends: a person closes them."""
+GRAVITY: Final = (
+    AlertKind.OTHER,
+    AlertKind.LOW_BATTERY,
+    AlertKind.TAMPER,
+    AlertKind.GEOFENCE,
+    AlertKind.ASSISTANCE,
+    AlertKind.SOS,
+    AlertKind.OFFICER_DOWN,
+    AlertKind.DURESS,
+)
+"""Kinds, the gravest last: an update makes an alert graver, never milder, and one without a kind leaves it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One level that a destination can reach with an alert.
+    """What one destination can have of an alert: what its transport proves, or what its people said last.
 
-    `status` is what the alert becomes as a whole when no destination has come further; None: it makes nothing of it.
+    `status` is what the alert is as a whole when no destination is further; None: it makes nothing of it.
     """
 
     level: Level
     doc: str
     status: AlertStatus | None = None
+    response: Response = Response.UNSTATED
     delivered: bool = True
-    answered: bool = False
-    """A person has taken it up: nothing escalates any more."""
+    said: bool = False
+    """A person said so: what is said later replaces it, up or down."""
+    answers: bool = False
+    """A person has taken it up: in this round nothing escalates any more."""
+    helps: bool = False
+    """Help is promised: only then may the device say that it is coming."""
+    closes: bool = False
+    """That room has closed its part."""
 
 
-# Lowest first: a destination only ever rises, and may pass over levels, since reports come late or not at all. An
-# ending without delivery stands below it: a replayed dead letter may still be delivered.
+# What the transport proves, lowest first: it only rises, and may pass over levels, since reports come late or not at
+# all. An ending without delivery stands below it: a replayed dead letter may still be delivered.
+_A, _L, _P = AlertStatus, Level, Response
 STAGES: Final = (
-    Stage(Level.UNKNOWN, "to be told; nothing is known yet", AlertStatus.ROUTED, delivered=False),
-    Stage(Level.WITHHELD, "its agreement gives it nothing", delivered=False),
-    Stage(Level.SUPERSEDED, "something newer took its place", delivered=False),
-    Stage(Level.DEAD_LETTERED, "it refused it; a person is told", delivered=False),
-    Stage(Level.EXPIRED, "it could not be told in time", delivered=False),
-    Stage(Level.DELIVERED, "the transport has it", AlertStatus.DELIVERED),
-    Stage(Level.ACCEPTED, "the application has it", AlertStatus.ACCEPTED),
-    Stage(Level.DECLINED, "a person said no, with a reason; may still say yes"),
-    Stage(Level.ACKNOWLEDGED, "a person has seen it", AlertStatus.ACKNOWLEDGED, answered=True),
-    Stage(Level.RESPONDING, "a unit is on its way", AlertStatus.RESPONDING, answered=True),
-    Stage(Level.CANCELLED, "a person there called it off", answered=True),
-    Stage(Level.RESOLVED, "a person closed it", AlertStatus.RESOLVED, answered=True),
+    Stage(_L.UNKNOWN, "to be told; nothing is known yet", _A.ROUTED, delivered=False),
+    Stage(_L.WITHHELD, "its agreement gives it nothing", delivered=False),
+    Stage(_L.SUPERSEDED, "something newer took its place", delivered=False),
+    Stage(_L.DEAD_LETTERED, "it refused it; a person is told", delivered=False),
+    Stage(_L.EXPIRED, "it could not be told in time", delivered=False),
+    Stage(_L.DELIVERED, "the transport has it", _A.DELIVERED),
+    Stage(_L.ACCEPTED, "the application has it", _A.ACCEPTED),
+    # What people say. An officer's device of before shows help coming from ACKNOWLEDGED on, so seen is less.
+    Stage(_L.DECLINED, "a person said no", _A.DELIVERED, said=True),
+    Stage(_L.DECLINED, "took back what was said there", _A.DELIVERED, _P.WITHDRAWN, said=True),
+    Stage(_L.ACKNOWLEDGED, "a person has seen it", _A.ACCEPTED, said=True, answers=True),
+    Stage(_L.ACKNOWLEDGED, "a unit is assigned", _A.ACKNOWLEDGED, _P.ASSIGNED, said=True, answers=True, helps=True),
+    Stage(_L.RESPONDING, "help is on its way", _A.RESPONDING, said=True, answers=True, helps=True),
+    Stage(_L.RESPONDING, "on its way", _A.RESPONDING, _P.EN_ROUTE, said=True, answers=True, helps=True),
+    Stage(_L.RESPONDING, "on scene", _A.RESPONDING, _P.ON_SCENE, said=True, answers=True, helps=True),
+    Stage(_L.CANCELLED, "called off: its part is closed", _A.DELIVERED, said=True, closes=True),
+    Stage(_L.RESOLVED, "resolved: its part is closed", _A.DELIVERED, said=True, closes=True),
 )
+LEVELS: Final = tuple(dict.fromkeys(stage.level for stage in STAGES))
+"""Every level, lowest first."""
+HUMAN: Final = frozenset(stage.level for stage in STAGES if stage.said)
+"""Levels that only a person gives; the others the transport proves."""
+LEVEL_OF: Final[Mapping[Response, Level]] = {
+    stage.response: stage.level for stage in STAGES if stage.response is not Response.UNSTATED
+}
+"""The level beside which each response stands."""
+ENDED_AS: Final[Mapping[Level, AlertStatus]] = {
+    Level.RESOLVED: AlertStatus.RESOLVED,
+    Level.CANCELLED: AlertStatus.CANCELLED,
+}
+"""What the whole becomes by the room that ends it."""
 
 STATUSES: Final = (
     AlertStatus.UNKNOWN,
@@ -63,11 +100,10 @@ STATUSES: Final = (
     AlertStatus.CANCELLED,
     AlertStatus.RESOLVED,
 )
-"""How far an alert has come as a whole, lowest first: it never goes back."""
+"""How far an alert has come as a whole, lowest first."""
 UNANIMOUS: Final = {Level.DECLINED: AlertStatus.DECLINED}
-"""What the whole becomes when every destination says the same."""
+"""What the whole is when every destination says the same."""
 CLOSED: Final = frozenset({AlertStatus.RESOLVED, AlertStatus.CANCELLED, AlertStatus.EXPIRED})
-ANSWERED: Final = frozenset(stage.level for stage in STAGES if stage.answered)
 
 
 class Standing(StrEnum):
@@ -86,9 +122,20 @@ class Event(StrEnum):
     CANCEL = "cancel"
     """Its device cancels it."""
     RECEIPT = "receipt"
-    """A destination reports a level."""
+    """A destination reports what its transport proves, or what a person there says."""
+    OWNERSHIP = "ownership"
+    """A room offers, takes or refuses to own it."""
     TIMER = "timer"
     """A time that a route names, or its expiry, has come."""
+
+
+class Cause(StrEnum):
+    """Why a round of escalation begins anew. No fix, battery, silence or state of others is one."""
+
+    WITHDRAWN = "withdrawn"
+    PART_CLOSED = "part closed"
+    GRAVER = "graver"
+    PRESS = "press"
 
 
 class Fact(StrEnum):
@@ -97,19 +144,33 @@ class Fact(StrEnum):
     REPEAT = "repeat"
     """It is the message that raised the alert, or the one that ended it."""
     REQUEST_ONLY = "emergency"
-    """SOS or DURESS: see `REQUESTS_ONLY`."""
-    NEW_PRESS = "pressed anew"
-    """Pressed after the alert was closed, or turned into an emergency then."""
+    """One of `REQUESTS_ONLY`, or a call for assistance that a person has taken up."""
+    BY_PERSON = "by a person"
+    """Somebody did it at the device: a press, words, a graver kind; no fix, no battery."""
+    MADE_BEFORE = "made before the end"
+    """By a clock that can be trusted, or the hub had it before."""
+    GRAVER = "graver than what was answered"
+    LAPSED = "answered before, not any more"
+    NOWHERE = "no destination"
     NOT_TOLD = "of one that was not told"
     FOREIGN = "refers to what it was not told"
     """A person there answers what that destination was never sent, or an alert of another agency."""
     OTHER_MODE = "in another mode"
     """A person's answer whose mode is neither the alert's nor ACTUAL."""
+    STATES = "a person says it"
+    REPEATED = "said before"
+    OLDER = "older than what was said last"
+    ENDS = "ends the whole"
+    """Of a room of the owner; where the owner has none, the last that had taken it up has closed its part."""
+    LAPSES = "nobody helps any more"
+    """The last who helped took it back, or the last who had taken it up closed its part."""
     RISES = "above its level"
-    CLOSES = "closes"
-    """It lets the whole alert end."""
-    NOWHERE = "no destination"
+    OFFERS = "the owner offers it"
+    TAKES = "takes what was offered"
+    REFUSES = "refuses what was offered"
+    OFFER_OVER = "an offer is over"
     UNANSWERED = "unanswered"
+    UNASSIGNED = "seen, nobody assigned"
     EXPIRED = "expired"
 
 
@@ -154,11 +215,17 @@ RULES: Final = (
     _rule("cancel_of_unknown", _S.NONE, _E.CANCEL, doc="nobody was told, nobody need be"),
     _rule("not_an_alert", _S.NONE, _E.RECEIPT, doc="a receipt of something else"),
     _rule("repeated_end", _S.CLOSED, _E.CANCEL, _F.REPEAT, tells=_R.CANCEL, doc="told again, under the same ids"),
-    _rule("reopened", _S.CLOSED, _E.PRESS, _F.NEW_PRESS, doc="becomes an alert of its own"),
-    _rule("closed_already", _S.CLOSED, _E.PRESS, doc="it came late"),
+    _rule("late", _S.CLOSED, _E.PRESS, _F.BY_PERSON, _F.MADE_BEFORE,
+          doc="its device is told that it came after the end; a person is paged"),
+    _rule("reopened", _S.CLOSED, _E.PRESS, _F.BY_PERSON, doc="becomes an alert of its own, linked to this one"),
+    _rule("closed_already", _S.CLOSED, _E.PRESS, doc="nobody did anything: it came late"),
     _rule("closed_already", _S.CLOSED, _E.CANCEL, doc="it came late"),
     _rule("repeat", _S.OPEN, _E.PRESS, _F.REPEAT, tells=_R.NEW, doc="told again, under the same ids"),
-    _rule("updated", _S.OPEN, _E.PRESS, tells=_R.UPDATE, doc="exactly those who were told; presses are counted"),
+    _rule("graver", _S.OPEN, _E.PRESS, _F.GRAVER, tells=_R.UPDATE,
+          doc="asked anew: a round of escalation begins; the routes of the graver kind are told too"),
+    _rule("pressed_anew", _S.OPEN, _E.PRESS, _F.LAPSED, tells=_R.UPDATE, doc="a round of escalation begins"),
+    _rule("updated", _S.OPEN, _E.PRESS, tells=_R.UPDATE,
+          doc="exactly those who were told; presses are counted; nothing that is due is put off"),
     _rule("cancel_requested", _S.OPEN, _E.CANCEL, _F.REQUEST_ONLY, tells=_R.UPDATE, doc="a person must close it"),
     _rule("cancelled", _S.OPEN, _E.CANCEL, becomes=AlertStatus.CANCELLED, tells=_R.CANCEL,
           doc="exactly those who were told"),
@@ -166,14 +233,26 @@ RULES: Final = (
     _rule(MODE_DIFFERS, None, _E.RECEIPT, _F.OTHER_MODE,
           doc="an exercise's answer to a real alert: refused, dead-lettered, and its sender is told"),
     _rule("not_told", None, _E.RECEIPT, _F.NOT_TOLD, doc="of a destination that was not told: passed over"),
-    _rule("closed", _S.OPEN, _E.RECEIPT, _F.RISES, _F.CLOSES, tells=_R.CANCEL,
-          doc="a person closed it: everybody else is told"),
+    _rule("said_before", None, _E.RECEIPT, _F.STATES, _F.REPEATED, doc="a repeat changes nothing"),
+    _rule("overtaken", None, _E.RECEIPT, _F.STATES, _F.OLDER, doc="that room has said something newer"),
+    _rule("closed", _S.OPEN, _E.RECEIPT, _F.STATES, _F.ENDS, tells=_R.CANCEL,
+          doc="the whole ends: everybody else is told, by whom and why"),
+    _rule("unanswered_again", _S.OPEN, _E.RECEIPT, _F.STATES, _F.LAPSES, tells=_R.UPDATE,
+          doc="a round of escalation begins; the officer is told urgently, operations when a part was closed"),
+    _rule("stated", None, _E.RECEIPT, _F.STATES, doc="replaces what that room said before, up or down"),
     _rule("risen", None, _E.RECEIPT, _F.RISES, doc="late, early or passing over levels: the highest is kept"),
     _rule("no_rise", None, _E.RECEIPT, doc="a repeat, or a report that comes late"),
+    _rule("offered", _S.OPEN, _E.OWNERSHIP, _F.OFFERS, tells=_R.UPDATE, doc="the giver owns it until it is taken"),
+    _rule("handed_over", _S.OPEN, _E.OWNERSHIP, _F.TAKES, tells=_R.UPDATE, doc="that agency owns it from now on"),
+    _rule("offer_refused", _S.OPEN, _E.OWNERSHIP, _F.REFUSES, tells=_R.UPDATE, doc="the giver goes on owning it"),
+    _rule("no_offer", None, _E.OWNERSHIP, doc="not the owner's to give, or nothing that was offered there"),
     _rule("expired", _S.OPEN, _E.TIMER, _F.EXPIRED, _F.UNANSWERED, becomes=AlertStatus.EXPIRED, tells=_R.CANCEL,
           doc="nobody took it up in time; a person is paged"),
+    _rule("offer_over", _S.OPEN, _E.TIMER, _F.OFFER_OVER, tells=_R.UPDATE, doc="nobody took it: the giver owns it"),
     _rule("escalated", _S.OPEN, _E.TIMER, _F.UNANSWERED, tells=_R.UPDATE,
           doc="the next destinations are told, those who know are told louder, at last a person is paged"),
+    _rule("unassigned", _S.OPEN, _E.TIMER, _F.UNASSIGNED, tells=_R.UPDATE,
+          doc="a person is paged; where a room of it can say *assigned*, the next destinations are told"),
     _rule("answered_already", None, _E.TIMER, doc="somebody took it up, or closed it: the timer means nothing"),
 )  # fmt: skip
 """First that fits first. They cover every standing and event (a test says so)."""

@@ -12,8 +12,8 @@ from bondmate_schemas.models import Address, DeliveryReceipt, DeviceMessage, Ext
 
 from bondmate_streams.logic.addressing import Missing
 from bondmate_streams.logic.deliveries import Telling, later_id
+from bondmate_streams.logic.officer import SOURCE
 from bondmate_streams.logic.routing import Decision
-from bondmate_streams.logic.states import SOURCE
 
 
 def tell(message: DeviceMessage, decisions: Sequence[Decision]) -> tuple[Telling, ...]:

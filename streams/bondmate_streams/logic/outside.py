@@ -100,6 +100,8 @@ class Form:
         for name in _OF_PAYLOAD[type(event)]:
             if value := getattr(event, name):
                 update[name] = self.id(value)
+        if isinstance(event, DeviceAlert) and event.whole and event.whole.reopens:
+            update["whole"] = event.whole.model_copy(update={"reopens": self.id(event.whole.reopens)})
         if isinstance(event, IncidentEvent) and event.references:
             update["references"] = tuple(self._reworded(text, event.header.source) for text in event.references)
         return event.model_copy(update=update)

@@ -10,12 +10,20 @@ from bondmate_schemas.enums import Mode
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, ConnectorStatus, OperationsPage
 
+from bondmate_streams.logic.deliveries import of_round
+
 
 class PageReason(StrEnum):
     """Why operations are paged."""
 
     UNANSWERED = "alert_unanswered"
     """Nobody took an alert up within the time that its route, or the default, names."""
+    UNANSWERED_AGAIN = "alert_unanswered_again"
+    """The last room that had taken an alert up has closed its part, and its owner has not."""
+    UNASSIGNED = "alert_unassigned"
+    """A person has seen an alert, and for too long nobody has said that a unit is assigned."""
+    LATE = "alert_late"
+    """A press that was made before an alert ended came after it: nobody in a room was told of it."""
     UNROUTED = "alert_unrouted"
     """An alert goes nowhere."""
     EXPIRED = "alert_expired"
@@ -79,16 +87,19 @@ def _since(status: ConnectorStatus, reason: PageReason) -> datetime:
     return status.since
 
 
-def page_of(state: AlertState, reason: PageReason, now: datetime, *, destination: str = "") -> OperationsPage:
+def page_of(
+    state: AlertState, reason: PageReason, now: datetime, *, destination: str = "", number: int = 0
+) -> OperationsPage:
     """Page for an alert, at one destination where that is named; made again it has the same id: it is acted on once.
 
-    Of the officer nothing is told: who acts looks the alert up where they may.
+    `number` is that of the round of escalation, where each round pages. Of the officer nothing is told: who acts looks
+    the alert up where they may.
     """
     header = state.header
     if reason is PageReason.UNROUTED and header.mode is Mode.UNKNOWN:
         reason = PageReason.UNKNOWN_MODE
     return OperationsPage(
-        page_id=derived_id("page", reason, header.event_id, *([destination] if destination else [])),
+        page_id=derived_id("page", reason, header.event_id, *([destination] if destination else []), *of_round(number)),
         reason=reason.value,
         subject=header.event_id,
         incident_id=header.incident_id,

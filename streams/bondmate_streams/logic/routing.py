@@ -52,7 +52,7 @@ _KIND_OF: Mapping[type[Any], Kind | Literal["receipt"]] = {
     DeliveryReceipt: "receipt",
 }
 
-_EMERGENCIES = frozenset({AlertKind.SOS, AlertKind.DURESS, AlertKind.OFFICER_DOWN, AlertKind.ASSISTANCE})
+EMERGENCIES = frozenset({AlertKind.SOS, AlertKind.DURESS, AlertKind.OFFICER_DOWN, AlertKind.ASSISTANCE})
 """Alerts by which an officer asks for help."""
 
 
@@ -166,6 +166,13 @@ class Destination(_Section):
     tell_own_closing: bool = False
     """True: a cancel is sent also to the destination whose own person closed the alert (a shared map needs it)."""
     may_message: MayMessage = MayMessage()
+    agency: str = ""
+    """The agency whose control room it is, where its connector's settings do not say so. A room of the agency that owns
+    an alert ends it for all."""
+    ends_alerts: bool = False
+    """True: of the several destinations of its agency this one ends alerts, and none without it."""
+    says_assigned: bool = False
+    """True: people there can say that a unit is assigned; where they have seen an alert and do not, it escalates."""
 
 
 class Routes(_Section):
@@ -175,6 +182,11 @@ class Routes(_Section):
     routes: tuple[Route, ...] = ()
     page_after_seconds: float = Field(default=300, ge=1, le=86_400)
     """When operations are paged for an emergency that nobody has taken up, where its routes say nothing of it."""
+    assign_after_seconds: float = Field(default=180, ge=1, le=86_400)
+    """When operations are paged for an alert that a person has seen and nobody has assigned a unit to; where one of its
+    destinations `says_assigned`, the next ones of its escalation are told too."""
+    offer_seconds: float = Field(default=120, ge=1, le=86_400)
+    """How long an offer to own an alert waits to be taken."""
     device_silent_after_seconds: float | None = Field(default=None, ge=5, le=86_400)
     """When the hub raises an alert (kind OTHER, `source: streams`) for a device on duty that it hears nothing of; None:
     never."""
@@ -299,7 +311,7 @@ def escalation(event: Payload, routes: Routes) -> list[Escalation]:
             to = tuple((name, rule.name) for name in step.to if _takes(routes.destinations.get(name), event))
             known = found.get(step.after_seconds, Escalation(step.after_seconds))
             found[step.after_seconds] = Escalation(step.after_seconds, (*known.to, *to), known.page or step.page)
-    if event.kind in _EMERGENCIES and not any(step.page for step in found.values()):
+    if event.kind in EMERGENCIES and not any(step.page for step in found.values()):
         known = found.get(routes.page_after_seconds, Escalation(routes.page_after_seconds))
         found[routes.page_after_seconds] = Escalation(routes.page_after_seconds, known.to, page=True)
     return sorted(found.values(), key=lambda step: step.after_seconds)

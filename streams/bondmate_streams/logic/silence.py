@@ -11,7 +11,7 @@ from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, Position
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, DeviceStatus
 
-from bondmate_streams.logic.states import SOURCE
+from bondmate_streams.logic.officer import SOURCE
 
 SILENT = "device_silent"
 """Flag of an alert by which the hub says that a device has gone quiet; routes tell it by `source: streams`."""

@@ -1,72 +1,44 @@
-"""The life of an alert: raised, told to destinations, answered by them, asked to be cancelled, closed.
+"""The life of an alert as its device makes it: raised, pressed again, asked to be cancelled, reopened.
 
 Every step can be made again with what it was made from, and then tells the same under the same ids: a crash between a
-step and its end repeats, it does not lose.
+step and its end repeats, it does not lose. Standards: 3GPP TS 24.379, 12 (emergency alert and its cancellation), TS
+23.280, 10.10 (whose state it is, who may end another's).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
-from bondmate_schemas.enums import (
-    AlertAction,
-    AlertKind,
-    AlertStatus,
-    DeliveryReason,
-    Level,
-    MessageDirection,
-    PositionOrigin,
-)
-from bondmate_schemas.flags import UNANSWERED
+from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, PositionOrigin
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import (
-    AlertState,
-    DeliveryReceipt,
-    DestinationState,
-    DeviceAlert,
-    DeviceMessage,
-    ExternalRef,
-    OperationsPage,
-)
+from bondmate_schemas.models import AlertState, AlertWhole, DeviceAlert, EventHeader, ExternalRef, OperationsPage
 from bondmate_schemas.own_alerts import alert_event_id, own_ids
 
+from bondmate_streams.logic import officer, rounds
 from bondmate_streams.logic.alerts import with_flags, with_header
-from bondmate_streams.logic.answers import is_foreign, is_other_mode, with_told
-from bondmate_streams.logic.deliveries import First, Telling, later_id, new_id
-from bondmate_streams.logic.levels import is_answered, rises, status_of
-from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY, Event, Fact, Rule, Standing, rule_for
+from bondmate_streams.logic.levels import is_answered, status_of
+from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY, Cause, Event, Fact, Rule, rule_for
 from bondmate_streams.logic.pages import PageReason, page_of
+from bondmate_streams.logic.rooms import is_taken_up
 from bondmate_streams.logic.routing import Decision
+from bondmate_streams.logic.steps import RULES_NOW, Step, first_told, remembering, standing_of, tell
 
-SOURCE = "streams"
-"""The hub itself as the origin of what it says."""
 _REFS_KEPT = 16
-_ANSWERS = frozenset({Level.ACKNOWLEDGED, Level.RESPONDING, Level.RESOLVED, Level.DECLINED})
+_ROUNDS: Final = {"graver": Cause.GRAVER, "pressed_anew": Cause.PRESS}
+_UNTRUSTED: Final = frozenset({"clock_skew", "occurred_at_missing"})
+"""Flags of an event whose own time says nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What an event made of an alert."""
-
-    outcome: str
-    state: AlertState | None = None
-    """The state after it; None when there is no such alert."""
-    tellings: tuple[Telling, ...] = ()
-    reopened: DeviceAlert | None = None
-    """The press of a closed alert, as the alert of its own that it now is."""
-    risen: tuple[tuple[str, Level], ...] = ()
-    """Destination and level, of a level that rose."""
-    message: DeviceMessage | None = None
-    """A person's answer, for the officer."""
-    pages: tuple[OperationsPage, ...] = ()
-    """What operations must see now."""
-    standing: bool = field(default=False)
-    """True: the device's memory must hear how the alert stands now."""
-
-
-def change(state: AlertState | None, alert: DeviceAlert, decisions: Sequence[Decision], now: datetime) -> Step:
+def change(
+    state: AlertState | None,
+    alert: DeviceAlert,
+    decisions: Sequence[Decision],
+    now: datetime,
+    *,
+    further: Sequence[Decision] = (),
+) -> Step:
     """Take a change of an alert.
 
     Args:
@@ -74,22 +46,24 @@ def change(state: AlertState | None, alert: DeviceAlert, decisions: Sequence[Dec
         alert: the change, correlated and joined.
         decisions: where an alert like this goes, for one that is new.
         now: the time of the change of state.
+        further: where it goes as the graver alert that it becomes by this.
     """
-    return remembering(_change(state, alert, decisions, now))
+    return remembering(_change(state, alert, decisions, now, further))
 
 
-def remembering(step: Step) -> Step:
-    """Return `step` with a state that remembers the ids of what it tells."""
-    return step if step.state is None else replace(step, state=with_told(step.state, step.tellings))
-
-
-def _change(state: AlertState | None, alert: DeviceAlert, decisions: Sequence[Decision], now: datetime) -> Step:
+def _change(
+    state: AlertState | None,
+    alert: DeviceAlert,
+    decisions: Sequence[Decision],
+    now: datetime,
+    further: Sequence[Decision],
+) -> Step:
     event = Event.CANCEL if alert.action is AlertAction.CANCEL else Event.PRESS
-    rule = rule_for(standing_of(state), event, _facts(state, alert, decisions))
+    rule = rule_for(standing_of(state), event, _facts(state, alert, decisions, now))
     if state is None:
         return _begin(rule, alert, decisions, now)
     if state.status in CLOSED:
-        return _after_closing(rule, state, alert, decisions)
+        return _after_closing(rule, state, alert, decisions, now)
     if rule.outcome == "repeat":
         return Step(
             rule.outcome,
@@ -98,27 +72,45 @@ def _change(state: AlertState | None, alert: DeviceAlert, decisions: Sequence[De
             # Paged again under the same id: a worker may have died before it paged.
             pages=_pages_for_nowhere(state, now),
         )
-    return _changed(rule, state, alert, decisions, now)
+    return _changed(rule, state, alert, decisions, now, further=further)
 
 
-def standing_of(state: AlertState | None) -> Standing:
-    """Tell where an alert stands, as far as the rules ask."""
-    if state is None:
-        return Standing.NONE
-    return Standing.CLOSED if state.status in CLOSED else Standing.OPEN
-
-
-def _facts(state: AlertState | None, alert: DeviceAlert, decisions: Sequence[Decision]) -> set[Fact]:
+def _facts(state: AlertState | None, alert: DeviceAlert, decisions: Sequence[Decision], now: datetime) -> set[Fact]:
     found = set()
-    if alert.kind in REQUESTS_ONLY or (state is not None and state.alert.kind in REQUESTS_ONLY):
+    if _is_request(state, alert):
         found.add(Fact.REQUEST_ONLY)
     if state is None:
         return found if decisions else found | {Fact.NOWHERE}
     if _is_repeat(state, alert):
         found.add(Fact.REPEAT)
-    if _is_new_press(state, alert):
-        found.add(Fact.NEW_PRESS)
+    if state.status in CLOSED:
+        return found | _facts_after_the_end(state, alert)
+    if is_graver(state, alert) and is_answered(state) and rounds.may_begin(state, Cause.GRAVER, now):
+        found.add(Fact.GRAVER)
+    if _is_pressed(alert, state.alert) and rounds.has_lapsed(state) and rounds.may_begin(state, Cause.PRESS, now):
+        found.add(Fact.LAPSED)
     return found
+
+
+def _is_request(state: AlertState | None, alert: DeviceAlert) -> bool:
+    """Return whether a cancel of this alert only asks for its end."""
+    if state is None:
+        return alert.kind in REQUESTS_ONLY
+    kind = rounds.graver(state.alert.kind, alert.kind)
+    taken_up = kind is AlertKind.ASSISTANCE and any(is_taken_up(at) for at in state.destinations.values())
+    return kind in REQUESTS_ONLY or taken_up
+
+
+def is_graver(state: AlertState | None, alert: DeviceAlert) -> bool:
+    """Return whether a change makes an open alert graver than it was."""
+    if state is None or state.status in CLOSED or alert.action is AlertAction.CANCEL:
+        return False
+    return rounds.graver(state.alert.kind, alert.kind) is not state.alert.kind
+
+
+def _is_pressed(alert: DeviceAlert, known: DeviceAlert) -> bool:
+    """Return whether somebody pressed: no fix, no battery."""
+    return alert.action in {AlertAction.RAISE, AlertAction.UNKNOWN} or alert.press_count > known.press_count
 
 
 def _is_repeat(state: AlertState, alert: DeviceAlert) -> bool:
@@ -127,11 +119,23 @@ def _is_repeat(state: AlertState, alert: DeviceAlert) -> bool:
     return alert.header.message_id == state.header.message_id
 
 
-def _is_new_press(state: AlertState, alert: DeviceAlert) -> bool:
+def _facts_after_the_end(state: AlertState, alert: DeviceAlert) -> set[Fact]:
     header, known = alert.header, state.alert
-    repeated = header.message_id == state.header.message_id or header.received_at <= known.header.received_at
-    worse = alert.action is AlertAction.UPDATE and alert.kind in REQUESTS_ONLY and alert.kind is not known.kind
-    return not repeated and (alert.action in {AlertAction.RAISE, AlertAction.UNKNOWN} or worse)
+    # An update that came before the last one is no news, whatever brings it only now.
+    if header.message_id == state.header.message_id or header.received_at <= known.header.received_at:
+        return set()
+    words = alert.text is not None and alert.text != known.text
+    graver = rounds.graver(known.kind, alert.kind) is not known.kind
+    if not (_is_pressed(alert, known) or words or graver):
+        return set()
+    return {Fact.BY_PERSON, Fact.MADE_BEFORE} if _is_made_before(state.ended_at, header) else {Fact.BY_PERSON}
+
+
+def _is_made_before(ended_at: datetime | None, header: EventHeader) -> bool:
+    if ended_at is None:
+        return False
+    trusted = _UNTRUSTED.isdisjoint(header.flags)
+    return header.received_at <= ended_at or (trusted and header.occurred_at <= ended_at)
 
 
 def _begin(rule: Rule, alert: DeviceAlert, decisions: Sequence[Decision], now: datetime) -> Step:
@@ -150,6 +154,7 @@ def _begin(rule: Rule, alert: DeviceAlert, decisions: Sequence[Decision], now: d
         destinations=first_told(alert.header.event_id, (d.destination for d in decisions), now),
         cancel_requested=asked,
         changed_at=now,
+        rules=RULES_NOW,
     )
     return Step(
         rule.outcome,
@@ -164,33 +169,33 @@ def _pages_for_nowhere(state: AlertState, now: datetime) -> tuple[OperationsPage
     return () if state.destinations else (page_of(state, PageReason.UNROUTED, now),)
 
 
-def first_told(event_id: str, names: Iterable[str], now: datetime) -> dict[str, DestinationState]:
-    """Give the state of destinations that are told of an alert for the first time."""
-    return {
-        name: DestinationState(changed_at=now, delivery_id=new_id(event_id, name), sent_at=now, later_delivery_ids=())
-        for name in names
-    }
-
-
-def first_of(state: AlertState, name: str) -> First:
-    """Give the first Delivery of an alert to a destination that was told.
-
-    One that an earlier version of the hub made went out under the time that the alert itself says.
-    """
-    known = state.destinations[name]
-    delivery_id = known.delivery_id or new_id(state.header.event_id, name)
-    return First(delivery_id, known.sent_at or state.header.occurred_at)
-
-
-def _after_closing(rule: Rule, state: AlertState, alert: DeviceAlert, decisions: Sequence[Decision]) -> Step:
+def _after_closing(
+    rule: Rule, state: AlertState, alert: DeviceAlert, decisions: Sequence[Decision], now: datetime
+) -> Step:
     if rule.tells is not None:
         return Step(rule.outcome, state, tell(state, state.alert, rule.tells, decisions), standing=True)
+    if rule.outcome == "late":
+        page = page_of(state, PageReason.LATE, now, destination=alert.header.message_id)
+        message = officer.came_late(state, alert, now)
+        return Step(rule.outcome, state, message=message, pages=(page,), standing=True)
     if rule.outcome != "reopened":
         return Step(rule.outcome, state, standing=True)
-    event_id = _own_event_id(state, alert)
-    anew = with_header(with_flags(alert, "reopened"), event_id=event_id, incident_id=derived_id("incident", event_id))
-    fresh = anew.model_copy(update={"action": AlertAction.RAISE, "press_count": 1})
-    return Step(rule.outcome, state, reopened=fresh, standing=True)
+    known = state.alert
+    # Under the incident of the ended one: whoever has that finds it again, and nothing of it overtakes the end.
+    anew = with_header(
+        with_flags(alert, "reopened"),
+        event_id=_own_event_id(state, alert),
+        incident_id=state.header.incident_id,
+        mode=state.header.mode,
+    )
+    update = {
+        "action": AlertAction.RAISE,
+        "press_count": 1,
+        "kind": rounds.graver(known.kind, alert.kind),
+        "silent": alert.silent or known.silent,
+        "whole": AlertWhole(reopens=state.header.event_id),
+    }
+    return Step(rule.outcome, state, reopened=anew.model_copy(update=update), standing=True)
 
 
 def _own_event_id(closed: AlertState, press: DeviceAlert) -> str:
@@ -202,32 +207,60 @@ def _own_event_id(closed: AlertState, press: DeviceAlert) -> str:
 
 
 def _changed(
-    rule: Rule, state: AlertState, alert: DeviceAlert, decisions: Sequence[Decision], now: datetime
-) -> Step:  # fmt: skip
-    """Take an update or a cancel of an open alert, and tell exactly those who were told."""
+    rule: Rule,
+    state: AlertState,
+    alert: DeviceAlert,
+    decisions: Sequence[Decision],
+    now: datetime,
+    *,
+    further: Sequence[Decision],
+) -> Step:
+    """Take an update or a cancel of an open alert, and tell exactly those who were told; of a graver kind, more."""
     assert rule.tells is not None
     ends, asked = rule.becomes is not None, rule.outcome == "cancel_requested"
     # A request goes as an update: whoever reads `action` must not take it for the end.
     action = AlertAction.CANCEL if ends else AlertAction.UPDATE
     merged = _merged(state, alert).model_copy(update={"action": action})
     merged = with_flags(merged, "cancel_requested") if asked else merged
+    if ends:
+        merged = merged.model_copy(update={"text": alert.text, "whole": _ended_by_device(merged)})
+    if cause := _ROUNDS.get(rule.outcome):
+        state = rounds.begun(state, cause, now)
     tellings = tell(state, merged, rule.tells, decisions)
     if not ends and not asked and alert.header.received_at < state.alert.header.received_at:
         return Step(rule.outcome, state, tellings)
-    update = {
-        "alert": merged,
-        "status": rule.becomes or state.status,
-        "cancel_requested": asked or state.cancel_requested,
-        "changed_at": now,
-    }
-    return Step(rule.outcome, state.model_copy(update=update), tellings, standing=ends)
+    new = [decision for decision in further if decision.destination not in state.destinations]
+    names = [decision.destination for decision in new]
+    destinations = {**state.destinations, **first_told(state.header.event_id, names, now)}
+    after = state.model_copy(
+        update={
+            "alert": merged,
+            "destinations": destinations,
+            "status": rule.becomes or status_of(destinations.values()),
+            "cancel_requested": asked or state.cancel_requested,
+            "changed_at": now,
+            "rules": RULES_NOW,
+            **({"ended_at": now, "handoff": None} if ends else {}),
+        }
+    )
+    if new:
+        told = tell(after, merged.model_copy(update={"action": AlertAction.RAISE}), DeliveryReason.NEW, new)
+        tellings += tuple(telling for telling in told if telling.destination in names)
+    # A request too: the device's memory may have taken it for the end.
+    return Step(rule.outcome, after, tellings, standing=ends or asked)
+
+
+def _ended_by_device(alert: DeviceAlert) -> AlertWhole:
+    whole = alert.whole or AlertWhole()
+    return whole.model_copy(update={"ended_by": "device", "ended_why": "cancelled"})
 
 
 def _merged(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
     """Put a change over the alert as last told: what it does not say stays, its mode never changes."""
     old = state.alert
     update: dict[str, object] = {
-        "kind": _worse(old.kind, alert.kind),
+        "kind": rounds.graver(old.kind, alert.kind),
+        "whole": old.whole,
         "text": alert.text or old.text,
         "press_count": max(old.press_count, alert.press_count),
         "silent": old.silent or alert.silent,
@@ -252,157 +285,7 @@ def _refs(old: DeviceAlert, new: DeviceAlert) -> tuple[ExternalRef, ...]:
     return (*(ref for ref in old.header.external_refs if ref not in latest), *latest)[-_REFS_KEPT:]
 
 
-def _worse(old: AlertKind, new: AlertKind) -> AlertKind:
-    return old if old in REQUESTS_ONLY and new not in REQUESTS_ONLY else new
-
-
 def _keeps_position(old: DeviceAlert, new: DeviceAlert) -> bool:
     if new.position is None or old.position is None:
         return new.position is None
     return new.position_origin is PositionOrigin.JOINED and new.position.fixed_at < old.position.fixed_at
-
-
-def tell(
-    state: AlertState,
-    alert: DeviceAlert,
-    reason: DeliveryReason,
-    decisions: Sequence[Decision],
-    *,
-    leave_out: Collection[str] = (),
-) -> tuple[Telling, ...]:
-    """Tell exactly the destinations that the alert was given to."""
-    event_id = state.header.event_id
-    alert = alert if reason is DeliveryReason.CANCEL else as_told(state, alert)
-    routes = {decision.destination: decision.route for decision in decisions}
-    first = reason is DeliveryReason.NEW
-    return tuple(
-        Telling(
-            name,
-            routes.get(name, ""),
-            reason,
-            new_id(event_id, name) if first else later_id(event_id, name, alert.header.message_id),
-            alert,
-            first_of(state, name),
-        )
-        for name in state.destinations
-        if name not in leave_out
-    )
-
-
-def as_told(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
-    """Give an alert as it is told now: louder once it has been escalated, until somebody answers."""
-    waits = state.escalated_seconds > 0 and not is_answered(at.level for at in state.destinations.values())
-    return with_flags(alert, UNANSWERED) if waits else alert
-
-
-def receive(
-    state: AlertState | None, receipt: DeliveryReceipt, confirm_to: Collection[str], decisions: Sequence[Decision],
-    now: datetime,
-) -> Step:  # fmt: skip
-    """Take a receipt of a destination.
-
-    Args:
-        state: the alert; None when the receipt is of something else.
-        receipt: what the destination reports.
-        confirm_to: destinations that are told even when they closed the alert themselves.
-        decisions: where an alert like this goes, for the names of the rules.
-        now: the time of the change of state.
-    """
-    facts = _facts_of_receipt(state, receipt, now)
-    rule = rule_for(standing_of(state), Event.RECEIPT, facts)
-    if state is None or facts & {Fact.NOT_TOLD, Fact.FOREIGN, Fact.OTHER_MODE}:
-        return Step(rule.outcome, state)
-    message = answer(receipt, state.device_id, now, silent=state.alert.silent)
-    pages = _pages_for_dead_letter(state, receipt, now)
-    if Fact.RISES not in facts:
-        return Step(rule.outcome, state, message=message, pages=pages)
-    after = _risen(state, receipt, state.destinations[receipt.destination], now)
-    step = Step(rule.outcome, after, risen=((receipt.destination, receipt.level),), message=message, pages=pages)
-    return remembering(_closed(step, after, receipt, confirm_to, decisions)) if rule.tells else step
-
-
-def _pages_for_dead_letter(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> tuple[OperationsPage, ...]:
-    if receipt.level is not Level.DEAD_LETTERED:
-        return ()
-    return (page_of(state, PageReason.DEAD_LETTERED, now, destination=receipt.destination),)
-
-
-def _facts_of_receipt(state: AlertState | None, receipt: DeliveryReceipt, now: datetime) -> set[Fact]:
-    if state is None:
-        return set()
-    if is_foreign(state, receipt, now):
-        return {Fact.FOREIGN}
-    if is_other_mode(state.header, receipt):
-        return {Fact.OTHER_MODE}
-    known = state.destinations.get(receipt.destination)
-    if known is None:
-        return {Fact.NOT_TOLD}
-    if not rises(known.level, receipt.level):
-        return set()
-    others = [at.level for name, at in state.destinations.items() if name != receipt.destination]
-    closes = status_of([*others, receipt.level], state.status) in CLOSED
-    return {Fact.RISES, Fact.CLOSES} if closes else {Fact.RISES}
-
-
-def _risen(state: AlertState, receipt: DeliveryReceipt, known: DestinationState, now: datetime) -> AlertState:
-    at = known.model_copy(
-        update={
-            "level": receipt.level,
-            "changed_at": now,
-            "platform_id": receipt.platform_id or known.platform_id,
-            "code": receipt.code,
-        }
-    )
-    destinations = {**state.destinations, receipt.destination: at}
-    status = state.status
-    if status not in CLOSED:
-        status = status_of((d.level for d in destinations.values()), status)
-    return state.model_copy(update={"destinations": destinations, "status": status, "changed_at": now})
-
-
-def _closed(
-    step: Step,
-    state: AlertState,
-    receipt: DeliveryReceipt,
-    confirm_to: Collection[str],
-    decisions: Sequence[Decision],
-) -> Step:
-    cause = receipt.header.message_id
-    ended = with_header(
-        state.alert,
-        message_id=derived_id("alert", state.header.event_id, cause, "cancel"),
-        occurred_at=receipt.header.occurred_at,
-    ).model_copy(update={"action": AlertAction.CANCEL})
-    # Who closed it knows; only a map that many look at must be told that the marker goes.
-    leave_out = () if receipt.destination in confirm_to else (receipt.destination,)
-    tellings = tell(state, ended, DeliveryReason.CANCEL, decisions, leave_out=leave_out)
-    after = state.model_copy(update={"alert": ended})
-    return replace(step, state=after, tellings=tellings, standing=True)
-
-
-def answer(receipt: DeliveryReceipt, device_id: str, now: datetime, *, silent: bool = False) -> DeviceMessage | None:
-    """Give a person's answer as a message to the officer; None when the receipt carries no words of a person.
-
-    `silent` marks it so that the device of somebody under duress does not sound.
-    """
-    if not receipt.note or receipt.level not in _ANSWERS:
-        return None
-    header = receipt.header
-    return DeviceMessage(
-        header=header.model_copy(
-            update={
-                "message_id": derived_id("message", header.event_id, header.message_id),
-                "source": SOURCE,
-                "hops": (*header.hops, receipt.destination),
-                "published_at": now,
-                "flags": ("silent",) if silent else (),
-            }
-        ),
-        device_id=device_id,
-        direction=MessageDirection.TO_DEVICE,
-        sender=receipt.destination,
-        sender_ref=receipt.by_ref,
-        text=receipt.note,
-        in_reply_to=header.event_id,
-        alert_id=header.event_id,
-    )

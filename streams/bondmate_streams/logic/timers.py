@@ -1,27 +1,33 @@
 """What time does to an alert: told again before it grows stale, escalated while nobody answers, expired.
 
-Every time is reckoned from when the hub had the alert, by the hub's own clock, and what was done is in the alert's
-state: nothing is lost or comes early when a worker is started anew or partitions move.
+Every time is reckoned from when its round of escalation began (the first, when the hub had it), by the hub's own clock,
+and what was done is in the alert's state: nothing is lost or comes early when a worker is started anew or partitions
+move.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bondmate_schemas.enums import AlertAction, AlertStatus, DeliveryReason
-from bondmate_schemas.flags import UNANSWERED
+from bondmate_schemas.flags import UNANSWERED, UNASSIGNED
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import AlertState
+from bondmate_schemas.models import AlertState, AlertWhole
 
+from bondmate_streams.logic import handoff, rounds
 from bondmate_streams.logic.alerts import with_flags, with_header
-from bondmate_streams.logic.deliveries import First, Telling, escalation_id, new_id, refresh_id
-from bondmate_streams.logic.levels import is_answered, is_delivered
-from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY, STATUSES, Event, Fact, Rule, rule_for
+from bondmate_streams.logic.deliveries import First, Telling, escalation_id, new_id, refresh_id, round_id
+from bondmate_streams.logic.levels import furthest, is_answered, is_delivered, is_helped, nobody_is_left
+from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY, Event, Fact, Rule, rule_for
 from bondmate_streams.logic.pages import PageReason, page_of
-from bondmate_streams.logic.routing import Decision, Escalation
-from bondmate_streams.logic.states import Step, as_told, first_of, first_told, remembering, standing_of, tell
+from bondmate_streams.logic.rooms import ANY_ROOMS, Rooms
+from bondmate_streams.logic.routing import EMERGENCIES, Decision, Escalation
+from bondmate_streams.logic.steps import RULES_NOW, Step, as_told, first_of, first_told, remembering, standing_of, tell
+
+_FOR_EVER = 2**31
+"""Rounds: more than there ever are."""
 
 
 def due(
@@ -30,59 +36,166 @@ def due(
     escalation: Sequence[Escalation],
     after: datetime,
     now: datetime,
+    *,
+    rooms: Rooms = ANY_ROOMS,
 ) -> Step:
     """Take the times that have come later than `after` and not later than `now`.
 
-    An escalation is remembered in the state, so it comes once, whatever `after` is; a refresh is not.
+    An escalation is remembered in the state, so it comes once, whatever `after` is; a refresh is not. Of several things
+    the first is done, and the others are due at once.
     """
-    facts = {Fact.UNANSWERED} if is_open_and_unanswered(state) else set[Fact]()
-    if state.alert.kind not in REQUESTS_ONLY and state.header.expires_at and state.header.expires_at <= now:
-        facts.add(Fact.EXPIRED)
-    rule = rule_for(standing_of(state), Event.TIMER, facts)
+    steps = _steps_due(state, escalation, now)
+    rule = rule_for(standing_of(state), Event.TIMER, _facts(state, rooms, now, is_escalated=bool(steps)))
     if rule.becomes is not None:
         return remembering(_expired(rule, state, decisions, now))
-    steps = [step for step in escalation if state.escalated_seconds < step.after_seconds <= _waited(state, now)]
-    if rule.tells is None or not steps:
-        return Step("refreshed", None, Refresh.of(decisions).tellings(state, after, now))
-    return remembering(_escalated(rule, state, steps, now))
+    if rule.outcome == "offer_over":
+        return remembering(_offer_over(rule, state, decisions, now))
+    if rule.outcome == "escalated":
+        return remembering(_escalated(rule, state, steps, now))
+    if rule.outcome == "unassigned":
+        return remembering(_unassigned(rule, state, decisions, escalation, now, rooms=rooms))
+    return Step("refreshed", None, Refresh.of(decisions).tellings(state, after, now))
+
+
+def _facts(state: AlertState, rooms: Rooms, now: datetime, *, is_escalated: bool) -> set[Fact]:
+    found = {Fact.UNANSWERED} if is_open_and_unanswered(state) else set[Fact]()
+    if _expires_at(state) and _expires_at(state) <= now:  # type: ignore[operator]  # asked for before
+        found.add(Fact.EXPIRED)
+    elif not is_escalated:
+        found.discard(Fact.UNANSWERED)
+    if handoff.is_over(state, now):
+        found.add(Fact.OFFER_OVER)
+    if (at := _unassigned_at(state, rooms)) and at <= now:
+        found.add(Fact.UNASSIGNED)
+    return found
+
+
+def _expires_at(state: AlertState) -> datetime | None:
+    return None if state.alert.kind in REQUESTS_ONLY else state.header.expires_at
 
 
 def is_open_and_unanswered(state: AlertState) -> bool:
-    """Tell whether an alert still waits for a person."""
-    return state.status not in CLOSED and not is_answered(at.level for at in state.destinations.values())
+    """Return whether an alert still waits for a person."""
+    return state.status not in CLOSED and not is_answered(state)
 
 
 def next_due(
-    state: AlertState, decisions: Sequence[Decision], escalation: Sequence[Escalation], after: datetime
+    state: AlertState,
+    decisions: Sequence[Decision],
+    escalation: Sequence[Escalation],
+    after: datetime,
+    *,
+    rooms: Rooms = ANY_ROOMS,
 ) -> datetime | None:
-    """Give the first time later than `after` at which anything is to be done about an alert; None: never again.
+    """Return the first time later than `after` at which anything is to be done about an alert; None: never again.
 
     What an escalation did not do when it was due, since nobody was running, is due at once.
     """
     if state.status in CLOSED:
         return None
-    times = [Refresh.of(decisions).next_due(state, after)]
+    times = [Refresh.of(decisions).next_due(state, after), _unassigned_at(state, rooms)]
+    if state.handoff is not None:
+        times.append(state.handoff.expires_at)
     if is_open_and_unanswered(state):
-        since = state.header.received_at
-        times += [
-            since + timedelta(seconds=step.after_seconds)
-            for step in escalation
-            if step.after_seconds > state.escalated_seconds
-        ]
-        if state.alert.kind not in REQUESTS_ONLY:
-            times.append(state.header.expires_at)
+        further = _further(state, escalation)
+        since = rounds.since(state)
+        times += [since + timedelta(seconds=step.after_seconds) for step in further]
+        times += [state.changed_at] if further and _is_hopeless(state) else []
+        times.append(_expires_at(state))
     return min((time for time in times if time is not None), default=None)
 
 
-def _waited(state: AlertState, now: datetime) -> float:
-    return (now - state.header.received_at).total_seconds()
+def _further(state: AlertState, escalation: Iterable[Escalation]) -> list[Escalation]:
+    """Return the steps that this round has not taken."""
+    return [step for step in escalation if step.after_seconds > state.escalated_seconds]
+
+
+def _is_hopeless(state: AlertState) -> bool:
+    """Return whether nobody is left who could answer; of an alert that an older hub told, nothing is begun."""
+    return state.rules >= RULES_NOW and nobody_is_left(state)
+
+
+def _steps_due(state: AlertState, escalation: Sequence[Escalation], now: datetime) -> list[Escalation]:
+    """Return the steps whose time has come; where nobody is left to wait for, the next one is."""
+    if not is_open_and_unanswered(state):
+        return []
+    further = _further(state, escalation)
+    waited = (now - rounds.since(state)).total_seconds()
+    found = [step for step in further if step.after_seconds <= waited]
+    return found or (further[:1] if _is_hopeless(state) else [])
+
+
+def _unassigned_at(state: AlertState, rooms: Rooms) -> datetime | None:
+    """Return when it is too long that a person has seen an alert and nobody has assigned a unit; None: never.
+
+    Where no room of it can say *assigned*, operations hear of it once, and not in each round.
+    """
+    told_of = state.unassigned_rounds if rooms.some_can_assign(state) else min(state.unassigned_rounds, 1) * _FOR_EVER
+    asks_for_help = state.alert.kind in EMERGENCIES and state.status not in CLOSED
+    if state.seen_at is None or state.round < told_of or not asks_for_help:
+        return None
+    if is_helped(state) or not is_answered(state):
+        return None
+    return state.seen_at + timedelta(seconds=rooms.assign_after_seconds)
+
+
+def _unassigned(
+    rule: Rule,
+    state: AlertState,
+    decisions: Sequence[Decision],
+    escalation: Sequence[Escalation],
+    now: datetime,
+    *,
+    rooms: Rooms,
+) -> Step:
+    """Page a person; where it can be said that a unit is assigned, tell the next destinations and those who know."""
+    after = state.model_copy(update={"unassigned_rounds": state.round + 1, "changed_at": now})
+    pages = (page_of(state, PageReason.UNASSIGNED, now, number=state.round),)
+    if not rooms.some_can_assign(state):
+        return Step(rule.outcome, after, pages=pages)
+    event_id, number = state.header.event_id, state.round
+    told = with_flags(state.alert, UNASSIGNED).model_copy(update={"action": AlertAction.UPDATE})
+    tellings = [
+        replace(telling, delivery_id=round_id(event_id, telling.destination, number, UNASSIGNED))
+        for telling in tell(state, told, rule.tells or DeliveryReason.UPDATE, decisions)
+    ]
+    step = next((step for step in _further(state, escalation) if step.to), None)
+    if step is not None:
+        new = [(name, route) for name, route in step.to if _is_new(state, name)]
+        raised = told.model_copy(update={"action": AlertAction.RAISE})
+        further = first_told(event_id, (name for name, _ in new), now)
+        after = after.model_copy(
+            update={
+                "destinations": {**state.destinations, **further},
+                "escalated_seconds": step.after_seconds,
+            }
+        )
+        tellings += [
+            Telling(name, route, DeliveryReason.NEW, new_id(event_id, name), raised, first_of(after, name))
+            for name, route in new
+        ]
+    return Step(rule.outcome, after, tuple(tellings), pages=pages)
+
+
+def _is_new(state: AlertState, name: str) -> bool:
+    return name not in {state.header.source, *state.header.hops, *state.destinations}
+
+
+def _offer_over(rule: Rule, state: AlertState, decisions: Sequence[Decision], now: datetime) -> Step:
+    assert state.handoff is not None
+    after = state.model_copy(update={"handoff": None, "changed_at": now})
+    cause = derived_id(state.handoff.message_id, "over")
+    return Step(rule.outcome, after, handoff.tellings(after, cause, now, decisions))
 
 
 def _expired(rule: Rule, state: AlertState, decisions: Sequence[Decision], now: datetime) -> Step:
     cause = derived_id("alert", state.header.event_id, "expired")
     ended = with_header(with_flags(state.alert, "expired"), message_id=cause, occurred_at=now)
-    ended = ended.model_copy(update={"action": AlertAction.CANCEL})
-    after = state.model_copy(update={"alert": ended, "status": rule.becomes, "changed_at": now})
+    whole = (state.alert.whole or AlertWhole()).model_copy(update={"ended_by": "time", "ended_why": "expired"})
+    ended = ended.model_copy(update={"action": AlertAction.CANCEL, "text": None, "whole": whole})
+    after = state.model_copy(
+        update={"alert": ended, "status": rule.becomes, "changed_at": now, "ended_at": now, "handoff": None}
+    )
     tellings = tell(state, ended, rule.tells or DeliveryReason.CANCEL, decisions)
     return Step(
         rule.outcome, after, tellings, pages=(page_of(state, PageReason.EXPIRED, now),), standing=True
@@ -92,7 +205,7 @@ def _expired(rule: Rule, state: AlertState, decisions: Sequence[Decision], now: 
 def _escalated(rule: Rule, state: AlertState, steps: Sequence[Escalation], now: datetime) -> Step:
     """Take the steps that are due: tell further destinations, tell those who know again and louder, page a person."""
     event_id = state.header.event_id
-    louder = with_flags(state.alert, UNANSWERED)
+    louder = with_flags(as_told(state, state.alert), UNANSWERED)
     origins = {state.header.source, *state.header.hops}
     tellings: dict[str, Telling] = {}
     for step in steps:
@@ -104,7 +217,7 @@ def _escalated(rule: Rule, state: AlertState, steps: Sequence[Escalation], now: 
                 name,
                 route,
                 DeliveryReason.UPDATE if known else DeliveryReason.NEW,
-                escalation_id(event_id, name, step.after_seconds) if known else new_id(event_id, name),
+                escalation_id(event_id, name, step.after_seconds, state.round) if known else new_id(event_id, name),
                 louder.model_copy(update={"action": AlertAction.UPDATE if known else AlertAction.RAISE}),
                 first_of(state, name) if known else First(new_id(event_id, name), now),
             )
@@ -112,13 +225,13 @@ def _escalated(rule: Rule, state: AlertState, steps: Sequence[Escalation], now: 
     after = state.model_copy(
         update={
             "destinations": {**state.destinations, **further},
-            "status": max(state.status, AlertStatus.ROUTED, key=STATUSES.index) if further else state.status,
+            "status": furthest(state.status, AlertStatus.ROUTED) if further else state.status,
             "escalated_seconds": steps[-1].after_seconds,
             "changed_at": now,
         }
     )
     paged = any(step.page for step in steps)
-    pages = (page_of(state, PageReason.UNANSWERED, now),) if paged else ()
+    pages = (page_of(state, PageReason.UNANSWERED, now, number=state.round),) if paged else ()
     return Step(rule.outcome, after, tuple(tellings.values()), pages=pages)
 
 

@@ -1,0 +1,60 @@
+"""Who owns an alert, and how it is handed over: offered, taken or refused, or the offer is over.
+
+Until it is taken the giver owns it, so that there is always one who may end the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from bondmate_schemas.enums import AlertAction, DeliveryReason, Ownership
+from bondmate_schemas.ids import derived_id
+from bondmate_schemas.models import AlertState, DeliveryReceipt, Handoff
+
+from bondmate_streams.logic.alerts import with_header
+from bondmate_streams.logic.deliveries import Telling
+from bondmate_streams.logic.life_cycle import Fact
+from bondmate_streams.logic.rooms import Rooms, owner_of
+from bondmate_streams.logic.routing import Decision
+from bondmate_streams.logic.steps import tell
+
+_FACTS: Final = {Ownership.TAKEN: Fact.TAKES, Ownership.REFUSED: Fact.REFUSES}
+
+
+def facts_of(state: AlertState, receipt: DeliveryReceipt, rooms: Rooms, now: datetime) -> set[Fact]:
+    """Return whether the owner offers an alert to who was told of it, or who it is offered to takes or refuses it."""
+    agency = rooms.agencies.get(receipt.destination)
+    if receipt.ownership is Ownership.OFFERED:
+        to = receipt.offered_to or ""
+        offers = agency == owner_of(state) and to != agency and bool(rooms.of_agency(state, to))
+        return {Fact.OFFERS} if offers else set()
+    is_meant = state.handoff is not None and agency == state.handoff.agency_id and now < state.handoff.expires_at
+    return {_FACTS[receipt.ownership]} if is_meant else set()
+
+
+def changed(state: AlertState, receipt: DeliveryReceipt, outcome: str, rooms: Rooms, now: datetime) -> AlertState:
+    """Return the alert after it was offered, handed over, or refused; a second offer replaces the first."""
+    if outcome == "offered":
+        offer = Handoff(
+            agency_id=receipt.offered_to or "",
+            offered_by=receipt.destination,
+            message_id=receipt.header.message_id,
+            expires_at=now + timedelta(seconds=rooms.offer_seconds),
+        )
+        return state.model_copy(update={"handoff": offer})
+    owner = state.handoff.agency_id if state.handoff and outcome == "handed_over" else state.owner_agency_id
+    return state.model_copy(update={"handoff": None, "owner_agency_id": owner})
+
+
+def is_over(state: AlertState, now: datetime) -> bool:
+    """Return whether an offer was not taken in its time."""
+    return state.handoff is not None and state.handoff.expires_at <= now
+
+
+def tellings(state: AlertState, cause: str, now: datetime, decisions: Sequence[Decision]) -> tuple[Telling, ...]:
+    """Tell everybody who owns it and to whom it is offered, by the message that led to it."""
+    message_id = derived_id("alert", state.header.event_id, cause, "owner")
+    told = with_header(state.alert, message_id=message_id, occurred_at=now)
+    return tell(state, told.model_copy(update={"action": AlertAction.UPDATE}), DeliveryReason.UPDATE, decisions)

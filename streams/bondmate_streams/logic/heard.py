@@ -1,0 +1,203 @@
+"""What is heard of an alert from its destinations: what their transport proves, and what their people say.
+
+What people say may end the alert as a whole, begin a round of escalation anew, or hand the alert over. A step made
+again tells the same under the same ids. Standards: 3GPP TS 24.379, 12.1.3.2 (a cancellation by who has no right to it
+is refused), TS 23.280, 10.10.1.1A.3 (who has it may end another's alert, and says whose).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bondmate_schemas.enums import AlertAction, DeliveryReason, Level, Ownership, Validity
+from bondmate_schemas.ids import derived_id
+from bondmate_schemas.models import AlertState, AlertWhole, DeliveryReceipt, OperationsPage
+
+from bondmate_streams.logic import handoff, officer, rounds
+from bondmate_streams.logic.alerts import with_header
+from bondmate_streams.logic.answers import is_foreign, is_other_mode
+from bondmate_streams.logic.deliveries import round_id
+from bondmate_streams.logic.levels import furthest, is_answered, is_helped, rises, stage_of, status_of
+from bondmate_streams.logic.life_cycle import CLOSED, ENDED_AS, Cause, Event, Fact, Standing, rule_for
+from bondmate_streams.logic.pages import PageReason, page_of
+from bondmate_streams.logic.rooms import ANY_ROOMS, Rooms
+from bondmate_streams.logic.routing import Decision
+from bondmate_streams.logic.statements import as_said, is_statement, lapses, remembered, said_before, with_statement
+from bondmate_streams.logic.steps import RULES_NOW, Step, remembering, standing_of, tell
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What stands around a receipt: as `receive` is given it."""
+
+    confirm_to: Collection[str]
+    decisions: Sequence[Decision]
+    now: datetime
+    rooms: Rooms
+
+
+def receive(
+    state: AlertState | None, receipt: DeliveryReceipt, confirm_to: Collection[str], decisions: Sequence[Decision],
+    now: datetime, *, rooms: Rooms = ANY_ROOMS,
+) -> Step:  # fmt: skip
+    """Take a receipt of a destination: what its transport proves, or what a person there says.
+
+    Args:
+        state: the alert; None when the receipt is of something else.
+        receipt: what the destination reports.
+        confirm_to: destinations that are told even when they ended the alert themselves.
+        decisions: where an alert like this goes, for the names of the rules.
+        now: the time of the change of state.
+        rooms: who the destinations are.
+    """
+    receipt, around = as_said(receipt), _Around(confirm_to, decisions, now, rooms)
+    refused = _why_not(state, receipt, now)
+    if state is None or refused:
+        return Step(rule_for(standing_of(state), Event.RECEIPT, refused).outcome, state)
+    step = _statement(state, receipt, around) if is_statement(receipt) else _transport(state, receipt, now)
+    if receipt.ownership is not Ownership.UNSTATED and step.state is not None:
+        step = _owned(step, step.state, receipt, around)
+    return remembering(step)
+
+
+def _why_not(state: AlertState | None, receipt: DeliveryReceipt, now: datetime) -> set[Fact]:
+    """Return why a receipt counts for nothing."""
+    if state is None:
+        return set()
+    if is_foreign(state, receipt, now):
+        return {Fact.FOREIGN}
+    if is_other_mode(state.header, receipt):
+        return {Fact.OTHER_MODE}
+    return set() if receipt.destination in state.destinations else {Fact.NOT_TOLD}
+
+
+def _transport(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> Step:
+    """Take what the transport proves: it rises until a person there has spoken, and then says nothing any more."""
+    known = state.destinations[receipt.destination]
+    pages = _pages_for_dead_letter(state, receipt, now)
+    # Words that say nothing of the alert itself.
+    message = officer.answer(receipt, state.device_id, now, silent=state.alert.silent)
+    rise = not stage_of(known).said and rises(known.level, receipt.level)
+    rule = rule_for(standing_of(state), Event.RECEIPT, {Fact.RISES} if rise else set())
+    if not rise:
+        return Step(rule.outcome, state, message=message, pages=pages)
+    update = {
+        "level": receipt.level,
+        "changed_at": now,
+        "platform_id": receipt.platform_id or known.platform_id,
+        "code": receipt.code,
+    }
+    destinations = {**state.destinations, receipt.destination: known.model_copy(update=update)}
+    status = state.status
+    if status not in CLOSED:
+        status = furthest(status, status_of(destinations.values()))
+    after = state.model_copy(update={"destinations": destinations, "status": status, "changed_at": now})
+    return Step(rule.outcome, after, risen=((receipt.destination, receipt.level),), message=message, pages=pages)
+
+
+def _pages_for_dead_letter(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> tuple[OperationsPage, ...]:
+    if receipt.level is not Level.DEAD_LETTERED:
+        return ()
+    return (page_of(state, PageReason.DEAD_LETTERED, now, destination=receipt.destination),)
+
+
+def _statement(state: AlertState, receipt: DeliveryReceipt, around: _Around) -> Step:
+    """Take what a person says."""
+    name, standing, now = receipt.destination, standing_of(state), around.now
+    facts = {Fact.STATES, *said_before(state.destinations[name], receipt)}
+    if facts & {Fact.REPEATED, Fact.OLDER}:
+        return Step(rule_for(standing, Event.RECEIPT, facts).outcome, state)
+    after = _stated(state, receipt, now)
+    closes = stage_of(after.destinations[name]).closes
+    cause = Cause.PART_CLOSED if closes else Cause.WITHDRAWN
+    # That a room takes back what it said ends nothing, though all others have closed their part.
+    if closes and standing is Standing.OPEN and around.rooms.is_ended(after):
+        facts.add(Fact.ENDS)
+    elif standing is Standing.OPEN and lapses(state, after, name) and rounds.may_begin(after, cause, now):
+        facts.add(Fact.LAPSES)
+    rule = rule_for(standing, Event.RECEIPT, facts)
+    message = officer.of_statement(receipt, state, after, now, lapses=Fact.LAPSES in facts)
+    step = Step(rule.outcome, after, risen=((name, receipt.level),), message=message)
+    if Fact.ENDS in facts:
+        return _closed(step, after, receipt, around)
+    return _asked_again(step, after, cause, name, around) if Fact.LAPSES in facts else step
+
+
+def _stated(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> AlertState:
+    after = with_statement(state, receipt, now)
+    if state.status in CLOSED:
+        return after.model_copy(update={"changed_at": now})
+    # From seen to assigned time counts once in a round, from the first who has seen it.
+    seen_at = state.seen_at or (now if is_answered(after) and not is_helped(after) else None)
+    update = {
+        "status": status_of(after.destinations.values()),
+        "changed_at": now,
+        "seen_at": seen_at,
+        "answered_rounds": state.round + 1 if is_answered(after) else state.answered_rounds,
+        "rules": RULES_NOW,
+    }
+    return after.model_copy(update=update)
+
+
+def _asked_again(step: Step, state: AlertState, cause: Cause, name: str, around: _Around) -> Step:
+    """Begin a round of escalation: those who have it hear that nobody answers any more, but for who said so."""
+    now = around.now
+    after = rounds.begun(state, cause, now)
+    number = after.round
+    told = with_header(
+        state.alert, message_id=derived_id("alert", state.header.event_id, "round", str(number)), occurred_at=now
+    )
+    closed = {other for other, at in state.destinations.items() if stage_of(at).closes}
+    tellings = tuple(
+        replace(telling, delivery_id=round_id(state.header.event_id, telling.destination, number, "round"))
+        for telling in tell(
+            after, told.model_copy(update={"action": AlertAction.UPDATE}), DeliveryReason.UPDATE, around.decisions,
+            leave_out={name, *closed},
+        )
+    )  # fmt: skip
+    pages: tuple[OperationsPage, ...] = ()
+    if cause is Cause.PART_CLOSED:
+        pages = (page_of(state, PageReason.UNANSWERED_AGAIN, now, number=number),)
+    return replace(step, state=after, tellings=tellings, pages=pages)
+
+
+def _closed(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Around) -> Step:
+    """End the whole; the officer's own words are not told again as those of who ended it."""
+    cause = receipt.header.message_id
+    whole = (state.alert.whole or AlertWhole()).model_copy(
+        update={
+            "ended_by": around.rooms.name_of(receipt.destination),
+            "ended_why": "false_alarm" if receipt.validity is Validity.FALSE else receipt.level.lower(),
+            "ended_words": receipt.note or "",
+        }
+    )
+    ended = with_header(
+        state.alert,
+        message_id=derived_id("alert", state.header.event_id, cause, "cancel"),
+        occurred_at=receipt.header.occurred_at,
+    ).model_copy(update={"action": AlertAction.CANCEL, "text": None, "whole": whole})
+    # Who ended it knows; only a map that many look at must be told that the marker goes.
+    leave_out = () if receipt.destination in around.confirm_to else (receipt.destination,)
+    tellings = tell(state, ended, DeliveryReason.CANCEL, around.decisions, leave_out=leave_out)
+    update = {"alert": ended, "status": ENDED_AS[receipt.level], "ended_at": around.now, "handoff": None}
+    return replace(step, state=state.model_copy(update=update), tellings=tellings, standing=True)
+
+
+def _owned(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Around) -> Step:
+    """Take what a room says of who owns the alert, beside what it says of the alert itself."""
+    if step.outcome in {"said_before", "overtaken"}:
+        return step
+    if not is_statement(receipt):
+        if said_before(state.destinations[receipt.destination], receipt):
+            return step
+        state = remembered(state, receipt)
+    facts = handoff.facts_of(state, receipt, around.rooms, around.now)
+    rule = rule_for(standing_of(state), Event.OWNERSHIP, facts)
+    if rule.tells is None:
+        return replace(step, state=state, outcome=rule.outcome if not is_statement(receipt) else step.outcome)
+    after = handoff.changed(state, receipt, rule.outcome, around.rooms, around.now)
+    after = after.model_copy(update={"changed_at": around.now})
+    tellings = handoff.tellings(after, receipt.header.message_id, around.now, around.decisions)
+    return replace(step, outcome=rule.outcome, state=after, tellings=(*step.tellings, *tellings))

@@ -1,0 +1,110 @@
+"""What an officer reads of an alert: what a person at a room said, that help is not coming, that a press came late.
+
+The levels themselves their device is shown without words; see `bondmate.state.alerts`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from bondmate_schemas.enums import Level, MessageDirection, Priority, Response
+from bondmate_schemas.ids import derived_id
+from bondmate_schemas.models import AlertState, DeliveryReceipt, DeviceAlert, DeviceMessage
+
+from bondmate_streams.logic.levels import stage_of
+
+SOURCE: Final = "streams"
+"""The hub itself as the origin of what it says."""
+_ANSWERS: Final = frozenset(
+    {Level.UNKNOWN, Level.ACKNOWLEDGED, Level.RESPONDING, Level.RESOLVED, Level.CANCELLED, Level.DECLINED}
+)
+
+
+def answer(receipt: DeliveryReceipt, device_id: str, now: datetime, *, silent: bool = False) -> DeviceMessage | None:
+    """Return a person's words as a message to the officer; None when the receipt carries none.
+
+    `silent` marks it so that the device of somebody under duress does not sound.
+    """
+    if not receipt.note or receipt.level not in _ANSWERS:
+        return None
+    return _message(receipt, device_id, receipt.note, now, silent=silent)
+
+
+def of_statement(
+    receipt: DeliveryReceipt, before: AlertState, after: AlertState, now: datetime, *, lapses: bool = False
+) -> DeviceMessage | None:
+    """Return what the officer reads of a statement: urgently where it takes help away."""
+    name, silent = receipt.destination, before.alert.silent
+    was, at = before.destinations[name], after.destinations[name]
+    if at.response is Response.WITHDRAWN and stage_of(was).answers:
+        text = f"Help is NOT coming from {name}."
+    elif lapses:
+        text = f"{name} has closed its part: nobody is answering you now. The hub asks again."
+    else:
+        return answer(receipt, before.device_id, now, silent=silent)
+    text = f"{text} {receipt.note}" if receipt.note else text
+    return _message(receipt, before.device_id, text, now, silent=silent, priority=Priority.URGENT)
+
+
+def came_late(state: AlertState, alert: DeviceAlert, now: datetime) -> DeviceMessage:
+    """Return what the officer reads of a press that was made before the alert ended and came after it."""
+    header = alert.header
+    return DeviceMessage(
+        header=header.model_copy(
+            update={
+                "message_id": derived_id("message", state.header.event_id, header.message_id, "late"),
+                "event_id": state.header.event_id,
+                "source": SOURCE,
+                "hops": (),
+                "external_refs": (),
+                "origin_message_id": None,
+                "content_digest": None,
+                "published_at": now,
+                "occurred_at": now,
+                "received_at": now,
+                "expires_at": None,
+                "flags": ("silent",) if state.alert.silent else (),
+                "language": "en",
+            }
+        ),
+        device_id=state.device_id,
+        direction=MessageDirection.TO_DEVICE,
+        sender=SOURCE,
+        text=f"Your alert of {header.occurred_at:%H:%M:%S} UTC came after it had been closed. Press again if you need "
+        "help.",
+        priority=Priority.URGENT,
+        in_reply_to=state.header.event_id,
+        alert_id=state.header.event_id,
+    )
+
+
+def _message(
+    receipt: DeliveryReceipt,
+    device_id: str,
+    text: str,
+    now: datetime,
+    *,
+    silent: bool,
+    priority: Priority = Priority.ROUTINE,
+) -> DeviceMessage:
+    header = receipt.header
+    return DeviceMessage(
+        header=header.model_copy(
+            update={
+                "message_id": derived_id("message", header.event_id, header.message_id),
+                "source": SOURCE,
+                "hops": (*header.hops, receipt.destination),
+                "published_at": now,
+                "flags": ("silent",) if silent else (),
+            }
+        ),
+        device_id=device_id,
+        direction=MessageDirection.TO_DEVICE,
+        sender=receipt.destination,
+        sender_ref=receipt.by_ref,
+        text=text,
+        priority=priority,
+        in_reply_to=header.event_id,
+        alert_id=header.event_id,
+    )

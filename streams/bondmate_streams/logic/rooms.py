@@ -1,0 +1,91 @@
+"""Who the rooms of an alert are: their agencies, which of them end the whole, what they can say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from bondmate_schemas.enums import Level
+from bondmate_schemas.models import AlertState, DestinationState
+
+from bondmate_streams.logic.levels import stage_of
+from bondmate_streams.logic.routing import Destination
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What the settings say of the rooms."""
+
+    agencies: Mapping[str, str] = field(default_factory=dict)
+    """Agency of a destination, where it is known."""
+    enders: frozenset[str] = frozenset()
+    """Of an owner's several destinations those that alone end the whole."""
+    can_assign: frozenset[str] = frozenset()
+    """Destinations that can say that a unit is assigned."""
+    assign_after_seconds: float = 180.0
+    offer_seconds: float = 120.0
+
+    @classmethod
+    def of(
+        cls,
+        destinations: Mapping[str, Destination],
+        agencies: Mapping[str, str],
+        *,
+        assign_after_seconds: float,
+        offer_seconds: float,
+    ) -> Rooms:
+        """Return what `destinations` say of themselves; where they name no agency, `agencies` may."""
+        named = {name: at.agency or agencies.get(name, "") for name, at in destinations.items()}
+        return cls(
+            {name: agency for name, agency in named.items() if agency},
+            frozenset(name for name, at in destinations.items() if at.ends_alerts),
+            frozenset(name for name, at in destinations.items() if at.says_assigned),
+            assign_after_seconds,
+            offer_seconds,
+        )
+
+    def of_agency(self, state: AlertState, agency_id: str) -> list[str]:
+        """Return the destinations of an agency that were told of an alert."""
+        told = (name for name, at in state.destinations.items() if at.level is not Level.WITHHELD)
+        return [name for name in told if agency_id and self.agencies.get(name) == agency_id]
+
+    def is_ended(self, state: AlertState) -> bool:
+        """Return whether what the rooms say ends the whole.
+
+        A room of the owner does; where none of the owner's was told, all that took it up must have closed their part
+        (the right to end another's alert: 3GPP TS 23.280, 10.10.1.1A.3).
+        """
+        owners = self.of_agency(state, owner_of(state))
+        marked = [name for name in owners if name in self.enders]
+        if owners:
+            return any(stage_of(state.destinations[name]).closes for name in marked or owners)
+        closed = [stage_of(at).closes for at in state.destinations.values() if stage_of(at).closes or is_taken_up(at)]
+        return bool(closed) and all(closed)
+
+    def some_can_assign(self, state: AlertState) -> bool:
+        """Return whether a room of an alert can say that a unit is assigned."""
+        return not self.can_assign.isdisjoint(state.destinations)
+
+    def name_of(self, destination: str) -> str:
+        """Return how others are told of a destination: by its agency where that is known."""
+        return self.agencies.get(destination, destination)
+
+
+ANY_ROOMS: Final = Rooms()
+"""Nothing is known of any: all that took an alert up end it."""
+
+
+def owner_of(state: AlertState) -> str:
+    """Return the agency that owns an alert."""
+    return state.owner_agency_id or state.header.agency_id
+
+
+def is_taken_up(at: DestinationState) -> bool:
+    """Return whether a person there has taken it up and neither took that back nor closed their part."""
+    return stage_of(at).answers
+
+
+def others_of(state: AlertState, name: str) -> Iterable[DestinationState]:
+    """Return what all destinations have but one."""
+    return (at for other, at in state.destinations.items() if other != name)

@@ -1,0 +1,51 @@
+"""Rounds of escalation: each has a number that stands in all its ids, and counts from its own beginning.
+
+Round 0 begins when the hub has the alert, and has the ids of before there were rounds.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from bondmate_schemas.enums import AlertKind
+from bondmate_schemas.models import AlertState
+
+from bondmate_streams.logic.levels import is_answered
+from bondmate_streams.logic.life_cycle import GRAVITY, Cause
+
+PAUSE: Final = timedelta(seconds=30)
+"""Between two rounds of one cause: a room that flaps is told on, and not escalated on."""
+
+
+def may_begin(state: AlertState, cause: Cause, now: datetime) -> bool:
+    """Return whether a round may begin for this cause."""
+    last = state.round_causes.get(cause)
+    return last is None or now - last >= PAUSE
+
+
+def begun(state: AlertState, cause: Cause, now: datetime) -> AlertState:
+    """Return the alert at the beginning of its next round."""
+    update = {
+        "round": state.round + 1,
+        "round_began_at": now,
+        "round_causes": {**state.round_causes, cause.value: now},
+        "escalated_seconds": 0.0,
+        "seen_at": None,
+    }
+    return state.model_copy(update=update)
+
+
+def since(state: AlertState) -> datetime:
+    """Return from when the round's times count."""
+    return state.round_began_at or state.header.received_at
+
+
+def graver(old: AlertKind, new: AlertKind) -> AlertKind:
+    """Return the graver of two kinds."""
+    return max(old, new, key=GRAVITY.index)
+
+
+def has_lapsed(state: AlertState) -> bool:
+    """Return whether an alert was answered in this round and is not any more, and no round began of that."""
+    return state.answered_rounds > state.round and not is_answered(state)

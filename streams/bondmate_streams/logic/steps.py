@@ -1,0 +1,117 @@
+"""What an event makes of an alert, and how its destinations are told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+from bondmate_schemas.enums import DeliveryReason, Level
+from bondmate_schemas.flags import UNANSWERED
+from bondmate_schemas.models import (
+    AlertState,
+    AlertWhole,
+    DestinationState,
+    DeviceAlert,
+    DeviceMessage,
+    OperationsPage,
+)
+
+from bondmate_streams.logic.alerts import with_flags
+from bondmate_streams.logic.answers import with_told
+from bondmate_streams.logic.deliveries import First, Telling, later_id, new_id
+from bondmate_streams.logic.levels import is_answered
+from bondmate_streams.logic.life_cycle import CLOSED, Standing
+from bondmate_streams.logic.routing import Decision
+
+RULES_NOW: Final = 1
+"""By which rules a state is written; one of 0 keeps what its device was shown until something new happens to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What an event made of an alert."""
+
+    outcome: str
+    state: AlertState | None = None
+    """The state after it; None when there is no such alert."""
+    tellings: tuple[Telling, ...] = ()
+    reopened: DeviceAlert | None = None
+    """What was done after the end, as the alert of its own that it now is."""
+    risen: tuple[tuple[str, Level], ...] = ()
+    """Destination and level, of one that has come further, or says something else now."""
+    message: DeviceMessage | None = None
+    """What the officer is to read."""
+    pages: tuple[OperationsPage, ...] = ()
+    """What operations must see now."""
+    standing: bool = field(default=False)
+    """True: the device's memory must hear how the alert stands now."""
+
+
+def remembering(step: Step) -> Step:
+    """Return `step` with a state that remembers the ids of what it tells."""
+    return step if step.state is None else replace(step, state=with_told(step.state, step.tellings))
+
+
+def standing_of(state: AlertState | None) -> Standing:
+    """Return where an alert stands, as far as the rules ask."""
+    if state is None:
+        return Standing.NONE
+    return Standing.CLOSED if state.status in CLOSED else Standing.OPEN
+
+
+def first_told(event_id: str, names: Iterable[str], now: datetime) -> dict[str, DestinationState]:
+    """Return the state of destinations that are told of an alert for the first time."""
+    return {
+        name: DestinationState(changed_at=now, delivery_id=new_id(event_id, name), sent_at=now, later_delivery_ids=())
+        for name in names
+    }
+
+
+def first_of(state: AlertState, name: str) -> First:
+    """Return the first Delivery of an alert to a destination that was told.
+
+    One that an earlier version of the hub made went out under the time that the alert itself says.
+    """
+    known = state.destinations[name]
+    delivery_id = known.delivery_id or new_id(state.header.event_id, name)
+    return First(delivery_id, known.sent_at or state.header.occurred_at)
+
+
+def tell(
+    state: AlertState,
+    alert: DeviceAlert,
+    reason: DeliveryReason,
+    decisions: Sequence[Decision],
+    *,
+    leave_out: Collection[str] = (),
+) -> tuple[Telling, ...]:
+    """Tell exactly the destinations that the alert was given to."""
+    event_id = state.header.event_id
+    alert = alert if reason is DeliveryReason.CANCEL else as_told(state, alert)
+    routes = {decision.destination: decision.route for decision in decisions}
+    first = reason is DeliveryReason.NEW
+    return tuple(
+        Telling(
+            name,
+            routes.get(name, ""),
+            reason,
+            new_id(event_id, name) if first else later_id(event_id, name, alert.header.message_id),
+            alert,
+            first_of(state, name),
+        )
+        for name in state.destinations
+        if name not in leave_out
+    )
+
+
+def as_told(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
+    """Return an alert as it is told now: whose it is, and louder once it was escalated, until somebody answers."""
+    if state.owner_agency_id or state.handoff:
+        whole = alert.whole or AlertWhole()
+        offered_to = state.handoff.agency_id if state.handoff else ""
+        update = {"owner_agency_id": state.owner_agency_id, "offered_to": offered_to}
+        alert = alert.model_copy(update={"whole": whole.model_copy(update=update)})
+    waits = (state.escalated_seconds > 0 or state.round > 0) and not is_answered(state)
+    return with_flags(alert, UNANSWERED) if waits else alert
