@@ -9,6 +9,7 @@ from bondmate_device.client import Client
 from bondmate_device.core import Core
 from bondmate_device.listener import Patience
 from bondmate_device.model import (
+    Answer,
     Cancel,
     Item,
     Kind,
@@ -24,6 +25,7 @@ from bondmate_device.settings import Settings
 from bondmate_device.store import StoreInUseError
 
 __all__ = [
+    "Answer",
     "Cancel",
     "Client",
     "Core",

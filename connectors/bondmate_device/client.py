@@ -77,7 +77,7 @@ class Client:
         )  # fmt: skip
 
     async def cancel(self, alert_id: str, *, text: str | None = None) -> None:
-        """Take an alert back. Of SOS and DURESS that is a request: the alert goes on until a person closes it."""
+        """Take an alert back. Of SOS, DURESS and OFFICER_DOWN it is a request: a person closes the alert."""
         known = self._engine.core.standings.get(alert_id)
         item = bodies.alert(
             "cancel", message_id=str(uuid.uuid4()), alert_id=alert_id, at=self._clock(),

@@ -22,7 +22,10 @@ class Kind(StrEnum):
 
 
 class Level(StrEnum):
-    """How far an alert has come. Only `acknowledged` and `responding` may be shown as help coming."""
+    """How far an alert has come. Only `acknowledged` and `responding` may be shown as help coming.
+
+    It may go down: a control room can take back what it said.
+    """
 
     QUEUED = "queued"
     """Raised; on this device only."""
@@ -31,9 +34,9 @@ class Level(StrEnum):
     DELIVERED = "delivered"
     """A control room's system has it."""
     ACCEPTED = "accepted"
-    """A control room's system has taken it into work."""
+    """A control room's system has taken it into work, or a person there has seen it."""
     ACKNOWLEDGED = "acknowledged"
-    """A person has answered."""
+    """A unit is assigned."""
     RESPONDING = "responding"
     RESOLVED = "resolved"
     DECLINED = "declined"
@@ -49,7 +52,10 @@ HELP_IS_COMING: Final = frozenset({Level.ACKNOWLEDGED, Level.RESPONDING})
 
 
 class Cancel(StrEnum):
-    """Whether the officer has taken an alert back. Of SOS and DURESS that is a request until a person closes it."""
+    """Whether the officer has taken an alert back.
+
+    Of SOS, DURESS and OFFICER_DOWN that is a request until a person closes it, and of ASSISTANCE once one took it up.
+    """
 
     NONE = "none"
     QUEUED = "queued"
@@ -86,6 +92,19 @@ class Item(NamedTuple):
     is_cancel: bool = False
 
 
+class Answer(NamedTuple):
+    """What a person at one control room said last.
+
+    `says` is `seen` (no help yet), `assigned`, `en_route`, `on_scene` (help is coming, or there), `declined`,
+    `withdrawn` (help is NOT coming from there) or `closed`.
+    """
+
+    room: str
+    says: str
+    unit: str | None = None
+    eta_at: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Where an alert of this device stands: the level that is true as far as this device was told, never a higher one.
@@ -105,6 +124,12 @@ class Standing:
     destinations: tuple[tuple[str, str], ...] = ()
     changed_at: str | None = None
     """When the hub says the level changed."""
+    answers: tuple[Answer, ...] = ()
+    """What people said, room by room; known anew after a restart as soon as the hub is reached."""
+    ended_by: str = ""
+    """Who ended it, and with which code."""
+    ended_why: str = ""
+    ended_words: str = ""
 
     @property
     def closed(self) -> bool:
@@ -113,7 +138,7 @@ class Standing:
 
     @property
     def help_is_coming(self) -> bool:
-        """Whether a person has answered."""
+        """Whether help was promised, and is not taken back."""
         return self.level in HELP_IS_COMING
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from bondmate_device.model import Cancel, Level, Standing
+from bondmate_device.model import Answer, Cancel, Level, Standing
 
 CLOSED_KEPT: Final = 20
 _DURESS: Final = "DURESS"
@@ -95,6 +95,10 @@ class Standings:
             incident_id=_text(news, "incident_id") or known.incident_id,
             destinations=_levels(destinations) if isinstance(destinations, dict) else known.destinations,
             changed_at=_text(news, "changed_at") or known.changed_at,
+            answers=_answers(news["answers"]) if isinstance(news.get("answers"), dict) else known.answers,
+            ended_by=_text(news, "ended_by") or known.ended_by,
+            ended_why=_text(news, "ended_why") or known.ended_why,
+            ended_words=_text(news, "ended_words") or known.ended_words,
         )
         return self._changed(self._all.get(alert_id), told)
 
@@ -134,3 +138,11 @@ def _text(news: Mapping[str, Any], name: str) -> str | None:
 
 def _levels(told: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple((name, level.lower()) for name, level in told.items() if isinstance(level, str))
+
+
+def _answers(told: Mapping[str, Any]) -> tuple[Answer, ...]:
+    return tuple(
+        Answer(room, says.lower(), _text(answer, "unit"), _text(answer, "eta_at"))
+        for room, answer in told.items()
+        if isinstance(answer, dict) and (says := _text(answer, "says"))
+    )

@@ -21,6 +21,7 @@ from bondmate_device.inbox import Inbox, read
 from bondmate_device.model import Cancel, Item, Kind, Level, Message, Refusal, Standing
 
 REFUSALS_KEPT: Final = 200
+_TOLD_ANEW: Final = frozenset({"answers", "ended_by", "ended_why", "ended_words"})
 _VERSION: Final = 1
 _OWNED_ELSEWHERE: Final = 1.0
 """How long to wait for another owner to let go, seconds."""
@@ -194,7 +195,7 @@ def _put_items(db: sqlite3.Connection, items: Iterable[Item]) -> None:
 def _put_standings(db: sqlite3.Connection, standings: Iterable[Standing]) -> None:
     db.executemany(
         "INSERT INTO standings VALUES (?, ?) ON CONFLICT (alert_id) DO UPDATE SET value = excluded.value",
-        [(one.alert_id, json.dumps(asdict(one))) for one in standings],
+        [(one.alert_id, json.dumps(_kept(one))) for one in standings],
     )
 
 
@@ -216,6 +217,11 @@ def _read(db: sqlite3.Connection, *, renewed: bool) -> Kept:
         sequence=reserved[0] if reserved else None,
         renewed=renewed,
     )
+
+
+def _kept(standing: Standing) -> dict[str, Any]:
+    """Return what is kept of a standing: what an earlier version of this client can read; the rest is told anew."""
+    return {name: value for name, value in asdict(standing).items() if name not in _TOLD_ANEW}
 
 
 def _standing(value: dict[str, Any]) -> Standing:

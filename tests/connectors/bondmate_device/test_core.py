@@ -10,8 +10,9 @@ from bondmate_device import bodies
 from bondmate_device.answers import NO_ANSWER, Meaning, Verdict, verdict
 from bondmate_device.core import Core
 from bondmate_device.inbox import REMEMBERED, Inbox
-from bondmate_device.model import Cancel, Kind, Level, Position
+from bondmate_device.model import Answer, Cancel, Kind, Level, Position
 from bondmate_device.outbox import Outbox, Pace
+from bondmate_device.store import _kept
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -449,3 +450,26 @@ def test_no_number_that_cannot_be_one_makes_a_position(name, number):
     position = Position(**{"latitude": 1, "longitude": 2, name: number})
 
     assert bodies.is_sound(position) is (name == "altitude_hae_m" and number == -1e9)
+
+
+def test_who_said_what_and_that_help_is_not_coming_any_more_is_shown_and_not_kept_on_disk():
+    made = core()
+    made.standings.raised("a", "SOS", "t")
+    news = {"alert_id": "a", "event_id": "e", "status": "ACKNOWLEDGED", "changed_at": "1",
+            "answers": {"county": {"says": "ASSIGNED", "unit": "7", "eta_at": "12:05"}}}  # fmt: skip
+    coming = made.standings.told(news)
+    gone = made.standings.told(
+        {**news, "status": "ACCEPTED", "changed_at": "2",
+         "answers": {"north": {"says": "SEEN"}, "county": {"says": "WITHDRAWN"}, "odd": 1}}
+    )  # fmt: skip
+    over = made.standings.told(
+        {**news, "status": "RESOLVED", "changed_at": "3", "ended_by": "pd-north", "ended_why": "false_alarm"}
+    )
+
+    assert coming.help_is_coming
+    assert (Answer("county", "assigned", "7", "12:05"),) == coming.answers
+    assert not gone.help_is_coming
+    assert (Answer("north", "seen"), Answer("county", "withdrawn")) == gone.answers
+    assert ("pd-north", "false_alarm", True) == (over.ended_by, over.ended_why, over.closed)
+    # An earlier version of this client reads the file too.
+    assert not {"answers", "ended_by", "ended_why", "ended_words"} & _kept(over).keys()

@@ -12,10 +12,11 @@ from bondmate_connectors.platforms.device_http.devices import revoke
 from bondmate_monitoring import metrics
 from bondmate_schemas.catalogue import MESSAGES, RECEIPTS, STATE_ALERTS
 from bondmate_schemas.codec import Codec, LocalSchemaIds
-from bondmate_schemas.enums import AlertKind, AlertStatus, Level, MessageDirection, Mode
+from bondmate_schemas.enums import AlertKind, AlertStatus, Level, MessageDirection, Mode, Response
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import (
     AlertState,
+    AlertWhole,
     DeliveryReceipt,
     DestinationState,
     DeviceAlert,
@@ -359,3 +360,32 @@ async def test_closing_ends_streams_and_polls_at_once(bench, until):
 
     assert (aiohttp.WSMsgType.CLOSE, 1001) == (closed.type, closed.data)
     assert (200, []) == (status, answer["messages"])
+
+
+async def test_the_device_is_told_room_by_room_what_was_said_and_who_ended_it_and_why(bench):
+    device, event_id = bench.device(), derived_id("alert", "dev-smith", "a-1")
+    at = {"changed_at": NOW}
+    rooms = {
+        "north": DestinationState(level=Level.ACKNOWLEDGED, **at),
+        "county": DestinationState(
+            level=Level.ACKNOWLEDGED, response=Response.ASSIGNED, unit="7", eta_at=NOW + timedelta(minutes=5), **at
+        ),
+        "south": DestinationState(level=Level.DECLINED, response=Response.WITHDRAWN, **at),
+        "old": DestinationState(level=Level.RESPONDING, **at),
+        "part": DestinationState(level=Level.RESOLVED, response=Response.ASSIGNED, **at),
+        "machine": DestinationState(level=Level.ACCEPTED, **at),
+    }
+    stands = state(AlertStatus.RESPONDING, event_id).model_copy(update={"destinations": rooms})
+    await bench.see(STATE_ALERTS, event_id, stands)
+    _, told = await device.get("/v1/alerts/a-1")
+    whole = AlertWhole(ended_by="pd-north", ended_why="false_alarm", ended_words="by accident")
+    ended = stands.alert.model_copy(update={"whole": whole})
+    await bench.see(STATE_ALERTS, event_id, stands.model_copy(update={"alert": ended, "status": AlertStatus.RESOLVED}))
+    _, over = await device.get("/v1/alerts/a-1")
+
+    assert {
+        "north": "SEEN", "county": "ASSIGNED", "south": "WITHDRAWN", "old": "EN_ROUTE", "part": "CLOSED",
+    } == {name: answer["says"] for name, answer in told["answers"].items()}  # fmt: skip
+    assert "7" == told["answers"]["county"]["unit"]
+    assert NOW + timedelta(minutes=5) == datetime.fromisoformat(told["answers"]["county"]["eta_at"])
+    assert ("pd-north", "false_alarm", "by accident") == (over["ended_by"], over["ended_why"], over["ended_words"])

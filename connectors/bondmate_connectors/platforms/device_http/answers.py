@@ -8,6 +8,8 @@ from typing import Annotated
 from bondmate_schemas.enums import AlertKind, AlertStatus, Level, Mode, Priority
 from pydantic import BaseModel, Field
 
+from bondmate_connectors.platforms.device_http.said import Word
+
 
 class Accepted(BaseModel):
     """The event is durable in the hub; nothing is said about anybody having it yet."""
@@ -54,6 +56,20 @@ class MessageAnswer(BaseModel):
     attachments: tuple[AttachmentAnswer, ...] = ()
 
 
+class RoomAnswer(BaseModel):
+    """What a person at one control room said last."""
+
+    says: Annotated[
+        Word,
+        Field(
+            description="SEEN is no help. ASSIGNED, EN_ROUTE, ON_SCENE: help is coming, or there. DECLINED, WITHDRAWN: "
+            "help is NOT coming from there. CLOSED: that room has closed its part."
+        ),
+    ]
+    unit: str | None = None
+    eta_at: datetime | None = None
+
+
 class AlertAnswer(BaseModel):
     """Where an alert of this device stands: the level that is true, never a higher one."""
 
@@ -71,13 +87,23 @@ class AlertAnswer(BaseModel):
     status: Annotated[
         AlertStatus,
         Field(
-            description="DELIVERED: a system has it. ACCEPTED: it took it into work. ACKNOWLEDGED: a person answered. "
-            "Only the last may be shown as help coming."
+            description="DELIVERED: a system has it. ACCEPTED: it took it into work, or a person has seen it. "
+            "ACKNOWLEDGED: a unit is assigned. RESPONDING: on its way or there. Only the last two may be shown as "
+            "help coming. It may go down: a room can take back what it said."
         ),
     ]
     cancel_requested: bool = False
     destinations: Annotated[dict[str, Level], Field(description="How far each control room has come.")]
     changed_at: datetime
+    answers: Annotated[
+        dict[str, RoomAnswer], Field(description="What a person at each control room said last, where one did.")
+    ] = {}
+    ended_by: Annotated[str, Field(description="Who ended it: a room or agency, `device`, or `time`.")] = ""
+    ended_why: Annotated[
+        str, Field(description="`resolved`, `cancelled`, `false_alarm`, `expired`; empty while it is open.")
+    ] = ""
+    ended_words: Annotated[str, Field(description="What whoever ended it said.")] = ""
+    reopens: Annotated[str, Field(description="The ended alert it goes on from, by the hub's `event_id`.")] = ""
 
 
 class News(BaseModel):

@@ -24,6 +24,7 @@ from bondmate_connectors.platforms.device_http.directory import UnauthenticatedE
 from bondmate_connectors.platforms.device_http.mailbox import Box, Listener, Mail, Mailboxes, Standing
 from bondmate_connectors.platforms.device_http.problems import Kind, Refused
 from bondmate_connectors.platforms.device_http.register import Register
+from bondmate_connectors.platforms.device_http.said import Said
 from bondmate_connectors.platforms.device_http.server import Caller, Ingress
 
 _FAREWELL_SECONDS = 2.0  # how long a device may take to answer that its stream is closed
@@ -242,4 +243,13 @@ def _alert(standing: Standing, alert_id: str | None) -> dict[str, Any]:
         "cancel_requested": standing.cancel_requested,
         "destinations": dict(standing.destinations),
         "changed_at": standing.changed_at,
+        "answers": {said.destination: _said(said) for said in standing.said},
+        "ended_by": standing.whole.ended_by if standing.whole else "",
+        "ended_why": standing.whole.ended_why if standing.whole else "",
+        "ended_words": standing.whole.ended_words if standing.whole else "",
+        "reopens": standing.whole.reopens if standing.whole else "",
     }
+
+
+def _said(said: Said) -> dict[str, Any]:
+    return {"says": said.word, "unit": said.unit, "eta_at": said.eta_at}

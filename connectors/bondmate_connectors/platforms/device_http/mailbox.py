@@ -16,6 +16,7 @@ from bondmate_schemas.catalogue import DEVICE, STATE_ALERTS, STREAMS_SOURCE
 from bondmate_schemas.enums import AlertKind, AlertStatus, Level, MessageDirection, Mode, Priority
 from bondmate_schemas.models import (
     AlertState,
+    AlertWhole,
     Attachment,
     DeliveryReceipt,
     DeviceAlert,
@@ -26,6 +27,7 @@ from bondmate_schemas.models import (
 from bondmate_schemas.own_alerts import alert_event_id, own_ids
 
 from bondmate_connectors.platforms.device_http.deadlines import Deadlines
+from bondmate_connectors.platforms.device_http.said import Said, said_of
 
 _ALERTS_PER_DEVICE = 5
 _RANK = {None: 0, Level.DELIVERED: 1, Level.ACCEPTED: 2, Level.ACKNOWLEDGED: 3}
@@ -90,6 +92,26 @@ class Standing:
     cancel_requested: bool
     destinations: tuple[tuple[str, Level], ...]
     changed_at: datetime
+    said: tuple[Said, ...] = ()
+    whole: AlertWhole | None = None
+    """Who ended it and why, and what it goes on from."""
+
+    @classmethod
+    def raised(cls, alert: DeviceAlert) -> Standing:
+        """Return where an alert stands of which nobody was told yet."""
+        return cls(
+            version=0,
+            event_id=_one(alert.header.event_id),
+            alert_ids=own_ids(alert),
+            incident_id=_one(alert.header.incident_id),
+            kind=alert.kind,
+            silent=alert.silent,
+            status=AlertStatus.RAISED,
+            cancel_requested=False,
+            destinations=(),
+            changed_at=alert.header.received_at,
+            whole=alert.whole,
+        )
 
     @property
     def closed(self) -> bool:
@@ -274,7 +296,7 @@ class Mailboxes:
         """Remember an alert that was just accepted, until the streams tell more of it."""
         box = self.box(alert.device_id)
         if box.event_of(alert.header.event_id) not in box.alerts:
-            self._keep_alert(alert, AlertStatus.RAISED, (), cancel_requested=False, changed_at=alert.header.received_at)
+            self._keep_alert(alert, Standing.raised(alert))
 
     @staticmethod
     def _incidents(box: Box) -> Iterator[str | None]:
@@ -357,36 +379,22 @@ class Mailboxes:
             del box.early[next(iter(box.early))]
 
     def _take_state(self, state: AlertState) -> None:
-        levels = tuple((name, standing.level) for name, standing in state.destinations.items())
-        self._keep_alert(
-            state.alert, state.status, levels, cancel_requested=state.cancel_requested, changed_at=state.changed_at
+        standing = replace(
+            Standing.raised(state.alert),
+            status=state.status,
+            cancel_requested=state.cancel_requested,
+            destinations=tuple((name, at.level) for name, at in state.destinations.items()),
+            changed_at=state.changed_at,
+            said=said_of(state),
         )
+        self._keep_alert(state.alert, standing)
 
-    def _keep_alert(
-        self,
-        alert: DeviceAlert,
-        status: AlertStatus,
-        levels: tuple[tuple[str, Level], ...],
-        *,
-        cancel_requested: bool,
-        changed_at: datetime,
-    ) -> None:
+    def _keep_alert(self, alert: DeviceAlert, standing: Standing) -> None:
         box = self.box(alert.device_id)
         header = alert.header
         before = box.alerts.get(header.event_id)
-        names = own_ids(alert)
-        box.alerts[header.event_id] = Standing(
-            version=box.next_version(),
-            event_id=_one(header.event_id),
-            alert_ids=names,
-            incident_id=_one(header.incident_id),
-            kind=alert.kind,
-            silent=alert.silent,
-            status=status,
-            cancel_requested=cancel_requested,
-            destinations=levels,
-            changed_at=changed_at,
-        )
+        names = standing.alert_ids
+        box.alerts[header.event_id] = replace(standing, version=box.next_version())
         self._owners[header.event_id] = alert.device_id
         if before is None or before.alert_ids != names:
             self._name(box, alert)

@@ -1,0 +1,58 @@
+"""What people at the control rooms said last of an alert, as its device is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from bondmate_schemas.enums import Level, Response
+from bondmate_schemas.models import AlertState
+
+
+class Word(StrEnum):
+    """What a person said. Help is coming from ASSIGNED on, and from nobody who is not among them now."""
+
+    SEEN = "SEEN"
+    ASSIGNED = "ASSIGNED"
+    EN_ROUTE = "EN_ROUTE"
+    ON_SCENE = "ON_SCENE"
+    DECLINED = "DECLINED"
+    WITHDRAWN = "WITHDRAWN"
+    CLOSED = "CLOSED"
+
+
+_OF_RESPONSE: Final[Mapping[Response, Word]] = {
+    Response.ASSIGNED: Word.ASSIGNED,
+    Response.EN_ROUTE: Word.EN_ROUTE,
+    Response.ON_SCENE: Word.ON_SCENE,
+    Response.WITHDRAWN: Word.WITHDRAWN,
+}
+_OF_LEVEL: Final[Mapping[Level, Word]] = {
+    Level.ACKNOWLEDGED: Word.SEEN,
+    Level.RESPONDING: Word.EN_ROUTE,
+    Level.DECLINED: Word.DECLINED,
+    Level.CANCELLED: Word.CLOSED,
+    Level.RESOLVED: Word.CLOSED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a person at one control room said last."""
+
+    destination: str
+    word: Word
+    unit: str | None
+    eta_at: datetime | None
+
+
+def said_of(state: AlertState) -> tuple[Said, ...]:
+    """Return what was said of an alert, room by room; nothing of rooms where nobody has spoken."""
+    return tuple(
+        Said(name, _OF_RESPONSE.get(at.response, word) if word is not Word.CLOSED else word, at.unit, at.eta_at)
+        for name, at in state.destinations.items()
+        if (word := _OF_LEVEL.get(at.level))
+    )
