@@ -283,6 +283,7 @@ class IncidentEvent(Record):
     attributes: tuple[Code, ...] = ()
     refers_to: tuple[str, ...] = ()
     reply_level: Level = Level.UNKNOWN
+    is_reply: bool = False
 
 
 class DeviceMessage(Record):

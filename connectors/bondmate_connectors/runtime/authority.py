@@ -79,7 +79,7 @@ class Authority:
             return incident.model_copy(update={"header": header})
         # News may come from anybody; that it goes on from an answer, or ends what others began, may not.
         header = header.model_copy(update={"flags": (*header.flags, UNPROVEN)})
-        return incident.model_copy(update={"header": header, "reply_level": Level.UNKNOWN})
+        return incident.model_copy(update={"header": header, "reply_level": Level.UNKNOWN, "is_reply": False})
 
     def _header(self, header: EventHeader) -> EventHeader:
         return header.model_copy(update={"source": self.name, "agency_id": self.agency_id})

@@ -182,6 +182,7 @@ incident_events = st.builds(
     attributes=some(codes),
     refers_to=some(ids),
     reply_level=st.sampled_from(enums.Level),
+    is_reply=st.booleans(),
 )
 device_messages = st.builds(
     models.DeviceMessage,

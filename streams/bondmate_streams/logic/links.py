@@ -20,6 +20,7 @@ from bondmate_schemas.enums import IncidentAction, Level
 from bondmate_schemas.flags import NAMED_BESIDE, REFERENCE_UNKNOWN
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import DeliveryReceipt, IncidentEvent, IncidentLink, IncidentMemory, LinkTarget
+from bondmate_schemas.sayings import said_by
 
 from bondmate_streams.logic.ownership import ENDINGS
 
@@ -137,7 +138,7 @@ def _to_events(event: IncidentEvent, targets: Iterable[LinkTarget], hops: int) -
 
 def _to_alerts(event: IncidentEvent, targets: Iterable[LinkTarget]) -> Iterator[DeliveryReceipt]:
     """Return what the event answers of our alerts: only whoever answered before goes on with it."""
-    if event.reply_level is Level.UNKNOWN:
+    if event.reply_level is Level.UNKNOWN and not event.is_reply:
         return
     for target in targets:
         if target.destination is not None and target.destination == event.header.source:
@@ -159,6 +160,7 @@ def _receipt(event: IncidentEvent, target: LinkTarget) -> DeliveryReceipt:
         note=event.note or event.description or event.title,
         code="declined" if event.reply_level is Level.DECLINED else None,
         said_in=event.header.message_id,
+        **said_by(event.attributes),
     )
 
 

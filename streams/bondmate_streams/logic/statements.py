@@ -17,14 +17,22 @@ from bondmate_streams.logic.life_cycle import HUMAN, LEVEL_OF, Fact
 from bondmate_streams.logic.rooms import is_taken_up, others_of
 
 _IDS_KEPT: Final = 16
+_NO_HELP: Final = frozenset({Level.DECLINED, Level.CANCELLED, Level.RESOLVED})
 _KEPT_OF_ID: Final = 8
 """Characters: 32 bits of a hash."""
 
 
 def as_said(receipt: DeliveryReceipt) -> DeliveryReceipt:
-    """Return a receipt whose level is the one beside which its response stands, whatever its writer put there."""
-    level = LEVEL_OF.get(receipt.response, receipt.level)
-    return receipt if level is receipt.level else receipt.model_copy(update={"level": level})
+    """Return a receipt whose level is the one beside which its response stands, whatever its writer put there.
+
+    Who says no, or closes, promises no help.
+    """
+    response = receipt.response
+    if response is Response.UNSTATED:
+        return receipt
+    if receipt.level in _NO_HELP and response is not Response.WITHDRAWN:
+        return receipt.model_copy(update={"response": Response.UNSTATED})
+    return receipt.model_copy(update={"level": LEVEL_OF[response]})
 
 
 def is_statement(receipt: DeliveryReceipt) -> bool:

@@ -192,7 +192,7 @@ async def test_the_lean_form_is_another_message_about_the_same_alert(connector, 
 
 @pytest.mark.parametrize(
     ("kind", "level"),
-    [("Ack", Level.ACKNOWLEDGED), ("Error", Level.DECLINED), ("Update", Level.RESPONDING), ("Cancel", Level.RESOLVED)],
+    [("Ack", Level.ACKNOWLEDGED), ("Error", Level.DECLINED), ("Update", Level.UNKNOWN), ("Cancel", Level.RESOLVED)],
 )
 async def test_an_answer_becomes_a_receipt_and_is_answered_when_settled(connector, room, kind, level):
     event = sos("room")

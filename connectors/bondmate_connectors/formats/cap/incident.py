@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, TypeVar
 
+from bondmate_schemas import sayings
 from bondmate_schemas.enums import IncidentAction, IncidentCategory, Priority, StatementNature
 from bondmate_schemas.models import Code, EventHeader, IncidentEvent, Statement
 from bondmate_schemas.trusted import trusted, trusted_all
@@ -115,6 +116,7 @@ def _attributes(content: Content, more: tuple[tuple[str, str], ...]) -> tuple[Co
         if name not in _FIELDS
     ]
     rows += [{"system": name, "value": text} for name, text, _, _, _ in content.attributes]
+    rows += sayings.as_attributes({own.name: own.text for own in content.ours if own.name in sayings.NAMES})
     return trusted_all(Code, rows)
 
 
@@ -131,7 +133,9 @@ def note_what_is_lost(content: Content, event: IncidentEvent, notes: Notes) -> N
         return
     last = {own.name: own for own in content.ours}
     for own in content.ours:
-        taken = own is last[own.name] and own.name in _OWN and _is_taken(own, content, event)
+        taken = own is last[own.name] and (
+            own.name in sayings.NAMES or (own.name in _OWN and _is_taken(own, content, event))
+        )
         if not taken and _nature(own) not in StatementNature.__members__:
             notes.lose(content.first.path_of(own), _OF_A_HUB)
 

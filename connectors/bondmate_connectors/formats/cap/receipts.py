@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from bondmate_schemas.enums import Level
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import DeliveryReceipt, EventHeader, ExternalRef, Handling
+from bondmate_schemas.sayings import NAMES, said, unread
 
 from bondmate_connectors.formats.cap.head import Head
 from bondmate_connectors.formats.cap.messages import REFERENCE
@@ -18,6 +19,7 @@ from bondmate_connectors.formats.cap.texts import InfoTexts
 from bondmate_connectors.formats.cap.values import OurIdentifier
 
 _NO_PLACE: Final = "a receipt has no place for it"
+_NOT_READ: Final = "not one of the values that say something of help"
 _NOT_OURS: Final = "not all of them are messages of the hub"
 
 
@@ -26,10 +28,18 @@ def receipts_of(
 ) -> tuple[DeliveryReceipt, ...]:
     """Return the receipts; what the message says beside them is noted as lost."""
     ours = [(reference, reference.ours) for reference in head.references]
-    found = tuple(_receipt(head, reference, own, level, received_at) for reference, own in ours if own)
+    values = {one.name: one.text for info in infos for one in info.ours if one.name in NAMES}
+    more = said(values)
+    found = tuple(_receipt(head, reference, own, level, received_at, more) for reference, own in ours if own)
     if found:
-        for path in (*(path for *_, path in head.attributes), *(info.path for info in infos)):
+        # A block that is there for what it says in our parameters alone is not lost.
+        beside = (info.path for info in infos if not info.ours)
+        for path in (*(path for *_, path in head.attributes), *beside):
             notes.lose(path, _NO_PLACE)
+        for info in infos:
+            for one in info.ours:
+                if one.name not in NAMES or one.name in unread(values):
+                    notes.lose(info.path_of(one), _NOT_READ)
         if len(found) < len(ours):
             notes.lose(f"{head.path}/references", _NOT_OURS)
         if len(head.incidents) > 1:
@@ -37,8 +47,8 @@ def receipts_of(
     return found
 
 
-def _receipt(
-    head: Head, reference: Reference, ours: OurIdentifier, level: Level, received_at: datetime
+def _receipt(  # noqa: PLR0917  # one call, above
+    head: Head, reference: Reference, ours: OurIdentifier, level: Level, received_at: datetime, more: dict[str, Any]
 ) -> DeliveryReceipt:
     header = EventHeader(
         message_id=derived_id("cap", head.id, str(reference)),
@@ -65,4 +75,5 @@ def _receipt(
         note=head.note,
         referred_agency_id=reference.our_agency,
         said_in=head.id,
+        **more,
     )

@@ -13,7 +13,9 @@ from bondmate_connectors.transports.addresses import is_loopback_host, is_plain_
 from bondmate_connectors.transports.hmac_signature import MOST_SECRETS, TOLERANCE_SECONDS, key_of
 from bondmate_connectors.transports.http_server import ServerTlsConfig
 
-_REPLIES: Final = frozenset({Level.ACKNOWLEDGED, Level.RESPONDING, Level.RESOLVED, Level.DECLINED, Level.CANCELLED})
+_REPLIES: Final = frozenset(
+    {Level.UNKNOWN, Level.ACKNOWLEDGED, Level.RESPONDING, Level.RESOLVED, Level.DECLINED, Level.CANCELLED}
+)
 
 
 def _usable(secret: SecretStr) -> SecretStr:
@@ -124,8 +126,13 @@ class ListenConfig(ConnectorConfig):
 class RepliesConfig(ConnectorConfig):
     """What an Update or Cancel that refers to a message of ours says of it; Ack and Error speak for themselves."""
 
-    update: Reply = Field(default=Level.RESPONDING, description="Level that an Update of theirs means.")
-    cancel: Reply = Field(default=Level.RESOLVED, description="Level that a Cancel of theirs means.")
+    update: Reply = Field(
+        default=Level.UNKNOWN,
+        description="What an Update of theirs says where it does not say so itself; UNKNOWN: a note.",
+    )
+    cancel: Reply = Field(
+        default=Level.RESOLVED, description="What a Cancel of theirs says where it does not say so itself."
+    )
 
 
 class Config(ConnectorConfig):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from bondmate_schemas.enums import IncidentAction, Level
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import DeliveryReceipt, DeviceMessage, ExternalRef, IncidentEvent, Record
+from bondmate_schemas.sayings import said_by
 
 from bondmate_connectors.formats.cap.codes import OUR_SENDER
 from bondmate_connectors.formats.cap.messages import REFERENCE
@@ -39,11 +40,12 @@ def _of_incident(event: IncidentEvent, replies: RepliesConfig, name: str) -> Ite
         return
     # What it goes on from may itself be an answer to an alert of ours: then it is one too.
     reply_level = level if event.refers_to else Level.UNKNOWN
+    is_reply = bool(event.refers_to)
     # It may be refused, and then the answer names it.
     said = ExternalRef(system=REFERENCE, id=str(_said(event)))
     refs = (*event.header.external_refs, said)
     header = event.header.model_copy(update={"source": name, "external_refs": refs})
-    yield event.model_copy(update={"header": header, "reply_level": reply_level})
+    yield event.model_copy(update={"header": header, "reply_level": reply_level, "is_reply": is_reply})
 
 
 def _referred(event: IncidentEvent) -> Reference | None:
@@ -84,4 +86,5 @@ def _receipt(event: IncidentEvent, reference: Reference, level: Level, name: str
         code="declined" if level is Level.DECLINED else None,
         referred_agency_id=reference.our_agency,
         said_in=said.alert_id,
+        **said_by(event.attributes),
     )

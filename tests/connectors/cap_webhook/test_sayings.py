@@ -1,0 +1,95 @@
+"""What a CAP room says of help, beside what its message type says (connect-a-control-room)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from bondmate_connectors.contract import Reading
+from bondmate_connectors.formats.cap import FORMAT, our_identifier
+from bondmate_connectors.platforms.cap_webhook.config import RepliesConfig
+from bondmate_connectors.platforms.cap_webhook.replies import records_of
+from bondmate_schemas.enums import Level, Ownership, Response, Validity
+from bondmate_schemas.models import DeliveryReceipt
+from bondmate_streams.logic.statements import as_said
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+OURS = f"bondmate:pd-north,{our_identifier('event', 'delivery')},2026-03-01T10:00:00-00:00"
+
+
+def said(kind: str, *, note: str = "words", **parameters: str) -> DeliveryReceipt:
+    written = "".join(
+        f"<parameter><valueName>bondmate:{name}</valueName><value>{value}</value></parameter>"
+        for name, value in parameters.items()
+    )
+    block = (
+        "<info><category>Security</category><event>answer</event><urgency>Immediate</urgency>"
+        f"<severity>Severe</severity><certainty>Observed</certainty>{written}</info>"
+    )
+    text = (
+        '<alert xmlns="urn:oasis:names:tc:emergency:cap:1.2"><identifier>r-1</identifier><sender>room@example.org'
+        "</sender><sent>2026-03-01T10:00:00-00:00</sent><status>Actual</status>"
+        f"<msgType>{kind}</msgType><scope>Private</scope><addresses>hub</addresses><note>{note}</note>"
+        f"<references>{OURS}</references>{block if parameters else ''}</alert>"
+    )
+    reading = FORMAT.read(text.encode(), NOW)
+    assert isinstance(reading, Reading), reading
+    (record,) = (found for event in reading.events for found in records_of(event, RepliesConfig(), "room"))
+    assert isinstance(record, DeliveryReceipt)
+    return as_said(record)
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "level", "response"),
+    [
+        ("Ack", {}, Level.ACKNOWLEDGED, Response.UNSTATED),
+        ("Update", {}, Level.UNKNOWN, Response.UNSTATED),
+        ("Error", {}, Level.DECLINED, Response.UNSTATED),
+        ("Cancel", {}, Level.RESOLVED, Response.UNSTATED),
+        ("Ack", {"response": "assigned"}, Level.ACKNOWLEDGED, Response.ASSIGNED),
+        ("Update", {"response": "ASSIGNED"}, Level.ACKNOWLEDGED, Response.ASSIGNED),
+        ("Update", {"response": "en route"}, Level.RESPONDING, Response.EN_ROUTE),
+        ("Update", {"response": "on-scene"}, Level.RESPONDING, Response.ON_SCENE),
+        ("Error", {"response": "withdrawn"}, Level.DECLINED, Response.WITHDRAWN),
+        ("Update", {"response": "withdrawn"}, Level.DECLINED, Response.WITHDRAWN),
+        ("Cancel", {"response": "withdrawn"}, Level.DECLINED, Response.WITHDRAWN),
+        # Who says no or closes, promises no help; a word that is none says nothing.
+        ("Error", {"response": "assigned"}, Level.DECLINED, Response.UNSTATED),
+        ("Cancel", {"response": "on_scene"}, Level.RESOLVED, Response.UNSTATED),
+        ("Ack", {"response": "soon"}, Level.ACKNOWLEDGED, Response.UNSTATED),
+        ("Update", {"response": "unstated"}, Level.UNKNOWN, Response.UNSTATED),
+    ],
+)
+def test_what_is_said(kind: str, parameters: dict[str, str], level: Level, response: Response) -> None:
+    receipt = said(kind, **parameters)
+
+    assert (level, response, "words") == (receipt.level, receipt.response, receipt.note)
+
+
+@pytest.mark.parametrize("kind", ["Ack", "Update"])
+def test_unit_and_time_are_taken_and_a_time_without_an_offset_is_none(kind: str) -> None:
+    more = {"response": "assigned", "responding_unit": "unit 7"}
+    receipt, bare = (said(kind, **more, eta=eta) for eta in ("2026-03-01T13:05:00+01:00", "2026-03-01T13:05:00"))
+
+    assert ("unit 7", datetime(2026, 3, 1, 12, 5, tzinfo=UTC), None) == (receipt.unit, receipt.eta_at, bare.eta_at)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "fields"),
+    [
+        ({"validity": "false"}, {"validity": Validity.FALSE}),
+        ({"validity": "valid"}, {"validity": Validity.VALID}),
+        (
+            {"ownership": "offered", "offered_to": "pd-south"},
+            {"ownership": Ownership.OFFERED, "offered_to": "pd-south"},
+        ),
+        ({"ownership": "taken"}, {"ownership": Ownership.TAKEN, "offered_to": None}),
+        ({"ownership": "mine"}, {"ownership": Ownership.UNSTATED}),
+    ],
+)
+@pytest.mark.parametrize("kind", ["Ack", "Update", "Cancel"])
+def test_cause_and_owner_are_said(kind: str, parameters: dict[str, str], fields: dict[str, Any]) -> None:
+    receipt = said(kind, **parameters)
+
+    assert fields == {name: getattr(receipt, name) for name in fields}
