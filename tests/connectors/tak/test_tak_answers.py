@@ -18,7 +18,16 @@ from bondmate_connectors.platforms.tak.open_alerts import OpenAlerts
 from bondmate_connectors.platforms.tak.wording import Meaning, Words
 from bondmate_connectors.testing import another, eventually, sos, update_of
 from bondmate_hub.demo.taky import TakyServer
-from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryKind, DeliveryReason, Level, MessageDirection, Mode
+from bondmate_schemas.enums import (
+    AlertAction,
+    AlertKind,
+    DeliveryKind,
+    DeliveryReason,
+    Level,
+    MessageDirection,
+    Mode,
+    Response,
+)
 from bondmate_schemas.error_codes import MODE_DIFFERS, NOT_ITS_OWN
 from bondmate_schemas.models import Delivery, DeliveryReceipt, DeviceMessage, IncidentEvent
 from bondmate_schemas.refusals import refusal_delivery, said_by
@@ -339,6 +348,45 @@ def test_words_that_acknowledge(text: str) -> None:
 )  # fmt: skip
 def test_any_other_text_raises_nothing(text: str) -> None:
     assert Meaning.NOTE is Words(decline=("unable",)).meaning_of(text)
+
+
+RESPONSES = {
+    Meaning.ASSIGNED: ("assigned", "unit sent"), Meaning.EN_ROUTE: ("en route",), Meaning.ON_SCENE: ("on scene",),
+    Meaning.WITHDRAWN: ("not coming",), Meaning.RESOLVED: ("closed",), Meaning.CALLED_OFF: ("false alarm",),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "level", "response"),
+    [
+        ("ack {}", Level.ACKNOWLEDGED, Response.UNSTATED), ("assigned {}", Level.ACKNOWLEDGED, Response.ASSIGNED),
+        ("{} unit sent, 5 min", Level.ACKNOWLEDGED, Response.ASSIGNED),
+        ("en route {}", Level.RESPONDING, Response.EN_ROUTE), ("on scene {}", Level.RESPONDING, Response.ON_SCENE),
+        ("{}: not coming", Level.DECLINED, Response.WITHDRAWN), ("closed {}", Level.RESOLVED, Response.UNSTATED),
+        ("false alarm {}", Level.CANCELLED, Response.UNSTATED),
+    ],
+)  # fmt: skip
+def test_what_else_is_said_is_said_by_words_of_the_settings(text: str, level: Level, response: Response) -> None:
+    network, bare = Network(words=Words(responses=RESPONSES)), Network()
+    heard = network.hears(Said(text.format(reference(network.raised())), "m-1"))
+    plain = bare.hears(Said(text.format(reference(bare.raised())), "m-1"))
+
+    assert (level, response) == (only(heard).level, only(heard).response)
+    assert (level is Level.ACKNOWLEDGED and text.startswith("ack")) or not isinstance(only(plain), DeliveryReceipt)
+
+
+@pytest.mark.parametrize("text", ["en route? {}", "the on scene unit {}", "assigned parking {}", "closed road {}"])
+def test_no_free_text_says_any_of_it(text: str) -> None:
+    network = Network(words=Words(responses=RESPONSES))
+
+    assert not isinstance(only(network.hears(Said(text.format(reference(network.raised())), "m-1"))), DeliveryReceipt)
+
+
+def test_answers_of_clients_with_other_clocks_count_in_the_order_they_come() -> None:
+    network = Network()
+    answer = only(network.hears(Said(f"ack {reference(network.raised())}", "m-1")))
+
+    assert answer.header.occurred_at == answer.header.received_at == NOW
 
 
 def test_the_words_are_a_setting() -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from bondmate_schemas.enums import Level, MessageDirection, Mode
+from bondmate_schemas.enums import Level, MessageDirection, Mode, Response
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import (
     Address,
@@ -42,6 +42,22 @@ from bondmate_connectors.platforms.tak.wording import Meaning, Words
 _CHAT_BYTES: Final = b"b-t-f"
 _SILENT: Final = "silent"
 _MOST_NAMED: Final = 8
+_RESPONSES: Final = {
+    Meaning.ASSIGNED: Response.ASSIGNED,
+    Meaning.EN_ROUTE: Response.EN_ROUTE,
+    Meaning.ON_SCENE: Response.ON_SCENE,
+    Meaning.WITHDRAWN: Response.WITHDRAWN,
+}
+_LEVELS: Final = {
+    Meaning.ACKNOWLEDGED: Level.ACKNOWLEDGED,
+    Meaning.ASSIGNED: Level.ACKNOWLEDGED,
+    Meaning.EN_ROUTE: Level.RESPONDING,
+    Meaning.ON_SCENE: Level.RESPONDING,
+    Meaning.DECLINED: Level.DECLINED,
+    Meaning.WITHDRAWN: Level.DECLINED,
+    Meaning.RESOLVED: Level.RESOLVED,
+    Meaning.CALLED_OFF: Level.CANCELLED,
+}
 _MACHINES: Final = frozenset({"SERVER-UID"})
 """Senders that are no person: FreeTAKServer welcomes each connection with a line to it under this uid."""
 
@@ -147,12 +163,14 @@ class _Line:
         if meaning is Meaning.NOTE and alert is not None and alert.device_id:
             return self._note(alert)
         declined = meaning is Meaning.DECLINED
-        levels = {Meaning.ACKNOWLEDGED: Level.ACKNOWLEDGED, Meaning.DECLINED: Level.DECLINED}
+        # In the order in which they come: the clocks of a room's clients differ, and its later word must count.
+        header = self._header("tak answer", event_id, event_id).model_copy(update={"occurred_at": self.received_at})
         return DeliveryReceipt(
-            header=self._header("tak answer", event_id, event_id),
+            header=header,
             destination=self.terms.name,
             # UNKNOWN is below all others: it keeps the words, and raises nothing.
-            level=levels.get(meaning, Level.UNKNOWN),
+            level=_LEVELS.get(meaning, Level.UNKNOWN),
+            response=_RESPONSES.get(meaning, Response.UNSTATED),
             platform_id=self.event.uid,
             code="declined_by_operator" if declined else None,
             note=self.chat.text,

@@ -19,6 +19,8 @@ from bondmate_connectors.platforms.tak.timing import Timing
 from bondmate_connectors.platforms.tak.wording import ACKNOWLEDGE_WORDS
 from bondmate_connectors.transports.tcp import Address
 
+Said = Literal["assigned", "en_route", "on_scene", "withdrawn", "resolved", "called_off"]
+
 
 class TakConfig(ConnectorConfig):
     """How to reach a TAK server, and what to take from it."""
@@ -111,6 +113,12 @@ class TakConfig(ConnectorConfig):
         default=(),
         description="An answer that begins with one of these, as a whole word, declines the alert; any other text is"
         " passed on and raises nothing.",
+    )
+    response_words: Mapping[Said, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="Words by which people say more than that they have seen an alert, said as the acknowledging ones"
+        " are: `assigned`, `en_route`, `on_scene` promise help; `withdrawn` takes it back; `resolved`, `called_off` close this"
+        " room's part. None by default: no other text says any of it.",
     )
     rooms: Mapping[str, str] = Field(
         default_factory=dict,

@@ -32,7 +32,7 @@ from bondmate_connectors.platforms.tak.replies import Replies, refused
 from bondmate_connectors.platforms.tak.session import NO_PROOF, Session
 from bondmate_connectors.platforms.tak.timing import Ends
 from bondmate_connectors.platforms.tak.witness import SECOND_LOST, Ear, Unheard, Witness
-from bondmate_connectors.platforms.tak.wording import Words
+from bondmate_connectors.platforms.tak.wording import Meaning, Words
 from bondmate_connectors.platforms.tak.writing import Writing, uid_of
 from bondmate_connectors.transports.tcp import TcpStream
 
@@ -60,7 +60,8 @@ class Tak:
         self._config = config
         self._clock, self._log, self._report = context.clock, context.log, context.report
         self._contact = config.contact(context.name)
-        words = Words(config.acknowledge_words, config.decline_words)
+        responses = {Meaning(name): words for name, words in config.response_words.items()}
+        words = Words(config.acknowledge_words, config.decline_words, responses)
         self._terms = Terms(
             context.name, config.mode, config.agency_id, words, frozenset(config.emit), config.rooms, self._contact
         )

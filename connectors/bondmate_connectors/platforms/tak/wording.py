@@ -1,5 +1,7 @@
 """What a chat line says about an alert: an acknowledgement, a refusal, or something to pass on. Pure.
 
+What else the settings have words for (assigned, on scene, …) is said in the same way.
+
 An acknowledgement begins with one of the words for it, and is nothing else, or goes on after a reference or a mark
 such as a comma: "ack K7Q2", "roger, unit 12 goes" are; "copy machine is broken" and "copy?" are not. A refusal begins
 with a whole word that declines: where "no" is such a word, "no unit free" is one, "noted" and "now on scene" are not.
@@ -9,7 +11,8 @@ What holds such a word behind one that acknowledges is neither: it is passed on,
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -29,6 +32,12 @@ class Meaning(StrEnum):
 
     ACKNOWLEDGED = "acknowledged"
     DECLINED = "declined"
+    ASSIGNED = "assigned"
+    EN_ROUTE = "en_route"
+    ON_SCENE = "on_scene"
+    WITHDRAWN = "withdrawn"
+    RESOLVED = "resolved"
+    CALLED_OFF = "called_off"
     NOTE = "note"
 
 
@@ -38,6 +47,8 @@ class Words:
 
     acknowledge: tuple[str, ...] = ACKNOWLEDGE_WORDS
     decline: tuple[str, ...] = ()
+    responses: Mapping[Meaning, tuple[str, ...]] = field(default_factory=dict)
+    """Words for what else a line may say; they stand as those that acknowledge do."""
 
     def meaning_of(self, text: str) -> Meaning:
         """Return what `text` means for the alert that it is about."""
@@ -46,12 +57,15 @@ class Words:
         if any(_begins(said, word) for word in declines):
             return Meaning.DECLINED
         doubtful = "?" in said or any(_holds(said, word) for word in declines)
-        return Meaning.NOTE if doubtful or not self._acknowledges(said) else Meaning.ACKNOWLEDGED
+        meant = {**self.responses, Meaning.ACKNOWLEDGED: self.acknowledge}
+        found = (meaning for meaning, words in meant.items() if _is_said_by(said, words))
+        return Meaning.NOTE if doubtful else next(found, Meaning.NOTE)
 
-    def _acknowledges(self, said: str) -> bool:
-        words = (_plain(word) for word in self.acknowledge if word.strip())
-        rests = (said[len(word) :].lstrip() for word in words if said.startswith(word))
-        return any(not rest or rest[0] in _MARKS for rest in rests)
+
+def _is_said_by(said: str, words: Iterable[str]) -> bool:
+    plain = (_plain(word) for word in words if word.strip())
+    rests = (said[len(word) :].lstrip() for word in plain if said.startswith(word))
+    return any(not rest or rest[0] in _MARKS for rest in rests)
 
 
 def _plain(text: str) -> str:
