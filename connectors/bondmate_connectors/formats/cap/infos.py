@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from bondmate_schemas.enums import AlertAction, DeliveryReason, IncidentAction, IncidentCategory, MessageDirection
+from bondmate_schemas.enums import DeliveryReason, IncidentAction, IncidentCategory, MessageDirection
 from bondmate_schemas.flags import POSITION_WITHHELD, UNANSWERED
 from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import Delivery, DeviceAlert, DeviceMessage, IncidentEvent, Position
 
+from bondmate_connectors.formats.alert_words import ASKS_TO_CANCEL, NOBODY_ANSWERS, asks_to_cancel, remarks_on
 from bondmate_connectors.formats.cap import codes, geometry
 from bondmate_connectors.formats.cap.document import pair, resource
 from bondmate_connectors.formats.cap.given import given_of
@@ -43,8 +44,8 @@ def alert_info(delivery: Delivery, alert: DeviceAlert) -> Body:
         "headline": _late(delivery)
         + _unanswered(alert)
         + (f"{event}: {who}" if who else event)
-        + _asks_to_cancel(delivery, alert),
-        "description": alert.text,
+        + (" (the device asks to cancel; not closed)" if asks_to_cancel(alert, delivery) else ""),
+        "description": "\n".join(filter(None, (alert.text, *_remarks(delivery, alert)))) or None,
         "resource": [resource(attachment) for attachment in alert.attachments],
         "area": _alert_area(alert),
     }
@@ -77,9 +78,9 @@ def _unanswered(alert: DeviceAlert) -> str:
     return "UNANSWERED " if UNANSWERED in alert.header.flags else ""
 
 
-def _asks_to_cancel(delivery: Delivery, alert: DeviceAlert) -> str:
-    asked = alert.action is AlertAction.CANCEL and delivery.reason is not DeliveryReason.CANCEL
-    return " (the device asks to cancel; not closed)" if asked else ""
+def _remarks(delivery: Delivery, alert: DeviceAlert) -> Iterator[str]:
+    """Return what the hub remarks on the alert and the headline does not say."""
+    return (f"{remark}." for remark in remarks_on(alert, delivery) if remark not in {ASKS_TO_CANCEL, NOBODY_ANSWERS})
 
 
 def incident_info(delivery: Delivery, incident: IncidentEvent) -> Body:

@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Final
 
 from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, PositionOrigin
-from bondmate_schemas.flags import POSITION_WITHHELD, UNANSWERED
+from bondmate_schemas.flags import POSITION_WITHHELD
 from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import Delivery, DeviceAlert, Position
 
+from bondmate_connectors.formats.alert_words import remarks_on
 from bondmate_connectors.formats.cot import types
 from bondmate_connectors.formats.cot.alert_code import short_code
 from bondmate_connectors.formats.cot.build import Draft, fitted, later
@@ -120,12 +121,9 @@ def _headline(event: DeviceAlert, delivery: Delivery, options: Options) -> str:
 def _parts(event: DeviceAlert, delivery: Delivery, options: Options, *, asks: bool) -> Iterator[str]:
     ended = is_cancel(delivery)
     yield _headline(event, delivery, options)
-    if event.action is AlertAction.CANCEL and not ended:
-        yield "The device asks to cancel"
     if was_marked_late(delivery):
         yield LATE
-    if UNANSWERED in event.header.flags:
-        yield "UNANSWERED: nobody has taken it up yet"
+    yield from remarks_on(event, delivery)
     yield event.callsign or ""
     yield event.unit or ""
     if asks and not ended:

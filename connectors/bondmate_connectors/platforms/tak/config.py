@@ -117,8 +117,8 @@ class TakConfig(ConnectorConfig):
     response_words: Mapping[Said, tuple[str, ...]] = Field(
         default_factory=dict,
         description="Words by which people say more than that they have seen an alert, said as the acknowledging ones"
-        " are: `assigned`, `en_route`, `on_scene` promise help; `withdrawn` takes it back; `resolved`, `called_off` close this"
-        " room's part. None by default: no other text says any of it.",
+        " are: `assigned`, `en_route`, `on_scene` promise help, `withdrawn` takes it back, `resolved` and `called_off`"
+        " close this room's part. None by default: no other text says any of it.",
     )
     rooms: Mapping[str, str] = Field(
         default_factory=dict,
