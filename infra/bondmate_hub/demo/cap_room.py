@@ -35,7 +35,10 @@ SENDER = "control-room@demo.example"
 _ANSWER = """<?xml version="1.0" encoding="UTF-8"?>
 <alert xmlns="{ns}"><identifier>{identifier}</identifier><sender>{sender}</sender><sent>{sent}</sent>\
 <status>{status}</status><msgType>{kind}</msgType><scope>Private</scope><addresses>{to}</addresses>\
-<note>{note}</note><references>{references}</references></alert>"""
+<note>{note}</note><references>{references}</references>{info}</alert>"""
+_ON_ITS_WAY = """<info><category>Security</category><event>Answer</event><urgency>Immediate</urgency>\
+<severity>Severe</severity><certainty>Observed</certainty><parameter><valueName>bondmate:response</valueName>\
+<value>en_route</value></parameter></info>"""
 
 
 @dataclass(slots=True)
@@ -88,6 +91,7 @@ class Room:
             ns=CAP, identifier=escape(identifier), sender=SENDER, kind=kind, to=escape(alert["sender"]), note=note,
             sent=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S-00:00"), status=alert["status"],
             references=escape(f"{alert['sender']},{alert['identifier']},{alert['sent']}"),
+            info=_ON_ITS_WAY if kind == "Ack" else "",
         ).encode()  # fmt: skip
         for attempt in range(60):
             try:

@@ -108,12 +108,13 @@ def _enrol(path: Path, count: int) -> dict[str, str]:
     """Enrol the fleet as `hub devices enrol` does; gives the tokens by device."""
     path.unlink(missing_ok=True)
     return enrol_many(path, [
-        Enrolment(f"bm-{number:05d}", "demo-police", "EXERCISE", officer_ref=f"o-{number:05d}",
+        Enrolment(f"bm-{number:05d}", AGENCY, "EXERCISE", officer_ref=f"o-{number:05d}",
                   unit=f"U{number // 20:03d}", callsign=f"K-{number:05d}")
         for number in range(count)
     ])  # fmt: skip
 
 
+AGENCY = "demo-police"
 _WHO = {"callsign": "plain", "unit": "plain"}
 _OF_ITS_POSITION = {"position_origin": "plain", "position_age_seconds": "plain", "position.accuracy_m": "plain"}
 ROUTES: dict[str, Any] = {
@@ -131,6 +132,8 @@ ROUTES: dict[str, Any] = {
         },
         CAP: {
             "modes": ["EXERCISE"],
+            "agency": AGENCY,
+            "says_assigned": True,
             "fields": {
                 "alert": {**_WHO, "position": "round:4", **_OF_ITS_POSITION, "text": "plain"},
                 "incident": {"title": "plain", "description": "plain", "position": "round:3",
