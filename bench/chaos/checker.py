@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 LEVELS = ("UNKNOWN", "DELIVERED", "ACCEPTED", "ACKNOWLEDGED", "RESPONDING", "RESOLVED")
 """As devices are shown them, lowest first; endings without delivery are none of them."""
+_BESIDE = frozenset({"DECLINED", "CANCELLED", "EXPIRED", "DEAD_LETTERED", "SUPERSEDED", "WITHHELD"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,8 @@ def _check_levels(verdict: Verdict, book: Book) -> None:
             key = room, arrival.event_id
             first[key] = min(first.get(key, arrival.at), arrival.at)
     for shown in book.shown:
+        if shown.level not in LEVELS and shown.level not in _BESIDE:
+            verdict.level_too_high.append(f"{shown.room}: {shown.event_id} was shown {shown.level}, which is no level")
         rank = LEVELS.index(shown.level) if shown.level in LEVELS else 0
         got = first.get((shown.room, shown.event_id))
         answered = book.acknowledged.get(shown.room, {}).get(shown.event_id)

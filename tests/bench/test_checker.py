@@ -90,6 +90,10 @@ def show_an_answer_nobody_gave(book: Book) -> None:
     book.shown.append(Shown("b", "cap", "ACKNOWLEDGED", 99.0))
 
 
+def show_what_is_no_level(book: Book) -> None:
+    book.shown.append(Shown("b", "cap", "SOMETHING", 99.0))
+
+
 @pytest.mark.parametrize(
     ("plant", "found"),
     [
@@ -101,6 +105,7 @@ def show_an_answer_nobody_gave(book: Book) -> None:
         (reorder, "out_of_order"),
         (reorder_fixes, "out_of_order"),
         (show_before_it_arrived, "level_too_high"),
+        (show_what_is_no_level, "level_too_high"),
         (show_an_answer_nobody_gave, "level_too_high"),
     ],
 )

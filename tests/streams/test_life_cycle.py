@@ -221,8 +221,6 @@ class Interleavings(RuleBasedStateMachine):
         self.was_answered = self.round if self.answered else self.was_answered
         if word in CLOSES:
             self.closed = receipt.destination == "cap" if self.owned else not any(o.said in UP for o in others)
-            if self.owned:
-                self.closed |= self.known["cap"].said in CLOSES
             if not self.closed and was in UP and not any(other.said in UP for other in others):
                 self.begins("part closed")
         elif room.said == "withdrawn" and was in UP:

@@ -317,6 +317,19 @@ def test_of_several_rooms_of_the_owner_any_ends_it_unless_one_is_marked() -> Non
     assert "closed" == marked.says("desk", CLOSES).outcome
 
 
+def test_who_has_closed_its_part_is_not_refreshed_and_hears_of_presses_and_the_end() -> None:
+    played = Played()
+    decisions = [Decision(name, "alerts", refresh_seconds=20) for name in ("north", "county")]
+    for room in ("north", "county"):
+        played.says(room, SEEN)
+    played.says("county", CLOSES)
+    refreshed = timers.due(played.state, decisions, [], played.now, START + timedelta(seconds=21))
+
+    assert {"north": DeliveryReason.REFRESH} == told(refreshed)
+    assert {"north", "county"} == told(played.press(AlertAction.UPDATE)).keys()
+    assert {"county": DeliveryReason.CANCEL} == told(played.says("north", CLOSES))
+
+
 # Arming.
 
 
@@ -477,6 +490,16 @@ def test_an_alert_is_handed_over_when_it_is_taken_and_until_then_the_giver_owns_
     assert ("handed_over", "pd-south") == (taken.outcome, played.state.owner_agency_id)
     assert "pd-north" == played.state.header.agency_id
     played.says("north", CLOSES)
+    assert played.state.status not in CLOSED
+    assert "closed" == played.says("south", CLOSES).outcome
+
+
+def test_who_takes_it_after_closing_its_part_ends_it_by_saying_so_again() -> None:
+    played = Played(to=("north", "county", "south"))
+    played.says("south", CLOSES)
+    played.says("north", ownership=Ownership.OFFERED, offered_to="pd-south")
+    played.says("south", ownership=Ownership.TAKEN)
+    played.says("county", CLOSES)
     assert played.state.status not in CLOSED
     assert "closed" == played.says("south", CLOSES).outcome
 

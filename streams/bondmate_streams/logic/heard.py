@@ -113,13 +113,14 @@ def _statement(state: AlertState, receipt: DeliveryReceipt, around: _Around) -> 
     closes = stage_of(after.destinations[name]).closes
     cause = Cause.PART_CLOSED if closes else Cause.WITHDRAWN
     # That a room takes back what it said ends nothing, though all others have closed their part.
-    if closes and standing is Standing.OPEN and around.rooms.is_ended(after):
+    if closes and standing is Standing.OPEN and around.rooms.is_ended_by(name, after):
         facts.add(Fact.ENDS)
     elif standing is Standing.OPEN and lapses(state, after, name) and rounds.may_begin(after, cause, now):
         facts.add(Fact.LAPSES)
     rule = rule_for(standing, Event.RECEIPT, facts)
     message = officer.of_statement(receipt, state, after, now, lapses=Fact.LAPSES in facts)
-    step = Step(rule.outcome, after, risen=((name, receipt.level),), message=message)
+    is_new = stage_of(state.destinations[name]) is not stage_of(after.destinations[name])
+    step = Step(rule.outcome, after, risen=((name, receipt.level),) if is_new else (), message=message)
     if Fact.ENDS in facts:
         return _closed(step, after, receipt, around)
     return _asked_again(step, after, cause, name, around) if Fact.LAPSES in facts else step

@@ -50,18 +50,15 @@ class Rooms:
         told = (name for name, at in state.destinations.items() if at.level is not Level.WITHHELD)
         return [name for name in told if agency_id and self.agencies.get(name) == agency_id]
 
-    def is_ended(self, state: AlertState) -> bool:
-        """Return whether what the rooms say ends the whole.
+    def is_ended_by(self, name: str, state: AlertState) -> bool:
+        """Return whether the whole ends by that this room has closed its part.
 
-        A room of the owner does; where none of the owner's was told, all that took it up must have closed their part
+        A room of the owner ends it; where none of the owner's was told, all that took it up must have closed their part
         (the right to end another's alert: 3GPP TS 23.280, 10.10.1.1A.3).
         """
         owners = self.of_agency(state, owner_of(state))
-        marked = [name for name in owners if name in self.enders]
-        if owners:
-            return any(stage_of(state.destinations[name]).closes for name in marked or owners)
-        closed = [stage_of(at).closes for at in state.destinations.values() if stage_of(at).closes or is_taken_up(at)]
-        return bool(closed) and all(closed)
+        marked = [owner for owner in owners if owner in self.enders]
+        return name in (marked or owners) if owners else not any(map(is_taken_up, state.destinations.values()))
 
     def some_can_assign(self, state: AlertState) -> bool:
         """Return whether a room of an alert can say that a unit is assigned."""

@@ -19,7 +19,7 @@ from bondmate_schemas.models import AlertState, AlertWhole
 from bondmate_streams.logic import handoff, rounds
 from bondmate_streams.logic.alerts import with_flags, with_header
 from bondmate_streams.logic.deliveries import First, Telling, escalation_id, new_id, refresh_id, round_id
-from bondmate_streams.logic.levels import furthest, is_answered, is_delivered, is_helped, nobody_is_left
+from bondmate_streams.logic.levels import furthest, is_answered, is_delivered, is_helped, nobody_is_left, stage_of
 from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY, Event, Fact, Rule, rule_for
 from bondmate_streams.logic.pages import PageReason, page_of
 from bondmate_streams.logic.rooms import ANY_ROOMS, Rooms
@@ -270,7 +270,8 @@ class Refresh:
         number = int((now - since).total_seconds() // seconds)
         if number <= (after - since).total_seconds() // seconds or number < 1:
             return None
-        if not is_delivered(state.destinations[name].level):
+        # Who has closed its part does not want to see it again and again.
+        if not is_delivered(state.destinations[name].level) or stage_of(state.destinations[name]).closes:
             return None
         return Telling(
             name,
