@@ -540,6 +540,8 @@ def test_200_alerts_answered_before_the_upgrade_keep_what_was_shown_and_start_no
         assert ((), (), None, None) == (step.tellings, step.pages, step.message, step.state)
         played.says("county", Level.DELIVERED)
         assert (status, None) == (played.state.status, played.due())
+        played.press(AlertAction.UPDATE, kind=AlertKind.OTHER, battery_percent=4)
+        assert (status, 0, None) == (played.state.status, played.state.rules, played.due())
 
 
 def test_what_is_new_of_an_alert_of_before_the_upgrade_counts_by_the_rules_of_now() -> None:

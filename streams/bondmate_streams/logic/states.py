@@ -108,6 +108,12 @@ def is_graver(state: AlertState | None, alert: DeviceAlert) -> bool:
     return rounds.graver(state.alert.kind, alert.kind) is not state.alert.kind
 
 
+def _is_by_person(alert: DeviceAlert, known: DeviceAlert) -> bool:
+    """Return whether somebody did it at the device: a press, words, a graver kind."""
+    words = alert.text is not None and alert.text != known.text
+    return words or _is_pressed(alert, known) or rounds.graver(known.kind, alert.kind) is not known.kind
+
+
 def _is_pressed(alert: DeviceAlert, known: DeviceAlert) -> bool:
     """Return whether somebody pressed: no fix, no battery."""
     return alert.action in {AlertAction.RAISE, AlertAction.UNKNOWN} or alert.press_count > known.press_count
@@ -124,9 +130,7 @@ def _facts_after_the_end(state: AlertState, alert: DeviceAlert) -> set[Fact]:
     # An update that came before the last one is no news, whatever brings it only now.
     if header.message_id == state.header.message_id or header.received_at <= known.header.received_at:
         return set()
-    words = alert.text is not None and alert.text != known.text
-    graver = rounds.graver(known.kind, alert.kind) is not known.kind
-    if not (_is_pressed(alert, known) or words or graver):
+    if not _is_by_person(alert, known):
         return set()
     return {Fact.BY_PERSON, Fact.MADE_BEFORE} if _is_made_before(state.ended_at, header) else {Fact.BY_PERSON}
 
@@ -229,6 +233,8 @@ def _changed(
     tellings = tell(state, merged, rule.tells, decisions)
     if not ends and not asked and alert.header.received_at < state.alert.header.received_at:
         return Step(rule.outcome, state, tellings)
+    # Of an alert of before the upgrade a fix or a battery changes nothing that its device was shown.
+    is_news = state.rules >= RULES_NOW or asked or _is_by_person(alert, state.alert)
     new = [decision for decision in further if decision.destination not in state.destinations]
     names = [decision.destination for decision in new]
     destinations = {**state.destinations, **first_told(state.header.event_id, names, now)}
@@ -236,10 +242,10 @@ def _changed(
         update={
             "alert": merged,
             "destinations": destinations,
-            "status": rule.becomes or status_of(destinations.values()),
+            "status": rule.becomes or (status_of(destinations.values()) if is_news else state.status),
             "cancel_requested": asked or state.cancel_requested,
             "changed_at": now,
-            "rules": RULES_NOW,
+            "rules": RULES_NOW if is_news else state.rules,
             **({"ended_at": now, "handoff": None} if ends else {}),
         }
     )
