@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,12 +25,15 @@ from bondmate_schemas.enums import (
     Validity,
 )
 from bondmate_schemas.flags import UNANSWERED, UNASSIGNED
+from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DeviceAlert, EventHeader
+from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.logic import alerts, heard, states, timers
 from bondmate_streams.logic.levels import is_answered
 from bondmate_streams.logic.life_cycle import CLOSED
 from bondmate_streams.logic.pages import PageReason
 from bondmate_streams.logic.rooms import Rooms
+from bondmate_streams.logic.routes_yaml import parse_routes
 from bondmate_streams.logic.routing import Decision, Escalation
 from bondmate_streams.logic.steps import Step
 
@@ -552,3 +556,23 @@ def test_what_is_new_of_an_alert_of_before_the_upgrade_counts_by_the_rules_of_no
     back = played.says("north", Level.DECLINED)
 
     assert ("unanswered_again", 1, 1) == (back.outcome, played.state.round, played.state.rules)
+
+
+def test_the_settings_say_whose_room_it_is_and_the_routes_say_more() -> None:
+    routes = parse_routes(
+        "assign_after_seconds: 45\noffer_seconds: 60\n"
+        "destinations:\n"
+        "  north: {says_assigned: true}\n"
+        "  desk: {agency: pd-north, ends_alerts: true}\n"
+        "  map: {}\n"
+        "routes: [{name: all, when: {record: alert}, to: [north, desk, map]}]"
+    )
+    kafka = KafkaConfig("127.0.0.1:9092", "http://127.0.0.1:8081")
+    agencies = {"north": "pd-north", "desk": "another", "gone": "county", "map": ""}
+    config = StreamsConfig(
+        kafka=kafka, data_dir=Path("data"), routes=routes, agencies=agencies, secret=b"a secret of these tests"
+    )  # fmt: skip
+
+    assert Rooms(
+        {"north": "pd-north", "desk": "pd-north"}, frozenset({"desk"}), frozenset({"north"}), 45, 60
+    ) == config.rooms  # fmt: skip
