@@ -117,6 +117,17 @@ def test_without_any_position_the_alert_goes_on(make: Any) -> None:
     assert (None, PositionOrigin.NONE, ("no_fix",)) == (change.position, change.position_origin, change.header.flags)
 
 
+def test_a_joined_fix_is_never_younger_than_the_hub_has_had_it_for(make: Any) -> None:
+    """FINDINGS L7: a device whose clock is a day slow presses nine hours after its last fix."""
+    fix = make.location(position=make.position(1, 2, NOW - timedelta(hours=9)), received_at=NOW - timedelta(hours=9))
+    slow = make.alert(position=None, occurred_at=NOW - timedelta(days=1), received_at=NOW)
+    wrong = make.alert(position=None, occurred_at=NOW + timedelta(days=1), received_at=NOW, flags=("clock_skew",))
+
+    ages = [taken(alert, last=fix).change.position_age_seconds for alert in (slow, wrong)]
+
+    assert [9 * 3600, 9 * 3600] == ages
+
+
 @given(
     kind=st.sampled_from(AlertKind), mode=st.sampled_from(Mode), fix=st.sampled_from([None, (0.0, 0.0), (52.0, 4.0)]),
     age_days=st.integers(-400, 40_000), known=st.booleans(), reused=st.booleans(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from bondmate_schemas.enums import AlertAction, DeliveryReason
+from bondmate_schemas.enums import AlertAction, DeliveryReason, PositionOrigin
 from bondmate_schemas.flags import UNANSWERED, UNASSIGNED
 from bondmate_schemas.models import Delivery, DeviceAlert
 
@@ -22,6 +22,25 @@ _WHY: Final = {
     "expired": "nobody answered in time",
 }
 _WHO: Final = {"device": "the device", "time": "the hub"}
+_FRESH_SECONDS: Final = 60
+"""A fix of its own that is younger needs no word."""
+_UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def position_words(alert: DeviceAlert, of_whom: str = "") -> str:
+    """Return what the position of an alert is, with its age where that matters: `Last known position, 9 h old`."""
+    is_own = alert.position_origin is not PositionOrigin.JOINED
+    words = ("Position" if is_own else "Last known position") + of_whom
+    age_seconds = alert.position_age_seconds
+    if age_seconds is None or (is_own and age_seconds < _FRESH_SECONDS):
+        return words
+    return f"{words}, {age_words(age_seconds)} old"
+
+
+def age_words(seconds: float) -> str:
+    """Return a length of time in the unit of which it has two or more, rounded down: `119 s`, `9 h`."""
+    length, unit = next(each for each in _UNITS if seconds >= 2 * each[0] or each[1] == "s")
+    return f"{seconds // length:.0f} {unit}"
 
 
 def asks_to_cancel(alert: DeviceAlert, delivery: Delivery) -> bool:

@@ -136,14 +136,23 @@ def _joined(alert: DeviceAlert, last: DeviceLocation | None) -> DeviceAlert:
     update: Mapping[str, object] = {
         "position": position,
         "position_origin": PositionOrigin.OWN if own else PositionOrigin.JOINED if joined else PositionOrigin.NONE,
-        "position_age_seconds": _age(alert, position) if position else None,
+        "position_age_seconds": _age(alert, position, None if own else last) if position else None,
     }
     changed = alert.model_copy(update=update)
     return with_flags(changed, "no_fix") if alert.position is not None and own is None else changed
 
 
-def _age(alert: DeviceAlert, position: Position) -> float:
-    return max(0.0, (alert.header.occurred_at - position.fixed_at).total_seconds())
+def _age(alert: DeviceAlert, position: Position, fix: DeviceLocation | None) -> float:
+    """Return how old a position is in seconds: never less than the hub has had the fix for.
+
+    A device's clock may be slow, or set between its fix and its press: then only the hub's own counts.
+    """
+    by_device = max(0.0, (alert.header.occurred_at - position.fixed_at).total_seconds())
+    if fix is None:
+        return by_device
+    here = max(0.0, (alert.header.received_at - fix.header.received_at).total_seconds())
+    is_wrong = "clock_skew" in (*alert.header.flags, *fix.header.flags)
+    return here if is_wrong else max(here, by_device)
 
 
 def _remembered(memory: DeviceMemory, alert: DeviceAlert, change: DeviceAlert, known: OpenAlert | None) -> DeviceMemory:

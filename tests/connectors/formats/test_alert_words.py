@@ -10,8 +10,8 @@ from bondmate_connectors.formats.cap import FORMAT as CAP
 from bondmate_connectors.formats.cot.alerts_out import alert_text
 from bondmate_connectors.formats.cot.options import Options
 from bondmate_connectors.formats.xml import parse_xml
-from bondmate_schemas.enums import AlertAction, AlertKind, Level, Mode, Ownership, Validity
-from bondmate_schemas.models import Delivery, DeliveryReceipt, DeviceAlert, EventHeader
+from bondmate_schemas.enums import AlertAction, AlertKind, Level, Mode, Ownership, PositionOrigin, Validity
+from bondmate_schemas.models import Delivery, DeliveryReceipt, DeviceAlert, EventHeader, Position
 from bondmate_streams.logic import heard, states, timers
 from bondmate_streams.logic.deliveries import Agreements
 from bondmate_streams.logic.rooms import Rooms
@@ -120,3 +120,29 @@ def test_who_owns_it_that_nobody_is_assigned_and_that_it_goes_on_are_read() -> N
         _, description, line = read(step, "north")
         assert words in description
         assert words in line
+
+
+@pytest.mark.parametrize(
+    ("origin", "age_seconds", "accuracy_m", "tak", "cap"),
+    [
+        ("JOINED", 9 * 3600, None, "Last known position, 9 h old: 52.50000, 13.40000, accuracy unknown",
+         "Last known position of the officer's device, 9 h old, accuracy unknown"),
+        ("JOINED", 90, 8, "Last known position, 90 s old: 52.50000, 13.40000 within 8 m",
+         "Last known position of the officer's device, 90 s old"),
+        ("OWN", 3, 8, "Position: 52.50000, 13.40000 within 8 m", "Position of the officer's device"),
+        ("OWN", 200_000, 8, "Position, 2 d old: 52.50000, 13.40000 within 8 m", "Position of the officer's device, 2 d old"),
+    ],
+)  # fmt: skip
+def test_the_words_say_how_old_a_position_is_and_whether_its_accuracy_is_known(
+    origin: str, age_seconds: float, accuracy_m: float | None, tak: str, cap: str
+) -> None:
+    fix = Position(latitude=52.5, longitude=13.4, accuracy_m=accuracy_m, fixed_at=NOW)
+    delivery = told(raised(), "north")
+    alert = delivery.alert.model_copy(
+        update={"position": fix, "position_origin": PositionOrigin[origin], "position_age_seconds": age_seconds}
+    )
+    delivery = delivery.model_copy(update={"alert": alert})
+    document = parse_xml(CAP.write(delivery, NOW).message or b"")
+
+    assert tak in alert_text(alert, delivery, Options(), asks=True)
+    assert cap == document.findtext(".//{*}areaDesc")

@@ -11,7 +11,13 @@ from bondmate_schemas.flags import POSITION_WITHHELD, UNANSWERED
 from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import Delivery, DeviceAlert, DeviceMessage, IncidentEvent, Position
 
-from bondmate_connectors.formats.alert_words import ASKS_TO_CANCEL, NOBODY_ANSWERS, asks_to_cancel, remarks_on
+from bondmate_connectors.formats.alert_words import (
+    ASKS_TO_CANCEL,
+    NOBODY_ANSWERS,
+    asks_to_cancel,
+    position_words,
+    remarks_on,
+)
 from bondmate_connectors.formats.cap import codes, geometry
 from bondmate_connectors.formats.cap.document import pair, resource
 from bondmate_connectors.formats.cap.given import given_of
@@ -61,7 +67,7 @@ def leanest(alert: DeviceAlert) -> DeviceAlert:
 def _alert_area(alert: DeviceAlert) -> Body | None:
     """Return where the alert is; where an agreement withholds that, the words that say so (an area needs no shape)."""
     if alert.position:
-        return _point("Position of the officer's device", alert.position)
+        return _point(position_words(alert, " of the officer's device"), alert.position)
     return {"areaDesc": "Position withheld by agreement"} if POSITION_WITHHELD in alert.header.flags else None
 
 
@@ -146,8 +152,9 @@ def _areas(incident: IncidentEvent) -> Iterator[Body]:
 
 def _point(description: str, position: Position) -> Body:
     altitude = position.altitude_hae_m
+    unknown = "" if position.accuracy_m else ", accuracy unknown"
     return {
-        "areaDesc": description,
+        "areaDesc": description + unknown,
         "circle": geometry.write_circle(
             (position.latitude, position.longitude), (position.accuracy_m or 0) / KILOMETRE_METRES
         ),

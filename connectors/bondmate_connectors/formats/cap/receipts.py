@@ -32,8 +32,8 @@ def receipts_of(
     more = said(values)
     found = tuple(_receipt(head, reference, own, level, received_at, more) for reference, own in ours if own)
     if found:
-        # A block that is there for what it says in our parameters alone is not lost.
-        beside = (info.path for info in infos if not info.ours)
+        # A block that holds our parameters and nothing else is not lost.
+        beside = (info.path for info in infos if not info.ours or info.texts or info.attributes or info.areas)
         for path in (*(path for *_, path in head.attributes), *beside):
             notes.lose(path, _NO_PLACE)
         for info in infos:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, PositionOrigin
+from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason
 from bondmate_schemas.flags import POSITION_WITHHELD
 from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import Delivery, DeviceAlert, Position
 
-from bondmate_connectors.formats.alert_words import remarks_on
+from bondmate_connectors.formats.alert_words import position_words, remarks_on
 from bondmate_connectors.formats.cot import types
 from bondmate_connectors.formats.cot.alert_code import short_code
 from bondmate_connectors.formats.cot.build import Draft, fitted, later
@@ -139,13 +139,12 @@ def _parts(event: DeviceAlert, delivery: Delivery, options: Options, *, asks: bo
 def _where(event: DeviceAlert, *, asks: bool) -> str:
     if event.position is None:
         return "Position withheld by agreement" if POSITION_WITHHELD in event.header.flags else "Position unknown"
-    place = f" {_degrees(event.position)}" if asks else ""
-    if event.position_origin is PositionOrigin.JOINED:
-        age = event.position_age_seconds
-        return f"Last known position{place}" + ("" if age is None else f", {age:.0f} s old")
-    return f"Position{place}" if asks else ""
+    words = position_words(event)
+    if asks:
+        return f"{words}: {_degrees(event.position)}"
+    return "" if words == "Position" else words
 
 
 def _degrees(position: Position) -> str:
-    accuracy = "" if position.accuracy_m is None else f" within {position.accuracy_m:.0f} m"
+    accuracy = ", accuracy unknown" if position.accuracy_m is None else f" within {position.accuracy_m:.0f} m"
     return f"{position.latitude:.5f}, {position.longitude:.5f}{accuracy}"
