@@ -24,7 +24,7 @@ _WHY: Final = {
 _WHO: Final = {"device": "the device", "time": "the hub"}
 _FRESH_SECONDS: Final = 60
 """A fix of its own that is younger needs no word."""
-_UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+_UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"))
 
 
 def position_words(alert: DeviceAlert, of_whom: str = "") -> str:
@@ -39,7 +39,7 @@ def position_words(alert: DeviceAlert, of_whom: str = "") -> str:
 
 def age_words(seconds: float) -> str:
     """Return a length of time in the unit of which it has two or more, rounded down: `119 s`, `9 h`."""
-    length, unit = next(each for each in _UNITS if seconds >= 2 * each[0] or each[1] == "s")
+    length, unit = next((each for each in _UNITS if seconds >= 2 * each[0]), (1, "s"))
     return f"{seconds // length:.0f} {unit}"
 
 
