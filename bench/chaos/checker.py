@@ -90,8 +90,10 @@ def check(book: Book, rooms: Iterable[str]) -> Verdict:
         for arrival in book.arrivals[room]:
             by_event[arrival.event_id].append(arrival)
         refused = book.refused[room]
-        if book.dead[room] < len(refused):
-            verdict.lost.append(f"{room}: {len(refused)} were refused, {book.dead[room]} lie in the dead-letter topic")
+        # What was refused once and taken when it came again, as the room's trouble ended, is no dead letter.
+        gone = set(refused) - {(arrival.event_id, arrival.number) for arrival in book.arrivals[room]}
+        if book.dead[room] < len(gone):
+            verdict.lost.append(f"{room}: {len(gone)} were refused, {book.dead[room]} lie in the dead-letter topic")
         for event_id, count in book.accepted.items():
             excused = {number for number in range(count) if (event_id, number) in refused}
             _check_alert(verdict, f"{room}: {event_id}", by_event.get(event_id, []), set(range(count)) - excused)

@@ -35,6 +35,13 @@ def test_what_a_room_refused_may_lie_in_the_dead_letter_topic_instead() -> None:
     assert 0 == check(book, ["cap"]).broken
 
 
+def test_what_a_room_refused_and_then_took_is_no_dead_letter() -> None:
+    book = sound()
+    book.refused["cap"]["a", 1] = "d1"
+
+    assert 0 == check(book, ["cap"]).broken
+
+
 def test_a_repeat_is_counted_and_breaks_nothing() -> None:
     book = sound()
     book.arrivals["cap"] += [Arrival("a", 1, "d1", 20.0), Arrival("a", 2, "d2", 20.1)]
