@@ -114,10 +114,10 @@ class Interleavings(RuleBasedStateMachine):
             self.change("message-1", AlertAction.RAISE)
             self.known = self.known or {"tak": Room(), "cap": Room()}
             return
-        if graver and not self.closed and self.kind is AlertKind.ASSISTANCE:
-            self.kind = AlertKind.SOS
-            if self.answered:
-                self.begins("graver")
+        graver = graver and not self.closed and self.kind is AlertKind.ASSISTANCE
+        self.kind = AlertKind.SOS if graver else self.kind
+        if graver and self.answered:
+            self.begins("graver")
         elif not self.closed and self.lapsed:
             self.begins("press")
         step = self.change(f"message-{next(self.number) + 1}", AlertAction.UPDATE, press_count=next(self.number))
