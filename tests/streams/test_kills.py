@@ -20,7 +20,7 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 SECONDS = 60
-STOP_SECONDS = 10
+STOP_SECONDS = 20
 """FAULTS, R17."""
 TAK, CAP = destination_topic("tak"), destination_topic("cap")
 
