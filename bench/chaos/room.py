@@ -125,7 +125,9 @@ class Room:
         number = int(found_in[1]) if (found_in := _NUMBER.search(text)) else 0
         if status := self._refusal(event_id, delivery_id):
             self.troubled += 1
-            self._book.refused[self._name][event_id, number] = delivery_id
+            refused = self._book.refused[self._name]
+            if delivery_id not in refused.values():  # in its leanest form it comes again, without words or number
+                refused[event_id, number] = delivery_id
             return web.Response(status=status)
         self._book.arrivals[self._name].append(Arrival(event_id, number, delivery_id, time.time()))
         if number == 0 and event_id not in self._taken and len(self._taken) % self._answers_every == 0:
