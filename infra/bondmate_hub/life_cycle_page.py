@@ -23,9 +23,10 @@ _ESCALATION = """## Whose it is, and who ends it
 The owner is the officer's agency until it is handed over: a room of the owner offers it to an agency that was told,
 which takes or refuses it within `offer_seconds` (default 120); until then the giver owns it, and a second offer
 replaces the first. A room closes its own part. A room of the owner ends the whole (where several are told and one
-`ends_alerts`, only that one); where none of the owner's rooms was told, it ends when all that took it up have closed
-their part. The agency of a room is `agency` of its connector or of its destination in the routes. The terms are those
-of 3GPP TS 24.379, 12.1.3 and TS 23.280, 10.10.
+`ends_alerts`, only that one); where none of the owner's rooms was told and none is to be told by a step, it ends when
+all that took it up have closed their part, and a room that never took it up ends nothing. The agency of a room is
+`agency` of its connector or of its destination in the routes. The terms are those of 3GPP TS 24.379, 12.1.3 and TS
+23.280, 10.10.
 
 Its device's cancel of SOS, DURESS and OFFICER_DOWN is a request, and so is that of ASSISTANCE once a person took it
 up. After the end only what somebody does at the device (a press, words, a graver kind) begins an alert anew, linked
@@ -47,8 +48,9 @@ state, so no timer is lost or comes early when a worker dies; what fell due mean
 
 A round of escalation has a number, which stands in the ids of all that it tells. The first begins when the hub has
 the alert. One begins anew when the last who helped takes that back, when the last who had taken it up closes its part
-and the owner has not, when an answered alert becomes graver, and by a press where it was answered and is not any
-more; of one cause at most once in 30 s. What was answered before does not count in it. A press while nobody has
+and the owner has not, when an alert becomes graver (answered or not; of one that nobody has answered the times go on
+counting), and by a press where it was answered and is not any more, or where nobody answers and the round has no step
+left; of one cause at most once in 30 s. What was answered before does not count in it. A press while nobody has
 answered puts nothing off.
 
 Where an alert was seen and no unit is assigned within `assign_after_seconds` (default 180), operations are paged: in

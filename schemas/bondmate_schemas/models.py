@@ -201,6 +201,15 @@ class DestinationState(Record):
     stated_at: UtcTime | None = None
     statement_ids: tuple[str, ...] = ()
     round: Number = 0
+    had_taken_up: bool = False
+    heard_at: UtcTime | None = None
+    owned_at: UtcTime | None = None
+    closed_as: Level = Level.UNKNOWN
+
+    @property
+    def level_said(self) -> Level:
+        """The level, or as what that room has closed its part."""
+        return self.level if self.closed_as is Level.UNKNOWN else self.closed_as
 
 
 class AlertWhole(Record):

@@ -154,7 +154,7 @@ def test_an_open_alert_is_told_again_until_it_is_closed_and_never_after(topics: 
     topics.wait(TAK, Delivery, of(event_id))
     topics.put(RECEIPTS, make.receipt(event_id, "tak", Level.DELIVERED))
     refreshes = topics.wait(TAK, Delivery, of(event_id, DeliveryReason.REFRESH), count=2)
-    topics.put(RECEIPTS, make.receipt(event_id, "tak", Level.RESOLVED))
+    topics.put(RECEIPTS, *(make.receipt(event_id, "tak", level) for level in (Level.ACKNOWLEDGED, Level.RESOLVED)))
     topics.wait(TAK, Delivery, of(event_id, DeliveryReason.CANCEL))
     after = make.alert("device-f2", kind=AlertKind.LOW_BATTERY)
     topics.put(DEVICE_ALERTS, after)

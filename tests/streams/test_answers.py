@@ -64,7 +64,7 @@ def test_a_persons_answer_counts_in_the_alerts_mode_or_in_earnest_and_in_no_othe
     step = answered(make, state, level, now, mode=answer)
 
     if answer in {alert, Mode.ACTUAL}:
-        assert level is step.state.destinations["cap"].level
+        assert level is step.state.destinations["cap"].level_said
     else:
         assert (MODE_DIFFERS, state, (), None) == (step.outcome, step.state, step.tellings, step.message)
 
@@ -73,7 +73,7 @@ def test_a_persons_answer_counts_in_the_alerts_mode_or_in_earnest_and_in_no_othe
 def test_what_the_transport_proves_is_not_judged_by_mode(make: Any, now: Any, mode: Mode) -> None:
     step = answered(make, raised(make, now), Level.DELIVERED, now, mode=mode)
 
-    assert Level.DELIVERED is step.state.destinations["cap"].level
+    assert Level.DELIVERED is step.state.destinations["cap"].level_said
 
 
 def test_an_answer_to_what_was_never_sent_counts_for_nothing_and_one_to_what_was_counts(make: Any, now: Any) -> None:
@@ -88,7 +88,7 @@ def test_an_answer_to_what_was_never_sent_counts_for_nothing_and_one_to_what_was
     for own in (new_id(EVENT, "cap"), ids["cap"], None):
         assert Level.RESOLVED is answered(make, updated.state, Level.RESOLVED, now, delivery_id=own).state.destinations[
             "cap"
-        ].level  # fmt: skip
+        ].level_said  # fmt: skip
 
 
 def test_an_answer_to_a_refresh_or_an_escalation_counts(make: Any, now: Any) -> None:
@@ -99,13 +99,13 @@ def test_an_answer_to_a_refresh_or_an_escalation_counts(make: Any, now: Any) -> 
 
     assert Level.ACKNOWLEDGED is answered(
         make, louder.state, Level.ACKNOWLEDGED, later, delivery_id=told.delivery_id
-    ).state.destinations["cap"].level  # fmt: skip
+    ).state.destinations["cap"].level_said  # fmt: skip
     # The route's period may have been another when they were sent: each that there can have been by now counts.
     for number, counts in ((1, True), (3, True), (65, True), (66, False)):
         step = answered(
-            make, state, Level.ACKNOWLEDGED, later, "tak", delivery_id=refresh_id(EVENT, "tak", number)
+            make, state, Level.RESPONDING, later, "tak", delivery_id=refresh_id(EVENT, "tak", number)
         )  # fmt: skip
-        assert counts == (Level.ACKNOWLEDGED is step.state.destinations["tak"].level)
+        assert counts == (Level.RESPONDING is step.state.destinations["tak"].level)
 
 
 def test_of_an_alert_that_an_older_hub_told_every_reference_counts(make: Any, now: Any) -> None:
@@ -115,7 +115,7 @@ def test_of_an_alert_that_an_older_hub_told_every_reference_counts(make: Any, no
 
     assert Level.RESOLVED is answered(
         make, state, Level.RESOLVED, now, delivery_id="told by 3c40877"
-    ).state.destinations["cap"].level  # fmt: skip
+    ).state.destinations["cap"].level_said  # fmt: skip
 
 
 def test_an_answer_to_another_agencys_alert_counts_for_nothing(make: Any, now: Any) -> None:
@@ -124,7 +124,7 @@ def test_an_answer_to_another_agencys_alert_counts_for_nothing(make: Any, now: A
     taken = answered(make, state, Level.ACKNOWLEDGED, now, referred_agency_id=state.header.agency_id)
 
     assert (NOT_ITS_OWN, state) == (refused.outcome, refused.state)
-    assert Level.ACKNOWLEDGED is taken.state.destinations["cap"].level
+    assert Level.ACKNOWLEDGED is taken.state.destinations["cap"].level_said
 
 
 def test_who_was_not_told_of_an_alert_closes_nothing(make: Any, now: Any) -> None:
@@ -157,7 +157,7 @@ def test_an_answer_to_another_alert_of_that_room_counts_for_nothing_however_ofte
         assert (NOT_ITS_OWN, state) == (refused.outcome, refused.state)
     for delivery_id in told:
         closed = answered(make, state, Level.RESOLVED, now, delivery_id=delivery_id).state
-        assert Level.RESOLVED is closed.destinations["cap"].level
+        assert Level.RESOLVED is closed.destinations["cap"].level_said
 
 
 def test_the_ids_that_are_remembered_are_few_bytes_and_what_is_forgotten_counts(make: Any, now: Any) -> None:
@@ -168,7 +168,7 @@ def test_the_ids_that_are_remembered_are_few_bytes_and_what_is_forgotten_counts(
     assert 256 * 8 == len("".join(kept))
     for delivery_id in (told[1], told[-1]):
         closed = answered(make, state, Level.RESOLVED, now, delivery_id=delivery_id).state
-        assert Level.RESOLVED is closed.destinations["cap"].level
+        assert Level.RESOLVED is closed.destinations["cap"].level_said
 
 
 def test_an_update_by_way_of_another_agency_is_told_under_the_first_and_its_answer_counts(make: Any, now: Any) -> None:
@@ -180,7 +180,7 @@ def test_an_update_by_way_of_another_agency_is_told_under_the_first_and_its_answ
     assert {state.header.agency_id} == told
     (agency,) = told
     taken = answered(make, step.state, Level.ACKNOWLEDGED, now, referred_agency_id=agency)
-    assert Level.ACKNOWLEDGED is taken.state.destinations["cap"].level
+    assert Level.ACKNOWLEDGED is taken.state.destinations["cap"].level_said
 
 
 def test_an_incidents_answer_is_judged_by_mode_and_agency_too(make: Any, now: Any) -> None:
@@ -286,7 +286,7 @@ def test_a_refused_answer_is_dead_lettered_its_sender_told_and_the_right_one_cou
     assert [number + 1 for number in counted] == counted_now
     assert MODE_DIFFERS.encode() == letter.headers["bondmate.error.code"]
     assert (MODE_DIFFERS, DeliveryReason.NEW, "cap") == (told.receipt.code, told.reason, told.destination)
-    assert Level.RESOLVED is states_there[-1].destinations["cap"].level
+    assert Level.RESOLVED is states_there[-1].destinations["cap"].level_said
 
 
 def test_a_room_answers_an_incident_of_ours_by_the_references_of_cap_alone(
@@ -300,7 +300,7 @@ def test_a_room_answers_an_incident_of_ours_by_the_references_of_cap_alone(
     def stands(level: Level) -> IncidentState:
         found: list[IncidentState] = topics.wait(
             STATE_INCIDENTS, IncidentState,
-            lambda state: state.event.title == "of answers" and state.destinations["cap"].level is level,
+            lambda state: state.event.title == "of answers" and state.destinations["cap"].level_said is level,
         )  # fmt: skip
         return found[-1]
 
@@ -323,7 +323,7 @@ def test_a_room_answers_an_incident_of_ours_by_the_references_of_cap_alone(
 
     assert NOT_ITS_OWN.encode() == letter.headers["bondmate.error.code"]
     assert "incident-of-answers" == acknowledged.header.incident_id
-    assert Level.UNKNOWN is resolved.destinations["tak"].level
+    assert Level.UNKNOWN is resolved.destinations["tak"].level_said
     assert not resolved.closed
 
 

@@ -41,7 +41,8 @@ def closed(topics: Any, make: Any, *alerts: DeviceAlert) -> None:
     topics.put(DEVICE_ALERTS, *alerts)
     for alert in alerts:
         topics.wait(TAK, Delivery, lambda d, alert=alert: d.header.event_id == alert.header.event_id)
-    topics.put(RECEIPTS, make.receipt(alerts[0].header.event_id, "tak", Level.RESOLVED))
+    event_id = alerts[0].header.event_id
+    topics.put(RECEIPTS, *(make.receipt(event_id, "tak", level) for level in (Level.ACKNOWLEDGED, Level.RESOLVED)))
     until(lambda: AlertStatus.RESOLVED in statuses(topics, alerts[0]))
 
 

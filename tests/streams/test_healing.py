@@ -13,16 +13,18 @@ import pytest
 from bondmate_hub.provisioning import apply
 from bondmate_schemas import catalogue
 from bondmate_schemas.catalogue import RECEIPTS, STATE_ALERTS, changelog_topic, destination_topic
-from bondmate_schemas.enums import AlertStatus, Level
+from bondmate_schemas.enums import AlertStatus, Level, Response
 from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import AlertState, Delivery, DestinationState, DeviceMemory
 from bondmate_schemas.partitions import partition_of
+from bondmate_streams.logic import timers
 from bondmate_streams.logic.healing import is_worth_keeping, one_alert
 from confluent_kafka.admin import AdminClient
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.streams.foreign import misplaced
+from tests.streams.test_statements import ASSIGNED, STEPS, Played
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 TAK = destination_topic("tak")
@@ -67,6 +69,24 @@ def test_an_acknowledgement_taken_astray_is_not_lost(state: Callable[..., AlertS
 
     assert AlertStatus.ACKNOWLEDGED is merged.status
     assert {"tak": Level.ACKNOWLEDGED, "cap": Level.ACCEPTED} == {n: at.level for n, at in merged.destinations.items()}
+
+
+@pytest.mark.parametrize("turned", [True, False])
+def test_help_taken_back_stays_taken_back_whichever_of_two_is_kept(*, turned: bool) -> None:
+    played = Played()
+    played.seconds = 5
+    played.says("county", **ASSIGNED)
+    before = played.state
+    played.seconds = 60
+    played.says("county", response=Response.WITHDRAWN)
+    after = played.state
+    merged = one_alert(after, before) if turned else one_alert(before, after)
+
+    assert (after.status, after.round, after.round_began_at, after.answered_rounds) == (
+        merged.status, merged.round, merged.round_began_at, merged.answered_rounds,
+    )  # fmt: skip
+    assert after.destinations["county"] == merged.destinations["county"]
+    assert timers.next_due(merged, [], STEPS, after.changed_at) is not None
 
 
 def test_what_is_so_old_that_it_was_forgotten_at_home_stays_forgotten(state: Callable[..., AlertState]) -> None:

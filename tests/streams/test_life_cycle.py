@@ -25,6 +25,7 @@ START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 EVENT = "event-of-tests"
 DECISIONS = [Decision("tak", "alerts", 20.0), Decision("cap", "alerts")]
 STEPS = [Escalation(60, (("county", "alerts"),)), Escalation(120, page=True)]
+LAST = 120
 UNASSIGNED_SECONDS = 45
 AGENCIES = {"cap": "agency-1", "tak": "other", "county": "county"}
 INTERLEAVINGS = 20_000
@@ -71,6 +72,7 @@ WORDS: dict[str, dict[str, Any]] = {
 PROVEN = [Level.UNKNOWN, Level.DEAD_LETTERED, Level.EXPIRED, Level.DELIVERED, Level.ACCEPTED]
 HELPS, CLOSES = {"assigned", "coming", "on scene"}, {"called off", "resolved"}
 UP = {"seen", *HELPS}
+GONE = {"no", "withdrawn", *CLOSES}
 
 
 @dataclass
@@ -81,6 +83,7 @@ class Room:
     said: str = ""
     place: int = -1_000
     round: int = 0
+    had_taken_up: bool = False
 
 
 class Interleavings(RuleBasedStateMachine):
@@ -105,6 +108,7 @@ class Interleavings(RuleBasedStateMachine):
         self.told: dict[str, DeliveryReason] = {}
         self.ids: dict[str, tuple[str, DeliveryReason]] = {}
         self.pages: list[str] = []
+        self.paged: int | None = 0
 
     # What happens.
 
@@ -116,9 +120,10 @@ class Interleavings(RuleBasedStateMachine):
             return
         graver = graver and not self.closed and self.kind is AlertKind.ASSISTANCE
         self.kind = AlertKind.SOS if graver else self.kind
-        if graver and self.answered:
-            self.begins("graver")
-        elif not self.closed and self.lapsed:
+        used_up = self.taken >= LAST
+        if graver:
+            self.begins("graver", self.seconds if self.answered or used_up else self.since)
+        elif not self.closed and (self.lapsed or (not self.answered and used_up)):
             self.begins("press")
         step = self.change(f"message-{next(self.number) + 1}", AlertAction.UPDATE, press_count=next(self.number))
         assert (step.reopened is not None) == self.closed, "after the end a press is an alert of its own"
@@ -197,22 +202,32 @@ class Interleavings(RuleBasedStateMachine):
     def helped(self) -> bool:
         return any(room.said in HELPS and room.round == self.round for room in self.known.values())
 
-    def begins(self, cause: str) -> None:
+    def begins(self, cause: str, since: int | None = None) -> None:
         if self.seconds - self.began.get(cause, -30) < 30:
             return
-        self.round, self.since, self.taken, self.seen_at = self.round + 1, self.seconds, 0, None
+        since = self.seconds if since is None else since
+        self.round, self.since, self.taken, self.seen_at = self.round + 1, since, 0, None
         self.began[cause] = self.seconds
 
     def hears_word(self, receipt: DeliveryReceipt, word: str, place: int) -> None:
         room, others = self.known.get(receipt.destination), self.but(receipt.destination)
         before = self.state
         step = self.hears(receipt)
-        if room is None or place < room.place:
+        says_no = word in {"no", "withdrawn", *CLOSES}
+        is_older = (
+            place < room.place or (place == room.place < self.seconds and room.said in GONE and not says_no)
+            if room
+            else True
+        )
+        if room is None or is_older:
             assert step.state == before
             return
-        was = room.said
-        room.place, room.round = max(place, room.place), self.round
+        was, answered, helped = room.said, self.answered, self.helped
+        shown, taken_up = self.any_is(HELPS), self.any_is(UP)
+        room.round = self.round
+        room.place = room.place if word == "seen" else place
         if not (word == "seen" and was in HELPS):
+            room.had_taken_up = word in CLOSES and (room.had_taken_up or was in UP)
             says_no = word in {"no", "withdrawn"}
             room.said = ("withdrawn" if was in {*UP, "withdrawn"} else "no") if says_no else word
         if self.closed:
@@ -220,15 +235,25 @@ class Interleavings(RuleBasedStateMachine):
         self.seen_at = self.seen_at if self.seen_at is not None else self.seconds if self.only_seen() else None
         self.was_answered = self.round if self.answered else self.was_answered
         if word in CLOSES:
-            self.closed = receipt.destination == "cap" if self.owned else not any(o.said in UP for o in others)
-            if not self.closed and was in UP and not any(other.said in UP for other in others):
+            had = any(r.had_taken_up for r in self.known.values())
+            free = had and not any(o.said in UP for o in others)
+            self.closed = receipt.destination == "cap" if self.owned else free
+            if not self.closed and ((answered and not self.answered) or (taken_up and not self.any_is(UP))):
                 self.begins("part closed")
-        elif room.said == "withdrawn" and was in UP:
-            still = HELPS if was in HELPS else UP
-            self.begins("withdrawn") if not any(other.said in still for other in others) else None
+            return
+        falls_away = (answered and not self.answered) or (helped and not self.helped)
+        if falls_away or (shown and not self.any_is(HELPS)):
+            self.begins("withdrawn")
 
     def only_seen(self) -> bool:
         return self.answered and not self.helped
+
+    @property
+    def expires(self) -> bool:
+        return self.expiry is not None and self.kind is not AlertKind.SOS and self.was_answered < 0
+
+    def any_is(self, words: set[str]) -> bool:
+        return any(room.said in words for room in self.known.values())
 
     def but(self, name: str) -> list[Room]:
         return [room for other, room in self.known.items() if other != name]
@@ -242,13 +267,24 @@ class Interleavings(RuleBasedStateMachine):
             page = late and not self.unassigned
             self.unassigned |= page
             return int(page)
-        if self.kind is not AlertKind.SOS and self.expiry is not None and self.seconds >= self.expiry:
+        if self.expires and self.seconds >= (self.expiry or 0):
             self.closed = True
             return 1
+        found = self.steps()
+        if (put_off := self.put_off()) and put_off[0] <= self.seconds:
+            self.begins(put_off[1])
+            found += (put_off[1] == "part closed") + self.steps()
+        return found
+
+    def put_off(self) -> tuple[int, str] | None:
+        """Return when and for which cause a round begins that could not begin within 30 s."""
+        began = [(at + 30, cause) for cause, at in self.began.items() if cause in {"withdrawn", "part closed"}]
+        return max(began) if self.lapsed and self.taken >= LAST and began else None
+
+    def steps(self) -> int:
         found = 0
         for second, page in ((60, False), (120, True)):
-            gone = {"no", "withdrawn", *CLOSES}
-            hopeless = all(room.said in gone for room in self.known.values())
+            hopeless = all(room.said in GONE for room in self.known.values())
             if self.taken < second and (self.seconds - self.since >= second or hopeless):
                 self.taken = second
                 found += page
@@ -279,7 +315,7 @@ class Interleavings(RuleBasedStateMachine):
         header = _header(message_id=message_id, received_at=at, occurred_at=at, expires_at=expires)
         kind = self.first_kind if first else self.kind
         alert = DeviceAlert(header=header, device_id="device-1", action=action, kind=kind, **given)
-        step = states.change(self.state, alert, DECISIONS, self.now())
+        step = states.change(self.state, alert, DECISIONS, self.now(), escalation=STEPS)
         self.take(step)
         return step
 
@@ -305,7 +341,10 @@ class Interleavings(RuleBasedStateMachine):
         for name, room in self.known.items():
             at, word = self.state.destinations[name], WORDS.get(room.said, {})
             level = {"withdrawn": Level.DECLINED, "on scene": Level.RESPONDING}.get(room.said) or word.get("level")
-            assert (level or LEVELS[room.proven], word.get("response", Response.UNSTATED)) == (at.level, at.response)
+            assert (level or LEVELS[room.proven], word.get("response", Response.UNSTATED)) == (
+                at.level_said,
+                at.response,
+            )
         assert self.closed == (self.state.status in CLOSED)
         assert self.round == self.state.round
         assert set(self.told) == set(self.known) == set(self.state.destinations), "exactly those remembered were told"
@@ -322,10 +361,18 @@ class Interleavings(RuleBasedStateMachine):
         if self.state is None:
             return
         due = timers.next_due(self.state, DECISIONS[1:], STEPS, self.now(), rooms=self.rooms)
-        expires = self.expiry is not None and self.kind is not AlertKind.SOS
         waits_for_help = self.only_seen() and self.seen_at is not None and not self.unassigned
-        waits = waits_for_help if self.answered else self.taken < 120 or expires
+        waits = waits_for_help if self.answered else self.taken < LAST or self.expires or self.put_off() is not None
         assert (due is not None) == (waits and not self.closed)
+
+    @invariant()
+    def who_is_unanswered_has_a_time_or_a_person_was_paged_since(self) -> None:
+        if self.state is None or self.closed or self.answered:
+            self.paged = None
+            return
+        self.paged = len(self.pages) if self.paged is None else self.paged
+        due = timers.next_due(self.state, DECISIONS[1:], STEPS, self.now(), rooms=self.rooms)
+        assert due is not None or len(self.pages) > self.paged
 
 
 @pytest.mark.timeout(600)

@@ -200,7 +200,7 @@ def test_an_alert_that_an_older_hub_raised_is_closed_at_the_room_under_the_ids_i
     assert derived_id("delivery", event_id, "cap") == update.first_id
 
     # The room closes it under the old id, and the other room hears so under its own old one.
-    topics.put(RECEIPTS, answer(make, update, "cap", Level.RESOLVED))
+    topics.put(RECEIPTS, *(answer(make, update, "cap", level) for level in (Level.ACKNOWLEDGED, Level.RESOLVED)))
     closed = outside(topics, TAK, event_id, DeliveryReason.CANCEL)
     assert (event_id, incident_id) == (closed.header.event_id, closed.key)
     assert stands(topics, event_id, AlertStatus.RESOLVED).destinations["cap"].level is Level.RESOLVED

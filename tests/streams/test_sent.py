@@ -10,12 +10,14 @@ from bondmate_schemas.enums import AlertAction, DeliveryReason, IncidentAction, 
 from bondmate_schemas.models import AlertState, Delivery, IncidentMemory
 from bondmate_streams.logic import heard, incidents, states, timers
 from bondmate_streams.logic.deliveries import Agreements, Telling
+from bondmate_streams.logic.rooms import Rooms
 from bondmate_streams.logic.routes_yaml import parse_routes
 from bondmate_streams.logic.routing import Decision, Escalation
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=90)
 LONG_AGO = datetime(1970, 1, 1, 0, 0, 7, tzinfo=UTC)
+OWNERS = Rooms({"tak": "agency-1"})
 DECISIONS = [Decision("tak", "alerts", 20.0), Decision("cap", "alerts")]
 AGREEMENTS = Agreements(
     parse_routes("destinations: {tak: {fields: {location: {position: plain}}}, cap: {}, north: {}}"),
@@ -67,7 +69,7 @@ def test_every_later_delivery_knows_the_first(make: Any, wrong_clock: dict[str, 
     reached = heard.receive(step.state, make.receipt("e", "tak", Level.DELIVERED), (), DECISIONS, LATER).state
     reached = reached.model_copy(update={"header": reached.header.model_copy(update={"received_at": NOW})})
     refresh = timers.due(reached, DECISIONS, [], NOW, LATER)
-    closed = heard.receive(step.state, make.receipt("e", "tak", Level.RESOLVED), (), DECISIONS, LATER)
+    closed = heard.receive(step.state, make.receipt("e", "tak", Level.RESOLVED), (), DECISIONS, LATER, rooms=OWNERS)
     tellings = [update.tellings[1], *refresh.tellings, *closed.tellings]
 
     assert [DeliveryReason.UPDATE, DeliveryReason.REFRESH, DeliveryReason.CANCEL] == [one.reason for one in tellings]
@@ -93,7 +95,7 @@ def test_an_alert_of_an_earlier_version_keeps_the_time_it_was_sent_with(make: An
     state = states.change(None, make.alert(**wrong_clock), DECISIONS, NOW).state
     values = state.model_dump(exclude={"destinations": {"__all__": {"sent_at"}}})
     old = AlertState.model_validate(values)
-    closed = heard.receive(old, make.receipt("e", "tak", Level.RESOLVED), (), DECISIONS, LATER)
+    closed = heard.receive(old, make.receipt("e", "tak", Level.RESOLVED), (), DECISIONS, LATER, rooms=OWNERS)
 
     assert (LATER, LONG_AGO) == sent(made(closed.tellings[0], LATER))[:2]
 

@@ -29,6 +29,7 @@ from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DeviceAlert, EventHeader
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.logic import alerts, heard, states, timers
+from bondmate_streams.logic.deliveries import refresh_id
 from bondmate_streams.logic.levels import is_answered
 from bondmate_streams.logic.life_cycle import CLOSED
 from bondmate_streams.logic.pages import PageReason
@@ -59,6 +60,7 @@ class Played:
         self.ids: dict[str, tuple[str, DeliveryReason]] = {}
         self.page_ids: list[str] = []
         self.kind = kind
+        self.steps = STEPS
         self.press()
 
     @property
@@ -79,16 +81,17 @@ class Played:
             header=self.header(at, **inside), device_id="device-1", action=action,
             **{"kind": self.kind, **given},
         )  # fmt: skip
-        return self.take(states.change(self.state, alert, self.decisions, self.now))
+        return self.take(states.change(self.state, alert, self.decisions, self.now, escalation=self.steps))
 
     def says(self, room: str, level: Level = Level.UNKNOWN, *, at: float | None = None, **given: Any) -> Step:
         header = self.header(at, source=room, **({"message_id": given.pop("id")} if "id" in given else {}))
         receipt = DeliveryReceipt(header=header, destination=room, level=level, **given)
-        return self.take(heard.receive(self.state, receipt, (), self.decisions, self.now, rooms=self.rooms))
+        step = heard.receive(self.state, receipt, (), self.decisions, self.now, rooms=self.rooms, escalation=self.steps)
+        return self.take(step)
 
     def wait(self, seconds: float) -> Step:
         after, self.seconds = self.now, self.seconds + seconds
-        return self.take(timers.due(self.state, self.decisions, STEPS, after, self.now, rooms=self.rooms))
+        return self.take(timers.due(self.state, self.decisions, self.steps, after, self.now, rooms=self.rooms))
 
     def take(self, step: Step) -> Step:
         for telling in step.tellings:
@@ -99,7 +102,7 @@ class Played:
         return step
 
     def due(self) -> float | None:
-        found = timers.next_due(self.state, self.decisions, STEPS, self.now, rooms=self.rooms)
+        found = timers.next_due(self.state, self.decisions, self.steps, self.now, rooms=self.rooms)
         return found and (found - START).total_seconds()
 
     def response(self, room: str) -> Response:
@@ -184,6 +187,69 @@ def test_who_has_seen_it_before_the_round_must_say_so_again() -> None:
     assert is_answered(played.state)
 
 
+def test_an_acknowledgement_of_a_refresh_is_delivered_at_most_and_its_words_are_passed_on() -> None:
+    played = Played()
+    played.seconds = 100
+    refresh = refresh_id(EVENT, "county", 3)
+    played.says("county", SEEN, delivery_id=refresh)
+    assert Level.DELIVERED is played.state.destinations["county"].level
+    words = played.says("county", SEEN, delivery_id=refresh, note="hold on")
+    assert words.message is not None
+    assert not is_answered(played.state)
+    played.says("county", **ASSIGNED, delivery_id=refresh)
+
+    assert is_answered(played.state), "a machine assigns nothing"
+
+
+@pytest.mark.parametrize("last", [{"level": Level.DECLINED}, {"response": Response.WITHDRAWN}, {"level": CLOSES}])
+def test_who_is_out_takes_nothing_up_by_courtesy_and_takes_it_up_by_an_answer_to_a_new_round(
+    last: dict[str, Any],
+) -> None:
+    played = Played()
+    played.says("county", SEEN)
+    played.seconds = 50
+    played.says("county", **last)
+    played.seconds = 60
+    pressed = played.press(AlertAction.UPDATE, kind=AlertKind.OTHER, battery_percent=5)
+    ids = {telling.destination: telling.delivery_id for telling in pressed.tellings}
+    played.says("county", SEEN, delivery_id=ids["county"])
+    assert not is_answered(played.state)
+    played.steps = [Escalation(60, (("county", "alerts"),))]
+    step = played.wait(60)
+    played.says("county", SEEN, delivery_id=step.tellings[0].delivery_id)
+
+    assert is_answered(played.state)
+
+
+@pytest.mark.parametrize("last", [{"level": CLOSES}, {"response": Response.WITHDRAWN}, {"level": Level.DECLINED}])
+@pytest.mark.parametrize("first", [{"level": SEEN}, ASSIGNED])
+def test_an_answer_of_an_earlier_round_does_not_hide_that_the_one_of_this_round_falls_away(
+    first: dict[str, Any], last: dict[str, Any]
+) -> None:
+    played = Played()
+    played.says("north", SEEN)
+    played.says("county", **ASSIGNED)
+    played.says("county", response=Response.WITHDRAWN)
+    played.wait(60)
+    played.wait(120)
+    played.says("south", **first)
+    played.seconds += 100
+    assert played.says("south", **last).outcome == "unanswered_again"
+    assert played.seconds + 60 == played.due()
+
+
+def test_help_of_an_earlier_round_that_is_taken_back_asks_again() -> None:
+    played = Played(kind=AlertKind.ASSISTANCE)
+    played.says("county", **ASSIGNED)
+    played.seconds = 100
+    played.press(AlertAction.UPDATE, kind=AlertKind.SOS)
+    played.wait(60)
+    played.wait(120)
+    assert played.due() is None
+
+    assert "unanswered_again" == played.says("county", response=Response.WITHDRAWN).outcome
+
+
 def test_that_an_update_was_seen_takes_no_help_back() -> None:
     played = Played()
     played.says("county", **ASSIGNED)
@@ -204,6 +270,55 @@ def test_a_room_that_flaps_is_told_on_and_begins_one_round_in_30_seconds() -> No
     assert (1, 14) == (played.state.round, messages)
     # The round's own steps come when they are due.
     assert 62 == played.due()
+
+
+def test_a_room_that_closes_its_part_again_and_again_is_told_on_each_time() -> None:
+    played = Played()
+    found = []
+    for second in range(10, 25, 5):
+        played.seconds = second
+        played.says("county", SEEN)
+        found.append(played.says("county", CLOSES).message)
+
+    assert all(found)
+    assert ["asks again" in message.text for message in found if message] == [True, False, False]
+    assert 1 == played.state.round
+
+
+def test_the_officer_hears_that_the_only_one_who_helped_has_closed_its_part() -> None:
+    played = Played()
+    played.says("north", SEEN)
+    played.says("county", **ASSIGNED)
+    closed = played.says("county", CLOSES)
+    again = played.says("county", CLOSES)
+
+    assert closed.message is not None
+    assert Priority.URGENT is closed.message.priority
+    assert again.message is None
+
+
+def test_which_unit_and_when_stays_until_another_is_said_or_help_is_taken_back() -> None:
+    played, eta = Played(), START + timedelta(minutes=5)
+    played.says("county", **ASSIGNED, eta_at=eta)
+    played.says("county", response=Response.EN_ROUTE)
+    at = played.state.destinations["county"]
+    assert ("7", eta) == (at.unit, at.eta_at)
+    played.says("county", response=Response.EN_ROUTE, unit="8")
+    assert "8" == played.state.destinations["county"].unit
+    played.says("county", response=Response.WITHDRAWN)
+    assert played.state.destinations["county"].unit is None
+
+
+def test_what_was_answered_once_does_not_expire() -> None:
+    played = Played(kind=AlertKind.ASSISTANCE)
+    header = played.state.header.model_copy(update={"expires_at": START + timedelta(seconds=600)})
+    played.state = played.state.model_copy(update={"header": header})
+    played.says("county", **ASSIGNED)
+    played.seconds = 700
+    played.says("county", response=Response.WITHDRAWN)
+
+    assert 760 == played.due()
+    assert "escalated" == played.wait(60).outcome
 
 
 def test_an_error_after_a_yes_takes_it_back_and_before_it_is_a_no() -> None:
@@ -232,16 +347,71 @@ def test_a_clock_that_is_ahead_hides_nothing_that_is_said_later() -> None:
     played.says("county", at=3_600, **ASSIGNED)
     played.seconds = 60
     back = played.says("county", response=Response.WITHDRAWN)
+    played.seconds = 70
 
     assert "unanswered_again" == back.outcome
+    assert "stated" == played.says("county", **ASSIGNED).outcome
 
 
-def test_statements_of_one_second_count_in_the_order_they_come() -> None:
+@pytest.mark.parametrize("first", [True, False])
+def test_of_one_second_a_withdrawal_comes_after_help(*, first: bool) -> None:
+    played, said = Played(), [ASSIGNED, {"response": Response.WITHDRAWN}]
+    played.seconds = 5
+    for given in said if first else reversed(said):
+        played.says("county", at=4, **given)
+
+    assert Level.DECLINED is played.state.destinations["county"].level
+
+
+@pytest.mark.parametrize("between", [{"level": SEEN}, {"ownership": Ownership.OFFERED, "offered_to": "county"}])
+def test_what_takes_nothing_back_does_not_overtake_what_does(between: dict[str, Any]) -> None:
+    for last in ({"response": Response.WITHDRAWN}, {"level": CLOSES}):
+        played = Played()
+        played.seconds = 5
+        played.says("north", **ASSIGNED)
+        played.seconds = 12
+        played.says("north", at=11, **between)
+
+        assert played.says("north", at=10, **last).outcome in {"unanswered_again", "closed"}
+
+
+def test_seen_that_comes_first_does_not_hide_the_closing_made_before_it() -> None:
     played = Played()
-    played.says("county", at=0, **ASSIGNED)
-    played.says("county", at=0, response=Response.WITHDRAWN)
+    played.seconds = 12
+    played.says("north", SEEN, at=11)
 
-    assert Response.WITHDRAWN is played.response("county")
+    assert "closed" == played.says("north", CLOSES, at=10).outcome
+
+
+def test_an_older_offer_that_comes_late_replaces_no_newer_one() -> None:
+    played = Played(to=("north", "county", "south"))
+    played.seconds = 12
+    played.says("north", at=11, ownership=Ownership.OFFERED, offered_to="county")
+    played.says("north", at=10, ownership=Ownership.OFFERED, offered_to="pd-south")
+
+    assert played.state.handoff is not None
+    assert "county" == played.state.handoff.agency_id
+
+
+def test_rooms_are_ordered_by_their_own_clock_though_it_is_ahead() -> None:
+    played = Played()
+    played.seconds = 20
+    played.says("county", at=3_615, response=Response.WITHDRAWN)
+    played.seconds = 22
+
+    assert "overtaken" == played.says("county", at=3_605, **ASSIGNED).outcome
+
+
+@pytest.mark.parametrize("last", [{"response": Response.WITHDRAWN}, {"level": Level.DECLINED}, {"level": CLOSES}])
+def test_a_clock_that_was_set_back_hides_no_withdrawal_no_and_closing(last: dict[str, Any]) -> None:
+    played = Played()
+    played.seconds = 4_000
+    played.says("county", **ASSIGNED)
+    played.seconds = 4_100
+    assert "overtaken" == played.says("county", at=3_950, **last).outcome
+    assert "overtaken" == played.says("county", at=500, response=Response.EN_ROUTE).outcome
+
+    assert "unanswered_again" == played.says("county", at=500, **last).outcome
 
 
 def test_only_so_many_ids_of_a_rooms_statements_are_kept() -> None:
@@ -302,6 +472,29 @@ def test_where_the_owner_has_no_room_all_who_took_it_up_close_the_whole() -> Non
     assert AlertStatus.CANCELLED is played.state.status
 
 
+@pytest.mark.parametrize("rooms", [Rooms({"county": "county", "south": "pd-south"}), Rooms()])
+def test_where_the_owner_has_no_room_who_never_took_it_up_ends_nothing(rooms: Rooms) -> None:
+    untaken, taken_back = (Played(to=("county", "south"), rooms=rooms) for _ in range(2))
+    untaken.says("south", Level.DELIVERED)
+    untaken.says("south", Level.CANCELLED, note="closing our copy")
+    taken_back.says("county", **ASSIGNED)
+    taken_back.says("county", response=Response.WITHDRAWN)
+    taken_back.says("south", Level.CANCELLED)
+
+    assert not {untaken.state.status, taken_back.state.status} & CLOSED
+    untaken.says("county", SEEN)
+    assert "closed" == untaken.says("county", CLOSES).outcome
+
+
+def test_where_the_owners_room_is_still_to_be_told_nobody_else_ends_the_whole() -> None:
+    played = Played(to=("county",), rooms=Rooms({"county": "county", "south": "pd-north"}))
+    played.says("county", SEEN)
+
+    assert "unanswered_again" == played.says("county", CLOSES).outcome
+    assert {"south": DeliveryReason.NEW} == told(played.wait(1))
+    assert "closed" == played.says("south", CLOSES).outcome
+
+
 def test_who_takes_back_what_it_said_ends_nothing_though_the_others_have_closed_their_part() -> None:
     played = Played(to=("county", "south"), rooms=Rooms())
     played.says("county", SEEN)
@@ -350,6 +543,7 @@ def test_a_press_begins_a_round_where_it_was_answered_and_is_not_any_more() -> N
     played = Played()
     played.says("county", **ASSIGNED)
     played.says("county", response=Response.WITHDRAWN)
+    played.seconds = 1
     played.says("county", **ASSIGNED)
     flaps = played.says("county", response=Response.WITHDRAWN)
     assert ("stated", 1) == (flaps.outcome, played.state.round)
@@ -373,8 +567,60 @@ def test_a_graver_kind_asks_again_and_an_update_without_one_leaves_it() -> None:
     assert Response.ASSIGNED is played.response("county"), "what was promised stands"
 
 
+@pytest.mark.parametrize("last", [{"response": Response.WITHDRAWN}, {"level": CLOSES}])
+def test_a_round_that_may_not_begin_yet_begins_when_it_may_where_no_step_is_left(last: dict[str, Any]) -> None:
+    played = Played()
+    played.steps = [Escalation(10, (("south", "alerts"),)), Escalation(20, page=True)]
+    played.says("county", **ASSIGNED)
+    played.seconds = 100
+    played.says("county", **last)
+    played.wait(10)
+    played.wait(10)
+    played.seconds = 122
+    played.says("county", **ASSIGNED)
+    played.seconds = 127
+    assert ("stated", 130) == (played.says("county", **last).outcome, played.due())
+    again = played.wait(3)
+
+    assert ("asked_again", 2, 140) == (again.outcome, played.state.round, played.due())
+    assert {"north", "south"} <= told(again).keys()
+
+
+@pytest.mark.parametrize("declined", [True, False])
+def test_a_press_begins_a_round_where_nobody_ever_answered_and_no_step_is_left(*, declined: bool) -> None:
+    played = Played(to=("north",))
+    if declined:
+        played.says("north", Level.DECLINED)
+        played.wait(1)
+        played.says("south", Level.DECLINED)
+    played.wait(60)
+    played.wait(120)
+    assert played.due() is None
+    battery = played.press(AlertAction.UPDATE, kind=AlertKind.OTHER, battery_percent=4)
+    assert ("updated", None) == (battery.outcome, played.due())
+    pressed = played.press(press_count=2)
+
+    assert ("pressed_anew", 1) == (pressed.outcome, played.state.round)
+    assert played.due() is not None
+    assert "updated" == played.press(press_count=3).outcome
+    for _ in range(3):
+        played.wait(60)
+    assert 2 == len(set(played.page_ids)), "of round 0 and of round 1"
+
+
+def test_a_graver_kind_asks_anew_though_nobody_has_answered_and_puts_nothing_off() -> None:
+    for seconds, due in ((50, 60), (100, 60), (400, 460)):
+        played = Played(kind=AlertKind.ASSISTANCE)
+        for at in range(0, seconds, 10):
+            played.wait(at + 10 - played.seconds)
+        graver = played.press(AlertAction.UPDATE, kind=AlertKind.SOS)
+
+        assert ("graver", 1, due) == (graver.outcome, played.state.round, played.due())
+
+
 def test_a_graver_kind_reaches_those_its_routes_name() -> None:
     played = Played(kind=AlertKind.ASSISTANCE)
+    played.seconds = 0.5
     sos = DeviceAlert(header=played.header(), device_id="device-1", action=AlertAction.UPDATE, kind=AlertKind.SOS)
     further = [Decision("county", "sos"), Decision("south", "sos")]
     step = states.change(played.state, sos, played.decisions, played.now, further=further)
@@ -382,6 +628,10 @@ def test_a_graver_kind_reaches_those_its_routes_name() -> None:
     assert {"north": DeliveryReason.UPDATE, "county": DeliveryReason.UPDATE, "south": DeliveryReason.NEW} == told(step)
     assert step.state is not None
     assert "south" in step.state.destinations
+    played.seconds = 1
+    again = states.change(step.state, sos, played.decisions, played.now)
+    assert {each.delivery_id for each in step.tellings} == {each.delivery_id for each in again.tellings}
+    assert told(step) == told(again), "a worker may have died before it told them"
 
 
 def test_seen_and_nobody_assigned_pages_once_and_where_it_can_be_said_tells_the_next_in_each_round() -> None:
@@ -431,6 +681,38 @@ def test_the_cancel_of_assistance_is_a_request_once_a_person_took_it_up() -> Non
     assert "cancel_requested" == taken.press(AlertAction.CANCEL).outcome
 
 
+def test_what_came_before_the_last_change_and_is_taken_after_it_adds_what_it_says_and_replaces_nothing() -> None:
+    played = Played(kind=AlertKind.ASSISTANCE)
+    played.seconds = 11
+    played.press(AlertAction.UPDATE, kind=AlertKind.OTHER, text="newer", battery_percent=4)
+    given: dict[str, Any] = {
+        "kind": AlertKind.DURESS, "text": "older", "press_count": 3, "silent": True, "battery_percent": 50,
+    }  # fmt: skip
+    header = played.header(received_at=START + timedelta(seconds=10))
+    older = DeviceAlert(header=header, device_id="device-1", action=AlertAction.UPDATE, **given)
+    further = [Decision("south", "duress")]
+    step = played.take(states.change(played.state, older, played.decisions, played.now, further=further))
+    known = played.state.alert
+
+    assert ("graver", AlertKind.DURESS, "newer", 3, True, 4) == (
+        step.outcome, known.kind, known.text, known.press_count, known.silent, known.battery_percent,
+    )  # fmt: skip
+    assert START + timedelta(seconds=11) == known.header.received_at
+    assert DeliveryReason.NEW is told(step)["south"]
+    again = played.take(states.change(played.state, older, played.decisions, played.now))
+    assert ("updated", 1) == (again.outcome, played.state.round)
+    assert {each.delivery_id for each in again.tellings} > {each.delivery_id for each in step.tellings[:2]}
+
+
+def test_a_cancel_that_was_made_before_the_last_press_is_a_request() -> None:
+    played = Played(kind=AlertKind.ASSISTANCE)
+    played.seconds = 20
+    played.press(press_count=2, text="come now")
+    cancel = played.press(AlertAction.CANCEL, received_at=START + timedelta(seconds=10), at=10)
+
+    assert ("cancel_requested", "come now") == (cancel.outcome, played.state.alert.text)
+
+
 def ended() -> Played:
     played = Played()
     played.seconds = 100
@@ -475,6 +757,59 @@ def test_a_press_made_before_the_end_that_comes_after_it_is_shown_as_late_to_the
     assert (Priority.URGENT, "streams") == (step.message.priority, step.message.sender)
 
 
+def test_words_that_were_lost_and_come_after_the_end_are_shown_as_late() -> None:
+    played = Played()
+    played.seconds = 99
+    played.press(AlertAction.UPDATE, kind=AlertKind.OTHER, battery_percent=4)
+    played.seconds = 100
+    played.says("north", CLOSES)
+    played.seconds, before = 101, START + timedelta(seconds=98)
+    lost = played.press(received_at=before, at=98, press_count=2, text="he is back")
+    again = played.press(received_at=before, at=98)
+
+    assert ("late", [PageReason.LATE]) == (lost.outcome, [page.reason for page in lost.pages])
+    assert "closed_already" == again.outcome, "it was taken before"
+
+
+def test_a_battery_with_words_that_were_said_before_begins_nothing_anew() -> None:
+    played = Played()
+    played.press(AlertAction.UPDATE, text="knife")
+    end = played.says("north", CLOSES)
+    played.seconds = 110
+    again = played.press(AlertAction.UPDATE, kind=AlertKind.OTHER, text="knife", battery_percent=4)
+
+    assert "closed_already" == again.outcome
+    assert all(telling.event.text is None for telling in end.tellings)  # type: ignore[union-attr]
+
+
+def test_a_battery_after_the_second_end_begins_nothing_anew_by_the_presses_of_the_first() -> None:
+    played = ended()
+    anew = played.press(AlertAction.UPDATE, kind=AlertKind.OTHER, text="back", press_count=5).reopened
+    assert anew is not None
+    played.state = states.change(None, anew, played.decisions, played.now).state  # type: ignore[assignment]
+    played.seconds = 120
+    header = anew.header.model_copy(update={"source": "north", "message_id": "end"})
+    receipt = DeliveryReceipt(header=header, destination="north", level=CLOSES)
+    played.take(heard.receive(played.state, receipt, (), played.decisions, played.now, rooms=ROOMS))
+    played.seconds = 130
+
+    assert played.state.status in CLOSED
+    battery = played.press(AlertAction.UPDATE, kind=AlertKind.OTHER, press_count=5, battery_percent=3)
+    assert "closed_already" == battery.outcome
+
+
+def test_of_an_alert_that_is_over_nobody_is_told_that_help_is_not_coming() -> None:
+    played = Played()
+    played.says("county", **ASSIGNED)
+    played.says("north", CLOSES)
+    silent = played.says("county", response=Response.WITHDRAWN)
+    worded = played.says("county", Level.DECLINED, note="we were too late")
+
+    assert silent.message is None
+    assert worded.message is not None
+    assert (Priority.ROUTINE, "we were too late") == (worded.message.priority, worded.message.text)
+
+
 @pytest.mark.parametrize("flag", ["clock_skew", "occurred_at_missing"])
 def test_a_clock_that_cannot_be_trusted_counts_as_after(flag: str) -> None:
     assert "reopened" == ended().press(at=90, press_count=2, flags=(flag,)).outcome
@@ -506,6 +841,17 @@ def test_who_takes_it_after_closing_its_part_ends_it_by_saying_so_again() -> Non
     played.says("county", CLOSES)
     assert played.state.status not in CLOSED
     assert "closed" == played.says("south", CLOSES).outcome
+
+
+def test_a_no_to_owning_it_takes_no_help_back() -> None:
+    played = Played(to=("north", "south"))
+    played.says("south", **ASSIGNED)
+    played.says("north", ownership=Ownership.OFFERED, offered_to="pd-south")
+    refused = played.says("south", Level.DECLINED, ownership=Ownership.REFUSED, note="it is yours")
+
+    assert ("offer_refused", None) == (refused.outcome, played.state.handoff)
+    assert refused.message is not None
+    assert ("it is yours", Response.ASSIGNED) == (refused.message.text, played.response("south"))
 
 
 def test_an_offer_is_refused_is_over_after_its_time_or_is_replaced() -> None:
@@ -546,6 +892,17 @@ def test_200_alerts_answered_before_the_upgrade_keep_what_was_shown_and_start_no
         assert (status, None) == (played.state.status, played.due())
         played.press(AlertAction.UPDATE, kind=AlertKind.OTHER, battery_percent=4)
         assert (status, 0, None) == (played.state.status, played.state.rules, played.due())
+
+
+def test_a_press_of_an_alert_seen_before_the_upgrade_begins_the_time_for_a_unit() -> None:
+    played = Played(rooms=ASSIGNING)
+    at = played.state.destinations["north"].model_copy(update={"level": SEEN})
+    old = {"rules": 0, "status": AlertStatus.ACKNOWLEDGED, "destinations": {**played.state.destinations, "north": at}}
+    played.state = played.state.model_copy(update=old)
+    played.seconds = 10
+    played.press(press_count=2)
+
+    assert (AlertStatus.ACCEPTED, 190) == (played.state.status, played.due())
 
 
 def test_what_is_new_of_an_alert_of_before_the_upgrade_counts_by_the_rules_of_now() -> None:

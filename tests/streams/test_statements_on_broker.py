@@ -74,7 +74,7 @@ def test_a_press_made_before_the_end_pages_and_is_told_to_its_officer_alone(
     event_id, raised_at = alert.header.event_id, alert.header.received_at
     topics.put(DEVICE_ALERTS, alert)
     topics.wait(TAK, Delivery, of(event_id))
-    topics.put(RECEIPTS, make.receipt(event_id, "tak", Level.RESOLVED))
+    topics.put(RECEIPTS, *(make.receipt(event_id, "tak", level) for level in (Level.ACKNOWLEDGED, Level.RESOLVED)))
     topics.wait(TAK, Delivery, of(event_id, DeliveryReason.CANCEL))
     late = make.alert("device-late", event_id=event_id, action=AlertAction.UPDATE, text="words", occurred_at=raised_at)
     topics.put(DEVICE_ALERTS, late)

@@ -13,6 +13,7 @@ from bondmate_schemas.own_alerts import DEVICE_ALERT_SYSTEM, alert_event_id, own
 from bondmate_streams.logic import heard, states
 from bondmate_streams.logic.levels import rises, status_of
 from bondmate_streams.logic.life_cycle import CLOSED, HUMAN
+from bondmate_streams.logic.rooms import Rooms
 from bondmate_streams.logic.routing import Decision
 from bondmate_streams.logic.timers import Refresh
 from hypothesis import given
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 DECISIONS = [Decision("tak", "alerts", 20.0), Decision("cap", "alerts")]
 EVENT = "event-of-tests"
+OWNERS = Rooms({"tak": "agency-1", "cap": "agency-1"})
 
 
 def change(state: AlertState | None, alert: Any) -> Any:
@@ -32,7 +34,8 @@ def raised(make: Any, **given: Any) -> AlertState:
 
 
 def receive(make: Any, state: AlertState, destination: str, level: Level, **given: Any) -> Any:
-    return heard.receive(state, make.receipt(EVENT, destination, level, **given), {"tak"}, DECISIONS, NOW)
+    receipt = make.receipt(EVENT, destination, level, **given)
+    return heard.receive(state, receipt, {"tak"}, DECISIONS, NOW, rooms=OWNERS)
 
 
 def told(step: Any) -> list[tuple[str, DeliveryReason]]:
@@ -212,7 +215,7 @@ def test_a_press_after_the_closing_is_an_alert_of_its_own(make: Any) -> None:
 
     assert "reopened" == step.outcome
     assert EVENT != step.reopened.header.event_id
-    assert (1, True) == (step.reopened.press_count, anew.standing)
+    assert (2, True) == (step.reopened.press_count, anew.standing)
     assert [("tak", DeliveryReason.NEW), ("cap", DeliveryReason.NEW)] == told(anew)
     assert step.reopened == change(closed, press).reopened
 

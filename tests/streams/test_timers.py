@@ -11,6 +11,7 @@ from bondmate_schemas.flags import UNANSWERED
 from bondmate_schemas.models import AlertState
 from bondmate_streams.logic import heard, states, timers
 from bondmate_streams.logic.pages import PageReason
+from bondmate_streams.logic.rooms import Rooms
 from bondmate_streams.logic.routes_yaml import RoutesError, parse_routes
 from bondmate_streams.logic.routing import Decision, Escalation, escalation
 from bondmate_streams.logic.steps import Step
@@ -65,7 +66,8 @@ def next_due(state: AlertState) -> float | None:
 
 
 def answered(make: Any, state: AlertState, level: Level, by: str = "tak") -> AlertState:
-    after = heard.receive(state, make.receipt(EVENT, by, level), (), DECISIONS, NOW).state
+    rooms = Rooms({by: state.header.agency_id})
+    after = heard.receive(state, make.receipt(EVENT, by, level), (), DECISIONS, NOW, rooms=rooms).state
     assert after is not None
     return after
 

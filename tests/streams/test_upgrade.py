@@ -77,6 +77,28 @@ def test_what_an_old_hub_closed_is_closed_and_what_it_left_open_ends_by_the_rule
     assert {"county"} == told(left.says("north", Level.RESOLVED)).keys()
 
 
+ENDS_FOR_AN_OLD_WORKER = {"RESOLVED", "CANCELLED"}
+"""It takes the furthest level of any room for the status of the whole, at whatever receipt it reads next."""
+
+
+def test_an_old_worker_does_not_take_a_part_that_was_closed_for_the_end() -> None:
+    played = Played(to=("north", "county", "south"))
+    played.says("north", SEEN)
+    for room, closing in (("county", Level.RESOLVED), ("south", Level.CANCELLED)):
+        played.says(room, **ASSIGNED)
+        played.says(room, closing)
+    levels = {name: at["level"] for name, at in as_old(played.state)["destinations"].items()}
+    assert {"north": "ACKNOWLEDGED", "county": "DECLINED", "south": "DECLINED"} == levels
+    assert not {*levels.values(), as_old(played.state)["status"]} & ENDS_FOR_AN_OLD_WORKER
+
+    assert [Level.RESOLVED, Level.CANCELLED] == [
+        played.state.destinations[name].level_said for name in ("county", "south")
+    ]
+    played.says("north", Level.RESOLVED)
+    levels = {name: at["level"] for name, at in as_old(played.state)["destinations"].items()}
+    assert {"north": "RESOLVED", "county": "RESOLVED", "south": "CANCELLED"} == levels
+
+
 @pytest.mark.parametrize(
     ("given", "level"),
     [

@@ -270,6 +270,10 @@ destination_states = st.builds(
     stated_at=maybe(times),
     statement_ids=some(words),
     round=st.integers(0, _INT32),
+    had_taken_up=st.booleans(),
+    heard_at=maybe(times),
+    owned_at=maybe(times),
+    closed_as=st.sampled_from(enums.Level),
 )
 handoffs = st.builds(models.Handoff, agency_id=words, offered_by=words, message_id=ids, expires_at=times)
 alert_states = st.builds(

@@ -94,7 +94,9 @@ class AlertLife:
             state = self._alerts.get(alert.header.event_id)
             decisions = self._desk.route(alert) if state is None else self._desk.quietly(state.alert)
             further = self._desk.quietly(alert) if states.is_graver(state, alert) else ()
-            step = self._keyed(states.change(state, alert, decisions, utc_now(), further=further), state)
+            escalation = () if state is None else self._desk.escalation(state.alert)
+            step = states.change(state, alert, decisions, utc_now(), further=further, escalation=escalation)
+            step = self._keyed(step, state)
             telling = self._telling(step, cause)
             if step.state is not None and (step.state != state or step.outcome in _REPEATS):
                 # Remembered before it is told: a receipt must find its alert. Told again after a crash in between.
@@ -120,8 +122,10 @@ class AlertLife:
             state = self._alerts.get(event_id)
             if state is None:
                 return await self._other(receipt, arrived)
-            decisions = self._desk.quietly(state.alert)
-            step = heard.receive(state, receipt, self._confirm_to, decisions, utc_now(), rooms=self._rooms)
+            decisions, escalation = self._desk.quietly(state.alert), self._desk.escalation(state.alert)
+            step = heard.receive(
+                state, receipt, self._confirm_to, decisions, utc_now(), rooms=self._rooms, escalation=escalation
+            )
             step = self._keyed(step, state)
             if step.outcome in REFUSED:
                 await self._tell(self._message_receipts.refusal(receipt, step.outcome))

@@ -67,17 +67,19 @@ def is_foreign(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> bo
 
 
 def _was_told(state: AlertState, known: DestinationState, receipt: DeliveryReceipt, now: datetime) -> bool:
-    delivery_id = receipt.delivery_id
-    if delivery_id is None or known.later_delivery_ids is None:
-        return True
-    # Some hubs kept them whole.
-    later = (kept[:_KEPT_OF_ID] for kept in known.later_delivery_ids)
-    if delivery_id == known.delivery_id or delivery_id[:_KEPT_OF_ID] in later:
-        return True
+    refreshes = _refreshes(state, receipt.destination, now)
+    return not is_of_no_news(known, receipt) or any(receipt.delivery_id == refresh for refresh in refreshes)
+
+
+def is_of_no_news(known: DestinationState, receipt: DeliveryReceipt) -> bool:
+    """Whether an answer refers to neither the first Delivery of an alert nor a later one with news: to a refresh."""
+    delivery_id, later_ids = receipt.delivery_id, known.later_delivery_ids
     # What the hub has forgotten it cannot judge: an SOS must not stay open because it was told often.
-    if len(known.later_delivery_ids) >= _LATER_IDS_KEPT:
-        return True
-    return delivery_id in _refreshes(state, receipt.destination, now)
+    if delivery_id is None or later_ids is None or len(later_ids) >= _LATER_IDS_KEPT:
+        return False
+    # Some hubs kept them whole.
+    later = (kept[:_KEPT_OF_ID] for kept in later_ids)
+    return delivery_id != known.delivery_id and delivery_id[:_KEPT_OF_ID] not in later
 
 
 def _refreshes(state: AlertState, destination: str, now: datetime) -> Iterable[str]:

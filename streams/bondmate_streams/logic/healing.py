@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from bondmate_schemas.models import AlertState, DestinationState, Record
 
 from bondmate_streams.logic.levels import furthest, rises, stage_of, status_of
 from bondmate_streams.logic.life_cycle import CLOSED
 
+_OF_ROUND: Final = (
+    "round", "round_began_at", "round_causes", "escalated_seconds", "seen_at", "answered_rounds", "unassigned_rounds",
+)  # fmt: skip
 R = TypeVar("R", bound=Record)
 
 
@@ -28,14 +31,26 @@ def one_alert(kept: AlertState, stray: AlertState) -> AlertState:
     if kept.status in CLOSED or stray.status in CLOSED:
         return kept if kept.status in CLOSED else stray
     destinations = _higher(kept.destinations, stray.destinations)
+    # What an older hub showed a device stays until something new happens; now what stands is shown.
+    rules, was_shown = max(kept.rules, stray.rules), furthest(kept.status, stray.status)
     update = {
         "destinations": destinations,
-        "status": furthest(status_of(destinations.values()), furthest(kept.status, stray.status)),
+        "status": status_of(destinations.values()) if rules else furthest(was_shown, status_of(destinations.values())),
+        "rules": rules,
         "cancel_requested": kept.cancel_requested or stray.cancel_requested,
-        "escalated_seconds": max(kept.escalated_seconds, stray.escalated_seconds),
+        **_round(kept, stray),
     }
     merged = kept.model_copy(update=update)
     return kept if merged == kept else merged.model_copy(update={"changed_at": max(kept.changed_at, stray.changed_at)})
+
+
+def _round(kept: AlertState, stray: AlertState) -> dict[str, object]:
+    """Return what the later of two rounds of escalation says; of the same, how far either has come."""
+    later = stray if stray.round > kept.round else kept
+    found = {name: getattr(later, name) for name in _OF_ROUND}
+    if kept.round == stray.round:
+        found["escalated_seconds"] = max(kept.escalated_seconds, stray.escalated_seconds)
+    return found
 
 
 def _higher(

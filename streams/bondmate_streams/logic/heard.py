@@ -7,7 +7,7 @@ is refused), TS 23.280, 10.10.1.1A.3 (who has it may end another's alert, and sa
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -18,13 +18,23 @@ from bondmate_schemas.models import AlertState, AlertWhole, DeliveryReceipt, Ope
 from bondmate_streams.logic import handoff, officer, rounds
 from bondmate_streams.logic.alerts import with_header
 from bondmate_streams.logic.answers import is_foreign, is_other_mode
-from bondmate_streams.logic.deliveries import round_id
+from bondmate_streams.logic.asking import asked_again
 from bondmate_streams.logic.levels import furthest, is_answered, is_helped, rises, stage_of, status_of
 from bondmate_streams.logic.life_cycle import CLOSED, ENDED_AS, Cause, Event, Fact, Standing, rule_for
 from bondmate_streams.logic.pages import PageReason, page_of
 from bondmate_streams.logic.rooms import ANY_ROOMS, Rooms
-from bondmate_streams.logic.routing import Decision
-from bondmate_streams.logic.statements import as_said, is_statement, lapses, remembered, said_before, with_statement
+from bondmate_streams.logic.routing import Decision, Escalation
+from bondmate_streams.logic.statements import (
+    as_ended,
+    as_heard,
+    as_said,
+    is_statement,
+    lapses,
+    owned_before,
+    said_before,
+    with_owned,
+    with_statement,
+)
 from bondmate_streams.logic.steps import RULES_NOW, Step, remembering, standing_of, tell
 
 
@@ -36,11 +46,17 @@ class _Around:
     decisions: Sequence[Decision]
     now: datetime
     rooms: Rooms
+    escalation: Sequence[Escalation]
+
+    def to_be_told(self) -> Iterator[str]:
+        """Yield the destinations that an alert like this goes to, at once or while nobody answers."""
+        yield from (decision.destination for decision in self.decisions)
+        yield from (name for step in self.escalation for name, _ in step.to)
 
 
 def receive(
     state: AlertState | None, receipt: DeliveryReceipt, confirm_to: Collection[str], decisions: Sequence[Decision],
-    now: datetime, *, rooms: Rooms = ANY_ROOMS,
+    now: datetime, *, rooms: Rooms = ANY_ROOMS, escalation: Sequence[Escalation] = (),
 ) -> Step:  # fmt: skip
     """Take a receipt of a destination: what its transport proves, or what a person there says.
 
@@ -51,11 +67,13 @@ def receive(
         decisions: where an alert like this goes, for the names of the rules.
         now: the time of the change of state.
         rooms: who the destinations are.
+        escalation: the steps of an alert like this.
     """
-    receipt, around = as_said(receipt), _Around(confirm_to, decisions, now, rooms)
+    receipt, around = as_said(receipt), _Around(confirm_to, decisions, now, rooms, escalation)
     refused = _why_not(state, receipt, now)
     if state is None or refused:
         return Step(rule_for(standing_of(state), Event.RECEIPT, refused).outcome, state)
+    receipt = as_heard(state, receipt, escalation)
     step = _statement(state, receipt, around) if is_statement(receipt) else _transport(state, receipt, now)
     if receipt.ownership is not Ownership.UNSTATED and step.state is not None:
         step = _owned(step, step.state, receipt, around)
@@ -112,13 +130,18 @@ def _statement(state: AlertState, receipt: DeliveryReceipt, around: _Around) -> 
     after = _stated(state, receipt, now)
     closes = stage_of(after.destinations[name]).closes
     cause = Cause.PART_CLOSED if closes else Cause.WITHDRAWN
+    falls_away = standing is Standing.OPEN and lapses(state, after, name)
     # That a room takes back what it said ends nothing, though all others have closed their part.
-    if closes and standing is Standing.OPEN and around.rooms.is_ended_by(name, after):
+    if closes and standing is Standing.OPEN and around.rooms.is_ended_by(name, after, around.to_be_told()):
         facts.add(Fact.ENDS)
-    elif standing is Standing.OPEN and lapses(state, after, name) and rounds.may_begin(after, cause, now):
+    elif falls_away and rounds.may_begin(after, cause, now):
         facts.add(Fact.LAPSES)
     rule = rule_for(standing, Event.RECEIPT, facts)
-    message = officer.of_statement(receipt, state, after, now, lapses=Fact.LAPSES in facts)
+    message = (
+        officer.answer(receipt, state.device_id, now, silent=state.alert.silent)
+        if Fact.ENDS in facts
+        else officer.of_statement(receipt, state, after, now, lapses=falls_away, asks=Fact.LAPSES in facts)
+    )
     is_new = stage_of(state.destinations[name]) is not stage_of(after.destinations[name])
     step = Step(rule.outcome, after, risen=((name, receipt.level),) if is_new else (), message=message)
     if Fact.ENDS in facts:
@@ -136,7 +159,7 @@ def _stated(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> Alert
         "status": status_of(after.destinations.values()),
         "changed_at": now,
         "seen_at": seen_at,
-        "answered_rounds": state.round + 1 if is_answered(after) else state.answered_rounds,
+        "answered_rounds": state.round + 1 if is_answered(state) or is_answered(after) else state.answered_rounds,
         "rules": RULES_NOW,
     }
     return after.model_copy(update=update)
@@ -144,24 +167,8 @@ def _stated(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> Alert
 
 def _asked_again(step: Step, state: AlertState, cause: Cause, name: str, around: _Around) -> Step:
     """Begin a round of escalation: those who have it hear that nobody answers any more, but for who said so."""
-    now = around.now
-    after = rounds.begun(state, cause, now)
-    number = after.round
-    told = with_header(
-        state.alert, message_id=derived_id("alert", state.header.event_id, "round", str(number)), occurred_at=now
-    )
-    closed = {other for other, at in state.destinations.items() if stage_of(at).closes}
-    tellings = tuple(
-        replace(telling, delivery_id=round_id(state.header.event_id, telling.destination, number, "round"))
-        for telling in tell(
-            after, told.model_copy(update={"action": AlertAction.UPDATE}), DeliveryReason.UPDATE, around.decisions,
-            leave_out={name, *closed},
-        )
-    )  # fmt: skip
-    pages: tuple[OperationsPage, ...] = ()
-    if cause is Cause.PART_CLOSED:
-        pages = (page_of(state, PageReason.UNANSWERED_AGAIN, now, number=number),)
-    return replace(step, state=after, tellings=tellings, pages=pages)
+    again = asked_again(step.outcome, state, cause, around.now, around.decisions, leave_out={name})
+    return replace(again, risen=step.risen, message=step.message)
 
 
 def _closed(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Around) -> Step:
@@ -182,7 +189,16 @@ def _closed(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Ar
     # Who ended it knows; only a map that many look at must be told that the marker goes.
     leave_out = () if receipt.destination in around.confirm_to else (receipt.destination,)
     tellings = tell(state, ended, DeliveryReason.CANCEL, around.decisions, leave_out=leave_out)
-    update = {"alert": ended, "status": ENDED_AS[receipt.level], "ended_at": around.now, "handoff": None}
+    # The officer's own words are kept: to say them again, beside a battery for example, is nothing new.
+    kept = ended.model_copy(update={"text": state.alert.text})
+    destinations = as_ended(state.destinations)
+    update = {
+        "alert": kept,
+        "destinations": destinations,
+        "status": ENDED_AS[receipt.level],
+        "ended_at": around.now,
+        "handoff": None,
+    }
     return replace(step, state=state.model_copy(update=update), tellings=tellings, standing=True)
 
 
@@ -190,10 +206,9 @@ def _owned(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Aro
     """Take what a room says of who owns the alert, beside what it says of the alert itself."""
     if step.outcome in {"said_before", "overtaken"}:
         return step
-    if not is_statement(receipt):
-        if said_before(state.destinations[receipt.destination], receipt):
-            return step
-        state = remembered(state, receipt)
+    if owned_before(state.destinations[receipt.destination], receipt):
+        return step
+    state = with_owned(state, receipt)
     facts = handoff.facts_of(state, receipt, around.rooms, around.now)
     rule = rule_for(standing_of(state), Event.OWNERSHIP, facts)
     if rule.tells is None:

@@ -24,7 +24,8 @@ def rises(old: Level, new: Level) -> bool:
 
 def stage_of(at: DestinationState) -> Stage:
     """Return what a destination has of an alert."""
-    return _STAGES.get((at.level, at.response)) or _STAGES[at.level, Response.UNSTATED]
+    level = at.level_said
+    return _STAGES.get((level, at.response)) or _STAGES[level, Response.UNSTATED]
 
 
 def is_delivered(level: Level) -> bool:
@@ -40,8 +41,8 @@ def status_of(rooms: Iterable[DestinationState]) -> AlertStatus:
     found = list(rooms)
     if not found:
         return AlertStatus.RAISED
-    said = {at.level for at in found}
-    if len(said) == 1 and (same := UNANIMOUS.get(found[0].level)):
+    said = {at.level_said for at in found}
+    if len(said) == 1 and (same := UNANIMOUS.get(found[0].level_said)):
         return same
     return max((stage_of(at).status or AlertStatus.ROUTED for at in found), key=STATUSES.index)
 
@@ -59,6 +60,11 @@ def is_answered(state: AlertState) -> bool:
 def is_helped(state: AlertState) -> bool:
     """Return whether help was promised in the round of escalation that an alert is in."""
     return any(at.round == state.round and stage_of(at).helps for at in state.destinations.values())
+
+
+def is_help_shown(state: AlertState) -> bool:
+    """Return whether help was promised in whatever round and not taken back: a device shows it."""
+    return any(stage_of(at).helps for at in state.destinations.values())
 
 
 def nobody_is_left(state: AlertState) -> bool:

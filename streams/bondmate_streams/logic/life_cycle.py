@@ -144,13 +144,13 @@ class Fact(StrEnum):
     REPEAT = "repeat"
     """It is the message that raised the alert, or the one that ended it."""
     REQUEST_ONLY = "emergency"
-    """One of `REQUESTS_ONLY`, or a call for assistance that a person has taken up."""
+    """One of `REQUESTS_ONLY`, or a call for assistance that a person has taken up, or a cancel older than a press."""
     BY_PERSON = "by a person"
     """Somebody did it at the device: a press, words, a graver kind; no fix, no battery."""
     MADE_BEFORE = "made before the end"
     """By a clock that can be trusted, or the hub had it before."""
-    GRAVER = "graver than what was answered"
-    LAPSED = "answered before, not any more"
+    GRAVER = "graver than before"
+    LAPSED = "answered before, not any more; or the round has no step left"
     NOWHERE = "no destination"
     NOT_TOLD = "of one that was not told"
     FOREIGN = "refers to what it was not told"
@@ -251,6 +251,8 @@ RULES: Final = (
     _rule("offer_over", _S.OPEN, _E.TIMER, _F.OFFER_OVER, tells=_R.UPDATE, doc="nobody took it: the giver owns it"),
     _rule("escalated", _S.OPEN, _E.TIMER, _F.UNANSWERED, tells=_R.UPDATE,
           doc="the next destinations are told, those who know are told louder, at last a person is paged"),
+    _rule("asked_again", _S.OPEN, _E.TIMER, _F.LAPSED, tells=_R.UPDATE,
+          doc="a round of escalation begins that its cause could not begin within 30 s of the one before"),
     _rule("unassigned", _S.OPEN, _E.TIMER, _F.UNASSIGNED, tells=_R.UPDATE,
           doc="a person is paged; where a room of it can say *assigned*, the next destinations are told"),
     _rule("answered_already", None, _E.TIMER, doc="somebody took it up, or closed it: the timer means nothing"),

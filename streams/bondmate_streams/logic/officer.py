@@ -12,7 +12,8 @@ from bondmate_schemas.enums import Level, MessageDirection, Priority, Response
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DeviceAlert, DeviceMessage
 
-from bondmate_streams.logic.levels import stage_of
+from bondmate_streams.logic.levels import is_help_shown, stage_of
+from bondmate_streams.logic.life_cycle import CLOSED
 
 SOURCE: Final = "streams"
 """The hub itself as the origin of what it says."""
@@ -32,15 +33,29 @@ def answer(receipt: DeliveryReceipt, device_id: str, now: datetime, *, silent: b
 
 
 def of_statement(
-    receipt: DeliveryReceipt, before: AlertState, after: AlertState, now: datetime, *, lapses: bool = False
+    receipt: DeliveryReceipt, before: AlertState, after: AlertState, now: datetime, *, lapses: bool, asks: bool
 ) -> DeviceMessage | None:
-    """Return what the officer reads of a statement: urgently where it takes help away."""
+    """Return what the officer reads of a statement: urgently where it takes help away.
+
+    Args:
+        receipt: what was said.
+        before: the alert before it.
+        after: the alert after it.
+        now: the time of the message.
+        lapses: nobody answers any more by it.
+        asks: a round of escalation begins of that.
+    """
     name, silent = receipt.destination, before.alert.silent
     was, at = before.destinations[name], after.destinations[name]
+    if before.status in CLOSED:
+        return answer(receipt, before.device_id, now, silent=silent)
     if at.response is Response.WITHDRAWN and stage_of(was).answers:
         text = f"Help is NOT coming from {name}."
-    elif lapses:
-        text = f"{name} has closed its part: nobody is answering you now. The hub asks again."
+    elif stage_of(at).closes and lapses:
+        text = f"{name} has closed its part: nobody is answering you now."
+        text = f"{text} The hub asks again." if asks else text
+    elif stage_of(at).closes and is_help_shown(before) and not is_help_shown(after):
+        text = f"{name} has closed its part: nobody else has said that help is coming."
     else:
         return answer(receipt, before.device_id, now, silent=silent)
     text = f"{text} {receipt.note}" if receipt.note else text

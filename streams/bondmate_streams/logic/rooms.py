@@ -50,15 +50,20 @@ class Rooms:
         told = (name for name, at in state.destinations.items() if at.level is not Level.WITHHELD)
         return [name for name in told if agency_id and self.agencies.get(name) == agency_id]
 
-    def is_ended_by(self, name: str, state: AlertState) -> bool:
+    def is_ended_by(self, name: str, state: AlertState, to_be_told: Iterable[str] = ()) -> bool:
         """Return whether the whole ends by that this room has closed its part.
 
-        A room of the owner ends it; where none of the owner's was told, all that took it up must have closed their part
-        (the right to end another's alert: 3GPP TS 23.280, 10.10.1.1A.3).
+        A room of the owner ends it; where the owner has none, neither told nor `to_be_told`, all that took it up must
+        have closed their part (the right to end another's alert: 3GPP TS 23.280, 10.10.1.1A.3).
         """
-        owners = self.of_agency(state, owner_of(state))
-        marked = [owner for owner in owners if owner in self.enders]
-        return name in (marked or owners) if owners else not any(map(is_taken_up, state.destinations.values()))
+        owner, rooms = owner_of(state), state.destinations.values()
+        owners = self.of_agency(state, owner)
+        marked = [room for room in owners if room in self.enders]
+        if owners:
+            return name in (marked or owners)
+        if any(self.agencies.get(room) == owner for room in to_be_told):
+            return False
+        return any(at.had_taken_up for at in rooms) and not any(map(is_taken_up, rooms))
 
     def some_can_assign(self, state: AlertState) -> bool:
         """Return whether a room of an alert can say that a unit is assigned."""
@@ -81,8 +86,3 @@ def owner_of(state: AlertState) -> str:
 def is_taken_up(at: DestinationState) -> bool:
     """Return whether a person there has taken it up and neither took that back nor closed their part."""
     return stage_of(at).answers
-
-
-def others_of(state: AlertState, name: str) -> Iterable[DestinationState]:
-    """Return what all destinations have but one."""
-    return (at for other, at in state.destinations.items() if other != name)

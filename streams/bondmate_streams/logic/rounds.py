@@ -5,6 +5,7 @@ Round 0 begins when the hub has the alert, and has the ids of before there were 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,6 +14,7 @@ from bondmate_schemas.models import AlertState
 
 from bondmate_streams.logic.levels import is_answered
 from bondmate_streams.logic.life_cycle import GRAVITY, Cause
+from bondmate_streams.logic.routing import Escalation
 
 PAUSE: Final = timedelta(seconds=30)
 """Between two rounds of one cause: a room that flaps is told on, and not escalated on."""
@@ -24,11 +26,22 @@ def may_begin(state: AlertState, cause: Cause, now: datetime) -> bool:
     return last is None or now - last >= PAUSE
 
 
-def begun(state: AlertState, cause: Cause, now: datetime) -> AlertState:
-    """Return the alert at the beginning of its next round."""
+def put_off_until(state: AlertState, escalation: Iterable[Escalation]) -> tuple[Cause, datetime] | None:
+    """Return for which cause and when a round begins that could not begin when nobody answered any more.
+
+    None: there is no such round, or the steps of the one that runs come anyway.
+    """
+    if not (has_lapsed(state) and is_used_up(state, escalation)):
+        return None
+    last = [(at, cause) for cause in (Cause.WITHDRAWN, Cause.PART_CLOSED) if (at := state.round_causes.get(cause))]
+    return (max(last)[1], max(last)[0] + PAUSE) if last else None
+
+
+def begun(state: AlertState, cause: Cause, now: datetime, *, since: datetime | None = None) -> AlertState:
+    """Return the alert at the beginning of its next round, whose times count from `since` where that is earlier."""
     update = {
         "round": state.round + 1,
-        "round_began_at": now,
+        "round_began_at": since or now,
         "round_causes": {**state.round_causes, cause.value: now},
         "escalated_seconds": 0.0,
         "seen_at": None,
@@ -39,6 +52,16 @@ def begun(state: AlertState, cause: Cause, now: datetime) -> AlertState:
 def since(state: AlertState) -> datetime:
     """Return from when the round's times count."""
     return state.round_began_at or state.header.received_at
+
+
+def further(state: AlertState, escalation: Iterable[Escalation]) -> list[Escalation]:
+    """Return the steps that this round has not taken."""
+    return [step for step in escalation if step.after_seconds > state.escalated_seconds]
+
+
+def is_used_up(state: AlertState, escalation: Iterable[Escalation]) -> bool:
+    """Return whether this round has taken all its steps."""
+    return state.escalated_seconds > 0 and not further(state, escalation)
 
 
 def graver(old: AlertKind, new: AlertKind) -> AlertKind:

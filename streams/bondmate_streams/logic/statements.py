@@ -5,19 +5,25 @@ A repeat, or one that is older than the newest, changes nothing, whatever partit
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Final
 
-from bondmate_schemas.enums import Level, Response
+from bondmate_schemas.enums import Level, Ownership, Response
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DestinationState
 
-from bondmate_streams.logic.levels import stage_of
-from bondmate_streams.logic.life_cycle import HUMAN, LEVEL_OF, Fact
-from bondmate_streams.logic.rooms import is_taken_up, others_of
+from bondmate_streams.logic.answers import is_of_no_news
+from bondmate_streams.logic.deliveries import escalation_id, round_id
+from bondmate_streams.logic.levels import is_answered, is_help_shown, is_helped, stage_of
+from bondmate_streams.logic.life_cycle import CLOSED, ENDED_AS, HUMAN, LEVEL_OF, Cause, Fact
+from bondmate_streams.logic.rooms import is_taken_up
+from bondmate_streams.logic.routing import Escalation
 
 _IDS_KEPT: Final = 16
 _NO_HELP: Final = frozenset({Level.DECLINED, Level.CANCELLED, Level.RESOLVED})
+_VISIBLY: Final = timedelta(minutes=5)
+"""By how much less a clock is ahead of ours when it was set: a statement that comes late by less is only older."""
 _KEPT_OF_ID: Final = 8
 """Characters: 32 bits of a hash."""
 
@@ -28,11 +34,43 @@ def as_said(receipt: DeliveryReceipt) -> DeliveryReceipt:
     Who says no, or closes, promises no help.
     """
     response = receipt.response
+    if receipt.ownership is Ownership.REFUSED and receipt.level is Level.DECLINED:
+        # It says no to owning the alert, and takes back nothing that it does for it.
+        return receipt.model_copy(update={"level": Level.UNKNOWN})
     if response is Response.UNSTATED:
         return receipt
     if receipt.level in _NO_HELP and response is not Response.WITHDRAWN:
         return receipt.model_copy(update={"response": Response.UNSTATED})
     return receipt.model_copy(update={"level": LEVEL_OF[response]})
+
+
+def as_heard(state: AlertState, receipt: DeliveryReceipt, escalation: Iterable[Escalation]) -> DeliveryReceipt:
+    """Return a receipt whose *seen* is no statement where no person need have seen anything; its words stay.
+
+    A refresh is answered by machines. And who said no, took help back or closed its part takes nothing up by the
+    courtesy of acknowledging what comes after, but by an answer to the alert itself or to a new round.
+    """
+    known = state.destinations[receipt.destination]
+    if not _is_seen(receipt) or receipt.delivery_id in {None, known.delivery_id}:
+        return receipt
+    is_gone = stage_of(known).said and not is_taken_up(known)
+    if not is_of_no_news(known, receipt) and not (is_gone and not _is_of_round(state, receipt, escalation)):
+        return receipt
+    return receipt.model_copy(update={"level": Level.UNKNOWN if receipt.note else Level.DELIVERED})
+
+
+def _is_of_round(state: AlertState, receipt: DeliveryReceipt, escalation: Iterable[Escalation]) -> bool:
+    """Return whether what is answered told of a round that is not the first; who pressed began it with that itself."""
+    if not state.round:
+        return False
+    event_id, name, number = state.header.event_id, receipt.destination, state.round
+    if max(state.round_causes, key=lambda cause: state.round_causes[cause], default=None) in {
+        Cause.PRESS,
+        Cause.GRAVER,
+    }:
+        return True
+    steps = (escalation_id(event_id, name, step.after_seconds, number) for step in escalation)
+    return receipt.delivery_id in {round_id(event_id, name, number, "round"), *steps}
 
 
 def is_statement(receipt: DeliveryReceipt) -> bool:
@@ -44,7 +82,7 @@ def said_before(known: DestinationState, receipt: DeliveryReceipt) -> set[Fact]:
     """Return whether a room has said this already, or something newer."""
     if _kept(receipt) in known.statement_ids:
         return {Fact.REPEATED}
-    return {Fact.OLDER} if known.stated_at and _place(receipt) < known.stated_at else set()
+    return {Fact.OLDER} if _is_older(known, receipt) else set()
 
 
 def with_statement(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> AlertState:
@@ -55,39 +93,50 @@ def with_statement(state: AlertState, receipt: DeliveryReceipt, now: datetime) -
             "changed_at": now,
             "platform_id": receipt.platform_id or known.platform_id,
             "code": receipt.code,
-            "stated_at": max(_place(receipt), known.stated_at or _place(receipt)),
             "statement_ids": (*known.statement_ids, _kept(receipt))[-_IDS_KEPT:],
             "round": state.round,
+            **({} if _is_seen(receipt) else _place(receipt)),
         }
     )
-    return state.model_copy(update={"destinations": {**state.destinations, receipt.destination: at}})
+    destinations = {**state.destinations, receipt.destination: at}
+    return state.model_copy(update={"destinations": as_ended(destinations) if state.status in CLOSED else destinations})
 
 
-def remembered(state: AlertState, receipt: DeliveryReceipt) -> AlertState:
-    """Return the state that knows a statement which says nothing of the alert itself, of who owns it for example."""
+def owned_before(known: DestinationState, receipt: DeliveryReceipt) -> bool:
+    """Return whether a room has said this already of who owns the alert, or something newer."""
+    older = known.owned_at is not None and receipt.header.occurred_at < known.owned_at
+    return older or (not is_statement(receipt) and _kept(receipt) in known.statement_ids)
+
+
+def with_owned(state: AlertState, receipt: DeliveryReceipt) -> AlertState:
+    """Return the state that knows what was said of who owns the alert: an order of its own."""
     known = state.destinations[receipt.destination]
-    at = known.model_copy(
-        update={
-            "stated_at": max(_place(receipt), known.stated_at or _place(receipt)),
-            "statement_ids": (*known.statement_ids, _kept(receipt))[-_IDS_KEPT:],
-        }
-    )
+    ids = tuple(dict.fromkeys((*known.statement_ids, _kept(receipt))))[-_IDS_KEPT:]
+    at = known.model_copy(update={"owned_at": receipt.header.occurred_at, "statement_ids": ids})
     return state.model_copy(update={"destinations": {**state.destinations, receipt.destination: at}})
 
 
 def lapses(before: AlertState, after: AlertState, name: str) -> bool:
-    """Return whether by what this room said now nobody helps any more.
+    """Return whether by what this room said now nobody answers any more in this round of escalation, or nobody helps.
 
-    Who took it back was the last who helped, or the last who had seen it; or the room closed its part, and nobody else
-    has taken the alert up.
+    Help of an earlier round is shown too, until it is taken back; and who closes its part may be the last who had taken
+    the alert up, in whatever round.
     """
-    was, now = before.destinations[name], after.destinations[name]
-    others = list(others_of(after, name))
-    if not is_taken_up(was) or is_taken_up(now):
-        return False
-    if stage_of(was).helps and not stage_of(now).closes:
-        return not any(stage_of(at).helps for at in others)
-    return not any(is_taken_up(at) for at in others)
+    if is_answered(before) and not is_answered(after):
+        return True
+    if stage_of(after.destinations[name]).closes:
+        return _any_taken_up(before) and not _any_taken_up(after)
+    ends_in_round = is_helped(before) and not is_helped(after)
+    return ends_in_round or (is_help_shown(before) and not is_help_shown(after))
+
+
+def _any_taken_up(state: AlertState) -> bool:
+    return any(map(is_taken_up, state.destinations.values()))
+
+
+def as_ended(destinations: Mapping[str, DestinationState]) -> dict[str, DestinationState]:
+    """Return what destinations have of an alert that has ended: there a part that was closed is written as that."""
+    return {name: at.model_copy(update={"level": at.level_said}) for name, at in destinations.items()}
 
 
 def _replaced(known: DestinationState, receipt: DeliveryReceipt) -> DestinationState:
@@ -96,26 +145,55 @@ def _replaced(known: DestinationState, receipt: DeliveryReceipt) -> DestinationS
     That an update was seen takes nothing back of help that was promised. A no after a yes takes the yes back, and who
     takes back what nobody has heard says no.
     """
-    if receipt.level is Level.ACKNOWLEDGED and receipt.response is Response.UNSTATED and stage_of(known).helps:
+    if _is_seen(receipt) and stage_of(known).helps:
         return known
     response = receipt.response
     if receipt.level is Level.DECLINED:
         was_said = is_taken_up(known) or known.response is Response.WITHDRAWN
         response = Response.WITHDRAWN if was_said else Response.UNSTATED
+    closes = receipt.level in ENDED_AS
+    # Which unit and when stays until another is said, or help is taken back.
+    helps = stage_of(known).helps and receipt.level not in _NO_HELP
     return known.model_copy(
         update={
-            "level": receipt.level,
+            "had_taken_up": closes and (known.had_taken_up or is_taken_up(known)),
+            # An older worker ends the whole where it reads that a room has closed its part.
+            "level": Level.DECLINED if closes else receipt.level,
+            "closed_as": receipt.level if closes else Level.UNKNOWN,
             "response": response,
-            "unit": receipt.unit,
-            "eta_at": receipt.eta_at,
+            "unit": receipt.unit or (known.unit if helps else None),
+            "eta_at": receipt.eta_at or (known.eta_at if helps else None),
             "validity": receipt.validity,
         }
     )
 
 
-def _place(receipt: DeliveryReceipt) -> datetime:
-    """Return the place of a statement in its room's order: a clock that is ahead must not hide what is said later."""
-    return min(receipt.header.occurred_at, receipt.header.received_at)
+def _is_seen(receipt: DeliveryReceipt) -> bool:
+    """Return whether it says no more than that it was seen: this takes nothing's place, whatever comes after it."""
+    return receipt.level is Level.ACKNOWLEDGED and receipt.response is Response.UNSTATED
+
+
+def _place(receipt: DeliveryReceipt) -> dict[str, datetime]:
+    """Return the place of a statement: in its room's order by the room's own clock, and when the hub had it."""
+    return {"stated_at": receipt.header.occurred_at, "heard_at": receipt.header.received_at}
+
+
+def _is_older(known: DestinationState, receipt: DeliveryReceipt) -> bool:
+    """Return whether a statement is older than what the room said last.
+
+    In one second of the room's clock a no comes after a yes; by the hub's own time they come in order. A clock that was
+    set back hides no no and no closing; and one that was ahead, and was put right, hides nothing.
+    """
+    at, last = receipt.header.occurred_at, known.stated_at
+    if last is None or at > last:
+        return False
+    if at == last:
+        by_the_room = at != receipt.header.received_at
+        return by_the_room and stage_of(known).said and not is_taken_up(known) and receipt.level not in _NO_HELP
+    ahead, was_ahead = at - receipt.header.received_at, last - (known.heard_at or last)
+    if was_ahead - ahead < _VISIBLY:
+        return True
+    return receipt.level not in _NO_HELP and not (was_ahead >= _VISIBLY > ahead)
 
 
 def _kept(receipt: DeliveryReceipt) -> str:

@@ -18,11 +18,11 @@ from bondmate_schemas.own_alerts import alert_event_id, own_ids
 
 from bondmate_streams.logic import officer, rounds
 from bondmate_streams.logic.alerts import with_flags, with_header
-from bondmate_streams.logic.levels import is_answered, status_of
+from bondmate_streams.logic.levels import is_answered, is_helped, status_of
 from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY, Cause, Event, Fact, Rule, rule_for
 from bondmate_streams.logic.pages import PageReason, page_of
 from bondmate_streams.logic.rooms import is_taken_up
-from bondmate_streams.logic.routing import Decision
+from bondmate_streams.logic.routing import Decision, Escalation
 from bondmate_streams.logic.steps import RULES_NOW, Step, first_told, remembering, standing_of, tell
 
 _REFS_KEPT = 16
@@ -38,6 +38,7 @@ def change(
     now: datetime,
     *,
     further: Sequence[Decision] = (),
+    escalation: Sequence[Escalation] = (),
 ) -> Step:
     """Take a change of an alert.
 
@@ -47,8 +48,9 @@ def change(
         decisions: where an alert like this goes, for one that is new.
         now: the time of the change of state.
         further: where it goes as the graver alert that it becomes by this.
+        escalation: the steps of the alert so far.
     """
-    return remembering(_change(state, alert, decisions, now, further))
+    return remembering(_change(state, alert, decisions, now, further=further, escalation=escalation))
 
 
 def _change(
@@ -56,10 +58,12 @@ def _change(
     alert: DeviceAlert,
     decisions: Sequence[Decision],
     now: datetime,
+    *,
     further: Sequence[Decision],
+    escalation: Sequence[Escalation],
 ) -> Step:
     event = Event.CANCEL if alert.action is AlertAction.CANCEL else Event.PRESS
-    rule = rule_for(standing_of(state), event, _facts(state, alert, decisions, now))
+    rule = rule_for(standing_of(state), event, _facts(state, alert, decisions, now, escalation))
     if state is None:
         return _begin(rule, alert, decisions, now)
     if state.status in CLOSED:
@@ -72,10 +76,16 @@ def _change(
             # Paged again under the same id: a worker may have died before it paged.
             pages=_pages_for_nowhere(state, now),
         )
-    return _changed(rule, state, alert, decisions, now, further=further)
+    return _changed(rule, state, alert, decisions, now, further=further, escalation=escalation)
 
 
-def _facts(state: AlertState | None, alert: DeviceAlert, decisions: Sequence[Decision], now: datetime) -> set[Fact]:
+def _facts(
+    state: AlertState | None,
+    alert: DeviceAlert,
+    decisions: Sequence[Decision],
+    now: datetime,
+    escalation: Sequence[Escalation],
+) -> set[Fact]:
     found = set()
     if _is_request(state, alert):
         found.add(Fact.REQUEST_ONLY)
@@ -85,9 +95,10 @@ def _facts(state: AlertState | None, alert: DeviceAlert, decisions: Sequence[Dec
         found.add(Fact.REPEAT)
     if state.status in CLOSED:
         return found | _facts_after_the_end(state, alert)
-    if is_graver(state, alert) and is_answered(state) and rounds.may_begin(state, Cause.GRAVER, now):
+    if is_graver(state, alert) and rounds.may_begin(state, Cause.GRAVER, now):
         found.add(Fact.GRAVER)
-    if _is_pressed(alert, state.alert) and rounds.has_lapsed(state) and rounds.may_begin(state, Cause.PRESS, now):
+    waits_in_vain = rounds.has_lapsed(state) or (not is_answered(state) and rounds.is_used_up(state, escalation))
+    if _is_pressed(alert, state.alert) and waits_in_vain and rounds.may_begin(state, Cause.PRESS, now):
         found.add(Fact.LAPSED)
     return found
 
@@ -96,6 +107,8 @@ def _is_request(state: AlertState | None, alert: DeviceAlert) -> bool:
     """Return whether a cancel of this alert only asks for its end."""
     if state is None:
         return alert.kind in REQUESTS_ONLY
+    if _is_older(state, alert):
+        return True
     kind = rounds.graver(state.alert.kind, alert.kind)
     taken_up = kind is AlertKind.ASSISTANCE and any(is_taken_up(at) for at in state.destinations.values())
     return kind in REQUESTS_ONLY or taken_up
@@ -110,8 +123,14 @@ def is_graver(state: AlertState | None, alert: DeviceAlert) -> bool:
 
 def _is_by_person(alert: DeviceAlert, known: DeviceAlert) -> bool:
     """Return whether somebody did it at the device: a press, words, a graver kind."""
+    return _is_pressed(alert, known) or _says_more(alert, known)
+
+
+def _says_more(alert: DeviceAlert, known: DeviceAlert) -> bool:
+    """Return whether a change has words, presses or a kind that are not known yet."""
     words = alert.text is not None and alert.text != known.text
-    return words or _is_pressed(alert, known) or rounds.graver(known.kind, alert.kind) is not known.kind
+    is_graver = rounds.graver(known.kind, alert.kind) is not known.kind
+    return words or alert.press_count > known.press_count or is_graver
 
 
 def _is_pressed(alert: DeviceAlert, known: DeviceAlert) -> bool:
@@ -127,9 +146,11 @@ def _is_repeat(state: AlertState, alert: DeviceAlert) -> bool:
 
 def _facts_after_the_end(state: AlertState, alert: DeviceAlert) -> set[Fact]:
     header, known = alert.header, state.alert
-    # An update that came before the last one is no news, whatever brings it only now.
-    if header.message_id == state.header.message_id or header.received_at <= known.header.received_at:
+    if header.message_id == state.header.message_id:
         return set()
+    # What came before the last change was taken before, or else was lost and is shown as late.
+    if header.received_at <= known.header.received_at:
+        return {Fact.BY_PERSON, Fact.MADE_BEFORE} if _says_more(alert, known) else set()
     if not _is_by_person(alert, known):
         return set()
     return {Fact.BY_PERSON, Fact.MADE_BEFORE} if _is_made_before(state.ended_at, header) else {Fact.BY_PERSON}
@@ -194,7 +215,7 @@ def _after_closing(
     )
     update = {
         "action": AlertAction.RAISE,
-        "press_count": 1,
+        "press_count": max(known.press_count, alert.press_count),
         "kind": rounds.graver(known.kind, alert.kind),
         "silent": alert.silent or known.silent,
         "whole": AlertWhole(reopens=state.header.event_id),
@@ -218,21 +239,25 @@ def _changed(
     now: datetime,
     *,
     further: Sequence[Decision],
+    escalation: Sequence[Escalation],
 ) -> Step:
     """Take an update or a cancel of an open alert, and tell exactly those who were told; of a graver kind, more."""
     assert rule.tells is not None
     ends, asked = rule.becomes is not None, rule.outcome == "cancel_requested"
     # A request goes as an update: whoever reads `action` must not take it for the end.
     action = AlertAction.CANCEL if ends else AlertAction.UPDATE
-    merged = _merged(state, alert).model_copy(update={"action": action})
+    merged = (_with_older if _is_older(state, alert) else _merged)(state, alert).model_copy(update={"action": action})
     merged = with_flags(merged, "cancel_requested") if asked else merged
     if ends:
         merged = merged.model_copy(update={"text": alert.text, "whole": _ended_by_device(merged)})
+    first = _told_first_by(state, alert)
     if cause := _ROUNDS.get(rule.outcome):
-        state = rounds.begun(state, cause, now)
-    tellings = tell(state, merged, rule.tells, decisions)
-    if not ends and not asked and alert.header.received_at < state.alert.header.received_at:
-        return Step(rule.outcome, state, tellings)
+        # What is due already is not put off: nobody has answered, and a graver kind must not be asked for later.
+        is_due = not is_answered(state) and not rounds.is_used_up(state, escalation)
+        since = rounds.since(state) if cause is Cause.GRAVER and is_due else now
+        state = rounds.begun(state, cause, now, since=since)
+    by_this = with_header(merged, message_id=alert.header.message_id)
+    tellings = tell(state, by_this, rule.tells, decisions, leave_out=first)
     # Of an alert of before the upgrade a fix or a battery changes nothing that its device was shown.
     is_news = state.rules >= RULES_NOW or asked or _is_by_person(alert, state.alert)
     new = [decision for decision in further if decision.destination not in state.destinations]
@@ -246,14 +271,24 @@ def _changed(
             "cancel_requested": asked or state.cancel_requested,
             "changed_at": now,
             "rules": RULES_NOW if is_news else state.rules,
+            # Of one that was answered before the upgrade it is now that the time for a unit begins.
+            "seen_at": state.seen_at or (now if is_news and is_answered(state) and not is_helped(state) else None),
             **({"ended_at": now, "handoff": None} if ends else {}),
         }
     )
-    if new:
-        told = tell(after, merged.model_copy(update={"action": AlertAction.RAISE}), DeliveryReason.NEW, new)
-        tellings += tuple(telling for telling in told if telling.destination in names)
+    if new or first:
+        told = tell(after, merged.model_copy(update={"action": AlertAction.RAISE}), DeliveryReason.NEW, further)
+        tellings += tuple(telling for telling in told if telling.destination in {*names, *first})
     # A request too: the device's memory may have taken it for the end.
     return Step(rule.outcome, after, tellings, standing=ends or asked)
+
+
+def _told_first_by(state: AlertState, alert: DeviceAlert) -> set[str]:
+    """Return who is told of an alert first by a graver kind that comes again: a worker may have died before it told."""
+    graver_at = state.round_causes.get(Cause.GRAVER)
+    if graver_at is None or alert.header.message_id != state.alert.header.message_id:
+        return set()
+    return {name for name, at in state.destinations.items() if at.sent_at == graver_at}
 
 
 def _ended_by_device(alert: DeviceAlert) -> AlertWhole:
@@ -283,6 +318,25 @@ def _merged(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
         alert, mode=header.mode, agency_id=header.agency_id, incident_id=header.incident_id, external_refs=refs
     )
     return with_flags(known.model_copy(update=update), *flags)
+
+
+def _is_older(state: AlertState, alert: DeviceAlert) -> bool:
+    """Return whether the hub had a change before the last one that it took."""
+    return alert.header.received_at < state.alert.header.received_at
+
+
+def _with_older(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
+    """Return the alert with what an older change adds to it, which comes only now: it replaces nothing."""
+    old, header = state.alert, state.alert.header
+    update: dict[str, object] = {
+        "kind": rounds.graver(old.kind, alert.kind),
+        "text": old.text or alert.text,
+        "press_count": max(old.press_count, alert.press_count),
+        "silent": old.silent or alert.silent,
+        "attachments": tuple(dict.fromkeys((*alert.attachments, *old.attachments))),
+    }
+    refs = tuple(dict.fromkeys((*alert.header.external_refs, *header.external_refs)))[-_REFS_KEPT:]
+    return with_header(old, external_refs=refs).model_copy(update=update)
 
 
 def _refs(old: DeviceAlert, new: DeviceAlert) -> tuple[ExternalRef, ...]:

@@ -18,6 +18,7 @@ from bondmate_schemas.models import AlertState, AlertWhole
 
 from bondmate_streams.logic import handoff, rounds
 from bondmate_streams.logic.alerts import with_flags, with_header
+from bondmate_streams.logic.asking import asked_again
 from bondmate_streams.logic.deliveries import First, Telling, escalation_id, new_id, refresh_id, round_id
 from bondmate_streams.logic.levels import furthest, is_answered, is_delivered, is_helped, nobody_is_left, stage_of
 from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY, Event, Fact, Rule, rule_for
@@ -45,19 +46,23 @@ def due(
     the first is done, and the others are due at once.
     """
     steps = _steps_due(state, escalation, now)
-    rule = rule_for(standing_of(state), Event.TIMER, _facts(state, rooms, now, is_escalated=bool(steps)))
+    rule = rule_for(standing_of(state), Event.TIMER, _facts(state, rooms, now, escalation, is_escalated=bool(steps)))
     if rule.becomes is not None:
         return remembering(_expired(rule, state, decisions, now))
     if rule.outcome == "offer_over":
         return remembering(_offer_over(rule, state, decisions, now))
     if rule.outcome == "escalated":
         return remembering(_escalated(rule, state, steps, now))
+    if rule.outcome == "asked_again":
+        return remembering(_put_off(rule, state, decisions, escalation, now))
     if rule.outcome == "unassigned":
         return remembering(_unassigned(rule, state, decisions, escalation, now, rooms=rooms))
     return Step("refreshed", None, Refresh.of(decisions).tellings(state, after, now))
 
 
-def _facts(state: AlertState, rooms: Rooms, now: datetime, *, is_escalated: bool) -> set[Fact]:
+def _facts(
+    state: AlertState, rooms: Rooms, now: datetime, escalation: Sequence[Escalation], *, is_escalated: bool
+) -> set[Fact]:
     found = {Fact.UNANSWERED} if is_open_and_unanswered(state) else set[Fact]()
     if _expires_at(state) and _expires_at(state) <= now:  # type: ignore[operator]  # asked for before
         found.add(Fact.EXPIRED)
@@ -65,13 +70,16 @@ def _facts(state: AlertState, rooms: Rooms, now: datetime, *, is_escalated: bool
         found.discard(Fact.UNANSWERED)
     if handoff.is_over(state, now):
         found.add(Fact.OFFER_OVER)
+    if (put_off := rounds.put_off_until(state, escalation)) and put_off[1] <= now:
+        found.add(Fact.LAPSED)
     if (at := _unassigned_at(state, rooms)) and at <= now:
         found.add(Fact.UNASSIGNED)
     return found
 
 
 def _expires_at(state: AlertState) -> datetime | None:
-    return None if state.alert.kind in REQUESTS_ONLY else state.header.expires_at
+    # What was answered once is an emergency that somebody believed in: no time ends it.
+    return None if state.alert.kind in REQUESTS_ONLY or state.answered_rounds else state.header.expires_at
 
 
 def is_open_and_unanswered(state: AlertState) -> bool:
@@ -97,17 +105,13 @@ def next_due(
     if state.handoff is not None:
         times.append(state.handoff.expires_at)
     if is_open_and_unanswered(state):
-        further = _further(state, escalation)
+        further = rounds.further(state, escalation)
         since = rounds.since(state)
         times += [since + timedelta(seconds=step.after_seconds) for step in further]
         times += [state.changed_at] if further and _is_hopeless(state) else []
         times.append(_expires_at(state))
+        times += [at for _, at in filter(None, [rounds.put_off_until(state, escalation)])]
     return min((time for time in times if time is not None), default=None)
-
-
-def _further(state: AlertState, escalation: Iterable[Escalation]) -> list[Escalation]:
-    """Return the steps that this round has not taken."""
-    return [step for step in escalation if step.after_seconds > state.escalated_seconds]
 
 
 def _is_hopeless(state: AlertState) -> bool:
@@ -119,7 +123,7 @@ def _steps_due(state: AlertState, escalation: Sequence[Escalation], now: datetim
     """Return the steps whose time has come; where nobody is left to wait for, the next one is."""
     if not is_open_and_unanswered(state):
         return []
-    further = _further(state, escalation)
+    further = rounds.further(state, escalation)
     waited = (now - rounds.since(state)).total_seconds()
     found = [step for step in further if step.after_seconds <= waited]
     return found or (further[:1] if _is_hopeless(state) else [])
@@ -137,6 +141,14 @@ def _unassigned_at(state: AlertState, rooms: Rooms) -> datetime | None:
     if is_helped(state) or not is_answered(state):
         return None
     return state.seen_at + timedelta(seconds=rooms.assign_after_seconds)
+
+
+def _put_off(
+    rule: Rule, state: AlertState, decisions: Sequence[Decision], escalation: Sequence[Escalation], now: datetime
+) -> Step:
+    put_off = rounds.put_off_until(state, escalation)
+    assert put_off is not None
+    return asked_again(rule.outcome, state, put_off[0], now, decisions)
 
 
 def _unassigned(
@@ -159,7 +171,7 @@ def _unassigned(
         replace(telling, delivery_id=round_id(event_id, telling.destination, number, UNASSIGNED))
         for telling in tell(state, told, rule.tells or DeliveryReason.UPDATE, decisions)
     ]
-    step = next((step for step in _further(state, escalation) if step.to), None)
+    step = next((step for step in rounds.further(state, escalation) if step.to), None)
     if step is not None:
         new = [(name, route) for name, route in step.to if _is_new(state, name)]
         raised = told.model_copy(update={"action": AlertAction.RAISE})
@@ -194,7 +206,13 @@ def _expired(rule: Rule, state: AlertState, decisions: Sequence[Decision], now: 
     whole = (state.alert.whole or AlertWhole()).model_copy(update={"ended_by": "time", "ended_why": "expired"})
     ended = ended.model_copy(update={"action": AlertAction.CANCEL, "text": None, "whole": whole})
     after = state.model_copy(
-        update={"alert": ended, "status": rule.becomes, "changed_at": now, "ended_at": now, "handoff": None}
+        update={
+            "alert": ended.model_copy(update={"text": state.alert.text}),
+            "status": rule.becomes,
+            "changed_at": now,
+            "ended_at": now,
+            "handoff": None,
+        }
     )
     tellings = tell(state, ended, rule.tells or DeliveryReason.CANCEL, decisions)
     return Step(

@@ -383,7 +383,7 @@ class Mailboxes:
             Standing.raised(state.alert),
             status=state.status,
             cancel_requested=state.cancel_requested,
-            destinations=tuple((name, at.level) for name, at in state.destinations.items()),
+            destinations=tuple((name, at.level_said) for name, at in state.destinations.items()),
             changed_at=state.changed_at,
             said=said_of(state),
         )

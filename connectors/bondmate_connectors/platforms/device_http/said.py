@@ -54,5 +54,5 @@ def said_of(state: AlertState) -> tuple[Said, ...]:
     return tuple(
         Said(name, _OF_RESPONSE.get(at.response, word) if word is not Word.CLOSED else word, at.unit, at.eta_at)
         for name, at in state.destinations.items()
-        if (word := _OF_LEVEL.get(at.level))
+        if (word := _OF_LEVEL.get(at.level_said))
     )
