@@ -24,9 +24,9 @@ The owner is the officer's agency until it is handed over: a room of the owner o
 which takes or refuses it within `offer_seconds` (default 120); until then the giver owns it, and a second offer
 replaces the first. A room closes its own part. A room of the owner ends the whole (where several are told and one
 `ends_alerts`, only that one); where none of the owner's rooms was told and none is to be told by a step, it ends when
-all that took it up have closed their part, and a room that never took it up ends nothing. The agency of a room is
-`agency` of its connector or of its destination in the routes. The terms are those of 3GPP TS 24.379, 12.1.3 and TS
-23.280, 10.10.
+all that took it up have closed their part (where nobody ever took it up, all that were told, with nobody left to be
+told). The agency of a room is `agency` of its connector or of its destination in the routes. The terms are those of
+3GPP TS 24.379, 12.1.3 and TS 23.280, 10.10.
 
 Its device's cancel of SOS, DURESS and OFFICER_DOWN is a request, and so is that of ASSISTANCE once a person took it
 up. After the end only what somebody does at the device (a press, words, a graver kind) begins an alert anew, linked

@@ -277,7 +277,7 @@ def test_a_refused_answer_is_dead_lettered_its_sender_told_and_the_right_one_cou
     other = make.receipt(event_id, "cap", Level.RESOLVED, referred_agency_id="another agency")
     topics.put(RECEIPTS, other)
     topics.wait_found(dead_letter_topic("receipts"), lambda f: f.value == topics.codec.encode(other))
-    topics.put(RECEIPTS, make.receipt(event_id, "cap", Level.RESOLVED))
+    topics.put(RECEIPTS, *(make.receipt(event_id, "cap", level) for level in (Level.ACKNOWLEDGED, Level.RESOLVED)))
     states_there = topics.wait(
         STATE_ALERTS, AlertState, lambda s: s.header.event_id == event_id and s.status is AlertStatus.RESOLVED
     )

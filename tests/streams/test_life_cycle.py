@@ -25,6 +25,7 @@ START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 EVENT = "event-of-tests"
 DECISIONS = [Decision("tak", "alerts", 20.0), Decision("cap", "alerts")]
 STEPS = [Escalation(60, (("county", "alerts"),)), Escalation(120, page=True)]
+EVERYBODY = {"tak", "cap", "county"}
 LAST = 120
 UNASSIGNED_SECONDS = 45
 AGENCIES = {"cap": "agency-1", "tak": "other", "county": "county"}
@@ -236,7 +237,8 @@ class Interleavings(RuleBasedStateMachine):
         self.was_answered = self.round if self.answered else self.was_answered
         if word in CLOSES:
             had = any(r.had_taken_up for r in self.known.values())
-            free = had and not any(o.said in UP for o in others)
+            all_closed = all(r.said in CLOSES for r in self.known.values()) and self.known.keys() >= EVERYBODY
+            free = not any(o.said in UP for o in others) if had else all_closed
             self.closed = receipt.destination == "cap" if self.owned else free
             if not self.closed and ((answered and not self.answered) or (taken_up and not self.any_is(UP))):
                 self.begins("part closed")
@@ -303,7 +305,8 @@ class Interleavings(RuleBasedStateMachine):
         )  # fmt: skip
 
     def hears(self, receipt: DeliveryReceipt) -> Step:
-        step = heard.receive(self.state, receipt, (), DECISIONS, self.now(), rooms=self.rooms)
+        now = self.now()
+        step = heard.receive(self.state, receipt, (), DECISIONS, now, rooms=self.rooms, escalation=STEPS)
         self.take(step)
         return step
 

@@ -486,6 +486,32 @@ def test_where_the_owner_has_no_room_who_never_took_it_up_ends_nothing(rooms: Ro
     assert "closed" == untaken.says("county", CLOSES).outcome
 
 
+def test_a_change_that_comes_again_after_a_later_one_is_told_as_it_was_under_the_same_ids() -> None:
+    played = Played()
+    header = played.header()
+    one = {"message_id": header.message_id, "received_at": header.received_at}
+    first = played.press(AlertAction.UPDATE, text="one", **one)
+    played.seconds = 5
+    played.press(AlertAction.UPDATE, text="two")
+    again = played.press(AlertAction.UPDATE, text="one", **one)
+
+    assert [(each.delivery_id, each.event.text) for each in first.tellings] == [
+        (each.delivery_id, each.event.text) for each in again.tellings
+    ]
+    assert "two" == played.state.alert.text
+
+
+def test_where_nobody_took_it_up_all_who_were_told_end_it_and_only_once_nobody_is_left_to_be_told() -> None:
+    told_all, left = (Played(to=("county", "other"), rooms=Rooms()) for _ in range(2))
+    told_all.steps = ()
+
+    assert "stated" == told_all.says("county", CLOSES, note="false alarm").outcome
+    assert "closed" == told_all.says("other", CLOSES).outcome
+    left.says("county", CLOSES)
+    left.says("other", CLOSES)
+    assert left.state.status not in CLOSED
+
+
 def test_where_the_owners_room_is_still_to_be_told_nobody_else_ends_the_whole() -> None:
     played = Played(to=("county",), rooms=Rooms({"county": "county", "south": "pd-north"}))
     played.says("county", SEEN)

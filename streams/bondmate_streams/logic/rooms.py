@@ -54,16 +54,19 @@ class Rooms:
         """Return whether the whole ends by that this room has closed its part.
 
         A room of the owner ends it; where the owner has none, neither told nor `to_be_told`, all that took it up must
-        have closed their part (the right to end another's alert: 3GPP TS 23.280, 10.10.1.1A.3).
+        have closed their part (the right to end another's alert: 3GPP TS 23.280, 10.10.1.1A.3). Where nobody ever took
+        it up, all that were told, and nobody is left to be told.
         """
-        owner, rooms = owner_of(state), state.destinations.values()
+        owner, rooms, to_be_told = owner_of(state), state.destinations.values(), set(to_be_told)
         owners = self.of_agency(state, owner)
         marked = [room for room in owners if room in self.enders]
         if owners:
             return name in (marked or owners)
         if any(self.agencies.get(room) == owner for room in to_be_told):
             return False
-        return any(at.had_taken_up for at in rooms) and not any(map(is_taken_up, rooms))
+        if any(at.had_taken_up for at in rooms):
+            return not any(map(is_taken_up, rooms))
+        return to_be_told <= state.destinations.keys() and all(at.closed_as is not Level.UNKNOWN for at in rooms)
 
     def some_can_assign(self, state: AlertState) -> bool:
         """Return whether a room of an alert can say that a unit is assigned."""

@@ -246,18 +246,19 @@ def _changed(
     ends, asked = rule.becomes is not None, rule.outcome == "cancel_requested"
     # A request goes as an update: whoever reads `action` must not take it for the end.
     action = AlertAction.CANCEL if ends else AlertAction.UPDATE
-    merged = (_with_older if _is_older(state, alert) else _merged)(state, alert).model_copy(update={"action": action})
-    merged = with_flags(merged, "cancel_requested") if asked else merged
+    flags = ("cancel_requested",) if asked else ()
+    merged = with_flags(_merged(state, alert).model_copy(update={"action": action}), *flags)
     if ends:
         merged = merged.model_copy(update={"text": alert.text, "whole": _ended_by_device(merged)})
+    # Told as it says itself, whenever it comes: one that comes again after a crash is older than what came since.
+    kept = with_flags(_with_older(state, alert), *flags) if _is_older(state, alert) else merged
     first = _told_first_by(state, alert)
     if cause := _ROUNDS.get(rule.outcome):
         # What is due already is not put off: nobody has answered, and a graver kind must not be asked for later.
         is_due = not is_answered(state) and not rounds.is_used_up(state, escalation)
         since = rounds.since(state) if cause is Cause.GRAVER and is_due else now
         state = rounds.begun(state, cause, now, since=since)
-    by_this = with_header(merged, message_id=alert.header.message_id)
-    tellings = tell(state, by_this, rule.tells, decisions, leave_out=first)
+    tellings = tell(state, merged, rule.tells, decisions, leave_out=first)
     # Of an alert of before the upgrade a fix or a battery changes nothing that its device was shown.
     is_news = state.rules >= RULES_NOW or asked or _is_by_person(alert, state.alert)
     new = [decision for decision in further if decision.destination not in state.destinations]
@@ -265,7 +266,7 @@ def _changed(
     destinations = {**state.destinations, **first_told(state.header.event_id, names, now)}
     after = state.model_copy(
         update={
-            "alert": merged,
+            "alert": kept,
             "destinations": destinations,
             "status": rule.becomes or (status_of(destinations.values()) if is_news else state.status),
             "cancel_requested": asked or state.cancel_requested,
