@@ -501,6 +501,19 @@ def test_a_change_that_comes_again_after_a_later_one_is_told_as_it_was_under_the
     assert "two" == played.state.alert.text
 
 
+def test_who_is_told_of_a_graver_kind_is_found_by_the_alerts_own_mode_and_agency() -> None:
+    played = Played(kind=AlertKind.ASSISTANCE)
+    header = played.header(mode=Mode.TEST, agency_id="another")
+    graver = DeviceAlert(header=header, device_id="device-1", action=AlertAction.UPDATE, kind=AlertKind.SOS)
+    routed_by = states.merged_with(played.state, graver)
+
+    assert (Mode.ACTUAL, "pd-north", AlertKind.SOS) == (
+        routed_by.header.mode,
+        routed_by.header.agency_id,
+        routed_by.kind,
+    )
+
+
 def test_where_nobody_took_it_up_all_who_were_told_end_it_and_only_once_nobody_is_left_to_be_told() -> None:
     told_all, left = (Played(to=("county", "other"), rooms=Rooms()) for _ in range(2))
     told_all.steps = ()

@@ -93,7 +93,10 @@ class AlertLife:
         async with self._locks.holding("alerts", alert.header.event_id):
             state = self._alerts.get(alert.header.event_id)
             decisions = self._desk.route(alert) if state is None else self._desk.quietly(state.alert)
-            further = self._desk.quietly(alert) if states.is_graver(state, alert) else ()
+            # By its own mode and agency, which no change of it has another of.
+            further: Sequence[Decision] = ()
+            if state is not None and states.is_graver(state, alert):
+                further = self._desk.quietly(states.merged_with(state, alert))
             escalation = () if state is None else self._desk.escalation(state.alert)
             step = states.change(state, alert, decisions, utc_now(), further=further, escalation=escalation)
             step = self._keyed(step, state)

@@ -247,7 +247,7 @@ def _changed(
     # A request goes as an update: whoever reads `action` must not take it for the end.
     action = AlertAction.CANCEL if ends else AlertAction.UPDATE
     flags = ("cancel_requested",) if asked else ()
-    merged = with_flags(_merged(state, alert).model_copy(update={"action": action}), *flags)
+    merged = with_flags(merged_with(state, alert).model_copy(update={"action": action}), *flags)
     if ends:
         merged = merged.model_copy(update={"text": alert.text, "whole": _ended_by_device(merged)})
     # Told as it says itself, whenever it comes: one that comes again after a crash is older than what came since.
@@ -297,7 +297,7 @@ def _ended_by_device(alert: DeviceAlert) -> AlertWhole:
     return whole.model_copy(update={"ended_by": "device", "ended_why": "cancelled"})
 
 
-def _merged(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
+def merged_with(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
     """Put a change over the alert as last told: what it does not say stays, its mode never changes."""
     old = state.alert
     update: dict[str, object] = {

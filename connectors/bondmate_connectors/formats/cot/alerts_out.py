@@ -146,5 +146,5 @@ def _where(event: DeviceAlert, *, asks: bool) -> str:
 
 
 def _degrees(position: Position) -> str:
-    accuracy = ", accuracy unknown" if position.accuracy_m is None else f" within {position.accuracy_m:.0f} m"
+    accuracy = f" within {position.accuracy_m:.0f} m" if position.accuracy_m else ", accuracy unknown"
     return f"{position.latitude:.5f}, {position.longitude:.5f}{accuracy}"
