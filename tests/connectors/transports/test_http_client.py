@@ -270,8 +270,19 @@ def sends(alert, certificates):
 
 
 def _one_call(connection, context):
-    """Serve one call as a plain program does: the alert of a handshake that failed is sent, which asyncio's is not."""
-    with suppress(OSError), context.wrap_socket(connection, server_side=True) as talk:
+    """Serve one call as a plain program does: the alert of a handshake that failed is sent, which asyncio's is not.
+
+    What the caller had sent by then is read before the close: a close with bytes unread resets the connection, and a
+    reset may overtake the alert.
+    """
+    with suppress(OSError), context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False) as talk:
+        try:
+            talk.do_handshake()
+        except ssl.SSLError:
+            talk.shutdown(socket.SHUT_WR)
+            while talk.recv(65536):
+                pass
+            return
         talk.recv(65536)
         talk.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         talk.unwrap()
