@@ -164,6 +164,7 @@ async def test_a_person_who_says_restart_is_believed_once(hub, room, place):
     async with hub.running(webhook(place, room, WRONG), controls=controls) as health:
         await hub.feed(*alerts(place, 5))
         await eventually(lambda: room.refused == 3, "three times")
+        await eventually(lambda: "the account is spared" in health.of(place).reason, "the third answer is read")
         controls[place].restart()
         await eventually(lambda: room.refused == 4, "once more")
         await a_while(hub)
