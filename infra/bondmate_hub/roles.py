@@ -28,6 +28,7 @@ from bondmate_hub.settings import Settings, SettingsError, StreamsSection
 if TYPE_CHECKING:
     from bondmate_connectors.runtime.settings import RunnerSettings
     from bondmate_streams.logic.districts import Districts
+    from bondmate_streams.logic.routing import Ground, Routes
 
 _LANE_NICENESS = 5
 _log = structlog.get_logger(__name__)
@@ -209,10 +210,12 @@ async def _streams(settings: Settings, stop: asyncio.Event, around: Around) -> N
     from bondmate_hub.instances import enrolled_devices, enrolled_officers, receipt_takers, untaken  # noqa: PLC0415
 
     section = _required(settings)
+    routes = load_routes(section.routes)
     config = StreamsConfig(
         kafka=_kafka(settings),
         data_dir=settings.data_dir / "streams",
-        routes=load_routes(section.routes),
+        routes=routes,
+        ground=_ground(section, routes),
         secret=section.pseudonym_secret.get_secret_value().encode(),
         outside=section.outside_ids(),
         instance=settings.instance,
@@ -264,6 +267,17 @@ def _districts(section: StreamsSection) -> Districts | None:
     from bondmate_streams.logic.districts import load_districts  # noqa: PLC0415
 
     return load_districts(section.districts)
+
+
+def _ground(section: StreamsSection, routes: Routes) -> Ground | None:
+    """Return the map for alerts and incidents, where rules ask where they are."""
+    from bondmate_streams.logic.routing import distances  # noqa: PLC0415
+
+    if section.districts is None or not distances(routes):
+        return None
+    from bondmate_streams.logic.ground import MapGround  # noqa: PLC0415  # as `_districts`
+
+    return MapGround.of(_districts(section), routes)
 
 
 def _required(settings: Settings) -> StreamsSection:

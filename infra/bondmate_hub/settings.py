@@ -69,7 +69,9 @@ class StreamsSection(Section):
 
     routes: Path = Field(default=Path("routes.yaml"), description="File of routes and agreements.")
     districts: Path | None = Field(
-        default=None, description="GeoJSON file of the districts that positions are put in; none: no position is."
+        default=None,
+        description="GeoJSON file of the districts that positions are put in, and by which alerts are routed; none: no"
+        " position is, and no rule that asks for a place matches.",
     )
     lane_rebalance: Literal["eager", "cooperative"] = Field(
         default="eager",

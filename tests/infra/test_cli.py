@@ -183,6 +183,34 @@ def test_explain_says_that_the_connector_does_not_take_such_events(tmp_path):
     assert (0, "all -> room: taken\n") == (unknown.returncode, unknown.stdout)
 
 
+def test_explain_says_where_an_alert_is_and_writes_a_map_of_who_is_told(tmp_path):
+    ring = [[4, 52], [5, 52], [5, 53], [4, 53], [4, 52]]
+    geometry = {"type": "Polygon", "coordinates": [ring]}
+    feature = {"properties": {"district": "north", "agency": "pd-north"}, "geometry": geometry}
+    (tmp_path / "map.json").write_text(json.dumps({"features": [feature]}))
+    (tmp_path / "routes.yaml").write_text(
+        "destinations: {room: {}}\nroutes: [{name: in-north, when: {record: alert, responsible: pd-north}, to: room}]\n"
+    )
+    header = {"message_id": "m", "event_id": "e", "agency_id": "a", "mode": "ACTUAL",
+              "occurred_at": "2026-11-30T00:00:00Z", "received_at": "2026-11-30T00:00:00Z", "source": "s"}  # fmt: skip
+    position = {"latitude": 52.5, "longitude": 4.5, "fixed_at": "2026-11-30T00:00:00Z"}
+    alert = {"header": header, "device_id": "d", "kind": "SOS"}
+    (tmp_path / "here.json").write_text(json.dumps({**alert, "position": position}))
+    (tmp_path / "nowhere.json").write_text(json.dumps(alert))
+    explain = ("route", "explain", "--record", "DeviceAlert", "--routes", "routes.yaml")
+
+    here = hub(*explain, "here.json", "--districts", "map.json", "--map", "told.geojson", cwd=tmp_path)
+    nowhere = hub(*explain, "nowhere.json", "--districts", "map.json", cwd=tmp_path)
+    without = hub(*explain, "here.json", "--map", "none.geojson", cwd=tmp_path)
+
+    assert here.stdout.startswith("in district north, responsible pd-north (position none"), here.stderr
+    assert "in-north -> room: taken" in here.stdout
+    assert "in-north: no place (responsible)" in nowhere.stdout
+    told = json.loads((tmp_path / "told.geojson").read_text())
+    assert [["room"], ["room"]] == [found["properties"]["told"] for found in told["features"]]
+    assert (2, False) == (without.returncode, (tmp_path / "none.geojson").exists())
+
+
 def test_check_says_what_was_answered_and_a_server_of_python_that_takes_only_post_passes(tmp_path):
     class Room(BaseHTTPRequestHandler):
         def log_message(self, *_: object) -> None:

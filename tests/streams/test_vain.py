@@ -45,7 +45,7 @@ def found(*rules: str, takes: Any = TAKES, whole: bool = True) -> list[str]:
         ("{name: a, when: {mode: TEST}, to: tak}", "routes.0.to: `tak` takes ACTUAL, EXERCISE and nothing of TEST"),
         ("{name: a, when: {mode: UNKNOWN}, to: tak}", "routes.0.to: `tak` takes ACTUAL, EXERCISE and nothing of UNKNOWN"),
         ("{name: a, when: {source: tak}, to: tak}", "routes.0.to: what comes from `tak` never goes back to it"),
-        ("{name: a, when: {record: alert, district: x}, to: tak}", "routes.0.when.district: no alerts can meet this"),
+        ("{name: a, when: {record: message, district: x}, to: tak}", "routes.0.when.district: no messages can meet this"),
         ("{name: a, when: {record: location, kind: SOS}, to: tak}", "routes.0.when.kind: no positions can meet this"),
         ("{name: a, when: {record: incident, action: RAISE}, to: tak}", "routes.0.when.action: no incidents can meet this"),
         ("{name: a, when: {record: message, category: MARKER}, to: tak}", "routes.0.when.category: no messages can meet this"),
@@ -102,8 +102,8 @@ def test_positions_that_nobody_would_read_are_warned_of() -> None:
     assert [f"routes.0.to: the connector of `cap` takes no positions: {written}"] == found(
         "{name: some, when: {record: [alert, location]}, to: cap}", whole=False
     )
-    assert ["routes.0.when.district: no alerts can meet this"] == found(
-        "{name: some, when: {record: [alert, location], district: x}, to: tak}", whole=False
+    assert ["routes.0.when.district: no messages can meet this"] == found(
+        "{name: some, when: {record: [message, location], district: x}, to: tak}", whole=False
     )
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from bondmate_schemas.models import Payload
-    from bondmate_streams.logic.routing import Routes
+    from bondmate_streams.logic.districts import Districts
+    from bondmate_streams.logic.routing import Ground, Routes
 
     from bondmate_hub.settings import Settings
 
@@ -27,31 +28,77 @@ def explain(
     event: Annotated[Path, typer.Argument(help="A canonical event, JSON, as `hub translate --json` prints it.")],
     record: Annotated[str, typer.Option(help="Its record: DeviceAlert, IncidentEvent, DeviceMessage, …")],
     routes: Annotated[Path | None, typer.Option(help="File of routes; default: the one in the settings.")] = None,
+    districts: Annotated[
+        Path | None, typer.Option(help="GeoJSON file of the districts; default: the one in the settings.")
+    ] = None,
+    map_file: Annotated[
+        Path | None,
+        typer.Option("--map", help="Write a map too: districts, place, who is told; GeoJSON for any viewer."),
+    ] = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Tell, rule by rule, why an event goes to a destination or does not, and what the destination would see.
 
-    With --config also whether the destination's connector takes such events at all.
+    With --config also whether the destination's connector takes such events at all. Of an alert without a place no rule
+    holds that asks for one: it falls through to those that do not.
 
-    Example: hub route explain alert.json --record DeviceAlert --routes routes.yaml
+    Example: hub route explain alert.json --record DeviceAlert --routes routes.yaml --map told.geojson
     """
-    from bondmate_schemas.codec import RECORDS
-    from bondmate_streams.logic.routing import RECORD_OF
     from bondmate_streams.logic.routing import explain as explained
     from bondmate_streams.logic.vain import by_connectors
+
+    payload, table = _event(event, record), _routes(routes, config)
+    area = _map(districts, config)
+    verdicts = by_connectors(explained(payload, table, _ground(area, table)), payload, _takes(config))
+    if area is not None and record in {"DeviceAlert", "IncidentEvent"}:
+        from bondmate_streams.logic.told_map import where
+
+        where_it_is = where(payload, area, table)
+        show({"where": where_it_is.as_json()}, str(where_it_is), as_json=as_json)
+        if map_file:
+            from bondmate_streams.logic.told_map import told_map
+
+            map_file.write_text(json.dumps(told_map(payload, area, table, verdicts), ensure_ascii=False), "utf-8")
+    elif map_file:
+        raise typer.BadParameter("--map: of alerts and incidents, with --districts or `streams.districts`")
+    for line in verdicts:
+        show(line.as_json(), str(line), as_json=as_json)
+
+
+def _event(path: Path, record: str) -> Payload:
+    from bondmate_schemas.codec import RECORDS
+    from bondmate_streams.logic.routing import RECORD_OF
     from pydantic import ValidationError
 
     if record not in RECORD_OF.values():
         raise typer.BadParameter(f"--record: one of {', '.join(RECORD_OF.values())}")
     try:
-        parsed = RECORDS[record].model_validate(json.loads(event.read_text(encoding="utf-8")))
+        return cast("Payload", RECORDS[record].model_validate(json.loads(path.read_text(encoding="utf-8"))))
     except (ValidationError, ValueError) as error:
         place = error.errors(include_input=False)[0]["loc"] if isinstance(error, ValidationError) else "not JSON"
-        raise typer.BadParameter(f"{event}: not a {record}: {place}") from None
-    payload = cast("Payload", parsed)
-    for line in by_connectors(explained(payload, _routes(routes, config)), payload, _takes(config)):
-        show(line.as_json(), str(line), as_json=as_json)
+        raise typer.BadParameter(f"{path}: not a {record}: {place}") from None
+
+
+def _map(path: Path | None, config: Path | None) -> Districts | None:
+    """Return the map: the file named, or that of the settings; None where there is none."""
+    from bondmate_hub.settings import load
+
+    section = load(config).streams if config and path is None else None
+    path = path or (section.districts if section else None)
+    if path is None:
+        return None
+    from bondmate_streams.logic.districts import load_districts
+
+    return load_districts(path)
+
+
+def _ground(area: Districts | None, table: Routes) -> Ground | None:
+    if area is None:
+        return None
+    from bondmate_streams.logic.ground import MapGround
+
+    return MapGround.of(area, table)
 
 
 def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help="File of routes.")] = None) -> None:
@@ -62,6 +109,7 @@ def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help
     Example: hub lint --config hub.yaml
     """
     from bondmate_streams.logic.routing import lint as findings
+    from bondmate_streams.logic.routing import placeless
     from bondmate_streams.logic.shrunk import shrunk
     from bondmate_streams.logic.vain import vain
     from bondmate_streams.routes_file import placed_in
@@ -74,12 +122,16 @@ def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help
     table = _routes(path, config, strict=False)
     settings = load(config) if config else None
     kinds = takes(settings) if settings else {}
-    found = findings(table, list(kinds) if settings else None, _district_names(settings) if settings else None)
+    found = findings(table, list(kinds) if settings else None, _names(settings, config))
     less = vain(table, kinds)
     found += [str(finding) for finding in less if finding.is_whole]
     for finding in placed_in(path, found):
         print(finding)
-    warnings = [*placed_in(path, [*(str(finding) for finding in less if not finding.is_whole), *shrunk(table)])]
+    warnings = [
+        *placed_in(
+            path, [*(str(finding) for finding in less if not finding.is_whole), *shrunk(table), *placeless(table)]
+        )
+    ]
     if settings:
         warnings += [*answers_that_do_not_count(instances(settings)), broker_is_trusted(settings)]
     for warning in warnings:
@@ -98,12 +150,10 @@ def _takes(config: Path | None) -> Mapping[str, Collection[str]]:
         return {}
 
 
-def _district_names(settings: Settings) -> tuple[str, ...]:
-    if settings.streams is None or settings.streams.districts is None:
-        return ()
-    from bondmate_streams.logic.districts import load_districts
-
-    return load_districts(settings.streams.districts).names
+def _names(settings: Settings | None, config: Path | None) -> tuple[str, ...] | None:
+    """Return the districts there are; None where they are not known here."""
+    area = _map(None, config)
+    return (area.names if area else ()) if settings and settings.streams else None
 
 
 def _routes(path: Path | None, config: Path | None, *, strict: bool = True) -> Routes:

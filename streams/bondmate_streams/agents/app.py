@@ -79,7 +79,10 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
     """
     app = _faust_app(config, partitions)
     outbox = KafkaOutbox(config.kafka, f"{catalogue.STREAMS_APP}-{config.instance}-outbox")
-    desk = Desk(config.routes, config.secret, codec, outbox, partitions, config.outside, untaken=config.untaken)
+    desk = Desk(
+        config.routes, config.secret, codec, outbox, partitions, config.outside,
+        untaken=config.untaken, ground=config.ground,
+    )  # fmt: skip
     audit = AuditWriter(chain, outbox, desk.envelopes)
     known = KnownDevices(desk.agreements, config.known_devices)
     silence = Silence(desk, Places(app, catalogue.DEVICE_ALERTS), config)

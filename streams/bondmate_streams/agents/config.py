@@ -13,7 +13,7 @@ from bondmate_schemas.outside_ids import OutsideIds
 
 from bondmate_streams.logic.addressing import Officer
 from bondmate_streams.logic.rooms import Rooms
-from bondmate_streams.logic.routing import Routes
+from bondmate_streams.logic.routing import Ground, Routes
 
 
 def _nobody() -> Iterable[str]:
@@ -48,6 +48,8 @@ class StreamsConfig:
     """Delivery kinds that the connector of a destination does not take: what is written of them is counted."""
     agencies: Mapping[str, str] = field(default_factory=dict)
     """Agency of a destination, by its connector's settings."""
+    ground: Ground | None = None
+    """The hub's map, where rules ask where alerts and incidents are."""
     schema_ids: SchemaIds | None = None
     """Where schema ids come from, when not from the registry."""
     keep_closed: timedelta = timedelta(days=7)

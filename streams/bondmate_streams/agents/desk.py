@@ -38,11 +38,13 @@ from bondmate_streams.logic.policy import WITHHELD
 from bondmate_streams.logic.routing import (
     Decision,
     Escalation,
+    Ground,
     Routes,
     decisions,
     escalation,
     explain,
     facts_of,
+    told_by_place,
     why_nowhere,
 )
 from bondmate_streams.misplaced import Misplaced
@@ -69,6 +71,7 @@ class Desk:
         outside: OutsideIds | None = None,
         *,
         untaken: Mapping[str, Collection[str]] | None = None,
+        ground: Ground | None = None,
     ) -> None:
         """Work by `routes`.
 
@@ -80,9 +83,13 @@ class Desk:
             partitions: how many the agents' topics have.
             outside: keys of the ids that leave; None: one that follows from `secret`.
             untaken: Delivery kinds that the connector of a destination does not take.
+            ground: the map, where rules ask where alerts and incidents are.
         """
         self._untaken = untaken or {}
         self.routes = routes
+        self._ground = ground
+        self.by_place = told_by_place(routes)
+        """Destinations that are told for where an event is."""
         self.agreements = Agreements(routes, secret, outside)
         self.codec = codec
         self.envelopes = Envelopes(codec)
@@ -144,7 +151,7 @@ class Desk:
         """Decide where an event goes; one that goes nowhere is counted, an alert is told to a person."""
         found = self.quietly(event)
         if not found:
-            self._nowhere(event, why_nowhere(explain(event, self.routes)))
+            self._nowhere(event, why_nowhere(explain(event, self.routes, self._ground)))
         return found
 
     def _nowhere(self, event: Payload, why: str) -> None:
@@ -163,11 +170,12 @@ class Desk:
 
     def _decide(self, event: Payload) -> tuple[list[Decision], list[Escalation]]:
         # Rules look at nothing else of an event.
-        facts = (*facts_of(event).items(), *event.header.hops)
+        facts = (*facts_of(event, self._ground).items(), *event.header.hops)
         if facts not in self._decided:
             if len(self._decided) >= _MOST_DECIDED:
                 self._decided.pop(next(iter(self._decided)))
-            self._decided[facts] = decisions(explain(event, self.routes)), escalation(event, self.routes)
+            verdicts = explain(event, self.routes, self._ground)
+            self._decided[facts] = decisions(verdicts), escalation(event, self.routes, self._ground)
         return self._decided[facts]
 
     def deliveries(

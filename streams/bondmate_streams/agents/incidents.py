@@ -24,6 +24,7 @@ from bondmate_streams.logic.incidents import Taken
 from bondmate_streams.logic.life_cycle import REFUSED
 from bondmate_streams.logic.links import Met
 from bondmate_streams.logic.outside import with_keys
+from bondmate_streams.logic.routing import Decision
 
 
 class Incidents:
@@ -100,7 +101,7 @@ class Incidents:
             await self._hand_on(met, cause)
             if met.event is None:
                 return met.outcome
-            taken = incidents.take(memory, met.event, self._desk.route(met.event), utc_now())
+            taken = incidents.take(memory, met.event, self._decisions(met.event, memory), utc_now())
             if taken.outcome in REFUSED:
                 await self._refuse(said_by(met.event), taken.outcome)
             if taken.tellings and (link := links.announced_event(met.event)):
@@ -108,6 +109,10 @@ class Incidents:
                 await self._announce(link, cause)
             await self._settle(key, self._keyed(taken, memory), cause)
         return met.outcome or taken.outcome
+
+    def _decisions(self, event: IncidentEvent, memory: IncidentMemory | None) -> list[Decision]:
+        found = self._desk.route(incidents.placed(event, memory))
+        return found + incidents.staying(event, memory, found, self._desk.by_place)
 
     async def _announce(self, link: IncidentLink, cause: Headers) -> None:
         await self._desk.outbox.send(self._desk.envelopes.pack(INCIDENT_LINKS, link.message_id, link, cause))

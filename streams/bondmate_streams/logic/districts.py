@@ -1,14 +1,15 @@
 """In which district a position lies, by the hub's own map: a GeoJSON FeatureCollection of areas with names.
 
-Where areas overlap, or a position lies on their border, the first of the file has it. Source: RFC 7946; an area across
-the antimeridian is cut there (3.1.9).
+`properties.agency` names who is responsible for an area. Where areas overlap, or a position lies on their border, the
+first of the file has it. Source: RFC 7946; an area across the antimeridian is cut there (3.1.9).
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,10 @@ from bondmate_streams.logic.routes_yaml import RoutesError
 __all__ = ["Districts", "DistrictsError", "load_districts", "parse_districts"]
 
 _AREAS: Final = frozenset({"Polygon", "MultiPolygon"})
+_DEGREE_M: Final = 111_195.0
+"""Metres in a degree of latitude, on a sphere."""
+_LEAST_COSINE: Final = 0.01
+"""Nearer to a pole a degree of longitude counts as this much of one of latitude."""
 
 
 class DistrictsError(RoutesError):
@@ -34,9 +39,14 @@ class DistrictsError(RoutesError):
 class Districts:
     """Named areas that can be asked for one position or for many."""
 
-    def __init__(self, names: list[str], areas: list[Any]) -> None:
-        """Take names and areas (shapely, longitude and latitude in degrees), as many of each."""
+    def __init__(self, names: list[str], areas: list[Any], agencies: Sequence[str] = ()) -> None:
+        """Take names and areas (shapely, longitude and latitude in degrees), as many of each.
+
+        `agencies` are those responsible, in the same order, an empty text where none is named.
+        """
         self.names = tuple(names)
+        self.areas = tuple(areas)
+        self.agencies = tuple(agencies) or ("",) * len(names)
         # Prepared, an area of a thousand corners is asked as fast as one of ten.
         shapely.prepare(areas)
         self._tree = shapely.STRtree(areas)
@@ -46,6 +56,25 @@ class Districts:
         """Give the district of a position, degrees; None where there is none."""
         found = self._tree.query(shapely.Point(longitude, latitude), predicate="intersects")
         return self.names[int(found.min())] if found.size else None
+
+    def near(self, shape: Any, metres: float) -> list[int]:
+        """Return the numbers, in `names`, of the districts that lie within `metres` of a shape as `areas` are.
+
+        Reckoned on a plane about the shape: off by a metre in a kilometre or less, a hundred kilometres away by more.
+        """
+        middle = shapely.centroid(shape)
+        cosine = max(math.cos(math.radians(middle.y)), _LEAST_COSINE)
+        plane = np.array([_DEGREE_M * cosine, _DEGREE_M])
+        west, south, east, north = shape.bounds
+        beside, above = metres / plane
+        found = set()
+        for shift in _shifts(west - beside, east + beside):
+            box = shapely.box(west - beside + shift, south - above, east + beside + shift, north + above)
+            here = _moved(shape, shift, plane)
+            for number in self._tree.query(box).tolist():
+                if shapely.dwithin(here, _moved(self.areas[number], 0.0, plane), metres):
+                    found.add(number)
+        return sorted(found)
 
     def of_all(self, latitudes: NDArray[np.float64], longitudes: NDArray[np.float64]) -> NDArray[np.int64]:
         """Give, for each position, the number of its district in `names`, or -1."""
@@ -78,32 +107,55 @@ def parse_districts(text: str, name: str = "districts") -> Districts:
         raise DistrictsError([f"{name}: no GeoJSON FeatureCollection (RFC 7946)"]) from None
     problems = [problem for each in read if isinstance(each, str) for problem in [each]]
     areas = [each for each in read if not isinstance(each, str)]
-    problems += [*_twice([district for district, _ in areas])]
+    problems += [*_twice([district for district, _, _ in areas])]
     if not read:
         problems.append("features: holds no area")
     if problems:
         raise DistrictsError([f"{name}: {problem}" for problem in problems])
-    return Districts([district for district, _ in areas], [area for _, area in areas])
+    names, shapes, agencies = zip(*areas, strict=True)
+    return Districts([*names], [*shapes], agencies)
 
 
-def _feature(number: int, feature: Any) -> tuple[str, Any] | str:
-    """Give name and area, or what is wrong."""
-    district = (feature.get("properties") or {}).get("district") or feature.get("id")
+def _shifts(west: float, east: float) -> tuple[float, ...]:
+    """Return by how many degrees a place is to be moved, to be beside areas that are cut at the antimeridian."""
+    return (0.0, *((360.0,) if west < -180 else ()), *((-360.0,) if east > 180 else ()))  # noqa: PLR2004  # degrees
+
+
+def _moved(shape: Any, shift: float, plane: NDArray[np.float64]) -> Any:
+    return shapely.transform(shape, lambda corners: (corners + np.array([shift, 0.0])) * plane)
+
+
+def _feature(number: int, feature: Any) -> tuple[str, Any, str] | str:
+    """Return name, area and who is responsible, or what is wrong."""
+    properties = feature.get("properties") or {}
+    district, agency = properties.get("district") or feature.get("id"), properties.get("agency") or ""
     if not isinstance(district, str) or not district:
         return f"features.{number}: needs a text in `properties.district`, or `id`"
-    geometry = feature.get("geometry") or {}
+    if not isinstance(agency, str):
+        return f"features.{number}.properties.agency: a text, the agency that is responsible there"
+    try:
+        return district, _area(feature.get("geometry") or {}), agency
+    except _NotAnAreaError as error:
+        return f"features.{number}.geometry{error}"
+
+
+class _NotAnAreaError(ValueError):
+    """Where in a geometry something is wrong, and what."""
+
+
+def _area(geometry: Any) -> Any:
     if geometry.get("type") not in _AREAS:
-        return f"features.{number}.geometry: a Polygon or MultiPolygon"
+        raise _NotAnAreaError(": a Polygon or MultiPolygon")
     try:
         area = shapely.from_geojson(json.dumps(geometry))
     except (shapely.errors.GEOSException, ValueError):
-        return f"features.{number}.geometry.coordinates: rings of four or more positions, first and last the same"
+        raise _NotAnAreaError(".coordinates: rings of four or more positions, first and last the same") from None
     west, south, east, north = area.bounds
     if not (west >= -180 and south >= -90 and east <= 180 and north <= 90):  # noqa: PLR2004  # degrees
-        return f"features.{number}.geometry.coordinates: longitude, latitude, in degrees"
+        raise _NotAnAreaError(".coordinates: longitude, latitude, in degrees")
     if not shapely.is_valid(area):
-        return f"features.{number}.geometry: crosses itself"
-    return district, area
+        raise _NotAnAreaError(": crosses itself")
+    return area
 
 
 def _twice(names: list[str]) -> Iterator[str]:

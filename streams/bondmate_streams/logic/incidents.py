@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -65,6 +65,23 @@ def take(memory: IncidentMemory | None, event: IncidentEvent, decisions: Sequenc
     tellings = tuple(_tellings(memory, event, decisions, now))
     outcome = event.action.value.lower() if tellings else "unrouted"
     return Taken(outcome, _remembered(memory, event, tellings, now), tellings)
+
+
+def placed(event: IncidentEvent, memory: IncidentMemory | None) -> IncidentEvent:
+    """Return an event that is where its incident was said to be last, where it does not say that itself."""
+    if memory is None or event.position is not None or event.areas:
+        return event
+    known = memory.state.event
+    return event.model_copy(update={"position": known.position, "areas": known.areas})
+
+
+def staying(
+    event: IncidentEvent, memory: IncidentMemory | None, decisions: Sequence[Decision], by_place: Collection[str]
+) -> list[Decision]:
+    """Return who was told of an event for the place where it was then, and is told on now that it is elsewhere."""
+    told = memory.told.get(event.header.event_id, ()) if memory else ()
+    others = {event.header.source, *event.header.hops, *(decision.destination for decision in decisions)}
+    return [Decision(name, "") for name in told if name in by_place and name not in others]
 
 
 def _becomes_real(memory: IncidentMemory | None, event: IncidentEvent) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, Protocol
 
 from bondmate_schemas.enums import (
     AlertAction,
@@ -52,6 +52,21 @@ _KIND_OF: Mapping[type[Any], Kind | Literal["receipt"]] = {
     DeliveryReceipt: "receipt",
 }
 
+Facts = Mapping[str, str | frozenset[str]]
+"""What conditions ask for, by name: a value, or several of which one is enough."""
+OF_PLACE: Final = ("district", "responsible")
+"""Conditions on where an event is."""
+WITHIN: Final = "within_metres"
+
+
+class Ground(Protocol):
+    """The hub's map, asked by what the rules need to know; `ground.MapGround` is the one there is."""
+
+    def facts(self, event: DeviceAlert | IncidentEvent) -> Mapping[str, frozenset[str]]:
+        """Return the facts of where an event is; none where it has no place."""
+        ...
+
+
 EMERGENCIES = frozenset({AlertKind.SOS, AlertKind.DURESS, AlertKind.OFFICER_DOWN, AlertKind.ASSISTANCE})
 """Alerts by which an officer asks for help."""
 
@@ -78,12 +93,38 @@ class When(_Section):
     source: Annotated[tuple[str, ...] | None, BeforeValidator(_listed)] = None
     unit: Annotated[tuple[str, ...] | None, BeforeValidator(_listed)] = None
     district: Annotated[tuple[str, ...] | None, BeforeValidator(_listed)] = None
-    """For positions: districts of the hub's own map (`streams.districts`)."""
+    """Districts of the hub's own map (`streams.districts`): where a position lies, an alert or an incident is."""
+    responsible: Annotated[tuple[str, ...] | None, BeforeValidator(_listed)] = None
+    """For alerts and incidents: agencies that the map holds responsible (`properties.agency`) for where they are."""
+    within_metres: float | None = Field(default=None, gt=0, le=100_000)
+    """For alerts and incidents: also so near to such a district, in a neighbouring one for example."""
 
-    def failed(self, facts: Mapping[str, str]) -> tuple[str, ...]:
-        """Name the conditions that do not hold for an event with these facts."""
-        conditions = ((name, getattr(self, name)) for name in type(self).model_fields)
-        return tuple(name for name, values in conditions if values is not None and facts.get(name) not in values)
+    def failed(self, facts: Facts) -> tuple[str, ...]:
+        """Return the conditions that do not hold for an event with these facts."""
+        conditions = ((name, getattr(self, name)) for name in type(self).model_fields if name != WITHIN)
+        return tuple(
+            name
+            for name, values in conditions
+            if values is not None and not _holds(values, facts.get(self.asked(name)))
+        )
+
+    def asked(self, name: str) -> str:
+        """Return the fact that a condition asks for."""
+        return fact_within(name, self.within_metres) if name in OF_PLACE else name
+
+    @property
+    def asks_place(self) -> bool:
+        """Whether it asks where an event is."""
+        return any(getattr(self, name) is not None for name in OF_PLACE)
+
+
+def fact_within(name: str, metres: float | None) -> str:
+    """Return the name of a fact of what lies so near to an event."""
+    return f"{name} within {metres:g} m" if metres else name
+
+
+def _holds(values: tuple[Any, ...], found: str | frozenset[str] | None) -> bool:
+    return not found.isdisjoint(values) if isinstance(found, frozenset) else found in values
 
 
 class EscalationStep(_Section):
@@ -218,8 +259,9 @@ class Verdict:
     """What one rule said of an event, for one destination or, where it did not match, for none."""
 
     route: str
-    why: Literal["taken", "no_match", "stopped", "unknown_mode", "mode_not_taken", "came_from_there", "has_it_already",
-                 "unknown_destination", "withheld", "connector_takes_none"]  # fmt: skip
+    why: Literal["taken", "no_match", "no_place", "no_map", "stopped", "unknown_mode", "mode_not_taken",
+                 "came_from_there", "has_it_already", "unknown_destination", "withheld",
+                 "connector_takes_none"]  # fmt: skip
     destination: str | None = None
     failed: tuple[str, ...] = ()
     """Conditions that did not hold, of a rule that did not match."""
@@ -256,14 +298,18 @@ def kind_of(event: Payload) -> Kind | Literal["receipt"]:
     return _KIND_OF[type(event)]
 
 
-def facts_of(event: Payload) -> dict[str, str]:
-    """Give the facts of an event that conditions ask for."""
+def facts_of(event: Payload, ground: Ground | None = None) -> dict[str, str | frozenset[str]]:
+    """Return the facts of an event that conditions ask for."""
     header = event.header
-    facts = {"record": kind_of(event), "mode": header.mode.value, "agency": header.agency_id, "source": header.source}
+    facts: dict[str, str | frozenset[str]] = {
+        "record": kind_of(event), "mode": header.mode.value, "agency": header.agency_id, "source": header.source,
+    }  # fmt: skip
     for name in _asked_of(type(event)):
         value = getattr(event, name)
         if value is not None:
             facts[name] = str(value)
+    if ground is not None and isinstance(event, DeviceAlert | IncidentEvent):
+        facts.update(ground.facts(event))
     return facts
 
 
@@ -279,9 +325,21 @@ def told_apart(routes: Routes, name: Literal["unit", "district"]) -> frozenset[s
     return frozenset(value for rule in routes.routes for value in getattr(rule.when, name) or ())
 
 
-def route(event: Payload, routes: Routes) -> list[Decision]:
+def distances(routes: Routes) -> frozenset[float]:
+    """Return within how many metres rules ask where alerts and incidents are; none where no rule asks for it."""
+    asking = (rule.when for rule in routes.routes if rule.when.asks_place)
+    kinds = {"alert", "incident"}
+    return frozenset(when.within_metres or 0.0 for when in asking if kinds & set(when.record or kinds))
+
+
+def told_by_place(routes: Routes) -> frozenset[str]:
+    """Return the destinations of rules that ask where an event is."""
+    return frozenset(name for rule in routes.routes if rule.when.asks_place for name in rule.to)
+
+
+def route(event: Payload, routes: Routes, ground: Ground | None = None) -> list[Decision]:
     """Decide where an event goes: each destination once, by the first rule that names it."""
-    return decisions(explain(event, routes))
+    return decisions(explain(event, routes, ground))
 
 
 def decisions(verdicts: Iterable[Verdict]) -> list[Decision]:
@@ -293,20 +351,20 @@ def decisions(verdicts: Iterable[Verdict]) -> list[Decision]:
     ]
 
 
-def explain(event: Payload, routes: Routes) -> list[Verdict]:
-    """Tell, rule by rule, why an event goes to a destination or does not."""
-    return list(_verdicts(event, routes))
+def explain(event: Payload, routes: Routes, ground: Ground | None = None) -> list[Verdict]:
+    """Return, rule by rule, why an event goes to a destination or does not."""
+    return list(_verdicts(event, routes, ground))
 
 
-def escalation(event: Payload, routes: Routes) -> list[Escalation]:
-    """Give what happens with an alert that nobody takes up, step by step; nothing for other events.
+def escalation(event: Payload, routes: Routes, ground: Ground | None = None) -> list[Escalation]:
+    """Return what happens with an alert that nobody takes up, step by step; nothing for other events.
 
     Of an emergency a person hears at last, whatever its routes say: there is always a person at the end.
     """
     if not isinstance(event, DeviceAlert):
         return []
     found: dict[float, Escalation] = {}
-    for rule in _matching(event, routes):
+    for rule in _matching(event, routes, ground):
         for step in rule.escalate:
             to = tuple((name, rule.name) for name in step.to if _takes(routes.destinations.get(name), event))
             known = found.get(step.after_seconds, Escalation(step.after_seconds))
@@ -317,8 +375,8 @@ def escalation(event: Payload, routes: Routes) -> list[Escalation]:
     return sorted(found.values(), key=lambda step: step.after_seconds)
 
 
-def _matching(event: Payload, routes: Routes) -> Iterator[Route]:
-    facts = facts_of(event)
+def _matching(event: Payload, routes: Routes, ground: Ground | None) -> Iterator[Route]:
+    facts = facts_of(event, ground)
     for rule in routes.routes:
         if not rule.when.failed(facts):
             yield rule
@@ -333,27 +391,40 @@ def _takes(destination: Destination | None, event: Payload) -> bool:
 def why_nowhere(verdicts: Iterable[Verdict]) -> str:
     """Name, by a constant code, why an event that goes nowhere goes nowhere."""
     found = {verdict.why for verdict in verdicts}
-    for why in ("unknown_mode", "withheld", "mode_not_taken", "came_from_there", "unknown_destination"):
+    for why in ("unknown_mode", "withheld", "mode_not_taken", "came_from_there", "unknown_destination", "no_place"):
         if why in found:
             return why
     return "no_route"
 
 
-def _verdicts(event: Payload, routes: Routes) -> Iterator[Verdict]:
-    facts = facts_of(event)
+def _verdicts(event: Payload, routes: Routes, ground: Ground | None) -> Iterator[Verdict]:
+    facts = facts_of(event, ground)
     origins = {event.header.source, *event.header.hops}
     reached: set[str] = set()
     stopped = False
     for rule in routes.routes:
         failed = () if stopped else rule.when.failed(facts)
         if stopped or failed:
-            yield Verdict(rule.name, "stopped" if stopped else "no_match", failed=failed)
+            yield Verdict(
+                rule.name, "stopped" if stopped else _why_no_match(event, rule, failed, facts, ground), failed=failed
+            )
             continue
         stopped = rule.stop
         for name in rule.to:
             why = _why(routes.destinations.get(name), name, event, origins, reached)
             reached.add(name)
             yield Verdict(rule.name, why, name, (), rule.refresh_seconds, rule.newest_only, rule.every_seconds)
+
+
+def _why_no_match(
+    event: Payload, rule: Route, failed: tuple[str, ...], facts: Facts, ground: Ground | None
+) -> Literal["no_match", "no_place", "no_map"]:
+    """Return why a rule does not match: of an event without a place no rule holds that asks for one."""
+    if not isinstance(event, DeviceAlert | IncidentEvent) or not set(failed) <= set(OF_PLACE):
+        return "no_match"
+    if ground is None:
+        return "no_map"
+    return "no_match" if rule.when.asked(failed[0]) in facts else "no_place"
 
 
 def _why(destination: Destination | None, name: str, event: Payload, origins: set[str], reached: set[str]) -> Any:
@@ -393,11 +464,29 @@ def lint(routes: Routes, known: Iterable[str] | None = None, districts: Iterable
     return found if districts is None else [*found, *_lint_districts(routes, set(districts))]
 
 
+def placeless(routes: Routes) -> Iterator[str]:
+    """Yield a warning for each kind of emergency that without a place, as without GPS, goes nowhere."""
+    for kind in sorted(EMERGENCIES):
+        rules = [rule for rule in routes.routes if rule.to and _may_be(rule.when, kind)]
+        if rules and all(rule.when.asks_place for rule in rules):
+            number = routes.routes.index(rules[-1])
+            yield (
+                f"routes.{number}.when: {kind.value} without a place goes nowhere,"
+                " since each rule for it asks where it is; add one that does not"
+            )
+
+
+def _may_be(when: When, kind: AlertKind) -> bool:
+    return "alert" in (when.record or ("alert",)) and kind in (when.kind or (kind,))
+
+
 def _lint_districts(routes: Routes, districts: set[str]) -> Iterator[str]:
     for number, rule in enumerate(routes.routes):
         for name in rule.when.district or ():
             if name not in districts:
                 yield f"routes.{number}.when.district: no district `{name}` on the map (`streams.districts`)"
+        if rule.when.responsible and not districts:
+            yield f"routes.{number}.when.responsible: there is no map (`streams.districts`)"
 
 
 def _lint_destinations(routes: Routes, known: set[str] | None) -> Iterator[str]:
@@ -423,6 +512,8 @@ def _lint_rules(routes: Routes) -> Iterator[str]:
             yield f"{place}.name: an earlier route has the same name"
         if not rule.to and not rule.stop:
             yield f"{place}.to: it leads nowhere"
+        if rule.when.within_metres and not rule.when.asks_place:
+            yield f"{place}.when.within_metres: of what? name a `district`, or who is `responsible`"
         places = [("to", rule.to), *((f"escalate.{n}.to", step.to) for n, step in enumerate(rule.escalate))]
         for where, names_there in places:
             for name in names_there:

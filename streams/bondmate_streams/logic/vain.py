@@ -12,7 +12,18 @@ from bondmate_schemas.enums import Mode
 from bondmate_schemas.models import Payload
 
 from bondmate_streams.logic.policy import is_withheld
-from bondmate_streams.logic.routing import RECORD_OF, Destination, Kind, Route, Routes, Verdict, When, kind_of
+from bondmate_streams.logic.routing import (
+    OF_PLACE,
+    RECORD_OF,
+    WITHIN,
+    Destination,
+    Kind,
+    Route,
+    Routes,
+    Verdict,
+    When,
+    kind_of,
+)
 
 Takes = Mapping[str, Collection[str]]
 """Delivery kinds (ALERT, LOCATION …) that the connector of a destination takes, by destination; one without a connector
@@ -24,6 +35,8 @@ _WORD: Final[Mapping[Kind, str]] = {
     "message": "messages",
     "location": "positions",
 }
+_PLACED: Final = frozenset({"alert", "incident"})
+"""Kinds that are asked for where they are; of a position the lane writes down the one district."""
 _OF_ALL: Final = frozenset({"record", "mode", "agency", "source"})
 """Conditions that every event can meet."""
 
@@ -139,7 +152,7 @@ def _impossible(when: When, kind: Kind) -> str:
     """Name a condition that no event of this kind can meet; empty where all can be met."""
     for name in When.model_fields:
         wanted = getattr(when, name)
-        if wanted is None or name in _OF_ALL:
+        if wanted is None or name in _OF_ALL or (kind in _PLACED and name in {*OF_PLACE, WITHIN}):
             continue
         field = RECORDS[RECORD_OF[kind]].model_fields.get(name)
         if field is None:
@@ -158,8 +171,12 @@ def _values(annotation: Any) -> set[str]:
 
 def _covers(first: When, second: When) -> bool:
     """Whether whatever meets `second` meets `first` too."""
+    if first.asks_place and (first.within_metres or 0) < (second.within_metres or 0):
+        return False
     for name in When.model_fields:
         wide, narrow = getattr(first, name), getattr(second, name)
+        if name == WITHIN:
+            continue
         if wide is not None and (narrow is None or not set(narrow) <= set(wide)):
             return False
     return True
