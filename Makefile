@@ -11,7 +11,7 @@ STAMP := .venv/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kafka test-system test-tak test-tak-short test-docker lint type fmt docs docs-check bench bench-state bench-roll bench-lane chaos chaos-lane chaos-long clean
+.PHONY: help demo test test-kafka test-system test-scenarios test-tak test-tak-short test-docker lint type fmt docs docs-check bench bench-state bench-roll bench-lane chaos chaos-lane chaos-long clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,19 +30,22 @@ $(STAMP): pyproject.toml
 demo: $(STAMP) ## a fleet, two control rooms and the hub between them, on this machine
 	$(BIN)/hub demo $(ARGS)
 
-# Each test runs in exactly one of the five targets, or takes long and runs with `make chaos-lane`; vendor sandboxes are run
+# Each test runs in exactly one of the six targets, or takes long and runs with `make chaos-lane`; vendor sandboxes are run
 # by hand.
 test: $(STAMP) ## all that needs Python alone, on the embedded broker
-	$(BIN)/pytest -m "not kafka and not system and not tak and not docker and not vendor and not long" -n 3 --dist loadfile $(ARGS)
+	$(BIN)/pytest -m "not kafka and not system and not tak and not scenarios and not docker and not vendor and not long" -n 3 --dist loadfile $(ARGS)
 
 test-kafka: $(STAMP) ## against Apache Kafka without Docker (installs Java and Maven)
 	.ci/need java maven
 	$(BIN)/python -m bondmate_hub.broker.apache --install
-	$(BIN)/pytest -m "kafka and not tak and not docker and not vendor and not long" $(ARGS)
+	$(BIN)/pytest -m "kafka and not tak and not scenarios and not docker and not vendor and not long" $(ARGS)
 
 test-system: $(STAMP) ## the whole hub beside real servers (installs Prometheus and kcat)
 	.ci/need prometheus kcat
-	$(BIN)/pytest -m "system and not kafka and not tak and not docker and not vendor and not long" $(ARGS)
+	$(BIN)/pytest -m "system and not kafka and not tak and not scenarios and not docker and not vendor and not long" $(ARGS)
+
+test-scenarios: $(STAMP) ## emergencies as officers and dispatchers live them, on the whole hub (installs taky-ng)
+	$(BIN)/pytest -m scenarios tests/scenarios $(ARGS)
 
 TAK_SERVERS = PYTHONPATH=tests $(BIN)/python -m tak_servers.environments
 
