@@ -30,6 +30,9 @@ UNPROVEN: Final = "unproven"
 POSITION_WITHHELD: Final = "position_withheld"
 """On an alert: its destination may not see positions. It says nothing of whether the hub has one."""
 
+UNTRUSTED: Final = frozenset({"clock_skew", "occurred_at_missing"})
+"""On an event whose own time says nothing."""
+
 _TELL_NOTHING: Final = frozenset({
     UNANSWERED, UNASSIGNED, DELIVERED_LATE, DROP_WHEN_LATE, MARK_WHEN_LATE, POSITION_WITHHELD, "late", "clock_skew",
     "expired", "occurred_at_missing", "cancel_requested", "reopened", "silent", "device_silent", "device_unknown",

@@ -221,6 +221,7 @@ class AlertWhole(Record):
     ended_by: str = ""
     ended_why: str = ""
     ended_words: str = ""
+    raised_at: UtcTime | None = None
 
 
 class DeviceAlert(Record):

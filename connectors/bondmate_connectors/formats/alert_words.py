@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Final
 
-from bondmate_schemas.enums import AlertAction, DeliveryReason, PositionOrigin
-from bondmate_schemas.flags import UNANSWERED, UNASSIGNED
+from bondmate_schemas.enums import AlertAction, DeliveryReason, Mode, PositionOrigin
+from bondmate_schemas.flags import POSITION_WITHHELD, UNANSWERED, UNASSIGNED, UNTRUSTED
 from bondmate_schemas.models import Delivery, DeviceAlert
+
+from bondmate_connectors.formats.labels import ENGLISH, Labels
 
 ASKS_TO_CANCEL: Final = "The device asks to cancel: not closed"
 NOBODY_ANSWERS: Final = "UNANSWERED: nobody is answering"
-_REMARKS: Final = {
-    UNANSWERED: NOBODY_ANSWERS,
-    UNASSIGNED: "Seen, but no unit is assigned",
-}
+NO_UNIT: Final = "Seen, but no unit is assigned"
+_REMARKS: Final = {UNANSWERED: NOBODY_ANSWERS, UNASSIGNED: NO_UNIT}
 _WHY: Final = {
     "resolved": "resolved",
     "cancelled": "called off",
@@ -22,19 +23,27 @@ _WHY: Final = {
     "expired": "nobody answered in time",
 }
 _WHO: Final = {"device": "the device", "time": "the hub"}
+_DRILLS: Final = {
+    Mode.EXERCISE: "Exercise: answer as if it were real, but send nobody.",
+    Mode.TEST: "Test: acknowledge it; send nobody.",
+}
+_LOW_BATTERY_PERCENT: Final = 20
 _FRESH_SECONDS: Final = 60
 """A fix of its own that is younger needs no word."""
 _UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"))
 
 
-def position_words(alert: DeviceAlert, of_whom: str = "") -> str:
+def position_words(alert: DeviceAlert, labels: Labels = ENGLISH, of_whom: str = "") -> str:
     """Return what the position of an alert is, with its age where that matters: `Last known position, 9 h old`."""
+    if alert.position is None:
+        withheld = POSITION_WITHHELD in alert.header.flags
+        return labels("Position withheld by agreement" if withheld else "Position unknown")
     is_own = alert.position_origin is not PositionOrigin.JOINED
-    words = ("Position" if is_own else "Last known position") + of_whom
+    words = labels(("Position" if is_own else "Last known position") + of_whom)
     age_seconds = alert.position_age_seconds
     if age_seconds is None or (is_own and age_seconds < _FRESH_SECONDS):
         return words
-    return f"{words}, {age_words(age_seconds)} old"
+    return f"{words}, {labels('{age} old', age=age_words(age_seconds))}"
 
 
 def age_words(seconds: float) -> str:
@@ -49,23 +58,70 @@ def asks_to_cancel(alert: DeviceAlert, delivery: Delivery) -> bool:
     return asked and delivery.reason is not DeliveryReason.CANCEL
 
 
-def remarks_on(alert: DeviceAlert, delivery: Delivery) -> Iterator[str]:
-    """Return what the hub remarks on an alert: a sentence each, without its end."""
+def remarks_on(alert: DeviceAlert, delivery: Delivery, labels: Labels = ENGLISH) -> Iterator[str]:
+    """Return how an alert stands, the gravest first: a sentence each, without its end."""
     over = delivery.reason is DeliveryReason.CANCEL
+    if alert.silent and not over:
+        yield labels("Silent: do not call the device")
     if asks_to_cancel(alert, delivery):
-        yield ASKS_TO_CANCEL
+        yield labels(ASKS_TO_CANCEL)
     if not over:
-        yield from (words for flag, words in _REMARKS.items() if flag in alert.header.flags)
+        yield from (labels(words) for flag, words in _REMARKS.items() if flag in alert.header.flags)
     whole = alert.whole
     if whole is None:
         return
     if whole.reopens and not over:
-        yield "Goes on after it had been closed"
+        yield labels("Goes on after it had been closed")
     if whole.owner_agency_id and not over:
-        yield f"Owned by {whole.owner_agency_id}"
+        yield labels("Owned by {agency}", agency=whole.owner_agency_id)
     if whole.offered_to and not over:
-        yield f"Offered to {whole.offered_to}"
+        yield labels("Offered to {agency}", agency=whole.offered_to)
     if over and whole.ended_by:
-        yield f"Ended by {_WHO.get(whole.ended_by, whole.ended_by)}: {_WHY.get(whole.ended_why, whole.ended_why)}"
+        who, why = _WHO.get(whole.ended_by, whole.ended_by), _WHY.get(whole.ended_why, whole.ended_why)
+        yield labels("Ended by {who}: {why}", who=labels(who), why=labels(why))
         if whole.ended_words:
             yield whole.ended_words
+
+
+def details_of(alert: DeviceAlert, delivery: Delivery, labels: Labels = ENGLISH) -> Iterator[str]:
+    """Return what else there is to know of an open alert: a sentence each, without its end."""
+    if delivery.reason is DeliveryReason.CANCEL:
+        return
+    if alert.press_count > 1:
+        yield labels("Pressed {count} times", count=alert.press_count)
+    if alert.battery_percent is not None and alert.battery_percent <= _LOW_BATTERY_PERCENT:
+        yield labels("Battery at {percent} %", percent=alert.battery_percent)
+    since = _since(alert)
+    day = "" if delivery.sent_at is None or since.date() == delivery.sent_at.date() else f"{since:%Y-%m-%d} "
+    yield labels("Since {time} UTC", time=f"{day}{since:%H:%M:%S}")
+
+
+def asked_of(alert: DeviceAlert, delivery: Delivery, labels: Labels = ENGLISH) -> str:
+    """Return what is asked of who reads this; nothing of an end, and of news that change nothing of that."""
+    if delivery.reason is DeliveryReason.CANCEL:
+        return ""
+    drill = _DRILLS.get(alert.header.mode)
+    return " ".join(labels(words) for words in (drill, _asked(alert, delivery)) if words)
+
+
+def _asked(alert: DeviceAlert, delivery: Delivery) -> str:
+    if asks_to_cancel(alert, delivery):
+        return (
+            "A cancel under duress proves nothing: go on until a person has seen the officer safe."
+            if alert.silent
+            else "Make sure that the officer is safe; then close the alert, or go on."
+        )
+    if UNANSWERED in alert.header.flags:
+        return "Nobody is answering: acknowledge if you can help."
+    if UNASSIGNED in alert.header.flags:
+        return "Say which unit is assigned, or that you have none."
+    is_new = delivery.reason is DeliveryReason.NEW
+    return "Acknowledge once a person has seen it; say when a unit is assigned." if is_new else ""
+
+
+def _since(alert: DeviceAlert) -> datetime:
+    """Return when it was raised; what a clock says that cannot be trusted counts for nothing."""
+    if alert.whole and alert.whole.raised_at:
+        return alert.whole.raised_at
+    header = alert.header
+    return header.occurred_at if UNTRUSTED.isdisjoint(header.flags) else header.received_at

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, PositionOrigin
+from bondmate_schemas.flags import UNTRUSTED
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, AlertWhole, DeviceAlert, EventHeader, ExternalRef, OperationsPage
 from bondmate_schemas.own_alerts import alert_event_id, own_ids
@@ -27,8 +28,6 @@ from bondmate_streams.logic.steps import RULES_NOW, Step, first_told, rememberin
 
 _REFS_KEPT = 16
 _ROUNDS: Final = {"graver": Cause.GRAVER, "pressed_anew": Cause.PRESS}
-_UNTRUSTED: Final = frozenset({"clock_skew", "occurred_at_missing"})
-"""Flags of an event whose own time says nothing."""
 
 
 def change(
@@ -159,7 +158,7 @@ def _facts_after_the_end(state: AlertState, alert: DeviceAlert) -> set[Fact]:
 def _is_made_before(ended_at: datetime | None, header: EventHeader) -> bool:
     if ended_at is None:
         return False
-    trusted = _UNTRUSTED.isdisjoint(header.flags)
+    trusted = UNTRUSTED.isdisjoint(header.flags)
     return header.received_at <= ended_at or (trusted and header.occurred_at <= ended_at)
 
 

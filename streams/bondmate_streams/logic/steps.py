@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from bondmate_schemas.enums import DeliveryReason, Level
-from bondmate_schemas.flags import UNANSWERED
+from bondmate_schemas.flags import UNANSWERED, UNTRUSTED
 from bondmate_schemas.models import (
     AlertState,
     AlertWhole,
@@ -106,8 +106,17 @@ def tell(
     )
 
 
+def _raised_at(state: AlertState) -> datetime:
+    """Return when an alert was raised: by its device's clock, unless that cannot be trusted."""
+    header = state.header
+    return header.occurred_at if UNTRUSTED.isdisjoint(header.flags) else header.received_at
+
+
 def as_told(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
-    """Return an alert as it is told now: whose it is, and louder once it was escalated, until somebody answers."""
+    """Return an alert as it is told now: since when, whose it is, louder once escalated, until somebody answers."""
+    if alert.header.message_id != state.header.message_id:
+        whole = alert.whole or AlertWhole()
+        alert = alert.model_copy(update={"whole": whole.model_copy(update={"raised_at": _raised_at(state)})})
     if state.owner_agency_id or state.handoff:
         whole = alert.whole or AlertWhole()
         offered_to = state.handoff.agency_id if state.handoff else ""

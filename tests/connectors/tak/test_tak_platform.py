@@ -146,7 +146,7 @@ async def test_a_cancel_ends_the_emergency_and_a_refresh_says_nothing_in_chat(ta
 
     assert 3 == len(operator.of_type("b-a-o-tbl"))
     assert 3 == len(operator.of_type("b-t-f"))
-    assert "CANCELLED" in last.findtext("detail/remarks")
+    assert "ENDED" in last.findtext("detail/remarks")
     assert {end.get("uid")} == {each.get("uid") for each in operator.of_type("b-a-o-tbl")}
 
 

@@ -14,6 +14,7 @@ from bondmate_connectors.formats.cap.read import read
 from bondmate_connectors.formats.cap.references import Reference
 from bondmate_connectors.formats.cap.values import OurIdentifier, our_identifier, parse_our_identifier
 from bondmate_connectors.formats.cap.write import msg_type_of, reference_to, write
+from bondmate_connectors.formats.labels import ENGLISH, Labels
 
 __all__ = [
     "FORMAT",
@@ -32,10 +33,12 @@ __all__ = [
 class CapFormat:
     """The translator as formats are asked for it.
 
-    With `addresses`, what it writes is Private to them; with `to_officers`, a Private Alert is a message to officers.
+    With `addresses`, what it writes is Private to them; `labels` are the hub's own words in it. With `to_officers`, a
+    Private Alert is a message to officers.
     """
 
     addresses: tuple[str, ...] = ()
+    labels: Labels = ENGLISH
     to_officers: bool = False
     name: str = "cap"
     media_type: str = codes.MEDIA_TYPE
@@ -46,7 +49,7 @@ class CapFormat:
 
     def write(self, event: Delivery, now: datetime) -> Writing | Refusal:  # noqa: ARG002  # same event, same message
         """Translate a Delivery; see `write.write`. The clock is not used: a repeat must be the same message."""
-        return write(event, self.addresses)
+        return write(event, self.addresses, labels=self.labels)
 
 
 FORMAT = CapFormat()

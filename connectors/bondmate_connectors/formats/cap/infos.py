@@ -6,15 +6,17 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from bondmate_schemas.enums import DeliveryReason, IncidentAction, IncidentCategory, MessageDirection
-from bondmate_schemas.flags import POSITION_WITHHELD, UNANSWERED
+from bondmate_schemas.enums import DeliveryReason, IncidentAction, IncidentCategory, MessageDirection, Mode
+from bondmate_schemas.flags import UNANSWERED
 from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import Delivery, DeviceAlert, DeviceMessage, IncidentEvent, Position
 
 from bondmate_connectors.formats.alert_words import (
     ASKS_TO_CANCEL,
     NOBODY_ANSWERS,
+    asked_of,
     asks_to_cancel,
+    details_of,
     position_words,
     remarks_on,
 )
@@ -22,6 +24,7 @@ from bondmate_connectors.formats.cap import codes, geometry
 from bondmate_connectors.formats.cap.document import pair, resource
 from bondmate_connectors.formats.cap.given import given_of
 from bondmate_connectors.formats.cap.values import FEET_PER_METRE, KILOMETRE_METRES, write_number, write_time
+from bondmate_connectors.formats.labels import ENGLISH, Labels
 
 _EVENTS: Final = {
     IncidentCategory.INCIDENT: ("Security", "Incident"),
@@ -32,47 +35,72 @@ _EVENTS: Final = {
 }
 _NOT_PLAIN: Final = re.compile("[^A-Za-z0-9 ./-]")
 _LONGEST_PLAIN: Final = 40
+_DRILLS: Final = frozenset({Mode.EXERCISE, Mode.TEST})
 Body = Mapping[str, object]
 
 
-def alert_info(delivery: Delivery, alert: DeviceAlert) -> Body:
+def alert_info(delivery: Delivery, alert: DeviceAlert, labels: Labels = ENGLISH) -> Body:
     """Return the children of the info of an alert."""
     category, event, severity = codes.WORDS_OF[alert.kind]
-    who = alert.callsign or alert.unit
     over = delivery.reason is DeliveryReason.CANCEL
     return {
         "category": category,
-        "event": event,
+        "event": labels(event),
         "responseType": "AllClear" if over else "Assess",
         "urgency": "Past" if over else _urgency(delivery, codes.URGENCY_OF[alert.priority]),
         "severity": severity,
         "certainty": "Observed",
-        "headline": _late(delivery)
-        + _unanswered(alert)
-        + (f"{event}: {who}" if who else event)
-        + (" (the device asks to cancel; not closed)" if asks_to_cancel(alert, delivery) else ""),
-        "description": "\n".join(filter(None, (alert.text, *_remarks(delivery, alert)))) or None,
+        "headline": _headline(delivery, alert, labels(event), labels),
+        "description": "\n".join(_description(delivery, alert, labels)) or None,
+        "instruction": asked_of(alert, delivery, labels) or None,
         "resource": [resource(attachment) for attachment in alert.attachments],
-        "area": _alert_area(alert),
+        "area": _alert_area(alert, labels),
     }
+
+
+def _headline(delivery: Delivery, alert: DeviceAlert, event: str, labels: Labels) -> str:
+    """Return what it is of whom, behind what must be seen first."""
+    marks = (
+        ("LATE", was_marked_late(delivery)),
+        (alert.header.mode.value, alert.header.mode in _DRILLS),
+        ("ENDED", delivery.reason is DeliveryReason.CANCEL),
+        ("UNANSWERED", UNANSWERED in alert.header.flags),
+    )
+    who = alert.callsign or alert.unit
+    words = [*(labels(mark) for mark, is_so in marks if is_so), f"{event}: {who}" if who else event]
+    if asks_to_cancel(alert, delivery):
+        words.append(f"({labels('the device asks to cancel; not closed')})")
+    return " ".join(words)
+
+
+def _description(delivery: Delivery, alert: DeviceAlert, labels: Labels) -> Iterator[str]:
+    """Return what was said, and what the headline does not say of how it stands."""
+    if alert.text:
+        yield labels.text(alert.text, alert.header.language)
+    said = {labels(ASKS_TO_CANCEL), labels(NOBODY_ANSWERS)}
+    yield from (f"{remark}." for remark in remarks_on(alert, delivery, labels) if remark not in said)
+    if alert.unit:
+        yield f"{labels('Unit: {unit}', unit=alert.unit)}."
+    yield from (f"{detail}." for detail in details_of(alert, delivery, labels))
 
 
 def leanest(alert: DeviceAlert) -> DeviceAlert:
     """Return the alert without files, without words of people but a plain callsign."""
     who = _NOT_PLAIN.sub("?", alert.callsign or alert.unit or "")[:_LONGEST_PLAIN]
     position = alert.position and alert.position.model_copy(update={"altitude_hae_m": None})
-    return alert.model_copy(update={"callsign": who, "text": None, "attachments": (), "position": position})
+    whole = alert.whole and alert.whole.model_copy(update={"ended_words": ""})
+    update = {"callsign": who, "unit": None, "text": None, "attachments": (), "position": position, "whole": whole}
+    return alert.model_copy(update=update)
 
 
-def _alert_area(alert: DeviceAlert) -> Body | None:
-    """Return where the alert is; where an agreement withholds that, the words that say so (an area needs no shape)."""
-    if alert.position:
-        return _point(position_words(alert, " of the officer's device"), alert.position)
-    return {"areaDesc": "Position withheld by agreement"} if POSITION_WITHHELD in alert.header.flags else None
+def _alert_area(alert: DeviceAlert, labels: Labels) -> Body:
+    """Return where the alert is, or the words that say why that is not there (an area needs no shape)."""
+    words = position_words(alert, labels, " of the officer's device")
+    return _point(words, alert.position, labels) if alert.position else {"areaDesc": words}
 
 
-def _late(delivery: Delivery) -> str:
-    return "LATE " if was_marked_late(delivery) else ""
+def _late(delivery: Delivery, labels: Labels) -> str:
+    return f"{labels('LATE')} " if was_marked_late(delivery) else ""
 
 
 def _urgency(delivery: Delivery, urgency: str) -> str:
@@ -80,16 +108,7 @@ def _urgency(delivery: Delivery, urgency: str) -> str:
     return "Unknown" if was_marked_late(delivery) else urgency
 
 
-def _unanswered(alert: DeviceAlert) -> str:
-    return "UNANSWERED " if UNANSWERED in alert.header.flags else ""
-
-
-def _remarks(delivery: Delivery, alert: DeviceAlert) -> Iterator[str]:
-    """Return what the hub remarks on the alert and the headline does not say."""
-    return (f"{remark}." for remark in remarks_on(alert, delivery) if remark not in {ASKS_TO_CANCEL, NOBODY_ANSWERS})
-
-
-def incident_info(delivery: Delivery, incident: IncidentEvent) -> Body:
+def incident_info(delivery: Delivery, incident: IncidentEvent, labels: Labels = ENGLISH) -> Body:
     """Return the children of the info of an event of an incident."""
     category, event = _EVENTS[incident.category]
     kind, given = incident.incident_type, given_of(incident)
@@ -99,7 +118,7 @@ def incident_info(delivery: Delivery, incident: IncidentEvent) -> Body:
     return {
         **given.texts,
         "category": given.of_list("category") or category,
-        "event": (kind.value if own_words and kind else incident.title) or event,
+        "event": (kind.value if own_words and kind else incident.title) or labels(event),
         "responseType": "AllClear" if over else given.of_list("responseType"),
         "urgency": _urgency(
             delivery, _listed(incident.urgency, codes.URGENCIES) or codes.URGENCY_OF[incident.priority]
@@ -109,24 +128,26 @@ def incident_info(delivery: Delivery, incident: IncidentEvent) -> Body:
         "eventCode": [*code, *given.pairs.get("eventCode", ())],
         "effective": write_time(incident.effective_at) if incident.effective_at else None,
         "onset": write_time(incident.onset_at) if incident.onset_at else None,
-        "headline": (_late(delivery) + (incident.title or "")).strip() or None,
+        "headline": (_late(delivery, labels) + (incident.title or "")).strip() or None,
         "description": incident.description,
         "instruction": incident.instruction,
         "resource": [*(resource(attachment) for attachment in incident.attachments), *given.resources()],
-        "area": list(_areas(incident)),
+        "area": list(_areas(incident, labels)),
     }
 
 
-def message_info(delivery: Delivery, message: DeviceMessage) -> Body:
+def message_info(delivery: Delivery, message: DeviceMessage, labels: Labels = ENGLISH) -> Body:
     """Return the children of the info of a message to or from an officer."""
-    down = message.direction is MessageDirection.TO_DEVICE
+    way = "to" if message.direction is MessageDirection.TO_DEVICE else "from"
+    event = labels(f"Message {way} an officer")
+    headline = labels(f"Message {way} {{who}}", who=message.callsign) if message.callsign else event
     return {
         "category": "Other",
-        "event": "Message to an officer" if down else "Message from an officer",
+        "event": event,
         "urgency": _urgency(delivery, codes.URGENCY_OF[message.priority]),
         "severity": "Unknown",
         "certainty": "Unknown",
-        "headline": _late(delivery).strip() or None,
+        "headline": _late(delivery, labels) + headline,
         "description": message.text,
         "resource": [resource(attachment) for attachment in message.attachments],
     }
@@ -136,11 +157,11 @@ def _listed(value: str | None, values: tuple[str, ...]) -> str | None:
     return value if value in values else None
 
 
-def _areas(incident: IncidentEvent) -> Iterator[Body]:
+def _areas(incident: IncidentEvent, labels: Labels) -> Iterator[Body]:
     """Give the position, unless it only stands for the areas, then the areas."""
     shaped = any(area.polygons or area.circles for area in incident.areas)
     if incident.position and not (shaped and incident.position.method == "area"):
-        yield _point("Position", incident.position)
+        yield _point(labels("Position"), incident.position, labels)
     for area in incident.areas:
         yield {
             "areaDesc": area.description or "Area",
@@ -150,9 +171,9 @@ def _areas(incident: IncidentEvent) -> Iterator[Body]:
         }
 
 
-def _point(description: str, position: Position) -> Body:
+def _point(description: str, position: Position, labels: Labels) -> Body:
     altitude = position.altitude_hae_m
-    unknown = "" if position.accuracy_m else ", accuracy unknown"
+    unknown = "" if position.accuracy_m else f", {labels('accuracy unknown')}"
     return {
         "areaDesc": description + unknown,
         "circle": geometry.write_circle(

@@ -218,7 +218,7 @@ def _header(head: Head, message_id: str, target: Target, content: Content, recei
             "origin_message_id": head.identifier,
             "agency_id": head.sender,
             "mode": head.mode,
-            "language": content.language,
+            "language": content.own("language") or content.language,
             "occurred_at": content.occurred_at(head.sent),
             "received_at": received_at,
             "source": "cap",

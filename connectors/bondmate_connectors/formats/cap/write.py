@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from bondmate_schemas.enums import (
@@ -53,6 +54,7 @@ from bondmate_connectors.formats.cap.values import (
     word,
     write_time,
 )
+from bondmate_connectors.formats.labels import ENGLISH, Labels
 
 _MSG_TYPES: Final = {
     DeliveryReason.NEW: "Alert",
@@ -65,13 +67,17 @@ Body = Mapping[str, object]
 Event = DeviceAlert | IncidentEvent | DeviceMessage
 
 
-def write(delivery: Delivery, addresses: tuple[str, ...] = (), raised_at: datetime | None = None) -> Writing | Refusal:
+def write(
+    delivery: Delivery, addresses: tuple[str, ...] = (), raised_at: datetime | None = None, labels: Labels = ENGLISH
+) -> Writing | Refusal:
     """Translate as `compose` does, and name every field that is set and does not arrive."""
-    message = compose(delivery, addresses, raised_at)
+    message = compose(delivery, addresses, raised_at, labels)
     return message if isinstance(message, Refusal) else Writing(message, _lost(delivery))
 
 
-def compose(delivery: Delivery, addresses: tuple[str, ...] = (), raised_at: datetime | None = None) -> bytes | Refusal:
+def compose(
+    delivery: Delivery, addresses: tuple[str, ...] = (), raised_at: datetime | None = None, labels: Labels = ENGLISH
+) -> bytes | Refusal:
     """Translate a Delivery; never raises. With `addresses` the message is Private to them, else Restricted.
 
     An alert or incident becomes an Alert, Update or Cancel; a message to or from an officer an Alert of its own; what
@@ -79,28 +85,31 @@ def compose(delivery: Delivery, addresses: tuple[str, ...] = (), raised_at: date
     `raised_at` is the `occurred_at` of the event's first Delivery, for one that does not say when that was sent.
     """
     first = delivery.first_sent_at or raised_at or delivery.event.header.occurred_at
+    written = partial(_written, delivery, addresses=addresses, raised_at=first, labels=labels)
     if delivery.alert is not None:
-        return _written(delivery, delivery.alert, alert_info(delivery, delivery.alert), addresses, first)
+        return written(delivery.alert, alert_info(delivery, delivery.alert, labels))
     if delivery.incident is not None:
-        return _written(delivery, delivery.incident, incident_info(delivery, delivery.incident), addresses, first)
+        return written(delivery.incident, incident_info(delivery, delivery.incident, labels))
     if delivery.message is not None:
-        return _written(delivery, delivery.message, message_info(delivery, delivery.message), addresses, first)
+        return written(delivery.message, message_info(delivery, delivery.message, labels))
     if delivery.receipt is not None:
         return write_receipt(delivery.receipt, delivery)
     return Refusal(codes.LOCATION)
 
 
-def compose_leanest(delivery: Delivery, addresses: tuple[str, ...], raised_at: datetime | None) -> bytes | Refusal:
+def compose_leanest(
+    delivery: Delivery, addresses: tuple[str, ...], raised_at: datetime | None, labels: Labels = ENGLISH
+) -> bytes | Refusal:
     """Translate an alert with the least that still calls for help, under the same identifier; anything else as it is.
 
     No words of people but a plain callsign, no files, no parameters that a room can do without.
     """
     if delivery.alert is None:
-        return compose(delivery, addresses, raised_at)
+        return compose(delivery, addresses, raised_at, labels)
     alert = leanest(delivery.alert)
     values = _head(delivery, alert, addresses, delivery.first_sent_at or raised_at or alert.header.occurred_at)
-    parameters = list(_parameters(delivery, alert, only=LEAN_PARAMETERS))
-    return serialised({**values, "info": {**alert_info(delivery, alert), "parameter": parameters}})
+    parameters = list(_parameters(delivery, alert, labels, only=LEAN_PARAMETERS))
+    return serialised({**values, "info": {**alert_info(delivery, alert, labels), "parameter": parameters}})
 
 
 def msg_type_of(delivery: Delivery) -> str:
@@ -129,14 +138,22 @@ def sent_of(delivery: Delivery) -> datetime:
 # The alert
 
 
-def _written(delivery: Delivery, event: Event, info: Body, addresses: tuple[str, ...], raised_at: datetime) -> bytes:
+def _written(
+    delivery: Delivery,
+    event: Event,
+    info: Body,
+    *,
+    addresses: tuple[str, ...],
+    raised_at: datetime,
+    labels: Labels,
+) -> bytes:
     header = event.header
     values = {
         **_head(delivery, event, addresses, raised_at),
         "source": header.source,
         "note": event.note if isinstance(event, IncidentEvent) else None,
         "incidents": word(header.incident_id) if header.incident_id else None,
-        "info": {**_common(delivery), **info, "parameter": list(_parameters(delivery, event))},
+        "info": {**_common(delivery, labels), **info, "parameter": list(_parameters(delivery, event, labels))},
     }
     return serialised(values)
 
@@ -186,19 +203,28 @@ def _theirs(event: IncidentEvent) -> Iterator[Reference]:
             yield Reference(reference.sender, reference.identifier, write_time(reference.time))
 
 
-def _common(delivery: Delivery) -> Body:
+def _common(delivery: Delivery, labels: Labels) -> Body:
     header = delivery.event.header
     # A receiver throws away what has expired; late is better than never.
     expires = None if was_marked_late(delivery) else header.expires_at
-    language = header.language if header.language and _LANGUAGE.fullmatch(header.language) else None
     return {
-        "language": language,
+        "language": _language(delivery, labels),
         "expires": write_time(expires) if expires else None,
         "senderName": header.agency_id,
     }
 
 
-def _parameters(delivery: Delivery, event: Event, only: Container[str] = PARAMETERS) -> Iterator[Body]:
+def _language(delivery: Delivery, labels: Labels) -> str | None:
+    """Return what the block is written in: of an alert the labels' language, unless its own words are in that too."""
+    own = delivery.event.header.language
+    own = own if own and _LANGUAGE.fullmatch(own) else None
+    return own if delivery.alert is None or (own and labels.reads(own)) else labels.language
+
+
+def _parameters(delivery: Delivery, event: Event, labels: Labels, only: Container[str] = PARAMETERS) -> Iterator[Body]:
+    language = event.header.language
+    if language and only is PARAMETERS and language != _language(delivery, labels):
+        yield pair(f"{codes.PARAMETER}language", language)
     if sent_of(delivery).replace(microsecond=0) != event.header.occurred_at:
         yield pair(f"{codes.PARAMETER}occurred_at", event.header.occurred_at.isoformat(timespec="milliseconds"))
     for name, value in parameters_of(event, only):

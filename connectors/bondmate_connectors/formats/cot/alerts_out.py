@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason
-from bondmate_schemas.flags import POSITION_WITHHELD
+from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, Mode
 from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import Delivery, DeviceAlert, Position
 
-from bondmate_connectors.formats.alert_words import position_words, remarks_on
+from bondmate_connectors.formats.alert_words import details_of, position_words, remarks_on
 from bondmate_connectors.formats.cot import types
 from bondmate_connectors.formats.cot.alert_code import short_code
 from bondmate_connectors.formats.cot.build import Draft, fitted, later
@@ -19,6 +18,7 @@ from bondmate_connectors.formats.cot.chat_out import ChatLine
 from bondmate_connectors.formats.cot.event import format_time
 from bondmate_connectors.formats.cot.options import LEAN_BYTES, Options
 from bondmate_connectors.formats.cot.words import LATE, callsign_of
+from bondmate_connectors.formats.labels import Labels
 
 _HOW: Final = "h-g-i-g-o"
 _LEAN_CALLSIGN: Final = 40
@@ -112,39 +112,46 @@ def alert_text(event: DeviceAlert, delivery: Delivery, options: Options, *, asks
 
 
 def _headline(event: DeviceAlert, delivery: Delivery, options: Options) -> str:
+    labels, mode = options.labels, event.header.mode
     name = "SOS" if event.kind is AlertKind.SOS else event.kind.value.replace("_", " ").capitalize()
-    reference = options.reference or short_code(event.header.event_id)
-    ended = " CANCELLED" if is_cancel(delivery) else ""
-    return f"{types.mode_prefix(event.header.mode)}{name} {reference}{ended}"
+    words = (
+        "" if mode is Mode.ACTUAL else labels(mode.value),
+        labels(name),
+        options.reference or short_code(event.header.event_id),
+        labels("ENDED") if is_cancel(delivery) else "",
+    )
+    return " ".join(word for word in words if word)
 
 
 def _parts(event: DeviceAlert, delivery: Delivery, options: Options, *, asks: bool) -> Iterator[str]:
-    ended = is_cancel(delivery)
+    labels = options.labels
     yield _headline(event, delivery, options)
     if was_marked_late(delivery):
-        yield LATE
-    yield from remarks_on(event, delivery)
+        yield labels(LATE)
+    yield from remarks_on(event, delivery, labels)
     yield event.callsign or ""
-    yield event.unit or ""
-    if asks and not ended:
-        yield f"To acknowledge write: {options.answer_word} {options.reference or short_code(event.header.event_id)}"
-    yield (event.text or "").strip()
-    yield _where(event, asks=asks)
-    if event.press_count > 1:
-        yield f"Pressed {event.press_count} times"
-    if event.silent:
-        yield "Silent: do not call the device"
+    if event.unit:
+        yield labels("Unit: {unit}", unit=event.unit)
+    if asks and not is_cancel(delivery):
+        reference = options.reference or short_code(event.header.event_id)
+        yield labels("To acknowledge write: {word} {reference}", word=options.answer_word, reference=reference)
+    yield labels.text((event.text or "").strip(), event.header.language)
+    yield _where(event, labels, asks=asks)
+    yield from details_of(event, delivery, labels)
 
 
-def _where(event: DeviceAlert, *, asks: bool) -> str:
+def _where(event: DeviceAlert, labels: Labels, *, asks: bool) -> str:
+    words = position_words(event, labels)
     if event.position is None:
-        return "Position withheld by agreement" if POSITION_WITHHELD in event.header.flags else "Position unknown"
-    words = position_words(event)
+        return words
     if asks:
-        return f"{words}: {_degrees(event.position)}"
-    return "" if words == "Position" else words
+        return f"{words}: {_degrees(event.position, labels)}"
+    return "" if words == labels("Position") else words
 
 
-def _degrees(position: Position) -> str:
-    accuracy = f" within {position.accuracy_m:.0f} m" if position.accuracy_m else ", accuracy unknown"
+def _degrees(position: Position, labels: Labels) -> str:
+    metres = position.accuracy_m
+    accuracy = (
+        f" {labels('within {metres} m', metres=f'{metres:.0f}')}" if metres else f", {labels('accuracy unknown')}"
+    )
     return f"{position.latitude:.5f}, {position.longitude:.5f}{accuracy}"

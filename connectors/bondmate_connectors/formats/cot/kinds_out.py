@@ -16,6 +16,7 @@ from bondmate_connectors.formats.cot.event import format_time
 from bondmate_connectors.formats.cot.geometry import point_of
 from bondmate_connectors.formats.cot.options import Contact, Options
 from bondmate_connectors.formats.cot.words import LATE, callsign_of
+from bondmate_connectors.formats.labels import Labels
 
 _MACHINE: Final = "m-g"
 _HUMAN: Final = "h-g-i-g-o"
@@ -35,7 +36,7 @@ def location(event: DeviceLocation, delivery: Delivery, now: datetime, options: 
     if event.position.speed_mps is not None or event.position.course_deg is not None:
         draft.add("track", speed=_decimal(event.position.speed_mps), course=_decimal(event.position.course_deg))
     if was_marked_late(delivery):
-        draft.add("remarks", LATE)
+        draft.add("remarks", options.labels(LATE))
     _status(draft, event.battery_percent)
     return draft.finish(now, device=event.device_id, method=event.position.method)
 
@@ -46,7 +47,7 @@ def message_line(event: DeviceMessage, delivery: Delivery, options: Options) -> 
     speaker = Contact(types.device_uid(event.device_id), callsign_of(event.header, event.callsign))
     return ChatLine(
         speaker=speaker if up else Contact(options.hub.uid, callsign_of(event.header, event.sender)),
-        text=_prefixed(delivery, event.text if up or not event.callsign else f"To {event.callsign}: {event.text}"),
+        text=_prefixed(delivery, _said(event, options.labels), options.labels),
         header=event.header,
         message_id=delivery.id,
         own={
@@ -60,15 +61,21 @@ def message_line(event: DeviceMessage, delivery: Delivery, options: Options) -> 
     )
 
 
-def _prefixed(delivery: Delivery, text: str) -> str:
-    return f"{LATE}. {text}" if was_marked_late(delivery) else text
+def _said(event: DeviceMessage, labels: Labels) -> str:
+    text = labels.text(event.text, event.header.language)
+    up = event.direction is MessageDirection.FROM_DEVICE
+    return text if up or not event.callsign else f"{labels('To {who}', who=event.callsign)}: {text}"
+
+
+def _prefixed(delivery: Delivery, text: str, labels: Labels) -> str:
+    return f"{labels(LATE)}. {text}" if was_marked_late(delivery) else text
 
 
 def incident_line(event: IncidentEvent, delivery: Delivery, options: Options) -> ChatLine:
     """Return an incident as a line to all, in the name of its own uid: all there is of one without any geometry."""
     return ChatLine(
         speaker=Contact(types.incident_chat_uid(event.header.event_id), callsign_of(event.header, None)),
-        text=incident_text(delivery, event, ended=is_end(delivery)),
+        text=incident_text(delivery, event, options.labels),
         header=event.header,
         message_id=delivery.id,
         own=_own_incident(event),
@@ -90,7 +97,7 @@ def marker(event: IncidentEvent, delivery: Delivery, now: datetime, options: Opt
         _describe(draft, event, text)
         return draft.finish(now, **_own_incident(event))
 
-    text = incident_text(delivery, event, ended=is_end(delivery))
+    text = incident_text(delivery, event, options.labels)
     document, kept = fitted(write, text, options.max_bytes)
     return document, kept != text
 
@@ -138,12 +145,13 @@ def _own_incident(event: IncidentEvent) -> dict[str, str | None]:
     }
 
 
-def incident_text(delivery: Delivery, event: IncidentEvent, *, ended: bool) -> str:
+def incident_text(delivery: Delivery, event: IncidentEvent, labels: Labels) -> str:
     """Return what an operator reads about an incident; a personal assessment is called one."""
     parts = [
-        types.mode_prefix(event.header.mode) + (event.title or event.category.value.replace("_", " ").capitalize()),
-        LATE if was_marked_late(delivery) else "",
-        event.action.value.capitalize() if ended else None,
+        types.mode_prefix(event.header.mode)
+        + (event.title or labels(event.category.value.replace("_", " ").capitalize())),
+        labels(LATE) if was_marked_late(delivery) else "",
+        labels(event.action.value.capitalize()) if is_end(delivery) else None,
         event.description,
         event.instruction,
         event.note,

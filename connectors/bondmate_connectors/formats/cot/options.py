@@ -8,6 +8,7 @@ from typing import Final
 from bondmate_schemas.enums import Mode, Priority
 
 from bondmate_connectors.formats.cot import types
+from bondmate_connectors.formats.labels import ENGLISH, Labels
 
 LEAN_BYTES: Final = 2048
 """The largest event that every server takes in XML: goatak closes the connection at more."""
@@ -39,7 +40,8 @@ class Options:
 
     `hub` speaks for the hub in chat. `marks` writes `qos` and `opex`, at which some servers drop the event. Texts that
     would make an event larger than `max_bytes` are cut; an alert is never larger than `LEAN_BYTES`. `reference` is what
-    people quote to answer the alert being written, `answer_word` the word by which they acknowledge it.
+    people quote to answer the alert being written, `answer_word` the word by which they acknowledge it, `labels` the
+    hub's own words.
     """
 
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
@@ -48,6 +50,7 @@ class Options:
     max_bytes: int | None = None
     reference: str = ""
     answer_word: str = "ack"
+    labels: Labels = ENGLISH
 
     def qos(self, priority: Priority) -> str | None:
         """Return the `qos` to write, None where it is left out."""

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from yarl import URL
 
 from bondmate_connectors.contract import ConnectorConfig, Login, TlsConfig
+from bondmate_connectors.formats.labels import Language
 from bondmate_connectors.transports.addresses import is_loopback_host, is_plain_beyond_loopback
 from bondmate_connectors.transports.hmac_signature import MOST_SECRETS, TOLERANCE_SECONDS, key_of
 from bondmate_connectors.transports.http_server import ServerTlsConfig
@@ -64,6 +65,10 @@ class DeliverConfig(ConnectorConfig):
         default=(), description="Recipients, as the control room names them: messages are then Private to them, else "
         "Restricted.",
     )  # fmt: skip
+    language: Language = Field(
+        default="en",
+        description="Language of the hub's own words; what people wrote stays as it is, after its own language.",
+    )
     timeout_seconds: float = Field(default=10.0, gt=0, le=120, description="How long one attempt may take.")
     answers_pages: bool = Field(
         default=False,

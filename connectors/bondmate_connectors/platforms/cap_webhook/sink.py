@@ -17,6 +17,7 @@ from bondmate_connectors.contract import Context, Receipt, Refusal
 from bondmate_connectors.errors import AuthFailed, Misconfigured, Rejected
 from bondmate_connectors.formats.cap.codes import MEDIA_TYPE
 from bondmate_connectors.formats.cap.write import compose, compose_leanest
+from bondmate_connectors.formats.labels import Labels
 from bondmate_connectors.platforms.cap_webhook.config import DeliverConfig
 from bondmate_connectors.transports.addresses import AddressPolicy
 from bondmate_connectors.transports.hmac_signature import sign
@@ -31,7 +32,7 @@ _FAILURES: Final = frozenset({"error", "failed", "failure", "fail", "rejected", 
 _ONLY_POST: Final = frozenset({400, 404, 405, 406, 415, 422, 501})
 """What a service that takes only POST answers a GET; 501 is that of Python's own server."""
 
-Compose = Callable[[Delivery, tuple[str, ...], datetime | None], bytes | Refusal]
+Compose = Callable[[Delivery, tuple[str, ...], datetime | None, Labels], bytes | Refusal]
 
 
 class CapSink:
@@ -64,7 +65,9 @@ class CapSink:
         return await self._post(event, compose_leanest, f"{_message_id(event)}-lean")
 
     async def _post(self, event: Delivery, compose: Compose, message_id: str) -> Receipt:
-        document = compose(event, self._config.addresses, self._raised.get(event.header.event_id))
+        document = compose(
+            event, self._config.addresses, self._raised.get(event.header.event_id), Labels(self._config.language)
+        )
         if isinstance(document, Refusal):
             raise Rejected(document.code, document.path)
         headers = self._signed(message_id, document)

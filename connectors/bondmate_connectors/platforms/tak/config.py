@@ -15,6 +15,7 @@ from bondmate_connectors.contract import ConnectorConfig, Proof, TlsConfig
 from bondmate_connectors.errors import Misconfigured
 from bondmate_connectors.formats.cot.options import LEAN_BYTES, Contact, Lifetimes
 from bondmate_connectors.formats.cot.types import HUB_UID, NEUTRAL_CALLSIGN
+from bondmate_connectors.formats.labels import Language
 from bondmate_connectors.platforms.tak.timing import Timing
 from bondmate_connectors.platforms.tak.wording import ACKNOWLEDGE_WORDS
 from bondmate_connectors.transports.tcp import Address
@@ -102,6 +103,10 @@ class TakConfig(ConnectorConfig):
     qos_and_opex: bool = Field(
         default=False,
         description="Whether events carry `qos` and `opex`, as MITRE has them; FreeTAKServer drops such events.",
+    )
+    language: Language = Field(
+        default="en",
+        description="Language of the hub's own words; what people wrote stays as it is, after its own language.",
     )
     acknowledge_words: tuple[str, ...] = Field(
         default=ACKNOWLEDGE_WORDS,

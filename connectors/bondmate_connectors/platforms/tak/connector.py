@@ -23,6 +23,7 @@ from bondmate_connectors.formats.cot.options import Contact, Options
 from bondmate_connectors.formats.cot.probe import identity
 from bondmate_connectors.formats.cot.receipts_out import is_for_nobody
 from bondmate_connectors.formats.cot.stream import Frame
+from bondmate_connectors.formats.labels import Labels
 from bondmate_connectors.platforms.tak.answers import Terms, understand
 from bondmate_connectors.platforms.tak.config import TakConfig
 from bondmate_connectors.platforms.tak.negotiation import Protocol
@@ -66,8 +67,9 @@ class Tak:
             context.name, config.mode, config.agency_id, words, frozenset(config.emit), config.rooms, self._contact
         )
         options = Options(
-            config.lifetimes, self._contact, marks=config.qos_and_opex, answer_word=config.acknowledge_words[0]
-        )
+            config.lifetimes, self._contact, marks=config.qos_and_opex, answer_word=config.acknowledge_words[0],
+            labels=Labels(config.language),
+        )  # fmt: skip
         self._alerts = OpenAlerts(time.monotonic, time.monotonic() + config.stale_seconds)
         self._session: Session | None = None
         self._witness: Witness | None = None

@@ -1,0 +1,158 @@
+"""The hub's own words in the language of a room; what people wrote stays as it is, with its language before it.
+
+A label is looked up by its English sentence, so that the code reads as what it says; `TABLE` has the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Language = Literal["en", "es", "el"]
+"""Languages that there are labels in (BCP 47)."""
+_ORDER: Final[tuple[Language, ...]] = ("es", "el")
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Labels in one language."""
+
+    language: Language = "en"
+
+    def __call__(self, sentence: str, **values: object) -> str:
+        """Return a sentence in the language, with `values` in their places."""
+        if self.language != "en" and sentence in TABLE:
+            sentence = TABLE[sentence][_ORDER.index(self.language)]
+        return sentence.format_map(values) if values else sentence
+
+    def reads(self, language: str | None) -> bool:
+        """Return whether who reads the labels reads `language` too; one that nobody has stated is taken to be so."""
+        return language is None or _main(language) == self.language
+
+    def text(self, text: str, language: str | None) -> str:
+        """Return what somebody wrote, as it is, after its language where that is another: `[el] …`."""
+        return text if not text or language is None or self.reads(language) else f"[{_main(language)}] {text}"
+
+
+def _main(language: str) -> str:
+    return language.replace("_", "-").split("-")[0].casefold()
+
+
+ENGLISH: Final = Labels()
+
+TABLE: Final[dict[str, tuple[str, str]]] = {
+    # What it is
+    "Officer emergency": ("Emergencia de un agente", "Έκτακτη ανάγκη αστυνομικού"),
+    "Officer under duress": ("Agente bajo coacción", "Αστυνομικός υπό απειλή"),
+    "Officer down": ("Agente caído", "Αστυνομικός πεσμένος"),
+    "Officer requests assistance": ("Un agente pide ayuda", "Αστυνομικός ζητά βοήθεια"),
+    "Officer crossed a boundary": ("Un agente ha cruzado un límite", "Αστυνομικός πέρασε ένα όριο"),
+    "Officer's device tampered with": (
+        "Dispositivo de un agente manipulado", "Παραβιάστηκε η συσκευή αστυνομικού",
+    ),
+    "Battery of an officer's device low": (
+        "Batería baja del dispositivo de un agente", "Χαμηλή μπαταρία συσκευής αστυνομικού",
+    ),
+    "Alert of an officer's device": ("Alerta del dispositivo de un agente", "Ειδοποίηση συσκευής αστυνομικού"),
+    "SOS": ("SOS", "SOS"),
+    "Duress": ("Coacción", "Υπό απειλή"),
+    "Assistance": ("Ayuda", "Βοήθεια"),
+    "Geofence": ("Límite cruzado", "Πέρασμα ορίου"),
+    "Tamper": ("Manipulación", "Παραβίαση"),
+    "Low battery": ("Batería baja", "Χαμηλή μπαταρία"),
+    "Other": ("Otra alerta", "Άλλη ειδοποίηση"),
+    "EXERCISE": ("EJERCICIO", "ΑΣΚΗΣΗ"),
+    "TEST": ("PRUEBA", "ΔΟΚΙΜΗ"),
+    "ENDED": ("TERMINADA", "ΕΛΗΞΕ"),
+    "LATE": ("TARDE", "ΚΑΘΥΣΤΕΡΗΜΕΝΟ"),
+    "LATE: no longer new when it was delivered": (
+        "TARDE: ya no era nuevo cuando se entregó", "ΚΑΘΥΣΤΕΡΗΜΕΝΟ: δεν ήταν πια νέο όταν παραδόθηκε",
+    ),
+    # How it stands
+    "UNANSWERED": ("SIN RESPUESTA", "ΑΝΑΠΑΝΤΗΤΟ"),
+    "UNANSWERED: nobody is answering": ("SIN RESPUESTA: nadie responde", "ΑΝΑΠΑΝΤΗΤΟ: κανείς δεν απαντά"),
+    "Seen, but no unit is assigned": (
+        "Vista, pero no hay unidad asignada", "Το είδαν, αλλά δεν ορίστηκε μονάδα",
+    ),
+    "The device asks to cancel: not closed": (
+        "El dispositivo pide anular: sigue abierta", "Η συσκευή ζητά ακύρωση: παραμένει ανοιχτή",
+    ),
+    "the device asks to cancel; not closed": (
+        "el dispositivo pide anular; sigue abierta", "η συσκευή ζητά ακύρωση· παραμένει ανοιχτή",
+    ),
+    "Goes on after it had been closed": (
+        "Continúa después de haber sido cerrada", "Συνεχίζεται αφού είχε κλείσει",
+    ),
+    "Owned by {agency}": ("Responsable: {agency}", "Υπεύθυνη: {agency}"),
+    "Offered to {agency}": ("Ofrecida a {agency}", "Προσφέρθηκε σε: {agency}"),
+    "Ended by {who}: {why}": ("Terminada por {who}: {why}", "Έληξε από: {who}, {why}"),
+    "the device": ("el dispositivo", "τη συσκευή"),
+    "the hub": ("el sistema", "το σύστημα"),
+    "resolved": ("resuelta", "επιλύθηκε"),
+    "called off": ("anulada", "ανακλήθηκε"),
+    "false alarm": ("falsa alarma", "ψευδής συναγερμός"),
+    "nobody answered in time": ("nadie respondió a tiempo", "κανείς δεν απάντησε εγκαίρως"),
+    "Silent: do not call the device": ("Silencio: no llame al dispositivo", "Αθόρυβα: μην καλέσετε τη συσκευή"),
+    "Unit: {unit}": ("Unidad: {unit}", "Μονάδα: {unit}"),
+    "Pressed {count} times": ("Pulsado {count} veces", "Πατήθηκε {count} φορές"),
+    "Battery at {percent} %": ("Batería al {percent} %", "Μπαταρία στο {percent} %"),
+    "Since {time} UTC": ("Desde las {time} UTC", "Από τις {time} UTC"),
+    # Where
+    "Position": ("Posición", "Θέση"),
+    "Last known position": ("Última posición conocida", "Τελευταία γνωστή θέση"),
+    "Position of the officer's device": ("Posición del dispositivo del agente", "Θέση της συσκευής του αστυνομικού"),
+    "Last known position of the officer's device": (
+        "Última posición conocida del dispositivo del agente",
+        "Τελευταία γνωστή θέση της συσκευής του αστυνομικού",
+    ),
+    "Position unknown": ("Posición desconocida", "Άγνωστη θέση"),
+    "Position withheld by agreement": (
+        "Posición no comunicada, según lo acordado", "Η θέση δεν δίνεται, κατά τη συμφωνία",
+    ),
+    "{age} old": ("de hace {age}", "πριν από {age}"),
+    "accuracy unknown": ("precisión desconocida", "άγνωστη ακρίβεια"),
+    "within {metres} m": ("con error de {metres} m", "με ακρίβεια {metres} m"),
+    # What is asked
+    "Acknowledge once a person has seen it; say when a unit is assigned.": (
+        "Acuse recibo cuando una persona lo haya visto; diga cuándo hay una unidad asignada.",
+        "Επιβεβαιώστε όταν το δει άνθρωπος· πείτε πότε ορίστηκε μονάδα.",
+    ),
+    "Nobody is answering: acknowledge if you can help.": (
+        "Nadie responde: acuse recibo si puede ayudar.", "Κανείς δεν απαντά: επιβεβαιώστε αν μπορείτε να βοηθήσετε.",
+    ),
+    "Say which unit is assigned, or that you have none.": (
+        "Diga qué unidad está asignada, o que no tiene ninguna.", "Πείτε ποια μονάδα ορίστηκε, ή ότι δεν έχετε καμία.",
+    ),
+    "Make sure that the officer is safe; then close the alert, or go on.": (
+        "Compruebe que el agente está a salvo; después cierre la alerta, o siga.",
+        "Βεβαιωθείτε ότι ο αστυνομικός είναι ασφαλής· μετά κλείστε την ειδοποίηση, ή συνεχίστε.",
+    ),
+    "A cancel under duress proves nothing: go on until a person has seen the officer safe.": (
+        "Una anulación bajo coacción no prueba nada: siga hasta que una persona haya visto al agente a salvo.",
+        "Η ακύρωση υπό απειλή δεν αποδεικνύει τίποτα: συνεχίστε ώσπου να δει άνθρωπος τον αστυνομικό ασφαλή.",
+    ),
+    "Exercise: answer as if it were real, but send nobody.": (
+        "Ejercicio: responda como si fuera real, pero no envíe a nadie.",
+        "Άσκηση: απαντήστε σαν να ήταν πραγματικό, αλλά μη στείλετε κανέναν.",
+    ),
+    "Test: acknowledge it; send nobody.": (
+        "Prueba: acuse recibo; no envíe a nadie.", "Δοκιμή: επιβεβαιώστε· μη στείλετε κανέναν.",
+    ),
+    "To acknowledge write: {word} {reference}": (
+        "Para acusar recibo escriba: {word} {reference}", "Για επιβεβαίωση γράψτε: {word} {reference}",
+    ),
+    # Messages and incidents
+    "Message to an officer": ("Mensaje a un agente", "Μήνυμα προς αστυνομικό"),
+    "Message from an officer": ("Mensaje de un agente", "Μήνυμα από αστυνομικό"),
+    "To {who}": ("Para {who}", "Προς {who}"),
+    "Closed": ("Cerrado", "Έκλεισε"),
+    "Cancelled": ("Anulado", "Ακυρώθηκε"),
+    "Message to {who}": ("Mensaje a {who}", "Μήνυμα προς: {who}"),
+    "Message from {who}": ("Mensaje de {who}", "Μήνυμα από: {who}"),
+    "Incident": ("Incidente", "Συμβάν"),
+    "Community concern": ("Inquietud ciudadana", "Ανησυχία πολίτη"),
+    "Observation": ("Observación", "Παρατήρηση"),
+    "Public warning": ("Aviso a la población", "Προειδοποίηση κοινού"),
+    "Marker": ("Marca", "Σήμανση"),
+}  # fmt: skip
+"""Spanish and Greek of each sentence."""

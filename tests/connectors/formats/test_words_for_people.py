@@ -1,0 +1,236 @@
+"""What a dispatcher reads in each scenario, in each dialect: made of what the streams really emit (FINDINGS L8, L18).
+
+The golden texts were written before the code, each with its clause. `north` reads CAP in English, `south` CAP in
+Spanish, `tak` what stands in the chat and on the map.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from bondmate_connectors.formats import alert_words
+from bondmate_connectors.formats.cap import CapFormat
+from bondmate_connectors.formats.cot.alerts_out import alert_text, chat_line
+from bondmate_connectors.formats.cot.options import Options
+from bondmate_connectors.formats.labels import TABLE, Labels
+from bondmate_connectors.formats.xml import parse_xml
+from bondmate_schemas.enums import AlertAction, AlertKind, Level, Mode, PositionOrigin, Response, Validity
+from bondmate_schemas.models import Delivery, DeliveryReceipt, DeviceAlert, EventHeader, Position
+from bondmate_streams.logic import heard, states, timers
+from bondmate_streams.logic.deliveries import Agreements
+from bondmate_streams.logic.rooms import Rooms
+from bondmate_streams.logic.routes_yaml import parse_routes
+from bondmate_streams.logic.routing import Decision, Escalation
+from bondmate_streams.logic.steps import Step
+
+NOW: Final = datetime(2026, 5, 1, 12, tzinfo=UTC)
+GOLDEN: Final = Path(__file__).parent / "golden_words"
+ROOMS: Final = Rooms({"north": "pd-north", "south": "pd-south"}, can_assign=frozenset({"north"}))
+DECISIONS: Final = [Decision(name, "alerts") for name in ("north", "south", "tak")]
+SEES: Final = (
+    "{text: plain, callsign: plain, unit: plain, position: plain, position_origin: plain, battery_percent: plain,"
+    " position_age_seconds: plain, position.fixed_at: plain, whole.ended_words: plain}"
+)
+AGREEMENTS: Final = Agreements(
+    parse_routes(
+        "destinations:\n"
+        + "".join(f"  {name}: {{fields: {{alert: {SEES}}}}}\n" for name in ("north", "south", "tak"))
+        + "routes: [{name: alerts, when: {record: alert}, to: [north, south, tak]}]"
+    ),
+    b"a secret of these tests",
+)
+LANGUAGES: Final = {"north": Labels(), "south": Labels("es")}
+SPACE: Final = {"c": "urn:oasis:names:tc:emergency:cap:1.2"}
+
+
+def header(second: int, mode: Mode = Mode.ACTUAL, language: str | None = "en-GB") -> EventHeader:
+    at = NOW + timedelta(seconds=second)
+    return EventHeader(
+        message_id=f"m-{second}", event_id="event", incident_id="incident", agency_id="pd-north", mode=mode,
+        occurred_at=at, received_at=at, source="device_http", language=language,
+    )  # fmt: skip
+
+
+def press(second: int, action: AlertAction = AlertAction.RAISE, text: str | None = None, **given: Any) -> DeviceAlert:
+    head = header(second, given.pop("mode", Mode.ACTUAL), given.pop("language", "en-GB"))
+    return DeviceAlert(
+        header=head, device_id="device-1", action=action, text=text, callsign="Alpha 7", unit="North 4",
+        **{"kind": AlertKind.SOS, **given},
+    )  # fmt: skip
+
+
+class Played:
+    """An alert, what happens to it, and what is told of it by the streams."""
+
+    def __init__(self, alert: DeviceAlert | None = None) -> None:
+        self.step = self._changed(None, alert or press(1, text="man with a knife"))
+
+    def press(self, alert: DeviceAlert) -> Step:
+        self.step = self._changed(self.step.state, alert)
+        return self.step
+
+    def says(self, second: int, room: str, **given: Any) -> Step:
+        receipt = DeliveryReceipt(header=header(second), destination=room, **given)
+        self.step = heard.receive(self.step.state, receipt, {"tak"}, DECISIONS, at(second), rooms=ROOMS)
+        return self.step
+
+    def waits(self, second: int) -> Step:
+        assert self.step.state is not None
+        self.step = timers.due(self.step.state, DECISIONS, [Escalation(60, page=True)], NOW, at(second), rooms=ROOMS)
+        return self.step
+
+    @staticmethod
+    def _changed(state: Any, alert: DeviceAlert) -> Step:
+        return states.change(state, alert, DECISIONS, alert.header.received_at)
+
+
+def at(second: int) -> datetime:
+    return NOW + timedelta(seconds=second)
+
+
+Scenario = Iterator[tuple[str, Step]]
+
+
+def sos_without_gps() -> Scenario:
+    played = Played()
+    yield "she presses", played.step
+    yield "she presses again", played.press(press(20, press_count=2))
+
+
+def old_position_and_low_battery() -> Scenario:
+    fix = Position(latitude=52.5, longitude=13.4, fixed_at=NOW - timedelta(hours=9))
+    joined = {"position": fix, "position_origin": PositionOrigin.JOINED, "position_age_seconds": 9 * 3600.0}
+    yield "she presses; the last fix is 9 h old", Played(press(1, battery_percent=4, **joined)).step
+
+
+def asks_to_cancel() -> Scenario:
+    yield "she presses, then cancels", Played().press(press(4, AlertAction.CANCEL))
+
+
+def help_taken_back() -> Scenario:
+    played = Played()
+    played.says(10, "south", level=Level.ACKNOWLEDGED, response=Response.ASSIGNED, unit="7")
+    yield (
+        "south assigns a unit, then takes it back",
+        played.says(60, "south", level=Level.DECLINED, response=Response.WITHDRAWN, note="crashed"),
+    )
+
+
+def closed_then_goes_on() -> Scenario:
+    played = Played()
+    yield (
+        'north closes it as a false alarm: "he dropped it"',
+        played.says(60, "north", level=Level.RESOLVED, validity=Validity.FALSE, note="he dropped it"),
+    )
+    late = press(2, AlertAction.RAISE)
+    received = late.header.model_copy(update={"received_at": at(70)})
+    yield "what she pressed before that comes late", played.press(late.model_copy(update={"header": received}))
+    again = played.press(press(90, AlertAction.UPDATE, "he is back, knife"))
+    assert again.reopened is not None
+    yield '"he is back, knife"', Played(again.reopened).step
+
+
+def exercise() -> Scenario:
+    yield "an exercise device presses", Played(press(1, text="man with a knife", mode=Mode.EXERCISE)).step
+
+
+def duress() -> Scenario:
+    yield "she presses the duress key", Played(press(1, kind=AlertKind.DURESS, silent=True)).step
+
+
+def greek_officer() -> Scenario:
+    yield "a Greek officer presses", Played(press(1, text="Άνδρας με μαχαίρι", language="el")).step
+
+
+def nobody_assigned() -> Scenario:
+    played = Played()
+    played.says(10, "north", level=Level.ACKNOWLEDGED)
+    yield "north has seen it; 500 s later nobody is assigned", played.waits(500)
+
+
+SCENARIOS: Final[Mapping[str, Callable[[], Scenario]]] = {
+    "01_sos_without_gps": sos_without_gps,
+    "02_old_position_and_low_battery": old_position_and_low_battery,
+    "03_asks_to_cancel": asks_to_cancel,
+    "04_help_taken_back": help_taken_back,
+    "05_closed_then_goes_on": closed_then_goes_on,
+    "06_exercise": exercise,
+    "07_duress": duress,
+    "08_greek_officer": greek_officer,
+    "09_nobody_assigned": nobody_assigned,
+}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_dispatcher_reads_what_was_agreed(name: str) -> None:
+    clause, *expected = (GOLDEN / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+
+    assert clause.startswith("# ")
+    assert expected == [line for title, step in SCENARIOS[name]() for line in (f"--- {title}", *read(step))]
+
+
+def read(step: Step) -> Iterator[str]:
+    """Return what everybody reads of a step."""
+    if step.message:
+        yield f"officer: {step.message.text}"
+    told = {telling.destination: AGREEMENTS.delivery(telling, NOW) for telling in step.tellings}
+    for name, labels in LANGUAGES.items():
+        if delivery := told.get(name):
+            yield from in_cap(name, delivery, labels)
+    if delivery := told.get("tak"):
+        assert delivery.alert is not None
+        options = Options(reference="K7Q2")
+        yield f"tak chat: {chat_line(delivery.alert, delivery, options).text}"
+        yield f"tak map: {alert_text(delivery.alert, delivery, options)}"
+
+
+def in_cap(name: str, delivery: Delivery, labels: Labels) -> Iterator[str]:
+    document = parse_xml(CapFormat(labels=labels).write(delivery, NOW).message or b"")
+
+    def text(element: str) -> str:
+        return document.findtext(f".//c:{element}", "", SPACE)
+
+    yield f"{name}: {text('status')} {text('msgType')}, {text('urgency')}"
+    yield f"  {text('headline')}"
+    yield from (f"  {line}" for line in text("description").splitlines())
+    if asked := text("instruction"):
+        yield f"  asked: {asked}"
+    yield f"  where: {text('areaDesc')}"
+
+
+def test_the_language_of_labels_is_stated_and_the_texts_own_goes_along() -> None:
+    (_, step) = next(greek_officer())
+    told = next(telling for telling in step.tellings if telling.destination == "south")
+    delivery = AGREEMENTS.delivery(told, NOW)
+    assert delivery is not None
+    written = CapFormat(labels=Labels("es")).write(delivery, NOW).message or b""
+    (read_back,) = CapFormat().read(written, NOW).events  # type: ignore[union-attr]
+
+    assert "es" == parse_xml(written).findtext(".//c:language", "", SPACE)
+    assert "el" == read_back.header.language
+
+
+def test_every_sentence_has_all_languages() -> None:
+    """Whatever code passes to `labels` or yields as a word of the hub stands in the table."""
+    folder = Path(alert_words.__file__).parent
+    calls = (
+        node.args[0].value
+        for path in folder.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "labels" and node.args
+        if isinstance(node.args[0], ast.Constant)
+    )
+    words = {*calls, *alert_words._WHY.values(), *alert_words._WHO.values(), *alert_words._REMARKS.values()}
+
+    assert set() == words - TABLE.keys()
+    assert len(words) > 20
+    for sentence, others in TABLE.items():
+        for other in others:
+            assert {part for part in sentence.split() if part.startswith("{")} <= set(
+                other.replace(":", " ").replace(",", " ").split()
+            ) | {part for part in sentence.split() if part.rstrip(":,").rstrip() in other}
