@@ -346,6 +346,9 @@ class ConnectorSpec:
     devices, whose agency and mode come from the enrolment. `refusals` says, for each code of
     `runtime.authority.REFUSALS`, how the sender of an answer that is refused is told; "cannot" cites the clause of the
     standard that leaves no way.
+
+    `alert_position_seconds` is the pace of position updates of an open alert, one in so many seconds, and
+    `alert_positions_a_second` that of all alerts together, where the routes name no other; 0 is no bound.
     """
 
     name: str
@@ -364,6 +367,8 @@ class ConnectorSpec:
     waivers: Mapping[str, str] = field(default_factory=dict)
     speaks_for: str = ""
     refusals: Mapping[str, str] = field(default_factory=dict)
+    alert_position_seconds: float = 15.0
+    alert_positions_a_second: float = 1.0
 
     @property
     def is_sink(self) -> bool:

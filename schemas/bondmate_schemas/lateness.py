@@ -6,15 +6,21 @@ else is marked: an SOS never vanishes.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from bondmate_schemas.enums import DeliveryKind, DeliveryReason
 from bondmate_schemas.flags import DELIVERED_LATE, DROP_WHEN_LATE, MARK_WHEN_LATE
 from bondmate_schemas.models import Delivery
 
+POSITION_HOLDS: Final = timedelta(seconds=60)
+"""How long a position update of an alert is worth sending: by then a newer one was made, or the device is silent."""
+
 
 def is_late(delivery: Delivery, now: datetime) -> bool:
     """Tell whether `delivery` must not be presented as new any more; a refresh never is."""
+    if delivery.position_only:
+        return delivery.sent_at is not None and delivery.sent_at + POSITION_HOLDS <= now
     expires = None if delivery.reason is DeliveryReason.REFRESH else delivery.header.expires_at
     return expires is not None and expires <= now
 
@@ -25,6 +31,8 @@ def is_dropped_when_late(delivery: Delivery) -> bool:
     An alert's own expiry says only that it is no longer new: what ends it is the expiry that its route names, which
     stands in the Delivery and is the earlier one.
     """
+    if delivery.position_only:
+        return True
     flags = delivery.header.flags
     if MARK_WHEN_LATE in flags:
         return False

@@ -359,6 +359,7 @@ class Delivery(Record):
     first_sent_at: UtcTime | None = None
     first_id: str | None = None
     newest_only: bool = False
+    position_only: bool = False
 
     @model_validator(mode="after")
     def _one_payload(self) -> Self:

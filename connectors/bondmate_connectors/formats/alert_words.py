@@ -14,6 +14,7 @@ from bondmate_connectors.formats.labels import ENGLISH, Labels
 
 ASKS_TO_CANCEL: Final = "The device asks to cancel: not closed"
 NOBODY_ANSWERS: Final = "UNANSWERED: nobody is answering"
+NOTHING_NEW: Final = "Only the position is new."
 NO_UNIT: Final = "Seen, but no unit is assigned"
 _REMARKS: Final = {UNANSWERED: NOBODY_ANSWERS, UNASSIGNED: NO_UNIT}
 _WHY: Final = {

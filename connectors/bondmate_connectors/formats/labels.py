@@ -68,6 +68,8 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "LATE: no longer new when it was delivered": (
         "TARDE: ya no era nuevo cuando se entregó", "ΚΑΘΥΣΤΕΡΗΜΕΝΟ: δεν ήταν πια νέο όταν παραδόθηκε",
     ),
+    "POSITION UPDATE": ("NUEVA POSICIÓN", "ΝΕΑ ΘΕΣΗ"),
+    "Only the position is new.": ("Solo la posición es nueva.", "Μόνο η θέση είναι νέα."),
     # How it stands
     "UNANSWERED": ("SIN RESPUESTA", "ΑΝΑΠΑΝΤΗΤΟ"),
     "UNANSWERED: nobody is answering": ("SIN RESPUESTA: nadie responde", "ΑΝΑΠΑΝΤΗΤΟ: κανείς δεν απαντά"),

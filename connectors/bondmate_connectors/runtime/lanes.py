@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from itertools import count
+from itertools import count, islice
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -52,6 +52,7 @@ class Lanes(Generic[T]):
 
     `newer`, when given, makes a lane keep only the newest item that waits: it says whether its first argument is to be
     kept rather than its second; `may_drop` says of an item whether it may be dropped for a newer one of its lane.
+    `outdates`, when given, says whether an item leaves nothing to say to one that stands before it in its lane.
     """
 
     def __init__(
@@ -59,8 +60,10 @@ class Lanes(Generic[T]):
         newer: Callable[[T, T], bool] | None = None,
         rank: Callable[[T], int] = lambda _: 0,
         may_drop: Callable[[Lane[T], T], bool] = lambda *_: True,
+        outdates: Callable[[T, T], bool] | None = None,
     ) -> None:
         self._newer = newer
+        self._outdates = outdates
         self._may_drop = may_drop
         self._rank = rank
         self._lanes: dict[str, Lane[T]] = {}
@@ -80,7 +83,30 @@ class Lanes(Generic[T]):
             if lane.state is _State.READY:
                 self._queue(lane)
         lane.items.append(item)
+        if self._outdates is not None and len(lane.items) > 1:
+            return self._drop_outdated(lane, item, self._outdates)
         return [] if self._newer is None else list(self._keep_newest(lane, self._newer))
+
+    def _drop_outdated(self, lane: Lane[T], last: T, outdates: Callable[[T, T], bool]) -> list[T]:
+        """Drop what `last` outdates; a head that is being sent stays, one that waits for its next attempt does not."""
+        items = list(lane.items)
+        held = items[: int(lane.state is _State.BUSY)]
+        waiting = items[len(held) : -1]
+        dropped = [item for item in waiting if outdates(last, item)]
+        if not dropped:
+            return []
+        is_same_head = held or not outdates(last, waiting[0])
+        lane.items = deque([*held, *(item for item in waiting if not outdates(last, item)), last])
+        if not is_same_head:
+            lane.attempts = lane.vain_turns = 0
+            if lane.state is _State.PARKED:
+                self._unpark(lane)
+        return dropped
+
+    def is_outdated(self, lane: Lane[T]) -> bool:
+        """Tell whether something behind the head of a lane leaves the head nothing to say."""
+        outdates = self._outdates
+        return outdates is not None and any(outdates(item, lane.head) for item in islice(lane.items, 1, None))
 
     def _keep_newest(self, lane: Lane[T], newer: Callable[[T, T], bool]) -> Iterator[T]:
         """Drop from the end what is superseded; a head that is being sent does not wait."""

@@ -54,7 +54,7 @@ class Settlement:
         """Count what was sent, write its receipt, settle it."""
         now = self._tools.clock()
         # A refresh repeats an event that may be hours old: its age says nothing of the hub.
-        fresh = delivery.reason is not DeliveryReason.REFRESH
+        fresh = delivery.reason is not DeliveryReason.REFRESH and not delivery.position_only
         seconds = (now - delivery.header.received_at).total_seconds() if fresh else None
         self._tools.reports.sent(delivery.kind.value, seconds)
         if was_marked_late(delivery):
@@ -75,7 +75,7 @@ class Settlement:
 
         Positions have no receipt, their metrics say enough; and nobody waits for the receipt of a receipt.
         """
-        if delivery.kind in {DeliveryKind.LOCATION, DeliveryKind.RECEIPT}:
+        if delivery.position_only or delivery.kind in {DeliveryKind.LOCATION, DeliveryKind.RECEIPT}:
             self._settle(taken)
             return
         record = receipt_for(

@@ -25,7 +25,7 @@ from bondmate_connectors.runtime.lanes import Lane, Lanes
 from bondmate_connectors.runtime.reports import code_of
 from bondmate_connectors.runtime.settlement import EXPIRED, Settlement
 from bondmate_connectors.runtime.sink_tools import SinkTools
-from bondmate_connectors.runtime.superseding import Superseding, is_newer
+from bondmate_connectors.runtime.superseding import Superseding, is_newer, outdates
 from bondmate_connectors.runtime.supervision import is_order, unending
 from bondmate_connectors.runtime.suspects import Suspect, Verdict
 
@@ -46,7 +46,9 @@ class SinkRunner:
         kinds = {DeliveryKind.LOCATION.value}
         self._accepts = tools.spec.accepts & kinds if positions else tools.spec.accepts - kinds
         self._superseding = Superseding(tools.settings)
-        self._lanes: Lanes[Taken] = Lanes(is_newer if positions else None, _rank, self._may_drop)
+        self._lanes: Lanes[Taken] = Lanes(
+            is_newer if positions else None, _rank, self._may_drop, None if positions else outdates
+        )
         refusal = tools.link.refusal("sink")
         refusal.wakes(self._lanes.wake)
         self._gate = Gate(part, tools.reports, tools.settings, refusal)
@@ -186,6 +188,9 @@ class SinkRunner:
                 lane.items.remove(old)
                 self._pass_over(old, "superseded")
             taken = lane.head
+        elif self._lanes.is_outdated(lane):
+            self._pass_over_head(lane)
+            return
         with self._settlement.in_hand(taken):
             await self._decide(lane, taken)
 
@@ -193,7 +198,7 @@ class SinkRunner:
         if isinstance(taken.content, CodecError):
             self._bury(lane, taken, "decode", taken.content.code)
         elif code := self._unwanted(taken.content):
-            if self._positions and code == EXPIRED:
+            if code == EXPIRED and (self._positions or taken.content.position_only):
                 self._pass_over(taken, code)
                 self._lanes.finish(lane)
             else:
@@ -252,7 +257,8 @@ class SinkRunner:
         return sink.send
 
     def _may_lean(self, taken: Taken) -> bool:
-        return _kind_of(taken) == DeliveryKind.ALERT.value and isinstance(self._tools.sink, LeanSink)
+        is_news = isinstance(taken.content, Delivery) and not taken.content.position_only
+        return is_news and _kind_of(taken) == DeliveryKind.ALERT.value and isinstance(self._tools.sink, LeanSink)
 
     async def _end_overdue(self) -> None:
         """End every send that takes longer than it may: one timer for all, and none for those that are soon done."""
@@ -298,7 +304,7 @@ class SinkRunner:
         elif lane.attempts == 1:
             self._lanes.again(lane)
         else:
-            self._lanes.park(lane, self._tools.settings.backoff.seconds(lane.attempts - 1), may_wake=True)
+            self._set_aside(lane, self._tools.settings.backoff.seconds(lane.attempts - 1), may_wake=True)
 
     def _crashed(self, lane: Lane[Taken], attempt: Attempt, *, alone: bool) -> bool:
         """Note that the connector crashes at this event; returns whether the event ends here, and not the connector."""
@@ -321,12 +327,12 @@ class SinkRunner:
         taken, suspects = lane.head, self._tools.suspects
         verdict = suspects.refused(_suspect(lane, taken), error.code, may_lean=self._may_lean(taken))
         if verdict is Verdict.OPEN:
-            self._lanes.park(lane, self._gate.refused(lane, attempt, error), may_wake=True)
+            self._set_aside(lane, self._gate.refused(lane, attempt, error), may_wake=True)
             return
         self._gate.stands_alone(lane, attempt, error.code)
         if verdict is Verdict.ALONE:
             seconds = self._tools.settings.refused.seconds(suspects.tries(_id_of(taken)))
-            self._lanes.park(lane, seconds, may_wake=False)
+            self._set_aside(lane, seconds, may_wake=False)
         else:
             self._try_lean_or_bury(lane, verdict)
 
@@ -358,10 +364,21 @@ class SinkRunner:
         if isinstance(error, Throttled) and not self._gate.is_own_trouble(lane):
             for gate in self._tools.gates:
                 gate.throttled(wait, attempt if gate is self._gate else None, code_of(error))
-            self._lanes.park(lane, min(wait, self._gate.wait_seconds()), may_wake=True)
+            self._set_aside(lane, min(wait, self._gate.wait_seconds()), may_wake=True)
         else:
             self._gate.failed(lane, attempt, code_of(error))
-            self._lanes.park(lane, wait, may_wake=asked is None)
+            self._set_aside(lane, wait, may_wake=asked is None)
+
+    def _set_aside(self, lane: Lane[Taken], seconds: float, *, may_wake: bool) -> None:
+        """Let a lane wait, unless its head was only a position update and the alert itself has come behind it."""
+        if self._lanes.is_outdated(lane):
+            self._pass_over_head(lane)
+        else:
+            self._lanes.park(lane, seconds, may_wake=may_wake)
+
+    def _pass_over_head(self, lane: Lane[Taken]) -> None:
+        self._settlement.pass_over(lane.head, "superseded")
+        self._given_up(lane, lane.head)
 
     def _bury(self, lane: Lane[Taken], taken: Taken, stage: str, code: str) -> None:
         """Dead-letter the head of `lane`, which waits for that; other lanes do not."""
@@ -427,8 +444,8 @@ async def _ended(intake: Intake) -> None:
 
 
 def _rank(taken: Taken) -> int:
-    """Alerts first, then what else people wait for, then what only repeats, or will not be sent."""
+    """Alerts first, then what else people wait for, then what only repeats or moves, or will not be sent."""
     delivery = taken.content
-    if not isinstance(delivery, Delivery) or delivery.reason is DeliveryReason.REFRESH:
+    if not isinstance(delivery, Delivery) or delivery.reason is DeliveryReason.REFRESH or delivery.position_only:
         return 2
     return 0 if delivery.kind is DeliveryKind.ALERT else 1

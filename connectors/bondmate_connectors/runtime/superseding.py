@@ -70,3 +70,16 @@ def is_newer(last: Taken, before: Taken) -> bool:
     """Whether the later record has the later fix; such lanes hold positions only."""
     later, earlier = (t.content.location for t in (last, before) if isinstance(t.content, Delivery))
     return later is None or earlier is None or later.position.fixed_at >= earlier.position.fixed_at
+
+
+def outdates(last: Taken, before: Taken) -> bool:
+    """Whether a record that stands before another of its key is only a position update that needs no sending any more.
+
+    A newer one of the same alert takes its place, and so does whatever else comes of its key: nothing of the life of an
+    alert waits for a position, and none comes after the end.
+    """
+    if not isinstance(before.content, Delivery) or not before.content.position_only:
+        return False
+    if not isinstance(last.content, Delivery) or not last.content.position_only:
+        return True
+    return last.content.header.event_id == before.content.header.event_id

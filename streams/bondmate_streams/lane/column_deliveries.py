@@ -51,6 +51,7 @@ class Deliveries:
             "reason": constant("NEW", pa.string(), rows),
             "route": routes,
             "newest_only": pc.is_in(routes, self._newest_only),
+            "position_only": constant(False, pa.bool_(), rows),
             _KIND: struct_of(schema.field(_KIND).type, seen),
         }
         arrays = [columns[f.name] if f.name in columns else pa.nulls(rows, f.type) for f in schema]

@@ -40,6 +40,8 @@ class Telling:
     event: Payload
     first: First | None = None
     """What later Deliveries refer to; None: this is the first, made now."""
+    position_only: bool = False
+    """It says where the device of an open alert is now, and nothing else."""
 
 
 def new_id(event_id: str, destination: str) -> str:
@@ -148,6 +150,7 @@ class Agreements:
                 kind: seen,
                 **_sent(telling, kind, now),
                 "newest_only": telling.route in self._newest_only,
+                "position_only": telling.position_only,
             },
         )
 

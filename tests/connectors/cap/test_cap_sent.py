@@ -76,3 +76,14 @@ def test_deliveries_of_an_earlier_version_are_written_as_they_were():
     assert "1970-01-01T00:00:07-00:00" == root(old).findtext("{*}sent")
     assert first_delivery_id(old.header.event_id, "there") in root(later).findtext("{*}references").split(",")[1]
     assert root(later).findtext("{*}references").endswith(",1970-01-01T00:00:07-00:00")
+
+
+def test_an_update_of_the_position_alone_says_so_to_machines_and_to_people_and_all_else_again(first):
+    later = of_long_ago(update_of(first, 2), reason=DeliveryReason.UPDATE, position_only=True, sent_at=NOW)
+    whole = root(later)
+
+    assert "Update" == whole.findtext("{*}msgType")
+    assert "true" == parameters(whole)["bondmate:position_only"]
+    assert whole.findtext("{*}info/{*}headline").startswith("POSITION UPDATE ")
+    assert whole.findtext("{*}info/{*}description").startswith("Only the position is new.\nupdate 2")
+    assert "bondmate:position_only" not in parameters(root(first))

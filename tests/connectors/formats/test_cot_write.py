@@ -337,6 +337,20 @@ def test_news_of_an_alert_stands_in_chat_and_as_a_position_since_a_server_repeat
     )
 
 
+def test_a_position_update_moves_the_alert_under_its_own_uid_and_says_nothing_in_chat() -> None:
+    event = deliver(alert(action=AlertAction.UPDATE), DeliveryReason.UPDATE, "d-2")
+    event = event.model_copy(update={"position_only": True})
+    composed = compose(event, NOW, Options())
+    assert isinstance(composed, Composed)
+    emergency, position = (
+        etree.fromstring(each) for each in (*composed.documents, *companions(event, composed, NOW, Options()))
+    )
+
+    assert "bondmate-e-1-9-1-1" == emergency.get("uid")
+    assert "50.1234567" == emergency.find("point").get("lat")
+    assert "a-f-G-U-C" == position.get("type")
+
+
 def test_a_position_has_the_time_of_its_fix_and_no_endpoint() -> None:
     fix = HERE.model_copy(update={"speed_mps": 2.5, "course_deg": 90.0, "fixed_at": OCCURRED - timedelta(hours=1)})
     root = written(deliver(DeviceLocation(header=header(), device_id="p7", callsign="ADAM-1", position=fix)))

@@ -148,3 +148,42 @@ async def test_of_equals_that_with_the_fewest_failed_attempts_goes_first():
         lanes.finish(fresh)
 
     assert "poison" == (await take(lanes)).key
+
+
+def outdates(last, before):
+    """Capitals say something, small letters only move: what comes later leaves a small letter nothing to say."""
+    return before.islower() and (last.isupper() or last == before)
+
+
+@pytest.mark.parametrize(
+    ("items", "left", "dropped"),
+    [("aB", "B", "a"), ("aa", "a", "a"), ("ab", "ab", ""), ("AbC", "AC", "b"), ("abA", "A", "ab"), ("Aa", "Aa", "")],
+)
+async def test_what_comes_later_drops_what_it_leaves_nothing_to_say(items, left, dropped):
+    lanes = Lanes(outdates=outdates)
+    found = [gone for item in items for gone in lanes.put("k", item)]
+
+    assert list(dropped) == found
+    assert list(left) == list((await take(lanes)).items)
+
+
+async def test_what_is_dropped_while_it_waits_for_another_attempt_holds_nothing_up():
+    lanes = Lanes(outdates=outdates)
+    lanes.put("k", "a")
+    lane = await take(lanes)
+    lane.attempts = 4
+    lanes.park(lane, 60, may_wake=True)
+
+    assert ["a"] == lanes.put("k", "B")
+    assert ("B", 0) == ((found := await take(lanes)).head, found.attempts)
+    assert 0 == lanes.parked
+
+
+async def test_what_is_being_sent_stays_until_its_sender_asks():
+    lanes = Lanes(outdates=outdates)
+    lanes.put("k", "a")
+    lane = await take(lanes)
+    assert not lanes.is_outdated(lane)
+
+    assert [] == lanes.put("k", "B")
+    assert lanes.is_outdated(lane)

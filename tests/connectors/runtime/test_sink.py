@@ -17,7 +17,7 @@ from bondmate_connectors.testing import another, assert_sink_telemetry, by_label
 from bondmate_connectors.testing.sample import CONNECTOR, Ledger, LedgerConnector, Trouble
 from bondmate_schemas.catalogue import dead_letter_topic, destination_topic
 from bondmate_schemas.codec import Codec, LocalSchemaIds, SchemaUnavailableError
-from bondmate_schemas.enums import DeliveryKind, Level
+from bondmate_schemas.enums import DeliveryKind, DeliveryReason, Level
 from bondmate_schemas.flags import DROP_WHEN_LATE, MARK_WHEN_LATE
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import Delivery, DeviceLocation, Position
@@ -435,3 +435,46 @@ async def test_what_was_in_time_when_it_came_is_marked_late_when_it_waited_too_l
         await hub.all_committed(place)
 
     assert [True] == [entry["late"] for entry in ledger.entries.values()]
+
+
+def position_of(delivery, number):
+    moved = another(delivery, number)
+    header = moved.header.model_copy(update={"event_id": delivery.header.event_id, "incident_id": delivery.key})
+    return delivery.model_copy(update={"header": header, "reason": DeliveryReason.UPDATE, "position_only": True})
+
+
+async def test_nothing_of_an_alert_stands_behind_a_position_update_that_was_not_taken(hub, ledger, place, instance):
+    press, second = sos(place), update_of(sos(place), 1)
+    positions = [position_of(press, number) for number in range(11, 14)]
+    async with hub.running(instance):
+        await hub.feed(press, positions[0])
+        await eventually(lambda: positions[0].id in ledger.entries, "the first position", 10)
+        async with ledger.in_trouble(Trouble.BROKEN):
+            await hub.feed(positions[1])
+            await eventually(lambda: ledger.attempts.count(positions[1].id) > 1, "a position that is not taken", 10)
+            await hub.feed(positions[2], second)
+            await eventually(lambda: second.id in ledger.attempts, "the press is tried", 10)
+        await hub.all_committed(place)
+        passed = by_label("connector_passed_over_events_total", place, "reason")
+
+    assert [press.id, positions[0].id, second.id] == list(ledger.entries)
+    assert {"superseded": 2} == passed
+    assert [press.id, second.id] == [each.delivery_id for each in await hub.receipts(place)]
+
+
+async def test_an_old_position_update_is_not_sent_and_one_that_is_refused_moves_no_level(hub, ledger, place, instance):
+    press, now = sos(place), datetime.now(UTC)
+    old = position_of(press, 11).model_copy(update={"sent_at": now - timedelta(seconds=61)})
+    refused = position_of(press, 12).model_copy(update={"sent_at": now + timedelta(seconds=60)})
+    async with hub.running(instance):
+        await hub.feed(press, old)
+        await hub.all_committed(place)
+        async with ledger.in_trouble(Trouble.REFUSES):
+            await hub.feed(refused)
+            await hub.all_committed(place)
+        passed = by_label("connector_passed_over_events_total", place, "reason")
+
+    assert [press.id] == list(ledger.entries)
+    assert {"expired": 1} == passed
+    assert 1 == len(await hub.read(dead_letter_topic(place)))
+    assert [press.id] == [each.delivery_id for each in await hub.receipts(place)]

@@ -14,6 +14,7 @@ from bondmate_schemas.models import Delivery, DeviceAlert, DeviceMessage, Incide
 from bondmate_connectors.formats.alert_words import (
     ASKS_TO_CANCEL,
     NOBODY_ANSWERS,
+    NOTHING_NEW,
     asked_of,
     asks_to_cancel,
     details_of,
@@ -62,6 +63,7 @@ def _headline(delivery: Delivery, alert: DeviceAlert, event: str, labels: Labels
     """Return what it is of whom, behind what must be seen first."""
     marks = (
         ("LATE", was_marked_late(delivery)),
+        ("POSITION UPDATE", delivery.position_only),
         (alert.header.mode.value, alert.header.mode in _DRILLS),
         ("ENDED", delivery.reason is DeliveryReason.CANCEL),
         ("UNANSWERED", UNANSWERED in alert.header.flags),
@@ -75,6 +77,9 @@ def _headline(delivery: Delivery, alert: DeviceAlert, event: str, labels: Labels
 
 def _description(delivery: Delivery, alert: DeviceAlert, labels: Labels) -> Iterator[str]:
     """Return what was said, and what the headline does not say of how it stands."""
+    # An Update stands for what it refers to (CAP 1.2, 3.2.1), so that it says all of that again.
+    if delivery.position_only:
+        yield labels(NOTHING_NEW)
     if alert.text:
         yield labels.text(alert.text, alert.header.language)
     said = {labels(ASKS_TO_CANCEL), labels(NOBODY_ANSWERS)}

@@ -227,6 +227,8 @@ def _parameters(delivery: Delivery, event: Event, labels: Labels, only: Containe
         yield pair(f"{codes.PARAMETER}language", language)
     if sent_of(delivery).replace(microsecond=0) != event.header.occurred_at:
         yield pair(f"{codes.PARAMETER}occurred_at", event.header.occurred_at.isoformat(timespec="milliseconds"))
+    if delivery.position_only:
+        yield pair(f"{codes.PARAMETER}position_only", "true")
     for name, value in parameters_of(event, only):
         yield pair(codes.PARAMETER + name, value)
     if isinstance(event, IncidentEvent):

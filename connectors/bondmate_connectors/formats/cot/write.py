@@ -82,9 +82,10 @@ def compose_leanest(event: Delivery, now: datetime, options: Options) -> bytes |
 def companions(event: Delivery, composed: Composed, now: datetime, options: Options) -> tuple[bytes, ...]:
     """Write what goes with an event beside itself.
 
-    News of an alert: its chat line, and where it is as a position report. TAK Server repeats the first version of an
-    emergency for ever, so that whoever looks at the emergency alone would see an old place flash up again and again. Of
-    an incident: the whole of a text that was cut, and the deletion of its marker when its end has no geometry.
+    News of an alert: its chat line, but for a mere position update, and where it is as a position report. TAK Server
+    repeats the first version of an emergency for ever, so that whoever looks at the emergency alone would see an old
+    place flash up again and again. Of an incident: the whole of a text that was cut, and the deletion of its marker
+    when its end has no geometry.
     """
     if event.alert is not None:
         return tuple(_with_alert(event, now, options))
@@ -104,6 +105,8 @@ def _with_alert(event: Delivery, now: datetime, options: Options) -> Iterator[by
         return
     if event.reason is DeliveryReason.UPDATE and event.alert.position is not None:
         yield kinds_out.location(_location_of(event.alert, event.alert.position), event, now, options)
+    if event.position_only:
+        return
     yield from write_lines(alerts_out.chat_line(event.alert, event, options), now, options)
 
 

@@ -30,6 +30,8 @@ CONNECTOR = ConnectorSpec(
     emits=frozenset({"DeliveryReceipt", "DeviceMessage", "IncidentEvent"}),
     proves=Level.DELIVERED,
     max_in_flight=64,
+    alert_position_seconds=1.0,
+    alert_positions_a_second=0.0,
     refusals=dict.fromkeys(
         ("not_authenticated", "mode_differs", "not_its_own"),
         "a GeoChat line with the reason, to the writer alone, or to who placed the marker; not, where it names nobody",

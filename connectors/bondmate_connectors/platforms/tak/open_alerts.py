@@ -57,7 +57,7 @@ class OpenAlerts:
         if known is None:
             known = self._keep(self._new(alert))
         known.is_silent = known.is_silent or alert.silent or alert.kind is AlertKind.DURESS
-        known.is_shown = known.is_shown or event.reason is not DeliveryReason.REFRESH
+        known.is_shown = known.is_shown or (event.reason is not DeliveryReason.REFRESH and not event.position_only)
         if not is_cancel(event):
             known.closed_at = None
         elif known.closed_at is None:
