@@ -140,6 +140,15 @@ def untaken(settings: Settings) -> dict[str, frozenset[str]]:
     return {name: frozenset(DeliveryKind) - kinds for name, kinds in takes(settings).items()}
 
 
+def paces(settings: Settings) -> dict[str, tuple[float, float]]:
+    """Return how often each configured connector takes position updates of open emergencies, by its name.
+
+    Once in so many seconds of one, so many a second of all; 0 is no bound.
+    """
+    specs = {instance.name: instance.spec for instance in instances(settings)}
+    return {name: (spec.alert_position_seconds, spec.alert_positions_a_second) for name, spec in specs.items()}
+
+
 def receipt_takers(settings: Settings) -> list[str]:
     """Name the connectors that take receipts of the messages they sent to officers."""
     return [instance.name for instance in instances(settings) if "RECEIPT" in instance.accepts]

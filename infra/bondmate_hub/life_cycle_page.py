@@ -62,6 +62,17 @@ A page is a record on `bondmate.pages`, a count in `hub_pages_total`, and, until
 An alert with an expiry that nobody has answered by then ends as `EXPIRED`, and a person is paged. SOS, DURESS and
 OFFICER_DOWN do not expire.
 
+## Where the officer is
+
+While an SOS, DURESS, OFFICER_DOWN or ASSISTANCE is open, each fix of its device becomes a position update for each room
+that was told of it and may see positions: a Delivery with `position_only`, the first at once, then at the room's pace,
+as that room may see it, and again after a minute only where it would see no change. It says all of the alert again and
+nothing new but the place. The runner drops it when anything else of its key comes behind it (counted as `superseded`),
+or after a minute; it has no receipt, and neither it nor its dead letter moves a level. Who answers it has seen nothing.
+Whatever else is told of the alert, but for its end, carries the newest fix too.
+
+How old a position is counts from when the hub had it, and from the fix where its device's clock can be trusted.
+
 ## Upgrades
 
 A state says by which rules it was written (`rules`). One of 0, of a hub that knew no statements, keeps what its

@@ -205,9 +205,10 @@ async def _tell(board: ConnectorHealth, health: Health, names: Sequence[str]) ->
 async def _streams(settings: Settings, stop: asyncio.Event, around: Around) -> None:
     from bondmate_streams.agents.config import StreamsConfig  # noqa: PLC0415
     from bondmate_streams.agents.run import run_streams  # noqa: PLC0415
+    from bondmate_streams.logic.following import Pace  # noqa: PLC0415
     from bondmate_streams.routes_file import load_routes  # noqa: PLC0415
 
-    from bondmate_hub.instances import enrolled_devices, enrolled_officers, receipt_takers, untaken  # noqa: PLC0415
+    from bondmate_hub import instances  # noqa: PLC0415
 
     section = _required(settings)
     routes = load_routes(section.routes)
@@ -219,10 +220,11 @@ async def _streams(settings: Settings, stop: asyncio.Event, around: Around) -> N
         secret=section.pseudonym_secret.get_secret_value().encode(),
         outside=section.outside_ids(),
         instance=settings.instance,
-        known_devices=lambda: enrolled_devices(settings),
-        officers=lambda: enrolled_officers(settings),
-        receipt_takers=receipt_takers(settings),
-        untaken=untaken(settings),
+        known_devices=lambda: instances.enrolled_devices(settings),
+        officers=lambda: instances.enrolled_officers(settings),
+        receipt_takers=instances.receipt_takers(settings),
+        untaken=instances.untaken(settings),
+        paces={name: Pace(*pace) for name, pace in instances.paces(settings).items()},
         agencies={name: entry.agency for name, entry in settings.connectors.items()},
         keep_closed=timedelta(days=section.closed_alerts_kept_days),
     )

@@ -22,6 +22,7 @@ from bondmate_schemas.outbox import Outgoing
 
 from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.following import Following
 from bondmate_streams.agents.known_devices import KnownDevices
 from bondmate_streams.agents.message_receipts import MessageReceipts
 from bondmate_streams.agents.open_alerts import OpenAlerts
@@ -66,6 +67,7 @@ class AlertLife:
         message_receipts: MessageReceipts,
         learn: Callable[[IncidentLink, Headers], Awaitable[None]],
         rooms: Rooms,
+        following: Following,
     ) -> None:
         self._desk = desk
         self._alerts = alerts
@@ -78,6 +80,7 @@ class AlertLife:
         self._message_receipts = message_receipts
         self._learn = learn
         self._rooms = rooms
+        self._following = following
         self._rebuilding: asyncio.Task[None] | None = None
         self._confirm_to = frozenset(
             name for name, destination in desk.routes.destinations.items() if destination.tell_own_closing
@@ -169,10 +172,10 @@ class AlertLife:
     def _telling(
         self, step: Step, cause: Headers, before: AlertState | None = None
     ) -> tuple[list[Outgoing], list[Entry]]:
-        state = step.state or before
-        outgoing = self._desk.deliveries(step.tellings, state.destinations if state else {})
+        state, tellings = step.state or before, self._following.newest(step)
+        outgoing = self._desk.deliveries(tellings, state.destinations if state else {})
         outgoing.extend(self._others(step, cause))
-        return outgoing, self._desk.entries(step.tellings)
+        return outgoing, self._desk.entries(tellings)
 
     def _tell(self, telling: tuple[list[Outgoing], list[Entry]]) -> Awaitable[None]:
         outgoing, entries = telling
@@ -194,6 +197,7 @@ class AlertLife:
 
     def _note(self, state: AlertState, decisions: Sequence[Decision]) -> None:
         self._silence.known(state)
+        self._following.note(state)
         self._open.note(state, decisions, self._desk.escalation(state.alert))
 
     async def look(self) -> int:
@@ -249,6 +253,7 @@ class AlertLife:
     async def rebuild(self) -> None:
         """Build the open alerts anew from the table; a rebuild that begins meanwhile takes the place of this one."""
         build = self._open.clear()
+        self._following.clear()
         try:
             async for state in in_turns(self._alerts.records()):
                 if not self._open.is_current(build):

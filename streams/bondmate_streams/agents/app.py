@@ -22,6 +22,7 @@ from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.device_alerts import DeviceAlerts
 from bondmate_streams.agents.door import Door
 from bondmate_streams.agents.driver import App
+from bondmate_streams.agents.following import Following
 from bondmate_streams.agents.healing import Healing
 from bondmate_streams.agents.incidents import Incidents
 from bondmate_streams.agents.known_devices import KnownDevices
@@ -58,6 +59,7 @@ class Streams:
     last_locations: LastLocations
     audit: AuditWriter
     life: AlertLife
+    following: Following
     open_alerts: OpenAlerts
     silence: Silence
     connectors: ConnectorWatch
@@ -93,6 +95,9 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
     alerts: Ledger[AlertState] = Ledger(app, "alerts", AlertState, codec, outbox)
     table: Ledger[IncidentMemory] = Ledger(app, "incidents", IncidentMemory, codec, outbox)
     places = Places(app, catalogue.ALERT_CHANGES)
+    following = Following(
+        desk=desk, alerts=alerts, locks=locks, places=places, audit=audit, last=last, paces=config.paces
+    )
     message_receipts = MessageReceipts(desk, config.receipt_takers)
     links: Ledger[IncidentLink] = Ledger(app, "links", IncidentLink, codec, outbox)
     known_links = KnownLinks(links, Places(app, catalogue.INCIDENT_LINKS), locks)
@@ -111,6 +116,7 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
         message_receipts=message_receipts,
         learn=incidents.learn,
         rooms=config.rooms,
+        following=following,
     )
     from_devices = DeviceAlerts(desk, devices, locks, last.of, ShortWay(places, life).begin)
     messages = Messages(
@@ -140,7 +146,20 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
     for healing in healings:
         app.on_rebalance_complete.connect(healing.stir)
     return Streams(
-        app, in_hand, last, audit, life, open_alerts, silence, watch, outbox, ledgers, copies, healings, known_links
+        app,
+        in_hand,
+        last,
+        audit,
+        life,
+        following,
+        open_alerts,
+        silence,
+        watch,
+        outbox,
+        ledgers,
+        copies,
+        healings,
+        known_links,
     )
 
 
@@ -229,6 +248,7 @@ async def listen(streams: Streams) -> None:
     async with asyncio.TaskGroup() as group:
         for healing in streams.healings:
             group.create_task(healing.run())
+        group.create_task(streams.following.run())
         group.create_task(streams.silence.watch())
         group.create_task(streams.links.watch())
         group.create_task(streams.connectors.run())

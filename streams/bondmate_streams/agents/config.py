@@ -12,6 +12,7 @@ from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
 from bondmate_schemas.outside_ids import OutsideIds
 
 from bondmate_streams.logic.addressing import Officer
+from bondmate_streams.logic.following import Pace
 from bondmate_streams.logic.rooms import Rooms
 from bondmate_streams.logic.routing import Ground, Routes
 
@@ -50,6 +51,8 @@ class StreamsConfig:
     """Agency of a destination, by its connector's settings."""
     ground: Ground | None = None
     """The hub's map, where rules ask where alerts and incidents are."""
+    paces: Mapping[str, Pace] = field(default_factory=dict)
+    """How often the connector of a destination takes position updates, where its routes say nothing of it."""
     schema_ids: SchemaIds | None = None
     """Where schema ids come from, when not from the registry."""
     keep_closed: timedelta = timedelta(days=7)

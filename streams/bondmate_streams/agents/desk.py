@@ -15,6 +15,7 @@ from bondmate_schemas.codec import Codec
 from bondmate_schemas.enums import Mode
 from bondmate_schemas.error_codes import NOT_ITS_OWN
 from bondmate_schemas.models import (
+    Delivery,
     DeliveryReceipt,
     DestinationState,
     DeviceAlert,
@@ -192,13 +193,17 @@ class Desk:
             delivery = self.agreements.delivery(telling, now, at.id_key if at else None)
             if delivery is None:
                 CONNECTOR_PASSED_OVER.labels(telling.destination, WITHHELD).inc()
-                continue
-            ROUTED.labels(telling.destination, delivery.kind.value, telling.reason.value).inc()
-            if delivery.kind in self._untaken.get(telling.destination, ()):
-                UNTAKEN.labels(telling.destination, delivery.kind.value).inc()
-            topic = destination_topic(telling.destination)
-            found.append(self.envelopes.pack(topic, delivery.key, delivery))
+            else:
+                found.append(self.packed(delivery))
         return found
+
+    def packed(self, delivery: Delivery) -> Outgoing:
+        """Return a Delivery as it is to be sent, counted."""
+        name = delivery.destination
+        ROUTED.labels(name, delivery.kind.value, delivery.reason.value).inc()
+        if delivery.kind in self._untaken.get(name, ()):
+            UNTAKEN.labels(name, delivery.kind.value).inc()
+        return self.envelopes.pack(destination_topic(name), delivery.key, delivery)
 
     def page(self, page: OperationsPage, cause: Headers = ()) -> Outgoing:
         """Page operations: in the log, in the metrics, and by the record given back, to be sent."""

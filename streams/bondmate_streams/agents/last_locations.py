@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bondmate_schemas.catalogue import LAST_LOCATION, changelog_topic
 from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
 from bondmate_schemas.kafka import KafkaConfig
@@ -25,6 +27,8 @@ class LastLocations:
         self._codec = codec
         self._known = known
         self._fixes: dict[str, bytes] = {}
+        self.on_fix: Callable[[str], None] = lambda _: None
+        """Called in the thread of the view with the device of each fix, once that is known."""
 
     def of(self, device_id: str) -> DeviceLocation | None:
         """Give the last location of a device, when one is known and readable."""
@@ -49,3 +53,4 @@ class LastLocations:
             self._fixes.pop(seen.key, None)
         else:
             self._fixes[seen.key] = seen.value
+            self.on_fix(seen.key)

@@ -58,6 +58,11 @@ class Places:
         """Whether the first partition is ours: that worker does what one must do for all."""
         return TP(self._topic, 0) in self._ours
 
+    @property
+    def share(self) -> float:
+        """The part of all partitions that is ours."""
+        return len(self._ours) / int(self._app.conf.topic_partitions)
+
     @contextmanager
     def standing_in(self, key: str, partition: int | None = None) -> Iterator[bool]:
         """Work as if an event with this key were at hand; False, and nothing may be done, where it is not ours.

@@ -6,7 +6,7 @@ Here the alert is known. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
@@ -14,7 +14,7 @@ from bondmate_schemas.catalogue import DEVICE
 from bondmate_schemas.enums import DeliveryReason, Level, Mode, Ownership
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DestinationState, EventHeader
 
-from bondmate_streams.logic.deliveries import Telling, refresh_id
+from bondmate_streams.logic.deliveries import Telling, position_id, refresh_id
 from bondmate_streams.logic.life_cycle import HUMAN
 
 _LATER_IDS_KEPT: Final = 256
@@ -67,12 +67,15 @@ def is_foreign(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> bo
 
 
 def _was_told(state: AlertState, known: DestinationState, receipt: DeliveryReceipt, now: datetime) -> bool:
-    refreshes = _refreshes(state, receipt.destination, now)
-    return not is_of_no_news(known, receipt) or any(receipt.delivery_id == refresh for refresh in refreshes)
+    repeats = _refreshes_and_positions(state, receipt.destination, now)
+    return not is_of_no_news(known, receipt) or any(receipt.delivery_id == repeat for repeat in repeats)
 
 
 def is_of_no_news(known: DestinationState, receipt: DeliveryReceipt) -> bool:
-    """Whether an answer refers to neither the first Delivery of an alert nor a later one with news: to a refresh."""
+    """Whether an answer refers to neither the first Delivery of an alert nor a later one with news.
+
+    Then it is to a refresh or a position update.
+    """
     delivery_id, later_ids = receipt.delivery_id, known.later_delivery_ids
     # What the hub has forgotten it cannot judge: an SOS must not stay open because it was told often.
     if delivery_id is None or later_ids is None or len(later_ids) >= _LATER_IDS_KEPT:
@@ -82,13 +85,17 @@ def is_of_no_news(known: DestinationState, receipt: DeliveryReceipt) -> bool:
     return delivery_id != known.delivery_id and delivery_id[:_KEPT_OF_ID] not in later
 
 
-def _refreshes(state: AlertState, destination: str, now: datetime) -> Iterable[str]:
-    """Return the ids of the refreshes that can have been sent by now: they are kept nowhere.
+def _refreshes_and_positions(state: AlertState, destination: str, now: datetime) -> Iterator[str]:
+    """Yield the ids of the refreshes and position updates that can have been sent by now: they are kept nowhere.
 
-    A route may have said another period, or none, when they were: of the shortest, a second, all are tried.
+    A route may have said another period, or none, when they were: of the shortest, a second, all are tried. Of position
+    updates the newest are, since who answers one does so soon.
     """
-    most = min(int((now - state.header.received_at).total_seconds()), _REFRESHES_KNOWN)
-    return (refresh_id(state.header.event_id, destination, number) for number in range(1, most + 1))
+    event_id, seconds = state.header.event_id, int((now - state.header.received_at).total_seconds())
+    for number in range(seconds, max(seconds - _REFRESHES_KNOWN, -1), -1):
+        yield position_id(event_id, destination, number)
+    for number in range(1, min(seconds, _REFRESHES_KNOWN) + 1):
+        yield refresh_id(event_id, destination, number)
 
 
 def with_told(state: AlertState, tellings: Iterable[Telling]) -> AlertState:

@@ -59,6 +59,11 @@ def refresh_id(event_id: str, destination: str, number: int) -> str:
     return derived_id("delivery", event_id, destination, "refresh", str(number))
 
 
+def position_id(event_id: str, destination: str, number: int) -> str:
+    """Return the id of a position update of an open alert; `number` is of whole seconds since the hub had the alert."""
+    return derived_id("delivery", event_id, destination, "position", str(number))
+
+
 def escalation_id(event_id: str, destination: str, after_seconds: float, number: int = 0) -> str:
     """Return the id of the Delivery by which a destination hears again of an alert that nobody answered for so long.
 

@@ -212,6 +212,12 @@ class Destination(_Section):
     an alert ends it for all."""
     ends_alerts: bool = False
     """True: of the several destinations of its agency this one ends alerts, and none without it."""
+    alert_position_seconds: Literal[0] | Annotated[float, Field(ge=1, le=86_400)] | None = None
+    """How often at most the position of an open emergency is told again, in seconds; 0: never. Left out, as its
+    connector says: TAK 1, all others 15."""
+    alert_positions_a_second: float | None = Field(default=None, ge=0, le=10_000)
+    """Of all open emergencies together so many a second; 0: however many. Left out, as its connector says: TAK 0, all
+    others 1. The first of an emergency is told at once."""
     says_assigned: bool = False
     """True: people there can say that a unit is assigned; where they have seen an alert and do not, it escalates."""
 

@@ -234,6 +234,15 @@ async def test_an_alert_that_waited_for_the_network_is_late_not_skewed_when_it_s
     assert answer["flags"] == ["late"]
 
 
+@pytest.mark.parametrize(("seconds", "flags"), [(-240, ["clock_skew"]), (240, ["clock_skew"]), (-30, [])])
+async def test_a_clock_that_is_a_little_slow_shows_by_when_it_says_that_it_sent(bench, at, seconds, flags):
+    said = {"message_id": "m", "kind": "SOS", "occurred_at": at(seconds=seconds), "sent_at": at(seconds=seconds)}
+
+    _, answer = await bench.device().post("/v1/alerts", said)
+
+    assert flags == answer["flags"]
+
+
 async def test_mode_comes_from_the_enrolment_and_no_request_changes_it(bench, at):
     body = {"message_id": "m", "kind": "SOS", "occurred_at": at(), "mode": "TEST"}
 

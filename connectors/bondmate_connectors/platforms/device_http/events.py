@@ -59,6 +59,8 @@ from bondmate_connectors.platforms.device_http.directory import Device
 from bondmate_connectors.platforms.device_http.mailbox import Ending, Mail
 
 TOLERATED_SKEW = timedelta(minutes=5)
+_SENT_SKEW = timedelta(minutes=1)
+"""Between sending and our receiving there is only the network: what takes longer is a clock that is wrong."""
 _REPORT_ACTIONS = {
     ReportVerb.OPEN: IncidentAction.OPENED,
     ReportVerb.UPDATE: IncidentAction.UPDATED,
@@ -405,7 +407,7 @@ def _alert_clock(request: AlertRequest, received_at: datetime) -> tuple[str, ...
 def _clock(occurred_at: datetime, sent_at: datetime | None, received_at: datetime) -> tuple[str, ...]:
     """Flag a clock that is off (seen at sending, or an event from the future) and an event that waited."""
     wrong = occurred_at - received_at > TOLERATED_SKEW
-    wrong = wrong or (sent_at is not None and abs(received_at - sent_at) > TOLERATED_SKEW)
+    wrong = wrong or (sent_at is not None and abs(received_at - sent_at) > _SENT_SKEW)
     late = received_at - occurred_at > TOLERATED_SKEW
     return ("clock_skew",) * wrong + ("late",) * late
 

@@ -1,0 +1,185 @@
+"""The position updates of open emergencies: written by who has the alert, in the order of all else of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from bondmate_schemas.models import AlertState, Delivery, DeviceLocation
+
+from bondmate_streams.agents.audit_writer import AuditWriter
+from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.last_locations import LastLocations
+from bondmate_streams.agents.places import Places
+from bondmate_streams.agents.tables import Ledger
+from bondmate_streams.envelopes import utc_now
+from bondmate_streams.guard import NotNowError, both
+from bondmate_streams.lanes import KeyLocks
+from bondmate_streams.logic.deliveries import Telling
+from bondmate_streams.logic.following import (
+    STANDS_SECONDS,
+    Pace,
+    Turns,
+    is_followed,
+    is_news,
+    newest,
+    paces_of,
+    place_of,
+    update_of,
+)
+from bondmate_streams.logic.steps import Step
+
+_LOOK_SECONDS: Final = 0.05
+_AT_A_TIME: Final = 50
+"""Few: alerts' own events are not to wait behind positions."""
+_FRESH: Final = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What a room was told last of where the device of an alert is."""
+
+    fix_id: str
+    place: tuple[float, float]
+    at: float
+
+
+class Following:
+    """Tells rooms where the devices of open emergencies are; fixes come from the lane, by the topic of last fixes."""
+
+    def __init__(
+        self,
+        *,
+        desk: Desk,
+        alerts: Ledger[AlertState],
+        locks: KeyLocks,
+        places: Places,
+        audit: AuditWriter,
+        last: LastLocations,
+        paces: Mapping[str, Pace],
+    ) -> None:
+        self._desk = desk
+        self._alerts = alerts
+        self._locks = locks
+        self._places = places
+        self._audit = audit
+        self._last = last
+        found = paces_of(desk.routes.destinations, paces, desk.agreements)
+        self._turns = {name: Turns(pace) for name, pace in found.items()}
+        self._devices: dict[str, set[str]] = {}
+        """The open emergencies of each device that has one."""
+        self._rooms: dict[str, tuple[str, ...]] = {}
+        """The rooms that hear where the device of an alert is, by alert."""
+        self._shown: defaultdict[str, dict[str, _Shown]] = defaultdict(dict)
+        self._stirred: set[str] = set()
+        """Devices of which there is something to look at."""
+        last.on_fix = self._see
+
+    def _see(self, device: str) -> None:
+        """Note a fix; called in another thread for every fix there is, so it is one look into a dict."""
+        if device in self._devices:
+            self._stirred.add(device)
+
+    def note(self, state: AlertState) -> None:
+        """Take an alert as it stands now."""
+        event_id = state.header.event_id
+        if not is_followed(state):
+            self._forget(event_id, state.device_id)
+            return
+        rooms = tuple(name for name in state.destinations if name in self._turns)
+        if event_id not in self._rooms:
+            self._devices.setdefault(state.device_id, set()).add(event_id)
+            # The press may have come between a fix and what the lane wrote of it.
+            self._stirred.add(state.device_id)
+            if state.alert.position is not None and utc_now() - state.header.received_at > _FRESH:
+                # Another worker, or this one before it was started again, has told rooms of it.
+                for name in rooms:
+                    self._turns[name].told(event_id, time.monotonic())
+        self._rooms[event_id] = rooms
+
+    def _forget(self, event_id: str, device: str) -> None:
+        if event_id not in self._rooms:
+            return
+        for name in self._rooms.pop(event_id):
+            self._turns[name].forget(event_id)
+        self._shown.pop(event_id, None)
+        if device in self._devices:
+            self._devices[device].discard(event_id)
+            if not self._devices[device]:
+                del self._devices[device]
+
+    def clear(self) -> None:
+        """Forget all, before it is noted anew what is ours."""
+        for device, event_ids in [*self._devices.items()]:
+            for event_id in [*event_ids]:
+                self._forget(event_id, device)
+
+    def newest(self, step: Step) -> Sequence[Telling]:
+        """Return what a step tells, with the newest fix of its device."""
+        if not step.tellings or step.state is None or step.outcome == "raised":
+            return step.tellings
+        fix, now = self._last.of(step.state.device_id), utc_now()
+        return [newest(telling, fix, now) for telling in step.tellings]
+
+    async def run(self) -> None:
+        """Tell rooms as their turns come, until cancelled."""
+        while True:
+            await self.look(time.monotonic())
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def look(self, now: float) -> None:
+        """Tell each room what is due there."""
+        while self._stirred:
+            for event_id in self._devices.get(self._stirred.pop(), ()):
+                for name in self._rooms[event_id]:
+                    self._turns[name].want(event_id)
+        due: defaultdict[str, list[str]] = defaultdict(list)
+        for name, turns in self._turns.items():
+            for event_id in turns.due(now, self._places.share):
+                due[event_id].append(name)
+        room = asyncio.Semaphore(_AT_A_TIME)
+        await asyncio.gather(*(self._tell(event_id, names, now, room) for event_id, names in due.items()))
+
+    async def _tell(self, event_id: str, names: Sequence[str], now: float, room: asyncio.Semaphore) -> None:
+        async with room, self._locks.holding("alerts", event_id):
+            with self._places.standing_in(event_id) as ours:
+                state = self._alerts.get(event_id) if ours and event_id in self._rooms else None
+                fix = self._last.of(state.device_id) if state else None
+                if state is None or fix is None or not is_followed(state) or not is_news(fix, state.alert):
+                    return
+                news = [update for name in names if (update := self._news(state, name, fix, now))]
+                try:
+                    await both(
+                        self._desk.outbox.send(*(self._desk.packed(delivery) for _, delivery in news)),
+                        self._audit.write(*self._desk.entries([telling for telling, _ in news])),
+                    )
+                except NotNowError:
+                    return
+                for _, delivery in news:
+                    self._note_told(event_id, delivery, fix, now)
+
+    def _news(self, state: AlertState, name: str, fix: DeviceLocation, now: float) -> tuple[Telling, Delivery] | None:
+        """Return what a room hears of a fix; None where it would see nothing new."""
+        at, shown = state.destinations.get(name), self._shown[state.header.event_id].get(name)
+        if at is None or (shown and shown.fix_id == fix.header.message_id):
+            return None
+        routes = {decision.destination: decision.route for decision in self._desk.quietly(state.alert)}
+        telling = update_of(state, name, routes.get(name, ""), fix, utc_now())
+        delivery = self._desk.agreements.delivery(telling, utc_now(), at.id_key)
+        if delivery is None or delivery.alert is None or delivery.alert.position is None:
+            return None
+        if shown and shown.place == place_of(delivery.alert.position) and now - shown.at < STANDS_SECONDS:
+            return None
+        return telling, delivery
+
+    def _note_told(self, event_id: str, delivery: Delivery, fix: DeviceLocation, now: float) -> None:
+        assert delivery.alert is not None
+        assert delivery.alert.position is not None
+        self._turns[delivery.destination].told(event_id, now)
+        shown = _Shown(fix.header.message_id, place_of(delivery.alert.position), now)
+        self._shown[event_id][delivery.destination] = shown

@@ -1,0 +1,164 @@
+"""An open emergency follows its device: which rooms are due to hear of a newer fix, and what they hear.
+
+Pure; a time without a date is seconds of the caller's clock. Standards: 3GPP TS 23.280, 10.10 (location in an
+emergency), OASIS CAP 1.2, 3.2.1 (an Update stands for what it refers to).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from heapq import heappop, heappush
+from typing import Final
+
+from bondmate_schemas.enums import AlertAction, DeliveryReason, PositionOrigin
+from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, Position
+
+from bondmate_streams.logic.alerts import with_flags
+from bondmate_streams.logic.deliveries import Agreements, Telling, position_id
+from bondmate_streams.logic.life_cycle import CLOSED
+from bondmate_streams.logic.routing import EMERGENCIES, Destination
+from bondmate_streams.logic.steps import as_told, first_of
+
+STANDS_SECONDS: Final = 60.0
+"""A place that a room would see unchanged is told again after so long, and no sooner."""
+_ALERT: Final = "DeviceAlert"
+_NEVER: Final = -math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a room hears where the device of an open emergency is; 0 is no bound."""
+
+    every_seconds: float = 15.0
+    """Of one alert at most once in so many seconds."""
+    a_second: float = 1.0
+    """Of all alerts together at most so many a second."""
+
+
+def paces_of(
+    destinations: Mapping[str, Destination], by_connector: Mapping[str, Pace], agreements: Agreements
+) -> dict[str, Pace]:
+    """Return the pace of each destination that hears of positions: as its routes say, else as its connector does.
+
+    Where an agreement shows no position of an alert there is none.
+    """
+    found = {}
+    for name, at in destinations.items():
+        usual = by_connector.get(name, Pace())
+        every = usual.every_seconds if at.alert_position_seconds is None else at.alert_position_seconds
+        a_second = usual.a_second if at.alert_positions_a_second is None else at.alert_positions_a_second
+        if every > 0 and "position" in agreements.view(name).shown(_ALERT):
+            found[name] = Pace(every, a_second)
+    return found
+
+
+class Turns:
+    """The alerts that one room is to hear of, whoever has waited longest first; the first of an alert goes at once."""
+
+    def __init__(self, pace: Pace) -> None:
+        """Start with none."""
+        self._pace = pace
+        self._queue: list[tuple[float, str]] = []
+        """A heap, by when the room heard of the alert last."""
+        self._queued: set[str] = set()
+        self._told: dict[str, float] = {}
+        self._next = _NEVER
+
+    def want(self, event_id: str) -> None:
+        """Note that there is a fix of an alert to tell."""
+        if event_id not in self._queued:
+            self._queued.add(event_id)
+            heappush(self._queue, (self._told.get(event_id, _NEVER), event_id))
+
+    def due(self, now: float, share: float = 1.0) -> Iterator[str]:
+        """Yield the alerts whose turn it is; `share` is the part of the room's pace that is ours."""
+        while self._queue:
+            told, event_id = self._queue[0]
+            is_first = told == _NEVER
+            if not is_first and (now - told < self._pace.every_seconds or now < self._next):
+                return
+            heappop(self._queue)
+            self._queued.discard(event_id)
+            if not is_first and self._pace.a_second:
+                self._next = max(now, self._next) + 1 / (self._pace.a_second * max(share, 1e-3))
+            yield event_id
+
+    def told(self, event_id: str, now: float) -> None:
+        """Note that the room has heard of an alert."""
+        self._told[event_id] = now
+
+    def forget(self, event_id: str) -> None:
+        """Forget an alert that is over; in the queue it is passed over when its turn comes."""
+        self._told.pop(event_id, None)
+
+
+def is_followed(state: AlertState) -> bool:
+    """Return whether an alert is an open emergency."""
+    return state.status not in CLOSED and state.alert.kind in EMERGENCIES
+
+
+def is_news(fix: DeviceLocation, alert: DeviceAlert) -> bool:
+    """Return whether a fix says more than an alert: it came after it, or its device had it later."""
+    known = alert.position
+    if known is None or fix.header.received_at > alert.header.received_at:
+        return True
+    return fix.position.fixed_at > known.fixed_at
+
+
+def with_fix(alert: DeviceAlert, fix: DeviceLocation, now: datetime) -> DeviceAlert:
+    """Return an alert with the place that its device told last, as old as it is now."""
+    update = {
+        "position": fix.position,
+        "position_origin": PositionOrigin.JOINED,
+        "position_age_seconds": age_seconds(fix, now),
+    }
+    skewed = ("clock_skew",) if "clock_skew" in fix.header.flags else ()
+    return with_flags(alert.model_copy(update=update), *skewed)
+
+
+def age_seconds(fix: DeviceLocation, now: datetime) -> float:
+    """Return how old a fix is: since when the hub has it, and as long as its device had it before.
+
+    How long that was only a clock that can be trusted says.
+    """
+    here = max(0.0, (now - fix.header.received_at).total_seconds())
+    if "clock_skew" in fix.header.flags:
+        return here
+    return here + max(0.0, (fix.header.received_at - fix.position.fixed_at).total_seconds())
+
+
+def newest(telling: Telling, fix: DeviceLocation | None, now: datetime) -> Telling:
+    """Return what is told of an emergency, but for its end, with the newest fix: else a marker would go back."""
+    alert = telling.event
+    if fix is None or not isinstance(alert, DeviceAlert) or alert.kind not in EMERGENCIES:
+        return telling
+    if telling.reason is DeliveryReason.CANCEL or not is_news(fix, alert):
+        return telling
+    return telling_with(telling, with_fix(alert, fix, now))
+
+
+def telling_with(telling: Telling, alert: DeviceAlert) -> Telling:
+    """Return a telling of another form of its alert."""
+    return Telling(
+        telling.destination, telling.route, telling.reason, telling.delivery_id, alert, telling.first,
+        telling.position_only,
+    )  # fmt: skip
+
+
+def update_of(state: AlertState, name: str, route: str, fix: DeviceLocation, now: datetime) -> Telling:
+    """Return the position update of an open alert for a room that was told of it."""
+    alert = with_fix(as_told(state, state.alert), fix, now).model_copy(update={"action": AlertAction.UPDATE})
+    number = int((now - state.header.received_at).total_seconds())
+    event_id = state.header.event_id
+    return Telling(
+        name, route, DeliveryReason.UPDATE, position_id(event_id, name, number), alert, first_of(state, name),
+        position_only=True,
+    )  # fmt: skip
+
+
+def place_of(position: Position) -> tuple[float, float]:
+    """Return where a position is."""
+    return position.latitude, position.longitude
