@@ -82,7 +82,7 @@ class Messages:
         reached = await asyncio.to_thread(self._resolve, message)
         now = utc_now()
         pack = self._desk.envelopes.pack
-        outgoing = [pack(MESSAGES, device, addressed(message, device, now), arrived.headers)
+        outgoing = [pack(MESSAGES, device, addressed(message, device, now, reached.names.get(device)), arrived.headers)
                     for device in reached.devices]  # fmt: skip
         for missing in reached.missing:
             receipt = unreached(message, missing, now)
@@ -100,6 +100,7 @@ class Messages:
             destination.may_message if destination else _NOTHING,
             self._desk.agreements.sees_ids(source),
             lambda name: self._known.meant(source, name),
+            self._desk.agreements.sees_callsigns(source),
         )
         return resolve(address_of(message), message.header.mode, sender, self._officers, utc_now())
 

@@ -16,7 +16,7 @@ A name that exists and is not the sender's to use is unknown, so that nobody lea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -63,6 +63,8 @@ class Sender:
     sees_ids: bool
     """Whether its agreement shows it true device ids."""
     meant: Callable[[str], str | None]
+    sees_callsigns: bool = False
+    """Whether its agreement shows it callsigns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ class Reached:
 
     devices: tuple[str, ...] = ()
     missing: tuple[Missing, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    """How the sender is told of a device: as it named it, by callsign where it sees those."""
 
 
 def resolve(to: Address, mode: Mode, sender: Sender, officers: Officers, now: datetime) -> Reached:
@@ -88,16 +92,28 @@ def resolve(to: Address, mode: Mode, sender: Sender, officers: Officers, now: da
         return Reached(missing=(Missing("", "address_mode_unknown"),))
     found: dict[str, None] = {}
     missing: list[Missing] = []
+    names: dict[str, str] = {}
     for name, devices, code in _parts(to, sender, officers, now):
         right = [device for device in devices if _suits(officers.of(device), mode)]
         found.update(dict.fromkeys(right))
+        if name in to.names:
+            names = dict.fromkeys(right, name) | names
         if not right:
             missing.append(Missing(name, "address_mode" if devices else code))
     if len(found) > sender.may.most_devices:
         return Reached(missing=(Missing("", "address_too_many"),))
     if not found and not missing:
         missing.append(Missing("", "address_empty"))
-    return Reached(tuple(found), tuple(missing))
+    named = {device: _shown(officers.of(device), names.get(device), sender) for device in found}
+    return Reached(tuple(found), tuple(missing), {device: name for device, name in named.items() if name})
+
+
+def _shown(officer: Officer, name: str | None, sender: Sender) -> str | None:
+    """Return how a sender is told of a device that it called by `name`, or by none."""
+    callsign = officer.callsign if sender.sees_callsigns else None
+    if not (callsign and name) or name.casefold() == callsign.casefold():
+        return name or callsign
+    return callsign if sender.meant(name) else f"{callsign} ({name})"
 
 
 _Part = tuple[str, list[str], str]

@@ -99,7 +99,10 @@ class Agreements:
         self._views = {
             name: View(name, _listed(destination), secret) for name, destination in routes.destinations.items()
         }
-        self._sees_ids = {name: _sees_ids(destination) for name, destination in routes.destinations.items()}
+        self._sees = {
+            path: {name for name, destination in routes.destinations.items() if _sees(destination, path)}
+            for path in ("device_id", "callsign")
+        }
         self._ages: Mapping[str, Mapping[str, float]] = {
             name: {str(kind): age for kind, age in destination.max_age_seconds.items()}
             for name, destination in routes.destinations.items()
@@ -192,7 +195,11 @@ class Agreements:
 
     def sees_ids(self, destination: str) -> bool:
         """Tell whether the agreement shows `destination` the true id of a device in events of any kind."""
-        return self._sees_ids.get(destination, False)
+        return destination in self._sees["device_id"]
+
+    def sees_callsigns(self, destination: str) -> bool:
+        """Return whether the agreement shows `destination` callsigns in events of any kind."""
+        return destination in self._sees["callsign"]
 
     def _expiry(self, destination: str, kind: str, header: EventHeader) -> datetime | None:
         age = self._ages[destination].get(kind)
@@ -211,8 +218,8 @@ def _sent(telling: Telling, kind: str, now: datetime) -> dict[str, object]:
     return {"sent_at": sent_at, "first_sent_at": first.sent_at, "first_id": first.delivery_id}
 
 
-def _sees_ids(destination: Destination) -> bool:
-    return any(fields.get("device_id") == "plain" for fields in destination.fields.values())
+def _sees(destination: Destination, path: str) -> bool:
+    return any(fields.get(path) == "plain" for fields in destination.fields.values())
 
 
 def _listed(destination: Destination) -> dict[str, Mapping[str, str]]:
@@ -221,5 +228,5 @@ def _listed(destination: Destination) -> dict[str, Mapping[str, str]]:
     A receipt of a message names its device as the destination knows it, and the message as the destination did.
     """
     listed = {RECORD_OF[kind]: fields for kind, fields in destination.fields.items()}
-    device = {"device_id": "plain"} if _sees_ids(destination) else {}
+    device = {"device_id": "plain"} if _sees(destination, "device_id") else {}
     return {**listed, "DeliveryReceipt": {"header.external_refs": "plain", **device}}

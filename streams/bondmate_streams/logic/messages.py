@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from bondmate_schemas.catalogue import DEVICE
 from bondmate_schemas.enums import DeliveryReason, Level
@@ -14,6 +15,9 @@ from bondmate_streams.logic.addressing import Missing
 from bondmate_streams.logic.deliveries import Telling, later_id
 from bondmate_streams.logic.officer import SOURCE
 from bondmate_streams.logic.routing import Decision
+
+ADDRESSED_AS: Final = "streams:addressed"
+"""System of the external reference that keeps how the sender of a message is told of its device."""
 
 
 def tell(message: DeviceMessage, decisions: Sequence[Decision]) -> tuple[Telling, ...]:
@@ -44,18 +48,20 @@ def address_of(message: DeviceMessage) -> Address:
     return message.to or Address(names=(message.device_id,) if message.device_id else ())
 
 
-def addressed(message: DeviceMessage, device_id: str, now: datetime) -> DeviceMessage:
+def addressed(message: DeviceMessage, device_id: str, now: datetime, name: str | None = None) -> DeviceMessage:
     """Give a platform's message with one true device on it.
 
     Its id is derived from the platform's and, where the message is for several, the device: a repeat makes the same.
-    A reference of the hub's own keeps the platform's id, by which its receipts find back.
+    A reference of the hub's own keeps the platform's id, by which its receipts find back; one more the `name` by which
+    the platform is told of the device.
     """
     header = message.header
     several = () if message.to is None else (device_id,)
+    named = (ExternalRef(system=ADDRESSED_AS, id=name),) if name else ()
     update = {
         "message_id": derived_id("message", header.message_id, "addressed", *several),
         "hops": (*header.hops, SOURCE),
-        "external_refs": (*header.external_refs, ExternalRef(system=SOURCE, id=header.message_id)),
+        "external_refs": (*header.external_refs, ExternalRef(system=SOURCE, id=header.message_id), *named),
         "published_at": now,
     }
     return message.model_copy(update={"header": header.model_copy(update=update), "device_id": device_id, "to": None})
@@ -90,7 +96,16 @@ def unreached(message: DeviceMessage, missing: Missing, now: datetime) -> Delive
 
 
 def tell_sender(receipt: DeliveryReceipt) -> Telling:
-    """Tell the sender of a message how far it has come with an officer; a repeat of the receipt tells the same."""
+    """Tell the sender of a message how far it has come with an officer; a repeat of the receipt tells the same.
+
+    Whom it wrote to stands in `platform_id`, by the name it knows.
+    """
     assert receipt.sender is not None
+    refs = receipt.header.external_refs
+    if name := next((ref.id for ref in refs if ref.system == ADDRESSED_AS), None):
+        header = receipt.header.model_copy(
+            update={"external_refs": tuple(ref for ref in refs if ref.system != ADDRESSED_AS)}
+        )
+        receipt = receipt.model_copy(update={"header": header, "platform_id": name})
     delivery_id = derived_id("message-receipt", receipt.sender, receipt.header.message_id)
     return Telling(receipt.sender, "", DeliveryReason.NEW, delivery_id, receipt)

@@ -153,7 +153,7 @@ def message_info(delivery: Delivery, message: DeviceMessage, labels: Labels = EN
         "severity": "Unknown",
         "certainty": "Unknown",
         "headline": _late(delivery, labels) + headline,
-        "description": message.text,
+        "description": labels.text(message.text, message.header.language),
         "resource": [resource(attachment) for attachment in message.attachments],
     }
 

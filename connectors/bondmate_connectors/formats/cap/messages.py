@@ -8,8 +8,9 @@ addresses", and `addresses`, "the group listing of intended recipients" (3.2.1).
 - anything else: a device, unit or callsign.
 
 An Ack in CAP "acknowledges receipt and acceptance of the message", which says nothing of a person. So the note of each
-begins with the level that is true: `DELIVERED`, `ACCEPTED` (opened on the device), `ACKNOWLEDGED` (by the officer). An
-Error says why the message did not arrive, or was not confirmed in time.
+begins with the level that is true: `DELIVERED`, `ACCEPTED` (opened on the device), `ACKNOWLEDGED` (by the officer), and
+names whom it was for as its sender did. An Error says why the message did not arrive, or was not confirmed in time, or
+that it waits for its device (`NOT_DELIVERED_YET`).
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ _CONFIRM: Final = "requires_acknowledgement"
 _SHOWN: Final = frozenset({"language", "event", "headline", "description", "instruction", "urgency", "expires"})
 _NO_PLACE: Final = "a message to officers is a text"
 _ARRIVED: Final = frozenset({Level.DELIVERED, Level.ACCEPTED, Level.ACKNOWLEDGED, Level.RESPONDING, Level.RESOLVED})
+
+_HOW: Final = {Level.UNKNOWN: "to", Level.DELIVERED: "to", Level.ACCEPTED: "by", Level.ACKNOWLEDGED: "by"}
+"""How what became of a message is of whom it was for."""
 
 
 def message_to_officers(
@@ -111,10 +115,13 @@ def write_receipt(receipt: DeliveryReceipt, delivery: Delivery) -> bytes | Refus
 
 
 def _note(receipt: DeliveryReceipt) -> Iterator[str]:
-    yield receipt.level.value
-    if receipt.code:
+    waits = receipt.level is Level.UNKNOWN
+    yield "NOT_DELIVERED_YET" if waits else receipt.level.value
+    if receipt.code and not waits:
         yield receipt.code
-    if receipt.device_id:
+    if receipt.device_id and receipt.platform_id:
+        yield f"{_HOW.get(receipt.level, 'for')} {receipt.platform_id}"
+    elif receipt.device_id:
         yield f"device {receipt.device_id}"
     elif receipt.platform_id:
         yield f"for {receipt.platform_id}"

@@ -215,10 +215,15 @@ def _common(delivery: Delivery, labels: Labels) -> Body:
 
 
 def _language(delivery: Delivery, labels: Labels) -> str | None:
-    """Return what the block is written in: of an alert the labels' language, unless its own words are in that too."""
+    """Return what the block is written in: the labels' language, unless it is an incident, or its own words are so too.
+
+    Nobody knows of a message that does not say so.
+    """
     own = delivery.event.header.language
     own = own if own and _LANGUAGE.fullmatch(own) else None
-    return own if delivery.alert is None or (own and labels.reads(own)) else labels.language
+    if delivery.incident is not None or (own is None and delivery.alert is None):
+        return own
+    return own if own and labels.reads(own) else labels.language
 
 
 def _parameters(delivery: Delivery, event: Event, labels: Labels, only: Container[str] = PARAMETERS) -> Iterator[Body]:

@@ -33,10 +33,12 @@ _TYPES: Final = {Level.DELIVERED: types.CHAT_DELIVERED, Level.ACCEPTED: types.CH
 _SUFFIXES: Final = {Level.DELIVERED: ".d"}
 _HOW: Final = "h-g-i-g-o"
 _WORDS: Final = {
-    Level.ACKNOWLEDGED: "Confirmed by the officer",
-    Level.EXPIRED: "Not confirmed in time",
-    Level.DEAD_LETTERED: "Not sent",
+    Level.UNKNOWN: ("Not delivered yet, it is kept", ": to {whom}"),
+    Level.ACKNOWLEDGED: ("Confirmed", " by {whom}"),
+    Level.EXPIRED: ("Not confirmed in time", " by {whom}"),
+    Level.DEAD_LETTERED: ("Not sent", " to {whom}"),
 }
+_THE_OFFICER: Final = {Level.ACKNOWLEDGED: "the officer"}
 _REFUSED: Final = "Your answer does not count"
 _MARKER_REFUSED: Final = "What you placed does not count"
 
@@ -108,7 +110,8 @@ def _text(event: DeliveryReceipt) -> str:
     if event.destination == HUB:
         refused = _MARKER_REFUSED if _ref(event, types.CREATOR_SYSTEM) else _REFUSED
         return f"{types.mode_prefix(event.header.mode)}{refused}: {(event.code or '').replace('_', ' ')}"
-    words = _WORDS.get(event.level, event.level.value.replace("_", " ").capitalize())
-    whom = f" to {event.platform_id}" if event.platform_id and event.device_id is None else ""
-    why = f": {event.code.replace('_', ' ')}" if event.code else ""
+    words, of_whom = _WORDS.get(event.level, (event.level.value.replace("_", " ").capitalize(), " to {whom}"))
+    name = event.platform_id or _THE_OFFICER.get(event.level)
+    whom = of_whom.format(whom=name) if name else ""
+    why = f": {event.code.replace('_', ' ')}" if event.code and event.level is not Level.UNKNOWN else ""
     return f"{types.mode_prefix(event.header.mode)}{words}{whom}{why}"

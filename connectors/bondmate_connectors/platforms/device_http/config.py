@@ -101,6 +101,10 @@ class Config(ConnectorConfig):
     expiry_seconds: float = Field(
         default=1.0, gt=0, le=60, description="How often to look for messages whose time ran out; senders are told."
     )
+    undelivered_after_seconds: float = Field(
+        default=300.0, gt=0, le=86_400, description="After how long the sender of a message is told that its device "
+        "has not had it; it is kept all the same."
+    )  # fmt: skip
     reload_seconds: float = Field(
         default=2.0, gt=0, le=5, description="How often the device file is looked at; a revoked device is out by then."
     )

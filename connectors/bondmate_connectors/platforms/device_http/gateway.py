@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import timedelta
 from ssl import SSLContext
 
 from aiohttp import web
@@ -32,7 +33,9 @@ class DeviceGateway:
     def __init__(self, config: Config, context: Context) -> None:
         self._config = config
         self._context = context
-        self._mailboxes = Mailboxes(config.mailbox_messages, self._mailbox_full)
+        self._mailboxes = Mailboxes(
+            config.mailbox_messages, self._mailbox_full, timedelta(seconds=config.undelivered_after_seconds)
+        )
         self._register = Register(config.device_file, context, self._mailboxes.wake_all)
         self._open: _Open | None = None
 

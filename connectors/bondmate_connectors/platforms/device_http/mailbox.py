@@ -9,8 +9,8 @@ import asyncio
 import sys
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import TypeVar
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
 
 from bondmate_schemas.catalogue import DEVICE, STATE_ALERTS, STREAMS_SOURCE
 from bondmate_schemas.enums import AlertKind, AlertStatus, Level, MessageDirection, Mode, Priority
@@ -34,6 +34,12 @@ _RANK = {None: 0, Level.DELIVERED: 1, Level.ACCEPTED: 2, Level.ACKNOWLEDGED: 3}
 _ENDINGS = frozenset({Level.EXPIRED, Level.WITHHELD})
 _CLOSED = frozenset({AlertStatus.RESOLVED, AlertStatus.CANCELLED, AlertStatus.EXPIRED})
 
+
+UNDELIVERED: Final = "undelivered"
+"""Code of what is told of a message that its device has not had for long."""
+UNDELIVERED_AFTER: Final = timedelta(minutes=5)
+_NO_NEWS: Final = timedelta(days=1)
+"""What has waited for longer when a gateway reads of it was told of, or is no news any more."""
 
 T = TypeVar("T", str, str | None)
 
@@ -61,6 +67,8 @@ class Mail:
     level: Level | None = None
     ended: bool = False
     """Whether its sender was told that its time ran out."""
+    waits_since: datetime | None = None
+    """When it came, while its sender is to be told that its device has not had it for long."""
 
     @property
     def settled(self) -> bool:
@@ -121,7 +129,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """A message that ended before its device had said all it is asked to say."""
+    """A message that ended before its device had said all it is asked to say, or waits for long."""
 
     device_id: str
     mail: Mail
@@ -134,6 +142,11 @@ class Ending:
         return cls(
             device_id, mail, Level.EXPIRED, "expired_undelivered" if mail.level is None else "expired_unconfirmed"
         )
+
+    @classmethod
+    def of_waiting(cls, device_id: str, mail: Mail) -> Ending:
+        """Return what is told of one that its device has not had for long: it is kept, and still given."""
+        return cls(device_id, mail, Level.UNKNOWN, UNDELIVERED)
 
     @classmethod
     def of_room(cls, device_id: str, mail: Mail) -> Ending:
@@ -162,7 +175,8 @@ class Box:
         self.names: dict[str, str] = {}
         """The alert that a press became part of, by the event id its device was told."""
         self.early: dict[str, Level] = {}
-        self.ended_early: dict[str, None] = {}
+        self.ended_early: dict[tuple[str, bool], None] = {}
+        """What was told of a message before it came here: that it ended, or else that it waits."""
         self.given_at: dict[str, float] = {}
         """When a message that must be confirmed was last given to the device, by the monotonic clock."""
         self.listeners: list[Listener] = []
@@ -225,6 +239,12 @@ def _one(text: T) -> T:
     return text if text is None else sys.intern(text)
 
 
+def _waits_since(message: DeviceMessage, *, told: bool) -> datetime | None:
+    """Return when a message came whose sender is to be told of it; none of the hub's own has one."""
+    theirs = any(ref.system == STREAMS_SOURCE for ref in message.header.external_refs)
+    return message.header.received_at if theirs and not told else None
+
+
 def _names_a_device(message: DeviceMessage) -> bool:
     """Whether the streams have written the true device on it: what a platform wrote names a pseudonym, or nobody."""
     return STREAMS_SOURCE in (message.header.source, *message.header.hops)
@@ -233,8 +253,11 @@ def _names_a_device(message: DeviceMessage) -> bool:
 class Mailboxes:
     """The boxes of all devices."""
 
-    def __init__(self, messages_per_device: int, full: Callable[[], None]) -> None:
+    def __init__(
+        self, messages_per_device: int, full: Callable[[], None], undelivered_after: timedelta = UNDELIVERED_AFTER
+    ) -> None:
         self._limit = messages_per_device
+        self._undelivered_after = undelivered_after
         self._full = full
         self._boxes: dict[str, Box] = {}
         self._deadlines = Deadlines()
@@ -260,20 +283,32 @@ class Mailboxes:
         Give one back with `tell_again` when its sender could not be told.
         """
         due = ((device, self.box(device).mails.get(message)) for device, message in self._deadlines.due(now))
-        late = [Ending.of_time(device, mail) for device, mail in due if mail is not None]
+        late = [self._due(device, mail, now) for device, mail in due if mail is not None]
         dropped, self._dropped = self._dropped, []
-        return [one for one in (*late, *dropped) if not one.mail.settled and not self._is_told(one)]
+        return [one for one in (*late, *dropped) if not one.mail.settled and not self._is_told(one, now)]
 
     def tell_again(self, ending: Ending) -> None:
         """Give an ending with the next that `ended` gives."""
         self._dropped.append(ending)
 
-    def _is_told(self, one: Ending) -> bool:
-        return one.mail.ended or one.mail.message_id in self.box(one.device_id).ended_early
+    def _is_told(self, one: Ending, now: datetime) -> bool:
+        waits, since = one.code == UNDELIVERED, one.mail.waits_since
+        if waits and (since is None or one.mail.level is not None or now - since > _NO_NEWS):
+            return True
+        return one.mail.ended or (one.mail.message_id, not waits) in self.box(one.device_id).ended_early
+
+    def _due(self, device_id: str, mail: Mail, now: datetime) -> Ending:
+        return Ending.of_time(device_id, mail) if mail.is_expired(now) else Ending.of_waiting(device_id, mail)
 
     def _watch(self, device_id: str, mail: Mail) -> None:
-        if mail.expires_at is not None and not mail.settled and not mail.ended:
+        if mail.settled or mail.ended:
+            return
+        if mail.expires_at is not None:
             self._deadlines.add(mail.expires_at, device_id, mail.message_id)
+        if mail.waits_since is not None and mail.level is None:
+            at = mail.waits_since + self._undelivered_after
+            if mail.expires_at is None or at < mail.expires_at:
+                self._deadlines.add(at, device_id, mail.message_id)
 
     def box(self, device_id: str) -> Box:
         """Give the box of a device, an empty one when nothing has come yet."""
@@ -326,9 +361,11 @@ class Mailboxes:
             attachments=message.attachments,
             refs=() if header.source == STREAMS_SOURCE else header.external_refs,  # of an answer nobody is told
             level=box.early.pop(header.message_id, None),
-            ended=header.message_id in box.ended_early,
+            ended=(header.message_id, True) in box.ended_early,
+            waits_since=_waits_since(message, told=(header.message_id, False) in box.ended_early),
         )
-        box.ended_early.pop(header.message_id, None)
+        for ended in (True, False):
+            box.ended_early.pop((header.message_id, ended), None)
         self._watch(message.device_id, mail)
         self._owners[header.message_id] = message.device_id
         self._make_room(message.device_id, box, header.received_at)
@@ -355,8 +392,8 @@ class Mailboxes:
             return
         box = self.box(receipt.device_id)
         mail = box.mails.get(receipt.delivery_id)
-        if receipt.level in _ENDINGS:
-            self._take_ending(box, receipt.delivery_id, mail)
+        if receipt.level in _ENDINGS or receipt.code == UNDELIVERED:
+            self._take_ending(box, receipt.delivery_id, mail, ended=receipt.level in _ENDINGS)
         elif receipt.level not in _RANK:
             return
         elif mail is None:  # the topics are read side by side, so that a receipt may come before its message
@@ -364,11 +401,12 @@ class Mailboxes:
         elif _RANK[receipt.level] > _RANK[mail.level]:
             box.mails[mail.message_id] = replace(mail, level=receipt.level)
 
-    def _take_ending(self, box: Box, message_id: str, mail: Mail | None) -> None:
+    def _take_ending(self, box: Box, message_id: str, mail: Mail | None, *, ended: bool) -> None:
         if mail is not None:
-            box.mails[message_id] = replace(mail, ended=True)
+            told: dict[str, object] = {"ended": True} if ended else {"waits_since": None}
+            box.mails[message_id] = replace(mail, **told)  # type: ignore[arg-type]  # names of its fields
             return
-        box.ended_early[message_id] = None
+        box.ended_early[message_id, ended] = None
         if len(box.ended_early) > self._limit:
             del box.ended_early[next(iter(box.ended_early))]
 
