@@ -101,11 +101,16 @@ def tell_sender(receipt: DeliveryReceipt) -> Telling:
     Whom it wrote to stands in `platform_id`, by the name it knows.
     """
     assert receipt.sender is not None
-    refs = receipt.header.external_refs
-    if name := next((ref.id for ref in refs if ref.system == ADDRESSED_AS), None):
-        header = receipt.header.model_copy(
-            update={"external_refs": tuple(ref for ref in refs if ref.system != ADDRESSED_AS)}
-        )
-        receipt = receipt.model_copy(update={"header": header, "platform_id": name})
     delivery_id = derived_id("message-receipt", receipt.sender, receipt.header.message_id)
-    return Telling(receipt.sender, "", DeliveryReason.NEW, delivery_id, receipt)
+    return Telling(receipt.sender, "", DeliveryReason.NEW, delivery_id, _named(receipt))
+
+
+def _named(receipt: DeliveryReceipt) -> DeliveryReceipt:
+    refs = receipt.header.external_refs
+    name = next((ref.id for ref in refs if ref.system == ADDRESSED_AS), None)
+    if name is None:
+        return receipt
+    header = receipt.header.model_copy(
+        update={"external_refs": tuple(ref for ref in refs if ref.system != ADDRESSED_AS)}
+    )
+    return receipt.model_copy(update={"header": header, "platform_id": name})
