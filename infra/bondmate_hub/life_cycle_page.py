@@ -33,6 +33,16 @@ up. After the end only what somebody does at the device (a press, words, a grave
 to the ended one and under its incident. What was done before the end and comes after it tells the officer so, and
 pages a person; a clock that cannot be trusted counts as after.
 
+## What the rooms see of each other
+
+Each Delivery of an alert carries what people at its other rooms said last, as far as the agreement of its destination
+lists it (`others`: level and agency, unit, words, person; left out, rooms of the owner all and the others nothing).
+Something new is told at once, then at most once in 5 s with all that was said meanwhile, never to who alone said it.
+What the transport proves is no news, a repeat is none, and *seen* said of such news counts as delivered. What answers
+news that answers news is told on 4 times, so that rooms whose machines answer everything come to rest: n rooms that
+acknowledge everything after at most n + n (n - 1) Deliveries. An `unlisted` room is told and heard, and nobody learns
+of it: no room, no device. Under duress nothing of the others goes to a shared map.
+
 ## Afterwards
 
 A closed alert is remembered for `closed_alerts_kept_days` (see [settings](settings.md)): late reports of it find it,

@@ -342,6 +342,29 @@ class DeliveryReceipt(Record):
 Payload = DeviceAlert | IncidentEvent | DeviceMessage | DeviceLocation | DeliveryReceipt
 
 
+class OtherRoom(Record):
+    """What people at another room of an alert said last, as far as a destination may know it."""
+
+    agency: str
+    level: Level = Level.UNKNOWN
+    response: Response = Response.UNSTATED
+    validity: Validity = Validity.UNSTATED
+    said_at: UtcTime | None = None
+    unit: str | None = None
+    eta_at: UtcTime | None = None
+    words: str = ""
+    by_ref: str | None = None
+
+
+class Others(Record):
+    """What the other rooms of an alert said last, and by which statement it is told."""
+
+    rooms: tuple[OtherRoom, ...] = ()
+    only_news: bool = False
+    cause: str | None = None
+    hops: Number = 0
+
+
 class Delivery(Record):
     """An event as one destination may see it."""
 
@@ -360,6 +383,7 @@ class Delivery(Record):
     first_id: str | None = None
     newest_only: bool = False
     position_only: bool = False
+    others: Others | None = None
 
     @model_validator(mode="after")
     def _one_payload(self) -> Self:
@@ -435,6 +459,20 @@ class Handoff(Record):
     expires_at: UtcTime
 
 
+class OthersTold(Record):
+    """What the rooms of an alert hear of each other: what is still to be told, and how it was told before."""
+
+    pending: tuple[str, ...] = ()
+    due_at: UtcTime | None = None
+    told_at: UtcTime | None = None
+    cause: str = ""
+    number: Number = 0
+    hops: str = ""
+    words: Mapping[str, str] = Field(default_factory=dict)
+    by_refs: Mapping[str, str] = Field(default_factory=dict)
+    unlisted: tuple[str, ...] = ()
+
+
 class AlertState(Record):
     """Where an alert stands, as a whole and at each destination."""
 
@@ -456,6 +494,7 @@ class AlertState(Record):
     unassigned_rounds: Number = 0
     ended_at: UtcTime | None = None
     rules: Number = 0
+    others: OthersTold | None = None
 
 
 class OperationsPage(Record):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, Level, Mode, Response
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DeviceAlert, EventHeader
-from bondmate_streams.logic import heard, states, timers
+from bondmate_streams.logic import heard, others, states, timers
 from bondmate_streams.logic.life_cycle import CLOSED, LEVELS, RULES, STATUSES, Event, Fact, Rule, Standing, rule_for
 from bondmate_streams.logic.pages import PageReason
 from bondmate_streams.logic.rooms import Rooms
@@ -211,7 +211,7 @@ class Interleavings(RuleBasedStateMachine):
         self.began[cause] = self.seconds
 
     def hears_word(self, receipt: DeliveryReceipt, word: str, place: int) -> None:
-        room, others = self.known.get(receipt.destination), self.but(receipt.destination)
+        room, rest = self.known.get(receipt.destination), self.but(receipt.destination)
         before = self.state
         step = self.hears(receipt)
         says_no = word in {"no", "withdrawn", *CLOSES}
@@ -238,7 +238,7 @@ class Interleavings(RuleBasedStateMachine):
         if word in CLOSES:
             had = any(r.had_taken_up for r in self.known.values())
             all_closed = all(r.said in CLOSES for r in self.known.values()) and self.known.keys() >= EVERYBODY
-            free = not any(o.said in UP for o in others) if had else all_closed
+            free = not any(o.said in UP for o in rest) if had else all_closed
             self.closed = receipt.destination == "cap" if self.owned else free
             if not self.closed and ((answered and not self.answered) or (taken_up and not self.any_is(UP))):
                 self.begins("part closed")
@@ -335,7 +335,22 @@ class Interleavings(RuleBasedStateMachine):
         if step.state is not None:
             self.state = step.state
 
+    def next_due(self, state: AlertState) -> datetime | None:
+        """Return what is due next, but for what the rooms hear of each other."""
+        alone = state.model_copy(update={"others": None})
+        return timers.next_due(alone, DECISIONS[1:], STEPS, self.now(), rooms=self.rooms)
+
     # What always holds.
+
+    @invariant()
+    def what_a_room_said_waits_five_seconds_at_most_and_after_the_end_for_ever(self) -> None:
+        if self.state is None or self.state.others is None:
+            return
+        assert self.owned, "where nobody may hear of the others, nothing is kept"
+        at, pending = others.due_at(self.state), self.state.others.pending
+        assert (at is not None) == (bool(pending) and not self.closed)
+        assert at is None or at <= self.now() + others.EVERY
+        assert set(pending) <= self.known.keys()
 
     @invariant()
     def the_state_is_what_the_model_says(self) -> None:
@@ -363,7 +378,7 @@ class Interleavings(RuleBasedStateMachine):
     def no_timer_is_left_for_who_was_answered_and_none_is_missing_for_who_was_not(self) -> None:
         if self.state is None:
             return
-        due = timers.next_due(self.state, DECISIONS[1:], STEPS, self.now(), rooms=self.rooms)
+        due = self.next_due(self.state)
         waits_for_help = self.only_seen() and self.seen_at is not None and not self.unassigned
         waits = waits_for_help if self.answered else self.taken < LAST or self.expires or self.put_off() is not None
         assert (due is not None) == (waits and not self.closed)
@@ -374,7 +389,7 @@ class Interleavings(RuleBasedStateMachine):
             self.paged = None
             return
         self.paged = len(self.pages) if self.paged is None else self.paged
-        due = timers.next_due(self.state, DECISIONS[1:], STEPS, self.now(), rooms=self.rooms)
+        due = self.next_due(self.state)
         assert due is not None or len(self.pages) > self.paged
 
 

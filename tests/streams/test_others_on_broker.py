@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from bondmate_schemas.catalogue import DEVICE_ALERTS, INCIDENTS, destination_topic
-from bondmate_schemas.enums import DeliveryReason, IncidentAction
-from bondmate_schemas.models import Delivery
+from bondmate_schemas.catalogue import DEVICE_ALERTS, INCIDENTS, RECEIPTS, STATE_ALERTS, destination_topic
+from bondmate_schemas.enums import DeliveryReason, IncidentAction, Level, Response
+from bondmate_schemas.models import AlertState, Delivery
 from bondmate_streams.logic.districts import parse_districts
 from bondmate_streams.logic.ground import MapGround
 from bondmate_streams.logic.routes_yaml import parse_routes
@@ -18,8 +18,8 @@ NORTH, SOUTH, COUNTY = map(destination_topic, ("north", "south", "county"))
 ROUTES = """
 destinations:
   north: &any {modes: EXERCISE, fields: {alert: {position: plain, text: plain}, incident: {title: plain, position: plain}}}
-  south: *any
-  county: *any
+  south: {<<: *any, agency: pd-south}
+  county: {<<: *any, agency: pd-county, others: level}
 routes:
   - {name: in-north, when: {record: [alert, incident], district: north}, to: north}
   - {name: in-south, when: {record: [alert, incident], district: south}, to: south}
@@ -88,3 +88,25 @@ def test_an_incident_that_moves_is_told_where_it_comes_to_and_who_had_it_is_told
     assert "in-south" == topics.wait(SOUTH, Delivery, of("cad-moves", DeliveryReason.NEW))[0].route
     update = topics.wait(NORTH, Delivery, of("cad-moves", DeliveryReason.UPDATE))[0]
     assert 51.5 == update.incident.position.latitude
+
+
+def test_what_one_room_says_the_others_hear_as_their_agreements_let_them(topics: Any, make: Any, streams: Any) -> None:
+    alert = make.alert("device-heard", position=make.position(51.99, 4.5), agency_id="pd-south")
+    event_id = alert.header.event_id
+    topics.put(DEVICE_ALERTS, alert)
+    for room in (SOUTH, COUNTY):
+        topics.wait(room, Delivery, of(event_id, DeliveryReason.NEW))
+    topics.put(
+        RECEIPTS, make.receipt(event_id, "county", Level.UNKNOWN, response=Response.ASSIGNED, unit="7", note="w")
+    )
+    news = topics.wait(SOUTH, Delivery, lambda d: of(event_id)(d) and d.others is not None)[0]
+    (room,) = news.others.rooms
+    topics.put(RECEIPTS, make.receipt(event_id, "south", Level.ACKNOWLEDGED, delivery_id=news.id))
+    topics.put(RECEIPTS, make.receipt(event_id, "south", Level.DECLINED, note="nobody free"))
+    back = topics.wait(COUNTY, Delivery, lambda d: of(event_id)(d) and d.others is not None)[0]
+
+    assert ("pd-county", Response.ASSIGNED, "7", "w") == (room.agency, room.response, room.unit, room.words)
+    assert news.others.only_news
+    assert [("pd-south", Level.DECLINED, "")] == [(r.agency, r.level, r.words) for r in back.others.rooms]
+    last = topics.records(STATE_ALERTS, AlertState)
+    assert Level.ACKNOWLEDGED not in {s.destinations["south"].level for s in last if s.header.event_id == event_id}

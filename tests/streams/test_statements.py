@@ -41,8 +41,10 @@ from bondmate_streams.logic.steps import Step
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 EVENT = "event-of-tests"
 AGENCIES = {"north": "pd-north", "county": "county", "south": "pd-south"}
-ROOMS = Rooms(AGENCIES)
-ASSIGNING = Rooms(AGENCIES, can_assign=frozenset({"north"}))
+APART: dict[str, frozenset[str]] = dict.fromkeys(AGENCIES, frozenset())
+"""No room hears of the others: what they hear is in `test_others.py`."""
+ROOMS = Rooms(AGENCIES, see=APART)
+ASSIGNING = Rooms(AGENCIES, can_assign=frozenset({"north"}), see=APART)
 STEPS = [Escalation(60, (("south", "alerts"),)), Escalation(180, page=True)]
 
 

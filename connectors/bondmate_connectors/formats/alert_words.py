@@ -23,7 +23,7 @@ _WHY: Final = {
     "false_alarm": "false alarm",
     "expired": "nobody answered in time",
 }
-_WHO: Final = {"device": "the device", "time": "the hub"}
+_WHO: Final = {"device": "the device", "time": "the hub", "unlisted": "another room"}
 _DRILLS: Final = {
     Mode.EXERCISE: "Exercise: answer as if it were real, but send nobody.",
     Mode.TEST: "Test: acknowledge it; send nobody.",

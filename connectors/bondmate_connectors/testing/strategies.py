@@ -276,6 +276,18 @@ destination_states = st.builds(
     closed_as=st.sampled_from(enums.Level),
 )
 handoffs = st.builds(models.Handoff, agency_id=words, offered_by=words, message_id=ids, expires_at=times)
+others_told = st.builds(
+    models.OthersTold,
+    pending=some(words),
+    due_at=maybe(times),
+    told_at=maybe(times),
+    cause=ids,
+    number=st.integers(0, _INT32),
+    hops=words,
+    words=st.dictionaries(words, texts, max_size=2),
+    by_refs=st.dictionaries(words, words, max_size=2),
+    unlisted=some(words),
+)
 alert_states = st.builds(
     models.AlertState,
     header=headers,
@@ -295,6 +307,7 @@ alert_states = st.builds(
     unassigned_rounds=st.integers(0, _INT32),
     ended_at=maybe(times),
     rules=st.integers(0, _INT32),
+    others=maybe(others_told),
 )
 incident_states = st.builds(
     models.IncidentState,
@@ -346,6 +359,27 @@ incident_links = st.builds(
 )
 
 
+other_rooms = st.builds(
+    models.OtherRoom,
+    agency=texts,
+    level=st.sampled_from(enums.Level),
+    response=st.sampled_from(enums.Response),
+    validity=st.sampled_from(enums.Validity),
+    said_at=maybe(times),
+    unit=maybe(texts),
+    eta_at=maybe(times),
+    words=texts,
+    by_ref=maybe(words),
+)
+others = st.builds(
+    models.Others,
+    rooms=some(other_rooms, 1),
+    only_news=st.booleans(),
+    cause=maybe(ids),
+    hops=st.integers(0, _INT32),
+)
+
+
 def deliveries(
     kinds: tuple[enums.DeliveryKind, ...] = (
         enums.DeliveryKind.ALERT,
@@ -382,6 +416,7 @@ def _delivery_of(draw: st.DrawFn, kind: enums.DeliveryKind) -> models.Delivery:
         "first_sent_at": draw(maybe(times)),
         "first_id": draw(maybe(ids)),
         "newest_only": draw(st.booleans()),
+        "others": draw(maybe(others)) if kind is enums.DeliveryKind.ALERT else None,
     }
     return models.Delivery(**values)
 

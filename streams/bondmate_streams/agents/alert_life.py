@@ -32,7 +32,7 @@ from bondmate_streams.agents.tables import Ledger
 from bondmate_streams.envelopes import Arrived, Headers, utc_now
 from bondmate_streams.guard import BadEventError, InTurn, NotNowError, both
 from bondmate_streams.lanes import KeyLocks
-from bondmate_streams.logic import heard, states, timers
+from bondmate_streams.logic import heard, others, states, timers
 from bondmate_streams.logic.answers import is_of_incident
 from bondmate_streams.logic.audit import Entry
 from bondmate_streams.logic.life_cycle import REFUSED
@@ -156,6 +156,7 @@ class AlertLife:
             key = key_of(INCIDENT_RECEIPTS, receipt)
             outgoing.append(self._desk.envelopes.pack(INCIDENT_RECEIPTS, key, receipt, arrived.headers))
         device = self._known.meant(receipt.destination, receipt.device_id) if receipt.device_id else None
+        device = None if receipt.destination in self._rooms.unlisted else device
         if device and (message := answer(receipt, device, utc_now())):
             outgoing.append(self._desk.envelopes.pack(MESSAGES, device, message, arrived.headers))
         await self._tell((outgoing, entries))
@@ -167,21 +168,23 @@ class AlertLife:
             return step
         old = before.destinations if before else ()
         destinations = with_keys(old, step.state.destinations, self._desk.agreements.outside)
-        return replace(step, state=step.state.model_copy(update={"destinations": destinations}))
+        state = step.state.model_copy(update={"destinations": destinations})
+        return replace(step, state=others.with_unlisted(state, self._rooms))
 
     def _telling(
         self, step: Step, cause: Headers, before: AlertState | None = None
     ) -> tuple[list[Outgoing], list[Entry]]:
         state, tellings = step.state or before, self._following.newest(step)
+        tellings = others.beside(tellings, state, self._rooms) if state else tellings
         outgoing = self._desk.deliveries(tellings, state.destinations if state else {})
-        outgoing.extend(self._others(step, cause))
+        outgoing.extend(self._beside(step, cause))
         return outgoing, self._desk.entries(tellings)
 
     def _tell(self, telling: tuple[list[Outgoing], list[Entry]]) -> Awaitable[None]:
         outgoing, entries = telling
         return both(self._desk.outbox.send(*outgoing), self._audit.write(*entries))
 
-    def _others(self, step: Step, cause: Headers) -> Iterator[Outgoing]:
+    def _beside(self, step: Step, cause: Headers) -> Iterator[Outgoing]:
         pack = self._desk.envelopes.pack
         if step.state is not None and step.standing:
             yield pack(ALERT_STANDINGS, step.state.device_id, step.state, cause)

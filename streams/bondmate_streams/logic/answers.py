@@ -12,6 +12,7 @@ from typing import Final
 
 from bondmate_schemas.catalogue import DEVICE
 from bondmate_schemas.enums import DeliveryReason, Level, Mode, Ownership
+from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DestinationState, EventHeader
 
 from bondmate_streams.logic.deliveries import Telling, position_id, refresh_id
@@ -21,6 +22,7 @@ _LATER_IDS_KEPT: Final = 256
 _KEPT_OF_ID: Final = 8
 """Characters: 32 bits of a hash, so that in an alert's lifetime no two ids look alike."""
 _REFRESHES_KNOWN: Final = 20_000
+_OTHERS_KNOWN: Final = 256
 
 
 def is_of_person(receipt: DeliveryReceipt) -> bool:
@@ -67,8 +69,10 @@ def is_foreign(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> bo
 
 
 def _was_told(state: AlertState, known: DestinationState, receipt: DeliveryReceipt, now: datetime) -> bool:
+    if not is_of_no_news(known, receipt) or receipt.delivery_id in {*others_ids(state, receipt.destination)}:
+        return True
     repeats = _refreshes_and_positions(state, receipt.destination, now)
-    return not is_of_no_news(known, receipt) or any(receipt.delivery_id == repeat for repeat in repeats)
+    return any(receipt.delivery_id == repeat for repeat in repeats)
 
 
 def is_of_no_news(known: DestinationState, receipt: DeliveryReceipt) -> bool:
@@ -83,6 +87,18 @@ def is_of_no_news(known: DestinationState, receipt: DeliveryReceipt) -> bool:
     # Some hubs kept them whole.
     later = (kept[:_KEPT_OF_ID] for kept in later_ids)
     return delivery_id != known.delivery_id and delivery_id[:_KEPT_OF_ID] not in later
+
+
+def others_id(event_id: str, destination: str, number: int) -> str:
+    """Return the id of the Delivery by which a destination hears what people at the other rooms said."""
+    return derived_id("delivery", event_id, destination, "others", str(number))
+
+
+def others_ids(state: AlertState, destination: str) -> Iterator[str]:
+    """Yield the ids under which a destination can have heard of the others, the newest last: they are kept nowhere."""
+    number = state.others.number if state.others else 0
+    event_id = state.header.event_id
+    yield from (others_id(event_id, destination, each) for each in range(max(1, number - _OTHERS_KNOWN), number + 1))
 
 
 def _refreshes_and_positions(state: AlertState, destination: str, now: datetime) -> Iterator[str]:
@@ -106,7 +122,8 @@ def with_told(state: AlertState, tellings: Iterable[Telling]) -> AlertState:
     destinations = dict(state.destinations)
     for telling in tellings:
         at = destinations.get(telling.destination)
-        if at is not None and telling.reason not in {DeliveryReason.NEW, DeliveryReason.REFRESH}:
+        is_of_others = telling.others is not None and telling.others.only_news
+        if at is not None and telling.reason not in {DeliveryReason.NEW, DeliveryReason.REFRESH} and not is_of_others:
             destinations[telling.destination] = _with_id(at, telling.delivery_id)
     return state if destinations == state.destinations else state.model_copy(update={"destinations": destinations})
 

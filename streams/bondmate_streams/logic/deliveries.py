@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, partial
@@ -10,7 +10,7 @@ from functools import cache, partial
 from bondmate_schemas.enums import DeliveryKind, DeliveryReason
 from bondmate_schemas.flags import DROP_WHEN_LATE, MARK_WHEN_LATE
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import Delivery, EventHeader, Payload
+from bondmate_schemas.models import Delivery, EventHeader, OtherRoom, Others, Payload
 from bondmate_schemas.outside_ids import OutsideIds, Unanswered
 from bondmate_schemas.trusted import trusted
 
@@ -42,6 +42,8 @@ class Telling:
     """What later Deliveries refer to; None: this is the first, made now."""
     position_only: bool = False
     """It says where the device of an open alert is now, and nothing else."""
+    others: Others | None = None
+    """What people at the other rooms said, as the destination may know it."""
 
 
 def new_id(event_id: str, destination: str) -> str:
@@ -159,12 +161,14 @@ class Agreements:
                 **_sent(telling, kind, now),
                 "newest_only": telling.route in self._newest_only,
                 "position_only": telling.position_only,
+                "others": telling.others,
             },
         )
 
     def disclosed(self, telling: Telling) -> tuple[str, ...]:
         """Name the fields beyond the envelope that the destination sees."""
-        return self._views[telling.destination].disclosed(telling.event)
+        found = self._views[telling.destination].disclosed(telling.event)
+        return found if telling.others is None else (*found, *_of_others(telling.others))
 
     def view(self, destination: str) -> View:
         """Give what a destination may see."""
@@ -207,6 +211,13 @@ class Agreements:
             return header.expires_at
         old = header.received_at + timedelta(seconds=age)
         return min(old, header.expires_at) if header.expires_at else old
+
+
+def _of_others(others: Others) -> Iterator[str]:
+    """Return the fields that say something of the other rooms."""
+    for name in OtherRoom.model_fields:
+        if any(getattr(room, name) for room in others.rooms):
+            yield f"others.{name}"
 
 
 def _sent(telling: Telling, kind: str, now: datetime) -> dict[str, object]:

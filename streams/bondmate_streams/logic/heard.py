@@ -15,7 +15,7 @@ from bondmate_schemas.enums import AlertAction, DeliveryReason, Level, Ownership
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, AlertWhole, DeliveryReceipt, OperationsPage
 
-from bondmate_streams.logic import handoff, officer, rounds
+from bondmate_streams.logic import handoff, officer, others, rounds
 from bondmate_streams.logic.alerts import with_header
 from bondmate_streams.logic.answers import is_foreign, is_other_mode
 from bondmate_streams.logic.asking import asked_again
@@ -77,7 +77,9 @@ def receive(
     step = _statement(state, receipt, around) if is_statement(receipt) else _transport(state, receipt, now)
     if receipt.ownership is not Ownership.UNSTATED and step.state is not None:
         step = _owned(step, step.state, receipt, around)
-    return remembering(step)
+    if receipt.destination in rooms.unlisted and step.message is not None:
+        step = replace(step, message=officer.unnamed(step.message))
+    return remembering(others.noted(state, step, receipt, rooms, now))
 
 
 def _why_not(state: AlertState | None, receipt: DeliveryReceipt, now: datetime) -> set[Fact]:
@@ -178,7 +180,7 @@ def _closed(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Ar
         update={
             "ended_by": around.rooms.name_of(receipt.destination),
             "ended_why": "false_alarm" if receipt.validity is Validity.FALSE else receipt.level.lower(),
-            "ended_words": receipt.note or "",
+            "ended_words": "" if receipt.destination in around.rooms.unlisted else receipt.note or "",
         }
     )
     ended = with_header(

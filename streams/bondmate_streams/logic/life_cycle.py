@@ -172,6 +172,7 @@ class Fact(StrEnum):
     UNANSWERED = "unanswered"
     UNASSIGNED = "seen, nobody assigned"
     EXPIRED = "expired"
+    OTHERS_SAID = "others said something"
 
 
 REFUSED: Final = frozenset({NOT_ITS_OWN, MODE_DIFFERS})
@@ -255,6 +256,8 @@ RULES: Final = (
           doc="a round of escalation begins that its cause could not begin within 30 s of the one before"),
     _rule("unassigned", _S.OPEN, _E.TIMER, _F.UNASSIGNED, tells=_R.UPDATE,
           doc="a person is paged; where a room of it can say *assigned*, the next destinations are told"),
+    _rule("others_told", _S.OPEN, _E.TIMER, _F.OTHERS_SAID, tells=_R.UPDATE,
+          doc="rooms whose agreement lets them hear what people at the others said; no alarm"),
     _rule("answered_already", None, _E.TIMER, doc="somebody took it up, or closed it: the timer means nothing"),
 )  # fmt: skip
 """First that fits first. They cover every standing and event (a test says so)."""

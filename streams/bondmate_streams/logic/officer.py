@@ -62,6 +62,20 @@ def of_statement(
     return _message(receipt, before.device_id, text, now, silent=silent, priority=Priority.URGENT)
 
 
+def unnamed(message: DeviceMessage) -> DeviceMessage | None:
+    """Return what the officer reads of a room that nobody may know of: that help is not coming, and nothing else."""
+    if message.priority is not Priority.URGENT:
+        return None
+    header = message.header.model_copy(update={"hops": ()})
+    update = {
+        "header": header,
+        "sender": SOURCE,
+        "sender_ref": None,
+        "text": "Help that you were promised is NOT coming.",
+    }
+    return message.model_copy(update=update)
+
+
 def came_late(state: AlertState, alert: DeviceAlert, now: datetime) -> DeviceMessage:
     """Return what the officer reads of a press that was made before the alert ended and came after it."""
     header = alert.header

@@ -20,6 +20,7 @@ from bondmate_schemas.models import (
     EventHeader,
     ExternalRef,
     IncidentEvent,
+    Others,
     Payload,
 )
 from bondmate_schemas.outside_ids import AS_INSIDE, SHARED, ForeignIdError, OutsideIds, Unanswered
@@ -92,8 +93,12 @@ class Form:
                 "header": delivery.header.model_copy(update={**changed, **own}),
                 delivery.kind.value.lower(): self._payload(event, event.header.model_copy(update=changed)),
                 "first_id": delivery.first_id and self.id(delivery.first_id),
+                "others": delivery.others and self._others(delivery.others),
             },
         )
+
+    def _others(self, others: Others) -> Others:
+        return others.model_copy(update={"cause": self.id(others.cause)}) if others.cause else others
 
     def _payload(self, event: Payload, header: EventHeader) -> Payload:
         update: dict[str, Any] = {"header": header}

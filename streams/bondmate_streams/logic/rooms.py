@@ -25,6 +25,12 @@ class Rooms:
     """Destinations that can say that a unit is assigned."""
     assign_after_seconds: float = 180.0
     offer_seconds: float = 120.0
+    see: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """What a destination may know of what people at the others say, where its agreement says it."""
+    unlisted: frozenset[str] = frozenset()
+    """Destinations that nobody may know of."""
+    shared: frozenset[str] = frozenset()
+    """Maps that many look at."""
 
     @classmethod
     def of(
@@ -43,6 +49,9 @@ class Rooms:
             frozenset(name for name, at in destinations.items() if at.says_assigned),
             assign_after_seconds,
             offer_seconds,
+            {name: frozenset(at.others) for name, at in destinations.items() if at.others is not None},
+            frozenset(name for name, at in destinations.items() if at.unlisted),
+            frozenset(name for name, at in destinations.items() if at.tell_own_closing),
         )
 
     def of_agency(self, state: AlertState, agency_id: str) -> list[str]:
@@ -74,9 +83,13 @@ class Rooms:
 
     def name_of(self, destination: str) -> str:
         """Return how others are told of a destination: by its agency where that is known."""
+        if destination in self.unlisted:
+            return UNLISTED
         return self.agencies.get(destination, destination)
 
 
+UNLISTED: Final = "unlisted"
+"""How others are told of a destination that they may not know of."""
 ANY_ROOMS: Final = Rooms()
 """Nothing is known of any: all that took an alert up end it."""
 

@@ -35,6 +35,7 @@ from pydantic_core import PydanticCustomError
 from bondmate_streams.logic.policy import check_fields, is_withheld
 
 Kind = Literal["alert", "incident", "message", "location"]
+Seen = Literal["level", "unit", "words", "person"]
 Receivable = Literal["ACTUAL", "EXERCISE", "TEST", "SYSTEM"]
 Name = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]*$")]
 
@@ -218,6 +219,11 @@ class Destination(_Section):
     alert_positions_a_second: float | None = Field(default=None, ge=0, le=10_000)
     """Of all open emergencies together so many a second; 0: however many. Left out, as its connector says: TAK 0, all
     others 1. The first of an emergency is told at once."""
+    others: Annotated[tuple[Seen, ...] | None, BeforeValidator(_listed)] = None
+    """What it may know of what people at the other rooms of an alert say: `level` (with the agency), and beside it
+    `unit`, `words`, `person`. Left out: nothing, and a room of the agency that owns the alert all."""
+    unlisted: bool = False
+    """True: no other room and no device learns of it, nor of what is said there."""
     says_assigned: bool = False
     """True: people there can say that a unit is assigned; where they have seen an alert and do not, it escalates."""
 
@@ -506,6 +512,8 @@ def _lint_destinations(routes: Routes, known: set[str] | None) -> Iterator[str]:
         for kind, fields in destination.fields.items():
             for path, problem in check_fields(RECORD_OF[kind], fields):
                 yield f"{place}.fields.{kind}.{path}: {problem}"
+        if destination.others and "level" not in destination.others:
+            yield f"{place}.others: shows nothing without `level`, who said what"
         if destination.may_message.areas and not destination.may_message.agencies:
             yield f"{place}.may_message.areas: of nobody; name the `agencies` whose officers it may write to"
 

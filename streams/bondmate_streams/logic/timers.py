@@ -16,7 +16,7 @@ from bondmate_schemas.flags import UNANSWERED, UNASSIGNED
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, AlertWhole
 
-from bondmate_streams.logic import handoff, rounds
+from bondmate_streams.logic import handoff, others, rounds
 from bondmate_streams.logic.alerts import with_flags, with_header
 from bondmate_streams.logic.asking import asked_again
 from bondmate_streams.logic.deliveries import First, Telling, escalation_id, new_id, refresh_id, round_id
@@ -57,7 +57,8 @@ def due(
         return remembering(_put_off(rule, state, decisions, escalation, now))
     if rule.outcome == "unassigned":
         return remembering(_unassigned(rule, state, decisions, escalation, now, rooms=rooms))
-    return Step("refreshed", None, Refresh.of(decisions).tellings(state, after, now))
+    refreshed = Step("refreshed", None, Refresh.of(decisions).tellings(state, after, now))
+    return others.news(rule.outcome, state, decisions, now, rooms) if rule.outcome == "others_told" else refreshed
 
 
 def _facts(
@@ -74,6 +75,8 @@ def _facts(
         found.add(Fact.LAPSED)
     if (at := _unassigned_at(state, rooms)) and at <= now:
         found.add(Fact.UNASSIGNED)
+    if (at := others.due_at(state)) and at <= now:
+        found.add(Fact.OTHERS_SAID)
     return found
 
 
@@ -101,7 +104,7 @@ def next_due(
     """
     if state.status in CLOSED:
         return None
-    times = [Refresh.of(decisions).next_due(state, after), _unassigned_at(state, rooms)]
+    times = [Refresh.of(decisions).next_due(state, after), _unassigned_at(state, rooms), others.due_at(state)]
     if state.handoff is not None:
         times.append(state.handoff.expires_at)
     if is_open_and_unanswered(state):

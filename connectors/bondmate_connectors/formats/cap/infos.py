@@ -26,6 +26,7 @@ from bondmate_connectors.formats.cap.document import pair, resource
 from bondmate_connectors.formats.cap.given import given_of
 from bondmate_connectors.formats.cap.values import FEET_PER_METRE, KILOMETRE_METRES, write_number, write_time
 from bondmate_connectors.formats.labels import ENGLISH, Labels
+from bondmate_connectors.formats.others_words import NEWS, is_of_others_only, others_words
 
 _EVENTS: Final = {
     IncidentCategory.INCIDENT: ("Security", "Incident"),
@@ -47,7 +48,7 @@ def alert_info(delivery: Delivery, alert: DeviceAlert, labels: Labels = ENGLISH)
     return {
         "category": category,
         "event": labels(event),
-        "responseType": "AllClear" if over else "Assess",
+        "responseType": "AllClear" if over else "Monitor" if is_of_others_only(delivery) else "Assess",
         "urgency": "Past" if over else _urgency(delivery, codes.URGENCY_OF[alert.priority]),
         "severity": severity,
         "certainty": "Observed",
@@ -64,6 +65,7 @@ def _headline(delivery: Delivery, alert: DeviceAlert, event: str, labels: Labels
     marks = (
         ("LATE", was_marked_late(delivery)),
         ("POSITION UPDATE", delivery.position_only),
+        (NEWS, is_of_others_only(delivery)),
         (alert.header.mode.value, alert.header.mode in _DRILLS),
         ("ENDED", delivery.reason is DeliveryReason.CANCEL),
         ("UNANSWERED", UNANSWERED in alert.header.flags),
@@ -84,6 +86,7 @@ def _description(delivery: Delivery, alert: DeviceAlert, labels: Labels) -> Iter
         yield labels.text(alert.text, alert.header.language)
     said = {labels(ASKS_TO_CANCEL), labels(NOBODY_ANSWERS)}
     yield from (f"{remark}." for remark in remarks_on(alert, delivery, labels) if remark not in said)
+    yield from (f"{words}." for words in others_words(delivery, labels))
     if alert.unit:
         yield f"{labels('Unit: {unit}', unit=alert.unit)}."
     yield from (f"{detail}." for detail in details_of(alert, delivery, labels))

@@ -46,6 +46,7 @@ from bondmate_connectors.formats.cap.document import is_url, pair, serialised
 from bondmate_connectors.formats.cap.given import given_of
 from bondmate_connectors.formats.cap.infos import alert_info, incident_info, leanest, message_info
 from bondmate_connectors.formats.cap.messages import write_receipt
+from bondmate_connectors.formats.cap.others import parameters_of_others
 from bondmate_connectors.formats.cap.references import Reference, read_references
 from bondmate_connectors.formats.cap.values import (
     first_delivery_id,
@@ -236,6 +237,9 @@ def _parameters(delivery: Delivery, event: Event, labels: Labels, only: Containe
         yield pair(f"{codes.PARAMETER}position_only", "true")
     for name, value in parameters_of(event, only):
         yield pair(codes.PARAMETER + name, value)
+    if only is PARAMETERS:
+        for name, value in parameters_of_others(delivery):
+            yield pair(codes.PARAMETER + name, value)
     if isinstance(event, IncidentEvent):
         for statement in event.statements:
             yield pair(f"{codes.PARAMETER}statement.{statement.nature.value.lower()}", statement.text)

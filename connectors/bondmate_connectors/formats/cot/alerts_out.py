@@ -19,6 +19,7 @@ from bondmate_connectors.formats.cot.event import format_time
 from bondmate_connectors.formats.cot.options import LEAN_BYTES, Options
 from bondmate_connectors.formats.cot.words import LATE, callsign_of
 from bondmate_connectors.formats.labels import Labels
+from bondmate_connectors.formats.others_words import is_of_others_only, others_words
 
 _HOW: Final = "h-g-i-g-o"
 _LEAN_CALLSIGN: Final = 40
@@ -126,9 +127,13 @@ def _headline(event: DeviceAlert, delivery: Delivery, options: Options) -> str:
 def _parts(event: DeviceAlert, delivery: Delivery, options: Options, *, asks: bool) -> Iterator[str]:
     labels = options.labels
     yield _headline(event, delivery, options)
+    if asks and is_of_others_only(delivery):
+        yield from others_words(delivery, labels)
+        return
     if was_marked_late(delivery):
         yield labels(LATE)
     yield from remarks_on(event, delivery, labels)
+    yield from others_words(delivery, labels)
     yield event.callsign or ""
     if event.unit:
         yield labels("Unit: {unit}", unit=event.unit)

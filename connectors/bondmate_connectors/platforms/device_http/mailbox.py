@@ -27,7 +27,7 @@ from bondmate_schemas.models import (
 from bondmate_schemas.own_alerts import alert_event_id, own_ids
 
 from bondmate_connectors.platforms.device_http.deadlines import Deadlines
-from bondmate_connectors.platforms.device_http.said import Said, said_of
+from bondmate_connectors.platforms.device_http.said import Said, listed, said_of
 
 _ALERTS_PER_DEVICE = 5
 _RANK = {None: 0, Level.DELIVERED: 1, Level.ACCEPTED: 2, Level.ACKNOWLEDGED: 3}
@@ -421,7 +421,7 @@ class Mailboxes:
             Standing.raised(state.alert),
             status=state.status,
             cancel_requested=state.cancel_requested,
-            destinations=tuple((name, at.level_said) for name, at in state.destinations.items()),
+            destinations=tuple((name, at.level_said) for name, at in listed(state)),
             changed_at=state.changed_at,
             said=said_of(state),
         )

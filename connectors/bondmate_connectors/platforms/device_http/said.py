@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from bondmate_schemas.enums import Level, Response
-from bondmate_schemas.models import AlertState
+from bondmate_schemas.models import AlertState, DestinationState
 
 
 class Word(StrEnum):
@@ -49,10 +49,16 @@ class Said:
     eta_at: datetime | None
 
 
+def listed(state: AlertState) -> Iterator[tuple[str, DestinationState]]:
+    """Yield the control rooms that a device may know of, with what each has."""
+    hidden = state.others.unlisted if state.others else ()
+    return ((name, at) for name, at in state.destinations.items() if name not in hidden)
+
+
 def said_of(state: AlertState) -> tuple[Said, ...]:
     """Return what was said of an alert, room by room; nothing of rooms where nobody has spoken."""
     return tuple(
         Said(name, _OF_RESPONSE.get(at.response, word) if word is not Word.CLOSED else word, at.unit, at.eta_at)
-        for name, at in state.destinations.items()
+        for name, at in listed(state)
         if (word := _OF_LEVEL.get(at.level_said))
     )
