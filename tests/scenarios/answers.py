@@ -158,7 +158,7 @@ async def nobody_answers(stage: Stage) -> None:
         async def rung_again() -> bool:
             return len(await stage.pages(event_id)) > len(first)
 
-        await eventually(rung_again, "a page of the second round")
+        await eventually(rung_again, "a page of the second round", pause=1)
         second = [each.words for each in stage.north.of("E-12")[before:]]
 
     identifiers = [each.identifier for each in stage.north.of("E-12")]

@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import re
 import ssl
-import time
 import uuid
 import xml.etree.ElementTree as ET
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -33,8 +33,6 @@ class Event:
     text: str
     latitude: float
     longitude: float
-    circle_m: float
-    at: float
 
     @property
     def has_place(self) -> bool:
@@ -47,6 +45,8 @@ class Desk:
     """One client."""
 
     events: list[Event] = field(default_factory=list)
+    _lines: list[str] = field(default_factory=list)
+    _by_label: dict[str, list[Event]] = field(default_factory=lambda: defaultdict(list))
     _writer: asyncio.StreamWriter | None = None
 
     @classmethod
@@ -80,12 +80,11 @@ class Desk:
     def lines(self, callsign: str) -> list[str]:
         """Return what the hub has written about an officer's alerts, in order."""
         name = re.compile(rf"(?<![\w-]){re.escape(callsign)}(?![\w-])")
-        return [each.text for each in self.events if each.type == "b-t-f" and name.search(each.text)]
+        return [line for line in self._lines if callsign in line and name.search(line)]
 
     def on_map(self, callsign: str) -> list[Event]:
         """Return what was shown on the map of an officer: emergencies, markers, their ends, positions."""
-        label = re.compile(rf"(\w+ )?{re.escape(callsign)}(-Alert)?\Z")
-        return [each for each in self.events if label.match(each.callsign) and each.type != "b-t-f"]
+        return self._by_label[callsign]
 
     def alarms(self, callsign: str) -> list[Event]:
         """Return the emergencies of an officer that were shown, not their ends."""
@@ -126,7 +125,14 @@ class Desk:
         while data := await reader.read(1 << 16):
             *whole, buffer = (buffer + data).split(_END)
             for text in whole:
-                self.events.append(_read(text[text.find(b"<event") :] + _END))
+                self._take(_read(text[text.find(b"<event") :] + _END))
+
+    def _take(self, event: Event) -> None:
+        self.events.append(event)
+        if event.type == "b-t-f":
+            self._lines.append(event.text)
+        else:
+            self._by_label[event.callsign.removeprefix("EXERCISE ").removesuffix("-Alert")].append(event)
 
 
 def _read(data: bytes) -> Event:
@@ -136,5 +142,4 @@ def _read(data: bytes) -> Event:
     return Event(
         event.get("uid", ""), event.get("type", ""), contact.get("callsign", "") if contact is not None else "",
         event.findtext("detail/remarks") or "", float(where.get("lat", 0)), float(where.get("lon", 0)),
-        float(where.get("ce", 0)), time.time(),
     )  # fmt: skip

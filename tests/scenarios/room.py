@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import re
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -39,6 +40,7 @@ class Document:
     sender: str
     about: str
     """The document that it refers to, by identifier."""
+    incidents: str
     note: str
     headline: str
     description: str
@@ -46,7 +48,11 @@ class Document:
     area: str
     circle: str
     parameters: Mapping[str, str]
-    at: float
+
+    @property
+    def sent(self) -> datetime:
+        """When the hub made it."""
+        return datetime.fromisoformat(self.reference.rsplit(",", 1)[1])
 
     @property
     def words(self) -> str:
@@ -81,6 +87,7 @@ class Room:
     name: str
     port: int
     documents: list[Document] = field(default_factory=list)
+    _by_callsign: dict[str, list[Document]] = field(default_factory=lambda: defaultdict(list))
     acknowledges_updates: set[str] = field(default_factory=set)
     """Callsigns of whose alerts a machine here acknowledges every update."""
     _secret: bytes = field(default=b"", repr=False)
@@ -117,6 +124,7 @@ class Room:
             return web.Response(status=401)
         document = _read(body)
         self.documents.append(document)
+        self._by_callsign[document.callsign].append(document)
         if document.kind == "Update" and document.callsign in self.acknowledges_updates:
             self._machine.add(asyncio.create_task(self.says("Ack", document)))
         return web.json_response({"id": f"{self.name}-{len(self.documents)}"}, status=201)
@@ -125,7 +133,7 @@ class Room:
 
     def of(self, callsign: str) -> list[Document]:
         """Return the documents about an officer's alerts, in order."""
-        return [document for document in self.documents if document.callsign == callsign]
+        return self._by_callsign[callsign]
 
     async def reads(self, callsign: str, *words: str, seconds: float = SECONDS) -> list[Document]:
         """Wait until documents that match `words`, each a regular expression, have come in that order; return them."""
@@ -154,7 +162,7 @@ class Room:
     # What its people say.
 
     async def says(
-        self, kind: str, about: Document, note: str = "", *, response: str = "", unit: str = "", eta: datetime | None = None,
+        self, kind: str, about: Document, note: str = "", *, also: Document | None = None, response: str = "", unit: str = "", eta: datetime | None = None,
         **parameters: str,
     ) -> Said:  # fmt: skip
         """Answer a document, and wait until the hub has the answer."""
@@ -165,7 +173,8 @@ class Room:
             if value
         )
         info = _INFO.format(event="Answer", more=pairs) if pairs else ""
-        references = f"<references>{escape(about.reference)}</references>"
+        named = " ".join(each.reference for each in (about, also) if each)
+        references = f"<references>{escape(named)}</references>"
         return await self._say(
             kind, status=about.status, to=escape(about.sender), note=note, references=references, info=info
         )
@@ -176,6 +185,12 @@ class Room:
         more += f"<parameter><valueName>{_OURS}requires_acknowledgement</valueName><value>true</value></parameter>"
         more += f"<area><areaDesc>Area</areaDesc><circle>{area}</circle></area>" if area else ""
         return await self._say("Alert", status="Actual", to=to, info=_INFO.format(event="Order", more=more))
+
+    async def emits(self, about: Document | None, headline: str) -> Said:
+        """Emit an alert of its own; with `about` what it was told itself, as a CAD does that takes all for its own."""
+        info = _INFO.format(event="Officer emergency", more=f"<headline>{escape(headline)}</headline>")
+        references = f"<references>{escape(about.reference)}</references>" if about else ""
+        return await self._say("Alert", status="Actual", to="everybody", references=references, info=info)
 
     async def repeats(self, said: Said) -> None:
         """Post again what was said before, as a retry that comes late does."""
@@ -241,9 +256,9 @@ def _read(body: bytes) -> Document:
     return Document(
         kind=text("msgType"), status=text("status"), sender=text("sender"),
         reference=",".join((text("sender"), text("identifier"), text("sent"))),
-        about=references[0].split(",")[1] if references else "", note=text("note"), headline=text("info/headline"),
+        about=references[0].split(",")[1] if references else "", incidents=text("incidents"), note=text("note"),
+        headline=text("info/headline"),
         description=text("info/description"),
         instruction=text("info/instruction"), area=text("info/area/areaDesc"), circle=text("info/area/circle"),
         parameters={name.removeprefix(_OURS): value for name, value in pairs.items() if name.startswith(_OURS)},
-        at=time.time(),
     )  # fmt: skip

@@ -110,7 +110,7 @@ class Stage:
         async def there() -> bool:
             return reason in await self.pages(event_id)
 
-        await eventually(there, f"a page: {reason}")
+        await eventually(there, f"a page: {reason}", pause=1)
 
     def _pages(self) -> list[OperationsPage]:
         messages = stored({"bootstrap.servers": self.bootstrap}, [PAGES])
@@ -210,6 +210,7 @@ def _routes(own: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "destinations": {**rooms, **maps},
         "assign_after_seconds": 600,
+        "device_silent_after_seconds": 8,
         "routes": [
             *own,
             {"name": "exercise", "when": exercise, "to": [EX, TAK_EX], "stop": True},

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 import scenarios.alarms
-import scenarios.answers  # noqa: F401  # they enter their scenarios
+import scenarios.answers
+import scenarios.crowds
+import scenarios.silent  # noqa: F401  # they enter their scenarios
 from scenarios.devices import EARLIER
 from scenarios.play import PLAYS, Play, Played
 

@@ -10,7 +10,9 @@ from typing import Final
 SECONDS: Final = 45.0
 
 
-async def eventually(holds: Callable[[], bool | Awaitable[bool]], what: str, seconds: float = SECONDS) -> None:
+async def eventually(
+    holds: Callable[[], bool | Awaitable[bool]], what: str, seconds: float = SECONDS, *, pause: float = 0.2
+) -> None:
     """Return when `holds`; fail with `what` when it does not in time."""
     end = time.monotonic() + seconds
     while True:
@@ -18,4 +20,4 @@ async def eventually(holds: Callable[[], bool | Awaitable[bool]], what: str, sec
         if await held if isinstance(held, Awaitable) else held:
             return
         assert time.monotonic() < end, f"not within {seconds:g} s: {what}"
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(pause)

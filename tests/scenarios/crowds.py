@@ -1,0 +1,176 @@
+"""Several officers, several alerts, one event; and what rooms write to officers."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from datetime import UTC, datetime
+
+import aiohttp
+from bondmate_device import Level, Position, bodies
+from scenarios.devices import HERE, Officer
+from scenarios.play import officer, play
+from scenarios.room import Document, Room
+from scenarios.stage import Stage
+from scenarios.waiting import eventually
+
+ONE_EVENT = "part 4: one event, one incident"
+MANY = [f"E-21-{number:02}" for number in range(30)]
+
+
+def share_an_incident(*documents: Document) -> bool:
+    """Return whether documents name one and the same incident (CAP 1.2, 3.2.1 `incidents`)."""
+    return len({each.incidents for each in documents}) == 1 and documents[0].incidents != ""
+
+
+@play("8", "E-08", waits_for=ONE_EVENT)
+async def fall_after_sos(stage: Stage) -> None:
+    """SOS, then a fall on the same device: two alerts, one incident, the fix on both.
+
+    EMERGENCY.md, "One event, one incident": every alert still reaches each room as NEW with full alarm.
+    """
+    async with stage.officer("E-08") as device:
+        await device.presses(position=HERE)
+        await stage.north.reads("E-08", "^Alert .*Officer emergency")
+        await device.presses("OFFICER_DOWN")
+        for room in (stage.north, stage.county):
+            sos, fall = await room.reads("E-08", "^Alert .*Officer emergency", "^Alert .*Officer down")
+            assert share_an_incident(sos, fall)
+            assert [True, True] == [each.circle.startswith("50.8466,4.3528") for each in (sos, fall)]
+
+
+@play("15", officer("E-15a", unit="u-15"), officer("E-15b", unit="u-15"))
+async def two_of_one_unit(stage: Stage) -> None:
+    """Two officers of one unit press within 10 s: two alerts in full; "both" by a room helps both.
+
+    EMERGENCY.md, "One event, one incident": with its own levels, escalation and ending.
+    """
+    async with stage.officer("E-15a") as one, stage.officer("E-15b") as other:
+        first, second = await one.presses(position=HERE), await other.presses(position=HERE)
+        alarms = [(await stage.north.reads(name, "^Alert "))[0] for name in ("E-15a", "E-15b")]
+        for name in ("E-15a", "E-15b"):
+            await stage.county.reads(name, "^Alert ")
+            await stage.desk.sees(name, "b-a-o-tbl")
+        await stage.north.says("Ack", alarms[0], "for both", also=alarms[1], response="assigned", unit="unit-3")
+        await one.shows(first, lambda it: it.help_is_coming, "that help is coming")
+        await other.shows(second, lambda it: it.help_is_coming, "that help is coming")
+        await stage.north.says("Cancel", alarms[0], "he is safe")
+        await one.shows_level(first, Level.RESOLVED)
+
+    assert not other.standing(second).closed
+    assert alarms[0].identifier.split("_")[0] != alarms[1].identifier.split("_")[0]
+
+
+@play("15 incident", officer("E-15c", unit="u-15i"), officer("E-15d", unit="u-15i"), waits_for=ONE_EVENT)
+async def one_incident_of_two(stage: Stage) -> None:
+    """The same two are one incident to every room.
+
+    EMERGENCY.md, "One event, one incident".
+    """
+    async with stage.officer("E-15c") as one, stage.officer("E-15d") as other:
+        await one.presses(position=HERE)
+        await other.presses(position=HERE)
+        for room in (stage.north, stage.county):
+            alarms = [(await room.reads(name, "^Alert "))[0] for name in ("E-15c", "E-15d")]
+            assert share_an_incident(*alarms)
+
+
+@play("17", officer("E-17a", unit="u-17"), officer("E-17b", unit="u-17"), officer("E-17c", unit="u-17"))
+async def written_to(stage: Stage) -> None:
+    """A message to one, a unit, an area, one of them offline: held, in order, acknowledged by name; or undelivered.
+
+    EMERGENCY.md, "Owner, part, whole": told to all; issue 14, part 6: words for people.
+    """
+    area, there = "41.5,2.1 1", Position(41.5, 2.1, accuracy_m=8)
+    async with stage.officer("E-17a") as one, stage.officer("E-17b") as other:
+        async with stage.officer("E-17c") as away:
+            for device in (one, other, away):
+                await device.client.fix(there, on_duty=True)
+            await until_in_area(stage.north, area, one, other, away)
+        late = await stage.north.orders("E-17c", "too late for you", seconds=1)
+        to_one = await stage.north.orders("E-17a", "to one")
+        to_unit = await stage.north.orders("u-17", "to the unit")
+        to_area = await stage.north.orders("area", "to the area", area=area)
+        await other.reads("to the area")
+        await one.reads("to the area")
+        async with stage.officer("E-17c") as back:
+            await back.reads("to the area")
+            for device in (one, other, back):
+                for message in device.messages:
+                    await device.client.acknowledge(message.message_id)
+            answers = {said: await stage.north.answers_of(said, count) for said, count in
+                       ((to_one, 2), (to_unit, 6), (to_area, 6), (late, 1))}  # fmt: skip
+            await eventually(lambda: not back.link.waiting, "all is said")
+
+    def texts(device: Officer) -> list[str]:
+        return [each.text for each in device.messages if not each.text.startswith("check") and not each.expired]
+
+    assert ["to one", "to the unit", "to the area"] == texts(one)
+    assert ["to the unit", "to the area"] == texts(other) == texts(back)
+    assert ("Ack", "ACKNOWLEDGED device E-17a") in answers[to_one]
+    for name in ("E-17a", "E-17b", "E-17c"):
+        assert ("Ack", f"ACKNOWLEDGED device {name}") in answers[to_unit]
+        assert ("Ack", f"ACKNOWLEDGED device {name}") in answers[to_area]
+    assert ("Error", "EXPIRED expired_undelivered device E-17c") in answers[late]
+
+
+async def until_in_area(room: Room, area: str, *devices: Officer) -> None:
+    """Write to the area until all hear it: where they are the hub knows a moment after they have told it."""
+    for number in range(8):
+        await room.orders("area", f"check {number}", area=area)
+        try:
+            for device in devices:
+                await eventually(lambda: f"check {number}" in {m.text for m in device.messages}, "hears", 3)  # noqa: B023
+        except AssertionError:
+            continue
+        return
+    raise AssertionError("the hub does not know who is in the area")
+
+
+@play("21", *MANY)
+async def thirty_at_once(stage: Stage) -> None:
+    """Thirty SOS at once: each is alarmed, once, at every room and on the map.
+
+    EMERGENCY.md, "One event, one incident": every alert reaches each room as NEW with full alarm.
+    """
+    async with aiohttp.ClientSession() as session:
+        for name in MANY:
+            item = bodies.alert("raise", message_id=str(uuid.uuid4()), alert_id=str(uuid.uuid4()),
+                                at=datetime.now(UTC), kind="SOS", position=HERE)  # fmt: skip
+            headers = {"Authorization": f"Bearer {stage.tokens[name]}", "Content-Type": "application/json"}
+            async with session.post(f"{stage.gateway_url}/v1/alerts", data=item.body, headers=headers) as answer:
+                assert answer.status == 202
+        for name in MANY:
+            await stage.north.reads(name, "^Alert ")
+            await stage.county.reads(name, "^Alert ")
+            await stage.desk.sees(name, "b-a-o-tbl")
+    await asyncio.sleep(1)
+
+    for room in (stage.north, stage.county):
+        alarms = [each.callsign for each in room.documents if each.kind == "Alert" and each.callsign in MANY]
+        assert sorted(alarms) == MANY
+
+
+@play(
+    "23",
+    "E-23",
+    routes=[{"name": "of-e-23-cad", "when": {"record": "incident", "source": ["county"]}, "to": ["north", "tak"]}])
+async def emitted_again(stage: Stage) -> None:
+    """County's CAD emits our SOS again as an alert of its own: nobody gets a second emergency.
+
+    EMERGENCY.md, "One event, one incident": it is known by its references and is no second emergency.
+    """
+    async with stage.officer("E-23") as device:
+        await device.presses(position=HERE)
+        (at_county,) = await stage.county.reads("E-23", "^Alert ")
+        await stage.north.reads("E-23", "^Alert ")
+        # An alert of its own, to see that it would come.
+        await stage.county.emits(None, "fire at the mill, from our CAD")
+        await eventually(lambda: any("mill" in each.words for each in stage.north.documents), "county's own alert at north")
+        await stage.county.emits(at_county, "Officer emergency E-23, from our CAD")
+        await stage.county.emits(None, "fire at the barn, from our CAD")
+        await eventually(lambda: any("barn" in each.words for each in stage.north.documents), "what came after it")
+        await asyncio.sleep(1)
+
+    assert [] == [each.words for each in stage.north.documents if "E-23, from our CAD" in each.words]
+    assert [] == [each.text for each in stage.desk.events if "E-23, from our CAD" in each.text + each.callsign]

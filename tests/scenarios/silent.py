@@ -1,0 +1,116 @@
+"""Moving, duress, silence, stolen and replaced devices."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bondmate_connectors.platforms.device_http.devices import revoke
+from bondmate_device import Position
+from scenarios.devices import HERE
+from scenarios.play import play
+from scenarios.stage import Stage
+
+FOLLOWS = "part 2: the alert follows the officer"
+DURESS = "part 5: duress, silence, device and officer"
+SILENT = r"(?i:silent\W{1,3}do not call)"
+
+
+@play("2", "E-02", waits_for=FOLLOWS)
+async def moving(stage: Stage) -> None:
+    """SOS without GPS, then fixes: the first at every room at once, then at its rate; the marker moves.
+
+    EMERGENCY.md, "The alert follows the officer": marked as such, no chat line, CAP one in 15 s an alert.
+    """
+    async with stage.officer("E-02") as device:
+        await device.presses()
+        await stage.north.reads("E-02", "^Alert ")
+        await stage.desk.sees("E-02", "b-a-o-tbl")
+        lines = len(stage.desk.lines("E-02"))
+        begun = asyncio.get_running_loop().time()
+        for step in range(20):
+            await device.client.fix(Position(50.84 + step / 1000, 4.35, accuracy_m=8), on_duty=True)
+            await asyncio.sleep(1)
+        updates = {}
+        for room in (stage.north, stage.county):
+            _, first = await room.reads("E-02", "^Alert ", "^Update .*(?i:position)")
+            updates[room.name] = [each for each in room.of("E-02") if each.kind == "Update"]
+            assert first.circle.startswith("50.84,4.35")
+        took = asyncio.get_running_loop().time() - begun
+        places = {each.latitude for each in stage.desk.alarms("E-02") if each.has_place}
+
+    for at_room in updates.values():
+        assert {"true"} == {each.parameters["position_only"] for each in at_room}
+        assert len(at_room) <= took / 15 + 1
+    assert len(places) >= 5
+    assert lines == len(stage.desk.lines("E-02"))
+
+
+@play("6", "E-06", waits_for=DURESS)
+async def duress(stage: Stage) -> None:
+    """Duress: the device is silent in all, the rooms read "silent, do not call", a sender is told, nothing on open TAK.
+
+    EMERGENCY.md, "Duress, silence, device, officer".
+    """
+    async with stage.officer("E-06") as device:
+        alert = await device.presses("DURESS", position=HERE)
+        (at_north,) = await stage.north.reads("E-06", f"^Alert (.|\n)*{SILENT}")
+        await stage.county.reads("E-06", f"^Alert (.|\n)*{SILENT}")
+        await stage.north.says("Ack", at_north, "two cars, no siren", response="assigned", unit="unit-2")
+        shown = await device.shows(alert, lambda it: it.help_is_coming, "that help is coming")
+        answer = await device.reads("two cars, no siren")
+        said = await stage.north.orders("E-06", "can you talk?")
+        message = await device.reads("can you talk?")
+        told = await stage.north.answers_of(said, 1)
+
+    assert shown.silent
+    assert answer.silent
+    assert message.silent
+    assert any("silent" in note.lower() or "duress" in note.lower() for _, note in told)
+    assert [] == stage.desk.lines("E-06")
+    assert [] == stage.desk.alarms("E-06")
+
+
+@play("14", "E-14", waits_for=DURESS)
+async def battery_and_silence(stage: Stage) -> None:
+    """Battery 4 %, then silence during an SOS: updates of it, at its gravity; any press ends the silence.
+
+    EMERGENCY.md, "Duress, silence, device, officer".
+    """
+    async with stage.officer("E-14") as device:
+        await device.client.fix(HERE, on_duty=True)
+        await device.presses(position=HERE)
+        await stage.north.reads("E-14", "^Alert ")
+        await device.client.fix(HERE, on_duty=True, battery_percent=4)
+        _, low = await stage.north.reads("E-14", "^Alert ", r"^Update (.|\n)*(?i:battery)\D*4 ?%")
+    # Switched off.
+    *_, silence = await stage.north.reads(
+        "E-14", "^Alert ", "^Update ", "^Update (.|\n)*(?i:nothing|silent|no contact)"
+    )
+    async with stage.officer("E-14") as device:
+        await device.presses(position=HERE)
+        *_, pressed = await stage.north.reads(
+            "E-14", "^Alert ", "^Update (.|\n)*(?i:nothing|silent|no contact)", "^Update "
+        )
+
+    assert {"SOS"} == {each.parameters["kind"] for each in (low, silence, pressed)}
+    assert {low.about} == {each.about for each in (low, silence, pressed)}
+
+
+@play("18", "E-18", waits_for=DURESS)
+async def stolen(stage: Stage) -> None:
+    """The device is revoked during its SOS and a thief cancels: refused; the rooms are told of the revocation.
+
+    EMERGENCY.md, "Duress, silence, device, officer": a revocation during an open alert is told.
+    """
+    async with stage.officer("E-18") as device:
+        alert = await device.presses(position=HERE)
+        await stage.north.reads("E-18", "^Alert ")
+        await asyncio.to_thread(revoke, stage.folder / "devices.json", "E-18")
+        await asyncio.sleep(3)
+        await device.client.cancel(alert)
+        for room in (stage.north, stage.county):
+            await room.reads("E-18", "^Alert ", "^Update (.|\n)*(?i:revoked)")
+        enrolled = device.link.enrolled
+
+    assert not enrolled
+    assert [] == [each.words for each in stage.north.of("E-18") if "asks to cancel" in each.words]
