@@ -41,7 +41,7 @@ async def unknown_place(stage: Stage) -> None:
     assert not shown.help_is_coming
 
 
-@play("1 words", "E-01w", waits_for="part 6, words for people")
+@play("1 words", "E-01w")
 async def unknown_place_in_words(stage: Stage) -> None:
     """The same: every room reads "position unknown".
 
@@ -193,7 +193,7 @@ async def old_fix(stage: Stage) -> None:
         await stage.desk.reads("E-20", OLD)
 
 
-@play("20 slow", "E-20b", waits_for="part 6, words for people")
+@play("20 slow", "E-20b")
 async def old_fix_by_slow_clock(stage: Stage) -> None:
     """The press carries that fix, both by a clock that is a day slow: the same words.
 

@@ -15,6 +15,7 @@ from scenarios.stage import Stage
 from scenarios.waiting import eventually
 
 ONE_EVENT = "part 4: one event, one incident"
+PLACES = "part 3: the right rooms are told"
 MANY = [f"E-21-{number:02}" for number in range(30)]
 
 
@@ -73,6 +74,40 @@ async def one_incident_of_two(stage: Stage) -> None:
         for room in (stage.north, stage.county):
             alarms = [(await room.reads(name, "^Alert "))[0] for name in ("E-15c", "E-15d")]
             assert share_an_incident(*alarms)
+
+
+@play(
+    "16", officer("E-16", agency="pd-south"), waits_for=PLACES,
+    routes=[{"name": "of-e-16-duty", "when": {"record": "alert", "unit": "u-E-16", "responsible": "pd-north"},
+             "to": ["north"]}],
+)  # fmt: skip
+async def over_the_border(stage: Stage) -> None:
+    """South's officer comes into north's district: north is told after two good fixes; at the border nothing flaps.
+
+    EMERGENCY.md, "Who joins": after 2 fixes 10 s apart whose accuracy fits.
+    """
+    async with stage.officer("E-16") as device:
+        south_of_it, in_it = (Position(latitude, 20.5, accuracy_m=8) for latitude in (9.99, 10.01))
+        await device.presses(position=south_of_it)
+        await stage.south.reads("E-16", "^Alert ")
+        await device.client.fix(in_it)
+        await asyncio.sleep(3)
+        after_one = list(stage.north.of("E-16"))
+        for place in (in_it, south_of_it, in_it, south_of_it, in_it, in_it):
+            await asyncio.sleep(5)
+            await device.client.fix(place)
+        await asyncio.sleep(10)
+        await device.client.fix(in_it)
+        await stage.north.reads("E-16", "^Alert ")
+        for place in (south_of_it, in_it, south_of_it):
+            await asyncio.sleep(2)
+            await device.client.fix(place)
+        await asyncio.sleep(3)
+
+    assert [] == after_one
+    assert 1 == [each.kind for each in stage.north.of("E-16")].count("Alert")
+    assert 1 == [each.kind for each in stage.south.of("E-16")].count("Alert")
+    assert [] == [each.words for each in stage.north.of("E-16") if each.kind == "Cancel"]
 
 
 @play("17", officer("E-17a", unit="u-17"), officer("E-17b", unit="u-17"), officer("E-17c", unit="u-17"))
@@ -154,7 +189,8 @@ async def thirty_at_once(stage: Stage) -> None:
 @play(
     "23",
     "E-23",
-    routes=[{"name": "of-e-23-cad", "when": {"record": "incident", "source": ["county"]}, "to": ["north", "tak"]}])
+    routes=[{"name": "of-e-23-cad", "when": {"record": "incident", "source": ["county"]}, "to": ["north", "tak"]}],
+)
 async def emitted_again(stage: Stage) -> None:
     """County's CAD emits our SOS again as an alert of its own: nobody gets a second emergency.
 
@@ -166,7 +202,9 @@ async def emitted_again(stage: Stage) -> None:
         await stage.north.reads("E-23", "^Alert ")
         # An alert of its own, to see that it would come.
         await stage.county.emits(None, "fire at the mill, from our CAD")
-        await eventually(lambda: any("mill" in each.words for each in stage.north.documents), "county's own alert at north")
+        await eventually(
+            lambda: any("mill" in each.words for each in stage.north.documents), "county's own alert at north"
+        )
         await stage.county.emits(at_county, "Officer emergency E-23, from our CAD")
         await stage.county.emits(None, "fire at the barn, from our CAD")
         await eventually(lambda: any("barn" in each.words for each in stage.north.documents), "what came after it")
@@ -174,3 +212,22 @@ async def emitted_again(stage: Stage) -> None:
 
     assert [] == [each.words for each in stage.north.documents if "E-23, from our CAD" in each.words]
     assert [] == [each.text for each in stage.desk.events if "E-23, from our CAD" in each.text + each.callsign]
+
+
+@play("22", officer("E-22", agency="pd-south", profile="greek"))
+async def two_languages(stage: Stage) -> None:
+    """A Greek officer, a Spanish room: the text is kept with its language, the labels are the room's.
+
+    Issue 14, part 6: what a dispatcher reads, in each dialect.
+    """
+    async with stage.officer("E-22") as device:
+        alert = await device.presses(text="Άνδρας με μαχαίρι")
+        (at_south,) = await stage.south.reads("E-22", "^Alert (.|\n)*Άνδρας με μαχαίρι")
+        await stage.south.says("Ack", at_south, "va una patrulla", response="assigned", unit="z-4")
+        await device.reads("va una patrulla")
+        await device.shows(alert, lambda it: it.help_is_coming, "that help is coming")
+
+    assert "emergencia" in at_south.headline.lower()
+    assert "posición desconocida" in at_south.words.lower()
+    assert "el" in at_south.description.partition("Άνδρας")[0]
+    assert "Officer" not in at_south.words

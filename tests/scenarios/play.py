@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bondmate_connectors.platforms.device_http.devices import Enrolment
+from bondmate_connectors.platforms.device_http.directory import DEFAULT_PROFILE
 from scenarios.stage import Stage
 
 Act = Callable[[Stage], Awaitable[None]]
@@ -35,9 +36,13 @@ class Play:
 PLAYS: list[Play] = []
 
 
-def officer(name: str, *, agency: str = "pd-north", mode: str = "ACTUAL", unit: str = "") -> Enrolment:
+def officer(
+    name: str, *, agency: str = "pd-north", mode: str = "ACTUAL", unit: str = "", profile: str = DEFAULT_PROFILE
+) -> Enrolment:
     """Return an officer whose device, callsign and, where nothing else is said, unit are `name`."""
-    return Enrolment(name, agency, mode, officer_ref=f"o-{name}", unit=unit or f"u-{name}", callsign=name)
+    return Enrolment(
+        name, agency, mode, officer_ref=f"o-{name}", unit=unit or f"u-{name}", callsign=name, profile=profile
+    )
 
 
 def alerts_of(*units: str, to: Sequence[str], **more: Any) -> dict[str, Any]:

@@ -23,8 +23,9 @@ from scenarios.waiting import SECONDS, eventually
 _OURS: Final = "bondmate:"
 _SAID: Final = """<?xml version="1.0" encoding="UTF-8"?>
 <alert xmlns="{ns}"><identifier>{identifier}</identifier><sender>{sender}</sender><sent>{sent}</sent>\
-<status>{status}</status><msgType>{kind}</msgType><scope>Private</scope><addresses>{to}</addresses>\
-{note}{references}{info}</alert>"""
+<status>{status}</status><msgType>{kind}</msgType>{to}{note}{references}{info}</alert>"""
+_PRIVATE: Final = "<scope>Private</scope><addresses>{to}</addresses>"
+_RESTRICTED: Final = "<scope>Restricted</scope><restriction>law enforcement</restriction>"
 _INFO: Final = """<info><language>en-GB</language><category>Security</category><event>{event}</event>\
 <urgency>Immediate</urgency><severity>Unknown</severity><certainty>Unknown</certainty>{more}</info>"""
 
@@ -190,7 +191,7 @@ class Room:
         """Emit an alert of its own; with `about` what it was told itself, as a CAD does that takes all for its own."""
         info = _INFO.format(event="Officer emergency", more=f"<headline>{escape(headline)}</headline>")
         references = f"<references>{escape(about.reference)}</references>" if about else ""
-        return await self._say("Alert", status="Actual", to="everybody", references=references, info=info)
+        return await self._say("Alert", status="Actual", to="", references=references, info=info)
 
     async def repeats(self, said: Said) -> None:
         """Post again what was said before, as a retry that comes late does."""
@@ -200,7 +201,7 @@ class Room:
         identifier = f"{self.name}-{next(self._numbers)}"
         body = _SAID.format(
             ns=CAP, identifier=identifier, sender=f"{self.name}@rooms.example", sent=await self._next_second(to, references), kind=kind,
-            status=status, to=to, note=f"<note>{escape(note)}</note>" if note else "", references=references, info=info,
+            status=status, to=_PRIVATE.format(to=to) if to else _RESTRICTED, note=f"<note>{escape(note)}</note>" if note else "", references=references, info=info,
         )  # fmt: skip
         said = Said(identifier, body.encode())
         await self._post(said)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -39,6 +40,16 @@ from tak_servers.takys import TakyLike
 ROLES: Final = ("streams", "lane", "gateway", "runner")
 NORTH, COUNTY, SOUTH, EX, TAK, TAK_EX = "north", "county", "south", "ex", "tak", "tak-ex"
 AGENCIES: Final = {NORTH: "pd-north", COUNTY: "sheriff-county", SOUTH: "pd-south", EX: "pd-north"}
+PROFILES: Final = {"greek": {"language": "el"}}
+_SQUARE: Final = [[[20.0, 10.0], [21.0, 10.0], [21.0, 11.0], [20.0, 11.0], [20.0, 10.0]]]
+DISTRICTS: Final = {
+    "type": "FeatureCollection",
+    "features": [
+        {"type": "Feature", "properties": {"district": "north-side", "agency": AGENCIES[NORTH]},
+         "geometry": {"type": "Polygon", "coordinates": _SQUARE}},
+    ],
+}  # fmt: skip
+"""One district of north's, from 10° north and 20° east."""
 _WHO: Final = {"callsign": "plain", "unit": "plain"}
 _POSITION: Final = {"position": "plain", "position.accuracy_m": "plain", "position.fixed_at": "plain"}
 _FIELDS: Final = {
@@ -48,6 +59,7 @@ _FIELDS: Final = {
     },
     "message": {"text": "plain", "callsign": "plain", "device_id": "plain"},
     "location": {**_WHO, "position": "plain", "position.accuracy_m": "plain"},
+    "incident": {"title": "plain", "description": "plain", "position": "plain"},
 }  # fmt: skip
 
 
@@ -126,6 +138,8 @@ async def staged(
     broker_port, registry_port, gateway_port = free_port(), free_port(), free_port()
     backs = {name: free_port() for name in AGENCIES}
     ports = {role: free_port() for role in ROLES}
+    (folder / "devices.json").write_text(json.dumps({"profiles": PROFILES}))
+    (folder / "districts.geojson").write_text(json.dumps(DISTRICTS))
     tokens = await asyncio.to_thread(enrol_many, folder / "devices.json", list(officers))
     async with contextlib.AsyncExitStack() as stack:
         await asyncio.to_thread(environments.install, (environments.TAKY_NG,))
@@ -155,7 +169,7 @@ async def staged(
             "instance": "scenarios",
             "data_dir": "data",
             "kafka": {"bootstrap": f"127.0.0.1:{broker_port}", "registry_url": registry_url, "partitions": 2},
-            "streams": {"routes": "routes.yaml", "pseudonym_secret": secrets.token_hex(16)},
+            "streams": {"routes": "routes.yaml", "districts": "districts.geojson", "pseudonym_secret": secrets.token_hex(16)},
             "monitoring": {"ports": ports, "log_level": "info"},
             "connectors": connectors,
         }))  # fmt: skip
@@ -186,7 +200,8 @@ async def _ended(supervised: asyncio.Task[None], stop: asyncio.Event) -> None:
 
 def _cap(room: Room, secret: str, back_port: int) -> dict[str, Any]:
     return {"connector": "cap_webhook", "agency": AGENCIES[room.name], "settings": {
-        "deliver": {"url": f"http://127.0.0.1:{room.port}/cap", "secrets": [secret]},
+        "deliver": {"url": f"http://127.0.0.1:{room.port}/cap", "secrets": [secret],
+                    "language": "es" if room.name == SOUTH else "en"},
         "listen": {"host": "127.0.0.1", "port": back_port, "path": "/cap", "secrets": [secret],
                    "messages_to_officers": True}}}  # fmt: skip
 

@@ -39,10 +39,11 @@ def position_words(alert: DeviceAlert, labels: Labels = ENGLISH, of_whom: str = 
     if alert.position is None:
         withheld = POSITION_WITHHELD in alert.header.flags
         return labels("Position withheld by agreement" if withheld else "Position unknown")
-    is_own = alert.position_origin is not PositionOrigin.JOINED
-    words = labels(("Position" if is_own else "Last known position") + of_whom)
     age_seconds = alert.position_age_seconds
-    if age_seconds is None or (is_own and age_seconds < _FRESH_SECONDS):
+    is_own = alert.position_origin is not PositionOrigin.JOINED
+    is_new = is_own and (age_seconds is None or age_seconds < _FRESH_SECONDS)
+    words = labels(("Position" if is_new else "Last known position") + of_whom)
+    if is_new or age_seconds is None:
         return words
     return f"{words}, {labels('{age} old', age=age_words(age_seconds))}"
 

@@ -130,7 +130,8 @@ def test_who_owns_it_that_nobody_is_assigned_and_that_it_goes_on_are_read() -> N
         ("JOINED", 90, 8, "Last known position, 90 s old: 52.50000, 13.40000 within 8 m",
          "Last known position of the officer's device, 90 s old"),
         ("OWN", 3, 8, "Position: 52.50000, 13.40000 within 8 m", "Position of the officer's device"),
-        ("OWN", 200_000, 8, "Position, 2 d old: 52.50000, 13.40000 within 8 m", "Position of the officer's device, 2 d old"),
+        ("OWN", 200_000, 8, "Last known position, 2 d old: 52.50000, 13.40000 within 8 m",
+         "Last known position of the officer's device, 2 d old"),
     ],
 )  # fmt: skip
 def test_the_words_say_how_old_a_position_is_and_whether_its_accuracy_is_known(
