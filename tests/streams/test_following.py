@@ -66,6 +66,23 @@ def test_the_first_is_told_at_once_and_then_at_the_rooms_pace() -> None:
     assert list(range(60)) == [second for second, _ in told_in(Turns(Pace(1, 0)), 60, ["a"])]
 
 
+@pytest.mark.parametrize("jitter", [0.0, 0.2, 0.4])
+def test_a_device_that_tells_as_often_as_the_room_hears_is_told_of_at_once(jitter: float) -> None:
+    turns, waits = Turns(Pace(1, 0)), []
+    fixes = [second + jitter * (second % 2) for second in range(60)]
+    for look in range(1_240):
+        now = look / 20
+        if fixes and fixes[0] <= now:
+            turns.want("a")
+            came = fixes.pop(0)
+        if list(turns.due(now)):
+            turns.told("a", now)
+            waits.append(now - came)
+
+    assert 60 == len(waits)
+    assert jitter + 0.1 >= max(waits)
+
+
 def test_a_room_hears_of_many_alerts_in_turn_and_of_no_more_than_its_pace() -> None:
     event_ids = [f"{number:02}" for number in range(40)]
     found = told_in(Turns(Pace(15, 1)), 120, event_ids)
@@ -82,6 +99,14 @@ def test_a_worker_with_a_half_of_the_partitions_takes_a_half_of_the_rooms_pace()
     halves = [told_in(Turns(Pace(15, 1)), 120, event_ids[half::2], share=0.5) for half in (0, 1)]
 
     assert 107 >= sum(len(found) - 20 for found in halves) >= 100
+
+
+def test_what_another_worker_has_told_of_goes_on_at_the_rooms_pace_and_not_all_at_once() -> None:
+    turns = Turns(Pace(15, 1))
+    for number in range(40):
+        turns.want(f"{number:02}", is_first=False)
+
+    assert [1] * 5 == [len(list(turns.due(second))) for second in range(5)]
 
 
 def test_what_is_over_is_told_no_more_and_may_begin_anew() -> None:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from bondmate_schemas.models import AlertState, Delivery, DeviceLocation
 
@@ -49,6 +49,13 @@ class _Shown:
     at: float
 
 
+class _HeardBy(NamedTuple):
+    """The rooms that hear where the device of an alert is, and whether none has yet."""
+
+    rooms: tuple[str, ...]
+    is_first: bool
+
+
 class Following:
     """Tells rooms where the devices of open emergencies are; fixes come from the lane, by the topic of last fixes."""
 
@@ -71,10 +78,12 @@ class Following:
         self._last = last
         found = paces_of(desk.routes.destinations, paces, desk.agreements)
         self._turns = {name: Turns(pace) for name, pace in found.items()}
-        self._devices: dict[str, set[str]] = {}
+        # There may be a hundred thousand that nothing is heard of, so that each takes little.
+        self._devices: dict[str, tuple[str, ...]] = {}
         """The open emergencies of each device that has one."""
-        self._rooms: dict[str, tuple[str, ...]] = {}
-        """The rooms that hear where the device of an alert is, by alert."""
+        self._heard_by: dict[str, _HeardBy] = {}
+        """Who hears where the device of an alert is, by alert."""
+        self._alike: dict[_HeardBy, _HeardBy] = {}
         self._shown: defaultdict[str, dict[str, _Shown]] = defaultdict(dict)
         self._stirred: set[str] = set()
         """Devices of which there is something to look at."""
@@ -91,32 +100,33 @@ class Following:
         if not is_followed(state):
             self._forget(event_id, state.device_id)
             return
+        heard_by = self._heard_by.get(event_id)
+        if heard_by is None:
+            self._devices[state.device_id] = (*self._devices.get(state.device_id, ()), event_id)
+            if state.alert.position is None and self._last.knows(state.device_id):
+                # The press came between a fix and what the lane wrote of it.
+                self._stirred.add(state.device_id)
         rooms = tuple(name for name in state.destinations if name in self._turns)
-        if event_id not in self._rooms:
-            self._devices.setdefault(state.device_id, set()).add(event_id)
-            # The press may have come between a fix and what the lane wrote of it.
-            self._stirred.add(state.device_id)
-            if state.alert.position is not None and utc_now() - state.header.received_at > _FRESH:
-                # Another worker, or this one before it was started again, has told rooms of it.
-                for name in rooms:
-                    self._turns[name].told(event_id, time.monotonic())
-        self._rooms[event_id] = rooms
+        now = _HeardBy(rooms, is_first=_is_fresh(state) if heard_by is None else heard_by.is_first)
+        self._heard_by[event_id] = self._alike.setdefault(now, now)
 
     def _forget(self, event_id: str, device: str) -> None:
-        if event_id not in self._rooms:
+        heard_by = self._heard_by.pop(event_id, None)
+        if heard_by is None:
             return
-        for name in self._rooms.pop(event_id):
+        for name in heard_by.rooms:
             self._turns[name].forget(event_id)
         self._shown.pop(event_id, None)
-        if device in self._devices:
-            self._devices[device].discard(event_id)
-            if not self._devices[device]:
-                del self._devices[device]
+        others = tuple(other for other in self._devices.get(device, ()) if other != event_id)
+        if others:
+            self._devices[device] = others
+        else:
+            self._devices.pop(device, None)
 
     def clear(self) -> None:
         """Forget all, before it is noted anew what is ours."""
         for device, event_ids in [*self._devices.items()]:
-            for event_id in [*event_ids]:
+            for event_id in event_ids:
                 self._forget(event_id, device)
 
     def newest(self, step: Step) -> Sequence[Telling]:
@@ -136,8 +146,9 @@ class Following:
         """Tell each room what is due there."""
         while self._stirred:
             for event_id in self._devices.get(self._stirred.pop(), ()):
-                for name in self._rooms[event_id]:
-                    self._turns[name].want(event_id)
+                heard_by = self._heard_by[event_id]
+                for name in heard_by.rooms:
+                    self._turns[name].want(event_id, is_first=heard_by.is_first)
         due: defaultdict[str, list[str]] = defaultdict(list)
         for name, turns in self._turns.items():
             for event_id in turns.due(now, self._places.share):
@@ -148,7 +159,7 @@ class Following:
     async def _tell(self, event_id: str, names: Sequence[str], now: float, room: asyncio.Semaphore) -> None:
         async with room, self._locks.holding("alerts", event_id):
             with self._places.standing_in(event_id) as ours:
-                state = self._alerts.get(event_id) if ours and event_id in self._rooms else None
+                state = self._alerts.get(event_id) if ours and event_id in self._heard_by else None
                 fix = self._last.of(state.device_id) if state else None
                 if state is None or fix is None or not is_followed(state) or not is_news(fix, state.alert):
                     return
@@ -183,3 +194,8 @@ class Following:
         self._turns[delivery.destination].told(event_id, now)
         shown = _Shown(fix.header.message_id, place_of(delivery.alert.position), now)
         self._shown[event_id][delivery.destination] = shown
+
+
+def _is_fresh(state: AlertState) -> bool:
+    """Return whether no worker can have told rooms where the device of an alert is that they do not know yet."""
+    return state.alert.position is None or utc_now() - state.header.received_at <= _FRESH

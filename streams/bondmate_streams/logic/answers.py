@@ -15,7 +15,7 @@ from bondmate_schemas.enums import DeliveryReason, Level, Mode, Ownership
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DestinationState, EventHeader
 
-from bondmate_streams.logic.deliveries import Telling, position_id, refresh_id
+from bondmate_streams.logic.deliveries import LEAST_SECONDS, Telling, position_id, refresh_id
 from bondmate_streams.logic.life_cycle import HUMAN
 
 _LATER_IDS_KEPT: Final = 256
@@ -23,6 +23,8 @@ _KEPT_OF_ID: Final = 8
 """Characters: 32 bits of a hash, so that in an alert's lifetime no two ids look alike."""
 _REFRESHES_KNOWN: Final = 20_000
 _OTHERS_KNOWN: Final = 256
+_POSITIONS_KNOWN: Final = 7_200
+"""Of the last hour."""
 
 
 def is_of_person(receipt: DeliveryReceipt) -> bool:
@@ -108,7 +110,8 @@ def _refreshes_and_positions(state: AlertState, destination: str, now: datetime)
     updates the newest are, since who answers one does so soon.
     """
     event_id, seconds = state.header.event_id, int((now - state.header.received_at).total_seconds())
-    for number in range(seconds, max(seconds - _REFRESHES_KNOWN, -1), -1):
+    last = int((seconds + 1) / LEAST_SECONDS)
+    for number in range(last, max(last - _POSITIONS_KNOWN, -1), -1):
         yield position_id(event_id, destination, number)
     for number in range(1, min(seconds, _REFRESHES_KNOWN) + 1):
         yield refresh_id(event_id, destination, number)

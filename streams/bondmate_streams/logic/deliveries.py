@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, partial
+from typing import Final
 
 from bondmate_schemas.enums import DeliveryKind, DeliveryReason
 from bondmate_schemas.flags import DROP_WHEN_LATE, MARK_WHEN_LATE
@@ -18,6 +19,8 @@ from bondmate_streams.logic.outside import Form, with_unanswered
 from bondmate_streams.logic.policy import View
 from bondmate_streams.logic.routing import RECORD_OF, Destination, Routes, kind_of
 
+LEAST_SECONDS: Final = 0.5
+"""Two position updates of an alert to a destination are never nearer to each other."""
 _NO_PAYLOAD = dict.fromkeys(kind.value.lower() for kind in DeliveryKind if kind is not DeliveryKind.OTHER)
 
 
@@ -62,7 +65,7 @@ def refresh_id(event_id: str, destination: str, number: int) -> str:
 
 
 def position_id(event_id: str, destination: str, number: int) -> str:
-    """Return the id of a position update of an open alert; `number` is of whole seconds since the hub had the alert."""
+    """Return the id of a position update of an open alert, made `number` half seconds after the hub had the alert."""
     return derived_id("delivery", event_id, destination, "position", str(number))
 
 

@@ -17,7 +17,7 @@ from bondmate_schemas.enums import AlertAction, DeliveryReason, PositionOrigin
 from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, Position
 
 from bondmate_streams.logic.alerts import with_flags
-from bondmate_streams.logic.deliveries import Agreements, Telling, position_id
+from bondmate_streams.logic.deliveries import LEAST_SECONDS, Agreements, Telling, position_id
 from bondmate_streams.logic.life_cycle import CLOSED
 from bondmate_streams.logic.routing import EMERGENCIES, Destination
 from bondmate_streams.logic.steps import as_told, first_of
@@ -26,6 +26,7 @@ STANDS_SECONDS: Final = 60.0
 """A place that a room would see unchanged is told again after so long, and no sooner."""
 _ALERT: Final = "DeviceAlert"
 _NEVER: Final = -math.inf
+_LONG_AGO: Final = -1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +63,23 @@ class Turns:
         """Start with none."""
         self._pace = pace
         self._queue: list[tuple[float, str]] = []
-        """A heap, by when the room heard of the alert last."""
+        """A heap, by when an alert is due."""
         self._queued: set[str] = set()
-        self._told: dict[str, float] = {}
+        self._due: dict[str, float] = {}
         self._next = _NEVER
 
-    def want(self, event_id: str) -> None:
-        """Note that there is a fix of an alert to tell."""
+    def want(self, event_id: str, *, is_first: bool = True) -> None:
+        """Note that there is a fix of an alert to tell; `is_first`: another worker cannot have told the room before."""
         if event_id not in self._queued:
             self._queued.add(event_id)
-            heappush(self._queue, (self._told.get(event_id, _NEVER), event_id))
+            heappush(self._queue, (self._due.get(event_id, _NEVER if is_first else _LONG_AGO), event_id))
 
     def due(self, now: float, share: float = 1.0) -> Iterator[str]:
         """Yield the alerts whose turn it is; `share` is the part of the room's pace that is ours."""
         while self._queue:
-            told, event_id = self._queue[0]
-            is_first = told == _NEVER
-            if not is_first and (now - told < self._pace.every_seconds or now < self._next):
+            due_at, event_id = self._queue[0]
+            is_first = due_at == _NEVER
+            if not is_first and now < max(due_at, self._next):
                 return
             heappop(self._queue)
             self._queued.discard(event_id)
@@ -87,12 +88,16 @@ class Turns:
             yield event_id
 
     def told(self, event_id: str, now: float) -> None:
-        """Note that the room has heard of an alert."""
-        self._told[event_id] = now
+        """Note that the room has heard of an alert.
+
+        What came a little late does not put off the next: a device that tells once a second is told of as it tells.
+        """
+        every = self._pace.every_seconds
+        self._due[event_id] = max(self._due.get(event_id, now) + every, now + every - LEAST_SECONDS)
 
     def forget(self, event_id: str) -> None:
         """Forget an alert that is over; in the queue it is passed over when its turn comes."""
-        self._told.pop(event_id, None)
+        self._due.pop(event_id, None)
 
 
 def is_followed(state: AlertState) -> bool:
@@ -151,7 +156,7 @@ def telling_with(telling: Telling, alert: DeviceAlert) -> Telling:
 def update_of(state: AlertState, name: str, route: str, fix: DeviceLocation, now: datetime) -> Telling:
     """Return the position update of an open alert for a room that was told of it."""
     alert = with_fix(as_told(state, state.alert), fix, now).model_copy(update={"action": AlertAction.UPDATE})
-    number = int((now - state.header.received_at).total_seconds())
+    number = int((now - state.header.received_at).total_seconds() / LEAST_SECONDS)
     event_id = state.header.event_id
     return Telling(
         name, route, DeliveryReason.UPDATE, position_id(event_id, name, number), alert, first_of(state, name),
