@@ -207,9 +207,25 @@ def test_whatever_else_is_told_of_an_emergency_has_the_newest_fix_but_for_its_en
     end = [telling for telling in over.tellings if telling.reason is DeliveryReason.CANCEL]
 
     assert [53.0, 53.0] == [newest(each, last, after(63)).event.position.latitude for each in pressed.tellings]
-    assert [50.0, 50.0] == [newest(each, None, after(63)).event.position.latitude for each in pressed.tellings]
+    old = [newest(each, None, after(663)).event for each in pressed.tellings]
+    assert [(50.0, 663.0)] * 2 == [(each.position.latitude, each.position_age_seconds) for each in old]
     assert end == [newest(each, last, after(63)) for each in end]
     assert newest(pressed.tellings[0], last, after(63)).delivery_id == pressed.tellings[0].delivery_id
+
+
+def test_of_a_clock_that_cannot_be_trusted_a_position_ages_by_the_hubs_own_time(make: Any) -> None:
+    slow = make.alert(
+        received_at=NOW, occurred_at=after(-86_400), position=make.position(at=after(-86_400)), flags=("clock_skew",),
+        position_age_seconds=3.0,
+    )  # fmt: skip
+    state = states.change(None, slow, DECISIONS, NOW).state
+    words = make.alert(event_id=slow.header.event_id, received_at=NOW, text="quick", flags=("clock_skew",))
+    told = states.change(state, words, DECISIONS, NOW).tellings
+    last = fix(make, -32_400, held=86_400, flags=("clock_skew",))
+    joined = with_fix(slow.model_copy(update={"position": None}), last, NOW)
+
+    assert {603.0} == {newest(each, None, after(600)).event.position_age_seconds for each in told}
+    assert 32_400 == joined.position_age_seconds
 
 
 def test_a_room_that_answers_each_position_update_has_seen_nothing_and_is_not_refused(make: Any) -> None:

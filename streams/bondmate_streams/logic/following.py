@@ -14,6 +14,7 @@ from heapq import heappop, heappush
 from typing import Final
 
 from bondmate_schemas.enums import AlertAction, DeliveryReason, PositionOrigin
+from bondmate_schemas.flags import UNTRUSTED
 from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, Position
 
 from bondmate_streams.logic.alerts import with_flags
@@ -136,13 +137,27 @@ def age_seconds(fix: DeviceLocation, now: datetime) -> float:
 
 
 def newest(telling: Telling, fix: DeviceLocation | None, now: datetime) -> Telling:
-    """Return what is told of an emergency, but for its end, with the newest fix: else a marker would go back."""
+    """Return what is told of an alert, but for its end, with its position as old as it is now.
+
+    An emergency has the newest fix of its device, else a marker would go back to where the press was.
+    """
     alert = telling.event
-    if fix is None or not isinstance(alert, DeviceAlert) or alert.kind not in EMERGENCIES:
+    if telling.reason is DeliveryReason.CANCEL or not isinstance(alert, DeviceAlert):
         return telling
-    if telling.reason is DeliveryReason.CANCEL or not is_news(fix, alert):
-        return telling
-    return telling_with(telling, with_fix(alert, fix, now))
+    if fix is not None and alert.kind in EMERGENCIES and is_news(fix, alert):
+        return telling_with(telling, with_fix(alert, fix, now))
+    return telling if alert.position is None else telling_with(telling, _aged(alert, alert.position, fix, now))
+
+
+def _aged(alert: DeviceAlert, position: Position, fix: DeviceLocation | None, now: datetime) -> DeviceAlert:
+    """Return an alert whose position has not changed since it was told, with its age."""
+    if fix is not None and fix.position.fixed_at == position.fixed_at:
+        return alert.model_copy(update={"position_age_seconds": age_seconds(fix, now)})
+    header, known = alert.header, alert.position_age_seconds or 0.0
+    age = known + max(0.0, (now - header.received_at).total_seconds())
+    if UNTRUSTED.isdisjoint(header.flags):
+        age = max(age, (now - position.fixed_at).total_seconds())
+    return alert.model_copy(update={"position_age_seconds": age})
 
 
 def telling_with(telling: Telling, alert: DeviceAlert) -> Telling:
