@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from heapq import heappop, heappush
 from typing import Final
@@ -145,8 +145,8 @@ def newest(telling: Telling, fix: DeviceLocation | None, now: datetime) -> Telli
     if telling.reason is DeliveryReason.CANCEL or not isinstance(alert, DeviceAlert):
         return telling
     if fix is not None and alert.kind in EMERGENCIES and is_news(fix, alert):
-        return telling_with(telling, with_fix(alert, fix, now))
-    return telling if alert.position is None else telling_with(telling, _aged(alert, alert.position, fix, now))
+        return replace(telling, event=with_fix(alert, fix, now))
+    return telling if alert.position is None else replace(telling, event=_aged(alert, alert.position, fix, now))
 
 
 def _aged(alert: DeviceAlert, position: Position, fix: DeviceLocation | None, now: datetime) -> DeviceAlert:
@@ -158,14 +158,6 @@ def _aged(alert: DeviceAlert, position: Position, fix: DeviceLocation | None, no
     if UNTRUSTED.isdisjoint(header.flags):
         age = max(age, (now - position.fixed_at).total_seconds())
     return alert.model_copy(update={"position_age_seconds": age})
-
-
-def telling_with(telling: Telling, alert: DeviceAlert) -> Telling:
-    """Return a telling of another form of its alert."""
-    return Telling(
-        telling.destination, telling.route, telling.reason, telling.delivery_id, alert, telling.first,
-        telling.position_only,
-    )  # fmt: skip
 
 
 def update_of(state: AlertState, name: str, route: str, fix: DeviceLocation, now: datetime) -> Telling:
