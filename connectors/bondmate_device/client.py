@@ -58,7 +58,7 @@ class Client:
             "raise", message_id=str(uuid.uuid4()), alert_id=alert_id, at=self._clock(), kind=kind,
             position=position, text=text, silent=silent, press_count=press_count, battery_percent=battery_percent,
         )  # fmt: skip
-        standing = self._engine.core.standings.raised(alert_id, kind, item.at, silent=silent)
+        standing = self._engine.core.raised(alert_id, kind, item.at, silent=silent)
         await self._engine.keep(item, standing)
         return alert_id
 

@@ -39,7 +39,7 @@ class Heard(NamedTuple):
 class Core:
     """One device's outbox, alerts and messages."""
 
-    __slots__ = ("enrolled", "inbox", "outbox", "standings")
+    __slots__ = ("enrolled", "inbox", "outbox", "standings", "under_duress")
 
     def __init__(
         self,
@@ -55,6 +55,8 @@ class Core:
         self.standings = Standings(standings)
         self.inbox = inbox or Inbox()
         self.enrolled = True
+        self.under_duress = self.standings.has_duress()
+        """Whether nothing may sound, light or ask: as the hub says, and until it does, while such an alert is open."""
         for item in items:
             self.outbox.add(item)
 
@@ -73,7 +75,8 @@ class Core:
 
     def heard(self, news: Mapping[str, Any], at: datetime) -> Heard:
         """Take what the hub tells; the receipts are not in the outbox yet: add them once the messages are on disk."""
-        alerts, messages = news.get("alerts"), news.get("messages")
+        alerts, messages, under_duress = news.get("alerts"), news.get("messages"), news.get("under_duress")
+        self.under_duress = under_duress if isinstance(under_duress, bool) else self.under_duress
         told = [self.standings.told(one) for one in alerts if isinstance(one, dict)] if isinstance(alerts, list) else []
         new = self.inbox.take(messages) if isinstance(messages, list) else []
         return Heard(
@@ -88,6 +91,12 @@ class Core:
         if message and (self.standings.is_silent(message.alert_id) or self.standings.is_silent(message.event_id)):
             return replace(message, silent=True)
         return message
+
+    def raised(self, alert_id: str, kind: str, at: str, *, silent: bool | None = None) -> Standing:
+        """Take an alert that was raised here: under duress it is silent whatever its kind."""
+        standing = self.standings.raised(alert_id, kind, at, silent=silent is True or self.under_duress)
+        self.under_duress = self.under_duress or self.standings.has_duress()
+        return standing
 
     def _standing(self, item: Item, verdict: Verdict, *, accepted: bool) -> Standing | None:
         if item.kind is not Kind.ALERT:

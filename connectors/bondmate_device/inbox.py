@@ -70,6 +70,7 @@ def read(told: Any) -> Message | None:
         alert_id=_text(told, "alert_id"),
         incident_id=_text(told, "incident_id"),
         in_reply_to=_text(told, "in_reply_to"),
+        silent=told.get("silent") is True,
         attachments=tuple(one for one in attachments if isinstance(one, dict)) if isinstance(attachments, list) else (),
     )
 

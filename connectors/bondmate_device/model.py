@@ -164,7 +164,7 @@ class Message:
     incident_id: str | None = None
     in_reply_to: str | None = None
     silent: bool = False
-    """It is about a silent alert: show and sound nothing of it."""
+    """Its officer is under duress, or it is about a silent alert: show it without a sound, a light or a question."""
     attachments: tuple[Mapping[str, object], ...] = ()
 
 

@@ -40,6 +40,10 @@ class Standings:
         """Tell whether the alert with this id of the hub is a silent one."""
         return event_id is not None and any(one.silent and one.event_id == event_id for one in self._all.values())
 
+    def has_duress(self) -> bool:
+        """Return whether an alert of duress is open and silent."""
+        return any(one.kind == _DURESS and one.silent and not one.closed for one in self._all.values())
+
     def raised(self, alert_id: str, kind: str, at: str, *, silent: bool | None = None) -> Standing:
         """Take an alert that was raised here. DURESS is silent until the hub says that its profile is another."""
         return self._keep(Standing(alert_id, kind, at, silent=kind == _DURESS or silent is True))

@@ -43,6 +43,15 @@ news that answers news is told on 4 times, so that rooms whose machines answer e
 acknowledge everything after at most n + n (n - 1) Deliveries. An `unlisted` room is told and heard, and nobody learns
 of it: no room, no device. Under duress nothing of the others goes to a shared map.
 
+## Under duress
+
+An alert of kind DURESS puts its device under duress, unless the device's profile lets it sound, until a named person
+of its agency ends that (`hub devices duress-end`); the end of the alert does not. Until then everything that the device
+is told is silent and asks nothing, whatever its kind and priority, unless its sender said `aloud`; who writes to the
+device is told at once (`shown_silently`). Whatever it raises is silent and flagged `under_duress`; a cancel is a
+request, whatever it would cancel, and what is written or confirmed there is said under duress. Every dialect says
+"Silent: do not call the device". Nothing of it goes to an open room: see `duress_contacts` of the TAK connector.
+
 ## Afterwards
 
 A closed alert is remembered for `closed_alerts_kept_days` (see [settings](settings.md)): late reports of it find it,

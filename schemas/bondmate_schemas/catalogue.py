@@ -24,6 +24,8 @@ STATE_INCIDENTS = "bondmate.state.incidents"
 LAST_LOCATION = "bondmate.state.last-location"
 STATE_CONNECTORS = "bondmate.state.connectors"
 """How each connector is, told by its runner again and again: what has gone quiet shows here."""
+DEVICE_MARKS = "bondmate.state.device-marks"
+"""What holds of a device until a person says otherwise: that its officer is under duress."""
 AUDIT = "bondmate.audit"
 PAGES = "bondmate.pages"
 """For the people who run the hub: what would otherwise come to nobody."""
@@ -93,6 +95,7 @@ _FIXED = (
     Topic(STATE_INCIDENTS, "incident_id", "IncidentState", "Where each incident stands.", -1, "compact"),
     Topic(LAST_LOCATION, "device_id", "DeviceLocation", "Last fix a device; tombstone at end of shift.", _DAY,
           "compact,delete"),
+    Topic(DEVICE_MARKS, "mark_id", "DeviceMark", "What holds of a device until a person ends it.", -1, "compact"),
     Topic(AUDIT, "writer", "AuditRecord", "What was disclosed to whom, and why; a hash chain a writer.", -1),
     Topic(STATE_CONNECTORS, "connector", "ConnectorStatus", "How each connector is; silence shows a dead runner.", -1,
           "compact", partitions=1, personal=False),

@@ -42,6 +42,7 @@ RECORDS: dict[str, type[Record]] = {
         models.OperationsPage,
         models.ConnectorStatus,
         models.DeadLetterDecision,
+        models.DeviceMark,
     )
 }
 """The records that stand on topics and in the tables of the streams, by name."""

@@ -32,11 +32,14 @@ POSITION_WITHHELD: Final = "position_withheld"
 
 UNTRUSTED: Final = frozenset({"clock_skew", "occurred_at_missing"})
 """On an event whose own time says nothing."""
+UNDER_DURESS: Final = "under_duress"
+"""Said at a device whose officer is under duress, until a named person of the owner ends that: silent whatever its
+kind, answered by nobody's question, and nothing that it says closes or lowers anything."""
 
 _TELL_NOTHING: Final = frozenset({
     UNANSWERED, UNASSIGNED, DELIVERED_LATE, DROP_WHEN_LATE, MARK_WHEN_LATE, POSITION_WITHHELD, "late", "clock_skew",
     "expired", "occurred_at_missing", "cancel_requested", "reopened", "silent", "device_silent", "device_unknown",
-    "cap_signature_unverified", "unknown_field", NAMED_BESIDE, REFERENCE_UNKNOWN, UNPROVEN,
+    "cap_signature_unverified", "unknown_field", NAMED_BESIDE, REFERENCE_UNKNOWN, UNPROVEN, UNDER_DURESS,
 })  # fmt: skip
 """Remarks that follow from the envelope, or from what the hub itself did."""
 _TELL_OF: Final[Mapping[str, str]] = {

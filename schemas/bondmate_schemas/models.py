@@ -312,6 +312,7 @@ class DeviceMessage(Record):
     callsign: str | None = None
     attachments: tuple[Attachment, ...] = ()
     to: Address | None = None
+    aloud: bool = False
 
 
 class DeliveryReceipt(Record):
@@ -546,6 +547,19 @@ class DeadLetterDecision(Record):
     count: Count = 0
     justification: str = ""
     operator: str = ""
+
+
+class DeviceMark(Record):
+    """What holds of a device until a person says otherwise; the newest under a `mark_id` holds."""
+
+    mark_id: str
+    device_id: str
+    mark: str
+    since: UtcTime
+    event_id: str | None = None
+    agency_id: str = ""
+    operator: str = ""
+    reason: str = ""
 
 
 class IncidentState(Record):

@@ -7,12 +7,14 @@ from datetime import datetime
 from typing import Final
 
 from bondmate_schemas.enums import AlertAction, DeliveryReason, Mode, PositionOrigin
-from bondmate_schemas.flags import POSITION_WITHHELD, UNANSWERED, UNASSIGNED, UNTRUSTED
+from bondmate_schemas.flags import POSITION_WITHHELD, UNANSWERED, UNASSIGNED, UNDER_DURESS, UNTRUSTED
 from bondmate_schemas.models import Delivery, DeviceAlert
 
 from bondmate_connectors.formats.labels import ENGLISH, Labels
 
 ASKS_TO_CANCEL: Final = "The device asks to cancel: not closed"
+SILENT: Final = "Silent: do not call the device"
+SAID_UNDER_DURESS: Final = "Said under duress"
 NOBODY_ANSWERS: Final = "UNANSWERED: nobody is answering"
 NOTHING_NEW: Final = "Only the position is new."
 NO_UNIT: Final = "Seen, but no unit is assigned"
@@ -63,10 +65,7 @@ def asks_to_cancel(alert: DeviceAlert, delivery: Delivery) -> bool:
 def remarks_on(alert: DeviceAlert, delivery: Delivery, labels: Labels = ENGLISH) -> Iterator[str]:
     """Return how an alert stands, the gravest first: a sentence each, without its end."""
     over = delivery.reason is DeliveryReason.CANCEL
-    if alert.silent and not over:
-        yield labels("Silent: do not call the device")
-    if asks_to_cancel(alert, delivery):
-        yield labels(ASKS_TO_CANCEL)
+    yield from (labels(words) for words in _of_silence(alert, delivery))
     if not over:
         yield from (labels(words) for flag, words in _REMARKS.items() if flag in alert.header.flags)
     whole = alert.whole
@@ -127,3 +126,13 @@ def _since(alert: DeviceAlert) -> datetime:
         return alert.whole.raised_at
     header = alert.header
     return header.occurred_at if UNTRUSTED.isdisjoint(header.flags) else header.received_at
+
+
+def _of_silence(alert: DeviceAlert, delivery: Delivery) -> Iterator[str]:
+    if alert.silent:
+        # Also of one that is over: duress ends by a person's word, not with the alert.
+        yield SILENT
+    if asks_to_cancel(alert, delivery):
+        yield ASKS_TO_CANCEL
+        if UNDER_DURESS in alert.header.flags:
+            yield SAID_UNDER_DURESS

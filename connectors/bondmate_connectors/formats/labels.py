@@ -76,6 +76,7 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "Seen, but no unit is assigned": (
         "Vista, pero no hay unidad asignada", "Το είδαν, αλλά δεν ορίστηκε μονάδα",
     ),
+    "Said under duress": ("Dicho bajo coacción", "Ειπώθηκε υπό απειλή"),
     "The device asks to cancel: not closed": (
         "El dispositivo pide anular: sigue abierta", "Η συσκευή ζητά ακύρωση: παραμένει ανοιχτή",
     ),

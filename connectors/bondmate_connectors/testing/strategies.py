@@ -464,6 +464,18 @@ dead_letter_decisions = st.builds(
     operator=words,
 )
 
+device_marks = st.builds(
+    models.DeviceMark,
+    mark_id=ids,
+    device_id=ids,
+    mark=words,
+    since=times,
+    event_id=st.none() | ids,
+    agency_id=words,
+    operator=words,
+    reason=words,
+)
+
 records: dict[str, st.SearchStrategy[models.Record]] = {
     "DeviceAlert": device_alerts,
     "DeviceLocation": device_locations,
@@ -481,5 +493,6 @@ records: dict[str, st.SearchStrategy[models.Record]] = {
     "OperationsPage": operations_pages,
     "ConnectorStatus": connector_statuses,
     "DeadLetterDecision": dead_letter_decisions,
+    "DeviceMark": device_marks,
 }
 """A strategy for each record that stands on a topic, by its name."""

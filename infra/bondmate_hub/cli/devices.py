@@ -10,9 +10,13 @@ from typing import Annotated
 
 import typer
 
-from bondmate_hub.cli.options import Json, show
+from bondmate_hub.cli.options import Config, Json, show
 
 app = typer.Typer(help="Devices and their tokens.", no_args_is_help=True)
+Operator = Annotated[
+    str, typer.Option("--operator", envvar="BONDMATE_OPERATOR", help="Who says so: a person of the device's agency.")
+]
+Reason = Annotated[str, typer.Option(help="Why; it stands in the audit trail.")]
 File = Annotated[Path, typer.Option("--file", "-f", envvar="BONDMATE_DEVICES", help="The device file.")]
 
 
@@ -63,6 +67,33 @@ def revoke(device_id: Annotated[str, typer.Argument(help="The device.")], file: 
 
     with _told():
         revoked(file, device_id)
+
+
+@app.command("duress-end")
+def duress_end(
+    device_id: Annotated[str, typer.Argument(help="The device.")],
+    operator: Operator,
+    reason: Reason,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """End the duress of an officer: from now on what comes to the device may sound. The alert stays as it is.
+
+    Exit 1 when the device is not under duress, or nobody can be told.
+
+    Example: hub devices duress-end bm-0001 --operator "inspector 4711" --reason "seen safe by unit 7"
+    """
+    from bondmate_hub.marks import MarksError, end_duress
+    from bondmate_hub.settings import load
+
+    if not operator.strip() or not reason.strip():
+        raise typer.BadParameter("--operator and --reason: who ends it and why must be said")
+    try:
+        mark = end_duress(load(config), device_id, operator.strip(), reason.strip())
+    except MarksError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(1) from None
+    show(mark.model_dump(mode="json"), f"{device_id}: duress ended at {mark.since:%H:%M:%S} UTC", as_json=as_json)
 
 
 @app.command("list")

@@ -115,6 +115,7 @@ def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help
     from bondmate_streams.routes_file import placed_in
 
     from bondmate_hub.instances import instances, takes
+    from bondmate_hub.open_rooms import open_rooms
     from bondmate_hub.settings import load
     from bondmate_hub.trust import answers_that_do_not_count, broker_is_trusted
 
@@ -133,7 +134,12 @@ def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help
         )
     ]
     if settings:
-        warnings += [*answers_that_do_not_count(instances(settings)), broker_is_trusted(settings)]
+        configured = instances(settings)
+        warnings += [
+            *answers_that_do_not_count(configured),
+            *open_rooms(table, configured),
+            broker_is_trusted(settings),
+        ]
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     sys.exit(1 if found else 0)

@@ -20,6 +20,7 @@ from bondmate_streams.agents.connector_watch import ConnectorWatch
 from bondmate_streams.agents.copies import Copies
 from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.device_alerts import DeviceAlerts
+from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.door import Door
 from bondmate_streams.agents.driver import App
 from bondmate_streams.agents.following import Following
@@ -57,6 +58,7 @@ class Streams:
     app: App
     in_hand: tuple[InHand, ...]
     last_locations: LastLocations
+    marks: DeviceMarks
     audit: AuditWriter
     life: AlertLife
     following: Following
@@ -89,6 +91,7 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
     known = KnownDevices(desk.agreements, config.known_devices)
     silence = Silence(desk, Places(app, catalogue.DEVICE_ALERTS), config)
     last = LastLocations(config.kafka, config.instance, codec, known, silence.see)
+    marks = DeviceMarks(config.kafka, config.instance, codec)
     locks = KeyLocks()
     open_alerts = OpenAlerts(config.routes.destinations, config.keep_closed, config.rooms)
     devices: Ledger[DeviceMemory] = Ledger(app, "devices", DeviceMemory, codec, outbox)
@@ -118,10 +121,10 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
         rooms=config.rooms,
         following=following,
     )
-    from_devices = DeviceAlerts(desk, devices, locks, last.of, ShortWay(places, life).begin)
+    from_devices = DeviceAlerts(desk, devices, locks, last.of, ShortWay(places, life).begin, marks)
     messages = Messages(
         desk=desk, locks=locks, audit=audit, known=known, officers=KnownOfficers(config.officers, last),
-        wait_caught_up=last.view.wait_caught_up,
+        marks=marks, wait_caught_up=last.view.wait_caught_up,
     )  # fmt: skip
     alerts.table.on_recover(life.rebuild_beside)
     links.table.on_recover(known_links.rebuild_beside)
@@ -149,6 +152,7 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
         app,
         in_hand,
         last,
+        marks,
         audit,
         life,
         following,

@@ -5,33 +5,38 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from bondmate_schemas.catalogue import ALERT_CHANGES
+from bondmate_schemas.catalogue import ALERT_CHANGES, DEVICE_MARKS
+from bondmate_schemas.duress import begins, begun_by
 from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, DeviceMemory
 
 from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.tables import Ledger
 from bondmate_streams.envelopes import Arrived, Headers, utc_now
 from bondmate_streams.guard import InTurn
 from bondmate_streams.lanes import KeyLocks
 from bondmate_streams.logic.alerts import stand, take
+from bondmate_streams.logic.duress import said_under
 
 
 class DeviceAlerts:
     """Owns the table `devices`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         desk: Desk,
         devices: Ledger[DeviceMemory],
         locks: KeyLocks,
         last_location: Callable[[str], DeviceLocation | None],
         short_way: Callable[[DeviceAlert, Headers], Awaitable[bool]],
+        marks: DeviceMarks,
     ) -> None:
         self._desk = desk
         self._devices = devices
         self._locks = locks
         self._last_location = last_location
         self._short_way = short_way
+        self._marks = marks
 
     async def alert(self, arrived: Arrived) -> InTurn:
         """Take one alert of a device."""
@@ -41,6 +46,9 @@ class DeviceAlerts:
     async def _take(self, alert: DeviceAlert, cause: Headers) -> str:
         device = alert.device_id
         async with self._locks.holding("devices", device):
+            is_begun = begins(alert)
+            if is_begun or self._marks.is_under_duress(device):
+                alert = said_under(alert)
             taken = take(alert, self._devices.get(device), self._last_location(device), utc_now())
             if taken.change is None:
                 return taken.outcome
@@ -48,8 +56,15 @@ class DeviceAlerts:
             is_new = taken.outcome == "raised"
             if not (is_new and await self._short_way(taken.change, cause)):
                 await self._hand_on(taken.change, cause)
+            if is_begun:
+                await self._begin_duress(alert)
             await self._devices.put(device, taken.memory)
         return taken.outcome
+
+    async def _begin_duress(self, alert: DeviceAlert) -> None:
+        mark = begun_by(alert)
+        self._marks.set(mark)
+        await self._desk.outbox.send(self._desk.envelopes.pack(DEVICE_MARKS, mark.mark_id, mark))
 
     async def _hand_on(self, change: DeviceAlert, cause: Headers) -> None:
         pack = self._desk.envelopes.pack

@@ -14,12 +14,14 @@ from bondmate_schemas.models import DeviceMessage
 
 from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.known_devices import KnownDevices
 from bondmate_streams.agents.officers import KnownOfficers
 from bondmate_streams.envelopes import Arrived, utc_now
 from bondmate_streams.guard import BadEventError, InTurn, both
 from bondmate_streams.lanes import KeyLocks
 from bondmate_streams.logic.addressing import Reached, Sender, resolve
+from bondmate_streams.logic.duress import shown_silently
 from bondmate_streams.logic.messages import address_of, addressed, is_addressed, tell, unreached
 from bondmate_streams.logic.officer import SOURCE
 from bondmate_streams.logic.routing import MayMessage
@@ -41,6 +43,7 @@ class Messages:
         audit: AuditWriter,
         known: KnownDevices,
         officers: KnownOfficers,
+        marks: DeviceMarks,
         wait_caught_up: Callable[[float], bool],
     ) -> None:
         self._desk = desk
@@ -48,6 +51,7 @@ class Messages:
         self._audit = audit
         self._known = known
         self._officers = officers
+        self._marks = marks
         self._wait_caught_up = wait_caught_up
 
     async def message(self, arrived: Arrived) -> str | InTurn:
@@ -84,9 +88,10 @@ class Messages:
         pack = self._desk.envelopes.pack
         outgoing = [pack(MESSAGES, device, addressed(message, device, now, reached.names.get(device)), arrived.headers)
                     for device in reached.devices]  # fmt: skip
-        for missing in reached.missing:
-            receipt = unreached(message, missing, now)
-            outgoing.append(pack(RECEIPTS, receipt.header.event_id, receipt, arrived.headers))
+        silent = [device for device in reached.devices if not message.aloud and self._marks.is_under_duress(device)]
+        told = [unreached(message, missing, now) for missing in reached.missing]
+        told += [shown_silently(message, device, now) for device in silent]
+        outgoing += [pack(RECEIPTS, receipt.header.event_id, receipt, arrived.headers) for receipt in told]
         await self._desk.outbox.send(*outgoing)
         self._count(message.header.source, reached)
         if not reached.devices:

@@ -21,6 +21,7 @@ _log = structlog.get_logger(__name__)
 _ASK_SECONDS: Final = 5.0
 _AGAIN_SECONDS: Final = 1.0
 _STOP_SECONDS: Final = 3.0
+_MARKS_SECONDS: Final = 5.0
 _QUIET: Final = ("faust", "mode", "aiokafka")
 T = TypeVar("T")
 
@@ -73,10 +74,13 @@ async def _serve(config: StreamsConfig, streams: Streams, stop: asyncio.Event, o
     audit = asyncio.create_task(streams.audit.run())
     beside = [asyncio.create_task(streams.copies.run())]
     streams.last_locations.view.start()
+    streams.marks.view.start()
     _log.info("streams read their tables before they join", instance=config.instance)
     try:
         await _until(stop, [asyncio.create_task(streams.copies.wait_caught_up())], beside)
         if not stop.is_set():
+            # Who is under duress is known before the first press is taken; a broker that is slow holds nobody up.
+            await asyncio.to_thread(streams.marks.view.wait_caught_up, _MARKS_SECONDS)
             await app.start()
             beside += [asyncio.create_task(work(streams)) for work in (keep_time, listen, measure, persist)]
             beside.append(asyncio.create_task(_tell_ready(app, on_ready)))
@@ -90,7 +94,8 @@ async def _serve(config: StreamsConfig, streams: Streams, stop: asyncio.Event, o
         await _end(streams)
         audit.cancel()
         await asyncio.gather(audit, *beside, return_exceptions=True)
-        await asyncio.to_thread(streams.last_locations.view.stop)
+        for view in (streams.last_locations.view, streams.marks.view):
+            await asyncio.to_thread(view.stop)
     if app.crash_reason is not None:
         raise StreamsFailedError(type(app.crash_reason).__name__) from app.crash_reason
     _log.info("streams stopped", instance=config.instance)

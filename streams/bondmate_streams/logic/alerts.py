@@ -22,6 +22,7 @@ from bondmate_schemas.models import (
     SeenMessage,
 )
 
+from bondmate_streams.logic.duress import is_said_under
 from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY
 from bondmate_streams.logic.rounds import graver
 
@@ -97,7 +98,7 @@ def _outcome(alert: DeviceAlert, known: OpenAlert | None) -> str:
 
 
 def _request_only(alert: DeviceAlert, known: OpenAlert | None) -> bool:
-    return alert.kind in REQUESTS_ONLY or (known is not None and known.kind in REQUESTS_ONLY)
+    return alert.kind in REQUESTS_ONLY or is_said_under(alert) or (known is not None and known.kind in REQUESTS_ONLY)
 
 
 def _flagged(alert: DeviceAlert, memory: DeviceMemory) -> DeviceAlert:

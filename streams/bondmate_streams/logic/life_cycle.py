@@ -144,7 +144,7 @@ class Fact(StrEnum):
     REPEAT = "repeat"
     """It is the message that raised the alert, or the one that ended it."""
     REQUEST_ONLY = "emergency"
-    """One of `REQUESTS_ONLY`, or a call for assistance that a person has taken up, or a cancel older than a press."""
+    """One of `REQUESTS_ONLY`, assistance that a person has taken up, older than a press, or said under duress."""
     BY_PERSON = "by a person"
     """Somebody did it at the device: a press, words, a graver kind; no fix, no battery."""
     MADE_BEFORE = "made before the end"

@@ -12,13 +12,14 @@ from datetime import datetime
 from typing import Final
 
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, PositionOrigin
-from bondmate_schemas.flags import UNTRUSTED
+from bondmate_schemas.flags import UNDER_DURESS, UNTRUSTED
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, AlertWhole, DeviceAlert, EventHeader, ExternalRef, OperationsPage
 from bondmate_schemas.own_alerts import alert_event_id, own_ids
 
 from bondmate_streams.logic import officer, rounds
 from bondmate_streams.logic.alerts import with_flags, with_header
+from bondmate_streams.logic.duress import is_said_under
 from bondmate_streams.logic.levels import is_answered, is_helped, status_of
 from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY, Cause, Event, Fact, Rule, rule_for
 from bondmate_streams.logic.pages import PageReason, page_of
@@ -105,8 +106,8 @@ def _facts(
 def _is_request(state: AlertState | None, alert: DeviceAlert) -> bool:
     """Return whether a cancel of this alert only asks for its end."""
     if state is None:
-        return alert.kind in REQUESTS_ONLY
-    if _is_older(state, alert):
+        return alert.kind in REQUESTS_ONLY or is_said_under(alert)
+    if _is_older(state, alert) or is_said_under(alert):
         return True
     kind = rounds.graver(state.alert.kind, alert.kind)
     taken_up = kind is AlertKind.ASSISTANCE and any(is_taken_up(at) for at in state.destinations.values())
@@ -312,6 +313,8 @@ def merged_with(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
         for name in ("position", "position_origin", "position_age_seconds"):
             update[name] = getattr(old, name)
     flags = ("cancel_requested",) if state.cancel_requested else ()
+    if is_said_under(old):
+        flags = (*flags, UNDER_DURESS)
     header, refs = state.header, _refs(old, alert)
     # References hang on the agency, so it stays that of the first message.
     known = with_header(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from bondmate_schemas.enums import DeliveryReason, IncidentAction, IncidentCategory, MessageDirection, Mode
-from bondmate_schemas.flags import UNANSWERED
+from bondmate_schemas.flags import UNANSWERED, UNDER_DURESS
 from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import Delivery, DeviceAlert, DeviceMessage, IncidentEvent, Position
 
@@ -15,6 +15,8 @@ from bondmate_connectors.formats.alert_words import (
     ASKS_TO_CANCEL,
     NOBODY_ANSWERS,
     NOTHING_NEW,
+    SAID_UNDER_DURESS,
+    SILENT,
     asked_of,
     asks_to_cancel,
     details_of,
@@ -54,7 +56,7 @@ def alert_info(delivery: Delivery, alert: DeviceAlert, labels: Labels = ENGLISH)
         "certainty": "Observed",
         "headline": _headline(delivery, alert, labels(event), labels),
         "description": "\n".join(_description(delivery, alert, labels)) or None,
-        "instruction": asked_of(alert, delivery, labels) or None,
+        "instruction": " ".join(_instruction(delivery, alert, labels)) or None,
         "resource": [resource(attachment) for attachment in alert.attachments],
         "area": _alert_area(alert, labels),
     }
@@ -149,16 +151,25 @@ def message_info(delivery: Delivery, message: DeviceMessage, labels: Labels = EN
     way = "to" if message.direction is MessageDirection.TO_DEVICE else "from"
     event = labels(f"Message {way} an officer")
     headline = labels(f"Message {way} {{who}}", who=message.callsign) if message.callsign else event
+    under_duress = UNDER_DURESS in message.header.flags
     return {
         "category": "Other",
         "event": event,
         "urgency": _urgency(delivery, codes.URGENCY_OF[message.priority]),
         "severity": "Unknown",
         "certainty": "Unknown",
-        "headline": _late(delivery, labels) + headline,
+        "headline": _late(delivery, labels) + headline + (f" ({labels(SAID_UNDER_DURESS)})" if under_duress else ""),
         "description": labels.text(message.text, message.header.language),
+        "instruction": f"{labels(SILENT)}." if under_duress else None,
         "resource": [resource(attachment) for attachment in message.attachments],
     }
+
+
+def _instruction(delivery: Delivery, alert: DeviceAlert, labels: Labels) -> Iterator[str]:
+    if alert.silent:
+        yield f"{labels(SILENT)}."
+    if asked := asked_of(alert, delivery, labels):
+        yield asked
 
 
 def _listed(value: str | None, values: tuple[str, ...]) -> str | None:

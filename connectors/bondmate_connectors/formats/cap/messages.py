@@ -7,6 +7,9 @@ addresses", and `addresses`, "the group listing of intended recipients" (3.2.1).
 - `area`: every device on shift in the areas of the message, of those agencies where there are any;
 - anything else: a device, unit or callsign.
 
+The device of an officer under duress shows it silently, and an Ack says so at once; with a parameter `bondmate:aloud`
+of `true` it sounds all the same.
+
 An Ack in CAP "acknowledges receipt and acceptance of the message", which says nothing of a person. So the note of each
 begins with the level that is true: `DELIVERED`, `ACCEPTED` (opened on the device), `ACKNOWLEDGED` (by the officer), and
 names whom it was for as its sender did. An Error says why the message did not arrive, or was not confirmed in time, or
@@ -18,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from bondmate_schemas.duress import SHOWN_SILENTLY
 from bondmate_schemas.enums import Level, MessageDirection, Priority
 from bondmate_schemas.models import Address, Delivery, DeliveryReceipt, DeviceMessage, EventHeader, ExternalRef
 from bondmate_schemas.refusals import HUB
@@ -36,6 +40,7 @@ NOT_OF_CAP: Final = "not_of_a_cap_message"
 _AGENCY: Final = "agency:"
 _AREA: Final = "area"
 _CONFIRM: Final = "requires_acknowledgement"
+_ALOUD: Final = "aloud"
 _SHOWN: Final = frozenset({"language", "event", "headline", "description", "instruction", "urgency", "expires"})
 _NO_PLACE: Final = "a message to officers is a text"
 _ARRIVED: Final = frozenset({Level.DELIVERED, Level.ACCEPTED, Level.ACKNOWLEDGED, Level.RESPONDING, Level.RESOLVED})
@@ -56,9 +61,14 @@ def message_to_officers(
         sender="cap",
         text="\n".join(_texts(content)),
         priority=codes.PRIORITY_OF.get(content.text("urgency"), Priority.ROUTINE),
-        requires_acknowledgement=content.own(_CONFIRM).strip().casefold() == "true",
+        requires_acknowledgement=_is_true(content, _CONFIRM),
+        aloud=_is_true(content, _ALOUD),
         to=_address(addresses, content),
     )
+
+
+def _is_true(content: Content, name: str) -> bool:
+    return content.own(name).strip().casefold() == "true"
 
 
 def _texts(content: Content) -> Iterator[str]:
@@ -76,7 +86,7 @@ def note_what_a_message_lacks(content: Content, more: Sequence[str], addresses: 
     shown = _SHOWN - unclear
     lost = [path for name in content.texts if name not in shown for path in content.paths(name)]
     lost += [block.path_of(one) for block in (content.first, *content.others) for one in block.attributes]
-    lost += [content.first.path_of(own) for own in content.ours if own.name != _CONFIRM]
+    lost += [content.first.path_of(own) for own in content.ours if own.name not in {_CONFIRM, _ALOUD}]
     for path in (*more, *lost):
         notes.lose(path, _NO_PLACE)
     for area in () if _AREA in addresses else content.area_paths():
@@ -105,7 +115,7 @@ def write_receipt(receipt: DeliveryReceipt, delivery: Delivery) -> bytes | Refus
             "sender": our_sender(header.agency_id),
             "sent": write_time(delivery.sent_at or header.occurred_at),
             "status": codes.STATUS_OF[header.mode],
-            "msgType": "Ack" if receipt.level in _ARRIVED else "Error",
+            "msgType": "Ack" if receipt.level in _ARRIVED or receipt.code == SHOWN_SILENTLY else "Error",
             "scope": "Private",
             "addresses": word(reference.sender),
             "note": " ".join(_note(receipt)),
@@ -115,10 +125,21 @@ def write_receipt(receipt: DeliveryReceipt, delivery: Delivery) -> bytes | Refus
 
 
 def _note(receipt: DeliveryReceipt) -> Iterator[str]:
+    if receipt.code == SHOWN_SILENTLY:
+        yield f"{SHOWN_SILENTLY}: the officer is under duress, do not call"
+    else:
+        yield from _how_far(receipt)
+    yield from _of_whom(receipt)
+
+
+def _how_far(receipt: DeliveryReceipt) -> Iterator[str]:
     waits = receipt.level is Level.UNKNOWN
     yield "NOT_DELIVERED_YET" if waits else receipt.level.value
     if receipt.code and not waits:
         yield receipt.code
+
+
+def _of_whom(receipt: DeliveryReceipt) -> Iterator[str]:
     if receipt.device_id and receipt.platform_id:
         yield f"{_HOW.get(receipt.level, 'for')} {receipt.platform_id}"
     elif receipt.device_id:

@@ -10,7 +10,7 @@ from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, Mode
 from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import Delivery, DeviceAlert, Position
 
-from bondmate_connectors.formats.alert_words import details_of, position_words, remarks_on
+from bondmate_connectors.formats.alert_words import SILENT, details_of, position_words, remarks_on
 from bondmate_connectors.formats.cot import types
 from bondmate_connectors.formats.cot.alert_code import short_code
 from bondmate_connectors.formats.cot.build import Draft, fitted, later
@@ -48,7 +48,8 @@ def write_lean_alert(event: DeviceAlert, delivery: Delivery, now: datetime, opti
     """Write an alert in its leanest form: no words of people but a plain callsign, nothing clients can do without."""
     plain = (event.callsign or "").encode("ascii", "replace").decode()
     event = event.model_copy(update={"callsign": plain})
-    return _write(event, delivery, now, options, _headline(event, delivery, options), is_lean=True)
+    text = ". ".join(filter(None, (_headline(event, delivery, options), SILENT if event.silent else "")))
+    return _write(event, delivery, now, options, text, is_lean=True)
 
 
 def _write(
@@ -77,6 +78,7 @@ def _write(
         says = {"cancel": "true"} if cancelled else {"type": types.EMERGENCY_TYPES[event.kind][1]}
         draft.add("emergency", callsign, **says)
     draft.add("remarks", text, time=format_time(event.header.occurred_at))
+    draft.only_to(options.only)
     if event.battery_percent is not None and not is_lean:
         draft.add("status", battery=str(event.battery_percent))
     return draft.finish(now, kind=event.kind.value, priority=event.priority.value, device=event.device_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -11,6 +11,7 @@ from bondmate_schemas.models import EventHeader, Position
 
 from bondmate_connectors.formats.cot import types
 from bondmate_connectors.formats.cot.event import format_time
+from bondmate_connectors.formats.cot.options import Contact
 from bondmate_connectors.formats.xml import attributes, written
 
 DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
@@ -42,6 +43,11 @@ class Draft:
     def add(self, tag: str, text: str = "", /, **values: str | None) -> None:
         """Add an element to the detail; attributes that are None are left out."""
         self.detail.append(element(tag, written(text), **values))
+
+    def only_to(self, contacts: Sequence[Contact]) -> None:
+        """Say to whom alone servers shall pass it on; everybody where there is none."""
+        if contacts:
+            self.detail.append(element("marti", "".join(map(_destination, contacts))))
 
     def finish(self, now: datetime, **own: str | None) -> bytes:
         """Close the detail with flow tag and the hub's own element, and give the document.
@@ -94,6 +100,12 @@ def element(tag: str, content: str = "", /, **values: str | None) -> str:
     Text, not a tree: hundreds of positions a second are built here, and a tree costs twice as much.
     """
     return f"<{tag}{attributes(values)}>{content}</{tag}>" if content else f"<{tag}{attributes(values)}/>"
+
+
+def _destination(contact: Contact) -> str:
+    """Write one receiver: servers know contacts by callsign, by uid, or by both."""
+    by_uid = element("dest", uid=contact.uid)
+    return element("dest", callsign=contact.callsign) + by_uid if contact.callsign else by_uid
 
 
 def _point(position: Position | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -50,7 +50,13 @@ def write_line(line: ChatLine, now: datetime, options: Options) -> bytes:
 
 
 def write_lines(line: ChatLine, now: datetime, options: Options) -> tuple[bytes, ...]:
-    """Write a line as one event, or as several where it would be larger than `options.max_bytes`, each numbered."""
+    """Write a line as one event, or as several where it would be larger than `options.max_bytes`, each numbered.
+
+    Where only some may read it, to each of them.
+    """
+    if line.to is None and options.only:
+        lines = (replace(line, to=contact) for contact in options.only)
+        return tuple(document for each in lines for document in write_lines(each, now, options))
     whole = write_line(line, now, options)
     if options.max_bytes is None or len(whole) <= options.max_bytes:
         return (whole,)
@@ -107,13 +113,5 @@ def _write(line: ChatLine, text: str, suffix: str, now: datetime, options: Optio
         "remarks", text, source=f"BAO.F.ATAK.{line.speaker.uid}", to=room.uid, time=format_time(said_at)
     )  # fmt: skip
     if line.to is not None:
-        draft.detail.append(addressed_to(line.to))
+        draft.only_to((line.to,))
     return draft.finish(now, **line.own)
-
-
-def addressed_to(contact: Contact) -> str:
-    """Write by whom alone a server shall pass an event on to; servers know contacts by callsign, by uid, or by both."""
-    destinations = element("dest", uid=contact.uid)
-    if contact.callsign:
-        destinations = element("dest", callsign=contact.callsign) + destinations
-    return element("marti", destinations)

@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import Final
 
 from bondmate_schemas.enums import DeliveryReason, IncidentAction, IncidentCategory, MessageDirection
+from bondmate_schemas.flags import UNDER_DURESS
 from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import Delivery, DeviceLocation, DeviceMessage, IncidentEvent
 
+from bondmate_connectors.formats.alert_words import SAID_UNDER_DURESS, SILENT
 from bondmate_connectors.formats.cot import types
 from bondmate_connectors.formats.cot.build import Draft, fitted, later
 from bondmate_connectors.formats.cot.chat_out import ChatLine
@@ -38,6 +40,7 @@ def location(event: DeviceLocation, delivery: Delivery, now: datetime, options: 
     if was_marked_late(delivery):
         draft.add("remarks", options.labels(LATE))
     _status(draft, event.battery_percent)
+    draft.only_to(options.only)
     return draft.finish(now, device=event.device_id, method=event.position.method)
 
 
@@ -63,6 +66,8 @@ def message_line(event: DeviceMessage, delivery: Delivery, options: Options) -> 
 
 def _said(event: DeviceMessage, labels: Labels) -> str:
     text = labels.text(event.text, event.header.language)
+    if UNDER_DURESS in event.header.flags:
+        return f"{labels(SAID_UNDER_DURESS)}. {labels(SILENT)}. {text}"
     up = event.direction is MessageDirection.FROM_DEVICE
     return text if up or not event.callsign else f"{labels('To {who}', who=event.callsign)}: {text}"
 
@@ -122,13 +127,15 @@ def deletion(event: IncidentEvent, delivery: Delivery, now: datetime, options: O
 
 
 def _marker(event: IncidentEvent, delivery: Delivery, now: datetime, options: Options) -> Draft:
-    return Draft(
+    draft = Draft(
         uid=types.incident_uid(event.header.event_id),
         type=types.SPOT if event.category is IncidentCategory.MARKER else types.MARKER,
         time=now, start=event.header.occurred_at, stale=now, how=_HUMAN, header=event.header,
         message_id=delivery.id, qos=options.qos(event.priority), opex=options.opex(event.header.mode),
         position=point_of(event), drawn=event.position is None,
     )  # fmt: skip
+    draft.only_to(options.only)
+    return draft
 
 
 def _describe(draft: Draft, event: IncidentEvent, text: str) -> None:

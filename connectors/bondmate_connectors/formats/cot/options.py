@@ -41,7 +41,7 @@ class Options:
     `hub` speaks for the hub in chat. `marks` writes `qos` and `opex`, at which some servers drop the event. Texts that
     would make an event larger than `max_bytes` are cut; an alert is never larger than `LEAN_BYTES`. `reference` is what
     people quote to answer the alert being written, `answer_word` the word by which they acknowledge it, `labels` the
-    hub's own words.
+    hub's own words. `only` are those who alone may read what is written; empty: everybody.
     """
 
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
@@ -51,6 +51,7 @@ class Options:
     reference: str = ""
     answer_word: str = "ack"
     labels: Labels = ENGLISH
+    only: tuple[Contact, ...] = ()
 
     def qos(self, priority: Priority) -> str | None:
         """Return the `qos` to write, None where it is left out."""

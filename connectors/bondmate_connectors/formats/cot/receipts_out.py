@@ -18,6 +18,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from bondmate_schemas.duress import SHOWN_SILENTLY
 from bondmate_schemas.enums import Level
 from bondmate_schemas.models import Delivery, DeliveryReceipt
 from bondmate_schemas.refusals import HUB
@@ -25,7 +26,7 @@ from bondmate_schemas.refusals import HUB
 from bondmate_connectors.formats.cot import types
 from bondmate_connectors.formats.cot.build import Draft, element, later
 from bondmate_connectors.formats.cot.chat import Line, line_of_uid
-from bondmate_connectors.formats.cot.chat_out import ChatLine, addressed_to, write_line
+from bondmate_connectors.formats.cot.chat_out import ChatLine, write_line
 from bondmate_connectors.formats.cot.options import Contact, Options
 from bondmate_connectors.formats.cot.words import callsign_of
 
@@ -39,6 +40,7 @@ _WORDS: Final = {
     Level.DEAD_LETTERED: ("Not sent", " to {whom}"),
 }
 _THE_OFFICER: Final = {Level.ACKNOWLEDGED: "the officer"}
+_SILENTLY: Final = "Shown silently: the officer is under duress, do not call"
 _REFUSED: Final = "Your answer does not count"
 _MARKER_REFUSED: Final = "What you placed does not count"
 
@@ -102,7 +104,7 @@ def _receipt(said: ChatLine, level: Level, line: Line, now: datetime, options: O
     )  # fmt: skip
     draft.detail.append(room)
     draft.add("link", uid=speaker.uid, type=types.PLI, relation="p-p")
-    draft.detail.append(addressed_to(writer))
+    draft.only_to((writer,))
     return draft.finish(now, **said.own)
 
 
@@ -110,6 +112,8 @@ def _text(event: DeliveryReceipt) -> str:
     if event.destination == HUB:
         refused = _MARKER_REFUSED if _ref(event, types.CREATOR_SYSTEM) else _REFUSED
         return f"{types.mode_prefix(event.header.mode)}{refused}: {(event.code or '').replace('_', ' ')}"
+    if event.code == SHOWN_SILENTLY:
+        return f"{types.mode_prefix(event.header.mode)}{_SILENTLY}"
     words, of_whom = _WORDS.get(event.level, (event.level.value.replace("_", " ").capitalize(), " to {whom}"))
     name = event.platform_id or _THE_OFFICER.get(event.level)
     whom = of_whom.format(whom=name) if name else ""

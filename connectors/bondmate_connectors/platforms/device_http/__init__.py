@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bondmate_schemas.catalogue import DEVICE, MESSAGES, RECEIPTS, STATE_ALERTS
+from bondmate_schemas.catalogue import DEVICE, DEVICE_MARKS, MESSAGES, RECEIPTS, STATE_ALERTS
 from bondmate_schemas.enums import Level
 
 from bondmate_connectors.contract import ConnectorSpec, Context
@@ -32,7 +32,7 @@ CONNECTOR = ConnectorSpec(
     emits=frozenset(
         {"DeviceAlert", "DeviceLocation", "DeviceMessage", "DeviceStatus", "IncidentEvent", "DeliveryReceipt"}
     ),
-    replays=(MESSAGES, RECEIPTS, STATE_ALERTS),
+    replays=(MESSAGES, RECEIPTS, STATE_ALERTS, DEVICE_MARKS),
     proves=Level.DELIVERED,
     refusals={
         "not_authenticated": "at once: 401",

@@ -53,6 +53,7 @@ class MessageAnswer(BaseModel):
     occurred_at: datetime
     expires_at: datetime | None = None
     expired: Annotated[bool, Field(description="True: too late to be shown as new.")] = False
+    silent: Annotated[bool, Field(description="True: show it without a sound, a light or a question.")] = False
     attachments: tuple[AttachmentAnswer, ...] = ()
 
 
@@ -112,6 +113,10 @@ class News(BaseModel):
     cursor: Annotated[str, Field(description="Give it as `after` with the next poll.")]
     messages: tuple[MessageAnswer, ...] = ()
     alerts: tuple[AlertAnswer, ...] = ()
+    under_duress: Annotated[
+        bool,
+        Field(description="True: nothing on the device sounds, lights or asks, until a person of its agency ends it."),
+    ] = False
 
 
 class FieldProblem(BaseModel):

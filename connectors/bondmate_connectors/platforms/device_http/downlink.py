@@ -7,7 +7,7 @@ import math
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
@@ -64,10 +64,11 @@ class Downlink:
         caller = self._ingress.caller(request)
         asked = request.match_info["alert_id"]
         event_id = self._ingress.own_alert(caller.device, asked)
-        standing = self._mailboxes.box(caller.device.device_id).alerts.get(event_id)
+        box = self._mailboxes.box(caller.device.device_id)
+        standing = box.alerts.get(event_id)
         if standing is None:
             raise Refused(Kind.not_found)
-        told = _alert(standing, asked if asked in standing.alert_ids else _newest_id(standing))
+        told = _alert(standing, asked if asked in standing.alert_ids else _newest_id(standing), box)
         return web.Response(body=orjson.dumps(told), content_type="application/json")
 
     async def poll(self, request: web.Request) -> web.Response:
@@ -80,7 +81,7 @@ class Downlink:
         if news is None and wait > 0:
             with self._listening(box) as listener:
                 news = await self._first_news(box, caller, listener, after, wait)
-        body = news or {"cursor": self._cursor(box), "messages": [], "alerts": []}
+        body = news or self._frame(box)
         return web.Response(body=orjson.dumps(body), content_type="application/json")
 
     async def stream(self, request: web.Request) -> web.WebSocketResponse:
@@ -169,12 +170,20 @@ class Downlink:
     def _news(self, box: Box, caller: Caller, after: int) -> dict[str, Any] | None:
         now, standings = self._context.clock(), box.new_standings(after)
         mails = self._mails(box, caller.device.mode, after, now)
-        if not mails and not standings:
+        if not mails and not standings and box.marked_at <= after:
             return None
+        return self._frame(
+            box,
+            [_message(mail, box, expired=mail.is_expired(now)) for mail in mails],
+            [_alert(one, own_id, box) for one in standings for own_id in one.alert_ids or (None,)],
+        )
+
+    def _frame(self, box: Box, messages: Sequence[Any] = (), alerts: Sequence[Any] = ()) -> dict[str, Any]:
         return {
             "cursor": self._cursor(box),
-            "messages": [_message(mail, expired=mail.is_expired(now)) for mail in mails],
-            "alerts": [_alert(one, own_id) for one in standings for own_id in one.alert_ids or (None,)],
+            "messages": messages,
+            "alerts": alerts,
+            "under_duress": box.is_under_duress,
         }
 
     def _mails(self, box: Box, mode: Mode, after: int, now: datetime) -> list[Mail]:
@@ -204,19 +213,22 @@ class Downlink:
         return min(seconds, self._config.long_poll_max_seconds)
 
 
-def _message(mail: Mail, *, expired: bool) -> dict[str, Any]:
+def _message(mail: Mail, box: Box, *, expired: bool) -> dict[str, Any]:
+    silent = box.is_silent(mail)
     return {
         "message_id": mail.message_id,
         "event_id": mail.event_id,
         "incident_id": mail.incident_id,
-        "alert_id": mail.alert_id,
+        # A device that does not know `silent` is silent about what it is told of its silent alert.
+        "alert_id": box.duress.event_id if silent and box.is_under_duress and box.duress else mail.alert_id,
         "in_reply_to": mail.in_reply_to,
         "sender": mail.sender,
         "text": mail.text,
         "language": mail.language,
         "priority": mail.priority,
         "mode": mail.mode,
-        "requires_acknowledgement": mail.requires_acknowledgement,
+        "silent": silent,
+        "requires_acknowledgement": mail.requires_acknowledgement and not silent,
         "occurred_at": mail.occurred_at,
         "expires_at": mail.expires_at,
         "expired": expired,
@@ -232,13 +244,13 @@ def _newest_id(standing: Standing) -> str | None:
     return standing.alert_ids[-1] if standing.alert_ids else None
 
 
-def _alert(standing: Standing, alert_id: str | None) -> dict[str, Any]:
+def _alert(standing: Standing, alert_id: str | None, box: Box) -> dict[str, Any]:
     return {
         "event_id": standing.event_id,
         "alert_id": alert_id,
         "incident_id": standing.incident_id,
         "kind": standing.kind,
-        "silent": standing.silent,
+        "silent": standing.silent or box.is_under_duress,
         "status": standing.status,
         "cancel_requested": standing.cancel_requested,
         "destinations": dict(standing.destinations),

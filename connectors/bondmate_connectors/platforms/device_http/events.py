@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bondmate_schemas.catalogue import DEVICE, STREAMS_SOURCE
+from bondmate_schemas.duress import SAID_UNDER_DURESS
 from bondmate_schemas.enums import (
     AlertAction,
     AlertKind,
@@ -22,6 +23,7 @@ from bondmate_schemas.enums import (
     PositionOrigin,
     Priority,
 )
+from bondmate_schemas.flags import UNDER_DURESS
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import (
     Attachment,
@@ -88,6 +90,12 @@ class Arrival:
     received_at: datetime
     source: str
     digest: str
+    under_duress: bool = False
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the hub remarks on the words of a device: that they are said under duress."""
+        return (UNDER_DURESS,) if self.under_duress else ()
 
 
 def incident_of_alert(event_id: str) -> str:
@@ -154,7 +162,7 @@ def report(request: ReportRequest, arrival: Arrival, alert_event: str | None) ->
             incident_id=incident_id,
             language=request.language,
             occurred_at=request.occurred_at,
-            flags=_clock(request.occurred_at, request.sent_at, arrival.received_at),
+            flags=(*arrival.remarks, *_clock(request.occurred_at, request.sent_at, arrival.received_at)),
             external_refs=_own_reference(request.report_id),
         ),
         action=_REPORT_ACTIONS[request.action],
@@ -187,7 +195,7 @@ def message(request: MessageRequest, arrival: Arrival, alert_event: str | None, 
             incident_id=_incident_of(answered, alert_event),
             language=request.language,
             occurred_at=request.occurred_at,
-            flags=_clock(request.occurred_at, request.sent_at, arrival.received_at),
+            flags=(*arrival.remarks, *_clock(request.occurred_at, request.sent_at, arrival.received_at)),
         ),
         device_id=device.device_id,
         direction=MessageDirection.FROM_DEVICE,
@@ -245,6 +253,7 @@ def receipt(request: ReceiptRequest, arrival: Arrival, mail: Mail) -> DeliveryRe
         device_id=device.device_id,
         delivery_id=mail.message_id,
         by_ref=device.officer_ref,
+        code=SAID_UNDER_DURESS if arrival.under_duress and level is Level.ACKNOWLEDGED else None,
         **_whose(mail),
     )
 

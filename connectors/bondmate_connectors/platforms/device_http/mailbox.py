@@ -13,13 +13,15 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from bondmate_schemas.catalogue import DEVICE, STATE_ALERTS, STREAMS_SOURCE
-from bondmate_schemas.enums import AlertKind, AlertStatus, Level, MessageDirection, Mode, Priority
+from bondmate_schemas.duress import BEGUN, ENDED, begins, begun_by, is_under
+from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, Level, MessageDirection, Mode, Priority
 from bondmate_schemas.models import (
     AlertState,
     AlertWhole,
     Attachment,
     DeliveryReceipt,
     DeviceAlert,
+    DeviceMark,
     DeviceMessage,
     ExternalRef,
     Record,
@@ -69,6 +71,9 @@ class Mail:
     """Whether its sender was told that its time ran out."""
     waits_since: datetime | None = None
     """When it came, while its sender is to be told that its device has not had it for long."""
+    silent: bool = False
+    aloud: bool = False
+    """Whether its sender wants it to sound although the officer is under duress."""
 
     @property
     def settled(self) -> bool:
@@ -166,12 +171,19 @@ class Listener:
 class Box:
     """What waits for one device."""
 
-    __slots__ = ("alerts", "early", "ended_early", "given_at", "listeners", "mails", "names", "version", "waiters")
+    __slots__ = (
+        "alerts", "duress", "duress_end", "early", "ended_early", "given_at", "listeners", "mails", "marked_at",
+        "names", "version", "waiters",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.version = 0
         self.mails: dict[str, Mail] = {}
         self.alerts: dict[str, Standing] = {}
+        self.duress: DeviceMark | None = None
+        self.duress_end: DeviceMark | None = None
+        self.marked_at = 0
+        """The version of what the device is told of its duress."""
         self.names: dict[str, str] = {}
         """The alert that a press became part of, by the event id its device was told."""
         self.early: dict[str, Level] = {}
@@ -181,6 +193,15 @@ class Box:
         """When a message that must be confirmed was last given to the device, by the monotonic clock."""
         self.listeners: list[Listener] = []
         self.waiters: set[asyncio.Future[None]] = set()
+
+    @property
+    def is_under_duress(self) -> bool:
+        """Whether all that the device is told must stay silent."""
+        return is_under(self.duress, self.duress_end)
+
+    def is_silent(self, mail: Mail) -> bool:
+        """Return whether a message must be shown without a sound or a question."""
+        return mail.silent or (self.is_under_duress and not mail.aloud)
 
     def event_of(self, event_id: str) -> str:
         """Give the event id of the alert that the press of this one became part of; else the same."""
@@ -208,7 +229,8 @@ class Box:
 
     def _given(self, mode: Mode, now: datetime) -> Iterator[Mail]:
         if self.given_at:
-            yield from (m for m in self._mails(mode) if m.message_id in self.given_at and m.is_wanted(now))
+            asked = (m for m in self._mails(mode) if m.message_id in self.given_at and m.is_wanted(now))
+            yield from (m for m in asked if not self.is_silent(m))
 
     def _mails(self, mode: Mode) -> Iterator[Mail]:
         drill = {Mode.EXERCISE, Mode.TEST} if mode is Mode.ACTUAL else frozenset[Mode]()
@@ -274,6 +296,8 @@ class Mailboxes:
             self._take_receipt(record)
         elif isinstance(record, AlertState):
             self._take_state(record)
+        elif isinstance(record, DeviceMark):
+            self._take_mark(record)
         elif record is None and topic == STATE_ALERTS:
             self._forget_alert(key)
 
@@ -327,11 +351,28 @@ class Mailboxes:
         """Tell whether a message or an alert of this device has named the incident."""
         return any(incident_id == named for named in self._incidents(self.box(device_id)))
 
-    def raised(self, alert: DeviceAlert) -> None:
-        """Remember an alert that was just accepted, until the streams tell more of it."""
+    def taken(self, alert: DeviceAlert) -> None:
+        """Remember what was just accepted, until the streams tell more of it: the alert, that it is one of duress."""
         box = self.box(alert.device_id)
-        if box.event_of(alert.header.event_id) not in box.alerts:
+        if alert.action is AlertAction.RAISE and box.event_of(alert.header.event_id) not in box.alerts:
             self._keep_alert(alert, Standing.raised(alert))
+        if begins(alert):
+            self._take_mark(begun_by(alert))
+
+    def _take_mark(self, mark: DeviceMark) -> None:
+        box = self.box(mark.device_id)
+        was_under = box.is_under_duress
+        if mark.mark == BEGUN and (box.duress is None or box.duress.since <= mark.since):
+            box.duress = mark
+        elif mark.mark == ENDED and (box.duress_end is None or box.duress_end.since <= mark.since):
+            box.duress_end = mark
+        if box.is_under_duress is was_under:
+            return
+        box.marked_at = box.next_version()
+        for event_id, alert in box.alerts.items():
+            # Told again, what was loud until now to be silent from now on.
+            box.alerts[event_id] = replace(alert, version=box.next_version())
+        box.wake()
 
     @staticmethod
     def _incidents(box: Box) -> Iterator[str | None]:
@@ -363,6 +404,8 @@ class Mailboxes:
             level=box.early.pop(header.message_id, None),
             ended=(header.message_id, True) in box.ended_early,
             waits_since=_waits_since(message, told=(header.message_id, False) in box.ended_early),
+            silent="silent" in header.flags,
+            aloud=message.aloud,
         )
         for ended in (True, False):
             box.ended_early.pop((header.message_id, ended), None)

@@ -92,8 +92,8 @@ class Ingress:
         asked, more = read_alert(value)
         alert = events.alert(asked, self._arrival(device, value), (*flags, *more))
         await self._settle(request, [alert], "DeviceAlert", started, urgent=True)
-        if alert.action is AlertAction.RAISE:
-            self._mailboxes.raised(alert)
+        if alert.action is not AlertAction.CANCEL:
+            self._mailboxes.taken(alert)
         return _accepted(alert)
 
     async def locations(self, request: web.Request) -> web.Response:
@@ -177,7 +177,8 @@ class Ingress:
 
     def _arrival(self, device: Device, value: Any) -> events.Arrival:
         content = digest(value) if value is not None else ""
-        return events.Arrival(device, self._context.clock(), self._context.name, content)
+        under_duress = self._mailboxes.box(device.device_id).is_under_duress
+        return events.Arrival(device, self._context.clock(), self._context.name, content, under_duress=under_duress)
 
     async def _strict(self, request: web.Request, model: type[M]) -> tuple[M, Any]:
         if request.content_type != "application/json":

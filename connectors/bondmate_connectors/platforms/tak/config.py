@@ -130,6 +130,11 @@ class TakConfig(ConnectorConfig):
         description="Chat rooms that officers hear, by their id (`All Chat Rooms` is one), each with the agency whose"
         " devices on shift get what is written there; the destination's `may_message` must name that agency.",
     )
+    duress_contacts: Mapping[str, str] = Field(
+        default_factory=dict,
+        description="Clients that alone get what a device under duress says, by uid, each with its callsign. Without"
+        " any it is refused (`open_room`): else whoever holds the officer might read that an alarm was raised.",
+    )
     emit: tuple[Literal["DeviceMessage", "IncidentEvent"], ...] = Field(
         default=(),
         description="What to take besides answers to us: DeviceMessage, chat among TAK users; IncidentEvent, markers"
@@ -147,6 +152,10 @@ class TakConfig(ConnectorConfig):
         if self.lost_after_seconds <= self.ping_after_seconds:
             raise ValueError("lost_after_seconds: must be more than ping_after_seconds, so that a ping can be answered")
         return self
+
+    def duress_receivers(self) -> tuple[Contact, ...]:
+        """Return who alone gets what a device under duress says."""
+        return tuple(Contact(uid, callsign) for uid, callsign in self.duress_contacts.items())
 
     def contact(self, name: str) -> Contact:
         """Return who the hub is on this network; `name` is the connector's."""

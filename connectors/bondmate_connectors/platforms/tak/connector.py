@@ -82,7 +82,7 @@ class Tak:
         self._arrived: deque[Record | Unreadable] = deque()
         self._stirred = asyncio.Event()
         self._room = asyncio.Event()
-        self._writing = Writing(options, self._alerts, config.max_event_bytes, self._clock)
+        self._writing = Writing(options, self._alerts, config.max_event_bytes, self._clock, config.duress_receivers())
         self._replies = Replies(self._terms, replace(options, max_bytes=config.max_event_bytes))
 
     async def connect(self) -> None:

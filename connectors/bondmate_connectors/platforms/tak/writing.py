@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
+from bondmate_schemas.duress import OPEN_ROOM, is_under_duress
 from bondmate_schemas.models import Delivery
 
 from bondmate_connectors.contract import Refusal
 from bondmate_connectors.errors import Rejected
 from bondmate_connectors.formats.cot import types
 from bondmate_connectors.formats.cot.event import MAX_BYTES
-from bondmate_connectors.formats.cot.options import Options
+from bondmate_connectors.formats.cot.options import Contact, Options
 from bondmate_connectors.formats.cot.stream import TOO_LARGE
 from bondmate_connectors.formats.cot.write import companions, compose, compose_leanest
 from bondmate_connectors.platforms.tak.negotiation import Protocol
@@ -23,9 +24,14 @@ class Writing:
     """Write deliveries; `max_event_bytes` is for events in XML. Raises Rejected for what CoT cannot say."""
 
     def __init__(
-        self, options: Options, alerts: OpenAlerts, max_event_bytes: int, clock: Callable[[], datetime]
+        self,
+        options: Options,
+        alerts: OpenAlerts,
+        max_event_bytes: int,
+        clock: Callable[[], datetime],
+        duress_contacts: tuple[Contact, ...] = (),
     ) -> None:
-        self._options, self._alerts = options, alerts
+        self._options, self._alerts, self._duress_contacts = options, alerts, duress_contacts
         self._max_event_bytes, self._clock = max_event_bytes, clock
 
     def documents(self, event: Delivery, protocol: Protocol) -> tuple[bytes, ...]:
@@ -48,6 +54,10 @@ class Writing:
 
     def _options_for(self, event: Delivery, protocol: Protocol) -> Options:
         options = self._options
+        if event.receipt is None and is_under_duress(event.event):
+            if not self._duress_contacts:
+                raise Rejected(OPEN_ROOM)
+            options = replace(options, only=self._duress_contacts)
         if protocol is not Protocol.PROTOBUF:
             options = replace(options, max_bytes=self._max_event_bytes)
         if event.alert is not None:

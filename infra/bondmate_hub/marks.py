@@ -1,0 +1,110 @@
+"""What people say of devices: a mark is in the audit trail before it is set; every worker and gateway reads it."""
+
+from __future__ import annotations
+
+import fcntl
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bondmate_schemas.catalogue import AUDIT, DEVICE_MARKS
+from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
+from bondmate_schemas.duress import BEGUN, ENDED, ended_by, is_under, mark_id
+from bondmate_schemas.enums import AuditAction
+from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
+from bondmate_schemas.models import DeviceMark
+from bondmate_schemas.outbox import Outgoing
+from bondmate_streams.audit_tail import chain_so_far
+from bondmate_streams.envelopes import Envelopes, utc_now
+from bondmate_streams.logic.audit import Entry, audit_name
+from confluent_kafka import KafkaException
+
+from bondmate_hub.dlq.edge import Writer
+from bondmate_hub.settings import Settings
+from bondmate_hub.stored import TopicMissingError, stored
+
+_MEND = "nothing was changed; mend it and call again"
+
+
+class MarksError(Exception):
+    """The mark cannot be set; the message says why, and what to mend."""
+
+
+def end_duress(settings: Settings, device_id: str, operator: str, reason: str) -> DeviceMark:
+    """End the duress of a device, in the name of a person of its owner.
+
+    Raises:
+        MarksError: the device is not under duress, or broker or registry do not answer.
+    """
+    marks = Marks(settings)
+    with _alone(settings), _told():
+        known = marks.known()
+        begun = known.get(mark_id(BEGUN, device_id))
+        if begun is None or not is_under(begun, known.get(mark_id(ENDED, device_id))):
+            raise MarksError("no officer is under duress at this device")
+        mark = ended_by(begun, operator, reason, utc_now())
+        marks.set(mark)
+        return mark
+
+
+class Marks:
+    """The marks that stand, and how one more is set; one at a time on a machine."""
+
+    def __init__(self, settings: Settings) -> None:
+        kafka = settings.kafka
+        self._settings = settings
+        self._kafka = KafkaConfig(kafka.bootstrap, kafka.registry_url, kafka.client)
+        self._codec = Codec(RegistrySchemaIds(kafka.registry_url))
+        # The host's name is in it: two machines of one hub would break each other's chain.
+        self._name = f"devices-{settings.instance}-{socket.gethostname()}"
+
+    def known(self) -> dict[str, DeviceMark]:
+        """Return the newest of each mark, by its id."""
+        found: dict[str, DeviceMark] = {}
+        for message in stored(self._kafka.consumer("bondmate-marks", self._name), [DEVICE_MARKS]):
+            try:
+                mark = self._codec.decode(message.value(), DeviceMark)
+            except CodecError:
+                continue  # of a later version of the hub
+            found[mark.mark_id] = mark
+        return found
+
+    def set(self, mark: DeviceMark) -> None:
+        """Write a mark, what is logged of it first."""
+        chain = chain_so_far(self._kafka, self._codec, self._name)
+        _, record = chain.append(self._entry(mark), utc_now())
+        envelopes = Envelopes(self._codec)
+        self._write(envelopes.pack(AUDIT, record.writer, record))
+        self._write(envelopes.pack(DEVICE_MARKS, mark.mark_id, mark))
+
+    def _entry(self, mark: DeviceMark) -> Entry:
+        streams = self._settings.streams
+        secret = streams.pseudonym_secret.get_secret_value().encode() if streams else None
+        subjects = (audit_name(secret, mark.device_id),) if secret else ()
+        return Entry(
+            AuditAction.OTHER, mark.operator, mark.event_id, subjects, fields=(mark.mark,), purpose=mark.reason
+        )
+
+    def _write(self, record: Outgoing) -> None:
+        if code := Writer(self._kafka, f"bondmate-{self._name}").write([record])[0]:
+            raise MarksError(f"the broker does not take it: {code}; {_MEND}")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Translate what reading raises."""
+    try:
+        yield
+    except (KafkaException, SchemaUnavailableError, TimeoutError) as error:
+        raise MarksError(f"broker or registry do not answer ({type(error).__name__}); {_MEND}") from error
+    except TopicMissingError as error:
+        raise MarksError(f"topic {error} is not there; run `hub topics apply`") from error
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Hold off a second writer, which would break the audit chain."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with (settings.data_dir / "devices.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,42 @@
+"""What holds of devices until a person says otherwise, as every worker reads it: who is under duress."""
+
+from __future__ import annotations
+
+from bondmate_schemas.catalogue import DEVICE_MARKS
+from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
+from bondmate_schemas.duress import BEGUN, ENDED, is_under, mark_id
+from bondmate_schemas.kafka import KafkaConfig
+from bondmate_schemas.models import DeviceMark
+
+from bondmate_streams.agents.views import Seen, View
+
+
+class DeviceMarks:
+    """The marks on devices by their ids: there are few, and a device without one costs one look."""
+
+    def __init__(self, kafka: KafkaConfig, instance: str, codec: Codec) -> None:
+        """Read the topic once started."""
+        self.view = View(kafka, f"bondmate-device-marks-{instance}", (DEVICE_MARKS,), self.see)
+        self._codec = codec
+        self._marks: dict[str, DeviceMark] = {}
+
+    def is_under_duress(self, device_id: str) -> bool:
+        """Return whether the officer of a device is under duress."""
+        begun = self._marks.get(mark_id(BEGUN, device_id))
+        return begun is not None and is_under(begun, self._marks.get(mark_id(ENDED, device_id)))
+
+    def set(self, mark: DeviceMark) -> None:
+        """Take a mark of our own at once; an older one than is known changes nothing."""
+        known = self._marks.get(mark.mark_id)
+        if known is None or known.since <= mark.since:
+            self._marks[mark.mark_id] = mark
+
+    def see(self, seen: Seen) -> None:
+        """Take what the topic has; called in the thread of the view, so it is one step of a dict."""
+        if seen.value is None:
+            self._marks.pop(seen.key, None)
+            return
+        try:
+            self.set(self._codec.decode(seen.value, DeviceMark))
+        except (CodecError, SchemaUnavailableError):
+            return  # of another version of the hub
