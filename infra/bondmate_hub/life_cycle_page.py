@@ -43,6 +43,12 @@ news that answers news is told on 4 times, so that rooms whose machines answer e
 acknowledge everything after at most n + n (n - 1) Deliveries. An `unlisted` room is told and heard, and nobody learns
 of it: no room, no device. Under duress nothing of the others goes to a shared map.
 
+## Silence and low battery
+
+While an alert of a device is open, that nothing is heard of the device (`device_silent`), that it is heard again
+(`device_heard`) and that its battery is low are updates of the gravest one, of its own gravity, and begin no round.
+Without one they are alerts of their own. Any press is life.
+
 ## Under duress
 
 An alert of kind DURESS puts its device under duress, unless the device's profile lets it sound, until a named person

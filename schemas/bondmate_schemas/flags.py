@@ -32,14 +32,20 @@ POSITION_WITHHELD: Final = "position_withheld"
 
 UNTRUSTED: Final = frozenset({"clock_skew", "occurred_at_missing"})
 """On an event whose own time says nothing."""
+DEVICE_SILENT: Final = "device_silent"
+"""Nothing is heard of the device; an alert with it from the hub itself says that alone, by `source: streams`."""
+DEVICE_HEARD: Final = "device_heard"
+"""The device of an open alert is heard again after it had gone silent."""
+
 UNDER_DURESS: Final = "under_duress"
 """Said at a device whose officer is under duress, until a named person of the owner ends that: silent whatever its
 kind, answered by nobody's question, and nothing that it says closes or lowers anything."""
 
 _TELL_NOTHING: Final = frozenset({
     UNANSWERED, UNASSIGNED, DELIVERED_LATE, DROP_WHEN_LATE, MARK_WHEN_LATE, POSITION_WITHHELD, "late", "clock_skew",
-    "expired", "occurred_at_missing", "cancel_requested", "reopened", "silent", "device_silent", "device_unknown",
-    "cap_signature_unverified", "unknown_field", NAMED_BESIDE, REFERENCE_UNKNOWN, UNPROVEN, UNDER_DURESS,
+    "expired", "occurred_at_missing", "cancel_requested", "reopened", "silent", "device_unknown",
+    "cap_signature_unverified", "unknown_field", NAMED_BESIDE, REFERENCE_UNKNOWN, UNPROVEN, UNDER_DURESS, DEVICE_SILENT,
+    DEVICE_HEARD,
 })  # fmt: skip
 """Remarks that follow from the envelope, or from what the hub itself did."""
 _TELL_OF: Final[Mapping[str, str]] = {

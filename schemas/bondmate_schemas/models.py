@@ -592,6 +592,7 @@ class OpenAlert(Record):
     mode: Mode = Mode.UNKNOWN
     press_count: PositiveCount = 1
     merged_event_ids: tuple[str, ...] = ()
+    news_event_ids: tuple[str, ...] = ()
 
 
 class DeviceMemory(Record):

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bondmate_schemas.catalogue import DEVICE_STATUS, LAST_LOCATION, destination_topic
+from bondmate_schemas.catalogue import DEVICE_ALERTS, DEVICE_STATUS, LAST_LOCATION, destination_topic
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, Mode, PositionOrigin
+from bondmate_schemas.flags import DEVICE_HEARD, DEVICE_SILENT
 from bondmate_schemas.models import AlertState, Delivery, DeviceAlert, DeviceStatus
 from bondmate_schemas.outbox import Outgoing
 from bondmate_streams.agents.silence import Silence
@@ -182,3 +183,47 @@ async def test_a_device_lives_whose_reports_come_under_another_key(
     assert ["device-2"] == silent
     over = [desk.codec.decode(written.value, DeviceAlert) for written in desk.written[1:]]
     assert [("device-2", AlertAction.CANCEL)] == [(alert.device_id, alert.action) for alert in over]
+
+
+async def test_any_press_is_life_and_what_the_hub_says_itself_is_none(
+    make: Any, configured: Any, routes_text: str, tmp_path: Path
+) -> None:
+    routes = parse_routes(f"device_silent_after_seconds: {SECONDS}\n{routes_text}")
+    desk = Desk()
+    watch = Silence(desk, Everywhere(), configured(tmp_path, routes=routes))  # type: ignore[arg-type]  # what it needs
+    earlier = int((NOW - timedelta(seconds=SECONDS + 1)).timestamp() * 1_000)
+    devices = ("pressed", "spoken-of")
+    for device in devices:
+        watch.see(Seen(LAST_LOCATION, device, desk.codec.encode(make.location(device)), earlier))
+    for device, source in zip(devices, ("device_http", "streams"), strict=True):
+        press = desk.codec.encode(make.alert(device, source=source))
+        watch._see_report(Seen(DEVICE_ALERTS, device, press, int(NOW.timestamp() * 1_000)))
+    await watch._look(NOW)
+
+    assert ["spoken-of"] == [desk.codec.decode(one.value, DeviceAlert).device_id for one in desk.written]
+
+
+def test_silence_during_an_sos_reaches_its_rooms_as_an_update_of_it_and_a_press_ends_it(  # noqa: PLR0917
+    topics: Any, make: Any, configured: Any, running: Any, routes_text: str, tmp_path: Path
+) -> None:
+    routes = parse_routes(f"device_silent_after_seconds: {SECONDS}\n{routes_text}")
+    streams = running(configured(tmp_path, routes=routes, instance="during"))
+    alert = make.alert("device-sos")
+    topics.put(LAST_LOCATION, make.location("device-sos"))
+    topics.put(DEVICE_ALERTS, alert)
+
+    def flagged(flag: str) -> Delivery:
+        found: list[Delivery] = topics.wait(
+            TAK, Delivery, lambda d: d.alert and d.alert.device_id == "device-sos" and flag in d.alert.header.flags
+        )
+        return found[0]
+
+    silent = flagged(DEVICE_SILENT)
+    topics.put(DEVICE_ALERTS, make.alert("device-sos", kind=AlertKind.SOS))
+    heard = flagged(DEVICE_HEARD)
+    streams.stop()
+
+    assert {(alert.header.event_id, DeliveryReason.UPDATE, AlertKind.SOS)} == {
+        (d.header.event_id, d.reason, d.alert.kind) for d in (silent, heard) if d.alert
+    }
+    assert 1 == len({d.header.event_id for d in told(topics, "device-sos")})

@@ -6,8 +6,16 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from bondmate_schemas.enums import AlertAction, DeliveryReason, Mode, PositionOrigin
-from bondmate_schemas.flags import POSITION_WITHHELD, UNANSWERED, UNASSIGNED, UNDER_DURESS, UNTRUSTED
+from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, Mode, PositionOrigin
+from bondmate_schemas.flags import (
+    DEVICE_HEARD,
+    DEVICE_SILENT,
+    POSITION_WITHHELD,
+    UNANSWERED,
+    UNASSIGNED,
+    UNDER_DURESS,
+    UNTRUSTED,
+)
 from bondmate_schemas.models import Delivery, DeviceAlert
 
 from bondmate_connectors.formats.labels import ENGLISH, Labels
@@ -18,7 +26,12 @@ SAID_UNDER_DURESS: Final = "Said under duress"
 NOBODY_ANSWERS: Final = "UNANSWERED: nobody is answering"
 NOTHING_NEW: Final = "Only the position is new."
 NO_UNIT: Final = "Seen, but no unit is assigned"
-_REMARKS: Final = {UNANSWERED: NOBODY_ANSWERS, UNASSIGNED: NO_UNIT}
+_REMARKS: Final = {
+    UNANSWERED: NOBODY_ANSWERS,
+    UNASSIGNED: NO_UNIT,
+    DEVICE_SILENT: "Nothing is heard of the device any more",
+    DEVICE_HEARD: "The device is heard again",
+}
 _WHY: Final = {
     "resolved": "resolved",
     "cancelled": "called off",
@@ -67,7 +80,9 @@ def remarks_on(alert: DeviceAlert, delivery: Delivery, labels: Labels = ENGLISH)
     over = delivery.reason is DeliveryReason.CANCEL
     yield from (labels(words) for words in _of_silence(alert, delivery))
     if not over:
-        yield from (labels(words) for flag, words in _REMARKS.items() if flag in alert.header.flags)
+        # An alert of the hub itself says in its own words that a device is silent.
+        flags = alert.header.flags if alert.kind is not AlertKind.OTHER else set(alert.header.flags) - {DEVICE_SILENT}
+        yield from (labels(words) for flag, words in _REMARKS.items() if flag in flags)
     whole = alert.whole
     if whole is None:
         return

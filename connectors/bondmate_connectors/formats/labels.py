@@ -76,6 +76,10 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "Seen, but no unit is assigned": (
         "Vista, pero no hay unidad asignada", "Το είδαν, αλλά δεν ορίστηκε μονάδα",
     ),
+    "Nothing is heard of the device any more": (
+        "Ya no se sabe nada del dispositivo", "Δεν ακούγεται πια τίποτα από τη συσκευή",
+    ),
+    "The device is heard again": ("El dispositivo vuelve a dar señales", "Η συσκευή ακούγεται ξανά"),
     "Said under duress": ("Dicho bajo coacción", "Ειπώθηκε υπό απειλή"),
     "The device asks to cancel: not closed": (
         "El dispositivo pide anular: sigue abierta", "Η συσκευή ζητά ακύρωση: παραμένει ανοιχτή",

@@ -6,12 +6,12 @@ import asyncio
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from bondmate_monitoring.metrics import SILENT_DEVICES
 from bondmate_schemas.catalogue import DEVICE_ALERTS, DEVICE_STATUS
 from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
-from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, DeviceStatus
+from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, DeviceStatus, Record
 
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.desk import Desk
@@ -20,8 +20,10 @@ from bondmate_streams.agents.views import Seen, View
 from bondmate_streams.envelopes import utc_now
 from bondmate_streams.guard import BrokerUnavailableError
 from bondmate_streams.logic import silence
+from bondmate_streams.logic.officer import SOURCE
 
 _LOOK_SECONDS: Final = 1.0
+R = TypeVar("R", bound=Record)
 
 
 class Silence:
@@ -33,13 +35,26 @@ class Silence:
         since_ms = int((time.time() - (after_seconds or 0.0)) * 1_000)
         name = f"bondmate-silence-{config.instance}"
         # What was said before is no news: of positions the last one of each device is seen anyway.
-        self._view = View(config.kafka, name, (DEVICE_STATUS,), self._see_status, since_ms=since_ms)
+        self._view = View(config.kafka, name, (DEVICE_STATUS, DEVICE_ALERTS), self._see_report, since_ms=since_ms)
         self._desk = desk
         self._places = places
         self._signs: dict[str, Seen] = {}
         self._raised: dict[str, DeviceAlert] = {}
         self._true_keys: set[str] = set()
         """Keys under which their own device was seen to report."""
+
+    def _see_report(self, sign: Seen) -> None:
+        if sign.topic == DEVICE_ALERTS:
+            self._see_press(sign)
+        else:
+            self._see_status(sign)
+
+    def _see_press(self, sign: Seen) -> None:
+        """Note that somebody pressed: life of a device that is watched, by whatever worker its partition is."""
+        said, known = _decoded(self._desk.codec, sign, DeviceAlert), self._signs.get(sign.key)
+        if said is None or known is None or said.header.source == SOURCE:
+            return
+        self._signs[sign.key] = replace(known, timestamp_ms=max(known.timestamp_ms, sign.timestamp_ms))
 
     def _see_status(self, sign: Seen) -> None:
         """Note a report of a device, whatever key it came under: strangers may write them too."""
@@ -119,9 +134,13 @@ class Silence:
 
 
 def _read(codec: Codec, sign: Seen) -> DeviceLocation | DeviceStatus | None:
+    if sign.topic == DEVICE_STATUS:
+        return _decoded(codec, sign, DeviceStatus)
+    return _decoded(codec, sign, DeviceLocation)
+
+
+def _decoded(codec: Codec, sign: Seen, kind: type[R]) -> R | None:
     try:
-        if sign.topic == DEVICE_STATUS:
-            return codec.decode(sign.value, DeviceStatus)
-        return codec.decode(sign.value, DeviceLocation)
+        return codec.decode(sign.value, kind)
     except (CodecError, SchemaUnavailableError):
         return None

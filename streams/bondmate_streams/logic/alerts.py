@@ -22,6 +22,7 @@ from bondmate_schemas.models import (
     SeenMessage,
 )
 
+from bondmate_streams.logic import news
 from bondmate_streams.logic.duress import is_said_under
 from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY
 from bondmate_streams.logic.rounds import graver
@@ -50,15 +51,19 @@ def take(alert: DeviceAlert, memory: DeviceMemory | None, last: DeviceLocation |
 
     Returns:
         The change under the alert's event id and incident id, with its position, and the memory after it. `outcome`
-        is `repeat` without a change, or `raised`, `merged`, `updated`, `cancelled`, `cancel_requested`.
+        is `repeat` without a change, or `raised`, `merged`, `updated`, `news`, `cancelled`, `cancel_requested`.
     """
     memory = memory or DeviceMemory(device_id=alert.device_id)
     if any(seen.message_id == alert.header.message_id for seen in memory.seen):
         return Taken("repeat", memory)
+    if subject := news.subject_of(alert, memory):
+        told = news.as_news(alert, subject)
+        change = _joined(_correlated(told, subject, now), last)
+        return Taken("news", _remembered(memory, alert, change, subject, news.noted(subject, alert)), change)
     known = _open_of(alert, memory)
     change = _joined(_correlated(_flagged(alert, memory), known, now), last)
-    outcome = _outcome(alert, known)
-    return Taken(outcome, _remembered(memory, alert, change, known), change)
+    kept = _still_open(alert, change, known)
+    return Taken(_outcome(alert, known), _remembered(memory, alert, change, known, kept), change)
 
 
 def stand(memory: DeviceMemory | None, state: AlertState) -> DeviceMemory:
@@ -156,7 +161,9 @@ def _age(alert: DeviceAlert, position: Position, fix: DeviceLocation | None) -> 
     return here if is_wrong else max(here, by_device)
 
 
-def _remembered(memory: DeviceMemory, alert: DeviceAlert, change: DeviceAlert, known: OpenAlert | None) -> DeviceMemory:
+def _remembered(
+    memory: DeviceMemory, alert: DeviceAlert, change: DeviceAlert, known: OpenAlert | None, kept: OpenAlert | None
+) -> DeviceMemory:
     header = alert.header
     seen = SeenMessage(
         message_id=header.message_id,
@@ -165,7 +172,6 @@ def _remembered(memory: DeviceMemory, alert: DeviceAlert, change: DeviceAlert, k
         content_digest=header.content_digest,
     )
     others = tuple(item for item in memory.open_alerts if item is not known)
-    kept = _still_open(alert, change, known)
     open_alerts = (*others, kept)[-_ALERTS_KEPT:] if kept else others
     return memory.model_copy(update={"seen": (*memory.seen, seen)[-_MESSAGES_KEPT:], "open_alerts": open_alerts})
 

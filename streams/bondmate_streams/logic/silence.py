@@ -1,5 +1,7 @@
 """Silence is an event: a device on duty that is no longer heard of raises an alert of its own, until it is heard again.
 
+While an alert of the device is open, it becomes news of that instead (`news.py`). Any press is life.
+
 Made again, from the same last sign of life, it is the same alert under the same ids.
 """
 
@@ -8,13 +10,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, PositionOrigin, Priority
+from bondmate_schemas.flags import DEVICE_SILENT
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, DeviceStatus
 
 from bondmate_streams.logic.officer import SOURCE
-
-SILENT = "device_silent"
-"""Flag of an alert by which the hub says that a device has gone quiet; routes tell it by `source: streams`."""
 
 
 def is_on_duty(sign: DeviceLocation | DeviceStatus) -> bool:
@@ -40,7 +40,7 @@ def alert_of(sign: DeviceLocation | DeviceStatus, heard_at: datetime, now: datet
             "expires_at": None,
             "source": SOURCE,
             "hops": (),
-            "flags": (SILENT,),
+            "flags": (DEVICE_SILENT,),
             "language": "en",
         }
     )
@@ -76,4 +76,4 @@ def over(alert: DeviceAlert, now: datetime) -> DeviceAlert:
 
 def is_silence(state: AlertState) -> bool:
     """Tell whether an alert is one of a silent device that is not over."""
-    return SILENT in state.header.flags and state.status not in {AlertStatus.CANCELLED, AlertStatus.RESOLVED}
+    return DEVICE_SILENT in state.header.flags and state.status not in {AlertStatus.CANCELLED, AlertStatus.RESOLVED}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, PositionOrigin
+from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, PositionOrigin, Priority
 from bondmate_schemas.flags import UNDER_DURESS, UNTRUSTED
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, AlertWhole, DeviceAlert, EventHeader, ExternalRef, OperationsPage
@@ -28,6 +28,7 @@ from bondmate_streams.logic.routing import Decision, Escalation
 from bondmate_streams.logic.steps import RULES_NOW, Step, first_told, remembering, standing_of, tell
 
 _REFS_KEPT = 16
+_PRIORITIES: Final = (Priority.IMMEDIATE, Priority.URGENT, Priority.ROUTINE, Priority.UNKNOWN)
 _ROUNDS: Final = {"graver": Cause.GRAVER, "pressed_anew": Cause.PRESS}
 
 
@@ -306,6 +307,10 @@ def merged_with(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
         "text": alert.text or old.text,
         "press_count": max(old.press_count, alert.press_count),
         "silent": old.silent or alert.silent,
+        "priority": min(old.priority, alert.priority, key=_PRIORITIES.index),
+        "officer_ref": alert.officer_ref or old.officer_ref,
+        "unit": alert.unit or old.unit,
+        "callsign": alert.callsign or old.callsign,
         "attachments": tuple(dict.fromkeys((*old.attachments, *alert.attachments))),
         "battery_percent": old.battery_percent if alert.battery_percent is None else alert.battery_percent,
     }

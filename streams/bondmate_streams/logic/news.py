@@ -1,0 +1,49 @@
+"""What is news of an open alert and no alert of its own: that its device is silent, or low in battery."""
+
+from __future__ import annotations
+
+from bondmate_schemas.enums import AlertAction, AlertKind
+from bondmate_schemas.flags import DEVICE_HEARD, DEVICE_SILENT
+from bondmate_schemas.models import DeviceAlert, DeviceMemory, OpenAlert
+
+from bondmate_streams.logic.life_cycle import GRAVITY
+
+_KEPT = 16
+_MILD = frozenset({AlertKind.OTHER, AlertKind.LOW_BATTERY})
+
+
+def subject_of(alert: DeviceAlert, memory: DeviceMemory) -> OpenAlert | None:
+    """Return the open alert of the device that this is news of: the one it was news of before, else the gravest."""
+    event_id = alert.header.event_id
+    for known in memory.open_alerts:
+        if event_id in known.news_event_ids:
+            return known
+    if (
+        not _is_mild(alert)
+        or alert.action is AlertAction.CANCEL
+        or any(event_id == k.event_id for k in memory.open_alerts)
+    ):
+        return None
+    grave = [k for k in memory.open_alerts if k.kind not in _MILD and k.mode is alert.header.mode]
+    return max(grave, key=lambda known: GRAVITY.index(known.kind), default=None)
+
+
+def as_news(alert: DeviceAlert, subject: OpenAlert) -> DeviceAlert:
+    """Return the update of `subject` that it becomes: of that gravity, nobody's press, without words of its own."""
+    flags = tuple(flag for flag in alert.header.flags if flag != DEVICE_SILENT)
+    if DEVICE_SILENT in alert.header.flags:
+        flags += (DEVICE_HEARD if alert.action is AlertAction.CANCEL else DEVICE_SILENT,)
+    header = alert.header.model_copy(update={"flags": flags})
+    update = {"header": header, "action": AlertAction.UPDATE, "kind": subject.kind, "press_count": 1}
+    # Where it was last is joined, with the age of that; what the hub says of a silent device is no officer's word.
+    return alert.model_copy(update={**update, "position": None, "text": None})
+
+
+def noted(subject: OpenAlert, alert: DeviceAlert) -> OpenAlert:
+    """Return the open alert that remembers what was news of it."""
+    known = dict.fromkeys((*subject.news_event_ids, alert.header.event_id))
+    return subject.model_copy(update={"news_event_ids": tuple(known)[-_KEPT:]})
+
+
+def _is_mild(alert: DeviceAlert) -> bool:
+    return alert.kind is AlertKind.LOW_BATTERY or DEVICE_SILENT in alert.header.flags
