@@ -216,6 +216,7 @@ def _routes(own: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Each scenario's own routes first; then north's officers at north, county and TAK, south's at south."""
     rooms = {
         name: {"modes": ["EXERCISE"] if name == EX else ["ACTUAL"], "fields": _FIELDS, "says_assigned": name != EX,
+               "others": ["level", "unit", "words"],
                "may_message": {"agencies": [AGENCIES[name]], "areas": True}}
         for name in AGENCIES
     }  # fmt: skip
