@@ -241,7 +241,7 @@ async def reopened(stage: Stage) -> None:
         await device.shows(alert, lambda it: it.help_is_coming, "that help is there")
 
     assert ["Alert", "Cancel"] == after_fix
-    assert alarm.identifier.split("_")[0] != again.identifier.split("_")[0]
+    assert alarm.alert != again.alert
     assert again.parameters["whole.reopens"]
 
 

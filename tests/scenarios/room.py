@@ -68,6 +68,11 @@ class Document:
         return self.reference.split(",")[1]
 
     @property
+    def alert(self) -> str:
+        """Which alert it is of, as the room knows it."""
+        return self.identifier.split("_")[0]
+
+    @property
     def callsign(self) -> str:
         """Whose alert it is."""
         return self.parameters.get("callsign", "")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
+
 import pytest
 import scenarios.alarms
 import scenarios.answers
@@ -9,6 +12,8 @@ import scenarios.crowds
 import scenarios.silent  # noqa: F401  # they enter their scenarios
 from scenarios.devices import EARLIER
 from scenarios.play import PLAYS, Play, Played
+from scenarios.room import Document
+from scenarios.stage import Stage
 
 pytestmark = [pytest.mark.scenarios, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(360)]
 
@@ -23,3 +28,24 @@ async def test_scenario(play: Play, played: Played) -> None:
     if str(play) not in played:
         pytest.skip(f"the history does not reach back to {EARLIER}: a shallow clone")
     await played[str(play)]
+
+
+async def test_what_every_room_has_read_holds_together(stage: Stage, played: Played) -> None:
+    """An alert comes as new with full alarm first, nothing of it after its end, a repeat is the same, modes are apart.
+
+    EMERGENCY.md, "The alert follows the officer" (nothing of an alert reaches a room after its ending) and "One event, one
+    incident".
+    """
+    await asyncio.wait({asyncio.create_task(asyncio.sleep(0)), *played.values()})
+
+    for room in stage.rooms.values():
+        officers = [document for document in room.documents if document.callsign and document.parameters.get("kind")]
+        by_alert: dict[str, list[Document]] = defaultdict(list)
+        for document in officers:
+            known = [each for each in by_alert[document.alert] if each.identifier == document.identifier]
+            assert all(each == document for each in known)
+            by_alert[document.alert] += [document] if not known else []
+        kinds = {alert: [each.kind for each in documents] for alert, documents in by_alert.items()}
+        assert {each.status for each in officers} <= {"Exercise" if room is stage.ex else "Actual"}
+        assert [] == [alert for alert, each in kinds.items() if each[0] != "Alert" or "Alert" in each[1:]]
+        assert [] == [alert for alert, each in kinds.items() if "Cancel" in each[:-1]]
