@@ -45,7 +45,7 @@ async def moving(stage: Stage) -> None:
     assert lines == len(stage.desk.lines("E-02"))
 
 
-@play("6", "E-06", waits_for=DURESS)
+@play("6", "E-06")
 async def duress(stage: Stage) -> None:
     """Duress: the device is silent in all, the rooms read "silent, do not call", a sender is told, nothing on open TAK.
 
