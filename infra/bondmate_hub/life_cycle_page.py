@@ -58,6 +58,13 @@ device is told at once (`shown_silently`). Whatever it raises is silent and flag
 request, whatever it would cancel, and what is written or confirmed there is said under duress. Every dialect says
 "Silent: do not call the device". Nothing of it goes to an open room: see `duress_contacts` of the TAK connector.
 
+## Who comes late
+
+When a person applies a new version of the routes (`hub routes apply`), the rooms that it names and that do not know
+an open alert are told of it as NEW, with the flag `told_late`: it is open since before. A destination that it names no
+more hears of what it was told only the end. An edited file alone tells nobody. Late entry is that of 3GPP TS 24.379,
+12.1.3.4.
+
 ## Afterwards
 
 A closed alert is remembered for `closed_alerts_kept_days` (see [settings](settings.md)): late reports of it find it,

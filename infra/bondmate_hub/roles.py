@@ -27,6 +27,7 @@ from bondmate_hub.settings import Settings, SettingsError, StreamsSection
 
 if TYPE_CHECKING:
     from bondmate_connectors.runtime.settings import RunnerSettings
+    from bondmate_streams.applied_routes import Applied
     from bondmate_streams.logic.districts import Districts
     from bondmate_streams.logic.routing import Ground, Routes
 
@@ -202,64 +203,85 @@ async def _tell(board: ConnectorHealth, health: Health, names: Sequence[str]) ->
         await asyncio.sleep(0.2)
 
 
+async def _by_routes(
+    settings: Settings, stop: asyncio.Event, role: str, work: Callable[[Applied, asyncio.Event], Awaitable[None]]
+) -> None:
+    """Do the work of a role by the routes that were applied last, else by the file; anew by each newer version."""
+    from bondmate_schemas.codec import Codec  # noqa: PLC0415
+    from bondmate_schemas.kafka import RegistrySchemaIds  # noqa: PLC0415
+    from bondmate_streams.applied_routes import RoutesWatch  # noqa: PLC0415
+    from bondmate_streams.routes_file import load_routes  # noqa: PLC0415
+
+    kafka, file = _kafka(settings), load_routes(_required(settings).routes)
+    codec = Codec(RegistrySchemaIds(kafka.registry_url))
+    await RoutesWatch(kafka, f"bondmate-{role}-{settings.instance}-routes", codec, file).run(work, stop)
+
+
 async def _streams(settings: Settings, stop: asyncio.Event, around: Around) -> None:
     from bondmate_streams.agents.config import StreamsConfig  # noqa: PLC0415
     from bondmate_streams.agents.run import run_streams  # noqa: PLC0415
     from bondmate_streams.logic.following import Pace  # noqa: PLC0415
-    from bondmate_streams.routes_file import load_routes  # noqa: PLC0415
 
     from bondmate_hub import instances  # noqa: PLC0415
 
     section = _required(settings)
-    routes = load_routes(section.routes)
-    config = StreamsConfig(
-        kafka=_kafka(settings),
-        data_dir=settings.data_dir / "streams",
-        routes=routes,
-        ground=_ground(section, routes),
-        secret=section.pseudonym_secret.get_secret_value().encode(),
-        outside=section.outside_ids(),
-        instance=settings.instance,
-        known_devices=lambda: instances.enrolled_devices(settings),
-        officers=lambda: instances.enrolled_officers(settings),
-        receipt_takers=instances.receipt_takers(settings),
-        untaken=instances.untaken(settings),
-        paces={name: Pace(*pace) for name, pace in instances.paces(settings).items()},
-        agencies={name: entry.agency for name, entry in settings.connectors.items()},
-        keep_closed=timedelta(days=section.closed_alerts_kept_days),
-    )
-    await run_streams(config, stop, on_ready=around.health.started)
+
+    async def work(applied: Applied, end: asyncio.Event) -> None:
+        config = StreamsConfig(
+            kafka=_kafka(settings),
+            data_dir=settings.data_dir / "streams",
+            routes=applied.routes,
+            routes_version=applied.number,
+            routes_applied_at=applied.applied_at,
+            ground=_ground(section, applied.routes),
+            secret=section.pseudonym_secret.get_secret_value().encode(),
+            outside=section.outside_ids(),
+            instance=settings.instance,
+            known_devices=lambda: instances.enrolled_devices(settings),
+            officers=lambda: instances.enrolled_officers(settings),
+            receipt_takers=instances.receipt_takers(settings),
+            untaken=instances.untaken(settings),
+            paces={name: Pace(*pace) for name, pace in instances.paces(settings).items()},
+            agencies={name: entry.agency for name, entry in settings.connectors.items()},
+            keep_closed=timedelta(days=section.closed_alerts_kept_days),
+        )
+        await run_streams(config, end, on_ready=around.health.started)
+
+    await _by_routes(settings, stop, "streams", work)
 
 
 async def _lane(settings: Settings, stop: asyncio.Event, around: Around) -> None:
     from bondmate_streams.lane.config import LaneConfig  # noqa: PLC0415
     from bondmate_streams.lane.run import run_lane  # noqa: PLC0415
-    from bondmate_streams.routes_file import load_routes  # noqa: PLC0415
 
     from bondmate_hub.instances import Register, untaken  # noqa: PLC0415
 
     # Where the processor is short, positions wait for alerts.
     os.nice(_LANE_NICENESS)
     section = _required(settings)
-    config = LaneConfig(
-        kafka=_kafka(settings),
-        data_dir=settings.data_dir / "lane",
-        routes=load_routes(section.routes),
-        secret=section.pseudonym_secret.get_secret_value().encode(),
-        outside=section.outside_ids(),
-        instance=settings.instance,
-        districts=_districts(section),
-        cooperative=section.lane_rebalance == "cooperative",
-        register=Register(settings).officers,
-        untaken=[name for name, kinds in untaken(settings).items() if "LOCATION" in kinds],
-    )
-    told = threading.Event()
-    working = asyncio.create_task(asyncio.to_thread(run_lane, config, told, around.health.started))
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    told.set()
-    await working
-    stopping.cancel()
+
+    async def work(applied: Applied, end: asyncio.Event) -> None:
+        config = LaneConfig(
+            kafka=_kafka(settings),
+            data_dir=settings.data_dir / "lane",
+            routes=applied.routes,
+            secret=section.pseudonym_secret.get_secret_value().encode(),
+            outside=section.outside_ids(),
+            instance=settings.instance,
+            districts=_districts(section),
+            cooperative=section.lane_rebalance == "cooperative",
+            register=Register(settings).officers,
+            untaken=[name for name, kinds in untaken(settings).items() if "LOCATION" in kinds],
+        )
+        told = threading.Event()
+        working = asyncio.create_task(asyncio.to_thread(run_lane, config, told, around.health.started))
+        stopping = asyncio.create_task(end.wait())
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        told.set()
+        await working
+        stopping.cancel()
+
+    await _by_routes(settings, stop, "lane", work)
 
 
 def _districts(section: StreamsSection) -> Districts | None:

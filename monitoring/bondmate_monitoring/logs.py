@@ -24,12 +24,13 @@ Renderer = Literal["auto", "json", "console"]
 
 REDACTED = "[redacted]"
 PERSONAL_KEYS = frozenset({
-    "address", "altitude_hae_m", "areas", "attributes", "author_ref", "battery_percent", "by_ref", "callsign",
-    "circles", "course_deg", "description", "device", "device_id", "district", "email", "ended_words", "events",
+    "address", "altitude_hae_m", "applied_by", "areas", "attributes", "author_ref", "battery_percent", "by_ref",
+    "by_refs", "callsign", "circles", "course_deg", "description", "device", "device_id", "district", "email",
+    "ended_words", "events",
     "geocodes", "instruction", "justification", "lat", "latitude", "location", "lon", "longitude", "names", "note",
     "officer", "officer_ref", "on_duty", "on_shift", "operator", "payload", "person", "phone", "polygons",
     "position", "remote", "sender", "sender_ref", "speed_mps", "statements", "subjects", "text", "title", "unit",
-    "units", "url",
+    "units", "url", "words",
 })  # fmt: skip
 """Keys whose values are personal data; a test holds them against the tags of the schemas. (An address of ours is an
 `endpoint`; `url` is where an attachment lies.)"""

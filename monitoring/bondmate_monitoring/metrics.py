@@ -139,6 +139,7 @@ FOREIGN_IDS = Counter(
     "hub_foreign_ids_total", "Records from outside that name what was given to others, or what nobody was given.",
     ["record"],
 )  # fmt: skip
+ROUTES_VERSION = Gauge("hub_routes_version", "Version of the routes that this role works by; 0: the file's.")
 UNROUTED = Counter("hub_unrouted_events_total", "Events no route wanted.", ["record", "why"])
 ALERT_LEVELS = Counter("hub_alert_levels_total", "Alerts that reached a level at a destination.",
                        ["destination", "level"])  # fmt: skip

@@ -26,6 +26,8 @@ STATE_CONNECTORS = "bondmate.state.connectors"
 """How each connector is, told by its runner again and again: what has gone quiet shows here."""
 DEVICE_MARKS = "bondmate.state.device-marks"
 """What holds of a device until a person says otherwise: that its officer is under duress."""
+STATE_ROUTES = "bondmate.state.routes"
+"""The routes that every role works by, once a person has applied a version of them."""
 AUDIT = "bondmate.audit"
 PAGES = "bondmate.pages"
 """For the people who run the hub: what would otherwise come to nobody."""
@@ -99,6 +101,8 @@ _FIXED = (
     Topic(AUDIT, "writer", "AuditRecord", "What was disclosed to whom, and why; a hash chain a writer.", -1),
     Topic(STATE_CONNECTORS, "connector", "ConnectorStatus", "How each connector is; silence shows a dead runner.", -1,
           "compact", partitions=1, personal=False),
+    Topic(STATE_ROUTES, "name", "RoutesVersion", "The routes and agreements that every role works by.", -1, "compact",
+          partitions=1),
     Topic(PAGES, "subject", "OperationsPage", "What a person in operations must see now.", 30 * _DAY, partitions=1,
           personal=False),
     # Kept longer than any letter: a letter that outlived its decision would look undecided.
@@ -110,7 +114,8 @@ _FIXED = (
     Topic(INCIDENT_LINKS, "message_id", "IncidentLink", "Between the agents: what refers to a message.", _DAY),
 )  # fmt: skip
 _CAN_WAIT = frozenset({
-    LAST_LOCATION, MESSAGES, RECEIPTS, STATE_ALERTS, STATE_INCIDENTS, STATE_CONNECTORS, AUDIT, ALERT_STANDINGS,
+    LAST_LOCATION, MESSAGES, RECEIPTS, STATE_ALERTS, STATE_INCIDENTS, STATE_CONNECTORS, STATE_ROUTES, AUDIT,
+    ALERT_STANDINGS,
     INCIDENT_RECEIPTS,
 })  # fmt: skip
 _KEYS = {topic.name: topic.key for topic in _FIXED}

@@ -43,6 +43,7 @@ RECORDS: dict[str, type[Record]] = {
         models.ConnectorStatus,
         models.DeadLetterDecision,
         models.DeviceMark,
+        models.RoutesVersion,
     )
 }
 """The records that stand on topics and in the tables of the streams, by name."""

@@ -11,6 +11,9 @@ UNANSWERED: Final = "unanswered"
 UNASSIGNED: Final = "unassigned"
 """A person has seen the alert, and for too long nobody has said that a unit is assigned."""
 
+TOLD_LATE: Final = "told_late"
+"""On an alert: this room is told only now, by a new version of the routes; the alert was open before."""
+
 DELIVERED_LATE: Final = "delivered_late"
 """Set by the runner as it sends: it waited here beyond its expiry. Never shown as new. (`late` says that it came to the
 hub late, or out of order.)"""
@@ -45,7 +48,7 @@ _TELL_NOTHING: Final = frozenset({
     UNANSWERED, UNASSIGNED, DELIVERED_LATE, DROP_WHEN_LATE, MARK_WHEN_LATE, POSITION_WITHHELD, "late", "clock_skew",
     "expired", "occurred_at_missing", "cancel_requested", "reopened", "silent", "device_unknown",
     "cap_signature_unverified", "unknown_field", NAMED_BESIDE, REFERENCE_UNKNOWN, UNPROVEN, UNDER_DURESS, DEVICE_SILENT,
-    DEVICE_HEARD,
+    DEVICE_HEARD, TOLD_LATE,
 })  # fmt: skip
 """Remarks that follow from the envelope, or from what the hub itself did."""
 _TELL_OF: Final[Mapping[str, str]] = {

@@ -472,6 +472,7 @@ class OthersTold(Record):
     words: Mapping[str, str] = Field(default_factory=dict)
     by_refs: Mapping[str, str] = Field(default_factory=dict)
     unlisted: tuple[str, ...] = ()
+    routes_version: Number = 0
 
 
 class AlertState(Record):
@@ -509,6 +510,17 @@ class OperationsPage(Record):
     mode: Mode = Mode.UNKNOWN
     waited_seconds: NonNegative = 0.0
     raised_at: UtcTime
+
+
+class RoutesVersion(Record):
+    """The routes and agreements that every role works by, as a person last applied them."""
+
+    name: str
+    number: Number
+    applied_at: UtcTime
+    applied_by: str = ""
+    text: str
+    retired: str = ""
 
 
 class ConnectorStatus(Record):

@@ -211,6 +211,17 @@ def test_explain_says_where_an_alert_is_and_writes_a_map_of_who_is_told(tmp_path
     assert (2, False) == (without.returncode, (tmp_path / "none.geojson").exists())
 
 
+def test_a_file_of_routes_with_findings_is_not_applied_and_asks_nothing_of_the_broker(tmp_path):
+    (tmp_path / "hub.yaml").write_text("instance: a\nstreams: {pseudonym_secret: sixteen characters}\n")
+    (tmp_path / "routes.yaml").write_text("destinations: {}\nroutes: [{name: all, to: nobody}]\n")
+    found = hub("routes", "apply", "--config", "hub.yaml", "--yes", cwd=tmp_path)
+    (tmp_path / "routes.yaml").write_text("routes: [")
+    broken = hub("routes", "apply", "--config", "hub.yaml", "--yes", cwd=tmp_path)
+
+    assert (1, True) == (found.returncode, "no destination `nobody`" in found.stdout), found.stderr
+    assert (2, True) == (broken.returncode, "not YAML" in broken.stderr)
+
+
 def test_check_says_what_was_answered_and_a_server_of_python_that_takes_only_post_passes(tmp_path):
     class Room(BaseHTTPRequestHandler):
         def log_message(self, *_: object) -> None:

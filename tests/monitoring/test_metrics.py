@@ -44,6 +44,7 @@ LABELS = {
     "hub_routed_deliveries": ("destination", "kind", "reason"),
     "hub_misplaced_records": ("topic", "found"),
     "hub_untaken_deliveries": ("destination", "kind"),
+    "hub_routes_version": (),
     "hub_unrouted_events": ("record", "why"),
     "hub_foreign_ids": ("record",),
     "hub_alert_levels": ("destination", "level"),

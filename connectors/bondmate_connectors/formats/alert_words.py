@@ -11,6 +11,7 @@ from bondmate_schemas.flags import (
     DEVICE_HEARD,
     DEVICE_SILENT,
     POSITION_WITHHELD,
+    TOLD_LATE,
     UNANSWERED,
     UNASSIGNED,
     UNDER_DURESS,
@@ -31,6 +32,7 @@ _REMARKS: Final = {
     UNASSIGNED: NO_UNIT,
     DEVICE_SILENT: "Nothing is heard of the device any more",
     DEVICE_HEARD: "The device is heard again",
+    TOLD_LATE: "Open since before: this room is told only now",
 }
 _WHY: Final = {
     "resolved": "resolved",

@@ -84,6 +84,9 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "The device asks to cancel: not closed": (
         "El dispositivo pide anular: sigue abierta", "Η συσκευή ζητά ακύρωση: παραμένει ανοιχτή",
     ),
+    "Open since before: this room is told only now": (
+        "Abierta desde antes: esta sala recibe el aviso ahora", "Ανοιχτή από πριν: το κέντρο ενημερώνεται μόλις τώρα",
+    ),
     "the device asks to cancel; not closed": (
         "el dispositivo pide anular; sigue abierta", "η συσκευή ζητά ακύρωση· παραμένει ανοιχτή",
     ),

@@ -287,6 +287,7 @@ others_told = st.builds(
     words=st.dictionaries(words, texts, max_size=2),
     by_refs=st.dictionaries(words, words, max_size=2),
     unlisted=some(words),
+    routes_version=st.integers(0, _INT32),
 )
 alert_states = st.builds(
     models.AlertState,
@@ -454,6 +455,16 @@ connector_statuses = st.builds(
     paused_real_alerts=st.integers(0, 2**63 - 1),
 )
 
+routes_versions = st.builds(
+    models.RoutesVersion,
+    name=words,
+    number=st.integers(0, _INT32),
+    applied_at=times,
+    applied_by=words,
+    text=texts,
+    retired=texts,
+)
+
 dead_letter_decisions = st.builds(
     models.DeadLetterDecision,
     letter_id=ids,
@@ -494,5 +505,6 @@ records: dict[str, st.SearchStrategy[models.Record]] = {
     "ConnectorStatus": connector_statuses,
     "DeadLetterDecision": dead_letter_decisions,
     "DeviceMark": device_marks,
+    "RoutesVersion": routes_versions,
 }
 """A strategy for each record that stands on a topic, by its name."""

@@ -20,6 +20,7 @@ from bondmate_hub.cli import (
     ids,
     roles,
     routes,
+    routes_apply,
     schemas,
     steering,
     topics,
@@ -45,6 +46,7 @@ for command in (steering.restart, steering.pause, steering.resume):
     connectors.app.command(command.__name__)(command)
 for name, group in {
     "route": routes.app,
+    "routes": routes_apply.app,
     "topics": topics.app,
     "schemas": schemas.app,
     "devices": devices.app,

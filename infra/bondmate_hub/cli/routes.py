@@ -108,7 +108,6 @@ def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help
 
     Example: hub lint --config hub.yaml
     """
-    from bondmate_streams.logic.routing import lint as findings
     from bondmate_streams.logic.routing import placeless
     from bondmate_streams.logic.shrunk import shrunk
     from bondmate_streams.logic.vain import vain
@@ -122,17 +121,11 @@ def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help
     path = _path(routes, config)
     table = _routes(path, config, strict=False)
     settings = load(config) if config else None
-    kinds = takes(settings) if settings else {}
-    found = findings(table, list(kinds) if settings else None, _names(settings, config))
-    less = vain(table, kinds)
-    found += [str(finding) for finding in less if finding.is_whole]
-    for finding in placed_in(path, found):
+    found = findings(path, config)
+    for finding in found:
         print(finding)
-    warnings = [
-        *placed_in(
-            path, [*(str(finding) for finding in less if not finding.is_whole), *shrunk(table), *placeless(table)]
-        )
-    ]
+    less = [str(finding) for finding in vain(table, takes(settings) if settings else {}) if not finding.is_whole]
+    warnings = [*placed_in(path, [*less, *shrunk(table), *placeless(table)])]
     if settings:
         configured = instances(settings)
         warnings += [
@@ -143,6 +136,27 @@ def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     sys.exit(1 if found else 0)
+
+
+def findings(path: Path, config: Path | None) -> list[str]:
+    """Return what is wrong in a file of routes that can be read: a line each, with its place."""
+    from bondmate_streams.logic.routing import lint as found_in
+    from bondmate_streams.logic.vain import vain
+    from bondmate_streams.routes_file import placed_in
+
+    from bondmate_hub.instances import takes
+    from bondmate_hub.settings import load
+
+    table = _routes(path, config, strict=False)
+    settings = load(config) if config else None
+    kinds = takes(settings) if settings else {}
+    found = found_in(table, list(kinds) if settings else None, _names(settings, config))
+    return placed_in(path, [*found, *(str(finding) for finding in vain(table, kinds) if finding.is_whole)])
+
+
+def ground_of(config: Path | None, table: Routes) -> Ground | None:
+    """Return the map of the settings as `table` asks for it; None where there is none, or nobody asks."""
+    return _ground(_map(None, config), table)
 
 
 def _takes(config: Path | None) -> Mapping[str, Collection[str]]:

@@ -17,6 +17,7 @@ from bondmate_schemas.catalogue import (
     MESSAGES,
     key_of,
 )
+from bondmate_schemas.enums import DeliveryReason
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DeviceAlert, IncidentLink
 from bondmate_schemas.outbox import Outgoing
 
@@ -35,6 +36,7 @@ from bondmate_streams.lanes import KeyLocks
 from bondmate_streams.logic import heard, others, states, timers
 from bondmate_streams.logic.answers import is_of_incident
 from bondmate_streams.logic.audit import Entry
+from bondmate_streams.logic.deliveries import Telling
 from bondmate_streams.logic.life_cycle import REFUSED
 from bondmate_streams.logic.links import announced_answer
 from bondmate_streams.logic.officer import answer
@@ -176,9 +178,15 @@ class AlertLife:
     ) -> tuple[list[Outgoing], list[Entry]]:
         state, tellings = step.state or before, self._following.newest(step)
         tellings = others.beside(tellings, state, self._rooms) if state else tellings
+        if self._rooms.retired:
+            tellings = [telling for telling in tellings if self._hears(telling)]
         outgoing = self._desk.deliveries(tellings, state.destinations if state else {})
         outgoing.extend(self._beside(step, cause))
         return outgoing, self._desk.entries(tellings)
+
+    def _hears(self, telling: Telling) -> bool:
+        """Return whether a destination is still told: a retired one of endings only."""
+        return telling.destination not in self._rooms.retired or telling.reason is DeliveryReason.CANCEL
 
     def _tell(self, telling: tuple[list[Outgoing], list[Entry]]) -> Awaitable[None]:
         outgoing, entries = telling

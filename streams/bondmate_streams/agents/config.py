@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from bondmate_schemas.codec import SchemaIds
@@ -49,6 +49,9 @@ class StreamsConfig:
     """Delivery kinds that the connector of a destination does not take: what is written of them is counted."""
     agencies: Mapping[str, str] = field(default_factory=dict)
     """Agency of a destination, by its connector's settings."""
+    routes_version: int = 0
+    routes_applied_at: datetime | None = None
+    """The version of the routes, and when a person applied it; None: a file's."""
     ground: Ground | None = None
     """The hub's map, where rules ask where alerts and incidents are."""
     paces: Mapping[str, Pace] = field(default_factory=dict)
@@ -73,6 +76,8 @@ class StreamsConfig:
             self.agencies,
             assign_after_seconds=routes.assign_after_seconds,
             offer_seconds=routes.offer_seconds,
+            routes_version=self.routes_version,
+            routes_applied_at=self.routes_applied_at,
         )
 
     def ids(self) -> SchemaIds:

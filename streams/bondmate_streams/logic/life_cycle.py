@@ -173,6 +173,7 @@ class Fact(StrEnum):
     UNASSIGNED = "seen, nobody assigned"
     EXPIRED = "expired"
     OTHERS_SAID = "others said something"
+    NEW_ROUTES = "a new version of the routes"
 
 
 REFUSED: Final = frozenset({NOT_ITS_OWN, MODE_DIFFERS})
@@ -256,6 +257,8 @@ RULES: Final = (
           doc="a round of escalation begins that its cause could not begin within 30 s of the one before"),
     _rule("unassigned", _S.OPEN, _E.TIMER, _F.UNASSIGNED, tells=_R.UPDATE,
           doc="a person is paged; where a room of it can say *assigned*, the next destinations are told"),
+    _rule("joined", _S.OPEN, _E.TIMER, _F.NEW_ROUTES, tells=_R.NEW,
+          doc="rooms that the routes name now are told, as of one that is open since before"),
     _rule("others_told", _S.OPEN, _E.TIMER, _F.OTHERS_SAID, tells=_R.UPDATE,
           doc="rooms whose agreement lets them hear what people at the others said; no alarm"),
     _rule("answered_already", None, _E.TIMER, doc="somebody took it up, or closed it: the timer means nothing"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from bondmate_schemas.enums import Level
@@ -31,6 +32,11 @@ class Rooms:
     """Destinations that nobody may know of."""
     shared: frozenset[str] = frozenset()
     """Maps that many look at."""
+    retired: frozenset[str] = frozenset()
+    """Destinations that hear the end of what they were told, and nothing else."""
+    routes_version: int = 0
+    routes_applied_at: datetime | None = None
+    """When a person applied the version of the routes; None: they are a file's, and tell nobody late."""
 
     @classmethod
     def of(
@@ -40,6 +46,8 @@ class Rooms:
         *,
         assign_after_seconds: float,
         offer_seconds: float,
+        routes_version: int = 0,
+        routes_applied_at: datetime | None = None,
     ) -> Rooms:
         """Return what `destinations` say of themselves; where they name no agency, `agencies` may."""
         named = {name: at.agency or agencies.get(name, "") for name, at in destinations.items()}
@@ -52,6 +60,9 @@ class Rooms:
             {name: frozenset(at.others) for name, at in destinations.items() if at.others is not None},
             frozenset(name for name, at in destinations.items() if at.unlisted),
             frozenset(name for name, at in destinations.items() if at.tell_own_closing),
+            frozenset(name for name, at in destinations.items() if at.retired),
+            routes_version,
+            routes_applied_at,
         )
 
     def of_agency(self, state: AlertState, agency_id: str) -> list[str]:

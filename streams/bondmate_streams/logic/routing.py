@@ -224,6 +224,8 @@ class Destination(_Section):
     `unit`, `words`, `person`. Left out: nothing, and a room of the agency that owns the alert all."""
     unlisted: bool = False
     """True: no other room and no device learns of it, nor of what is said there."""
+    retired: bool = False
+    """True: it hears the end of what it was told, and nothing else any more."""
     says_assigned: bool = False
     """True: people there can say that a unit is assigned; where they have seen an alert and do not, it escalates."""
 
@@ -272,7 +274,7 @@ class Verdict:
 
     route: str
     why: Literal["taken", "no_match", "no_place", "no_map", "stopped", "unknown_mode", "mode_not_taken",
-                 "came_from_there", "has_it_already", "unknown_destination", "withheld",
+                 "came_from_there", "has_it_already", "unknown_destination", "withheld", "retired",
                  "connector_takes_none"]  # fmt: skip
     destination: str | None = None
     failed: tuple[str, ...] = ()
@@ -397,7 +399,7 @@ def _matching(event: Payload, routes: Routes, ground: Ground | None) -> Iterator
 
 
 def _takes(destination: Destination | None, event: Payload) -> bool:
-    return destination is not None and event.header.mode.value in destination.modes
+    return destination is not None and not destination.retired and event.header.mode.value in destination.modes
 
 
 def why_nowhere(verdicts: Iterable[Verdict]) -> str:
@@ -443,15 +445,15 @@ def _why(destination: Destination | None, name: str, event: Payload, origins: se
     mode = event.header.mode
     if destination is None:
         return "unknown_destination"
-    if mode is Mode.UNKNOWN:
-        return "unknown_mode"
-    if mode.value not in destination.modes:
-        return "mode_not_taken"
-    if name in origins:
-        return "came_from_there"
-    if name in reached:
-        return "has_it_already"
-    return "withheld" if _is_withheld(destination, kind_of(event)) else "taken"
+    reasons = {
+        "unknown_mode": mode is Mode.UNKNOWN,
+        "retired": destination.retired,
+        "mode_not_taken": mode.value not in destination.modes,
+        "came_from_there": name in origins,
+        "has_it_already": name in reached,
+    }
+    found = next((why for why, holds in reasons.items() if holds), None)
+    return found or ("withheld" if _is_withheld(destination, kind_of(event)) else "taken")
 
 
 def _is_withheld(destination: Destination, kind: Kind | Literal["receipt"]) -> bool:
@@ -507,7 +509,7 @@ def _lint_destinations(routes: Routes, known: set[str] | None) -> Iterator[str]:
         place = f"destinations.{name}"
         if known is not None and name not in known:
             yield f"{place}: no connector of this name is configured"
-        if name not in named and not destination.may_message.agencies:
+        if name not in named and not destination.may_message.agencies and not destination.retired:
             yield f"{place}: no route leads here"
         for kind, fields in destination.fields.items():
             for path, problem in check_fields(RECORD_OF[kind], fields):

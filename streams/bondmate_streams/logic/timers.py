@@ -16,7 +16,7 @@ from bondmate_schemas.flags import UNANSWERED, UNASSIGNED
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, AlertWhole
 
-from bondmate_streams.logic import handoff, others, rounds
+from bondmate_streams.logic import handoff, late_rooms, others, rounds
 from bondmate_streams.logic.alerts import with_flags, with_header
 from bondmate_streams.logic.asking import asked_again
 from bondmate_streams.logic.deliveries import First, Telling, escalation_id, new_id, refresh_id, round_id
@@ -27,6 +27,7 @@ from bondmate_streams.logic.rooms import ANY_ROOMS, Rooms
 from bondmate_streams.logic.routing import EMERGENCIES, Decision, Escalation
 from bondmate_streams.logic.steps import RULES_NOW, Step, as_told, first_of, first_told, remembering, standing_of, tell
 
+_TOLD_BY_ROOMS = {"others_told": others.news, "joined": late_rooms.joined}
 _FOR_EVER = 2**31
 """Rounds: more than there ever are."""
 
@@ -57,8 +58,11 @@ def due(
         return remembering(_put_off(rule, state, decisions, escalation, now))
     if rule.outcome == "unassigned":
         return remembering(_unassigned(rule, state, decisions, escalation, now, rooms=rooms))
-    refreshed = Step("refreshed", None, Refresh.of(decisions).tellings(state, after, now))
-    return others.news(rule.outcome, state, decisions, now, rooms) if rule.outcome == "others_told" else refreshed
+    if told := _TOLD_BY_ROOMS.get(rule.outcome):
+        step = remembering(told(rule.outcome, state, decisions, now, rooms))
+    else:
+        step = Step("refreshed", None, Refresh.of(decisions).tellings(state, after, now))
+    return step
 
 
 def _facts(
@@ -75,6 +79,8 @@ def _facts(
         found.add(Fact.LAPSED)
     if (at := _unassigned_at(state, rooms)) and at <= now:
         found.add(Fact.UNASSIGNED)
+    if late_rooms.due_at(state, rooms):
+        found.add(Fact.NEW_ROUTES)
     if (at := others.due_at(state)) and at <= now:
         found.add(Fact.OTHERS_SAID)
     return found
@@ -105,6 +111,7 @@ def next_due(
     if state.status in CLOSED:
         return None
     times = [Refresh.of(decisions).next_due(state, after), _unassigned_at(state, rooms), others.due_at(state)]
+    times.append(late_rooms.due_at(state, rooms))
     if state.handoff is not None:
         times.append(state.handoff.expires_at)
     if is_open_and_unanswered(state):

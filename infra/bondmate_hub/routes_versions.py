@@ -1,0 +1,120 @@
+"""Versions of the routes on the broker: the newest there is, what a new one would do, and writing it."""
+
+from __future__ import annotations
+
+import getpass
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from bondmate_schemas.catalogue import STATE_ALERTS, STATE_ROUTES, destination_topic
+from bondmate_schemas.codec import Codec, CodecError
+from bondmate_schemas.models import AlertState, RoutesVersion
+from bondmate_streams.applied_routes import Applied, applied_of, retired_text
+from bondmate_streams.envelopes import Envelopes
+from bondmate_streams.logic.late_rooms import effects
+from confluent_kafka import KafkaException, Message, Producer
+
+from bondmate_hub.broker import BrokerError
+from bondmate_hub.stored import TopicMissingError, names, stored
+
+if TYPE_CHECKING:
+    from bondmate_schemas.kafka import KafkaConfig
+    from bondmate_streams.logic.routing import Ground, Routes
+
+__all__ = ["Plan", "newest", "plan", "write"]
+
+_NAME: Final = "routes"
+_ANSWER_SECONDS: Final = 15.0
+_NO_ANSWER: Final = "the broker does not answer: is it running, and is `kafka.bootstrap` its address?"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What applying a file would do now."""
+
+    late: Counter[str]
+    """Of how many open alerts each room would be told that does not know them."""
+    ending: Counter[str]
+    """Of how many each room that the file names no more would hear the end, and nothing else."""
+    missing: tuple[str, ...]
+    """Destinations that the broker has no topic for."""
+    retired: str
+
+
+def newest(kafka: KafkaConfig, codec: Codec) -> RoutesVersion | None:
+    """Return the version that was applied last; None where none ever was.
+
+    Raises:
+        BrokerError: the broker does not answer, or has no such topic.
+    """
+    found: RoutesVersion | None = None
+    for message in _kept(kafka, STATE_ROUTES):
+        version = codec.decode(message.value(), RoutesVersion)
+        found = version if found is None or version.number >= found.number else found
+    return found
+
+
+def plan(kafka: KafkaConfig, codec: Codec, before: Applied, after: Routes, ground: Ground | None) -> Plan:
+    """Return what applying `after` would do to the alerts that are open now; raises as `newest`."""
+    states = [*_open_alerts(kafka, codec)]
+    late, ending = effects(states, after, ground)
+    topics = set(names(_config(kafka)))
+    missing = tuple(name for name in after.destinations if destination_topic(name) not in topics)
+    still = {name for state in states for name in state.destinations}
+    return Plan(late, ending, missing, retired_text(before.routes, after, still))
+
+
+def write(kafka: KafkaConfig, codec: Codec, number: int, text: str, retired: str) -> RoutesVersion:
+    """Write a version; it counts from here on.
+
+    Raises:
+        BrokerError: the broker does not answer or refuses, so nothing was changed.
+    """
+    version = RoutesVersion(
+        name=_NAME, number=number, applied_at=datetime.now(UTC), applied_by=getpass.getuser(), text=text,
+        retired=retired,
+    )  # fmt: skip
+    applied_of(version)
+    outgoing = Envelopes(codec).pack(STATE_ROUTES, _NAME, version)
+    refused: list[str] = []
+    producer = Producer({**kafka.producer("hub-routes"), "log_level": 2})
+    producer.produce(
+        outgoing.topic, outgoing.value, outgoing.key, headers=list(outgoing.headers),
+        on_delivery=lambda error, _: refused.append(error.name()) if error is not None else None,
+    )  # fmt: skip
+    if producer.flush(_ANSWER_SECONDS):
+        producer.purge()
+        raise BrokerError(_NO_ANSWER)
+    if refused:
+        raise BrokerError(f"topic {STATE_ROUTES}: the broker refused ({refused[0]}); run `hub topics diff`")
+    return version
+
+
+def _open_alerts(kafka: KafkaConfig, codec: Codec) -> Iterator[AlertState]:
+    found: dict[bytes, bytes] = {}
+    for message in _kept(kafka, STATE_ALERTS):
+        key, value = message.key() or b"", message.value()
+        found.pop(key, None)
+        if value is not None:
+            found[key] = value
+    for value in found.values():
+        try:
+            yield codec.decode(value, AlertState)
+        except CodecError:
+            continue  # of another version of the hub: nobody here knows how it stands
+
+
+def _config(kafka: KafkaConfig) -> dict[str, object]:
+    return {"bootstrap.servers": kafka.bootstrap, **kafka.extra}
+
+
+def _kept(kafka: KafkaConfig, topic: str) -> Iterator[Message]:
+    try:
+        yield from stored(_config(kafka), [topic])
+    except (KafkaException, TimeoutError) as error:
+        raise BrokerError(_NO_ANSWER) from error
+    except TopicMissingError as error:
+        raise BrokerError(f"topic {error} is not there: run `hub topics apply`") from error
