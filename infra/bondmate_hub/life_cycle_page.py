@@ -49,6 +49,9 @@ While an alert of a device is open, that nothing is heard of the device (`device
 (`device_heard`) and that its battery is low are updates of the gravest one, of its own gravity, and begin no round.
 Without one they are alerts of their own. Any press is life.
 
+That the device of an open alert was revoked is told as an update of it (`device_revoked`), which stays on all that is
+told of it later. The device is refused from then on: whoever has it cancels nothing.
+
 ## Under duress
 
 An alert of kind DURESS puts its device under duress, unless the device's profile lets it sound, until a named person

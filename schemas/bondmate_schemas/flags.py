@@ -40,6 +40,9 @@ DEVICE_SILENT: Final = "device_silent"
 DEVICE_HEARD: Final = "device_heard"
 """The device of an open alert is heard again after it had gone silent."""
 
+DEVICE_REVOKED: Final = "device_revoked"
+"""The device of an open alert was revoked: whoever has it is not taken for its officer any more."""
+
 UNDER_DURESS: Final = "under_duress"
 """Said at a device whose officer is under duress, until a named person of the owner ends that: silent whatever its
 kind, answered by nobody's question, and nothing that it says closes or lowers anything."""
@@ -48,7 +51,7 @@ _TELL_NOTHING: Final = frozenset({
     UNANSWERED, UNASSIGNED, DELIVERED_LATE, DROP_WHEN_LATE, MARK_WHEN_LATE, POSITION_WITHHELD, "late", "clock_skew",
     "expired", "occurred_at_missing", "cancel_requested", "reopened", "silent", "device_unknown",
     "cap_signature_unverified", "unknown_field", NAMED_BESIDE, REFERENCE_UNKNOWN, UNPROVEN, UNDER_DURESS, DEVICE_SILENT,
-    DEVICE_HEARD, TOLD_LATE,
+    DEVICE_HEARD, DEVICE_REVOKED, TOLD_LATE,
 })  # fmt: skip
 """Remarks that follow from the envelope, or from what the hub itself did."""
 _TELL_OF: Final[Mapping[str, str]] = {

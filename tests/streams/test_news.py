@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, Mode, PositionOrigin, Priority
-from bondmate_schemas.flags import DEVICE_HEARD, DEVICE_SILENT
+from bondmate_schemas.flags import DEVICE_HEARD, DEVICE_REVOKED, DEVICE_SILENT
 from bondmate_schemas.models import DeviceMemory
 from bondmate_streams.logic import silence, states
 from bondmate_streams.logic.alerts import stand, take
@@ -87,3 +87,15 @@ def test_after_the_end_and_of_another_mode_it_is_news_of_nothing(make: Any) -> N
 
     assert "raised" == take(quiet(make), memory, None, NOW).outcome
     assert "raised" == take(quiet(make), stand(memory, over), None, NOW).outcome
+
+
+def test_that_the_device_was_revoked_stays_on_the_alert(make: Any) -> None:
+    memory, state = told(make, kind=AlertKind.SOS)
+    revoked = make.alert(event_id="sos", kind=AlertKind.OTHER, action=AlertAction.UPDATE, flags=(DEVICE_REVOKED,))
+    taken = take(revoked, memory, None, NOW)
+    step = states.change(state, taken.change, DECISIONS, NOW)  # type: ignore[arg-type]
+    later = states.change(step.state, make.alert(event_id="sos", action=AlertAction.UPDATE), DECISIONS, NOW)
+
+    assert ["updated", "updated"] == [step.outcome, later.outcome]
+    assert [(DEVICE_REVOKED,)] * 2 == [one.tellings[0].event.header.flags for one in (step, later)]
+    assert "knife" == step.tellings[0].event.text  # type: ignore[union-attr]

@@ -9,6 +9,7 @@ from typing import Final
 from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, Mode, PositionOrigin
 from bondmate_schemas.flags import (
     DEVICE_HEARD,
+    DEVICE_REVOKED,
     DEVICE_SILENT,
     POSITION_WITHHELD,
     TOLD_LATE,
@@ -33,6 +34,7 @@ _REMARKS: Final = {
     DEVICE_SILENT: "Nothing is heard of the device any more",
     DEVICE_HEARD: "The device is heard again",
     TOLD_LATE: "Open since before: this room is told only now",
+    DEVICE_REVOKED: "The device was revoked: it may be in other hands, and nothing from it counts any more",
 }
 _WHY: Final = {
     "resolved": "resolved",

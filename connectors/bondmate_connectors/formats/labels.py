@@ -79,6 +79,10 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "Nothing is heard of the device any more": (
         "Ya no se sabe nada del dispositivo", "Δεν ακούγεται πια τίποτα από τη συσκευή",
     ),
+    "The device was revoked: it may be in other hands, and nothing from it counts any more": (
+        "El dispositivo fue revocado: puede estar en otras manos, y nada que venga de él cuenta ya",
+        "Η συσκευή ανακλήθηκε: ίσως είναι σε άλλα χέρια, και τίποτα από αυτήν δεν μετρά πια",
+    ),
     "The device is heard again": ("El dispositivo vuelve a dar señales", "Η συσκευή ακούγεται ξανά"),
     "Said under duress": ("Dicho bajo coacción", "Ειπώθηκε υπό απειλή"),
     "The device asks to cancel: not closed": (

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, PositionOrigin, Priority
-from bondmate_schemas.flags import UNDER_DURESS, UNTRUSTED
+from bondmate_schemas.flags import DEVICE_REVOKED, UNDER_DURESS, UNTRUSTED
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, AlertWhole, DeviceAlert, EventHeader, ExternalRef, OperationsPage
 from bondmate_schemas.own_alerts import alert_event_id, own_ids
@@ -28,6 +28,8 @@ from bondmate_streams.logic.routing import Decision, Escalation
 from bondmate_streams.logic.steps import RULES_NOW, Step, first_told, remembering, standing_of, tell
 
 _REFS_KEPT = 16
+_STAYS: Final = frozenset({UNDER_DURESS, DEVICE_REVOKED})
+"""Flags that hold of an alert whatever comes later."""
 _PRIORITIES: Final = (Priority.IMMEDIATE, Priority.URGENT, Priority.ROUTINE, Priority.UNKNOWN)
 _ROUNDS: Final = {"graver": Cause.GRAVER, "pressed_anew": Cause.PRESS}
 
@@ -317,9 +319,9 @@ def merged_with(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
     if _keeps_position(old, alert):
         for name in ("position", "position_origin", "position_age_seconds"):
             update[name] = getattr(old, name)
-    flags = ("cancel_requested",) if state.cancel_requested else ()
-    if is_said_under(old):
-        flags = (*flags, UNDER_DURESS)
+    flags = tuple(flag for flag in old.header.flags if flag in _STAYS)
+    if state.cancel_requested:
+        flags = ("cancel_requested", *flags)
     header, refs = state.header, _refs(old, alert)
     # References hang on the agency, so it stays that of the first message.
     known = with_header(

@@ -95,6 +95,7 @@ class Directory:
             self.devices[device_id] = device
             for hashed in entry.token_sha256:
                 self._by_token[hashed[:_FOUND_BY]] = (hashed, device)
+        self.revoked = tuple(device for device in self.devices.values() if device.revoked)
 
     def authenticate(self, token: str) -> Device:
         """Give the device that holds `token`.

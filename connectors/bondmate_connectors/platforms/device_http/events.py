@@ -23,7 +23,7 @@ from bondmate_schemas.enums import (
     PositionOrigin,
     Priority,
 )
-from bondmate_schemas.flags import UNDER_DURESS
+from bondmate_schemas.flags import DEVICE_REVOKED, UNDER_DURESS
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import (
     Attachment,
@@ -58,7 +58,7 @@ from bondmate_connectors.platforms.device_http.api import (
 )
 from bondmate_connectors.platforms.device_http.body import digest
 from bondmate_connectors.platforms.device_http.directory import Device
-from bondmate_connectors.platforms.device_http.mailbox import Ending, Mail
+from bondmate_connectors.platforms.device_http.mailbox import Ending, Mail, Standing
 
 TOLERATED_SKEW = timedelta(minutes=5)
 _SENT_SKEW = timedelta(minutes=1)
@@ -137,6 +137,30 @@ def alert(request: AlertRequest, arrival: Arrival, flags: Iterable[str]) -> Devi
         press_count=request.press_count,
         battery_percent=request.battery_percent,
         attachments=_attachments(request.attachments),
+    )
+
+
+def revocation(device: Device, standing: Standing, source: str, now: datetime) -> DeviceAlert:
+    """Return the update of an open alert that says that its device was revoked; every gateway makes the same."""
+    return DeviceAlert(
+        header=EventHeader(
+            message_id=derived_id("device", device.device_id, "revoked", standing.event_id),
+            event_id=standing.event_id,
+            incident_id=standing.incident_id,
+            agency_id=device.agency,
+            mode=device.mode,
+            occurred_at=now,
+            received_at=now,
+            source=source,
+            handling=device.profile.handling,
+            flags=(DEVICE_REVOKED,),
+        ),
+        device_id=device.device_id,
+        officer_ref=device.officer_ref,
+        unit=device.unit,
+        callsign=device.callsign,
+        action=AlertAction.UPDATE,
+        kind=standing.kind,
     )
 
 

@@ -20,6 +20,7 @@ from bondmate_connectors.platforms.device_http.expiry import Expiry
 from bondmate_connectors.platforms.device_http.inbox import Inbox
 from bondmate_connectors.platforms.device_http.mailbox import Mailboxes
 from bondmate_connectors.platforms.device_http.register import Register
+from bondmate_connectors.platforms.device_http.revocations import Revocations
 from bondmate_connectors.platforms.device_http.server import Ingress, as_problems, documents
 
 _KEEP_ALIVE_SECONDS = 75
@@ -127,6 +128,7 @@ class _Open:
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
             shutdown_timeout=config.drain_seconds,
         )
+        self._revocations = Revocations(context, register, mailboxes, self.inbox)
         self._expiry = Expiry(context, register, mailboxes, self.inbox)
         self._following: list[asyncio.Task[None]] = []
 
@@ -146,6 +148,7 @@ class _Open:
         self._following = [
             asyncio.create_task(self._register.follow(self._config.reload_seconds)),
             asyncio.create_task(self._expiry.follow(self._config.expiry_seconds)),
+            asyncio.create_task(self._revocations.follow(self._config.reload_seconds)),
         ]
 
     async def stop(self) -> None:

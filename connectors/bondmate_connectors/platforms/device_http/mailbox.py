@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 from bondmate_schemas.catalogue import DEVICE, STATE_ALERTS, STREAMS_SOURCE
 from bondmate_schemas.duress import BEGUN, ENDED, begins, begun_by, is_under
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, Level, MessageDirection, Mode, Priority
+from bondmate_schemas.flags import DEVICE_REVOKED
 from bondmate_schemas.models import (
     AlertState,
     AlertWhole,
@@ -108,6 +109,8 @@ class Standing:
     said: tuple[Said, ...] = ()
     whole: AlertWhole | None = None
     """Who ended it and why, and what it goes on from."""
+    is_revoked: bool = False
+    """Whether its rooms were told that the device was revoked."""
 
     @classmethod
     def raised(cls, alert: DeviceAlert) -> Standing:
@@ -124,6 +127,7 @@ class Standing:
             destinations=(),
             changed_at=alert.header.received_at,
             whole=alert.whole,
+            is_revoked=DEVICE_REVOKED in alert.header.flags,
         )
 
     @property

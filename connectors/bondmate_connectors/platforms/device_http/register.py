@@ -46,6 +46,10 @@ class Register:
         """Give an enrolled device, also a revoked one; None when there is none of this id."""
         return self._current.devices.get(device_id)
 
+    def revoked(self) -> tuple[Device, ...]:
+        """Return the devices that were revoked."""
+        return self._current.revoked
+
     async def follow(self, seconds: float) -> None:
         """Look at the file every so many seconds until cancelled, and take it over when it has changed."""
         while True:

@@ -1,0 +1,45 @@
+"""Tells the rooms of an open alert that its device was revoked: what comes from there is refused.
+
+Every gateway that has the device in its file sees it; the updates of all have one id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from bondmate_connectors.contract import Context
+from bondmate_connectors.errors import ConnectorError
+from bondmate_connectors.platforms.device_http import events
+from bondmate_connectors.platforms.device_http.directory import Device
+from bondmate_connectors.platforms.device_http.inbox import Inbox
+from bondmate_connectors.platforms.device_http.mailbox import Mailboxes, Standing
+from bondmate_connectors.platforms.device_http.register import Register
+
+
+class Revocations:
+    """Looks at the open alerts of revoked devices, of which an alert knows that its rooms were told."""
+
+    def __init__(self, context: Context, register: Register, mailboxes: Mailboxes, inbox: Inbox) -> None:
+        self._context = context
+        self._register = register
+        self._mailboxes = mailboxes
+        self._inbox = inbox
+
+    async def follow(self, seconds: float) -> None:
+        """Look every so many seconds, until cancelled."""
+        told: set[str] = set()
+        while True:
+            for device in self._register.revoked():
+                for standing in list(self._mailboxes.box(device.device_id).alerts.values()):
+                    if not standing.closed and not standing.is_revoked and standing.event_id not in told:
+                        told.update(await self._tell(device, standing))
+            await asyncio.sleep(seconds)
+
+    async def _tell(self, device: Device, standing: Standing) -> tuple[str, ...]:
+        """Return the alert that was told of; nothing where it is to be told at the next look."""
+        alert = events.revocation(device, standing, self._context.name, self._context.clock())
+        try:
+            await self._inbox.hand_over([alert], urgent=True)
+        except ConnectorError:
+            return ()
+        return (standing.event_id,)
