@@ -70,7 +70,7 @@ async def duress(stage: Stage) -> None:
     assert [] == stage.desk.alarms("E-06")
 
 
-@play("14", "E-14", waits_for=DURESS)
+@play("14", "E-14")
 async def battery_and_silence(stage: Stage) -> None:
     """Battery 4 %, then silence during an SOS: updates of it, at its gravity; any press ends the silence.
 
@@ -80,7 +80,7 @@ async def battery_and_silence(stage: Stage) -> None:
         await device.client.fix(HERE, on_duty=True)
         await device.presses(position=HERE)
         await stage.north.reads("E-14", "^Alert ")
-        await device.client.fix(HERE, on_duty=True, battery_percent=4)
+        await device.presses("LOW_BATTERY", battery_percent=4)
         _, low = await stage.north.reads("E-14", "^Alert ", r"^Update (.|\n)*(?i:battery)\D*4 ?%")
     # Switched off.
     *_, silence = await stage.north.reads(
