@@ -50,7 +50,7 @@ async def unknown_place_in_words(stage: Stage) -> None:
     async with stage.officer("E-01w") as device:
         await device.presses()
         for room in (stage.north, stage.county):
-            await room.reads("E-01w", "^Alert .*E-01w(.|\n)*(?i:position unknown)")
+            await room.reads("E-01w", "^Alert .*E-01w(?s:.*)(?i:position unknown)")
 
 
 @play("3", "E-03", routes=[alerts_of("E-03", to=["north", "tak"], escalate=[{"after_seconds": 20, "to": ["county"]}])])
@@ -172,7 +172,7 @@ async def cancelled_after_seen(stage: Stage) -> None:
     assert ("pd-north", "resolved", "medic with him") == (closed.ended_by, closed.ended_why, closed.ended_words)
 
 
-OLD = "(?i:last known position)(.|\n)*9 h old"
+OLD = "(?i:last known position)(?s:.*)9 h old"
 
 
 @play("20", "E-20", routes=[
@@ -189,7 +189,7 @@ async def old_fix(stage: Stage) -> None:
         await stage.desk.sees("E-20", "a-f")
         await asyncio.sleep(3)  # what the lane has told the map it tells the alerts
         await device.presses()
-        await stage.north.reads("E-20", f"^Alert (.|\n)*{OLD}")
+        await stage.north.reads("E-20", f"^Alert (?s:.*){OLD}")
         await stage.desk.reads("E-20", OLD)
 
 
@@ -203,7 +203,7 @@ async def old_fix_by_slow_clock(stage: Stage) -> None:
     async with stage.officer("E-20b", clock=lambda: datetime.now(UTC) - slow) as device:
         fixed_at = datetime.now(UTC) - slow - timedelta(hours=9, minutes=5)
         await device.presses(position=Position(50.84, 4.35, accuracy_m=8, fixed_at=fixed_at))
-        await stage.north.reads("E-20b", f"^Alert (.|\n)*{OLD}")
+        await stage.north.reads("E-20b", f"^Alert (?s:.*){OLD}")
         await stage.desk.reads("E-20b", OLD)
 
 
@@ -218,7 +218,7 @@ async def off_shift(stage: Stage) -> None:
         await device.client.until(lambda: not device.link.waiting)
         alert = await device.presses(text="at home, two men at the door")
         for room in (stage.north, stage.county):
-            await room.reads("E-27", "^Alert (.|\n)*two men at the door")
+            await room.reads("E-27", "^Alert (?s:.*)two men at the door")
         await stage.desk.reads("E-27", "^SOS .*two men at the door")
         await device.shows_level(alert, Level.ACCEPTED)
 

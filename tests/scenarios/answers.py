@@ -54,9 +54,9 @@ async def rooms_read_each_other(stage: Stage) -> None:
         (at_north,) = await stage.north.reads("E-09r", "^Alert ")
         (at_county,) = await stage.county.reads("E-09r", "^Alert ")
         await stage.county.says("Ack", at_county, "unit 7 goes", response="assigned", unit="unit-7")
-        _, told = await stage.north.reads("E-09r", "^Alert ", "^Update (.|\n)*(?i:county)(.|\n)*(?i:assigned)")
+        _, told = await stage.north.reads("E-09r", "^Alert ", "^Update (?s:.*)(?i:county)(?s:.*)(?i:assigned)")
         await stage.north.says("Ack", at_north)
-        _, back = await stage.county.reads("E-09r", "^Alert ", "^Update (.|\n)*pd-north(.|\n)*(?i:seen)")
+        _, back = await stage.county.reads("E-09r", "^Alert ", "^Update (?s:.*)pd-north(?s:.*)(?i:seen)")
         await asyncio.sleep(6)  # longer than news waits for more
 
     assert "unit-7" in told.words
@@ -231,7 +231,7 @@ async def reopened(stage: Stage) -> None:
         await device.client.update(alert, position=HERE, text="he is back, knife")
         for room in rooms:
             await room.reads(
-                "E-24", "^Alert ", "^Alert (.|\n)*he is back, knife(.|\n)*Goes on after it had been closed"
+                "E-24", "^Alert ", "^Alert (?s:.*)he is back, knife(?s:.*)Goes on after it had been closed"
             )
         await stage.desk.reads("E-24", "^SOS ", "Goes on after it had been closed.*he is back, knife")
 

@@ -11,7 +11,9 @@ from scenarios.devices import client_of_earlier
 from scenarios.play import Play, Played
 from scenarios.stage import Stage, staged
 
-pytest.register_assert_rewrite(*(f"scenarios.{name}" for name in ("alarms", "answers", "crowds", "silent")))
+pytest.register_assert_rewrite(
+    *(f"scenarios.{name}" for name in ("alarms", "answers", "crowds", "operations", "silent"))
+)
 
 
 def _chosen(session: pytest.Session) -> list[Play]:

@@ -228,7 +228,7 @@ async def two_languages(stage: Stage) -> None:
     """
     async with stage.officer("E-22") as device:
         alert = await device.presses(text="Άνδρας με μαχαίρι")
-        (at_south,) = await stage.south.reads("E-22", "^Alert (.|\n)*Άνδρας με μαχαίρι")
+        (at_south,) = await stage.south.reads("E-22", "^Alert (?s:.*)Άνδρας με μαχαίρι")
         await stage.south.says("Ack", at_south, "va una patrulla", response="assigned", unit="z-4")
         await device.reads("va una patrulla")
         await device.shows(alert, lambda it: it.help_is_coming, "that help is coming")

@@ -53,8 +53,8 @@ async def duress(stage: Stage) -> None:
     """
     async with stage.officer("E-06") as device:
         alert = await device.presses("DURESS", position=HERE)
-        (at_north,) = await stage.north.reads("E-06", f"^Alert (.|\n)*{SILENT}")
-        await stage.county.reads("E-06", f"^Alert (.|\n)*{SILENT}")
+        (at_north,) = await stage.north.reads("E-06", f"^Alert (?s:.*){SILENT}")
+        await stage.county.reads("E-06", f"^Alert (?s:.*){SILENT}")
         await stage.north.says("Ack", at_north, "two cars, no siren", response="assigned", unit="unit-2")
         shown = await device.shows(alert, lambda it: it.help_is_coming, "that help is coming")
         answer = await device.reads("two cars, no siren")
@@ -81,22 +81,22 @@ async def battery_and_silence(stage: Stage) -> None:
         await device.presses(position=HERE)
         await stage.north.reads("E-14", "^Alert ")
         await device.presses("LOW_BATTERY", battery_percent=4)
-        _, low = await stage.north.reads("E-14", "^Alert ", r"^Update (.|\n)*(?i:battery)\D*4 ?%")
+        _, low = await stage.north.reads("E-14", "^Alert ", r"^Update (?s:.*)(?i:battery)\D*4 ?%")
     # Switched off.
     *_, silence = await stage.north.reads(
-        "E-14", "^Alert ", "^Update ", "^Update (.|\n)*(?i:nothing|silent|no contact)"
+        "E-14", "^Alert ", "^Update ", "^Update (?s:.*)(?i:nothing|silent|no contact)"
     )
     async with stage.officer("E-14") as device:
         await device.presses(position=HERE)
         *_, pressed = await stage.north.reads(
-            "E-14", "^Alert ", "^Update (.|\n)*(?i:nothing|silent|no contact)", "^Update "
+            "E-14", "^Alert ", "^Update (?s:.*)(?i:nothing|silent|no contact)", "^Update "
         )
 
     assert {"SOS"} == {each.parameters["kind"] for each in (low, silence, pressed)}
     assert {low.about} == {each.about for each in (low, silence, pressed)}
 
 
-@play("18", "E-18", waits_for=DURESS)
+@play("18", "E-18")
 async def stolen(stage: Stage) -> None:
     """The device is revoked during its SOS and a thief cancels: refused; the rooms are told of the revocation.
 
@@ -109,7 +109,7 @@ async def stolen(stage: Stage) -> None:
         await asyncio.sleep(3)
         await device.client.cancel(alert)
         for room in (stage.north, stage.county):
-            await room.reads("E-18", "^Alert ", "^Update (.|\n)*(?i:revoked)")
+            await room.reads("E-18", "^Alert ", "^Update (?s:.*)(?i:revoked)")
         enrolled = device.link.enrolled
 
     assert not enrolled

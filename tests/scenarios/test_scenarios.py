@@ -9,6 +9,7 @@ import pytest
 import scenarios.alarms
 import scenarios.answers
 import scenarios.crowds
+import scenarios.operations
 import scenarios.silent  # noqa: F401  # they enter their scenarios
 from scenarios.devices import EARLIER
 from scenarios.play import PLAYS, Play, Played
