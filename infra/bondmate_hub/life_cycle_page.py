@@ -108,6 +108,15 @@ Whatever else is told of the alert, but for its end, carries the newest fix too.
 
 How old a position is counts from when the hub had it, and from the fix where its device's clock can be trusted.
 
+## One event
+
+Alerts of one event share a number and stay alerts of their own: each is new at every room, with its levels, escalation
+and ending, under the incident that it was raised under; who ends one ends no other. A further alert of an officer, and
+alerts of one unit within `link_within_seconds` (default 600) and `link_within_metres` (default 1,000; where one has no
+position, time alone decides), are linked as they are raised; never across agencies or modes, and nothing under duress.
+CAP has the shared number as second member of `incidents`, TAK "Same incident as …".
+[ADR 26](../adr/0026-one-event-many-alerts.md) says more.
+
 ## Upgrades
 
 A state says by which rules it was written (`rules`). One of 0, of a hub that knew no statements, keeps what its

@@ -27,6 +27,9 @@ NAMED_BESIDE: Final = "named_beside"
 REFERENCE_UNKNOWN: Final = "reference_unknown"
 """It goes on from a message, or ends one, that the hub does not know."""
 
+REPEATS_OURS: Final = "repeats_ours"
+"""It says again what the hub told its sender: its words are none for the officer."""
+
 UNPROVEN: Final = "unproven"
 """On an event of an incident: its sender has proved nothing, so it ends only what came by the same connector."""
 
@@ -51,7 +54,7 @@ _TELL_NOTHING: Final = frozenset({
     UNANSWERED, UNASSIGNED, DELIVERED_LATE, DROP_WHEN_LATE, MARK_WHEN_LATE, POSITION_WITHHELD, "late", "clock_skew",
     "expired", "occurred_at_missing", "cancel_requested", "reopened", "silent", "device_unknown",
     "cap_signature_unverified", "unknown_field", NAMED_BESIDE, REFERENCE_UNKNOWN, UNPROVEN, UNDER_DURESS, DEVICE_SILENT,
-    DEVICE_HEARD, DEVICE_REVOKED, TOLD_LATE,
+    REPEATS_OURS, DEVICE_HEARD, DEVICE_REVOKED, TOLD_LATE,
 })  # fmt: skip
 """Remarks that follow from the envelope, or from what the hub itself did."""
 _TELL_OF: Final[Mapping[str, str]] = {

@@ -222,6 +222,9 @@ class AlertWhole(Record):
     ended_why: str = ""
     ended_words: str = ""
     raised_at: UtcTime | None = None
+    group_id: str = ""
+    linked_to: str = ""
+    linked_by: str = ""
 
 
 class DeviceAlert(Record):
@@ -605,6 +608,7 @@ class OpenAlert(Record):
     press_count: PositiveCount = 1
     merged_event_ids: tuple[str, ...] = ()
     news_event_ids: tuple[str, ...] = ()
+    group_id: str = ""
 
 
 class DeviceMemory(Record):

@@ -32,7 +32,7 @@ CODEC = Codec(LocalSchemaIds())
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 IDS = {
     "header.message_id", "header.event_id", "header.incident_id", "header.origin_message_id", "header.content_digest",
-    "alert_id", "whole.reopens", "in_reply_to", "delivery_id",
+    "alert_id", "whole.reopens", "whole.group_id", "whole.linked_to", "in_reply_to", "delivery_id",
 }  # fmt: skip
 """What never leaves as it is, listed or not."""
 events = st.one_of(

@@ -42,6 +42,7 @@ _WHY: Final = {
     "false_alarm": "false alarm",
     "expired": "nobody answered in time",
 }
+_LINKED: Final = {"rule:officer": "the same officer", "rule:unit": "the same unit"}
 _WHO: Final = {"device": "the device", "time": "the hub", "unlisted": "another room"}
 _DRILLS: Final = {
     Mode.EXERCISE: "Exercise: answer as if it were real, but send nobody.",
@@ -101,6 +102,16 @@ def remarks_on(alert: DeviceAlert, delivery: Delivery, labels: Labels = ENGLISH)
         yield labels("Ended by {who}: {why}", who=labels(who), why=labels(why))
         if whole.ended_words:
             yield whole.ended_words
+
+
+def incident_words(alert: DeviceAlert, labels: Labels = ENGLISH, reference: str = "") -> str:
+    """Return that an alert is of one event with an earlier one, by whatever people know that by, and why."""
+    whole = alert.whole
+    if whole is None or not whole.group_id:
+        return ""
+    words = labels("Same incident as {reference}", reference=reference or labels("an earlier alert"))
+    why = _LINKED.get(whole.linked_by)
+    return f"{words}: {labels(why)}" if why else words
 
 
 def details_of(alert: DeviceAlert, delivery: Delivery, labels: Labels = ENGLISH) -> Iterator[str]:

@@ -97,6 +97,10 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "Goes on after it had been closed": (
         "Continúa después de haber sido cerrada", "Συνεχίζεται αφού είχε κλείσει",
     ),
+    "Same incident as {reference}": ("Mismo incidente que {reference}", "Ίδιο συμβάν με: {reference}"),
+    "an earlier alert": ("una alerta anterior", "προηγούμενη ειδοποίηση"),
+    "the same officer": ("el mismo agente", "ο ίδιος αστυνομικός"),
+    "the same unit": ("la misma unidad", "η ίδια μονάδα"),
     "Owned by {agency}": ("Responsable: {agency}", "Υπεύθυνη: {agency}"),
     "Offered to {agency}": ("Ofrecida a {agency}", "Προσφέρθηκε σε: {agency}"),
     "Ended by {who}: {why}": ("Terminada por {who}: {why}", "Έληξε από: {who}, {why}"),

@@ -31,6 +31,7 @@ from bondmate_streams.agents.known_links import KnownLinks
 from bondmate_streams.agents.last_locations import LastLocations
 from bondmate_streams.agents.message_receipts import MessageReceipts
 from bondmate_streams.agents.messages import Messages
+from bondmate_streams.agents.nearby import Nearby
 from bondmate_streams.agents.officers import KnownOfficers
 from bondmate_streams.agents.open_alerts import OpenAlerts
 from bondmate_streams.agents.outbox import KafkaOutbox
@@ -70,6 +71,7 @@ class Streams:
     copies: Copies
     healings: tuple[Healing[Any], ...]
     links: KnownLinks
+    from_devices: DeviceAlerts
 
 
 def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: int) -> Streams:
@@ -121,7 +123,9 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
         rooms=config.rooms,
         following=following,
     )
-    from_devices = DeviceAlerts(desk, devices, locks, last.of, ShortWay(places, life).begin, marks)
+    nearby = Nearby(config, codec)
+    short_way = ShortWay(places, life).begin
+    from_devices = DeviceAlerts(desk, devices, locks, last.of, short_way, marks=marks, nearby=nearby)
     messages = Messages(
         desk=desk, locks=locks, audit=audit, known=known, officers=KnownOfficers(config.officers, last),
         marks=marks, wait_caught_up=last.view.wait_caught_up,
@@ -164,6 +168,7 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
         copies,
         healings,
         known_links,
+        from_devices,
     )
 
 
@@ -255,6 +260,7 @@ async def listen(streams: Streams) -> None:
         group.create_task(streams.following.run())
         group.create_task(streams.silence.watch())
         group.create_task(streams.links.watch())
+        group.create_task(streams.from_devices.link())
         group.create_task(streams.connectors.run())
 
 

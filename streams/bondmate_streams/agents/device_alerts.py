@@ -11,6 +11,7 @@ from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, Dev
 
 from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.device_marks import DeviceMarks
+from bondmate_streams.agents.nearby import Nearby
 from bondmate_streams.agents.tables import Ledger
 from bondmate_streams.envelopes import Arrived, Headers, utc_now
 from bondmate_streams.guard import InTurn
@@ -22,14 +23,16 @@ from bondmate_streams.logic.duress import said_under
 class DeviceAlerts:
     """Owns the table `devices`."""
 
-    def __init__(  # noqa: PLR0917
+    def __init__(
         self,
         desk: Desk,
         devices: Ledger[DeviceMemory],
         locks: KeyLocks,
         last_location: Callable[[str], DeviceLocation | None],
         short_way: Callable[[DeviceAlert, Headers], Awaitable[bool]],
+        *,
         marks: DeviceMarks,
+        nearby: Nearby,
     ) -> None:
         self._desk = desk
         self._devices = devices
@@ -37,6 +40,7 @@ class DeviceAlerts:
         self._last_location = last_location
         self._short_way = short_way
         self._marks = marks
+        self._nearby = nearby
 
     async def alert(self, arrived: Arrived) -> InTurn:
         """Take one alert of a device."""
@@ -49,11 +53,13 @@ class DeviceAlerts:
             is_begun = begins(alert)
             if is_begun or self._marks.is_under_duress(device):
                 alert = said_under(alert)
-            taken = take(alert, self._devices.get(device), self._last_location(device), utc_now())
+            taken = take(alert, self._devices.get(device), self._last_location(device), utc_now(), self._nearby.link_of)
             if taken.change is None:
                 return taken.outcome
             # First on its way, then remembered: after a crash between the two it is sent again, under the same id.
             is_new = taken.outcome == "raised"
+            if is_new:
+                self._nearby.look_again(taken.change, cause)
             if not (is_new and await self._short_way(taken.change, cause)):
                 await self._hand_on(taken.change, cause)
             if is_begun:
@@ -65,6 +71,10 @@ class DeviceAlerts:
         mark = begun_by(alert)
         self._marks.set(mark)
         await self._desk.outbox.send(self._desk.envelopes.pack(DEVICE_MARKS, mark.mark_id, mark))
+
+    async def link(self) -> None:
+        """Link alerts that could not be linked when they were raised, until cancelled."""
+        await self._nearby.watch(self._hand_on)
 
     async def _hand_on(self, change: DeviceAlert, cause: Headers) -> None:
         pack = self._desk.envelopes.pack

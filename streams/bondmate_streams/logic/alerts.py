@@ -24,11 +24,16 @@ from bondmate_schemas.models import (
 
 from bondmate_streams.logic import news
 from bondmate_streams.logic.duress import is_said_under
+from bondmate_streams.logic.grouping import Find, Link, linked, of_officer
 from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY
 from bondmate_streams.logic.rounds import graver
 
 _MESSAGES_KEPT = 64
 _ALERTS_KEPT = 16
+
+
+def _nowhere(_: DeviceAlert) -> Link | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,9 @@ class Taken:
     change: DeviceAlert | None = None
 
 
-def take(alert: DeviceAlert, memory: DeviceMemory | None, last: DeviceLocation | None, now: datetime) -> Taken:
+def take(
+    alert: DeviceAlert, memory: DeviceMemory | None, last: DeviceLocation | None, now: datetime, near: Find = _nowhere
+) -> Taken:
     """Take an alert of a device.
 
     Args:
@@ -48,6 +55,7 @@ def take(alert: DeviceAlert, memory: DeviceMemory | None, last: DeviceLocation |
         memory: what is remembered of the device.
         last: the device's last location, when one is known.
         now: the time of publishing.
+        near: the link of a new alert to those of others.
 
     Returns:
         The change under the alert's event id and incident id, with its position, and the memory after it. `outcome`
@@ -62,8 +70,11 @@ def take(alert: DeviceAlert, memory: DeviceMemory | None, last: DeviceLocation |
         return Taken("news", _remembered(memory, alert, change, subject, news.noted(subject, alert)), change)
     known = _open_of(alert, memory)
     change = _joined(_correlated(_flagged(alert, memory), known, now), last)
+    outcome = _outcome(alert, known)
+    if outcome == "raised":
+        change = linked(change, of_officer(change, memory.open_alerts) or near(change))
     kept = _still_open(alert, change, known)
-    return Taken(_outcome(alert, known), _remembered(memory, alert, change, known, kept), change)
+    return Taken(outcome, _remembered(memory, alert, change, known, kept), change)
 
 
 def stand(memory: DeviceMemory | None, state: AlertState) -> DeviceMemory:
@@ -199,4 +210,5 @@ def _opened(alert: DeviceAlert) -> OpenAlert:
         press_count=alert.press_count,
         # What is said of the ended alert is said of the one that goes on from it.
         merged_event_ids=(alert.whole.reopens,) if alert.whole and alert.whole.reopens else (),
+        group_id=alert.whole.group_id if alert.whole else "",
     )

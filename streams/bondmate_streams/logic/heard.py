@@ -15,7 +15,7 @@ from bondmate_schemas.enums import AlertAction, DeliveryReason, Level, Ownership
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, AlertWhole, DeliveryReceipt, OperationsPage
 
-from bondmate_streams.logic import handoff, officer, others, rounds
+from bondmate_streams.logic import grouping, handoff, officer, others, rounds
 from bondmate_streams.logic.alerts import with_header
 from bondmate_streams.logic.answers import is_foreign, is_other_mode
 from bondmate_streams.logic.asking import asked_again
@@ -69,6 +69,8 @@ def receive(
         rooms: who the destinations are.
         escalation: the steps of an alert like this.
     """
+    if grouping.is_link(receipt):
+        return remembering(_linked(state, receipt, decisions, now))
     receipt, around = as_said(receipt), _Around(confirm_to, decisions, now, rooms, escalation)
     refused = _why_not(state, receipt, now)
     if state is None or refused:
@@ -80,6 +82,23 @@ def receive(
     if receipt.destination in rooms.unlisted and step.message is not None:
         step = replace(step, message=officer.unnamed(step.message))
     return remembering(others.noted(state, step, receipt, rooms, now))
+
+
+def _linked(
+    state: AlertState | None, receipt: DeliveryReceipt, decisions: Sequence[Decision], now: datetime
+) -> Step:  # fmt: skip
+    """Take that operations link an alert to another, or undo that: nothing else of it changes."""
+    rule = rule_for(standing_of(state), Event.LINK, set())
+    if state is None:
+        return Step(rule.outcome)
+    whole = grouping.link_of(receipt).over(state.alert.whole)
+    if whole == state.alert.whole:
+        return Step("no_change", state)
+    alert = state.alert.model_copy(update={"whole": whole})
+    after = state.model_copy(update={"alert": alert, "changed_at": now})
+    news = with_header(alert, message_id=derived_id("link", state.header.event_id, receipt.header.message_id))
+    told = news.model_copy(update={"action": AlertAction.UPDATE})
+    return Step(rule.outcome, after, tell(after, told, rule.tells, decisions) if rule.tells else ())
 
 
 def _why_not(state: AlertState | None, receipt: DeliveryReceipt, now: datetime) -> set[Fact]:

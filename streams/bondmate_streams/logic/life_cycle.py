@@ -125,6 +125,8 @@ class Event(StrEnum):
     """A destination reports what its transport proves, or what a person there says."""
     OWNERSHIP = "ownership"
     """A room offers, takes or refuses to own it."""
+    LINK = "link"
+    """Operations say that it is of one event with another alert, or is not any more."""
     TIMER = "timer"
     """A time that a route names, or its expiry, has come."""
 
@@ -248,6 +250,9 @@ RULES: Final = (
     _rule("handed_over", _S.OPEN, _E.OWNERSHIP, _F.TAKES, tells=_R.UPDATE, doc="that agency owns it from now on"),
     _rule("offer_refused", _S.OPEN, _E.OWNERSHIP, _F.REFUSES, tells=_R.UPDATE, doc="the giver goes on owning it"),
     _rule("no_offer", None, _E.OWNERSHIP, doc="not the owner's to give, or nothing that was offered there"),
+    _rule("linked", _S.OPEN, _E.LINK, tells=_R.UPDATE, doc="everybody who was told hears the number they share"),
+    _rule("linked_ended", _S.CLOSED, _E.LINK, doc="kept for who reads it later"),
+    _rule("not_an_alert", _S.NONE, _E.LINK, doc="there is no such alert any more"),
     _rule("expired", _S.OPEN, _E.TIMER, _F.EXPIRED, _F.UNANSWERED, becomes=AlertStatus.EXPIRED, tells=_R.CANCEL,
           doc="nobody took it up in time; a person is paged"),
     _rule("offer_over", _S.OPEN, _E.TIMER, _F.OFFER_OVER, tells=_R.UPDATE, doc="nobody took it: the giver owns it"),

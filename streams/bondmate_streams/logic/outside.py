@@ -6,11 +6,12 @@ write what they find in a Delivery and give back what they read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from bondmate_schemas.models import (
+    AlertWhole,
     Delivery,
     DeliveryReceipt,
     DestinationState,
@@ -100,13 +101,18 @@ class Form:
     def _others(self, others: Others) -> Others:
         return others.model_copy(update={"cause": self.id(others.cause)}) if others.cause else others
 
+    def _of_whole(self, whole: AlertWhole) -> Iterator[tuple[str, str]]:
+        for name, change in (("reopens", self.id), ("linked_to", self.id), ("group_id", self.incident_id)):
+            if value := getattr(whole, name):
+                yield name, change(value)
+
     def _payload(self, event: Payload, header: EventHeader) -> Payload:
         update: dict[str, Any] = {"header": header}
         for name in _OF_PAYLOAD[type(event)]:
             if value := getattr(event, name):
                 update[name] = self.id(value)
-        if isinstance(event, DeviceAlert) and event.whole and event.whole.reopens:
-            update["whole"] = event.whole.model_copy(update={"reopens": self.id(event.whole.reopens)})
+        if isinstance(event, DeviceAlert) and event.whole:
+            update["whole"] = event.whole.model_copy(update=dict(self._of_whole(event.whole)))
         if isinstance(event, IncidentEvent) and event.references:
             update["references"] = tuple(self._reworded(text, event.header.source) for text in event.references)
         return event.model_copy(update=update)

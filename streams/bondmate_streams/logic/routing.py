@@ -242,6 +242,11 @@ class Routes(_Section):
     destinations `says_assigned`, the next ones of its escalation are told too."""
     offer_seconds: float = Field(default=120, ge=1, le=86_400)
     """How long an offer to own an alert waits to be taken."""
+    link_within_seconds: float = Field(default=600, ge=0, le=86_400)
+    """Alerts of one officer or one unit are of one event where they are no further apart than this; 0: none is linked
+    by that."""
+    link_within_metres: float = Field(default=1_000, gt=0, le=100_000)
+    """… and no further than this, where both have a position."""
     device_silent_after_seconds: float | None = Field(default=None, ge=5, le=86_400)
     """When the hub raises an alert (kind OTHER, `source: streams`) for a device on duty that it hears nothing of; None:
     never."""

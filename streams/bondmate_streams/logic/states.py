@@ -17,7 +17,7 @@ from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, AlertWhole, DeviceAlert, EventHeader, ExternalRef, OperationsPage
 from bondmate_schemas.own_alerts import alert_event_id, own_ids
 
-from bondmate_streams.logic import officer, rounds
+from bondmate_streams.logic import grouping, officer, rounds
 from bondmate_streams.logic.alerts import with_flags, with_header
 from bondmate_streams.logic.duress import is_said_under
 from bondmate_streams.logic.levels import is_answered, is_helped, status_of
@@ -221,7 +221,7 @@ def _after_closing(
         "press_count": max(known.press_count, alert.press_count),
         "kind": rounds.graver(known.kind, alert.kind),
         "silent": alert.silent or known.silent,
-        "whole": AlertWhole(reopens=state.header.event_id),
+        "whole": grouping.reopened(known.whole, state.header.event_id),
     }
     return Step(rule.outcome, state, reopened=anew.model_copy(update=update), standing=True)
 
@@ -305,7 +305,7 @@ def merged_with(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
     old = state.alert
     update: dict[str, object] = {
         "kind": rounds.graver(old.kind, alert.kind),
-        "whole": old.whole,
+        "whole": grouping.merged(old.whole, alert),
         "text": alert.text or old.text,
         "press_count": max(old.press_count, alert.press_count),
         "silent": old.silent or alert.silent,

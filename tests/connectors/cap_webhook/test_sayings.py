@@ -93,3 +93,15 @@ def test_cause_and_owner_are_said(kind: str, parameters: dict[str, str], fields:
     receipt = said(kind, **parameters)
 
     assert fields == {name: getattr(receipt, name) for name in fields}
+
+
+def test_a_cad_that_says_our_alert_again_begins_nothing_and_its_words_are_none_for_the_officer() -> None:
+    """FINDINGS L15, scenario 23: a re-emission is known by its references and is no second emergency."""
+    again, assigned = said("Alert"), said("Alert", response="assigned", responding_unit="7")
+
+    assert ("event", "delivery", Level.UNKNOWN, None) == (
+        again.header.event_id, again.delivery_id, again.level, again.note,
+    )  # fmt: skip
+    # By this the Updates and the Cancel of its own number find our alert.
+    assert again.said_in is not None
+    assert (Level.ACKNOWLEDGED, Response.ASSIGNED, "7") == (assigned.level, assigned.response, assigned.unit)

@@ -22,6 +22,7 @@ from bondmate_connectors.formats.xml import parse_xml
 from bondmate_schemas.enums import AlertAction, AlertKind, Level, Mode, PositionOrigin, Response, Validity
 from bondmate_schemas.models import Delivery, DeliveryReceipt, DeviceAlert, EventHeader, Position
 from bondmate_streams.logic import heard, states, timers
+from bondmate_streams.logic.alerts import take
 from bondmate_streams.logic.deliveries import Agreements
 from bondmate_streams.logic.rooms import Rooms
 from bondmate_streams.logic.routes_yaml import parse_routes
@@ -34,7 +35,7 @@ ROOMS: Final = Rooms({"north": "pd-north", "south": "pd-south"}, can_assign=froz
 DECISIONS: Final = [Decision(name, "alerts") for name in ("north", "south", "tak")]
 SEES: Final = (
     "{text: plain, callsign: plain, unit: plain, position: plain, position_origin: plain, battery_percent: plain,"
-    " position_age_seconds: plain, position.fixed_at: plain, whole.ended_words: plain}"
+    " position_age_seconds: plain, position.fixed_at: plain, whole.ended_words: plain, whole.linked_by: plain}"
 )
 AGREEMENTS: Final = Agreements(
     parse_routes(
@@ -153,6 +154,21 @@ def nobody_assigned() -> Scenario:
     yield "north has seen it; 500 s later nobody is assigned", played.waits(500)
 
 
+def one_incident() -> Scenario:
+    """Return what is told of an officer's second alert, which the streams link to the first."""
+    first = take(press(1, text="man with a knife"), None, None, at(1))
+    down = press(20, kind=AlertKind.OFFICER_DOWN)
+    down = down.model_copy(update={"header": down.header.model_copy(update={"event_id": "down", "incident_id": None})})
+    second = take(down, first.memory, None, at(20)).change
+    assert second is not None
+    played = Played(second)
+    yield "the same officer falls", played.step
+    yield (
+        "operations take it out: another event",
+        played.says(40, "operations", code="unlink", by_ref="kim", note="two events"),
+    )
+
+
 SCENARIOS: Final[Mapping[str, Callable[[], Scenario]]] = {
     "01_sos_without_gps": sos_without_gps,
     "02_old_position_and_low_battery": old_position_and_low_battery,
@@ -163,6 +179,7 @@ SCENARIOS: Final[Mapping[str, Callable[[], Scenario]]] = {
     "07_duress": duress,
     "08_greek_officer": greek_officer,
     "09_nobody_assigned": nobody_assigned,
+    "11_one_incident": one_incident,
 }
 
 

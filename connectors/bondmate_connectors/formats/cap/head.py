@@ -65,12 +65,18 @@ class Head:
         """The life cycle that it is the beginning of."""
         return Target(self.id, self.id)
 
+    @property
+    def repeated(self) -> tuple[str, ...]:
+        """The events of ours that an Alert of somebody else names: it says them again, and begins none of its own."""
+        ours = () if self.is_ours or self.msg_type != "Alert" else (one.ours for one in self.references)
+        return tuple(dict.fromkeys(one.event_id for one in ours if one))
+
     def targets(self) -> Iterator[Target]:
         """Return the life cycles that it is of; none for a Cancel that names nothing."""
         if self.is_ours:
             yield self._of_ours(parse_our_identifier(self.identifier))
         elif self.msg_type == "Alert":
-            yield self.own_target
+            yield from [Target(event_id, None, ours=True) for event_id in self.repeated] or [self.own_target]
         else:
             found = tuple(targets_of(self.references, ends=self.msg_type == "Cancel"))
             yield from found or ((self.own_target,) if self.msg_type == "Update" else ())

@@ -20,6 +20,7 @@ from bondmate_connectors.formats.alert_words import (
     asked_of,
     asks_to_cancel,
     details_of,
+    incident_words,
     position_words,
     remarks_on,
 )
@@ -89,6 +90,8 @@ def _description(delivery: Delivery, alert: DeviceAlert, labels: Labels) -> Iter
     said = {labels(ASKS_TO_CANCEL), labels(NOBODY_ANSWERS)}
     yield from (f"{remark}." for remark in remarks_on(alert, delivery, labels) if remark not in said)
     yield from (f"{words}." for words in others_words(delivery, labels))
+    if same := incident_words(alert, labels):
+        yield f"{same}."
     if alert.unit:
         yield f"{labels('Unit: {unit}', unit=alert.unit)}."
     yield from (f"{detail}." for detail in details_of(alert, delivery, labels))

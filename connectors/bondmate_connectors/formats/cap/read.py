@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from bondmate_schemas.enums import Classification, IncidentAction, Level
-from bondmate_schemas.flags import NAMED_BESIDE
+from bondmate_schemas.flags import NAMED_BESIDE, REPEATS_OURS
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import EventHeader, ExternalRef, Handling, IncidentEvent, Record, to_utc
 from bondmate_schemas.trusted import trusted, trusted_all
@@ -46,9 +46,9 @@ _ACTIONS: Final = {
 def read(message: bytes, received_at: datetime, *, to_officers: bool = False) -> Reading | Ignored | Refusal:
     """Translate every alert in `message`; never raises.
 
-    An Alert becomes an IncidentEvent, an Update or Cancel one for each life cycle it names (`references.targets_of`),
-    an Ack or Error a DeliveryReceipt for each message of ours it refers to. The receipt's `destination` is `cap`: the
-    platform that knows who answered puts its own name.
+    An Alert becomes an IncidentEvent (one that refers to an alert of ours an Update of that), an Update or Cancel one
+    for each life cycle it names (`references.targets_of`), an Ack or Error a DeliveryReceipt for each message of ours
+    that it refers to. The receipt's `destination` is `cap`: the platform that knows who answered puts its own name.
 
     With `to_officers` an Alert that is Private and names `addresses` is a message to officers (`messages`).
 
@@ -176,7 +176,9 @@ def _message(head: Head, content: Content, received_at: datetime, notes: Notes) 
 def _events(
     head: Head, targets: tuple[Target, ...], content: Content, received_at: datetime, notes: Notes
 ) -> tuple[Record, ...]:
-    action, references = _ACTIONS[head.msg_type], tuple(map(str, head.references))
+    # A CAD that says our alert again under a number of its own is no second emergency: it is a note on ours.
+    action = IncidentAction.UPDATED if head.repeated else _ACTIONS[head.msg_type]
+    references = tuple(map(str, head.references))
     more = tuple((name, text) for name, text, _ in head.attributes)
     # The message's own id, by which it is referred to, is for the life cycle that is theirs.
     own = next((target for target in targets if not target.ours), targets[0])
@@ -194,6 +196,13 @@ def _events(
     )
     note_what_is_lost(content, first, notes)
     return (first, *map(_beside, others))
+
+
+def _flags(head: Head) -> Iterator[str]:
+    if head.signed:
+        yield "cap_signature_unverified"
+    if head.repeated:
+        yield REPEATS_OURS
 
 
 def _id_beside(head: Head, target: Target) -> str:
@@ -224,6 +233,6 @@ def _header(head: Head, message_id: str, target: Target, content: Content, recei
             "source": "cap",
             "expires_at": content.time("expires"),
             "handling": _HANDLINGS[head.classification],
-            "flags": ("cap_signature_unverified",) if head.signed else (),
+            "flags": tuple(_flags(head)),
         },
     )

@@ -153,10 +153,18 @@ def _written(
         **_head(delivery, event, addresses, raised_at),
         "source": header.source,
         "note": event.note if isinstance(event, IncidentEvent) else None,
-        "incidents": word(header.incident_id) if header.incident_id else None,
+        "incidents": " ".join(map(word, _incidents(event))) or None,
         "info": {**_common(delivery, labels), **info, "parameter": list(_parameters(delivery, event, labels))},
     }
     return serialised(values)
+
+
+def _incidents(event: Event) -> Iterator[str]:
+    """Return the numbers of its incident: its own, then that which it shares with others of one event."""
+    if event.header.incident_id:
+        yield event.header.incident_id
+    if isinstance(event, DeviceAlert) and event.whole and event.whole.group_id:
+        yield event.whole.group_id
 
 
 def _head(delivery: Delivery, event: Event, addresses: tuple[str, ...], raised_at: datetime) -> Body:

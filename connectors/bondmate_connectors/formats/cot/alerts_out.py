@@ -10,7 +10,13 @@ from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, Mode
 from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import Delivery, DeviceAlert, Position
 
-from bondmate_connectors.formats.alert_words import SILENT, details_of, position_words, remarks_on
+from bondmate_connectors.formats.alert_words import (
+    SILENT,
+    details_of,
+    incident_words,
+    position_words,
+    remarks_on,
+)
 from bondmate_connectors.formats.cot import types
 from bondmate_connectors.formats.cot.alert_code import short_code
 from bondmate_connectors.formats.cot.build import Draft, fitted, later
@@ -136,6 +142,8 @@ def _parts(event: DeviceAlert, delivery: Delivery, options: Options, *, asks: bo
         yield labels(LATE)
     yield from remarks_on(event, delivery, labels)
     yield from others_words(delivery, labels)
+    if event.whole and event.whole.linked_to:
+        yield incident_words(event, labels, short_code(event.whole.linked_to))
     yield event.callsign or ""
     if event.unit:
         yield labels("Unit: {unit}", unit=event.unit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bondmate_schemas.enums import IncidentAction, Level
+from bondmate_schemas.flags import REPEATS_OURS
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import DeliveryReceipt, DeviceMessage, ExternalRef, IncidentEvent, Record
 from bondmate_schemas.sayings import said_by
@@ -82,7 +83,7 @@ def _receipt(event: IncidentEvent, reference: Reference, level: Level, name: str
         destination=name,
         level=level,
         delivery_id=ours.delivery_id,
-        note=event.note or event.description or event.title,
+        note=None if REPEATS_OURS in event.header.flags else event.note or event.description or event.title,
         code="declined" if level is Level.DECLINED else None,
         referred_agency_id=reference.our_agency,
         said_in=said.alert_id,

@@ -1,0 +1,93 @@
+"""Alerts of officers and units near each other, whichever worker has them; no alert waits for this."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Final
+
+from bondmate_schemas.catalogue import DEVICE_ALERTS
+from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
+from bondmate_schemas.enums import AlertAction, PositionOrigin
+from bondmate_schemas.ids import derived_id
+from bondmate_schemas.models import DeviceAlert
+
+from bondmate_streams.agents.config import StreamsConfig
+from bondmate_streams.agents.views import Seen, View
+from bondmate_streams.envelopes import Headers, utc_now
+from bondmate_streams.guard import NotNowError
+from bondmate_streams.logic.alerts import with_header
+from bondmate_streams.logic.grouping import Link, Neighbours, linked
+
+_LOOK_SECONDS: Final = 1.0
+_AGAIN_AFTER: Final = timedelta(seconds=3)
+"""When an alert is looked at once more: one that was pressed just before may come here just after."""
+_MOST_LOOKED_AT: Final = 10_000
+HandOn = Callable[[DeviceAlert, Headers], Awaitable[None]]
+
+
+class Nearby:
+    """Reads what devices raise, of every partition, as far back as anything can be linked."""
+
+    def __init__(self, config: StreamsConfig, codec: Codec) -> None:
+        """Link as the routes say."""
+        seconds = config.routes.link_within_seconds
+        self._neighbours = Neighbours(seconds, config.routes.link_within_metres)
+        since_ms = int((time.time() - seconds) * 1_000)
+        name = f"bondmate-nearby-{config.instance}"
+        self._view = View(config.kafka, name, (DEVICE_ALERTS,), self._see, since_ms=since_ms)
+        self._codec = codec
+        self._again: deque[tuple[datetime, DeviceAlert, Headers]] = deque(maxlen=_MOST_LOOKED_AT)
+
+    def link_of(self, alert: DeviceAlert) -> Link | None:
+        """Return the link of a new alert, as far as is known by now."""
+        self._neighbours.note(alert)
+        return self._neighbours.of(alert)
+
+    def look_again(self, alert: DeviceAlert, cause: Headers) -> None:
+        """Look once more, soon, at a new alert that nothing was linked to."""
+        if self._neighbours.is_on and (alert.whole is None or not alert.whole.linked_by):
+            self._again.append((utc_now() + _AGAIN_AFTER, alert, cause))
+
+    async def watch(self, hand_on: HandOn) -> None:
+        """Link what could not be linked at first, until cancelled; `hand_on` takes the change of the alert."""
+        if not self._neighbours.is_on:
+            await asyncio.Event().wait()
+        self._view.start()
+        try:
+            while True:
+                await asyncio.sleep(_LOOK_SECONDS)
+                with suppress(NotNowError):
+                    await self._look(utc_now(), hand_on)
+                self._neighbours.forget(utc_now())
+        finally:
+            await asyncio.to_thread(self._view.stop)
+
+    async def _look(self, now: datetime, hand_on: HandOn) -> None:
+        while self._again and self._again[0][0] <= now:
+            _, alert, cause = self._again[0]
+            if link := self._neighbours.of(alert):
+                await hand_on(_change(alert, link, now), cause)
+            self._again.popleft()
+
+    def _see(self, seen: Seen) -> None:
+        if seen.value is None:
+            return
+        with suppress(CodecError, SchemaUnavailableError):
+            self._neighbours.note(self._codec.decode(seen.value, DeviceAlert))
+
+
+def _change(alert: DeviceAlert, link: Link, now: datetime) -> DeviceAlert:
+    """Return the change of an alert that says no more than its link."""
+    message_id = derived_id("link", alert.header.event_id, link.group_id)
+    bare = with_header(alert, message_id=message_id, received_at=now, external_refs=()).model_copy(
+        update={
+            "action": AlertAction.UPDATE, "text": None, "attachments": (),
+            "position": None, "position_origin": PositionOrigin.NONE, "position_age_seconds": None,
+        }
+    )  # fmt: skip
+    return linked(bare, link)

@@ -1,0 +1,203 @@
+"""Alerts of one event: they share a number, by rule or by a person's word, and each stays an alert of its own.
+
+An alert keeps the incident that it was raised under, on which its order and its ids hang, and every alarm, level,
+escalation and ending of its own. That it is of one event with another stands on the alert that came later: the number
+of the event (the incident of the first alert), the alert it was linked to, by whom. So an event has no state that grows
+with its alerts, and a link is undone where it was made.
+
+By rule are linked a further alert of an officer, and alerts of one unit within a time and place: of one agency, in one
+mode, and never one under duress. Only what came earlier is linked to, by the hub's own time, so that two workers that
+meet two alerts in either order make the same of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import cos, hypot, radians
+from typing import Final
+
+from bondmate_schemas.enums import AlertAction, AlertKind
+from bondmate_schemas.flags import UNDER_DURESS
+from bondmate_schemas.ids import derived_id
+from bondmate_schemas.models import AlertWhole, DeliveryReceipt, DeviceAlert, OpenAlert, Position
+
+BY_OFFICER: Final = "rule:officer"
+BY_UNIT: Final = "rule:unit"
+OPERATIONS: Final = "operations"
+"""Destination of a receipt by which operations say that an alert is of one event with another, or is not any more."""
+LINK: Final = "link"
+UNLINK: Final = "unlink"
+_METRES_PER_DEGREE: Final = 111_320.0
+_DEVICES_KEPT: Final = 64
+_RULES: Final = "rule:"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """That an alert is of the event with the number `group_id`, by the alert `linked_to`; the number empty: of none."""
+
+    group_id: str
+    linked_to: str
+    linked_by: str
+
+    def over(self, whole: AlertWhole | None) -> AlertWhole:
+        """Return what is said of an alert as a whole, with this link in the place of an earlier one."""
+        update = {"group_id": self.group_id, "linked_to": self.linked_to, "linked_by": self.linked_by}
+        return (whole or AlertWhole()).model_copy(update=update)
+
+
+Find = Callable[[DeviceAlert], Link | None]
+
+
+def linked(alert: DeviceAlert, link: Link | None) -> DeviceAlert:
+    """Return an alert with its link."""
+    return alert if link is None else alert.model_copy(update={"whole": link.over(alert.whole)})
+
+
+def is_under_duress(alert: DeviceAlert) -> bool:
+    """Return whether nothing but a person may link an alert."""
+    return alert.kind is AlertKind.DURESS or alert.silent or UNDER_DURESS in alert.header.flags
+
+
+def of_officer(alert: DeviceAlert, open_alerts: Iterable[OpenAlert]) -> Link | None:
+    """Return the link of a new alert to the oldest open one of its device."""
+    if is_under_duress(alert):
+        return None
+    fitting = (one for one in open_alerts if one.kind is not AlertKind.DURESS and one.mode is alert.header.mode)
+    first = next(fitting, None)
+    if first is None or first.event_id == alert.header.event_id or first.incident_id is None:
+        return None
+    return Link(first.group_id or first.incident_id, first.event_id, BY_OFFICER)
+
+
+def merged(old: AlertWhole | None, alert: DeviceAlert) -> AlertWhole | None:
+    """Return what is said of an alert as a whole after a change of it: a link that the change makes, else the old one.
+
+    One that comes under duress leaves what a rule had linked it to.
+    """
+    new = alert.whole
+    if new is not None and new.linked_by and (old is None or not old.linked_by):
+        old = Link(new.group_id, new.linked_to, new.linked_by).over(old)
+    if old is not None and old.linked_by.startswith(_RULES) and is_under_duress(alert):
+        return old.model_copy(update={"group_id": "", "linked_to": "", "linked_by": ""})
+    return old
+
+
+def reopened(old: AlertWhole | None, event_id: str) -> AlertWhole:
+    """Return what is said of an alert that goes on from an ended one: it is of the same event."""
+    whole = AlertWhole(reopens=event_id)
+    return whole if old is None else Link(old.group_id, old.linked_to, old.linked_by).over(whole)
+
+
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    """An alert as it was raised, cut to what the rules ask."""
+
+    at: datetime
+    event_id: str
+    device_id: str
+    incident_id: str
+    position: Position | None
+
+    def is_before(self, other: _Raised) -> bool:
+        return (self.at, self.event_id) < (other.at, other.event_id)
+
+
+class Neighbours:
+    """The newest alerts of officers and units, of all workers; bounded by the devices of each."""
+
+    def __init__(self, within_seconds: float, within_metres: float) -> None:
+        """Link alerts of one officer or unit that are no further apart; 0 seconds: none."""
+        self._within, self._metres = timedelta(seconds=within_seconds), within_metres
+        self._raised: dict[tuple[str, ...], dict[str, _Raised]] = {}
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is linked by this."""
+        return bool(self._within)
+
+    def note(self, alert: DeviceAlert) -> None:
+        """Take an alert as a device sent it."""
+        if not self._within or alert.action not in {AlertAction.RAISE, AlertAction.UNKNOWN} or is_under_duress(alert):
+            return
+        raised = _raised(alert)
+        for key, _ in _keys(alert):
+            known = self._raised.setdefault(key, {})
+            before = known.get(raised.device_id)
+            # A further press is part of the alert before.
+            if before is not None and abs(raised.at - before.at) <= self._within:
+                continue
+            known.pop(raised.device_id, None)
+            known[raised.device_id] = raised
+            if len(known) > _DEVICES_KEPT:
+                del known[next(iter(known))]
+
+    def of(self, alert: DeviceAlert) -> Link | None:
+        """Return the link of a new alert to the first of its event; None where it is the first, or alone."""
+        if not self._within or is_under_duress(alert):
+            return None
+        for key, by in _keys(alert):
+            if first := self._first(_raised(alert), self._raised.get(key, {})):
+                return Link(first.incident_id, first.event_id, by)
+        return None
+
+    def forget(self, now: datetime) -> None:
+        """Forget what nothing can be linked to any more."""
+        for key, known in list(self._raised.items()):
+            if all(now - one.at > 2 * self._within for one in list(known.values())):
+                self._raised.pop(key, None)
+
+    def _first(self, of: _Raised, known: dict[str, _Raised]) -> _Raised | None:
+        """Return the first of the chain in which each is near the next."""
+        chain, found = of, None
+        others = list(known.values())
+        while earlier := [one for one in others if one.is_before(chain) and self._is_near(one, chain)]:
+            chain = found = min(earlier, key=lambda one: (one.at, one.event_id))
+        return found if found is not None and found.device_id != of.device_id else None
+
+    def _is_near(self, one: _Raised, other: _Raised) -> bool:
+        if abs(one.at - other.at) > self._within:
+            return False
+        if one.position is None or other.position is None:
+            return True
+        return _metres(one.position, other.position) <= self._metres
+
+
+def _raised(alert: DeviceAlert) -> _Raised:
+    header = alert.header
+    return _Raised(
+        header.received_at,
+        header.event_id,
+        alert.device_id,
+        header.incident_id or derived_id("incident", header.event_id),
+        alert.position,
+    )
+
+
+def _keys(alert: DeviceAlert) -> Iterator[tuple[tuple[str, ...], str]]:
+    agency, mode = alert.header.agency_id, alert.header.mode.value
+    if alert.officer_ref:
+        yield ("officer", agency, mode, alert.officer_ref), BY_OFFICER
+    if alert.unit:
+        yield ("unit", agency, mode, alert.unit), BY_UNIT
+
+
+def _metres(one: Position, other: Position) -> float:
+    north = (one.latitude - other.latitude) * _METRES_PER_DEGREE
+    degrees = (one.longitude - other.longitude + 180) % 360 - 180
+    return hypot(north, degrees * _METRES_PER_DEGREE * cos(radians(one.latitude)))
+
+
+def is_link(receipt: DeliveryReceipt) -> bool:
+    """Return whether operations say that an alert is of one event with another, or is not any more."""
+    return receipt.destination == OPERATIONS and receipt.code in {LINK, UNLINK}
+
+
+def link_of(receipt: DeliveryReceipt) -> Link:
+    """Return the link that operations make, or that they undo."""
+    by = receipt.by_ref or OPERATIONS
+    if receipt.code == UNLINK:
+        return Link("", "", by)
+    return Link(receipt.platform_id or "", receipt.sender_message_id or "", by)
