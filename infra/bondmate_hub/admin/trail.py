@@ -44,6 +44,11 @@ class Trail:
         async with self._one_at_a_time:
             await asyncio.to_thread(self._write, entry)
 
+    def record(self, *entries: Entry) -> None:
+        """Write records of anything else that people do; raises as `write`."""
+        for entry in entries:
+            self._write(entry)
+
     def _write(self, entry: Entry) -> None:
         try:
             chain = self._chain or chain_so_far(self._kafka, self._codec, self._name)

@@ -18,6 +18,7 @@ from bondmate_hub.cli import (
     docs,
     doctor,
     ids,
+    incidents,
     roles,
     routes,
     routes_apply,
@@ -53,6 +54,7 @@ for name, group in {
     "connectors": connectors.app,
     "dlq": dlq.app,
     "ids": ids.app,
+    "incidents": incidents.app,
 }.items():
     app.add_typer(group, name=name)
 
