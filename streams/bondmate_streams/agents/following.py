@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, NamedTuple
@@ -33,10 +34,9 @@ from bondmate_streams.logic.following import (
     update_of,
 )
 from bondmate_streams.logic.steps import Step
+from bondmate_streams.turns import in_turns
 
 _LOOK_SECONDS: Final = 0.05
-_AT_A_TIME: Final = 50
-"""Few: alerts' own events are not to wait behind positions."""
 _FRESH: Final = timedelta(seconds=60)
 
 
@@ -143,36 +143,52 @@ class Following:
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def look(self, now: float) -> None:
-        """Tell each room what is due there."""
+        """Tell each room what is due there, a little at a time: no SOS waits behind it."""
         while self._stirred:
             for event_id in self._devices.get(self._stirred.pop(), ()):
-                heard_by = self._heard_by[event_id]
-                for name in heard_by.rooms:
-                    self._turns[name].want(event_id, is_first=heard_by.is_first)
+                self._want(event_id, self._heard_by[event_id].rooms)
         due: defaultdict[str, list[str]] = defaultdict(list)
         for name, turns in self._turns.items():
             for event_id in turns.due(now, self._places.share):
                 due[event_id].append(name)
-        room = asyncio.Semaphore(_AT_A_TIME)
-        await asyncio.gather(*(self._tell(event_id, names, now, room) for event_id, names in due.items()))
+        reports: list[asyncio.Task[None]] = []
+        # Until the broker has all of it the partitions are not another worker's, who might write an end before that.
+        with ExitStack() as standing:
+            async for event_id, names in in_turns(due.items()):
+                if self._locks.is_held("alerts", event_id):
+                    self._want(event_id, names)
+                elif event_id in self._heard_by and standing.enter_context(self._places.standing_in(event_id)):
+                    reports += self._told(event_id, names, now)
+            await asyncio.gather(*reports)
 
-    async def _tell(self, event_id: str, names: Sequence[str], now: float, room: asyncio.Semaphore) -> None:
-        async with room, self._locks.holding("alerts", event_id):
-            with self._places.standing_in(event_id) as ours:
-                state = self._alerts.get(event_id) if ours and event_id in self._heard_by else None
-                fix = self._last.of(state.device_id) if state else None
-                if state is None or fix is None or not is_followed(state) or not is_news(fix, state.alert):
-                    return
-                news = [update for name in names if (update := self._news(state, name, fix, now))]
-                try:
-                    await both(
-                        self._desk.outbox.send(*(self._desk.packed(delivery) for _, delivery in news)),
-                        self._audit.write(*self._desk.entries([telling for telling, _ in news])),
-                    )
-                except NotNowError:
-                    return
-                for _, delivery in news:
-                    self._note_told(event_id, delivery, fix, now)
+    def _want(self, event_id: str, names: Iterable[str]) -> None:
+        is_first = self._heard_by[event_id].is_first
+        for name in names:
+            self._turns[name].want(event_id, is_first=is_first)
+
+    def _told(self, event_id: str, names: Sequence[str], now: float) -> Iterator[asyncio.Task[None]]:
+        """Begin to tell rooms where the device of an alert is, which nobody works on; yield what ends that."""
+        state = self._alerts.get(event_id)
+        fix = self._last.of(state.device_id) if state else None
+        if state is None or fix is None or not is_followed(state) or not is_news(fix, state.alert):
+            return
+        if news := [update for name in names if (update := self._news(state, name, fix, now))]:
+            entries = self._desk.entries([telling for telling, _ in news])
+            sent = self._desk.outbox.send(*(self._desk.packed(delivery) for _, delivery in news))
+            for _, delivery in news:
+                self._note_told(event_id, delivery, fix, now)
+            yield asyncio.create_task(self._settled(both(sent, self._audit.write(*entries)), state, names))
+
+    async def _settled(self, report: Awaitable[None], state: AlertState, names: Sequence[str]) -> None:
+        """Wait for the broker's word; where it takes nothing now, what was to be told is due at once."""
+        try:
+            await report
+        except NotNowError:
+            event_id = state.header.event_id
+            for name in names:
+                self._turns[name].forget(event_id)
+            self._shown.pop(event_id, None)
+            self._stirred.add(state.device_id)
 
     def _news(self, state: AlertState, name: str, fix: DeviceLocation, now: float) -> tuple[Telling, Delivery] | None:
         """Return what a room hears of a fix; None where it would see nothing new."""
