@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from typing import Final, NamedTuple
 
 from bondmate_schemas.models import AlertState, Delivery, DeviceLocation
@@ -37,6 +38,8 @@ from bondmate_streams.logic.steps import Step
 from bondmate_streams.turns import in_turns
 
 _LOOK_SECONDS: Final = 0.05
+_AT_A_LOOK: Final = 100
+"""Alerts a room hears of, so that the next look comes soon: there the first of an alert goes first."""
 _FRESH: Final = timedelta(seconds=60)
 
 
@@ -149,7 +152,7 @@ class Following:
                 self._want(event_id, self._heard_by[event_id].rooms)
         due: defaultdict[str, list[str]] = defaultdict(list)
         for name, turns in self._turns.items():
-            for event_id in turns.due(now, self._places.share):
+            for event_id in islice(turns.due(now, self._places.share), _AT_A_LOOK):
                 due[event_id].append(name)
         reports: list[asyncio.Task[None]] = []
         # Until the broker has all of it the partitions are not another worker's, who might write an end before that.

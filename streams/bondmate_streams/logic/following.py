@@ -27,6 +27,7 @@ STANDS_SECONDS: Final = 60.0
 """A place that a room would see unchanged is told again after so long, and no sooner."""
 _ALERT: Final = "DeviceAlert"
 _NEVER: Final = -math.inf
+_LATE_SECONDS: Final = 2.0
 _LONG_AGO: Final = -1e9
 
 
@@ -85,7 +86,9 @@ class Turns:
             heappop(self._queue)
             self._queued.discard(event_id)
             if not is_first and self._pace.a_second:
-                self._next = max(now, self._next) + 1 / (self._pace.a_second * max(share, 1e-3))
+                # To look a little late does not slow the room's pace.
+                since = self._next if now - self._next < _LATE_SECONDS else now
+                self._next = since + 1 / (self._pace.a_second * max(share, 1e-3))
             yield event_id
 
     def told(self, event_id: str, now: float) -> None:
