@@ -67,7 +67,7 @@ async def _run(settings: Settings, asked: argparse.Namespace) -> int:
 
 
 async def _sos(device: Client, asked: argparse.Namespace) -> tuple[int, list[dict[str, Any]]]:
-    alert_id = await device.raise_alert(asked.kind, position=_position(asked), text=asked.text)
+    alert_id = await device.raise_alert(asked.kind, position=_position(asked), text=asked.text, real=asked.real or None)
     return await _alert_sent(device, asked, alert_id)
 
 
@@ -227,6 +227,7 @@ def _parser() -> argparse.ArgumentParser:
     sos.add_argument("--kind", default="SOS", help="SOS, DURESS, OFFICER_DOWN, ASSISTANCE, … (%(default)s)")
     sos.add_argument("--until", type=Level, choices=_STEPS, default=Level.RECEIVED, metavar="LEVEL",
                      help="level to wait for, for example acknowledged (%(default)s)")  # fmt: skip
+    sos.add_argument("--real", action="store_true", help="on a device of an exercise: this is no exercise")
     update = _verb(verbs, "update", _update, "say more of an alert")
     cancel = _verb(verbs, "cancel", _cancel, "take an alert back; of SOS and DURESS a request")
     for alert in (update, cancel):

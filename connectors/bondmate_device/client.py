@@ -51,12 +51,17 @@ class Client:
         silent: bool | None = None,
         press_count: int | None = None,
         battery_percent: int | None = None,
+        real: bool | None = None,
     ) -> str:
-        """Raise an alert and give the device's id of it. A position that cannot be one is left out."""
+        """Raise an alert and return the device's id of it. A position that cannot be one is left out.
+
+        `real`, on a device of an exercise, is the gesture that says that this is none.
+        """
         alert_id = str(uuid.uuid4())
         item = bodies.alert(
             "raise", message_id=str(uuid.uuid4()), alert_id=alert_id, at=self._clock(), kind=kind,
             position=position, text=text, silent=silent, press_count=press_count, battery_percent=battery_percent,
+            real=real,
         )  # fmt: skip
         standing = self._engine.core.raised(alert_id, kind, item.at, silent=silent)
         await self._engine.keep(item, standing)

@@ -52,6 +52,13 @@ Without one they are alerts of their own. Any press is life.
 That the device of an open alert was revoked is told as an update of it (`device_revoked`), which stays on all that is
 told of it later. The device is refused from then on: whoever has it cancels nothing.
 
+## Real, out of an exercise
+
+A device of an exercise whose profile allows it (`real_from_exercise`) may raise a real emergency by a gesture of its
+own. It is ACTUAL, flagged `from_exercise`, paged at once and logged; only rooms of its owner hear of it, by the routes or by
+an escalation, until one of them says that a unit is assigned or on its way. Then its routes apply. A device of a test
+or of the system cannot, and nothing real ever becomes an exercise.
+
 ## Under duress
 
 An alert of kind DURESS puts its device under duress, unless the device's profile lets it sound, until a named person

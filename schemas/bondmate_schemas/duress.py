@@ -27,9 +27,13 @@ def mark_id(mark: str, device_id: str) -> str:
     return f"{mark}/{device_id}"
 
 
-def begins(alert: DeviceAlert) -> bool:
-    """Return whether an alert says that its officer is under duress, on a device whose profile keeps that silent."""
-    return alert.kind is AlertKind.DURESS and alert.silent and alert.action is not AlertAction.CANCEL
+def begins(alert: DeviceAlert, begun: DeviceMark | None = None) -> bool:
+    """Return whether an alert says that its officer is under duress, on a device whose profile keeps that silent.
+
+    An update of the alert by which it began, where the officer is now for example, does not begin it anew.
+    """
+    is_news = alert.action is AlertAction.UPDATE and begun is not None and begun.event_id == alert.header.event_id
+    return alert.kind is AlertKind.DURESS and alert.silent and alert.action is not AlertAction.CANCEL and not is_news
 
 
 def is_under_duress(event: Payload) -> bool:

@@ -46,6 +46,14 @@ DEVICE_HEARD: Final = "device_heard"
 DEVICE_REVOKED: Final = "device_revoked"
 """The device of an open alert was revoked: whoever has it is not taken for its officer any more."""
 
+FROM_EXERCISE: Final = "from_exercise"
+"""Raised as real from a device of an exercise, whose profile allows it: so is its position."""
+TAKEN_AS_REAL: Final = "taken_as_real"
+"""A person of the owner has sent help to what an exercise device raised as real: from now on its routes apply."""
+OUT_OF_EXERCISE: Final = frozenset({FROM_EXERCISE, TAKEN_AS_REAL})
+REAL_NOT_ALLOWED: Final = "real_not_allowed"
+"""The device says that it is no exercise, and its enrolment does not allow that."""
+
 UNDER_DURESS: Final = "under_duress"
 """Said at a device whose officer is under duress, until a named person of the owner ends that: silent whatever its
 kind, answered by nobody's question, and nothing that it says closes or lowers anything."""
@@ -54,7 +62,7 @@ _TELL_NOTHING: Final = frozenset({
     UNANSWERED, UNASSIGNED, DELIVERED_LATE, DROP_WHEN_LATE, MARK_WHEN_LATE, POSITION_WITHHELD, "late", "clock_skew",
     "expired", "occurred_at_missing", "cancel_requested", "reopened", "silent", "device_unknown",
     "cap_signature_unverified", "unknown_field", NAMED_BESIDE, REFERENCE_UNKNOWN, UNPROVEN, UNDER_DURESS, DEVICE_SILENT,
-    REPEATS_OURS, DEVICE_HEARD, DEVICE_REVOKED, TOLD_LATE,
+    REPEATS_OURS, DEVICE_HEARD, DEVICE_REVOKED, TOLD_LATE, FROM_EXERCISE, TAKEN_AS_REAL, REAL_NOT_ALLOWED,
 })  # fmt: skip
 """Remarks that follow from the envelope, or from what the hub itself did."""
 _TELL_OF: Final[Mapping[str, str]] = {

@@ -11,7 +11,9 @@ from bondmate_schemas.flags import (
     DEVICE_HEARD,
     DEVICE_REVOKED,
     DEVICE_SILENT,
+    FROM_EXERCISE,
     POSITION_WITHHELD,
+    REAL_NOT_ALLOWED,
     TOLD_LATE,
     UNANSWERED,
     UNASSIGNED,
@@ -33,6 +35,8 @@ _REMARKS: Final = {
     UNASSIGNED: NO_UNIT,
     DEVICE_SILENT: "Nothing is heard of the device any more",
     DEVICE_HEARD: "The device is heard again",
+    FROM_EXERCISE: "REAL emergency, from a device of an exercise: so is its position",
+    REAL_NOT_ALLOWED: "Says that it is REAL, which this device may not say: ask at once",
     TOLD_LATE: "Open since before: this room is told only now",
     DEVICE_REVOKED: "The device was revoked: it may be in other hands, and nothing from it counts any more",
 }

@@ -83,6 +83,14 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
         "El dispositivo fue revocado: puede estar en otras manos, y nada que venga de él cuenta ya",
         "Η συσκευή ανακλήθηκε: ίσως είναι σε άλλα χέρια, και τίποτα από αυτήν δεν μετρά πια",
     ),
+    "REAL emergency, from a device of an exercise: so is its position": (
+        "Emergencia REAL, desde un dispositivo de un ejercicio: también su posición",
+        "ΠΡΑΓΜΑΤΙΚΗ έκτακτη ανάγκη, από συσκευή άσκησης: και η θέση της",
+    ),
+    "Says that it is REAL, which this device may not say: ask at once": (
+        "Dice que es REAL, lo que este dispositivo no puede decir: pregunte enseguida",
+        "Λέει ότι είναι ΠΡΑΓΜΑΤΙΚΟ, κάτι που αυτή η συσκευή δεν μπορεί να πει: ρωτήστε αμέσως",
+    ),
     "The device is heard again": ("El dispositivo vuelve a dar señales", "Η συσκευή ακούγεται ξανά"),
     "Said under duress": ("Dicho bajo coacción", "Ειπώθηκε υπό απειλή"),
     "The device asks to cancel: not closed": (

@@ -41,6 +41,7 @@ from bondmate_streams.logic.life_cycle import REFUSED
 from bondmate_streams.logic.links import announced_answer
 from bondmate_streams.logic.officer import answer
 from bondmate_streams.logic.outside import with_keys
+from bondmate_streams.logic.real import taken_as_real
 from bondmate_streams.logic.rooms import Rooms
 from bondmate_streams.logic.routing import Decision
 from bondmate_streams.logic.steps import Step
@@ -134,14 +135,14 @@ class AlertLife:
             step = heard.receive(
                 state, receipt, self._confirm_to, decisions, utc_now(), rooms=self._rooms, escalation=escalation
             )
-            step = self._keyed(step, state)
+            step = self._keyed(replace(step, state=taken_as_real(step.state, self._rooms)), state)
             if step.outcome in REFUSED:
                 await self._tell(self._message_receipts.refusal(receipt, step.outcome))
                 raise BadEventError(step.outcome)
             # Told before it is remembered: what a level leads to is told only when it rises.
             await self._tell(self._telling(step, arrived.headers))
             if step.state is not None and step.state != state:
-                self._note(step.state, decisions)
+                self._note(step.state, self._desk.quietly(step.state.alert))
                 await self._alerts.put(event_id, step.state)
         if link := announced_answer(receipt):
             await self._learn(link, arrived.headers)

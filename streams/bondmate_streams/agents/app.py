@@ -87,7 +87,7 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
     outbox = KafkaOutbox(config.kafka, f"{catalogue.STREAMS_APP}-{config.instance}-outbox")
     desk = Desk(
         config.routes, config.secret, codec, outbox, partitions, config.outside,
-        untaken=config.untaken, ground=config.ground,
+        untaken=config.untaken, agencies=config.rooms.agencies, ground=config.ground,
     )  # fmt: skip
     audit = AuditWriter(chain, outbox, desk.envelopes)
     known = KnownDevices(desk.agreements, config.known_devices)

@@ -12,7 +12,7 @@ from bondmate_monitoring.metrics import CONNECTOR_PASSED_OVER, FOREIGN_IDS, ROUT
 from bondmate_monitoring.metrics import PAGES as PAGES_RAISED
 from bondmate_schemas.catalogue import PAGES, destination_topic, key_of
 from bondmate_schemas.codec import Codec
-from bondmate_schemas.enums import Mode
+from bondmate_schemas.enums import DeliveryReason, Mode
 from bondmate_schemas.error_codes import NOT_ITS_OWN
 from bondmate_schemas.models import (
     Delivery,
@@ -36,6 +36,7 @@ from bondmate_streams.logic.belonging import Home, Stay, moved, pause_seconds, t
 from bondmate_streams.logic.deliveries import Agreements, Telling
 from bondmate_streams.logic.outside import returned
 from bondmate_streams.logic.policy import WITHHELD
+from bondmate_streams.logic.real import is_for_owner_alone, logged, of_owner
 from bondmate_streams.logic.routing import (
     Decision,
     Escalation,
@@ -72,6 +73,7 @@ class Desk:
         outside: OutsideIds | None = None,
         *,
         untaken: Mapping[str, Collection[str]] | None = None,
+        agencies: Mapping[str, str] | None = None,
         ground: Ground | None = None,
     ) -> None:
         """Work by `routes`.
@@ -84,9 +86,11 @@ class Desk:
             partitions: how many the agents' topics have.
             outside: keys of the ids that leave; None: one that follows from `secret`.
             untaken: Delivery kinds that the connector of a destination does not take.
+            agencies: agency of a destination, where it is known.
             ground: the map, where rules ask where alerts and incidents are.
         """
         self._untaken = untaken or {}
+        self._agencies = agencies or {}
         self.routes = routes
         self._ground = ground
         self.by_place = told_by_place(routes)
@@ -171,12 +175,17 @@ class Desk:
 
     def _decide(self, event: Payload) -> tuple[list[Decision], list[Escalation]]:
         # Rules look at nothing else of an event.
-        facts = (*facts_of(event, self._ground).items(), *event.header.hops)
+        is_held = is_for_owner_alone(event)
+        facts = (*facts_of(event, self._ground).items(), *event.header.hops, is_held)
         if facts not in self._decided:
             if len(self._decided) >= _MOST_DECIDED:
                 self._decided.pop(next(iter(self._decided)))
             verdicts = explain(event, self.routes, self._ground)
-            self._decided[facts] = decisions(verdicts), escalation(event, self.routes, self._ground)
+            found = decisions(verdicts), escalation(event, self.routes, self._ground)
+            if is_held:
+                owner = event.header.agency_id
+                found = of_owner(found, owner, self.routes.destinations, self._agencies)
+            self._decided[facts] = found
         return self._decided[facts]
 
     def deliveries(
@@ -212,8 +221,11 @@ class Desk:
         return self.envelopes.pack(PAGES, page.subject, page, cause)
 
     def entries(self, tellings: Sequence[Telling]) -> list[Entry]:
-        """Log what `tellings` disclose."""
-        return [
+        """Log what `tellings` disclose, and that an exercise device raised a real emergency."""
+        found = [
             disclosure(telling.event, telling.destination, self.agreements.disclosed(telling), self._secret)
             for telling in tellings
         ]
+        if tellings and is_for_owner_alone(event := tellings[0].event) and tellings[0].reason is DeliveryReason.NEW:
+            found.append(logged(event, self._secret))
+        return found

@@ -50,7 +50,7 @@ class DeviceAlerts:
     async def _take(self, alert: DeviceAlert, cause: Headers) -> str:
         device = alert.device_id
         async with self._locks.holding("devices", device):
-            is_begun = begins(alert)
+            is_begun = begins(alert, self._marks.begun(device))
             if is_begun or self._marks.is_under_duress(device):
                 alert = said_under(alert)
             taken = take(alert, self._devices.get(device), self._last_location(device), utc_now(), self._nearby.link_of)

@@ -20,9 +20,13 @@ class DeviceMarks:
         self._codec = codec
         self._marks: dict[str, DeviceMark] = {}
 
+    def begun(self, device_id: str) -> DeviceMark | None:
+        """Return the mark by which the duress of a device began last."""
+        return self._marks.get(mark_id(BEGUN, device_id))
+
     def is_under_duress(self, device_id: str) -> bool:
         """Return whether the officer of a device is under duress."""
-        begun = self._marks.get(mark_id(BEGUN, device_id))
+        begun = self.begun(device_id)
         return begun is not None and is_under(begun, self._marks.get(mark_id(ENDED, device_id)))
 
     def set(self, mark: DeviceMark) -> None:

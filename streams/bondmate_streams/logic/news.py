@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bondmate_schemas.enums import AlertAction, AlertKind
+from bondmate_schemas.enums import AlertAction, AlertKind, Mode
 from bondmate_schemas.flags import DEVICE_HEARD, DEVICE_SILENT
 from bondmate_schemas.models import DeviceAlert, DeviceMemory, OpenAlert
 
@@ -24,7 +24,7 @@ def subject_of(alert: DeviceAlert, memory: DeviceMemory) -> OpenAlert | None:
         or any(event_id == k.event_id for k in memory.open_alerts)
     ):
         return None
-    grave = [k for k in memory.open_alerts if k.kind not in _MILD and k.mode is alert.header.mode]
+    grave = [k for k in memory.open_alerts if k.kind not in _MILD and k.mode in {alert.header.mode, Mode.ACTUAL}]
     return max(grave, key=lambda known: GRAVITY.index(known.kind), default=None)
 
 

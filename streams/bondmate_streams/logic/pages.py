@@ -24,6 +24,8 @@ class PageReason(StrEnum):
     """A person has seen an alert, and for too long nobody has said that a unit is assigned."""
     LATE = "alert_late"
     """A press that was made before an alert ended came after it: nobody in a room was told of it."""
+    FROM_EXERCISE = "alert_real_from_exercise"
+    """A device of an exercise raised a real emergency: only its owner was told."""
     UNROUTED = "alert_unrouted"
     """An alert goes nowhere."""
     EXPIRED = "alert_expired"

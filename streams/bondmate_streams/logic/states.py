@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, PositionOrigin, Priority
-from bondmate_schemas.flags import DEVICE_REVOKED, UNDER_DURESS, UNTRUSTED
+from bondmate_schemas.flags import DEVICE_REVOKED, FROM_EXERCISE, OUT_OF_EXERCISE, UNDER_DURESS, UNTRUSTED
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, AlertWhole, DeviceAlert, EventHeader, ExternalRef, OperationsPage
 from bondmate_schemas.own_alerts import alert_event_id, own_ids
@@ -28,7 +28,7 @@ from bondmate_streams.logic.routing import Decision, Escalation
 from bondmate_streams.logic.steps import RULES_NOW, Step, first_told, remembering, standing_of, tell
 
 _REFS_KEPT = 16
-_STAYS: Final = frozenset({UNDER_DURESS, DEVICE_REVOKED})
+_STAYS: Final = OUT_OF_EXERCISE | {UNDER_DURESS, DEVICE_REVOKED}
 """Flags that hold of an alert whatever comes later."""
 _PRIORITIES: Final = (Priority.IMMEDIATE, Priority.URGENT, Priority.ROUTINE, Priority.UNKNOWN)
 _ROUNDS: Final = {"graver": Cause.GRAVER, "pressed_anew": Cause.PRESS}
@@ -77,7 +77,7 @@ def _change(
             state,
             tell(state, alert, DeliveryReason.NEW, decisions),
             # Paged again under the same id: a worker may have died before it paged.
-            pages=_pages_for_nowhere(state, now),
+            pages=_pages_at_first(state, now),
         )
     return _changed(rule, state, alert, decisions, now, further=further, escalation=escalation)
 
@@ -188,13 +188,16 @@ def _begin(rule: Rule, alert: DeviceAlert, decisions: Sequence[Decision], now: d
         rule.outcome,
         state,
         tell(state, alert, DeliveryReason.NEW, decisions),
-        pages=_pages_for_nowhere(state, now),
+        pages=_pages_at_first(state, now),
         standing="reopened" in alert.header.flags,
     )
 
 
-def _pages_for_nowhere(state: AlertState, now: datetime) -> tuple[OperationsPage, ...]:
-    return () if state.destinations else (page_of(state, PageReason.UNROUTED, now),)
+def _pages_at_first(state: AlertState, now: datetime) -> tuple[OperationsPage, ...]:
+    reasons = () if state.destinations else (PageReason.UNROUTED,)
+    if FROM_EXERCISE in state.header.flags:
+        reasons = (*reasons, PageReason.FROM_EXERCISE)
+    return tuple(page_of(state, reason, now) for reason in reasons)
 
 
 def _after_closing(
@@ -211,7 +214,7 @@ def _after_closing(
     known = state.alert
     # Under the incident of the ended one: whoever has that finds it again, and nothing of it overtakes the end.
     anew = with_header(
-        with_flags(alert, "reopened"),
+        with_flags(alert, "reopened", *(flag for flag in known.header.flags if flag in OUT_OF_EXERCISE)),
         event_id=_own_event_id(state, alert),
         incident_id=state.header.incident_id,
         mode=state.header.mode,

@@ -16,7 +16,7 @@ from bondmate_schemas.flags import UNANSWERED, UNASSIGNED
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, AlertWhole
 
-from bondmate_streams.logic import handoff, late_rooms, others, rounds
+from bondmate_streams.logic import handoff, late_rooms, others, real, rounds
 from bondmate_streams.logic.alerts import with_flags, with_header
 from bondmate_streams.logic.asking import asked_again
 from bondmate_streams.logic.deliveries import First, Telling, escalation_id, new_id, refresh_id, round_id
@@ -47,7 +47,13 @@ def due(
     the first is done, and the others are due at once.
     """
     steps = _steps_due(state, escalation, now)
-    rule = rule_for(standing_of(state), Event.TIMER, _facts(state, rooms, now, escalation, is_escalated=bool(steps)))
+    rule = rule_for(
+        standing_of(state),
+        Event.TIMER,
+        _facts(
+            state, rooms, now, escalation, is_escalated=bool(steps), is_wider=real.is_to_be_widened(state, decisions)
+        ),
+    )
     if rule.becomes is not None:
         return remembering(_expired(rule, state, decisions, now))
     if rule.outcome == "offer_over":
@@ -66,7 +72,13 @@ def due(
 
 
 def _facts(
-    state: AlertState, rooms: Rooms, now: datetime, escalation: Sequence[Escalation], *, is_escalated: bool
+    state: AlertState,
+    rooms: Rooms,
+    now: datetime,
+    escalation: Sequence[Escalation],
+    *,
+    is_escalated: bool,
+    is_wider: bool,
 ) -> set[Fact]:
     found = {Fact.UNANSWERED} if is_open_and_unanswered(state) else set[Fact]()
     if _expires_at(state) and _expires_at(state) <= now:  # type: ignore[operator]  # asked for before
@@ -79,7 +91,7 @@ def _facts(
         found.add(Fact.LAPSED)
     if (at := _unassigned_at(state, rooms)) and at <= now:
         found.add(Fact.UNASSIGNED)
-    if late_rooms.due_at(state, rooms):
+    if is_wider or late_rooms.due_at(state, rooms):
         found.add(Fact.NEW_ROUTES)
     if (at := others.due_at(state)) and at <= now:
         found.add(Fact.OTHERS_SAID)
@@ -111,7 +123,7 @@ def next_due(
     if state.status in CLOSED:
         return None
     times = [Refresh.of(decisions).next_due(state, after), _unassigned_at(state, rooms), others.due_at(state)]
-    times.append(late_rooms.due_at(state, rooms))
+    times += [late_rooms.due_at(state, rooms), after if real.is_to_be_widened(state, decisions) else None]
     if state.handoff is not None:
         times.append(state.handoff.expires_at)
     if is_open_and_unanswered(state):

@@ -172,6 +172,13 @@ class AlertRequest(Request):
     silent: Annotated[
         StrictBool | None, Field(description="True: the device shows and sounds nothing. DURESS: see its profile.")
     ] = None
+    real: Annotated[
+        StrictBool | None,
+        Field(
+            description="True, from a device of an exercise: this is no exercise. Where its profile allows that, the "
+            "alert is ACTUAL, told to its own agency alone, and operations are paged."
+        ),
+    ] = None
     press_count: Annotated[Whole, Field(ge=1, lt=2**31)] = 1
     battery_percent: Percent | None = None
     attachments: Attachments = ()

@@ -44,6 +44,9 @@ class Profile(_Part):
     """What devices have in common: how silent, under which handling, in which language."""
 
     duress_silent: bool = Field(default=True, description="Whether DURESS shows and sounds nothing on the device.")
+    real_from_exercise: bool = Field(
+        default=False, description="Whether a device of mode EXERCISE may raise a real emergency, at its own agency."
+    )
     handling: Handling = Field(default=Handling(), description="Purpose, legal basis, marking, retention.")
     language: str | None = Field(default=None, description="Language of texts that do not say theirs, BCP 47.")
 

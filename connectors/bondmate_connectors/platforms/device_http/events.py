@@ -20,10 +20,11 @@ from bondmate_schemas.enums import (
     IncidentCategory,
     Level,
     MessageDirection,
+    Mode,
     PositionOrigin,
     Priority,
 )
-from bondmate_schemas.flags import DEVICE_REVOKED, UNDER_DURESS
+from bondmate_schemas.flags import DEVICE_REVOKED, FROM_EXERCISE, REAL_NOT_ALLOWED, UNDER_DURESS
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import (
     Attachment,
@@ -45,6 +46,7 @@ from bondmate_schemas.trusted import trusted
 
 from bondmate_connectors.platforms.device_http.api import (
     AlertRequest,
+    AlertVerb,
     AttachmentRequest,
     Fix,
     LocationsRequest,
@@ -121,7 +123,7 @@ def alert(request: AlertRequest, arrival: Arrival, flags: Iterable[str]) -> Devi
         external_refs=_own_reference(own_id),
     )
     return DeviceAlert(
-        header=header,
+        header=_as_real(header, request, device),
         device_id=device.device_id,
         officer_ref=device.officer_ref,
         unit=device.unit,
@@ -138,6 +140,15 @@ def alert(request: AlertRequest, arrival: Arrival, flags: Iterable[str]) -> Devi
         battery_percent=request.battery_percent,
         attachments=_attachments(request.attachments),
     )
+
+
+def _as_real(header: EventHeader, request: AlertRequest, device: Device) -> EventHeader:
+    """Return the header, of an alert that an exercise device raises as real so; nothing real becomes an exercise."""
+    if not request.real or request.action is not AlertVerb.RAISE or device.mode is Mode.ACTUAL:
+        return header
+    if device.mode is not Mode.EXERCISE or not device.profile.real_from_exercise:
+        return header.model_copy(update={"flags": (*header.flags, REAL_NOT_ALLOWED)})
+    return header.model_copy(update={"mode": Mode.ACTUAL, "flags": (*header.flags, FROM_EXERCISE)})
 
 
 def revocation(device: Device, standing: Standing, source: str, now: datetime) -> DeviceAlert:

@@ -360,7 +360,7 @@ class Mailboxes:
         box = self.box(alert.device_id)
         if alert.action is AlertAction.RAISE and box.event_of(alert.header.event_id) not in box.alerts:
             self._keep_alert(alert, Standing.raised(alert))
-        if begins(alert):
+        if begins(alert, box.duress):
             self._take_mark(begun_by(alert))
 
     def _take_mark(self, mark: DeviceMark) -> None:
