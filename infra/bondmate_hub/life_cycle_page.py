@@ -55,9 +55,9 @@ told of it later. The device is refused from then on: whoever has it cancels not
 ## Real, out of an exercise
 
 A device of an exercise whose profile allows it (`real_from_exercise`) may raise a real emergency by a gesture of its
-own. It is ACTUAL, flagged `from_exercise`, paged at once and logged; only rooms of its owner hear of it, by the routes or by
-an escalation, until one of them says that a unit is assigned or on its way. Then its routes apply. A device of a test
-or of the system cannot, and nothing real ever becomes an exercise.
+own. It is ACTUAL, flagged `from_exercise`, paged at once and logged; only rooms of its owner hear of it, by the routes
+or by an escalation, until one of them says that a unit is assigned or on its way. Then its routes apply. A device of a
+test or of the system cannot, and nothing real ever becomes an exercise.
 
 ## Under duress
 
@@ -67,6 +67,14 @@ is told is silent and asks nothing, whatever its kind and priority, unless its s
 device is told at once (`shown_silently`). Whatever it raises is silent and flagged `under_duress`; a cancel is a
 request, whatever it would cancel, and what is written or confirmed there is said under duress. Every dialect says
 "Silent: do not call the device". Nothing of it goes to an open room: see `duress_contacts` of the TAK connector.
+
+## Where it is, and where it comes to
+
+Rules ask for the place where an alert was raised; a press elsewhere moves nothing that is due. An open emergency is
+followed: a room of a rule by place joins when two fixes of its device 10 s apart lie there with their accuracy to spare
+(one of unknown accuracy says nothing), and no sure one between them lies elsewhere. It is told as NEW with the flag
+`came_here`; the old rooms stay. At most 3 rooms join an alert so; at the next one operations are paged
+(`alert_crossing`).
 
 ## Who comes late
 

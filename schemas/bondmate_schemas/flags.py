@@ -14,6 +14,9 @@ UNASSIGNED: Final = "unassigned"
 TOLD_LATE: Final = "told_late"
 """On an alert: this room is told only now, by a new version of the routes; the alert was open before."""
 
+CAME_HERE: Final = "came_here"
+"""On an alert: this room is told since the device came to where it is told of alerts; the alert was open before."""
+
 DELIVERED_LATE: Final = "delivered_late"
 """Set by the runner as it sends: it waited here beyond its expiry. Never shown as new. (`late` says that it came to the
 hub late, or out of order.)"""
@@ -63,6 +66,7 @@ _TELL_NOTHING: Final = frozenset({
     "expired", "occurred_at_missing", "cancel_requested", "reopened", "silent", "device_unknown",
     "cap_signature_unverified", "unknown_field", NAMED_BESIDE, REFERENCE_UNKNOWN, UNPROVEN, UNDER_DURESS, DEVICE_SILENT,
     REPEATS_OURS, DEVICE_HEARD, DEVICE_REVOKED, TOLD_LATE, FROM_EXERCISE, TAKEN_AS_REAL, REAL_NOT_ALLOWED,
+    CAME_HERE,
 })  # fmt: skip
 """Remarks that follow from the envelope, or from what the hub itself did."""
 _TELL_OF: Final[Mapping[str, str]] = {

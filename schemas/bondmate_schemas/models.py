@@ -476,6 +476,9 @@ class OthersTold(Record):
     by_refs: Mapping[str, str] = Field(default_factory=dict)
     unlisted: tuple[str, ...] = ()
     routes_version: Number = 0
+    held: tuple[str, ...] = ()
+    crossed: tuple[str, ...] = ()
+    crossing_paged: bool = False
 
 
 class AlertState(Record):

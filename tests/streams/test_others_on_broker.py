@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from bondmate_schemas.catalogue import DEVICE_ALERTS, INCIDENTS, RECEIPTS, STATE_ALERTS, destination_topic
+from bondmate_schemas.catalogue import (
+    DEVICE_ALERTS,
+    INCIDENTS,
+    LAST_LOCATION,
+    RECEIPTS,
+    STATE_ALERTS,
+    destination_topic,
+)
 from bondmate_schemas.enums import DeliveryReason, IncidentAction, Level, Response
+from bondmate_schemas.flags import CAME_HERE
 from bondmate_schemas.models import AlertState, Delivery
 from bondmate_streams.logic.districts import parse_districts
 from bondmate_streams.logic.ground import MapGround
@@ -110,3 +120,31 @@ def test_what_one_room_says_the_others_hear_as_their_agreements_let_them(topics:
     assert [("pd-south", Level.DECLINED, "")] == [(r.agency, r.level, r.words) for r in back.others.rooms]
     last = topics.records(STATE_ALERTS, AlertState)
     assert Level.ACKNOWLEDGED not in {s.destinations["south"].level for s in last if s.header.event_id == event_id}
+
+
+def test_a_room_that_an_open_emergency_comes_to_joins_it_and_the_old_one_stays(
+    topics: Any, make: Any, streams: Any
+) -> None:
+    device = "device-crosses"
+    alert = make.alert(device, position=make.position(52.5, 4.5))
+    event_id, since = alert.header.event_id, alert.header.received_at
+    topics.put(DEVICE_ALERTS, alert)
+    topics.wait(NORTH, Delivery, of(event_id, DeliveryReason.NEW))
+
+    def comes_to(latitude: float, seconds: float) -> None:
+        at = since + timedelta(seconds=seconds)
+        position = make.position(latitude, 4.5, at).model_copy(update={"accuracy_m": 8.0})
+        topics.put(LAST_LOCATION, make.location(device, position=position, occurred_at=at, received_at=at))
+
+    # A fix is looked at every 4 s at most; the times in them are their device's.
+    comes_to(51.5, 1)
+    time.sleep(2)
+    comes_to(51.5, 30)
+    joined = topics.wait(SOUTH, Delivery, of(event_id, DeliveryReason.NEW))[0]
+    topics.put(RECEIPTS, make.receipt(event_id, "north", Level.RESOLVED))
+    topics.put(RECEIPTS, make.receipt(event_id, "county", Level.RESOLVED))
+
+    assert CAME_HERE in joined.header.flags
+    assert 51.5 == joined.alert.position.latitude
+    last = [s for s in topics.records(STATE_ALERTS, AlertState) if s.header.event_id == event_id][-1]
+    assert {"north", "county", "south"} == set(last.destinations)

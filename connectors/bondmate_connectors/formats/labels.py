@@ -99,6 +99,9 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "Open since before: this room is told only now": (
         "Abierta desde antes: esta sala recibe el aviso ahora", "Ανοιχτή από πριν: το κέντρο ενημερώνεται μόλις τώρα",
     ),
+    "Open since before: the officer has come into your area": (
+        "Abierta desde antes: el agente ha llegado a su zona", "Ανοιχτή από πριν: ο αστυνομικός ήρθε στην περιοχή σας",
+    ),
     "the device asks to cancel; not closed": (
         "el dispositivo pide anular; sigue abierta", "η συσκευή ζητά ακύρωση· παραμένει ανοιχτή",
     ),

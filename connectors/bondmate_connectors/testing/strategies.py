@@ -288,6 +288,9 @@ others_told = st.builds(
     by_refs=st.dictionaries(words, words, max_size=2),
     unlisted=some(words),
     routes_version=st.integers(0, _INT32),
+    held=some(words),
+    crossed=some(words),
+    crossing_paged=st.booleans(),
 )
 alert_states = st.builds(
     models.AlertState,

@@ -33,11 +33,12 @@ from bondmate_streams.agents.tables import Ledger
 from bondmate_streams.envelopes import Arrived, Headers, utc_now
 from bondmate_streams.guard import BadEventError, InTurn, NotNowError, both
 from bondmate_streams.lanes import KeyLocks
-from bondmate_streams.logic import heard, others, states, timers
+from bondmate_streams.logic import crossing, heard, late_rooms, others, states, timers
 from bondmate_streams.logic.answers import is_of_incident
 from bondmate_streams.logic.audit import Entry
 from bondmate_streams.logic.deliveries import Telling
-from bondmate_streams.logic.life_cycle import REFUSED
+from bondmate_streams.logic.late_rooms import with_held
+from bondmate_streams.logic.life_cycle import CLOSED, REFUSED
 from bondmate_streams.logic.links import announced_answer
 from bondmate_streams.logic.officer import answer
 from bondmate_streams.logic.outside import with_keys
@@ -98,14 +99,15 @@ class AlertLife:
         """Take one change of an alert that lies in our partitions; `cause` are the headers of what led to it."""
         async with self._locks.holding("alerts", alert.header.event_id):
             state = self._alerts.get(alert.header.event_id)
-            decisions = self._desk.route(alert) if state is None else self._desk.quietly(state.alert)
+            decisions, escalation = (self._desk.route(alert), []) if state is None else self._desk.of_known(state)
+            held = self._desk.held(alert) if state is None else ()
             # By its own mode and agency, which no change of it has another of.
             further: Sequence[Decision] = ()
             if state is not None and states.is_graver(state, alert):
-                further = self._desk.quietly(states.merged_with(state, alert))
-            escalation = () if state is None else self._desk.escalation(state.alert)
+                graver = states.merged_with(state, alert)
+                further, held = self._desk.quietly(graver), self._desk.held(graver)
             step = states.change(state, alert, decisions, utc_now(), further=further, escalation=escalation)
-            step = self._keyed(step, state)
+            step = with_held(self._keyed(step, state), held)
             telling = self._telling(step, cause)
             if step.state is not None and (step.state != state or step.outcome in _REPEATS):
                 # Remembered before it is told: a receipt must find its alert. Told again after a crash in between.
@@ -131,7 +133,7 @@ class AlertLife:
             state = self._alerts.get(event_id)
             if state is None:
                 return await self._other(receipt, arrived)
-            decisions, escalation = self._desk.quietly(state.alert), self._desk.escalation(state.alert)
+            decisions, escalation = self._desk.of_known(state)
             step = heard.receive(
                 state, receipt, self._confirm_to, decisions, utc_now(), rooms=self._rooms, escalation=escalation
             )
@@ -142,7 +144,7 @@ class AlertLife:
             # Told before it is remembered: what a level leads to is told only when it rises.
             await self._tell(self._telling(step, arrived.headers))
             if step.state is not None and step.state != state:
-                self._note(step.state, self._desk.quietly(step.state.alert))
+                self._note(step.state, self._desk.of_known(step.state)[0])
                 await self._alerts.put(event_id, step.state)
         if link := announced_answer(receipt):
             await self._learn(link, arrived.headers)
@@ -205,12 +207,12 @@ class AlertLife:
 
     def note(self, state: AlertState) -> None:
         """Watch over an alert as it stands now, which something else than an event has written."""
-        self._note(state, self._desk.quietly(state.alert))
+        self._note(state, self._desk.of_known(state)[0])
 
     def _note(self, state: AlertState, decisions: Sequence[Decision]) -> None:
         self._silence.known(state)
         self._following.note(state)
-        self._open.note(state, decisions, self._desk.escalation(state.alert))
+        self._open.note(state, decisions, self._desk.of_known(state)[1])
 
     async def look(self) -> int:
         """Do what time asks for, of every alert whose time has come; gives for how many something was to do."""
@@ -236,8 +238,13 @@ class AlertLife:
         event_id, now = state.header.event_id, utc_now()
         if forget_at := self._open.forget_at(state):
             return await self._forget(event_id, forget_at, now)
-        decisions, escalation = self._desk.quietly(state.alert), self._desk.escalation(state.alert)
+        decisions, escalation = self._desk.of_known(state)
+        held: Sequence[str] = ()
+        if late_rooms.due_at(state, self._rooms):
+            here = self._following.here(state)
+            decisions, held = self._desk.quietly(here), self._desk.held(here)
         step = self._keyed(timers.due(state, decisions, escalation, after, now, rooms=self._rooms), state)
+        step = with_held(step, held if step.outcome == "joined" else ())
         # Told before it is remembered: told again after a crash in between, under the same ids.
         await self._tell(self._telling(step, (), state))
         if step.state is not None:
@@ -247,6 +254,22 @@ class AlertLife:
         else:
             self._open.plan(event_id, timers.next_due(state, decisions, escalation, now, rooms=self._rooms))
         return bool(step.tellings or step.pages)
+
+    async def crossed(self, event_id: str, decisions: Sequence[Decision], held: Sequence[str]) -> None:
+        """Have rooms join an open alert whose device has come to them."""
+        async with self._locks.holding("alerts", event_id):
+            with self._places.standing_in(event_id) as ours:
+                state = self._alerts.get(event_id) if ours else None
+                if state is None or state.status in CLOSED:
+                    return
+                step = self._keyed(crossing.crossed(state, decisions, held, utc_now()), state)
+                if step.state is None or step.state == state:
+                    return
+                # Told before it is remembered: told again after a crash in between, under the same ids.
+                await self._tell(self._telling(step, ()))
+                AGENT_EVENTS.labels("alert-times", step.outcome).inc()
+                self._note(step.state, self._desk.of_known(step.state)[0])
+                await self._alerts.put(event_id, step.state)
 
     async def _forget(self, event_id: str, at: datetime, now: datetime) -> bool:
         """Forget a closed alert whose time has come: nobody asks for it any more, and it is somebody's data."""

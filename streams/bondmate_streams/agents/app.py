@@ -18,6 +18,7 @@ from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.connector_watch import ConnectorWatch
 from bondmate_streams.agents.copies import Copies
+from bondmate_streams.agents.crossing import Crossing
 from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.device_alerts import DeviceAlerts
 from bondmate_streams.agents.device_marks import DeviceMarks
@@ -63,6 +64,7 @@ class Streams:
     audit: AuditWriter
     life: AlertLife
     following: Following
+    crossing: Crossing
     open_alerts: OpenAlerts
     silence: Silence
     connectors: ConnectorWatch
@@ -123,6 +125,8 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
         rooms=config.rooms,
         following=following,
     )
+    crossing = Crossing(desk, alerts, places, last, life.crossed)
+    following.on_look, following.on_forgotten = crossing.stir, crossing.forget
     nearby = Nearby(config, codec)
     short_way = ShortWay(places, life).begin
     from_devices = DeviceAlerts(desk, devices, locks, last.of, short_way, marks=marks, nearby=nearby)
@@ -160,6 +164,7 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
         audit,
         life,
         following,
+        crossing,
         open_alerts,
         silence,
         watch,
@@ -258,6 +263,7 @@ async def listen(streams: Streams) -> None:
         for healing in streams.healings:
             group.create_task(healing.run())
         group.create_task(streams.following.run())
+        group.create_task(streams.crossing.run())
         group.create_task(streams.silence.watch())
         group.create_task(streams.links.watch())
         group.create_task(streams.from_devices.link())

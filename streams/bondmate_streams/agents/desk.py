@@ -15,6 +15,7 @@ from bondmate_schemas.codec import Codec
 from bondmate_schemas.enums import DeliveryReason, Mode
 from bondmate_schemas.error_codes import NOT_ITS_OWN
 from bondmate_schemas.models import (
+    AlertState,
     Delivery,
     DeliveryReceipt,
     DestinationState,
@@ -41,11 +42,13 @@ from bondmate_streams.logic.routing import (
     Decision,
     Escalation,
     Ground,
+    Held,
     Routes,
     decisions,
     escalation,
     explain,
     facts_of,
+    held,
     told_by_place,
     why_nowhere,
 )
@@ -92,7 +95,8 @@ class Desk:
         self._untaken = untaken or {}
         self._agencies = agencies or {}
         self.routes = routes
-        self._ground = ground
+        self.ground = ground
+        """The map, where rules ask where alerts and incidents are."""
         self.by_place = told_by_place(routes)
         """Destinations that are told for where an event is."""
         self.agreements = Agreements(routes, secret, outside)
@@ -156,7 +160,7 @@ class Desk:
         """Decide where an event goes; one that goes nowhere is counted, an alert is told to a person."""
         found = self.quietly(event)
         if not found:
-            self._nowhere(event, why_nowhere(explain(event, self.routes, self._ground)))
+            self._nowhere(event, why_nowhere(explain(event, self.routes, self.ground)))
         return found
 
     def _nowhere(self, event: Payload, why: str) -> None:
@@ -167,21 +171,38 @@ class Desk:
 
     def quietly(self, event: Payload) -> list[Decision]:
         """Decide where an event goes, of one that was counted before; the last answers are kept."""
-        return self._decide(event)[0]
+        return self._decide(event, self.ground)[0]
 
-    def escalation(self, alert: DeviceAlert) -> list[Escalation]:
-        """Give what happens with an alert that nobody takes up; the last answers are kept."""
-        return self._decide(alert)[1]
+    def of_known(self, state: AlertState) -> tuple[list[Decision], list[Escalation]]:
+        """Return where a known alert goes, and what happens while nobody takes it up; the last answers are kept.
 
-    def _decide(self, event: Payload) -> tuple[list[Decision], list[Escalation]]:
+        Where it was raised, and came to, counts, and not where a press was since: that moves nothing that is due.
+        """
+        return self._decide(state.alert, self._held_by(state))
+
+    def held(self, alert: DeviceAlert) -> tuple[str, ...]:
+        """Return the rules that ask where an alert is and match."""
+        return held(alert, self.routes, self.ground) if self.ground else ()
+
+    def at(self, alert: DeviceAlert, ground: Ground) -> list[Decision]:
+        """Return who is told for where an alert is, as `ground` has it."""
+        return [one for one in self._decide(alert, ground)[0] if one.destination in self.by_place]
+
+    def _held_by(self, state: AlertState) -> Ground | Held | None:
+        if self.ground is None:
+            return None
+        return state.others.held if state.others else ()
+
+    def _decide(self, event: Payload, ground: Ground | Held | None) -> tuple[list[Decision], list[Escalation]]:
         # Rules look at nothing else of an event.
         is_held = is_for_owner_alone(event)
-        facts = (*facts_of(event, self._ground).items(), *event.header.hops, is_held)
+        known, asked = (ground, None) if isinstance(ground, tuple) else (None, ground)
+        facts = (known, *facts_of(event, asked).items(), *event.header.hops, is_held)
         if facts not in self._decided:
             if len(self._decided) >= _MOST_DECIDED:
                 self._decided.pop(next(iter(self._decided)))
-            verdicts = explain(event, self.routes, self._ground)
-            found = decisions(verdicts), escalation(event, self.routes, self._ground)
+            verdicts = explain(event, self.routes, ground)
+            found = decisions(verdicts), escalation(event, self.routes, ground)
             if is_held:
                 owner = event.header.agency_id
                 found = of_owner(found, owner, self.routes.destinations, self._agencies)

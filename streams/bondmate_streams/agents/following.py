@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 from typing import Final, NamedTuple
 
-from bondmate_schemas.models import AlertState, Delivery, DeviceLocation
+from bondmate_schemas.models import AlertState, Delivery, DeviceAlert, DeviceLocation
 
 from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.desk import Desk
@@ -33,6 +33,7 @@ from bondmate_streams.logic.following import (
     paces_of,
     place_of,
     update_of,
+    with_fix,
 )
 from bondmate_streams.logic.steps import Step
 from bondmate_streams.turns import in_turns
@@ -90,6 +91,9 @@ class Following:
         self._shown: defaultdict[str, dict[str, _Shown]] = defaultdict(dict)
         self._stirred: set[str] = set()
         """Devices of which there is something to look at."""
+        self.on_look: Callable[[str, str], None] = lambda *_: None
+        """Called with alert and device of each fix that there is to look at."""
+        self.on_forgotten: Callable[[str], None] = lambda _: None
         last.on_fix = self._see
 
     def _see(self, device: str) -> None:
@@ -120,6 +124,7 @@ class Following:
         for name in heard_by.rooms:
             self._turns[name].forget(event_id)
         self._shown.pop(event_id, None)
+        self.on_forgotten(event_id)
         others = tuple(other for other in self._devices.get(device, ()) if other != event_id)
         if others:
             self._devices[device] = others
@@ -131,6 +136,11 @@ class Following:
         for device, event_ids in [*self._devices.items()]:
             for event_id in event_ids:
                 self._forget(event_id, device)
+
+    def here(self, state: AlertState) -> DeviceAlert:
+        """Return an alert where its device was last."""
+        fix = self._last.of(state.device_id) if is_followed(state) else None
+        return with_fix(state.alert, fix, utc_now()) if fix and is_news(fix, state.alert) else state.alert
 
     def newest(self, step: Step) -> Sequence[Telling]:
         """Return what a step tells, with the newest fix of its device."""
@@ -148,7 +158,9 @@ class Following:
     async def look(self, now: float) -> None:
         """Tell each room what is due there, a little at a time: no SOS waits behind it."""
         while self._stirred:
-            for event_id in self._devices.get(self._stirred.pop(), ()):
+            device = self._stirred.pop()
+            for event_id in self._devices.get(device, ()):
+                self.on_look(event_id, device)
                 self._want(event_id, self._heard_by[event_id].rooms)
         due: defaultdict[str, list[str]] = defaultdict(list)
         for name, turns in self._turns.items():
@@ -198,7 +210,7 @@ class Following:
         at, shown = state.destinations.get(name), self._shown[state.header.event_id].get(name)
         if at is None or (shown and shown.fix_id == fix.header.message_id):
             return None
-        routes = {decision.destination: decision.route for decision in self._desk.quietly(state.alert)}
+        routes = {decision.destination: decision.route for decision in self._desk.of_known(state)[0]}
         telling = update_of(state, name, routes.get(name, ""), fix, utc_now())
         delivery = self._desk.agreements.delivery(telling, utc_now(), at.id_key)
         if delivery is None or delivery.alert is None or delivery.alert.position is None:

@@ -63,8 +63,7 @@ class Districts:
         Reckoned on a plane about the shape: off by a metre in a kilometre or less, a hundred kilometres away by more.
         """
         middle = shapely.centroid(shape)
-        cosine = max(math.cos(math.radians(middle.y)), _LEAST_COSINE)
-        plane = np.array([_DEGREE_M * cosine, _DEGREE_M])
+        plane = _plane(middle.y)
         west, south, east, north = shape.bounds
         beside, above = metres / plane
         found = set()
@@ -75,6 +74,12 @@ class Districts:
                 if shapely.dwithin(here, _moved(self.areas[number], 0.0, plane), metres):
                     found.add(number)
         return sorted(found)
+
+    def holds(self, number: int, point: Any, metres: float) -> bool:
+        """Return whether a point lies in a district, and its border no nearer than `metres`."""
+        plane = _plane(point.y)
+        area, here = _moved(self.areas[number], 0.0, plane), _moved(point, 0.0, plane)
+        return bool(shapely.intersects(area, here)) and shapely.distance(area.boundary, here) >= metres
 
     def of_all(self, latitudes: NDArray[np.float64], longitudes: NDArray[np.float64]) -> NDArray[np.int64]:
         """Give, for each position, the number of its district in `names`, or -1."""
@@ -114,6 +119,11 @@ def parse_districts(text: str, name: str = "districts") -> Districts:
         raise DistrictsError([f"{name}: {problem}" for problem in problems])
     names, shapes, agencies = zip(*areas, strict=True)
     return Districts([*names], [*shapes], agencies)
+
+
+def _plane(latitude: float) -> NDArray[np.float64]:
+    """Return the metres of a degree of longitude and of latitude."""
+    return np.array([_DEGREE_M * max(math.cos(math.radians(latitude)), _LEAST_COSINE), _DEGREE_M])
 
 
 def _shifts(west: float, east: float) -> tuple[float, ...]:

@@ -54,8 +54,33 @@ class MapGround:
             found[fact_within("responsible", metres)] = agencies
         return found
 
+    def surely(self, accuracy_m: float) -> Within:
+        """Return what asks where a position of this accuracy is for certain."""
+        return Within(self, -accuracy_m)
+
+    def perhaps(self, accuracy_m: float) -> Within:
+        """Return what asks where a position of this accuracy may be."""
+        return Within(self, accuracy_m)
+
+    def facts_within(self, event: DeviceAlert | IncidentEvent, more_m: float) -> Mapping[str, frozenset[str]]:
+        """Return the facts as if borders were so much farther out, or, less than nothing, farther in."""
+        spots = [*spots_of(event)]
+        found = {}
+        for metres in self._asked if spots else ():
+            numbers = {number for spot in spots for number in self._within(spot, metres, more_m)}
+            found[fact_within("district", metres)], found[fact_within("responsible", metres)] = self._named(numbers)
+        return found
+
+    def _within(self, spot: Spot, metres: float, more_m: float) -> list[int]:
+        if metres or more_m >= 0:
+            return self.districts.near(spot.shape, metres + more_m) if metres + more_m >= 0 else []
+        return [number for number in self._numbers(spot, 0.0) if self.districts.holds(number, spot.shape, -more_m)]
+
     def _near(self, spots: Iterable[Spot], metres: float) -> tuple[frozenset[str], frozenset[str]]:
-        numbers = {number for spot in spots for number in self._numbers(spot, metres)}
+        return self._named({number for spot in spots for number in self._numbers(spot, metres)})
+
+    def _named(self, numbers: Iterable[int]) -> tuple[frozenset[str], frozenset[str]]:
+        numbers = set(numbers)
         names, agencies = self.districts.names, self.districts.agencies
         return frozenset(names[n] for n in numbers), frozenset(agencies[n] for n in numbers if agencies[n])
 
@@ -64,6 +89,18 @@ class MapGround:
         # Of areas that overlap the first has a point, as it has a position.
         is_point = not metres and not spot.radius_m and spot.shape.geom_type == "Point"
         return found[:1] if is_point else found
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The map with its borders moved by so many metres, outwards or inwards."""
+
+    ground: MapGround
+    more_m: float
+
+    def facts(self, event: DeviceAlert | IncidentEvent) -> Mapping[str, frozenset[str]]:
+        """Return districts and who is responsible, by fact."""
+        return self.ground.facts_within(event, self.more_m)
 
 
 def spots_of(event: DeviceAlert | IncidentEvent) -> Iterator[Spot]:

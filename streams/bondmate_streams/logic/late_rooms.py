@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from bondmate_schemas.enums import AlertAction, DeliveryReason
@@ -53,6 +54,16 @@ def told_late(outcome: str, state: AlertState, decisions: Sequence[Decision], no
         for one in new
     )  # fmt: skip
     return Step(outcome, after if new else state, tellings)
+
+
+def with_held(step: Step, held: Sequence[str]) -> Step:
+    """Return a step whose alert remembers which rules that ask where it is have held."""
+    state = step.state
+    if state is None or not held:
+        return step
+    others = state.others or OthersTold()
+    others = others.model_copy(update={"held": tuple(dict.fromkeys((*others.held, *held)))})
+    return replace(step, state=state.model_copy(update={"others": others}))
 
 
 def effects(states: Iterable[AlertState], routes: Routes, ground: Ground | None) -> tuple[Counter[str], Counter[str]]:

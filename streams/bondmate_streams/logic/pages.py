@@ -28,6 +28,8 @@ class PageReason(StrEnum):
     """A device of an exercise raised a real emergency: only its owner was told."""
     UNROUTED = "alert_unrouted"
     """An alert goes nowhere."""
+    CROSSING = "alert_crossing"
+    """The device of an open alert came to more rooms than are told by that alone."""
     EXPIRED = "alert_expired"
     """An alert expired and nobody had taken it up."""
     DEAD_LETTERED = "alert_dead_lettered"

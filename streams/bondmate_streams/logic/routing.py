@@ -60,6 +60,10 @@ OF_PLACE: Final = ("district", "responsible")
 WITHIN: Final = "within_metres"
 
 
+Held = tuple[str, ...]
+"""Rules whose question where an event is was answered before, and is not asked again; all others do not hold."""
+
+
 class Ground(Protocol):
     """The hub's map, asked by what the rules need to know; `ground.MapGround` is the one there is."""
 
@@ -351,6 +355,11 @@ def distances(routes: Routes) -> frozenset[float]:
     return frozenset(when.within_metres or 0.0 for when in asking if kinds & set(when.record or kinds))
 
 
+def held(event: Payload, routes: Routes, ground: Ground | None) -> tuple[str, ...]:
+    """Return the rules that ask where an event is and match."""
+    return tuple(rule.name for rule in _matching(event, routes, ground) if rule.when.asks_place)
+
+
 def told_by_place(routes: Routes) -> frozenset[str]:
     """Return the destinations of rules that ask where an event is."""
     return frozenset(name for rule in routes.routes if rule.when.asks_place for name in rule.to)
@@ -370,12 +379,12 @@ def decisions(verdicts: Iterable[Verdict]) -> list[Decision]:
     ]
 
 
-def explain(event: Payload, routes: Routes, ground: Ground | None = None) -> list[Verdict]:
+def explain(event: Payload, routes: Routes, ground: Ground | Held | None = None) -> list[Verdict]:
     """Return, rule by rule, why an event goes to a destination or does not."""
     return list(_verdicts(event, routes, ground))
 
 
-def escalation(event: Payload, routes: Routes, ground: Ground | None = None) -> list[Escalation]:
+def escalation(event: Payload, routes: Routes, ground: Ground | Held | None = None) -> list[Escalation]:
     """Return what happens with an alert that nobody takes up, step by step; nothing for other events.
 
     Of an emergency a person hears at last, whatever its routes say: there is always a person at the end.
@@ -394,10 +403,10 @@ def escalation(event: Payload, routes: Routes, ground: Ground | None = None) -> 
     return sorted(found.values(), key=lambda step: step.after_seconds)
 
 
-def _matching(event: Payload, routes: Routes, ground: Ground | None) -> Iterator[Route]:
-    facts = facts_of(event, ground)
+def _matching(event: Payload, routes: Routes, ground: Ground | Held | None) -> Iterator[Route]:
+    facts = facts_of(event, None if isinstance(ground, tuple) else ground)
     for rule in routes.routes:
-        if not rule.when.failed(facts):
+        if not _failed(rule, facts, ground):
             yield rule
             if rule.stop:
                 return
@@ -416,13 +425,21 @@ def why_nowhere(verdicts: Iterable[Verdict]) -> str:
     return "no_route"
 
 
-def _verdicts(event: Payload, routes: Routes, ground: Ground | None) -> Iterator[Verdict]:
-    facts = facts_of(event, ground)
+def _failed(rule: Route, facts: Facts, ground: Ground | Held | None) -> tuple[str, ...]:
+    """Return the conditions of a rule that do not hold."""
+    failed = rule.when.failed(facts)
+    if isinstance(ground, tuple) and rule.name in ground:
+        return tuple(name for name in failed if name not in OF_PLACE)
+    return failed
+
+
+def _verdicts(event: Payload, routes: Routes, ground: Ground | Held | None) -> Iterator[Verdict]:
+    facts = facts_of(event, None if isinstance(ground, tuple) else ground)
     origins = {event.header.source, *event.header.hops}
     reached: set[str] = set()
     stopped = False
     for rule in routes.routes:
-        failed = () if stopped else rule.when.failed(facts)
+        failed = () if stopped else _failed(rule, facts, ground)
         if stopped or failed:
             yield Verdict(
                 rule.name, "stopped" if stopped else _why_no_match(event, rule, failed, facts, ground), failed=failed
@@ -436,7 +453,7 @@ def _verdicts(event: Payload, routes: Routes, ground: Ground | None) -> Iterator
 
 
 def _why_no_match(
-    event: Payload, rule: Route, failed: tuple[str, ...], facts: Facts, ground: Ground | None
+    event: Payload, rule: Route, failed: tuple[str, ...], facts: Facts, ground: Ground | Held | None
 ) -> Literal["no_match", "no_place", "no_map"]:
     """Return why a rule does not match: of an event without a place no rule holds that asks for one."""
     if not isinstance(event, DeviceAlert | IncidentEvent) or not set(failed) <= set(OF_PLACE):

@@ -1,0 +1,96 @@
+"""Open emergencies whose devices come to where other rooms are told of alerts; fixes come as `following` has them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Final
+
+from bondmate_schemas.models import AlertState, DeviceLocation
+
+from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.last_locations import LastLocations
+from bondmate_streams.agents.places import Places
+from bondmate_streams.agents.tables import Ledger
+from bondmate_streams.guard import NotNowError
+from bondmate_streams.logic.crossing import seen
+from bondmate_streams.logic.following import is_followed, with_fix
+from bondmate_streams.logic.ground import MapGround
+from bondmate_streams.logic.routing import Decision, held
+
+_LOOK_SECONDS: Final = 1.0
+_AGAIN_SECONDS: Final = 4.0
+"""Of one alert a fix is looked at so often at most: two of three are `APART`, and thousands of alerts stay cheap."""
+Join = Callable[[str, Sequence[Decision], Sequence[str]], Awaitable[None]]
+"""Takes an alert, who is told for where it has come to, and by which rules."""
+
+
+class Crossing:
+    """Has rooms join; where no rule asks where an alert is, it does nothing."""
+
+    def __init__(self, desk: Desk, alerts: Ledger[AlertState], places: Places, last: LastLocations, join: Join) -> None:
+        self._desk = desk
+        self._alerts = alerts
+        self._places = places
+        self._last = last
+        self._join = join
+        self._stirred: dict[str, str] = {}
+        """Device of each alert of which there is a fix to look at."""
+        self._since: dict[str, dict[str, datetime]] = {}
+        self._looked: dict[str, float] = {}
+
+    def stir(self, event_id: str, device: str) -> None:
+        """Note that there is a fix of the device of an open alert."""
+        if isinstance(self._desk.ground, MapGround):
+            self._stirred[event_id] = device
+
+    def forget(self, event_id: str) -> None:
+        """Forget an alert that is over, or another worker's now."""
+        for known in (self._stirred, self._since, self._looked):
+            known.pop(event_id, None)
+
+    async def run(self) -> None:
+        """Look at fixes, until cancelled."""
+        while True:
+            await self.look(time.monotonic())
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def look(self, now: float) -> None:
+        """Look at the newest fix of each alert whose turn it is."""
+        for event_id, device in [*self._stirred.items()]:
+            if now - self._looked.get(event_id, -_AGAIN_SECONDS) < _AGAIN_SECONDS:
+                continue
+            self._stirred.pop(event_id, None)
+            self._looked[event_id] = now
+            fix, state = self._last.of(device), self._state(event_id)
+            if fix is not None and state is not None and is_followed(state):
+                try:
+                    await self._take(state, fix)
+                except NotNowError:
+                    self._stirred[event_id] = device
+
+    def _state(self, event_id: str) -> AlertState | None:
+        with self._places.standing_in(event_id) as ours:
+            return self._alerts.get(event_id) if ours else None
+
+    async def _take(self, state: AlertState, fix: DeviceLocation) -> None:
+        ground, accuracy_m = self._desk.ground, fix.position.accuracy_m
+        if accuracy_m is None or not isinstance(ground, MapGround):
+            return
+        event_id, alert = state.header.event_id, with_fix(state.alert, fix, fix.header.received_at)
+        surely, perhaps = (
+            [one for one in self._desk.at(alert, around) if one.destination not in state.destinations]
+            for around in (ground.surely(accuracy_m), ground.perhaps(accuracy_m))
+        )
+        since, joins = seen(
+            self._since.get(event_id, {}),
+            [one.destination for one in surely],
+            [one.destination for one in perhaps],
+            fix.position.fixed_at,
+        )
+        self._since[event_id] = since
+        if joins:
+            rules = held(alert, self._desk.routes, ground.surely(accuracy_m))
+            await self._join(event_id, [one for one in surely if one.destination in joins], rules)
