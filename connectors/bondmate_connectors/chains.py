@@ -71,5 +71,5 @@ class Chains:
 def _message(event: Record) -> object:
     """Return what the events of one message share."""
     if isinstance(event, IncidentEvent):
-        return event.header.agency_id, event.header.origin_message_id, event.references, event.action
+        return event.header.agency_id, event.header.origin_message_id, event.header.occurred_at, event.action
     return None

@@ -389,3 +389,21 @@ def test_every_remark_stands_in_the_table_of_codes():
 
     assert len(remarks) > 20
     assert not [code for code in remarks if error_code(code) is UNLISTED]
+
+
+def test_a_cancel_of_a_thousand_alerts_ends_each_and_its_events_do_not_hold_each_others_names() -> None:
+    """Each event held the references of all: 37 MB of one document of 40 kB."""
+    names = [f"room@example.org,alert-{number},2026-03-01T10:00:00-00:00" for number in range(1_000)]
+    cancel = (
+        '<alert xmlns="urn:oasis:names:tc:emergency:cap:1.2"><identifier>c-1</identifier><sender>room@example.org'
+        "</sender><sent>2026-03-01T10:05:00-00:00</sent><status>Actual</status><msgType>Cancel</msgType>"
+        f"<scope>Private</scope><addresses>hub</addresses><references>{' '.join(names)}</references></alert>"
+    )
+    reading = FORMAT.read(cancel.encode(), datetime(2026, 3, 1, 12, tzinfo=UTC))
+    assert isinstance(reading, Reading)
+    sizes = [len(event.model_dump_json()) for event in reading.events]
+
+    assert 1_000 == len({event.header.event_id for event in reading.events})
+    assert {(name,) for name in names[1:]} == {event.references for event in reading.events[1:]}
+    assert max(sizes[1:]) < 2_500
+    assert sum(sizes) < 3_000_000

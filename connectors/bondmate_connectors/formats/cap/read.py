@@ -178,7 +178,8 @@ def _events(
 ) -> tuple[Record, ...]:
     # A CAD that says our alert again under a number of its own is no second emergency: it is a note on ours.
     action = IncidentAction.UPDATED if head.repeated else _ACTIONS[head.msg_type]
-    references = tuple(map(str, head.references))
+    # One of a thousand that a Cancel names carries its own reference: all of them in each would be a million.
+    references, named = tuple(map(str, head.references)), _named_of(head) if head.msg_type == "Cancel" else {}
     more = tuple((name, text) for name, text, _ in head.attributes)
     # The message's own id, by which it is referred to, is for the life cycle that is theirs.
     own = next((target for target in targets if not target.ours), targets[0])
@@ -188,7 +189,7 @@ def _events(
             action,
             content,
             more=more,
-            references=references,
+            references=references if target is targets[0] else named.get(target.event_id, references),
             refers_to=target.refers_to,
             note=head.note,
         )
@@ -196,6 +197,15 @@ def _events(
     )
     note_what_is_lost(content, first, notes)
     return (first, *map(_beside, others))
+
+
+def _named_of(head: Head) -> dict[str, tuple[str, ...]]:
+    """Return by which references each event is named."""
+    named: dict[str, tuple[str, ...]] = {}
+    for one in head.references:
+        key = one.ours.event_id if one.ours else one.alert_id
+        named[key] = (*named.get(key, ()), str(one))
+    return named
 
 
 def _flags(head: Head) -> Iterator[str]:
