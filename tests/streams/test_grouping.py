@@ -160,3 +160,16 @@ def test_what_nothing_can_be_linked_to_any_more_is_forgotten_and_a_unit_has_a_bo
     assert [64] == [len(known) for known in found._raised.values()]
     found.forget(NOW + timedelta(hours=1))
     assert {} == found._raised
+
+
+def test_a_thousand_of_one_unit_have_one_number() -> None:
+    found = neighbours()
+    links = []
+    for number in range(1_000):
+        one = alert(f"a{number:04}", number / 10)
+        found.note(one)
+        links.append(found.of(one))
+
+    assert [None] == links[:1]
+    assert {incident("a0000")} == {link.group_id for link in links[1:] if link}
+    assert 999 == len([link for link in links if link])

@@ -91,15 +91,19 @@ def reopened(old: AlertWhole | None, event_id: str) -> AlertWhole:
     return whole if old is None else Link(old.group_id, old.linked_to, old.linked_by).over(whole)
 
 
-@dataclass(frozen=True, slots=True)
+_First = tuple[datetime, str, str, str]
+"""The first alert of an event: when, its event id, its device, its incident."""
+
+
+@dataclass(slots=True)
 class _Raised:
-    """An alert as it was raised, cut to what the rules ask."""
+    """An alert as it was raised, cut to what the rules ask, and the first of its event as far as is known."""
 
     at: datetime
     event_id: str
     device_id: str
-    incident_id: str
     position: Position | None
+    first: _First
 
     def is_before(self, other: _Raised) -> bool:
         return (self.at, self.event_id) < (other.at, other.event_id)
@@ -122,25 +126,38 @@ class Neighbours:
         """Take an alert as a device sent it."""
         if not self._within or alert.action not in {AlertAction.RAISE, AlertAction.UNKNOWN} or is_under_duress(alert):
             return
-        raised = _raised(alert)
         for key, _ in _keys(alert):
-            known = self._raised.setdefault(key, {})
+            raised, known = _raised(alert), self._raised.setdefault(key, {})
             before = known.get(raised.device_id)
             # A further press is part of the alert before.
             if before is not None and abs(raised.at - before.at) <= self._within:
                 continue
             known.pop(raised.device_id, None)
+            self._join(raised, list(known.values()))
             known[raised.device_id] = raised
             if len(known) > _DEVICES_KEPT:
                 del known[next(iter(known))]
+
+    def _join(self, new: _Raised, known: list[_Raised]) -> None:
+        """Find the first of its event; what came earlier than those who are known becomes theirs."""
+        near = [one for one in known if self._is_near(one, new)]
+        new.first = min((one.first for one in near if one.is_before(new)), default=new.first)
+        later = {one.first for one in near if not one.is_before(new) and one.first > new.first}
+        for one in known if later else ():
+            if one.first in later:
+                one.first = new.first
 
     def of(self, alert: DeviceAlert) -> Link | None:
         """Return the link of a new alert to the first of its event; None where it is the first, or alone."""
         if not self._within or is_under_duress(alert):
             return None
+        raised = _raised(alert)
         for key, by in _keys(alert):
-            if first := self._first(_raised(alert), self._raised.get(key, {})):
-                return Link(first.incident_id, first.event_id, by)
+            others = (one for one in list(self._raised.get(key, {}).values()) if one.is_before(raised))
+            firsts = [one.first for one in others if self._is_near(one, raised)]
+            if firsts and (first := min(firsts))[2] != alert.device_id:
+                _, event_id, _, incident_id = first
+                return Link(incident_id, event_id, by)
         return None
 
     def forget(self, now: datetime) -> None:
@@ -148,14 +165,6 @@ class Neighbours:
         for key, known in list(self._raised.items()):
             if all(now - one.at > 2 * self._within for one in list(known.values())):
                 self._raised.pop(key, None)
-
-    def _first(self, of: _Raised, known: dict[str, _Raised]) -> _Raised | None:
-        """Return the first of the chain in which each is near the next."""
-        chain, found = of, None
-        others = list(known.values())
-        while earlier := [one for one in others if one.is_before(chain) and self._is_near(one, chain)]:
-            chain = found = min(earlier, key=lambda one: (one.at, one.event_id))
-        return found if found is not None and found.device_id != of.device_id else None
 
     def _is_near(self, one: _Raised, other: _Raised) -> bool:
         if abs(one.at - other.at) > self._within:
@@ -166,14 +175,9 @@ class Neighbours:
 
 
 def _raised(alert: DeviceAlert) -> _Raised:
-    header = alert.header
-    return _Raised(
-        header.received_at,
-        header.event_id,
-        alert.device_id,
-        header.incident_id or derived_id("incident", header.event_id),
-        alert.position,
-    )
+    at, event_id = alert.header.received_at, alert.header.event_id
+    incident_id = alert.header.incident_id or derived_id("incident", event_id)
+    return _Raised(at, event_id, alert.device_id, alert.position, (at, event_id, alert.device_id, incident_id))
 
 
 def _keys(alert: DeviceAlert) -> Iterator[tuple[tuple[str, ...], str]]:
