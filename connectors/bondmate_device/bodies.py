@@ -39,6 +39,15 @@ def alert(
     return Item(message_id, Kind.ALERT, alert_id, body["occurred_at"], _bytes(body), action == "cancel")
 
 
+def check_in(
+    action: str, *, message_id: str, check_in_id: str, at: datetime, position: Position | None = None, **more: Any
+) -> Item:
+    """Return a check-in that is due or done. A position that cannot be one is left out."""
+    body = {"message_id": message_id, "check_in_id": check_in_id, "action": action, "occurred_at": time(at)}
+    body |= _said(position=_position(position) if is_sound(position) else None, **more)
+    return Item(message_id, Kind.CHECK_IN, check_in_id, body["occurred_at"], _bytes(body))
+
+
 def report(*, message_id: str, report_id: str, at: datetime, position: Position | None = None, **more: Any) -> Item:
     """Give a report.
 

@@ -106,6 +106,18 @@ def _has_reached(standing: Standing, wanted: Level | None) -> bool:
     return standing.level in _STEPS and _STEPS.index(standing.level) >= _STEPS.index(wanted)
 
 
+async def _check_in(device: Client, asked: argparse.Namespace) -> tuple[int, list[dict[str, Any]]]:
+    if asked.due_in is None:
+        if asked.check_in_id is None:
+            raise ValueError("check-in: say --due-in, or which one is done")
+        await device.check_in(asked.check_in_id)
+        return await _sent(device, asked, {"checked_in": asked.check_in_id})
+    owed = await device.owe_check_in(
+        asked.due_in, kind=asked.kind, position=_position(asked), text=asked.text, check_in_id=asked.check_in_id
+    )
+    return await _sent(device, asked, {"check_in_id": owed})
+
+
 async def _fix(device: Client, asked: argparse.Namespace) -> tuple[int, list[dict[str, Any]]]:
     position = _position(asked)
     if position is None:
@@ -240,7 +252,12 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--category", default="observation", choices=["observation", "community_concern", "incident"])
     report.add_argument("--fact", action="append", default=[], help="what was seen; may be said often")
     report.add_argument("--assessment", action="append", default=[], help="what the officer makes of it; often")
-    for placed in (sos, update, fix, report):
+    check_in = _verb(verbs, "check-in", _check_in, "owe a check-in, which becomes an alert if none comes; or check in")
+    check_in.add_argument("check_in_id", nargs="?", help="which one is done, or moved")
+    check_in.add_argument("--due-in", type=float, metavar="SECONDS", help="owe it from now on")
+    check_in.add_argument("--kind", default="OFFICER_DOWN", help="what it becomes (%(default)s)")
+    check_in.add_argument("--text")
+    for placed in (sos, update, check_in, fix, report):
         placed.add_argument("--latitude", type=float, help="degrees north")
         placed.add_argument("--longitude", type=float, help="degrees east")
         placed.add_argument("--accuracy-m", type=float, help="radius in metres")

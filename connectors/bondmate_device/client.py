@@ -90,6 +90,35 @@ class Client:
         )  # fmt: skip
         await self._engine.keep(item, self._engine.core.standings.cancelling(alert_id))
 
+    async def owe_check_in(
+        self, due_in_seconds: float, *, kind: str = "OFFICER_DOWN", position: Position | None = None,
+        text: str | None = None, check_in_id: str | None = None,
+    ) -> str:  # fmt: skip
+        """Owe a check-in, at the begin of a countdown for example, and return its id; with an id, move it.
+
+        Where none comes in time the hub raises the alert of that id, also when this device is destroyed by then. It
+        keeps only what it has: as long as `has_check_in` is False, show the officer that nobody would notice.
+        """
+        check_in_id = check_in_id or str(uuid.uuid4())
+        self._engine.core.check_ins.discard(check_in_id)
+        await self._engine.keep(
+            bodies.check_in(
+                "due", message_id=str(uuid.uuid4()), check_in_id=check_in_id, at=self._clock(), kind=kind,
+                due_in_seconds=due_in_seconds, position=position, text=text,
+            )
+        )  # fmt: skip
+        return check_in_id
+
+    async def check_in(self, check_in_id: str) -> None:
+        """Check in: nothing is due any more once the hub has it."""
+        self._engine.core.check_ins.discard(check_in_id)
+        item = bodies.check_in("done", message_id=str(uuid.uuid4()), check_in_id=check_in_id, at=self._clock())
+        await self._engine.keep(item)
+
+    def has_check_in(self, check_in_id: str) -> bool:
+        """Return whether the hub has a check-in as it was said last; not known after a restart, so False."""
+        return check_in_id in self._engine.core.check_ins
+
     async def fix(self, position: Position, *, on_duty: bool | None = None, battery_percent: int | None = None) -> int:
         """Send a position; give its number, which counts up over restarts (gaps mean nothing).
 

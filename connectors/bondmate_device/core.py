@@ -39,7 +39,7 @@ class Heard(NamedTuple):
 class Core:
     """One device's outbox, alerts and messages."""
 
-    __slots__ = ("enrolled", "inbox", "outbox", "standings", "under_duress")
+    __slots__ = ("check_ins", "enrolled", "inbox", "outbox", "standings", "under_duress")
 
     def __init__(
         self,
@@ -54,6 +54,8 @@ class Core:
         self.outbox = Outbox(pace, jitter)
         self.standings = Standings(standings)
         self.inbox = inbox or Inbox()
+        self.check_ins: set[str] = set()
+        """Those of which the hub has all that was said; known anew after a restart by what is said then."""
         self.enrolled = True
         self.under_duress = self.standings.has_duress()
         """Whether nothing may sound, light or ask: as the hub says, and until it does, while such an alert is open."""
@@ -69,6 +71,8 @@ class Core:
             return Outcome()
         self.enrolled = True
         accepted = verdict.meaning is Meaning.ACCEPTED
+        if done[0].kind is Kind.CHECK_IN and accepted:
+            self.check_ins.add(done[0].line)
         refusals = () if accepted else tuple(Refusal(item.key, item.kind, verdict.code, item.at) for item in done)
         standing = self._standing(done[0], verdict, accepted=accepted)
         return Outcome(done, refusals, standing, str(verdict.answer.get("event_id", "")))

@@ -15,6 +15,7 @@ class Kind(StrEnum):
     """What waits to be sent; alerts go before everything else, fixes after everything else."""
 
     ALERT = "alert"
+    CHECK_IN = "check_in"
     REPORT = "report"
     TEXT = "text"
     RECEIPT = "receipt"

@@ -17,11 +17,13 @@ from bondmate_device.model import Item, Kind
 
 PATHS: Final = {
     Kind.ALERT: "/v1/alerts",
+    Kind.CHECK_IN: "/v1/check-ins",
     Kind.REPORT: "/v1/reports",
     Kind.TEXT: "/v1/messages",
     Kind.RECEIPT: "/v1/receipts",
     Kind.FIX: "/v1/locations",
 }
+_URGENT: Final = frozenset({Kind.ALERT, Kind.CHECK_IN})
 _DONE: Final = frozenset({Meaning.ACCEPTED, Meaning.REFUSED})
 _MOST_DOUBLINGS: Final = 16
 _FIXES_LINE: Final = ""
@@ -170,7 +172,7 @@ class Outbox:
         lane = self._lane(item.kind)
         lane.add(item)
         self._waiting += 1
-        if item.kind is Kind.ALERT:
+        if item.kind in _URGENT:
             lane.not_before = 0.0
         given_up = self._fixes.cut(self._pace.fixes_kept) if item.kind is Kind.FIX else []
         self._waiting -= len(given_up)
@@ -233,7 +235,7 @@ class Outbox:
     def _hold(self, lane: _Lane, sending: Sending, verdict: Verdict, now: float) -> None:
         alone = verdict.meaning is Meaning.STRANGE
         lane.unanswered = verdict is NO_ANSWER
-        alert = sending.kind is Kind.ALERT
+        alert = sending.kind in _URGENT
         pace = self._pace
         longest = pace.longest_alert_wait_seconds if alert else pace.longest_wait_seconds
         if verdict.meaning is Meaning.NOT_ENROLLED:
@@ -246,7 +248,7 @@ class Outbox:
     def _lane(self, kind: Kind) -> _Lane:
         if kind is Kind.FIX:
             return self._fixes
-        return self._alerts if kind is Kind.ALERT else self._records
+        return self._alerts if kind in _URGENT else self._records
 
     def _lanes(self) -> Iterator[_Lane]:
         yield self._alerts

@@ -52,6 +52,13 @@ Without one they are alerts of their own. Any press is life.
 That the device of an open alert was revoked is told as an update of it (`device_revoked`), which stays on all that is
 told of it later. The device is refused from then on: whoever has it cancels nothing.
 
+## Check-ins
+
+A device may owe a check-in (`POST /v1/check-ins`), at the begin of a countdown for example. It stands on
+`bondmate.state.check-ins` and is told to nobody. Where none comes by then, the hub raises its alert, flagged
+`check_in_missed`, whatever has become of device or gateway; the device may raise the same alert itself. Under duress
+nobody is believed who checks in.
+
 ## Real, out of an exercise
 
 A device of an exercise whose profile allows it (`real_from_exercise`) may raise a real emergency by a gesture of its

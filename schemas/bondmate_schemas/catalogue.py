@@ -28,6 +28,8 @@ DEVICE_MARKS = "bondmate.state.device-marks"
 """What holds of a device until a person says otherwise: that its officer is under duress."""
 STATE_ROUTES = "bondmate.state.routes"
 """The routes that every role works by, once a person has applied a version of them."""
+CHECK_INS = "bondmate.state.check-ins"
+"""Check-ins that devices owe; a tombstone once the alert was raised."""
 AUDIT = "bondmate.audit"
 PAGES = "bondmate.pages"
 """For the people who run the hub: what would otherwise come to nobody."""
@@ -98,6 +100,7 @@ _FIXED = (
     Topic(LAST_LOCATION, "device_id", "DeviceLocation", "Last fix a device; tombstone at end of shift.", _DAY,
           "compact,delete"),
     Topic(DEVICE_MARKS, "mark_id", "DeviceMark", "What holds of a device until a person ends it.", -1, "compact"),
+    Topic(CHECK_INS, "event_id", "CheckIn", "Check-ins that devices owe; told to nobody.", -1, "compact"),
     Topic(AUDIT, "writer", "AuditRecord", "What was disclosed to whom, and why; a hash chain a writer.", -1),
     Topic(STATE_CONNECTORS, "connector", "ConnectorStatus", "How each connector is; silence shows a dead runner.", -1,
           "compact", partitions=1, personal=False),

@@ -43,6 +43,7 @@ RECORDS: dict[str, type[Record]] = {
         models.ConnectorStatus,
         models.DeadLetterDecision,
         models.DeviceMark,
+        models.CheckIn,
         models.RoutesVersion,
     )
 }

@@ -580,6 +580,16 @@ class DeviceMark(Record):
     reason: str = ""
 
 
+class CheckIn(Record):
+    """A check-in that a device owes: the alert that it becomes where none comes in time."""
+
+    header: EventHeader
+    device_id: str
+    due_at: UtcTime
+    done: bool = False
+    alert: DeviceAlert
+
+
 class IncidentState(Record):
     """Where an incident stands."""
 

@@ -9,6 +9,7 @@ from typing import Final
 from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, Mode, PositionOrigin
 from bondmate_schemas.flags import (
     CAME_HERE,
+    CHECK_IN_MISSED,
     DEVICE_HEARD,
     DEVICE_REVOKED,
     DEVICE_SILENT,
@@ -38,6 +39,7 @@ _REMARKS: Final = {
     DEVICE_HEARD: "The device is heard again",
     FROM_EXERCISE: "REAL emergency, from a device of an exercise: so is its position",
     REAL_NOT_ALLOWED: "Says that it is REAL, which this device may not say: ask at once",
+    CHECK_IN_MISSED: "A check-in was due, and none came in time",
     TOLD_LATE: "Open since before: this room is told only now",
     CAME_HERE: "Open since before: the officer has come into your area",
     DEVICE_REVOKED: "The device was revoked: it may be in other hands, and nothing from it counts any more",

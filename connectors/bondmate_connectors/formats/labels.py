@@ -91,6 +91,9 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
         "Dice que es REAL, lo que este dispositivo no puede decir: pregunte enseguida",
         "Λέει ότι είναι ΠΡΑΓΜΑΤΙΚΟ, κάτι που αυτή η συσκευή δεν μπορεί να πει: ρωτήστε αμέσως",
     ),
+    "A check-in was due, and none came in time": (
+        "Se esperaba un aviso y no llegó a tiempo", "Αναμενόταν αναφορά και δεν ήρθε εγκαίρως",
+    ),
     "The device is heard again": ("El dispositivo vuelve a dar señales", "Η συσκευή ακούγεται ξανά"),
     "Said under duress": ("Dicho bajo coacción", "Ειπώθηκε υπό απειλή"),
     "The device asks to cancel: not closed": (

@@ -14,6 +14,7 @@ from bondmate_schemas import catalogue
 from bondmate_schemas.codec import NAMESPACE, Codec
 from bondmate_schemas.models import (
     AuditRecord,
+    CheckIn,
     ConnectorStatus,
     DeliveryReceipt,
     DeviceAlert,
@@ -34,6 +35,7 @@ TOPIC_OF: dict[type[Record], str] = {
     DeviceAlert: catalogue.DEVICE_ALERTS,
     DeviceLocation: catalogue.DEVICE_LOCATIONS,
     DeviceStatus: catalogue.DEVICE_STATUS,
+    CheckIn: catalogue.CHECK_INS,
     DeviceMessage: catalogue.MESSAGES,
     DeliveryReceipt: catalogue.RECEIPTS,
     IncidentEvent: catalogue.INCIDENTS,

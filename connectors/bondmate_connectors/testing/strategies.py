@@ -490,6 +490,10 @@ device_marks = st.builds(
     reason=words,
 )
 
+check_ins = st.builds(
+    models.CheckIn, header=headers, device_id=ids, due_at=times, done=st.booleans(), alert=device_alerts
+)
+
 records: dict[str, st.SearchStrategy[models.Record]] = {
     "DeviceAlert": device_alerts,
     "DeviceLocation": device_locations,
@@ -508,6 +512,7 @@ records: dict[str, st.SearchStrategy[models.Record]] = {
     "ConnectorStatus": connector_statuses,
     "DeadLetterDecision": dead_letter_decisions,
     "DeviceMark": device_marks,
+    "CheckIn": check_ins,
     "RoutesVersion": routes_versions,
 }
 """A strategy for each record that stands on a topic, by its name."""

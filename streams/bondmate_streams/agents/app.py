@@ -15,6 +15,7 @@ from bondmate_schemas.models import AlertState, DeviceMemory, IncidentLink, Inci
 
 from bondmate_streams.agents.alert_life import AlertLife
 from bondmate_streams.agents.audit_writer import AuditWriter
+from bondmate_streams.agents.check_ins import CheckIns
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.connector_watch import ConnectorWatch
 from bondmate_streams.agents.copies import Copies
@@ -61,6 +62,7 @@ class Streams:
     in_hand: tuple[InHand, ...]
     last_locations: LastLocations
     marks: DeviceMarks
+    check_ins: CheckIns
     audit: AuditWriter
     life: AlertLife
     following: Following
@@ -161,6 +163,7 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
         in_hand,
         last,
         marks,
+        CheckIns(desk, Places(app, catalogue.DEVICE_ALERTS), config),
         audit,
         life,
         following,
@@ -265,6 +268,7 @@ async def listen(streams: Streams) -> None:
         group.create_task(streams.following.run())
         group.create_task(streams.crossing.run())
         group.create_task(streams.silence.watch())
+        group.create_task(streams.check_ins.watch())
         group.create_task(streams.links.watch())
         group.create_task(streams.from_devices.link())
         group.create_task(streams.connectors.run())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bondmate_schemas.enums import AlertAction, AlertKind, Mode
-from bondmate_schemas.flags import DEVICE_HEARD, DEVICE_SILENT
+from bondmate_schemas.flags import CHECK_IN_MISSED, DEVICE_HEARD, DEVICE_SILENT
 from bondmate_schemas.models import DeviceAlert, DeviceMemory, OpenAlert
 
 from bondmate_streams.logic.life_cycle import GRAVITY
@@ -16,7 +16,9 @@ def subject_of(alert: DeviceAlert, memory: DeviceMemory) -> OpenAlert | None:
     """Return the open alert of the device that this is news of: the one it was news of before, else the gravest."""
     event_id = alert.header.event_id
     for known in memory.open_alerts:
-        if event_id in known.news_event_ids:
+        # The device may have raised itself, at the end of its countdown, what the hub raises for it.
+        is_raised = CHECK_IN_MISSED in alert.header.flags and event_id in {known.event_id, *known.merged_event_ids}
+        if is_raised or event_id in known.news_event_ids:
             return known
     if (
         not _is_mild(alert)

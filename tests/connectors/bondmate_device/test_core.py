@@ -473,3 +473,20 @@ def test_who_said_what_and_that_help_is_not_coming_any_more_is_shown_and_not_kep
     assert ("pd-north", "false_alarm", True) == (over.ended_by, over.ended_why, over.closed)
     # An earlier version of this client reads the file too.
     assert not {"answers", "ended_by", "ended_why", "ended_words"} & _kept(over).keys()
+
+
+def test_a_check_in_is_the_hubs_once_it_has_it_and_goes_as_urgently_as_an_alert():
+    core = Core(PACE, lambda: 1.0)
+    core.outbox.add(report(1))
+    due = bodies.check_in("due", message_id="m", check_in_id="c", at=NOW, due_in_seconds=30, kind="OFFICER_DOWN")
+    core.outbox.add(due)
+    sending = core.outbox.next(0)
+    core.answered(sending, NO_ANSWER, 0)
+    before = set(core.check_ins)
+    core.answered(core.outbox.next(60), TAKEN, 60)
+
+    assert "/v1/check-ins" == sending.path
+    assert (set(), {"c"}) == (before, core.check_ins)
+    core.outbox.add(bodies.check_in("due", message_id="n", check_in_id="d", at=NOW, due_in_seconds=30))
+    core.answered(core.outbox.next(61), REFUSED, 61)
+    assert {"c"} == core.check_ins

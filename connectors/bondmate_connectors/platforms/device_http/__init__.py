@@ -30,7 +30,15 @@ CONNECTOR = ConnectorSpec(
     owner="BondMate hub developers",
     config=Config,
     emits=frozenset(
-        {"DeviceAlert", "DeviceLocation", "DeviceMessage", "DeviceStatus", "IncidentEvent", "DeliveryReceipt"}
+        {
+            "DeviceAlert",
+            "DeviceLocation",
+            "DeviceMessage",
+            "DeviceStatus",
+            "IncidentEvent",
+            "DeliveryReceipt",
+            "CheckIn",
+        }
     ),
     replays=(MESSAGES, RECEIPTS, STATE_ALERTS, DEVICE_MARKS),
     proves=Level.DELIVERED,

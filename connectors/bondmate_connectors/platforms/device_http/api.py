@@ -24,6 +24,13 @@ class AlertVerb(StrEnum):
     CANCEL = "cancel"
 
 
+class CheckInVerb(StrEnum):
+    """What becomes of a check-in."""
+
+    DUE = "due"
+    DONE = "done"
+
+
 class ReportVerb(StrEnum):
     """What the report does."""
 
@@ -182,6 +189,26 @@ class AlertRequest(Request):
     press_count: Annotated[Whole, Field(ge=1, lt=2**31)] = 1
     battery_percent: Percent | None = None
     attachments: Attachments = ()
+
+
+class CheckInRequest(Request):
+    """A check-in that the device owes from now on, as at the begin of a countdown before an alert; or that it came."""
+
+    message_id: MessageId
+    check_in_id: Annotated[
+        Identifier,
+        Field(description="The device's own id of it. Where it is missed this is the `alert_id` of the alert."),
+    ]
+    action: Annotated[CheckInVerb, BeforeValidator(_lower)] = CheckInVerb.DUE
+    due_in_seconds: Annotated[
+        Number, Field(gt=0, le=86_400, description="From when the hub has it; said again under a new message it moves.")
+    ] = 60
+    kind: Annotated[AlertKind, BeforeValidator(_upper)] = AlertKind.OFFICER_DOWN
+    occurred_at: OccurredAt
+    sent_at: SentAt = None
+    position: PositionRequest | None = None
+    text: Text | None = None
+    language: Language | None = None
 
 
 class Fix(Request):

@@ -24,10 +24,11 @@ from bondmate_schemas.enums import (
     PositionOrigin,
     Priority,
 )
-from bondmate_schemas.flags import DEVICE_REVOKED, FROM_EXERCISE, REAL_NOT_ALLOWED, UNDER_DURESS
+from bondmate_schemas.flags import CHECK_IN_MISSED, DEVICE_REVOKED, FROM_EXERCISE, REAL_NOT_ALLOWED, UNDER_DURESS
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import (
     Attachment,
+    CheckIn,
     Code,
     DeliveryReceipt,
     DeviceAlert,
@@ -48,6 +49,8 @@ from bondmate_connectors.platforms.device_http.api import (
     AlertRequest,
     AlertVerb,
     AttachmentRequest,
+    CheckInRequest,
+    CheckInVerb,
     Fix,
     LocationsRequest,
     MessageRequest,
@@ -139,6 +142,29 @@ def alert(request: AlertRequest, arrival: Arrival, flags: Iterable[str]) -> Devi
         press_count=request.press_count,
         battery_percent=request.battery_percent,
         attachments=_attachments(request.attachments),
+    )
+
+
+def check_in(request: CheckInRequest, arrival: Arrival) -> CheckIn:
+    """Return a check-in that is due or has come, with the alert that it becomes where it is missed."""
+    # Every field was checked as one of the request, to the same bounds.
+    asked = AlertRequest.model_construct(
+        message_id=request.message_id,
+        alert_id=request.check_in_id,
+        kind=request.kind,
+        occurred_at=request.occurred_at,
+        position=request.position,
+        text=request.text,
+        language=request.language,
+    )
+    missed = alert(asked, arrival, (CHECK_IN_MISSED,))
+    flags = (*arrival.remarks, *_clock(request.occurred_at, request.sent_at, arrival.received_at))
+    return CheckIn(
+        header=missed.header.model_copy(update={"flags": flags}),
+        device_id=arrival.device.device_id,
+        due_at=arrival.received_at + timedelta(seconds=request.due_in_seconds),
+        done=request.action is CheckInVerb.DONE,
+        alert=missed,
     )
 
 

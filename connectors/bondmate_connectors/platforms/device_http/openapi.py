@@ -31,6 +31,8 @@ class _Post:
 _POSTS = (
     _Post("/v1/alerts", "postAlert", "Raise, update or cancel an alert; read leniently, never rate limited.",
           api.AlertRequest, answers.Accepted, _BODY),
+    _Post("/v1/check-ins", "postCheckIn", "Owe a check-in, which becomes an alert if none comes in time; or check in.",
+          api.CheckInRequest, answers.Accepted, _STRICT),
     _Post("/v1/locations", "postLocations", "Hand in up to 1,000 positions, in any order, however late.",
           api.LocationsRequest, answers.LocationsAccepted, (*_STRICT, Kind.rate_limited)),
     _Post("/v1/reports", "postReport", "Report an observation, a community concern, or document an incident.",

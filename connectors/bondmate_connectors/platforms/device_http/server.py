@@ -66,6 +66,7 @@ class Ingress:
         """Give the routes of what devices send."""
         return [
             web.post("/v1/alerts", self.alerts),
+            web.post("/v1/check-ins", self.check_ins),
             web.post("/v1/locations", self.locations),
             web.post("/v1/reports", self.reports),
             web.post("/v1/messages", self.messages),
@@ -95,6 +96,15 @@ class Ingress:
         if alert.action is not AlertAction.CANCEL:
             self._mailboxes.taken(alert)
         return _accepted(alert)
+
+    async def check_ins(self, request: web.Request) -> web.Response:
+        """Take a check-in that is due, or that it has come."""
+        started = time.perf_counter()
+        device = self.caller(request).device
+        asked, value = await self._strict(request, api.CheckInRequest)
+        check_in = events.check_in(asked, self._arrival(device, value))
+        await self._settle(request, [check_in], "CheckIn", started, urgent=True)
+        return _accepted(check_in)
 
     async def locations(self, request: web.Request) -> web.Response:
         """Take a batch of positions: all of it or, on one wrong field, nothing."""

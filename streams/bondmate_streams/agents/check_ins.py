@@ -1,0 +1,80 @@
+"""Watches the check-ins that are due, and raises the alert of each that does not come; see `logic/check_ins.py`.
+
+They stand on a compacted topic that every worker reads, so that none is lost with a device, a gateway or a worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Final
+
+from bondmate_monitoring.metrics import AGENT_EVENTS
+from bondmate_schemas.catalogue import CHECK_INS, DEVICE_ALERTS
+from bondmate_schemas.codec import CodecError, SchemaUnavailableError
+from bondmate_schemas.models import CheckIn
+from bondmate_schemas.outbox import Outgoing
+
+from bondmate_streams.agents.config import StreamsConfig
+from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.places import Places
+from bondmate_streams.agents.views import Seen, View
+from bondmate_streams.envelopes import utc_now
+from bondmate_streams.guard import BrokerUnavailableError
+from bondmate_streams.logic.check_ins import ANYBODY_AFTER, after, missed
+
+_LOOK_SECONDS: Final = 0.5
+
+
+class CheckIns:
+    """What is due, by the id of the alert that it becomes."""
+
+    def __init__(self, desk: Desk, places: Places, config: StreamsConfig) -> None:
+        """Raise those of the partitions of `places`, which are those of device alerts, and late ones of any."""
+        self._desk = desk
+        self._places = places
+        self._view = View(config.kafka, f"bondmate-check-ins-{config.instance}", (CHECK_INS,), self.see)
+        self._due: dict[str, CheckIn] = {}
+
+    def see(self, seen: Seen) -> None:
+        """Take what a device said; called in the thread of the view, so it is one step of a dict."""
+        try:
+            said = None if seen.value is None else self._desk.codec.decode(seen.value, CheckIn)
+        except (CodecError, SchemaUnavailableError):
+            return  # of another version of the hub
+        left = after(self._due.get(seen.key), said) if said else None
+        if left is None:
+            self._due.pop(seen.key, None)
+        else:
+            self._due[seen.key] = left
+
+    async def watch(self) -> None:
+        """Raise what was missed, until cancelled."""
+        self._view.start()
+        try:
+            while True:
+                await self.look(utc_now())
+                await asyncio.sleep(_LOOK_SECONDS)
+        finally:
+            await asyncio.to_thread(self._view.stop)
+
+    async def look(self, now: datetime) -> None:
+        """Raise the alert of each check-in that is due by `now`."""
+        for event_id, due in list(self._due.items()):
+            # What is said last may stand behind it, until all has been read.
+            if due.due_at <= now and self._view.caught_up:
+                with self._places.standing_in(due.device_id) as ours:
+                    if ours or now - due.due_at >= ANYBODY_AFTER:
+                        await self._raise(event_id, due, now)
+
+    async def _raise(self, event_id: str, due: CheckIn, now: datetime) -> None:
+        alert = self._desk.envelopes.pack(DEVICE_ALERTS, due.device_id, missed(due, now))
+        try:
+            # The alert first: killed in between, it is raised again under the same id, which makes no second one.
+            await self._desk.outbox.send(alert)
+            await self._desk.outbox.send(Outgoing(CHECK_INS, event_id.encode(), None, ()))
+        except (BrokerUnavailableError, SchemaUnavailableError):
+            return  # at the next look
+        if self._due.get(event_id) is due:
+            del self._due[event_id]
+        AGENT_EVENTS.labels("check-ins", "missed").inc()
