@@ -578,6 +578,7 @@ class DeviceMark(Record):
     agency_id: str = ""
     operator: str = ""
     reason: str = ""
+    other_device_id: str = ""
 
 
 class CheckIn(Record):

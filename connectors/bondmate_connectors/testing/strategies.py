@@ -488,6 +488,7 @@ device_marks = st.builds(
     agency_id=words,
     operator=words,
     reason=words,
+    other_device_id=words,
 )
 
 check_ins = st.builds(
