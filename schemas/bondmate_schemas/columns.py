@@ -52,13 +52,18 @@ class Read:
 class Columns:
     """Reads and writes the framed bytes of one record under today's schema."""
 
-    def __init__(self, record: str, prefix: bytes) -> None:
+    def __init__(self, record: str, prefix: bytes, until: str | None = None) -> None:
         """Prepare for `record`, whose values begin with `prefix`: magic byte and id of today's schema.
+
+        With `until` the record is only written, by columns up to that field; what comes after it has its default.
 
         Raises:
             TypeError: the record holds what has no columns here (maps, checks of a whole record when it is read).
         """
         plain = _plain(schema(record), set())
+        self._tail = b""
+        if until is not None:
+            plain, self._tail = _cut(plain, schema(record)["fields"], until)
         # A record that is read ends before the seal, eight bytes that nobody outside this process knows: bytes behind
         # the record's end would be read for it.
         sealed = {**plain, "fields": [*plain["fields"], {"name": _SEAL, "type": "long"}]}
@@ -132,7 +137,8 @@ class Columns:
         if found is None:
             raise ValueError("columns that cannot be written")
         # Joined as a column and made Python's once: half the time of doing it value by value.
-        framed = (pc.binary_join_element_wise(self._prefix, part.cast(pa.binary()), b"") for part in found)
+        ends = (self._tail,) if self._tail else ()
+        framed = (pc.binary_join_element_wise(self._prefix, part.cast(pa.binary()), *ends, b"") for part in found)
         return [value for part in framed for value in part.to_numpy(zero_copy_only=False).tolist()]
 
 
@@ -169,6 +175,22 @@ def _plain(node: Any, known: set[str]) -> Any:
         return {"type": "enum", "name": node["name"], "symbols": node["symbols"]}
     fields = [{"name": field["name"], "type": _plain(field["type"], known)} for field in node["fields"]]
     return {"type": "record", "name": node["name"], "fields": fields}
+
+
+def _cut(plain: Any, fields: Sequence[Any], until: str) -> tuple[Any, bytes]:
+    """Return a schema that ends after a field, and the bytes of the defaults of those that would follow."""
+    names = [field["name"] for field in fields]
+    kept = names.index(until) + 1
+    tail = b"".join(map(_default, fields[kept:]))
+    return {**plain, "fields": plain["fields"][:kept]}, tail
+
+
+def _default(field: Any) -> bytes:
+    """Return the bytes of a default that is nothing, or no."""
+    default = field.get("default", field)
+    if default is None or default is False:
+        return b"\0"
+    raise unsupported(field["type"])
 
 
 def _bounds(types: Source, node: Any, hint: Any, path: tuple[str, ...] = ()) -> Iterator[Bounds]:

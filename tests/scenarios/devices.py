@@ -182,7 +182,8 @@ def client_of_earlier(folder: Path) -> Path | None:
     if done.returncode:
         return None
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as packed:
-        packed.extractall(folder, filter="data")
+        # Python before 3.11.4 knows no filter, and later ones ask for it; the archive is our own.
+        packed.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     return folder / "connectors"
 
 

@@ -187,3 +187,14 @@ def test_a_batch_of_nothing_is_read_and_written() -> None:
 def test_columns_of_another_schema_are_not_written() -> None:
     with pytest.raises(ValueError, match="another schema"):
         LOCATIONS.write(LOCATIONS.read([CODEC.encode(fix())]).columns.select(["device_id"]))
+
+
+def test_fields_behind_the_last_that_is_written_have_their_defaults() -> None:
+    prefix = struct.pack(">bI", 0, IDS.id_of("Delivery"))
+    cut = Columns("Delivery", prefix, "newest_only")
+    whole = COLUMNS["Delivery"].read([CODEC.encode(delivery())], believed=True).columns
+
+    assert "position_only" not in cut.schema.names
+    assert [CODEC.encode(delivery())] == cut.write(whole.select(cut.schema.names))
+    with pytest.raises(TypeError):
+        Columns("Delivery", prefix, "header")

@@ -18,9 +18,11 @@ from bondmate_streams.lane.tracks import Tracks
 from bondmate_streams.logic.deliveries import Agreements
 from bondmate_streams.logic.outside import UNANSWERED_FIELDS
 
-__all__ = ["Deliveries"]
+__all__ = ["LAST_FIELD", "Deliveries"]
 
 _KIND: Final = "location"
+LAST_FIELD: Final = "newest_only"
+"""Of a Delivery; what comes after it says nothing of a position."""
 _TIME: Final = pa.timestamp("ms")
 
 
@@ -33,6 +35,8 @@ class Deliveries:
         self._columns = columns
         self._view = ColumnView(agreements.view(destination))
         self._ids = agreements.unanswered(destination)
+        self._most, self._nulls = 0, list[pa.Array]()
+        """Fields that are never set, for as many fixes as came together so far."""
         self._flag = agreements.late_flag(destination, _KIND)
         self._newest_only = pa.array(sorted(agreements.newest_only), pa.string())
         age_seconds = agreements.max_age_seconds(destination, _KIND)
@@ -51,10 +55,12 @@ class Deliveries:
             "reason": constant("NEW", pa.string(), rows),
             "route": routes,
             "newest_only": pc.is_in(routes, self._newest_only),
-            "position_only": constant(False, pa.bool_(), rows),
             _KIND: struct_of(schema.field(_KIND).type, seen),
         }
-        arrays = [columns[f.name] if f.name in columns else pa.nulls(rows, f.type) for f in schema]
+        if rows > self._most:
+            self._most, self._nulls = rows, [pa.nulls(rows, f.type) for f in schema]
+        nulls = zip(schema, self._nulls, strict=True)
+        arrays = [columns[f.name] if f.name in columns else null.slice(0, rows) for f, null in nulls]
         values = self._columns.write(pa.RecordBatch.from_arrays(arrays, schema=schema))
         keys = seen["device_id"].cast(pa.binary()).to_pylist()
         return Told(self._destination, list(zip(keys, values, strict=True)))

@@ -22,7 +22,7 @@ from confluent_kafka import Message
 from bondmate_streams.envelopes import utc_now
 from bondmate_streams.guard import BadEventError, place_of
 from bondmate_streams.lane.batch import Last, Worked
-from bondmate_streams.lane.column_deliveries import Deliveries
+from bondmate_streams.lane.column_deliveries import LAST_FIELD, Deliveries
 from bondmate_streams.lane.column_judge import ACCEPTED, LATE, OTHERS, Fixes, Judgement, judge, times_of
 from bondmate_streams.lane.column_routes import Heard, chosen, outcomes, same_ways
 from bondmate_streams.lane.column_views import parts_of, struct_of
@@ -85,7 +85,7 @@ class ColumnEngine:
         self._locations = _columns("DeviceLocation", codec)
         self._tracks = Tracks()
         self._rows = _LentRows(rules, codec, now, self._tracks)
-        written = _columns("Delivery", codec)
+        written = _columns("Delivery", codec, LAST_FIELD)
         self._deliveries = {name: Deliveries(name, rules.agreements, written) for name in rules.routes.destinations}
 
     def restore(self, partition: int, lasts: Iterable[Last]) -> None:
@@ -300,9 +300,9 @@ def _last_of_each(rows: Ints, slots: Ints) -> Ints:
     return last
 
 
-def _columns(record: str, codec: Codec) -> Columns:
+def _columns(record: str, codec: Codec, until: str | None = None) -> Columns:
     codec.learn(record)
-    return Columns(record, codec.prefix_of(record))
+    return Columns(record, codec.prefix_of(record), until)
 
 
 def _fixes(fixes: pa.RecordBatch, slots: Ints) -> Fixes:
