@@ -170,9 +170,11 @@ class Following:
         # Until the broker has all of it the partitions are not another worker's, who might write an end before that.
         with ExitStack() as standing:
             async for event_id, names in in_turns(due.items()):
+                if event_id not in self._heard_by:
+                    continue
                 if self._locks.is_held("alerts", event_id):
                     self._want(event_id, names)
-                elif event_id in self._heard_by and standing.enter_context(self._places.standing_in(event_id)):
+                elif standing.enter_context(self._places.standing_in(event_id)):
                     reports += self._told(event_id, names, now)
             await asyncio.gather(*reports)
 
@@ -183,7 +185,11 @@ class Following:
 
     def _told(self, event_id: str, names: Sequence[str], now: float) -> Iterator[asyncio.Task[None]]:
         """Begin to tell rooms where the device of an alert is, which nobody works on; yield what ends that."""
-        state = self._alerts.get(event_id)
+        try:
+            state = self._alerts.get(event_id)
+        except NotNowError:
+            self._want(event_id, names)
+            return
         fix = self._last.of(state.device_id) if state else None
         if state is None or fix is None or not is_followed(state) or not is_news(fix, state.alert):
             return
