@@ -102,7 +102,9 @@ async def _ordeal(scenario: Scenario, lab: Lab, result: Result) -> None:
     await asyncio.to_thread(lab.count_dead)
     result.accepted = lab.book.accepted_events
     result.asked_again = lab.load.asked_again
-    result.verdict = check(lab.book, [NEAR, FAR])
+    # A machine that is too busy for its messages is too busy for its answers.
+    busy_seconds = 2 * p99_seconds(lab.book, FAR, 0, time.time())
+    result.verdict = check(lab.book, [NEAR, FAR], max(scenario.help_seconds, busy_seconds))
     if result.caught_up_seconds > scenario.late_seconds and not late:
         result.verdict.late.append(f"all was there after {result.caught_up_seconds:.0f} s only")
     result.evidence = lab.evidence
@@ -110,6 +112,8 @@ async def _ordeal(scenario: Scenario, lab: Lab, result: Result) -> None:
     result.far_p99_ms = round(before, 1), round(since, 1)
     if result.accepted < _FEWEST_ACCEPTED:
         result.failed = f"only {result.accepted} events were accepted, fewer than {_FEWEST_ACCEPTED}"
+    elif not lab.book.withdrawn[FAR]:
+        result.failed = "the far room took no help back"
     elif scenario.far_p99_ms and since > max(2 * before, scenario.far_p99_ms):
         result.failed = f"the far room felt it: p99 {before:.0f} ms before, {since:.0f} ms since"
 
@@ -125,12 +129,14 @@ async def _outstanding(lab: Lab, seconds: float) -> int:
 def table_of(results: list[Result]) -> Table:
     """Give the table of results."""
     table = Table(title="Chaos: everything accepted against everything that arrived")
-    for name in ("scenario", "R", "broker", "scale", "accepted", "lost", "2nd effect", "order", "level", "late",
+    for name in ("scenario", "R", "broker", "scale", "accepted", "lost", "2nd effect", "order", "level", "help",
+                 "late",
                  "repeats", "caught up", "far p99 ms", "evidence"):  # fmt: skip
         table.add_column(name, justify="right" if name in {"accepted", "lost", "repeats"} else "left")
     for r in results:
         v = r.verdict
-        broken = (str(len(each)) for each in (v.lost, v.second_effects, v.out_of_order, v.level_too_high, v.late))
+        found = (v.lost, v.second_effects, v.out_of_order, v.level_too_high, v.help_too_long, v.late)
+        broken = (str(len(each)) for each in found)
         far = "{:.0f} > {:.0f}".format(*r.far_p99_ms)
         told = (str(v.repeats), f"{r.caught_up_seconds:.1f} s", far, r.failed or "; ".join(r.evidence))
         row = (r.name, r.number, r.broker, r.scale, f"{r.accepted:,}", *broken, *told)
@@ -186,8 +192,10 @@ def main() -> int:
 
 def _findings(result: Result) -> list[str]:
     v = result.verdict
-    kinds = {"lost": v.lost, "2nd effect": v.second_effects, "order": v.out_of_order, "level": v.level_too_high,
-             "late": v.late}  # fmt: skip
+    kinds = {
+        "lost": v.lost, "2nd effect": v.second_effects, "order": v.out_of_order, "level": v.level_too_high,
+        "help": v.help_too_long, "late": v.late,
+    }  # fmt: skip
     return [f"{kind}: {line}" for kind, lines in kinds.items() for line in lines]
 
 

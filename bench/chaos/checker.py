@@ -13,6 +13,10 @@ from dataclasses import dataclass, field
 
 LEVELS = ("UNKNOWN", "DELIVERED", "ACCEPTED", "ACKNOWLEDGED", "RESPONDING", "RESOLVED")
 """As devices are shown them, lowest first; endings without delivery are none of them."""
+HELP = frozenset({"ASSIGNED", "EN_ROUTE", "ON_SCENE"})
+"""What a room has said where a device may show that help is coming from there."""
+HELP_SECONDS = 2.0
+"""So long after the hub took a withdrawal no device may still show help from there."""
 _BESIDE = frozenset({"DECLINED", "CANCELLED", "EXPIRED", "DEAD_LETTERED", "SUPERSEDED", "WITHHELD"})
 
 
@@ -28,12 +32,13 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A level that a device was shown of its alert at a room."""
+    """A level that a device was shown of its alert at a room; `says` is what a person there said last."""
 
     event_id: str
     room: str
     level: str
     at: float
+    says: str = ""
 
 
 @dataclass(slots=True)
@@ -48,6 +53,10 @@ class Book:
     """By room, in the order the room took them."""
     acknowledged: dict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
     """By room, when its answer for an alert went off."""
+    withdrawn: dict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
+    """By room, when the hub had taken that the room takes back the help it had promised for an alert."""
+    rounds: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How often a room was asked anew, in a round of escalation, by room and alert."""
     shown: list[Shown] = field(default_factory=list)
     fixes: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     """Sequence numbers of the accepted fixes, by device."""
@@ -72,6 +81,8 @@ class Verdict:
     second_effects: list[str] = field(default_factory=list)
     out_of_order: list[str] = field(default_factory=list)
     level_too_high: list[str] = field(default_factory=list)
+    help_too_long: list[str] = field(default_factory=list)
+    """Help that was taken back and still shown."""
     late: list[str] = field(default_factory=list)
     """What came, but only after the time that the scenario gives."""
     repeats: int = 0
@@ -79,11 +90,15 @@ class Verdict:
     @property
     def broken(self) -> int:
         """Count what breaks a promise."""
-        return sum(map(len, (self.lost, self.second_effects, self.out_of_order, self.level_too_high, self.late)))
+        found = (self.lost, self.second_effects, self.out_of_order, self.level_too_high, self.help_too_long, self.late)
+        return sum(map(len, found))
 
 
-def check(book: Book, rooms: Iterable[str]) -> Verdict:
-    """Judge a book; every room in `rooms` was to get every alert."""
+def check(book: Book, rooms: Iterable[str], help_seconds: float = HELP_SECONDS) -> Verdict:
+    """Judge a book; every room in `rooms` was to get every alert.
+
+    `help_seconds` is longer than `HELP_SECONDS` where the fault stops what stands between a room's word and a device.
+    """
     verdict = Verdict()
     for room in rooms:
         by_event: dict[str, list[Arrival]] = defaultdict(list)
@@ -103,6 +118,7 @@ def check(book: Book, rooms: Iterable[str]) -> Verdict:
             if arrival.number >= book.accepted.get(arrival.event_id, 0)
         ]
     _check_levels(verdict, book)
+    _check_help(verdict, book, help_seconds)
     _check_fixes(verdict, book)
     return verdict
 
@@ -151,6 +167,14 @@ def _check_levels(verdict: Verdict, book: Book) -> None:
         )
         if too_high:
             verdict.level_too_high.append(f"{shown.room}: {shown.event_id} was shown {shown.level}")
+
+
+def _check_help(verdict: Verdict, book: Book, help_seconds: float) -> None:
+    for shown in book.shown:
+        taken = book.withdrawn.get(shown.room, {}).get(shown.event_id)
+        if taken is not None and shown.says in HELP and shown.at > taken + help_seconds:
+            late = f"{shown.at - taken:.1f} s after it was taken back"
+            verdict.help_too_long.append(f"{shown.room}: {shown.event_id} was shown {shown.says} {late}")
 
 
 def _check_fixes(verdict: Verdict, book: Book) -> None:

@@ -114,8 +114,11 @@ class Load:
             return
         if status == HTTPStatus.OK:
             now = time.time()
-            told = orjson.loads(answer)["destinations"]
-            self._book.shown += [Shown(event_id, room, level, now) for room, level in told.items()]
+            told = orjson.loads(answer)
+            said = {room: str(says.get("says", "")) for room, says in told.get("answers", {}).items()}
+            self._book.shown += [
+                Shown(event_id, room, level, now, said.get(room, "")) for room, level in told["destinations"].items()
+            ]
 
     async def _post(self, device: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
         content, headers = orjson.dumps(body), self._who(device) | {"Content-Type": "application/json"}

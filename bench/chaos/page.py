@@ -15,8 +15,9 @@ _HEAD = """# The fault laboratory
 `make chaos` runs every scenario below, each against a whole hub of its own: real processes under their supervisor, a
 real broker, two control rooms and a map. Devices raise and update alerts and send positions over HTTP; in the middle
 of it something happens. In the end a checker holds everything that was accepted against everything that arrived: lost,
-a second effect, out of order by alert or device, a level shown before it was true, late. A scenario also fails when
-its fault cannot show that it bit, and when fewer than 2,000 events were accepted.
+a second effect, out of order by alert or device, a level shown before it was true, help shown longer than it was
+promised, late. A scenario also fails when its fault cannot show that it bit, and when fewer than 2,000 events were
+accepted.
 
 `near` is the control room that things happen to, `far` the one that is left alone. R numbers are those of the
 project's list of faults. `make chaos ARGS="--only swallow"` runs some, `make chaos-long` five rounds of all with other

@@ -20,15 +20,21 @@ from aiohttp import BasicAuth, web
 from bondmate_hub.demo.cap_room import CAP, SENDER, signature
 from bondmate_hub.demo.posts import Posts
 from bondmate_schemas.outside_ids import OutsideIds
+from bondmate_streams.logic.deliveries import round_id
 from lxml import etree
 
 from bench.chaos.checker import Arrival, Book
 
 _NUMBER = re.compile(r"n=(\d+)")
-_ACK = """<?xml version="1.0" encoding="UTF-8"?>
+_SAID = """<?xml version="1.0" encoding="UTF-8"?>
 <alert xmlns="{ns}"><identifier>{identifier}</identifier><sender>{sender}</sender><sent>{sent}</sent>\
-<status>Exercise</status><msgType>Ack</msgType><scope>Private</scope><addresses>{to}</addresses>\
-<references>{references}</references></alert>"""
+<status>Exercise</status><msgType>{kind}</msgType><scope>Private</scope><addresses>{to}</addresses>\
+<references>{references}</references>{info}</alert>"""
+_RESPONSE = """<info><category>Security</category><event>Answer</event><urgency>Immediate</urgency>\
+<severity>Severe</severity><certainty>Observed</certainty><parameter><valueName>bondmate:response</valueName>\
+<value>{response}</value></parameter></info>"""
+_ROUNDS = range(1, 9)
+"""Numbers of rounds of escalation that an alert of the laboratory comes to at most."""
 
 
 class Odd(StrEnum):
@@ -41,7 +47,10 @@ class Odd(StrEnum):
 
 
 class Room:
-    """One room; an async context manager. `answers_every`: of so many alerts a person answers one."""
+    """One room; an async context manager. `answers_every`: of so many alerts a person answers one.
+
+    Every second answer promises help, and a second later takes it back.
+    """
 
     def __init__(
         self, name: str, book: Book, secret: bytes, back_port: int, *, answers_every: int = 4,
@@ -129,6 +138,9 @@ class Room:
             if delivery_id not in refused.values():  # in its leanest form it comes again, without words or number
                 refused[event_id, number] = delivery_id
             return web.Response(status=status)
+        if delivery_id in {round_id(event_id, self._name, each, "round") for each in _ROUNDS}:
+            self._book.rounds[self._name, event_id] += 1
+            return web.json_response({"id": f"CR-{event_id}"}, status=HTTPStatus.CREATED)
         self._book.arrivals[self._name].append(Arrival(event_id, number, delivery_id, time.time()))
         if number == 0 and event_id not in self._taken and len(self._taken) % self._answers_every == 0:
             task = asyncio.create_task(self._answer(event_id, found))
@@ -149,14 +161,26 @@ class Room:
         return HTTPStatus.BAD_REQUEST if refused else None
 
     async def _answer(self, event_id: str, alert: dict[str, str]) -> None:
-        identifier = f"{SENDER}-{alert['identifier']}-Ack"
-        body = _ACK.format(
-            ns=CAP, identifier=escape(identifier), sender=SENDER, to=escape(alert["sender"]),
-            sent=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S-00:00"),
-            references=escape(f"{alert['sender']},{alert['identifier']},{alert['sent']}"),
-        ).encode()  # fmt: skip
+        """Say that it was seen; of every second alert that a unit is assigned, and then that it is not any more."""
+        promises = len(self._book.acknowledged[self._name]) % 2 == 1
         await asyncio.sleep(1)
         self._book.acknowledged[self._name][event_id] = time.time()
+        taken = await self._say("Ack", alert, "assigned" if promises else "")
+        if not (promises and taken):
+            return
+        await asyncio.sleep(1)
+        if await self._say("Error", alert, "withdrawn"):
+            self._book.withdrawn[self._name][event_id] = time.time()
+
+    async def _say(self, kind: str, alert: dict[str, str], response: str) -> bool:
+        """Post a statement until the hub answers it for good; whether it took it."""
+        identifier = f"{SENDER}-{alert['identifier']}-{kind}"
+        body = _SAID.format(
+            ns=CAP, identifier=escape(identifier), sender=SENDER, to=escape(alert["sender"]), kind=kind,
+            sent=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S-00:00"),
+            references=escape(f"{alert['sender']},{alert['identifier']},{alert['sent']}"),
+            info=_RESPONSE.format(response=response) if response else "",
+        ).encode()  # fmt: skip
         for attempt in range(100):
             stamp = str(int(time.time()))
             headers = {"webhook-id": identifier, "webhook-timestamp": stamp, "content-type": "application/cap+xml",
@@ -166,5 +190,6 @@ class Room:
             except OSError:
                 status = HTTPStatus.SERVICE_UNAVAILABLE
             if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-                return
+                return status == HTTPStatus.OK
             await asyncio.sleep(min(0.2 * 2**attempt, 2))
+        return False

@@ -22,6 +22,12 @@ def sound() -> Book:
     return book
 
 
+def promise_and_take_back(book: Book, *, still_shown_at: float) -> None:
+    book.withdrawn["cap"]["a"] = 15.0
+    book.shown.append(Shown("a", "cap", "ACKNOWLEDGED", still_shown_at, "ASSIGNED"))
+    book.shown.append(Shown("a", "cap", "DECLINED", still_shown_at + 1, "WITHDRAWN"))
+
+
 def test_nothing_is_found_where_nothing_is() -> None:
     assert Verdict() == check(sound(), ["cap"])
     assert 7 == sound().accepted_events
@@ -40,6 +46,15 @@ def test_what_a_room_refused_and_then_took_is_no_dead_letter() -> None:
     book.refused["cap"]["a", 1] = "d1"
 
     assert 0 == check(book, ["cap"]).broken
+
+
+def test_help_may_be_shown_until_shortly_after_it_was_taken_back() -> None:
+    book, stopped = sound(), sound()
+    promise_and_take_back(book, still_shown_at=16.9)
+    promise_and_take_back(stopped, still_shown_at=30)
+
+    assert 0 == check(book, ["cap"]).broken
+    assert 0 == check(stopped, ["cap"], help_seconds=60).broken
 
 
 def test_a_repeat_is_counted_and_breaks_nothing() -> None:
@@ -97,6 +112,10 @@ def show_an_answer_nobody_gave(book: Book) -> None:
     book.shown.append(Shown("b", "cap", "ACKNOWLEDGED", 99.0))
 
 
+def show_help_that_was_taken_back(book: Book) -> None:
+    promise_and_take_back(book, still_shown_at=17.1)
+
+
 def show_what_is_no_level(book: Book) -> None:
     book.shown.append(Shown("b", "cap", "SOMETHING", 99.0))
 
@@ -112,6 +131,7 @@ def show_what_is_no_level(book: Book) -> None:
         (reorder, "out_of_order"),
         (reorder_fixes, "out_of_order"),
         (show_before_it_arrived, "level_too_high"),
+        (show_help_that_was_taken_back, "help_too_long"),
         (show_what_is_no_level, "level_too_high"),
         (show_an_answer_nobody_gave, "level_too_high"),
     ],
