@@ -7,7 +7,7 @@ import asyncio
 from bondmate_connectors.platforms.device_http.devices import revoke
 from bondmate_device import Position
 from scenarios.devices import HERE
-from scenarios.play import play
+from scenarios.play import officer, play
 from scenarios.stage import Stage
 
 FOLLOWS = "part 2: the alert follows the officer"
@@ -114,3 +114,31 @@ async def stolen(stage: Stage) -> None:
 
     assert not enrolled
     assert [] == [each.words for each in stage.north.of("E-18") if "asks to cancel" in each.words]
+
+
+@play("19", officer("E-19", mode="EXERCISE", profile="may-be-real"), officer("E-19x", mode="EXERCISE"))
+async def real_in_an_exercise(stage: Stage) -> None:
+    """An exercise device, "NO DUFF, officer stabbed": by the gesture real at the owner, paged, marked; else exercise only.
+
+    EMERGENCY.md, "Duress, silence, device, officer": real emergency out of an exercise.
+    """
+    words = "NO DUFF, officer stabbed"
+    async with stage.officer("E-19") as device, stage.officer("E-19x") as other:
+        real = await device.presses(text=words, position=HERE, real=True)
+        drill = await other.presses(text=words, position=HERE)
+        (at_north,) = await stage.north.reads(
+            "E-19", f"^Alert (?s:.*){words}(?s:.*)(?i:exercise device|device of an exercise)"
+        )
+        await stage.paged(await device.event_id(real), "alert_real_from_exercise")
+        await stage.ex.reads("E-19x", f"^Alert (?s:.*){words}")
+        await stage.north.says("Ack", at_north)
+        seen = await device.shows(real, lambda it: it.answers, "that a person has seen it")
+        await other.shows(drill, lambda it: it.event_id, "that the hub has it")
+        elsewhere = [room.of("E-19") for room in (stage.county, stage.south, stage.ex)]
+
+    assert "Actual" == at_north.status
+    assert ["seen"] == [each.says for each in seen.answers]
+    assert [[], [], []] == elsewhere
+    assert [] == stage.desk.on_map("E-19")
+    assert [] == [*stage.north.of("E-19x"), *stage.county.of("E-19x"), *stage.south.of("E-19x")]
+    assert [] == [each.type for each in stage.desk.on_map("E-19x") if each.type.startswith("b-a-o")]

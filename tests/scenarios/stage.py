@@ -40,7 +40,7 @@ from tak_servers.takys import TakyLike
 ROLES: Final = ("streams", "lane", "gateway", "runner")
 NORTH, COUNTY, SOUTH, EX, TAK, TAK_EX = "north", "county", "south", "ex", "tak", "tak-ex"
 AGENCIES: Final = {NORTH: "pd-north", COUNTY: "sheriff-county", SOUTH: "pd-south", EX: "pd-north"}
-PROFILES: Final = {"greek": {"language": "el"}}
+PROFILES: Final = {"greek": {"language": "el"}, "may-be-real": {"real_from_exercise": True}}
 _SQUARE: Final = [[[20.0, 10.0], [21.0, 10.0], [21.0, 11.0], [20.0, 11.0], [20.0, 10.0]]]
 DISTRICTS: Final = {
     "type": "FeatureCollection",
