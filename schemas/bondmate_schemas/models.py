@@ -623,6 +623,8 @@ class OpenAlert(Record):
     merged_event_ids: tuple[str, ...] = ()
     news_event_ids: tuple[str, ...] = ()
     group_id: str = ""
+    fix: Position | None = None
+    fix_received_at: UtcTime | None = None
 
 
 class DeviceMemory(Record):

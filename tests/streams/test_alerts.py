@@ -111,6 +111,21 @@ def test_without_a_fix_of_its_own_the_last_known_one_is_joined_with_its_age(make
     )
 
 
+def test_the_fix_of_an_open_alert_is_known_to_a_further_one_of_the_device(make: Any) -> None:
+    """EMERGENCY.md, "One event, one incident": a fall after an SOS has its place, though it says none itself."""
+    at, later = NOW - timedelta(seconds=30), NOW
+    first = taken(make.alert(position=make.position(52, 4, at), occurred_at=at, received_at=at)).memory
+    fall = make.alert(kind=AlertKind.OFFICER_DOWN, position=None, occurred_at=later, received_at=later)
+    newer = make.location(position=make.position(53, 5, later), received_at=later)
+    older = make.location(position=make.position(51, 3, at), received_at=at - timedelta(minutes=1))
+
+    found = [taken(fall, first, last=last).change for last in (None, older, newer)]
+
+    assert [52, 52, 53] == [change.position.latitude for change in found]
+    assert [30, 30, 0] == [change.position_age_seconds for change in found]
+    assert {PositionOrigin.JOINED} == {change.position_origin for change in found}
+
+
 def test_without_any_position_the_alert_goes_on(make: Any) -> None:
     change = taken(make.alert(position=make.position(0, 0))).change
 

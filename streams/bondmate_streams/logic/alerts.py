@@ -5,9 +5,10 @@ Whatever is missing, doubtful or odd, a raised alert goes on: nothing here can d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from bondmate_schemas.enums import AlertAction, PositionOrigin
@@ -69,7 +70,8 @@ def take(
         change = _joined(_correlated(told, subject, now), last)
         return Taken("news", _remembered(memory, alert, change, subject, news.noted(subject, alert)), change)
     known = _open_of(alert, memory)
-    change = _joined(_correlated(_flagged(alert, memory), known, now), last)
+    before = () if known else memory.open_alerts
+    change = _joined(_correlated(_flagged(alert, memory), known, now), last, before)
     outcome = _outcome(alert, known)
     if outcome == "raised":
         change = linked(change, of_officer(change, memory.open_alerts) or near(change))
@@ -145,21 +147,41 @@ def _correlated(alert: DeviceAlert, known: OpenAlert | None, now: datetime) -> D
     return alert
 
 
-def _joined(alert: DeviceAlert, last: DeviceLocation | None) -> DeviceAlert:
-    """Give the alert its position: its own fix wins; else the last known one, with its age; else none."""
+@dataclass(frozen=True, slots=True)
+class _LastKnown:
+    """A fix of the device, and when the hub had it."""
+
+    position: Position
+    received_at: datetime
+    flags: tuple[str, ...] = ()
+
+
+def _joined(alert: DeviceAlert, last: DeviceLocation | None, before: Iterable[OpenAlert] = ()) -> DeviceAlert:
+    """Return the alert with its position: its own fix wins; else the last known one, with its age; else none.
+
+    The last known one may be that of an open alert `before` it: a device can say where it is in an alert alone.
+    """
     own = alert.position if is_fix(alert.position) else None
-    joined = last.position if own is None and last is not None and is_fix(last.position) else None
-    position = own or joined
+    fix = None if own else max(_last_known(last, before), key=attrgetter("received_at"), default=None)
+    position = own or (fix.position if fix else None)
     update: Mapping[str, object] = {
         "position": position,
-        "position_origin": PositionOrigin.OWN if own else PositionOrigin.JOINED if joined else PositionOrigin.NONE,
-        "position_age_seconds": _age(alert, position, None if own else last) if position else None,
+        "position_origin": PositionOrigin.OWN if own else PositionOrigin.JOINED if fix else PositionOrigin.NONE,
+        "position_age_seconds": _age(alert, position, fix) if position else None,
     }
     changed = alert.model_copy(update=update)
     return with_flags(changed, "no_fix") if alert.position is not None and own is None else changed
 
 
-def _age(alert: DeviceAlert, position: Position, fix: DeviceLocation | None) -> float:
+def _last_known(last: DeviceLocation | None, before: Iterable[OpenAlert]) -> Iterator[_LastKnown]:
+    if last is not None and is_fix(last.position):
+        yield _LastKnown(last.position, last.header.received_at, last.header.flags)
+    for known in before:
+        if known.fix is not None and known.fix_received_at is not None:
+            yield _LastKnown(known.fix, known.fix_received_at)
+
+
+def _age(alert: DeviceAlert, position: Position, fix: _LastKnown | None) -> float:
     """Return how old a position is in seconds: never less than the hub has had the fix for.
 
     A device's clock may be slow, or set between its fix and its press: then only the hub's own counts.
@@ -167,8 +189,8 @@ def _age(alert: DeviceAlert, position: Position, fix: DeviceLocation | None) -> 
     by_device = max(0.0, (alert.header.occurred_at - position.fixed_at).total_seconds())
     if fix is None:
         return by_device
-    here = max(0.0, (alert.header.received_at - fix.header.received_at).total_seconds())
-    is_wrong = "clock_skew" in (*alert.header.flags, *fix.header.flags)
+    here = max(0.0, (alert.header.received_at - fix.received_at).total_seconds())
+    is_wrong = "clock_skew" in (*alert.header.flags, *fix.flags)
     return here if is_wrong else max(here, by_device)
 
 
@@ -196,9 +218,16 @@ def _still_open(alert: DeviceAlert, change: DeviceAlert, known: OpenAlert | None
     if alert.header.event_id not in (known.event_id, *merged):
         merged = (*merged, alert.header.event_id)[-_MESSAGES_KEPT:]
     kind = graver(known.kind, change.kind)
-    return known.model_copy(
-        update={"kind": kind, "press_count": max(change.press_count, known.press_count), "merged_event_ids": merged}
-    )
+    press_count = max(change.press_count, known.press_count)
+    update = {"kind": kind, "press_count": press_count, "merged_event_ids": merged, **_own_fix(change)}
+    return known.model_copy(update=update)
+
+
+def _own_fix(alert: DeviceAlert) -> dict[str, Any]:
+    """Return what is remembered of where an alert itself says that its device is."""
+    if alert.position is None or alert.position_origin is not PositionOrigin.OWN:
+        return {}
+    return {"fix": alert.position, "fix_received_at": alert.header.received_at}
 
 
 def _opened(alert: DeviceAlert) -> OpenAlert:
@@ -211,4 +240,5 @@ def _opened(alert: DeviceAlert) -> OpenAlert:
         # What is said of the ended alert is said of the one that goes on from it.
         merged_event_ids=(alert.whole.reopens,) if alert.whole and alert.whole.reopens else (),
         group_id=alert.whole.group_id if alert.whole else "",
+        **_own_fix(alert),
     )
