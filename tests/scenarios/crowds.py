@@ -15,7 +15,6 @@ from scenarios.room import Document, Room, Said
 from scenarios.stage import Stage
 from scenarios.waiting import eventually
 
-PLACES = "part 3: the right rooms are told"
 MANY = [f"E-21-{number:02}" for number in range(30)]
 
 
@@ -77,7 +76,7 @@ async def one_incident_of_two(stage: Stage) -> None:
 
 
 @play(
-    "16", officer("E-16", agency="pd-south"), waits_for=PLACES,
+    "16", officer("E-16", agency="pd-south"),
     routes=[{"name": "of-e-16-duty", "when": {"record": "alert", "unit": "u-E-16", "responsible": "pd-north"},
              "to": ["north"]}],
 )  # fmt: skip

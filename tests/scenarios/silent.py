@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 from bondmate_connectors.platforms.device_http.devices import revoke
 from bondmate_device import Position
 from scenarios.devices import HERE
 from scenarios.play import officer, play
 from scenarios.stage import Stage
+from scenarios.waiting import eventually
 
 FOLLOWS = "part 2: the alert follows the officer"
 DURESS = "part 5: duress, silence, device and officer"
@@ -142,3 +144,28 @@ async def real_in_an_exercise(stage: Stage) -> None:
     assert [] == stage.desk.on_map("E-19")
     assert [] == [*stage.north.of("E-19x"), *stage.county.of("E-19x"), *stage.south.of("E-19x")]
     assert [] == [each.type for each in stage.desk.on_map("E-19x") if each.type.startswith("b-a-o")]
+
+
+@play("29", "E-29", "E-29b")
+async def check_in_missed(stage: Stage) -> None:
+    """A check-in is missed and the device destroyed in the countdown: the alert comes 5 s after it was due at most.
+
+    EMERGENCY.md, "Duress, silence, device, officer": handed over at once as a check-in due at its end, told to nobody.
+    """
+    async with stage.officer("E-29b") as other:
+        kept = await other.client.owe_check_in(10, position=HERE)
+        async with stage.officer("E-29") as device:
+            due_at = datetime.now(UTC) + timedelta(seconds=10)
+            owed = await device.client.owe_check_in(10, position=HERE)
+            await eventually(lambda: device.client.has_check_in(owed), "that the hub has the check-in")
+        told_before = [*stage.north.of("E-29"), *stage.county.of("E-29")]
+        await eventually(lambda: other.client.has_check_in(kept), "that the hub has the check-in")
+        await other.client.check_in(kept)
+        (alarm,) = await stage.north.reads("E-29", "^Alert .*Officer down")
+        await stage.county.reads("E-29", "^Alert .*Officer down")
+        await stage.desk.sees("E-29", "b-a-o-")
+
+    assert [] == told_before
+    assert -1 <= (alarm.sent - due_at).total_seconds() <= 5
+    assert alarm.circle.startswith("50.8466,4.3528")
+    assert [] == stage.north.of("E-29b")
