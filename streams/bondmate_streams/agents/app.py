@@ -110,9 +110,11 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
     message_receipts = MessageReceipts(desk, config.receipt_takers)
     links: Ledger[IncidentLink] = Ledger(app, "links", IncidentLink, codec, outbox)
     known_links = KnownLinks(links, Places(app, catalogue.INCIDENT_LINKS), locks)
+    nearby = Nearby(config, codec)
     incidents = Incidents(
-        desk=desk, table=table, known=known_links, locks=locks, audit=audit, message_receipts=message_receipts
-    )
+        desk=desk, table=table, known=known_links, locks=locks, audit=audit, message_receipts=message_receipts,
+        alert_named=nearby.alert_named,
+    )  # fmt: skip
     life = AlertLife(
         desk=desk,
         alerts=alerts,
@@ -129,7 +131,6 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
     )
     crossing = Crossing(desk, alerts, places, last, life.crossed)
     following.on_look, following.on_forgotten = crossing.stir, crossing.forget
-    nearby = Nearby(config, codec)
     short_way = ShortWay(places, life).begin
     from_devices = DeviceAlerts(desk, devices, locks, last.of, short_way, marks=marks, nearby=nearby)
     messages = Messages(

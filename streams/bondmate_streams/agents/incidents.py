@@ -20,6 +20,7 @@ from bondmate_streams.envelopes import Arrived, Headers, utc_now
 from bondmate_streams.guard import BadEventError, InTurn, both
 from bondmate_streams.lanes import KeyLocks
 from bondmate_streams.logic import incidents, links
+from bondmate_streams.logic.echoes import AlertNamed, answer_of
 from bondmate_streams.logic.incidents import Taken
 from bondmate_streams.logic.life_cycle import REFUSED
 from bondmate_streams.logic.links import Met
@@ -39,6 +40,7 @@ class Incidents:
         locks: KeyLocks,
         audit: AuditWriter,
         message_receipts: MessageReceipts,
+        alert_named: AlertNamed,
     ) -> None:
         self._desk = desk
         self._links = known
@@ -46,6 +48,7 @@ class Incidents:
         self._locks = locks
         self._audit = audit
         self._message_receipts = message_receipts
+        self._alert_named = alert_named
 
     async def event(self, arrived: Arrived) -> InTurn:
         """Take one event of an incident."""
@@ -54,7 +57,14 @@ class Incidents:
             event = self._desk.returned(said)
         except BadEventError as error:
             await self._refuse(said_by(said), str(error))
+        if answer := answer_of(event, self._desk.agreements.outside, self._alert_named):
+            return self._desk.in_turn(arrived, event, partial(self._echo, answer, arrived.headers), said=said)
         return self._desk.in_turn(arrived, event, partial(self._take, event, arrived.headers), said=said)
+
+    async def _echo(self, answer: DeliveryReceipt, cause: Headers) -> str:
+        """Hand on what says an alert of ours again, to that alert."""
+        await self._desk.outbox.send(self._desk.envelopes.pack(RECEIPTS, answer.header.event_id, answer, cause))
+        return "repeats_alert"
 
     async def link(self, arrived: Arrived) -> InTurn:
         """Take what a message belongs to, or an event that was handed on to here."""

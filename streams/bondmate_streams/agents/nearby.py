@@ -1,4 +1,4 @@
-"""Alerts of officers and units near each other, whichever worker has them; no alert waits for this."""
+"""Alerts that were raised lately, whichever worker has them: of one event, and named again; no alert waits for this."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Final
 
 from bondmate_schemas.catalogue import DEVICE_ALERTS
 from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
-from bondmate_schemas.enums import AlertAction, PositionOrigin
+from bondmate_schemas.enums import AlertAction, Mode, PositionOrigin
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import DeviceAlert
 
@@ -27,26 +27,42 @@ _LOOK_SECONDS: Final = 1.0
 _AGAIN_AFTER: Final = timedelta(seconds=3)
 """When an alert is looked at once more: one that was pressed just before may come here just after."""
 _MOST_LOOKED_AT: Final = 10_000
+_MOST_NAMED: Final = 40_000
+_NAMED_SECONDS: Final = 3_600.0
+"""How far back a worker that starts knows alerts by their ids."""
 HandOn = Callable[[DeviceAlert, Headers], Awaitable[None]]
 
 
 class Nearby:
-    """Reads what devices raise, of every partition, as far back as anything can be linked."""
+    """Reads what devices raise, of every partition, as far back as anything asks."""
 
     def __init__(self, config: StreamsConfig, codec: Codec) -> None:
         """Link as the routes say."""
         seconds = config.routes.link_within_seconds
         self._neighbours = Neighbours(seconds, config.routes.link_within_metres)
-        since_ms = int((time.time() - seconds) * 1_000)
+        since_ms = int((time.time() - max(seconds, _NAMED_SECONDS)) * 1_000)
         name = f"bondmate-nearby-{config.instance}"
         self._view = View(config.kafka, name, (DEVICE_ALERTS,), self._see, since_ms=since_ms)
         self._codec = codec
         self._again: deque[tuple[datetime, DeviceAlert, Headers]] = deque(maxlen=_MOST_LOOKED_AT)
+        self._named: dict[str, tuple[str, Mode]] = {}
 
     def link_of(self, alert: DeviceAlert) -> Link | None:
         """Return the link of a new alert, as far as is known by now."""
-        self._neighbours.note(alert)
+        self._note(alert)
         return self._neighbours.of(alert)
+
+    def alert_named(self, own_id: str) -> tuple[str, Mode] | None:
+        """Return event id and mode of an alert that was raised lately, by its event id or incident id."""
+        return self._named.get(own_id)
+
+    def _note(self, alert: DeviceAlert) -> None:
+        self._neighbours.note(alert)
+        header = alert.header
+        for own_id in (header.event_id, header.incident_id or derived_id("incident", header.event_id)):
+            self._named.setdefault(own_id, (header.event_id, header.mode))
+        while len(self._named) > _MOST_NAMED:
+            self._named.pop(next(iter(self._named)), None)
 
     def look_again(self, alert: DeviceAlert, cause: Headers) -> None:
         """Look once more, soon, at a new alert that nothing was linked to."""
@@ -55,8 +71,6 @@ class Nearby:
 
     async def watch(self, hand_on: HandOn) -> None:
         """Link what could not be linked at first, until cancelled; `hand_on` takes the change of the alert."""
-        if not self._neighbours.is_on:
-            await asyncio.Event().wait()
         self._view.start()
         try:
             while True:
@@ -78,7 +92,7 @@ class Nearby:
         if seen.value is None:
             return
         with suppress(CodecError, SchemaUnavailableError):
-            self._neighbours.note(self._codec.decode(seen.value, DeviceAlert))
+            self._note(self._codec.decode(seen.value, DeviceAlert))
 
 
 def _change(alert: DeviceAlert, link: Link, now: datetime) -> DeviceAlert:
