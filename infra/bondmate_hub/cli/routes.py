@@ -138,8 +138,11 @@ def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help
     sys.exit(1 if found else 0)
 
 
-def findings(path: Path, config: Path | None) -> list[str]:
-    """Return what is wrong in a file of routes that can be read: a line each, with its place."""
+def findings(path: Path, config: Path | None, *, may_be_others: bool = False) -> list[str]:
+    """Return what is wrong in a file of routes that can be read: a line each, with its place.
+
+    `may_be_others`: a destination without a connector is that of a CAD which reads its topics itself.
+    """
     from bondmate_streams.logic.routing import lint as found_in
     from bondmate_streams.logic.vain import vain
     from bondmate_streams.routes_file import placed_in
@@ -150,7 +153,8 @@ def findings(path: Path, config: Path | None) -> list[str]:
     table = _routes(path, config, strict=False)
     settings = load(config) if config else None
     kinds = takes(settings) if settings else {}
-    found = found_in(table, list(kinds) if settings else None, _names(settings, config))
+    known = list(kinds) if settings and not may_be_others else None
+    found = found_in(table, known, _names(settings, config))
     return placed_in(path, [*found, *(str(finding) for finding in vain(table, kinds) if finding.is_whole)])
 
 
