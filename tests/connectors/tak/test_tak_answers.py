@@ -29,7 +29,7 @@ from bondmate_schemas.enums import (
     Response,
 )
 from bondmate_schemas.error_codes import MODE_DIFFERS, NOT_ITS_OWN
-from bondmate_schemas.models import Delivery, DeliveryReceipt, DeviceMessage, IncidentEvent
+from bondmate_schemas.models import AlertWhole, Delivery, DeliveryReceipt, DeviceMessage, IncidentEvent
 from bondmate_schemas.refusals import refusal_delivery, said_by
 from hypothesis import given
 from hypothesis import strategies as st
@@ -559,3 +559,35 @@ async def test_an_update_and_a_refresh_keep_the_reference_and_a_late_answer_find
 def _is_to(line: etree._Element, uid: str) -> bool:
     chat = line.find("detail/__chat")
     return chat is not None and chat.get("id") == uid != ALL
+
+
+def heard_of(heard: Heard) -> list[tuple[str, Any]]:
+    return [(record.header.event_id, getattr(record, "level", None)) for record in heard.records]
+
+
+def test_both_helps_all_of_one_event_and_who_closes_names_each() -> None:
+    """Scenario 15: "both" by a room helps both; closing an incident closes only the alerts named (EMERGENCY)."""
+    network = Network(words=Words(responses={Meaning.RESOLVED: ("closed",)}))
+    first, apart = network.raised(1), network.raised(2)
+    second = network.raised(3, whole=AlertWhole(group_id="number", linked_to=first.header.event_id))
+    one, other = first.header.event_id, second.header.event_id
+
+    assert [(one, Level.ACKNOWLEDGED), (other, Level.ACKNOWLEDGED)] == heard_of(
+        network.hears(Said(f"ack {reference(first)} both", "m-1"))
+    )
+    assert {one, other} == {each for each, _ in heard_of(network.hears(Said(f"ack both {reference(second)}", "m-2")))}
+    assert [(one, Level.RESOLVED)] == heard_of(network.hears(Said(f"closed {reference(first)}", "m-3")))
+    assert [one] == [each for each, _ in heard_of(network.hears(Said(f"closed {reference(first)}, both", "m-4")))]
+    assert () == network.hears(Said("ack both", "m-5", **US)).records, "another is open too: which?"
+    network.closed(apart)
+    assert {one, other} == {each for each, _ in heard_of(network.hears(Said("ack both", "m-6", **US)))}
+    assert () == network.hears(Said("ack both", "m-7")).records, "in a room only a reference tells"
+
+
+def test_both_of_an_alert_alone_is_that_alert() -> None:
+    network = Network()
+    event = network.raised(1)
+
+    assert [(event.header.event_id, Level.ACKNOWLEDGED)] == heard_of(
+        network.hears(Said(f"ack {reference(event)} both", "m-1"))
+    )

@@ -48,6 +48,8 @@ _RESPONSES: Final = {
     Meaning.ON_SCENE: Response.ON_SCENE,
     Meaning.WITHDRAWN: Response.WITHDRAWN,
 }
+_OF_ALL: Final = frozenset({Meaning.ACKNOWLEDGED, Meaning.ASSIGNED, Meaning.EN_ROUTE, Meaning.ON_SCENE})
+"""What may be said of several alerts by one reference."""
 _LEVELS: Final = {
     Meaning.ACKNOWLEDGED: Level.ACKNOWLEDGED,
     Meaning.ASSIGNED: Level.ACKNOWLEDGED,
@@ -134,7 +136,7 @@ class _Line:
         codes = codes_in(self.chat.text) if self._is_direct or self._is_in_room else ()
         named = [found for code in codes if (found := self.alerts.by_reference(code)) is not None]
         if named:
-            return self._answers([(alert.event_id, alert) for alert in dict.fromkeys(named)])
+            return self._together(tuple(dict.fromkeys(named)))
         if self._is_direct:
             return self._direct(has_code=bool(codes))
         return self._to_agency() or _asked_for(self.event, self.terms, self.received_at)
@@ -151,8 +153,17 @@ class _Line:
 
     # An answer.
 
-    def _answers(self, about: list[tuple[str, OpenAlert | None]]) -> Heard:
-        meaning = self.terms.words.meaning_of(self.chat.text)
+    def _together(self, named: tuple[OpenAlert, ...]) -> Heard:
+        """Answer what is named; what helps, said of both, of all that are open of its event: who closes names each."""
+        bare = self.terms.words.without_together(self.chat.text) if len(named) == 1 else None
+        meaning = None if bare is None else self.terms.words.meaning_of(bare)
+        if meaning not in _OF_ALL:
+            return self._answers([(alert.event_id, alert) for alert in named])
+        alerts = dict.fromkeys((*named, *self.alerts.of_event(named[0])))
+        return self._answers([(alert.event_id, alert) for alert in alerts], meaning)
+
+    def _answers(self, about: list[tuple[str, OpenAlert | None]], meaning: Meaning | None = None) -> Heard:
+        meaning = meaning or self.terms.words.meaning_of(self.chat.text)
         records = [self._answer(event_id, alert, meaning) for event_id, alert in about]
         references = " ".join(alert.reference for _, alert in about if alert is not None)
         is_note = meaning is Meaning.NOTE and references
@@ -208,6 +219,9 @@ class _Line:
     # A line to us without a reference that we know.
 
     def _direct(self, *, has_code: bool) -> Heard:
+        bare = None if has_code else self.terms.words.without_together(self.chat.text)
+        if bare is not None and (found := self.alerts.only_event()):
+            return self._together(found[:1])
         only = None if has_code else self.alerts.only_open()
         if only is not None:
             return self._answers([(only.event_id, only)])

@@ -17,7 +17,7 @@ from bondmate_connectors.formats.cot.options import LEAN_BYTES, Contact, Lifetim
 from bondmate_connectors.formats.cot.types import HUB_UID, NEUTRAL_CALLSIGN
 from bondmate_connectors.formats.labels import Language
 from bondmate_connectors.platforms.tak.timing import Timing
-from bondmate_connectors.platforms.tak.wording import ACKNOWLEDGE_WORDS
+from bondmate_connectors.platforms.tak.wording import ACKNOWLEDGE_WORDS, TOGETHER_WORDS
 from bondmate_connectors.transports.tcp import Address
 
 Said = Literal["assigned", "en_route", "on_scene", "withdrawn", "resolved", "called_off"]
@@ -118,6 +118,11 @@ class TakConfig(ConnectorConfig):
         default=(),
         description="An answer that begins with one of these, as a whole word, declines the alert; any other text is"
         " passed on and raises nothing.",
+    )
+    together_words: tuple[str, ...] = Field(
+        default=TOGETHER_WORDS,
+        description="Words by which an answer to one alert is meant of all that are open of its event, as `ack K7Q2"
+        " both`; who closes or declines names each.",
     )
     response_words: Mapping[Said, tuple[str, ...]] = Field(
         default_factory=dict,

@@ -38,6 +38,8 @@ class OpenAlert:
     """Whether its reference was written in a chat line since this process began."""
     delivered_at: float | None = None
     closed_at: float | None = None
+    first_id: str = ""
+    """The first alert of its event; its own id where it is that, or alone."""
 
 
 class OpenAlerts:
@@ -58,6 +60,7 @@ class OpenAlerts:
             known = self._keep(self._new(alert))
         known.is_silent = known.is_silent or alert.silent or alert.kind is AlertKind.DURESS
         known.is_shown = known.is_shown or (event.reason is not DeliveryReason.REFRESH and not event.position_only)
+        known.first_id = alert.whole.linked_to if alert.whole and alert.whole.linked_to else event_id
         if not is_cancel(event):
             known.closed_at = None
         elif known.closed_at is None:
@@ -98,6 +101,16 @@ class OpenAlerts:
     def open(self) -> tuple[OpenAlert, ...]:
         """Return the alerts that are not over, the oldest first."""
         return tuple(alert for alert in self._alerts.values() if alert.closed_at is None)
+
+    def of_event(self, alert: OpenAlert) -> tuple[OpenAlert, ...]:
+        """Return the open alerts of the event that an alert is of, the alert itself too."""
+        return tuple(one for one in self.open() if one.first_id == alert.first_id)
+
+    def only_event(self) -> tuple[OpenAlert, ...]:
+        """Return the open alerts where they are several and of one event; none where that is not so, or not known."""
+        found = self.open()
+        is_one = len(found) > 1 and len({one.first_id for one in found}) == 1
+        return found if is_one and self._clock() >= self._settled_after else ()
 
     def by_id(self, event_id: str) -> OpenAlert | None:
         """Return the alert of this id, None when it was never told here."""

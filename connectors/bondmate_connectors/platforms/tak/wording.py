@@ -22,6 +22,7 @@ ACKNOWLEDGE_WORDS: Final = (
     "ack", "acknowledge", "acknowledged", "affirm", "affirmative", "copied", "copy", "copy that", "received", "roger",
     "roger that", "wilco", "10-4",
 )  # fmt: skip
+TOGETHER_WORDS: Final = ("both",)
 _REFERENCE: Final = "\0"
 _MARKS: Final = ",.;:!/-–—" + _REFERENCE  # noqa: RUF001  # dashes that phones put in
 _BEFORE: Final = _MARKS + " "
@@ -49,6 +50,15 @@ class Words:
     decline: tuple[str, ...] = ()
     responses: Mapping[Meaning, tuple[str, ...]] = field(default_factory=dict)
     """Words for what else a line may say; they stand as those that acknowledge do."""
+    together: tuple[str, ...] = TOGETHER_WORDS
+    """Words by which an answer to one alert is meant of all that are open of its event."""
+
+    def without_together(self, text: str) -> str | None:
+        """Return a line without the words by which it is meant of all of an event; None where it has none of them."""
+        bare = text
+        for word in filter(None, map(str.strip, self.together)):
+            bare = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", " ", bare, flags=re.IGNORECASE)
+        return None if bare == text else bare
 
     def meaning_of(self, text: str) -> Meaning:
         """Return what `text` means for the alert that it is about."""
