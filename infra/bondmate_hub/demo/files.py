@@ -12,6 +12,7 @@ from bondmate_connectors.platforms.device_http.devices import Enrolment, enrol_m
 from bondmate_schemas.ids import pseudonym
 
 from bondmate_hub.broker.child import free_port
+from bondmate_hub.demo.tak_room import CALLSIGN, UID
 
 if TYPE_CHECKING:
     from bondmate_hub.demo.main import Plan
@@ -158,7 +159,7 @@ def _settings(files: Files, plan: Plan) -> dict[str, Any]:
         DEVICES: {"connector": "device_http", "settings": {"host": "127.0.0.1", "port": files.gateway_port,
                                                            "device_file": str(files.devices)}},
         TAK: {"connector": "tak", "settings": {"host": "127.0.0.1", "port": files.taky_port, "mode": "EXERCISE",
-                                               "stale_seconds": 60}},
+                                               "stale_seconds": 60, "duress_contacts": {UID: CALLSIGN}}},
         CAP: {"connector": "cap_webhook", "settings": {
             "deliver": {"url": f"http://127.0.0.1:{files.cap_room_port}/cap", "secrets": [secret]},
             "listen": {"host": "127.0.0.1", "port": files.cap_back_port, "path": "/cap", "secrets": [secret]}}},
