@@ -1,0 +1,202 @@
+"""What tells rooms where the device of an open emergency is: in its turn, once, and again where nothing could be written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from bondmate_schemas.codec import Codec, LocalSchemaIds
+from bondmate_schemas.enums import AlertStatus
+from bondmate_schemas.models import AlertState, Delivery, DeviceLocation
+from bondmate_schemas.outbox import Outgoing
+from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.following import Following
+from bondmate_streams.guard import BrokerUnavailableError
+from bondmate_streams.lanes import KeyLocks
+from bondmate_streams.logic import states
+from bondmate_streams.logic.following import Pace
+from bondmate_streams.logic.routing import Decision
+
+CODEC = Codec(LocalSchemaIds())
+
+
+class Broker:
+    """Takes what is written, unless it is down."""
+
+    def __init__(self) -> None:
+        self.is_down = False
+        self.told: list[Delivery] = []
+
+    async def send(self, *outgoing: Outgoing) -> None:
+        if self.is_down:
+            raise BrokerUnavailableError("down")
+        self.told += (CODEC.decode(record.value, Delivery) for record in outgoing)
+
+
+class Audit:
+    """Counts what was disclosed."""
+
+    def __init__(self) -> None:
+        self.entries: list[Any] = []
+
+    def write(self, *entries: Any) -> asyncio.Future[None]:
+        self.entries += entries
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
+
+class Last:
+    """The last fix of each device."""
+
+    def __init__(self) -> None:
+        self.fixes: dict[str, DeviceLocation] = {}
+        self.on_fix: Any = None
+
+    def of(self, device_id: str) -> DeviceLocation | None:
+        return self.fixes.get(device_id)
+
+    def knows(self, device_id: str) -> bool:
+        return device_id in self.fixes
+
+    def tell(self, fix: DeviceLocation) -> None:
+        self.fixes[fix.device_id] = fix
+        self.on_fix(fix.device_id)
+
+
+class Places:
+    """All partitions are ours, or none."""
+
+    share = 1.0
+    ours = True
+
+    @contextmanager
+    def standing_in(self, _: str) -> Iterator[bool]:
+        yield self.ours
+
+
+class Side:
+    """The agent, and what stands around it."""
+
+    def __init__(self, routes: Any) -> None:
+        self.broker, self.audit, self.last, self.places, self.locks = Broker(), Audit(), Last(), Places(), KeyLocks()
+        self.alerts: dict[str, AlertState] = {}
+        known: Any = {"alerts": self.alerts, "audit": self.audit, "last": self.last, "places": self.places}
+        desk = Desk(routes, b"a secret of tests", CODEC, self.broker)
+        self.following = Following(desk=desk, locks=self.locks, paces={"tak": Pace(1, 0)}, **known)
+        self.now = 1_000.0
+
+    def note(self, state: AlertState) -> None:
+        self.alerts[state.header.event_id] = state
+        self.following.note(state)
+
+    async def look(self, seconds: float = 0.0) -> list[tuple[str, float]]:
+        """Look so much later; give what was told where since the last look, by latitude."""
+        self.now += seconds
+        self.broker.told.clear()
+        await self.following.look(self.now)
+        return [(each.destination, each.alert.position.latitude) for each in self.broker.told if each.alert]
+
+
+@pytest.fixture
+def side(routes: Any) -> Side:
+    return Side(routes)
+
+
+def opened(make: Any, device: str = "device-1", names: Sequence[str] = ("tak",), **given: Any) -> AlertState:
+    decisions = [Decision(name, "alerts") for name in names]
+    state = states.change(None, make.alert(device, **given), decisions, datetime.now(UTC)).state
+    assert state is not None
+    return state
+
+
+def fix(make: Any, latitude: float, device: str = "device-1") -> DeviceLocation:
+    found: DeviceLocation = make.location(device, position=make.position(latitude))
+    return found
+
+
+async def test_a_fix_is_told_in_its_turn_and_once(side: Side, make: Any) -> None:
+    side.last.tell(fix(make, 1, "another"))
+    side.note(opened(make))
+    side.last.tell(fix(make, 1))
+    first, again = await side.look(), await side.look(5)
+    side.last.tell(fix(make, 2))
+    side.last.tell(fix(make, 3))
+    second = await side.look(1)
+    side.last.tell(fix(make, 4))
+    early, due = await side.look(0.1), await side.look(1)
+
+    assert [("tak", 1)] == first
+    assert [] == again
+    assert [("tak", 3)] == second
+    assert [] == early
+    assert [("tak", 4)] == due
+    assert 3 == len(side.audit.entries)
+
+
+async def test_a_fix_that_came_with_the_press_is_told_too(side: Side, make: Any) -> None:
+    side.last.tell(fix(make, 7))
+    side.note(opened(make))
+
+    assert [("tak", 7)] == await side.look()
+
+
+async def test_what_the_broker_does_not_take_is_due_again_at_once(side: Side, make: Any) -> None:
+    side.note(opened(make))
+    side.last.tell(fix(make, 1))
+    side.broker.is_down = True
+    lost = await side.look()
+    side.broker.is_down = False
+
+    assert [] == lost
+    assert [("tak", 1)] == await side.look(0.05)
+
+
+async def test_an_alert_that_somebody_works_on_waits_for_the_next_look(side: Side, make: Any) -> None:
+    state = opened(make)
+    side.note(state)
+    side.last.tell(fix(make, 1))
+    async with side.locks.holding("alerts", state.header.event_id):
+        held = await side.look()
+
+    assert [] == held
+    assert [("tak", 1)] == await side.look(0.05)
+
+
+@pytest.mark.parametrize("how", ["over", "not ours"])
+async def test_nothing_is_told_of_what_is_over_or_anothers(side: Side, make: Any, how: str) -> None:
+    state = opened(make)
+    side.note(state)
+    side.last.tell(fix(make, 1))
+    if how == "over":
+        side.note(state.model_copy(update={"status": AlertStatus.RESOLVED}))
+    else:
+        side.places.ours = False
+
+    assert [] == await side.look()
+
+
+async def test_of_a_square_only_that_it_was_left_is_news_and_after_a_minute_that_it_was_not(
+    side: Side, make: Any
+) -> None:
+    side.note(opened(make, names=("cap",)))
+    found = []
+    for latitude, seconds in ((50.0001, 0), (50.0002, 16), (50.0003, 16), (51.0, 16), (51.0001, 61)):
+        side.last.tell(fix(make, latitude))
+        found.append(len(await side.look(seconds)))
+
+    assert [1, 0, 0, 1, 1] == found
+
+
+async def test_after_a_restart_what_is_known_to_rooms_goes_on_at_their_pace(side: Side, make: Any) -> None:
+    since = datetime.now(UTC) - timedelta(minutes=5)
+    devices = [f"device-{number}" for number in range(4)]
+    for device in devices:
+        side.note(opened(make, device, ("cap",), received_at=since, position=make.position(1, at=since)))
+        side.last.tell(fix(make, 2, device))
+
+    assert [1, 1, 1, 1] == [len(await side.look(1)) for _ in devices]
