@@ -145,6 +145,20 @@ async def test_a_fix_that_came_with_the_press_is_told_too(side: Side, make: Any)
     assert [("tak", 7)] == await side.look()
 
 
+async def test_what_is_told_together_is_disclosed_in_one_record_that_says_of_whom_and_how_much(
+    side: Side, make: Any
+) -> None:
+    for number in range(3):
+        side.note(opened(make, f"device-{number}"))
+        side.last.tell(fix(make, number, f"device-{number}"))
+    told = await side.look()
+    (entry,) = side.audit.entries
+
+    assert 3 == len(told)
+    assert (3, 3, "tak", None) == (entry.event_count, len(entry.subjects), entry.recipient, entry.event_id)
+    assert "position" in entry.fields
+
+
 async def test_what_the_broker_does_not_take_is_due_again_at_once(side: Side, make: Any) -> None:
     side.note(opened(make))
     side.last.tell(fix(make, 1))

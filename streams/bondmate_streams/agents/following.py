@@ -20,8 +20,9 @@ from bondmate_streams.agents.last_locations import LastLocations
 from bondmate_streams.agents.places import Places
 from bondmate_streams.agents.tables import Ledger
 from bondmate_streams.envelopes import utc_now
-from bondmate_streams.guard import NotNowError, both
+from bondmate_streams.guard import NotNowError
 from bondmate_streams.lanes import KeyLocks
+from bondmate_streams.logic.audit import together
 from bondmate_streams.logic.deliveries import Telling
 from bondmate_streams.logic.following import (
     STANDS_SECONDS,
@@ -41,6 +42,8 @@ from bondmate_streams.turns import in_turns
 _LOOK_SECONDS: Final = 0.05
 _AT_A_LOOK: Final = 100
 """Alerts a room hears of, so that the next look comes soon: there the first of an alert goes first."""
+_LOGGED_TOGETHER: Final = 16
+"""Disclosures in a record of the audit trail: few, so that a worker that is killed has logged nearly all."""
 _FRESH: Final = timedelta(seconds=60)
 
 
@@ -166,24 +169,38 @@ class Following:
         for name, turns in self._turns.items():
             for event_id in islice(turns.due(now, self._places.share), _AT_A_LOOK):
                 due[event_id].append(name)
-        reports: list[asyncio.Task[None]] = []
+        reports: list[asyncio.Future[None]] = []
+        disclosed: list[Telling] = []
         # Until the broker has all of it the partitions are not another worker's, who might write an end before that.
         with ExitStack() as standing:
-            async for event_id, names in in_turns(due.items()):
-                if event_id not in self._heard_by:
-                    continue
-                if self._locks.is_held("alerts", event_id):
-                    self._want(event_id, names)
-                elif standing.enter_context(self._places.standing_in(event_id)):
-                    reports += self._told(event_id, names, now)
+            try:
+                async for event_id, names in in_turns(due.items()):
+                    if event_id not in self._heard_by:
+                        continue
+                    if self._locks.is_held("alerts", event_id):
+                        self._want(event_id, names)
+                    elif standing.enter_context(self._places.standing_in(event_id)):
+                        reports += self._told(event_id, names, now, disclosed)
+                    if len(disclosed) >= _LOGGED_TOGETHER:
+                        reports.append(self._logged(disclosed))
+            finally:
+                reports.append(self._logged(disclosed))
             await asyncio.gather(*reports)
+
+    def _logged(self, disclosed: list[Telling]) -> asyncio.Future[None]:
+        """Begin to log what was disclosed, and forget it."""
+        entries = together(self._desk.entries(disclosed))
+        disclosed.clear()
+        return self._audit.write(*entries)
 
     def _want(self, event_id: str, names: Iterable[str]) -> None:
         is_first = self._heard_by[event_id].is_first
         for name in names:
             self._turns[name].want(event_id, is_first=is_first)
 
-    def _told(self, event_id: str, names: Sequence[str], now: float) -> Iterator[asyncio.Task[None]]:
+    def _told(
+        self, event_id: str, names: Sequence[str], now: float, disclosed: list[Telling]
+    ) -> Iterator[asyncio.Future[None]]:
         """Begin to tell rooms where the device of an alert is, which nobody works on; yield what ends that."""
         try:
             state = self._alerts.get(event_id)
@@ -194,11 +211,11 @@ class Following:
         if state is None or fix is None or not is_followed(state) or not is_news(fix, state.alert):
             return
         if news := [update for name in names if (update := self._news(state, name, fix, now))]:
-            entries = self._desk.entries([telling for telling, _ in news])
+            disclosed += (telling for telling, _ in news)
             sent = self._desk.outbox.send(*(self._desk.packed(delivery) for _, delivery in news))
             for _, delivery in news:
                 self._note_told(event_id, delivery, fix, now)
-            yield asyncio.create_task(self._settled(both(sent, self._audit.write(*entries)), state, names))
+            yield asyncio.create_task(self._settled(sent, state, names))
 
     async def _settled(self, report: Awaitable[None], state: AlertState, names: Sequence[str]) -> None:
         """Wait for the broker's word; where it takes nothing now, what was to be told is due at once."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import lru_cache
 
@@ -48,6 +48,25 @@ def disclosure(event: Payload, recipient: str, fields: Sequence[str], secret: by
         fields=tuple(fields),
         purpose=handling.purpose,
         legal_basis=handling.legal_basis,
+    )
+
+
+def together(entries: Iterable[Entry]) -> list[Entry]:
+    """Return entries in which what is alike but for event and people is one; of several events it names none."""
+    alike: dict[tuple[object, ...], Entry] = {}
+    for entry in entries:
+        place = (entry.action, entry.recipient, entry.fields, entry.purpose, entry.legal_basis)
+        known = alike.get(place)
+        alike[place] = entry if known is None else _added(known, entry)
+    return list(alike.values())
+
+
+def _added(known: Entry, entry: Entry) -> Entry:
+    return replace(
+        known,
+        event_id=known.event_id if known.event_id == entry.event_id else None,
+        subjects=tuple(dict.fromkeys((*known.subjects, *entry.subjects))),
+        event_count=known.event_count + entry.event_count,
     )
 
 
