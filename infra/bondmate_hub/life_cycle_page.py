@@ -52,6 +52,12 @@ Without one they are alerts of their own. Any press is life.
 That the device of an open alert was revoked is told as an update of it (`device_revoked`), which stays on all that is
 told of it later. The device is refused from then on: whoever has it cancels nothing.
 
+## A spare takes over
+
+A person of the owner lets a spare take the place of a device (`hub devices takeover`). What is open goes on under the
+spare, duress too. The device before it is told nothing; a press there makes one alert of its own, flagged
+`from_replaced`, at its owner alone, and a cancel there counts for nothing.
+
 ## Check-ins
 
 A device may owe a check-in (`POST /v1/check-ins`), at the begin of a countdown for example. It stands on

@@ -14,6 +14,7 @@ from bondmate_schemas.enums import AuditAction
 from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
 from bondmate_schemas.models import DeviceMark
 from bondmate_schemas.outbox import Outgoing
+from bondmate_schemas.takeover import REPLACED, replaced_by
 from bondmate_streams.audit_tail import chain_so_far
 from bondmate_streams.envelopes import Envelopes, utc_now
 from bondmate_streams.logic.audit import Entry, audit_name
@@ -43,6 +44,28 @@ def end_duress(settings: Settings, device_id: str, operator: str, reason: str) -
         if begun is None or not is_under(begun, known.get(mark_id(ENDED, device_id))):
             raise MarksError("no officer is under duress at this device")
         mark = ended_by(begun, operator, reason, utc_now())
+        marks.set(mark)
+        return mark
+
+
+def take_over(settings: Settings, device_id: str, other_device_id: str, operator: str, reason: str) -> DeviceMark:
+    """Let another device take the place of one, with its open alerts and its duress.
+
+    Raises:
+        MarksError: they are the same, the other was replaced itself, or broker or registry do not answer.
+    """
+    marks = Marks(settings)
+    with _alone(settings), _told():
+        known = marks.known()
+        if device_id == other_device_id or mark_id(REPLACED, other_device_id) in known:
+            raise MarksError("the spare must be another device, whose place none has taken")
+        now = utc_now()
+        begun = known.get(mark_id(BEGUN, device_id))
+        if begun is not None and is_under(begun, known.get(mark_id(ENDED, device_id))):
+            # First: a spare that is told what is open must not sound.
+            theirs = {"mark_id": mark_id(BEGUN, other_device_id), "device_id": other_device_id, "since": now}
+            marks.set(begun.model_copy(update={**theirs, "operator": operator, "reason": reason}))
+        mark = replaced_by(device_id, other_device_id, operator, reason, now)
         marks.set(mark)
         return mark
 

@@ -60,6 +60,9 @@ REAL_NOT_ALLOWED: Final = "real_not_allowed"
 CHECK_IN_MISSED: Final = "check_in_missed"
 """The device owed a check-in, and none came in time."""
 
+FROM_REPLACED: Final = "from_replaced"
+"""Pressed at a device whose place another has taken: nobody knows who has it."""
+
 UNDER_DURESS: Final = "under_duress"
 """Said at a device whose officer is under duress, until a named person of the owner ends that: silent whatever its
 kind, answered by nobody's question, and nothing that it says closes or lowers anything."""
@@ -69,7 +72,7 @@ _TELL_NOTHING: Final = frozenset({
     "expired", "occurred_at_missing", "cancel_requested", "reopened", "silent", "device_unknown",
     "cap_signature_unverified", "unknown_field", NAMED_BESIDE, REFERENCE_UNKNOWN, UNPROVEN, UNDER_DURESS, DEVICE_SILENT,
     REPEATS_OURS, DEVICE_HEARD, DEVICE_REVOKED, TOLD_LATE, FROM_EXERCISE, TAKEN_AS_REAL, REAL_NOT_ALLOWED,
-    CAME_HERE, CHECK_IN_MISSED,
+    CAME_HERE, CHECK_IN_MISSED, FROM_REPLACED,
 })  # fmt: skip
 """Remarks that follow from the envelope, or from what the hub itself did."""
 _TELL_OF: Final[Mapping[str, str]] = {

@@ -94,6 +94,10 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "A check-in was due, and none came in time": (
         "Se esperaba un aviso y no llegó a tiempo", "Αναμενόταν αναφορά και δεν ήρθε εγκαίρως",
     ),
+    "From the replaced device: nobody knows who has it": (
+        "Desde el dispositivo sustituido: nadie sabe quién lo tiene",
+        "Από τη συσκευή που αντικαταστάθηκε: κανείς δεν ξέρει ποιος την έχει",
+    ),
     "The device is heard again": ("El dispositivo vuelve a dar señales", "Η συσκευή ακούγεται ξανά"),
     "Said under duress": ("Dicho bajo coacción", "Ειπώθηκε υπό απειλή"),
     "The device asks to cancel: not closed": (

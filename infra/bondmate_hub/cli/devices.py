@@ -96,6 +96,34 @@ def duress_end(
     show(mark.model_dump(mode="json"), f"{device_id}: duress ended at {mark.since:%H:%M:%S} UTC", as_json=as_json)
 
 
+@app.command()
+def takeover(
+    device_id: Annotated[str, typer.Argument(help="The device that the officer has no more.")],
+    spare: Annotated[str, typer.Argument(help="The enrolled device that takes its place.")],
+    operator: Operator,
+    reason: Reason,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Let a spare take the place of a device: its open alerts, messages and duress move to the spare.
+
+    The old device is told nothing any more; a press there reaches its own agency alone, all else is refused.
+
+    Example: hub devices takeover bm-0001 bm-0907 --operator "inspector 4711" --reason "lost in the river"
+    """
+    from bondmate_hub.marks import MarksError, take_over
+    from bondmate_hub.settings import load
+
+    if not operator.strip() or not reason.strip():
+        raise typer.BadParameter("--operator and --reason: who says so and why must be said")
+    try:
+        mark = take_over(load(config), device_id, spare, operator.strip(), reason.strip())
+    except MarksError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(1) from None
+    show(mark.model_dump(mode="json"), f"{spare} has the place of {device_id}", as_json=as_json)
+
+
 @app.command("list")
 def list_(file: File, as_json: Json = False) -> None:
     """List the enrolled devices; never their tokens.

@@ -95,9 +95,9 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
     )  # fmt: skip
     audit = AuditWriter(chain, outbox, desk.envelopes)
     known = KnownDevices(desk.agreements, config.known_devices)
-    silence = Silence(desk, Places(app, catalogue.DEVICE_ALERTS), config)
-    last = LastLocations(config.kafka, config.instance, codec, known, silence.see)
     marks = DeviceMarks(config.kafka, config.instance, codec)
+    silence = Silence(desk, Places(app, catalogue.DEVICE_ALERTS), config, marks)
+    last = LastLocations(config.kafka, config.instance, codec, known, silence.see)
     locks = KeyLocks()
     open_alerts = OpenAlerts(config.routes.destinations, config.keep_closed, config.rooms)
     devices: Ledger[DeviceMemory] = Ledger(app, "devices", DeviceMemory, codec, outbox)

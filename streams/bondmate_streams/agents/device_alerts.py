@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 
 from bondmate_schemas.catalogue import ALERT_CHANGES, DEVICE_MARKS
 from bondmate_schemas.duress import begins, begun_by
-from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, DeviceMemory
+from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, DeviceMark, DeviceMemory
+from bondmate_schemas.partitions import partition_of
 
 from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.device_marks import DeviceMarks
@@ -16,8 +18,9 @@ from bondmate_streams.agents.tables import Ledger
 from bondmate_streams.envelopes import Arrived, Headers, utc_now
 from bondmate_streams.guard import InTurn
 from bondmate_streams.lanes import KeyLocks
-from bondmate_streams.logic.alerts import stand, take
+from bondmate_streams.logic.alerts import Taken, stand, take
 from bondmate_streams.logic.duress import said_under
+from bondmate_streams.logic.takeover import beside, is_pressed_there, lent, officers, only, own_alert, returned
 
 
 class DeviceAlerts:
@@ -53,7 +56,7 @@ class DeviceAlerts:
             is_begun = begins(alert, self._marks.begun(device))
             if is_begun or self._marks.is_under_duress(device):
                 alert = said_under(alert)
-            taken = take(alert, self._devices.get(device), self._last_location(device), utc_now(), self._nearby.link_of)
+            taken = self._taken(alert, self._marks.replaced(device) if is_pressed_there(alert) else None)
             if taken.change is None:
                 return taken.outcome
             # First on its way, then remembered: after a crash between the two it is sent again, under the same id.
@@ -66,6 +69,29 @@ class DeviceAlerts:
                 await self._begin_duress(alert)
             await self._devices.put(device, taken.memory)
         return taken.outcome
+
+    def _taken(self, alert: DeviceAlert, replaced: DeviceMark | None) -> Taken:
+        device, memory = alert.device_id, self._devices.get(alert.device_id)
+        last, now, link_of = self._last_location(device), utc_now(), self._nearby.link_of
+        if replaced is not None:
+            own = own_alert(alert, replaced)
+            if own is None:
+                return Taken("from_replaced", memory or DeviceMemory(device_id=device))
+            event_id = own.header.event_id
+            taken = take(own, only(memory, event_id), last, now, link_of)
+            return replace(taken, memory=beside(taken.memory, memory, event_id))
+        before = [self._copy_of(old) for old in self._marks.before(device)]
+        for old in before:
+            memory = lent(memory, device, old)
+        taken = take(alert, memory, last, now, link_of)
+        for old in before:
+            taken = replace(taken, memory=returned(taken.memory, old))
+        return taken
+
+    def _copy_of(self, device_id: str) -> DeviceMemory | None:
+        """Return what is remembered of another device, by our copy where it is another worker's."""
+        found = self._devices.at(partition_of(device_id.encode(), self._devices.partitions), device_id)
+        return officers(found, self._marks.replaced(device_id))
 
     async def _begin_duress(self, alert: DeviceAlert) -> None:
         mark = begun_by(alert)

@@ -7,6 +7,7 @@ from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
 from bondmate_schemas.duress import BEGUN, ENDED, is_under, mark_id
 from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import DeviceMark
+from bondmate_schemas.takeover import REPLACED, current
 
 from bondmate_streams.agents.views import Seen, View
 
@@ -19,6 +20,20 @@ class DeviceMarks:
         self.view = View(kafka, f"bondmate-device-marks-{instance}", (DEVICE_MARKS,), self.see)
         self._codec = codec
         self._marks: dict[str, DeviceMark] = {}
+        self._places: dict[str, str] = {}
+        """Devices that took the place of another, by that other."""
+
+    def replaced(self, device_id: str) -> DeviceMark | None:
+        """Return the mark by which another device took the place of this one."""
+        return self._marks.get(mark_id(REPLACED, device_id))
+
+    def current(self, device_id: str) -> str:
+        """Return the device that has the place of this one now, mostly itself."""
+        return current(device_id, self._places)
+
+    def before(self, device_id: str) -> list[str]:
+        """Return the devices whose place this one took."""
+        return [old for old, new in list(self._places.items()) if new == device_id]
 
     def begun(self, device_id: str) -> DeviceMark | None:
         """Return the mark by which the duress of a device began last."""
@@ -34,6 +49,8 @@ class DeviceMarks:
         known = self._marks.get(mark.mark_id)
         if known is None or known.since <= mark.since:
             self._marks[mark.mark_id] = mark
+            if mark.mark == REPLACED:
+                self._places[mark.device_id] = mark.other_device_id
 
     def see(self, seen: Seen) -> None:
         """Take what the topic has; called in the thread of the view, so it is one step of a dict."""

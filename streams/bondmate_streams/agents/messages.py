@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -107,7 +108,10 @@ class Messages:
             lambda name: self._known.meant(source, name),
             self._desk.agreements.sees_callsigns(source),
         )
-        return resolve(address_of(message), message.header.mode, sender, self._officers, utc_now())
+        found = resolve(address_of(message), message.header.mode, sender, self._officers, utc_now())
+        devices = tuple(dict.fromkeys(map(self._marks.current, found.devices)))
+        names = {self._marks.current(device): name for device, name in found.names.items()}
+        return replace(found, devices=devices, names=names)
 
     def _count(self, source: str, reached: Reached) -> None:
         sender = source if source in self._desk.routes.destinations else ""

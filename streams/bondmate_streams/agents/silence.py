@@ -15,6 +15,7 @@ from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, Dev
 
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.places import Places
 from bondmate_streams.agents.views import Seen, View
 from bondmate_streams.envelopes import utc_now
@@ -29,8 +30,12 @@ R = TypeVar("R", bound=Record)
 class Silence:
     """Signs of life by device, and the alerts of those that gave none; each worker raises those of its partitions."""
 
-    def __init__(self, desk: Desk, places: Places, config: StreamsConfig) -> None:
-        """Raise when a device gave no sign for as long as the routes say; `places` are those of device alerts."""
+    def __init__(self, desk: Desk, places: Places, config: StreamsConfig, marks: DeviceMarks | None = None) -> None:
+        """Raise when a device gave no sign for as long as the routes say; `places` are those of device alerts.
+
+        `marks` says of which another has taken the place: nobody listens for them.
+        """
+        self._is_replaced = marks.replaced if marks else lambda _: None
         self._after = after_seconds = config.routes.device_silent_after_seconds
         since_ms = int((time.time() - (after_seconds or 0.0)) * 1_000)
         name = f"bondmate-silence-{config.instance}"
@@ -112,7 +117,7 @@ class Silence:
 
     async def _raise(self, device: str, sign: Seen, now: datetime) -> None:
         last = _read(self._desk.codec, sign)
-        if last is None or not silence.is_on_duty(last):
+        if last is None or not silence.is_on_duty(last) or self._is_replaced(device):
             self._signs.pop(device, None)
             return
         alert = silence.alert_of(last, datetime.fromtimestamp(sign.timestamp_ms / 1_000, UTC), now)

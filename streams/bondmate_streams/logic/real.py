@@ -1,4 +1,4 @@
-"""A real emergency out of an exercise: told to its owner alone, with a page, until a person there takes it as real."""
+"""What its owner alone hears of: a press at a replaced device, a real emergency out of an exercise until help goes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeGuard
 
 from bondmate_schemas.enums import AuditAction, Mode
-from bondmate_schemas.flags import FROM_EXERCISE, TAKEN_AS_REAL
+from bondmate_schemas.flags import FROM_EXERCISE, FROM_REPLACED, TAKEN_AS_REAL
 from bondmate_schemas.models import AlertState, DeviceAlert, Payload
 
 from bondmate_streams.logic.alerts import with_flags
@@ -22,7 +22,8 @@ _ROUTE = "real emergency out of an exercise"
 def is_for_owner_alone(event: Payload) -> TypeGuard[DeviceAlert]:
     """Return whether no route applies to an event beyond the rooms of its owner."""
     flags = event.header.flags
-    return isinstance(event, DeviceAlert) and FROM_EXERCISE in flags and TAKEN_AS_REAL not in flags
+    is_held = FROM_REPLACED in flags or (FROM_EXERCISE in flags and TAKEN_AS_REAL not in flags)
+    return isinstance(event, DeviceAlert) and is_held
 
 
 def of_owner(
@@ -48,7 +49,7 @@ def is_to_be_widened(state: AlertState, decisions: Sequence[Decision]) -> bool:
 
 def taken_as_real(state: AlertState | None, rooms: Rooms) -> AlertState | None:
     """Return the alert, with that where a room of its owner says that a unit is assigned or on its way."""
-    if state is None or not is_for_owner_alone(state.alert):
+    if state is None or FROM_EXERCISE not in state.alert.header.flags or not is_for_owner_alone(state.alert):
         return state
     owners = (state.destinations[name] for name in rooms.of_agency(state, owner_of(state)))
     if not any(stage_of(at).helps for at in owners):
@@ -57,10 +58,11 @@ def taken_as_real(state: AlertState | None, rooms: Rooms) -> AlertState | None:
 
 
 def logged(alert: DeviceAlert, secret: bytes) -> Entry:
-    """Return what is logged of an exercise device that raised a real emergency."""
+    """Return what is logged of an alert that its owner alone hears of: why it is one."""
+    is_replaced = FROM_REPLACED in alert.header.flags
     return Entry(
         AuditAction.OTHER,
         event_id=alert.header.event_id,
         subjects=(audit_name(secret, alert.device_id),),
-        fields=("real_emergency_from_exercise_device",),
+        fields=("alert_from_replaced_device" if is_replaced else "real_emergency_from_exercise_device",),
     )

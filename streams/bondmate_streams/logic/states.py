@@ -12,7 +12,14 @@ from datetime import datetime
 from typing import Final
 
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, PositionOrigin, Priority
-from bondmate_schemas.flags import DEVICE_REVOKED, FROM_EXERCISE, OUT_OF_EXERCISE, UNDER_DURESS, UNTRUSTED
+from bondmate_schemas.flags import (
+    DEVICE_REVOKED,
+    FROM_EXERCISE,
+    FROM_REPLACED,
+    OUT_OF_EXERCISE,
+    UNDER_DURESS,
+    UNTRUSTED,
+)
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, AlertWhole, DeviceAlert, EventHeader, ExternalRef, OperationsPage
 from bondmate_schemas.own_alerts import alert_event_id, own_ids
@@ -28,7 +35,7 @@ from bondmate_streams.logic.routing import Decision, Escalation
 from bondmate_streams.logic.steps import RULES_NOW, Step, first_told, remembering, standing_of, tell
 
 _REFS_KEPT = 16
-_STAYS: Final = OUT_OF_EXERCISE | {UNDER_DURESS, DEVICE_REVOKED}
+_STAYS: Final = OUT_OF_EXERCISE | {UNDER_DURESS, DEVICE_REVOKED, FROM_REPLACED}
 """Flags that hold of an alert whatever comes later."""
 _PRIORITIES: Final = (Priority.IMMEDIATE, Priority.URGENT, Priority.ROUTINE, Priority.UNKNOWN)
 _ROUNDS: Final = {"graver": Cause.GRAVER, "pressed_anew": Cause.PRESS}

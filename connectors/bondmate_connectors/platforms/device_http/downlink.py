@@ -66,7 +66,7 @@ class Downlink:
         event_id = self._ingress.own_alert(caller.device, asked)
         box = self._mailboxes.box(caller.device.device_id)
         standing = box.alerts.get(event_id)
-        if standing is None:
+        if standing is None or self._mailboxes.is_replaced(caller.device.device_id):
             raise Refused(Kind.not_found)
         told = _alert(standing, asked if asked in standing.alert_ids else _newest_id(standing), box)
         return web.Response(body=orjson.dumps(told), content_type="application/json")
@@ -168,6 +168,8 @@ class Downlink:
                 await box.changed()
 
     def _news(self, box: Box, caller: Caller, after: int) -> dict[str, Any] | None:
+        if self._mailboxes.is_replaced(caller.device.device_id):
+            return None
         now, standings = self._context.clock(), box.new_standings(after)
         mails = self._mails(box, caller.device.mode, after, now)
         if not mails and not standings and box.marked_at <= after:

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 from bondmate_schemas.catalogue import DEVICE, STATE_ALERTS, STREAMS_SOURCE
 from bondmate_schemas.duress import BEGUN, ENDED, begins, begun_by, is_under
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, Level, MessageDirection, Mode, Priority
-from bondmate_schemas.flags import DEVICE_REVOKED
+from bondmate_schemas.flags import DEVICE_REVOKED, FROM_REPLACED
 from bondmate_schemas.models import (
     AlertState,
     AlertWhole,
@@ -28,6 +28,7 @@ from bondmate_schemas.models import (
     Record,
 )
 from bondmate_schemas.own_alerts import alert_event_id, own_ids
+from bondmate_schemas.takeover import REPLACED, current
 
 from bondmate_connectors.platforms.device_http.deadlines import Deadlines
 from bondmate_connectors.platforms.device_http.said import Said, listed, said_of
@@ -288,6 +289,8 @@ class Mailboxes:
         self._boxes: dict[str, Box] = {}
         self._deadlines = Deadlines()
         self._dropped: list[Ending] = []
+        self._places: dict[str, str] = {}
+        """Devices that took the place of another, by that other."""
         self._owners: dict[str, str] = {}
         """Who a message or an alert belongs to, by its id."""
 
@@ -355,8 +358,21 @@ class Mailboxes:
         """Tell whether a message or an alert of this device has named the incident."""
         return any(incident_id == named for named in self._incidents(self.box(device_id)))
 
+    def is_replaced(self, device_id: str) -> bool:
+        """Return whether another device has taken the place of this one, which is told nothing any more."""
+        return device_id in self._places
+
+    def own_event(self, device_id: str, alert_id: str) -> str | None:
+        """Return the alert that a spare means by an id of the device whose place it took; None for any other."""
+        if device_id not in self._places.values():
+            return None
+        alerts = self.box(device_id).alerts.values()
+        return next((one.event_id for one in alerts if alert_id in {one.event_id, *one.alert_ids}), None)
+
     def taken(self, alert: DeviceAlert) -> None:
         """Remember what was just accepted, until the streams tell more of it: the alert, that it is one of duress."""
+        if self.is_replaced(alert.device_id):
+            return
         box = self.box(alert.device_id)
         if alert.action is AlertAction.RAISE and box.event_of(alert.header.event_id) not in box.alerts:
             self._keep_alert(alert, Standing.raised(alert))
@@ -370,6 +386,9 @@ class Mailboxes:
             box.duress = mark
         elif mark.mark == ENDED and (box.duress_end is None or box.duress_end.since <= mark.since):
             box.duress_end = mark
+        if mark.mark == REPLACED:
+            self._places[mark.device_id] = mark.other_device_id
+            self._move(box, current(mark.device_id, self._places))
         if box.is_under_duress is was_under:
             return
         box.marked_at = box.next_version()
@@ -378,13 +397,28 @@ class Mailboxes:
             box.alerts[event_id] = replace(alert, version=box.next_version())
         box.wake()
 
+    def _move(self, old: Box, device_id: str) -> None:
+        """Give the spare what was told to the device whose place it took, and is not over."""
+        box = self.box(device_id)
+        for mail in (mail for mail in old.mails.values() if not mail.settled):
+            box.mails[mail.message_id] = replace(mail, version=box.next_version())
+            self._owners[mail.message_id] = device_id
+            self._watch(device_id, mail)
+        for alert in (alert for alert in old.alerts.values() if not alert.closed):
+            box.alerts[alert.event_id] = replace(alert, version=box.next_version())
+            self._owners[alert.event_id] = device_id
+        old.mails, old.alerts = {}, {}
+        box.wake()
+        old.wake()
+
     @staticmethod
     def _incidents(box: Box) -> Iterator[str | None]:
         yield from (mail.incident_id for mail in box.mails.values())
         yield from (alert.incident_id for alert in box.alerts.values())
 
     def _take_message(self, message: DeviceMessage) -> None:
-        box = self.box(message.device_id)
+        device_id = current(message.device_id, self._places)
+        box = self.box(device_id)
         header = message.header
         if header.message_id in box.mails:
             return
@@ -413,9 +447,9 @@ class Mailboxes:
         )
         for ended in (True, False):
             box.ended_early.pop((header.message_id, ended), None)
-        self._watch(message.device_id, mail)
-        self._owners[header.message_id] = message.device_id
-        self._make_room(message.device_id, box, header.received_at)
+        self._watch(device_id, mail)
+        self._owners[header.message_id] = device_id
+        self._make_room(device_id, box, header.received_at)
         box.wake()
 
     def _make_room(self, device_id: str, box: Box, now: datetime) -> None:
@@ -475,25 +509,27 @@ class Mailboxes:
         self._keep_alert(state.alert, standing)
 
     def _keep_alert(self, alert: DeviceAlert, standing: Standing) -> None:
-        box = self.box(alert.device_id)
         header = alert.header
+        of_spare = FROM_REPLACED not in header.flags
+        device_id = current(alert.device_id, self._places) if of_spare else alert.device_id
+        box = self.box(device_id)
         before = box.alerts.get(header.event_id)
         names = standing.alert_ids
         box.alerts[header.event_id] = replace(standing, version=box.next_version())
-        self._owners[header.event_id] = alert.device_id
+        self._owners[header.event_id] = device_id
         if before is None or before.alert_ids != names:
-            self._name(box, alert)
+            self._name(box, alert, device_id)
         self._drop_oldest_alert(box)
         box.wake()
 
-    def _name(self, box: Box, alert: DeviceAlert) -> None:
+    def _name(self, box: Box, alert: DeviceAlert, device_id: str) -> None:
         """Let an alert be found by every press that became part of it, which until now was kept as one of its own."""
         event_id = alert.header.event_id
         told = {alert_event_id(alert.device_id, own_id) for own_id in own_ids(alert)} - {event_id}
         self._unname(box, event_id, but=told)
         for name in told:
             box.names[name] = event_id
-            self._owners[name] = alert.device_id
+            self._owners[name] = device_id
             if (press := box.alerts.get(name)) and not press.closed:
                 del box.alerts[name]
 

@@ -30,11 +30,11 @@ class _Post:
 
 _POSTS = (
     _Post("/v1/alerts", "postAlert", "Raise, update or cancel an alert; read leniently, never rate limited.",
-          api.AlertRequest, answers.Accepted, _BODY),
+          api.AlertRequest, answers.Accepted, (*_BODY, Kind.forbidden)),
     _Post("/v1/check-ins", "postCheckIn", "Owe a check-in, which becomes an alert if none comes in time; or check in.",
-          api.CheckInRequest, answers.Accepted, _STRICT),
+          api.CheckInRequest, answers.Accepted, (*_STRICT, Kind.forbidden)),
     _Post("/v1/locations", "postLocations", "Hand in up to 1,000 positions, in any order, however late.",
-          api.LocationsRequest, answers.LocationsAccepted, (*_STRICT, Kind.rate_limited)),
+          api.LocationsRequest, answers.LocationsAccepted, (*_STRICT, Kind.forbidden, Kind.rate_limited)),
     _Post("/v1/reports", "postReport", "Report an observation, a community concern, or document an incident.",
           api.ReportRequest, answers.Accepted, (*_STRICT, Kind.forbidden, Kind.rate_limited)),
     _Post("/v1/messages", "postMessage", "Send a text of the officer.",
@@ -55,6 +55,9 @@ content it is another event, which the hub flags.
 
 **An alert is never refused for what is in it**, as long as it is JSON with a `message_id`: a field that is not valid is
 left out and named in `flags`. Every other request is refused whole when a field is missing, unknown or not valid.
+
+**A device whose place another has taken** (`hub devices takeover`) may still press, and its owner alone hears of that;
+all else from it is forbidden (403), a cancel too, and it is told nothing.
 
 **Who a device is** comes from its enrolment: agency, officer, unit, callsign, and whether it is real or an exercise.
 """

@@ -15,7 +15,7 @@ from aiohttp import web
 from bondmate_monitoring import metrics
 from bondmate_schemas.catalogue import RECEIPTS
 from bondmate_schemas.enums import AlertAction
-from bondmate_schemas.models import Record
+from bondmate_schemas.models import DeviceAlert, Record
 from bondmate_schemas.own_alerts import alert_event_id
 from prometheus_client import Counter, Histogram
 from pydantic import ValidationError
@@ -91,7 +91,9 @@ class Ingress:
         device = self.caller(request).device
         value, flags = parse_leniently(await self._body(request))
         asked, more = read_alert(value)
-        alert = events.alert(asked, self._arrival(device, value), (*flags, *more))
+        alert = self._of_spare(events.alert(asked, self._arrival(device, value), (*flags, *more)), asked.alert_id)
+        if alert.action is AlertAction.CANCEL and self._mailboxes.is_replaced(device.device_id):
+            raise Refused(Kind.forbidden)
         await self._settle(request, [alert], "DeviceAlert", started, urgent=True)
         if alert.action is not AlertAction.CANCEL:
             self._mailboxes.taken(alert)
@@ -100,7 +102,7 @@ class Ingress:
     async def check_ins(self, request: web.Request) -> web.Response:
         """Take a check-in that is due, or that it has come."""
         started = time.perf_counter()
-        device = self.caller(request).device
+        device = self._in_its_place(request)
         asked, value = await self._strict(request, api.CheckInRequest)
         check_in = events.check_in(asked, self._arrival(device, value))
         await self._settle(request, [check_in], "CheckIn", started, urgent=True)
@@ -109,7 +111,7 @@ class Ingress:
     async def locations(self, request: web.Request) -> web.Response:
         """Take a batch of positions: all of it or, on one wrong field, nothing."""
         started = time.perf_counter()
-        device = self.caller(request).device
+        device = self._in_its_place(request)
         self._locations.take(device.device_id)
         asked, value = await self._strict(request, api.LocationsRequest)
         arrival = self._arrival(device, None)
@@ -124,7 +126,7 @@ class Ingress:
     async def reports(self, request: web.Request) -> web.Response:
         """Take a report."""
         started = time.perf_counter()
-        device = self.caller(request).device
+        device = self._in_its_place(request)
         self._reports.take(device.device_id)
         asked, value = await self._strict(request, api.ReportRequest)
         if asked.incident_id and not self._mailboxes.knows_incident(device.device_id, asked.incident_id):
@@ -136,7 +138,7 @@ class Ingress:
     async def messages(self, request: web.Request) -> web.Response:
         """Take an officer's text."""
         started = time.perf_counter()
-        device = self.caller(request).device
+        device = self._in_its_place(request)
         asked, value = await self._strict(request, api.MessageRequest)
         answered = self._answered(device, asked.in_reply_to)
         arrival = self._arrival(device, value)
@@ -156,7 +158,7 @@ class Ingress:
     async def receipts(self, request: web.Request) -> web.Response:
         """Take how far a message has come on the device it was addressed to."""
         started = time.perf_counter()
-        device = self.caller(request).device
+        device = self._in_its_place(request)
         asked, value = await self._strict(request, api.ReceiptRequest)
         mail = self._answered(device, asked.message_id, pointer="#/message_id")
         if mail is None:
@@ -165,6 +167,21 @@ class Ingress:
         await self._settle(request, [receipt], "DeliveryReceipt", started)
         self._mailboxes.see(RECEIPTS, receipt.header.event_id, receipt)
         return _accepted(receipt)
+
+    def _in_its_place(self, request: web.Request) -> Device:
+        """Return the device that calls; raises Refused where another has taken its place."""
+        device = self.caller(request).device
+        if self._mailboxes.is_replaced(device.device_id):
+            raise Refused(Kind.forbidden)
+        return device
+
+    def _of_spare(self, alert: DeviceAlert, alert_id: str | None) -> DeviceAlert:
+        """Return an alert under the id of the one that a spare means, which the device before it raised."""
+        event_id = self._mailboxes.own_event(alert.device_id, alert_id) if alert_id else None
+        if event_id is None:
+            return alert
+        header = alert.header.model_copy(update={"event_id": event_id})
+        return alert.model_copy(update={"header": header})
 
     def own_alert(self, device: Device, alert_id: str) -> str:
         """Give the hub's id of a device's own alert, by any of its names; raises Refused for another's."""

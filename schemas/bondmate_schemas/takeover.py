@@ -1,0 +1,36 @@
+"""Takeover by a spare: a mark on the device that was replaced, which names the one that takes its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from bondmate_schemas.duress import mark_id
+from bondmate_schemas.models import DeviceMark
+
+REPLACED: Final = "replaced"
+_MOST: Final = 16
+"""Takeovers in a row that are followed; people may have written a circle."""
+
+
+def replaced_by(device_id: str, other_device_id: str, operator: str, reason: str, now: datetime) -> DeviceMark:
+    """Return the mark by which a person lets another device take the place of one."""
+    return DeviceMark(
+        mark_id=mark_id(REPLACED, device_id),
+        device_id=device_id,
+        mark=REPLACED,
+        since=now,
+        operator=operator,
+        reason=reason,
+        other_device_id=other_device_id,
+    )
+
+
+def current(device_id: str, places: Mapping[str, str]) -> str:
+    """Return the device that has the place of one now; `places` are the devices that took another's, by that other."""
+    for _ in range(_MOST):
+        device_id, before = places.get(device_id, device_id), device_id
+        if device_id == before:
+            break
+    return device_id

@@ -1,0 +1,56 @@
+"""A spare at the gateway: it goes on with what is open, and the device before it is told nothing."""
+
+from __future__ import annotations
+
+import pytest
+from bondmate_schemas.catalogue import DEVICE_MARKS, MESSAGES, STATE_ALERTS
+from bondmate_schemas.enums import AlertAction, AlertStatus
+from bondmate_schemas.takeover import replaced_by
+
+from tests.connectors.device_http.test_downlink import NOW, ids, message, state
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_open_alerts_and_messages_move_to_the_spare_which_speaks_of_them_by_either_id(bench, at, is_first):
+    mark = replaced_by("dev-smith", "dev-jones", "inspector", "lost", NOW)
+    if is_first:
+        await bench.see(DEVICE_MARKS, mark.mark_id, mark)
+    await bench.see(STATE_ALERTS, "sos", state(AlertStatus.ROUTED, "sos", own=("a-1",)))
+    await bench.see(MESSAGES, "dev-smith", message("1"))
+    if not is_first:
+        await bench.see(DEVICE_MARKS, mark.mark_id, mark)
+    old, spare = bench.device(), bench.device("token-jones")
+    _, told = await spare.get("/v1/messages")
+    _, silence = await old.get("/v1/messages")
+    gone, _ = await old.get("/v1/alerts/a-1")
+    statuses = []
+    for alert_id in ("a-1", "sos"):
+        body = {"message_id": alert_id, "alert_id": alert_id, "action": "cancel", "kind": "SOS"}
+        statuses.append((await spare.post("/v1/alerts", body))[0])
+        assert ("sos", AlertAction.CANCEL) == (bench.hub.last.header.event_id, bench.hub.last.action)
+    receipt, _ = await spare.post("/v1/receipts", {"message_id": "1", "level": "delivered", "occurred_at": at()})
+
+    assert (["1"], ["sos"]) == (ids((200, told)), [one["event_id"] for one in told["alerts"]])
+    assert ([], []) == (silence["messages"], silence["alerts"])
+    assert (404, [202, 202], 202) == (gone, statuses, receipt)
+
+
+async def test_from_the_old_device_a_press_is_taken_and_nothing_else(bench, at):
+    mark = replaced_by("dev-smith", "dev-jones", "inspector", "lost", NOW)
+    await bench.see(DEVICE_MARKS, mark.mark_id, mark)
+    old, when = bench.device(), at()
+    position = {"latitude": 1, "longitude": 2, "fixed_at": when}
+    refused = [
+        ("alerts", {"message_id": "c", "action": "cancel"}),
+        ("messages", {"message_id": "m", "occurred_at": when, "text": "all is well"}),
+        ("locations", {"fixes": [{"sequence": 1, "position": position}]}),
+        ("reports", {"message_id": "r", "occurred_at": when}),
+        ("receipts", {"message_id": "1", "level": "acknowledged", "occurred_at": when}),
+        ("check-ins", {"message_id": "k", "check_in_id": "k", "action": "done", "occurred_at": when}),
+    ]
+    pressed, _ = await old.post("/v1/alerts", {"message_id": "p", "kind": "SOS"})
+
+    assert 202 == pressed
+    assert {403} == {(await old.post(f"/v1/{path}", body))[0] for path, body in refused}
+    _, told = await old.get("/v1/messages")
+    assert [] == told["alerts"]

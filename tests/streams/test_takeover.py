@@ -1,0 +1,112 @@
+"""A spare takes the place of a device: what is open goes on under it, and who has the old one reaches the owner alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from bondmate_schemas.catalogue import DEVICE_ALERTS, DEVICE_MARKS, MESSAGES, destination_topic
+from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, MessageDirection
+from bondmate_schemas.flags import CHECK_IN_MISSED, FROM_REPLACED
+from bondmate_schemas.ids import pseudonym
+from bondmate_schemas.models import Delivery, DeviceMessage
+from bondmate_schemas.takeover import current, replaced_by
+from bondmate_streams.logic.alerts import take
+from bondmate_streams.logic.routes_yaml import parse_routes
+from bondmate_streams.logic.routing import Routes
+from bondmate_streams.logic.takeover import is_pressed_there, lent, officers, own_alert, returned
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+NORTH, COUNTY = destination_topic("north"), destination_topic("county")
+ROUTES = """
+destinations:
+  north: {modes: [EXERCISE], agency: agency-1, fields: {alert: {text: plain, device_id: plain}}}
+  county: {modes: [EXERCISE], agency: county, fields: {alert: {text: plain}}}
+routes:
+  - {name: alerts, when: {record: alert}, to: [north, county]}
+"""
+
+
+@pytest.fixture(scope="session")
+def routes() -> Routes:
+    return parse_routes(ROUTES)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def streams(configured: Any, running: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    found = running(configured(tmp_path_factory.mktemp("tables")))
+    yield found
+    found.stop()
+
+
+def test_the_newest_place_is_found_and_a_circle_has_an_end() -> None:
+    assert ("c", "x") == (current("a", {"a": "b", "b": "c"}), current("x", {"a": "b"}))
+    assert current("a", {"a": "b", "b": "a"}) in {"a", "b"}
+
+
+def test_a_press_at_the_old_device_is_one_alert_of_its_own_and_a_cancel_there_is_none(make: Any) -> None:
+    mark = replaced_by("device-1", "spare", "inspector", "lost", NOW)
+    first, second = (own_alert(make.alert(kind=kind), mark) for kind in (AlertKind.SOS, AlertKind.DURESS))
+    assert first is not None
+    assert second is not None
+
+    assert first.header.event_id == second.header.event_id
+    assert (AlertAction.RAISE, (FROM_REPLACED,)) == (first.action, first.header.flags)
+    assert own_alert(make.alert(action=AlertAction.CANCEL), mark) is None
+    assert [True, False, False] == [
+        is_pressed_there(make.alert(**given)) for given in ({}, {"source": "streams"}, {"flags": (CHECK_IN_MISSED,)})
+    ]
+
+
+def test_what_is_lent_to_the_spare_stays_with_the_old_device_which_hears_of_its_end(make: Any) -> None:
+    old = take(make.alert(event_id="sos"), None, None, NOW).memory
+    memory = lent(None, "spare", old)
+    pressed = take(make.alert("spare", kind=AlertKind.SOS), memory, None, NOW)
+    assert pressed.change is not None
+
+    assert ("merged", "sos") == (pressed.outcome, pressed.change.header.event_id)
+    assert () == returned(pressed.memory, old).open_alerts
+    assert 1 == len(returned(pressed.memory, old).seen)
+    assert lent(None, "spare", None) is None
+    mark = replaced_by("device-1", "spare", "inspector", "lost", NOW)
+    there = own_alert(make.alert(), mark)
+    assert there is not None
+    assert ["sos"] == [k.event_id for k in officers(take(there, old, None, NOW).memory, mark).open_alerts]  # type: ignore[union-attr]
+
+
+def test_the_open_alert_goes_on_under_the_spare_and_the_old_device_reaches_the_owner_alone(
+    topics: Any, make: Any
+) -> None:
+    sos = make.alert("device-old")
+    event_id = sos.header.event_id
+    topics.put(DEVICE_ALERTS, sos)
+    topics.wait(COUNTY, Delivery, lambda d: d.header.event_id == event_id)
+    topics.put(DEVICE_MARKS, replaced_by("device-old", "spare", "inspector", "lost", datetime.now(UTC)))
+    # The mark is read when a message to the old device goes to the spare.
+    for number in range(100):
+        order = make.message(
+            pseudonym(b"a secret of tests", "north", "device-old"), direction=MessageDirection.TO_DEVICE,
+            source="north", sender="north", text=str(number),
+        )  # fmt: skip
+        topics.put(MESSAGES, order)
+        sent = topics.wait(
+            MESSAGES, DeviceMessage, lambda m, n=number: m.text == str(n) and "streams" in m.header.hops
+        )[0]
+        if sent.device_id == "spare":
+            break
+    assert "spare" == sent.device_id
+
+    topics.put(DEVICE_ALERTS, make.alert("device-old", event_id=event_id, action=AlertAction.CANCEL))
+    topics.put(DEVICE_ALERTS, make.alert("device-old", text="I have it"))
+    (pressed,) = topics.wait(NORTH, Delivery, lambda d: FROM_REPLACED in d.header.flags)
+    topics.put(DEVICE_ALERTS, make.alert("spare", text="lost my device"))
+    (update,) = topics.wait(
+        COUNTY, Delivery, lambda d: d.header.event_id == event_id and d.reason is DeliveryReason.UPDATE
+    )
+
+    assert event_id != pressed.header.event_id
+    assert ("I have it", "lost my device") == (pressed.alert.text, update.alert.text)
+    assert {event_id} == {d.header.event_id for d in topics.records(COUNTY, Delivery)}
+    assert "cancel_requested" not in update.header.flags
