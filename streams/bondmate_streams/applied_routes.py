@@ -68,14 +68,23 @@ def _as_retired(at: Destination) -> dict[str, object]:
     return {**at.model_dump(mode="json", exclude_defaults=True), "retired": True}
 
 
+def _is_of(file: Routes, applied: Routes) -> bool:
+    """Return whether a version says what a file does, but for destinations that hear their last."""
+    destinations = {
+        name: at for name, at in applied.destinations.items() if name in file.destinations or not at.retired
+    }
+    return file == applied.model_copy(update={"destinations": destinations})
+
+
 class RoutesWatch:
     """Follows the versions that are applied; `file` is what holds where there is none."""
 
     def __init__(self, kafka: KafkaConfig, name: str, codec: Codec, file: Routes) -> None:
         self._codec = codec
-        self._view = View(kafka, name, (STATE_ROUTES,), self._see)
+        self._view = View(kafka, name, (STATE_ROUTES,), self._see, may_come=True)
         self._seen: bytes | None = None
         self._looked_at: bytes | None = None
+        self._file = file
         self.current = Applied(file)
 
     def _see(self, seen: Seen) -> None:
@@ -87,7 +96,8 @@ class RoutesWatch:
         try:
             while not stop.is_set() and not await asyncio.to_thread(self._view.wait_caught_up, _WAIT_SECONDS):
                 pass
-            await self._is_newer()
+            if await self._is_newer() and not _is_of(self._file, self.current.routes):
+                _log.warning("the file of routes is not the version in use", number=self.current.number)
             while not stop.is_set():
                 ROUTES_VERSION.set(self.current.number)
                 await self._until_newer(work, stop)

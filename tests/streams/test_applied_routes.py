@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,9 +17,11 @@ from bondmate_schemas.flags import TOLD_LATE
 from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import Delivery, RoutesVersion
 from bondmate_streams.agents.run import run_streams
+from bondmate_streams.agents.views import Seen, View
 from bondmate_streams.applied_routes import Applied, RoutesWatch
 from bondmate_streams.logic.routes_yaml import parse_routes
 from bondmate_streams.logic.routing import Routes
+from confluent_kafka.admin import AdminClient, NewTopic
 
 NORTH, SOUTH, COUNTY = map(destination_topic, ("north", "south", "county"))
 BEFORE = """
@@ -104,3 +107,21 @@ def test_a_room_added_is_told_of_what_is_open_and_a_removed_one_hears_the_end(
     reasons = [d.reason for d in topics.records(COUNTY, Delivery) if of(event_id)(d)]
     assert [DeliveryReason.NEW, DeliveryReason.CANCEL] == list(dict.fromkeys(reasons))
     assert DeliveryReason.UPDATE not in reasons, "nothing but the end once it is named no more"
+
+
+def test_a_topic_that_is_made_after_a_role_began_is_followed_from_then_on(kafka: KafkaConfig, topics: Any) -> None:
+    seen: list[Seen] = []
+    view = View(kafka, "view-of-tests", ("bondmate.comes-later",), seen.append, may_come=True)
+    view.start()
+    try:
+        assert view.wait_caught_up(30), "where nothing is, nothing is waited for"
+        AdminClient({"bootstrap.servers": kafka.bootstrap}).create_topics([NewTopic("bondmate.comes-later", 1)])
+        deadline = time.monotonic() + 30
+        while not seen:
+            assert time.monotonic() < deadline
+            topics.put_bytes("bondmate.comes-later", b"key", b"value")
+            time.sleep(0.2)
+    finally:
+        view.stop()
+
+    assert ("key", b"value") == (seen[0].key, seen[0].value)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from bondmate_schemas.enums import AlertAction, AlertStatus, DeliveryReason, Level
 from bondmate_schemas.flags import TOLD_LATE
 from bondmate_schemas.models import RoutesVersion
+from bondmate_streams import applied_routes
 from bondmate_streams.applied_routes import applied_of, retired_text
 from bondmate_streams.logic import late_rooms, others
 from bondmate_streams.logic.routes_yaml import parse_routes
@@ -115,3 +116,14 @@ def test_a_destination_that_is_named_no_more_stays_for_the_end_of_what_it_was_to
     played = Played()
     assert "retired" in [verdict.why for verdict in explain(played.state.alert, to_county)]
     assert Level.UNKNOWN is played.state.destinations["county"].level
+
+
+def test_a_file_is_the_version_in_use_whatever_still_hears_its_last() -> None:
+    before, after = parse_routes(TEXT), parse_routes(TEXT.replace("county", "south"))
+    kept = retired_text(before, after, {"county"})
+    version = RoutesVersion(
+        name="routes", number=2, applied_at=START, text=TEXT.replace("county", "south"), retired=kept
+    )  # fmt: skip
+
+    assert applied_routes._is_of(after, applied_of(version).routes)  # what a role warns by
+    assert not applied_routes._is_of(before, applied_of(version).routes)

@@ -37,13 +37,20 @@ class View:
     """Reads topics in a thread of its own, since a client library that blocks must not hold the agents up."""
 
     def __init__(
-        self, kafka: KafkaConfig, name: str, topics: Sequence[str], see: See, *, since_ms: int | None = None
-    ) -> None:
-        """Read `topics` once started; `name` is the client's. `since_ms`: only what was published then or later."""
+        self, kafka: KafkaConfig, name: str, topics: Sequence[str], see: See, *, since_ms: int | None = None,
+        may_come: bool = False,
+    ) -> None:  # fmt: skip
+        """Read `topics` once started; `name` is the client's.
+
+        `since_ms`: only what was published then or later. `may_come`: a topic that is not there is looked for again,
+        and until it is, everything there was has been seen.
+        """
         self._since_ms = since_ms
+        self._may_come = may_come
         self._settings = kafka.consumer(name, name, gather_ms=_GATHER_MS)
         self._topics = topics
         self._see = see
+        self._missing = False
         self._stop = threading.Event()
         self._caught_up = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -83,6 +90,9 @@ class View:
         except KafkaException as error:
             _log.warning("view waits for its topics", topics=self._topics, error=error.args[0].name())
             return False
+        if self._missing and self._may_come:
+            self._caught_up.set()
+            return False
         consumer.assign(self._starts(consumer))
         self._note_progress()
         return True
@@ -95,8 +105,10 @@ class View:
 
     def _ends_of(self, consumer: Consumer) -> dict[tuple[str, int], int]:
         found: dict[tuple[str, int], int] = {}
+        self._missing = False
         for topic in self._topics:
             metadata: Mapping[int, Any] = consumer.list_topics(topic, _ASK_SECONDS).topics[topic].partitions
+            self._missing |= not metadata
             for partition in metadata:
                 low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), _ASK_SECONDS)
                 found[topic, partition] = high if high > low else 0
