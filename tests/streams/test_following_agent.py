@@ -159,6 +159,25 @@ async def test_what_is_told_together_is_disclosed_in_one_record_that_says_of_who
     assert "position" in entry.fields
 
 
+async def test_what_an_alert_has_become_since_it_was_looked_at_is_not_taken_back(side: Side, make: Any) -> None:
+    """While what is to be told is logged, a room may speak: the next look tells it with what was said."""
+    state = opened(make)
+    side.note(state)
+    side.last.tell(fix(make, 1))
+    write = side.audit.write
+
+    def write_late(*entries: Any) -> asyncio.Future[None]:
+        side.note(state.model_copy(update={"changed_at": state.changed_at + timedelta(seconds=1)}))
+        return write(*entries)
+
+    side.audit.write = write_late  # type: ignore[method-assign]
+    overtaken = await side.look()
+    side.audit.write = write  # type: ignore[method-assign]
+
+    assert [] == overtaken
+    assert [("tak", 1)] == await side.look(0.05)
+
+
 async def test_what_the_broker_does_not_take_is_due_again_at_once(side: Side, make: Any) -> None:
     side.note(opened(make))
     side.last.tell(fix(make, 1))

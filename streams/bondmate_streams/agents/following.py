@@ -42,8 +42,6 @@ from bondmate_streams.turns import in_turns
 _LOOK_SECONDS: Final = 0.05
 _AT_A_LOOK: Final = 100
 """Alerts a room hears of, so that the next look comes soon: there the first of an alert goes first."""
-_LOGGED_TOGETHER: Final = 16
-"""Disclosures in a record of the audit trail: few, so that a worker that is killed has logged nearly all."""
 _FRESH: Final = timedelta(seconds=60)
 
 
@@ -54,6 +52,15 @@ class _Shown:
     fix_id: str
     place: tuple[float, float]
     at: float
+
+
+class _News(NamedTuple):
+    """What rooms are to hear of a fix."""
+
+    state: AlertState
+    fix: DeviceLocation
+    tellings: Sequence[Telling]
+    deliveries: Sequence[Delivery]
 
 
 class _HeardBy(NamedTuple):
@@ -169,53 +176,63 @@ class Following:
         for name, turns in self._turns.items():
             for event_id in islice(turns.due(now, self._places.share), _AT_A_LOOK):
                 due[event_id].append(name)
-        reports: list[asyncio.Future[None]] = []
-        disclosed: list[Telling] = []
+        if due:
+            await self._tell([each async for each in in_turns(self._all_news(due, now))], now)
+
+    def _all_news(self, due: Mapping[str, Sequence[str]], now: float) -> Iterator[_News]:
+        for event_id, names in due.items():
+            if event_id in self._heard_by and (news := self._news_of(event_id, names, now)):
+                yield news
+
+    async def _tell(self, all_news: Sequence[_News], now: float) -> None:
+        """Tell what is news, once it is logged: after a crash it is not told again, and so could not be logged then."""
+        entries = self._desk.entries([telling for news in all_news for telling in news.tellings])
+        await self._audit.write(*together(entries))
+        reports: list[asyncio.Task[None]] = []
         # Until the broker has all of it the partitions are not another worker's, who might write an end before that.
         with ExitStack() as standing:
-            try:
-                async for event_id, names in in_turns(due.items()):
-                    if event_id not in self._heard_by:
-                        continue
-                    if self._locks.is_held("alerts", event_id):
-                        self._want(event_id, names)
-                    elif standing.enter_context(self._places.standing_in(event_id)):
-                        reports += self._told(event_id, names, now, disclosed)
-                    if len(disclosed) >= _LOGGED_TOGETHER:
-                        reports.append(self._logged(disclosed))
-            finally:
-                reports.append(self._logged(disclosed))
+            async for news in in_turns(all_news):
+                event_id, names = news.state.header.event_id, [each.destination for each in news.deliveries]
+                if event_id not in self._heard_by or not standing.enter_context(self._places.standing_in(event_id)):
+                    continue
+                if self._locks.is_held("alerts", event_id) or not self._still_stands(news.state):
+                    self._want(event_id, names)
+                    continue
+                sent = self._desk.outbox.send(*map(self._desk.packed, news.deliveries))
+                for delivery in news.deliveries:
+                    self._note_told(event_id, delivery, news.fix, now)
+                reports.append(asyncio.create_task(self._settled(sent, news.state, names)))
             await asyncio.gather(*reports)
 
-    def _logged(self, disclosed: list[Telling]) -> asyncio.Future[None]:
-        """Begin to log what was disclosed, and forget it."""
-        entries = together(self._desk.entries(disclosed))
-        disclosed.clear()
-        return self._audit.write(*entries)
+    def _still_stands(self, state: AlertState) -> bool:
+        """Return whether an alert stands as it did, in the context of its partition."""
+        try:
+            now = self._alerts.get(state.header.event_id)
+        except NotNowError:
+            return False
+        return now is not None and now.changed_at == state.changed_at
 
     def _want(self, event_id: str, names: Iterable[str]) -> None:
         is_first = self._heard_by[event_id].is_first
         for name in names:
             self._turns[name].want(event_id, is_first=is_first)
 
-    def _told(
-        self, event_id: str, names: Sequence[str], now: float, disclosed: list[Telling]
-    ) -> Iterator[asyncio.Future[None]]:
-        """Begin to tell rooms where the device of an alert is, which nobody works on; yield what ends that."""
-        try:
-            state = self._alerts.get(event_id)
-        except NotNowError:
-            self._want(event_id, names)
-            return
+    def _news_of(self, event_id: str, names: Sequence[str], now: float) -> _News | None:
+        """Return what rooms are to hear of where the device of an alert is; None where nothing is new to any."""
+        with self._places.standing_in(event_id) as ours:
+            try:
+                state = self._alerts.get(event_id) if ours else None
+            except NotNowError:
+                self._want(event_id, names)
+                return None
         fix = self._last.of(state.device_id) if state else None
         if state is None or fix is None or not is_followed(state) or not is_news(fix, state.alert):
-            return
-        if news := [update for name in names if (update := self._news(state, name, fix, now))]:
-            disclosed += (telling for telling, _ in news)
-            sent = self._desk.outbox.send(*(self._desk.packed(delivery) for _, delivery in news))
-            for _, delivery in news:
-                self._note_told(event_id, delivery, fix, now)
-            yield asyncio.create_task(self._settled(sent, state, names))
+            return None
+        found = [update for name in names if (update := self._news(state, name, fix, now))]
+        if not found:
+            return None
+        tellings, deliveries = zip(*found, strict=True)
+        return _News(state, fix, tellings, deliveries)
 
     async def _settled(self, report: Awaitable[None], state: AlertState, names: Sequence[str]) -> None:
         """Wait for the broker's word; where it takes nothing now, what was to be told is due at once."""
