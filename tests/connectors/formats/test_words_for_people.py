@@ -15,6 +15,7 @@ from typing import Any, Final
 import pytest
 from bondmate_connectors.formats import alert_words
 from bondmate_connectors.formats.cap import CapFormat
+from bondmate_connectors.formats.cot import receipts_out
 from bondmate_connectors.formats.cot.alerts_out import alert_text, chat_line
 from bondmate_connectors.formats.cot.options import Options
 from bondmate_connectors.formats.labels import TABLE, Labels
@@ -242,7 +243,9 @@ def test_every_sentence_has_all_languages() -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "labels" and node.args
         if isinstance(node.args[0], ast.Constant)
     )
-    words = {*calls, *alert_words._WHY.values(), *alert_words._WHO.values(), *alert_words._REMARKS.values()}
+    receipts = {word for pair in receipts_out._WORDS.values() for word in pair}
+    receipts |= {receipts_out._SILENTLY, receipts_out._REFUSED, receipts_out._MARKER_REFUSED}
+    words = {*calls, *receipts, *alert_words._WHY.values(), *alert_words._WHO.values(), *alert_words._REMARKS.values()}
 
     assert set() == words - TABLE.keys()
     assert len(words) > 20

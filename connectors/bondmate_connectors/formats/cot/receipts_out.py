@@ -29,17 +29,18 @@ from bondmate_connectors.formats.cot.chat import Line, line_of_uid
 from bondmate_connectors.formats.cot.chat_out import ChatLine, write_line
 from bondmate_connectors.formats.cot.options import Contact, Options
 from bondmate_connectors.formats.cot.words import callsign_of
+from bondmate_connectors.formats.labels import Labels
 
 _TYPES: Final = {Level.DELIVERED: types.CHAT_DELIVERED, Level.ACCEPTED: types.CHAT_READ}
 _SUFFIXES: Final = {Level.DELIVERED: ".d"}
 _HOW: Final = "h-g-i-g-o"
 _WORDS: Final = {
-    Level.UNKNOWN: ("Not delivered yet, it is kept", ": to {whom}"),
-    Level.ACKNOWLEDGED: ("Confirmed", " by {whom}"),
-    Level.EXPIRED: ("Not confirmed in time", " by {whom}"),
-    Level.DEAD_LETTERED: ("Not sent", " to {whom}"),
+    Level.UNKNOWN: ("Not delivered yet, it is kept", "Not delivered yet, it is kept: to {whom}"),
+    Level.ACKNOWLEDGED: ("Confirmed by the officer", "Confirmed by {whom}"),
+    Level.EXPIRED: ("Not confirmed in time", "Not confirmed in time by {whom}"),
+    Level.DEAD_LETTERED: ("Not sent", "Not sent to {whom}"),
 }
-_THE_OFFICER: Final = {Level.ACKNOWLEDGED: "the officer"}
+"""What became of a message, and that with whom it was for."""
 _SILENTLY: Final = "Shown silently: the officer is under duress, do not call"
 _REFUSED: Final = "Your answer does not count"
 _MARKER_REFUSED: Final = "What you placed does not count"
@@ -52,7 +53,7 @@ def receipt(event: DeliveryReceipt, delivery: Delivery, now: datetime, options: 
         return None
     own = {"device": event.device_id, "level": event.level.value, "about": line.message}
     said = ChatLine(
-        _speaker(event, options), _text(event), event.header, delivery.id, own,
+        _speaker(event, options), _text(event, options.labels), event.header, delivery.id, own,
         to=Contact(line.writer, _ref(event, types.CALLSIGN_SYSTEM) or ""),
         sent_at=delivery.sent_at,
     )  # fmt: skip
@@ -108,14 +109,15 @@ def _receipt(said: ChatLine, level: Level, line: Line, now: datetime, options: O
     return draft.finish(now, **said.own)
 
 
-def _text(event: DeliveryReceipt) -> str:
+def _text(event: DeliveryReceipt, labels: Labels) -> str:
+    prefix = types.mode_prefix(event.header.mode)
+    code = (event.code or "").replace("_", " ")
     if event.destination == HUB:
         refused = _MARKER_REFUSED if _ref(event, types.CREATOR_SYSTEM) else _REFUSED
-        return f"{types.mode_prefix(event.header.mode)}{refused}: {(event.code or '').replace('_', ' ')}"
+        return f"{prefix}{labels(refused)}: {code}"
     if event.code == SHOWN_SILENTLY:
-        return f"{types.mode_prefix(event.header.mode)}{_SILENTLY}"
-    words, of_whom = _WORDS.get(event.level, (event.level.value.replace("_", " ").capitalize(), " to {whom}"))
-    name = event.platform_id or _THE_OFFICER.get(event.level)
-    whom = of_whom.format(whom=name) if name else ""
-    why = f": {event.code.replace('_', ' ')}" if event.code and event.level is not Level.UNKNOWN else ""
-    return f"{types.mode_prefix(event.header.mode)}{words}{whom}{why}"
+        return f"{prefix}{labels(_SILENTLY)}"
+    level = event.level.value.replace("_", " ").capitalize()
+    of_nobody, of_whom = _WORDS.get(event.level, (level, f"{level} {{whom}}"))
+    words = labels(of_whom, whom=event.platform_id) if event.platform_id else labels(of_nobody)
+    return f"{prefix}{words}: {code}" if code and event.level is not Level.UNKNOWN else f"{prefix}{words}"
