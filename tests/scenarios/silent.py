@@ -6,8 +6,9 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from bondmate_connectors.platforms.device_http.devices import revoke
-from bondmate_device import Position
+from bondmate_device import Level, Position
 from scenarios.devices import HERE
+from scenarios.operations import hub
 from scenarios.play import officer, play
 from scenarios.stage import Stage
 from scenarios.waiting import eventually
@@ -169,3 +170,36 @@ async def check_in_missed(stage: Stage) -> None:
     assert -1 <= (alarm.sent - due_at).total_seconds() <= 5
     assert alarm.circle.startswith("50.8466,4.3528")
     assert [] == stage.north.of("E-29b")
+
+
+@play("28", "E-28", "E-28s", waits_for=DURESS)
+async def taken_over(stage: Stage) -> None:
+    """A spare takes over during duress: the old device is told nothing, duress moves, its presses go to the owner, marked.
+
+    EMERGENCY.md, "Duress, silence, device, officer": takeover by a spare.
+    """
+    who = ("--operator", "inspector 4711", "--reason", "lost in the river")
+    async with stage.officer("E-28") as old, stage.officer("E-28s") as spare:
+        alert = await old.presses("DURESS", position=HERE)
+        (alarm,) = await stage.north.reads("E-28", f"^Alert (?s:.*){SILENT}")
+        await stage.county.reads("E-28", "^Alert ")
+        await old.shows_level(alert, Level.ACCEPTED)
+        done, said = await hub(stage, "devices", "takeover", "E-28", "E-28s", *who)
+        assert done == 0, said
+        await eventually(lambda: bool(spare.client.standings()), "the spare shows the open alert")
+        before = old.standing(alert)
+        await stage.north.says("Ack", alarm, "two cars, no siren", response="assigned", unit="unit-2")
+        await eventually(lambda: any(it.help_is_coming for it in spare.client.standings()), "help on the spare")
+        answer = await spare.reads("two cars, no siren")
+        await stage.north.orders("E-28s", "can you talk?")
+        message = await spare.reads("can you talk?")
+        county_before = len(stage.county.of("E-28"))
+        await old.presses(text="who is this")
+        await stage.north.reads("E-28", "^Alert ", "(?i:replaced)")
+        await asyncio.sleep(3)
+
+    assert before == old.standing(alert)
+    assert [] == [each.text for each in old.messages]
+    assert answer.silent
+    assert message.silent
+    assert [] == [each.words for each in stage.county.of("E-28")[county_before:] if "who is this" in each.words]
