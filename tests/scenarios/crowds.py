@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import aiohttp
 from bondmate_device import Level, Position, bodies
 from scenarios.devices import HERE, Officer
+from scenarios.operations import hub
 from scenarios.play import officer, play
 from scenarios.room import Document, Room, Said
 from scenarios.stage import Stage
@@ -167,10 +168,11 @@ async def until_in_area(room: Room, area: str, *devices: Officer) -> None:
 
 @play("21", *MANY)
 async def thirty_at_once(stage: Stage) -> None:
-    """Thirty SOS at once: each is alarmed, once, at every room and on the map.
+    """Thirty SOS at once: each is alarmed, once, at every room and on the map; one incident where somebody says so.
 
     EMERGENCY.md, "One event, one incident": every alert reaches each room as NEW with full alarm.
     """
+    event_ids = []
     async with aiohttp.ClientSession() as session:
         for name in MANY:
             item = bodies.alert("raise", message_id=str(uuid.uuid4()), alert_id=str(uuid.uuid4()),
@@ -178,11 +180,19 @@ async def thirty_at_once(stage: Stage) -> None:
             headers = {"Authorization": f"Bearer {stage.tokens[name]}", "Content-Type": "application/json"}
             async with session.post(f"{stage.gateway_url}/v1/alerts", data=item.body, headers=headers) as answer:
                 assert answer.status == 202
+                event_ids.append((await answer.json())["event_id"])
         for name in MANY:
             await stage.north.reads(name, "^Alert ")
             await stage.county.reads(name, "^Alert ")
             await stage.desk.sees(name, "b-a-o-tbl")
-    await asyncio.sleep(1)
+    code, said = await hub(stage, "incidents", "link", event_ids[1], event_ids[0], "--reason", "one brawl")
+    assert code == 0, said
+    for room in (stage.north, stage.county):
+        await eventually(
+            lambda: share_an_incident(*(room.of(name)[-1] for name in MANY[:2])),  # noqa: B023
+            f"one incident at {room.name}",
+        )
+        assert not share_an_incident(*(room.of(name)[-1] for name in MANY[1:3]))
 
     for room in (stage.north, stage.county):
         alarms = [each.callsign for each in room.documents if each.kind == "Alert" and each.callsign in MANY]

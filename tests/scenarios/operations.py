@@ -50,6 +50,8 @@ async def routes_changed(stage: Stage) -> None:
         (at_north,) = await stage.north.reads("E-25", "^Alert ")
         (other_at_north,) = await stage.north.reads("E-25b", "^Alert ")
         await stage.south.reads("E-25b", "^Alert ")
+        # The roles begin anew by it: what other scenarios time to the second is over by then.
+        await asyncio.sleep(20)
         changed(stage, change)
         refused, asked = await hub(stage, "routes", "apply", said="n\n")
         before = list(stage.county.of("E-25"))
