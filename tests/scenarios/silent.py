@@ -13,8 +13,6 @@ from scenarios.play import officer, play
 from scenarios.stage import Stage
 from scenarios.waiting import eventually
 
-FOLLOWS = "part 2: the alert follows the officer"
-DURESS = "part 5: duress, silence, device and officer"
 SILENT = r"(?i:silent\W{1,3}do not call)"
 
 
@@ -172,7 +170,7 @@ async def check_in_missed(stage: Stage) -> None:
     assert [] == stage.north.of("E-29b")
 
 
-@play("28", "E-28", "E-28s", waits_for=DURESS)
+@play("28", "E-28", "E-28s")
 async def taken_over(stage: Stage) -> None:
     """A spare takes over during duress: the old device is told nothing, duress moves, its presses go to the owner, marked.
 
