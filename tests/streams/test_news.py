@@ -79,7 +79,7 @@ def test_without_an_open_alert_it_is_one_of_its_own_and_stays_one_when_another_b
 
 
 def test_after_the_end_and_of_another_mode_it_is_news_of_nothing(make: Any) -> None:
-    memory, state = told(make, kind=AlertKind.ASSISTANCE, mode=Mode.ACTUAL)
+    memory, state = told(make, kind=AlertKind.ASSISTANCE, mode=Mode.TEST)
     over = states.change(
         state, make.alert(event_id="sos", kind=AlertKind.ASSISTANCE, action=AlertAction.CANCEL), DECISIONS, NOW
     ).state
