@@ -26,6 +26,7 @@ async def moving(stage: Stage) -> None:
         await device.presses()
         await stage.north.reads("E-02", "^Alert ")
         await stage.desk.sees("E-02", "b-a-o-tbl")
+        await stage.desk.reads("E-02", "^SOS ")
         lines = len(stage.desk.lines("E-02"))
         begun = asyncio.get_running_loop().time()
         for step in range(20):
