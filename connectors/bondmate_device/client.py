@@ -57,14 +57,16 @@ class Client:
 
         `real`, on a device of an exercise, is the gesture that says that this is none.
         """
-        alert_id = str(uuid.uuid4())
-        item = bodies.alert(
-            "raise", message_id=str(uuid.uuid4()), alert_id=alert_id, at=self._clock(), kind=kind,
-            position=position, text=text, silent=silent, press_count=press_count, battery_percent=battery_percent,
-            real=real,
+        return await self._raise(
+            str(uuid.uuid4()), kind, silent=silent, position=position, text=text, press_count=press_count,
+            battery_percent=battery_percent, real=real,
         )  # fmt: skip
-        standing = self._engine.core.raised(alert_id, kind, item.at, silent=silent)
-        await self._engine.keep(item, standing)
+
+    async def _raise(self, alert_id: str, kind: str, *, silent: bool | None = None, **more: Any) -> str:
+        item = bodies.alert(
+            "raise", message_id=str(uuid.uuid4()), alert_id=alert_id, at=self._clock(), kind=kind, silent=silent, **more
+        )
+        await self._engine.keep(item, self._engine.core.raised(alert_id, kind, item.at, silent=silent))
         return alert_id
 
     async def update(
@@ -97,9 +99,13 @@ class Client:
         """Owe a check-in, at the begin of a countdown for example, and return its id; with an id, move it.
 
         Where none comes in time the hub raises the alert of that id, also when this device is destroyed by then. It
-        keeps only what it has: as long as `has_check_in` is False, show the officer that nobody would notice.
+        keeps only what it has: as long as `has_check_in` is False, show the officer that nobody would notice. Under
+        duress there is no countdown: the alert is raised at once, silently.
         """
         check_in_id = check_in_id or str(uuid.uuid4())
+        if self._engine.core.under_duress:
+            # A countdown would show, and give time to end it to whoever holds the officer.
+            return await self._raise(check_in_id, kind, position=position, text=text)
         self._engine.core.check_ins.discard(check_in_id)
         await self._engine.keep(
             bodies.check_in(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from bondmate_device import bodies
 from bondmate_device.answers import NO_ANSWER, Meaning, Verdict, verdict
+from bondmate_device.client import Client
 from bondmate_device.core import Core
 from bondmate_device.inbox import REMEMBERED, Inbox
 from bondmate_device.model import Answer, Cancel, Kind, Level, Position
@@ -490,3 +491,30 @@ def test_a_check_in_is_the_hubs_once_it_has_it_and_goes_as_urgently_as_an_alert(
     core.outbox.add(bodies.check_in("due", message_id="n", check_in_id="d", at=NOW, due_in_seconds=30))
     core.answered(core.outbox.next(61), REFUSED, 61)
     assert {"c"} == core.check_ins
+
+
+class Kept:
+    """The engine of a client, with nothing but the core and what was kept."""
+
+    def __init__(self) -> None:
+        self.core = Core(PACE, lambda: 1.0)
+        self.items: list = []
+
+    async def keep(self, item, standing=None) -> None:
+        self.items.append(item)
+
+
+async def test_under_duress_a_countdown_is_an_alert_at_once_and_whatever_is_raised_is_silent():
+    device = Client.__new__(Client)
+    device._engine, device._clock = Kept(), lambda: NOW
+    calm = await device.owe_check_in(30)
+    await device.raise_alert("DURESS")
+    await device.owe_check_in(30, kind="OFFICER_DOWN", check_in_id="down")
+    await device.raise_alert("SOS")
+    down, sos = list(device._engine.core.standings)[1:]
+    Core.heard(device._engine.core, {"under_duress": False}, NOW)
+    later = await device.owe_check_in(30)
+
+    kinds = [(item.kind, item.line) for item in device._engine.items]
+    assert [(Kind.CHECK_IN, calm), (Kind.ALERT, "down"), (Kind.CHECK_IN, later)] == [kinds[0], kinds[2], kinds[4]]
+    assert [("OFFICER_DOWN", True), ("SOS", True)] == [(one.kind, one.silent) for one in (down, sos)]
