@@ -105,7 +105,7 @@ class Marks:
         secret = streams.pseudonym_secret.get_secret_value().encode() if streams else None
         subjects = (audit_name(secret, mark.device_id),) if secret else ()
         return Entry(
-            AuditAction.OTHER, mark.operator, mark.event_id, subjects, fields=(mark.mark,), purpose=mark.reason
+            AuditAction.OTHER, mark.operator, mark.event_id, subjects, fields=(mark.mark,), purpose=mark.justification
         )
 
     def _write(self, record: Outgoing) -> None:

@@ -58,7 +58,7 @@ def begun_by(alert: DeviceAlert) -> DeviceMark:
 def ended_by(begun: DeviceMark, operator: str, reason: str, now: datetime) -> DeviceMark:
     """Return the mark by which a person ends what began until now."""
     update = {"mark_id": mark_id(ENDED, begun.device_id), "mark": ENDED, "since": now, "operator": operator}
-    return begun.model_copy(update={**update, "reason": reason})
+    return begun.model_copy(update={**update, "justification": reason})
 
 
 def is_under(begun: DeviceMark | None, ended: DeviceMark | None) -> bool:

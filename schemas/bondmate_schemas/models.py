@@ -577,7 +577,7 @@ class DeviceMark(Record):
     event_id: str | None = None
     agency_id: str = ""
     operator: str = ""
-    reason: str = ""
+    justification: str = ""
     other_device_id: str = ""
 
 

@@ -48,7 +48,7 @@ def test_it_lasts_until_a_person_ends_it_and_a_later_press_begins_it_anew(make: 
         is_under(begun, None), is_under(begun, ended), is_under(anew, ended), is_under(None, ended),
     ]  # fmt: skip
     assert {f"{BEGUN}/device-1", f"{ENDED}/device-1"} == {begun.mark_id, ended.mark_id}
-    assert ("inspector 4711", "seen safe", begun.event_id) == (ended.operator, ended.reason, ended.event_id)
+    assert ("inspector 4711", "seen safe", begun.event_id) == (ended.operator, ended.justification, ended.event_id)
 
 
 @pytest.mark.parametrize("kind", [AlertKind.ASSISTANCE, AlertKind.OTHER, AlertKind.GEOFENCE])

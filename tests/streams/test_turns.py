@@ -60,12 +60,13 @@ class Table:
 
 def life_over(table: Any, open_alerts: OpenAlerts) -> AlertLife:
     desk = SimpleNamespace(
-        quietly=lambda alert: [], escalation=lambda alert: [],
+        quietly=lambda alert: [], of_known=lambda state: ([], []),
         routes=SimpleNamespace(destinations={}),
     )  # fmt: skip
-    given = dict.fromkeys(("locks", "audit", "known", "places", "message_receipts", "learn"))
-    silence = SimpleNamespace(known=lambda state: None)
-    return AlertLife(rooms=ANY_ROOMS, desk=desk, alerts=table, open_alerts=open_alerts, silence=silence, **given)  # type: ignore[arg-type]
+    given: dict[str, Any] = dict.fromkeys(("locks", "audit", "known", "places", "message_receipts", "learn"))
+    given["silence"] = SimpleNamespace(known=lambda state: None)
+    given["following"] = SimpleNamespace(clear=lambda: None, note=lambda state: None, here=lambda state: False)
+    return AlertLife(rooms=ANY_ROOMS, desk=desk, alerts=table, open_alerts=open_alerts, **given)  # type: ignore[arg-type]
 
 
 def state(make: Any, event_id: str, status: AlertStatus = AlertStatus.ROUTED) -> AlertState:

@@ -487,7 +487,7 @@ device_marks = st.builds(
     event_id=st.none() | ids,
     agency_id=words,
     operator=words,
-    reason=words,
+    justification=words,
     other_device_id=words,
 )
 
