@@ -22,7 +22,7 @@ def replaced_by(device_id: str, other_device_id: str, operator: str, reason: str
         mark=REPLACED,
         since=now,
         operator=operator,
-        reason=reason,
+        justification=reason,
         other_device_id=other_device_id,
     )
 

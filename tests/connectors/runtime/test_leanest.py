@@ -64,7 +64,7 @@ def wordy(place, number):
 
 @pytest.mark.parametrize(
     "refuses",
-    [lambda body: 413 * (len(body) > 2048), lambda body: 403 * (b"help help" in body)],
+    [lambda body: 413 * (len(body) > 4096), lambda body: 403 * (b"help help" in body)],
     ids=["a body too large", "a word it does not like"],
 )
 async def test_a_cap_room_that_refuses_an_alert_as_it_is_gets_it_lean_and_whole_again_when_it_takes_that(
