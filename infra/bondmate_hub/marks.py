@@ -64,7 +64,7 @@ def take_over(settings: Settings, device_id: str, other_device_id: str, operator
         if begun is not None and is_under(begun, known.get(mark_id(ENDED, device_id))):
             # First: a spare that is told what is open must not sound.
             theirs = {"mark_id": mark_id(BEGUN, other_device_id), "device_id": other_device_id, "since": now}
-            marks.set(begun.model_copy(update={**theirs, "operator": operator, "reason": reason}))
+            marks.set(begun.model_copy(update={**theirs, "operator": operator, "justification": reason}))
         mark = replaced_by(device_id, other_device_id, operator, reason, now)
         marks.set(mark)
         return mark
