@@ -128,6 +128,7 @@ async def written_to(stage: Stage) -> None:
         to_area = await stage.north.orders("area", "to the area", area=area)
         await other.reads("to the area")
         await one.reads("to the area")
+        await stage.north.answers_of(late, 1)
         async with stage.officer("E-17c") as back:
             await back.reads("to the area")
             for device in (one, other, back):
