@@ -56,11 +56,15 @@ def applied_of(version: RoutesVersion) -> Applied:
 
 
 def retired_text(before: Routes, after: Routes, still: set[str]) -> str:
-    """Return those destinations of `before` that `after` lacks and `still` have open alerts, as text of a version."""
-    gone = {name: at for name, at in before.destinations.items() if name not in after.destinations and name in still}
-    if not gone:
+    """Return those destinations of `before` that `after` lacks, as text of a version.
+
+    One that was retired before goes where it is not among `still`, which have alerts. One that is retired only now may
+    be told of an alert until the version is taken everywhere.
+    """
+    gone = {name: at for name, at in before.destinations.items() if name not in after.destinations}
+    kept = {name: _as_retired(at) for name, at in gone.items() if not at.retired or name in still}
+    if not kept:
         return ""
-    kept = {name: _as_retired(at) for name, at in gone.items()}
     return yaml.safe_dump({"destinations": kept}, sort_keys=True, allow_unicode=True)
 
 

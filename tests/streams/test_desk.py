@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from bondmate_schemas.catalogue import destination_topic
 from bondmate_schemas.codec import Codec, LocalSchemaIds, SchemaUnavailableError
 from bondmate_schemas.enums import DeliveryReason, Mode
 from bondmate_schemas.models import DeviceAlert
@@ -99,3 +100,15 @@ def test_what_no_connector_takes_is_counted(make: Any) -> None:
     assert 2 == len(made)
     assert 1 == counted({"destination": "feed", "kind": "ALERT"})
     assert None is counted({"destination": "room", "kind": "ALERT"})
+
+
+def test_a_room_that_the_routes_name_no_more_keeps_nothing_from_the_others(make: Any) -> None:
+    routes = parse_routes("destinations: {room: {}}\nroutes: [{name: all, to: room}]\n")
+    desk = Desk(routes, b"a secret of tests", Codec(LocalSchemaIds()), None)  # type: ignore[arg-type]  # nothing is sent here
+    alert = make.alert("device-1", mode=Mode.ACTUAL)
+    tellings = [Telling(name, "all", DeliveryReason.UPDATE, f"to-{name}", alert) for name in ("gone", "room")]
+
+    assert [destination_topic("room")] == [made.topic for made in desk.deliveries(tellings)]
+    assert ["room"] == [entry.recipient for entry in desk.entries(tellings)]
+    labels = {"connector": "gone", "reason": "unknown_destination"}
+    assert 1 == REGISTRY.get_sample_value("connector_passed_over_events_total", labels)

@@ -60,6 +60,8 @@ _SCHEMA_ID: Final = slice(1, 5)
 R = TypeVar("R", bound=Record)
 P = TypeVar("P", DeliveryReceipt, IncidentEvent, DeviceMessage)
 _MOST_DECIDED: Final = 4_000
+_UNKNOWN: Final = "unknown_destination"
+"""A version of the routes may drop a room while an alert is being told to it: the others hear of it all the same."""
 _NOBODY: Final[Mapping[str, DestinationState]] = {}
 
 
@@ -219,6 +221,9 @@ class Desk:
         now = utc_now()
         found = []
         for telling in tellings:
+            if telling.destination not in self.routes.destinations:
+                CONNECTOR_PASSED_OVER.labels(telling.destination, _UNKNOWN).inc()
+                continue
             at = known.get(telling.destination)
             delivery = self.agreements.delivery(telling, now, at.id_key if at else None)
             if delivery is None:
@@ -246,6 +251,7 @@ class Desk:
         found = [
             disclosure(telling.event, telling.destination, self.agreements.disclosed(telling), self._secret)
             for telling in tellings
+            if telling.destination in self.routes.destinations
         ]
         if tellings and is_for_owner_alone(event := tellings[0].event) and tellings[0].reason is DeliveryReason.NEW:
             found.append(logged(event, self._secret))
