@@ -168,13 +168,18 @@ class AlertLife:
         return "passed_on" if outgoing else "not_an_alert"
 
     def _keyed(self, step: Step, before: AlertState | None) -> Step:
-        """Return `step` with the keys of the ids of those destinations that hear of the alert for the first time."""
-        if step.state is None or (before and step.state.destinations.keys() == before.destinations.keys()):
+        """Return `step` with the keys of the ids of those destinations that hear of the alert for the first time.
+
+        Its state says which nobody may know of, by the version of now: a later one may unlist a room that was told.
+        """
+        if step.state is None:
             return step
-        old = before.destinations if before else ()
-        destinations = with_keys(old, step.state.destinations, self._desk.agreements.outside)
-        state = step.state.model_copy(update={"destinations": destinations})
-        return replace(step, state=others.with_unlisted(state, self._rooms))
+        state = others.with_unlisted(step.state, self._rooms)
+        if before is None or state.destinations.keys() != before.destinations.keys():
+            old = before.destinations if before else ()
+            destinations = with_keys(old, state.destinations, self._desk.agreements.outside)
+            state = state.model_copy(update={"destinations": destinations})
+        return step if state is step.state else replace(step, state=state)
 
     def _telling(
         self, step: Step, cause: Headers, before: AlertState | None = None

@@ -1,0 +1,50 @@
+"""The owner of the table of alerts, on a table in memory."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from bondmate_schemas.codec import Codec, LocalSchemaIds
+from bondmate_schemas.enums import AlertAction
+from bondmate_schemas.models import AlertState
+from bondmate_streams.agents.alert_life import AlertLife
+from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.open_alerts import OpenAlerts
+from bondmate_streams.lanes import KeyLocks
+from bondmate_streams.logic.rooms import Rooms
+
+from tests.streams.test_following_agent import Audit, Broker
+
+
+class Table(dict[str, AlertState]):
+    """The alerts of a worker, which outlive it."""
+
+    async def put(self, key: str, state: AlertState) -> None:
+        self[key] = state
+
+
+def worker(table: Table, routes: Any, *unlisted: str) -> AlertLife:
+    given: dict[str, Any] = dict.fromkeys(("known", "places", "message_receipts", "learn"))
+    given |= {
+        "desk": Desk(routes, b"a secret of tests", Codec(LocalSchemaIds()), Broker()), "audit": Audit(),
+        "silence": SimpleNamespace(known=lambda state: None),
+        "following": SimpleNamespace(note=lambda state: None, newest=lambda step: step.tellings),
+        "rooms": Rooms(unlisted=frozenset(unlisted)),
+    }  # fmt: skip
+    return AlertLife(alerts=table, locks=KeyLocks(), open_alerts=OpenAlerts([]), **given)  # type: ignore[arg-type]
+
+
+async def test_a_room_that_a_later_version_unlists_is_hidden_from_the_next_change_on(make: Any, routes: Any) -> None:
+    table, alert = Table(), make.alert("device-1")
+    event_id = alert.header.event_id
+    await worker(table, routes).begin(alert, ())
+    keys = {name: at.id_key for name, at in table[event_id].destinations.items()}
+    update = make.alert("device-1", event_id=event_id, action=AlertAction.UPDATE, text="second floor")
+    await worker(table, routes, "cap").begin(update, ())
+
+    assert "cap" in keys
+    assert ("cap",) == table[event_id].others.unlisted
+    assert keys == {name: at.id_key for name, at in table[event_id].destinations.items()}
+    await worker(table, routes).begin(update.model_copy(update={"text": "third floor"}), ())
+    assert () == table[event_id].others.unlisted
