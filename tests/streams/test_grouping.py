@@ -130,8 +130,8 @@ def test_operations_undo_a_link_and_make_one_and_no_rule_makes_it_again() -> Non
     repeated = receive(anew.state, operations("link", platform_id=incident("z"), sender_message_id="z"))
 
     assert ("linked", [DeliveryReason.UPDATE] * 2) == (apart.outcome, [t.reason for t in apart.tellings])
-    assert AlertWhole(linked_by="kim") == apart.state.alert.whole == still.state.alert.whole  # type: ignore[union-attr]
-    assert AlertWhole(group_id=incident("z"), linked_to="z", linked_by="kim") == anew.state.alert.whole  # type: ignore[union-attr]
+    assert AlertWhole(linked_by=OPERATIONS) == apart.state.alert.whole == still.state.alert.whole  # type: ignore[union-attr]
+    assert AlertWhole(group_id=incident("z"), linked_to="z", linked_by=OPERATIONS) == anew.state.alert.whole  # type: ignore[union-attr]
     assert ("no_change", ()) == (repeated.outcome, repeated.tellings)
 
 

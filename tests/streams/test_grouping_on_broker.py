@@ -41,6 +41,6 @@ def test_two_of_a_unit_in_the_same_moment_have_one_number_and_operations_take_on
     assert derived_id("incident", second.header.event_id) == linked.header.incident_id
     assert (first.header.event_id, "rule:unit") == (linked.alert.whole.linked_to, linked.alert.whole.linked_by)
     assert linked.alert.whole.group_id not in {d.alert.whole.group_id for d in told}, "outside ids are the room's own"
-    assert "kim" == apart.alert.whole.linked_by
+    assert OPERATIONS == apart.alert.whole.linked_by, "whose word it was no room is told"
     assert linked.destinations.keys() == apart.destinations.keys()
     assert len(new) >= 2

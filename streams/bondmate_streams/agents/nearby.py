@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -46,23 +47,34 @@ class Nearby:
         self._codec = codec
         self._again: deque[tuple[datetime, DeviceAlert, Headers]] = deque(maxlen=_MOST_LOOKED_AT)
         self._named: dict[str, tuple[str, Mode]] = {}
+        self._lock = threading.Lock()
+        """The thread of the view notes alerts, too."""
 
     def link_of(self, alert: DeviceAlert) -> Link | None:
         """Return the link of a new alert, as far as is known by now."""
         self._note(alert)
-        return self._neighbours.of(alert)
+        return self._of(alert)
 
     def alert_named(self, own_id: str) -> tuple[str, Mode] | None:
         """Return event id and mode of an alert that was raised lately, by its event id or incident id."""
         return self._named.get(own_id)
 
     def _note(self, alert: DeviceAlert) -> None:
-        self._neighbours.note(alert)
         header = alert.header
-        for own_id in (header.event_id, header.incident_id or derived_id("incident", header.event_id)):
-            self._named.setdefault(own_id, (header.event_id, header.mode))
-        while len(self._named) > _MOST_NAMED:
-            self._named.pop(next(iter(self._named)), None)
+        with self._lock:
+            self._neighbours.note(alert)
+            for own_id in (header.event_id, header.incident_id or derived_id("incident", header.event_id)):
+                self._named.setdefault(own_id, (header.event_id, header.mode))
+            while len(self._named) > _MOST_NAMED:
+                del self._named[next(iter(self._named))]
+
+    def _of(self, alert: DeviceAlert) -> Link | None:
+        with self._lock:
+            return self._neighbours.of(alert)
+
+    def _forget(self, now: datetime) -> None:
+        with self._lock:
+            self._neighbours.forget(now)
 
     def look_again(self, alert: DeviceAlert, cause: Headers) -> None:
         """Look once more, soon, at a new alert that nothing was linked to."""
@@ -77,14 +89,14 @@ class Nearby:
                 await asyncio.sleep(_LOOK_SECONDS)
                 with suppress(NotNowError):
                     await self._look(utc_now(), hand_on)
-                self._neighbours.forget(utc_now())
+                self._forget(utc_now())
         finally:
             await asyncio.to_thread(self._view.stop)
 
     async def _look(self, now: datetime, hand_on: HandOn) -> None:
         while self._again and self._again[0][0] <= now:
             _, alert, cause = self._again[0]
-            if link := self._neighbours.of(alert):
+            if link := self._of(alert):
                 await hand_on(_change(alert, link, now), cause)
             self._again.popleft()
 

@@ -11,6 +11,8 @@ import structlog
 from bondmate_schemas.kafka import KafkaConfig
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
+from bondmate_streams.guard import place_of
+
 _log = structlog.get_logger(__name__)
 _BATCH: Final = 500
 _GATHER_MS: Final = 100
@@ -119,9 +121,15 @@ class View:
         for message in messages:
             if message.error() is None:
                 key = (message.key() or b"").decode("utf-8", "replace")
-                self._see(Seen(message.topic() or "", key, message.value(), message.timestamp()[1]))
+                self._show(Seen(message.topic() or "", key, message.value(), message.timestamp()[1]))
         if not self._caught_up.is_set():
             self._positions(consumer)
+
+    def _show(self, seen: Seen) -> None:
+        try:
+            self._see(seen)
+        except Exception as error:  # noqa: BLE001  # a mistake over one record must not end the view
+            _log.error("record of a view passed over", topic=seen.topic, error=type(error).__name__, at=place_of(error))
 
     def _positions(self, consumer: Consumer) -> None:
         # By position, not by record: what was compacted away at the end never arrives.

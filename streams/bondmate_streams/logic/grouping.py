@@ -200,8 +200,7 @@ def is_link(receipt: DeliveryReceipt) -> bool:
 
 
 def link_of(receipt: DeliveryReceipt) -> Link:
-    """Return the link that operations make, or that they undo."""
-    by = receipt.by_ref or OPERATIONS
+    """Return the link that operations make or undo; rooms read it: whose word it was is in the audit trail alone."""
     if receipt.code == UNLINK:
-        return Link("", "", by)
-    return Link(receipt.platform_id or "", receipt.sender_message_id or "", by)
+        return Link("", "", OPERATIONS)
+    return Link(receipt.platform_id or "", receipt.sender_message_id or "", OPERATIONS)
