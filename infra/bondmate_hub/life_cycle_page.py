@@ -130,8 +130,9 @@ OFFICER_DOWN do not expire.
 While an SOS, DURESS, OFFICER_DOWN or ASSISTANCE is open, each fix of its device becomes a position update for each room
 that was told of it and may see positions: a Delivery with `position_only`, the first at once, then at the room's pace,
 as that room may see it, and again after a minute only where it would see no change. It says all of the alert again and
-nothing new but the place. The runner drops it when anything else of its key comes behind it (counted as `superseded`),
-or after a minute; it has no receipt, and neither it nor its dead letter moves a level. Who answers it has seen nothing.
+nothing new but the place. The runner drops it when anything else of its alert comes behind it (counted as
+`superseded`), after a minute (`expired`), or when the room rejects it (`rejected`); it has no receipt and moves no
+level. Who answers it has seen nothing.
 Whatever else is told of the alert, but for its end, carries the newest fix too.
 
 How old a position is counts from when the hub had it, and from the fix where its device's clock can be trusted.

@@ -1,8 +1,8 @@
 """Deliver one topic to one sink: one lane a key, nothing committed before its receipt or dead letter is durable.
 
 Out of the runner's hands a record goes in one of four ways: sent (receipt written, then settled), dead-lettered (dead
-letter and receipt written, then settled), passed over (counted and settled: a position that is expired or superseded),
-or not at all (the connector stops; it is read again later).
+letter and receipt written, then settled), passed over (counted and settled: a position that is expired, superseded or
+rejected), or not at all (the connector stops; it is read again later).
 """
 
 from __future__ import annotations
@@ -339,6 +339,11 @@ class SinkRunner:
     def _rejected(self, lane: Lane[Taken], attempt: Attempt, error: Rejected) -> None:
         self._worked(lane, attempt)
         taken = lane.head
+        if isinstance(taken.content, Delivery) and taken.content.position_only:
+            # The alert itself has its dead letter; its positions would be one a second, each with a place.
+            self._tools.reports.failed("send", error)
+            self._pass_over_head(lane, "rejected")
+            return
         may_lean = self._may_lean(taken)
         verdict = self._tools.suspects.rejected(_suspect(lane, taken), error.code, may_lean=may_lean)
         if verdict is Verdict.LEAN:
@@ -376,8 +381,8 @@ class SinkRunner:
         else:
             self._lanes.park(lane, seconds, may_wake=may_wake)
 
-    def _pass_over_head(self, lane: Lane[Taken]) -> None:
-        self._settlement.pass_over(lane.head, "superseded")
+    def _pass_over_head(self, lane: Lane[Taken], reason: str = "superseded") -> None:
+        self._settlement.pass_over(lane.head, reason)
         self._given_up(lane, lane.head)
 
     def _bury(self, lane: Lane[Taken], taken: Taken, stage: str, code: str) -> None:

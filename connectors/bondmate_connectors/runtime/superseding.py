@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import reduce
 
+from bondmate_schemas.enums import DeliveryKind
 from bondmate_schemas.models import Delivery
 
 from bondmate_connectors.runtime.intake import Taken
@@ -75,11 +76,11 @@ def is_newer(last: Taken, before: Taken) -> bool:
 def outdates(last: Taken, before: Taken) -> bool:
     """Whether a record that stands before another of its key is only a position update that needs no sending any more.
 
-    A newer one of the same alert takes its place, and so does whatever else comes of its key: nothing of the life of an
-    alert waits for a position, and none comes after the end.
+    A newer one of the same alert takes its place, and so does whatever else is told of that alert: nothing of its life
+    waits for a position, and none comes after the end. A message says nothing of where the officer is.
     """
     if not isinstance(before.content, Delivery) or not before.content.position_only:
         return False
-    if not isinstance(last.content, Delivery) or not last.content.position_only:
-        return True
+    if not isinstance(last.content, Delivery) or last.content.kind is not DeliveryKind.ALERT:
+        return False
     return last.content.header.event_id == before.content.header.event_id

@@ -462,7 +462,7 @@ async def test_nothing_of_an_alert_stands_behind_a_position_update_that_was_not_
     assert [press.id, second.id] == [each.delivery_id for each in await hub.receipts(place)]
 
 
-async def test_an_old_position_update_is_not_sent_and_one_that_is_refused_moves_no_level(hub, ledger, place, instance):
+async def test_an_old_position_update_is_not_sent_and_a_rejected_one_is_no_dead_letter(hub, ledger, place, instance):
     press, now = sos(place), datetime.now(UTC)
     old = position_of(press, 11).model_copy(update={"sent_at": now - timedelta(seconds=61)})
     refused = position_of(press, 12).model_copy(update={"sent_at": now + timedelta(seconds=60)})
@@ -475,6 +475,6 @@ async def test_an_old_position_update_is_not_sent_and_one_that_is_refused_moves_
         passed = by_label("connector_passed_over_events_total", place, "reason")
 
     assert [press.id] == list(ledger.entries)
-    assert {"expired": 1} == passed
-    assert 1 == len(await hub.read(dead_letter_topic(place)))
+    assert {"expired": 1, "rejected": 1} == passed
+    assert [] == await hub.read(dead_letter_topic(place))
     assert [press.id] == [each.delivery_id for each in await hub.receipts(place)]

@@ -8,10 +8,10 @@ import pytest
 from bondmate_connectors.runtime.intake import Slot, Taken
 from bondmate_connectors.runtime.lanes import Lane
 from bondmate_connectors.runtime.settings import RunnerSettings
-from bondmate_connectors.runtime.superseding import Superseding
-from bondmate_connectors.testing import sos
-from bondmate_schemas.enums import DeliveryKind
-from bondmate_schemas.models import Delivery, DeviceLocation, Position
+from bondmate_connectors.runtime.superseding import Superseding, outdates
+from bondmate_connectors.testing import another, sos, update_of
+from bondmate_schemas.enums import DeliveryKind, MessageDirection
+from bondmate_schemas.models import Delivery, DeviceLocation, DeviceMessage, Position
 
 BEGAN = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -88,3 +88,19 @@ def test_what_waited_too_long_or_failed_is_superseded_by_a_newer_one(superseding
     waiting = lane(taken(0, 0), taken(0, 1), attempts=attempts)
 
     assert dropped == fixes(superseding.superseded(waiting, at(waited)))
+
+
+def test_only_news_of_its_own_alert_takes_the_place_of_a_position_update():
+    press = sos("map")
+    position = update_of(press, 1).model_copy(update={"position_only": True})
+    said = DeviceMessage(
+        header=press.header, device_id="d1", direction=MessageDirection.FROM_DEVICE, sender="d1", text="I am here"
+    )
+    chat = Delivery(header=press.header, destination="map", kind=DeliveryKind.MESSAGE, message=said)
+    behind = (position, update_of(press, 2), another(press, 1), chat)
+    before, *others = (
+        Taken(Slot("t", 0), number, b"k", b"", [], at(0), each) for number, each in enumerate((position, *behind))
+    )
+
+    assert [True, True, False, False] == [outdates(each, before) for each in others]
+    assert not outdates(before, others[1])
