@@ -125,7 +125,8 @@ destinations:
   own: {fields: {alert: {position: plain}}, alert_position_seconds: 5, alert_positions_a_second: 2}
   never: {fields: {alert: {position: plain}}, alert_position_seconds: 0}
   blind: {fields: {alert: {text: plain}}}
-routes: [{name: alerts, when: {record: alert}, to: [usual, own, never, blind]}]
+  gone: {fields: {alert: {position: plain}}, retired: true}
+routes: [{name: alerts, when: {record: alert}, to: [usual, own, never, blind, gone]}]
 """
 
 

@@ -229,14 +229,14 @@ class AlertLife:
 
     async def _due(self, event_id: str, after: datetime, room: asyncio.Semaphore) -> bool:
         async with room, self._locks.holding("alerts", event_id):
-            with self._places.standing_in(event_id) as ours:
-                state = self._alerts.get(event_id) if ours else None
-                if state is None:
+            with self._places.standing_in(event_id) as ours, contextlib.suppress(NotNowError):
+                if not ours:
                     return False
-                # What cannot be told now, is due again at once.
+                # What cannot be read or told now, is due again at once.
                 self._open.plan(event_id, utc_now())
-                with contextlib.suppress(NotNowError):
+                if state := self._alerts.get(event_id):
                     return await self._take_time(state, after)
+                self._open.plan(event_id, None)
         return False
 
     async def _take_time(self, state: AlertState, after: datetime) -> bool:

@@ -64,12 +64,12 @@ class Crossing:
                 continue
             self._stirred.pop(event_id, None)
             self._looked[event_id] = now
-            fix, state = self._last.of(device), self._state(event_id)
-            if fix is not None and state is not None and is_followed(state):
-                try:
+            try:
+                fix, state = self._last.of(device), self._state(event_id)
+                if fix is not None and state is not None and is_followed(state):
                     await self._take(state, fix)
-                except NotNowError:
-                    self._stirred[event_id] = device
+            except NotNowError:
+                self._stirred[event_id] = device
 
     def _state(self, event_id: str) -> AlertState | None:
         with self._places.standing_in(event_id) as ours:

@@ -46,14 +46,14 @@ def paces_of(
 ) -> dict[str, Pace]:
     """Return the pace of each destination that hears of positions: as its routes say, else as its connector does.
 
-    Where an agreement shows no position of an alert there is none.
+    Where an agreement shows no position of an alert there is none, nor for one that hears of ends only.
     """
     found = {}
     for name, at in destinations.items():
         usual = by_connector.get(name, Pace())
         every = usual.every_seconds if at.alert_position_seconds is None else at.alert_position_seconds
         a_second = usual.a_second if at.alert_positions_a_second is None else at.alert_positions_a_second
-        if every > 0 and "position" in agreements.view(name).shown(_ALERT):
+        if every > 0 and not at.retired and "position" in agreements.view(name).shown(_ALERT):
             found[name] = Pace(every, a_second)
     return found
 

@@ -1,0 +1,60 @@
+"""What time asks for of open alerts is done, if later, where something cannot be done now."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any
+
+from bondmate_schemas.enums import AlertStatus
+from bondmate_schemas.models import AlertState
+from bondmate_streams.agents.alert_life import AlertLife
+from bondmate_streams.agents.open_alerts import OpenAlerts
+from bondmate_streams.envelopes import utc_now
+from bondmate_streams.guard import StoreUnavailableError
+from bondmate_streams.lanes import KeyLocks
+from bondmate_streams.logic.rooms import ANY_ROOMS
+
+
+class Table:
+    """One closed alert to forget, in a table that cannot be read at first."""
+
+    def __init__(self, state: AlertState) -> None:
+        self._state, self.unread, self.forgotten = state, 1, 0
+
+    def get(self, _: str) -> AlertState | None:
+        if self.unread:
+            self.unread -= 1
+            raise StoreUnavailableError("not now")
+        return None if self.forgotten else self._state
+
+    async def forget(self, _: str) -> None:
+        self.forgotten += 1
+
+
+async def test_an_alert_is_due_again_when_the_table_could_not_be_read(make: Any) -> None:
+    alert = make.alert()
+    event_id, since = alert.header.event_id, alert.header.received_at.replace(year=2020)
+    table = Table(
+        AlertState(header=alert.header, device_id=alert.device_id, status=AlertStatus.RESOLVED, alert=alert,
+                   destinations={}, changed_at=since)
+    )  # fmt: skip
+    open_alerts = OpenAlerts([])
+    open_alerts.plan(event_id, utc_now())
+    given: dict[str, Any] = dict.fromkeys(
+        ("audit", "known", "message_receipts", "learn", "silence", "following"), SimpleNamespace()
+    )
+    desk: Any = SimpleNamespace(routes=SimpleNamespace(destinations={}))
+    places = SimpleNamespace(standing_in=lambda _: nullcontext(enter_result=True))
+    life = AlertLife(
+        rooms=ANY_ROOMS, desk=desk, alerts=table, locks=KeyLocks(), open_alerts=open_alerts, places=places, **given  # type: ignore[arg-type]
+    )  # fmt: skip
+    await life.look()
+    unread = (table.forgotten, open_alerts.knows(event_id))
+    await life.look()
+    forgotten = (table.forgotten, open_alerts.knows(event_id))
+    open_alerts.plan(event_id, utc_now())
+    await life.look()
+
+    assert ((0, True), (1, False)) == (unread, forgotten)
+    assert not open_alerts.knows(event_id), "what is not there is not looked at for ever"
