@@ -1,29 +1,39 @@
-"""Alerts that were raised lately, as the loop and the thread of the view meet them at once."""
+"""Alerts that were raised lately: what is linked, by the loop and the thread of the view at once."""
 
 from __future__ import annotations
 
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bondmate_schemas.catalogue import DEVICE_ALERTS
 from bondmate_schemas.codec import Codec, LocalSchemaIds
+from bondmate_schemas.flags import FROM_EXERCISE, FROM_REPLACED
 from bondmate_schemas.kafka import KafkaConfig
+from bondmate_schemas.models import DeviceAlert, DeviceMark
+from bondmate_schemas.takeover import REPLACED
 from bondmate_streams.agents import nearby as module
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.nearby import Nearby
 from bondmate_streams.agents.views import Seen, View
 from bondmate_streams.logic.routing import Routes
+from bondmate_streams.logic.takeover import own_event_id
 
 KAFKA = KafkaConfig("127.0.0.1:9", "http://127.0.0.1:9", {"log_level": 0})
 CODEC = Codec(LocalSchemaIds())
+SINCE = datetime(2026, 5, 1, 12, tzinfo=UTC)
+MARK = DeviceMark(mark_id="m", device_id="old", mark=REPLACED, since=SINCE, other_device_id="spare")
+MARKS = {"old": MARK}
 
 
 @pytest.fixture
 def nearby(routes: Routes) -> Nearby:
-    return Nearby(StreamsConfig(kafka=KAFKA, data_dir=Path("data"), routes=routes, secret=b"a secret of tests"), CODEC)
+    config = StreamsConfig(kafka=KAFKA, data_dir=Path("data"), routes=routes, secret=b"a secret of tests")
+    return Nearby(config, CODEC, MARKS.get)
 
 
 @pytest.fixture
@@ -55,6 +65,46 @@ def test_two_threads_that_note_alerts_do_not_meet(nearby: Nearby, make: Any, mon
         thread.join()
 
     assert [] == failed
+
+
+def at(seconds: float) -> dict[str, Any]:
+    return {"unit": "unit-1", "received_at": SINCE + timedelta(seconds=seconds)}
+
+
+def see(nearby: Nearby, alert: DeviceAlert) -> None:
+    nearby._see(Seen(DEVICE_ALERTS, alert.device_id, CODEC.encode(alert), 1))
+
+
+@pytest.mark.parametrize("flag", [FROM_REPLACED, FROM_EXERCISE])
+def test_what_its_owner_alone_hears_of_is_linked_to_nothing_and_nothing_to_it(
+    nearby: Nearby, make: Any, flag: str
+) -> None:
+    held = make.alert("held", flags=(flag,), **at(1))
+    see(nearby, held)
+    first, second = make.alert("a", **at(2)), make.alert("b", **at(3))
+
+    assert nearby.link_of(first) is None
+    assert nearby.link_of(second) is not None
+    assert nearby.link_of(make.alert("held-2", flags=(flag,), **at(4))) is None
+    assert (held.header.event_id, held.header.mode) == nearby.alert_named(held.header.event_id)
+
+
+def test_a_press_at_a_replaced_device_is_known_as_its_own_alert_and_one_from_before_as_it_was(
+    nearby: Nearby, make: Any
+) -> None:
+    pressed = make.alert("old", **at(1))
+    see(nearby, pressed)
+
+    assert nearby.link_of(make.alert("a", **at(2))) is None
+    assert nearby.alert_named(pressed.header.event_id) is None
+    assert nearby.alert_named(own_event_id(MARK)) is not None
+
+    officers = make.alert("old", **at(-1))
+    see(nearby, officers)
+    link = nearby.link_of(make.alert("b", **at(3)))
+
+    assert link is not None
+    assert officers.header.event_id == link.linked_to
 
 
 class Message:

@@ -110,7 +110,7 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
     message_receipts = MessageReceipts(desk, config.receipt_takers)
     links: Ledger[IncidentLink] = Ledger(app, "links", IncidentLink, codec, outbox)
     known_links = KnownLinks(links, Places(app, catalogue.INCIDENT_LINKS), locks)
-    nearby = Nearby(config, codec)
+    nearby = Nearby(config, codec, marks.replaced)
     incidents = Incidents(
         desk=desk, table=table, known=known_links, locks=locks, audit=audit, message_receipts=message_receipts,
         alert_named=nearby.alert_named,

@@ -15,7 +15,7 @@ from bondmate_schemas.catalogue import DEVICE_ALERTS
 from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
 from bondmate_schemas.enums import AlertAction, Mode, PositionOrigin
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import DeviceAlert
+from bondmate_schemas.models import DeviceAlert, DeviceMark
 
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.views import Seen, View
@@ -23,6 +23,8 @@ from bondmate_streams.envelopes import Headers, utc_now
 from bondmate_streams.guard import NotNowError
 from bondmate_streams.logic.alerts import with_header
 from bondmate_streams.logic.grouping import Link, Neighbours, linked
+from bondmate_streams.logic.real import is_for_owner_alone
+from bondmate_streams.logic.takeover import is_pressed_there, own_alert
 
 _LOOK_SECONDS: Final = 1.0
 _AGAIN_AFTER: Final = timedelta(seconds=3)
@@ -37,14 +39,15 @@ HandOn = Callable[[DeviceAlert, Headers], Awaitable[None]]
 class Nearby:
     """Reads what devices raise, of every partition, as far back as anything asks."""
 
-    def __init__(self, config: StreamsConfig, codec: Codec) -> None:
-        """Link as the routes say."""
+    def __init__(self, config: StreamsConfig, codec: Codec, replaced: Callable[[str], DeviceMark | None]) -> None:
+        """Link as the routes say; `replaced` returns the mark by which another device took the place of one."""
         seconds = config.routes.link_within_seconds
         self._neighbours = Neighbours(seconds, config.routes.link_within_metres)
         since_ms = int((time.time() - max(seconds, _NAMED_SECONDS)) * 1_000)
         name = f"bondmate-nearby-{config.instance}"
         self._view = View(config.kafka, name, (DEVICE_ALERTS,), self._see, since_ms=since_ms)
         self._codec = codec
+        self._replaced = replaced
         self._again: deque[tuple[datetime, DeviceAlert, Headers]] = deque(maxlen=_MOST_LOOKED_AT)
         self._named: dict[str, tuple[str, Mode]] = {}
         self._lock = threading.Lock()
@@ -62,7 +65,8 @@ class Nearby:
     def _note(self, alert: DeviceAlert) -> None:
         header = alert.header
         with self._lock:
-            self._neighbours.note(alert)
+            if not is_for_owner_alone(alert):
+                self._neighbours.note(alert)
             for own_id in (header.event_id, header.incident_id or derived_id("incident", header.event_id)):
                 self._named.setdefault(own_id, (header.event_id, header.mode))
             while len(self._named) > _MOST_NAMED:
@@ -70,7 +74,7 @@ class Nearby:
 
     def _of(self, alert: DeviceAlert) -> Link | None:
         with self._lock:
-            return self._neighbours.of(alert)
+            return None if is_for_owner_alone(alert) else self._neighbours.of(alert)
 
     def _forget(self, now: datetime) -> None:
         with self._lock:
@@ -104,7 +108,15 @@ class Nearby:
         if seen.value is None:
             return
         with suppress(CodecError, SchemaUnavailableError):
-            self._note(self._codec.decode(seen.value, DeviceAlert))
+            if alert := self._as_taken(self._codec.decode(seen.value, DeviceAlert)):
+                self._note(alert)
+
+    def _as_taken(self, alert: DeviceAlert) -> DeviceAlert | None:
+        """Return an alert under the id that it is known by; None where it counts for nothing."""
+        mark = self._replaced(alert.device_id)
+        if mark is None or not is_pressed_there(alert) or alert.header.received_at < mark.since:
+            return alert
+        return own_alert(alert, mark)
 
 
 def _change(alert: DeviceAlert, link: Link, now: datetime) -> DeviceAlert:
