@@ -137,9 +137,9 @@ def _retention_ms(topic: Topic, limits: LogLimits) -> int:
 def _cap_ms(topic: Topic, limits: LogLimits) -> int | None:
     if topic.name.startswith(dead_letter_topic("")):
         return None  # few, and a person must still find them
-    if topic.cleanup == "compact":
-        return limits.compacted_retention_ms
-    return limits.positions_retention_ms if _is_position(topic) else limits.retention_ms
+    if _is_position(topic):
+        return limits.positions_retention_ms
+    return limits.retention_ms if topic.cleanup == "delete" else limits.compacted_retention_ms
 
 
 def _is_position(topic: Topic) -> bool:

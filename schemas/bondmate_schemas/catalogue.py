@@ -100,7 +100,8 @@ _FIXED = (
     Topic(LAST_LOCATION, "device_id", "DeviceLocation", "Last fix a device; tombstone at end of shift.", _DAY,
           "compact,delete"),
     Topic(DEVICE_MARKS, "mark_id", "DeviceMark", "What holds of a device until a person ends it.", -1, "compact"),
-    Topic(CHECK_INS, "event_id", "CheckIn", "Check-ins that devices owe; told to nobody.", -1, "compact"),
+    # One is due within a day.
+    Topic(CHECK_INS, "event_id", "CheckIn", "Check-ins that devices owe; told to nobody.", 2 * _DAY, "compact,delete"),
     Topic(AUDIT, "writer", "AuditRecord", "What was disclosed to whom, and why; a hash chain a writer.", -1),
     Topic(STATE_CONNECTORS, "connector", "ConnectorStatus", "How each connector is; silence shows a dead runner.", -1,
           "compact", partitions=1, personal=False),

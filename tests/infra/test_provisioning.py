@@ -166,6 +166,7 @@ def test_a_broker_that_does_not_answer_is_said(wanted, monkeypatch):
         (-1, "compact", "AlertState", LogLimits(retention_ms=8000, segment_ms=50), -1, 50),
         (-1, "compact", "AlertState", LogLimits(compacted_retention_ms=8000), 8000, 1000),
         (1000, "delete", "DeviceAlert", LogLimits(retention_ms=8000), 1000, 125),
+        (2 * DAY, "compact,delete", "CheckIn", LogLimits(retention_ms=8000), 2 * DAY, 6 * HOUR),
     ],
 )
 def test_nothing_is_kept_longer_than_promised_or_than_the_broker_bears(  # noqa: PLR0917

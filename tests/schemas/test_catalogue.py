@@ -70,3 +70,10 @@ def test_personal_fields_are_found_at_every_use_of_a_shared_type() -> None:
         assert paths[f"{event}.position.latitude"] == ("PERSONAL", "LOCATION")
     for event in ("alert", "incident", "message"):
         assert f"{event}.attachments.url" in paths
+
+
+def test_a_check_in_is_kept_until_it_is_due_and_not_for_ever():
+    (topic,) = (topic for topic in topics() if topic.name == catalogue.CHECK_INS)
+
+    assert "compact,delete" == topic.cleanup
+    assert DAY_MS < topic.retention_ms <= 2 * DAY_MS  # due within a day

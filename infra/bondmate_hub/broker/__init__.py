@@ -17,7 +17,7 @@ class LogLimits:
     """
 
     retention_ms: int | None = None
-    """Longest time a topic that is not only compacted is kept, in milliseconds; None leaves the catalogue's figure."""
+    """Longest time a topic that is not compacted is kept, in milliseconds; None leaves the catalogue's figure."""
     positions_retention_ms: int | None = None
     """The same for positions and device status, which are many and soon old."""
     compacted_retention_ms: int | None = None

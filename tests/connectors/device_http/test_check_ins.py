@@ -26,11 +26,17 @@ async def test_it_is_due_by_the_hubs_clock_and_becomes_the_alert_of_its_id(bench
     assert CHECK_IN_MISSED in due.alert.header.flags
 
 
-async def test_under_duress_it_says_so_and_a_wrong_one_is_refused(bench, at):
+async def test_under_duress_it_says_so_and_what_is_due_stands_whoever_is_made_to_check_in(bench, at):
     await bench.device().post("/v1/alerts", {"message_id": "d", "kind": "DURESS"})
-    body = {"message_id": "m", "check_in_id": "c-1", "action": "done", "occurred_at": at()}
+    body = {"message_id": "m", "check_in_id": "c-1", "occurred_at": at()}
     await bench.device().post("/v1/check-ins", body)
-    status, _ = await bench.device().post("/v1/check-ins", {**body, "due_in_seconds": 0})
+    status, answer = await bench.device().post("/v1/check-ins", {**body, "message_id": "n", "action": "done"})
 
-    assert UNDER_DURESS in bench.hub.last.header.flags
-    assert 422 == status
+    assert (202, bench.hub.last.header.event_id) == (status, answer["event_id"]), "taken, for all that is seen there"
+    assert (False, True) == (bench.hub.last.done, UNDER_DURESS in bench.hub.last.header.flags)
+
+
+async def test_a_wrong_one_is_refused(bench, at):
+    body = {"message_id": "m", "check_in_id": "c-1", "occurred_at": at(), "due_in_seconds": 0}
+
+    assert 422 == (await bench.device().post("/v1/check-ins", body))[0]
