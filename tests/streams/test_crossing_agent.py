@@ -88,3 +88,14 @@ async def test_a_fix_is_looked_at_again_when_the_table_could_not_be_read(make: A
     await side.look()
 
     assert ([], ["north"]) == (unread, side.joined)
+
+
+async def test_what_waited_at_the_device_since_before_the_press_calls_nobody(make: Any) -> None:
+    side = Side(opened(make, position=make.position(at=PRESSED)))
+    for taken, received in ((-3600, 1), (-3580, 2)):
+        await side.take(fix(make, taken, received))
+    waited = [*side.joined]
+    for taken in (5, 15):
+        await side.take(fix(make, taken, taken))
+
+    assert ([], ["north"]) == (waited, side.joined)

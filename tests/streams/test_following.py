@@ -164,15 +164,28 @@ def test_emergencies_are_followed_while_they_are_open(make: Any) -> None:
         (-60, -2, 0, True),
         (0, 5, 0, True),
         (3600, 5, 0, True),  # of a clock that is ahead, the hub's own counts
+        (0, 5, 2e9, True),  # and of one that was never set
         (0, -2, 0, False),
+        (0, 2, 3600, False),  # it waited at the device
+        (-60, 2, 50, True),
     ],
 )
-def test_a_fix_is_news_when_it_came_after_the_alert_or_is_newer(
+def test_a_fix_is_news_when_its_device_had_it_later_than_what_is_known(
     make: Any, known_at: float | None, received: float, held: float, *, news: bool
 ) -> None:
     position = None if known_at is None else make.position(at=after(known_at))
 
     assert news is is_news(fix(make, received, held=held), raised(make, position=position).alert)
+
+
+@pytest.mark.parametrize(("of_fix", "of_alert"), [("clock_skew", "late"), ("late", "clock_skew"), ("late", "late")])
+def test_where_a_clock_is_not_trusted_a_fix_is_news_when_it_came_after_the_alert(
+    make: Any, of_fix: str, of_alert: str
+) -> None:
+    alert = raised(make, position=make.position(at=NOW), flags=(of_alert,)).alert
+    known = is_news(fix(make, 2, held=3600, flags=(of_fix,)), alert)
+
+    assert ("clock_skew" in {of_fix, of_alert}) is known
 
 
 def test_a_fix_is_as_old_as_the_hub_has_it_and_as_its_device_had_it_where_that_is_known(make: Any) -> None:

@@ -16,7 +16,7 @@ from bondmate_streams.agents.places import Places
 from bondmate_streams.agents.tables import Ledger
 from bondmate_streams.guard import NotNowError
 from bondmate_streams.logic.crossing import seen
-from bondmate_streams.logic.following import is_followed, with_fix
+from bondmate_streams.logic.following import is_followed, is_news, with_fix
 from bondmate_streams.logic.ground import MapGround
 from bondmate_streams.logic.routing import Decision, held
 
@@ -66,7 +66,7 @@ class Crossing:
             self._looked[event_id] = now
             try:
                 fix, state = self._last.of(device), self._state(event_id)
-                if fix is not None and state is not None and is_followed(state):
+                if fix and state and is_followed(state) and is_news(fix, state.alert):
                     await self._take(state, fix)
             except NotNowError:
                 self._stirred[event_id] = device

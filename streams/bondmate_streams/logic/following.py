@@ -15,11 +15,12 @@ from typing import Final
 
 from bondmate_schemas.enums import AlertAction, DeliveryReason, PositionOrigin
 from bondmate_schemas.flags import UNTRUSTED
-from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, Position
+from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, EventHeader, Position
 
 from bondmate_streams.logic.alerts import with_flags
 from bondmate_streams.logic.deliveries import LEAST_SECONDS, Agreements, Telling, position_id
 from bondmate_streams.logic.life_cycle import CLOSED
+from bondmate_streams.logic.locations import AHEAD_MS, BEFORE_GPS_MS, millis
 from bondmate_streams.logic.routing import EMERGENCIES, Destination
 from bondmate_streams.logic.steps import as_told, first_of
 
@@ -110,11 +111,23 @@ def is_followed(state: AlertState) -> bool:
 
 
 def is_news(fix: DeviceLocation, alert: DeviceAlert) -> bool:
-    """Return whether a fix says more than an alert: it came after it, or its device had it later."""
+    """Return whether a fix says more than an alert: its device had it later.
+
+    Where a clock cannot be trusted it does too when it came after the alert; else that may be one that waited.
+    """
     known = alert.position
-    if known is None or fix.header.received_at > alert.header.received_at:
+    if known is None:
+        return True
+    is_timed = _is_timed(fix.position, fix.header) and _is_timed(known, alert.header)
+    if not is_timed and fix.header.received_at > alert.header.received_at:
         return True
     return fix.position.fixed_at > known.fixed_at
+
+
+def _is_timed(position: Position, header: EventHeader) -> bool:
+    """Return whether the time of a position is to be believed; the last fix has no flags of the lane."""
+    fixed, received = millis(position.fixed_at), millis(header.received_at)
+    return UNTRUSTED.isdisjoint(header.flags) and BEFORE_GPS_MS <= fixed <= received + AHEAD_MS
 
 
 def with_fix(alert: DeviceAlert, fix: DeviceLocation, now: datetime) -> DeviceAlert:
