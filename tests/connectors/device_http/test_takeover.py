@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from itertools import permutations
+
 import pytest
-from bondmate_schemas.catalogue import DEVICE_MARKS, MESSAGES, STATE_ALERTS
-from bondmate_schemas.enums import AlertAction, AlertStatus
+from bondmate_connectors.platforms.device_http.mailbox import Mailboxes
+from bondmate_schemas.catalogue import DEVICE_MARKS, MESSAGES, RECEIPTS, STATE_ALERTS
+from bondmate_schemas.enums import AlertAction, AlertStatus, Level, Mode
 from bondmate_schemas.takeover import replaced_by
 
-from tests.connectors.device_http.test_downlink import NOW, ids, message, state
+from tests.connectors.device_http.test_downlink import NOW, ids, message, receipt, state
 
 
 @pytest.mark.parametrize("is_first", [True, False])
@@ -54,3 +58,20 @@ async def test_from_the_old_device_a_press_is_taken_and_nothing_else(bench, at):
     assert {403} == {(await old.post(f"/v1/{path}", body))[0] for path, body in refused}
     _, told = await old.get("/v1/messages")
     assert [] == told["alerts"]
+
+
+@pytest.mark.parametrize("order", list(permutations((DEVICE_MARKS, RECEIPTS, MESSAGES))))
+def test_what_the_old_device_had_is_not_new_to_the_spare_in_whatever_order_a_gateway_reads_it(order):
+    soon = NOW + timedelta(minutes=1)
+    topics = {
+        DEVICE_MARKS: [replaced_by("dev-smith", "dev-jones", "inspector", "lost", NOW)],
+        RECEIPTS: [receipt("1", Level.DELIVERED), receipt("2", Level.EXPIRED)],
+        MESSAGES: [message("1"), message("2", header={"expires_at": soon})],
+    }
+    boxes = Mailboxes(10, lambda: None)
+    for topic in order:
+        for record in topics[topic]:
+            boxes.see(topic, "", record)
+
+    assert ["2"] == [mail.message_id for mail in boxes.box("dev-jones").new_mails(0, Mode.ACTUAL, NOW)]
+    assert [] == boxes.ended(soon)

@@ -407,7 +407,12 @@ class Mailboxes:
         for alert in (alert for alert in old.alerts.values() if not alert.closed):
             box.alerts[alert.event_id] = replace(alert, version=box.next_version())
             self._owners[alert.event_id] = device_id
-        old.mails, old.alerts = {}, {}
+        early, ended_early = old.early, old.ended_early
+        old.mails, old.alerts, old.early, old.ended_early = {}, {}, {}, {}
+        for message_id, level in early.items():
+            self._keep_early(box, message_id, level)
+        for message_id, ended in ended_early:
+            self._take_ending(box, message_id, None, ended=ended)
         box.wake()
         old.wake()
 
@@ -471,7 +476,7 @@ class Mailboxes:
     def _take_receipt(self, receipt: DeliveryReceipt) -> None:
         if receipt.device_id is None or receipt.delivery_id is None:
             return
-        box = self.box(receipt.device_id)
+        box = self.box(current(receipt.device_id, self._places))
         mail = box.mails.get(receipt.delivery_id)
         if receipt.level in _ENDINGS or receipt.code == UNDELIVERED:
             self._take_ending(box, receipt.delivery_id, mail, ended=receipt.level in _ENDINGS)
