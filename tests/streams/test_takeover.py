@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 from bondmate_schemas.catalogue import DEVICE_ALERTS, DEVICE_MARKS, MESSAGES, destination_topic
+from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, MessageDirection
 from bondmate_schemas.flags import CHECK_IN_MISSED, FROM_REPLACED
 from bondmate_schemas.ids import pseudonym
+from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import Delivery, DeviceMessage
 from bondmate_schemas.takeover import current, replaced_by
+from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.logic.alerts import take
 from bondmate_streams.logic.routes_yaml import parse_routes
 from bondmate_streams.logic.routing import Routes
@@ -44,6 +47,16 @@ def streams(configured: Any, running: Any, tmp_path_factory: pytest.TempPathFact
 def test_the_newest_place_is_found_and_a_circle_has_an_end() -> None:
     assert ("c", "x") == (current("a", {"a": "b", "b": "c"}), current("x", {"a": "b"}))
     assert current("a", {"a": "b", "b": "a"}) in {"a", "b"}
+
+
+def test_a_spare_goes_on_for_all_that_had_its_place_before_it(kafka: KafkaConfig) -> None:
+    marks = DeviceMarks(kafka, "test", Codec(LocalSchemaIds()))
+    for old, spare in (("a", "b"), ("b", "c"), ("x", "y"), ("p", "q"), ("q", "p")):
+        marks.set(replaced_by(old, spare, "inspector", "lost", NOW))
+
+    assert {"c": {"b", "a"}, "b": {"a"}, "a": set(), "y": {"x"}, "p": {"q"}} == {
+        device: set(marks.before(device)) for device in ("c", "b", "a", "y", "p")
+    }
 
 
 def test_a_press_at_the_old_device_is_one_alert_of_its_own_and_a_cancel_there_is_none(make: Any) -> None:

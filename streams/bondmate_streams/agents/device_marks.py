@@ -32,8 +32,11 @@ class DeviceMarks:
         return current(device_id, self._places)
 
     def before(self, device_id: str) -> list[str]:
-        """Return the devices whose place this one took."""
-        return [old for old, new in list(self._places.items()) if new == device_id]
+        """Return the devices whose place this one took, and those whose place they had."""
+        places, found = list(self._places.items()), [device_id]
+        for spare in found:
+            found += [old for old, new in places if new == spare and old not in found]
+        return found[1:]
 
     def begun(self, device_id: str) -> DeviceMark | None:
         """Return the mark by which the duress of a device began last."""
