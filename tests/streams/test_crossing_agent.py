@@ -26,7 +26,8 @@ class Side:
     """The agent over one alert; every fix is surely in the north, and `unread` looks at the table fail."""
 
     def __init__(self, state: AlertState) -> None:
-        self._state, self._fix = state, None
+        self._state = state
+        self._fix: DeviceLocation | None = None
         self.unread = 0
         self.joined: list[str] = []
         table = parse_routes(ROUTES)
@@ -35,7 +36,7 @@ class Side:
             at=lambda *_: [Decision("north", "in-north")],
         )  # fmt: skip
         ours: Any = self
-        self._crossing = Crossing(desk, ours, ours, ours, self._join)
+        self._crossing = Crossing(desk, ours, ours, lambda _: self._fix, self._join)
         self._now = 1_000.0
 
     def get(self, _: str) -> AlertState:
@@ -48,15 +49,12 @@ class Side:
     def standing_in(self, _: str) -> Iterator[bool]:
         yield True
 
-    def of(self, _: str) -> DeviceLocation | None:
-        return self._fix
-
     async def _join(self, _: str, decisions: Sequence[Decision], __: Sequence[str]) -> None:
         self.joined += [one.destination for one in decisions]
 
     async def take(self, fix: DeviceLocation) -> None:
         self._fix = fix
-        self._crossing.stir(self._state.header.event_id, fix.device_id)
+        self._crossing.stir(self._state.header.event_id)
         await self.look()
 
     async def look(self) -> None:

@@ -11,9 +11,13 @@ from typing import Any
 import pytest
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.enums import AlertStatus
+from bondmate_schemas.flags import FROM_REPLACED
+from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import AlertState, Delivery, DeviceLocation
 from bondmate_schemas.outbox import Outgoing
+from bondmate_schemas.takeover import replaced_by
 from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.following import Following
 from bondmate_streams.guard import BrokerUnavailableError
 from bondmate_streams.lanes import KeyLocks
@@ -85,7 +89,9 @@ class Side:
     def __init__(self, routes: Any) -> None:
         self.broker, self.audit, self.last, self.places, self.locks = Broker(), Audit(), Last(), Places(), KeyLocks()
         self.alerts: dict[str, AlertState] = {}
-        known: Any = {"alerts": self.alerts, "audit": self.audit, "last": self.last, "places": self.places}
+        self.marks = DeviceMarks(KafkaConfig("nowhere:1", ""), "test", CODEC)
+        known: Any = {"alerts": self.alerts, "audit": self.audit, "last": self.last, "places": self.places,
+                      "marks": self.marks}  # fmt: skip
         desk = Desk(routes, b"a secret of tests", CODEC, self.broker)
         self.following = Following(desk=desk, locks=self.locks, paces={"tak": Pace(1, 0)}, **known)
         self.now = 1_000.0
@@ -93,6 +99,9 @@ class Side:
     def note(self, state: AlertState) -> None:
         self.alerts[state.header.event_id] = state
         self.following.note(state)
+
+    def replace(self, device: str, spare: str) -> None:
+        self.marks.set(replaced_by(device, spare, "inspector", "lost", datetime.now(UTC)))
 
     async def look(self, seconds: float = 0.0) -> list[tuple[str, float]]:
         """Look so much later; give what was told where since the last look, by latitude."""
@@ -233,3 +242,33 @@ async def test_after_a_restart_what_is_known_to_rooms_goes_on_at_their_pace(side
         side.last.tell(fix(make, 2, device))
 
     assert [1, 1, 1, 1] == [len(await side.look(1)) for _ in devices]
+
+
+async def test_after_a_takeover_the_spare_is_followed_and_the_old_device_no_more(side: Side, make: Any) -> None:
+    side.note(opened(make))
+    side.last.tell(fix(make, 1))
+    first = await side.look()
+    side.last.tell(fix(make, 2, "spare"))
+    before = await side.look(5)
+    side.replace("device-1", "spare")
+    at_once = await side.look(5)
+    side.last.tell(fix(make, 3))
+    old = await side.look(5)
+    side.last.tell(fix(make, 4, "spare"))
+    spare = await side.look(5)
+    side.replace("spare", "another")
+    side.last.tell(fix(make, 5, "another"))
+
+    assert ([("tak", 1)], []) == (first, before)
+    assert ([("tak", 2)], [], [("tak", 4)]) == (at_once, old, spare)
+    assert [("tak", 5)] == await side.look(5), "the spare's spare, too"
+
+
+async def test_what_is_pressed_at_a_replaced_device_follows_that_and_not_its_officer(side: Side, make: Any) -> None:
+    side.replace("device-1", "spare")
+    side.note(opened(make, flags=(FROM_REPLACED,)))
+    side.last.tell(fix(make, 1, "spare"))
+    officer = await side.look()
+    side.last.tell(fix(make, 2))
+
+    assert ([], [("tak", 2)]) == (officer, await side.look(5))

@@ -105,7 +105,7 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
     table: Ledger[IncidentMemory] = Ledger(app, "incidents", IncidentMemory, codec, outbox)
     places = Places(app, catalogue.ALERT_CHANGES)
     following = Following(
-        desk=desk, alerts=alerts, locks=locks, places=places, audit=audit, last=last, paces=config.paces
+        desk=desk, alerts=alerts, locks=locks, places=places, audit=audit, last=last, marks=marks, paces=config.paces
     )
     message_receipts = MessageReceipts(desk, config.receipt_takers)
     links: Ledger[IncidentLink] = Ledger(app, "links", IncidentLink, codec, outbox)
@@ -129,7 +129,7 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
         rooms=config.rooms,
         following=following,
     )
-    crossing = Crossing(desk, alerts, places, last, life.crossed)
+    crossing = Crossing(desk, alerts, places, following.fix_of, life.crossed)
     following.on_look, following.on_forgotten = crossing.stir, crossing.forget
     short_way = ShortWay(places, life).begin
     from_devices = DeviceAlerts(desk, devices, locks, last.of, short_way, marks=marks, nearby=nearby)

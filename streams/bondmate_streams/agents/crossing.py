@@ -11,7 +11,6 @@ from typing import Final
 from bondmate_schemas.models import AlertState, DeviceLocation
 
 from bondmate_streams.agents.desk import Desk
-from bondmate_streams.agents.last_locations import LastLocations
 from bondmate_streams.agents.places import Places
 from bondmate_streams.agents.tables import Ledger
 from bondmate_streams.guard import NotNowError
@@ -25,30 +24,33 @@ _AGAIN_SECONDS: Final = 4.0
 """Of one alert a fix is looked at so often at most: two of three are `APART`, and thousands of alerts stay cheap."""
 Join = Callable[[str, Sequence[Decision], Sequence[str]], Awaitable[None]]
 """Takes an alert, who is told for where it has come to, and by which rules."""
+FixOf = Callable[[AlertState], DeviceLocation | None]
+"""Gives the newest fix of the device that an alert follows."""
 
 
 class Crossing:
     """Has rooms join; where no rule asks where an alert is, it does nothing."""
 
-    def __init__(self, desk: Desk, alerts: Ledger[AlertState], places: Places, last: LastLocations, join: Join) -> None:
+    def __init__(self, desk: Desk, alerts: Ledger[AlertState], places: Places, fix_of: FixOf, join: Join) -> None:
         self._desk = desk
         self._alerts = alerts
         self._places = places
-        self._last = last
+        self._fix_of = fix_of
         self._join = join
-        self._stirred: dict[str, str] = {}
-        """Device of each alert of which there is a fix to look at."""
+        self._stirred: set[str] = set()
+        """The alerts of which there is a fix to look at."""
         self._since: dict[str, dict[str, datetime]] = {}
         self._looked: dict[str, float] = {}
 
-    def stir(self, event_id: str, device: str) -> None:
+    def stir(self, event_id: str) -> None:
         """Note that there is a fix of the device of an open alert."""
         if isinstance(self._desk.ground, MapGround):
-            self._stirred[event_id] = device
+            self._stirred.add(event_id)
 
     def forget(self, event_id: str) -> None:
         """Forget an alert that is over, or another worker's now."""
-        for known in (self._stirred, self._since, self._looked):
+        self._stirred.discard(event_id)
+        for known in (self._since, self._looked):
             known.pop(event_id, None)
 
     async def run(self) -> None:
@@ -59,17 +61,18 @@ class Crossing:
 
     async def look(self, now: float) -> None:
         """Look at the newest fix of each alert whose turn it is."""
-        for event_id, device in [*self._stirred.items()]:
+        for event_id in [*self._stirred]:
             if now - self._looked.get(event_id, -_AGAIN_SECONDS) < _AGAIN_SECONDS:
                 continue
-            self._stirred.pop(event_id, None)
+            self._stirred.discard(event_id)
             self._looked[event_id] = now
             try:
-                fix, state = self._last.of(device), self._state(event_id)
+                state = self._state(event_id)
+                fix = self._fix_of(state) if state else None
                 if fix and state and is_followed(state) and is_news(fix, state.alert):
                     await self._take(state, fix)
             except NotNowError:
-                self._stirred[event_id] = device
+                self._stirred.add(event_id)
 
     def _state(self, event_id: str) -> AlertState | None:
         with self._places.standing_in(event_id) as ours:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bondmate_schemas.catalogue import DEVICE_MARKS
 from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
 from bondmate_schemas.duress import BEGUN, ENDED, is_under, mark_id
@@ -22,6 +24,9 @@ class DeviceMarks:
         self._marks: dict[str, DeviceMark] = {}
         self._places: dict[str, str] = {}
         """Devices that took the place of another, by that other."""
+        self._spares: set[str] = set()
+        self.on_replaced: Callable[[str], None] = lambda _: None
+        """Called, mostly in the thread of the view, with each device that takes another's place."""
 
     def replaced(self, device_id: str) -> DeviceMark | None:
         """Return the mark by which another device took the place of this one."""
@@ -32,7 +37,9 @@ class DeviceMarks:
         return current(device_id, self._places)
 
     def before(self, device_id: str) -> list[str]:
-        """Return the devices whose place this one took, and those whose place they had."""
+        """Return the devices whose place this one took, and those whose place they had; asked for every fix."""
+        if device_id not in self._spares:
+            return []
         places, found = list(self._places.items()), [device_id]
         for spare in found:
             found += [old for old, new in places if new == spare and old not in found]
@@ -54,6 +61,8 @@ class DeviceMarks:
             self._marks[mark.mark_id] = mark
             if mark.mark == REPLACED:
                 self._places[mark.device_id] = mark.other_device_id
+                self._spares.add(mark.other_device_id)
+                self.on_replaced(mark.other_device_id)
 
     def see(self, seen: Seen) -> None:
         """Take what the topic has; called in the thread of the view, so it is one step of a dict."""

@@ -12,10 +12,12 @@ from datetime import timedelta
 from itertools import islice
 from typing import Final, NamedTuple
 
+from bondmate_schemas.flags import FROM_REPLACED
 from bondmate_schemas.models import AlertState, Delivery, DeviceAlert, DeviceLocation
 
 from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.last_locations import LastLocations
 from bondmate_streams.agents.places import Places
 from bondmate_streams.agents.tables import Ledger
@@ -82,6 +84,7 @@ class Following:
         places: Places,
         audit: AuditWriter,
         last: LastLocations,
+        marks: DeviceMarks,
         paces: Mapping[str, Pace],
     ) -> None:
         self._desk = desk
@@ -90,6 +93,7 @@ class Following:
         self._places = places
         self._audit = audit
         self._last = last
+        self._marks = marks
         found = paces_of(desk.routes.destinations, paces, desk.agreements)
         self._turns = {name: Turns(pace) for name, pace in found.items()}
         # There may be a hundred thousand that nothing is heard of, so that each takes little.
@@ -101,14 +105,14 @@ class Following:
         self._shown: defaultdict[str, dict[str, _Shown]] = defaultdict(dict)
         self._stirred: set[str] = set()
         """Devices of which there is something to look at."""
-        self.on_look: Callable[[str, str], None] = lambda *_: None
-        """Called with alert and device of each fix that there is to look at."""
+        self.on_look: Callable[[str], None] = lambda _: None
+        """Called with each alert of whose device there is a fix to look at."""
         self.on_forgotten: Callable[[str], None] = lambda _: None
-        last.on_fix = self._see
+        last.on_fix = marks.on_replaced = self._see
 
     def _see(self, device: str) -> None:
-        """Note a fix; called in another thread for every fix there is, so it is one look into a dict."""
-        if device in self._devices:
+        """Note a fix; called in another thread for every fix there is, so it is a look into a dict or two."""
+        if device in self._devices or self._marks.before(device):
             self._stirred.add(device)
 
     def note(self, state: AlertState) -> None:
@@ -120,7 +124,7 @@ class Following:
         heard_by = self._heard_by.get(event_id)
         if heard_by is None:
             self._devices[state.device_id] = (*self._devices.get(state.device_id, ()), event_id)
-            if state.alert.position is None and self._last.knows(state.device_id):
+            if state.alert.position is None and self._last.knows(self._followed(state)):
                 # The press came between a fix and what the lane wrote of it.
                 self._stirred.add(state.device_id)
         rooms = tuple(name for name in state.destinations if name in self._turns)
@@ -147,16 +151,28 @@ class Following:
             for event_id in event_ids:
                 self._forget(event_id, device)
 
+    def _followed(self, state: AlertState) -> str:
+        """Return the device that an alert follows: the spare that took the place of its own.
+
+        What was pressed at a device since it was replaced is about who has that.
+        """
+        there = FROM_REPLACED in state.header.flags
+        return state.device_id if there else self._marks.current(state.device_id)
+
+    def fix_of(self, state: AlertState) -> DeviceLocation | None:
+        """Return the newest fix of the device that an alert follows."""
+        return self._last.of(self._followed(state))
+
     def here(self, state: AlertState) -> DeviceAlert:
         """Return an alert where its device was last."""
-        fix = self._last.of(state.device_id) if is_followed(state) else None
+        fix = self.fix_of(state) if is_followed(state) else None
         return with_fix(state.alert, fix, utc_now()) if fix and is_news(fix, state.alert) else state.alert
 
     def newest(self, step: Step) -> Sequence[Telling]:
         """Return what a step tells, with the newest fix of its device."""
         if not step.tellings or step.state is None or step.outcome == "raised":
             return step.tellings
-        fix, now = self._last.of(step.state.device_id), utc_now()
+        fix, now = self.fix_of(step.state), utc_now()
         return [newest(telling, fix, now) for telling in step.tellings]
 
     async def run(self) -> None:
@@ -169,9 +185,10 @@ class Following:
         """Tell each room what is due there, a little at a time: no SOS waits behind it."""
         while self._stirred:
             device = self._stirred.pop()
-            for event_id in self._devices.get(device, ()):
-                self.on_look(event_id, device)
-                self._want(event_id, self._heard_by[event_id].rooms)
+            for known in (device, *self._marks.before(device)):
+                for event_id in self._devices.get(known, ()):
+                    self.on_look(event_id)
+                    self._want(event_id, self._heard_by[event_id].rooms)
         due: defaultdict[str, list[str]] = defaultdict(list)
         for name, turns in self._turns.items():
             for event_id in islice(turns.due(now, self._places.share), _AT_A_LOOK):
@@ -225,7 +242,7 @@ class Following:
             except NotNowError:
                 self._want(event_id, names)
                 return None
-        fix = self._last.of(state.device_id) if state else None
+        fix = self.fix_of(state) if state else None
         if state is None or fix is None or not is_followed(state) or not is_news(fix, state.alert):
             return None
         found = [update for name in names if (update := self._news(state, name, fix, now))]
