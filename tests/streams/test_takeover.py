@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -97,19 +98,18 @@ def test_the_open_alert_goes_on_under_the_spare_and_the_old_device_reaches_the_o
     topics.put(DEVICE_ALERTS, sos)
     topics.wait(COUNTY, Delivery, lambda d: d.header.event_id == event_id)
     topics.put(DEVICE_MARKS, replaced_by("device-old", "spare", "inspector", "lost", datetime.now(UTC)))
-    # The mark is read when a message to the old device goes to the spare.
-    for number in range(100):
+    # The mark is read when a message to the old device goes to the spare; one may come before the device is known.
+    for number in range(60):
         order = make.message(
             pseudonym(b"a secret of tests", "north", "device-old"), direction=MessageDirection.TO_DEVICE,
             source="north", sender="north", text=str(number),
         )  # fmt: skip
         topics.put(MESSAGES, order)
-        sent = topics.wait(
-            MESSAGES, DeviceMessage, lambda m, n=number: m.text == str(n) and "streams" in m.header.hops
-        )[0]
-        if sent.device_id == "spare":
+        time.sleep(0.3)
+        if "spare" in {m.device_id for m in topics.records(MESSAGES, DeviceMessage) if "streams" in m.header.hops}:
             break
-    assert "spare" == sent.device_id
+    else:
+        pytest.fail("no message went to the spare")
 
     topics.put(DEVICE_ALERTS, make.alert("device-old", event_id=event_id, action=AlertAction.CANCEL))
     topics.put(DEVICE_ALERTS, make.alert("device-old", text="I have it"))
