@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from scenarios.devices import client_of_earlier
-from scenarios.play import Play, Played
+from scenarios.devices import EARLIER, client_of_earlier, has_earlier
+from scenarios.play import PLAYS, Play, Played
 from scenarios.stage import Stage, staged
 
 pytest.register_assert_rewrite(
@@ -19,6 +19,13 @@ pytest.register_assert_rewrite(
 def _chosen(session: pytest.Session) -> list[Play]:
     plays = (item.callspec.params.get("play") for item in session.items if hasattr(item, "callspec"))
     return [play for play in plays if isinstance(play, Play)]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which scenarios cannot be played on this checkout."""
+    for play in PLAYS if not has_earlier() else ():
+        if play.needs_history:
+            terminalreporter.write_line(f"not played: {play}: the history does not reach back to {EARLIER}")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -36,8 +43,7 @@ async def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def played(request: pytest.FixtureRequest, stage: Stage) -> AsyncIterator[Played]:
     """All chosen scenarios, which go on side by side."""
-    playable = [play for play in _chosen(request.session) if stage.old_client or not play.needs_history]
-    tasks = {str(play): asyncio.create_task(_act(play, stage)) for play in playable}
+    tasks = {str(play): asyncio.create_task(_act(play, stage)) for play in _chosen(request.session)}
     yield tasks
     for task in tasks.values():
         task.cancel()

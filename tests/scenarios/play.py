@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from bondmate_connectors.platforms.device_http.devices import Enrolment
 from bondmate_connectors.platforms.device_http.directory import DEFAULT_PROFILE
+from scenarios.devices import has_earlier
 from scenarios.stage import Stage
 
 Act = Callable[[Stage], Awaitable[None]]
@@ -34,6 +36,12 @@ class Play:
 
 
 PLAYS: list[Play] = []
+
+
+@cache
+def playable() -> tuple[Play, ...]:
+    """Return the scenarios that can be played on this checkout: where its history is short, no device of earlier."""
+    return tuple(play for play in PLAYS if not play.needs_history or has_earlier())
 
 
 def officer(
