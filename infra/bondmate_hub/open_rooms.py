@@ -8,6 +8,8 @@ from bondmate_connectors.runtime.run import Instance
 from bondmate_schemas.enums import AlertKind
 from bondmate_streams.logic.routing import Route, Routes
 
+from bondmate_hub.ownerless import told_of_alerts
+
 
 def open_rooms(routes: Routes, instances: Iterable[Instance]) -> list[str]:
     """Word which destinations get alerts of duress by the routes and have nobody named who alone may read them."""
@@ -23,6 +25,5 @@ def open_rooms(routes: Routes, instances: Iterable[Instance]) -> list[str]:
 def _told_of_duress(rules: Iterable[Route]) -> Iterator[str]:
     for rule in rules:
         kinds = rule.when.kind or (AlertKind.DURESS,)
-        if "alert" in (rule.when.record or ("alert",)) and AlertKind.DURESS in kinds:
-            yield from rule.to
-            yield from (name for step in rule.escalate for name in step.to)
+        if AlertKind.DURESS in kinds:
+            yield from told_of_alerts(rule)

@@ -18,7 +18,9 @@ from bondmate_connectors.transports.hmac_signature import key_of
 from bondmate_hub.admin.pauses import Pauses
 from bondmate_hub.cli import app
 from bondmate_hub.doctor import examine
+from bondmate_hub.ownerless import ownerless
 from bondmate_hub.settings import load
+from bondmate_streams.logic.routes_yaml import parse_routes
 
 
 def commands(command: typer.core.TyperCommand | typer.core.TyperGroup, name: str):
@@ -89,6 +91,7 @@ def test_a_district_that_is_on_no_map_is_found(tmp_path):
     assert "harbour" not in found.stdout
 
 
+LONE = "routes: [{name: all, when: {record: alert}, to: desk}]"
 ROOM = """\
 streams: {routes: routes.yaml, pseudonym_secret: 0123456789abcdef}
 connectors:
@@ -146,6 +149,33 @@ def test_lint_warns_that_the_broker_is_trusted_and_leaves_its_exit_code(tmp_path
     )
     assert all(word in warning for word in ("bondmate.receipts", "bondmate.messages", "Mend:", "ACLs", "kafka.client"))
     assert (0, "") == (only_routes.returncode, only_routes.stderr.replace("", ""))
+
+
+def test_lint_warns_where_no_room_that_is_told_of_alerts_has_an_agency():
+    routes = parse_routes(
+        "destinations: {desk: {}, county: {}, cad: {}, map: {agency: pd-north}}\n"
+        "routes:\n"
+        "- {name: alerts, when: {record: alert}, to: desk, escalate: [{after_seconds: 60, to: [county]}]}\n"
+        "- {name: rest, when: {record: location}, to: [cad, map]}\n"
+    )
+
+    (warning,) = ownerless(routes, {"cad": "pd-north"})
+    assert warning.startswith("destinations: none that is told of alerts (county, desk) has an `agency`")
+    assert [] == ownerless(routes, {"county": "sheriff"})
+    assert [] == ownerless(parse_routes("destinations: {desk: {agency: pd-north}}\n" + LONE), {})
+    assert [] == ownerless(parse_routes("destinations: {desk: {}}\n" + LONE.replace("alert", "location")), {})
+
+
+def test_the_warning_that_nobody_owns_alerts_is_one_of_lint(tmp_path):
+    (tmp_path / "hub.yaml").write_text(ROOM.replace("  hears: {connector", "  # hears: {connector"))
+    (tmp_path / "routes.yaml").write_text("destinations: {room: {}}\n" + LONE.replace("desk", "room"))
+    done = hub("lint", "--config", "hub.yaml", cwd=tmp_path)
+    (tmp_path / "hub.yaml").write_text((tmp_path / "hub.yaml").read_text().replace("room: {", "room: {agency: n, "))
+    mended = hub("lint", "--config", "hub.yaml", cwd=tmp_path)
+
+    assert 0 == done.returncode
+    assert 1 == done.stderr.count("has an `agency`")
+    assert "has an `agency`" not in mended.stderr
 
 
 def test_the_files_of_the_how_to_draw_no_warning_but_of_the_broker_and_its_secret_is_the_standards(tmp_path):

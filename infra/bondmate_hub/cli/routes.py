@@ -115,6 +115,7 @@ def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help
 
     from bondmate_hub.instances import instances, takes
     from bondmate_hub.open_rooms import open_rooms
+    from bondmate_hub.ownerless import ownerless
     from bondmate_hub.settings import load
     from bondmate_hub.trust import answers_that_do_not_count, broker_is_trusted
 
@@ -131,6 +132,7 @@ def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help
         warnings += [
             *answers_that_do_not_count(configured),
             *open_rooms(table, configured),
+            *ownerless(table, {name: entry.agency for name, entry in settings.connectors.items()}),
             broker_is_trusted(settings),
         ]
     for warning in warnings:
