@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from bondmate_streams.logic.routing import Route, Routes
+
+_SO: Final = (
+    "so no room owns an alert, an alert ends when all that took it up have, none can be handed"
+    " over, and what its owner alone may hear goes to nobody. Mend: `agency` at the connector of each room, or at"
+    " the destination where it has none"
+)
 
 
 def ownerless(routes: Routes, agencies: Mapping[str, str]) -> list[str]:
@@ -15,12 +22,8 @@ def ownerless(routes: Routes, agencies: Mapping[str, str]) -> list[str]:
     told = {name for rule in routes.routes for name in told_of_alerts(rule) if name in routes.destinations}
     if not told or any(routes.destinations[name].agency or agencies.get(name) for name in told):
         return []
-    return [
-        f"destinations: none that is told of alerts ({', '.join(sorted(told))}) has an `agency`, so that no room owns an"
-        " alert: any can close its part alone, an alert ends when all that took it up have, none can hand one over, and"
-        " what its owner alone may hear goes to nobody. Mend: `agency` at the connector of each room, or at the"
-        " destination where it has none"
-    ]
+    names = ", ".join(sorted(told))
+    return [f"destinations: none that is told of alerts ({names}) has an `agency`: {_SO}"]
 
 
 def told_of_alerts(rule: Route) -> Iterator[str]:
