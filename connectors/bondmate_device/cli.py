@@ -151,7 +151,8 @@ async def _status(device: Client, asked: argparse.Namespace) -> tuple[int, list[
     empty = await _within(asked, device, lambda: device.link.listening != "no" and not device.link.waiting)
     standings = [_shown(one) for one in device.standings()]
     refused = [asdict(one) for one in device.refusals]
-    return (_DONE if empty else _FOUND), [{"link": asdict(device.link), "alerts": standings, "refused": refused}]
+    told = {"link": asdict(device.link), "alerts": standings, "check_ins": device.owed_check_ins, "refused": refused}
+    return (_DONE if empty else _FOUND), [told]
 
 
 async def _messages(device: Client, asked: argparse.Namespace) -> tuple[int, list[dict[str, Any]]]:
@@ -185,7 +186,8 @@ def _words(told: dict[str, Any]) -> str:
     alerts = [f"alert {one['alert_id']}  {one['level']}" for one in told["alerts"] if not one["silent"]]
     refused = [f"refused {one['kind']} {one['key']}: {one['code']}" for one in told["refused"]]
     link = told["link"]
-    return "\n".join([f"waiting {link['waiting']}, listening by {link['listening']}", *alerts, *refused])
+    owed = [f"check-in {check_in_id}  due {due_at}" for check_in_id, due_at in told["check_ins"].items()]
+    return "\n".join([f"waiting {link['waiting']}, listening by {link['listening']}", *alerts, *owed, *refused])
 
 
 def _line(message: Message) -> str:
@@ -253,7 +255,9 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--fact", action="append", default=[], help="what was seen; may be said often")
     report.add_argument("--assessment", action="append", default=[], help="what the officer makes of it; often")
     check_in = _verb(verbs, "check-in", _check_in, "owe a check-in, which becomes an alert if none comes; or check in")
-    check_in.add_argument("check_in_id", nargs="?", help="which one is done, or moved")
+    check_in.add_argument(
+        "check_in_id", nargs="?", help="which one is done, or moved; `status` shows those that are due"
+    )
     check_in.add_argument("--due-in", type=float, metavar="SECONDS", help="owe it from now on")
     check_in.add_argument("--kind", default="OFFICER_DOWN", help="what it becomes (%(default)s)")
     check_in.add_argument("--text")

@@ -125,6 +125,11 @@ class Client:
         """Return whether the hub has a check-in as it was said last; not known after a restart, so False."""
         return check_in_id in self._engine.core.check_ins
 
+    @property
+    def owed_check_ins(self) -> dict[str, str]:
+        """When the hub waits for which check-in, as it said last: a spare has those of the device before it too."""
+        return dict(self._engine.core.owed)
+
     async def fix(self, position: Position, *, on_duty: bool | None = None, battery_percent: int | None = None) -> int:
         """Send a position; give its number, which counts up over restarts (gaps mean nothing).
 

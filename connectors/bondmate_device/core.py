@@ -39,7 +39,7 @@ class Heard(NamedTuple):
 class Core:
     """One device's outbox, alerts and messages."""
 
-    __slots__ = ("check_ins", "enrolled", "inbox", "outbox", "standings", "under_duress")
+    __slots__ = ("check_ins", "enrolled", "inbox", "outbox", "owed", "standings", "under_duress")
 
     def __init__(
         self,
@@ -56,6 +56,8 @@ class Core:
         self.inbox = inbox or Inbox()
         self.check_ins: set[str] = set()
         """Those of which the hub has all that was said; known anew after a restart by what is said then."""
+        self.owed: dict[str, str] = {}
+        """When the hub waits for a check-in, as it says: also for those of a device whose place this one took."""
         self.enrolled = True
         self.under_duress = self.standings.has_duress()
         """Whether nothing may sound, light or ask: as the hub says, and until it does, while such an alert is open."""
@@ -81,6 +83,8 @@ class Core:
         """Take what the hub tells; the receipts are not in the outbox yet: add them once the messages are on disk."""
         alerts, messages, under_duress = news.get("alerts"), news.get("messages"), news.get("under_duress")
         self.under_duress = under_duress if isinstance(under_duress, bool) else self.under_duress
+        if isinstance(owed := news.get("check_ins"), list):
+            self.owed = {one["check_in_id"]: one["due_at"] for one in owed if _is_owed(one)}
         told = [self.standings.told(one) for one in alerts if isinstance(one, dict)] if isinstance(alerts, list) else []
         new = self.inbox.take(messages) if isinstance(messages, list) else []
         return Heard(
@@ -108,3 +112,7 @@ class Core:
         if accepted:
             return self.standings.accepted(item.line, verdict.answer, is_cancel=item.is_cancel)
         return self.standings.refused(item.line)
+
+
+def _is_owed(one: Any) -> bool:
+    return isinstance(one, dict) and isinstance(one.get("check_in_id"), str) and isinstance(one.get("due_at"), str)

@@ -63,7 +63,8 @@ spare, duress too. The device before it is told nothing; a press there makes one
 A device may owe a check-in (`POST /v1/check-ins`), at the begin of a countdown for example. It stands on
 `bondmate.state.check-ins` and is told to nobody. Where none comes by then, the hub raises its alert, flagged
 `check_in_missed`, whatever has become of device or gateway; the device may raise the same alert itself. Under duress
-nobody is believed who checks in.
+nobody is believed who checks in or moves it later. A spare is told what the device before it owes; it ends and moves
+it.
 
 ## Real, out of an exercise
 

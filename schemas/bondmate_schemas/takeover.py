@@ -34,3 +34,11 @@ def current(device_id: str, places: Mapping[str, str]) -> str:
         if device_id == before:
             break
     return device_id
+
+
+def before(device_id: str, places: Mapping[str, str]) -> list[str]:
+    """Return the devices whose place one took, and those whose place they had."""
+    found = [device_id]
+    for spare in found:
+        found += [old for old, new in places.items() if new == spare and old not in found]
+    return found[1:]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from bondmate_schemas.catalogue import CHECK_INS, DEVICE_ALERTS, destination_topic
+from bondmate_schemas.check_ins import after
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason
 from bondmate_schemas.flags import CHECK_IN_MISSED, UNDER_DURESS
@@ -19,7 +20,7 @@ from bondmate_streams.agents.check_ins import CheckIns
 from bondmate_streams.agents.views import Seen
 from bondmate_streams.envelopes import Envelopes
 from bondmate_streams.logic.alerts import take
-from bondmate_streams.logic.check_ins import after, missed
+from bondmate_streams.logic.check_ins import missed
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 TAK = destination_topic("tak")
@@ -41,6 +42,15 @@ def test_it_is_moved_by_a_new_message_and_not_by_a_repeat_and_ends_when_it_comes
     assert (due, due, later, None, due) == (
         after(None, due), after(due, repeat), after(due, later), after(due, came), after(due, forced),
     )  # fmt: skip
+
+
+def test_under_duress_nobody_is_believed_who_moves_it_later(make: Any) -> None:
+    due = owed(make, event_id="e")
+    later, sooner = (
+        owed(make, NOW + timedelta(seconds=seconds), event_id="e", flags=(UNDER_DURESS,)) for seconds in (30, -5)
+    )
+
+    assert (due, sooner, later) == (after(due, later), after(due, sooner), after(None, later))
 
 
 def test_the_alert_is_the_one_that_the_device_raises_itself_at_the_end_and_counts_no_press(make: Any) -> None:

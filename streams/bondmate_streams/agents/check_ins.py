@@ -11,6 +11,7 @@ from typing import Final
 
 from bondmate_monitoring.metrics import AGENT_EVENTS
 from bondmate_schemas.catalogue import CHECK_INS, DEVICE_ALERTS
+from bondmate_schemas.check_ins import after
 from bondmate_schemas.codec import CodecError, SchemaUnavailableError
 from bondmate_schemas.models import CheckIn
 from bondmate_schemas.outbox import Outgoing
@@ -21,7 +22,7 @@ from bondmate_streams.agents.places import Places
 from bondmate_streams.agents.views import Seen, View
 from bondmate_streams.envelopes import utc_now
 from bondmate_streams.guard import BrokerUnavailableError
-from bondmate_streams.logic.check_ins import ANYBODY_AFTER, after, missed
+from bondmate_streams.logic.check_ins import ANYBODY_AFTER, missed
 
 _LOOK_SECONDS: Final = 0.5
 

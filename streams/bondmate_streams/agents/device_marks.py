@@ -9,7 +9,7 @@ from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
 from bondmate_schemas.duress import BEGUN, ENDED, is_under, mark_id
 from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import DeviceMark
-from bondmate_schemas.takeover import REPLACED, current
+from bondmate_schemas.takeover import REPLACED, before, current
 
 from bondmate_streams.agents.views import Seen, View
 
@@ -38,12 +38,8 @@ class DeviceMarks:
 
     def before(self, device_id: str) -> list[str]:
         """Return the devices whose place this one took, and those whose place they had; asked for every fix."""
-        if device_id not in self._spares:
-            return []
-        places, found = list(self._places.items()), [device_id]
-        for spare in found:
-            found += [old for old, new in places if new == spare and old not in found]
-        return found[1:]
+        # A copy, since the view's thread adds to it.
+        return before(device_id, self._places.copy()) if device_id in self._spares else []
 
     def begun(self, device_id: str) -> DeviceMark | None:
         """Return the mark by which the duress of a device began last."""

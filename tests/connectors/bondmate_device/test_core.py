@@ -518,3 +518,13 @@ async def test_under_duress_a_countdown_is_an_alert_at_once_and_whatever_is_rais
     kinds = [(item.kind, item.line) for item in device._engine.items]
     assert [(Kind.CHECK_IN, calm), (Kind.ALERT, "down"), (Kind.CHECK_IN, later)] == [kinds[0], kinds[2], kinds[4]]
     assert [("OFFICER_DOWN", True), ("SOS", True)] == [(one.kind, one.silent) for one in (down, sos)]
+
+
+def test_a_device_knows_what_the_hub_waits_for_also_when_news_of_a_later_hub_are_strange():
+    core = Core(PACE, lambda: 1.0)
+    core.heard({"check_ins": [{"check_in_id": "c", "due_at": "t", "kind": "SOS"}, {"check_in_id": 1}, "?"]}, NOW)
+    core.heard({"check_ins": "?"}, NOW)
+    known = dict(core.owed)
+    core.heard({"check_ins": []}, NOW)
+
+    assert ({"c": "t"}, {}) == (known, core.owed)

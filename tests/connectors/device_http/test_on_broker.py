@@ -15,11 +15,21 @@ from bondmate_connectors.platforms.device_http import CONNECTOR, Config
 from bondmate_connectors.runtime.health import Health
 from bondmate_connectors.runtime.run import Instance, run_connectors
 from bondmate_hub.stored import stored
-from bondmate_schemas.catalogue import DEVICE_ALERTS, DEVICE_LOCATIONS, MESSAGES, RECEIPTS, topics
+from bondmate_schemas.catalogue import (
+    CHECK_INS,
+    DEVICE_ALERTS,
+    DEVICE_LOCATIONS,
+    DEVICE_MARKS,
+    MESSAGES,
+    RECEIPTS,
+    topics,
+)
+from bondmate_schemas.check_ins import after
 from bondmate_schemas.codec import RECORDS, Codec, LocalSchemaIds
 from bondmate_schemas.enums import Level, Mode
 from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import DeviceMessage, EventHeader
+from bondmate_schemas.takeover import replaced_by
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -127,3 +137,24 @@ async def test_a_message_on_kafka_reaches_its_device_and_stays_confirmed_after_a
 
     assert (["hub-1"], []) == (first, after)
     assert [("device", Level.ACCEPTED)] == [(r.destination, r.level) for r in receipts if r.delivery_id == "hub-1"]
+
+
+async def test_a_spare_ends_what_the_device_before_it_owes_though_the_gateway_was_restarted(kafka, device_file, until):
+    now = datetime.now(UTC)
+    body = {"message_id": "owed", "check_in_id": "c-1", "due_in_seconds": 600, "occurred_at": now.isoformat()}
+    async with gateway(kafka, device_file, until) as device, device.post("/v1/check-ins", json=body) as answer:
+        assert answer.status == 202
+    mark = replaced_by("dev-smith", "dev-jones", "inspector", "lost", now)
+    await asyncio.to_thread(write, kafka, DEVICE_MARKS, mark.mark_id, mark)
+    spare = {"Authorization": "Bearer token-jones"}
+    async with gateway(kafka, device_file, until) as device:
+        async with device.get("/v1/messages", headers=spare, params={"wait_seconds": 10}) as answer:
+            owed = (await answer.json())["check_ins"]
+        done = {**body, "message_id": "done", "action": "done"}
+        async with device.post("/v1/check-ins", json=done, headers=spare) as answer:
+            assert answer.status == 202
+    first, last = await asyncio.to_thread(read, kafka, CHECK_INS)
+
+    assert ["c-1"] == [one["check_in_id"] for one in owed]
+    assert (first.header.event_id, True) == (last.header.event_id, last.done)
+    assert after(first, last) is None

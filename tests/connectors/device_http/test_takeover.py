@@ -7,7 +7,7 @@ from itertools import permutations
 
 import pytest
 from bondmate_connectors.platforms.device_http.mailbox import Mailboxes
-from bondmate_schemas.catalogue import DEVICE_MARKS, MESSAGES, RECEIPTS, STATE_ALERTS
+from bondmate_schemas.catalogue import CHECK_INS, DEVICE_MARKS, MESSAGES, RECEIPTS, STATE_ALERTS
 from bondmate_schemas.enums import AlertAction, AlertStatus, Level, Mode
 from bondmate_schemas.takeover import replaced_by
 
@@ -37,6 +37,33 @@ async def test_open_alerts_and_messages_move_to_the_spare_which_speaks_of_them_b
     assert (["1"], ["sos"]) == (ids((200, told)), [one["event_id"] for one in told["alerts"]])
     assert ([], []) == (silence["messages"], silence["alerts"])
     assert (404, [202, 202], 202) == (gone, statuses, receipt)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_a_spare_reads_what_the_old_device_owes_and_moves_and_ends_it_as_if_it_were_that(bench, at, is_first):
+    old, spare = bench.device(), bench.device("token-jones")
+    body = {"message_id": "m", "check_in_id": "c-1", "due_in_seconds": 60, "occurred_at": at()}
+    await old.post("/v1/check-ins", body)
+    due = bench.hub.last
+    topics = [
+        (DEVICE_MARKS, replaced_by("dev-smith", "dev-jones", "inspector", "lost", NOW)), (CHECK_INS, due)
+    ]  # fmt: skip
+    _, before = await spare.get("/v1/messages")
+    for topic, record in topics if is_first else reversed(topics):
+        await bench.see(topic, due.header.event_id, record)
+    _, told = await spare.get("/v1/messages", after=before["cursor"], wait_seconds="2")
+    _, silence = await old.get("/v1/messages")
+    said = []
+    for number, more in enumerate(({"due_in_seconds": 90}, {"action": "done"})):
+        await spare.post("/v1/check-ins", {**body, "message_id": f"n-{number}", **more})
+        said.append(bench.hub.last)
+    await spare.post("/v1/check-ins", {**body, "message_id": "own", "check_in_id": "c-2"})
+
+    assert (["c-1"], []) == ([one["check_in_id"] for one in told["check_ins"]], silence["check_ins"])
+    ids_of = {(one.header.event_id, one.header.incident_id, one.alert.header.event_id) for one in (due, *said)}
+    assert {(due.header.event_id, due.header.incident_id, due.header.event_id)} == ids_of
+    assert [(False, "dev-jones"), (True, "dev-jones")] == [(one.done, one.device_id) for one in said]
+    assert due.header.event_id != bench.hub.last.header.event_id
 
 
 async def test_from_the_old_device_a_press_is_taken_and_nothing_else(bench, at):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bondmate_schemas.catalogue import DEVICE, DEVICE_MARKS, MESSAGES, RECEIPTS, STATE_ALERTS
+from bondmate_schemas.catalogue import CHECK_INS, DEVICE, DEVICE_MARKS, MESSAGES, RECEIPTS, STATE_ALERTS
 from bondmate_schemas.enums import Level
 
 from bondmate_connectors.contract import ConnectorSpec, Context
@@ -40,7 +40,7 @@ CONNECTOR = ConnectorSpec(
             "CheckIn",
         }
     ),
-    replays=(MESSAGES, RECEIPTS, STATE_ALERTS, DEVICE_MARKS),
+    replays=(MESSAGES, RECEIPTS, STATE_ALERTS, DEVICE_MARKS, CHECK_INS),
     proves=Level.DELIVERED,
     refusals={
         "not_authenticated": "at once: 401",

@@ -107,6 +107,14 @@ class AlertAnswer(BaseModel):
     reopens: Annotated[str, Field(description="The ended alert it goes on from, by the hub's `event_id`.")] = ""
 
 
+class CheckInAnswer(BaseModel):
+    """A check-in that the hub waits for."""
+
+    check_in_id: str
+    kind: Annotated[AlertKind, Field(description="What it becomes where none comes.")]
+    due_at: Annotated[datetime, Field(description="By the hub's clock.")]
+
+
 class News(BaseModel):
     """What is new for a device: the answer of a long poll and each frame of the stream."""
 
@@ -117,6 +125,13 @@ class News(BaseModel):
         bool,
         Field(description="True: nothing on the device sounds, lights or asks, until a person of its agency ends it."),
     ] = False
+    check_ins: Annotated[
+        tuple[CheckInAnswer, ...],
+        Field(
+            description="What this device owes as far as this gateway knows, also for a device whose place it took. "
+            "Under duress always empty."
+        ),
+    ] = ()
 
 
 class FieldProblem(BaseModel):

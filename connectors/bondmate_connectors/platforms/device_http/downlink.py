@@ -16,12 +16,13 @@ import orjson
 from aiohttp import ClientConnectionResetError, WSCloseCode, web
 from bondmate_monitoring import metrics
 from bondmate_schemas.enums import Mode
-from bondmate_schemas.models import Attachment
+from bondmate_schemas.models import Attachment, CheckIn
 
 from bondmate_connectors.contract import Context
 from bondmate_connectors.platforms.device_http.config import Config
 from bondmate_connectors.platforms.device_http.directory import UnauthenticatedError
 from bondmate_connectors.platforms.device_http.mailbox import Box, Listener, Mail, Mailboxes, Standing
+from bondmate_connectors.platforms.device_http.owed import names_of
 from bondmate_connectors.platforms.device_http.problems import Kind, Refused
 from bondmate_connectors.platforms.device_http.register import Register
 from bondmate_connectors.platforms.device_http.said import Said
@@ -81,7 +82,7 @@ class Downlink:
         if news is None and wait > 0:
             with self._listening(box) as listener:
                 news = await self._first_news(box, caller, listener, after, wait)
-        body = news or self._frame(box)
+        body = news or self._frame(box, caller)
         return web.Response(body=orjson.dumps(body), content_type="application/json")
 
     async def stream(self, request: web.Request) -> web.WebSocketResponse:
@@ -176,16 +177,20 @@ class Downlink:
             return None
         return self._frame(
             box,
+            caller,
             [_message(mail, box, expired=mail.is_expired(now)) for mail in mails],
             [_alert(one, own_id, box) for one in standings for own_id in one.alert_ids or (None,)],
         )
 
-    def _frame(self, box: Box, messages: Sequence[Any] = (), alerts: Sequence[Any] = ()) -> dict[str, Any]:
+    def _frame(
+        self, box: Box, caller: Caller, messages: Sequence[Any] = (), alerts: Sequence[Any] = ()
+    ) -> dict[str, Any]:
         return {
             "cursor": self._cursor(box),
             "messages": messages,
             "alerts": alerts,
             "under_duress": box.is_under_duress,
+            "check_ins": [_check_in(due) for due in self._mailboxes.owed(caller.device.device_id)],
         }
 
     def _mails(self, box: Box, mode: Mode, after: int, now: datetime) -> list[Mail]:
@@ -263,6 +268,10 @@ def _alert(standing: Standing, alert_id: str | None, box: Box) -> dict[str, Any]
         "ended_words": standing.whole.ended_words if standing.whole else "",
         "reopens": standing.whole.reopens if standing.whole else "",
     }
+
+
+def _check_in(due: CheckIn) -> dict[str, Any]:
+    return {"check_in_id": names_of(due)[0], "kind": due.alert.kind, "due_at": due.due_at}
 
 
 def _said(said: Said) -> dict[str, Any]:

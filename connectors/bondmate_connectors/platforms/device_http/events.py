@@ -145,8 +145,11 @@ def alert(request: AlertRequest, arrival: Arrival, flags: Iterable[str]) -> Devi
     )
 
 
-def check_in(request: CheckInRequest, arrival: Arrival) -> CheckIn:
-    """Return a check-in that is due or has come, with the alert that it becomes where it is missed."""
+def check_in(request: CheckInRequest, arrival: Arrival, known: CheckIn | None = None) -> CheckIn:
+    """Return a check-in that is due or has come, with the alert that it becomes where it is missed.
+
+    What is said of one that is `known` stays under its id, also where a spare says it.
+    """
     # Every field was checked as one of the request, to the same bounds.
     asked = AlertRequest.model_construct(
         message_id=request.message_id,
@@ -158,6 +161,9 @@ def check_in(request: CheckInRequest, arrival: Arrival) -> CheckIn:
         language=request.language,
     )
     missed = alert(asked, arrival, (CHECK_IN_MISSED,))
+    if known is not None:
+        ids = {"event_id": known.header.event_id, "incident_id": known.header.incident_id}
+        missed = missed.model_copy(update={"header": missed.header.model_copy(update=ids)})
     flags = (*arrival.remarks, *_clock(request.occurred_at, request.sent_at, arrival.received_at))
     return CheckIn(
         header=missed.header.model_copy(update={"flags": flags}),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
-from bondmate_schemas.catalogue import DEVICE, STATE_ALERTS, STREAMS_SOURCE
+from bondmate_schemas.catalogue import CHECK_INS, DEVICE, STATE_ALERTS, STREAMS_SOURCE
 from bondmate_schemas.duress import BEGUN, ENDED, begins, begun_by, is_under
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, Level, MessageDirection, Mode, Priority
 from bondmate_schemas.flags import DEVICE_REVOKED, FROM_REPLACED
@@ -20,6 +20,7 @@ from bondmate_schemas.models import (
     AlertState,
     AlertWhole,
     Attachment,
+    CheckIn,
     DeliveryReceipt,
     DeviceAlert,
     DeviceMark,
@@ -28,9 +29,10 @@ from bondmate_schemas.models import (
     Record,
 )
 from bondmate_schemas.own_alerts import alert_event_id, own_ids
-from bondmate_schemas.takeover import REPLACED, current
+from bondmate_schemas.takeover import REPLACED, before, current
 
 from bondmate_connectors.platforms.device_http.deadlines import Deadlines
+from bondmate_connectors.platforms.device_http.owed import Owed
 from bondmate_connectors.platforms.device_http.said import Said, listed, said_of
 
 _ALERTS_PER_DEVICE = 5
@@ -188,7 +190,7 @@ class Box:
         self.duress: DeviceMark | None = None
         self.duress_end: DeviceMark | None = None
         self.marked_at = 0
-        """The version of what the device is told of its duress."""
+        """The version of what the device is told of its duress, and of what it owes for another."""
         self.names: dict[str, str] = {}
         """The alert that a press became part of, by the event id its device was told."""
         self.early: dict[str, Level] = {}
@@ -291,6 +293,8 @@ class Mailboxes:
         self._dropped: list[Ending] = []
         self._places: dict[str, str] = {}
         """Devices that took the place of another, by that other."""
+        self._spares: set[str] = set()
+        self._owed = Owed()
         self._owners: dict[str, str] = {}
         """Who a message or an alert belongs to, by its id."""
 
@@ -305,6 +309,8 @@ class Mailboxes:
             self._take_state(record)
         elif isinstance(record, DeviceMark):
             self._take_mark(record)
+        elif topic == CHECK_INS and (record is None or isinstance(record, CheckIn)):
+            self._take_check_in(key, record)
         elif record is None and topic == STATE_ALERTS:
             self._forget_alert(key)
 
@@ -364,10 +370,26 @@ class Mailboxes:
 
     def own_event(self, device_id: str, alert_id: str) -> str | None:
         """Return the alert that a spare means by an id of the device whose place it took; None for any other."""
-        if device_id not in self._places.values():
+        if device_id not in self._spares:
             return None
         alerts = self.box(device_id).alerts.values()
         return next((one.event_id for one in alerts if alert_id in {one.event_id, *one.alert_ids}), None)
+
+    def owed(self, device_id: str) -> list[CheckIn]:
+        """Return the check-ins that a device is told it owes, also for those whose place it took.
+
+        Under duress it is told of none: whoever holds the officer would see there that nobody believed what was said.
+        """
+        is_told = not self.is_replaced(device_id) and not self.box(device_id).is_under_duress
+        return self._owed.of(self._all_of(device_id)) if is_told else []
+
+    def owed_as(self, device_id: str, check_in_id: str) -> CheckIn | None:
+        """Return the check-in that a device means by an id, its own first; None for one that nobody owes."""
+        return self._owed.named([device_id], check_in_id) or self._owed.named(self._all_of(device_id), check_in_id)
+
+    def _all_of(self, device_id: str) -> list[str]:
+        """Return a device and those whose place it took."""
+        return [device_id, *(before(device_id, self._places) if device_id in self._spares else ())]
 
     def taken(self, alert: DeviceAlert) -> None:
         """Remember what was just accepted, until the streams tell more of it: the alert, that it is one of duress."""
@@ -388,6 +410,7 @@ class Mailboxes:
             box.duress_end = mark
         if mark.mark == REPLACED:
             self._places[mark.device_id] = mark.other_device_id
+            self._spares.add(mark.other_device_id)
             self._move(box, current(mark.device_id, self._places))
         if box.is_under_duress is was_under:
             return
@@ -413,8 +436,18 @@ class Mailboxes:
             self._keep_early(box, message_id, level)
         for message_id, ended in ended_early:
             self._take_ending(box, message_id, None, ended=ended)
-        box.wake()
+        self._tell_owed(box)
         old.wake()
+
+    def _take_check_in(self, event_id: str, said: CheckIn | None) -> None:
+        self._owed.take(event_id, said)
+        if said is not None and self.is_replaced(said.device_id):
+            self._tell_owed(self.box(current(said.device_id, self._places)))
+
+    @staticmethod
+    def _tell_owed(box: Box) -> None:
+        box.marked_at = box.next_version()
+        box.wake()
 
     @staticmethod
     def _incidents(box: Box) -> Iterator[str | None]:

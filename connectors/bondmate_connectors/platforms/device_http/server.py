@@ -14,8 +14,8 @@ import orjson
 from aiohttp import web
 from bondmate_monitoring import metrics
 from bondmate_schemas.catalogue import RECEIPTS
+from bondmate_schemas.check_ins import is_believed
 from bondmate_schemas.enums import AlertAction
-from bondmate_schemas.flags import UNDER_DURESS
 from bondmate_schemas.models import DeviceAlert, Record
 from bondmate_schemas.own_alerts import alert_event_id
 from prometheus_client import Counter, Histogram
@@ -105,9 +105,10 @@ class Ingress:
         started = time.perf_counter()
         device = self._in_its_place(request)
         asked, value = await self._strict(request, api.CheckInRequest)
-        check_in = events.check_in(asked, self._arrival(device, value))
-        # Under duress nobody is believed who checks in: written under the same key, it would hide what is due.
-        if not check_in.done or UNDER_DURESS not in check_in.header.flags:
+        known = self._mailboxes.owed_as(device.device_id, asked.check_in_id)
+        check_in = events.check_in(asked, self._arrival(device, value), known)
+        # What is not believed, written under the same key, would hide what is due.
+        if is_believed(known, check_in):
             await self._settle(request, [check_in], "CheckIn", started, urgent=True)
         return _accepted(check_in)
 
