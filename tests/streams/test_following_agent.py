@@ -64,9 +64,6 @@ class Last:
     def of(self, device_id: str) -> DeviceLocation | None:
         return self.fixes.get(device_id)
 
-    def knows(self, device_id: str) -> bool:
-        return device_id in self.fixes
-
     def tell(self, fix: DeviceLocation) -> None:
         self.fixes[fix.device_id] = fix
         self.on_fix(fix.device_id)
@@ -100,8 +97,8 @@ class Side:
         self.alerts[state.header.event_id] = state
         self.following.note(state)
 
-    def replace(self, device: str, spare: str) -> None:
-        self.marks.set(replaced_by(device, spare, "inspector", "lost", datetime.now(UTC)))
+    def replace(self, device: str, spare: str, at: datetime | None = None) -> None:
+        self.marks.set(replaced_by(device, spare, "inspector", "lost", at or datetime.now(UTC)))
 
     async def look(self, seconds: float = 0.0) -> list[tuple[str, float]]:
         """Look so much later; give what was told where since the last look, by latitude."""
@@ -123,8 +120,11 @@ def opened(make: Any, device: str = "device-1", names: Sequence[str] = ("tak",),
     return state
 
 
-def fix(make: Any, latitude: float, device: str = "device-1") -> DeviceLocation:
-    found: DeviceLocation = make.location(device, position=make.position(latitude))
+def fix(
+    make: Any, latitude: float, device: str = "device-1", at: datetime | None = None, **given: Any
+) -> DeviceLocation:
+    given.setdefault("received_at", at or datetime.now(UTC))
+    found: DeviceLocation = make.location(device, position=make.position(latitude, at=at), **given)
     return found
 
 
@@ -245,23 +245,52 @@ async def test_after_a_restart_what_is_known_to_rooms_goes_on_at_their_pace(side
 
 
 async def test_after_a_takeover_the_spare_is_followed_and_the_old_device_no_more(side: Side, make: Any) -> None:
-    side.note(opened(make))
-    side.last.tell(fix(make, 1))
+    begun = datetime.now(UTC) - timedelta(minutes=1)
+    at = [begun + timedelta(seconds=second) for second in range(9)]
+    side.note(opened(make, received_at=begun))
+    side.last.tell(fix(make, 1, at=at[1]))
     first = await side.look()
-    side.last.tell(fix(make, 2, "spare"))
+    side.last.tell(fix(make, 2, "spare", at=at[2]))
     before = await side.look(5)
-    side.replace("device-1", "spare")
+    side.replace("device-1", "spare", at[3])
     at_once = await side.look(5)
-    side.last.tell(fix(make, 3))
+    side.last.tell(fix(make, 3, "spare", at=at[4]))
+    new = await side.look(5)
+    side.last.tell(fix(make, 4, at=at[5]))
     old = await side.look(5)
-    side.last.tell(fix(make, 4, "spare"))
+    side.last.tell(fix(make, 5, "spare", at=at[6]))
     spare = await side.look(5)
-    side.replace("spare", "another")
-    side.last.tell(fix(make, 5, "another"))
+    side.replace("spare", "another", at[7])
+    side.last.tell(fix(make, 6, "another", at=at[8]))
 
-    assert ([("tak", 1)], []) == (first, before)
-    assert ([("tak", 2)], [], [("tak", 4)]) == (at_once, old, spare)
-    assert [("tak", 5)] == await side.look(5), "the spare's spare, too"
+    assert ([("tak", 1)], [], []) == (first, before, at_once)
+    assert ([("tak", 3)], [], [("tak", 5)]) == (new, old, spare)
+    assert [("tak", 6)] == await side.look(5), "the spare's spare, too"
+
+
+async def test_a_spares_fix_of_before_its_takeover_is_no_place_of_its_officer_and_the_old_devices_stays_one(
+    side: Side, make: Any
+) -> None:
+    now = datetime.now(UTC)
+    before, pressed = now - timedelta(seconds=30), now - timedelta(seconds=60)
+    state = opened(make, received_at=pressed, position=make.position(1, at=pressed))
+    side.note(state)
+    side.last.tell(fix(make, 2, at=before))
+    side.replace("device-1", "spare", now)
+    side.last.tell(fix(make, 50, "spare", at=before))
+    places = [side.following.fix_of(state)]
+    waited = fix(make, 51, "spare", at=before, received_at=now)
+    side.last.tell(waited)
+    places.append(side.following.fix_of(state))
+    told = await side.look()
+    untimed = waited.header.model_copy(update={"flags": ("clock_skew",)})
+    side.last.tell(waited.model_copy(update={"header": untimed}))
+    places.append(side.following.fix_of(state))
+    side.last.tell(fix(make, 52, at=now))
+    places.append(side.following.fix_of(state))
+
+    assert [2, 2, 51, 51] == [place.position.latitude for place in places if place], "an odd clock's time says nothing"
+    assert [("tak", 2)] == told
 
 
 async def test_what_is_pressed_at_a_replaced_device_follows_that_and_not_its_officer(side: Side, make: Any) -> None:

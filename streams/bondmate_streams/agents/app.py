@@ -132,7 +132,7 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
     crossing = Crossing(desk, alerts, places, following.fix_of, life.crossed)
     following.on_look, following.on_forgotten = crossing.stir, crossing.forget
     short_way = ShortWay(places, life).begin
-    from_devices = DeviceAlerts(desk, devices, locks, last.of, short_way, marks=marks, nearby=nearby)
+    from_devices = DeviceAlerts(desk, devices, locks, last, short_way, marks=marks, nearby=nearby)
     messages = Messages(
         desk=desk, locks=locks, audit=audit, known=known, officers=KnownOfficers(config.officers, last),
         marks=marks, wait_caught_up=last.view.wait_caught_up,

@@ -8,13 +8,15 @@ from functools import partial
 
 from bondmate_schemas.catalogue import ALERT_CHANGES, DEVICE_MARKS
 from bondmate_schemas.duress import begins, begun_by
-from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, DeviceMark, DeviceMemory
+from bondmate_schemas.models import AlertState, DeviceAlert, DeviceMark, DeviceMemory
 from bondmate_schemas.partitions import partition_of
 
 from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.device_marks import DeviceMarks
+from bondmate_streams.agents.last_locations import LastLocations
 from bondmate_streams.agents.nearby import Nearby
 from bondmate_streams.agents.tables import Ledger
+from bondmate_streams.agents.whereabouts import Whereabouts
 from bondmate_streams.envelopes import Arrived, Headers, utc_now
 from bondmate_streams.guard import InTurn
 from bondmate_streams.lanes import KeyLocks
@@ -31,7 +33,7 @@ class DeviceAlerts:
         desk: Desk,
         devices: Ledger[DeviceMemory],
         locks: KeyLocks,
-        last_location: Callable[[str], DeviceLocation | None],
+        last: LastLocations,
         short_way: Callable[[DeviceAlert, Headers], Awaitable[bool]],
         *,
         marks: DeviceMarks,
@@ -40,7 +42,8 @@ class DeviceAlerts:
         self._desk = desk
         self._devices = devices
         self._locks = locks
-        self._last_location = last_location
+        self._last = last
+        self._whereabouts = Whereabouts(last, marks)
         self._short_way = short_way
         self._marks = marks
         self._nearby = nearby
@@ -72,18 +75,18 @@ class DeviceAlerts:
 
     def _taken(self, alert: DeviceAlert, replaced: DeviceMark | None) -> Taken:
         device, memory = alert.device_id, self._devices.get(alert.device_id)
-        last, now, link_of = self._last_location(device), utc_now(), self._nearby.link_of
+        now, link_of = utc_now(), self._nearby.link_of
         if replaced is not None:
             own = own_alert(alert, replaced)
             if own is None:
                 return Taken("from_replaced", memory or DeviceMemory(device_id=device))
             event_id = own.header.event_id
-            taken = take(own, only(memory, event_id), last, now, link_of)
+            taken = take(own, only(memory, event_id), self._last.of(device), now, link_of)
             return replace(taken, memory=beside(taken.memory, memory, event_id))
         before = [self._copy_of(old) for old in self._marks.before(device)]
         for old in before:
             memory = lent(memory, device, old)
-        taken = take(alert, memory, last, now, link_of)
+        taken = take(alert, memory, self._whereabouts.of(device), now, link_of)
         for old in before:
             taken = replace(taken, memory=returned(taken.memory, old))
         return taken

@@ -24,13 +24,18 @@ class DeviceMarks:
         self._marks: dict[str, DeviceMark] = {}
         self._places: dict[str, str] = {}
         """Devices that took the place of another, by that other."""
-        self._spares: set[str] = set()
+        self._took: dict[str, DeviceMark] = {}
+        """The marks by which a device took the place of another, by that device."""
         self.on_replaced: Callable[[str], None] = lambda _: None
         """Called, mostly in the thread of the view, with each device that takes another's place."""
 
     def replaced(self, device_id: str) -> DeviceMark | None:
         """Return the mark by which another device took the place of this one."""
         return self._marks.get(mark_id(REPLACED, device_id))
+
+    def took(self, device_id: str) -> DeviceMark | None:
+        """Return the mark by which this device took the place of another last."""
+        return self._took.get(device_id)
 
     def current(self, device_id: str) -> str:
         """Return the device that has the place of this one now, mostly itself."""
@@ -39,7 +44,7 @@ class DeviceMarks:
     def before(self, device_id: str) -> list[str]:
         """Return the devices whose place this one took, and those whose place they had; asked for every fix."""
         # A copy, since the view's thread adds to it.
-        return before(device_id, self._places.copy()) if device_id in self._spares else []
+        return before(device_id, self._places.copy()) if device_id in self._took else []
 
     def begun(self, device_id: str) -> DeviceMark | None:
         """Return the mark by which the duress of a device began last."""
@@ -57,7 +62,7 @@ class DeviceMarks:
             self._marks[mark.mark_id] = mark
             if mark.mark == REPLACED:
                 self._places[mark.device_id] = mark.other_device_id
-                self._spares.add(mark.other_device_id)
+                self._took[mark.other_device_id] = mark
                 self.on_replaced(mark.other_device_id)
 
     def see(self, seen: Seen) -> None:

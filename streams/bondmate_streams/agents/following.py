@@ -21,6 +21,7 @@ from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.last_locations import LastLocations
 from bondmate_streams.agents.places import Places
 from bondmate_streams.agents.tables import Ledger
+from bondmate_streams.agents.whereabouts import Whereabouts
 from bondmate_streams.envelopes import utc_now
 from bondmate_streams.guard import NotNowError
 from bondmate_streams.lanes import KeyLocks
@@ -94,6 +95,7 @@ class Following:
         self._audit = audit
         self._last = last
         self._marks = marks
+        self._whereabouts = Whereabouts(last, marks)
         found = paces_of(desk.routes.destinations, paces, desk.agreements)
         self._turns = {name: Turns(pace) for name, pace in found.items()}
         # There may be a hundred thousand that nothing is heard of, so that each takes little.
@@ -124,7 +126,7 @@ class Following:
         heard_by = self._heard_by.get(event_id)
         if heard_by is None:
             self._devices[state.device_id] = (*self._devices.get(state.device_id, ()), event_id)
-            if state.alert.position is None and self._last.knows(self._followed(state)):
+            if state.alert.position is None and self.fix_of(state):
                 # The press came between a fix and what the lane wrote of it.
                 self._stirred.add(state.device_id)
         rooms = tuple(name for name in state.destinations if name in self._turns)
@@ -151,17 +153,13 @@ class Following:
             for event_id in event_ids:
                 self._forget(event_id, device)
 
-    def _followed(self, state: AlertState) -> str:
-        """Return the device that an alert follows: the spare that took the place of its own.
+    def fix_of(self, state: AlertState) -> DeviceLocation | None:
+        """Return the newest fix of the officer whom an alert is about.
 
         What was pressed at a device since it was replaced is about who has that.
         """
         there = FROM_REPLACED in state.header.flags
-        return state.device_id if there else self._marks.current(state.device_id)
-
-    def fix_of(self, state: AlertState) -> DeviceLocation | None:
-        """Return the newest fix of the device that an alert follows."""
-        return self._last.of(self._followed(state))
+        return self._last.of(state.device_id) if there else self._whereabouts.of(state.device_id)
 
     def here(self, state: AlertState) -> DeviceAlert:
         """Return an alert where its device was last."""

@@ -40,10 +40,6 @@ class LastLocations:
         except (CodecError, SchemaUnavailableError):
             return None
 
-    def knows(self, device_id: str) -> bool:
-        """Return whether a device has a last location."""
-        return device_id in self._fixes
-
     def devices(self) -> list[str]:
         """Name the devices that have a last location: those on shift."""
         return list(self._fixes)

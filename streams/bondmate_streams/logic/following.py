@@ -15,7 +15,7 @@ from typing import Final
 
 from bondmate_schemas.enums import AlertAction, DeliveryReason, PositionOrigin
 from bondmate_schemas.flags import UNTRUSTED
-from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, EventHeader, Position
+from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, DeviceMark, EventHeader, Position
 
 from bondmate_streams.logic.alerts import with_flags
 from bondmate_streams.logic.deliveries import LEAST_SECONDS, Agreements, Telling, position_id
@@ -122,6 +122,21 @@ def is_news(fix: DeviceLocation, alert: DeviceAlert) -> bool:
     if not is_timed and fix.header.received_at > alert.header.received_at:
         return True
     return fix.position.fixed_at > known.fixed_at
+
+
+def is_officers(fix: DeviceLocation, took: DeviceMark | None, replaced: DeviceMark | None) -> bool:
+    """Return whether a fix is of the time from which its device was its officer's until another took its place.
+
+    One that waited since before that is of where the spare was kept.
+    """
+    header = fix.header
+    if replaced is not None and header.received_at >= replaced.since:
+        return False
+    if took is None:
+        return True
+    return header.received_at >= took.since and (
+        fix.position.fixed_at >= took.since or not _is_timed(fix.position, header)
+    )
 
 
 def _is_timed(position: Position, header: EventHeader) -> bool:
