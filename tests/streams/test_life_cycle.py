@@ -30,6 +30,8 @@ LAST = 120
 UNASSIGNED_SECONDS = 45
 AGENCIES = {"cap": "agency-1", "tak": "other", "county": "county"}
 INTERLEAVINGS = 20_000
+WAITED = st.sampled_from([0, 0, 0, 5, 40])
+"""Seconds for which something lay in its topic before the streams came to it."""
 
 
 def _rules(standing: Standing, event: Event) -> Iterator[Rule]:
@@ -100,6 +102,7 @@ class Interleavings(RuleBasedStateMachine):
         self.seconds, self.first_kind = 0, kind
         self.state: AlertState | None = None
         self.closed = self.unassigned = False
+        self.ended_at = self.last_at = START
         self.round = self.since = self.taken = 0
         self.was_answered = -1
         self.began: dict[str, int] = {}
@@ -113,8 +116,8 @@ class Interleavings(RuleBasedStateMachine):
 
     # What happens.
 
-    @rule(repeat=st.booleans(), graver=st.booleans())
-    def press(self, *, repeat: bool, graver: bool) -> None:  # hypothesis fills it in
+    @rule(repeat=st.booleans(), graver=st.booleans(), waited=WAITED)
+    def press(self, *, repeat: bool, graver: bool, waited: int) -> None:  # hypothesis fills it in
         if self.state is None or repeat:
             self.change("message-1", AlertAction.RAISE)
             self.known = self.known or {"tak": Room(), "cap": Room()}
@@ -126,17 +129,23 @@ class Interleavings(RuleBasedStateMachine):
             self.begins("graver", self.seconds if self.answered or used_up else self.since)
         elif not self.closed and (self.lapsed or (not self.answered and used_up)):
             self.begins("press")
-        step = self.change(f"message-{next(self.number) + 1}", AlertAction.UPDATE, press_count=next(self.number))
-        assert (step.reopened is not None) == self.closed, "after the end a press is an alert of its own"
+        had_at = self.had_at(waited)
+        came_after = had_at > max(self.ended_at, self.last_at)
+        step = self.change(
+            f"message-{next(self.number) + 1}", AlertAction.UPDATE, at=had_at, press_count=next(self.number)
+        )
+        assert (step.reopened is not None) == (self.closed and came_after), "after the end a press is one of its own"
+        assert (step.outcome == "late") == (self.closed and not came_after)
 
     @rule()
     def cancel(self) -> None:
         if self.state is None:
             return
         asks = self.kind is AlertKind.SOS or any(room.said in UP for room in self.known.values())
-        step = self.change(f"message-{next(self.number) + 1}", AlertAction.CANCEL)
+        step = self.change(f"message-{next(self.number) + 1}", AlertAction.CANCEL, at=self.had_at())
         assert step.outcome == ("closed_already" if self.closed else "cancel_requested" if asks else "cancelled")
-        self.closed |= not asks
+        if not asks:
+            self.ends(self.now())
 
     @rule(name=st.sampled_from(["tak", "cap", "county", "stranger"]), level=st.sampled_from(PROVEN))
     def proves(self, name: str, level: Level) -> None:
@@ -149,11 +158,11 @@ class Interleavings(RuleBasedStateMachine):
             room.proven = rank
 
     @rule(name=st.sampled_from(["tak", "cap", "county", "stranger"]), word=st.sampled_from(sorted(WORDS)),
-          ago=st.sampled_from([0, 0, 1, 40]))  # fmt: skip
-    def says(self, name: str, word: str, ago: int) -> None:
-        header = self.of_room(name, ago)
+          ago=st.sampled_from([0, 0, 1, 40]), waited=WAITED)  # fmt: skip
+    def says(self, name: str, word: str, ago: int, waited: int) -> None:
+        header = self.of_room(name, ago, waited)
         receipt = DeliveryReceipt(header=header, destination=name, **WORDS[word])
-        place = self.seconds - ago
+        place = self.seconds - waited - ago
         self.hears_word(receipt, word, place)
         if name in self.known:
             self.said[header.message_id] = receipt, word, place
@@ -215,8 +224,9 @@ class Interleavings(RuleBasedStateMachine):
         before = self.state
         step = self.hears(receipt)
         says_no = word in {"no", "withdrawn", *CLOSES}
+        by_its_clock = receipt.header.occurred_at != receipt.header.received_at
         is_older = (
-            place < room.place or (place == room.place < self.seconds and room.said in GONE and not says_no)
+            place < room.place or (place == room.place and by_its_clock and room.said in GONE and not says_no)
             if room
             else True
         )
@@ -239,7 +249,8 @@ class Interleavings(RuleBasedStateMachine):
             had = any(r.had_taken_up for r in self.known.values())
             all_closed = all(r.said in CLOSES for r in self.known.values()) and self.known.keys() >= EVERYBODY
             free = not any(o.said in UP for o in rest) if had else all_closed
-            self.closed = receipt.destination == "cap" if self.owned else free
+            if receipt.destination == "cap" if self.owned else free:
+                self.ends(receipt.header.received_at)
             if not self.closed and ((answered and not self.answered) or (taken_up and not self.any_is(UP))):
                 self.begins("part closed")
             return
@@ -270,7 +281,7 @@ class Interleavings(RuleBasedStateMachine):
             self.unassigned |= page
             return int(page)
         if self.expires and self.seconds >= (self.expiry or 0):
-            self.closed = True
+            self.ends(START + timedelta(seconds=self.expiry or 0))
             return 1
         found = self.steps()
         if (put_off := self.put_off()) and put_off[0] <= self.seconds:
@@ -298,11 +309,17 @@ class Interleavings(RuleBasedStateMachine):
     def now(self) -> datetime:
         return START + timedelta(seconds=self.seconds)
 
-    def of_room(self, name: str, ago: int = 0) -> EventHeader:
-        at = self.now() - timedelta(seconds=ago)
-        return _header(
-            message_id=f"receipt-{next(self.number)}", received_at=self.now(), occurred_at=at, source=name
-        )  # fmt: skip
+    def had_at(self, waited: int = 0) -> datetime:
+        """Return when the hub had what its streams come to only now."""
+        return max(START, self.now() - timedelta(seconds=waited)) + timedelta(milliseconds=next(self.number))
+
+    def ends(self, at: datetime) -> None:
+        self.closed, self.ended_at = True, self.ended_at if self.closed else at
+
+    def of_room(self, name: str, ago: int = 0, waited: int = 0) -> EventHeader:
+        had_at = self.now() - timedelta(seconds=waited)
+        at = had_at - timedelta(seconds=ago)
+        return _header(message_id=f"receipt-{next(self.number)}", received_at=had_at, occurred_at=at, source=name)
 
     def hears(self, receipt: DeliveryReceipt) -> Step:
         now = self.now()
@@ -310,11 +327,11 @@ class Interleavings(RuleBasedStateMachine):
         self.take(step)
         return step
 
-    def change(self, message_id: str, action: AlertAction, **given: Any) -> Step:
+    def change(self, message_id: str, action: AlertAction, at: datetime = START, **given: Any) -> Step:
         expires = START + timedelta(seconds=self.expiry) if self.expiry else None
         # The first press is what it was, however late it comes again.
         first = message_id == "message-1"
-        at = START if first else self.now() + timedelta(milliseconds=next(self.number))
+        self.last_at = self.last_at if self.closed else max(self.last_at, at)
         header = _header(message_id=message_id, received_at=at, occurred_at=at, expires_at=expires)
         kind = self.first_kind if first else self.kind
         alert = DeviceAlert(header=header, device_id="device-1", action=action, kind=kind, **given)

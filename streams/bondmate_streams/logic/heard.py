@@ -217,7 +217,8 @@ def _closed(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Ar
         "alert": kept,
         "destinations": destinations,
         "status": ENDED_AS[receipt.level],
-        "ended_at": around.now,
+        # When the hub had it, and not when its streams came to it: what was pressed in between came after the end.
+        "ended_at": min(around.now, receipt.header.received_at),
         "handoff": None,
     }
     return replace(step, state=state.model_copy(update=update), tellings=tellings, standing=True)

@@ -287,7 +287,7 @@ def _changed(
             "rules": RULES_NOW if is_news else state.rules,
             # Of one that was answered before the upgrade it is now that the time for a unit begins.
             "seen_at": state.seen_at or (now if is_news and is_answered(state) and not is_helped(state) else None),
-            **({"ended_at": now, "handoff": None} if ends else {}),
+            **({"ended_at": min(now, alert.header.received_at), "handoff": None} if ends else {}),
         }
     )
     if new or first:

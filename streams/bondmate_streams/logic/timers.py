@@ -232,7 +232,7 @@ def _expired(rule: Rule, state: AlertState, decisions: Sequence[Decision], now: 
             "alert": ended.model_copy(update={"text": state.alert.text}),
             "status": rule.becomes,
             "changed_at": now,
-            "ended_at": now,
+            "ended_at": min(now, _expires_at(state) or now),
             "handoff": None,
         }
     )
