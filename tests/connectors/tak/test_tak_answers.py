@@ -332,7 +332,8 @@ def test_no_alerts_reference_is_a_word(text: str) -> None:
     "text",
     [
         "ack", "ACK", "ack.", "Acknowledged!", "roger", "roger that", "copy that", "copy, K-12 is on its way", "10-4",
-        "wilco - two minutes", "  ack  ",
+        "wilco - two minutes", "  ack  ", "ack...", "ack !", "ack-K7Q2", "roger! two minutes", "ack; two minutes",
+        "K7Q2 - ack", "copy that – unit 12",  # noqa: RUF001
     ],
 )  # fmt: skip
 def test_words_that_acknowledge(text: str) -> None:
@@ -343,11 +344,30 @@ def test_words_that_acknowledge(text: str) -> None:
     "text",
     [
         "", "ok", "ack?", "copy machine is broken", "who is that", "not acknowledged", "no ack", "acknowledging is hard",
-        "rogers is here", "ack, unable to send", "I copy", "roger roger roger who",
+        "rogers is here", "ack, unable to send", "I copy", "roger roger roger who", "copy-machine is broken",
+        "copy-paste this", "copy -paste", "received-nothing", "received.txt", "roger/dodger", "10-4-2", "ack,nack",
+        "copy’s here", "copy—paste", "copy's here", "unable-bodied", "acknowledged:not",  # noqa: RUF001
     ],
 )  # fmt: skip
 def test_any_other_text_raises_nothing(text: str) -> None:
     assert Meaning.NOTE is Words(decline=("unable",)).meaning_of(text)
+
+
+@pytest.mark.parametrize("asked", ["ack？", "ack؟", "¿ack", "ack, are you there？", "ack;", "ack\u037e", "ack K7Q2;",  # noqa: RUF001
+    "ack; K7Q2", "ack ❓", "ack‽", "ack՞", "ack፧", "ack⁉",
+])  # fmt: skip
+def test_what_asks_in_any_script_acknowledges_nothing(asked: str) -> None:
+    assert Meaning.NOTE is Words().meaning_of(asked)
+
+
+def test_a_word_that_is_part_of_another_neither_declines_nor_means_all() -> None:
+    words = Words(decline=("no",))
+
+    assert [Meaning.DECLINED] * 3 == [words.meaning_of(text) for text in ("no", "no unit free", "no, sorry")]
+    assert [Meaning.NOTE] * 3 == [words.meaning_of(text) for text in ("no-show at the school", "no’s", "no.5 is free")]  # noqa: RUF001
+    assert [None, None, "ack  "] == [
+        words.without_together(text) for text in ("ack both-sided", "not-both", "ack both")
+    ]
 
 
 RESPONSES = {

@@ -3,14 +3,16 @@
 What else the settings have words for (assigned, on scene, …) is said in the same way.
 
 An acknowledgement begins with one of the words for it, and is nothing else, or goes on after a reference or a mark
-such as a comma: "ack K7Q2", "roger, unit 12 goes" are; "copy machine is broken" and "copy?" are not. A refusal begins
-with a whole word that declines: where "no" is such a word, "no unit free" is one, "noted" and "now on scene" are not.
-What holds such a word behind one that acknowledges is neither: it is passed on, and its writer is told so.
+such as a comma that ends the word: "ack K7Q2", "roger, unit 12 goes" are; "copy machine is broken", "copy-paste it",
+"received.txt" and whatever asks, in any script, are not. A refusal begins with a whole word that declines: where "no"
+is such a word, "no unit free" is one, "noted", "no-show" and "now on scene" are not. What holds such a word behind one
+that acknowledges is neither: it is passed on, and its writer is told so.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -24,8 +26,15 @@ ACKNOWLEDGE_WORDS: Final = (
 )  # fmt: skip
 TOGETHER_WORDS: Final = ("both",)
 _REFERENCE: Final = "\0"
-_MARKS: Final = ",.;:!/-–—" + _REFERENCE  # noqa: RUF001  # dashes that phones put in
-_BEFORE: Final = _MARKS + " "
+_STOPS: Final = ",.;:!"
+_DASHES: Final = "/–—-"  # noqa: RUF001  # dashes that phones put in
+_BEFORE: Final = _STOPS + _DASHES + _REFERENCE + " "
+_ENDED: Final = re.compile(rf"$|[ {_STOPS}{_DASHES}]*{_REFERENCE}| ?[{_STOPS}]+(?= |$)| [{_DASHES}]+(?= |$)")
+"""What ends a word: nothing more, a reference, or a mark that joins it to no other."""
+_ASKING: Final = ("QUESTION", "INTERROBANG")
+"""What the names of the marks by which any script asks hold."""
+_ALONE: Final = (r"(?<![\w'’/-])", rf"(?!\w|[.'’{_DASHES}]\w)")  # noqa: RUF001
+"""Before and behind a word of its own, which a hyphen makes part of another."""
 
 
 class Meaning(StrEnum):
@@ -57,7 +66,7 @@ class Words:
         """Return a line without the words by which it is meant of all of an event; None where it has none of them."""
         bare = text
         for word in filter(None, map(str.strip, self.together)):
-            bare = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", " ", bare, flags=re.IGNORECASE)
+            bare = re.sub(re.escape(word).join(_ALONE), " ", bare, flags=re.IGNORECASE)
         return None if bare == text else bare
 
     def meaning_of(self, text: str) -> Meaning:
@@ -66,7 +75,7 @@ class Words:
         declines = [_plain(word) for word in self.decline if word.strip()]
         if any(_begins(said, word) for word in declines):
             return Meaning.DECLINED
-        doubtful = "?" in said or any(_holds(said, word) for word in declines)
+        doubtful = _asks(said) or any(_holds(said, word) for word in declines)
         meant = {**self.responses, Meaning.ACKNOWLEDGED: self.acknowledge}
         found = (meaning for meaning, words in meant.items() if _is_said_by(said, words))
         return Meaning.NOTE if doubtful else next(found, Meaning.NOTE)
@@ -74,8 +83,13 @@ class Words:
 
 def _is_said_by(said: str, words: Iterable[str]) -> bool:
     plain = (_plain(word) for word in words if word.strip())
-    rests = (said[len(word) :].lstrip() for word in plain if said.startswith(word))
-    return any(not rest or rest[0] in _MARKS for rest in rests)
+    return any(_ENDED.match(said, len(word)) for word in plain if said.startswith(word))
+
+
+def _asks(said: str) -> bool:
+    """Whether a line asks; a semicolon that ends it does in Greek."""
+    asking = any(sign in unicodedata.name(mark, "") for mark in said if not mark.isalnum() for sign in _ASKING)
+    return asking or said.rstrip(_REFERENCE + " ").endswith(";")
 
 
 def _plain(text: str) -> str:
@@ -83,7 +97,7 @@ def _plain(text: str) -> str:
 
 
 def _begins(text: str, word: str) -> bool:
-    return re.match(rf"{re.escape(word)}(?!\w)", text) is not None
+    return re.match(re.escape(word) + _ALONE[1], text) is not None
 
 
 def _holds(text: str, word: str) -> bool:
