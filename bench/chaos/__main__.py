@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from bondmate_hub.fast_loop import run_fast
 from rich.console import Console
 from rich.table import Table
 
+from bench.chaos.bite import PLANTS, unseen
 from bench.chaos.checker import Verdict, check, p99_seconds
 from bench.chaos.lab import FAR, NEAR, Lab, laboratory
 from bench.chaos.load import FIXES
@@ -71,7 +73,7 @@ async def run(scenario: Scenario, folder: Path, seed: int) -> Result:
         devices = 2 * scenario.alerts + _DEVICES
         async with laboratory(folder, scenario.broker, devices, seed, crash=scenario.crash,
                               small_disk=scenario.small_disk, cad=scenario.cad,
-                              guard=scenario.guard) as lab:  # fmt: skip
+                              guard=scenario.guard, follows=scenario.follows) as lab:  # fmt: skip
             async with asyncio.timeout(_LONGEST_SECONDS * (10 if scenario.is_long else 1)):
                 await _ordeal(scenario, lab, result)
     except Exception as error:  # noqa: BLE001  # one scenario's failure must not end the table
@@ -90,7 +92,8 @@ def _causes(error: BaseException) -> Iterator[str]:
 
 async def _ordeal(scenario: Scenario, lab: Lab, result: Result) -> None:
     async with asyncio.TaskGroup() as group:
-        group.create_task(lab.load.run(scenario.alerts, scenario.alerts_a_second, scenario.batches_a_second))
+        group.create_task(lab.load.run(scenario.alerts, scenario.alerts_a_second, scenario.batches_a_second,
+                                       follows=scenario.follows))  # fmt: skip
         await asyncio.sleep(_BEFORE_SECONDS)
         began = time.time()
         await scenario.fault(lab)
@@ -100,11 +103,14 @@ async def _ordeal(scenario: Scenario, lab: Lab, result: Result) -> None:
     # What comes twice comes soon after a restart: a second effect must not be missed.
     await asyncio.sleep(1)
     await asyncio.to_thread(lab.count_dead)
+    if scenario.follows:
+        await asyncio.to_thread(lab.read_written)
     result.accepted = lab.book.accepted_events
     result.asked_again = lab.load.asked_again
     # A machine that is too busy for its messages is too busy for its answers.
     busy_seconds = 2 * p99_seconds(lab.book, FAR, 0, time.time())
-    result.verdict = check(lab.book, [NEAR, FAR], max(scenario.help_seconds, busy_seconds))
+    help_seconds = max(scenario.help_seconds, busy_seconds)
+    result.verdict = check(lab.book, [NEAR, FAR], help_seconds)
     if result.caught_up_seconds > scenario.late_seconds and not late:
         result.verdict.late.append(f"all was there after {result.caught_up_seconds:.0f} s only")
     result.evidence = lab.evidence
@@ -114,14 +120,27 @@ async def _ordeal(scenario: Scenario, lab: Lab, result: Result) -> None:
         result.failed = f"only {result.accepted} events were accepted, fewer than {_FEWEST_ACCEPTED}"
     elif not lab.book.withdrawn[FAR]:
         result.failed = "the far room took no help back"
+    elif scenario.follows and (passed := await asyncio.to_thread(_unseen, lab, help_seconds)):
+        result.failed = f"planted, and not seen by the checker: {', '.join(passed)}"
     elif scenario.far_p99_ms and since > max(2 * before, scenario.far_p99_ms):
         result.failed = f"the far room felt it: p99 {before:.0f} ms before, {since:.0f} ms since"
+
+
+def _unseen(lab: Lab, help_seconds: float) -> list[str]:
+    """Return the planted faults that the checker does not see in the book of this scenario."""
+    passed = [*unseen(lab.book, (NEAR, FAR), help_seconds)]
+    read = Counter(each.about for room in (NEAR, FAR) for each in lab.book.updates[room])
+    written = sum(each.is_position for room in (NEAR, FAR) for each in lab.book.written[room])
+    told = ", ".join(f"{count} of {about}" for about, count in sorted(read.items()))
+    lab.evidence.append(f"updates: {told}; {written} of position written")
+    lab.evidence.append(f"{len(PLANTS) - len(passed)} planted faults seen")
+    return passed
 
 
 async def _outstanding(lab: Lab, seconds: float) -> int:
     """Wait for what was accepted, so long at most; gives how much is not there."""
     end = time.monotonic() + seconds
-    while (outstanding := lab.missing() + lab.unmapped()) and time.monotonic() < end:  # noqa: ASYNC110  # all change it
+    while (outstanding := lab.missing() + lab.unmapped() + lab.unheard()) and time.monotonic() < end:  # noqa: ASYNC110  # all change it
         await asyncio.sleep(0.3)
     return outstanding
 

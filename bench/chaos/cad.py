@@ -17,7 +17,7 @@ from bondmate_schemas.outside_ids import OutsideIds
 from bondmate_schemas.partitions import partition_of
 from confluent_kafka import Consumer, KafkaError, Message, Producer
 
-from bench.chaos.checker import Arrival, Book
+from bench.chaos.book import Arrival, Book
 
 _POLL_SECONDS = 0.2
 _FLUSH_SECONDS = 30

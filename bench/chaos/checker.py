@@ -7,70 +7,21 @@ which is allowed and counted; the same number under another delivery id is a sec
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+
+from bench.chaos.book import Arrival, Book
+from bench.chaos.updates import misplaced, unheard
 
 LEVELS = ("UNKNOWN", "DELIVERED", "ACCEPTED", "ACKNOWLEDGED", "RESPONDING", "RESOLVED")
 """As devices are shown them, lowest first; endings without delivery are none of them."""
 HELP = frozenset({"ASSIGNED", "EN_ROUTE", "ON_SCENE"})
 """What a room has said where a device may show that help is coming from there."""
+_WORDS = HELP | {"", "SEEN", "DECLINED", "WITHDRAWN", "CLOSED"}
 HELP_SECONDS = 2.0
 """So long after the hub took a withdrawal no device may still show help from there."""
 _BESIDE = frozenset({"DECLINED", "CANCELLED", "EXPIRED", "DEAD_LETTERED", "SUPERSEDED", "WITHHELD"})
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """One document a control room took: of which alert, which number, under which delivery id, when."""
-
-    event_id: str
-    number: int
-    delivery_id: str
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A level that a device was shown of its alert at a room; `says` is what a person there said last."""
-
-    event_id: str
-    room: str
-    level: str
-    at: float
-    says: str = ""
-
-
-@dataclass(slots=True)
-class Book:
-    """Everything that was written down in one scenario."""
-
-    accepted: dict[str, int] = field(default_factory=dict)
-    """How many messages of each alert were answered with 202, by the hub's event id."""
-    sent: dict[tuple[str, int], float] = field(default_factory=dict)
-    """When each message of an alert was first posted, by event id and number; epoch seconds."""
-    arrivals: dict[str, list[Arrival]] = field(default_factory=lambda: defaultdict(list))
-    """By room, in the order the room took them."""
-    acknowledged: dict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
-    """By room, when its answer for an alert went off."""
-    withdrawn: dict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
-    """By room, when the hub had taken that the room takes back the help it had promised for an alert."""
-    rounds: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """How often a room was asked anew, in a round of escalation, by room and alert."""
-    shown: list[Shown] = field(default_factory=list)
-    fixes: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
-    """Sequence numbers of the accepted fixes, by device."""
-    mapped: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
-    """Sequence numbers of the fixes a map got, by device, in order."""
-    refused: dict[str, dict[tuple[str, int], str]] = field(default_factory=lambda: defaultdict(dict))
-    """By room, the delivery id of each number of an alert that it refused for good."""
-    dead: Counter[str] = field(default_factory=Counter)
-    """How many letters lie in the dead-letter topic of each room."""
-
-    @property
-    def accepted_events(self) -> int:
-        """Count the messages and fixes that were answered with 202."""
-        return sum(self.accepted.values()) + sum(map(len, self.fixes.values()))
 
 
 @dataclass(slots=True)
@@ -99,7 +50,7 @@ def check(book: Book, rooms: Iterable[str], help_seconds: float = HELP_SECONDS) 
 
     `help_seconds` is longer than `HELP_SECONDS` where the fault stops what stands between a room's word and a device.
     """
-    verdict = Verdict()
+    verdict, rooms = Verdict(), tuple(rooms)
     for room in rooms:
         by_event: dict[str, list[Arrival]] = defaultdict(list)
         for arrival in book.arrivals[room]:
@@ -112,6 +63,8 @@ def check(book: Book, rooms: Iterable[str], help_seconds: float = HELP_SECONDS) 
         for event_id, count in book.accepted.items():
             excused = {number for number in range(count) if (event_id, number) in refused}
             _check_alert(verdict, f"{room}: {event_id}", by_event.get(event_id, []), set(range(count)) - excused)
+        verdict.lost += [f"{room}: {each}" for each in unheard(book, room, rooms)]
+        verdict.out_of_order += [f"{room}: {each}" for each in misplaced(book, room)]
         verdict.second_effects += [
             f"{room}: {arrival.event_id}, {arrival.number} was never accepted"
             for arrival in book.arrivals[room]
@@ -159,6 +112,8 @@ def _check_levels(verdict: Verdict, book: Book) -> None:
     for shown in book.shown:
         if shown.level not in LEVELS and shown.level not in _BESIDE:
             verdict.level_too_high.append(f"{shown.room}: {shown.event_id} was shown {shown.level}, which is no level")
+        if shown.says not in _WORDS:
+            verdict.level_too_high.append(f"{shown.room}: {shown.event_id} was shown {shown.says}, which is no word")
         rank = LEVELS.index(shown.level) if shown.level in LEVELS else 0
         got = first.get((shown.room, shown.event_id))
         answered = book.acknowledged.get(shown.room, {}).get(shown.event_id)

@@ -27,22 +27,23 @@ from bondmate_hub.settings import load as load_settings
 from bondmate_hub.stored import names, stored
 from bondmate_hub.supervisor import Command, Supervisor, role_command
 from bondmate_hub.wanted import carry_out
-from bondmate_schemas.catalogue import STATE_ALERTS, dead_letter_topic, is_dead_letters
+from bondmate_schemas.catalogue import STATE_ALERTS, dead_letter_topic, destination_topic, is_dead_letters
 from bondmate_schemas.codec import Codec
 from bondmate_schemas.kafka import RegistrySchemaIds
-from bondmate_schemas.models import AlertState
+from bondmate_schemas.models import AlertState, Delivery
 from bondmate_schemas.outside_ids import OutsideIds
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from bench.chaos.book import Book, Written
 from bench.chaos.certificates import authority
-from bench.chaos.checker import Book
 from bench.chaos.cluster import NODES, Cluster
 from bench.chaos.disk import disk
 from bench.chaos.load import Load
 from bench.chaos.map import Map
 from bench.chaos.proxy import Proxy
 from bench.chaos.room import Room
+from bench.chaos.updates import unheard
 
 NEAR, FAR, MAP = "near", "far", "map"
 SECOND = "lab-2"
@@ -77,6 +78,22 @@ class Lab:
         there = {(arrival.event_id, arrival.number) for arrival in self.book.arrivals[room]}
         there |= set(self.book.refused[room])
         return sum((event, n) not in there for event, count in self.book.accepted.items() for n in range(count))
+
+    def unheard(self) -> int:
+        """Count what the rooms have not heard yet of alerts that are followed, or have still to say of them."""
+        if not self.book.follows:
+            return 0
+        waiting = sum(1 for room in (NEAR, FAR) for _ in unheard(self.book, room, (NEAR, FAR)))
+        return waiting + sum(room.is_answering for room in self.rooms.values())
+
+    def read_written(self) -> None:
+        """Note what stands on the topics of the rooms, by the ids inside."""
+        for room in (NEAR, FAR):
+            for message in stored(self._config, [destination_topic(room)]):
+                told = self.codec.decode(message.value(), Delivery)
+                event_id, delivery_id = (self.outside.back(room, each) for each in (told.header.event_id, told.id))
+                at = message.timestamp()[1] / 1e3
+                self.book.written[room].append(Written(event_id, delivery_id, told.position_only, at))
 
     def count_dead(self) -> None:
         """Count the letters in the dead-letter topics of the rooms."""
@@ -122,13 +139,13 @@ class Lab:
 @contextlib.asynccontextmanager
 async def laboratory(
     folder: Path, kind: str, devices: int, seed: int, *, crash: tuple[str, str] | None = None, small_disk: str = "",
-    cad: bool = False, guard: str = "",
+    cad: bool = False, guard: str = "", follows: bool = False,
 ) -> AsyncIterator[Lab]:  # fmt: skip
     """Run a hub on a broker of `kind` with so many devices.
 
     `crash` names a role and where it dies once; `small_disk` a folder in `folder` that is a disk of its own; with `cad`
     the map gets alerts too, on its topic. `guard` says how the near room is entered: `tls`, by its certificate;
-    `login`, by an account of the hub.
+    `login`, by an account of the hub. With `follows` the rooms hear of positions, and of each other.
     """
     secret = secrets.token_hex(32)
     book, stop = Book(), asyncio.Event()
@@ -162,7 +179,8 @@ async def laboratory(
         # A second hub beside it, for workers that join its groups.
         second = {**settings, "instance": SECOND, "data_dir": "data-2", "monitoring": {"log_level": "warning"}}
         (folder / "hub-2.yaml").write_text(yaml.safe_dump(second), encoding="utf-8")
-        (folder / "routes.yaml").write_text(yaml.safe_dump(_with_alerts(MAP) if cad else _ROUTES), encoding="utf-8")
+        routes = _following() if follows else _with_alerts(MAP) if cad else _ROUTES
+        (folder / "routes.yaml").write_text(yaml.safe_dump(routes), encoding="utf-8")
         supervisor = Supervisor([_command(role, config, crash) for role in ROLES], folder / "data" / "logs")
         supervised = asyncio.create_task(supervisor.run(stop))
         stack.push_async_callback(_ended, supervised, stop)
@@ -228,6 +246,13 @@ _ROUTES: dict[str, Any] = {
         {"name": "positions", "when": {"record": "location"}, "to": [MAP]},
     ],
 }
+
+
+def _following() -> dict[str, Any]:
+    """Return the routes, with rooms that hear of positions, and of each other."""
+    hears = {"modes": ["EXERCISE"], "fields": {"alert": {"text": "plain", "position": "plain"}}, "others": ["level"],
+             "alert_position_seconds": 1, "alert_positions_a_second": 0}  # fmt: skip
+    return _ROUTES | {"destinations": _ROUTES["destinations"] | {NEAR: hears, FAR: hears}}
 
 
 def _with_alerts(destination: str) -> dict[str, Any]:

@@ -19,12 +19,19 @@ from typing import Any
 import orjson
 from bondmate_hub.demo.posts import Posts
 
-from bench.chaos.checker import Book, Shown
+from bench.chaos.book import Book, Shown
+from bench.chaos.document import latitude_of
 
 MESSAGES = 4
 """Of one alert: it is raised, then updated, and at last updated or called off."""
 FIXES = 25
 """Positions in a batch."""
+FOLLOWED = 8
+"""Fixes that a device sends from its alert on, where it is followed: also after the alert has ended."""
+_STEP_SECONDS = 1.2
+_LATELY = 0.5
+"""The share of the questions that are about alerts whose help a room took back within `_LATELY_SECONDS`."""
+_LATELY_SECONDS = 6.0
 _AGAIN_SECONDS = 0.2
 _GIVE_UP_SECONDS = 150.0
 
@@ -47,14 +54,19 @@ class Load:
         self._posts = Posts("127.0.0.1", port, connections=96, timeout_seconds=20)
         self._sequence = dict.fromkeys(devices, 0)
         self._raised: list[tuple[str, str, str]] = []
+        self._follows = False
         self.clock_offset_seconds = 0.0
         """How wrong the devices' clocks are now."""
         self.wrong_times = 0
         self.asked_again = 0
         """Requests that were not answered, or not with 202, and were sent again."""
 
-    async def run(self, alerts: int, alerts_a_second: float, batches_a_second: float) -> None:
-        """Raise `alerts` alerts at this rate, with their updates; positions meanwhile; ends when all is answered."""
+    async def run(self, alerts: int, alerts_a_second: float, batches_a_second: float, *, follows: bool = False) -> None:
+        """Raise `alerts` alerts at this rate, with their updates; positions meanwhile; ends when all is answered.
+
+        Where it follows, the devices move while their alerts are open.
+        """
+        self._follows = follows
         begun = time.monotonic()
         async with asyncio.TaskGroup() as group:
             walking = group.create_task(self._walk(group, batches_a_second))
@@ -62,13 +74,30 @@ class Load:
             series = []
             for number in range(alerts):
                 await asyncio.sleep(max(0.0, begun + number / alerts_a_second - time.monotonic()))
-                series.append(group.create_task(self._series(next(self._free))))
+                series.append(group.create_task(self._officer(next(self._free))))
             await asyncio.gather(*series)
             walking.cancel()
             asking.cancel()
         self._posts.close()
 
-    async def _series(self, device: str) -> None:
+    async def _officer(self, device: str) -> None:
+        raised = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._series(device, raised))
+            if self._follows:
+                await raised.wait()
+                group.create_task(self._move(device))
+
+    async def _move(self, device: str) -> None:
+        for _ in range(FOLLOWED):
+            self._sequence[device] = number = self._sequence[device] + 1
+            place = {"latitude": latitude_of(number), "longitude": 4.35, "fixed_at": self._now()}
+            fix = {"sequence": number, "position": place, "on_duty": True}
+            await self._post(device, "/v1/locations", {"message_id": self._new_id(), "fixes": [fix]})
+            self._book.fixes[device].append(number)
+            await asyncio.sleep(_STEP_SECONDS)
+
+    async def _series(self, device: str, raised: asyncio.Event) -> None:
         alert_id, event_id = self._new_id(), ""
         kind, last = self._random.choice(("SOS", "ASSISTANCE")), self._random.choice(("update", "cancel"))
         for number, action in enumerate(("raise", *("update",) * (MESSAGES - 2), last)):
@@ -80,6 +109,9 @@ class Load:
             self._book.accepted[event_id] = number + 1
             if number == 0:
                 self._raised.append((device, alert_id, event_id))
+                if self._follows:
+                    self._book.follows[event_id] = device
+                raised.set()
             await asyncio.sleep(self._random.uniform(0.05, 0.5))
 
     async def _walk(self, group: asyncio.TaskGroup, batches_a_second: float) -> None:
@@ -105,7 +137,13 @@ class Load:
         while True:
             await asyncio.sleep(0.05)
             if self._raised:
-                await self._ask_one(*self._random.choice(self._raised))
+                lately = self._lately_taken_back() if self._random.random() < _LATELY else []
+                await self._ask_one(*self._random.choice(lately or self._raised))
+
+    def _lately_taken_back(self) -> list[tuple[str, str, str]]:
+        since = time.time() - _LATELY_SECONDS
+        taken = {event for room in self._book.withdrawn.values() for event, at in room.items() if at > since}
+        return [each for each in self._raised if each[2] in taken]
 
     async def _ask_one(self, device: str, alert_id: str, event_id: str) -> None:
         try:

@@ -12,7 +12,7 @@ from bondmate_schemas.kafka import RegistrySchemaIds
 from bondmate_schemas.models import Delivery
 from confluent_kafka import Consumer, TopicPartition
 
-from bench.chaos.checker import Book
+from bench.chaos.book import Book
 
 _POLL_SECONDS = 0.2
 _ASK_SECONDS = 10.0

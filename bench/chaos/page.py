@@ -15,9 +15,15 @@ _HEAD = """# The fault laboratory
 `make chaos` runs every scenario below, each against a whole hub of its own: real processes under their supervisor, a
 real broker, two control rooms and a map. Devices raise and update alerts and send positions over HTTP; in the middle
 of it something happens. In the end a checker holds everything that was accepted against everything that arrived: lost,
-a second effect, out of order by alert or device, a level shown before it was true, help shown longer than it was
-promised, late. A scenario also fails when its fault cannot show that it bit, and when fewer than 2,000 events were
-accepted.
+a second effect, out of order by alert or device, a level shown before it was true or that is none, help shown longer
+than it was promised, late. A scenario also fails when its fault cannot show that it bit, and when fewer than 2,000
+events were accepted.
+
+Where officers are followed, updates of position and of what the other room said are judged apart: of what lies between
+a room may miss as much as it likes, but the newest must come unless the alert ended, none comes after the ending, none
+goes back to an older fix or overtakes, and no position is sent while a press, a withdrawal or an ending waits behind
+it. Such a scenario also plants each of these faults in a copy of what it wrote down (`bite.py`), and fails where the
+checker does not see one.
 
 `near` is the control room that things happen to, `far` the one that is left alone. R numbers are those of the
 project's list of faults. `make chaos ARGS="--only swallow"` runs some, `make chaos-long` five rounds of all with other

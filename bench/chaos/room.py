@@ -1,12 +1,8 @@
-"""A control room of the laboratory: takes CAP over HTTP, notes in which order, and answers as a person would.
-
-The number of a message stands in its text, `n=3`, as its device wrote it.
-"""
+"""A control room of the laboratory: takes CAP over HTTP, notes in which order, and answers as a person would."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 import ssl
 import time
 from datetime import UTC, datetime
@@ -21,11 +17,10 @@ from bondmate_hub.demo.cap_room import CAP, SENDER, signature
 from bondmate_hub.demo.posts import Posts
 from bondmate_schemas.outside_ids import OutsideIds
 from bondmate_streams.logic.deliveries import round_id
-from lxml import etree
 
-from bench.chaos.checker import Arrival, Book
+from bench.chaos.book import About, Arrival, Book, Update
+from bench.chaos.document import Document
 
-_NUMBER = re.compile(r"n=(\d+)")
 _SAID = """<?xml version="1.0" encoding="UTF-8"?>
 <alert xmlns="{ns}"><identifier>{identifier}</identifier><sender>{sender}</sender><sent>{sent}</sent>\
 <status>Exercise</status><msgType>{kind}</msgType><scope>Private</scope><addresses>{to}</addresses>\
@@ -98,6 +93,11 @@ class Room:
         await self._runner.cleanup()
 
     @property
+    def is_answering(self) -> bool:
+        """Whether a person there has still to say something."""
+        return bool(self._answering)
+
+    @property
     def port(self) -> int:
         """Where it listens."""
         return int(self._runner.addresses[0][1])
@@ -127,27 +127,36 @@ class Room:
             self.troubled += 1
             retry = {"Retry-After": "1"} if self.status is HTTPStatus.SERVICE_UNAVAILABLE else {}
             return web.Response(status=self.status, headers=retry)
-        root = etree.fromstring(body, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
-        found = {name: root.findtext(f"{{{CAP}}}{name}") or "" for name in ("identifier", "sender", "sent", "msgType")}
-        text = root.findtext(f"{{{CAP}}}info/{{{CAP}}}description") or ""
-        event_id, delivery_id = (self._outside.back(self._name, part) for part in found["identifier"].split("_"))
-        number = int(found_in[1]) if (found_in := _NUMBER.search(text)) else 0
+        found = Document.of(body)
+        event_id, delivery_id = (self._outside.back(self._name, part) for part in found.identifier.split("_"))
+        number = found.number
         if status := self._refusal(event_id, delivery_id):
             self.troubled += 1
             refused = self._book.refused[self._name]
             if delivery_id not in refused.values():  # in its leanest form it comes again, without words or number
                 refused[event_id, number] = delivery_id
             return web.Response(status=status)
-        if delivery_id in {round_id(event_id, self._name, each, "round") for each in _ROUNDS}:
-            self._book.rounds[self._name, event_id] += 1
+        if (about := self._about(found, event_id, delivery_id)) is not None:
+            update = Update(event_id, about, delivery_id, time.time(), found.fix, found.others)
+            self._book.updates[self._name].append(update)
             return web.json_response({"id": f"CR-{event_id}"}, status=HTTPStatus.CREATED)
-        self._book.arrivals[self._name].append(Arrival(event_id, number, delivery_id, time.time()))
+        self._book.arrivals[self._name].append(
+            Arrival(event_id, number, delivery_id, time.time(), found.kind == "Cancel", found.fix, found.others)
+        )
         if number == 0 and event_id not in self._taken and len(self._taken) % self._answers_every == 0:
             task = asyncio.create_task(self._answer(event_id, found))
             self._answering.add(task)
             task.add_done_callback(self._answering.discard)
         self._taken.add(event_id)
         return web.json_response({"id": f"CR-{event_id}"}, status=HTTPStatus.CREATED)
+
+    def _about(self, found: Document, event_id: str, delivery_id: str) -> About | None:
+        """Return what a document is about that nobody pressed; None: of a press."""
+        if found.position_only:
+            return About.POSITION
+        if delivery_id in {round_id(event_id, self._name, each, "round") for each in _ROUNDS}:
+            return About.ROUND
+        return About.STATE if found.others_only else None
 
     def _refusal(self, event_id: str, delivery_id: str) -> HTTPStatus | None:
         """Return with what a document is refused, if it is."""
@@ -160,25 +169,28 @@ class Room:
         refused = self.refuses_every and crc32(event_id.encode()) % self.refuses_every == 0
         return HTTPStatus.BAD_REQUEST if refused else None
 
-    async def _answer(self, event_id: str, alert: dict[str, str]) -> None:
+    async def _answer(self, event_id: str, alert: Document) -> None:
         """Say that it was seen; of every second alert that a unit is assigned, and then that it is not any more."""
         promises = len(self._book.acknowledged[self._name]) % 2 == 1
         await asyncio.sleep(1)
         self._book.acknowledged[self._name][event_id] = time.time()
         taken = await self._say("Ack", alert, "assigned" if promises else "")
+        if taken:
+            self._book.said[self._name][event_id] = "assigned" if promises else "seen"
         if not (promises and taken):
             return
         await asyncio.sleep(1)
         if await self._say("Error", alert, "withdrawn"):
+            self._book.said[self._name][event_id] = "withdrawn"
             self._book.withdrawn[self._name][event_id] = time.time()
 
-    async def _say(self, kind: str, alert: dict[str, str], response: str) -> bool:
+    async def _say(self, kind: str, alert: Document, response: str) -> bool:
         """Post a statement until the hub answers it for good; whether it took it."""
-        identifier = f"{SENDER}-{alert['identifier']}-{kind}"
+        identifier = f"{SENDER}-{alert.identifier}-{kind}"
         body = _SAID.format(
-            ns=CAP, identifier=escape(identifier), sender=SENDER, to=escape(alert["sender"]), kind=kind,
+            ns=CAP, identifier=escape(identifier), sender=SENDER, to=escape(alert.sender), kind=kind,
             sent=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S-00:00"),
-            references=escape(f"{alert['sender']},{alert['identifier']},{alert['sent']}"),
+            references=escape(f"{alert.sender},{alert.identifier},{alert.sent}"),
             info=_RESPONSE.format(response=response) if response else "",
         ).encode()  # fmt: skip
         for attempt in range(100):

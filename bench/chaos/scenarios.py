@@ -48,6 +48,8 @@ class Scenario:
     """A folder of the hub that is a disk of its own."""
     cad: bool = False
     """True: the map's people take alerts too, from Kafka."""
+    follows: bool = False
+    """True: officers move while their alerts are open, and the rooms hear of that, and of each other."""
     guard: str = ""
     """How the near room is entered: `tls`, `login`, or as always."""
     is_long: bool = False
@@ -147,6 +149,19 @@ def _others(broker: str) -> Iterator[Scenario]:
                    alerts_a_second=12.5, batches_a_second=2, far_p99_ms=_NOISE_MS, is_long=True)  # fmt: skip
 
 
+_FOLLOWED: Final[dict[str, Any]] = {
+    "follows": True, "alerts": 160, "alerts_a_second": 8, "batches_a_second": 8,
+}  # fmt: skip
+
+
+def _emergencies(broker: str) -> Iterator[Scenario]:
+    """Officers move while their alerts are open, and rooms hear of that and of each other."""
+    everything = f.in_turn(*(f.kill(role) for role in ("streams", "lane", "runner", "gateway")))
+    yield Scenario("officers are followed: one role after another killed", "", broker, everything, **_FOLLOWED)
+    yield Scenario("officers are followed: broker killed", "", broker, f.stop_broker(5, kill_it=True), "5 s",
+                   **_FOLLOWED)  # fmt: skip
+
+
 def _clusters() -> Iterator[Scenario]:
     yield Scenario("one node of three killed, then another", "R3", CLUSTER, f.node_killed(6), "6 s each",
                    alerts=400, alerts_a_second=10, batches_a_second=6, late_seconds=90)  # fmt: skip
@@ -171,5 +186,7 @@ SCENARIOS: Final = (
     *_refusals(APACHE),
     *_stopping(_crashes(APACHE)),
     *_stopping(_others(APACHE)),
+    Scenario("officers are followed: a room is away", "", APACHE, f.network(Mode.REFUSE, 12), "12 s", **_FOLLOWED),
+    *_stopping(_emergencies(APACHE)),
     *_stopping(_clusters()),
 )

@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.chaos.checker import Arrival, Book, Shown, Verdict, check
+from bench.chaos.bite import PLANTS, unseen
+from bench.chaos.book import About, Arrival, Book, Shown, Update, Written
+from bench.chaos.checker import Verdict, check
 
 
 def sound() -> Book:
@@ -26,6 +28,70 @@ def promise_and_take_back(book: Book, *, still_shown_at: float) -> None:
     book.withdrawn["cap"]["a"] = 15.0
     book.shown.append(Shown("a", "cap", "ACKNOWLEDGED", still_shown_at, "ASSIGNED"))
     book.shown.append(Shown("a", "cap", "DECLINED", still_shown_at + 1, "WITHDRAWN"))
+
+
+ROOMS = ("cap", "other")
+
+
+def followed() -> Book:
+    """Return a sound book of two alerts that two rooms follow: one that stays open, and one that ends."""
+    book = Book(accepted={"open": 2, "over": 2}, follows={"open": "device", "over": "gone"})
+    book.fixes.update({"device": [1, 2, 3], "gone": [1, 2]})
+    book.mapped.update(book.fixes)
+    book.said["cap"]["open"], book.said["other"]["open"] = "seen", "withdrawn"
+    for room, word in (("cap", "withdrawn"), ("other", "seen")):
+        book.arrivals[room] += [Arrival("open", 0, "o0", 10.0), Arrival("open", 1, "o1", 12.0, fix=1)]
+        book.updates[room] += [
+            Update("open", About.POSITION, "p1", 11.0, 1),
+            Update("open", About.STATE, "s1", 13.0, 2, "assigned"),
+            Update("open", About.ROUND, "r1", 14.0, 2, word),
+            Update("open", About.POSITION, "p3", 15.0, 3),
+            Update("over", About.POSITION, "q1", 11.0, 1),
+        ]
+        book.arrivals[room] += [Arrival("over", 0, "v0", 10.5), Arrival("over", 1, "v1", 12.5, ends=True)]
+        book.written[room] += [
+            Written("open", each, each.startswith("p"), 9.0 + number / 10)
+            for number, each in enumerate(("o0", "p1", "o1", "s1", "r1", "p2", "p3"))
+        ]
+    book.withdrawn["other"]["open"] = 13.5
+    return book
+
+
+def test_what_lies_between_the_newest_may_be_missing_of_updates() -> None:
+    book = followed()
+    assert Verdict() == check(book, ROOMS)
+
+    for room in ROOMS:
+        book.updates[room] = [each for each in book.updates[room] if each.delivery_id != "s1"]
+    assert Verdict() == check(book, ROOMS)
+
+
+def test_an_update_that_comes_again_is_no_older_fix() -> None:
+    book = followed()
+    book.updates["cap"].append(Update("open", About.POSITION, "p1", 16.0, 1))
+
+    assert Verdict() == check(book, ROOMS)
+
+
+def test_an_update_that_comes_again_after_the_ending_is_found() -> None:
+    book = followed()
+    book.updates["cap"].append(Update("over", About.POSITION, "q1", 16.0, 1))
+
+    assert 1 == len(check(book, ROOMS).out_of_order)
+
+
+@pytest.mark.parametrize("name", PLANTS)
+def test_each_fault_of_an_emergency_that_is_planted_is_found(name: str) -> None:
+    kind, plant = PLANTS[name]
+    book = followed()
+    plant(book)
+
+    assert getattr(check(book, ROOMS), kind)
+
+
+def test_a_book_in_which_nothing_can_be_planted_proves_nothing() -> None:
+    assert [] == [*unseen(followed(), ROOMS, 2)]
+    assert len(PLANTS) == len([*unseen(Book(), ROOMS, 2)])
 
 
 def test_nothing_is_found_where_nothing_is() -> None:
