@@ -190,6 +190,7 @@ async def laboratory(
         stack.enter_context(Map(broker.bootstrap, f"http://127.0.0.1:{registry}", MAP, book))
         codec = Codec(RegistrySchemaIds(f"http://127.0.0.1:{registry}"))
         load, outside = Load(gateway, tokens, book, seed), OutsideIds.of(secret.encode())
+        stack.callback(load.close)
         yield Lab(folder, broker, supervisor, proxy, rooms, book, load, codec, ports, outside)
 
 

@@ -11,6 +11,7 @@ import random
 import time
 import uuid
 from collections.abc import Awaitable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http import HTTPStatus
@@ -38,6 +39,25 @@ _GIVE_UP_SECONDS = 150.0
 
 def _discard(busy: set[str], device: str, _: asyncio.Task[None]) -> None:
     busy.discard(device)
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A check-in that a device owes; `event_id` is that of the alert that it becomes."""
+
+    device: str
+    check_in_id: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A device with an open alert, and the spare that is to take its place."""
+
+    device: str
+    spare: str
+    alert_id: str
+    event_id: str
 
 
 class Load:
@@ -78,6 +98,9 @@ class Load:
             await asyncio.gather(*series)
             walking.cancel()
             asking.cancel()
+
+    def close(self) -> None:
+        """Hang up."""
         self._posts.close()
 
     async def _officer(self, device: str) -> None:
@@ -90,29 +113,70 @@ class Load:
 
     async def _move(self, device: str) -> None:
         for _ in range(FOLLOWED):
-            self._sequence[device] = number = self._sequence[device] + 1
-            place = {"latitude": latitude_of(number), "longitude": 4.35, "fixed_at": self._now()}
-            fix = {"sequence": number, "position": place, "on_duty": True}
-            await self._post(device, "/v1/locations", {"message_id": self._new_id(), "fixes": [fix]})
-            self._book.fixes[device].append(number)
+            await self._fix(device)
             await asyncio.sleep(_STEP_SECONDS)
+
+    async def _fix(self, device: str) -> None:
+        self._sequence[device] = number = self._sequence[device] + 1
+        place = {"latitude": latitude_of(number), "longitude": 4.35, "fixed_at": self._now()}
+        fix = {"sequence": number, "position": place, "on_duty": True}
+        await self._post(device, "/v1/locations", {"message_id": self._new_id(), "fixes": [fix]})
+        self._book.fixes[device].append(number)
 
     async def _series(self, device: str, raised: asyncio.Event) -> None:
         alert_id, event_id = self._new_id(), ""
         kind, last = self._random.choice(("SOS", "ASSISTANCE")), self._random.choice(("update", "cancel"))
         for number, action in enumerate(("raise", *("update",) * (MESSAGES - 2), last)):
-            body = {"message_id": self._new_id(), "alert_id": alert_id, "action": action, "kind": kind,
-                    "occurred_at": self._now(), "text": f"n={number}"}  # fmt: skip
-            posted = time.time()
-            event_id = str((await self._post(device, "/v1/alerts", body))["event_id"])
-            self._book.sent[event_id, number] = posted
-            self._book.accepted[event_id] = number + 1
+            event_id = await self._press(device, alert_id, action, number, kind)
             if number == 0:
                 self._raised.append((device, alert_id, event_id))
                 if self._follows:
                     self._book.follows[event_id] = device
                 raised.set()
             await asyncio.sleep(self._random.uniform(0.05, 0.5))
+
+    async def owe(self, seconds: float) -> Owed:
+        """Owe a check-in of one more device, due in so many seconds."""
+        device, check_in_id = next(self._free), self._new_id()
+        due = {"action": "due", "due_in_seconds": seconds, "kind": "SOS", "text": "n=0"}
+        answer = await self._check_in(device, check_in_id, due)
+        return Owed(device, check_in_id, str(answer["event_id"]))
+
+    async def check_in(self, owed: Owed) -> None:
+        """Check in where it is owed."""
+        await self._check_in(owed.device, owed.check_in_id, {"action": "done"})
+
+    async def _check_in(self, device: str, check_in_id: str, said: dict[str, Any]) -> dict[str, Any]:
+        known = {"message_id": self._new_id(), "check_in_id": check_in_id, "occurred_at": self._now()}
+        return await self._post(device, "/v1/check-ins", known | said)
+
+    async def pair(self) -> Pair:
+        """Raise an alert of one more device, which moves once, and name another one that may take its place."""
+        device, spare, alert_id = next(self._free), next(self._free), self._new_id()
+        event_id = await self._press(device, alert_id, "raise", 0)
+        self._book.follows[event_id] = device
+        await self._fix(device)
+        return Pair(device, spare, alert_id, event_id)
+
+    async def go_on(self, pair: Pair) -> None:
+        """Have the spare press and move, once it knows of the alert; the device before it is not heard any more."""
+        asked = f"/v1/alerts/{pair.alert_id}"
+        while (await self._tried(self._posts.ask("GET", asked, self._who(pair.spare))))[0] != HTTPStatus.OK:  # noqa: ASYNC110
+            await asyncio.sleep(_AGAIN_SECONDS)
+        self._book.follows[pair.event_id] = pair.spare
+        self._sequence[pair.spare] = self._sequence[pair.device] + 1
+        if pair.event_id != await self._press(pair.spare, pair.alert_id, "update", 1):
+            raise AssertionError("what a spare pressed is another alert")
+        await self._fix(pair.spare)
+
+    async def _press(self, device: str, alert_id: str, action: str, number: int, kind: str = "SOS") -> str:
+        body = {"message_id": self._new_id(), "alert_id": alert_id, "action": action, "kind": kind,
+                "occurred_at": self._now(), "text": f"n={number}"}  # fmt: skip
+        posted = time.time()
+        event_id = str((await self._post(device, "/v1/alerts", body))["event_id"])
+        self._book.sent[event_id, number] = posted
+        self._book.accepted[event_id] = number + 1
+        return event_id
 
     async def _walk(self, group: asyncio.TaskGroup, batches_a_second: float) -> None:
         busy: set[str] = set()

@@ -8,6 +8,9 @@ import shutil
 import signal
 import sys
 import time
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -94,27 +97,38 @@ def joins_and_leaves(role: str, group: str, times: int) -> Fault:
     async def do(lab: Lab) -> None:
         had = []
         for number in range(times):
-            command = (sys.executable, "-m", "bondmate_hub", "run", role, "--config", str(lab.folder / "hub-2.yaml"))
-            log = await asyncio.to_thread((lab.folder / "data" / "logs" / f"{role}-2.log").open, "ab")
-            child = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
-            had.append(await _share(lab, group))
-            await asyncio.sleep(3)
-            must(child.returncode is None, f"the second {role} ended by itself")
-            child.send_signal(signal.SIGTERM if number % 2 else signal.SIGKILL)
-            await child.wait()
-            log.close()
+            async with second_worker(lab, role) as child:
+                had.append(await share(lab, group))
+                await asyncio.sleep(3)
+                must(child.returncode is None, f"the second {role} ended by itself")
+                child.send_signal(signal.SIGTERM if number % 2 else signal.SIGKILL)
+                await child.wait()
         lab.evidence.append(f"a second {role} joined and left {times} times, with {had} partitions")
 
     return do
 
 
-async def _share(lab: Lab, group: str) -> int:
+@asynccontextmanager
+async def second_worker(lab: Lab, role: str) -> AsyncIterator[Process]:
+    """Run a worker of a role beside that of the hub; killed in the end, where it still runs."""
+    command = (sys.executable, "-m", "bondmate_hub", "run", role, "--config", str(lab.folder / "hub-2.yaml"))
+    with await asyncio.to_thread((lab.folder / "data" / "logs" / f"{role}-2.log").open, "ab") as log:
+        child = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
+        try:
+            yield child
+        finally:
+            if child.returncode is None:
+                child.kill()
+                await child.wait()
+
+
+async def share(lab: Lab, group: str) -> int:
     """Wait until the second worker has partitions; gives how many."""
     end = time.monotonic() + BACK_SECONDS
-    while not (share := (await asyncio.to_thread(lab.members, group)).get(f"{group}-{SECOND}", 0)):
+    while not (found := (await asyncio.to_thread(lab.members, group)).get(f"{group}-{SECOND}", 0)):
         must(time.monotonic() < end, f"the second worker got no partition of {group}")
         await asyncio.sleep(0.5)
-    return share
+    return found
 
 
 def full_disk(path: str, seconds: float, then: Fault | None = None) -> Fault:
