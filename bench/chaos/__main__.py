@@ -1,7 +1,7 @@
 """`make chaos`: run the scenarios one after another, print a table, exit 1 when a promise was broken.
 
 Usage: python -m bench.chaos [--only PART…] [--broker embedded|apache|cluster] [--rounds N] [--seed N] [--long]
-    [--list] [--json FILE] [--keep FOLDER]
+    [--spoiled] [--list] [--json FILE] [--keep FOLDER]
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from bench.chaos.bite import PLANTS, unseen
 from bench.chaos.checker import Verdict, check, p99_seconds
 from bench.chaos.lab import FAR, NEAR, Lab, laboratory
 from bench.chaos.load import FIXES
-from bench.chaos.scenarios import SCENARIOS, Scenario
+from bench.chaos.scenarios import SCENARIOS, SPOILED, Scenario
+from bench.chaos.spoil import SPOILS
 
 _BEFORE_SECONDS = 5.0
 """The load runs so long before the fault begins."""
@@ -56,24 +57,27 @@ class Result:
     evidence: list[str] = field(default_factory=list)
     far_p99_ms: tuple[float, float] = (0.0, 0.0)
     """To the room that is left alone: before the fault, and from then on."""
+    meant: str = ""
+    """What the checker must find, since a role was spoiled for that."""
     failed: str = ""
     """Why it proves nothing: the fault did not bite, or the laboratory itself failed."""
 
     @property
     def held(self) -> bool:
-        """Whether every promise held, and that was proven."""
-        return not self.failed and not self.verdict.broken
+        """Whether every promise held, and that was proven; of a spoiled hub: whether the checker found it."""
+        return not self.failed and bool(getattr(self.verdict, self.meant) if self.meant else not self.verdict.broken)
 
 
 async def run(scenario: Scenario, folder: Path, seed: int) -> Result:
     """Run one scenario in an empty folder."""
     result = Result(scenario.name, scenario.number, scenario.broker, scenario.scale)
+    result.meant = SPOILS[scenario.spoil].finding if scenario.spoil else ""
     begun = time.monotonic()
     try:
         devices = 2 * scenario.alerts + _DEVICES
         async with laboratory(folder, scenario.broker, devices, seed, crash=scenario.crash,
                               small_disk=scenario.small_disk, cad=scenario.cad,
-                              guard=scenario.guard, follows=scenario.follows) as lab:  # fmt: skip
+                              guard=scenario.guard, follows=scenario.follows, spoil=scenario.spoil) as lab:  # fmt: skip
             async with asyncio.timeout(_LONGEST_SECONDS * (10 if scenario.is_long else 1)):
                 await _ordeal(scenario, lab, result)
     except Exception as error:  # noqa: BLE001  # one scenario's failure must not end the table
@@ -98,7 +102,8 @@ async def _ordeal(scenario: Scenario, lab: Lab, result: Result) -> None:
         began = time.time()
         await scenario.fault(lab)
     ended = time.monotonic()
-    late = await _outstanding(lab, scenario.late_seconds) and await _outstanding(lab, _GRACE_SECONDS)
+    grace = 0 if scenario.spoil else _GRACE_SECONDS
+    late = await _outstanding(lab, scenario.late_seconds) and await _outstanding(lab, grace)
     result.caught_up_seconds = time.monotonic() - ended
     # What comes twice comes soon after a restart: a second effect must not be missed.
     await asyncio.sleep(1)
@@ -120,7 +125,7 @@ async def _ordeal(scenario: Scenario, lab: Lab, result: Result) -> None:
         result.failed = f"only {result.accepted} events were accepted, fewer than {_FEWEST_ACCEPTED}"
     elif not lab.book.withdrawn[FAR]:
         result.failed = "the far room took no help back"
-    elif scenario.follows and (passed := await asyncio.to_thread(_unseen, lab, help_seconds)):
+    elif scenario.follows and not scenario.spoil and (passed := await asyncio.to_thread(_unseen, lab, help_seconds)):
         result.failed = f"planted, and not seen by the checker: {', '.join(passed)}"
     elif scenario.far_p99_ms and since > max(2 * before, scenario.far_p99_ms):
         result.failed = f"the far room felt it: p99 {before:.0f} ms before, {since:.0f} ms since"
@@ -171,11 +176,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=112)
     parser.add_argument("--rounds", type=int, default=1, help="repeat all, each time with other seeds")
     parser.add_argument("--long", action="store_true", help="also what takes longer than three minutes")
+    parser.add_argument("--spoiled", action="store_true", help="instead: hubs that break a rule, and must be found")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--keep", type=Path, help="keep the folders of the runs here")
     asked = parser.parse_args()
-    wanted = [s for s in SCENARIOS if not asked.only or any(part in s.name for part in asked.only)]
+    scenarios = SPOILED if asked.spoiled else SCENARIOS
+    wanted = [s for s in scenarios if not asked.only or any(part in s.name for part in asked.only)]
     wanted = [s for s in wanted if asked.broker in {None, s.broker} and (asked.long or not s.is_long)]
     if not wanted:
         parser.error("no scenario is meant by this --only and --broker; --list shows their names")

@@ -43,6 +43,7 @@ from bench.chaos.load import Load
 from bench.chaos.map import Map
 from bench.chaos.proxy import Proxy
 from bench.chaos.room import Room
+from bench.chaos.spoil import SPOILS
 from bench.chaos.updates import unheard
 
 NEAR, FAR, MAP = "near", "far", "map"
@@ -139,13 +140,14 @@ class Lab:
 @contextlib.asynccontextmanager
 async def laboratory(
     folder: Path, kind: str, devices: int, seed: int, *, crash: tuple[str, str] | None = None, small_disk: str = "",
-    cad: bool = False, guard: str = "", follows: bool = False,
+    cad: bool = False, guard: str = "", follows: bool = False, spoil: str = "",
 ) -> AsyncIterator[Lab]:  # fmt: skip
     """Run a hub on a broker of `kind` with so many devices.
 
     `crash` names a role and where it dies once; `small_disk` a folder in `folder` that is a disk of its own; with `cad`
     the map gets alerts too, on its topic. `guard` says how the near room is entered: `tls`, by its certificate;
     `login`, by an account of the hub. With `follows` the rooms hear of positions, and of each other.
+    `spoil` names which rule a role breaks.
     """
     secret = secrets.token_hex(32)
     book, stop = Book(), asyncio.Event()
@@ -181,7 +183,7 @@ async def laboratory(
         (folder / "hub-2.yaml").write_text(yaml.safe_dump(second), encoding="utf-8")
         routes = _following() if follows else _with_alerts(MAP) if cad else _ROUTES
         (folder / "routes.yaml").write_text(yaml.safe_dump(routes), encoding="utf-8")
-        supervisor = Supervisor([_command(role, config, crash) for role in ROLES], folder / "data" / "logs")
+        supervisor = Supervisor([_command(role, config, crash, spoil) for role in ROLES], folder / "data" / "logs")
         supervised = asyncio.create_task(supervisor.run(stop))
         stack.push_async_callback(_ended, supervised, stop)
         await _registry_answers(ports["registry"])
@@ -218,10 +220,12 @@ async def _ended(supervised: asyncio.Task[None], stop: asyncio.Event) -> None:
     await supervised
 
 
-def _command(role: str, config: Path, crash: tuple[str, str] | None) -> Command:
-    if crash is None or crash[0] != role:
-        return role_command(role, config)
-    return Command(role, (sys.executable, "-m", "bench.chaos.crash", crash[1], role, str(config)))
+def _command(role: str, config: Path, crash: tuple[str, str] | None, spoil: str) -> Command:
+    if crash and crash[0] == role:
+        return Command(role, (sys.executable, "-m", "bench.chaos.crash", crash[1], role, str(config)))
+    if spoil and SPOILS[spoil].role == role:
+        return Command(role, (sys.executable, "-m", "bench.chaos.spoil", spoil, role, str(config)))
+    return role_command(role, config)
 
 
 def _broker(kind: str, folder: Path) -> Broker:

@@ -17,6 +17,7 @@ from bench.chaos.checker import HELP_SECONDS
 from bench.chaos.crash import POINTS
 from bench.chaos.proxy import Mode
 from bench.chaos.room import Odd
+from bench.chaos.spoil import SPOILS
 
 EMBEDDED, APACHE, CLUSTER = "embedded", "apache", "cluster"
 _NOISE_MS: Final = 100.0
@@ -51,6 +52,8 @@ class Scenario:
     """True: the map's people take alerts too, from Kafka."""
     follows: bool = False
     """True: officers move while their alerts are open, and the rooms hear of that, and of each other."""
+    spoil: str = ""
+    """Which rule a role breaks: the checker must find it."""
     guard: str = ""
     """How the near room is entered: `tls`, `login`, or as always."""
     is_long: bool = False
@@ -195,3 +198,13 @@ SCENARIOS: Final = (
     *_stopping(_emergencies(APACHE)),
     *_stopping(_clusters()),
 )
+
+
+def _spoiled(name: str) -> Scenario:
+    is_of_runner = SPOILS[name].role == "runner"
+    fault = f.network(Mode.REFUSE, 12) if is_of_runner else f.nothing
+    return Scenario(f"spoiled: {name}", "", EMBEDDED, fault, spoil=name, late_seconds=15, **_FOLLOWED)
+
+
+SPOILED: Final = tuple(map(_spoiled, SPOILS))
+"""A hub that breaks a rule, each with the finding that the checker must come to; they run with `--spoiled` alone."""

@@ -1,0 +1,92 @@
+"""Start a role that breaks a rule: `python -m bench.chaos.spoil NAME ROLE CONFIG`.
+
+The product knows nothing of it: something of it is replaced before the role begins. `python -m bench.chaos --spoiled`
+runs each of these under the load and the fault that bring it to light, and the checker must find it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+
+@dataclass(frozen=True, slots=True)
+class Spoil:
+    """What is replaced in which role, by what, and which finding it must lead to."""
+
+    role: str
+    where: str
+    """Module and name, apart by a colon."""
+    replacement: Callable[[Any], Any]
+    """What takes the place of what is there."""
+    finding: str
+
+
+async def _nothing(*_: object) -> None:
+    """Do nothing."""
+
+
+def _never(_: object) -> Callable[..., bool]:
+    return lambda *_: False
+
+
+def _any_emergency(_: object) -> Callable[..., bool]:
+    emergencies = importlib.import_module("bondmate_streams.logic.routing").EMERGENCIES
+    return lambda state: state.alert.kind in emergencies
+
+
+def _still(_: object) -> Callable[..., None]:
+    return lambda *_: None
+
+
+def _helpful(words: dict[Any, Any]) -> dict[Any, Any]:
+    word = importlib.import_module("bondmate_connectors.platforms.device_http.said").Word
+    return dict.fromkeys(words, word.ASSIGNED)
+
+
+def _wordy(words: dict[Any, Any]) -> dict[Any, Any]:
+    return dict.fromkeys(words, "PERHAPS")
+
+
+_AGENTS, _LOGIC = "bondmate_streams.agents", "bondmate_streams.logic"
+_SAID: Final = "bondmate_connectors.platforms.device_http.said:_OF_RESPONSE"
+SPOILS: Final = {
+    "the newest fix is told to nobody": Spoil(
+        "streams", f"{_AGENTS}.following:Following.look", lambda _: _nothing, "lost"
+    ),
+    "what rooms say is told to nobody": Spoil("streams", f"{_LOGIC}.others:due_at", _still, "lost"),
+    "ended alerts are followed": Spoil("streams", f"{_AGENTS}.following:is_followed", _any_emergency, "out_of_order"),
+    "no position is superseded": Spoil(
+        "runner", "bondmate_connectors.runtime.sink_runner:outdates", _never, "out_of_order"
+    ),
+    "help that was taken back is shown": Spoil("gateway", _SAID, _helpful, "help_too_long"),
+    "a word that is none is shown": Spoil("gateway", _SAID, _wordy, "level_too_high"),
+}
+
+
+def arm(name: str) -> None:
+    """Replace what is spoiled."""
+    spoil = SPOILS[name]
+    module, _, path = spoil.where.partition(":")
+    *owners, last = path.split(".")
+    owner: Any = importlib.import_module(module)
+    for each in owners:
+        owner = getattr(owner, each)
+    setattr(owner, last, spoil.replacement(getattr(owner, last)))
+
+
+def main() -> None:
+    """Run the role, spoiled."""
+    name, role, config = sys.argv[1:]
+    arm(name)
+    from bondmate_hub.cli import main as hub  # noqa: PLC0415  # after the replacement
+
+    sys.argv = ["hub", "run", role, "--config", config]
+    hub()
+
+
+if __name__ == "__main__":
+    main()
