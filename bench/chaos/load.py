@@ -160,7 +160,7 @@ class Load:
 
     async def go_on(self, pair: Pair) -> None:
         """Have the spare press and move, once it knows of the alert; the device before it is not heard any more."""
-        asked = f"/v1/alerts/{pair.alert_id}"
+        asked = f"/v1/alerts/{pair.event_id}"
         while (await self._tried(self._posts.ask("GET", asked, self._who(pair.spare))))[0] != HTTPStatus.OK:  # noqa: ASYNC110
             await asyncio.sleep(_AGAIN_SECONDS)
         self._book.follows[pair.event_id] = pair.spare
