@@ -10,6 +10,7 @@ from bondmate_device.model import Answer, Cancel, Level, Standing
 
 CLOSED_KEPT: Final = 20
 _DURESS: Final = "DURESS"
+_RAISED: Final = "RAISED"
 _TOLD: Final = {
     level.name: level
     for level in (
@@ -79,12 +80,12 @@ class Standings:
         return self._keep(replace(known, level=Level.REFUSED))
 
     def told(self, news: Mapping[str, Any]) -> Standing | None:
-        """Take what the hub says of an alert: a word older than the one known counts for nothing."""
+        """Take what the hub says of an alert; of its states only a later one counts, whatever way it came."""
         alert_id = _text(news, "alert_id") or self._own_id(_text(news, "event_id"))
         if alert_id is None:
             return None
         known = self._all.get(alert_id) or _unknown(alert_id, news)
-        if known.level not in _JUST_RAISED and (_text(news, "changed_at") or "") < (known.changed_at or ""):
+        if known.level not in _JUST_RAISED and _is_older(news, known):
             return None
         asked = news.get("cancel_requested") is True
         silent = news.get("silent")
@@ -133,6 +134,14 @@ def _unknown(alert_id: str, news: Mapping[str, Any]) -> Standing:
     """Give an alert of this device that it does not remember: raised before its memory was lost."""
     kind = _text(news, "kind") or "OTHER"
     return Standing(alert_id, kind, _text(news, "changed_at") or "", silent=kind == _DURESS)
+
+
+def _is_older(news: Mapping[str, Any], known: Standing) -> bool:
+    """Return whether news say less than is known: `changed_at` never goes back from one state of an alert to the next.
+
+    RAISED is what a gateway says that has not read of any state yet, by its own clock.
+    """
+    return news.get("status") == _RAISED or (_text(news, "changed_at") or "") < (known.changed_at or "")
 
 
 def _text(news: Mapping[str, Any], name: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -48,3 +49,19 @@ async def test_a_room_that_a_later_version_unlists_is_hidden_from_the_next_chang
     assert keys == {name: at.id_key for name, at in table[event_id].destinations.items()}
     await worker(table, routes).begin(update.model_copy(update={"text": "third floor"}), ())
     assert () == table[event_id].others.unlisted
+
+
+async def test_a_state_is_later_than_the_one_before_it_though_the_clock_of_the_worker_is_not(
+    make: Any, routes: Any
+) -> None:
+    table, alert = Table(), make.alert("device-1")
+    event_id = alert.header.event_id
+    await worker(table, routes).begin(alert, ())
+    ahead = table[event_id].changed_at + timedelta(hours=1)
+    table[event_id] = table[event_id].model_copy(update={"changed_at": ahead})
+    await worker(table, routes).begin(alert, ())
+    repeated = table[event_id].changed_at
+    update = make.alert("device-1", event_id=event_id, action=AlertAction.UPDATE, text="second floor")
+    await worker(table, routes).begin(update, ())
+
+    assert (ahead, ahead + timedelta(milliseconds=1)) == (repeated, table[event_id].changed_at)

@@ -45,7 +45,7 @@ from bondmate_streams.logic.outside import with_keys
 from bondmate_streams.logic.real import taken_as_real
 from bondmate_streams.logic.rooms import Rooms
 from bondmate_streams.logic.routing import Decision
-from bondmate_streams.logic.steps import Step
+from bondmate_streams.logic.steps import Step, in_order
 from bondmate_streams.turns import in_turns
 
 _AT_A_TIME = 200
@@ -168,7 +168,7 @@ class AlertLife:
         return "passed_on" if outgoing else "not_an_alert"
 
     def _keyed(self, step: Step, before: AlertState | None) -> Step:
-        """Return `step` with the keys of the ids of those destinations that hear of the alert for the first time.
+        """Return `step` as the next after `before`, with the keys of the ids of those that hear of the alert first now.
 
         Its state says which nobody may know of, by the version of now: a later one may unlist a room that was told.
         """
@@ -179,6 +179,7 @@ class AlertLife:
             old = before.destinations if before else ()
             destinations = with_keys(old, state.destinations, self._desk.agreements.outside)
             state = state.model_copy(update={"destinations": destinations})
+        state = in_order(state, before)
         return step if state is step.state else replace(step, state=state)
 
     def _telling(

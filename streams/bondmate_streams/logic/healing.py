@@ -14,6 +14,7 @@ from bondmate_schemas.models import AlertState, DestinationState, Record
 
 from bondmate_streams.logic.levels import furthest, rises, stage_of, status_of
 from bondmate_streams.logic.life_cycle import CLOSED
+from bondmate_streams.logic.steps import in_order
 
 _OF_ROUND: Final = (
     "round", "round_began_at", "round_causes", "escalated_seconds", "seen_at", "answered_rounds", "unassigned_rounds",
@@ -41,7 +42,10 @@ def one_alert(kept: AlertState, stray: AlertState) -> AlertState:
         **_round(kept, stray),
     }
     merged = kept.model_copy(update=update)
-    return kept if merged == kept else merged.model_copy(update={"changed_at": max(kept.changed_at, stray.changed_at)})
+    if merged == kept:
+        return kept
+    newest = max((kept, stray), key=lambda state: state.changed_at)
+    return in_order(merged.model_copy(update={"changed_at": newest.changed_at}), newest)
 
 
 def _round(kept: AlertState, stray: AlertState) -> dict[str, object]:

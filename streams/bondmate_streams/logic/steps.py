@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from bondmate_schemas.enums import DeliveryReason, Level
@@ -27,6 +27,10 @@ from bondmate_streams.logic.routing import Decision
 
 RULES_NOW: Final = 1
 """By which rules a state is written; one of 0 keeps what its device was shown until something new happens to it."""
+
+
+_TICK: Final = timedelta(milliseconds=1)
+"""Of a time on the wire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,16 @@ class Step:
 def remembering(step: Step) -> Step:
     """Return `step` with a state that remembers the ids of what it tells."""
     return step if step.state is None else replace(step, state=with_told(step.state, step.tellings))
+
+
+def in_order(after: AlertState, before: AlertState | None) -> AlertState:
+    """Return a state that says to have changed after the one before it, though a clock went back between workers.
+
+    Whoever hears of both by two ways tells by that which is the newer.
+    """
+    if before is None or after is before or after.changed_at >= before.changed_at + _TICK or after == before:
+        return after
+    return after.model_copy(update={"changed_at": before.changed_at + _TICK})
 
 
 def standing_of(state: AlertState | None) -> Standing:

@@ -95,7 +95,12 @@ class AlertAnswer(BaseModel):
     ]
     cancel_requested: bool = False
     destinations: Annotated[dict[str, Level], Field(description="How far each control room has come.")]
-    changed_at: datetime
+    changed_at: Annotated[
+        datetime,
+        Field(
+            description="Never goes back from one state to the next, whatever the clocks: of two the later is newer."
+        ),
+    ]
     answers: Annotated[
         dict[str, RoomAnswer], Field(description="What a person at each control room said last, where one did.")
     ] = {}
