@@ -25,6 +25,21 @@ def derived_id(*parts: str) -> str:
     return f"{found[:8]}-{found[8:12]}-5{found[13:16]}-{_VARIANT[found[16]]}{found[17:20]}-{found[20:32]}"
 
 
+def numbered_id(number: int, *parts: str) -> str:
+    """Return the UUID (version 8, RFC 9562) that belongs to `parts` and `number`, which ends in the number itself."""
+    found = derived_id(*parts, str(number))
+    return f"{found[:14]}8{found[15:28]}{number:08x}"
+
+
+def number_of(found: str, *parts: str) -> int | None:
+    """Return the number of an id that was numbered under `parts`; None for any other."""
+    try:
+        number = int(found[28:], 16)
+    except ValueError:
+        return None
+    return number if found == numbered_id(number, *parts) else None
+
+
 def pseudonym(secret: bytes, scope: str, value: str) -> str:
     """Give the keyed pseudonym of `value` within `scope` (a destination): 32 hex digits of HMAC-SHA-256.
 

@@ -13,6 +13,7 @@ from bondmate_connectors.formats.cap import CapFormat
 from bondmate_connectors.platforms.cap_webhook.config import RepliesConfig
 from bondmate_connectors.platforms.cap_webhook.replies import records_of
 from bondmate_connectors.runtime.authority import Authority
+from bondmate_schemas import ids
 from bondmate_schemas.catalogue import (
     DEVICE_ALERTS,
     INCIDENTS,
@@ -27,8 +28,8 @@ from bondmate_schemas.enums import AlertAction, AlertStatus, DeliveryKind, Deliv
 from bondmate_schemas.error_codes import MODE_DIFFERS, NOT_ITS_OWN
 from bondmate_schemas.models import AlertState, Delivery, DeliveryReceipt, IncidentState
 from bondmate_schemas.refusals import refusal_delivery
-from bondmate_streams.logic import heard, states, timers
-from bondmate_streams.logic.deliveries import later_id, new_id, refresh_id
+from bondmate_streams.logic import answers, deliveries, heard, states, timers
+from bondmate_streams.logic.deliveries import later_id, new_id, position_id, refresh_id
 from bondmate_streams.logic.incidents import receive, take
 from bondmate_streams.logic.life_cycle import HUMAN, REFUSED
 from bondmate_streams.logic.routing import Decision, Escalation
@@ -106,6 +107,38 @@ def test_an_answer_to_a_refresh_or_an_escalation_counts(make: Any, now: Any) -> 
             make, state, Level.RESPONDING, later, "tak", delivery_id=refresh_id(EVENT, "tak", number)
         )  # fmt: skip
         assert counts == (Level.RESPONDING is step.state.destinations["tak"].level)
+
+
+@pytest.mark.parametrize("id_of", [refresh_id, position_id])
+def test_an_answer_to_one_of_many_refreshes_or_positions_of_a_day_is_looked_up(
+    make: Any, now: Any, monkeypatch: pytest.MonkeyPatch, id_of: Callable[[str, str, int], str]
+) -> None:
+    state, day = raised(make, now), now + timedelta(days=1)
+    hashed: list[object] = []
+    derived = ids.derived_id
+
+    def counted(*parts: str) -> str:
+        hashed.append(parts)
+        return derived(*parts)
+
+    for module in (ids, deliveries, answers):
+        monkeypatch.setattr(module, "derived_id", counted, raising=False)
+    for number, counts in ((1, True), (86_000, True), (200_000, False)):
+        told = id_of(EVENT, "cap", number)
+        hashed.clear()
+        step = answered(make, state, Level.RESOLVED, day, delivery_id=told)
+        assert counts is (step.outcome != NOT_ITS_OWN)
+        assert len(hashed) < 400, "not each that there may have been was made"
+    for other in (id_of("another", "cap", 1), id_of(EVENT, "tak", 1), id_of(EVENT, "cap", 1)[:-1] + "2"):
+        assert NOT_ITS_OWN == answered(make, state, Level.RESOLVED, day, delivery_id=other).outcome
+
+
+def test_an_answer_to_a_refresh_that_an_older_worker_told_counts(make: Any, now: Any) -> None:
+    later = now + timedelta(hours=1)
+    for number, counts in ((1, True), (180, True), (181, False)):
+        told = ids.derived_id("delivery", EVENT, "tak", "refresh", str(number))
+        step = answered(make, raised(make, now), Level.RESPONDING, later, "tak", delivery_id=told)
+        assert counts is (step.outcome != NOT_ITS_OWN)
 
 
 def test_of_an_alert_that_an_older_hub_told_every_reference_counts(make: Any, now: Any) -> None:

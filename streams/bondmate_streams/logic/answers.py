@@ -6,7 +6,7 @@ Here the alert is known. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -15,16 +15,15 @@ from bondmate_schemas.enums import DeliveryReason, Level, Mode, Ownership
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DestinationState, EventHeader
 
-from bondmate_streams.logic.deliveries import LEAST_SECONDS, Telling, position_id, refresh_id
+from bondmate_streams.logic.deliveries import LEAST_SECONDS, Telling, refresh_and_position_of
 from bondmate_streams.logic.life_cycle import HUMAN
+from bondmate_streams.logic.routing import Decision
 
 _LATER_IDS_KEPT: Final = 256
 _KEPT_OF_ID: Final = 8
 """Characters: 32 bits of a hash, so that in an alert's lifetime no two ids look alike."""
-_REFRESHES_KNOWN: Final = 20_000
 _OTHERS_KNOWN: Final = 256
-_POSITIONS_KNOWN: Final = 7_200
-"""Of the last hour."""
+_OLDER_KNOWN: Final = 256
 
 
 def is_of_person(receipt: DeliveryReceipt) -> bool:
@@ -55,7 +54,9 @@ def is_of_other_agency(header: EventHeader, receipt: DeliveryReceipt) -> bool:
     return receipt.referred_agency_id not in {None, header.agency_id}
 
 
-def is_foreign(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> bool:
+def is_foreign(
+    state: AlertState, receipt: DeliveryReceipt, now: datetime, decisions: Sequence[Decision] = ()
+) -> bool:  # fmt: skip
     """Whether a person's answer refers to what its destination was never told of this alert.
 
     A dialect without references (no `delivery_id`) names the alert alone: then to be told of it is enough.
@@ -67,14 +68,17 @@ def is_foreign(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> bo
         return True
     # An update told it under its own agency until states kept the first.
     other = all(is_of_other_agency(told, receipt) for told in (state.header, state.alert.header))
-    return other or not _was_told(state, known, receipt, now)
+    return other or not _was_told(state, known, receipt, now, decisions)
 
 
-def _was_told(state: AlertState, known: DestinationState, receipt: DeliveryReceipt, now: datetime) -> bool:
-    if not is_of_no_news(known, receipt) or receipt.delivery_id in {*others_ids(state, receipt.destination)}:
+def _was_told(
+    state: AlertState, known: DestinationState, receipt: DeliveryReceipt, now: datetime, decisions: Sequence[Decision]
+) -> bool:
+    if not is_of_no_news(known, receipt) or _is_refresh_or_position(state, receipt, now):
         return True
-    repeats = _refreshes_and_positions(state, receipt.destination, now)
-    return any(receipt.delivery_id == repeat for repeat in repeats)
+    return receipt.delivery_id in {
+        *others_ids(state, receipt.destination), *_older_refreshes(state, receipt.destination, now, decisions)
+    }  # fmt: skip
 
 
 def is_of_no_news(known: DestinationState, receipt: DeliveryReceipt) -> bool:
@@ -103,18 +107,27 @@ def others_ids(state: AlertState, destination: str) -> Iterator[str]:
     yield from (others_id(event_id, destination, each) for each in range(max(1, number - _OTHERS_KNOWN), number + 1))
 
 
-def _refreshes_and_positions(state: AlertState, destination: str, now: datetime) -> Iterator[str]:
-    """Yield the ids of the refreshes and position updates that can have been sent by now: they are kept nowhere.
+def _is_refresh_or_position(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> bool:
+    """Return whether an answer is to a refresh or position update that can have been sent by now: their ids say which.
 
-    A route may have said another period, or none, when they were: of the shortest, a second, all are tried. Of position
-    updates the newest are, since who answers one does so soon.
+    A route may have said another period, or none, when they were: of the shortest, a second, all count.
     """
-    event_id, seconds = state.header.event_id, int((now - state.header.received_at).total_seconds())
-    last = int((seconds + 1) / LEAST_SECONDS)
-    for number in range(last, max(last - _POSITIONS_KNOWN, -1), -1):
-        yield position_id(event_id, destination, number)
-    for number in range(1, min(seconds, _REFRESHES_KNOWN) + 1):
-        yield refresh_id(event_id, destination, number)
+    seconds = (now - state.header.received_at).total_seconds()
+    refresh, position = refresh_and_position_of(
+        receipt.delivery_id or "", state.header.event_id, receipt.destination
+    )  # fmt: skip
+    was_sent = position is not None and position <= int((seconds + 1) / LEAST_SECONDS)
+    return was_sent or (refresh is not None and 0 < refresh <= int(seconds))
+
+
+def _older_refreshes(
+    state: AlertState, destination: str, now: datetime, decisions: Sequence[Decision]
+) -> Iterator[str]:
+    """Yield the ids of the refreshes that a worker of before can have told, which did not number them."""
+    periods = (one.refresh_seconds for one in decisions if one.destination == destination and one.refresh_seconds)
+    last = int((now - state.header.received_at).total_seconds() / next(periods, float("inf")))
+    about = "delivery", state.header.event_id, destination, "refresh"
+    yield from (derived_id(*about, str(number)) for number in range(max(1, last - _OLDER_KNOWN + 1), last + 1))
 
 
 def with_told(state: AlertState, tellings: Iterable[Telling]) -> AlertState:

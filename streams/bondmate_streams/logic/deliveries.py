@@ -10,7 +10,7 @@ from typing import Final
 
 from bondmate_schemas.enums import DeliveryKind, DeliveryReason
 from bondmate_schemas.flags import DROP_WHEN_LATE, MARK_WHEN_LATE
-from bondmate_schemas.ids import derived_id
+from bondmate_schemas.ids import derived_id, number_of, numbered_id
 from bondmate_schemas.models import Delivery, EventHeader, OtherRoom, Others, Payload
 from bondmate_schemas.outside_ids import OutsideIds, Unanswered
 from bondmate_schemas.trusted import trusted
@@ -60,13 +60,19 @@ def later_id(event_id: str, destination: str, cause_message_id: str) -> str:
 
 
 def refresh_id(event_id: str, destination: str, number: int) -> str:
-    """Give the id of the `number`th refresh of an open alert."""
-    return derived_id("delivery", event_id, destination, "refresh", str(number))
+    """Return the id of the `number`th refresh of an open alert."""
+    return numbered_id(number, "delivery", event_id, destination, "refresh")
 
 
 def position_id(event_id: str, destination: str, number: int) -> str:
     """Return the id of a position update of an open alert, made `number` half seconds after the hub had the alert."""
-    return derived_id("delivery", event_id, destination, "position", str(number))
+    return numbered_id(number, "delivery", event_id, destination, "position")
+
+
+def refresh_and_position_of(delivery_id: str, event_id: str, destination: str) -> tuple[int | None, int | None]:
+    """Return the number of the refresh, and that of the position update, of which this is the id."""
+    about = "delivery", event_id, destination
+    return number_of(delivery_id, *about, "refresh"), number_of(delivery_id, *about, "position")
 
 
 def escalation_id(event_id: str, destination: str, after_seconds: float, number: int = 0) -> str:

@@ -72,7 +72,7 @@ def receive(
     if grouping.is_link(receipt):
         return remembering(_linked(state, receipt, decisions, now))
     receipt, around = as_said(receipt), _Around(confirm_to, decisions, now, rooms, escalation)
-    refused = _why_not(state, receipt, now)
+    refused = _why_not(state, receipt, now, decisions)
     if state is None or refused:
         return Step(rule_for(standing_of(state), Event.RECEIPT, refused).outcome, state)
     receipt = as_heard(state, receipt, escalation)
@@ -101,11 +101,13 @@ def _linked(
     return Step(rule.outcome, after, tell(after, told, rule.tells, decisions) if rule.tells else ())
 
 
-def _why_not(state: AlertState | None, receipt: DeliveryReceipt, now: datetime) -> set[Fact]:
+def _why_not(
+    state: AlertState | None, receipt: DeliveryReceipt, now: datetime, decisions: Sequence[Decision]
+) -> set[Fact]:  # fmt: skip
     """Return why a receipt counts for nothing."""
     if state is None:
         return set()
-    if is_foreign(state, receipt, now):
+    if is_foreign(state, receipt, now, decisions):
         return {Fact.FOREIGN}
     if is_other_mode(state.header, receipt):
         return {Fact.OTHER_MODE}
