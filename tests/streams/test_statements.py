@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -872,6 +873,18 @@ def test_an_alert_is_handed_over_when_it_is_taken_and_until_then_the_giver_owns_
     played.says("north", CLOSES)
     assert played.state.status not in CLOSED
     assert "closed" == played.says("south", CLOSES).outcome
+
+
+def test_an_unlisted_room_is_offered_nothing_and_takes_nothing() -> None:
+    rooms = replace(ROOMS, unlisted=frozenset({"south"}))
+    played = Played(to=("north", "county", "south"), rooms=rooms)
+    offer = played.says("north", ownership=Ownership.OFFERED, offered_to="pd-south")
+
+    assert ("no_offer", ()) == (offer.outcome, offer.tellings)
+    played.rooms = ROOMS
+    played.says("north", ownership=Ownership.OFFERED, offered_to="pd-south")
+    played.rooms = rooms
+    assert "no_offer" == played.says("south", ownership=Ownership.TAKEN).outcome, "unlisted since"
 
 
 def test_who_takes_it_after_closing_its_part_ends_it_by_saying_so_again() -> None:

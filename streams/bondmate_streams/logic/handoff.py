@@ -28,9 +28,12 @@ def facts_of(state: AlertState, receipt: DeliveryReceipt, rooms: Rooms, now: dat
     agency = rooms.agencies.get(receipt.destination)
     if receipt.ownership is Ownership.OFFERED:
         to = receipt.offered_to or ""
-        offers = agency == owner_of(state) and to != agency and bool(rooms.of_agency(state, to))
+        # All are told whom it is offered to, and nobody may know of an unlisted room.
+        meant = set(rooms.of_agency(state, to)) - rooms.unlisted
+        offers = agency == owner_of(state) and to != agency and bool(meant)
         return {Fact.OFFERS} if offers else set()
-    is_meant = state.handoff is not None and agency == state.handoff.agency_id and now < state.handoff.expires_at
+    offer = state.handoff if receipt.destination not in rooms.unlisted else None
+    is_meant = offer is not None and agency == offer.agency_id and now < offer.expires_at
     return {_FACTS[receipt.ownership]} if is_meant else set()
 
 
