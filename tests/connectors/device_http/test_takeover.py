@@ -8,7 +8,9 @@ from itertools import permutations
 import pytest
 from bondmate_connectors.platforms.device_http.mailbox import Mailboxes
 from bondmate_schemas.catalogue import CHECK_INS, DEVICE_MARKS, MESSAGES, RECEIPTS, STATE_ALERTS
+from bondmate_schemas.duress import begun_by
 from bondmate_schemas.enums import AlertAction, AlertStatus, Level, Mode
+from bondmate_schemas.ids import derived_id
 from bondmate_schemas.takeover import replaced_by
 
 from tests.connectors.device_http.test_downlink import NOW, ids, message, receipt, state
@@ -83,8 +85,11 @@ async def test_from_the_old_device_a_press_is_taken_and_nothing_else(bench, at):
 
     assert 202 == pressed
     assert {403} == {(await old.post(f"/v1/{path}", body))[0] for path, body in refused}
+    begun = begun_by(state(AlertStatus.ROUTED, derived_id("alert", "dev-smith", "p"), own=("p",)).alert)
+    await bench.see(DEVICE_MARKS, begun.mark_id, begun)
     _, told = await old.get("/v1/messages")
     assert [] == told["alerts"]
+    assert "under_duress" not in told
 
 
 @pytest.mark.parametrize("order", list(permutations((DEVICE_MARKS, RECEIPTS, MESSAGES))))

@@ -128,7 +128,10 @@ class News(BaseModel):
     alerts: tuple[AlertAnswer, ...] = ()
     under_duress: Annotated[
         bool,
-        Field(description="True: nothing on the device sounds, lights or asks, until a person of its agency ends it."),
+        Field(
+            description="True: nothing on the device sounds, lights or asks, until a person of its agency ends it. Left"
+            " out where a spare has taken the device's place: it stays as silent as it was."
+        ),
     ] = False
     check_ins: Annotated[
         tuple[CheckInAnswer, ...],

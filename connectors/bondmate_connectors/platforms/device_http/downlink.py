@@ -185,11 +185,13 @@ class Downlink:
     def _frame(
         self, box: Box, caller: Caller, messages: Sequence[Any] = (), alerts: Sequence[Any] = ()
     ) -> dict[str, Any]:
+        # Who holds a replaced device learns nothing; it stays as silent as it was.
+        is_told = not self._mailboxes.is_replaced(caller.device.device_id)
         return {
             "cursor": self._cursor(box),
             "messages": messages,
             "alerts": alerts,
-            "under_duress": box.is_under_duress,
+            **({"under_duress": box.is_under_duress} if is_told else {}),
             "check_ins": [_check_in(due) for due in self._mailboxes.owed(caller.device.device_id)],
         }
 
