@@ -58,10 +58,17 @@ def write_lean_alert(event: DeviceAlert, delivery: Delivery, now: datetime, opti
     return _write(event, delivery, now, options, text, is_lean=True)
 
 
+def write_bare_end(event: DeviceAlert, delivery: Delivery, now: datetime, options: Options) -> bytes:
+    """Write that an alert is over, and nothing of how it stands: neither place nor kind nor words."""
+    bare = event.model_copy(update={"position": None})
+    return _write(bare, delivery, now, options, "", is_lean=True, is_bare=True)
+
+
 def _write(
-    event: DeviceAlert, delivery: Delivery, now: datetime, options: Options, text: str, *, is_lean: bool
-) -> bytes:
-    drill, cancelled = event.header.mode in types.DRILLS, is_cancel(delivery)
+    event: DeviceAlert, delivery: Delivery, now: datetime, options: Options, text: str, *, is_lean: bool,
+    is_bare: bool = False,
+) -> bytes:  # fmt: skip
+    drill, cancelled = event.header.mode in types.DRILLS, is_bare or is_cancel(delivery)
     draft = Draft(
         uid=types.alert_uid(event.header.event_id), type=_type(event, drill=drill, cancelled=cancelled), time=now,
         start=event.header.occurred_at, stale=later(now, options.lifetimes.alert), how=_HOW, header=event.header,
@@ -87,7 +94,8 @@ def _write(
     draft.only_to(options.only)
     if event.battery_percent is not None and not is_lean:
         draft.add("status", battery=str(event.battery_percent))
-    return draft.finish(now, kind=event.kind.value, priority=event.priority.value, device=event.device_id)
+    kind = None if is_bare else event.kind.value
+    return draft.finish(now, kind=kind, priority=event.priority.value, device=event.device_id)
 
 
 def _type(event: DeviceAlert, *, drill: bool, cancelled: bool) -> str:

@@ -67,6 +67,12 @@ def is_for_nobody(event: DeliveryReceipt) -> bool:
     return event.destination == HUB and _line_of(event) is None
 
 
+def writer_of(event: DeliveryReceipt) -> str | None:
+    """Return the uid of the client that wrote the line, None where it was no GeoChat line."""
+    line = _line_of(event)
+    return line.writer if line else None
+
+
 def _speaker(event: DeliveryReceipt, options: Options) -> Contact:
     if not event.device_id:
         return options.hub

@@ -76,6 +76,8 @@ class Terms:
     rooms: Mapping[str, str] = field(default_factory=dict)
     """Agencies by the chat room that their officers hear."""
     contact: Contact = HUB
+    confidants: frozenset[str] = frozenset()
+    """Clients that alone may know who is under duress, by uid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,9 @@ def understand(frame: Frame, terms: Terms, alerts: OpenAlerts, received_at: date
     if event.passed_a_hub or parse_uid(event.uid) is not None:
         return NOTHING
     if event.type == CHAT:
-        return _Line(event, chat_of(event), terms, alerts, received_at).heard()
+        chat = chat_of(event)
+        known = alerts if chat.sender_uid in terms.confidants else alerts.without_secret()
+        return _Line(event, chat, terms, known, received_at).heard()
     return _asked_for(event, terms, received_at) if "IncidentEvent" in terms.emit else NOTHING
 
 

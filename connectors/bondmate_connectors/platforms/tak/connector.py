@@ -21,7 +21,6 @@ from bondmate_connectors.errors import ConnectorError, NotConnected, Rejected, T
 from bondmate_connectors.formats.cot.alerts_out import is_cancel
 from bondmate_connectors.formats.cot.options import Contact, Options
 from bondmate_connectors.formats.cot.probe import identity
-from bondmate_connectors.formats.cot.receipts_out import is_for_nobody
 from bondmate_connectors.formats.cot.stream import Frame
 from bondmate_connectors.formats.labels import Labels
 from bondmate_connectors.platforms.tak.answers import Terms, understand
@@ -64,8 +63,9 @@ class Tak:
         responses = {Meaning(name): words for name, words in config.response_words.items()}
         words = Words(config.acknowledge_words, config.decline_words, responses, config.together_words)
         self._terms = Terms(
-            context.name, config.mode, config.agency_id, words, frozenset(config.emit), config.rooms, self._contact
-        )
+            context.name, config.mode, config.agency_id, words, frozenset(config.emit), config.rooms, self._contact,
+            frozenset(config.duress_contacts),
+        )  # fmt: skip
         options = Options(
             config.lifetimes, self._contact, marks=config.qos_and_opex, answer_word=config.acknowledge_words[0],
             labels=Labels(config.language),
@@ -155,7 +155,7 @@ class Tak:
 
     async def send(self, event: Delivery) -> Receipt:
         """Write the event and wait until the server has taken it."""
-        if event.receipt is not None and is_for_nobody(event.receipt):
+        if self._writing.is_for_nobody(event):
             return Receipt(Level.UNKNOWN)
         is_bare = event.alert is not None and self._unheard.is_often(event.id)
         return await self._send(event, self._writing.leanest if is_bare else self._writing.documents)
@@ -168,6 +168,11 @@ class Tak:
         session = self._session
         if session is None:
             raise NotConnected("not connected")
+        if ended := self._writing.for_everybody(event):
+            proven = await self._deliver(event, ended, session)
+            self._alerts.taken_off(event.header.event_id)
+            if self._writing.is_told_by(event, ended):
+                return Receipt(Level.DELIVERED if proven else Level.UNKNOWN, uid_of(event))
         proven = await self._deliver(event, documents(event, session.protocol), session)
         if event.alert is not None and proven and not is_cancel(event):
             self._alerts.delivered(event.alert.header.event_id)

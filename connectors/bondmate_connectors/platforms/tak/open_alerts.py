@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from bondmate_schemas.duress import is_under_duress
 from bondmate_schemas.enums import AlertKind, DeliveryReason
 from bondmate_schemas.models import Delivery, DeviceAlert
 
@@ -40,6 +41,12 @@ class OpenAlert:
     closed_at: float | None = None
     first_id: str = ""
     """The first alert of its event; its own id where it is that, or alone."""
+    is_secret: bool = False
+    """Whether it is told under duress, to those alone who are named for that."""
+    was_open: bool = False
+    """Whether everybody was told of it before."""
+    is_taken_off: bool = False
+    """Whether it was ended for everybody since."""
 
 
 class OpenAlerts:
@@ -60,12 +67,24 @@ class OpenAlerts:
             known = self._keep(self._new(alert))
         known.is_silent = known.is_silent or alert.silent or alert.kind is AlertKind.DURESS
         known.is_shown = known.is_shown or (event.reason is not DeliveryReason.REFRESH and not event.position_only)
+        known.is_secret = known.is_secret or is_under_duress(alert)
+        known.was_open = known.was_open or not known.is_secret
         known.first_id = alert.whole.linked_to if alert.whole and alert.whole.linked_to else event_id
         if not is_cancel(event):
             known.closed_at = None
         elif known.closed_at is None:
             known.closed_at = self._clock()
         return known
+
+    def without_secret(self) -> OpenAlerts:
+        """Return what those may know who are not to learn of duress."""
+        if not any(alert.is_secret for alert in self._alerts.values()):
+            return self
+        found = OpenAlerts(self._clock, self._settled_after)
+        for alert in self._alerts.values():
+            if not alert.is_secret:
+                found._keep(alert)
+        return found
 
     def _keep(self, alert: OpenAlert) -> OpenAlert:
         self._alerts[alert.event_id] = alert
@@ -97,6 +116,11 @@ class OpenAlerts:
         alert = self._alerts.get(event_id)
         if alert is not None and alert.delivered_at is None:
             alert.delivered_at = self._clock()
+
+    def taken_off(self, event_id: str) -> None:
+        """Note that an alert was ended for everybody, since its officer is under duress."""
+        if alert := self._alerts.get(event_id):
+            alert.is_taken_off = alert.is_secret = True
 
     def open(self) -> tuple[OpenAlert, ...]:
         """Return the alerts that are not over, the oldest first."""

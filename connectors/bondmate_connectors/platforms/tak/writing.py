@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from bondmate_schemas.duress import OPEN_ROOM, is_under_duress
+from bondmate_schemas.duress import OPEN_ROOM, SAID_UNDER_DURESS, SHOWN_SILENTLY, is_under_duress
 from bondmate_schemas.models import Delivery
 
 from bondmate_connectors.contract import Refusal
 from bondmate_connectors.errors import Rejected
-from bondmate_connectors.formats.cot import types
+from bondmate_connectors.formats.cot import receipts_out, types
+from bondmate_connectors.formats.cot.alerts_out import is_cancel, write_bare_end
 from bondmate_connectors.formats.cot.event import MAX_BYTES
 from bondmate_connectors.formats.cot.options import Contact, Options
 from bondmate_connectors.formats.cot.stream import TOO_LARGE
@@ -36,6 +37,7 @@ class Writing:
 
     def documents(self, event: Delivery, protocol: Protocol) -> tuple[bytes, ...]:
         """Return the events that say it, in order."""
+        event = self._as_read(event)
         now, options = self._clock(), self._options_for(event, protocol)
         composed = compose(event, now, options)
         if isinstance(composed, Refusal):
@@ -51,6 +53,40 @@ class Writing:
         if isinstance(found, Refusal):
             raise Rejected(found.code, found.path)
         return (found,)
+
+    def for_everybody(self, event: Delivery) -> tuple[bytes, ...]:
+        """Return what ends an alert, without a word, for those who saw it before its officer came under duress.
+
+        What was shown before a restart is not known: a place that goes stale there is better than word of duress.
+        """
+        known = self._alerts.by_id(event.header.event_id) if event.alert is not None else None
+        if known is None or not known.was_open or event.alert is None or not is_under_duress(event.alert):
+            return ()
+        if known.is_taken_off and not is_cancel(event):
+            return ()
+        return (write_bare_end(event.alert, event, self._clock(), self._options),)
+
+    def is_for_nobody(self, event: Delivery) -> bool:
+        """Return whether a receipt is for nobody who may read it."""
+        receipt = event.receipt
+        if receipt is None:
+            return False
+        is_secret = receipt.code == SHOWN_SILENTLY and not self._may_know(event)
+        return is_secret or receipts_out.is_for_nobody(receipt)
+
+    def is_told_by(self, event: Delivery, ended: tuple[bytes, ...]) -> bool:
+        """Return whether to end it for everybody is all there is to say: its end, where nobody is named for more."""
+        return bool(ended) and is_cancel(event) and not self._duress_contacts
+
+    def _may_know(self, event: Delivery) -> bool:
+        assert event.receipt is not None
+        return receipts_out.writer_of(event.receipt) in {contact.uid for contact in self._duress_contacts}
+
+    def _as_read(self, event: Delivery) -> Delivery:
+        """Return a receipt as its writer may read it."""
+        if event.receipt is None or event.receipt.code != SAID_UNDER_DURESS or self._may_know(event):
+            return event
+        return event.model_copy(update={"receipt": event.receipt.model_copy(update={"code": None})})
 
     def _options_for(self, event: Delivery, protocol: Protocol) -> Options:
         options = self._options
