@@ -13,6 +13,8 @@ import pytest
 from bondmate_connectors.errors import Rejected
 from bondmate_connectors.formats.cot.alert_code import LONGEST, code_of, codes_in, short_code
 from bondmate_connectors.formats.cot.stream import Frame
+from bondmate_connectors.formats.cot.types import alert_uid
+from bondmate_connectors.formats.cot.words import callsign_of
 from bondmate_connectors.platforms.tak.answers import Heard, Terms, understand
 from bondmate_connectors.platforms.tak.open_alerts import OpenAlerts
 from bondmate_connectors.platforms.tak.wording import Meaning, Words
@@ -29,13 +31,13 @@ from bondmate_schemas.enums import (
     Response,
 )
 from bondmate_schemas.error_codes import MODE_DIFFERS, NOT_ITS_OWN
-from bondmate_schemas.models import AlertWhole, Delivery, DeliveryReceipt, DeviceMessage, IncidentEvent
+from bondmate_schemas.models import AlertWhole, Delivery, DeliveryReceipt, DeviceLocation, DeviceMessage, IncidentEvent
 from bondmate_schemas.refusals import refusal_delivery, said_by
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from tests.connectors.tak.clients import ALL, DIRECT_FORMS, ROOM_FORMS, Said, atak, node_cot, takpacket
+from tests.connectors.tak.clients import ALL, DIRECT_FORMS, ROOM_FORMS, Said, atak, itak, node_cot, takpacket
 from tests.connectors.tak.stand_ins import StandIn
 from tests.connectors.tak.test_tak_link import connected
 
@@ -82,6 +84,15 @@ class Network:
 
 def reference(event: Delivery) -> str:
     return short_code(event.header.event_id)
+
+
+def fix(device: str, callsign: str | None) -> Delivery:
+    """A position that shows a device under a callsign."""
+    event = sos("tak")
+    assert event.alert is not None
+    assert event.alert.position is not None
+    location = DeviceLocation(header=event.header, device_id=device, callsign=callsign, position=event.alert.position)
+    return event.model_copy(update={"kind": DeliveryKind.LOCATION, "alert": None, "location": location})
 
 
 def only(heard: Heard) -> Any:
@@ -323,6 +334,80 @@ def test_no_alerts_reference_is_a_word(text: str) -> None:
     assert LONGEST == len(code_of(text))
     assert (short_code(text),) == codes_in(f"ack {short_code(text).lower()}, thanks")
     assert all(any(character.isdigit() for character in code) for code in codes_in(text))
+
+
+# Whom a line is to, where it says so by callsign alone.
+
+_BARE = '<event uid="c" type="b-t-f" time="2026-03-01T12:00:00Z"><detail>{}<remarks{}>come home</remarks>{}</detail></event>'
+KILO_7 = callsign_of(sos().header, "KILO-7")
+"""As maps show it: the mode stands before it."""
+_LINK = '<link uid="op-1"/>'
+CALLED = [
+    *(form(Said("come home", "m-1", to_uid="bondmate-p7", to_callsign=KILO_7)) for form in DIRECT_FORMS),
+    _BARE.format(_LINK, f' to="{KILO_7}"', ""),
+    _BARE.format(_LINK, "", f'<marti><dest callsign="{KILO_7}"/></marti>'),
+    _BARE.format('<__chat id="op-1" chatroom="OPS"/>' + _LINK, "", f'<marti><dest callsign="{KILO_7}"/></marti>'),
+]
+
+
+@pytest.mark.parametrize("line", CALLED)
+@pytest.mark.parametrize("shown_by", ["alert", "position"])
+def test_a_text_to_an_officer_reaches_it_by_whichever_name_the_client_has(line: str, shown_by: str) -> None:
+    network = Network()
+    network.raised(1, callsign="KILO-7", device_id="p7")
+    if shown_by == "position":
+        network = Network()
+        network.alerts.contacts.wrote(fix("p7", callsign="KILO-7"))
+
+    assert ("p7", MessageDirection.TO_DEVICE, "come home", Mode.ACTUAL) == (
+        only(network.hears(line)).device_id, only(network.hears(line)).direction, only(network.hears(line)).text,
+        only(network.hears(line)).header.mode,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("form", DIRECT_FORMS)
+def test_a_line_to_an_alert_answers_it_by_whichever_name_the_client_has(form: Callable[[Said], str]) -> None:
+    network = Network()
+    meant, _ = network.raised(1, callsign="KILO-7"), network.raised(2, callsign="KILO-8")
+    uid = alert_uid(meant.header.event_id)
+    heard = network.hears(Said("ack", "m-1", to_uid=uid, to_callsign=f"{KILO_7}-Alert"), form)
+
+    assert (Level.ACKNOWLEDGED, meant.header.event_id) == (only(heard).level, only(heard).header.event_id)
+
+
+def test_a_callsign_of_two_is_asked_back_and_one_that_moved_names_who_has_it_now() -> None:
+    network = Network()
+    for device in ("p7", "p8"):
+        network.alerts.contacts.wrote(fix(device, callsign="KILO-7"))
+    line = Said("come home", "m-1", to_uid=KILO_7, to_callsign=KILO_7)
+    asked = network.hears(line)
+    network.now += 1000
+    network.alerts.contacts.wrote(fix("p8", callsign="KILO-7"))
+    moved = network.hears(line)
+    network.alerts.contacts.wrote(fix("p8", callsign="KILO-9"))
+
+    assert ((), "ANDROID-op1") == (asked.records, asked.reply and asked.reply.to.uid)
+    assert "p8" == only(moved).device_id
+    assert "p7" == only(network.hears(line)).device_id
+    assert "p8" == only(network.hears(replace(line, to_uid=KILO_7[:-1] + "9"))).device_id
+
+
+def test_what_is_to_another_of_the_same_callsign_is_nothing_to_us() -> None:
+    network = Network()
+    network.alerts.contacts.wrote(fix("p7", callsign="KILO-7"))
+    network.alerts.contacts.wrote(fix("p8", callsign=None))
+
+    assert Heard() == network.hears(Said("come home", "m-1", to_uid="ANDROID-other", to_callsign=KILO_7))
+    assert Heard() == network.hears(Said("come home", "m-1", to_uid="BondMate", to_callsign="BondMate"), itak)
+
+
+def test_what_nobody_is_named_as_the_writer_of_raises_nothing() -> None:
+    network = Network()
+    event = network.raised(1)
+    line = '<event uid="c" type="b-t-f"><detail><remarks to="bondmate-hub-tak">ack{}</remarks></detail></event>'
+    heard = [only(network.hears(line.format(said))) for said in ("", f" {reference(event)}")]
+
+    assert all(isinstance(record, DeviceMessage) for record in heard), "a note, which acknowledges nothing"
 
 
 # What it means.

@@ -5,7 +5,7 @@ known by its flow tag, its own element and its uids, and is passed over.
 
 A chat line answers an alert when it quotes the alert's reference, in a room or directly to us, or is addressed to the
 alert's uid. Without either, a line directly to us is about the only open alert, and where that is not sure its writer
-is asked which. Whatever else is written raises nothing.
+is asked which. Whatever else is written raises nothing, and nor does what nobody is named as the writer of.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from bondmate_connectors.formats.cot.event import CotEvent, parse_event
 from bondmate_connectors.formats.cot.options import HUB, Contact
 from bondmate_connectors.formats.cot.read import read_event
 from bondmate_connectors.formats.cot.stream import Frame
-from bondmate_connectors.formats.cot.types import CHAT, Ours, parse_uid
+from bondmate_connectors.formats.cot.types import CHAT, Ours, OurUid, parse_uid
 from bondmate_connectors.platforms.tak.open_alerts import OpenAlert, OpenAlerts
 from bondmate_connectors.platforms.tak.wording import Meaning, Words
 
@@ -135,15 +135,33 @@ class _Line:
         sender = self.chat.sender_uid
         if not self.chat.text or parse_uid(sender) is not None or sender in {self.terms.contact.uid, *_MACHINES}:
             return NOTHING
-        if addressed := self.chat.all_addressed(Ours.ALERT):
-            return self._answers([(ours.id, self.alerts.by_id(ours.id)) for ours in addressed])
+        called = self._called()
+        if any(len(alike) > 1 for alike in called):
+            text = "Not passed on: more than one is called so here. Quote a reference, or choose from the map"
+            return Heard(reply=self._reply(text), warnings=self._warnings)
+        ours = self.chat.ours or tuple(dict.fromkeys(one for alike in called for one in alike))
+        if addressed := [one for one in ours if one.what is Ours.ALERT]:
+            return self._answers([(one.id, self.alerts.by_id(one.id)) for one in addressed])
         codes = codes_in(self.chat.text) if self._is_direct or self._is_in_room else ()
         named = [found for code in codes if (found := self.alerts.by_reference(code)) is not None]
         if named:
             return self._together(tuple(dict.fromkeys(named)))
         if self._is_direct:
             return self._direct(has_code=bool(codes))
-        return self._to_agency() or _asked_for(self.event, self.terms, self.received_at)
+        return self._to_agency() or self._to_called(ours) or _asked_for(self.event, self.terms, self.received_at)
+
+    def _called(self) -> list[tuple[OurUid, ...]]:
+        """Return whom of ours it is to where it says so by callsign alone, as iTAK and older clients do.
+
+        Where the conversation is named by another's uid, a callsign is that other's, though one of ours has it too.
+        """
+        chat = self.chat
+        if chat.ours or self._is_direct:
+            return []
+        names = chat.to_callsigns if chat.is_group else (*chat.to, *chat.to_callsigns)
+        if not chat.is_group and chat.room not in {"", chat.sender_uid}:
+            names = (chat.room,)
+        return [self.alerts.contacts.called(name) for name in dict.fromkeys(names)]
 
     @property
     def _is_direct(self) -> bool:
@@ -167,7 +185,7 @@ class _Line:
         return self._answers([(alert.event_id, alert) for alert in alerts], meaning)
 
     def _answers(self, about: list[tuple[str, OpenAlert | None]], meaning: Meaning | None = None) -> Heard:
-        meaning = meaning or self.terms.words.meaning_of(self.chat.text)
+        meaning = (meaning or self.terms.words.meaning_of(self.chat.text)) if self.chat.sender_uid else Meaning.NOTE
         records = [self._answer(event_id, alert, meaning) for event_id, alert in about]
         references = " ".join(alert.reference for _, alert in about if alert is not None)
         is_note = meaning is Meaning.NOTE and references
@@ -254,13 +272,26 @@ class _Line:
     def _to_agency(self) -> Heard | None:
         """Return what was written in a room that the officers of an agency hear; None for any other line."""
         agency = self.terms.rooms.get(self.chat.room)
-        reading = read_event(self.event, self.received_at) if agency else None
-        if agency is None or not isinstance(reading, Reading) or self.chat.addressed(Ours.DEVICE) is not None:
+        if agency is None or self.chat.addressed(Ours.DEVICE) is not None:
+            return None
+        return self._down(device_id="", to=Address(agencies=(agency,)))
+
+    def _to_called(self, ours: tuple[OurUid, ...]) -> Heard | None:
+        """Return what was written to devices by their callsigns; None for any other line, also one to their uids."""
+        if self.chat.ours or not ours:
+            return None
+        if len(ours) == 1:
+            return self._down(device_id=ours[0].id)
+        return self._down(device_id="", to=Address(names=tuple(one.id for one in ours)))
+
+    def _down(self, **to: object) -> Heard | None:
+        reading = read_event(self.event, self.received_at)
+        if not isinstance(reading, Reading):
             return None
         said = reading.events[0]
         assert isinstance(said, DeviceMessage)
-        update = {"device_id": "", "direction": MessageDirection.TO_DEVICE, "to": Address(agencies=(agency,))}
-        return Heard((_from_here(said.model_copy(update=update), self.event, self.terms),), warnings=reading.warnings)
+        said = said.model_copy(update={"direction": MessageDirection.TO_DEVICE, **to})
+        return Heard((_from_here(said, self.event, self.terms),), warnings=reading.warnings)
 
     @property
     def _warnings(self) -> tuple[Remark, ...]:

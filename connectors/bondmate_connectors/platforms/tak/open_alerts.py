@@ -17,6 +17,7 @@ from bondmate_schemas.models import Delivery, DeviceAlert
 
 from bondmate_connectors.formats.cot.alert_code import LONGEST, SHORTEST, code_of
 from bondmate_connectors.formats.cot.alerts_out import is_cancel
+from bondmate_connectors.platforms.tak.contacts import Contacts
 
 _MOST: Final = 10_000
 """Alerts kept; the oldest gives way, and people are then asked which one they mean."""
@@ -55,12 +56,14 @@ class OpenAlerts:
     def __init__(self, clock: Callable[[], float], settled_after: float) -> None:
         self._clock = clock
         self._settled_after = settled_after
+        self.contacts = Contacts(clock)
         self._alerts: dict[str, OpenAlert] = {}
         self._by_beginning: defaultdict[str, list[OpenAlert]] = defaultdict(list)
         """The same by the first `SHORTEST` characters of their codes, the least that a reference has."""
 
     def told(self, event: Delivery, alert: DeviceAlert) -> OpenAlert:
         """Note that an alert, news of one, or its end, is about to be written; return what is known of it."""
+        self.contacts.wrote(event)
         event_id = alert.header.event_id
         known = self._alerts.get(event_id)
         if known is None:

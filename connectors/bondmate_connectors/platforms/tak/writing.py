@@ -98,6 +98,8 @@ class Writing:
             options = replace(options, max_bytes=self._max_event_bytes)
         if event.alert is not None:
             options = replace(options, reference=self._alerts.told(event, event.alert).reference)
+        else:
+            self._alerts.contacts.wrote(event)
         return options
 
 
