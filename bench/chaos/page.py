@@ -23,7 +23,8 @@ Where officers are followed, updates of position and of what the other room said
 a room may miss as much as it likes, but the newest must come unless the alert ended, none comes after the ending, none
 goes back to an older fix or overtakes, and no position is sent while a press, a withdrawal or an ending waits behind
 it. Such a scenario also plants each of these faults in a copy of what it wrote down (`bite.py`), and fails where the
-checker does not see one.
+checker does not see one. `make chaos ARGS=--spoiled` runs hubs of which one role breaks a rule (`spoil.py`), and fails
+where the checker does not find it; four minutes.
 
 `near` is the control room that things happen to, `far` the one that is left alone. R numbers are those of the
 project's list of faults. `make chaos ARGS="--only swallow"` runs some, `make chaos-long` five rounds of all with other

@@ -51,8 +51,17 @@ def _wordy(words: dict[Any, Any]) -> dict[Any, Any]:
     return dict.fromkeys(words, "PERHAPS")
 
 
+def _unlevelled(told: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    def spoiled(*args: Any) -> dict[str, Any]:
+        answer = told(*args)
+        return answer | {"destinations": dict.fromkeys(answer["destinations"], "SOMETHING")}
+
+    return spoiled
+
+
 _AGENTS, _LOGIC = "bondmate_streams.agents", "bondmate_streams.logic"
-_SAID: Final = "bondmate_connectors.platforms.device_http.said:_OF_RESPONSE"
+_GATEWAY: Final = "bondmate_connectors.platforms.device_http"
+_SAID: Final = f"{_GATEWAY}.said:_OF_RESPONSE"
 SPOILS: Final = {
     "the newest fix is told to nobody": Spoil(
         "streams", f"{_AGENTS}.following:Following.look", lambda _: _nothing, "lost"
@@ -64,6 +73,7 @@ SPOILS: Final = {
     ),
     "help that was taken back is shown": Spoil("gateway", _SAID, _helpful, "help_too_long"),
     "a word that is none is shown": Spoil("gateway", _SAID, _wordy, "level_too_high"),
+    "a level that is none is shown": Spoil("gateway", f"{_GATEWAY}.downlink:_alert", _unlevelled, "level_too_high"),
 }
 
 
