@@ -73,20 +73,25 @@ class Rooms:
     def is_ended_by(self, name: str, state: AlertState, to_be_told: Iterable[str] = ()) -> bool:
         """Return whether the whole ends by that this room has closed its part.
 
-        A room of the owner ends it; where the owner has none, neither told nor `to_be_told`, all that took it up must
+        A room of the owner ends it; where no room of the owner has it, or may have it yet, all that took it up must
         have closed their part (the right to end another's alert: 3GPP TS 23.280, 10.10.1.1A.3). Where nobody ever took
-        it up, all that were told, and nobody is left to be told.
+        it up, all that have it, and nobody is left to be told.
         """
-        owner, rooms, to_be_told = owner_of(state), state.destinations.values(), set(to_be_told)
+        told, owner, to_be_told = state.destinations, owner_of(state), set(to_be_told)
         owners = self.of_agency(state, owner)
-        marked = [room for room in owners if room in self.enders]
-        if owners:
-            return name in (marked or owners)
-        if any(self.agencies.get(room) == owner for room in to_be_told):
+        for group in ([room for room in owners if room in self.enders], owners):
+            if name in group or any(self._can_close(room, told[room]) for room in group):
+                return name in group
+        if any(self.agencies.get(room) == owner for room in to_be_told - told.keys()):
             return False
-        if any(at.had_taken_up for at in rooms):
-            return not any(map(is_taken_up, rooms))
-        return to_be_told <= state.destinations.keys() and all(at.closed_as is not Level.UNKNOWN for at in rooms)
+        if any(at.had_taken_up for at in told.values()):
+            return not any(map(is_taken_up, told.values()))
+        have_it = (at for room, at in told.items() if self._can_close(room, at))
+        return to_be_told <= told.keys() and all(at.closed_as is not Level.UNKNOWN for at in have_it)
+
+    def _can_close(self, name: str, at: DestinationState) -> bool:
+        """Return whether a room may yet close its part: not one that never got the alert, or is none any more."""
+        return name not in self.retired and (at.level is Level.UNKNOWN or stage_of(at).delivered)
 
     def some_can_assign(self, state: AlertState) -> bool:
         """Return whether a room of an alert can say that a unit is assigned."""
