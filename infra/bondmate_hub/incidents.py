@@ -1,30 +1,32 @@
-"""Alerts of one event, by operations: which they are, and linking and unlinking them (ADR 26)."""
+"""What operations say of alerts: which are of one event (ADR 26), and that one is over that nobody else can close."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 from bondmate_schemas.catalogue import STATE_ALERTS
 from bondmate_schemas.codec import Codec, CodecError
+from bondmate_schemas.enums import Level, Validity
 from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import AlertState, DeliveryReceipt, EventHeader
-from bondmate_streams.logic.grouping import LINK, OPERATIONS, UNLINK
+from bondmate_streams.logic.grouping import CLOSE, LINK, OPERATIONS, UNLINK
+from bondmate_streams.logic.life_cycle import CLOSED
 from confluent_kafka import KafkaException
 
 from bondmate_hub.broker import BrokerError
 from bondmate_hub.stored import TopicMissingError, stored
 
-__all__ = ["LinkError", "Order", "links_to", "states", "unlinks"]
+__all__ = ["Order", "OrderError", "closings", "links_to", "states", "unlinks"]
 
 SOURCE: Final = "operations"
 
 
-class LinkError(ValueError):
-    """Two alerts cannot be of one event, or there is no such alert; the message says what to do."""
+class OrderError(ValueError):
+    """It cannot be said of these alerts, or there is no such alert; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +73,16 @@ def links_to(
     """Return what links an alert, with those that were linked to it, to the event of another.
 
     Raises:
-        LinkError: they cannot be of one event.
+        OrderError: they cannot be of one event.
     """
     one, other = _named(known.values(), alert), _named(known.values(), to)
     number, first = _number(other), _first(other)
     if one.header.event_id in {other.header.event_id, first}:
-        raise LinkError("it is the first of that event already: link the other one to it")
+        raise OrderError("it is the first of that event already: link the other one to it")
     if one.header.mode is not other.header.mode:
-        raise LinkError(f"one is {one.header.mode}, the other {other.header.mode}: they are never of one event")
+        raise OrderError(f"one is {one.header.mode}, the other {other.header.mode}: they are never of one event")
     if one.header.agency_id != other.header.agency_id and not of_both:
-        raise LinkError(
+        raise OrderError(
             f"they are of {one.header.agency_id} and {other.header.agency_id}: only who is of both links them; "
             "say so with --of-both-agencies"
         )
@@ -92,18 +94,38 @@ def unlinks(known: Mapping[str, AlertState], alert: str, order: Order) -> list[D
     """Return what takes an alert out of its event.
 
     Raises:
-        LinkError: it is linked to none.
+        OrderError: it is linked to none.
     """
     state = _named(known.values(), alert)
     if not _group(state):
-        raise LinkError("it is linked to no other; where others are linked to it, unlink those")
+        raise OrderError("it is linked to no other; where others are linked to it, unlink those")
     return [_said(state, order, UNLINK)]
+
+
+def closings(
+    known: Mapping[str, AlertState], alert: str, order: Order, *, false_alarm: bool = False
+) -> list[DeliveryReceipt]:  # fmt: skip
+    """Return what ends an alert as a whole, whoever owns it.
+
+    Raises:
+        OrderError: it is over already, or there is none.
+    """
+    # Who pressed after the end has an alert of its own under the same incident.
+    open_ones = [state for state in known.values() if state.status not in CLOSED]
+    try:
+        state = _named(open_ones, alert)
+    except OrderError:
+        if _named(known.values(), alert).status in CLOSED:
+            raise OrderError(f"{alert}: it has ended already") from None
+        raise
+    validity = Validity.FALSE if false_alarm else Validity.UNSTATED
+    return [_said(state, order, CLOSE, level=Level.RESOLVED, validity=validity)]
 
 
 def _named(known: Iterable[AlertState], name: str) -> AlertState:
     found = [state for state in known if name in {state.header.event_id, state.header.incident_id}]
     if len(found) != 1:
-        raise LinkError(f"{name}: {'several alerts have' if found else 'no alert that the hub remembers has'} this id")
+        raise OrderError(f"{name}: {'several alerts have' if found else 'no alert that the hub remembers has'} this id")
     return found[0]
 
 
@@ -123,7 +145,7 @@ def _linked_to(one: AlertState, known: Iterable[AlertState]) -> Iterator[AlertSt
     return (state for state in known if _group(state) and _group(state) == one.header.incident_id)
 
 
-def _said(state: AlertState, order: Order, code: str, **given: str) -> DeliveryReceipt:
+def _said(state: AlertState, order: Order, code: str, **given: Any) -> DeliveryReceipt:
     header = state.header
     return DeliveryReceipt(
         header=EventHeader(

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from bondmate_hub.incidents import LinkError, Order, links_to, unlinks
-from bondmate_schemas.enums import AlertStatus, Mode
+from bondmate_hub.incidents import Order, OrderError, closings, links_to, unlinks
+from bondmate_schemas.enums import AlertStatus, Level, Mode, Validity
 from bondmate_schemas.models import AlertState, AlertWhole, DeviceAlert, EventHeader
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -16,8 +16,8 @@ ORDER = Order("kim", "one fight", NOW)
 
 def state(name: str, group: str = "", first: str = "", **given: Any) -> AlertState:
     header = EventHeader(
-        message_id=f"m-{name}", event_id=name, incident_id=f"i-{name}", occurred_at=NOW, received_at=NOW,
-        source="device_http", **{"agency_id": "pd-north", "mode": Mode.ACTUAL, **given},
+        message_id=f"m-{name}", event_id=name, occurred_at=NOW, received_at=NOW, source="device_http",
+        **{"agency_id": "pd-north", "mode": Mode.ACTUAL, "incident_id": f"i-{name}", **given},
     )  # fmt: skip
     whole = AlertWhole(group_id=group, linked_to=first, linked_by="rule:unit") if group else None
     alert = DeviceAlert(header=header, device_id=f"device-{name}", whole=whole)
@@ -52,7 +52,7 @@ def test_an_alert_and_those_linked_to_it_go_to_the_event_of_another() -> None:
 def test_what_cannot_be_of_one_event_is_refused_in_words(other: dict[str, Any], to: str, problem: str) -> None:
     there = known(state("a"), state("b", **other))
 
-    with pytest.raises(LinkError, match=problem):
+    with pytest.raises(OrderError, match=problem):
         links_to(there, "a", to, ORDER)
 
 
@@ -67,5 +67,18 @@ def test_one_is_taken_out_and_one_that_is_in_none_is_not() -> None:
     (said,) = unlinks(there, "b", ORDER)
 
     assert ("b", "unlink", None) == (said.header.event_id, said.code, said.platform_id)
-    with pytest.raises(LinkError, match="unlink those"):
+    with pytest.raises(OrderError, match="unlink those"):
         unlinks(there, "a", ORDER)
+
+
+def test_an_open_alert_is_closed_by_its_id_or_by_the_incident_that_it_shares_with_an_ended_one() -> None:
+    there = known(state("a", incident_id="i"), state("b", incident_id="i"))
+    there["a"] = there["a"].model_copy(update={"status": AlertStatus.RESOLVED})
+    (said,) = closings(there, "i", ORDER, false_alarm=True)
+
+    assert ("b", "operations", "close", "one fight") == (said.header.event_id, said.destination, said.code, said.note)
+    assert (Level.RESOLVED, Validity.FALSE, Mode.ACTUAL) == (said.level, said.validity, said.header.mode)
+    with pytest.raises(OrderError, match="ended already"):
+        closings(there, "a", ORDER)
+    with pytest.raises(OrderError, match="no alert"):
+        closings(there, "c", ORDER)

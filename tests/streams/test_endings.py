@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from bondmate_schemas.enums import AlertAction, AlertKind, Level
+from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, Level, Validity
 from bondmate_schemas.models import DeliveryReceipt
 from bondmate_streams.logic import heard
 from bondmate_streams.logic.life_cycle import CLOSED
 from bondmate_streams.logic.rooms import Rooms
+from bondmate_streams.logic.steps import Step
 
-from tests.streams.test_statements import ASSIGNED, CLOSES, ROOMS, START, Played
+from tests.streams.test_statements import ASSIGNED, CLOSES, ROOMS, START, Played, told
 
 
 def closed_late(closing: float, read: float) -> Played:
@@ -117,3 +119,48 @@ def test_where_nobody_took_it_up_who_has_it_ends_it_whatever_never_got_it() -> N
     played.says("north", Level.DEAD_LETTERED)
 
     assert "closed" == played.says("county", CLOSES, note="false alarm").outcome
+
+
+def closed_by_operations(played: Played, **given: Any) -> Step:
+    return played.says("operations", CLOSES, code="close", note="officer safe", by_ref="kim", **given)
+
+
+def test_operations_end_what_nobody_else_can_and_every_room_and_the_officer_hear_of_it() -> None:
+    played = Played()
+    played.says("county", **ASSIGNED)
+    step = closed_by_operations(played, id="order", validity=Validity.FALSE)
+    whole = step.tellings[0].event.whole  # type: ignore[union-attr]
+
+    assert ("closed_by_operations", {"north": DeliveryReason.CANCEL, "county": DeliveryReason.CANCEL}) == (
+        step.outcome,
+        told(step),
+    )
+    assert ("operations", "false_alarm", "officer safe") == (whole.ended_by, whole.ended_why, whole.ended_words)
+    assert (AlertStatus.RESOLVED, START) == (played.state.status, played.state.ended_at)
+    assert step.message is not None
+    assert ("officer safe", None) == (step.message.text, step.message.sender_ref), "nobody reads whose word it was"
+    assert "reopened" == played.press(received_at=START + timedelta(seconds=1), at=1, press_count=2).outcome
+
+
+@pytest.mark.parametrize("by", ["operations", "north"])
+def test_an_end_that_comes_again_is_told_again_under_the_same_ids_and_one_that_comes_late_is_not(by: str) -> None:
+    played = Played()
+    played.press(AlertAction.UPDATE, text="knife")
+
+    def end(name: str) -> Step:
+        return played.says(by, CLOSES, id=name, note="he is safe", code="close" if by == "operations" else None)
+
+    first, again, late = end("one"), end("one"), end("two")
+
+    assert "repeated_end" == again.outcome
+    assert (first.tellings, first.message, first.state) == (again.tellings, again.message, again.state)
+    assert first.tellings
+    assert () == late.tellings
+
+
+def test_operations_close_nothing_that_is_no_alert() -> None:
+    played = Played()
+    header = played.header(source="operations")
+    receipt = DeliveryReceipt(header=header, destination="operations", level=CLOSES, code="close")
+
+    assert "not_an_alert" == heard.receive(None, receipt, (), [], played.now).outcome

@@ -11,6 +11,7 @@ import sys
 import typer
 
 from bondmate_hub.cli import (
+    alerts,
     connectors,
     demo,
     devices,
@@ -46,6 +47,7 @@ app.command("docs")(docs.docs)
 for command in (steering.restart, steering.pause, steering.resume):
     connectors.app.command(command.__name__)(command)
 for name, group in {
+    "alerts": alerts.app,
     "route": routes.app,
     "routes": routes_apply.app,
     "topics": topics.app,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
-import sys
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bondmate_hub.cli.options import Config, Json, show
+from bondmate_hub.cli.as_operations import Alert, Name, Reason, as_operations
+from bondmate_hub.cli.options import Config, Json
 
 if TYPE_CHECKING:
     from bondmate_schemas.models import AlertState, DeliveryReceipt
@@ -18,9 +16,6 @@ if TYPE_CHECKING:
     from bondmate_hub.incidents import Order
 
 app = typer.Typer(help="Alerts of one event: link them, take them apart.", no_args_is_help=True)
-Alert = Annotated[str, typer.Argument(help="Event id or incident id of an alert.")]
-Reason = Annotated[str, typer.Option(help="Why; it stands in the audit trail.")]
-Name = Annotated[str | None, typer.Option("--operator", envvar="BONDMATE_OPERATOR", help="Who acts; default: you.")]
 
 
 @app.command("link")
@@ -46,7 +41,7 @@ def link(
     def said(known: Mapping[str, AlertState], order: Order) -> list[DeliveryReceipt]:
         return links_to(known, alert, to, order, of_both=of_both_agencies)
 
-    _do(config, operator, reason, "incident.linked", said, as_json=as_json)
+    as_operations(config, operator, reason, "incident.linked", said, as_json=as_json)
 
 
 @app.command("unlink")
@@ -59,53 +54,5 @@ def unlink(
     """
     from bondmate_hub.incidents import unlinks
 
-    _do(config, operator, reason, "incident.unlinked", lambda known, order: unlinks(known, alert, order),
+    as_operations(config, operator, reason, "incident.unlinked", lambda known, order: unlinks(known, alert, order),
         as_json=as_json)  # fmt: skip
-
-
-def _do(
-    config: Any,
-    operator: str | None,
-    reason: str,
-    what: str,
-    said: Callable[[Mapping[str, AlertState], Order], list[DeliveryReceipt]],
-    *,
-    as_json: bool,
-) -> None:
-    from bondmate_schemas.catalogue import RECEIPTS
-    from bondmate_schemas.codec import Codec, SchemaUnavailableError
-    from bondmate_schemas.enums import AuditAction
-    from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
-    from bondmate_streams.envelopes import Envelopes
-    from bondmate_streams.logic.audit import Entry
-
-    from bondmate_hub.admin.trail import Trail, TrailError
-    from bondmate_hub.dlq.edge import Writer
-    from bondmate_hub.incidents import LinkError, Order, states
-    from bondmate_hub.settings import load
-
-    if not reason.strip():
-        raise typer.BadParameter("--reason: say why; it stands in the audit trail")
-    settings = load(config)
-    kafka = KafkaConfig(settings.kafka.bootstrap, settings.kafka.registry_url, settings.kafka.client)
-    who = operator or getpass.getuser()
-    try:
-        codec = Codec(RegistrySchemaIds(kafka.registry_url))
-        receipts = said(states(kafka, codec), Order(who, reason, datetime.now(UTC)))
-        entries = [
-            Entry(AuditAction.OTHER, who, f"alert/{one.header.event_id}", fields=(what,), purpose=reason)
-            for one in receipts
-        ]
-        # Written down before it is done: what nobody answers for is not done.
-        Trail(kafka, "hub-incidents").record(*entries)
-        envelopes = Envelopes(codec)
-        packed = [envelopes.pack(RECEIPTS, one.header.event_id, one) for one in receipts]
-        codes = Writer(kafka, "hub-incidents").write(packed)
-    except (LinkError, TrailError, SchemaUnavailableError) as error:
-        print(error, file=sys.stderr)
-        sys.exit(1)
-    for receipt, code in zip(receipts, codes, strict=True):
-        outcome = code or what.removeprefix("incident.")
-        show({"event_id": receipt.header.event_id, "outcome": outcome, "number": receipt.platform_id},
-             f"{receipt.header.event_id}: {outcome}", as_json=as_json)  # fmt: skip
-    sys.exit(1 if any(codes) else 0)

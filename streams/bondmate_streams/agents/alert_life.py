@@ -52,6 +52,8 @@ _AT_A_TIME = 200
 """Alerts that time has come for, told side by side."""
 _REPEATS = frozenset({"repeat", "repeated_end"})
 """What is remembered once more before it is told once more: a worker may have died between the two."""
+_ENDS = frozenset({"closed", "closed_by_operations", "repeated_end"})
+"""What is remembered before it is told: of an end that is only told, the next worker knows nothing and tells on."""
 
 
 class AlertLife:
@@ -110,9 +112,8 @@ class AlertLife:
             step = with_held(self._keyed(step, state), held)
             telling = self._telling(step, cause)
             if step.state is not None and (step.state != state or step.outcome in _REPEATS):
-                # Remembered before it is told: a receipt must find its alert. Told again after a crash in between.
-                self._note(step.state, decisions)
-                await both(self._alerts.put(alert.header.event_id, step.state), self._tell(telling))
+                # A receipt must find its alert.
+                await self._remember_and_tell(step.state, decisions, telling)
             else:
                 await self._tell(telling)
         return step.outcome
@@ -141,15 +142,26 @@ class AlertLife:
             if step.outcome in REFUSED:
                 await self._tell(self._message_receipts.refusal(receipt, step.outcome))
                 raise BadEventError(step.outcome)
-            # Told before it is remembered: what a level leads to is told only when it rises.
-            await self._tell(self._telling(step, arrived.headers))
-            if step.state is not None and step.state != state:
-                self._note(step.state, self._desk.of_known(step.state)[0])
-                await self._alerts.put(event_id, step.state)
+            telling = self._telling(step, arrived.headers)
+            if step.state is not None and step.outcome in _ENDS:
+                await self._remember_and_tell(step.state, decisions, telling)
+            else:
+                # Told before it is remembered: what a level leads to is told only when it rises.
+                await self._tell(telling)
+                if step.state is not None and step.state != state:
+                    self._note(step.state, self._desk.of_known(step.state)[0])
+                    await self._alerts.put(event_id, step.state)
         if link := announced_answer(receipt):
             await self._learn(link, arrived.headers)
         _count(step, receipt)
         return step.outcome
+
+    async def _remember_and_tell(
+        self, state: AlertState, decisions: Sequence[Decision], telling: tuple[list[Outgoing], list[Entry]]
+    ) -> None:
+        """Remember an alert before it is told; what led to it comes again after a crash in between."""
+        self._note(state, decisions)
+        await both(self._alerts.put(state.header.event_id, state), self._tell(telling))
 
     async def _other(self, receipt: DeliveryReceipt, arrived: Arrived) -> str:
         """Pass on a receipt that is not of an alert: to its incident, a person's words to the officer.

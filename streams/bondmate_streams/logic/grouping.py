@@ -26,9 +26,10 @@ from bondmate_schemas.models import AlertWhole, DeliveryReceipt, DeviceAlert, Op
 BY_OFFICER: Final = "rule:officer"
 BY_UNIT: Final = "rule:unit"
 OPERATIONS: Final = "operations"
-"""Destination of a receipt by which operations say that an alert is of one event with another, or is not any more."""
+"""Destination of a receipt by which operations say something of an alert: of which event it is, or that it is over."""
 LINK: Final = "link"
 UNLINK: Final = "unlink"
+CLOSE: Final = "close"
 _METRES_PER_DEGREE: Final = 111_320.0
 _DEVICES_KEPT: Final = 64
 _RULES: Final = "rule:"

@@ -13,12 +13,13 @@ from datetime import datetime
 
 from bondmate_schemas.enums import AlertAction, DeliveryReason, Level, Ownership, Validity
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import AlertState, AlertWhole, DeliveryReceipt, OperationsPage
+from bondmate_schemas.models import AlertState, AlertWhole, DeliveryReceipt, DeviceAlert, OperationsPage
 
 from bondmate_streams.logic import grouping, handoff, officer, others, rounds
 from bondmate_streams.logic.alerts import with_header
 from bondmate_streams.logic.answers import is_foreign, is_other_mode
 from bondmate_streams.logic.asking import asked_again
+from bondmate_streams.logic.deliveries import Telling
 from bondmate_streams.logic.levels import furthest, is_answered, is_helped, rises, stage_of, status_of
 from bondmate_streams.logic.life_cycle import CLOSED, ENDED_AS, Cause, Event, Fact, Standing, rule_for
 from bondmate_streams.logic.pages import PageReason, page_of
@@ -71,7 +72,10 @@ def receive(
     """
     if grouping.is_link(receipt):
         return remembering(_linked(state, receipt, decisions, now))
-    receipt, around = as_said(receipt), _Around(confirm_to, decisions, now, rooms, escalation)
+    around = _Around(confirm_to, decisions, now, rooms, escalation)
+    if receipt.destination == grouping.OPERATIONS and receipt.code == grouping.CLOSE:
+        return remembering(_by_operations(state, receipt, around))
+    receipt = as_said(receipt)
     refused = _why_not(state, receipt, now, decisions)
     if state is None or refused:
         return Step(rule_for(standing_of(state), Event.RECEIPT, refused).outcome, state)
@@ -99,6 +103,20 @@ def _linked(
     news = with_header(alert, message_id=derived_id("link", state.header.event_id, receipt.header.message_id))
     told = news.model_copy(update={"action": AlertAction.UPDATE})
     return Step(rule.outcome, after, tell(after, told, rule.tells, decisions) if rule.tells else ())
+
+
+def _by_operations(state: AlertState | None, receipt: DeliveryReceipt, around: _Around) -> Step:
+    """Take that operations end an alert; whose word it was is in the audit trail alone."""
+    ends_it = state is not None and _is_its_end(state, receipt)
+    rule = rule_for(standing_of(state), Event.CLOSING, {Fact.REPEAT} if ends_it else set())
+    if state is None or rule.tells is None:
+        return Step(rule.outcome, state)
+    said = receipt.model_copy(update={"by_ref": None})
+    message = officer.answer(said, state.device_id, around.now, silent=state.alert.silent)
+    step = Step(rule.outcome, state, message=message)
+    if ends_it:
+        return replace(step, tellings=_end_told(state, state.alert, receipt, around), standing=True)
+    return _closed(step, state.model_copy(update={"changed_at": around.now}), receipt, around)
 
 
 def _why_not(
@@ -148,6 +166,11 @@ def _statement(state: AlertState, receipt: DeliveryReceipt, around: _Around) -> 
     """Take what a person says."""
     name, standing, now = receipt.destination, standing_of(state), around.now
     facts = {Fact.STATES, *said_before(state.destinations[name], receipt)}
+    if _is_its_end(state, receipt):
+        rule = rule_for(standing, Event.RECEIPT, {*facts, Fact.REPEAT})
+        message = officer.answer(receipt, state.device_id, now, silent=state.alert.silent)
+        told = _end_told(state, state.alert, receipt, around)
+        return Step(rule.outcome, state, told, message=message, standing=True)
     if facts & {Fact.REPEATED, Fact.OLDER}:
         return Step(rule_for(standing, Event.RECEIPT, facts).outcome, state)
     after = _stated(state, receipt, now)
@@ -196,7 +219,6 @@ def _asked_again(step: Step, state: AlertState, cause: Cause, name: str, around:
 
 def _closed(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Around) -> Step:
     """End the whole; the officer's own words are not told again as those of who ended it."""
-    cause = receipt.header.message_id
     whole = (state.alert.whole or AlertWhole()).model_copy(
         update={
             "ended_by": around.rooms.name_of(receipt.destination),
@@ -206,17 +228,14 @@ def _closed(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Ar
     )
     ended = with_header(
         state.alert,
-        message_id=derived_id("alert", state.header.event_id, cause, "cancel"),
+        message_id=_end_id(state, receipt),
         occurred_at=receipt.header.occurred_at,
-    ).model_copy(update={"action": AlertAction.CANCEL, "text": None, "whole": whole})
-    # Who ended it knows; only a map that many look at must be told that the marker goes.
-    leave_out = () if receipt.destination in around.confirm_to else (receipt.destination,)
-    tellings = tell(state, ended, DeliveryReason.CANCEL, around.decisions, leave_out=leave_out)
-    # The officer's own words are kept: to say them again, beside a battery for example, is nothing new.
-    kept = ended.model_copy(update={"text": state.alert.text})
+    ).model_copy(update={"action": AlertAction.CANCEL, "whole": whole})
+    tellings = _end_told(state, ended, receipt, around)
     destinations = as_ended(state.destinations)
     update = {
-        "alert": kept,
+        # The officer's own words are kept: to say them again, beside a battery for example, is nothing new.
+        "alert": ended,
         "destinations": destinations,
         "status": ENDED_AS[receipt.level],
         # When the hub had it, and not when its streams came to it: what was pressed in between came after the end.
@@ -226,9 +245,27 @@ def _closed(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Ar
     return replace(step, state=state.model_copy(update=update), tellings=tellings, standing=True)
 
 
+def _end_id(state: AlertState, receipt: DeliveryReceipt) -> str:
+    return derived_id("alert", state.header.event_id, receipt.header.message_id, "cancel")
+
+
+def _is_its_end(state: AlertState, receipt: DeliveryReceipt) -> bool:
+    """Return whether this receipt is what ended the alert, and comes again."""
+    return state.status in CLOSED and state.alert.header.message_id == _end_id(state, receipt)
+
+
+def _end_told(
+    state: AlertState, ended: DeviceAlert, receipt: DeliveryReceipt, around: _Around
+) -> tuple[Telling, ...]:  # fmt: skip
+    # Who ended it knows; only a map that many look at must be told that the marker goes.
+    leave_out = () if receipt.destination in around.confirm_to else (receipt.destination,)
+    told = ended.model_copy(update={"text": None})
+    return tell(state, told, DeliveryReason.CANCEL, around.decisions, leave_out=leave_out)
+
+
 def _owned(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Around) -> Step:
     """Take what a room says of who owns the alert, beside what it says of the alert itself."""
-    if step.outcome in {"said_before", "overtaken"}:
+    if step.outcome in {"said_before", "overtaken", "repeated_end"}:
         return step
     if owned_before(state.destinations[receipt.destination], receipt):
         return step

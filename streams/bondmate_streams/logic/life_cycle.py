@@ -127,6 +127,8 @@ class Event(StrEnum):
     """A room offers, takes or refuses to own it."""
     LINK = "link"
     """Operations say that it is of one event with another alert, or is not any more."""
+    CLOSING = "closing"
+    """Operations close it: nobody else can, or nobody else does."""
     TIMER = "timer"
     """A time that a route names, or its expiry, has come."""
 
@@ -237,6 +239,8 @@ RULES: Final = (
     _rule(MODE_DIFFERS, None, _E.RECEIPT, _F.OTHER_MODE,
           doc="an exercise's answer to a real alert: refused, dead-lettered, and its sender is told"),
     _rule("not_told", None, _E.RECEIPT, _F.NOT_TOLD, doc="of a destination that was not told: passed over"),
+    _rule("repeated_end", _S.CLOSED, _E.RECEIPT, _F.STATES, _F.REPEAT, tells=_R.CANCEL,
+          doc="told again, under the same ids: a worker may have died before it told"),
     _rule("said_before", None, _E.RECEIPT, _F.STATES, _F.REPEATED, doc="a repeat changes nothing"),
     _rule("overtaken", None, _E.RECEIPT, _F.STATES, _F.OLDER, doc="that room has said something newer"),
     _rule("closed", _S.OPEN, _E.RECEIPT, _F.STATES, _F.ENDS, tells=_R.CANCEL,
@@ -253,6 +257,11 @@ RULES: Final = (
     _rule("linked", _S.OPEN, _E.LINK, tells=_R.UPDATE, doc="everybody who was told hears the number they share"),
     _rule("linked_ended", _S.CLOSED, _E.LINK, doc="kept for who reads it later"),
     _rule("not_an_alert", _S.NONE, _E.LINK, doc="there is no such alert any more"),
+    _rule("closed_by_operations", _S.OPEN, _E.CLOSING, tells=_R.CANCEL,
+          doc="the whole ends, whoever owns it: all who were told hear by whom and why"),
+    _rule("repeated_end", _S.CLOSED, _E.CLOSING, _F.REPEAT, tells=_R.CANCEL, doc="told again, under the same ids"),
+    _rule("closed_already", _S.CLOSED, _E.CLOSING, doc="it came late"),
+    _rule("not_an_alert", _S.NONE, _E.CLOSING, doc="there is no such alert any more"),
     _rule("expired", _S.OPEN, _E.TIMER, _F.EXPIRED, _F.UNANSWERED, becomes=AlertStatus.EXPIRED, tells=_R.CANCEL,
           doc="nobody took it up in time; a person is paged"),
     _rule("offer_over", _S.OPEN, _E.TIMER, _F.OFFER_OVER, tells=_R.UPDATE, doc="nobody took it: the giver owns it"),
