@@ -625,6 +625,8 @@ class OpenAlert(Record):
     group_id: str = ""
     fix: Position | None = None
     fix_received_at: UtcTime | None = None
+    from_replaced: bool = False
+    lent: bool = False
 
 
 class DeviceMemory(Record):

@@ -20,7 +20,7 @@ from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.logic.alerts import take
 from bondmate_streams.logic.routes_yaml import parse_routes
 from bondmate_streams.logic.routing import Routes
-from bondmate_streams.logic.takeover import is_pressed_there, lent, officers, own_alert, returned
+from bondmate_streams.logic.takeover import is_pressed_there, lent, only, own_alert, returned
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 NORTH, COUNTY = destination_topic("north"), destination_topic("county")
@@ -74,20 +74,23 @@ def test_a_press_at_the_old_device_is_one_alert_of_its_own_and_a_cancel_there_is
     ]
 
 
-def test_what_is_lent_to_the_spare_stays_with_the_old_device_which_hears_of_its_end(make: Any) -> None:
+def test_what_is_lent_to_the_spare_is_kept_as_it_left_it_for_as_long_as_the_old_device_has_it(make: Any) -> None:
     old = take(make.alert(event_id="sos"), None, None, NOW).memory
-    memory = lent(None, "spare", old)
+    memory = lent(None, "spare", [old])
     pressed = take(make.alert("spare", kind=AlertKind.SOS), memory, None, NOW)
     assert pressed.change is not None
 
     assert ("merged", "sos") == (pressed.outcome, pressed.change.header.event_id)
-    assert () == returned(pressed.memory, old).open_alerts
-    assert 1 == len(returned(pressed.memory, old).seen)
-    assert lent(None, "spare", None) is None
+    kept = returned(pressed.memory, memory)
+    assert [("sos", 2, True)] == [(k.event_id, k.press_count, k.lent) for k in kept.open_alerts]
+    assert () == lent(kept, "spare", []).open_alerts  # type: ignore[union-attr]  # a memory gives one
+    other = take(make.alert("spare", kind=AlertKind.TAMPER, event_id="own"), memory, None, NOW)
+    assert ["own"] == [k.event_id for k in returned(other.memory, memory).open_alerts]
+    assert lent(None, "spare", []) is None
     mark = replaced_by("device-1", "spare", "inspector", "lost", NOW)
     there = own_alert(make.alert(), mark)
     assert there is not None
-    assert ["sos"] == [k.event_id for k in officers(take(there, old, None, NOW).memory, mark).open_alerts]  # type: ignore[union-attr]
+    assert ["sos"] == [k.event_id for k in only(take(there, old, None, NOW).memory, theirs=False).open_alerts]  # type: ignore[union-attr]
 
 
 def test_the_open_alert_goes_on_under_the_spare_and_the_old_device_reaches_the_owner_alone(

@@ -8,7 +8,7 @@ from functools import partial
 
 from bondmate_schemas.catalogue import ALERT_CHANGES, DEVICE_MARKS
 from bondmate_schemas.duress import begins, begun_by
-from bondmate_schemas.models import AlertState, DeviceAlert, DeviceMark, DeviceMemory
+from bondmate_schemas.models import AlertState, DeviceAlert, DeviceMemory
 from bondmate_schemas.partitions import partition_of
 
 from bondmate_streams.agents.desk import Desk
@@ -22,7 +22,7 @@ from bondmate_streams.guard import InTurn
 from bondmate_streams.lanes import KeyLocks
 from bondmate_streams.logic.alerts import Taken, stand, take
 from bondmate_streams.logic.duress import said_under
-from bondmate_streams.logic.takeover import beside, is_pressed_there, lent, officers, only, own_alert, returned
+from bondmate_streams.logic.takeover import as_counted, beside, is_theirs, lent, only, returned
 
 
 class DeviceAlerts:
@@ -59,7 +59,7 @@ class DeviceAlerts:
             is_begun = begins(alert, self._marks.begun(device))
             if is_begun or self._marks.is_under_duress(device):
                 alert = said_under(alert)
-            taken = self._taken(alert, self._marks.replaced(device) if is_pressed_there(alert) else None)
+            taken = self._taken(alert)
             if taken.change is None:
                 return taken.outcome
             # First on its way, then remembered: after a crash between the two it is sent again, under the same id.
@@ -73,28 +73,27 @@ class DeviceAlerts:
             await self._devices.put(device, taken.memory)
         return taken.outcome
 
-    def _taken(self, alert: DeviceAlert, replaced: DeviceMark | None) -> Taken:
+    def _taken(self, alert: DeviceAlert) -> Taken:
         device, memory = alert.device_id, self._devices.get(alert.device_id)
-        now, link_of = utc_now(), self._nearby.link_of
-        if replaced is not None:
-            own = own_alert(alert, replaced)
-            if own is None:
-                return Taken("from_replaced", memory or DeviceMemory(device_id=device))
-            event_id = own.header.event_id
-            taken = take(own, only(memory, event_id), self._last.of(device), now, link_of)
-            return replace(taken, memory=beside(taken.memory, memory, event_id))
-        before = [self._copy_of(old) for old in self._marks.before(device)]
-        for old in before:
-            memory = lent(memory, device, old)
-        taken = take(alert, memory, self._whereabouts.of(device), now, link_of)
-        for old in before:
-            taken = replace(taken, memory=returned(taken.memory, old))
-        return taken
+        counted = as_counted(alert, self._marks.replaced(device))
+        if counted is None:
+            return Taken("from_replaced", memory or DeviceMemory(device_id=device))
+        theirs = is_theirs(counted, memory)
+        before = [] if theirs else self._before(device)
+        given = lent(only(memory, theirs=theirs), device, before)
+        # Where the spare is, nobody knows of whoever has the old one.
+        last = (self._last if theirs else self._whereabouts).of(device)
+        taken = take(counted, given, last, utc_now(), self._nearby.link_of)
+        return replace(taken, memory=beside(returned(taken.memory, given), memory, theirs=theirs))
+
+    def _before(self, device_id: str) -> list[DeviceMemory]:
+        """Return what is remembered of the devices whose place one took, without what was pressed there since."""
+        copies = (only(self._copy_of(old), theirs=False) for old in self._marks.before(device_id))
+        return [copy for copy in copies if copy is not None]
 
     def _copy_of(self, device_id: str) -> DeviceMemory | None:
         """Return what is remembered of another device, by our copy where it is another worker's."""
-        found = self._devices.at(partition_of(device_id.encode(), self._devices.partitions), device_id)
-        return officers(found, self._marks.replaced(device_id))
+        return self._devices.at(partition_of(device_id.encode(), self._devices.partitions), device_id)
 
     async def _begin_duress(self, alert: DeviceAlert) -> None:
         mark = begun_by(alert)

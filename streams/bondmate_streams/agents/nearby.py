@@ -24,7 +24,7 @@ from bondmate_streams.guard import NotNowError
 from bondmate_streams.logic.alerts import with_header
 from bondmate_streams.logic.grouping import Link, Neighbours, linked
 from bondmate_streams.logic.real import is_for_owner_alone
-from bondmate_streams.logic.takeover import is_pressed_there, own_alert
+from bondmate_streams.logic.takeover import as_counted
 
 _LOOK_SECONDS: Final = 1.0
 _AGAIN_AFTER: Final = timedelta(seconds=3)
@@ -108,15 +108,9 @@ class Nearby:
         if seen.value is None:
             return
         with suppress(CodecError, SchemaUnavailableError):
-            if alert := self._as_taken(self._codec.decode(seen.value, DeviceAlert)):
-                self._note(alert)
-
-    def _as_taken(self, alert: DeviceAlert) -> DeviceAlert | None:
-        """Return an alert under the id that it is known by; None where it counts for nothing."""
-        mark = self._replaced(alert.device_id)
-        if mark is None or not is_pressed_there(alert) or alert.header.received_at < mark.since:
-            return alert
-        return own_alert(alert, mark)
+            alert = self._codec.decode(seen.value, DeviceAlert)
+            if counted := as_counted(alert, self._replaced(alert.device_id)):
+                self._note(counted)
 
 
 def _change(alert: DeviceAlert, link: Link, now: datetime) -> DeviceAlert:

@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import Any
 
 from bondmate_schemas.enums import AlertAction, PositionOrigin
+from bondmate_schemas.flags import FROM_REPLACED
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import (
     AlertState,
@@ -240,5 +241,6 @@ def _opened(alert: DeviceAlert) -> OpenAlert:
         # What is said of the ended alert is said of the one that goes on from it.
         merged_event_ids=(alert.whole.reopens,) if alert.whole and alert.whole.reopens else (),
         group_id=alert.whole.group_id if alert.whole else "",
+        from_replaced=FROM_REPLACED in alert.header.flags,
         **_own_fix(alert),
     )

@@ -313,6 +313,8 @@ def _ended_by_device(alert: DeviceAlert) -> AlertWhole:
 def merged_with(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
     """Put a change over the alert as last told: what it does not say stays, its mode never changes."""
     old = state.alert
+    # In mid-emergency a spare, which may be enrolled under other names, does not rename the officer.
+    who, else_who = (alert, old) if alert.device_id == state.device_id else (old, alert)
     update: dict[str, object] = {
         "kind": rounds.graver(old.kind, alert.kind),
         "whole": grouping.merged(old.whole, alert),
@@ -320,9 +322,9 @@ def merged_with(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
         "press_count": max(old.press_count, alert.press_count),
         "silent": old.silent or alert.silent,
         "priority": min(old.priority, alert.priority, key=_PRIORITIES.index),
-        "officer_ref": alert.officer_ref or old.officer_ref,
-        "unit": alert.unit or old.unit,
-        "callsign": alert.callsign or old.callsign,
+        "officer_ref": who.officer_ref or else_who.officer_ref,
+        "unit": who.unit or else_who.unit,
+        "callsign": who.callsign or else_who.callsign,
         "attachments": tuple(dict.fromkeys((*old.attachments, *alert.attachments))),
         "battery_percent": old.battery_percent if alert.battery_percent is None else alert.battery_percent,
     }

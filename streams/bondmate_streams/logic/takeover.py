@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from bondmate_schemas.enums import AlertAction
@@ -34,39 +35,53 @@ def own_event_id(mark: DeviceMark) -> str:
     return derived_id("alert", "replaced", mark.device_id, mark.since.isoformat())
 
 
-def only(memory: DeviceMemory | None, event_id: str) -> DeviceMemory | None:
-    """Return what is remembered of a device, with no other open alert."""
-    if memory is None:
-        return None
-    return memory.model_copy(update={"open_alerts": tuple(k for k in memory.open_alerts if k.event_id == event_id)})
+def as_counted(alert: DeviceAlert, mark: DeviceMark | None) -> DeviceAlert | None:
+    """Return an alert as it counts: what was pressed since a takeover as the replaced device's; None for nothing."""
+    if mark is None or not is_pressed_there(alert) or alert.header.received_at < mark.since:
+        return alert
+    return own_alert(alert, mark)
 
 
-def beside(memory: DeviceMemory, before: DeviceMemory | None, event_id: str) -> DeviceMemory:
-    """Return what is remembered, with the open alerts that were left out."""
-    others = tuple(known for known in before.open_alerts if known.event_id != event_id) if before else ()
-    return memory.model_copy(update={"open_alerts": (*others, *memory.open_alerts)})
+def is_theirs(alert: DeviceAlert, memory: DeviceMemory | None) -> bool:
+    """Return whether an alert belongs to what was pressed at a replaced device: nobody knows by whom."""
+    known = memory.open_alerts if memory else ()
+    return FROM_REPLACED in alert.header.flags or any(
+        k.from_replaced and alert.header.event_id in {k.event_id, *k.merged_event_ids} for k in known
+    )
 
 
-def officers(memory: DeviceMemory | None, mark: DeviceMark | None) -> DeviceMemory | None:
-    """Return what is remembered of a replaced device, without what was pressed there since: nobody knows by whom."""
-    if memory is None or mark is None:
+def only(memory: DeviceMemory | None, *, theirs: bool) -> DeviceMemory | None:
+    """Return what is remembered of a device, without the open alerts that are not theirs, or that are."""
+    if memory is None or all(k.from_replaced is theirs for k in memory.open_alerts):
         return memory
-    theirs = own_event_id(mark)
-    return memory.model_copy(update={"open_alerts": tuple(k for k in memory.open_alerts if k.event_id != theirs)})
-
-
-def lent(memory: DeviceMemory | None, device_id: str, old: DeviceMemory | None) -> DeviceMemory | None:
-    """Return what is remembered of a spare, with the open alerts of the device whose place it took."""
-    if old is None or not old.open_alerts:
-        return memory
-    memory = memory or DeviceMemory(device_id=device_id)
-    known = {alert.event_id for alert in memory.open_alerts}
-    theirs = tuple(alert for alert in old.open_alerts if alert.event_id not in known)
-    return memory.model_copy(update={"open_alerts": (*theirs, *memory.open_alerts)})
-
-
-def returned(memory: DeviceMemory, old: DeviceMemory | None) -> DeviceMemory:
-    """Return what is to be remembered of the spare: what was lent stays with the other, which hears of its end."""
-    theirs = {alert.event_id for alert in old.open_alerts} if old else set()
-    kept = tuple(alert for alert in memory.open_alerts if alert.event_id not in theirs)
+    kept = tuple(k for k in memory.open_alerts if k.from_replaced is theirs)
     return memory.model_copy(update={"open_alerts": kept})
+
+
+def beside(memory: DeviceMemory, before: DeviceMemory | None, *, theirs: bool) -> DeviceMemory:
+    """Return what is remembered, with the open alerts that `only` left out."""
+    others = tuple(k for k in before.open_alerts if k.from_replaced is not theirs) if before else ()
+    return memory.model_copy(update={"open_alerts": (*others, *memory.open_alerts)}) if others else memory
+
+
+def lent(memory: DeviceMemory | None, device_id: str, before: Sequence[DeviceMemory]) -> DeviceMemory | None:
+    """Return what is remembered of a spare, with the open alerts of the devices `before` it, the last one first.
+
+    As the presses of a spare left them, which its own memory has; where they ended says the memory of who raised them.
+    """
+    mine = memory.open_alerts if memory else ()
+    if not before and not any(k.lent for k in mine):
+        return memory
+    told = tuple(k for old in reversed(before) for k in old.open_alerts)
+    is_open = {k.event_id for k in told if not k.lent}
+    theirs = {k.event_id: k.model_copy(update={"lent": True}) for k in (*told, *mine) if k.event_id in is_open}
+    own = (k for k in mine if not k.lent and k.event_id not in theirs)
+    memory = memory or DeviceMemory(device_id=device_id)
+    return memory.model_copy(update={"open_alerts": (*theirs.values(), *own)})
+
+
+def returned(memory: DeviceMemory, given: DeviceMemory | None) -> DeviceMemory:
+    """Return what is to be remembered of a spare: of what was lent only what it has changed."""
+    known = given.open_alerts if given else ()
+    kept = tuple(k for k in memory.open_alerts if not k.lent or k not in known)
+    return memory if len(kept) == len(memory.open_alerts) else memory.model_copy(update={"open_alerts": kept})
