@@ -908,6 +908,21 @@ def test_a_no_to_owning_it_takes_no_help_back() -> None:
     assert ("it is yours", Response.ASSIGNED) == (refused.message.text, played.response("south"))
 
 
+@pytest.mark.parametrize("gone", [{"modes": {"south": frozenset({"EXERCISE"})}}, {"retired": frozenset({"south"})}])
+def test_nothing_is_handed_over_to_a_room_that_takes_no_alerts_of_its_mode_any_more(gone: Any) -> None:
+    played = Played(to=("north", "county", "south"))
+    before = Rooms(AGENCIES, see=APART, modes={"south": frozenset({"ACTUAL", "EXERCISE"})})
+    for offers in (before, replace(before, **gone)):
+        played.rooms = offers
+        outcome = played.says("north", ownership=Ownership.OFFERED, offered_to="pd-south").outcome
+
+    assert "no_offer" == outcome
+    assert played.state.handoff is not None, "the one of before stands"
+    assert "no_offer" == played.says("south", ownership=Ownership.TAKEN).outcome
+    played.rooms = before
+    assert "handed_over" == played.says("south", ownership=Ownership.TAKEN).outcome
+
+
 def test_an_offer_is_refused_is_over_after_its_time_or_is_replaced() -> None:
     played = Played(to=("north", "county", "south"))
     played.says("north", ownership=Ownership.OFFERED, offered_to="pd-south")
@@ -985,5 +1000,18 @@ def test_the_settings_say_whose_room_it_is_and_the_routes_say_more() -> None:
     )  # fmt: skip
 
     assert Rooms(
-        {"north": "pd-north", "desk": "pd-north"}, frozenset({"desk"}), frozenset({"north"}), 45, 60
+        {"north": "pd-north", "desk": "pd-north"}, frozenset({"desk"}), frozenset({"north"}), 45, 60,
+        modes=dict.fromkeys(("north", "desk", "map"), frozenset({"ACTUAL"})),
     ) == config.rooms  # fmt: skip
+
+
+def test_one_message_that_refers_to_two_of_ours_about_an_alert_is_read_once() -> None:
+    played = Played()
+    no = {"level": Level.DECLINED, "note": "no unit free", "said_in": "their error"}
+    messages = [played.says("county", **no).message for _ in range(2)]
+    later = played.says("county", Level.DECLINED, note="no unit free", said_in="another").message
+    at_north = played.says("north", **no).message
+
+    first, again, third, fourth = [each.header.message_id for each in (*messages, later, at_north) if each]
+    assert first == again, "a device shows one of an id"
+    assert 3 == len({first, third, fourth})

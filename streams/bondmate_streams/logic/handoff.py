@@ -25,16 +25,24 @@ _FACTS: Final = {Ownership.TAKEN: Fact.TAKES, Ownership.REFUSED: Fact.REFUSES}
 
 def facts_of(state: AlertState, receipt: DeliveryReceipt, rooms: Rooms, now: datetime) -> set[Fact]:
     """Return whether the owner offers an alert to who was told of it, or who it is offered to takes or refuses it."""
-    agency = rooms.agencies.get(receipt.destination)
+    room = receipt.destination
+    agency = rooms.agencies.get(room)
     if receipt.ownership is Ownership.OFFERED:
         to = receipt.offered_to or ""
-        # All are told whom it is offered to, and nobody may know of an unlisted room.
-        meant = set(rooms.of_agency(state, to)) - rooms.unlisted
-        offers = agency == owner_of(state) and to != agency and bool(meant)
-        return {Fact.OFFERS} if offers else set()
-    offer = state.handoff if receipt.destination not in rooms.unlisted else None
+        can_take = any(_may_take(rooms, each, state) for each in rooms.of_agency(state, to))
+        return {Fact.OFFERS} if agency == owner_of(state) and to != agency and can_take else set()
+    offer = state.handoff if _may_take(rooms, room, state) else None
     is_meant = offer is not None and agency == offer.agency_id and now < offer.expires_at
     return {_FACTS[receipt.ownership]} if is_meant else set()
+
+
+def _may_take(rooms: Rooms, name: str, state: AlertState) -> bool:
+    """Return whether an alert may be handed over to a room.
+
+    All are told whom it is offered to, and nobody may know of an unlisted one; who is only in the exercise would own
+    what is real.
+    """
+    return name not in rooms.unlisted and rooms.takes(name, state.header.mode)
 
 
 def changed(state: AlertState, receipt: DeliveryReceipt, outcome: str, rooms: Rooms, now: datetime) -> AlertState:

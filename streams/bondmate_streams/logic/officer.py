@@ -121,7 +121,7 @@ def _message(
     return DeviceMessage(
         header=header.model_copy(
             update={
-                "message_id": derived_id("message", header.event_id, header.message_id),
+                "message_id": derived_id("message", header.event_id, *_said(receipt)),
                 "source": SOURCE,
                 "hops": (*header.hops, receipt.destination),
                 "published_at": now,
@@ -137,3 +137,8 @@ def _message(
         in_reply_to=header.event_id,
         alert_id=header.event_id,
     )
+
+
+def _said(receipt: DeliveryReceipt) -> tuple[str, ...]:
+    """Return by what a person's words are known again: one message may refer to several that told of an alert."""
+    return (receipt.destination, receipt.said_in) if receipt.said_in else (receipt.header.message_id,)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from bondmate_schemas.enums import Level
+from bondmate_schemas.enums import Level, Mode
 from bondmate_schemas.models import AlertState, DestinationState
 
 from bondmate_streams.logic.levels import stage_of
@@ -34,6 +34,8 @@ class Rooms:
     """Maps that many look at."""
     retired: frozenset[str] = frozenset()
     """Destinations that hear the end of what they were told, and nothing else."""
+    modes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Of what modes a destination takes alerts; any, where nothing is known."""
     routes_version: int = 0
     routes_applied_at: datetime | None = None
     """When a person applied the version of the routes; None: they are a file's, and tell nobody late."""
@@ -61,6 +63,7 @@ class Rooms:
             frozenset(name for name, at in destinations.items() if at.unlisted),
             frozenset(name for name, at in destinations.items() if at.tell_own_closing),
             frozenset(name for name, at in destinations.items() if at.retired),
+            {name: frozenset(at.modes) for name, at in destinations.items()},
             routes_version,
             routes_applied_at,
         )
@@ -69,6 +72,10 @@ class Rooms:
         """Return the destinations of an agency that were told of an alert."""
         told = (name for name, at in state.destinations.items() if at.level is not Level.WITHHELD)
         return [name for name in told if agency_id and self.agencies.get(name) == agency_id]
+
+    def takes(self, name: str, mode: Mode) -> bool:
+        """Return whether a destination is told of alerts of a mode, now that it may have been told in another."""
+        return name not in self.retired and (name not in self.modes or mode.value in self.modes[name])
 
     def is_ended_by(self, name: str, state: AlertState, to_be_told: Iterable[str] = ()) -> bool:
         """Return whether the whole ends by that this room has closed its part.
