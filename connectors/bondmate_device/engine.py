@@ -30,7 +30,7 @@ class Engine:
         self.core = Core(settings.pace, random.random)
         self.refusals: deque[Refusal] = deque(maxlen=REFUSALS_KEPT)
         self._settings = settings
-        self._gateway = Gateway(settings.url, settings.token, tls=settings.tls)
+        self._gateway = Gateway(settings.url, settings.token, tls=settings.tls, clock=settings.clock)
         self._store = Store(settings.queue_file)
         self._group = asyncio.TaskGroup()
         self._running: set[asyncio.Task[None]] = set()

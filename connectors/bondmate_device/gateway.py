@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from ipaddress import ip_address
 from typing import Any, Final, Self
 from urllib.parse import quote, urlsplit
@@ -46,6 +46,7 @@ class Gateway:
         url: str,
         token: str,
         *,
+        clock: Callable[[], datetime],
         tls: ssl.SSLContext | None = None,
         connect_seconds: float = 5.0,
         answer_seconds: float = 30.0,
@@ -57,6 +58,7 @@ class Gateway:
         """
         self._url = _checked(url)
         self._headers = {"Authorization": f"Bearer {token}"}
+        self._clock = clock
         self._tls: ssl.SSLContext | bool = tls if tls is not None else True
         self._timeout = aiohttp.ClientTimeout(total=answer_seconds, sock_connect=connect_seconds)
         self._session: aiohttp.ClientSession | None = None
@@ -74,9 +76,11 @@ class Gateway:
 
     async def post(self, sending: Sending) -> Verdict:
         """Make one request and tell what its answer means; never raises for what the network does."""
+        # A body is sent again as it was: by when it is sent the hub tells a wrong clock from what had to wait.
+        headers = {**_JSON, "Date": format_datetime(self._clock().astimezone(UTC), usegmt=True)}
         try:
             async with self._opened.post(
-                self._url + sending.path, data=sending.body, headers=_JSON, allow_redirects=False
+                self._url + sending.path, data=sending.body, headers=headers, allow_redirects=False
             ) as answer:
                 wait = _retry_after(answer.headers.get("Retry-After"))
                 return verdict(sending.kind, answer.status, await answer.read(), wait)

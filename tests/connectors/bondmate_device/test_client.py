@@ -110,6 +110,17 @@ async def test_a_refused_report_is_recorded_with_its_code_and_holds_nothing_up(p
     assert ["Lamp"] == [event.title for event in place.events]
 
 
+@pytest.mark.parametrize(("slow", "flags"), [(240, ("clock_skew",)), (0, ())])
+async def test_a_clock_that_is_slow_shows_by_when_the_device_says_that_it_sends(place, slow, flags):
+    """By a clock 4 min slow a press after the end would count as made before it."""
+    clock = lambda: datetime.now(UTC) - timedelta(seconds=slow)  # noqa: E731  # one of a device
+    async with place.up(), place.client(clock=clock) as device:
+        await device.raise_alert("SOS")
+        await device.until(lambda: not device.link.waiting)
+
+    assert flags == place.events[0].header.flags
+
+
 async def test_503_means_later_and_later_it_is_taken_under_the_same_id(place):
     place.error = Transient("kafka")
     async with place.up(), place.client() as device:

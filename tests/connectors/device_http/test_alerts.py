@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -202,8 +203,10 @@ def _attachment() -> dict[str, Any]:
         ("9999-12-31T23:59:59.999-12:00", ["clock_skew"]),
         ("2026-11-23T05:54:59Z", ["clock_skew", "late"]),
         ("2026-11-23T06:05:01Z", ["clock_skew"]),
-        ("2026-11-23T05:55:00Z", []),
-        ("2026-11-23T06:05:00Z", []),
+        ("2026-11-23T05:55:00Z", ["clock_skew"]),
+        ("2026-11-23T06:05:00Z", ["clock_skew"]),
+        ("2026-11-23T05:59:00Z", []),
+        ("2026-11-23T06:01:00Z", []),
         ("2026-11-23T07:00:00+01:00", []),
     ],
 )
@@ -234,13 +237,27 @@ async def test_an_alert_that_waited_for_the_network_is_late_not_skewed_when_it_s
     assert answer["flags"] == ["late"]
 
 
-@pytest.mark.parametrize(("seconds", "flags"), [(-240, ["clock_skew"]), (240, ["clock_skew"]), (-30, [])])
+@pytest.mark.parametrize(
+    ("seconds", "flags"), [(-240, ["clock_skew"]), (240, ["clock_skew"]), (-30, ["clock_skew"]), (-9, [])]
+)
 async def test_a_clock_that_is_a_little_slow_shows_by_when_it_says_that_it_sent(bench, at, seconds, flags):
     said = {"message_id": "m", "kind": "SOS", "occurred_at": at(seconds=seconds), "sent_at": at(seconds=seconds)}
+    device = bench.device()
+    _, by_body = await device.post("/v1/alerts", said)
+    device.headers["Date"] = format_datetime(datetime.fromisoformat(said.pop("sent_at")), usegmt=True)
+    _, by_header = await device.post("/v1/alerts", said)
 
-    _, answer = await bench.device().post("/v1/alerts", said)
+    assert (flags, flags) == (by_body["flags"], by_header["flags"])
+    assert by_body["message_id"] == by_header["message_id"]
 
-    assert flags == answer["flags"]
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Mon, 23 Nov 2026 06:00:00 -0000"])
+async def test_a_date_that_is_none_says_nothing(bench, at, date):
+    device = bench.device()
+    device.headers["Date"] = date
+    status, answer = await device.post("/v1/alerts", {"message_id": "m", "kind": "SOS", "occurred_at": at(minutes=-3)})
+
+    assert (202, ["clock_skew"]) == (status, answer["flags"])
 
 
 async def test_mode_comes_from_the_enrolment_and_no_request_changes_it(bench, at):

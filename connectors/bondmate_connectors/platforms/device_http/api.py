@@ -96,7 +96,8 @@ SentAt = Annotated[
     Instant | None,
     Field(
         description="The device's clock at sending; may differ when the same message is sent again. With it the hub "
-        "tells a wrong clock from a message that waited for the network."
+        "tells a wrong clock from a message that waited for the network. A device that sends the same bytes again says "
+        "it in the header `Date` instead (RFC 9110, 6.6.1)."
     ),
 ]
 

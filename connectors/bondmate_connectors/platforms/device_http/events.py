@@ -68,6 +68,8 @@ from bondmate_connectors.platforms.device_http.mailbox import Ending, Mail, Stan
 TOLERATED_SKEW = timedelta(minutes=5)
 _SENT_SKEW = timedelta(minutes=1)
 """Between sending and our receiving there is only the network: what takes longer is a clock that is wrong."""
+_PRESS_SKEW = timedelta(seconds=10)
+"""Of an alert less: by a slow clock a press would count as made before an end that it came after."""
 _REPORT_ACTIONS = {
     ReportVerb.OPEN: IncidentAction.OPENED,
     ReportVerb.UPDATE: IncidentAction.UPDATED,
@@ -96,6 +98,8 @@ class Arrival:
     source: str
     digest: str
     under_duress: bool = False
+    sent_at: datetime | None = None
+    """When its sender says that the request was sent (`Date`, RFC 9110, 6.6.1); a body that says it too counts more."""
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -122,7 +126,7 @@ def alert(request: AlertRequest, arrival: Arrival, flags: Iterable[str]) -> Devi
         incident_id=incident_of_alert(event_id),
         language=request.language,
         occurred_at=occurred_at,
-        flags=(*flags, *position_flags, *_alert_clock(request, arrival.received_at)),
+        flags=(*flags, *position_flags, *_alert_clock(request, arrival)),
         external_refs=_own_reference(own_id),
     )
     return DeviceAlert(
@@ -164,7 +168,7 @@ def check_in(request: CheckInRequest, arrival: Arrival, known: CheckIn | None = 
     if known is not None:
         ids = {"event_id": known.header.event_id, "incident_id": known.header.incident_id}
         missed = missed.model_copy(update={"header": missed.header.model_copy(update=ids)})
-    flags = (*arrival.remarks, *_clock(request.occurred_at, request.sent_at, arrival.received_at))
+    flags = (*arrival.remarks, *_clock(request.occurred_at, request.sent_at, arrival))
     return CheckIn(
         header=missed.header.model_copy(update={"flags": flags}),
         device_id=arrival.device.device_id,
@@ -229,7 +233,7 @@ def report(request: ReportRequest, arrival: Arrival, alert_event: str | None) ->
             incident_id=incident_id,
             language=request.language,
             occurred_at=request.occurred_at,
-            flags=(*arrival.remarks, *_clock(request.occurred_at, request.sent_at, arrival.received_at)),
+            flags=(*arrival.remarks, *_clock(request.occurred_at, request.sent_at, arrival)),
             external_refs=_own_reference(request.report_id),
         ),
         action=_REPORT_ACTIONS[request.action],
@@ -262,7 +266,7 @@ def message(request: MessageRequest, arrival: Arrival, alert_event: str | None, 
             incident_id=_incident_of(answered, alert_event),
             language=request.language,
             occurred_at=request.occurred_at,
-            flags=(*arrival.remarks, *_clock(request.occurred_at, request.sent_at, arrival.received_at)),
+            flags=(*arrival.remarks, *_clock(request.occurred_at, request.sent_at, arrival)),
         ),
         device_id=device.device_id,
         direction=MessageDirection.FROM_DEVICE,
@@ -286,7 +290,7 @@ def status(request: StatusRequest, arrival: Arrival) -> DeviceStatus:
             message_id=request.message_id,
             event_id=derived_id("status", device.device_id),
             occurred_at=request.occurred_at,
-            flags=_clock(request.occurred_at, request.sent_at, arrival.received_at),
+            flags=_clock(request.occurred_at, request.sent_at, arrival),
         ),
         device_id=device.device_id,
         battery_percent=request.battery_percent,
@@ -312,7 +316,7 @@ def receipt(request: ReceiptRequest, arrival: Arrival, mail: Mail) -> DeliveryRe
             event_id=mail.message_id,
             incident_id=mail.incident_id,
             occurred_at=request.occurred_at,
-            flags=_clock(request.occurred_at, request.sent_at, arrival.received_at),
+            flags=_clock(request.occurred_at, request.sent_at, arrival),
             external_refs=_their_refs(mail),
         ),
         destination=DEVICE,
@@ -407,7 +411,7 @@ def _location(
     device = arrival.device
     fixed_at = fix.position.fixed_at
     hub_id = derived_id("location", device.device_id, str(fix.sequence), fixed_at.isoformat(), content_digest)
-    flags = _clock(fixed_at, batch.sent_at, arrival.received_at)
+    flags = _clock(fixed_at, batch.sent_at, arrival)
     at = fixed_at.replace(microsecond=fixed_at.microsecond // 1000 * 1000)
     header = {
         "message_id": hub_id,
@@ -471,19 +475,23 @@ def _age(position: Position | None, occurred_at: datetime) -> float | None:
     return age
 
 
-def _alert_clock(request: AlertRequest, received_at: datetime) -> tuple[str, ...]:
+def _alert_clock(request: AlertRequest, arrival: Arrival) -> tuple[str, ...]:
     if request.occurred_at is None:
         return ("occurred_at_missing",)
-    if request.sent_at is None and abs(received_at - request.occurred_at) > TOLERATED_SKEW:
+    if request.sent_at is None and arrival.sent_at is None:
         # It may have waited for the network or its clock may be wrong: nobody can tell, so both are said.
-        return ("clock_skew", "late") if request.occurred_at < received_at else ("clock_skew",)
-    return _clock(request.occurred_at, request.sent_at, received_at)
+        off = arrival.received_at - request.occurred_at
+        return ("clock_skew",) * (abs(off) > _SENT_SKEW) + ("late",) * (off > TOLERATED_SKEW)
+    return _clock(request.occurred_at, request.sent_at, arrival, _PRESS_SKEW)
 
 
-def _clock(occurred_at: datetime, sent_at: datetime | None, received_at: datetime) -> tuple[str, ...]:
+def _clock(
+    occurred_at: datetime, sent_at: datetime | None, arrival: Arrival, tolerated: timedelta = _SENT_SKEW
+) -> tuple[str, ...]:
     """Flag a clock that is off (seen at sending, or an event from the future) and an event that waited."""
+    sent_at, received_at = sent_at or arrival.sent_at, arrival.received_at
     wrong = occurred_at - received_at > TOLERATED_SKEW
-    wrong = wrong or (sent_at is not None and abs(received_at - sent_at) > _SENT_SKEW)
+    wrong = wrong or (sent_at is not None and abs(received_at - sent_at) > tolerated)
     late = received_at - occurred_at > TOLERATED_SKEW
     return ("clock_skew",) * wrong + ("late",) * late
 

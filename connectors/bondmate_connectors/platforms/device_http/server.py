@@ -7,6 +7,8 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any, TypeVar
 
@@ -92,7 +94,9 @@ class Ingress:
         device = self.caller(request).device
         value, flags = parse_leniently(await self._body(request))
         asked, more = read_alert(value)
-        alert = self._of_spare(events.alert(asked, self._arrival(device, value), (*flags, *more)), asked.alert_id)
+        alert = self._of_spare(
+            events.alert(asked, self._arrival(request, device, value), (*flags, *more)), asked.alert_id
+        )
         if alert.action is AlertAction.CANCEL and self._mailboxes.is_replaced(device.device_id):
             raise Refused(Kind.forbidden)
         await self._settle(request, [alert], "DeviceAlert", started, urgent=True)
@@ -106,7 +110,7 @@ class Ingress:
         device = self._in_its_place(request)
         asked, value = await self._strict(request, api.CheckInRequest)
         known = self._mailboxes.owed_as(device.device_id, asked.check_in_id)
-        check_in = events.check_in(asked, self._arrival(device, value), known)
+        check_in = events.check_in(asked, self._arrival(request, device, value), known)
         # What is not believed, written under the same key, would hide what is due.
         if is_believed(known, check_in):
             await self._settle(request, [check_in], "CheckIn", started, urgent=True)
@@ -118,7 +122,7 @@ class Ingress:
         device = self._in_its_place(request)
         self._locations.take(device.device_id)
         asked, value = await self._strict(request, api.LocationsRequest)
-        arrival = self._arrival(device, None)
+        arrival = self._arrival(request, device, None)
         fixes: list[Record] = []
         for fix in events.locations(asked, value, arrival):
             fixes.append(fix)
@@ -135,7 +139,7 @@ class Ingress:
         asked, value = await self._strict(request, api.ReportRequest)
         if asked.incident_id and not self._mailboxes.knows_incident(device.device_id, asked.incident_id):
             raise Refused(Kind.forbidden, fields=[("#/incident_id", "no message or alert of this device names it")])
-        report = events.report(asked, self._arrival(device, value), self._own_alert(device, asked.alert_id))
+        report = events.report(asked, self._arrival(request, device, value), self._own_alert(device, asked.alert_id))
         await self._settle(request, [report], "IncidentEvent", started)
         return _accepted(report)
 
@@ -145,7 +149,7 @@ class Ingress:
         device = self._in_its_place(request)
         asked, value = await self._strict(request, api.MessageRequest)
         answered = self._answered(device, asked.in_reply_to)
-        arrival = self._arrival(device, value)
+        arrival = self._arrival(request, device, value)
         message = events.message(asked, arrival, self._own_alert(device, asked.alert_id), answered)
         await self._settle(request, [message], "DeviceMessage", started)
         return _accepted(message)
@@ -155,7 +159,7 @@ class Ingress:
         started = time.perf_counter()
         device = self.caller(request).device
         asked, value = await self._strict(request, api.StatusRequest)
-        status = events.status(asked, self._arrival(device, value))
+        status = events.status(asked, self._arrival(request, device, value))
         await self._settle(request, [status], "DeviceStatus", started)
         return _accepted(status)
 
@@ -167,7 +171,7 @@ class Ingress:
         mail = self._answered(device, asked.message_id, pointer="#/message_id")
         if mail is None:
             raise Refused(Kind.not_found, fields=[("#/message_id", "no message to this device is known by it")])
-        receipt = events.receipt(asked, self._arrival(device, value), mail)
+        receipt = events.receipt(asked, self._arrival(request, device, value), mail)
         await self._settle(request, [receipt], "DeliveryReceipt", started)
         self._mailboxes.see(RECEIPTS, receipt.header.event_id, receipt)
         return _accepted(receipt)
@@ -206,10 +210,13 @@ class Ingress:
             raise Refused(Kind.forbidden, fields=[(pointer, "belongs to another device")])
         return self._mailboxes.box(device.device_id).mails.get(message_id)
 
-    def _arrival(self, device: Device, value: Any) -> events.Arrival:
+    def _arrival(self, request: web.Request, device: Device, value: Any) -> events.Arrival:
         content = digest(value) if value is not None else ""
         under_duress = self._mailboxes.box(device.device_id).is_under_duress
-        return events.Arrival(device, self._context.clock(), self._context.name, content, under_duress=under_duress)
+        return events.Arrival(
+            device, self._context.clock(), self._context.name, content,
+            under_duress=under_duress, sent_at=_sent(request),
+        )  # fmt: skip
 
     async def _strict(self, request: web.Request, model: type[M]) -> tuple[M, Any]:
         if request.content_type != "application/json":
@@ -291,6 +298,15 @@ def _trace(request: web.Request) -> str | None:
     """Give the device's trace context (W3C Trace Context), or None for one that is missing or malformed."""
     told = request.headers.get("traceparent", "")
     return told if _TRACE.fullmatch(told) else None
+
+
+def _sent(request: web.Request) -> datetime | None:
+    """Return when a request says that it was sent; None where it does not, or says no time."""
+    try:
+        told = parsedate_to_datetime(request.headers.get("Date", ""))
+    except ValueError:
+        return None
+    return told if told.tzinfo else None
 
 
 def _accepted(record: Any) -> web.Response:
