@@ -103,7 +103,9 @@ def _officers(devices: Iterable[dict[str, Any]]) -> list[Officer]:
     from bondmate_streams.logic.addressing import Officer  # noqa: PLC0415
 
     return [
-        Officer(str(d["device_id"]), d["agency"], Mode(d["mode"]), d["unit"], d["callsign"])
+        Officer(
+            str(d["device_id"]), d["agency"], Mode(d["mode"]), d["unit"], d["callsign"], officer_ref=d["officer_ref"]
+        )
         for d in devices
         if not d["revoked"]
     ]

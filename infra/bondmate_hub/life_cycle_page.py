@@ -73,6 +73,17 @@ own. It is ACTUAL, flagged `from_exercise`, paged at once and logged; only rooms
 or by an escalation, until one of them says that a unit is assigned or on its way. Then its routes apply. A device of a
 test or of the system cannot, and nothing real ever becomes an exercise.
 
+## Started by a room
+
+A room of the owner may start an emergency of an officer who has not pressed: proved to be that room, in the mode of the
+device and its own, for a device on shift, with a reason and the name of who says so, both in the audit trail. It is
+flagged `started_by_room` and paged at once; its officer reads it. A silent one shows the device nothing, goes as one
+under duress, and needs a second person within 10 minutes. Rooms beyond the owner's get it without its place
+(`position_until_confirmed`) and are not called by where it comes to, until the officer presses or a person of the owner
+confirms it. Until then a person of the owner renews it within `renew_seconds` (default 1,800), or its device is not
+followed any more (`not_renewed`) and operations are paged; it stays open. A press or `renewed` goes on with it.
+[ADR 29](../adr/0029-an-emergency-that-a-room-starts.md) says why.
+
 ## Under duress
 
 An alert of kind DURESS puts its device under duress, unless the device's profile lets it sound, until a named person

@@ -18,6 +18,8 @@ SHOWN_SILENTLY: Final = "shown_silently"
 """Code of what tells the sender of a message that the device shows it without a sound or a question."""
 SAID_UNDER_DURESS: Final = "said_under_duress"
 """Code of what an officer under duress confirms."""
+SECOND_PERSON: Final = "emergency_second_person"
+"""Code of what tells who asks for a silent emergency that a second person must ask for it."""
 OPEN_ROOM: Final = "open_room"
 """Code of what is refused since everybody would read it."""
 

@@ -145,6 +145,14 @@ class Ownership(StrEnum):
     REFUSED = "REFUSED"
 
 
+class EmergencyWord(StrEnum):
+    """What a room of the owner says of an emergency that a room started."""
+
+    UNSTATED = "UNSTATED"
+    RENEWED = "RENEWED"
+    CONFIRMED = "CONFIRMED"
+
+
 class DeliveryKind(StrEnum):
     """Which of the payload fields of a Delivery is set."""
 

@@ -57,6 +57,15 @@ OUT_OF_EXERCISE: Final = frozenset({FROM_EXERCISE, TAKEN_AS_REAL})
 REAL_NOT_ALLOWED: Final = "real_not_allowed"
 """The device says that it is no exercise, and its enrolment does not allow that."""
 
+STARTED_BY_ROOM: Final = "started_by_room"
+"""A control room of the owner started it; its officer has not pressed."""
+CONFIRMED: Final = "confirmed"
+"""Of an emergency that a room started: its officer pressed, or a person of the owner says that it is one."""
+NOT_RENEWED: Final = "not_renewed"
+"""Of an emergency that a room started: nobody of the owner has renewed it in time, so its device is not followed."""
+POSITION_UNTIL_CONFIRMED: Final = "position_until_confirmed"
+"""On an alert: its destination gets no position of it before somebody has confirmed it."""
+
 CHECK_IN_MISSED: Final = "check_in_missed"
 """The device owed a check-in, and none came in time."""
 
@@ -72,7 +81,7 @@ _TELL_NOTHING: Final = frozenset({
     "expired", "occurred_at_missing", "cancel_requested", "reopened", "silent", "device_unknown",
     "cap_signature_unverified", "unknown_field", NAMED_BESIDE, REFERENCE_UNKNOWN, UNPROVEN, UNDER_DURESS, DEVICE_SILENT,
     REPEATS_OURS, DEVICE_HEARD, DEVICE_REVOKED, TOLD_LATE, FROM_EXERCISE, TAKEN_AS_REAL, REAL_NOT_ALLOWED,
-    CAME_HERE, CHECK_IN_MISSED, FROM_REPLACED,
+    CAME_HERE, CHECK_IN_MISSED, FROM_REPLACED, STARTED_BY_ROOM, CONFIRMED, NOT_RENEWED, POSITION_UNTIL_CONFIRMED,
 })  # fmt: skip
 """Remarks that follow from the envelope, or from what the hub itself did."""
 _TELL_OF: Final[Mapping[str, str]] = {

@@ -20,6 +20,7 @@ from bondmate_schemas.enums import (
     Classification,
     DeliveryKind,
     DeliveryReason,
+    EmergencyWord,
     IncidentAction,
     IncidentCategory,
     Level,
@@ -225,6 +226,7 @@ class AlertWhole(Record):
     group_id: str = ""
     linked_to: str = ""
     linked_by: str = ""
+    renew_by: UtcTime | None = None
 
 
 class DeviceAlert(Record):
@@ -299,6 +301,14 @@ class IncidentEvent(Record):
     is_reply: bool = False
 
 
+class EmergencyStart(Record):
+    """That a control room starts an emergency of an officer who has not pressed."""
+
+    names: tuple[str, ...] = ()
+    kind: AlertKind = AlertKind.OTHER
+    silent: bool = False
+
+
 class DeviceMessage(Record):
     """A text between a control room and an officer's device."""
 
@@ -316,6 +326,7 @@ class DeviceMessage(Record):
     attachments: tuple[Attachment, ...] = ()
     to: Address | None = None
     aloud: bool = False
+    emergency: EmergencyStart | None = None
 
 
 class DeliveryReceipt(Record):
@@ -341,6 +352,8 @@ class DeliveryReceipt(Record):
     validity: Validity = Validity.UNSTATED
     ownership: Ownership = Ownership.UNSTATED
     offered_to: str | None = None
+    emergency: EmergencyWord = EmergencyWord.UNSTATED
+    link_to: str | None = None
 
 
 Payload = DeviceAlert | IncidentEvent | DeviceMessage | DeviceLocation | DeliveryReceipt

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from bondmate_schemas.enums import Ownership, Response, Validity
+from bondmate_schemas.enums import EmergencyWord, Ownership, Response, Validity
 from bondmate_schemas.models import Code, to_utc
 
 RESPONSE: Final = "response"
@@ -15,7 +15,8 @@ ETA: Final = "eta"
 VALIDITY: Final = "validity"
 OWNERSHIP: Final = "ownership"
 OFFERED_TO: Final = "offered_to"
-NAMES: Final = frozenset({RESPONSE, UNIT, ETA, VALIDITY, OWNERSHIP, OFFERED_TO})
+EMERGENCY: Final = "emergency"
+NAMES: Final = frozenset({RESPONSE, UNIT, ETA, VALIDITY, OWNERSHIP, OFFERED_TO, EMERGENCY})
 SYSTEM: Final = "bondmate.says."
 """What the code system of such a value begins with, where it stands among the attributes of an event."""
 _LONGEST: Final = 100
@@ -29,6 +30,7 @@ def said(values: Mapping[str, str]) -> dict[str, Any]:
         "eta_at": _time(values.get(ETA)),
         "validity": _of(Validity, values.get(VALIDITY)),
         "ownership": _of(Ownership, values.get(OWNERSHIP)),
+        "emergency": _of(EmergencyWord, values.get(EMERGENCY)),
         "offered_to": values.get(OFFERED_TO, "").strip()[:_LONGEST] or None,
     }
     return {name: value for name, value in fields.items() if value is not None}

@@ -10,13 +10,17 @@ from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, Mode,
 from bondmate_schemas.flags import (
     CAME_HERE,
     CHECK_IN_MISSED,
+    CONFIRMED,
     DEVICE_HEARD,
     DEVICE_REVOKED,
     DEVICE_SILENT,
     FROM_EXERCISE,
     FROM_REPLACED,
+    NOT_RENEWED,
+    POSITION_UNTIL_CONFIRMED,
     POSITION_WITHHELD,
     REAL_NOT_ALLOWED,
+    STARTED_BY_ROOM,
     TOLD_LATE,
     UNANSWERED,
     UNASSIGNED,
@@ -36,6 +40,9 @@ NO_UNIT: Final = "Seen, but no unit is assigned"
 _REMARKS: Final = {
     UNANSWERED: NOBODY_ANSWERS,
     UNASSIGNED: NO_UNIT,
+    STARTED_BY_ROOM: "Started by a control room: the officer had not pressed",
+    CONFIRMED: "Confirmed as an emergency",
+    NOT_RENEWED: "Nobody has renewed it in time: its position is not followed any more",
     DEVICE_SILENT: "Nothing is heard of the device any more",
     DEVICE_HEARD: "The device is heard again",
     FROM_EXERCISE: "REAL emergency, from a device of an exercise: so is its position",
@@ -45,6 +52,10 @@ _REMARKS: Final = {
     TOLD_LATE: "Open since before: this room is told only now",
     CAME_HERE: "Open since before: the officer has come into your area",
     DEVICE_REVOKED: "The device was revoked: it may be in other hands, and nothing from it counts any more",
+}
+_NO_POSITION: Final = {
+    POSITION_WITHHELD: "Position withheld by agreement",
+    POSITION_UNTIL_CONFIRMED: "Position withheld until the emergency is confirmed",
 }
 _WHY: Final = {
     "resolved": "resolved",
@@ -67,8 +78,8 @@ _UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"))
 def position_words(alert: DeviceAlert, labels: Labels = ENGLISH, of_whom: str = "") -> str:
     """Return what the position of an alert is, with its age where that matters: `Last known position, 9 h old`."""
     if alert.position is None:
-        withheld = POSITION_WITHHELD in alert.header.flags
-        return labels("Position withheld by agreement" if withheld else "Position unknown")
+        why = (words for flag, words in _NO_POSITION.items() if flag in alert.header.flags)
+        return labels(next(why, "Position unknown"))
     age_seconds = alert.position_age_seconds
     is_own = alert.position_origin is not PositionOrigin.JOINED
     is_new = is_own and (age_seconds is None or age_seconds < _FRESH_SECONDS)
@@ -132,6 +143,9 @@ def details_of(alert: DeviceAlert, delivery: Delivery, labels: Labels = ENGLISH)
         yield labels("Pressed {count} times", count=alert.press_count)
     if alert.battery_percent is not None and alert.battery_percent <= _LOW_BATTERY_PERCENT:
         yield labels("Battery at {percent} %", percent=alert.battery_percent)
+    if alert.whole and alert.whole.renew_by:
+        until = f"{alert.whole.renew_by:%H:%M}"
+        yield labels("Not confirmed: to be renewed or confirmed by {time} UTC", time=until)
     since = _since(alert)
     day = "" if delivery.sent_at is None or since.date() == delivery.sent_at.date() else f"{since:%Y-%m-%d} "
     yield labels("Since {time} UTC", time=f"{day}{since:%H:%M:%S}")

@@ -98,6 +98,22 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
         "Desde el dispositivo sustituido: nadie sabe quién lo tiene",
         "Από τη συσκευή που αντικαταστάθηκε: κανείς δεν ξέρει ποιος την έχει",
     ),
+    "Started by a control room: the officer had not pressed": (
+        "Iniciada por una sala: el agente no ha pulsado", "Κηρύχθηκε από κέντρο: ο αστυνομικός δεν είχε πατήσει",
+    ),
+    "Confirmed as an emergency": ("Confirmada como emergencia", "Επιβεβαιώθηκε ως έκτακτη ανάγκη"),
+    "Nobody has renewed it in time: its position is not followed any more": (
+        "Nadie la ha renovado a tiempo: ya no se sigue su posición",
+        "Κανείς δεν την ανανέωσε εγκαίρως: η θέση της δεν παρακολουθείται πια",
+    ),
+    "Not confirmed: to be renewed or confirmed by {time} UTC": (
+        "Sin confirmar: renovar o confirmar antes de las {time} UTC",
+        "Ανεπιβεβαίωτη: ανανέωση ή επιβεβαίωση ως τις {time} UTC",
+    ),
+    "Position withheld until the emergency is confirmed": (
+        "Posición retenida hasta que se confirme la emergencia",
+        "Η θέση δεν δίνεται πριν επιβεβαιωθεί η έκτακτη ανάγκη",
+    ),
     "The device is heard again": ("El dispositivo vuelve a dar señales", "Η συσκευή ακούγεται ξανά"),
     "Said under duress": ("Dicho bajo coacción", "Ειπώθηκε υπό απειλή"),
     "The device asks to cancel: not closed": (

@@ -117,6 +117,7 @@ wholes = st.builds(
     ended_by=texts,
     ended_why=texts,
     ended_words=texts,
+    renew_by=maybe(times),
 )
 device_alerts = st.builds(
     models.DeviceAlert,
@@ -227,6 +228,8 @@ delivery_receipts = st.builds(
     validity=st.sampled_from(enums.Validity),
     ownership=st.sampled_from(enums.Ownership),
     offered_to=maybe(words),
+    emergency=st.sampled_from(enums.EmergencyWord),
+    link_to=maybe(ids),
 )
 device_statuses = st.builds(
     models.DeviceStatus,

@@ -33,7 +33,7 @@ from bondmate_streams.agents.tables import Ledger
 from bondmate_streams.envelopes import Arrived, Headers, utc_now
 from bondmate_streams.guard import BadEventError, InTurn, NotNowError, both
 from bondmate_streams.lanes import KeyLocks
-from bondmate_streams.logic import crossing, heard, late_rooms, others, states, timers
+from bondmate_streams.logic import crossing, heard, late_rooms, others, starting, states, timers
 from bondmate_streams.logic.answers import is_of_incident
 from bondmate_streams.logic.audit import Entry
 from bondmate_streams.logic.deliveries import Telling
@@ -198,7 +198,9 @@ class AlertLife:
         self, step: Step, cause: Headers, before: AlertState | None = None
     ) -> tuple[list[Outgoing], list[Entry]]:
         state, tellings = step.state or before, self._following.newest(step)
-        tellings = others.beside(tellings, state, self._rooms) if state else tellings
+        if state:
+            tellings = others.beside(tellings, state, self._rooms)
+            tellings = starting.without_places(tellings, state, self._rooms.agencies)
         if self._rooms.retired:
             tellings = [telling for telling in tellings if self._hears(telling)]
         outgoing = self._desk.deliveries(tellings, state.destinations if state else {})
@@ -219,7 +221,7 @@ class AlertLife:
             yield pack(ALERT_STANDINGS, step.state.device_id, step.state, cause)
         if step.reopened is not None:
             yield pack(ALERT_CHANGES, step.reopened.header.event_id, step.reopened, cause)
-        if step.message is not None:
+        if step.message is not None and not (step.state and starting.is_hidden(step.state)):
             yield pack(MESSAGES, step.message.device_id, step.message, cause)
         yield from (self._desk.page(page, cause) for page in step.pages)
 

@@ -40,6 +40,7 @@ from bondmate_streams.agents.outbox import KafkaOutbox
 from bondmate_streams.agents.places import Places
 from bondmate_streams.agents.short_way import ShortWay
 from bondmate_streams.agents.silence import Silence
+from bondmate_streams.agents.starting import Starting
 from bondmate_streams.agents.tables import AwaitableTable, Ledger
 from bondmate_streams.envelopes import Arrived, headers_of, utc_now
 from bondmate_streams.guard import Body, Event, Guard, StoreUnavailableError
@@ -133,9 +134,14 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
     following.on_look, following.on_forgotten = crossing.stir, crossing.forget
     short_way = ShortWay(places, life).begin
     from_devices = DeviceAlerts(desk, devices, locks, last, short_way, marks=marks, nearby=nearby)
+    officers = KnownOfficers(config.officers, last)
+    starting = Starting(
+        desk=desk, audit=audit, known=known, officers=officers, marks=marks, rooms=config.rooms, secret=config.secret,
+        open_of=from_devices.open_of,
+    )  # fmt: skip
     messages = Messages(
-        desk=desk, locks=locks, audit=audit, known=known, officers=KnownOfficers(config.officers, last),
-        marks=marks, wait_caught_up=last.view.wait_caught_up,
+        desk=desk, locks=locks, audit=audit, known=known, officers=officers, marks=marks,
+        wait_caught_up=last.view.wait_caught_up, starting=starting,
     )  # fmt: skip
     alerts.table.on_recover(life.rebuild_beside)
     links.table.on_recover(known_links.rebuild_beside)

@@ -76,6 +76,7 @@ class StreamsConfig:
             self.agencies,
             assign_after_seconds=routes.assign_after_seconds,
             offer_seconds=routes.offer_seconds,
+            renew_seconds=routes.renew_seconds,
             routes_version=self.routes_version,
             routes_applied_at=self.routes_applied_at,
         )

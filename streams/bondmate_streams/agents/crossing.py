@@ -18,6 +18,7 @@ from bondmate_streams.logic.crossing import seen
 from bondmate_streams.logic.following import is_followed, is_news, with_fix
 from bondmate_streams.logic.ground import MapGround
 from bondmate_streams.logic.routing import Decision, held
+from bondmate_streams.logic.starting import is_unconfirmed
 
 _LOOK_SECONDS: Final = 1.0
 _AGAIN_SECONDS: Final = 4.0
@@ -69,7 +70,9 @@ class Crossing:
             try:
                 state = self._state(event_id)
                 fix = self._fix_of(state) if state else None
-                if fix and state and is_followed(state) and is_news(fix, state.alert):
+                # Before somebody confirms it, nobody else is to learn where it is.
+                calls = state and is_followed(state) and not is_unconfirmed(state.alert)
+                if fix and state and calls and is_news(fix, state.alert):
                     await self._take(state, fix)
             except NotNowError:
                 self._stirred.add(event_id)

@@ -95,7 +95,8 @@ class Desk:
             ground: the map, where rules ask where alerts and incidents are.
         """
         self._untaken = untaken or {}
-        self._agencies = agencies or {}
+        self.agencies = agencies or {}
+        """Agency of a destination, where it is known."""
         self.routes = routes
         self.ground = ground
         """The map, where rules ask where alerts and incidents are."""
@@ -207,7 +208,7 @@ class Desk:
             found = decisions(verdicts), escalation(event, self.routes, ground)
             if is_held:
                 owner = event.header.agency_id
-                found = of_owner(found, owner, self.routes.destinations, self._agencies)
+                found = of_owner(found, owner, self.routes.destinations, self.agencies)
             self._decided[facts] = found
         return self._decided[facts]
 

@@ -8,6 +8,7 @@ from functools import partial
 
 from bondmate_schemas.catalogue import ALERT_CHANGES, DEVICE_MARKS
 from bondmate_schemas.duress import begins, begun_by
+from bondmate_schemas.enums import Mode
 from bondmate_schemas.models import AlertState, DeviceAlert, DeviceMemory
 from bondmate_schemas.partitions import partition_of
 
@@ -20,7 +21,7 @@ from bondmate_streams.agents.whereabouts import Whereabouts
 from bondmate_streams.envelopes import Arrived, Headers, utc_now
 from bondmate_streams.guard import InTurn
 from bondmate_streams.lanes import KeyLocks
-from bondmate_streams.logic.alerts import Taken, stand, take
+from bondmate_streams.logic.alerts import Taken, emergencies, stand, take
 from bondmate_streams.logic.duress import said_under
 from bondmate_streams.logic.takeover import as_counted, beside, is_theirs, lent, only, returned
 
@@ -94,6 +95,11 @@ class DeviceAlerts:
     def _copy_of(self, device_id: str) -> DeviceMemory | None:
         """Return what is remembered of another device, by our copy where it is another worker's."""
         return self._devices.at(partition_of(device_id.encode(), self._devices.partitions), device_id)
+
+    def open_of(self, device_id: str, mode: Mode) -> set[str]:
+        """Return the emergencies that a device has open in a mode, as far as is known here."""
+        known = (only(self._copy_of(device_id), theirs=False), *self._before(device_id))
+        return {event_id for memory in known for event_id in emergencies(memory, mode)}
 
     async def _begin_duress(self, alert: DeviceAlert) -> None:
         mark = begun_by(alert)

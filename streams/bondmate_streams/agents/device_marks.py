@@ -46,6 +46,10 @@ class DeviceMarks:
         # A copy, since the view's thread adds to it.
         return before(device_id, self._places.copy()) if device_id in self._took else []
 
+    def of(self, mark: str, device_id: str) -> DeviceMark | None:
+        """Return a mark on a device."""
+        return self._marks.get(mark_id(mark, device_id))
+
     def begun(self, device_id: str) -> DeviceMark | None:
         """Return the mark by which the duress of a device began last."""
         return self._marks.get(mark_id(BEGUN, device_id))

@@ -12,7 +12,7 @@ from datetime import timedelta
 from itertools import islice
 from typing import Final, NamedTuple
 
-from bondmate_schemas.flags import FROM_REPLACED
+from bondmate_schemas.flags import FROM_REPLACED, NOT_RENEWED
 from bondmate_schemas.models import AlertState, Delivery, DeviceAlert, DeviceLocation
 
 from bondmate_streams.agents.audit_writer import AuditWriter
@@ -39,6 +39,7 @@ from bondmate_streams.logic.following import (
     update_of,
     with_fix,
 )
+from bondmate_streams.logic.starting import is_held_back
 from bondmate_streams.logic.steps import Step
 from bondmate_streams.turns import in_turns
 
@@ -170,7 +171,8 @@ class Following:
         """Return what a step tells, with the newest fix of its device."""
         if not step.tellings or step.state is None or step.outcome == "raised":
             return step.tellings
-        fix, now = self.fix_of(step.state), utc_now()
+        lapsed = NOT_RENEWED in step.state.alert.header.flags
+        fix, now = None if lapsed else self.fix_of(step.state), utc_now()
         return [newest(telling, fix, now) for telling in step.tellings]
 
     async def run(self) -> None:
@@ -264,6 +266,8 @@ class Following:
         """Return what a room hears of a fix; None where it would see nothing new."""
         at, shown = state.destinations.get(name), self._shown[state.header.event_id].get(name)
         if at is None or (shown and shown.fix_id == fix.header.message_id):
+            return None
+        if is_held_back(state, name, self._desk.agencies):
             return None
         routes = {decision.destination: decision.route for decision in self._desk.of_known(state)[0]}
         telling = update_of(state, name, routes.get(name, ""), fix, utc_now())

@@ -18,6 +18,7 @@ from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.known_devices import KnownDevices
 from bondmate_streams.agents.officers import KnownOfficers
+from bondmate_streams.agents.starting import Starting
 from bondmate_streams.envelopes import Arrived, utc_now
 from bondmate_streams.guard import BadEventError, InTurn, both
 from bondmate_streams.lanes import KeyLocks
@@ -46,6 +47,7 @@ class Messages:
         officers: KnownOfficers,
         marks: DeviceMarks,
         wait_caught_up: Callable[[float], bool],
+        starting: Starting,
     ) -> None:
         self._desk = desk
         self._locks = locks
@@ -54,6 +56,7 @@ class Messages:
         self._officers = officers
         self._marks = marks
         self._wait_caught_up = wait_caught_up
+        self._starting = starting
 
     async def message(self, arrived: Arrived) -> str | InTurn:
         """Take one message, in the order of its device."""
@@ -84,6 +87,9 @@ class Messages:
             return "addressed_already"
         # Nobody is unknown before all that is known has been read.
         await asyncio.to_thread(self._wait_caught_up, _CATCH_UP_SECONDS)
+        if start := message.emergency:
+            found = await asyncio.to_thread(self._starting.found, message, start)
+            return await self._starting.take(message, start, found, arrived.headers)
         reached = await asyncio.to_thread(self._resolve, message)
         now = utc_now()
         pack = self._desk.envelopes.pack

@@ -42,7 +42,8 @@ class KnownOfficers:
         header = fix.header
         # What a device was enrolled as counts for more than what its last position said.
         known = officer or Officer(device_id, header.agency_id, header.mode, fix.unit, fix.callsign)
-        return replace(known, seen_at=header.received_at, position=fix.position)
+        who = known.officer_ref or fix.officer_ref
+        return replace(known, seen_at=header.received_at, position=fix.position, officer_ref=who)
 
     def _files(self) -> Mapping[str, Officer]:
         now = time.monotonic()

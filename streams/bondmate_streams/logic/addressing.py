@@ -41,6 +41,7 @@ class Officer:
     callsign: str | None = field(default=None, repr=False)
     seen_at: datetime | None = None
     position: Position | None = field(default=None, repr=False)
+    officer_ref: str | None = field(default=None, repr=False)
 
 
 class Officers(Protocol):

@@ -11,8 +11,8 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from bondmate_schemas.enums import AlertAction, PositionOrigin
-from bondmate_schemas.flags import FROM_REPLACED
+from bondmate_schemas.enums import AlertAction, Mode, PositionOrigin
+from bondmate_schemas.flags import FROM_REPLACED, STARTED_BY_ROOM
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import (
     AlertState,
@@ -29,6 +29,7 @@ from bondmate_streams.logic.duress import is_said_under
 from bondmate_streams.logic.grouping import Find, Link, linked, of_officer
 from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY
 from bondmate_streams.logic.rounds import graver
+from bondmate_streams.logic.routing import EMERGENCIES
 
 _MESSAGES_KEPT = 64
 _ALERTS_KEPT = 16
@@ -66,6 +67,8 @@ def take(
     memory = memory or DeviceMemory(device_id=alert.device_id)
     if any(seen.message_id == alert.header.message_id for seen in memory.seen):
         return Taken("repeat", memory)
+    if STARTED_BY_ROOM in alert.header.flags and emergencies(memory, alert.header.mode):
+        return Taken("open_already", memory)
     if subject := news.subject_of(alert, memory):
         told = news.as_news(alert, subject)
         change = _joined(_correlated(told, subject, now), last)
@@ -89,6 +92,12 @@ def stand(memory: DeviceMemory | None, state: AlertState) -> DeviceMemory:
     if len(others) < len(memory.open_alerts):
         return memory
     return memory.model_copy(update={"open_alerts": (*others, _opened(state.alert))[-_ALERTS_KEPT:]})
+
+
+def emergencies(memory: DeviceMemory | None, mode: Mode) -> list[str]:
+    """Return the emergencies that a device has open in a mode."""
+    known = memory.open_alerts if memory else ()
+    return [k.event_id for k in known if k.kind in EMERGENCIES and k.mode is mode]
 
 
 def is_fix(position: Position | None) -> bool:

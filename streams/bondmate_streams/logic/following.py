@@ -14,7 +14,7 @@ from heapq import heappop, heappush
 from typing import Final
 
 from bondmate_schemas.enums import AlertAction, DeliveryReason, PositionOrigin
-from bondmate_schemas.flags import UNTRUSTED
+from bondmate_schemas.flags import NOT_RENEWED, UNTRUSTED
 from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, DeviceMark, EventHeader, Position
 
 from bondmate_streams.logic.alerts import with_flags
@@ -107,7 +107,8 @@ class Turns:
 
 def is_followed(state: AlertState) -> bool:
     """Return whether an alert is an open emergency."""
-    return state.status not in CLOSED and state.alert.kind in EMERGENCIES
+    lapsed = NOT_RENEWED in state.alert.header.flags
+    return state.status not in CLOSED and state.alert.kind in EMERGENCIES and not lapsed
 
 
 def is_news(fix: DeviceLocation, alert: DeviceAlert) -> bool:

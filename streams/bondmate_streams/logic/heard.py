@@ -11,11 +11,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bondmate_schemas.enums import AlertAction, DeliveryReason, Level, Ownership, Validity
+from bondmate_schemas.enums import AlertAction, DeliveryReason, EmergencyWord, Level, Ownership, Validity
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, AlertWhole, DeliveryReceipt, DeviceAlert, OperationsPage
 
-from bondmate_streams.logic import grouping, handoff, officer, others, rounds
+from bondmate_streams.logic import grouping, handoff, officer, others, rounds, starting
 from bondmate_streams.logic.alerts import with_header
 from bondmate_streams.logic.answers import is_foreign, is_other_mode
 from bondmate_streams.logic.asking import asked_again
@@ -33,6 +33,8 @@ from bondmate_streams.logic.statements import (
     lapses,
     owned_before,
     said_before,
+    said_beside,
+    with_beside,
     with_owned,
     with_statement,
 )
@@ -83,6 +85,8 @@ def receive(
     step = _statement(state, receipt, around) if is_statement(receipt) else _transport(state, receipt, now)
     if receipt.ownership is not Ownership.UNSTATED and step.state is not None:
         step = _owned(step, step.state, receipt, around)
+    if receipt.emergency is not EmergencyWord.UNSTATED and step.state is not None:
+        step = _of_started(step, step.state, receipt, around)
     if receipt.destination in rooms.unlisted and step.message is not None:
         step = replace(step, message=officer.unnamed(step.message))
     return remembering(others.noted(state, step, receipt, rooms, now))
@@ -261,6 +265,19 @@ def _end_told(
     leave_out = () if receipt.destination in around.confirm_to else (receipt.destination,)
     told = ended.model_copy(update={"text": None})
     return tell(state, told, DeliveryReason.CANCEL, around.decisions, leave_out=leave_out)
+
+
+def _of_started(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Around) -> Step:
+    """Take that a room renews or confirms an emergency that a room started, beside what it says of help."""
+    if step.outcome in {"said_before", "overtaken"} or said_beside(state.destinations[receipt.destination], receipt):
+        return step
+    state = with_beside(state, receipt)
+    rule = rule_for(standing_of(state), Event.STARTED, starting.facts_of(state, receipt, around.rooms))
+    if rule.tells is None:
+        return replace(step, state=state, outcome=step.outcome if is_statement(receipt) else rule.outcome)
+    after = starting.changed(state, receipt, rule.outcome, around.rooms).model_copy(update={"changed_at": around.now})
+    told = starting.tellings(after, receipt.header.message_id, around.now, around.decisions)
+    return replace(step, outcome=rule.outcome, state=after, tellings=(*step.tellings, *told))
 
 
 def _owned(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Around) -> Step:

@@ -125,6 +125,8 @@ class Event(StrEnum):
     """A destination reports what its transport proves, or what a person there says."""
     OWNERSHIP = "ownership"
     """A room offers, takes or refuses to own it."""
+    STARTED = "emergency a room started"
+    """A room says of an emergency that a room started that it goes on, or that it is one."""
     LINK = "link"
     """Operations say that it is of one event with another alert, or is not any more."""
     CLOSING = "closing"
@@ -172,6 +174,9 @@ class Fact(StrEnum):
     OFFERS = "the owner offers it"
     TAKES = "takes what was offered"
     REFUSES = "refuses what was offered"
+    RENEWS = "the owner renews it"
+    CONFIRMS = "the owner confirms it"
+    NOT_RENEWED = "nobody has renewed it"
     OFFER_OVER = "an offer is over"
     UNANSWERED = "unanswered"
     UNASSIGNED = "seen, nobody assigned"
@@ -254,6 +259,10 @@ RULES: Final = (
     _rule("handed_over", _S.OPEN, _E.OWNERSHIP, _F.TAKES, tells=_R.UPDATE, doc="that agency owns it from now on"),
     _rule("offer_refused", _S.OPEN, _E.OWNERSHIP, _F.REFUSES, tells=_R.UPDATE, doc="the giver goes on owning it"),
     _rule("no_offer", None, _E.OWNERSHIP, doc="not the owner's to give, or nothing that was offered there"),
+    _rule("confirmed", _S.OPEN, _E.STARTED, _F.CONFIRMS, tells=_R.UPDATE,
+          doc="it is an emergency as any other: rooms beyond the owner's get its position too"),
+    _rule("renewed", _S.OPEN, _E.STARTED, _F.RENEWS, tells=_R.UPDATE, doc="it goes on, for as long as at first"),
+    _rule("not_started", None, _E.STARTED, doc="not the owner's to say, or nothing that waits for it"),
     _rule("linked", _S.OPEN, _E.LINK, tells=_R.UPDATE, doc="everybody who was told hears the number they share"),
     _rule("linked_ended", _S.CLOSED, _E.LINK, doc="kept for who reads it later"),
     _rule("not_an_alert", _S.NONE, _E.LINK, doc="there is no such alert any more"),
@@ -265,6 +274,8 @@ RULES: Final = (
     _rule("expired", _S.OPEN, _E.TIMER, _F.EXPIRED, _F.UNANSWERED, becomes=AlertStatus.EXPIRED, tells=_R.CANCEL,
           doc="nobody took it up in time; a person is paged"),
     _rule("offer_over", _S.OPEN, _E.TIMER, _F.OFFER_OVER, tells=_R.UPDATE, doc="nobody took it: the giver owns it"),
+    _rule("not_renewed", _S.OPEN, _E.TIMER, _F.NOT_RENEWED, tells=_R.UPDATE,
+          doc="open as before, and its device is not followed any more; a person is paged"),
     _rule("escalated", _S.OPEN, _E.TIMER, _F.UNANSWERED, tells=_R.UPDATE,
           doc="the next destinations are told, those who know are told louder, at last a person is paged"),
     _rule("asked_again", _S.OPEN, _E.TIMER, _F.LAPSED, tells=_R.UPDATE,

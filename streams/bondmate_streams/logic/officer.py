@@ -78,11 +78,26 @@ def unnamed(message: DeviceMessage) -> DeviceMessage | None:
 
 def came_late(state: AlertState, alert: DeviceAlert, now: datetime) -> DeviceMessage:
     """Return what the officer reads of a press that was made before the alert ended and came after it."""
-    header = alert.header
+    text = (
+        f"Your alert of {alert.header.occurred_at:%H:%M:%S} UTC came after it had been closed. Press again if you need "
+        "help."
+    )
+    return _of_hub(state, derived_id("message", state.header.event_id, alert.header.message_id, "late"), text, now)
+
+
+def started(state: AlertState, now: datetime) -> DeviceMessage:
+    """Return what the officer reads of an emergency that a room has started."""
+    agency, why = state.header.agency_id, state.alert.text or ""
+    text = f"{agency} has started an emergency for you: {why}\nPress if you need help, or answer that you are safe."
+    return _of_hub(state, derived_id("message", state.header.event_id, "started"), text, now)
+
+
+def _of_hub(state: AlertState, message_id: str, text: str, now: datetime) -> DeviceMessage:
+    header = state.alert.header
     return DeviceMessage(
         header=header.model_copy(
             update={
-                "message_id": derived_id("message", state.header.event_id, header.message_id, "late"),
+                "message_id": message_id,
                 "event_id": state.header.event_id,
                 "source": SOURCE,
                 "hops": (),
@@ -100,8 +115,7 @@ def came_late(state: AlertState, alert: DeviceAlert, now: datetime) -> DeviceMes
         device_id=state.device_id,
         direction=MessageDirection.TO_DEVICE,
         sender=SOURCE,
-        text=f"Your alert of {header.occurred_at:%H:%M:%S} UTC came after it had been closed. Press again if you need "
-        "help.",
+        text=text,
         priority=Priority.URGENT,
         in_reply_to=state.header.event_id,
         alert_id=state.header.event_id,

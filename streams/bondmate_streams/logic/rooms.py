@@ -26,6 +26,8 @@ class Rooms:
     """Destinations that can say that a unit is assigned."""
     assign_after_seconds: float = 180.0
     offer_seconds: float = 120.0
+    renew_seconds: float = 1_800.0
+    """How long an emergency that a room started goes on before it must be renewed."""
     see: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """What a destination may know of what people at the others say, where its agreement says it."""
     unlisted: frozenset[str] = frozenset()
@@ -48,6 +50,7 @@ class Rooms:
         *,
         assign_after_seconds: float,
         offer_seconds: float,
+        renew_seconds: float = 1_800.0,
         routes_version: int = 0,
         routes_applied_at: datetime | None = None,
     ) -> Rooms:
@@ -59,6 +62,7 @@ class Rooms:
             frozenset(name for name, at in destinations.items() if at.says_assigned),
             assign_after_seconds,
             offer_seconds,
+            renew_seconds,
             {name: frozenset(at.others) for name, at in destinations.items() if at.others is not None},
             frozenset(name for name, at in destinations.items() if at.unlisted),
             frozenset(name for name, at in destinations.items() if at.tell_own_closing),

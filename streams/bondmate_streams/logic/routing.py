@@ -246,6 +246,8 @@ class Routes(_Section):
     destinations `says_assigned`, the next ones of its escalation are told too."""
     offer_seconds: float = Field(default=120, ge=1, le=86_400)
     """How long an offer to own an alert waits to be taken."""
+    renew_seconds: float = Field(default=1_800, ge=10, le=86_400)
+    """How long an emergency that a room started is followed before a person of the owner must renew or confirm it."""
     link_within_seconds: float = Field(default=600, ge=0, le=86_400)
     """Alerts of one officer or one unit are of one event where they are no further apart than this; 0: none is linked
     by that."""

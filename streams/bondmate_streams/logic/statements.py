@@ -105,14 +105,26 @@ def with_statement(state: AlertState, receipt: DeliveryReceipt, now: datetime) -
 def owned_before(known: DestinationState, receipt: DeliveryReceipt) -> bool:
     """Return whether a room has said this already of who owns the alert, or something newer."""
     older = known.owned_at is not None and receipt.header.occurred_at < known.owned_at
-    return older or (not is_statement(receipt) and _kept(receipt) in known.statement_ids)
+    return older or said_beside(known, receipt)
+
+
+def said_beside(known: DestinationState, receipt: DeliveryReceipt) -> bool:
+    """Return whether a room has said this already that says nothing of help."""
+    return not is_statement(receipt) and _kept(receipt) in known.statement_ids
+
+
+def with_beside(state: AlertState, receipt: DeliveryReceipt) -> AlertState:
+    """Return the state that knows that a room said this, beside what it says of help."""
+    known = state.destinations[receipt.destination]
+    ids = tuple(dict.fromkeys((*known.statement_ids, _kept(receipt))))[-_IDS_KEPT:]
+    at = known.model_copy(update={"statement_ids": ids})
+    return state.model_copy(update={"destinations": {**state.destinations, receipt.destination: at}})
 
 
 def with_owned(state: AlertState, receipt: DeliveryReceipt) -> AlertState:
     """Return the state that knows what was said of who owns the alert: an order of its own."""
-    known = state.destinations[receipt.destination]
-    ids = tuple(dict.fromkeys((*known.statement_ids, _kept(receipt))))[-_IDS_KEPT:]
-    at = known.model_copy(update={"owned_at": receipt.header.occurred_at, "statement_ids": ids})
+    state = with_beside(state, receipt)
+    at = state.destinations[receipt.destination].model_copy(update={"owned_at": receipt.header.occurred_at})
     return state.model_copy(update={"destinations": {**state.destinations, receipt.destination: at}})
 
 

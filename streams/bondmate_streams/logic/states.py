@@ -13,18 +13,29 @@ from typing import Final
 
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, PositionOrigin, Priority
 from bondmate_schemas.flags import (
+    CONFIRMED,
     DEVICE_REVOKED,
     FROM_EXERCISE,
     FROM_REPLACED,
+    NOT_RENEWED,
     OUT_OF_EXERCISE,
+    STARTED_BY_ROOM,
     UNDER_DURESS,
     UNTRUSTED,
 )
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import AlertState, AlertWhole, DeviceAlert, EventHeader, ExternalRef, OperationsPage
+from bondmate_schemas.models import (
+    AlertState,
+    AlertWhole,
+    DeviceAlert,
+    DeviceMessage,
+    EventHeader,
+    ExternalRef,
+    OperationsPage,
+)
 from bondmate_schemas.own_alerts import alert_event_id, own_ids
 
-from bondmate_streams.logic import grouping, officer, rounds
+from bondmate_streams.logic import grouping, officer, rounds, starting
 from bondmate_streams.logic.alerts import with_flags, with_header
 from bondmate_streams.logic.duress import is_said_under
 from bondmate_streams.logic.levels import is_answered, is_helped, status_of
@@ -33,9 +44,12 @@ from bondmate_streams.logic.pages import PageReason, page_of
 from bondmate_streams.logic.rooms import is_taken_up
 from bondmate_streams.logic.routing import Decision, Escalation
 from bondmate_streams.logic.steps import RULES_NOW, Step, first_told, remembering, standing_of, tell
+from bondmate_streams.logic.takeover import is_pressed_there
 
 _REFS_KEPT = 16
-_STAYS: Final = OUT_OF_EXERCISE | {UNDER_DURESS, DEVICE_REVOKED, FROM_REPLACED}
+_STAYS: Final = OUT_OF_EXERCISE | {
+    UNDER_DURESS, DEVICE_REVOKED, FROM_REPLACED, STARTED_BY_ROOM, CONFIRMED, NOT_RENEWED,
+}  # fmt: skip
 """Flags that hold of an alert whatever comes later."""
 _PRIORITIES: Final = (Priority.IMMEDIATE, Priority.URGENT, Priority.ROUTINE, Priority.UNKNOWN)
 _ROUNDS: Final = {"graver": Cause.GRAVER, "pressed_anew": Cause.PRESS}
@@ -85,6 +99,7 @@ def _change(
             tell(state, alert, DeliveryReason.NEW, decisions),
             # Paged again under the same id: a worker may have died before it paged.
             pages=_pages_at_first(state, now),
+            message=_to_officer(state, now),
         )
     return _changed(rule, state, alert, decisions, now, further=further, escalation=escalation)
 
@@ -148,6 +163,12 @@ def _is_pressed(alert: DeviceAlert, known: DeviceAlert) -> bool:
     return alert.action in {AlertAction.RAISE, AlertAction.UNKNOWN} or alert.press_count > known.press_count
 
 
+def _confirms(alert: DeviceAlert, known: DeviceAlert) -> bool:
+    """Return whether an officer presses of whom a room had started an emergency."""
+    pressed = _is_pressed(alert, known) and alert.action is not AlertAction.CANCEL
+    return starting.is_unconfirmed(known) and pressed and is_pressed_there(alert)
+
+
 def _is_repeat(state: AlertState, alert: DeviceAlert) -> bool:
     if state.status in CLOSED:
         return alert.header.message_id == state.alert.header.message_id and state.alert.action is AlertAction.CANCEL
@@ -196,14 +217,22 @@ def _begin(rule: Rule, alert: DeviceAlert, decisions: Sequence[Decision], now: d
         state,
         tell(state, alert, DeliveryReason.NEW, decisions),
         pages=_pages_at_first(state, now),
+        message=_to_officer(state, now),
         standing="reopened" in alert.header.flags,
     )
+
+
+def _to_officer(state: AlertState, now: datetime) -> DeviceMessage | None:
+    """Return what tells an officer that a room has started an emergency, unless it is a silent one."""
+    return officer.started(state, now) if starting.is_started(state.alert) and not state.alert.silent else None
 
 
 def _pages_at_first(state: AlertState, now: datetime) -> tuple[OperationsPage, ...]:
     reasons = () if state.destinations else (PageReason.UNROUTED,)
     if FROM_EXERCISE in state.header.flags:
         reasons = (*reasons, PageReason.FROM_EXERCISE)
+    if STARTED_BY_ROOM in state.header.flags:
+        reasons = (*reasons, PageReason.STARTED)
     return tuple(page_of(state, reason, now) for reason in reasons)
 
 
@@ -265,6 +294,8 @@ def _changed(
         merged = merged.model_copy(update={"text": alert.text, "whole": _ended_by_device(merged)})
     # Told as it says itself, whenever it comes: one that comes again after a crash is older than what came since.
     kept = with_flags(_with_older(state, alert), *flags) if _is_older(state, alert) else merged
+    if _confirms(alert, state.alert):
+        merged, kept = starting.confirmed(merged), starting.confirmed(kept)
     first = _told_first_by(state, alert)
     if cause := _ROUNDS.get(rule.outcome):
         # What is due already is not put off: nobody has answered, and a graver kind must not be asked for later.

@@ -16,7 +16,7 @@ from bondmate_schemas.flags import UNANSWERED, UNASSIGNED
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, AlertWhole
 
-from bondmate_streams.logic import handoff, late_rooms, others, real, rounds
+from bondmate_streams.logic import handoff, late_rooms, others, real, rounds, starting
 from bondmate_streams.logic.alerts import with_flags, with_header
 from bondmate_streams.logic.asking import asked_again
 from bondmate_streams.logic.deliveries import First, Telling, escalation_id, new_id, refresh_id, round_id
@@ -27,7 +27,7 @@ from bondmate_streams.logic.rooms import ANY_ROOMS, Rooms
 from bondmate_streams.logic.routing import EMERGENCIES, Decision, Escalation
 from bondmate_streams.logic.steps import RULES_NOW, Step, as_told, first_of, first_told, remembering, standing_of, tell
 
-_TOLD_BY_ROOMS = {"others_told": others.news, "joined": late_rooms.joined}
+_TOLD_BY_ROOMS = {"others_told": others.news, "joined": late_rooms.joined, "not_renewed": starting.not_renewed}
 _FOR_EVER = 2**31
 """Rounds: more than there ever are."""
 
@@ -87,6 +87,8 @@ def _facts(
         found.discard(Fact.UNANSWERED)
     if handoff.is_over(state, now):
         found.add(Fact.OFFER_OVER)
+    if (at := starting.renew_by(state)) and at <= now:
+        found.add(Fact.NOT_RENEWED)
     if (put_off := rounds.put_off_until(state, escalation)) and put_off[1] <= now:
         found.add(Fact.LAPSED)
     if (at := _unassigned_at(state, rooms)) and at <= now:
@@ -123,6 +125,7 @@ def next_due(
     if state.status in CLOSED:
         return None
     times = [Refresh.of(decisions).next_due(state, after), _unassigned_at(state, rooms), others.due_at(state)]
+    times.append(starting.renew_by(state))
     times += [late_rooms.due_at(state, rooms), after if real.is_to_be_widened(state, decisions) else None]
     if state.handoff is not None:
         times.append(state.handoff.expires_at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,9 +11,19 @@ from bondmate_connectors.formats.cap import FORMAT as CAP
 from bondmate_connectors.formats.cot.alerts_out import alert_text
 from bondmate_connectors.formats.cot.options import Options
 from bondmate_connectors.formats.xml import parse_xml
-from bondmate_schemas.enums import AlertAction, AlertKind, Level, Mode, Ownership, PositionOrigin, Validity
-from bondmate_schemas.models import Delivery, DeliveryReceipt, DeviceAlert, EventHeader, Position
-from bondmate_streams.logic import heard, states, timers
+from bondmate_schemas.enums import (
+    AlertAction,
+    AlertKind,
+    EmergencyWord,
+    Level,
+    Mode,
+    Ownership,
+    PositionOrigin,
+    Validity,
+)
+from bondmate_schemas.flags import STARTED_BY_ROOM
+from bondmate_schemas.models import AlertWhole, Delivery, DeliveryReceipt, DeviceAlert, EventHeader, Position
+from bondmate_streams.logic import heard, starting, states, timers
 from bondmate_streams.logic.deliveries import Agreements
 from bondmate_streams.logic.rooms import Rooms
 from bondmate_streams.logic.routes_yaml import parse_routes
@@ -100,6 +111,33 @@ def test_the_end_by_its_device_says_so_with_what_it_says_of_it() -> None:
 
     assert "by accident\nEnded by the device: called off." == description
     assert "Ended by the device: called off" in line
+
+
+def test_that_a_room_started_it_what_is_still_to_be_said_and_that_it_was_confirmed_are_read() -> None:
+    start = press(1, AlertAction.RAISE, text="no answer")
+    start = start.model_copy(
+        update={
+            "header": header(1, flags=(STARTED_BY_ROOM,)),
+            "whole": AlertWhole(renew_by=NOW + timedelta(minutes=30)),
+            "position": Position(latitude=1, longitude=2, fixed_at=NOW),
+        }
+    )
+    step = states.change(None, start, DECISIONS, NOW)
+    assert step.state is not None
+    held = replace(
+        step, tellings=tuple(starting.without_places(step.tellings, step.state, {"north": "pd-north", "county": "c"}))
+    )
+    _, description, line = read(step, "north")
+    over = starting.not_renewed("not_renewed", step.state, DECISIONS, NOW, ROOMS)
+    sure = says(step, "north", emergency=EmergencyWord.CONFIRMED)
+
+    assert "Started by a control room: the officer had not pressed" in description
+    assert "Not confirmed: to be renewed or confirmed by 12:30 UTC" in description
+    assert "Started by a control room" in line
+    assert "Position withheld" in read(held, "county")[2]
+    assert "Nobody has renewed it in time: its position is not followed any more" in read(over, "north")[1]
+    assert "Confirmed as an emergency" in read(sure, "county")[1]
+    assert "to be renewed" not in read(sure, "county")[1]
 
 
 def test_who_owns_it_that_nobody_is_assigned_and_that_it_goes_on_are_read() -> None:

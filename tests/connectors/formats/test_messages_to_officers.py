@@ -13,12 +13,13 @@ from bondmate_connectors.contract import Reading, Refusal, Writing
 from bondmate_connectors.formats.cap import CapFormat
 from bondmate_connectors.formats.cot import FORMAT as COT
 from bondmate_connectors.testing.strategies import deliveries
-from bondmate_schemas.enums import DeliveryKind, Level, MessageDirection, Mode, Priority
+from bondmate_schemas.enums import AlertKind, DeliveryKind, Level, MessageDirection, Mode, Priority
 from bondmate_schemas.models import (
     Address,
     Delivery,
     DeliveryReceipt,
     DeviceMessage,
+    EmergencyStart,
     EventHeader,
     ExternalRef,
     IncidentEvent,
@@ -148,6 +149,15 @@ def cap(addresses: str = "Kilo-7 agency:police-a area", kind: str = "Alert", sco
     )
 
 
+def started(kind: str, **more: str) -> str:
+    said = {"emergency": kind, **more}
+    parameters = "".join(
+        f"<parameter><valueName>bondmate:{name}</valueName><value>{value}</value></parameter>"
+        for name, value in said.items()
+    )
+    return cap("Kilo-7").replace("<area>", f"{parameters}<area>")
+
+
 class TestCap:
     def test_a_private_alert_is_a_message_to_its_addresses_where_that_is_agreed(self):
         said = read(CapFormat(to_officers=True), cap())
@@ -175,6 +185,27 @@ class TestCap:
     )
     def test_anything_else_is_an_incident_as_before(self, agreed: bool, message: str):
         assert isinstance(read(CapFormat(to_officers=agreed), message), IncidentEvent)
+
+    def test_a_room_starts_an_emergency_of_the_device_that_it_addresses_and_says_who_and_why(self):
+        said = read(CapFormat(to_officers=True), started("officer down", silent="true", by="jane.d"))
+
+        assert isinstance(said, DeviceMessage)
+        assert EmergencyStart(names=("Kilo-7",), kind=AlertKind.OFFICER_DOWN, silent=True) == said.emergency
+        assert ("To the square\nAt once", "jane.d", Address()) == (said.text, said.sender_ref, said.to)
+        assert AlertKind.OTHER is read(CapFormat(to_officers=True), started("fire")).emergency.kind
+        assert read(CapFormat(to_officers=True), cap()).emergency is None
+
+    def test_where_a_room_may_not_write_to_officers_it_reads_that_it_has_started_nothing(self):
+        refused = CapFormat().read(started("SOS").encode(), NOW)
+
+        assert isinstance(refused, Refusal)
+        assert "emergency_not_taken" == refused.code
+
+    def test_who_asks_for_a_silent_one_is_told_that_a_second_person_must(self):
+        answer = written(CapFormat(), receipt(Level.DEAD_LETTERED, ORDER, code="emergency_second_person"))
+
+        assert "Ack" == answer.findtext(CAP + "msgType")
+        assert answer.findtext(CAP + "note").startswith("emergency_second_person: nothing is started before a second")
 
     @pytest.mark.parametrize(
         ("level", "kind", "note"),

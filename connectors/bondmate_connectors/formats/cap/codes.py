@@ -28,7 +28,8 @@ LOCATION: Final = "cap_has_no_positions"
 TOO_LARGE: Final = "cap_too_large"
 REFERENCES: Final = "cap_references"
 """Also a remark, where some of the references can be read, or the message says enough without."""
-REFUSALS: Final = frozenset({TOO_LARGE, NOT_CAP, NAMESPACE, MISSING, SENT, MSG_TYPE, LOCATION, REFERENCES})
+EMERGENCY: Final = "emergency_not_taken"
+REFUSALS: Final = frozenset({TOO_LARGE, NOT_CAP, NAMESPACE, MISSING, SENT, MSG_TYPE, LOCATION, REFERENCES, EMERGENCY})
 
 # Reasons to ignore
 

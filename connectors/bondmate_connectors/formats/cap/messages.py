@@ -7,6 +7,10 @@ addresses", and `addresses`, "the group listing of intended recipients" (3.2.1).
 - `area`: every device on shift in the areas of the message, of those agencies where there are any;
 - anything else: a device, unit or callsign.
 
+With a parameter `bondmate:emergency` of `SOS`, `OFFICER_DOWN` or `ASSISTANCE` it is no message: it starts an emergency
+of the one device that it addresses. The text says why, `bondmate:by` who; with `bondmate:silent` of `true` the device
+is told nothing, and a second person must ask for the same.
+
 The device of an officer under duress shows it silently, and an Ack says so at once; with a parameter `bondmate:aloud`
 of `true` it sounds all the same.
 
@@ -21,9 +25,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from bondmate_schemas.duress import SHOWN_SILENTLY
-from bondmate_schemas.enums import Level, MessageDirection, Priority
-from bondmate_schemas.models import Address, Delivery, DeliveryReceipt, DeviceMessage, EventHeader, ExternalRef
+from bondmate_schemas.duress import SECOND_PERSON, SHOWN_SILENTLY
+from bondmate_schemas.enums import AlertKind, Level, MessageDirection, Priority
+from bondmate_schemas.models import (
+    Address,
+    Delivery,
+    DeliveryReceipt,
+    DeviceMessage,
+    EmergencyStart,
+    EventHeader,
+    ExternalRef,
+)
 from bondmate_schemas.refusals import HUB
 
 from bondmate_connectors.contract import Refusal
@@ -41,8 +53,17 @@ _AGENCY: Final = "agency:"
 _AREA: Final = "area"
 _CONFIRM: Final = "requires_acknowledgement"
 _ALOUD: Final = "aloud"
+EMERGENCY: Final = "emergency"
+"""Parameter by which a room starts an emergency of the device that it addresses."""
+_SILENT: Final = "silent"
+_BY: Final = "by"
+_OURS: Final = frozenset({_CONFIRM, _ALOUD, EMERGENCY, _SILENT, _BY})
 _SHOWN: Final = frozenset({"language", "event", "headline", "description", "instruction", "urgency", "expires"})
 _NO_PLACE: Final = "a message to officers is a text"
+_OWN_WORDS: Final = {
+    SHOWN_SILENTLY: "the officer is under duress, do not call",
+    SECOND_PERSON: "nothing is started before a second person asks for the same, within 10 minutes",
+}
 _ARRIVED: Final = frozenset({Level.DELIVERED, Level.ACCEPTED, Level.ACKNOWLEDGED, Level.RESPONDING, Level.RESOLVED})
 
 _HOW: Final = {Level.UNKNOWN: "to", Level.DELIVERED: "to", Level.ACCEPTED: "by", Level.ACKNOWLEDGED: "by"}
@@ -54,17 +75,30 @@ def message_to_officers(
 ) -> DeviceMessage:
     """Return the message that an Alert to `addresses` is; `header` is the Alert's."""
     refs = (*header.external_refs, ExternalRef(system=REFERENCE, id=str(reference)))
+    start = _start(addresses, content)
     return DeviceMessage(
         header=header.model_copy(update={"external_refs": refs, "incident_id": None}),
         device_id="",
         direction=MessageDirection.TO_DEVICE,
         sender="cap",
+        sender_ref=content.own(_BY).strip() or None,
         text="\n".join(_texts(content)),
         priority=codes.PRIORITY_OF.get(content.text("urgency"), Priority.ROUTINE),
         requires_acknowledgement=_is_true(content, _CONFIRM),
         aloud=_is_true(content, _ALOUD),
-        to=_address(addresses, content),
+        # Whom a message is for, and whose emergency starts, stand apart: a hub of before must not send that as a text.
+        to=Address() if start else _address(addresses, content),
+        emergency=start,
     )
+
+
+def _start(addresses: tuple[str, ...], content: Content) -> EmergencyStart | None:
+    """Return the emergency that is started, None for a message; of a kind that there is not, the streams refuse it."""
+    if not content.own(EMERGENCY):
+        return None
+    name = "_".join(content.own(EMERGENCY).upper().replace("-", " ").split())
+    kind = AlertKind.__members__.get(name, AlertKind.OTHER)
+    return EmergencyStart(names=addresses, kind=kind, silent=_is_true(content, _SILENT))
 
 
 def _is_true(content: Content, name: str) -> bool:
@@ -86,7 +120,7 @@ def note_what_a_message_lacks(content: Content, more: Sequence[str], addresses: 
     shown = _SHOWN - unclear
     lost = [path for name in content.texts if name not in shown for path in content.paths(name)]
     lost += [block.path_of(one) for block in (content.first, *content.others) for one in block.attributes]
-    lost += [content.first.path_of(own) for own in content.ours if own.name not in {_CONFIRM, _ALOUD}]
+    lost += [content.first.path_of(own) for own in content.ours if own.name not in _OURS]
     for path in (*more, *lost):
         notes.lose(path, _NO_PLACE)
     for area in () if _AREA in addresses else content.area_paths():
@@ -115,7 +149,7 @@ def write_receipt(receipt: DeliveryReceipt, delivery: Delivery) -> bytes | Refus
             "sender": our_sender(header.agency_id),
             "sent": write_time(delivery.sent_at or header.occurred_at),
             "status": codes.STATUS_OF[header.mode],
-            "msgType": "Ack" if receipt.level in _ARRIVED or receipt.code == SHOWN_SILENTLY else "Error",
+            "msgType": "Ack" if receipt.level in _ARRIVED or receipt.code in _OWN_WORDS else "Error",
             "scope": "Private",
             "addresses": word(reference.sender),
             "note": " ".join(_note(receipt)),
@@ -125,8 +159,8 @@ def write_receipt(receipt: DeliveryReceipt, delivery: Delivery) -> bytes | Refus
 
 
 def _note(receipt: DeliveryReceipt) -> Iterator[str]:
-    if receipt.code == SHOWN_SILENTLY:
-        yield f"{SHOWN_SILENTLY}: the officer is under duress, do not call"
+    if words := _OWN_WORDS.get(receipt.code or ""):
+        yield f"{receipt.code}: {words}"
     else:
         yield from _how_far(receipt)
     yield from _of_whom(receipt)

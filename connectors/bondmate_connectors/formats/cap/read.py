@@ -21,7 +21,7 @@ from bondmate_connectors.formats.cap.elements import alert_texts
 from bondmate_connectors.formats.cap.flat import sound_texts
 from bondmate_connectors.formats.cap.head import Head, head_of
 from bondmate_connectors.formats.cap.incident import incident_event, note_what_is_lost
-from bondmate_connectors.formats.cap.messages import message_to_officers, note_what_a_message_lacks
+from bondmate_connectors.formats.cap.messages import EMERGENCY, message_to_officers, note_what_a_message_lacks
 from bondmate_connectors.formats.cap.notes import Notes
 from bondmate_connectors.formats.cap.receipts import receipts_of
 from bondmate_connectors.formats.cap.references import Target
@@ -143,7 +143,11 @@ def _read_alert(
     if not targets:
         return Refusal(codes.REFERENCES, f"{path}/references")
     content = Content.of(texts.infos, head.sent, notes, is_ours=head.is_ours)
-    is_message = to_officers and head.msg_type == "Alert" and bool(head.addresses)
+    starts = head.msg_type == "Alert" and bool(content.own(EMERGENCY))
+    if starts and not to_officers:
+        # Taken for an incident it would look as if an emergency had been started.
+        return Refusal(codes.EMERGENCY, path)
+    is_message = to_officers and head.msg_type == "Alert" and (starts or bool(head.addresses))
     events = (
         _message(head, content, received_at, notes)
         if is_message

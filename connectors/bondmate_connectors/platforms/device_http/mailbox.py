@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 from bondmate_schemas.catalogue import CHECK_INS, DEVICE, STATE_ALERTS, STREAMS_SOURCE
 from bondmate_schemas.duress import BEGUN, ENDED, begins, begun_by, is_under
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, Level, MessageDirection, Mode, Priority
-from bondmate_schemas.flags import DEVICE_REVOKED, FROM_REPLACED
+from bondmate_schemas.flags import DEVICE_REVOKED, FROM_REPLACED, STARTED_BY_ROOM
 from bondmate_schemas.models import (
     AlertState,
     AlertWhole,
@@ -272,6 +272,11 @@ def _waits_since(message: DeviceMessage, *, told: bool) -> datetime | None:
     """Return when a message came whose sender is to be told of it; none of the hub's own has one."""
     theirs = any(ref.system == STREAMS_SOURCE for ref in message.header.external_refs)
     return message.header.received_at if theirs and not told else None
+
+
+def _is_hidden(alert: DeviceAlert) -> bool:
+    """Return whether a room has started it silently, and its officer has not pressed: nothing of it is shown."""
+    return STARTED_BY_ROOM in alert.header.flags and alert.silent and not own_ids(alert)
 
 
 def _names_a_device(message: DeviceMessage) -> bool:
@@ -536,6 +541,8 @@ class Mailboxes:
             del box.early[next(iter(box.early))]
 
     def _take_state(self, state: AlertState) -> None:
+        if _is_hidden(state.alert):
+            return
         standing = replace(
             Standing.raised(state.alert),
             status=state.status,

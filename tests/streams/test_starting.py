@@ -1,0 +1,202 @@
+"""An emergency that a control room starts: who may, what stays with the owner until somebody confirms it, renewal."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, EmergencyWord, Level, Mode, PositionOrigin
+from bondmate_schemas.flags import (
+    CONFIRMED,
+    NOT_RENEWED,
+    POSITION_UNTIL_CONFIRMED,
+    STARTED_BY_ROOM,
+    UNDER_DURESS,
+)
+from bondmate_schemas.models import AlertState, DeviceMemory, EmergencyStart
+from bondmate_streams.logic import heard, starting, states, timers
+from bondmate_streams.logic.addressing import Officer
+from bondmate_streams.logic.alerts import take
+from bondmate_streams.logic.following import is_followed
+from bondmate_streams.logic.rooms import Rooms
+from bondmate_streams.logic.routing import Decision, Destination
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+HALF_AN_HOUR = timedelta(minutes=30)
+AGENCIES = {"north": "pd-north", "county": "county"}
+ROOMS = Rooms(AGENCIES)
+ROOM = Destination(modes=("ACTUAL",))
+DECISIONS = [Decision("north", "alerts"), Decision("county", "alerts")]
+OFFICER = Officer("d-1", "pd-north", Mode.ACTUAL, "unit-7", "K-12", seen_at=NOW, officer_ref="o-1")
+SOS = EmergencyStart(names=("K-12",), kind=AlertKind.SOS)
+SILENT = SOS.model_copy(update={"silent": True})
+
+
+def order(make: Any, **given: Any) -> Any:
+    known = {"mode": Mode.ACTUAL, "source": "north", "received_at": NOW, "text": "no answer on the radio"}
+    return make.message("", **{**known, "sender_ref": "jane", **given})
+
+
+def begun(make: Any, start: EmergencyStart = SOS) -> AlertState:
+    alert = starting.alert_of(order(make), start, OFFICER, NOW, ROOMS)
+    placed = alert.model_copy(update={"position": make.position(at=NOW), "position_origin": PositionOrigin.JOINED})
+    taken = take(placed, None, None, NOW)
+    assert taken.change is not None
+    state = states.change(None, taken.change, DECISIONS, NOW).state
+    assert state is not None
+    return state
+
+
+def said(make: Any, state: AlertState, word: EmergencyWord, room: str = "north", **given: Any) -> Any:
+    at = NOW + timedelta(minutes=20)
+    known = {"mode": Mode.ACTUAL, "occurred_at": at, "received_at": at, "agency_id": "pd-north", "emergency": word}
+    receipt = make.receipt(state.header.event_id, room, Level.UNKNOWN, **{**known, **given})
+    return heard.receive(state, receipt, (), DECISIONS, at, rooms=ROOMS)
+
+
+@pytest.mark.parametrize(
+    ("code", "given"),
+    [
+        ("", {}),
+        ("emergency_not_owner", {"agency": "county"}),
+        ("emergency_not_owner", {"agency": None}),
+        ("emergency_mode", {"mode": Mode.EXERCISE}),
+        ("emergency_mode", {"officer": Officer("d-1", "pd-north", Mode.EXERCISE, seen_at=NOW)}),
+        ("emergency_mode", {"room": Destination(modes=("EXERCISE",))}),
+        ("emergency_mode", {"room": Destination(modes=("ACTUAL",), retired=True)}),
+        ("emergency_off_shift", {"officer": Officer("d-1", "pd-north", Mode.ACTUAL)}),
+        ("emergency_kind", {"kind": AlertKind.DURESS}),
+        ("emergency_kind", {"kind": AlertKind.OTHER}),
+        ("emergency_reason", {"text": " "}),
+        ("emergency_reason", {"sender_ref": None}),
+    ],
+)
+def test_a_room_of_the_owner_may_start_it_in_its_mode_on_shift_by_name_and_with_a_reason(
+    make: Any, code: str, given: dict[str, Any]
+) -> None:
+    start = SOS.model_copy(update={"kind": given.pop("kind", AlertKind.SOS)})
+    room, agency = given.pop("room", ROOM), given.pop("agency", "pd-north")
+    officer = given.pop("officer", OFFICER)
+
+    assert code == starting.problem_of(order(make, **given), start, room, agency, officer)
+
+
+def test_of_a_silent_one_a_second_person_must_say_the_same_in_time_and_each_word_counts_once(make: Any) -> None:
+    first, second = order(make), order(make, sender_ref="joe")
+    mark = starting.asked(first, OFFICER, NOW)
+    later = NOW + timedelta(minutes=10, seconds=1)
+
+    assert not starting.needs_second(first, SOS, None, NOW)
+    assert starting.needs_second(first, SILENT, None, NOW)
+    assert starting.needs_second(order(make, sender_ref="JANE"), SILENT, mark, NOW)
+    assert not starting.needs_second(second, SILENT, mark, NOW)
+    assert starting.needs_second(second, SILENT, mark, later)
+    done = starting.used(second, OFFICER, NOW)
+    assert starting.needs_second(first, SILENT, done, NOW)
+    assert not starting.needs_second(second, SILENT, done, NOW)
+
+
+def test_it_is_an_alert_of_its_officer_paged_and_told_to_the_officer_unless_it_is_silent(make: Any) -> None:
+    message = order(make)
+    alert = starting.alert_of(message, SOS, OFFICER, NOW, ROOMS)
+    loud, silent = (
+        states.change(None, starting.alert_of(message, start, OFFICER, NOW, ROOMS), DECISIONS, NOW)
+        for start in (SOS, SILENT)
+    )
+
+    assert ("pd-north", "unit-7", "K-12", "o-1", "no answer on the radio", (STARTED_BY_ROOM,)) == (
+        alert.header.agency_id, alert.unit, alert.callsign, alert.officer_ref, alert.text, alert.header.flags,
+    )  # fmt: skip
+    assert alert == starting.alert_of(message, SOS, OFFICER, NOW, ROOMS)
+    assert loud.message is not None
+    assert "pd-north has started an emergency for you: no answer on the radio" in loud.message.text
+    assert ["alert_started_by_room"] == [page.reason for page in loud.pages] == [page.reason for page in silent.pages]
+    assert silent.message is None
+    assert silent.state is not None
+    assert (True, True) == (silent.state.alert.silent, UNDER_DURESS in silent.state.alert.header.flags)
+    assert starting.is_hidden(silent.state)
+
+
+def test_one_that_is_open_is_not_started_again_and_a_press_is_not_taken_for_one(make: Any) -> None:
+    pressed = take(make.alert("d-1", mode=Mode.ACTUAL, kind=AlertKind.OFFICER_DOWN), None, None, NOW)
+    alert = starting.alert_of(order(make), SOS, OFFICER, NOW, ROOMS)
+    exercise = DeviceMemory(device_id="d-1").model_copy(
+        update={"open_alerts": tuple(k.model_copy(update={"mode": Mode.EXERCISE}) for k in pressed.memory.open_alerts)}
+    )
+
+    again = take(alert, pressed.memory, None, NOW)
+    assert ("open_already", None, pressed.memory) == (again.outcome, again.change, again.memory)
+    assert "raised" == take(alert, exercise, None, NOW).outcome
+
+
+def test_rooms_beyond_the_owner_get_no_position_before_somebody_confirms(make: Any) -> None:
+    state = begun(make)
+    told = states.change(None, state.alert, DECISIONS, NOW).tellings
+    north, county = starting.without_places(told, state, AGENCIES)
+    assert north.event.position is not None  # type: ignore[union-attr]
+    assert (None, True) == (county.event.position, POSITION_UNTIL_CONFIRMED in county.event.header.flags)  # type: ignore[union-attr]
+
+    handed_over = state.model_copy(update={"owner_agency_id": "county"})
+    assert [True, False] == [starting.is_held_back(handed_over, name, AGENCIES) for name in ("north", "county")]
+    by_person = said(make, state, EmergencyWord.CONFIRMED)
+    assert by_person.outcome == "confirmed"
+    assert by_person.state is not None
+    assert by_person.state.alert.whole.renew_by is None
+    for after in (by_person.state, _pressed(make, state)):
+        assert CONFIRMED in after.alert.header.flags
+        assert told == starting.without_places(told, after, AGENCIES)
+
+
+def _pressed(make: Any, state: AlertState, **given: Any) -> AlertState:
+    press = make.alert("d-1", event_id=state.header.event_id, mode=Mode.ACTUAL, received_at=NOW + HALF_AN_HOUR, **given)
+    after = states.change(state, press, DECISIONS, NOW + HALF_AN_HOUR).state
+    assert after is not None
+    return after
+
+
+def test_neither_a_cancel_nor_a_fix_nor_what_the_hub_says_confirms(make: Any) -> None:
+    state = begun(make)
+    for given in (
+        {"action": AlertAction.CANCEL},
+        {"action": AlertAction.UPDATE, "text": "I am fine"},
+        {"source": "streams"},
+    ):
+        assert CONFIRMED not in _pressed(make, state, **given).alert.header.flags
+    assert AlertStatus.ROUTED is _pressed(make, state, action=AlertAction.CANCEL).status
+
+
+def test_who_is_not_of_the_owner_renews_and_confirms_nothing_nor_does_a_repeat(make: Any) -> None:
+    state = begun(make)
+    foreign = said(make, state, EmergencyWord.CONFIRMED, "county", agency_id="county")
+    once = said(make, state, EmergencyWord.RENEWED, message_id="m-1")
+    assert once.state is not None
+    again = said(make, once.state, EmergencyWord.RENEWED, message_id="m-1", received_at=NOW + HALF_AN_HOUR)
+
+    assert "not_started" == foreign.outcome
+    assert (foreign.state and foreign.state.alert, ()) == (state.alert, foreign.tellings)
+    assert again.state == once.state
+
+
+def test_what_nobody_renews_is_followed_no_more_stays_open_and_goes_on_once_somebody_does(make: Any) -> None:
+    state = begun(make)
+    at = starting.renew_by(state)
+    assert at == NOW + HALF_AN_HOUR
+    assert timers.next_due(state, DECISIONS, (), NOW, rooms=ROOMS) == at
+    before = timers.due(state, DECISIONS, (), NOW, at - timedelta(seconds=1), rooms=ROOMS)
+    step = timers.due(state, DECISIONS, (), NOW, at, rooms=ROOMS)
+
+    assert "not_renewed" != before.outcome
+    assert ("not_renewed", ["alert_not_renewed"]) == (step.outcome, [page.reason for page in step.pages])
+    assert {"north", "county"} == {one.destination for one in step.tellings}
+    assert step.state is not None
+    assert (True, False) == (is_followed(state), is_followed(step.state))
+    assert AlertStatus.ROUTED is step.state.status
+    assert timers.next_due(step.state, DECISIONS, (), at, rooms=ROOMS) is None
+
+    renewed = said(make, step.state, EmergencyWord.RENEWED)
+    assert renewed.state is not None
+    assert ("renewed", True) == (renewed.outcome, is_followed(renewed.state))
+    assert starting.renew_by(renewed.state) == NOW + timedelta(minutes=50)
+    assert NOT_RENEWED not in renewed.state.alert.header.flags
+    assert starting.renew_by(_pressed(make, state)) is None
