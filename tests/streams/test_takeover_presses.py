@@ -12,7 +12,7 @@ from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.enums import AlertAction, AlertKind, Level
 from bondmate_schemas.flags import CHECK_IN_MISSED, DEVICE_REVOKED, FROM_REPLACED
 from bondmate_schemas.kafka import KafkaConfig
-from bondmate_schemas.models import AlertState, DeviceAlert, DeviceMemory, ExternalRef
+from bondmate_schemas.models import AlertState, DeliveryReceipt, DeviceAlert, DeviceMemory, ExternalRef
 from bondmate_schemas.outbox import Outgoing
 from bondmate_schemas.own_alerts import DEVICE_ALERT_SYSTEM, alert_event_id
 from bondmate_schemas.takeover import replaced_by
@@ -104,9 +104,12 @@ class Hub:
 
     async def close(self, state: AlertState, seconds: float, make: Any) -> None:
         """Have its owner close an alert."""
-        said = make.receipt(state.header.event_id, "north", Level.RESOLVED, mode=state.header.mode, **at(seconds))
-        rooms = Rooms(agencies={"north": "agency-1"})
-        await self._stand(heard.receive(state, said, (), TOLD, NOW + timedelta(seconds=seconds), rooms=rooms))
+        await self.hear(make.receipt(_id(state), "north", Level.RESOLVED, **at(seconds)))
+
+    async def hear(self, said: DeliveryReceipt) -> None:
+        """Take what a room says of an alert."""
+        state, now = self.alerts[said.header.event_id], said.header.received_at
+        await self._stand(heard.receive(state, said, (), TOLD, now, rooms=Rooms(agencies={"north": "agency-1"})))
 
     async def _stand(self, step: Step) -> AlertState:
         self.steps.append(step)
@@ -210,6 +213,25 @@ async def test_a_spare_does_not_rename_the_officer_of_an_open_alert(hub: Hub, ma
 
     assert pressed is not None
     assert ("E-06", "officer-6") == (pressed.alert.callsign, pressed.alert.officer_ref)
+
+
+@pytest.mark.parametrize(("device", "messages"), [("old", 0), ("else", 4)])
+async def test_the_officer_reads_nothing_of_what_was_pressed_at_the_old_device(
+    hub: Hub, make: Any, device: str, messages: int
+) -> None:
+    hub.take_over("old", "spare", 0)
+    pressed = await hub.take(make.alert(device, **at(1)))
+    for seconds, level, note in (
+        (2, Level.UNKNOWN, "words"),
+        (3, Level.RESPONDING, "unit 7"),
+        (4, Level.CANCELLED, "mistake"),
+    ):
+        await hub.hear(make.receipt(_id(pressed), "north", level, note=note, **at(seconds)))
+    times = {"occurred_at": NOW + timedelta(seconds=3.5), "received_at": NOW + timedelta(seconds=5)}
+    await hub.take(make.alert(device, event_id=_id(pressed), text="wait", **times))
+
+    assert "late" == hub.steps[-1].outcome
+    assert messages == len([step for step in hub.steps if step.message])
 
 
 async def test_what_ended_is_not_lent_to_the_spare_any_more(hub: Hub, make: Any) -> None:

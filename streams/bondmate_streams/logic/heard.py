@@ -87,7 +87,9 @@ def receive(
         step = _owned(step, step.state, receipt, around)
     if receipt.emergency is not EmergencyWord.UNSTATED and step.state is not None:
         step = _of_started(step, step.state, receipt, around)
-    if receipt.destination in rooms.unlisted and step.message is not None:
+    if not officer.is_told(state):
+        step = replace(step, message=None)
+    elif receipt.destination in rooms.unlisted and step.message is not None:
         step = replace(step, message=officer.unnamed(step.message))
     return remembering(others.noted(state, step, receipt, rooms, now))
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from bondmate_schemas.enums import Level, MessageDirection, Priority, Response
+from bondmate_schemas.flags import FROM_REPLACED
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DeviceAlert, DeviceMessage
 
@@ -74,6 +75,11 @@ def unnamed(message: DeviceMessage) -> DeviceMessage | None:
         "text": "Help that you were promised is NOT coming.",
     }
     return message.model_copy(update=update)
+
+
+def is_told(state: AlertState) -> bool:
+    """Return whether an officer reads of an alert: of what was pressed at a replaced device, nobody knows by whom."""
+    return FROM_REPLACED not in state.header.flags
 
 
 def came_late(state: AlertState, alert: DeviceAlert, now: datetime) -> DeviceMessage:

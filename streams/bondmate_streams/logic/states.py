@@ -243,7 +243,7 @@ def _after_closing(
         return Step(rule.outcome, state, tell(state, state.alert, rule.tells, decisions), standing=True)
     if rule.outcome == "late":
         page = page_of(state, PageReason.LATE, now, destination=alert.header.message_id)
-        message = officer.came_late(state, alert, now)
+        message = officer.came_late(state, alert, now) if officer.is_told(state) else None
         return Step(rule.outcome, state, message=message, pages=(page,), standing=True)
     if rule.outcome != "reopened":
         return Step(rule.outcome, state, standing=True)
