@@ -13,7 +13,7 @@ import pytest
 from bondmate_schemas.catalogue import DEVICE_ALERTS, DEVICE_STATUS, LAST_LOCATION, destination_topic
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, Mode, PositionOrigin
-from bondmate_schemas.flags import DEVICE_HEARD, DEVICE_SILENT
+from bondmate_schemas.flags import CHECK_IN_MISSED, DEVICE_HEARD, DEVICE_REVOKED, DEVICE_SILENT
 from bondmate_schemas.models import AlertState, Delivery, DeviceAlert, DeviceStatus
 from bondmate_schemas.outbox import Outgoing
 from bondmate_streams.agents.silence import Silence
@@ -192,15 +192,20 @@ async def test_any_press_is_life_and_what_the_hub_says_itself_is_none(
     desk = Desk()
     watch = Silence(desk, Everywhere(), configured(tmp_path, routes=routes))  # type: ignore[arg-type]  # what it needs
     earlier = int((NOW - timedelta(seconds=SECONDS + 1)).timestamp() * 1_000)
-    devices = ("pressed", "spoken-of")
-    for device in devices:
+    said: dict[str, dict[str, Any]] = {
+        "pressed": {},
+        "spoken-of": {"source": "streams"},
+        "missed": {"flags": (CHECK_IN_MISSED,)},
+        "revoked": {"flags": (DEVICE_REVOKED,), "action": AlertAction.UPDATE},
+    }
+    for device, given in said.items():
         watch.see(Seen(LAST_LOCATION, device, desk.codec.encode(make.location(device)), earlier))
-    for device, source in zip(devices, ("device_http", "streams"), strict=True):
-        press = desk.codec.encode(make.alert(device, source=source))
+        press = desk.codec.encode(make.alert(device, **given))
         watch._see_report(Seen(DEVICE_ALERTS, device, press, int(NOW.timestamp() * 1_000)))
     await watch._look(NOW)
 
-    assert ["spoken-of"] == [desk.codec.decode(one.value, DeviceAlert).device_id for one in desk.written]
+    silent = {desk.codec.decode(one.value, DeviceAlert).device_id for one in desk.written}
+    assert {"spoken-of", "missed", "revoked"} == silent
 
 
 def test_silence_during_an_sos_reaches_its_rooms_as_an_update_of_it_and_a_press_ends_it(  # noqa: PLR0917

@@ -21,7 +21,7 @@ from bondmate_streams.agents.views import Seen, View
 from bondmate_streams.envelopes import utc_now
 from bondmate_streams.guard import BrokerUnavailableError
 from bondmate_streams.logic import silence
-from bondmate_streams.logic.officer import SOURCE
+from bondmate_streams.logic.takeover import is_pressed_there
 
 _LOOK_SECONDS: Final = 1.0
 R = TypeVar("R", bound=Record)
@@ -57,7 +57,7 @@ class Silence:
     def _see_press(self, sign: Seen) -> None:
         """Note that somebody pressed: life of a device that is watched, by whatever worker its partition is."""
         said, known = _decoded(self._desk.codec, sign, DeviceAlert), self._signs.get(sign.key)
-        if said is None or known is None or said.header.source == SOURCE:
+        if said is None or known is None or not is_pressed_there(said):
             return
         self._signs[sign.key] = replace(known, timestamp_ms=max(known.timestamp_ms, sign.timestamp_ms))
 
