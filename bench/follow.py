@@ -24,6 +24,7 @@ from pathlib import Path
 
 from bondmate_hub.broker.child import Child
 from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
+from bondmate_hub.fast_loop import run_fast, tune
 from bondmate_hub.provisioning import apply
 from bondmate_schemas import catalogue
 from bondmate_schemas.codec import Codec, LocalSchemaIds
@@ -249,9 +250,11 @@ def main() -> int:
     if asked.role:
         role, kafka, folder = asked.role[0], KafkaConfig(asked.role[1], "", {"log_level": 0}), Path(asked.role[2])
         if role == "lane":
+            tune(batches=True)
             _lane(kafka, folder)
         else:
-            asyncio.run(_streams(kafka, folder))
+            tune()
+            run_fast(_streams(kafka, folder))
         return 0
     with tempfile.TemporaryDirectory() as name, EmbeddedBroker(EmbeddedConfig(Path(name) / "broker")) as broker:
         wanted = catalogue.topics(destinations=["tak", "cap"])

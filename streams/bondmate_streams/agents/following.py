@@ -44,7 +44,7 @@ from bondmate_streams.logic.steps import Step
 from bondmate_streams.turns import in_turns
 
 _LOOK_SECONDS: Final = 0.05
-_AT_A_LOOK: Final = 100
+_AT_A_LOOK: Final = 200
 """Alerts a room hears of, so that the next look comes soon: there the first of an alert goes first."""
 _FRESH: Final = timedelta(seconds=60)
 
@@ -178,8 +178,10 @@ class Following:
     async def run(self) -> None:
         """Tell rooms as their turns come, until cancelled."""
         while True:
-            await self.look(time.monotonic())
-            await asyncio.sleep(_LOOK_SECONDS)
+            begun = time.monotonic()
+            await self.look(begun)
+            # Where much is due a look takes longer than that, and the next begins at once.
+            await asyncio.sleep(max(0.0, begun + _LOOK_SECONDS - time.monotonic()))
 
     async def look(self, now: float) -> None:
         """Tell each room what is due there, a little at a time: no SOS waits behind it."""
