@@ -244,6 +244,20 @@ async def test_after_a_restart_what_is_known_to_rooms_goes_on_at_their_pace(side
     assert [1, 1, 1, 1] == [len(await side.look(1)) for _ in devices]
 
 
+@pytest.mark.parametrize(("minutes", "told"), [(1, [("tak", 2.0)]), (11, [])])
+async def test_a_fix_that_came_while_nobody_had_the_alert_is_told_after_the_restart(
+    side: Side, make: Any, minutes: float, told: list[Any]
+) -> None:
+    begun = datetime.now(UTC) - timedelta(minutes=20)
+    state = opened(make, received_at=begun, position=make.position(1, at=begun))
+    side.last.tell(fix(make, 2, at=datetime.now(UTC) - timedelta(minutes=minutes)))
+    side.note(state)
+    noted = await side.look(1)
+    side.following.look_again(state)
+
+    assert ([], told) == (noted, await side.look(1))
+
+
 async def test_after_a_takeover_the_spare_is_followed_and_the_old_device_no_more(side: Side, make: Any) -> None:
     begun = datetime.now(UTC) - timedelta(minutes=1)
     at = [begun + timedelta(seconds=second) for second in range(9)]

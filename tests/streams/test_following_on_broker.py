@@ -9,11 +9,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from bondmate_schemas.catalogue import DEVICE_ALERTS, DEVICE_LOCATIONS, RECEIPTS, STATE_ALERTS, destination_topic
+from bondmate_schemas.catalogue import (
+    DEVICE_ALERTS,
+    DEVICE_LOCATIONS,
+    LAST_LOCATION,
+    RECEIPTS,
+    STATE_ALERTS,
+    destination_topic,
+)
 from bondmate_schemas.codec import LocalSchemaIds
 from bondmate_schemas.enums import AlertKind, AlertStatus, DeliveryReason, Level, PositionOrigin
 from bondmate_schemas.kafka import KafkaConfig
-from bondmate_schemas.models import AlertState, Delivery
+from bondmate_schemas.models import AlertState, Delivery, DeviceLocation
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.lane.config import LaneConfig
 from bondmate_streams.lane.run import run_lane
@@ -31,8 +38,8 @@ def following(
     running: Any,
     routes: Routes,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Callable[[], None]]:
-    """Run lane and streams for this module; gives what starts the streams anew."""
+) -> Iterator[Callable[..., None]]:
+    """Run lane and streams for this module; gives what starts the streams anew, and does something meanwhile."""
     stop = threading.Event()
     lane = LaneConfig(
         kafka=kafka, data_dir=tmp_path_factory.mktemp("lane"), routes=routes, secret=b"a secret of tests",
@@ -43,8 +50,9 @@ def following(
     build = lambda: running(configured(tmp_path_factory.mktemp("tables"), paces=PACES))  # noqa: E731
     found = [build()]
 
-    def anew() -> None:
+    def anew(meanwhile: Callable[[], object] = lambda: None) -> None:
         found.pop().stop()
+        meanwhile()
         found.append(build())
 
     yield anew
@@ -168,3 +176,21 @@ def test_after_a_restart_the_rooms_go_on_hearing_where_it_is(topics: Any, make: 
     topics.put(DEVICE_LOCATIONS, make.location("device-again", position=make.position(33, at=datetime.now(UTC))))
 
     topics.wait(TAK, Delivery, position(event_id, 33))
+
+
+def test_where_it_was_last_while_no_streams_ran_is_told_after_the_restart(
+    topics: Any, make: Any, following: Any
+) -> None:
+    press = make.alert("device-meanwhile")
+    event_id = press.header.event_id
+    topics.put(DEVICE_ALERTS, press)
+    topics.wait(TAK, Delivery, lambda d: d.header.event_id == event_id)
+
+    def moves() -> None:
+        place = make.position(34, at=datetime.now(UTC))
+        topics.put(DEVICE_LOCATIONS, make.location("device-meanwhile", position=place, received_at=datetime.now(UTC)))
+        topics.wait(LAST_LOCATION, DeviceLocation, lambda fix: fix.position.latitude == 34)
+
+    following(moves)
+
+    topics.wait(TAK, Delivery, position(event_id, 34))

@@ -316,6 +316,7 @@ class AlertLife:
                 # What was begun before may yet end, and has noted the alert as it stands by now.
                 if not self._open.knows(state.header.event_id):
                     self.note(state)
+                self._following.look_again(state)
         finally:
             self._open.built(build)
 

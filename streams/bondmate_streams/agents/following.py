@@ -47,6 +47,8 @@ _LOOK_SECONDS: Final = 0.05
 _AT_A_LOOK: Final = 200
 """Alerts a room hears of, so that the next look comes soon: there the first of an alert goes first."""
 _FRESH: Final = timedelta(seconds=60)
+_MISSED: Final = timedelta(minutes=10)
+"""A fix of so long before an alert changed hands may have come while nobody had it; older ones were told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,12 @@ class Following:
         rooms = tuple(name for name in state.destinations if name in self._turns)
         now = _HeardBy(rooms, is_first=_is_fresh(state) if heard_by is None else heard_by.is_first)
         self._heard_by[event_id] = self._alike.setdefault(now, now)
+
+    def look_again(self, state: AlertState) -> None:
+        """Look at an alert that nobody had for a while: of the newest fix rooms may not have heard."""
+        fix = self.fix_of(state) if state.header.event_id in self._heard_by else None
+        if fix is not None and utc_now() - fix.header.received_at <= _MISSED:
+            self._stirred.add(state.device_id)
 
     def _forget(self, event_id: str, device: str) -> None:
         heard_by = self._heard_by.pop(event_id, None)
