@@ -31,6 +31,18 @@ async def test_the_rooms_of_each_open_alert_are_told_once_and_the_thief_is_refus
     ]
 
 
+async def test_what_was_told_is_remembered_only_until_the_state_of_its_alert_says_so(bench, until):
+    revoke(bench.file, "dev-smith")
+    for number in range(3):
+        event_id = f"alert-{number}"
+        await bench.see(STATE_ALERTS, event_id, state(AlertStatus.ROUTED, event_id, own=(event_id,)))
+        await until(lambda number=number: len(said(bench)) > number)
+        await bench.see(STATE_ALERTS, event_id, state(AlertStatus.RESOLVED, event_id, own=(event_id,)))
+
+    await until(lambda: not bench.gateway._open._revocations._told)
+    assert 3 == len(said(bench))
+
+
 async def test_a_gateway_that_starts_later_says_it_under_the_same_id_or_knows_that_it_was_said(bench, until):
     revoke(bench.file, "dev-smith")
     await bench.see(STATE_ALERTS, "open", state(AlertStatus.ROUTED, "open"))

@@ -6,6 +6,7 @@ Every gateway that has the device in its file sees it; the updates of all have o
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 from bondmate_connectors.contract import Context
 from bondmate_connectors.errors import ConnectorError
@@ -24,16 +25,25 @@ class Revocations:
         self._register = register
         self._mailboxes = mailboxes
         self._inbox = inbox
+        self._told: set[str] = set()
+        """Alerts whose rooms are being told, until their state says that they were."""
 
     async def follow(self, seconds: float) -> None:
         """Look every so many seconds, until cancelled."""
-        told: set[str] = set()
         while True:
-            for device in self._register.revoked():
-                for standing in list(self._mailboxes.box(device.device_id).alerts.values()):
-                    if not standing.closed and not standing.is_revoked and standing.event_id not in told:
-                        told.update(await self._tell(device, standing))
+            untold = list(self._untold())
+            self._told.intersection_update(standing.event_id for _, standing in untold)
+            for device, standing in untold:
+                if standing.event_id not in self._told:
+                    self._told.update(await self._tell(device, standing))
             await asyncio.sleep(seconds)
+
+    def _untold(self) -> Iterator[tuple[Device, Standing]]:
+        """Yield the open alerts of revoked devices that do not say that their rooms were told."""
+        for device in self._register.revoked():
+            for standing in self._mailboxes.box(device.device_id).alerts.values():
+                if not standing.closed and not standing.is_revoked:
+                    yield device, standing
 
     async def _tell(self, device: Device, standing: Standing) -> tuple[str, ...]:
         """Return the alert that was told of; nothing where it is to be told at the next look."""
