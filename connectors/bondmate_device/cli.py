@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from bondmate_device.client import Client
 from bondmate_device.listener import Patience
-from bondmate_device.model import Level, Message, Position, Standing
+from bondmate_device.model import Level, Link, Message, Position, Standing
 from bondmate_device.settings import Settings
 from bondmate_device.store import StoreInUseError
 
@@ -89,12 +89,13 @@ async def _alert_sent(device: Client, asked: argparse.Namespace, alert_id: str) 
 
     def settled() -> bool:
         found = standing()
-        return not device.link.waiting and (found is None or found.closed or _has_reached(found, wanted))
+        reached = found is None or found.closed or _has_reached(found, wanted)
+        return not device.link.waiting and reached and (found is None or not _may_be_stale(device.link, found))
 
     in_time = await _within(asked, device, settled)
     found = standing()
     done = in_time and (found is None or _has_reached(found, wanted))
-    return (_DONE if done else _FOUND), [_shown(found)] if found else []
+    return (_DONE if done else _FOUND), [_shown(device.link, found)] if found else []
 
 
 def _has_reached(standing: Standing, wanted: Level | None) -> bool:
@@ -148,8 +149,8 @@ async def _sent(device: Client, asked: argparse.Namespace, told: dict[str, Any])
 
 
 async def _status(device: Client, asked: argparse.Namespace) -> tuple[int, list[dict[str, Any]]]:
-    empty = await _within(asked, device, lambda: device.link.listening != "no" and not device.link.waiting)
-    standings = [_shown(one) for one in device.standings()]
+    empty = await _within(asked, device, lambda: device.link.current and not device.link.waiting)
+    standings = [_shown(device.link, one) for one in device.standings()]
     refused = [asdict(one) for one in device.refusals]
     told = {"link": asdict(device.link), "alerts": standings, "check_ins": device.owed_check_ins, "refused": refused}
     return (_DONE if empty else _FOUND), [told]
@@ -174,20 +175,32 @@ async def _within(asked: argparse.Namespace, device: Client, condition: Callable
     return condition()
 
 
-def _shown(standing: Standing) -> dict[str, Any]:
-    return {**asdict(standing), "help_is_coming": standing.help_is_coming}
+def _shown(link: Link, standing: Standing) -> dict[str, Any]:
+    """Return what may be shown of an alert: nobody promises help who was not asked since."""
+    stale = _may_be_stale(link, standing)
+    help_is_coming = None if stale and standing.help_is_coming else standing.help_is_coming
+    return {**asdict(standing), "current": not stale, "help_is_coming": help_is_coming}
+
+
+def _may_be_stale(link: Link, standing: Standing) -> bool:
+    return not link.current and not standing.closed and standing.level not in {Level.QUEUED, Level.RECEIVED}
 
 
 def _words(told: dict[str, Any]) -> str:
     if "level" in told:
-        return "" if told["silent"] else f"{told['alert_id']}  {told['level']}"
+        return "" if told["silent"] else f"{told['alert_id']}  {_level(told)}"
     if "link" not in told:
         return "  ".join(f"{name}: {value}" for name, value in told.items() if value not in ([], None))
-    alerts = [f"alert {one['alert_id']}  {one['level']}" for one in told["alerts"] if not one["silent"]]
+    alerts = [f"alert {one['alert_id']}  {_level(one)}" for one in told["alerts"] if not one["silent"]]
     refused = [f"refused {one['kind']} {one['key']}: {one['code']}" for one in told["refused"]]
     link = told["link"]
     owed = [f"check-in {check_in_id}  due {due_at}" for check_in_id, due_at in told["check_ins"].items()]
     return "\n".join([f"waiting {link['waiting']}, listening by {link['listening']}", *alerts, *owed, *refused])
+
+
+def _level(told: dict[str, Any]) -> str:
+    as_of = f" as of {told['changed_at']}: the hub was not reached, it is not known whether it still holds"
+    return str(told["level"]) + ("" if told["current"] else as_of)
 
 
 def _line(message: Message) -> str:

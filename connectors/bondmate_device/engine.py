@@ -109,6 +109,7 @@ class Engine:
         return Link(
             enrolled=self.core.enrolled,
             listening=self._listener.how,
+            current=self._listener.is_current,
             waiting=len(self.core.outbox),
             fixes_thinned=self._thinned,
             disk=self._disk_state,

@@ -34,7 +34,7 @@ class Patience:
 
 
 class Listener:
-    """Keeps one way down open, and tells by `how` which."""
+    """Keeps one way down open; `how` says which, `is_current` whether the hub was asked since it was opened."""
 
     def __init__(
         self,
@@ -54,6 +54,7 @@ class Listener:
         self._short = 0
         self._hurry = asyncio.Event()
         self.how = "no"
+        self.is_current = False
 
     def hurry(self) -> None:
         """Try at once."""
@@ -92,6 +93,8 @@ class Listener:
         async with self._gateway.stream() as news:
             self._reached("stream")
             await self._ask_for_open_alerts()
+            # A stream begins with nothing where nothing waits, and nobody knows which of its frames was the first.
+            await self._heard(await self._gateway.poll(0, ""))
             async for told in news:
                 await self._hear(told)
         self._short = self._short + 1 if loop.time() - begun < self._patience.short_stream_seconds else 0
@@ -104,7 +107,7 @@ class Listener:
         while loop.time() < end:
             told = await self._gateway.poll(self._patience.poll_seconds if cursor else 0, cursor)
             self._reached("poll")
-            await self._hear(told)
+            await self._heard(told)
             cursor = str(told.get("cursor", ""))
 
     async def _ask_for_open_alerts(self) -> None:
@@ -113,6 +116,12 @@ class Listener:
             if told := await self._gateway.standing(standing.alert_id):
                 await self._hear({"alerts": [told]})
 
+    async def _heard(self, told: News) -> None:
+        """Take all that the hub has for this device."""
+        await self._hear(told)
+        self.is_current = True
+        self._notify()
+
     def _reached(self, how: str) -> None:
         self._failures = 0
         self._core.enrolled = True
@@ -120,6 +129,7 @@ class Listener:
 
     def _say(self, how: str) -> None:
         self.how = how
+        self.is_current = self.is_current and how != "no"
         self._notify()
 
     async def _wait(self) -> None:

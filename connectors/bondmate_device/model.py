@@ -188,6 +188,9 @@ class Link:
     """False: the hub does not know the token (any more). Nothing is lost; tell the user to have the device enrolled."""
     listening: str = "no"
     """How messages come: `stream`, `poll` or `no`."""
+    current: bool = False
+    """Whether alerts and check-ins are as the hub says them now. False: as it said them last, at `changed_at`; help may
+    have been taken back since."""
     waiting: int = 0
     """Events that wait for their answer."""
     fixes_thinned: int = 0

@@ -323,6 +323,48 @@ async def test_the_command_line_queues_offline_and_the_next_command_sends_it(pla
     assert ["DeviceAlert", "DeviceLocation", "IncidentEvent", "DeviceAlert"] == [type(e).__name__ for e in place.events]
 
 
+async def test_status_shows_what_the_hub_says_now_and_help_that_was_withdrawn_never(place):
+    """The queue file still says that help is coming; a spare's says nothing of what it has from the device before it."""
+    async with place.up() as gateway:
+        raised = await _run(*place.command("--json", "sos"))
+        alert = place.events[0]
+        await gateway.see(STATE_ALERTS, "k", state(alert, AlertStatus.ACKNOWLEDGED, changed=1))
+        promised = await _run(*place.command("--json", "status"))
+        await gateway.see(STATE_ALERTS, "k", state(alert, AlertStatus.DELIVERED, changed=2))
+        withdrawn = await _run(*place.command("--json", "status"))
+        await gateway.see(STATE_ALERTS, "k", state(alert, AlertStatus.ACKNOWLEDGED, changed=3))
+        await _run(*place.command("status"))
+        place.queue_file.rename(place.queue_file.with_name("of-another-device"))
+        unknown_here = await _run(*place.command("status"))
+        place.queue_file.with_name("of-another-device").rename(place.queue_file)
+        await gateway.see(STATE_ALERTS, "k", state(alert, AlertStatus.DELIVERED, changed=4))
+        updated = await _run(*place.command("update", json.loads(raised[1])["alert_id"], "--text", "third floor"))
+
+    def shown(told):
+        link, (one,) = json.loads(told[1])["link"], json.loads(told[1])["alerts"]
+        return told[0], link["current"], one["level"], one["help_is_coming"]
+
+    assert (0, True, "acknowledged", True) == shown(promised)
+    assert (0, True, "delivered", False) == shown(withdrawn)
+    assert "  acknowledged" in unknown_here[1]
+    assert "  delivered" in updated[1]
+
+
+async def test_without_the_hub_status_says_of_when_it_is_and_promises_nothing(place):
+    async with place.up() as gateway:
+        await _run(*place.command("sos"))
+        known = state(place.events[0], AlertStatus.ACKNOWLEDGED, changed=1)
+        await gateway.see(STATE_ALERTS, "k", known)
+        await _run(*place.command("status"))
+    words = await _run(*place.command("--seconds", "0.3", "status"))
+    told = await _run(*place.command("--json", "--seconds", "0.3", "status"))
+
+    assert 1 == words[0]
+    assert "acknowledged as of 20" in words[1]
+    assert "not known whether it still holds" in words[1]
+    assert (False, None) == (json.loads(told[1])["link"]["current"], json.loads(told[1])["alerts"][0]["help_is_coming"])
+
+
 async def test_every_command_has_help_with_an_example(place):
     for verb in ("sos", "update", "cancel", "fix", "report", "status", "messages", "acknowledge"):
         code, out, _ = await _run(*place.command(verb, "--help"))
