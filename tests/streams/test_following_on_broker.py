@@ -181,7 +181,7 @@ def test_after_a_restart_the_rooms_go_on_hearing_where_it_is(topics: Any, make: 
 def test_where_it_was_last_while_no_streams_ran_is_told_after_the_restart(
     topics: Any, make: Any, following: Any
 ) -> None:
-    press = make.alert("device-meanwhile")
+    press = make.alert("device-meanwhile", position=make.position(33, at=datetime.now(UTC)))
     event_id = press.header.event_id
     topics.put(DEVICE_ALERTS, press)
     topics.wait(TAK, Delivery, lambda d: d.header.event_id == event_id)
