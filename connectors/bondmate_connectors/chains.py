@@ -41,16 +41,20 @@ class Chains:
         return joined, whole
 
     def _join(self, message: Sequence[Record]) -> Iterator[tuple[Record, bool]]:
-        """Return what one message says of each event, once, and whether that event is known."""
-        said: dict[str, None] = {}
+        """Return what one message says of each event, and whether that event is known.
+
+        What refers to several of one event says it once; others that share an id are each told, unless they are alike.
+        """
+        said: dict[str, list[IncidentEvent]] = {}
         for event in message:
             if not isinstance(event, IncidentEvent):
                 yield event, True
                 continue
             known = self._known(event)
             for event_id in known or (event.header.event_id,):
-                if event_id not in said:
-                    said[event_id] = None
+                before = said.setdefault(event_id, [])
+                if not before or not (event.refers_to or event in before):
+                    before.append(event)
                     yield self._of(event, event_id), bool(known) or not event.refers_to
         for event in message:
             if isinstance(event, IncidentEvent):

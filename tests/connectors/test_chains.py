@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
+import pytest
 from bondmate_connectors.chains import Chains
 from bondmate_connectors.formats.cap import FORMAT, our_identifier
+from bondmate_connectors.formats.geojson import FORMAT as GEOJSON
 from bondmate_connectors.translate import translate
 from bondmate_hub.cli import app
 from lxml import etree
+from orjson import dumps
 from typer.testing import CliRunner
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -106,6 +109,22 @@ def test_what_goes_on_from_no_alert_is_the_first_that_is_referred_to():
 
 def test_an_alert_named_with_its_update_ends_once():
     assert [["a"], ["a"], ["a"]] == ended(alert("a"), alert("b", "Update", "a"), alert("c", "Cancel", "b", "a"))
+
+
+@pytest.mark.parametrize("titles", [("One", "Two"), ("One", "Two", "One", "Three")])
+def test_what_shares_an_id_is_told_each_and_what_is_alike_once(titles):
+    def feature(title):
+        properties = {"title": title, "time": "2026-11-29T19:00:00Z"}
+        return {"type": "Feature", "id": "a", "geometry": None, "properties": properties}
+
+    alerts = [alert("a").replace(b"</alert>", f"<note>{title}</note></alert>".encode()).decode() for title in titles]
+    feed = f"<feed xmlns='http://www.w3.org/2005/Atom'>{''.join(alerts)}</feed>".encode()
+    collection = {"type": "FeatureCollection", "features": [feature(title) for title in titles]}
+    read = [translate("f", feed, FORMAT, FORMAT, NOW), translate("f", dumps(collection), GEOJSON, GEOJSON, NOW)]
+
+    told = [[event.get("title") or event["note"] for event in result["events"]] for result in read]
+    assert [list(dict.fromkeys(titles))] * 2 == told
+    assert [len(set(titles))] * 2 == [len(result["outputs"]) for result in read]
 
 
 def test_circles_end():
