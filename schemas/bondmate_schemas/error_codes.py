@@ -144,7 +144,7 @@ ERROR_CODES: Final = tuple(
          "Set `listen.messages_to_officers` where it may; nothing was started."),
         ("cap_order", 3120, "Warning: an element stands after what it must stand before.", _WARNED),
         ("cap_unexpected", 3121, "Warning: an element that the schema does not know here.", _WARNED),
-        ("cap_repeated", 3122, "Warning: an element that may stand once only stands again.", _WARNED),
+        ("cap_repeated", 3122, "Warning: an element stands again that may not. Refused in an answer.", _WARNED),
         ("cap_absent", 3123, "Warning: an element that must be there is not.", _WARNED),
         ("cap_value", 3124, "Warning: a text is not of those that the schema allows.", _WARNED),
         ("cap_content", 3125, "Warning: elements, text or attributes where none may be.", _WARNED),

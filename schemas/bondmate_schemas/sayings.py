@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from bondmate_schemas.enums import EmergencyWord, Ownership, Response, Validity
-from bondmate_schemas.models import Code, to_utc
+from bondmate_schemas.models import Code
+from bondmate_schemas.times import read_time
 
 RESPONSE: Final = "response"
 UNIT: Final = "responding_unit"
@@ -19,6 +20,7 @@ EMERGENCY: Final = "emergency"
 NAMES: Final = frozenset({RESPONSE, UNIT, ETA, VALIDITY, OWNERSHIP, OFFERED_TO, EMERGENCY})
 SYSTEM: Final = "bondmate.says."
 """What the code system of such a value begins with, where it stands among the attributes of an event."""
+_DECISIVE: Final = frozenset({RESPONSE, VALIDITY, OWNERSHIP, EMERGENCY})
 _LONGEST: Final = 100
 
 
@@ -43,6 +45,15 @@ def unread(values: Mapping[str, str]) -> list[str]:
     return [name for name in values if fields.get(name, name) not in found]
 
 
+def contradicted(values: Iterable[tuple[str, str]]) -> list[str]:
+    """Return the names under which `values` say two different things of which one must not count for the other."""
+    meant: dict[str, set[str]] = {}
+    for name, text in values:
+        if name in _DECISIVE and (fields := said({name: text})):
+            meant.setdefault(name, set()).add(repr(fields))
+    return [name for name, found in meant.items() if len(found) > 1]
+
+
 def as_attributes(values: Mapping[str, str]) -> list[dict[str, str]]:
     """Return `values` as attributes of an event."""
     return [{"system": f"{SYSTEM}{name}", "value": value} for name, value in values.items()]
@@ -59,8 +70,5 @@ def _of(kind: type[Any], text: str | None) -> Any:
 
 
 def _time(text: str | None) -> datetime | None:
-    try:
-        time = datetime.fromisoformat((text or "").strip())
-        return to_utc(time) if time.tzinfo else None
-    except ValueError:
-        return None
+    read = read_time((text or "").strip())
+    return None if read is None or "no_offset" in read.breaches else read.time

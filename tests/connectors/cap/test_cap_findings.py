@@ -56,6 +56,55 @@ def lost(reading):
     return [each.path for each in reading.lost]
 
 
+class TestAnswers:
+    """What says a thing and its contrary acknowledges nothing and ends nothing; what help it says is read, or told."""
+
+    OURS = f"<references>bondmate:police-a,{our_identifier('e', 'd')},2026-03-01T09:00:00-00:00</references>"
+
+    def said(self, **values):
+        pairs = "".join(
+            f"<parameter><valueName>bondmate:{name}</valueName><value>{text}</value></parameter>"
+            for name, texts in values.items()
+            for text in texts.split("|")
+        )
+        return info(more=pairs)
+
+    @pytest.mark.parametrize("kind", ["Ack", "Error", "Cancel"])
+    @pytest.mark.parametrize(
+        "again",
+        ["<status>Exercise</status>", "<msgType>Alert</msgType>", "<sender>z</sender>", "<identifier>y</identifier>"],
+    )
+    def test_an_answer_that_contradicts_itself_is_refused(self, kind, again):
+        message = alert(kind, again + self.OURS)
+        refused = read(message)
+
+        assert isinstance(refused, Refusal)
+        assert cap_codes.REPEATED == refused.code
+        assert refused.path.startswith("alert/")
+        assert isinstance(read(alert(kind, "<status>Actual</status>" + self.OURS)), Reading), "the same twice is told"
+        assert isinstance(read(alert("Alert", again)), Reading), "an alert is never lost to it"
+
+    @pytest.mark.parametrize("kind", ["Ack", "Cancel"])
+    def test_of_two_things_said_of_help_neither_counts(self, kind):
+        refused = read(alert(kind, self.OURS + self.said(response="en_route|withdrawn")))
+
+        assert (cap_codes.REPEATED, "alert/info/parameter[2]") == (refused.code, refused.path)
+        assert isinstance(read(alert(kind, self.OURS + self.said(response="en_route|EN-ROUTE"))), Reading)
+
+    @pytest.mark.parametrize(
+        ("eta", "minute"),
+        [("2026-03-01T10:05:00z", 5), ("2026-03-01T10:04:60Z", 5), ("2026-03-01T10:05Z", 5), ("2026-W09-7T10:05:00Z", None),
+         ("2026-03-01T10:05:00", None), ("soon", None)],
+    )  # fmt: skip
+    def test_when_help_comes_is_read_as_all_times_are_or_told(self, eta, minute):
+        reading = taken(alert("Ack", self.OURS + self.said(eta=eta)))
+        (receipt,) = reading.events
+
+        assert minute == (receipt.eta_at and receipt.eta_at.minute)
+        told = [remark.path for remark in reading.warnings if remark.code == cap_codes.VALUE]
+        assert ([] if minute else ["alert/info/parameter"]) == [path for path in told if "parameter" in path]
+
+
 class TestReferences:
     """S8: every alert that is named ends, and what names none is told."""
 

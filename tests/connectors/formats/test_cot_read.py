@@ -216,6 +216,25 @@ def test_a_cancel_names_the_alert_it_ends(corpus: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "detail"),
+    [
+        ("b-a-o-can", '<emergency cancel="false"/>'),
+        ("b-a-o-can", '<emergency cancel="true"/><emergency cancel="0"/>'),
+        ("b-a-o-tbl", '<emergency cancel="true"/><emergency type="911 Alert"/>'),
+    ],
+)
+def test_a_cancel_that_says_it_is_none_ends_nothing(kind: str, detail: str) -> None:
+    reading = FORMAT.read(event(kind, detail), RECEIVED)
+    assert isinstance(reading, Reading)
+    alert = reading.events[0]
+
+    assert isinstance(alert, DeviceAlert)
+    assert AlertAction.RAISE is alert.action
+    assert ("value_unknown", "event/detail/emergency/@cancel") in [(one.code, one.path) for one in reading.warnings]
+    assert AlertAction.CANCEL is only(event("b-a-o-can", "<emergency/>")).action
+
+
 def test_chat_to_a_device_of_the_hub_goes_down_and_any_other_comes_up() -> None:
     def said(to: str) -> DeviceMessage:
         detail = (

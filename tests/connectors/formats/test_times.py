@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from bondmate_connectors.formats.times import ReadTime, read_time
+from bondmate_schemas.times import ReadTime, read_time
 from hypothesis import given
 from hypothesis import strategies as st
 

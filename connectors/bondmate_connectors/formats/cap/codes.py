@@ -29,7 +29,11 @@ TOO_LARGE: Final = "cap_too_large"
 REFERENCES: Final = "cap_references"
 """Also a remark, where some of the references can be read, or the message says enough without."""
 EMERGENCY: Final = "emergency_not_taken"
-REFUSALS: Final = frozenset({TOO_LARGE, NOT_CAP, NAMESPACE, MISSING, SENT, MSG_TYPE, LOCATION, REFERENCES, EMERGENCY})
+REPEATED: Final = "cap_repeated"
+"""Also a remark, where the message is no answer or Cancel that thereby contradicts itself."""
+REFUSALS: Final = frozenset(
+    {TOO_LARGE, NOT_CAP, NAMESPACE, MISSING, SENT, MSG_TYPE, LOCATION, REFERENCES, EMERGENCY, REPEATED}
+)
 
 # Reasons to ignore
 
@@ -40,7 +44,6 @@ ANSWER_TO_UNKNOWN: Final = "cap_answer_to_unknown"
 
 ORDER: Final = "cap_order"
 UNEXPECTED: Final = "cap_unexpected"
-REPEATED: Final = "cap_repeated"
 ABSENT: Final = "cap_absent"
 VALUE: Final = "cap_value"
 CONTENT: Final = "cap_content"

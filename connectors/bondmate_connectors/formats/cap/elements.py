@@ -42,7 +42,8 @@ def alert_texts(alert: etree._Element, path: str, notes: Notes) -> AlertTexts:
     for kind, name, child, number in _placed(alert, names):
         here = f"{path}/{numbered(name, number)}"
         if kind == _TEXT:
-            _take(found.texts, name, child, here, notes)
+            if not _take(found.texts, name, child, here, notes):
+                found.contradicted[name] = here
         elif kind == Kind.INFO:
             found.infos.append(_info(child, here, names, notes))
         elif kind == Kind.CODE:
@@ -63,12 +64,14 @@ def _placed(element: etree._Element, names: Names) -> Iterator[tuple[int | None,
         yield kind, name, child, number
 
 
-def _take(texts: dict[str, str], name: str, element: etree._Element, path: str, notes: Notes) -> None:
+def _take(texts: dict[str, str], name: str, element: etree._Element, path: str, notes: Notes) -> bool:
+    """Take the first text of a name; return whether another says the same."""
     text = _plain(element, path, notes)
     if text and name in texts:
         notes.lose(path, TWICE)
     elif text:
         texts[name] = text
+    return not text or texts[name] == text
 
 
 def _plain(element: etree._Element, path: str, notes: Notes) -> str:

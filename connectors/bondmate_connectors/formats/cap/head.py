@@ -28,6 +28,7 @@ _ATTRIBUTES: Final = ("status", "source", "scope", "restriction", "addresses")
 """Elements that become attributes of an event, where no field of it says the same."""
 _PRIVATE: Final = "Private"
 _UNREADABLE: Final = "not all of it are references that can be read"
+_DECIDING: Final = frozenset({"Cancel", "Ack", "Error"})
 _LATER: Final = frozenset({"Update", "Cancel"})
 _NOT_HANDED_ON: Final = "what proves a sender is not handed on"
 
@@ -90,7 +91,7 @@ class Head:
 
 
 def head_of(alert: AlertTexts, notes: Notes) -> Head | Refusal:
-    """Read the head of `alert`; refused where it does not say what it must."""
+    """Read the head of `alert`; refused where it does not say what it must, or ends or answers in two ways."""
     texts, path = alert.texts, alert.path
     for name in _NEEDED[:-1] if alert.namespace == codes.CAP_10 else _NEEDED:
         if name not in texts:
@@ -100,6 +101,8 @@ def head_of(alert: AlertTexts, notes: Notes) -> Head | Refusal:
         return Refusal(codes.SENT, f"{path}/sent")
     if msg_type is None:
         return Refusal(codes.MSG_TYPE, f"{path}/msgType")
+    if msg_type in _DECIDING and (place := alert.contradiction()):
+        return Refusal(codes.REPEATED, place)
     if not sent[1]:
         notes.remark(codes.OFFSET, f"{path}/sent", "taken as UTC")
     if "password" in texts:

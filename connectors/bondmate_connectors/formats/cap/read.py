@@ -53,9 +53,9 @@ def read(message: bytes, received_at: datetime, *, to_officers: bool = False) ->
     With `to_officers` an Alert that is Private and names `addresses` is a message to officers (`messages`).
 
     A breach of the schema is a remark. Refused is what cannot be acted on: without identifier, sender, time, status,
-    type or scope, a Cancel, Ack or Error that names nothing, and an answer to us of which we cannot tell to what: its
-    sender must hear that it does not count. Where some alerts of a message are refused the others are taken, and
-    a remark says so.
+    type or scope, a Cancel, Ack or Error that names nothing or contradicts itself, and an answer to us of which we
+    cannot tell to what: its sender must hear that it does not count. Where some alerts of a message are refused the
+    others are taken, and a remark says so.
     """
     try:
         root = parse_xml(message)

@@ -11,6 +11,7 @@ from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import DeliveryReceipt, EventHeader, ExternalRef, Handling
 from bondmate_schemas.sayings import NAMES, said, unread
 
+from bondmate_connectors.formats.cap import codes
 from bondmate_connectors.formats.cap.head import Head
 from bondmate_connectors.formats.cap.messages import REFERENCE
 from bondmate_connectors.formats.cap.notes import Notes
@@ -40,6 +41,8 @@ def receipts_of(
             for one in info.ours:
                 if one.name not in NAMES or one.name in unread(values):
                     notes.lose(info.path_of(one), _NOT_READ)
+                if one.name in unread(values):
+                    notes.remark(codes.VALUE, info.path_of(one), _NOT_READ)
         if len(found) < len(ours):
             notes.lose(f"{head.path}/references", _NOT_OURS)
         if len(head.incidents) > 1:

@@ -8,6 +8,8 @@ from enum import IntEnum
 from functools import cache, partial
 from typing import Final, NamedTuple
 
+from bondmate_schemas.sayings import contradicted
+
 from bondmate_connectors.formats.cap import codes, structure
 
 HALF_A_PAIR: Final = "a name without a value, or a value without a name"
@@ -18,6 +20,7 @@ INSIDE: Final = "the file itself stands in the message; events hold references"
 FEET: Final = "the hub's areas have no height"
 NESTED: Final = "elements where only text may be"
 _OURS: Final = codes.PARAMETER
+_DECISIVE: Final = ("status", "msgType", "sender", "identifier")
 _BEGINNINGS: Final = {name: f"{codes.ATTRIBUTE}{name}:" for name in ("parameter", "eventCode")}
 
 
@@ -90,6 +93,17 @@ class AlertTexts:
     codes: list[str] = field(default_factory=list)
     infos: list[InfoTexts] = field(default_factory=list)
     signed: bool = False
+    contradicted: dict[str, str] = field(default_factory=dict)
+    """Where a single element is said again with another text, by name."""
+
+    def contradiction(self) -> str | None:
+        """Return where it says two things of which one must not count for the other; None where it does not."""
+        for name in _DECISIVE:
+            if name in self.contradicted:
+                return self.contradicted[name]
+        ours = [(one, info) for info in self.infos for one in info.ours]
+        names = contradicted((one.name, one.text) for one, _ in ours) if ours else ()
+        return next((info.path_of(one) for one, info in reversed(ours) if one.name in names), None)
 
 
 def numbered(name: str, number: int) -> str:

@@ -9,9 +9,9 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote
 
+from bondmate_schemas import times
 from bondmate_schemas.ids import derived_id
 
-from bondmate_connectors.formats import times
 from bondmate_connectors.formats.cap import codes
 
 FEET_PER_METRE: Final = 1 / 0.3048

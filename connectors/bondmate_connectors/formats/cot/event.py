@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from bondmate_schemas.times import read_time
 from lxml import etree
 
 from bondmate_connectors.contract import Refusal
 from bondmate_connectors.formats.cot.types import EXTENSION, FLOW_TAG, UNKNOWN, unescape_id
-from bondmate_connectors.formats.times import read_time
 from bondmate_connectors.formats.xml import XmlRefused, parse_xml, values_of
 
 MAX_BYTES: Final = 1024 * 1024

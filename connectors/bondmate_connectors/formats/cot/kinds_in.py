@@ -37,7 +37,9 @@ from bondmate_connectors.formats.cot.records import (
 from bondmate_connectors.formats.cot.types import Ours
 
 TIME_UNREADABLE = Remark("time_unreadable", "event/@time", "the time of receipt stands for it")
+_CONTRADICTED = Remark("value_unknown", "event/detail/emergency/@cancel", "a cancel and none: taken as none")
 _TRUE = frozenset({"true", "1"})
+_FALSE = frozenset({"false", "0"})
 _ENDS = frozenset({types.CANCEL, types.DELETE})
 _NO_DRAWING = Drawing(())
 _NO_POSITION = Remark("position_unreadable", "event/point")
@@ -50,7 +52,7 @@ Taken = tuple[Record, tuple[Remark, ...]]
 def alert(event: CotEvent, received_at: datetime) -> Taken:
     """Read an emergency or its cancel; whatever is wrong with the rest of it becomes a warning."""
     own, where, links = event.own, position(event, received_at), _links(event)
-    cancelled = event.type in _ENDS or (event.attribute("emergency", "cancel") or "").lower() in _TRUE
+    cancelled, is_contradicted = _is_cancelled(event)
     ended = (_cancelled_uid(links) if cancelled else None) or event.uid
     refs = (new_ref(system=ALERT_SYSTEM, id=ended),) if ended != event.uid else ()
     record = new_alert(
@@ -65,7 +67,19 @@ def alert(event: CotEvent, received_at: datetime) -> Taken:
         text=_alert_text(event),
         battery_percent=_battery(event),
     )
-    return record, _alert_warnings(event)
+    return record, (*_alert_warnings(event), *((_CONTRADICTED,) if is_contradicted else ()))
+
+
+def _is_cancelled(event: CotEvent) -> tuple[bool, bool]:
+    """Return whether it is a cancel, and whether it says that and the contrary: then it is none."""
+    if event.type not in _ENDS and "emergency" not in event.children:
+        return False, False
+    words = [(one.get("cancel") or "").strip().lower() for one in event.elements if one.tag == "emergency"]
+    if event.type in _ENDS:
+        is_contradicted = not _FALSE.isdisjoint(words)
+        return not is_contradicted, is_contradicted
+    said = {word in _TRUE for word in words}
+    return said == {True}, len(said) > 1
 
 
 def _alert_text(event: CotEvent) -> str | None:

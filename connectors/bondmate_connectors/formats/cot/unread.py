@@ -11,12 +11,12 @@ from typing import Final
 
 from bondmate_schemas.enums import Mode, Priority
 from bondmate_schemas.models import DeliveryReceipt, DeviceAlert, DeviceLocation, IncidentEvent, Position, Record
+from bondmate_schemas.times import read_time
 from lxml import etree
 
 from bondmate_connectors.contract import Lost, Remark
 from bondmate_connectors.formats.cot import types
 from bondmate_connectors.formats.cot.event import UNKNOWNS, CotEvent, number
-from bondmate_connectors.formats.times import read_time
 
 _POINT: Final = frozenset({"lat", "lon", "hae", "ce", "le"})
 _METRES: Final = (("hae", "altitude_hae_m"), ("ce", "accuracy_m"), ("le", "vertical_accuracy_m"))

@@ -19,6 +19,7 @@ from bondmate_schemas.models import (
     IncidentEvent,
     Record,
 )
+from bondmate_schemas.times import read_time
 from pydantic import ValidationError
 
 from bondmate_connectors.contract import Lost, Reading, Remark
@@ -30,7 +31,6 @@ from bondmate_connectors.formats.geojson.geometry import (
     pointer,
     position_of,
 )
-from bondmate_connectors.formats.times import read_time
 
 SYSTEM: Final = "geojson"
 KINDS: Final[dict[str, type[Record]]] = {
