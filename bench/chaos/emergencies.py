@@ -19,7 +19,7 @@ from bench.chaos.trials import second_worker, share
 
 RAISED_SECONDS = 5.0
 """So long after a check-in was due its alert is raised, whichever worker died."""
-SESSION_SECONDS = 10.0
+SESSION_SECONDS = 6.0
 """After which a group takes a worker that was killed for dead, and hands its partitions on; then rooms are told."""
 _TOLD_SECONDS = RAISED_SECONDS + SESSION_SECONDS + 10
 """So long after that at most rooms have all: the handing on and the way to them take their time."""

@@ -244,6 +244,7 @@ async def _streams(settings: Settings, stop: asyncio.Event, around: Around) -> N
             paces={name: Pace(*pace) for name, pace in instances.paces(settings).items()},
             agencies={name: entry.agency for name, entry in settings.connectors.items()},
             keep_closed=timedelta(days=section.closed_alerts_kept_days),
+            session_seconds=section.session_seconds,
         )
         await run_streams(config, end, on_ready=around.health.started)
 

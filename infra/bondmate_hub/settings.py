@@ -78,6 +78,14 @@ class StreamsSection(Section):
         description="How lanes share positions anew: `cooperative`, each works on what it keeps meanwhile. The embedded"
         " broker knows `eager` only. Stop every lane before it is changed.",
     )
+    session_seconds: float = Field(
+        default=6,
+        ge=2,
+        le=60,
+        description="After so long a worker that was killed is taken for dead, and what it had is handed on: an alert"
+        " waits for that. A broker refuses less than its `group.min.session.timeout.ms`, 6 s by default. 3.5 s where it"
+        " takes it: then a missed check-in is told within 5 s whichever worker died.",
+    )
     pseudonym_secret: SecretStr = Field(description="Key of the pseudonyms; at least 16 characters.", min_length=16)
     outside_id_keys: tuple[OutsideIdKey, ...] = Field(
         default=(OutsideIdKey(name=FIRST_KEY),),

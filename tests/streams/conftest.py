@@ -383,7 +383,7 @@ from bondmate_streams.agents.run import run_streams
 from bondmate_streams.guard import BrokerUnavailableError
 from bondmate_streams.logic.routes_yaml import parse_routes
 
-bootstrap, folder, routes, fault, instance = sys.argv[1:]
+bootstrap, folder, routes, fault, instance, session_seconds = sys.argv[1:]
 
 class Failing(DeviceAlerts):
     async def alert(self, arrived):
@@ -412,6 +412,7 @@ if "refusing" in fault:
 config = StreamsConfig(
     kafka=KafkaConfig(bootstrap, "", {"log_level": 0}), data_dir=Path(folder), routes=parse_routes(routes),
     secret=b"a secret of tests", schema_ids=LocalSchemaIds(), commit_seconds=0.1, instance=instance,
+    session_seconds=float(session_seconds),
 )
 
 async def run():
@@ -424,10 +425,10 @@ asyncio.run(run())
 
 
 @contextmanager
-def _worker(
-    kafka: KafkaConfig, folder: Path, routes: str, fault: str = "", instance: str = "hub-1"
+def _worker(  # noqa: PLR0917  # as its tests call it
+    kafka: KafkaConfig, folder: Path, routes: str, fault: str = "", instance: str = "hub-1", session: float = 6.0
 ) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-c", WORKER, kafka.bootstrap, str(folder), routes, fault, instance]
+    command = [sys.executable, "-c", WORKER, kafka.bootstrap, str(folder), routes, fault, instance, str(session)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         yield child

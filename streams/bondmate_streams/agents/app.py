@@ -230,7 +230,7 @@ def _faust_app(config: StreamsConfig, partitions: int) -> App:
         producer_request_timeout=30.0,
         producer_max_request_size=2 << 20,
         broker_commit_interval=config.commit_seconds,
-        broker_session_timeout=10.0,
+        broker_session_timeout=config.session_seconds,
         # A member hears of others that join or leave with its next heartbeat.
         broker_heartbeat_interval=0.2,
         broker_max_poll_records=500,

@@ -62,6 +62,8 @@ class StreamsConfig:
     """How long a closed alert is remembered: late reports of it find it, and its device may ask for it."""
     in_flight: int = 64
     """Events an agent has in hand at most; those of one key are handled one after another."""
+    session_seconds: float = 6.0
+    """After which a worker that died without leaving is taken for dead; a broker may refuse less than 6."""
     commit_seconds: float = 1.0
     """How often offsets are committed: what a killed worker does again."""
     drain_seconds: float = 1.0
