@@ -90,12 +90,12 @@ def _instance(settings: Settings, name: str, problems: list[str]) -> Iterator[In
 
 def enrolled_devices(settings: Settings) -> list[str]:
     """Give the ids of the devices in the device files of this hub's gateways; none when a file cannot be read now."""
-    return [str(device["device_id"]) for device in _devices(settings)]
+    return [str(device["device_id"]) for device in enrolled(settings)]
 
 
 def enrolled_officers(settings: Settings) -> list[Officer]:
     """Give who carries the devices in those files, without revoked ones."""
-    return _officers(_devices(settings))
+    return _officers(enrolled(settings))
 
 
 def _officers(devices: Iterable[dict[str, Any]]) -> list[Officer]:
@@ -124,7 +124,7 @@ class Register:
         """Give them; None where this hub has no device file, or has never been able to read it."""
         if time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + _LOOK_SECONDS
-            read = list(_devices(self._settings))
+            read = list(enrolled(self._settings))
             # What cannot be read now is as it was; of what has not changed the very objects come again.
             if read and not (len(read) == len(self._read) and all(map(operator.is_, read, self._read))):
                 self._read = read
@@ -156,7 +156,8 @@ def receipt_takers(settings: Settings) -> list[str]:
     return [instance.name for instance in instances(settings) if "RECEIPT" in instance.accepts]
 
 
-def _devices(settings: Settings) -> Iterator[dict[str, Any]]:
+def enrolled(settings: Settings) -> Iterator[dict[str, Any]]:
+    """Yield the devices in those files, revoked ones too, as plain values."""
     for instance in instances(settings):
         if instance.spec.name == GATEWAY:
             path = cast("GatewayConfig", instance.config).device_file

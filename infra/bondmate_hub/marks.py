@@ -14,7 +14,7 @@ from bondmate_schemas.enums import AuditAction
 from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
 from bondmate_schemas.models import DeviceMark
 from bondmate_schemas.outbox import Outgoing
-from bondmate_schemas.takeover import REPLACED, replaced_by
+from bondmate_schemas.takeover import REPLACED
 from bondmate_streams.audit_tail import chain_so_far
 from bondmate_streams.envelopes import Envelopes, utc_now
 from bondmate_streams.logic.audit import Entry, audit_name
@@ -38,34 +38,12 @@ def end_duress(settings: Settings, device_id: str, operator: str, reason: str) -
         MarksError: the device is not under duress, or broker or registry do not answer.
     """
     marks = Marks(settings)
-    with _alone(settings), _told():
+    with alone(settings), told():
         known = marks.known()
         begun = known.get(mark_id(BEGUN, device_id))
         if begun is None or not is_under(begun, known.get(mark_id(ENDED, device_id))):
             raise MarksError("no officer is under duress at this device")
         mark = ended_by(begun, operator, reason, utc_now())
-        marks.set(mark)
-        return mark
-
-
-def take_over(settings: Settings, device_id: str, other_device_id: str, operator: str, reason: str) -> DeviceMark:
-    """Let another device take the place of one, with its open alerts and its duress.
-
-    Raises:
-        MarksError: they are the same, the other was replaced itself, or broker or registry do not answer.
-    """
-    marks = Marks(settings)
-    with _alone(settings), _told():
-        known = marks.known()
-        if device_id == other_device_id or mark_id(REPLACED, other_device_id) in known:
-            raise MarksError("the spare must be another device, whose place none has taken")
-        now = utc_now()
-        begun = known.get(mark_id(BEGUN, device_id))
-        if begun is not None and is_under(begun, known.get(mark_id(ENDED, device_id))):
-            # First: a spare that is told what is open must not sound.
-            theirs = {"mark_id": mark_id(BEGUN, other_device_id), "device_id": other_device_id, "since": now}
-            marks.set(begun.model_copy(update={**theirs, "operator": operator, "justification": reason}))
-        mark = replaced_by(device_id, other_device_id, operator, reason, now)
         marks.set(mark)
         return mark
 
@@ -104,8 +82,9 @@ class Marks:
         streams = self._settings.streams
         secret = streams.pseudonym_secret.get_secret_value().encode() if streams else None
         subjects = (audit_name(secret, mark.device_id),) if secret else ()
+        what = "replaced_undone" if mark.mark == REPLACED and not mark.other_device_id else mark.mark
         return Entry(
-            AuditAction.OTHER, mark.operator, mark.event_id, subjects, fields=(mark.mark,), purpose=mark.justification
+            AuditAction.OTHER, mark.operator, mark.event_id, subjects, fields=(what,), purpose=mark.justification
         )
 
     def _write(self, record: Outgoing) -> None:
@@ -114,7 +93,7 @@ class Marks:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
     """Translate what reading raises."""
     try:
         yield
@@ -125,7 +104,7 @@ def _told() -> Iterator[None]:
 
 
 @contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
+def alone(settings: Settings) -> Iterator[None]:
     """Hold off a second writer, which would break the audit chain."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with (settings.data_dir / "devices.lock").open("w") as lock:

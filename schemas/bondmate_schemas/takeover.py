@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -15,7 +15,7 @@ _MOST: Final = 16
 
 
 def replaced_by(device_id: str, other_device_id: str, operator: str, reason: str, now: datetime) -> DeviceMark:
-    """Return the mark by which a person lets another device take the place of one."""
+    """Return the mark by which a person lets another device take the place of one; an empty id undoes it."""
     return DeviceMark(
         mark_id=mark_id(REPLACED, device_id),
         device_id=device_id,
@@ -25,6 +25,11 @@ def replaced_by(device_id: str, other_device_id: str, operator: str, reason: str
         justification=reason,
         other_device_id=other_device_id,
     )
+
+
+def places_of(marks: Iterable[DeviceMark]) -> dict[str, str]:
+    """Return the devices that have the place of another, by that other; a takeover that was undone names none."""
+    return {m.device_id: m.other_device_id for m in marks if m.mark == REPLACED and m.other_device_id}
 
 
 def current(device_id: str, places: Mapping[str, str]) -> str:

@@ -15,7 +15,6 @@ from bondmate_schemas.catalogue import AUDIT, DEVICE_MARKS
 from bondmate_schemas.codec import Codec
 from bondmate_schemas.duress import BEGUN, ENDED, is_under, mark_id
 from bondmate_schemas.models import AuditRecord, DeviceMark
-from bondmate_schemas.takeover import REPLACED
 from bondmate_streams.logic.audit import breaks
 from bondmate_streams.logic.routes_yaml import parse_routes
 from confluent_kafka import Producer
@@ -27,8 +26,8 @@ connectors:
 """
 
 
-def ending(hub, *arguments: str, verb: str = "duress-end") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "bondmate_hub", "devices", verb, *arguments]
+def ending(hub, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bondmate_hub", "devices", "duress-end", *arguments]
     command += ["--config", str(hub.folder / "hub.yaml"), "--json"]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=hub.folder)
 
@@ -61,30 +60,6 @@ def test_a_named_person_ends_it_once_and_for_a_reason_that_is_logged(dlq_hub):
         (one.recipient, one.purpose, one.fields, one.event_id) for one in logged
     ]
     assert [] == breaks(logged)
-
-
-@pytest.mark.parametrize("new_broker", ["embedded"], indirect=True)
-def test_a_takeover_moves_the_duress_first_and_a_replaced_device_is_no_spare(dlq_hub):
-    hub = dlq_hub()
-    begun = DeviceMark(
-        mark_id=mark_id(BEGUN, "bm-1"),
-        device_id="bm-1",
-        mark=BEGUN,
-        since=datetime(2026, 5, 1, tzinfo=UTC),
-        event_id="e",
-    )
-    producer = Producer(hub.kafka.producer("test"))
-    producer.produce(DEVICE_MARKS, Codec(hub.ids).encode(begun), begun.mark_id)
-    assert producer.flush(30) == 0
-    who = ("--operator", "inspector 4711", "--reason", "lost")
-    done = ending(hub, "bm-1", "spare", *who, verb="takeover")
-    itself, back = (ending(hub, *names, *who, verb="takeover") for names in (("x", "x"), ("spare", "bm-1")))
-    marks = {mark.mark_id: mark for mark in hub.records(DEVICE_MARKS, DeviceMark)}
-
-    assert (0, 1, 1) == (done.returncode, itself.returncode, back.returncode), done.stderr
-    assert "spare" == marks[mark_id(REPLACED, "bm-1")].other_device_id
-    assert is_under(marks[mark_id(BEGUN, "spare")], None)
-    assert ["duress", "replaced"] == [one.fields[0] for one in hub.records(AUDIT, AuditRecord)]
 
 
 def test_lint_names_the_open_rooms_that_duress_would_be_led_to(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -60,6 +60,15 @@ def test_a_spare_goes_on_for_all_that_had_its_place_before_it(kafka: KafkaConfig
     }
 
 
+def test_a_takeover_that_is_undone_or_corrected_leaves_nothing_with_the_wrong_spare(kafka: KafkaConfig) -> None:
+    marks = DeviceMarks(kafka, "test", Codec(LocalSchemaIds()))
+    for minutes, (old, spare) in enumerate((("a", "wrong"), ("a", ""), ("x", "wrong"), ("x", "right"))):
+        marks.set(replaced_by(old, spare, "inspector", "lost", NOW + timedelta(minutes=minutes)))
+
+    assert (None, "a", []) == (marks.replaced("a"), marks.current("a"), marks.before("wrong"))
+    assert ("right", ["x"]) == (marks.current("x"), marks.before("right"))
+
+
 def test_a_press_at_the_old_device_is_one_alert_of_its_own_and_a_cancel_there_is_none(make: Any) -> None:
     mark = replaced_by("device-1", "spare", "inspector", "lost", NOW)
     first, second = (own_alert(make.alert(kind=kind), mark) for kind in (AlertKind.SOS, AlertKind.DURESS))
@@ -100,29 +109,36 @@ def test_the_open_alert_goes_on_under_the_spare_and_the_old_device_reaches_the_o
     event_id = sos.header.event_id
     topics.put(DEVICE_ALERTS, sos)
     topics.wait(COUNTY, Delivery, lambda d: d.header.event_id == event_id)
-    topics.put(DEVICE_MARKS, replaced_by("device-old", "spare", "inspector", "lost", datetime.now(UTC)))
-    # The mark is read when a message to the old device goes to the spare; one may come before the device is known.
-    for number in range(60):
-        order = make.message(
-            pseudonym(b"a secret of tests", "north", "device-old"), direction=MessageDirection.TO_DEVICE,
-            source="north", sender="north", text=str(number),
-        )  # fmt: skip
-        topics.put(MESSAGES, order)
+    # What is read after it of the same partition shows that it is known.
+    for old, spare in (("device-old", "spare"), ("device-probe", "other")):
+        mark = replaced_by(old, spare, "inspector", "lost", datetime.now(UTC))
+        topics.put_bytes(DEVICE_MARKS, mark.mark_id.encode(), topics.codec.encode(mark), partition=0)
+    for _ in range(60):
+        topics.put(DEVICE_ALERTS, make.alert("device-probe"))
         time.sleep(0.3)
-        if "spare" in {m.device_id for m in topics.records(MESSAGES, DeviceMessage) if "streams" in m.header.hops}:
+        if any(FROM_REPLACED in d.header.flags for d in topics.records(NORTH, Delivery)):
             break
     else:
-        pytest.fail("no message went to the spare")
+        pytest.fail("nothing was from a replaced device")
 
+    order = make.message(
+        pseudonym(b"a secret of tests", "north", "device-old"), direction=MessageDirection.TO_DEVICE,
+        source="north", sender="north", text="follow me",
+    )  # fmt: skip
+    topics.put(MESSAGES, order)
+    (addressed,) = topics.wait(MESSAGES, DeviceMessage, lambda m: "streams" in m.header.hops)
     topics.put(DEVICE_ALERTS, make.alert("device-old", event_id=event_id, action=AlertAction.CANCEL))
     topics.put(DEVICE_ALERTS, make.alert("device-old", text="I have it"))
-    (pressed,) = topics.wait(NORTH, Delivery, lambda d: FROM_REPLACED in d.header.flags)
+    (pressed,) = topics.wait(NORTH, Delivery, lambda d: d.alert and d.alert.text == "I have it")
     topics.put(DEVICE_ALERTS, make.alert("spare", text="lost my device"))
     (update,) = topics.wait(
         COUNTY, Delivery, lambda d: d.header.event_id == event_id and d.reason is DeliveryReason.UPDATE
     )
 
+    # The gateways follow the place, which may go on.
+    assert "device-old" == addressed.device_id
     assert event_id != pressed.header.event_id
-    assert ("I have it", "lost my device") == (pressed.alert.text, update.alert.text)
-    assert {event_id} == {d.header.event_id for d in topics.records(COUNTY, Delivery)}
+    assert FROM_REPLACED in pressed.header.flags
+    assert "lost my device" == update.alert.text
+    assert pressed.header.event_id not in {d.header.event_id for d in topics.records(COUNTY, Delivery)}
     assert "cancel_requested" not in update.header.flags

@@ -163,6 +163,19 @@ async def test_a_second_takeover_of_the_same_device_tells_its_presses_apart_as_b
     assert FROM_REPLACED not in officers.alert.header.flags
 
 
+async def test_after_a_takeover_is_undone_the_device_is_the_officers_again(hub: Hub, make: Any) -> None:
+    sos = await hub.take(make.alert("old", **at(0)))
+    hub.take_over("old", "wrong", 1)
+    theirs = await hub.take(make.alert("old", **at(2)))
+    hub.take_over("old", "", 3)
+    again, others = await hub.take(make.alert("old", **at(4))), await hub.take(make.alert("wrong", **at(5)))
+
+    assert _id(sos) == _id(again)
+    assert 3 == len({_id(sos), _id(theirs), _id(others)})
+    assert others is not None
+    assert [False, False] == [FROM_REPLACED in a.alert.header.flags for a in (again, others) if a]
+
+
 async def test_a_press_that_the_hub_had_before_the_takeover_is_the_officers(hub: Hub, make: Any) -> None:
     hub.take_over("old", "spare", 60)
     before = await hub.take(make.alert("old", **at(59)))

@@ -99,29 +99,38 @@ def duress_end(
 @app.command()
 def takeover(
     device_id: Annotated[str, typer.Argument(help="The device that the officer has no more.")],
-    spare: Annotated[str, typer.Argument(help="The enrolled device that takes its place.")],
     operator: Operator,
     reason: Reason,
+    spare: Annotated[str, typer.Argument(help="The enrolled device that takes its place.")] = "",
+    undo: Annotated[bool, typer.Option("--undo", help="Give the device its own place again, instead.")] = False,
+    file: Annotated[Path | None, typer.Option("--file", "-f", help="The device file, else the gateways'.")] = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Let a spare take the place of a device: its open alerts, messages and duress move to the spare.
 
+    The spare must be enrolled, of the same agency and mode. Called again with another spare, that one has the place.
     The old device is told nothing any more; a press there reaches its own agency alone, all else is refused.
 
     Example: hub devices takeover bm-0001 bm-0907 --operator "inspector 4711" --reason "lost in the river"
     """
-    from bondmate_hub.marks import MarksError, take_over
+    from bondmate_hub.marks import MarksError
     from bondmate_hub.settings import load
+    from bondmate_hub.takeovers import take_over
+    from bondmate_hub.takeovers import undo as undone
 
     if not operator.strip() or not reason.strip():
         raise typer.BadParameter("--operator and --reason: who says so and why must be said")
+    if bool(spare) is undo:
+        raise typer.BadParameter("either the spare must be named, or --undo")
+    who = (operator.strip(), reason.strip())
     try:
-        mark = take_over(load(config), device_id, spare, operator.strip(), reason.strip())
+        settings = load(config)
+        mark = undone(settings, device_id, *who) if undo else take_over(settings, device_id, spare, *who, file=file)
     except MarksError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(1) from None
-    show(mark.model_dump(mode="json"), f"{spare} has the place of {device_id}", as_json=as_json)
+    show(mark.model_dump(mode="json"), f"{spare or device_id} has the place of {device_id}", as_json=as_json)
 
 
 @app.command("list")

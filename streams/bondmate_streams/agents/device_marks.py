@@ -31,7 +31,7 @@ class DeviceMarks:
 
     def replaced(self, device_id: str) -> DeviceMark | None:
         """Return the mark by which another device took the place of this one."""
-        return self._marks.get(mark_id(REPLACED, device_id))
+        return self._marks.get(mark_id(REPLACED, device_id)) if device_id in self._places else None
 
     def took(self, device_id: str) -> DeviceMark | None:
         """Return the mark by which this device took the place of another last."""
@@ -65,9 +65,16 @@ class DeviceMarks:
         if known is None or known.since <= mark.since:
             self._marks[mark.mark_id] = mark
             if mark.mark == REPLACED:
-                self._places[mark.device_id] = mark.other_device_id
-                self._took[mark.other_device_id] = mark
-                self.on_replaced(mark.other_device_id)
+                self._take_place(mark)
+
+    def _take_place(self, mark: DeviceMark) -> None:
+        """Note who has the place of a device now: another, or itself again."""
+        if mark.other_device_id:
+            self._places[mark.device_id] = mark.other_device_id
+            self._took[mark.other_device_id] = mark
+        else:
+            self._places.pop(mark.device_id, None)
+        self.on_replaced(mark.other_device_id or mark.device_id)
 
     def see(self, seen: Seen) -> None:
         """Take what the topic has; called in the thread of the view, so it is one step of a dict."""

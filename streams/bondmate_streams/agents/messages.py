@@ -95,7 +95,7 @@ class Messages:
         pack = self._desk.envelopes.pack
         outgoing = [pack(MESSAGES, device, addressed(message, device, now, reached.names.get(device)), arrived.headers)
                     for device in reached.devices]  # fmt: skip
-        silent = [device for device in reached.devices if not message.aloud and self._marks.is_under_duress(device)]
+        silent = [device for device in reached.devices if not message.aloud and self._is_under_duress(device)]
         told = [unreached(message, missing, now) for missing in reached.missing]
         told += [shown_silently(message, device, now) for device in silent]
         outgoing += [pack(RECEIPTS, receipt.header.event_id, receipt, arrived.headers) for receipt in told]
@@ -115,9 +115,13 @@ class Messages:
             self._desk.agreements.sees_callsigns(source),
         )
         found = resolve(address_of(message), message.header.mode, sender, self._officers, utc_now())
-        devices = tuple(dict.fromkeys(map(self._marks.current, found.devices)))
-        names = {self._marks.current(device): name for device, name in found.names.items()}
-        return replace(found, devices=devices, names=names)
+        # Each officer once, by the device that was replaced: the gateways follow its place, which may go on.
+        current = self._marks.current
+        in_order = sorted(found.devices, key=lambda device: current(device) != device)
+        return replace(found, devices=tuple({current(device): device for device in in_order}.values()))
+
+    def _is_under_duress(self, device_id: str) -> bool:
+        return self._marks.is_under_duress(self._marks.current(device_id))
 
     def _count(self, source: str, reached: Reached) -> None:
         sender = source if source in self._desk.routes.destinations else ""

@@ -10,7 +10,9 @@ from bondmate_connectors.platforms.device_http.mailbox import Mailboxes
 from bondmate_schemas.catalogue import CHECK_INS, DEVICE_MARKS, MESSAGES, RECEIPTS, STATE_ALERTS
 from bondmate_schemas.duress import begun_by
 from bondmate_schemas.enums import AlertAction, AlertStatus, Level, Mode
+from bondmate_schemas.flags import FROM_REPLACED
 from bondmate_schemas.ids import derived_id
+from bondmate_schemas.models import DeviceMark
 from bondmate_schemas.takeover import replaced_by
 
 from tests.connectors.device_http.test_downlink import NOW, ids, message, receipt, state
@@ -29,6 +31,7 @@ async def test_open_alerts_and_messages_move_to_the_spare_which_speaks_of_them_b
     _, told = await spare.get("/v1/messages")
     _, silence = await old.get("/v1/messages")
     gone, _ = await old.get("/v1/alerts/a-1")
+    found, _ = await spare.get("/v1/alerts/a-1")
     statuses = []
     for alert_id in ("a-1", "sos"):
         body = {"message_id": alert_id, "alert_id": alert_id, "action": "cancel", "kind": "SOS"}
@@ -38,7 +41,7 @@ async def test_open_alerts_and_messages_move_to_the_spare_which_speaks_of_them_b
 
     assert (["1"], ["sos"]) == (ids((200, told)), [one["event_id"] for one in told["alerts"]])
     assert ([], []) == (silence["messages"], silence["alerts"])
-    assert (404, [202, 202], 202) == (gone, statuses, receipt)
+    assert (404, 200, [202, 202], 202) == (gone, found, statuses, receipt)
 
 
 @pytest.mark.parametrize("is_first", [True, False])
@@ -107,3 +110,50 @@ def test_what_the_old_device_had_is_not_new_to_the_spare_in_whatever_order_a_gat
 
     assert ["2"] == [mail.message_id for mail in boxes.box("dev-jones").new_mails(0, Mode.ACTUAL, NOW)]
     assert [] == boxes.ended(soon)
+
+
+def places(*pairs: tuple[str, str]) -> list[DeviceMark]:
+    return [
+        replaced_by(old, spare, "inspector", "lost", NOW + timedelta(minutes=number))
+        for number, (old, spare) in enumerate(pairs)
+    ]
+
+
+def shown(boxes: Mailboxes, device: str) -> tuple[list[str], list[str]]:
+    box = boxes.box(device)
+    return (
+        [mail.message_id for mail in box.new_mails(0, Mode.ACTUAL, NOW)],
+        sorted(one.event_id for one in box.new_standings(0)),
+    )
+
+
+@pytest.mark.parametrize("marks_first", [True, False])
+@pytest.mark.parametrize(
+    ("last", "right", "gone"), [(("a", "c"), "c", ["a"]), (("a", ""), "a", []), (("b", "c"), "c", ["a", "b"])]
+)
+def test_what_is_open_goes_to_who_has_the_place_last_and_the_wrong_spare_keeps_its_own(marks_first, last, right, gone):
+    first, second = places(("a", "b"), last)
+    sos = state(AlertStatus.ROUTED, "sos", "a")
+    pressed_at_b = sos.model_copy(update={"alert": sos.alert.model_copy(update={"device_id": "b"})})
+    there = state(AlertStatus.ROUTED, "theirs", "a", own=())
+    header = there.alert.header.model_copy(update={"flags": (FROM_REPLACED,)})
+    theirs = there.model_copy(update={"alert": there.alert.model_copy(update={"header": header})})
+    told = [
+        message("1", "a"),
+        message("2", "b"),
+        message("3", "a"),
+        receipt("3", Level.DELIVERED, "b"),
+        pressed_at_b,
+        theirs,
+    ]
+    boxes = Mailboxes(10, lambda: None)
+    for record in (first, second, *told) if marks_first else (first, *told, second):
+        boxes.see("", "", record)
+
+    own = "b" if last[0] == "a" else right
+    expected = {device: ([], []) for device in "abc"} | {own: (["2"], [])}
+    mails, alerts = expected[right]
+    expected[right] = (["1", *mails], [*alerts, "sos"])
+    expected["a"] = (expected["a"][0], sorted([*expected["a"][1], "theirs"]))
+    assert expected == {device: shown(boxes, device) for device in "abc"}
+    assert gone == [device for device in "abc" if boxes.is_replaced(device)]

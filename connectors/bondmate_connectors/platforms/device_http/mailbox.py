@@ -55,6 +55,8 @@ class Mail:
     """A message to a device, cut to what the device is told."""
 
     version: int
+    device_id: str
+    """The device that it was written to; another may have its place."""
     message_id: str
     event_id: str
     incident_id: str | None
@@ -99,6 +101,8 @@ class Standing:
     """Where an alert stands, cut to what its device is told."""
 
     version: int
+    device_id: str | None
+    """The device that raised it; another may have its place. None: pressed at a replaced device, it stays there."""
     event_id: str
     alert_ids: tuple[str, ...]
     """The device's own ids: of the alert, and of presses that became part of it, the newest last."""
@@ -120,6 +124,7 @@ class Standing:
         """Return where an alert stands of which nobody was told yet."""
         return cls(
             version=0,
+            device_id=None if FROM_REPLACED in alert.header.flags else alert.device_id,
             event_id=_one(alert.header.event_id),
             alert_ids=own_ids(alert),
             incident_id=_one(alert.header.incident_id),
@@ -414,9 +419,7 @@ class Mailboxes:
         elif mark.mark == ENDED and (box.duress_end is None or box.duress_end.since <= mark.since):
             box.duress_end = mark
         if mark.mark == REPLACED:
-            self._places[mark.device_id] = mark.other_device_id
-            self._spares.add(mark.other_device_id)
-            self._move(box, current(mark.device_id, self._places))
+            self._take_place(mark)
         if box.is_under_duress is was_under:
             return
         box.marked_at = box.next_version()
@@ -425,24 +428,44 @@ class Mailboxes:
             box.alerts[event_id] = replace(alert, version=box.next_version())
         box.wake()
 
-    def _move(self, old: Box, device_id: str) -> None:
-        """Give the spare what was told to the device whose place it took, and is not over."""
-        box = self.box(device_id)
-        for mail in (mail for mail in old.mails.values() if not mail.settled):
-            box.mails[mail.message_id] = replace(mail, version=box.next_version())
-            self._owners[mail.message_id] = device_id
-            self._watch(device_id, mail)
-        for alert in (alert for alert in old.alerts.values() if not alert.closed):
-            box.alerts[alert.event_id] = replace(alert, version=box.next_version())
-            self._owners[alert.event_id] = device_id
+    def _take_place(self, mark: DeviceMark) -> None:
+        """Take that another device has the place of one, or that it has its own again."""
+        had = current(mark.device_id, self._places)
+        self._places.pop(mark.device_id, None)
+        if mark.other_device_id:
+            self._places[mark.device_id] = mark.other_device_id
+        self._spares = set(self._places.values())
+        has = current(mark.device_id, self._places)
+        if has != had:
+            self._move({mark.device_id, *before(mark.device_id, self._places)}, had, has)
+
+    def _move(self, of: Collection[str], from_id: str, to_id: str) -> None:
+        """Give the device that has a place now what was told `of` some to the one before it, and is not over."""
+        old, box = self.box(from_id), self.box(to_id)
+        for mail in [mail for mail in old.mails.values() if mail.device_id in of]:
+            del old.mails[mail.message_id]
+            if not mail.settled:
+                box.mails[mail.message_id] = replace(mail, version=box.next_version())
+                self._owners[mail.message_id] = to_id
+                self._watch(to_id, mail)
+        for alert in [alert for alert in old.alerts.values() if alert.device_id in of]:
+            del old.alerts[alert.event_id]
+            if not alert.closed:
+                box.alerts[alert.event_id] = replace(alert, version=box.next_version())
+                self._owners[alert.event_id] = to_id
+        if from_id in of:
+            self._move_early(old, box)
+        self._tell_owed(box)
+        old.wake()
+
+    def _move_early(self, old: Box, box: Box) -> None:
+        """Move what came before the message that it is of."""
         early, ended_early = old.early, old.ended_early
-        old.mails, old.alerts, old.early, old.ended_early = {}, {}, {}, {}
+        old.early, old.ended_early = {}, {}
         for message_id, level in early.items():
             self._keep_early(box, message_id, level)
         for message_id, ended in ended_early:
             self._take_ending(box, message_id, None, ended=ended)
-        self._tell_owed(box)
-        old.wake()
 
     def _take_check_in(self, event_id: str, said: CheckIn | None) -> None:
         self._owed.take(event_id, said)
@@ -467,6 +490,7 @@ class Mailboxes:
             return
         mail = box.mails[header.message_id] = Mail(
             version=box.next_version(),
+            device_id=_one(message.device_id),
             message_id=header.message_id,
             event_id=_one(header.event_id),
             incident_id=_one(header.incident_id),
@@ -514,7 +538,8 @@ class Mailboxes:
     def _take_receipt(self, receipt: DeliveryReceipt) -> None:
         if receipt.device_id is None or receipt.delivery_id is None:
             return
-        box = self.box(current(receipt.device_id, self._places))
+        # Whose a message is now counts, and not which device said so before another had its place.
+        box = self.box(self._owners.get(receipt.delivery_id) or current(receipt.device_id, self._places))
         mail = box.mails.get(receipt.delivery_id)
         if receipt.level in _ENDINGS or receipt.code == UNDELIVERED:
             self._take_ending(box, receipt.delivery_id, mail, ended=receipt.level in _ENDINGS)
@@ -545,6 +570,7 @@ class Mailboxes:
             return
         standing = replace(
             Standing.raised(state.alert),
+            device_id=None if FROM_REPLACED in state.alert.header.flags else state.device_id,
             status=state.status,
             cancel_requested=state.cancel_requested,
             destinations=tuple((name, at.level_said) for name, at in listed(state)),
@@ -555,22 +581,21 @@ class Mailboxes:
 
     def _keep_alert(self, alert: DeviceAlert, standing: Standing) -> None:
         header = alert.header
-        of_spare = FROM_REPLACED not in header.flags
-        device_id = current(alert.device_id, self._places) if of_spare else alert.device_id
+        device_id = current(standing.device_id, self._places) if standing.device_id else alert.device_id
         box = self.box(device_id)
         before = box.alerts.get(header.event_id)
         names = standing.alert_ids
         box.alerts[header.event_id] = replace(standing, version=box.next_version())
         self._owners[header.event_id] = device_id
         if before is None or before.alert_ids != names:
-            self._name(box, alert, device_id)
+            self._name(box, alert, device_id, {alert.device_id, standing.device_id or alert.device_id})
         self._drop_oldest_alert(box)
         box.wake()
 
-    def _name(self, box: Box, alert: DeviceAlert, device_id: str) -> None:
+    def _name(self, box: Box, alert: DeviceAlert, device_id: str, pressed_at: Collection[str]) -> None:
         """Let an alert be found by every press that became part of it, which until now was kept as one of its own."""
         event_id = alert.header.event_id
-        told = {alert_event_id(alert.device_id, own_id) for own_id in own_ids(alert)} - {event_id}
+        told = {alert_event_id(device, own_id) for device in pressed_at for own_id in own_ids(alert)} - {event_id}
         self._unname(box, event_id, but=told)
         for name in told:
             box.names[name] = event_id

@@ -193,6 +193,8 @@ class Ingress:
 
     def own_alert(self, device: Device, alert_id: str) -> str:
         """Give the hub's id of a device's own alert, by any of its names; raises Refused for another's."""
+        if event_id := self._mailboxes.own_event(device.device_id, alert_id):
+            return event_id
         owner = self._mailboxes.owner(alert_id)
         if owner not in {None, device.device_id}:
             raise Refused(Kind.forbidden)
