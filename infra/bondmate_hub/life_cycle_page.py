@@ -155,7 +155,8 @@ Alerts of one event share a number and stay alerts of their own: each is new at 
 and ending, under the incident that it was raised under; who ends one ends no other. A further alert of an officer, and
 alerts of one unit within `link_within_seconds` (default 600) and `link_within_metres` (default 1,000; where one has no
 position, time alone decides), are linked as they are raised; never across agencies or modes, and nothing under duress.
-CAP has the shared number as second member of `incidents`, TAK "Same incident as …".
+A room whose agency owns two alerts links one to the other, or takes it out; operations any. CAP has the shared number
+as second member of `incidents`, TAK "Same incident as …".
 [ADR 26](../adr/0026-one-event-many-alerts.md) says more.
 
 ## Upgrades

@@ -17,11 +17,15 @@ VALIDITY: Final = "validity"
 OWNERSHIP: Final = "ownership"
 OFFERED_TO: Final = "offered_to"
 EMERGENCY: Final = "emergency"
-NAMES: Final = frozenset({RESPONSE, UNIT, ETA, VALIDITY, OWNERSHIP, OFFERED_TO, EMERGENCY})
+LINK: Final = "link"
+"""The alert that this one is of one event with, by its event id; `none`: it is of no other's."""
+NAMES: Final = frozenset({RESPONSE, UNIT, ETA, VALIDITY, OWNERSHIP, OFFERED_TO, EMERGENCY, LINK})
 SYSTEM: Final = "bondmate.says."
 """What the code system of such a value begins with, where it stands among the attributes of an event."""
-_DECISIVE: Final = frozenset({RESPONSE, VALIDITY, OWNERSHIP, EMERGENCY})
+LINKED: Final = f"{SYSTEM}{LINK}"
+_DECISIVE: Final = frozenset({RESPONSE, VALIDITY, OWNERSHIP, EMERGENCY, LINK})
 _LONGEST: Final = 100
+_NO_OTHER: Final = "none"
 
 
 def said(values: Mapping[str, str]) -> dict[str, Any]:
@@ -32,6 +36,7 @@ def said(values: Mapping[str, str]) -> dict[str, Any]:
         "eta_at": _time(values.get(ETA)),
         "validity": _of(Validity, values.get(VALIDITY)),
         "ownership": _of(Ownership, values.get(OWNERSHIP)),
+        "link_to": _linked(values.get(LINK, "").strip()),
         "emergency": _of(EmergencyWord, values.get(EMERGENCY)),
         "offered_to": values.get(OFFERED_TO, "").strip()[:_LONGEST] or None,
     }
@@ -41,7 +46,7 @@ def said(values: Mapping[str, str]) -> dict[str, Any]:
 def unread(values: Mapping[str, str]) -> list[str]:
     """Return the names of `values` that cannot be read."""
     found = said(values)
-    fields = {RESPONSE: "response", UNIT: "unit", ETA: "eta_at", VALIDITY: "validity", OWNERSHIP: "ownership"}
+    fields = {UNIT: "unit", ETA: "eta_at", LINK: "link_to"}
     return [name for name in values if fields.get(name, name) not in found]
 
 
@@ -67,6 +72,10 @@ def said_by(attributes: Iterable[Code]) -> dict[str, Any]:
 def _of(kind: type[Any], text: str | None) -> Any:
     name = "_".join((text or "").upper().replace("-", " ").replace("_", " ").split())
     return kind[name] if name in kind.__members__ and name != "UNSTATED" else None
+
+
+def _linked(text: str) -> str | None:
+    return "" if text.casefold() == _NO_OTHER else text or None
 
 
 def _time(text: str | None) -> datetime | None:

@@ -7,7 +7,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, Mode
+from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, Level, Mode
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertWhole, DeliveryReceipt, DeviceAlert, EventHeader, Position
 from bondmate_schemas.outside_ids import OutsideIds
@@ -15,6 +15,7 @@ from bondmate_streams.logic import heard, states
 from bondmate_streams.logic.alerts import take
 from bondmate_streams.logic.grouping import BY_OFFICER, BY_UNIT, OPERATIONS, Link, Neighbours
 from bondmate_streams.logic.outside import Form
+from bondmate_streams.logic.rooms import Rooms
 from bondmate_streams.logic.routing import Decision
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -133,6 +134,71 @@ def test_operations_undo_a_link_and_make_one_and_no_rule_makes_it_again() -> Non
     assert AlertWhole(linked_by=OPERATIONS) == apart.state.alert.whole == still.state.alert.whole  # type: ignore[union-attr]
     assert AlertWhole(group_id=incident("z"), linked_to="z", linked_by=OPERATIONS) == anew.state.alert.whole  # type: ignore[union-attr]
     assert ("no_change", ()) == (repeated.outcome, repeated.tellings)
+
+
+AGENCIES = Rooms({"north": "pd-north", "county": "county"})
+
+
+def by_room(state: Any, other: Any, link_to: str | None = "z", room: str = "north", **given: Any) -> states.Step:
+    head = alert("b", 70, agency_id=given.pop("agency_id", "pd-north"), mode=given.pop("mode", Mode.ACTUAL)).header
+    head = head.model_copy(update={"message_id": given.pop("message_id", "r-room"), "source": room})
+    receipt = DeliveryReceipt(header=head, destination=room, link_to=link_to, **given)
+    return heard.receive(state, receipt, set(), ROOMS, NOW + timedelta(seconds=70), rooms=AGENCIES, other=other)
+
+
+def of(name: str, **given: Any) -> Any:
+    change = take(alert(name, -9, unit=None, **given), None, None, NOW).change
+    assert change is not None
+    return states.change(None, change, ROOMS, NOW).state
+
+
+def test_a_room_of_who_owns_both_links_one_to_the_other_and_takes_it_out_and_a_repeat_does_nothing() -> None:
+    begun, other = of("b"), of("z")
+    linked = by_room(begun, other)
+    apart = by_room(linked.state, None, "", message_id="r-2")
+    repeated = by_room(apart.state, other)
+    seen = by_room(begun, other, level=Level.ACKNOWLEDGED)
+
+    assert linked.state is not None
+    assert AlertWhole(group_id=incident("z"), linked_to="z", linked_by="pd-north") == linked.state.alert.whole
+    assert ("linked", [DeliveryReason.UPDATE] * 2, None) == (
+        linked.outcome, [t.reason for t in linked.tellings], linked.message,
+    )  # fmt: skip
+    assert apart.state is not None
+    assert AlertWhole(linked_by="pd-north") == apart.state.alert.whole
+    assert (apart.state, ()) == (repeated.state, repeated.tellings)
+    assert seen.state is not None
+    assert (Level.ACKNOWLEDGED, "z") == (seen.state.destinations["north"].level, seen.state.alert.whole.linked_to)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "other", "given"),
+    [
+        ("not_its_own", None, {}),
+        ("not_its_own", {"agency_id": "county"}, {}),
+        ("not_its_own", {"mode": Mode.EXERCISE}, {}),
+        ("not_its_own", {}, {"room": "county", "agency_id": "county"}),
+        ("not_its_own", {}, {"room": "county", "link_to": "", "agency_id": "county"}),
+        ("mode_differs", {}, {"mode": Mode.EXERCISE}),
+    ],
+)
+def test_what_is_not_the_rooms_to_say_is_refused_and_links_nothing(
+    outcome: str, other: dict[str, Any] | None, given: dict[str, Any]
+) -> None:
+    begun = of("b")
+    step = by_room(begun, None if other is None else of("z", **other), **given)
+
+    assert (outcome, begun, ()) == (step.outcome, step.state, step.tellings)
+
+
+def test_the_first_of_an_event_is_not_linked_to_what_is_linked_to_it() -> None:
+    first, second = of("b"), of("z")
+    linked = second.model_copy(
+        update={"alert": second.alert.model_copy(update={"whole": Link(incident("b"), "b", "pd-north").over(None)})}
+    )
+
+    assert "not_its_own" == by_room(first, linked).outcome
+    assert "linked" == by_room(first, second).outcome
 
 
 def test_one_that_comes_under_duress_leaves_what_a_rule_had_linked_it_to() -> None:

@@ -14,10 +14,11 @@ from bondmate_connectors.testing import strategies
 from bondmate_schemas.codec import RECORDS, Codec, LocalSchemaIds, schema
 from bondmate_schemas.enums import DeliveryReason, Level, MessageDirection
 from bondmate_schemas.ids import content_digest, derived_id
-from bondmate_schemas.models import Delivery, DeliveryReceipt, DestinationState, ExternalRef, IncidentEvent
+from bondmate_schemas.models import Code, Delivery, DeliveryReceipt, DestinationState, ExternalRef, IncidentEvent
 from bondmate_schemas.outbox import Outgoing
 from bondmate_schemas.outside_ids import ForeignIdError, OutsideIds
 from bondmate_schemas.own_alerts import alert_event_id
+from bondmate_schemas.sayings import LINKED
 from bondmate_streams.agents.desk import Desk
 from bondmate_streams.logic.deliveries import Agreements, First, Telling, later_id, new_id
 from bondmate_streams.logic.outside import returned, with_keys
@@ -303,6 +304,22 @@ def test_of_several_that_an_event_refers_to_those_of_others_are_left_and_ours_ar
     event = make.incident(source="cap", refers_to=(out, of_other, "theirs"))
 
     assert ("m", of_other, "theirs") == returned(event, OUTSIDE).refers_to
+
+
+def test_the_alert_that_a_room_links_to_is_read_back_in_an_answer_and_in_an_update(make: Any) -> None:
+    out, of_other = OUTSIDE.of_destination("cap")("event"), OUTSIDE.of_destination("tak")("event")
+
+    def said(system: str, value: str) -> IncidentEvent:
+        found: IncidentEvent = make.incident(source="cap", attributes=(Code(system=system, value=value),))
+        return returned(found, OUTSIDE)
+
+    assert "event" == returned(make.receipt("e", "cap", Level.UNKNOWN, link_to=out), OUTSIDE).link_to
+    assert "" == returned(make.receipt("e", "cap", Level.UNKNOWN, link_to=""), OUTSIDE).link_to
+    assert ["event", "none", out] == [
+        said(*each).attributes[0].value for each in ((LINKED, out), (LINKED, "none"), ("cap.link", out))
+    ]
+    with pytest.raises(ForeignIdError):
+        said(LINKED, of_other)
 
 
 def test_a_number_of_ours_in_what_one_room_says_is_put_in_the_words_of_the_other(make: Any) -> None:

@@ -169,11 +169,13 @@ def test_neither_a_cancel_nor_a_fix_nor_what_the_hub_says_confirms(make: Any) ->
 def test_who_is_not_of_the_owner_renews_and_confirms_nothing_nor_does_a_repeat(make: Any) -> None:
     state = begun(make)
     foreign = said(make, state, EmergencyWord.CONFIRMED, "county", agency_id="county")
+    exercise = said(make, state, EmergencyWord.CONFIRMED, mode=Mode.EXERCISE)
     once = said(make, state, EmergencyWord.RENEWED, message_id="m-1")
     assert once.state is not None
     again = said(make, once.state, EmergencyWord.RENEWED, message_id="m-1", received_at=NOW + HALF_AN_HOUR)
 
-    assert "not_started" == foreign.outcome
+    assert ("not_started", "mode_differs") == (foreign.outcome, exercise.outcome)
+    assert exercise.state == state
     assert (foreign.state and foreign.state.alert, ()) == (state.alert, foreign.tellings)
     assert again.state == once.state
 

@@ -20,6 +20,7 @@ from bondmate_schemas.catalogue import (
 from bondmate_schemas.enums import DeliveryReason
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DeviceAlert, IncidentLink
 from bondmate_schemas.outbox import Outgoing
+from bondmate_schemas.partitions import partition_of
 
 from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.desk import Desk
@@ -136,8 +137,9 @@ class AlertLife:
                 return await self._other(receipt, arrived)
             decisions, escalation = self._desk.of_known(state)
             step = heard.receive(
-                state, receipt, self._confirm_to, decisions, utc_now(), rooms=self._rooms, escalation=escalation
-            )
+                state, receipt, self._confirm_to, decisions, utc_now(), rooms=self._rooms, escalation=escalation,
+                other=self._other_alert(receipt),
+            )  # fmt: skip
             step = self._keyed(replace(step, state=taken_as_real(step.state, self._rooms)), state)
             if step.outcome in REFUSED:
                 await self._tell(self._message_receipts.refusal(receipt, step.outcome))
@@ -155,6 +157,12 @@ class AlertLife:
             await self._learn(link, arrived.headers)
         _count(step, receipt)
         return step.outcome
+
+    def _other_alert(self, receipt: DeliveryReceipt) -> AlertState | None:
+        """Return the alert that a room links one to, by our copy where it is another worker's."""
+        if not receipt.link_to:
+            return None
+        return self._alerts.at(partition_of(receipt.link_to.encode(), self._alerts.partitions), receipt.link_to)
 
     async def _remember_and_tell(
         self, state: AlertState, decisions: Sequence[Decision], telling: tuple[list[Outgoing], list[Entry]]

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from bondmate_schemas.catalogue import DEVICE
-from bondmate_schemas.enums import DeliveryReason, Level, Mode, Ownership
+from bondmate_schemas.enums import DeliveryReason, EmergencyWord, Level, Mode, Ownership
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DestinationState, EventHeader
 
@@ -27,9 +27,15 @@ _OLDER_KNOWN: Final = 256
 
 
 def is_of_person(receipt: DeliveryReceipt) -> bool:
-    """Return whether a person speaks: a statement, words alone, or of who owns the alert."""
+    """Return whether a person speaks: a statement, words alone, or something beside what helps."""
     words = receipt.level is Level.UNKNOWN and bool(receipt.note)
-    return words or receipt.level in HUMAN or receipt.ownership is not Ownership.UNSTATED
+    return words or receipt.level in HUMAN or _says_beside(receipt)
+
+
+def _says_beside(receipt: DeliveryReceipt) -> bool:
+    """Return whether it says who owns an alert, that one a room started goes on, or what it is of one event with."""
+    owns, started = receipt.ownership is not Ownership.UNSTATED, receipt.emergency is not EmergencyWord.UNSTATED
+    return owns or started or receipt.link_to is not None
 
 
 def is_other_mode(header: EventHeader, receipt: DeliveryReceipt) -> bool:

@@ -21,7 +21,9 @@ from typing import Final
 from bondmate_schemas.enums import AlertAction, AlertKind
 from bondmate_schemas.flags import UNDER_DURESS
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import AlertWhole, DeliveryReceipt, DeviceAlert, OpenAlert, Position
+from bondmate_schemas.models import AlertState, AlertWhole, DeliveryReceipt, DeviceAlert, OpenAlert, Position
+
+from bondmate_streams.logic.rooms import owner_of
 
 BY_OFFICER: Final = "rule:officer"
 BY_UNIT: Final = "rule:unit"
@@ -193,6 +195,31 @@ def _metres(one: Position, other: Position) -> float:
     north = (one.latitude - other.latitude) * _METRES_PER_DEGREE
     degrees = (one.longitude - other.longitude + 180) % 360 - 180
     return hypot(north, degrees * _METRES_PER_DEGREE * cos(radians(one.latitude)))
+
+
+def may_link(state: AlertState, receipt: DeliveryReceipt, agency: str, other: AlertState | None) -> bool:
+    """Return whether a room may say that an alert is of one event with `other`, or of no other's: its agency owns both.
+
+    Across agencies only operations may, who can be of both; never across modes. The other was told there, and is not
+    of the event of this one already.
+    """
+    if not agency or agency != owner_of(state):
+        return False
+    if not receipt.link_to:
+        return True
+    if other is None or receipt.destination not in other.destinations:
+        return False
+    first = other.alert.whole.linked_to if other.alert.whole else ""
+    is_of_this = state.header.event_id in {other.header.event_id, first}
+    return state.header.mode is other.header.mode and not is_of_this and agency == owner_of(other)
+
+
+def link_by(agency: str, other: AlertState | None) -> Link:
+    """Return the link that a room makes to another alert, None: that it undoes; people read its agency."""
+    if other is None:
+        return Link("", "", agency)
+    whole, own_id = other.alert.whole or AlertWhole(), other.header.event_id
+    return Link(whole.group_id or other.header.incident_id or "", whole.linked_to or own_id, agency)
 
 
 def is_link(receipt: DeliveryReceipt) -> bool:

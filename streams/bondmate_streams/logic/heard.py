@@ -50,6 +50,7 @@ class _Around:
     now: datetime
     rooms: Rooms
     escalation: Sequence[Escalation]
+    other: AlertState | None = None
 
     def to_be_told(self) -> Iterator[str]:
         """Yield the destinations that an alert like this goes to, at once or while nobody answers."""
@@ -60,6 +61,7 @@ class _Around:
 def receive(
     state: AlertState | None, receipt: DeliveryReceipt, confirm_to: Collection[str], decisions: Sequence[Decision],
     now: datetime, *, rooms: Rooms = ANY_ROOMS, escalation: Sequence[Escalation] = (),
+    other: AlertState | None = None,
 ) -> Step:  # fmt: skip
     """Take a receipt of a destination: what its transport proves, or what a person there says.
 
@@ -71,14 +73,15 @@ def receive(
         now: the time of the change of state.
         rooms: who the destinations are.
         escalation: the steps of an alert like this.
+        other: the alert that it links to, where it does.
     """
+    around = _Around(confirm_to, decisions, now, rooms, escalation, other)
     if grouping.is_link(receipt):
-        return remembering(_linked(state, receipt, decisions, now))
-    around = _Around(confirm_to, decisions, now, rooms, escalation)
+        return remembering(_linked(state, receipt, grouping.link_of(receipt), around))
     if receipt.destination == grouping.OPERATIONS and receipt.code == grouping.CLOSE:
         return remembering(_by_operations(state, receipt, around))
     receipt = as_said(receipt)
-    refused = _why_not(state, receipt, now, decisions)
+    refused = _why_not(state, receipt, around)
     if state is None or refused:
         return Step(rule_for(standing_of(state), Event.RECEIPT, refused).outcome, state)
     receipt = as_heard(state, receipt, escalation)
@@ -87,6 +90,8 @@ def receive(
         step = _owned(step, step.state, receipt, around)
     if receipt.emergency is not EmergencyWord.UNSTATED and step.state is not None:
         step = _of_started(step, step.state, receipt, around)
+    if receipt.link_to is not None and step.state is not None:
+        step = _linked_by_room(step, step.state, receipt, around)
     if not officer.is_told(state):
         step = replace(step, message=None)
     elif receipt.destination in rooms.unlisted and step.message is not None:
@@ -94,21 +99,35 @@ def receive(
     return remembering(others.noted(state, step, receipt, rooms, now))
 
 
-def _linked(
-    state: AlertState | None, receipt: DeliveryReceipt, decisions: Sequence[Decision], now: datetime
-) -> Step:  # fmt: skip
-    """Take that operations link an alert to another, or undo that: nothing else of it changes."""
+def _linked_by_room(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Around) -> Step:
+    """Take that a room says that an alert is of one event with another, beside what it says of help."""
+    if step.outcome in {"said_before", "overtaken"} or said_beside(state.destinations[receipt.destination], receipt):
+        return step
+    if not _may_link(state, receipt, around):
+        return step
+    link = grouping.link_by(around.rooms.name_of(receipt.destination), around.other)
+    linked = _linked(with_beside(state, receipt), receipt, link, around)
+    return replace(step, outcome=linked.outcome, state=linked.state, tellings=(*step.tellings, *linked.tellings))
+
+
+def _may_link(state: AlertState, receipt: DeliveryReceipt, around: _Around) -> bool:
+    agency = around.rooms.agencies.get(receipt.destination, "")
+    return grouping.may_link(state, receipt, agency, around.other)
+
+
+def _linked(state: AlertState | None, receipt: DeliveryReceipt, link: grouping.Link, around: _Around) -> Step:
+    """Take that an alert is linked to another, or that this is undone: nothing else of it changes."""
     rule = rule_for(standing_of(state), Event.LINK, set())
     if state is None:
         return Step(rule.outcome)
-    whole = grouping.link_of(receipt).over(state.alert.whole)
+    whole = link.over(state.alert.whole)
     if whole == state.alert.whole:
         return Step("no_change", state)
     alert = state.alert.model_copy(update={"whole": whole})
-    after = state.model_copy(update={"alert": alert, "changed_at": now})
+    after = state.model_copy(update={"alert": alert, "changed_at": around.now})
     news = with_header(alert, message_id=derived_id("link", state.header.event_id, receipt.header.message_id))
     told = news.model_copy(update={"action": AlertAction.UPDATE})
-    return Step(rule.outcome, after, tell(after, told, rule.tells, decisions) if rule.tells else ())
+    return Step(rule.outcome, after, tell(after, told, rule.tells, around.decisions) if rule.tells else ())
 
 
 def _by_operations(state: AlertState | None, receipt: DeliveryReceipt, around: _Around) -> Step:
@@ -125,13 +144,13 @@ def _by_operations(state: AlertState | None, receipt: DeliveryReceipt, around: _
     return _closed(step, state.model_copy(update={"changed_at": around.now}), receipt, around)
 
 
-def _why_not(
-    state: AlertState | None, receipt: DeliveryReceipt, now: datetime, decisions: Sequence[Decision]
-) -> set[Fact]:  # fmt: skip
+def _why_not(state: AlertState | None, receipt: DeliveryReceipt, around: _Around) -> set[Fact]:
     """Return why a receipt counts for nothing."""
     if state is None:
         return set()
-    if is_foreign(state, receipt, now, decisions):
+    if is_foreign(state, receipt, around.now, around.decisions):
+        return {Fact.FOREIGN}
+    if receipt.link_to is not None and not is_statement(receipt) and not _may_link(state, receipt, around):
         return {Fact.FOREIGN}
     if is_other_mode(state.header, receipt):
         return {Fact.OTHER_MODE}

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 from bondmate_schemas.models import (
     AlertWhole,
+    Code,
     Delivery,
     DeliveryReceipt,
     DestinationState,
@@ -26,6 +27,7 @@ from bondmate_schemas.models import (
 )
 from bondmate_schemas.outside_ids import AS_INSIDE, SHARED, ForeignIdError, OutsideIds, Unanswered
 from bondmate_schemas.own_alerts import DEVICE_ALERT_SYSTEM
+from bondmate_schemas.sayings import LINKED, said_by
 from bondmate_schemas.trusted import trusted
 
 UNANSWERED_FIELDS: Final = ("message_id", "event_id", "incident_id", "origin_message_id", "content_digest")
@@ -37,7 +39,7 @@ _OF_PAYLOAD: Final[Mapping[type[Any], tuple[str, ...]]] = {
     DeviceLocation: (),
     IncidentEvent: ("alert_id",),
     DeviceMessage: ("alert_id", "in_reply_to"),
-    DeliveryReceipt: ("delivery_id",),
+    DeliveryReceipt: ("delivery_id", "link_to"),
 }
 """Fields of a payload that hold an id of the hub's, beside those of its header."""
 
@@ -171,7 +173,15 @@ def returned(record: _P, outside: OutsideIds) -> _P:
     if isinstance(record, IncidentEvent):
         # Of several that it names, some may be nobody's; the others still count.
         update["refers_to"] = tuple(_or_as_it_is(outside, who, text) for text in record.refers_to)
+        update["attributes"] = tuple(_said_back(one, outside, who) for one in record.attributes)
     return record.model_copy(update={"header": header.model_copy(update=ids), **update})
+
+
+def _said_back(one: Code, outside: OutsideIds, who: str) -> Code:
+    """Return what an Update says beside its words, with the alert inside that it links to."""
+    if one.system != LINKED or not said_by((one,)).get("link_to"):
+        return one
+    return one.model_copy(update={"value": outside.back(who, one.value)})
 
 
 def _or_as_it_is(outside: OutsideIds, who: str, text: str) -> str:

@@ -10,6 +10,7 @@ from bondmate_connectors.formats.cap import FORMAT, our_identifier
 from bondmate_schemas.enums import Classification, IncidentAction, IncidentCategory, Mode, Priority
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import IncidentEvent
+from bondmate_schemas.sayings import said_by
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 INFO = (
@@ -269,6 +270,17 @@ def test_our_own_parameters_say_what_the_standard_cannot():
     found = event(alert(more=info(more=more)))
 
     assert (IncidentCategory.OBSERVATION, Priority.IMMEDIATE) == (found.category, found.priority)
+
+
+@pytest.mark.parametrize("kind", ["Ack", "Update"])
+@pytest.mark.parametrize(("value", "link_to"), [("b_d-2", "b"), (" none ", ""), ("CAD-7", None), ("", None)])
+def test_an_answer_links_our_alert_to_another_by_the_identifier_of_any_message_of_that(kind, value, link_to):
+    more = "<references>bondmate:x,a_d-1,2026-03-01T09:00:00-00:00</references>"
+    said = f"<parameter><valueName>bondmate:link</valueName><value>{value}</value></parameter>"
+    (found,) = read(alert(kind=kind, more=more + info(more=said))).events
+    told = found.link_to if kind == "Ack" else said_by(found.attributes).get("link_to")
+
+    assert ("a", link_to) == (found.header.event_id, told)
 
 
 # Documents

@@ -696,3 +696,23 @@ def test_both_of_an_alert_alone_is_that_alert() -> None:
     assert [(event.header.event_id, Level.ACKNOWLEDGED)] == heard_of(
         network.hears(Said(f"ack {reference(event)} both", "m-1"))
     )
+
+
+def test_by_words_of_the_settings_one_alert_is_linked_to_another_and_taken_out_again() -> None:
+    network, bare = (Network(words=words) for words in (Words(link=("same",), unlink=("apart",)), Words()))
+    (first, second), _ = ([each.raised(number) for number in (1, 2)] for each in (network, bare))
+    both = f"same {reference(second)} {reference(first)}"
+    linked = only(network.hears(Said(both, "m-1")))
+    apart = only(network.hears(Said(f"apart {reference(second)}", "m-2")))
+    unclear = network.hears(Said(f"same {reference(second)}", "m-3"))
+    asked = network.hears(Said(f"{both}?", "m-4"))
+
+    assert (second.header.event_id, first.header.event_id) == (linked.header.event_id, linked.link_to)
+    assert (second.header.event_id, "", Level.UNKNOWN, None) == (
+        apart.header.event_id, apart.link_to, apart.level, apart.note,
+    )  # fmt: skip
+    assert () == unclear.records
+    assert unclear.reply is not None
+    assert unclear.reply.text.startswith("Not linked")
+    for heard in (asked, bare.hears(Said(both, "m-5"))):
+        assert all(getattr(record, "link_to", None) is None for record in heard.records)

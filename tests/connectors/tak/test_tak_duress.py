@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from bondmate_connectors.errors import Rejected
+from bondmate_connectors.formats.cot.types import device_uid
+from bondmate_connectors.platforms.tak.wording import Words
 from bondmate_connectors.testing import another, sos
 from bondmate_schemas.duress import OPEN_ROOM, SAID_UNDER_DURESS, SHOWN_SILENTLY
 from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryKind, DeliveryReason, Level, Mode
@@ -13,7 +15,7 @@ from bondmate_schemas.flags import UNDER_DURESS
 from bondmate_schemas.models import Delivery, DeliveryReceipt, EventHeader, ExternalRef
 from lxml import etree
 
-from tests.connectors.tak.clients import Said
+from tests.connectors.tak.clients import ALL, Said
 from tests.connectors.tak.stand_ins import StandIn
 from tests.connectors.tak.test_tak_answers import NOW, US, Network, only, reference
 from tests.connectors.tak.test_tak_link import connected
@@ -136,3 +138,27 @@ async def test_who_writes_to_the_officer_is_told_of_duress_where_named_for_it(
     assert (writer == DESK) is any("duress" in line for line in lines)
     if code == SAID_UNDER_DURESS:
         assert any("Confirmed" in line for line in lines)
+
+
+@pytest.mark.parametrize("form", ["aloud: where are you? {}", "ALOUD, where are you? {}"])
+def test_who_is_named_for_it_may_have_a_line_sound_by_a_word_that_the_officer_does_not_read(form: str) -> None:
+    network = Network(confidants=frozenset({DESK}), words=Words(aloud=("aloud",)))
+    code = reference(network.raised(1, **SILENT))
+    said = only(network.hears(Said(form.format(code), "m-1", by_uid=DESK)))
+    plain = only(network.hears(Said(f"aloud where are you {code}", "m-2", by_uid=DESK)))
+
+    assert (True, (), f"where are you? {code}") == (said.aloud, said.header.flags, said.text)
+    assert (False, ("silent",)) == (plain.aloud, plain.header.flags)
+
+
+def test_nobody_else_makes_a_device_sound_nor_a_room_that_all_officers_hear() -> None:
+    terms = {"confidants": frozenset({DESK}), "words": Words(aloud=("aloud",)), "rooms": {ALL: "pd-north"}}
+    network = Network(**terms)
+    to_device = {"to_uid": device_uid("p7"), "to_callsign": "Kilo-7"}
+    bystander = only(network.hears(Said("aloud: hello", "m-1", **to_device)))
+    desk = only(network.hears(Said("aloud: hello", "m-2", by_uid=DESK, **to_device)))
+    to_all = only(network.hears(Said("aloud: hello", "m-3", by_uid=DESK)))
+
+    assert [(False, "aloud: hello"), (True, "hello"), (False, "aloud: hello")] == [
+        (one.aloud, one.text) for one in (bystander, desk, to_all)
+    ]

@@ -14,6 +14,7 @@ from bondmate_connectors.formats.cap import codes
 from bondmate_connectors.formats.cap.areas import FIXED_AT, METHOD
 from bondmate_connectors.formats.cap.content import Content
 from bondmate_connectors.formats.cap.notes import Notes
+from bondmate_connectors.formats.cap.sayings import sayings_of
 from bondmate_connectors.formats.cap.texts import Attribute
 from bondmate_connectors.formats.cap.values import read_time
 
@@ -116,7 +117,7 @@ def _attributes(content: Content, more: tuple[tuple[str, str], ...]) -> tuple[Co
         if name not in _FIELDS
     ]
     rows += [{"system": name, "value": text} for name, text, _, _, _ in content.attributes]
-    rows += sayings.as_attributes({own.name: own.text for own in content.ours if own.name in sayings.NAMES})
+    rows += sayings.as_attributes(sayings_of(content.ours))
     return trusted_all(Code, rows)
 
 

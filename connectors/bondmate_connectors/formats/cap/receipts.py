@@ -16,6 +16,7 @@ from bondmate_connectors.formats.cap.head import Head
 from bondmate_connectors.formats.cap.messages import REFERENCE
 from bondmate_connectors.formats.cap.notes import Notes
 from bondmate_connectors.formats.cap.references import Reference
+from bondmate_connectors.formats.cap.sayings import sayings_of
 from bondmate_connectors.formats.cap.texts import InfoTexts
 from bondmate_connectors.formats.cap.values import OurIdentifier
 
@@ -29,7 +30,7 @@ def receipts_of(
 ) -> tuple[DeliveryReceipt, ...]:
     """Return the receipts; what the message says beside them is noted as lost."""
     ours = [(reference, reference.ours) for reference in head.references]
-    values = {one.name: one.text for info in infos for one in info.ours if one.name in NAMES}
+    values = sayings_of(one for info in infos for one in info.ours)
     more = said(values)
     found = tuple(_receipt(head, reference, own, level, received_at, more) for reference, own in ours if own)
     if found:

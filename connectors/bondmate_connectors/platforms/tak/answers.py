@@ -11,7 +11,7 @@ is asked which. Whatever else is written raises nothing, and nor does what nobod
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -114,10 +114,17 @@ def understand(frame: Frame, terms: Terms, alerts: OpenAlerts, received_at: date
     if event.passed_a_hub or parse_uid(event.uid) is not None:
         return NOTHING
     if event.type == CHAT:
-        chat = chat_of(event)
-        known = alerts if chat.sender_uid in terms.confidants else alerts.without_secret()
-        return _Line(event, chat, terms, known, received_at).heard()
+        return _line(event, terms, alerts, received_at)
     return _asked_for(event, terms, received_at) if "IncidentEvent" in terms.emit else NOTHING
+
+
+def _line(event: CotEvent, terms: Terms, alerts: OpenAlerts, received_at: datetime) -> Heard:
+    chat = chat_of(event)
+    if chat.sender_uid not in terms.confidants:
+        return _Line(event, chat, terms, alerts.without_secret(), received_at).heard()
+    bare = terms.words.without_aloud(chat.text)
+    heard = _Line(event, chat if bare is None else chat._replace(text=bare), terms, alerts, received_at).heard()
+    return heard if bare is None else _aloud(heard, bare)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +152,8 @@ class _Line:
         codes = codes_in(self.chat.text) if self._is_direct or self._is_in_room else ()
         named = [found for code in codes if (found := self.alerts.by_reference(code)) is not None]
         if named:
-            return self._together(tuple(dict.fromkeys(named)))
+            meant = tuple(dict.fromkeys(named))
+            return self._links(meant) or self._together(meant)
         if self._is_direct:
             return self._direct(has_code=bool(codes))
         return self._to_agency() or self._to_called(ours) or _asked_for(self.event, self.terms, self.received_at)
@@ -174,6 +182,22 @@ class _Line:
         return in_room or self.chat.is_group or self.chat.is_to_all
 
     # An answer.
+
+    def _links(self, named: tuple[OpenAlert, ...]) -> Heard | None:
+        """Return that two alerts are of one event, or one is of no other's; None where the line says neither."""
+        links = self.terms.words.links(self.chat.text) if self.chat.sender_uid else None
+        if links is None:
+            return None
+        if len(named) != (2 if links else 1):
+            text = "Not linked: name two alerts, that to be linked first" if links else "Not taken out: name one alert"
+            return Heard(reply=self._reply(text), warnings=self._warnings)
+        event_id = named[0].event_id
+        header = self._header("tak link", event_id, event_id).model_copy(update={"occurred_at": self.received_at})
+        receipt = DeliveryReceipt(
+            header=header, destination=self.terms.name, platform_id=self.event.uid, by_ref=self.chat.sender_uid,
+            link_to=named[1].event_id if links else "",
+        )  # fmt: skip
+        return Heard((receipt,), warnings=self._warnings)
 
     def _together(self, named: tuple[OpenAlert, ...]) -> Heard:
         """Answer what is named; what helps, said of both, of all that are open of its event: who closes names each."""
@@ -296,6 +320,19 @@ class _Line:
     @property
     def _warnings(self) -> tuple[Remark, ...]:
         return () if self.event.time else (Remark("time_unreadable", "event/@time"),)
+
+
+def _aloud(heard: Heard, text: str) -> Heard:
+    """Return what was heard, as texts to one officer that sound; who is named for duress knows what that may do."""
+    return replace(heard, records=tuple(_sounding(record, text) for record in heard.records))
+
+
+def _sounding(record: Record | Unreadable, text: str) -> Record | Unreadable:
+    if not isinstance(record, DeviceMessage) or record.to is not None:
+        return record
+    flags = tuple(flag for flag in record.header.flags if flag != _SILENT)
+    header = record.header.model_copy(update={"flags": flags})
+    return record.model_copy(update={"header": header, "text": text, "aloud": True})
 
 
 def _asked_for(event: CotEvent, terms: Terms, received_at: datetime) -> Heard:

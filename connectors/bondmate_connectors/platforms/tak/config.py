@@ -130,6 +130,19 @@ class TakConfig(ConnectorConfig):
         " are: `assigned`, `en_route`, `on_scene` promise help, `withdrawn` takes it back, `resolved` and `called_off`"
         " close this room's part. None by default: no other text says any of it.",
     )
+    link_words: tuple[str, ...] = Field(
+        default=(),
+        description="Words by which people say that two alerts are of one event, as `same M3P4 K7Q2`: the first is"
+        " linked to the second, where this room's agency owns both. None by default.",
+    )
+    unlink_words: tuple[str, ...] = Field(
+        default=(), description="Words by which people take an alert out of an event again, as `apart M3P4`."
+    )
+    aloud_words: tuple[str, ...] = Field(
+        default=(),
+        description="Words before a line to an officer under duress, as `aloud: where are you?`, by which it sounds all"
+        " the same; only of those whom `duress_contacts` names. None by default.",
+    )
     rooms: Mapping[str, str] = Field(
         default_factory=dict,
         description="Chat rooms that officers hear, by their id (`All Chat Rooms` is one), each with the agency whose"

@@ -61,7 +61,10 @@ class Tak:
         self._clock, self._log, self._report = context.clock, context.log, context.report
         self._contact = config.contact(context.name)
         responses = {Meaning(name): words for name, words in config.response_words.items()}
-        words = Words(config.acknowledge_words, config.decline_words, responses, config.together_words)
+        words = Words(
+            config.acknowledge_words, config.decline_words, responses, config.together_words, config.link_words,
+            config.unlink_words, config.aloud_words,
+        )  # fmt: skip
         self._terms = Terms(
             context.name, config.mode, config.agency_id, words, frozenset(config.emit), config.rooms, self._contact,
             frozenset(config.duress_contacts),

@@ -61,6 +61,25 @@ class Words:
     """Words for what else a line may say; they stand as those that acknowledge do."""
     together: tuple[str, ...] = TOGETHER_WORDS
     """Words by which an answer to one alert is meant of all that are open of its event."""
+    link: tuple[str, ...] = ()
+    """Words by which the first of two alerts is said to be of one event with the second."""
+    unlink: tuple[str, ...] = ()
+    """Words by which an alert is said to be of no other's event."""
+    aloud: tuple[str, ...] = ()
+    """Words before a line to an officer under duress that is to sound all the same."""
+
+    def links(self, text: str) -> bool | None:
+        """Return whether a line links an alert to another, False: takes one out of its event, None: says neither."""
+        said = _said(text)
+        is_said = {True: _is_said_by(said, self.link), False: _is_said_by(said, self.unlink)}
+        return None if _asks(said) else next((word for word, found in is_said.items() if found), None)
+
+    def without_aloud(self, text: str) -> str | None:
+        """Return a line without the word by which it is to sound; None where it does not begin with one."""
+        for word in filter(None, map(str.strip, self.aloud)):
+            if begun := re.match(rf"\s*{re.escape(word)}\s*[{_STOPS}]\s*(?=\S)", text, re.IGNORECASE):
+                return text[begun.end() :]
+        return None
 
     def without_together(self, text: str) -> str | None:
         """Return a line without the words by which it is meant of all of an event; None where it has none of them."""
@@ -71,7 +90,7 @@ class Words:
 
     def meaning_of(self, text: str) -> Meaning:
         """Return what `text` means for the alert that it is about."""
-        said = _plain(with_codes_as(_REFERENCE, text)).lstrip(_BEFORE)
+        said = _said(text)
         declines = [_plain(word) for word in self.decline if word.strip()]
         if any(_begins(said, word) for word in declines):
             return Meaning.DECLINED
@@ -79,6 +98,10 @@ class Words:
         meant = {**self.responses, Meaning.ACKNOWLEDGED: self.acknowledge}
         found = (meaning for meaning, words in meant.items() if _is_said_by(said, words))
         return Meaning.NOTE if doubtful else next(found, Meaning.NOTE)
+
+
+def _said(text: str) -> str:
+    return _plain(with_codes_as(_REFERENCE, text)).lstrip(_BEFORE)
 
 
 def _is_said_by(said: str, words: Iterable[str]) -> bool:
