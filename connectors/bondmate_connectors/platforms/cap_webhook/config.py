@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Self
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal, Self
 
 from bondmate_schemas.enums import Level
 from pydantic import AfterValidator, Field, SecretStr, model_validator
@@ -14,6 +15,7 @@ from bondmate_connectors.transports.addresses import is_loopback_host, is_plain_
 from bondmate_connectors.transports.hmac_signature import MOST_SECRETS, TOLERANCE_SECONDS, key_of
 from bondmate_connectors.transports.http_server import ServerTlsConfig
 
+Said = Literal["assigned", "en_route", "on_scene", "withdrawn", "valid", "false_alarm"]
 _REPLIES: Final = frozenset(
     {Level.UNKNOWN, Level.ACKNOWLEDGED, Level.RESPONDING, Level.RESOLVED, Level.DECLINED, Level.CANCELLED}
 )
@@ -137,6 +139,13 @@ class RepliesConfig(ConnectorConfig):
     )
     cancel: Reply = Field(
         default=Level.RESOLVED, description="What a Cancel of theirs says where it does not say so itself."
+    )
+    words: Mapping[Said, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="Words by which the people there say what a parameter says, where none does: their note begins with"
+        " one, and ends there or goes on after a mark, as `assigned, unit 7`. `assigned`, `en_route`, `on_scene`"
+        " promise help, `withdrawn` takes it back, `valid` and `false_alarm` say of a Cancel whether there was cause."
+        " None by default: no text says any of it.",
     )
 
 

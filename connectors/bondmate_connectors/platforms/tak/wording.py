@@ -12,28 +12,20 @@ that acknowledges is neither: it is passed on, and its writer is told so.
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 from bondmate_connectors.formats.cot.alert_code import with_codes_as
+from bondmate_connectors.formats.spoken import DASHES, REFERENCE, STOPS, begun, meant_by, plain
 
 ACKNOWLEDGE_WORDS: Final = (
     "ack", "acknowledge", "acknowledged", "affirm", "affirmative", "copied", "copy", "copy that", "received", "roger",
     "roger that", "wilco", "10-4",
 )  # fmt: skip
 TOGETHER_WORDS: Final = ("both",)
-_REFERENCE: Final = "\0"
-_STOPS: Final = ",.;:!"
-_DASHES: Final = "/–—-"  # noqa: RUF001  # dashes that phones put in
-_BEFORE: Final = _STOPS + _DASHES + _REFERENCE + " "
-_ENDED: Final = re.compile(rf"$|[ {_STOPS}{_DASHES}]*{_REFERENCE}| ?[{_STOPS}]+(?= |$)| [{_DASHES}]+(?= |$)")
-"""What ends a word: nothing more, a reference, or a mark that joins it to no other."""
-_ASKING: Final = ("QUESTION", "INTERROBANG")
-"""What the names of the marks by which any script asks hold."""
-_ALONE: Final = (r"(?<![\w'’/-])", rf"(?!\w|[.'’{_DASHES}]\w)")  # noqa: RUF001
+_ALONE: Final = (r"(?<![\w'’/-])", rf"(?!\w|[.'’{DASHES}]\w)")  # noqa: RUF001
 """Before and behind a word of its own, which a hyphen makes part of another."""
 
 
@@ -71,14 +63,14 @@ class Words:
     def links(self, text: str) -> bool | None:
         """Return whether a line links an alert to another, False: takes one out of its event, None: says neither."""
         said = _said(text)
-        is_said = {True: _is_said_by(said, self.link), False: _is_said_by(said, self.unlink)}
-        return None if _asks(said) else next((word for word, found in is_said.items() if found), None)
+        found = meant_by(said, {"link": self.link, "unlink": self.unlink})
+        return None if found is None else found == "link"
 
     def without_aloud(self, text: str) -> str | None:
         """Return a line without the word by which it is to sound; None where it does not begin with one."""
         for word in filter(None, map(str.strip, self.aloud)):
-            if begun := re.match(rf"\s*{re.escape(word)}\s*[{_STOPS}]\s*(?=\S)", text, re.IGNORECASE):
-                return text[begun.end() :]
+            if word_said := re.match(rf"\s*{re.escape(word)}\s*[{STOPS}]\s*(?=\S)", text, re.IGNORECASE):
+                return text[word_said.end() :]
         return None
 
     def without_together(self, text: str) -> str | None:
@@ -91,32 +83,16 @@ class Words:
     def meaning_of(self, text: str) -> Meaning:
         """Return what `text` means for the alert that it is about."""
         said = _said(text)
-        declines = [_plain(word) for word in self.decline if word.strip()]
+        declines = [plain(word) for word in self.decline if word.strip()]
         if any(_begins(said, word) for word in declines):
             return Meaning.DECLINED
-        doubtful = _asks(said) or any(_holds(said, word) for word in declines)
-        meant = {**self.responses, Meaning.ACKNOWLEDGED: self.acknowledge}
-        found = (meaning for meaning, words in meant.items() if _is_said_by(said, words))
-        return Meaning.NOTE if doubtful else next(found, Meaning.NOTE)
+        if any(_holds(said, word) for word in declines):
+            return Meaning.NOTE
+        return meant_by(said, {**self.responses, Meaning.ACKNOWLEDGED: self.acknowledge}) or Meaning.NOTE
 
 
 def _said(text: str) -> str:
-    return _plain(with_codes_as(_REFERENCE, text)).lstrip(_BEFORE)
-
-
-def _is_said_by(said: str, words: Iterable[str]) -> bool:
-    plain = (_plain(word) for word in words if word.strip())
-    return any(_ENDED.match(said, len(word)) for word in plain if said.startswith(word))
-
-
-def _asks(said: str) -> bool:
-    """Whether a line asks; a semicolon that ends it does in Greek."""
-    asking = any(sign in unicodedata.name(mark, "") for mark in said if not mark.isalnum() for sign in _ASKING)
-    return asking or said.rstrip(_REFERENCE + " ").endswith(";")
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.casefold().split())
+    return begun(with_codes_as(REFERENCE, text))
 
 
 def _begins(text: str, word: str) -> bool:
