@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from bondmate_schemas.codec import Codec, LocalSchemaIds
-from bondmate_schemas.enums import AlertAction, AlertStatus, DeliveryReason, Level
+from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, Level
 from bondmate_schemas.models import AlertState
 from bondmate_schemas.outbox import Outgoing
 from bondmate_streams.agents.alert_life import AlertLife
@@ -17,9 +17,13 @@ from bondmate_streams.agents.open_alerts import OpenAlerts
 from bondmate_streams.envelopes import Arrived
 from bondmate_streams.guard import BrokerUnavailableError
 from bondmate_streams.lanes import KeyLocks
+from bondmate_streams.logic.districts import parse_districts
+from bondmate_streams.logic.ground import MapGround
 from bondmate_streams.logic.rooms import Rooms
+from bondmate_streams.logic.routes_yaml import parse_routes
 
 from tests.streams.test_following_agent import Audit, Broker
+from tests.streams.test_ground import MAP, district_map
 
 
 class Table(dict[str, AlertState]):
@@ -36,10 +40,10 @@ class ToRooms(Broker):
         await super().send(*(record for record in outgoing if record.topic.startswith("bondmate.to.")))
 
 
-def worker(table: Table, routes: Any, *unlisted: str) -> AlertLife:
+def worker(table: Table, routes: Any, *unlisted: str, ground: MapGround | None = None) -> AlertLife:
     given: dict[str, Any] = dict.fromkeys(("known", "places", "message_receipts", "learn"))
     given |= {
-        "desk": Desk(routes, b"a secret of tests", Codec(LocalSchemaIds()), ToRooms()), "audit": Audit(),
+        "desk": Desk(routes, b"a secret of tests", Codec(LocalSchemaIds()), ToRooms(), ground=ground), "audit": Audit(),
         "silence": SimpleNamespace(known=lambda state: None),
         "following": SimpleNamespace(note=lambda state: None, newest=lambda step: step.tellings),
         "rooms": Rooms(unlisted=frozenset(unlisted)),
@@ -96,3 +100,40 @@ async def test_an_end_is_remembered_before_it_is_told_and_told_after_a_crash(mak
     await next_one._receive(end, at)
     told = next_one._desk.outbox.told  # type: ignore[attr-defined]
     assert {"tak"} <= {each.destination for each in told if each.reason is DeliveryReason.CANCEL}
+
+
+BY_PLACE = parse_routes("""
+destinations: {north: {modes: EXERCISE, fields: {alert: {position: plain}}}}
+routes: [{name: in-north, when: {record: alert, district: north}, to: north, escalate: [{after_seconds: 60, page: true}]}]
+""")
+
+
+@pytest.mark.parametrize("kind", [AlertKind.SOS, AlertKind.ASSISTANCE])
+async def test_an_alert_that_nobody_was_told_of_is_told_once_a_press_says_where_it_is(make: Any, kind: Any) -> None:
+    table, alert = Table(), make.alert("device-1", kind=kind)
+    event_id = alert.header.event_id
+    ground = MapGround.of(parse_districts(district_map(MAP)), BY_PLACE)
+
+    async def take(one: Any) -> list[Any]:
+        anew = worker(table, BY_PLACE, ground=ground)
+        await anew.begin(one, ())
+        return [(each.destination, each.reason) for each in anew._desk.outbox.told]  # type: ignore[attr-defined]
+
+    assert [] == await take(alert)
+    assert [] == await take(make.alert("device-1", event_id=event_id, kind=kind, press_count=2))
+    here = make.alert("device-1", event_id=event_id, kind=kind, press_count=3, position=make.position(52.5, 4.5))
+    assert [("north", DeliveryReason.NEW)] == await take(here)
+    assert [("north", DeliveryReason.NEW)] == await take(here), "a worker may have died before it told"
+    assert (AlertStatus.ROUTED, ("in-north",)) == (table[event_id].status, table[event_id].others.held)
+    elsewhere = make.alert("device-1", event_id=event_id, kind=kind, press_count=4, position=make.position(10, 10))
+    assert [("north", DeliveryReason.UPDATE)] == await take(elsewhere)
+
+
+async def test_assistance_that_nobody_was_told_of_and_that_is_over_is_told_to_nobody(make: Any) -> None:
+    table, alert = Table(), make.alert("device-1", kind=AlertKind.ASSISTANCE)
+    anew = worker(table, BY_PLACE, ground=MapGround.of(parse_districts(district_map(MAP)), BY_PLACE))
+    await anew.begin(alert, ())
+    over = {"event_id": alert.header.event_id, "kind": AlertKind.ASSISTANCE, "position": make.position(52.5, 4.5)}
+    await anew.begin(make.alert("device-1", action=AlertAction.CANCEL, **over), ())
+
+    assert ([], AlertStatus.CANCELLED) == (anew._desk.outbox.told, table[alert.header.event_id].status)  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from bondmate_schemas.enums import AlertAction, DeliveryReason
+from bondmate_schemas.enums import AlertAction, AlertStatus, DeliveryReason
 from bondmate_schemas.flags import CAME_HERE
 from bondmate_streams.logic import crossing
 from bondmate_streams.logic.crossing import MOST_ROOMS, seen
@@ -115,3 +115,14 @@ def test_where_an_alert_was_raised_counts_for_its_steps_and_not_where_a_press_wa
 
 def names(event: Any, table: Any, ground: Any) -> list[str]:
     return [one.destination for one in route(event, table, ground)]
+
+
+def test_of_an_alert_that_nobody_knows_of_all_are_told_that_its_first_place_asks_for() -> None:
+    played = Played(to=())
+    rooms = [Decision(f"room-{number}", "by-place") for number in range(5)]
+    step = crossing.crossed(played.state, rooms, ("by-place",), played.now)
+    assert step.state is not None
+    assert step.state.others is not None
+
+    assert (5, (), ("by-place",)) == (len(step.tellings), step.pages, step.state.others.held)
+    assert ((), AlertStatus.ROUTED) == (step.state.others.crossed, step.state.status)

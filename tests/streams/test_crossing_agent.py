@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from bondmate_schemas.models import AlertState, DeviceLocation
 from bondmate_streams.agents.crossing import Crossing
 from bondmate_streams.guard import StoreUnavailableError
@@ -97,3 +98,18 @@ async def test_what_waited_at_the_device_since_before_the_press_calls_nobody(mak
         await side.take(fix(make, taken, taken))
 
     assert ([], ["north"]) == (waited, side.joined)
+
+
+@pytest.mark.parametrize("accuracy_m", [None, 5_000.0])
+async def test_an_alert_that_nobody_knows_of_is_told_by_the_first_place_that_it_has(
+    make: Any, accuracy_m: float | None
+) -> None:
+    unrouted = states.change(None, make.alert(received_at=PRESSED, occurred_at=PRESSED), [], PRESSED).state
+    assert unrouted is not None
+    side, known = Side(unrouted), Side(opened(make))
+    unsure = fix(make, 1, 1)
+    unsure = unsure.model_copy(update={"position": unsure.position.model_copy(update={"accuracy_m": accuracy_m})})
+    for each in (side, known):
+        await each.take(unsure)
+
+    assert (["north"], []) == (side.joined, known.joined)

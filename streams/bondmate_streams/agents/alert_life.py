@@ -106,9 +106,9 @@ class AlertLife:
             held = self._desk.held(alert) if state is None else ()
             # By its own mode and agency, which no change of it has another of.
             further: Sequence[Decision] = ()
-            if state is not None and states.is_graver(state, alert):
-                graver = states.merged_with(state, alert)
-                further, held = self._desk.quietly(graver), self._desk.held(graver)
+            if state is not None and states.asks_routes_again(state, alert):
+                merged = states.merged_with(state, alert)
+                further, held = self._desk.quietly(merged), self._desk.held(merged)
             step = states.change(state, alert, decisions, utc_now(), further=further, escalation=escalation)
             step = with_held(self._keyed(step, state), held)
             telling = self._telling(step, cause)

@@ -83,9 +83,14 @@ class Crossing:
 
     async def _take(self, state: AlertState, fix: DeviceLocation) -> None:
         ground, accuracy_m = self._desk.ground, fix.position.accuracy_m
-        if accuracy_m is None or not isinstance(ground, MapGround):
-            return
         event_id, alert = state.header.event_id, with_fix(state.alert, fix, fix.header.received_at)
+        if not isinstance(ground, MapGround):
+            return
+        if not state.destinations and (told := self._desk.at(alert, ground)):
+            # Nobody knows of it: the first place that it has is as good as one that it had when it was raised.
+            await self._join(event_id, told, held(alert, self._desk.routes, ground))
+        if accuracy_m is None or not state.destinations:
+            return
         surely, perhaps = (
             [one for one in self._desk.at(alert, around) if one.destination not in state.destinations]
             for around in (ground.surely(accuracy_m), ground.perhaps(accuracy_m))

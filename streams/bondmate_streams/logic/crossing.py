@@ -2,8 +2,9 @@
 
 A room joins when two fixes `APART` from each other are surely there, and none between them is surely not: a fix of
 unknown accuracy, or whose accuracy does not fit between the border and itself, says nothing. So nobody flaps at a
-border. At most `MOST_ROOMS` join an alert; then operations are paged, and decide. Source: 3GPP TS 23.280, 10.10.3 (who
-comes into an emergency area is told of it).
+border. At most `MOST_ROOMS` join an alert; then operations are paged, and decide. Of an alert that nobody knows of,
+since it had no place, all are told that its first place asks for. Source: 3GPP TS 23.280, 10.10.3 (who comes into an
+emergency area is told of it).
 """
 
 from __future__ import annotations
@@ -48,12 +49,13 @@ def crossed(state: AlertState, decisions: Sequence[Decision], held: Sequence[str
     """Tell the rooms of `decisions`, as many as may join; of those that may not a person is paged, once."""
     told = state.others or OthersTold()
     new = [one for one in decisions if one.destination not in state.destinations]
-    joining = new[: max(0, MOST_ROOMS - len(told.crossed))]
+    is_first = not state.destinations
+    joining = new if is_first else new[: max(0, MOST_ROOMS - len(told.crossed))]
     left_out = len(joining) < len(new) and not told.crossing_paged
     rules = {one.route for one in joining}
     others = told.model_copy(
         update={
-            "crossed": (*told.crossed, *(one.destination for one in joining)),
+            "crossed": (*told.crossed, *(one.destination for one in joining if not is_first)),
             "held": tuple(dict.fromkeys((*told.held, *(rule for rule in held if rule in rules)))),
             "crossing_paged": told.crossing_paged or left_out,
         }

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from bondmate_schemas.enums import AlertAction, DeliveryReason
+from bondmate_schemas.enums import AlertAction, AlertStatus, DeliveryReason
 from bondmate_schemas.flags import TOLD_LATE
 from bondmate_schemas.models import AlertState, OthersTold
 
 from bondmate_streams.logic.alerts import with_flags
 from bondmate_streams.logic.deliveries import Telling, new_id
+from bondmate_streams.logic.levels import furthest
 from bondmate_streams.logic.life_cycle import CLOSED
 from bondmate_streams.logic.rooms import Rooms
 from bondmate_streams.logic.routing import Decision, Ground, Routes, explain
@@ -44,7 +45,9 @@ def told_late(outcome: str, state: AlertState, decisions: Sequence[Decision], no
     new = [decision for decision in decisions if decision.destination not in state.destinations]
     event_id = state.header.event_id
     further = first_told(event_id, (decision.destination for decision in new), now)
-    after = state.model_copy(update={"destinations": {**state.destinations, **further}, "changed_at": now})
+    status = furthest(state.status, AlertStatus.ROUTED)
+    told = {"destinations": {**state.destinations, **further}, "status": status, "changed_at": now}
+    after = state.model_copy(update=told)
     alert = with_flags(as_told(state, state.alert), flag).model_copy(update={"action": AlertAction.RAISE})
     tellings = tuple(
         Telling(

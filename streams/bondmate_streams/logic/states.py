@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, PositionOrigin, Priority
+from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, Level, PositionOrigin, Priority
 from bondmate_schemas.flags import (
     CONFIRMED,
     DEVICE_REVOKED,
@@ -27,6 +27,7 @@ from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import (
     AlertState,
     AlertWhole,
+    DestinationState,
     DeviceAlert,
     DeviceMessage,
     EventHeader,
@@ -71,7 +72,7 @@ def change(
         alert: the change, correlated and joined.
         decisions: where an alert like this goes, for one that is new.
         now: the time of the change of state.
-        further: where it goes as the graver alert that it becomes by this.
+        further: where it goes as what it becomes by this, where `asks_routes_again`.
         escalation: the steps of the alert so far.
     """
     return remembering(_change(state, alert, decisions, now, further=further, escalation=escalation))
@@ -144,6 +145,11 @@ def is_graver(state: AlertState | None, alert: DeviceAlert) -> bool:
     if state is None or state.status in CLOSED or alert.action is AlertAction.CANCEL:
         return False
     return rounds.graver(state.alert.kind, alert.kind) is not state.alert.kind
+
+
+def asks_routes_again(state: AlertState, alert: DeviceAlert) -> bool:
+    """Return whether a change may be told to more than know of the alert: it is graver, or nobody knows of it."""
+    return is_graver(state, alert) or (state.status not in CLOSED and not state.destinations)
 
 
 def _is_by_person(alert: DeviceAlert, known: DeviceAlert) -> bool:
@@ -305,7 +311,7 @@ def _changed(
     tellings = tell(state, merged, rule.tells, decisions, leave_out=first)
     # Of an alert of before the upgrade a fix or a battery changes nothing that its device was shown.
     is_news = state.rules >= RULES_NOW or asked or _is_by_person(alert, state.alert)
-    new = [decision for decision in further if decision.destination not in state.destinations]
+    new = [] if ends else [decision for decision in further if decision.destination not in state.destinations]
     names = [decision.destination for decision in new]
     destinations = {**state.destinations, **first_told(state.header.event_id, names, now)}
     after = state.model_copy(
@@ -322,18 +328,23 @@ def _changed(
         }
     )
     if new or first:
-        told = tell(after, merged.model_copy(update={"action": AlertAction.RAISE}), DeliveryReason.NEW, further)
+        told = tell(
+            after, merged.model_copy(update={"action": AlertAction.RAISE}), DeliveryReason.NEW, [*decisions, *further]
+        )
         tellings += tuple(telling for telling in told if telling.destination in {*names, *first})
     # A request too: the device's memory may have taken it for the end.
     return Step(rule.outcome, after, tellings, standing=ends or asked)
 
 
 def _told_first_by(state: AlertState, alert: DeviceAlert) -> set[str]:
-    """Return who is told of an alert first by a graver kind that comes again: a worker may have died before it told."""
-    graver_at = state.round_causes.get(Cause.GRAVER)
-    if graver_at is None or alert.header.message_id != state.alert.header.message_id:
+    """Return who is told of an alert first by a change that comes again: a worker may have died before it told."""
+    if alert.header.message_id != state.alert.header.message_id:
         return set()
-    return {name for name, at in state.destinations.items() if at.sent_at == graver_at}
+    return {name for name, at in state.destinations.items() if at.level is Level.UNKNOWN and not _was_told_more(at)}
+
+
+def _was_told_more(at: DestinationState) -> bool:
+    return at.later_delivery_ids != ()
 
 
 def _ended_by_device(alert: DeviceAlert) -> AlertWhole:
