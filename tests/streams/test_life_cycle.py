@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -74,6 +74,7 @@ WORDS: dict[str, dict[str, Any]] = {
 }
 PROVEN = [Level.UNKNOWN, Level.DEAD_LETTERED, Level.EXPIRED, Level.DELIVERED, Level.ACCEPTED]
 HELPS, CLOSES = {"assigned", "coming", "on scene"}, {"called off", "resolved"}
+KINDS = [AlertKind.ASSISTANCE, AlertKind.SOS, AlertKind.OFFICER_DOWN]
 UP = {"seen", *HELPS}
 GONE = {"no", "withdrawn", *CLOSES}
 
@@ -86,6 +87,7 @@ class Room:
     said: str = ""
     place: int = -1_000
     round: int = 0
+    spoke: int = 0
     had_taken_up: bool = False
 
 
@@ -105,6 +107,7 @@ class Interleavings(RuleBasedStateMachine):
         self.ended_at = self.last_at = START
         self.round = self.since = self.taken = 0
         self.was_answered = -1
+        self.graver_waits: int | None = None
         self.began: dict[str, int] = {}
         self.seen_at: int | None = None
         self.known: dict[str, Room] = {}
@@ -122,13 +125,15 @@ class Interleavings(RuleBasedStateMachine):
             self.change("message-1", AlertAction.RAISE)
             self.known = self.known or {"tak": Room(), "cap": Room()}
             return
-        graver = graver and not self.closed and self.kind is AlertKind.ASSISTANCE
-        self.kind = AlertKind.SOS if graver else self.kind
-        used_up = self.taken >= LAST
-        if graver:
+        graver = graver and not self.closed and self.kind is not KINDS[-1]
+        self.kind = KINDS[KINDS.index(self.kind) + 1] if graver else self.kind
+        used_up, round_before = self.taken >= LAST, self.round
+        if graver and self.may_begin("graver"):
             self.begins("graver", self.seconds if self.answered or used_up else self.since)
         elif not self.closed and (self.lapsed or (not self.answered and used_up)):
             self.begins("press")
+        if graver and self.round == round_before and (self.answered or used_up):
+            self.graver_waits = self.seconds
         had_at = self.had_at(waited)
         came_after = had_at > max(self.ended_at, self.last_at)
         step = self.change(
@@ -141,7 +146,7 @@ class Interleavings(RuleBasedStateMachine):
     def cancel(self) -> None:
         if self.state is None:
             return
-        asks = self.kind is AlertKind.SOS or any(room.said in UP for room in self.known.values())
+        asks = self.kind is not AlertKind.ASSISTANCE or any(room.said in UP for room in self.known.values())
         step = self.change(f"message-{next(self.number) + 1}", AlertAction.CANCEL, at=self.had_at())
         assert step.outcome == ("closed_already" if self.closed else "cancel_requested" if asks else "cancelled")
         if not asks:
@@ -174,6 +179,23 @@ class Interleavings(RuleBasedStateMachine):
             receipt, _, _ = self.said[data.draw(st.sampled_from(sorted(self.said)))]
             before = self.state
             assert self.hears(receipt).state == before
+
+    @rule(name=st.sampled_from(["tak", "cap", "county"]))
+    def drop(self, name: str) -> None:
+        """A new version of the routes names a room no more."""
+        self.rooms = replace(self.rooms, retired=self.rooms.retired | {name})
+
+    @rule(really=st.sampled_from([False, False, False, True]), waited=WAITED)
+    def close_by_operations(self, *, really: bool, waited: int) -> None:
+        if self.state is None or not really:
+            return
+        header = self.of_room("operations", waited=waited)
+        receipt = DeliveryReceipt(header=header, destination="operations", level=Level.RESOLVED, code="close")
+        first, again = self.hears(receipt), self.hears(receipt)
+        told = {(telling.destination, telling.reason) for telling in first.tellings}
+        assert told == (set() if self.closed else {(name, DeliveryReason.CANCEL) for name in self.known})
+        assert first.tellings == again.tellings
+        self.ends(header.received_at)
 
     @rule(seconds=st.integers(min_value=1, max_value=50))
     def wait(self, seconds: int) -> None:
@@ -212,15 +234,19 @@ class Interleavings(RuleBasedStateMachine):
     def helped(self) -> bool:
         return any(room.said in HELPS and room.round == self.round for room in self.known.values())
 
+    def may_begin(self, cause: str) -> bool:
+        return self.seconds - self.began.get(cause, -30) >= 30
+
     def begins(self, cause: str, since: int | None = None) -> None:
-        if self.seconds - self.began.get(cause, -30) < 30:
+        if not self.may_begin(cause):
             return
+        self.graver_waits = None
         since = self.seconds if since is None else since
         self.round, self.since, self.taken, self.seen_at = self.round + 1, since, 0, None
         self.began[cause] = self.seconds
 
     def hears_word(self, receipt: DeliveryReceipt, word: str, place: int) -> None:
-        room, rest = self.known.get(receipt.destination), self.but(receipt.destination)
+        room = self.known.get(receipt.destination)
         before = self.state
         step = self.hears(receipt)
         says_no = word in {"no", "withdrawn", *CLOSES}
@@ -235,7 +261,7 @@ class Interleavings(RuleBasedStateMachine):
             return
         was, answered, helped = room.said, self.answered, self.helped
         shown, taken_up = self.any_is(HELPS), self.any_is(UP)
-        room.round = self.round
+        room.round, room.spoke = self.round, self.seconds
         room.place = room.place if word == "seen" else place
         if not (word == "seen" and was in HELPS):
             room.had_taken_up = word in CLOSES and (room.had_taken_up or was in UP)
@@ -246,10 +272,7 @@ class Interleavings(RuleBasedStateMachine):
         self.seen_at = self.seen_at if self.seen_at is not None else self.seconds if self.only_seen() else None
         self.was_answered = self.round if self.answered else self.was_answered
         if word in CLOSES:
-            had = any(r.had_taken_up for r in self.known.values())
-            all_closed = all(r.said in CLOSES for r in self.known.values()) and self.known.keys() >= EVERYBODY
-            free = not any(o.said in UP for o in rest) if had else all_closed
-            if receipt.destination == "cap" if self.owned else free:
+            if self.is_ended_by(receipt.destination):
                 self.ends(receipt.header.received_at)
             if not self.closed and ((answered and not self.answered) or (taken_up and not self.any_is(UP))):
                 self.begins("part closed")
@@ -258,41 +281,57 @@ class Interleavings(RuleBasedStateMachine):
         if falls_away or (shown and not self.any_is(HELPS)):
             self.begins("withdrawn")
 
+    def is_ended_by(self, name: str) -> bool:
+        """Return whether the whole ends by that this room has closed its part; `cap` is the owner's, if any is."""
+        if self.owned and (name == "cap" or self.can_close("cap")):
+            return name == "cap"
+        if any(room.had_taken_up for room in self.known.values()):
+            return not self.any_is(UP)
+        have_it = [room for other, room in self.known.items() if self.can_close(other)]
+        return all(room.said in CLOSES for room in have_it) and self.known.keys() >= EVERYBODY
+
+    def can_close(self, name: str) -> bool:
+        room = self.known[name]
+        has_it = room.said or room.proven == 0 or room.proven >= LEVELS.index(Level.DELIVERED)
+        return bool(has_it) and name not in self.rooms.retired
+
     def only_seen(self) -> bool:
         return self.answered and not self.helped
 
     @property
     def expires(self) -> bool:
-        return self.expiry is not None and self.kind is not AlertKind.SOS and self.was_answered < 0
+        return self.expiry is not None and self.kind is AlertKind.ASSISTANCE and self.was_answered < 0
 
     def any_is(self, words: set[str]) -> bool:
         return any(room.said in words for room in self.known.values())
-
-    def but(self, name: str) -> list[Room]:
-        return [room for other, room in self.known.items() if other != name]
 
     def passes(self) -> int:
         """Let time pass in the model, and give how often a person is paged for it."""
         if self.closed:
             return 0
-        if self.answered:
-            late = self.seen_at is not None and self.seconds - self.seen_at >= UNASSIGNED_SECONDS and not self.helped
-            page = late and not self.unassigned
-            self.unassigned |= page
-            return int(page)
-        if self.expires and self.seconds >= (self.expiry or 0):
+        if not self.answered and self.expires and self.seconds >= (self.expiry or 0):
             self.ends(START + timedelta(seconds=self.expiry or 0))
             return 1
-        found = self.steps()
+        found = 0 if self.answered else self.steps()
         if (put_off := self.put_off()) and put_off[0] <= self.seconds:
             self.begins(put_off[1])
             found += (put_off[1] == "part closed") + self.steps()
-        return found
+        late = self.seen_at is not None and self.seconds - self.seen_at >= UNASSIGNED_SECONDS and not self.helped
+        page = self.answered and late and not self.unassigned
+        self.unassigned |= page
+        return found + int(page)
 
     def put_off(self) -> tuple[int, str] | None:
         """Return when and for which cause a round begins that could not begin within 30 s."""
+        if self.is_graver_than_answered and (self.answered or self.taken >= LAST):
+            return self.began["graver"] + 30, "graver"
         began = [(at + 30, cause) for cause, at in self.began.items() if cause in {"withdrawn", "part closed"}]
         return max(began) if self.lapsed and self.taken >= LAST and began else None
+
+    @property
+    def is_graver_than_answered(self) -> bool:
+        answers = [room.spoke for room in self.known.values() if room.said in UP and room.round == self.round]
+        return self.graver_waits is not None and not any(spoke > self.graver_waits for spoke in answers)
 
     def steps(self) -> int:
         found = 0
@@ -397,7 +436,8 @@ class Interleavings(RuleBasedStateMachine):
             return
         due = self.next_due(self.state)
         waits_for_help = self.only_seen() and self.seen_at is not None and not self.unassigned
-        waits = waits_for_help if self.answered else self.taken < LAST or self.expires or self.put_off() is not None
+        waits = waits_for_help if self.answered else self.taken < LAST or self.expires
+        waits = waits or self.put_off() is not None
         assert (due is not None) == (waits and not self.closed)
 
     @invariant()

@@ -609,6 +609,42 @@ def test_a_graver_kind_asks_again_and_an_update_without_one_leaves_it() -> None:
     assert Response.ASSIGNED is played.response("county"), "what was promised stands"
 
 
+def graver_twice() -> Played:
+    """Return an SOS that north has seen, and that is a fall 12 s later."""
+    played = Played(kind=AlertKind.ASSISTANCE)
+    played.seconds = 1
+    assert "graver" == played.press(AlertAction.UPDATE, kind=AlertKind.SOS).outcome
+    played.seconds = 5
+    played.says("north", SEEN)
+    played.seconds = 12
+    assert "updated" == played.press(AlertAction.UPDATE, kind=AlertKind.OFFICER_DOWN).outcome
+    return played
+
+
+def test_a_kind_that_is_graver_within_30_s_of_the_one_before_asks_again_when_it_may() -> None:
+    played = graver_twice()
+    assert 31 == played.due(), "who has seen an SOS has not seen the fall"
+    again = played.wait(19)
+
+    assert ("asked_again", 2, 91) == (again.outcome, played.state.round, played.due())
+    assert {"north": DeliveryReason.UPDATE, "county": DeliveryReason.UPDATE} == told(again)
+    assert {AlertKind.OFFICER_DOWN} == {telling.event.kind for telling in again.tellings}  # type: ignore[union-attr]
+    played.says("north", **ASSIGNED)
+    assert played.due() is None, "once"
+
+
+def test_a_graver_kind_that_was_answered_meanwhile_or_is_over_does_not_ask_again() -> None:
+    answered, over, withdrawn = (graver_twice() for _ in range(3))
+    for played in (answered, over, withdrawn):
+        played.seconds = 20
+    answered.says("county", **ASSIGNED)
+    over.says("north", CLOSES)
+    assert "unanswered_again" == withdrawn.says("north", Level.DECLINED).outcome
+
+    assert [None, None, 80] == [played.due() for played in (answered, over, withdrawn)]
+    assert [0, 0] == [len(played.wait(60).tellings) for played in (answered, over)]
+
+
 @pytest.mark.parametrize("last", [{"response": Response.WITHDRAWN}, {"level": CLOSES}])
 def test_a_round_that_may_not_begin_yet_begins_when_it_may_where_no_step_is_left(last: dict[str, Any]) -> None:
     played = Played()

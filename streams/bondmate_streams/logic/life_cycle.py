@@ -156,7 +156,7 @@ class Fact(StrEnum):
     MADE_BEFORE = "made before the end"
     """By a clock that can be trusted, or the hub had it before."""
     GRAVER = "graver than before"
-    LAPSED = "answered before, not any more; or the round has no step left"
+    LAPSED = "answered before, not any more; or the round has no step left; or it is graver than what was answered"
     NOWHERE = "no destination"
     NOT_TOLD = "of one that was not told"
     FOREIGN = "refers to what it was not told"

@@ -12,12 +12,16 @@ from typing import Final
 from bondmate_schemas.enums import AlertKind
 from bondmate_schemas.models import AlertState
 
-from bondmate_streams.logic.levels import is_answered
+from bondmate_streams.logic.levels import is_answered, stage_of
 from bondmate_streams.logic.life_cycle import GRAVITY, Cause
 from bondmate_streams.logic.routing import Escalation
 
 PAUSE: Final = timedelta(seconds=30)
 """Between two rounds of one cause: a room that flaps is told on, and not escalated on."""
+
+
+_GRAVER_WAITS: Final = "graver, put off"
+"""Among the causes: since when a graver kind waits for the round that it could not begin yet."""
 
 
 def may_begin(state: AlertState, cause: Cause, now: datetime) -> bool:
@@ -31,10 +35,33 @@ def put_off_until(state: AlertState, escalation: Iterable[Escalation]) -> tuple[
 
     None: there is no such round, or the steps of the one that runs come anyway.
     """
+    if _is_graver_than_answered(state) and (is_answered(state) or is_used_up(state, escalation)):
+        return Cause.GRAVER, state.round_causes[Cause.GRAVER] + PAUSE
     if not (has_lapsed(state) and is_used_up(state, escalation)):
         return None
     last = [(at, cause) for cause in (Cause.WITHDRAWN, Cause.PART_CLOSED) if (at := state.round_causes.get(cause))]
     return (max(last)[1], max(last)[0] + PAUSE) if last else None
+
+
+def put_off(state: AlertState, now: datetime, escalation: Iterable[Escalation]) -> AlertState:
+    """Return an alert that became graver and may not begin a round yet: who answered answered the lesser kind."""
+    if not is_answered(state) and not is_used_up(state, escalation):
+        return state
+    return state.model_copy(update={"round_causes": {**state.round_causes, _GRAVER_WAITS: now}})
+
+
+def _is_graver_than_answered(state: AlertState) -> bool:
+    """Return whether a graver kind waits for its round, and nobody has answered since."""
+    since = state.round_causes.get(_GRAVER_WAITS)
+    rooms = state.destinations.values()
+    return since is not None and not any(
+        at.round == state.round and stage_of(at).answers and at.changed_at > since for at in rooms
+    )
+
+
+def causes(state: AlertState) -> dict[str, datetime]:
+    """Return why rounds began, and when each cause last began one."""
+    return {cause: at for cause, at in state.round_causes.items() if cause != _GRAVER_WAITS}
 
 
 def begun(state: AlertState, cause: Cause, now: datetime, *, since: datetime | None = None) -> AlertState:
@@ -42,7 +69,7 @@ def begun(state: AlertState, cause: Cause, now: datetime, *, since: datetime | N
     update = {
         "round": state.round + 1,
         "round_began_at": since or now,
-        "round_causes": {**state.round_causes, cause.value: now},
+        "round_causes": {**causes(state), cause.value: now},
         "escalated_seconds": 0.0,
         "seen_at": None,
     }

@@ -13,6 +13,7 @@ from bondmate_schemas.enums import Level, Ownership, Response
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DestinationState
 
+from bondmate_streams.logic import rounds
 from bondmate_streams.logic.answers import is_of_no_news
 from bondmate_streams.logic.deliveries import escalation_id, round_id
 from bondmate_streams.logic.levels import is_answered, is_help_shown, is_helped, stage_of
@@ -64,10 +65,8 @@ def _is_of_round(state: AlertState, receipt: DeliveryReceipt, escalation: Iterab
     if not state.round:
         return False
     event_id, name, number = state.header.event_id, receipt.destination, state.round
-    if max(state.round_causes, key=lambda cause: state.round_causes[cause], default=None) in {
-        Cause.PRESS,
-        Cause.GRAVER,
-    }:
+    causes = rounds.causes(state)
+    if max(causes, key=lambda cause: causes[cause], default=None) in {Cause.PRESS, Cause.GRAVER}:
         return True
     steps = (escalation_id(event_id, name, step.after_seconds, number) for step in escalation)
     return receipt.delivery_id in {round_id(event_id, name, number, "round"), *steps}

@@ -308,6 +308,8 @@ def _changed(
         is_due = not is_answered(state) and not rounds.is_used_up(state, escalation)
         since = rounds.since(state) if cause is Cause.GRAVER and is_due else now
         state = rounds.begun(state, cause, now, since=since)
+    elif is_graver(state, alert):
+        state = rounds.put_off(state, now, escalation)
     tellings = tell(state, merged, rule.tells, decisions, leave_out=first)
     # Of an alert of before the upgrade a fix or a battery changes nothing that its device was shown.
     is_news = state.rules >= RULES_NOW or asked or _is_by_person(alert, state.alert)

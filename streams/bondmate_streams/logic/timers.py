@@ -126,6 +126,7 @@ def next_due(
         return None
     times = [Refresh.of(decisions).next_due(state, after), _unassigned_at(state, rooms), others.due_at(state)]
     times.append(starting.renew_by(state))
+    times += [at for _, at in filter(None, [rounds.put_off_until(state, escalation)])]
     times += [late_rooms.due_at(state, rooms), after if real.is_to_be_widened(state, decisions) else None]
     if state.handoff is not None:
         times.append(state.handoff.expires_at)
@@ -135,7 +136,6 @@ def next_due(
         times += [since + timedelta(seconds=step.after_seconds) for step in further]
         times += [state.changed_at] if further and _is_hopeless(state) else []
         times.append(_expires_at(state))
-        times += [at for _, at in filter(None, [rounds.put_off_until(state, escalation)])]
     return min((time for time in times if time is not None), default=None)
 
 
