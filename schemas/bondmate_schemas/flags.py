@@ -46,6 +46,9 @@ DEVICE_SILENT: Final = "device_silent"
 DEVICE_HEARD: Final = "device_heard"
 """The device of an open alert is heard again after it had gone silent."""
 
+NEEDS_HELP_AGAIN: Final = "needs_help_again"
+"""On an alert: somebody did something at its device after it had asked to cancel, which takes that request back."""
+
 DEVICE_REVOKED: Final = "device_revoked"
 """The device of an open alert was revoked: whoever has it is not taken for its officer any more."""
 
@@ -82,6 +85,7 @@ _TELL_NOTHING: Final = frozenset({
     "cap_signature_unverified", "unknown_field", NAMED_BESIDE, REFERENCE_UNKNOWN, UNPROVEN, UNDER_DURESS, DEVICE_SILENT,
     REPEATS_OURS, DEVICE_HEARD, DEVICE_REVOKED, TOLD_LATE, FROM_EXERCISE, TAKEN_AS_REAL, REAL_NOT_ALLOWED,
     CAME_HERE, CHECK_IN_MISSED, FROM_REPLACED, STARTED_BY_ROOM, CONFIRMED, NOT_RENEWED, POSITION_UNTIL_CONFIRMED,
+    NEEDS_HELP_AGAIN,
 })  # fmt: skip
 """Remarks that follow from the envelope, or from what the hub itself did."""
 _TELL_OF: Final[Mapping[str, str]] = {

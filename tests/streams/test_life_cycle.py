@@ -108,6 +108,7 @@ class Interleavings(RuleBasedStateMachine):
         self.round = self.since = self.taken = 0
         self.was_answered = -1
         self.graver_waits: int | None = None
+        self.asks_to_cancel = False
         self.began: dict[str, int] = {}
         self.seen_at: int | None = None
         self.known: dict[str, Room] = {}
@@ -132,9 +133,10 @@ class Interleavings(RuleBasedStateMachine):
             self.begins("graver", self.seconds if self.answered or used_up else self.since)
         elif not self.closed and (self.lapsed or (not self.answered and used_up)):
             self.begins("press")
+        had_at = self.had_at(waited)
+        self.asks_to_cancel &= self.closed or had_at < self.last_at
         if graver and self.round == round_before and (self.answered or used_up):
             self.graver_waits = self.seconds
-        had_at = self.had_at(waited)
         came_after = had_at > max(self.ended_at, self.last_at)
         step = self.change(
             f"message-{next(self.number) + 1}", AlertAction.UPDATE, at=had_at, press_count=next(self.number)
@@ -149,6 +151,7 @@ class Interleavings(RuleBasedStateMachine):
         asks = self.kind is not AlertKind.ASSISTANCE or any(room.said in UP for room in self.known.values())
         step = self.change(f"message-{next(self.number) + 1}", AlertAction.CANCEL, at=self.had_at())
         assert step.outcome == ("closed_already" if self.closed else "cancel_requested" if asks else "cancelled")
+        self.asks_to_cancel |= asks and not self.closed
         if not asks:
             self.ends(self.now())
 
@@ -420,6 +423,7 @@ class Interleavings(RuleBasedStateMachine):
                 at.response,
             )
         assert self.closed == (self.state.status in CLOSED)
+        assert self.asks_to_cancel == self.state.cancel_requested
         assert self.round == self.state.round
         assert set(self.told) == set(self.known) == set(self.state.destinations), "exactly those remembered were told"
 

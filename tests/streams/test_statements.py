@@ -25,7 +25,7 @@ from bondmate_schemas.enums import (
     Response,
     Validity,
 )
-from bondmate_schemas.flags import UNANSWERED, UNASSIGNED
+from bondmate_schemas.flags import NEEDS_HELP_AGAIN, UNANSWERED, UNASSIGNED
 from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DeviceAlert, EventHeader
 from bondmate_streams.agents.config import StreamsConfig
@@ -607,6 +607,43 @@ def test_a_graver_kind_asks_again_and_an_update_without_one_leaves_it() -> None:
 
     assert ("graver", AlertKind.SOS, 160) == (graver.outcome, played.state.alert.kind, played.due())
     assert Response.ASSIGNED is played.response("county"), "what was promised stands"
+
+
+def flags_of(step: Step) -> set[str]:
+    (flags,) = {telling.event.header.flags for telling in step.tellings}
+    return set(flags) & {"cancel_requested", NEEDS_HELP_AGAIN}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"press_count": 2}, {"action": AlertAction.RAISE}, {"text": "he is back"}, {"kind": AlertKind.OFFICER_DOWN}],
+    ids=["press", "raise", "words", "fall"],
+)
+def test_what_a_person_does_after_asking_to_cancel_takes_the_request_back(given: dict[str, Any]) -> None:
+    played = Played()
+    played.seconds = 5
+    assert {"cancel_requested"} == flags_of(played.press(AlertAction.CANCEL))
+    played.seconds = 65
+    header = {"message_id": "again", "received_at": played.now}
+    pressed = played.press(**{"action": AlertAction.UPDATE, **header, **given})
+    assert ({NEEDS_HELP_AGAIN}, False) == (flags_of(pressed), played.state.cancel_requested)
+    assert {NEEDS_HELP_AGAIN} == flags_of(played.press(**{"action": AlertAction.UPDATE, **header, **given}))
+
+    assert set() == flags_of(played.press(AlertAction.UPDATE, kind=AlertKind.OTHER, battery_percent=9)), "said once"
+    assert {"cancel_requested"} == flags_of(played.press(AlertAction.CANCEL)), "and may be asked again"
+
+
+def test_a_battery_or_a_press_of_before_takes_no_request_to_cancel_back() -> None:
+    played = Played()
+    played.seconds = 5
+    played.press(AlertAction.CANCEL)
+    before = START + timedelta(seconds=4)
+    old = played.press(AlertAction.UPDATE, received_at=before, at=4, press_count=2)
+    played.seconds = 9
+    battery = played.press(AlertAction.UPDATE, kind=AlertKind.OTHER, battery_percent=4)
+
+    assert {"cancel_requested"} == flags_of(old) == flags_of(battery)
+    assert played.state.cancel_requested
 
 
 def graver_twice() -> Played:

@@ -16,6 +16,7 @@ from bondmate_schemas.flags import (
     DEVICE_SILENT,
     FROM_EXERCISE,
     FROM_REPLACED,
+    NEEDS_HELP_AGAIN,
     NOT_RENEWED,
     POSITION_UNTIL_CONFIRMED,
     POSITION_WITHHELD,
@@ -43,6 +44,7 @@ _REMARKS: Final = {
     STARTED_BY_ROOM: "Started by a control room: the officer had not pressed",
     CONFIRMED: "Confirmed as an emergency",
     NOT_RENEWED: "Nobody has renewed it in time: its position is not followed any more",
+    NEEDS_HELP_AGAIN: "Asks for help again: the request to cancel stands no more",
     DEVICE_SILENT: "Nothing is heard of the device any more",
     DEVICE_HEARD: "The device is heard again",
     FROM_EXERCISE: "REAL emergency, from a device of an exercise: so is its position",
@@ -166,6 +168,8 @@ def _asked(alert: DeviceAlert, delivery: Delivery) -> str:
             if alert.silent
             else "Make sure that the officer is safe; then close the alert, or go on."
         )
+    if NEEDS_HELP_AGAIN in alert.header.flags:
+        return "Go on until a person has seen the officer safe."
     if UNANSWERED in alert.header.flags:
         return "Nobody is answering: acknowledge if you can help."
     if UNASSIGNED in alert.header.flags:

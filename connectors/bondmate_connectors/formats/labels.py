@@ -76,6 +76,14 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "Seen, but no unit is assigned": (
         "Vista, pero no hay unidad asignada", "Το είδαν, αλλά δεν ορίστηκε μονάδα",
     ),
+    "Asks for help again: the request to cancel stands no more": (
+        "Vuelve a pedir ayuda: la petición de anular ya no vale",
+        "Ζητά ξανά βοήθεια: το αίτημα ακύρωσης δεν ισχύει πια",
+    ),
+    "Go on until a person has seen the officer safe.": (
+        "Siga hasta que una persona haya visto a salvo al agente.",
+        "Συνεχίστε μέχρι κάποιος να δει τον αστυνομικό ασφαλή.",
+    ),
     "Nothing is heard of the device any more": (
         "Ya no se sabe nada del dispositivo", "Δεν ακούγεται πια τίποτα από τη συσκευή",
     ),

@@ -17,6 +17,7 @@ from bondmate_schemas.flags import (
     DEVICE_REVOKED,
     FROM_EXERCISE,
     FROM_REPLACED,
+    NEEDS_HELP_AGAIN,
     NOT_RENEWED,
     OUT_OF_EXERCISE,
     STARTED_BY_ROOM,
@@ -321,7 +322,7 @@ def _changed(
             "alert": kept,
             "destinations": destinations,
             "status": rule.becomes or (status_of(destinations.values()) if is_news else state.status),
-            "cancel_requested": asked or state.cancel_requested,
+            "cancel_requested": asked or (state.cancel_requested and not _takes_request_back(state, alert)),
             "changed_at": now,
             "rules": RULES_NOW if is_news else state.rules,
             # Of one that was answered before the upgrade it is now that the time for a unit begins.
@@ -336,6 +337,12 @@ def _changed(
         tellings += tuple(telling for telling in told if telling.destination in {*names, *first})
     # A request too: the device's memory may have taken it for the end.
     return Step(rule.outcome, after, tellings, standing=ends or asked)
+
+
+def _takes_request_back(state: AlertState, alert: DeviceAlert) -> bool:
+    """Return whether somebody asks for help anew who had asked to cancel: a press, words, a graver kind after it."""
+    is_cancel = alert.action is AlertAction.CANCEL
+    return not is_cancel and not _is_older(state, alert) and _is_by_person(alert, state.alert)
 
 
 def _told_first_by(state: AlertState, alert: DeviceAlert) -> set[str]:
@@ -375,9 +382,11 @@ def merged_with(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
     if _keeps_position(old, alert):
         for name in ("position", "position_origin", "position_age_seconds"):
             update[name] = getattr(old, name)
-    flags = tuple(flag for flag in old.header.flags if flag in _STAYS)
+    comes_again = alert.header.message_id == old.header.message_id
+    stays = _STAYS | {NEEDS_HELP_AGAIN} if comes_again else _STAYS
+    flags = tuple(flag for flag in old.header.flags if flag in stays)
     if state.cancel_requested:
-        flags = ("cancel_requested", *flags)
+        flags = (NEEDS_HELP_AGAIN if _takes_request_back(state, alert) else "cancel_requested", *flags)
     header, refs = state.header, _refs(old, alert)
     # References hang on the agency, so it stays that of the first message.
     known = with_header(

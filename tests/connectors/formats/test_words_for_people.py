@@ -111,7 +111,9 @@ def old_position_and_low_battery() -> Scenario:
 
 
 def asks_to_cancel() -> Scenario:
-    yield "she presses, then cancels", Played().press(press(4, AlertAction.CANCEL))
+    played = Played()
+    yield "she presses, then cancels", played.press(press(4, AlertAction.CANCEL))
+    yield "she presses again", played.press(press(65, AlertAction.UPDATE, press_count=2))
 
 
 def help_taken_back() -> Scenario:
