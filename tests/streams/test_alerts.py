@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, Mode, PositionOrigin
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import AlertState, DeviceMemory
+from bondmate_schemas.models import AlertState, DeviceMemory, ExternalRef
+from bondmate_schemas.own_alerts import DEVICE_ALERT_SYSTEM, alert_event_id
+from bondmate_streams.logic import states
 from bondmate_streams.logic.alerts import stand, take
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,6 +66,28 @@ def test_a_cancel_under_the_merged_press_reaches_the_one_alert(make: Any) -> Non
     cancel = taken(make.alert(event_id=second.header.event_id, action=AlertAction.CANCEL), memory)
 
     assert ("cancel_requested", first.header.event_id) == (cancel.outcome, cancel.change.header.event_id)
+
+
+def test_presses_of_assistance_whose_cancel_became_a_request_are_known_again(make: Any) -> None:
+    first, second = (
+        make.alert(
+            kind=AlertKind.ASSISTANCE,
+            event_id=alert_event_id("device-1", name),
+            external_refs=(ExternalRef(system=DEVICE_ALERT_SYSTEM, id=name),),
+        )
+        for name in ("a-1", "a-2")
+    )
+    one = taken(first)
+    two = taken(second, one.memory)
+    state = states.change(None, one.change, [], NOW).state
+    state = states.change(state, two.change, [], NOW).state
+    cancel = make.alert(kind=AlertKind.ASSISTANCE, event_id=first.header.event_id, action=AlertAction.CANCEL)
+    forgotten = taken(cancel, two.memory).memory
+    assert () == forgotten.open_alerts
+    update = make.alert(kind=AlertKind.ASSISTANCE, event_id=second.header.event_id, action=AlertAction.UPDATE)
+    after = taken(update, stand(forgotten, state))
+
+    assert ("updated", first.header.event_id) == (after.outcome, after.change.header.event_id)
 
 
 @pytest.mark.parametrize("other", [{"kind": AlertKind.DURESS}, {"mode": Mode.ACTUAL}])

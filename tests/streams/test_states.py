@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, Level, Mode
+from bondmate_schemas.flags import DEVICE_REVOKED, UNDER_DURESS
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import AlertState, DestinationState, ExternalRef
+from bondmate_schemas.models import AlertState, Attachment, DestinationState, ExternalRef
 from bondmate_schemas.own_alerts import DEVICE_ALERT_SYSTEM, alert_event_id, own_ids
 from bondmate_streams.logic import heard, states
+from bondmate_streams.logic.deliveries import refresh_id
 from bondmate_streams.logic.levels import rises, status_of
 from bondmate_streams.logic.life_cycle import CLOSED, HUMAN
 from bondmate_streams.logic.rooms import Rooms
@@ -125,6 +127,36 @@ def test_what_an_update_does_not_say_stays_and_the_mode_never_changes(make: Any)
     after = change(state, make.alert(event_id=EVENT, action=AlertAction.UPDATE, mode=Mode.TEST)).state.alert
 
     assert ("first words", 52, Mode.ACTUAL) == (after.text, after.position.latitude, after.header.mode)
+
+
+@pytest.mark.parametrize("flag", [DEVICE_REVOKED, UNDER_DURESS])
+def test_what_stays_of_an_alert_stays_though_it_comes_behind_something_newer(make: Any, flag: str) -> None:
+    state = raised(make, received_at=NOW)
+    at = {"event_id": EVENT, "action": AlertAction.UPDATE}
+    state = change(state, make.alert(received_at=NOW + timedelta(seconds=9), text="newer", **at)).state
+    older = make.alert(received_at=NOW + timedelta(seconds=8), flags=(flag,), **at)
+    state = change(state, older).state
+
+    assert ("newer", True) == (state.alert.text, flag in state.alert.header.flags)
+    battery = change(state, make.alert(received_at=NOW + timedelta(seconds=10), **at))
+    assert all(flag in telling.event.header.flags for telling in battery.tellings)
+
+
+@pytest.mark.parametrize("received", [1, -1], ids=["newer", "older"])
+def test_the_attachments_of_an_alert_are_bounded_and_the_newest_are_kept(make: Any, received: int) -> None:
+    def picture(number: int) -> Attachment:
+        return Attachment(sha256=f"{number}", size_bytes=1, media_type="image/jpeg", url=f"https://pictures/{number}")
+
+    state = raised(make, received_at=NOW, attachments=(picture(0),))
+    for number in range(1, 100):
+        at = NOW + timedelta(seconds=received * number)
+        update = make.alert(
+            event_id=EVENT, action=AlertAction.UPDATE, received_at=at, attachments=(picture(number),)
+        )  # fmt: skip
+        state = change(state, update).state
+
+    assert 32 == len(state.alert.attachments)
+    assert picture(99 if received > 0 else 0) in state.alert.attachments
 
 
 def test_what_the_transport_proves_rises_per_destination_and_counts_no_more_once_a_person_has_spoken(make: Any) -> None:
@@ -310,9 +342,9 @@ class TestRefresh:
         state = receive(make, raised(make), "tak", Level.DELIVERED).state
 
         assert [] == self.due(state, 0, 19)
-        assert [derived_id("delivery", EVENT, "tak", "refresh", "1")] == self.due(state, 19, 21)
+        assert [refresh_id(EVENT, "tak", 1)] == self.due(state, 19, 21)
         assert [] == self.due(state, 21, 39)
-        assert [derived_id("delivery", EVENT, "tak", "refresh", "3")] == self.due(state, 21, 65)
+        assert [refresh_id(EVENT, "tak", 3)] == self.due(state, 21, 65)
 
     def test_who_has_not_got_it_yet_is_not_told_again(self, make: Any) -> None:
         assert [] == self.due(raised(make), 0, 100)

@@ -23,6 +23,7 @@ from bondmate_schemas.models import (
     Position,
     SeenMessage,
 )
+from bondmate_schemas.own_alerts import alert_event_id, own_ids
 
 from bondmate_streams.logic import news
 from bondmate_streams.logic.duress import is_said_under
@@ -240,6 +241,13 @@ def _own_fix(alert: DeviceAlert) -> dict[str, Any]:
     return {"fix": alert.position, "fix_received_at": alert.header.received_at}
 
 
+def _meant_too(alert: DeviceAlert) -> tuple[str, ...]:
+    """Return under which other ids its device means an alert: that of the ended one, and of presses that joined it."""
+    ids = [alert.whole.reopens] if alert.whole and alert.whole.reopens else []
+    ids += (alert_event_id(alert.device_id, own_id) for own_id in own_ids(alert))
+    return tuple(dict.fromkeys(each for each in ids if each != alert.header.event_id))
+
+
 def _opened(alert: DeviceAlert) -> OpenAlert:
     return OpenAlert(
         event_id=alert.header.event_id,
@@ -247,8 +255,7 @@ def _opened(alert: DeviceAlert) -> OpenAlert:
         kind=alert.kind,
         mode=alert.header.mode,
         press_count=alert.press_count,
-        # What is said of the ended alert is said of the one that goes on from it.
-        merged_event_ids=(alert.whole.reopens,) if alert.whole and alert.whole.reopens else (),
+        merged_event_ids=_meant_too(alert),
         group_id=alert.whole.group_id if alert.whole else "",
         from_replaced=FROM_REPLACED in alert.header.flags,
         **_own_fix(alert),

@@ -28,6 +28,7 @@ from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import (
     AlertState,
     AlertWhole,
+    Attachment,
     DestinationState,
     DeviceAlert,
     DeviceMessage,
@@ -49,6 +50,8 @@ from bondmate_streams.logic.steps import RULES_NOW, Step, first_told, rememberin
 from bondmate_streams.logic.takeover import is_pressed_there
 
 _REFS_KEPT = 16
+_ATTACHMENTS_KEPT: Final = 32
+"""The newest: a device can send updates for as long as its alert is open."""
 _STAYS: Final = OUT_OF_EXERCISE | {
     UNDER_DURESS, DEVICE_REVOKED, FROM_REPLACED, STARTED_BY_ROOM, CONFIRMED, NOT_RENEWED,
 }  # fmt: skip
@@ -376,7 +379,7 @@ def merged_with(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
         "officer_ref": who.officer_ref or else_who.officer_ref,
         "unit": who.unit or else_who.unit,
         "callsign": who.callsign or else_who.callsign,
-        "attachments": tuple(dict.fromkeys((*old.attachments, *alert.attachments))),
+        "attachments": _attachments(old, alert),
         "battery_percent": old.battery_percent if alert.battery_percent is None else alert.battery_percent,
     }
     if _keeps_position(old, alert):
@@ -408,10 +411,15 @@ def _with_older(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
         "text": old.text or alert.text,
         "press_count": max(old.press_count, alert.press_count),
         "silent": old.silent or alert.silent,
-        "attachments": tuple(dict.fromkeys((*alert.attachments, *old.attachments))),
+        "attachments": _attachments(alert, old),
     }
     refs = tuple(dict.fromkeys((*alert.header.external_refs, *header.external_refs)))[-_REFS_KEPT:]
-    return with_header(old, external_refs=refs).model_copy(update=update)
+    kept = with_header(old, external_refs=refs).model_copy(update=update)
+    return with_flags(kept, *(flag for flag in alert.header.flags if flag in _STAYS))
+
+
+def _attachments(first: DeviceAlert, then: DeviceAlert) -> tuple[Attachment, ...]:
+    return tuple(dict.fromkeys((*first.attachments, *then.attachments)))[-_ATTACHMENTS_KEPT:]
 
 
 def _refs(old: DeviceAlert, new: DeviceAlert) -> tuple[ExternalRef, ...]:
