@@ -24,11 +24,15 @@ if TYPE_CHECKING:
     from bondmate_schemas.kafka import KafkaConfig
     from bondmate_streams.logic.routing import Ground, Routes
 
-__all__ = ["Plan", "newest", "plan", "write"]
+__all__ = ["Plan", "VersionTakenError", "newest", "plan", "write"]
 
 _NAME: Final = "routes"
 _ANSWER_SECONDS: Final = 15.0
 _NO_ANSWER: Final = "the broker does not answer: is it running, and is `kafka.bootstrap` its address?"
+
+
+class VersionTakenError(Exception):
+    """Somebody else applied a version at the same time, which stands; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,8 @@ def newest(kafka: KafkaConfig, codec: Codec) -> RoutesVersion | None:
         BrokerError: the broker does not answer, or has no such topic.
     """
     found: RoutesVersion | None = None
-    for message in _kept(kafka, STATE_ROUTES):
-        version = codec.decode(message.value(), RoutesVersion)
+    for value in _values(kafka):
+        version = codec.decode(value, RoutesVersion)
         found = version if found is None or version.number >= found.number else found
     return found
 
@@ -72,12 +76,27 @@ def write(kafka: KafkaConfig, codec: Codec, number: int, text: str, retired: str
 
     Raises:
         BrokerError: the broker does not answer or refuses, so nothing was changed.
+        VersionTakenError: another of this number was there first, and counts.
     """
     version = RoutesVersion(
         name=_NAME, number=number, applied_at=datetime.now(UTC), applied_by=getpass.getuser(), text=text,
         retired=retired,
     )  # fmt: skip
     applied_of(version)
+    ours = _send(kafka, codec, version)
+    first = next(value for value in _values(kafka) if codec.decode(value, RoutesVersion).number == number)
+    if first != ours:
+        # Who works by it goes on; who begins anew would take ours, the newest: so it is written once more behind ours.
+        theirs = codec.decode(first, RoutesVersion)
+        _send(kafka, codec, theirs.model_copy(update={"number": number + 1}))
+        raise VersionTakenError(
+            f"version {number} was applied by {theirs.applied_by} meanwhile, and stands (as {number + 1}): "
+            "see `hub routes show`, and call again"
+        )
+    return version
+
+
+def _send(kafka: KafkaConfig, codec: Codec, version: RoutesVersion) -> bytes:
     outgoing = Envelopes(codec).pack(STATE_ROUTES, _NAME, version)
     refused: list[str] = []
     producer = Producer({**kafka.producer("hub-routes"), "log_level": 2})
@@ -90,7 +109,11 @@ def write(kafka: KafkaConfig, codec: Codec, number: int, text: str, retired: str
         raise BrokerError(_NO_ANSWER)
     if refused:
         raise BrokerError(f"topic {STATE_ROUTES}: the broker refused ({refused[0]}); run `hub topics diff`")
-    return version
+    return outgoing.value or b""
+
+
+def _values(kafka: KafkaConfig) -> Iterator[bytes]:
+    return (message.value() or b"" for message in _kept(kafka, STATE_ROUTES))
 
 
 def _open_alerts(kafka: KafkaConfig, codec: Codec) -> Iterator[AlertState]:

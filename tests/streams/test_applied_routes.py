@@ -109,6 +109,19 @@ def test_a_room_added_is_told_of_what_is_open_and_a_removed_one_hears_the_end(
     assert DeliveryReason.UPDATE not in reasons, "nothing but the end once it is named no more"
 
 
+def test_of_two_versions_of_one_number_the_first_stands_also_for_who_begins_anew(
+    kafka: KafkaConfig, topics: Any
+) -> None:
+    number = 70
+    first = routes_versions.write(kafka, CODEC, number, AFTER, "")
+    with pytest.raises(routes_versions.VersionTakenError, match="call again"):
+        routes_versions.write(kafka, CODEC, number, BEFORE, "")
+    last = topics.records(STATE_ROUTES, RoutesVersion)[-1]
+
+    assert (number + 1, AFTER) == (last.number, last.text)
+    assert (number, AFTER) == (first.number, first.text)
+
+
 def test_a_topic_that_is_made_after_a_role_began_is_followed_from_then_on(kafka: KafkaConfig, topics: Any) -> None:
     seen: list[Seen] = []
     view = View(kafka, "view-of-tests", ("bondmate.comes-later",), seen.append, may_come=True)

@@ -60,7 +60,11 @@ def apply(
     if not yes and not _agreed(number):
         print("nothing was changed", file=sys.stderr)
         sys.exit(1)
-    version = routes_versions.write(kafka, codec, number, path.read_text(encoding="utf-8"), plan.retired)
+    try:
+        version = routes_versions.write(kafka, codec, number, path.read_text(encoding="utf-8"), plan.retired)
+    except routes_versions.VersionTakenError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
     show({"applied": version.number}, f"version {version.number} is applied", as_json=as_json)
 
 
