@@ -37,6 +37,7 @@ from bondmate_schemas.models import AlertState, AuditRecord, Delivery, DeviceMes
 from bondmate_schemas.outside_ids import OutsideIds
 from bondmate_schemas.partitions import partition_of
 from bondmate_streams.logic.audit import breaks
+from bondmate_streams.logic.deliveries import refresh_id
 from prometheus_client import REGISTRY
 
 pytestmark = pytest.mark.usefixtures("streams")
@@ -162,7 +163,7 @@ def test_an_open_alert_is_told_again_until_it_is_closed_and_never_after(topics: 
     topics.put(RECEIPTS, make.receipt(after.header.event_id, "tak", Level.DELIVERED))
     topics.wait(TAK, Delivery, of(after.header.event_id, DeliveryReason.REFRESH), count=2)
 
-    possible = {derived_id("delivery", event_id, "tak", "refresh", str(number)) for number in range(60)}
+    possible = {refresh_id(event_id, "tak", number) for number in range(60)}
     assert {delivery.id for delivery in refreshes} <= possible
     assert 2 == len({delivery.id for delivery in refreshes[:2]})
     told = [d.reason for d in topics.records(TAK, Delivery) if d.header.event_id == event_id or of(event_id)(d)]

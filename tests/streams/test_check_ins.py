@@ -112,6 +112,30 @@ async def test_another_worker_raises_it_where_the_devices_own_is_dead_or_frozen(
     assert not raises or desk.written[1].value is None
 
 
+async def test_what_was_due_and_comes_behind_its_end_by_another_gateway_is_due_no_more(
+    make: Any, configured: Any, tmp_path: Path
+) -> None:
+    desk = Desk()
+    watch = CheckIns(desk, Places(ours=True), configured(tmp_path))  # type: ignore[arg-type]  # what it needs
+    watch._view._caught_up.set()
+    due = owed(make, received_at=NOW - timedelta(seconds=60))
+    key = due.header.event_id
+    done = owed(make, event_id=key, done=True, received_at=NOW - timedelta(seconds=50))
+    anew = owed(make, event_id=key, received_at=NOW - timedelta(seconds=40))
+    for said in (due, done, due):
+        watch.see(Seen(CHECK_INS, key, desk.codec.encode(said), 0))
+    for _ in range(2):
+        await watch.look(NOW)
+
+    assert [(CHECK_INS, desk.codec.encode(done))] == [(one.topic, one.value) for one in desk.written]
+    watch.see(Seen(CHECK_INS, key, desk.codec.encode(anew), 0))
+    await watch.look(NOW)
+    assert [DEVICE_ALERTS, CHECK_INS] == [one.topic for one in desk.written[1:]]
+    watch.see(Seen(CHECK_INS, key, desk.codec.encode(done), 0))
+    await watch.look(NOW + timedelta(hours=1))
+    assert {} == watch._done, "not for ever"
+
+
 def test_it_is_told_in_time_although_the_worker_was_stopped_and_to_nobody_where_it_came(
     topics: Any, make: Any, configured: Any, running: Any, tmp_path: Path
 ) -> None:

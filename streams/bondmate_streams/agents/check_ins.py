@@ -6,6 +6,7 @@ They stand on a compacted topic that every worker reads, so that none is lost wi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import datetime
 from typing import Final
 
@@ -22,7 +23,7 @@ from bondmate_streams.agents.places import Places
 from bondmate_streams.agents.views import Seen, View
 from bondmate_streams.envelopes import utc_now
 from bondmate_streams.guard import BrokerUnavailableError
-from bondmate_streams.logic.check_ins import ANYBODY_AFTER, missed
+from bondmate_streams.logic.check_ins import ANYBODY_AFTER, DONE_KEPT, Done, missed
 
 _LOOK_SECONDS: Final = 0.5
 
@@ -36,14 +37,26 @@ class CheckIns:
         self._places = places
         self._view = View(config.kafka, f"bondmate-check-ins-{config.instance}", (CHECK_INS,), self.see)
         self._due: dict[str, CheckIn] = {}
+        self._done: dict[str, Done] = {}
+        self._overtaken: set[str] = set()
+        """What is due no more, while the newest record of the topic says that it is."""
 
     def see(self, seen: Seen) -> None:
-        """Take what a device said; called in the thread of the view, so it is one step of a dict."""
+        """Take what a device said; called in the thread of the view, so each change is one step of a dict."""
         try:
             said = None if seen.value is None else self._desk.codec.decode(seen.value, CheckIn)
         except (CodecError, SchemaUnavailableError):
             return  # of another version of the hub
-        left = after(self._due.get(seen.key), said) if said else None
+        known, done = self._due.get(seen.key), self._done.get(seen.key)
+        if said and done and done.overtook(said):
+            self._overtaken.add(seen.key)
+            return
+        left = after(known, said) if said else None
+        self._overtaken.discard(seen.key)
+        if said and said.done and left is None:
+            self._done[seen.key] = Done(said.device_id, said.header.received_at, seen.value or b"")
+        elif left is not None:
+            self._done.pop(seen.key, None)  # said anew since
         if left is None:
             self._due.pop(seen.key, None)
         else:
@@ -60,13 +73,26 @@ class CheckIns:
             await asyncio.to_thread(self._view.stop)
 
     async def look(self, now: datetime) -> None:
-        """Raise the alert of each check-in that is due by `now`."""
+        """Raise the alert of each check-in that is due by `now`; say again what came, where that was overtaken."""
+        for event_id, done in list(self._done.items()):
+            if event_id in self._overtaken:
+                await self._say_again(event_id, done)
+            if now - done.at >= DONE_KEPT:
+                self._done.pop(event_id, None)
+                self._overtaken.discard(event_id)
         for event_id, due in list(self._due.items()):
             # What is said last may stand behind it, until all has been read.
             if due.due_at <= now and self._view.caught_up:
                 with self._places.standing_in(due.device_id) as ours:
                     if ours or now - due.due_at >= ANYBODY_AFTER:
                         await self._raise(event_id, due, now)
+
+    async def _say_again(self, event_id: str, done: Done) -> None:
+        """Write once more that it came, since of a key the newest record alone is kept."""
+        with self._places.standing_in(done.device_id) as ours, contextlib.suppress(BrokerUnavailableError):
+            if ours:
+                await self._desk.outbox.send(Outgoing(CHECK_INS, event_id.encode(), done.record, ()))
+                self._overtaken.discard(event_id)
 
     async def _raise(self, event_id: str, due: CheckIn, now: datetime) -> None:
         alert = self._desk.envelopes.pack(DEVICE_ALERTS, due.device_id, missed(due, now))
