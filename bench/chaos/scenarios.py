@@ -164,6 +164,7 @@ def _emergencies(broker: str) -> Iterator[Scenario]:
     yield Scenario("officers are followed: one role after another killed", "", broker, everything, **_FOLLOWED)
     yield Scenario("officers are followed: broker killed", "", broker, f.stop_broker(5, kill_it=True), "5 s",
                    **_FOLLOWED)  # fmt: skip
+    yield Scenario("spares take over while streams and gateway die", "", broker, e.taken_over(), **_FOLLOWED)
     missed = "raised 5 s late at most, told when the group has handed its partitions on (6 s)"
     yield Scenario("check-ins are missed, their worker is killed", "", broker, e.check_in_missed(), missed, alerts=250,
                    alerts_a_second=8, batches_a_second=8)  # fmt: skip
