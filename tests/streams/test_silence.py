@@ -16,6 +16,8 @@ from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, Mode,
 from bondmate_schemas.flags import CHECK_IN_MISSED, DEVICE_HEARD, DEVICE_REVOKED, DEVICE_SILENT
 from bondmate_schemas.models import AlertState, Delivery, DeviceAlert, DeviceStatus
 from bondmate_schemas.outbox import Outgoing
+from bondmate_schemas.takeover import replaced_by
+from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.silence import Silence
 from bondmate_streams.agents.views import Seen
 from bondmate_streams.envelopes import Envelopes
@@ -206,6 +208,60 @@ async def test_any_press_is_life_and_what_the_hub_says_itself_is_none(
 
     silent = {desk.codec.decode(one.value, DeviceAlert).device_id for one in desk.written}
     assert {"spoken-of", "missed", "revoked"} == silent
+
+
+def watching(configured: Any, routes_text: str, tmp_path: Path, marks: Any = None) -> tuple[Desk, Silence]:
+    routes = parse_routes(f"device_silent_after_seconds: {SECONDS}\n{routes_text}")
+    desk = Desk()
+    return desk, Silence(desk, Everywhere(), configured(tmp_path, routes=routes), marks)  # type: ignore[arg-type]
+
+
+def written(desk: Desk) -> list[tuple[str, AlertAction]]:
+    found = [desk.codec.decode(one.value, DeviceAlert) for one in desk.written if one.value is not None]
+    return [(alert.device_id, alert.action) for alert in found]
+
+
+async def test_a_press_ends_the_silence_of_a_device_of_which_nothing_else_is_known(
+    make: Any, configured: Any, routes_text: str, tmp_path: Path
+) -> None:
+    """After a restart, or after the shift: of both the worker has the alert alone."""
+    desk, watch = watching(configured, routes_text, tmp_path)
+    alert = silence.alert_of(make.location("device-q"), NOW - timedelta(minutes=5), NOW)
+    press = desk.codec.encode(make.alert("device-q", source="device_http"))
+    watch._see_report(Seen(DEVICE_ALERTS, "device-q", press, int(NOW.timestamp() * 1_000)))
+    watch.known(AlertState(header=alert.header, device_id="device-q", alert=alert, changed_at=NOW))
+    await watch._look(NOW)
+    await watch._look(NOW + timedelta(minutes=5))
+
+    assert [("device-q", AlertAction.CANCEL)] == written(desk)
+    assert {} == watch._pressed
+
+
+async def test_the_watch_goes_over_to_a_spare_and_who_has_the_old_device_is_no_life_of_its_officer(
+    make: Any, configured: Any, routes_text: str, tmp_path: Path, kafka: Any
+) -> None:
+    marks = DeviceMarks(kafka, "silence", Codec(LocalSchemaIds()))
+    desk, watch = watching(configured, routes_text, tmp_path, marks)
+
+    def hears(device: str, at: datetime) -> None:
+        watch.see(Seen(LAST_LOCATION, device, desk.codec.encode(make.location(device)), int(at.timestamp() * 1_000)))
+
+    hears("old", NOW)
+    marks.set(replaced_by("old", "spare", "inspector", "lost", NOW))
+    quiet = NOW + timedelta(seconds=SECONDS + 1)
+    hears("old", quiet)
+    press = desk.codec.encode(make.alert("old", source="device_http"))
+    watch._see_report(Seen(DEVICE_ALERTS, "old", press, int(quiet.timestamp() * 1_000)))
+    await watch._look(quiet)
+    silent = written(desk)
+    hears("spare", quiet)
+    await watch._look(quiet)
+    over = written(desk)[1:]
+    await watch._look(quiet + timedelta(seconds=SECONDS + 1))
+
+    assert [("old", AlertAction.RAISE)] == silent
+    assert [("old", AlertAction.CANCEL)] == over
+    assert [("spare", AlertAction.RAISE)] == written(desk)[2:]
 
 
 def test_silence_during_an_sos_reaches_its_rooms_as_an_update_of_it_and_a_press_ends_it(  # noqa: PLR0917

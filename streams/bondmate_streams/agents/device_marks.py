@@ -33,6 +33,10 @@ class DeviceMarks:
         """Return the mark by which another device took the place of this one."""
         return self._marks.get(mark_id(REPLACED, device_id)) if device_id in self._places else None
 
+    def is_replaced(self, device_id: str) -> bool:
+        """Return whether another device took the place of this one; asked for every fix."""
+        return device_id in self._places
+
     def took(self, device_id: str) -> DeviceMark | None:
         """Return the mark by which this device took the place of another last."""
         return self._took.get(device_id)

@@ -33,9 +33,10 @@ class Silence:
     def __init__(self, desk: Desk, places: Places, config: StreamsConfig, marks: DeviceMarks | None = None) -> None:
         """Raise when a device gave no sign for as long as the routes say; `places` are those of device alerts.
 
-        `marks` says of which another has taken the place: nobody listens for them.
+        `marks` says of which another has taken the place: what is heard of that counts for its officer from then on.
         """
-        self._is_replaced = marks.replaced if marks else lambda _: None
+        self._is_replaced = marks.is_replaced if marks else lambda _: False
+        self._current = marks.current if marks else lambda device: device
         self._after = after_seconds = config.routes.device_silent_after_seconds
         since_ms = int((time.time() - (after_seconds or 0.0)) * 1_000)
         name = f"bondmate-silence-{config.instance}"
@@ -44,6 +45,8 @@ class Silence:
         self._desk = desk
         self._places = places
         self._signs: dict[str, Seen] = {}
+        self._pressed: dict[str, int] = {}
+        """When somebody pressed at a device lately, whatever else is known of it."""
         self._raised: dict[str, DeviceAlert] = {}
         self._true_keys: set[str] = set()
         """Keys under which their own device was seen to report."""
@@ -55,11 +58,10 @@ class Silence:
             self._see_status(sign)
 
     def _see_press(self, sign: Seen) -> None:
-        """Note that somebody pressed: life of a device that is watched, by whatever worker its partition is."""
-        said, known = _decoded(self._desk.codec, sign, DeviceAlert), self._signs.get(sign.key)
-        if said is None or known is None or not is_pressed_there(said):
-            return
-        self._signs[sign.key] = replace(known, timestamp_ms=max(known.timestamp_ms, sign.timestamp_ms))
+        """Note that somebody pressed, by whatever worker its partition is; who has a replaced device nobody knows."""
+        said = _decoded(self._desk.codec, sign, DeviceAlert)
+        if said is not None and is_pressed_there(said) and not self._is_replaced(sign.key):
+            self._pressed[sign.key] = max(self._pressed.get(sign.key, 0), sign.timestamp_ms)
 
     def _see_status(self, sign: Seen) -> None:
         """Note a report of a device, whatever key it came under: strangers may write them too."""
@@ -78,6 +80,8 @@ class Silence:
         known = self._signs.get(sign.key)
         if sign.value is None:
             self._signs.pop(sign.key, None)
+        elif known is not None and self._is_replaced(sign.key):
+            return  # whoever has it now is heard there, and not its officer
         elif known is None or known.timestamp_ms <= sign.timestamp_ms:
             self._signs[sign.key] = sign
 
@@ -106,21 +110,32 @@ class Silence:
         assert self._after is not None
         quiet_since = (now - timedelta(seconds=self._after)).timestamp() * 1_000
         for device, sign in list(self._signs.items()):
-            is_quiet = sign.timestamp_ms <= quiet_since
-            if is_quiet and device not in self._raised:
-                with self._places.standing_in(device) as ours:
-                    if ours:
-                        await self._raise(device, sign, now)
-            elif not is_quiet and device in self._raised:
+            if sign.timestamp_ms > quiet_since or device in self._raised or self._heard(device) > quiet_since:
+                continue
+            with self._places.standing_in(device) as ours:
+                if ours:
+                    await self._raise(device, sign, now)
+        for device in list(self._raised):
+            if self._heard(device) > quiet_since:
                 await self._call_off(device, now)
+        for device, at in list(self._pressed.items()):
+            if at <= quiet_since:
+                self._pressed.pop(device, None)
         SILENT_DEVICES.set(len(self._raised))
 
+    def _heard(self, device: str) -> int:
+        """Return when the officer of a device was heard of last, there or at the spare that took its place."""
+        both = (device, self._current(device))
+        return max(*(self._signs[one].timestamp_ms if one in self._signs else 0 for one in both),
+                   *(self._pressed.get(one, 0) for one in both))  # fmt: skip
+
     async def _raise(self, device: str, sign: Seen, now: datetime) -> None:
-        last = _read(self._desk.codec, sign)
-        if last is None or not silence.is_on_duty(last) or self._is_replaced(device):
+        last, current = _read(self._desk.codec, sign), self._current(device)
+        # The watch goes over to the spare with the first that is heard of that.
+        if last is None or not silence.is_on_duty(last) or (current != device and current in self._signs):
             self._signs.pop(device, None)
             return
-        alert = silence.alert_of(last, datetime.fromtimestamp(sign.timestamp_ms / 1_000, UTC), now)
+        alert = silence.alert_of(last, datetime.fromtimestamp(self._heard(device) / 1_000, UTC), now)
         if await self._is_told(device, alert):
             self._raised[device] = alert
 
