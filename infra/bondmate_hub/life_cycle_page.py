@@ -91,7 +91,7 @@ of its agency ends that (`hub devices duress-end`); the end of the alert does no
 is told is silent and asks nothing, whatever its kind and priority, unless its sender said `aloud`; who writes to the
 device is told at once (`shown_silently`). Whatever it raises is silent and flagged `under_duress`; a cancel is a
 request, whatever it would cancel, and what is written or confirmed there is said under duress. Every dialect says
-"Silent: do not call the device". Nothing of it goes to an open room: see `duress_contacts` of the TAK connector.
+"Silent: do not call, …". Nothing of it goes to an open room: see `duress_contacts` of the TAK connector.
 
 ## Where it is, and where it comes to
 

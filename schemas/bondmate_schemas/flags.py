@@ -11,6 +11,9 @@ UNANSWERED: Final = "unanswered"
 UNASSIGNED: Final = "unassigned"
 """A person has seen the alert, and for too long nobody has said that a unit is assigned."""
 
+UNLINKED: Final = "unlinked"
+"""On an alert: operations say that it is not of one event with the earlier one that it was said to be of."""
+
 TOLD_LATE: Final = "told_late"
 """On an alert: this room is told only now, by a new version of the routes; the alert was open before."""
 
@@ -85,7 +88,7 @@ _TELL_NOTHING: Final = frozenset({
     "cap_signature_unverified", "unknown_field", NAMED_BESIDE, REFERENCE_UNKNOWN, UNPROVEN, UNDER_DURESS, DEVICE_SILENT,
     REPEATS_OURS, DEVICE_HEARD, DEVICE_REVOKED, TOLD_LATE, FROM_EXERCISE, TAKEN_AS_REAL, REAL_NOT_ALLOWED,
     CAME_HERE, CHECK_IN_MISSED, FROM_REPLACED, STARTED_BY_ROOM, CONFIRMED, NOT_RENEWED, POSITION_UNTIL_CONFIRMED,
-    NEEDS_HELP_AGAIN,
+    NEEDS_HELP_AGAIN, UNLINKED,
 })  # fmt: skip
 """Remarks that follow from the envelope, or from what the hub itself did."""
 _TELL_OF: Final[Mapping[str, str]] = {

@@ -230,10 +230,8 @@ async def reopened(stage: Stage) -> None:
         after_fix = [[each.kind for each in room.of("E-24")][-1] for room in rooms]
         await device.client.update(alert, position=HERE, text="he is back, knife")
         for room in rooms:
-            await room.reads(
-                "E-24", "^Alert ", "^Alert (?s:.*)he is back, knife(?s:.*)Goes on after it had been closed"
-            )
-        await stage.desk.reads("E-24", "^SOS ", "Goes on after it had been closed.*he is back, knife")
+            await room.reads("E-24", "^Alert ", "^Alert (?s:.*)he is back, knife(?s:.*)OPEN AGAIN")
+        await stage.desk.reads("E-24", "^SOS ", "OPEN AGAIN.*he is back, knife")
 
         (again,) = [each for each in stage.north.of("E-24")[1:] if each.kind == "Alert"]
         # It is one alert more, with a life of its own.

@@ -149,7 +149,8 @@ def test_help_taken_back_is_told_urgently_and_begins_a_round_that_late_repeats_d
     assert {"north": DeliveryReason.UPDATE} == told(back)
     assert UNANSWERED in back.tellings[0].event.header.flags
     assert back.message is not None
-    assert (Priority.URGENT, "Help is NOT coming from county. crashed") == (back.message.priority, back.message.text)
+    text = 'Help is NOT coming from county. The hub asks again. They say: "crashed"'
+    assert (Priority.URGENT, text) == (back.message.priority, back.message.text)
     assert (1, 360, AlertStatus.ACCEPTED) == (played.state.round, played.due(), played.state.status)
 
     before = played.state

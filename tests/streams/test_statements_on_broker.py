@@ -47,7 +47,8 @@ def test_help_is_promised_taken_back_and_the_whole_ends_when_all_have_closed(
     say("cap", Level.RESOLVED, note="he is safe")
     ended = stands(topics, event_id, AlertStatus.RESOLVED)
 
-    assert (Priority.URGENT, "Help is NOT coming from cap. crashed") == (urgent.priority, urgent.text)
+    text = 'Help is NOT coming from cap. The hub asks again. They say: "crashed"'
+    assert (Priority.URGENT, text) == (urgent.priority, urgent.text)
     assert UNANSWERED in louder.header.flags
     told = [s for s in topics.records(STATE_ALERTS, AlertState) if s.header.event_id == event_id]
     taken_back = next(n for n, s in enumerate(told) if s.destinations["cap"].response is Response.WITHDRAWN)

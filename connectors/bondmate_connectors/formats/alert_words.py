@@ -26,21 +26,24 @@ from bondmate_schemas.flags import (
     UNANSWERED,
     UNASSIGNED,
     UNDER_DURESS,
+    UNLINKED,
     UNTRUSTED,
 )
-from bondmate_schemas.models import Delivery, DeviceAlert
+from bondmate_schemas.models import Delivery, DeviceAlert, Position
 
 from bondmate_connectors.formats.labels import ENGLISH, Labels
 
-ASKS_TO_CANCEL: Final = "The device asks to cancel: not closed"
-SILENT: Final = "Silent: do not call the device"
+ASKS_TO_CANCEL: Final = "STILL OPEN, the device asks to cancel"
+SILENT: Final = "Silent: do not call, radio or message the officer or anybody near; no siren"
+SILENT_ALARM: Final = "SILENT ALARM, DO NOT CALL"
+_UNHEARD: Final = "What you answer here makes no sound there."
 SAID_UNDER_DURESS: Final = "Said under duress"
-NOBODY_ANSWERS: Final = "UNANSWERED: nobody is answering"
+NOBODY_ANSWERS: Final = "ALERT UNANSWERED, NOBODY IS COMING"
 NOTHING_NEW: Final = "Only the position is new."
-NO_UNIT: Final = "Seen, but no unit is assigned"
 _REMARKS: Final = {
     UNANSWERED: NOBODY_ANSWERS,
-    UNASSIGNED: NO_UNIT,
+    UNASSIGNED: "NO UNIT SENT: a room has read it and assigned none",
+    UNLINKED: "CORRECTION: NOT the same incident as an earlier alert; it needs help of its own",
     STARTED_BY_ROOM: "Started by a control room: the officer had not pressed",
     CONFIRMED: "Confirmed as an emergency",
     NOT_RENEWED: "Nobody has renewed it in time: its position is not followed any more",
@@ -68,12 +71,20 @@ _WHY: Final = {
 _LINKED: Final = {"rule:officer": "the same officer", "rule:unit": "the same unit"}
 _WHO: Final = {"device": "the device", "time": "the hub", "unlisted": "another room"}
 _DRILLS: Final = {
-    Mode.EXERCISE: "Exercise: answer as if it were real, but send nobody.",
-    Mode.TEST: "Test: acknowledge it; send nobody.",
+    Mode.EXERCISE: "Exercise: send nobody; name the unit that you would send.",
+    Mode.TEST: "Test: send nobody.",
 }
+_NAMES: Final = {
+    AlertKind.DURESS: "Officer under duress (threatened or held)",
+    # It may be pressed, or a sensor's: neither is anybody's who has seen the officer.
+    AlertKind.OFFICER_DOWN: "Officer down (so says the device; perhaps a fall)",
+}
+_ACCURATE_PLACES: Final = 5
+_VAGUE_PLACES: Final = 4
+"""Decimals of degrees: 11 m, where nobody knows how exact it is."""
 _LOW_BATTERY_PERCENT: Final = 20
 _FRESH_SECONDS: Final = 60
-"""A fix of its own that is younger needs no word."""
+"""What is younger needs no word: a fix of its own, an alert."""
 _UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"))
 
 
@@ -89,6 +100,34 @@ def position_words(alert: DeviceAlert, labels: Labels = ENGLISH, of_whom: str = 
     if is_new or age_seconds is None:
         return words
     return f"{words}, {labels('{age} old', age=age_words(age_seconds))}"
+
+
+def accuracy_words(position: Position, labels: Labels = ENGLISH) -> str:
+    """Return how exact a position is: `within 8 m`, `accuracy unknown`."""
+    metres = position.accuracy_m
+    return labels("within {metres} m", metres=f"{metres:.0f}") if metres else labels("accuracy unknown")
+
+
+def degrees(position: Position) -> str:
+    """Return where a position is, no more exact than it is."""
+    places = _ACCURATE_PLACES if position.accuracy_m else _VAGUE_PLACES
+    return f"{position.latitude:.{places}f}, {position.longitude:.{places}f}"
+
+
+def quoted(text: str, language: str | None, labels: Labels = ENGLISH) -> str:
+    """Return what somebody wrote, as it is, so that nobody takes it for the hub's own words."""
+    text = text.strip()
+    return labels.text(f'"{text}"', language) if text else ""
+
+
+def name_of(kind: AlertKind, name: str, labels: Labels = ENGLISH) -> str:
+    """Return what happened, where the usual name of its kind would mislead; else `name`."""
+    return labels(_NAMES.get(kind, name))
+
+
+def nobody_goes(mode: Mode, labels: Labels = ENGLISH) -> str:
+    """Return what must stand beside the name of an exercise or test, empty for all else."""
+    return f" ({labels('send nobody')})" if mode in _DRILLS else ""
 
 
 def age_words(seconds: float) -> str:
@@ -115,7 +154,7 @@ def remarks_on(alert: DeviceAlert, delivery: Delivery, labels: Labels = ENGLISH)
     if whole is None:
         return
     if whole.reopens and not over:
-        yield labels("Goes on after it had been closed")
+        yield labels("OPEN AGAIN: it had been closed, and the device called again")
     if whole.owner_agency_id and not over:
         yield labels("Owned by {agency}", agency=whole.owner_agency_id)
     if whole.offered_to and not over:
@@ -124,7 +163,7 @@ def remarks_on(alert: DeviceAlert, delivery: Delivery, labels: Labels = ENGLISH)
         who, why = _WHO.get(whole.ended_by, whole.ended_by), _WHY.get(whole.ended_why, whole.ended_why)
         yield labels("Ended by {who}: {why}", who=labels(who), why=labels(why))
         if whole.ended_words:
-            yield whole.ended_words
+            yield labels("In their words: {words}", words=f'"{whole.ended_words}"')
 
 
 def incident_words(alert: DeviceAlert, labels: Labels = ENGLISH, reference: str = "") -> str:
@@ -134,48 +173,80 @@ def incident_words(alert: DeviceAlert, labels: Labels = ENGLISH, reference: str 
         return ""
     words = labels("Same incident as {reference}", reference=reference or labels("an earlier alert"))
     why = _LINKED.get(whole.linked_by)
-    return f"{words}: {labels(why)}" if why else words
+    words = f"{words} ({labels(why)})" if why else words
+    return f"{words}; {labels('an alert of its own, answer it too')}"
 
 
 def details_of(alert: DeviceAlert, delivery: Delivery, labels: Labels = ENGLISH) -> Iterator[str]:
-    """Return what else there is to know of an open alert: a sentence each, without its end."""
-    if delivery.reason is DeliveryReason.CANCEL:
-        return
-    if alert.press_count > 1:
+    """Return what else there is to know of an alert: a sentence each, without its end."""
+    over = delivery.reason is DeliveryReason.CANCEL
+    if alert.press_count > 1 and not over:
         yield labels("Pressed {count} times", count=alert.press_count)
-    if alert.battery_percent is not None and alert.battery_percent <= _LOW_BATTERY_PERCENT:
-        yield labels("Battery at {percent} %", percent=alert.battery_percent)
+    if not over and alert.battery_percent is not None and alert.battery_percent <= _LOW_BATTERY_PERCENT:
+        yield labels("Device battery at {percent} %: it may soon go silent", percent=alert.battery_percent)
+    if alert.unit:
+        # Its officer's: nobody may take it for one that was sent.
+        yield labels("Officer's own unit: {unit}", unit=alert.unit)
+    if over:
+        return
     if alert.whole and alert.whole.renew_by:
         until = f"{alert.whole.renew_by:%H:%M}"
         yield labels("Not confirmed: to be renewed or confirmed by {time} UTC", time=until)
-    since = _since(alert)
-    day = "" if delivery.sent_at is None or since.date() == delivery.sent_at.date() else f"{since:%Y-%m-%d} "
-    yield labels("Since {time} UTC", time=f"{day}{since:%H:%M:%S}")
+    since, now = _since(alert), delivery.sent_at or _since(alert)
+    day = "" if since.date() == now.date() else f"{since:%Y-%m-%d} "
+    seconds = (now - since).total_seconds()
+    age = f" ({age_words(seconds)})" if seconds >= _FRESH_SECONDS else ""
+    yield labels("Since {time} UTC", time=f"{day}{since:%H:%M:%S}") + age
+
+
+def headline_marks(alert: DeviceAlert, delivery: Delivery, labels: Labels = ENGLISH) -> Iterator[str]:
+    """Return how an open alert stands, in the few words for who reads its first line alone."""
+    if delivery.reason is DeliveryReason.CANCEL:
+        return
+    if asks_to_cancel(alert, delivery):
+        yield labels(ASKS_TO_CANCEL)
+    if alert.whole and alert.whole.reopens:
+        yield labels("OPEN AGAIN")
+    if UNANSWERED in alert.header.flags:
+        yield labels(NOBODY_ANSWERS)
+    if UNASSIGNED in alert.header.flags:
+        yield labels("NO UNIT SENT")
 
 
 def asked_of(alert: DeviceAlert, delivery: Delivery, labels: Labels = ENGLISH) -> str:
     """Return what is asked of who reads this; nothing of an end, and of news that change nothing of that."""
     if delivery.reason is DeliveryReason.CANCEL:
         return ""
+    is_new, special = delivery.reason is DeliveryReason.NEW, asked_now(alert, delivery)
     drill = _DRILLS.get(alert.header.mode)
-    return " ".join(labels(words) for words in (drill, _asked(alert, delivery)) if words)
+    asked = (
+        _UNHEARD if alert.silent and (is_new or special) else "",
+        drill,
+        special,
+        "Confirm that a person has read this." if is_new and not special else "",
+        "As soon as you send a unit, say which." if is_new and not special and not drill else "",
+    )
+    return " ".join(labels(words) for words in asked if words)
 
 
-def _asked(alert: DeviceAlert, delivery: Delivery) -> str:
+def asked_now(alert: DeviceAlert, delivery: Delivery) -> str:
+    """Return what an alert asks of a person beyond what every new one does: a sentence to be put into words."""
     if asks_to_cancel(alert, delivery):
         return (
-            "A cancel under duress proves nothing: go on until a person has seen the officer safe."
+            "A cancel under duress proves nothing: keep it open until a person has seen the officer safe."
             if alert.silent
-            else "Make sure that the officer is safe; then close the alert, or go on."
+            else "Who asks is not known: close it only once you know that the officer is safe."
         )
     if NEEDS_HELP_AGAIN in alert.header.flags:
-        return "Go on until a person has seen the officer safe."
-    if UNANSWERED in alert.header.flags:
-        return "Nobody is answering: acknowledge if you can help."
-    if UNASSIGNED in alert.header.flags:
-        return "Say which unit is assigned, or that you have none."
-    is_new = delivery.reason is DeliveryReason.NEW
-    return "Acknowledge once a person has seen it; say when a unit is assigned." if is_new else ""
+        return "Keep it open until a person has seen the officer safe."
+    waits = {UNANSWERED, UNASSIGNED}.intersection(alert.header.flags) and alert.header.mode not in _DRILLS
+    return "Say which unit you send, or that you have none; to have read it is not enough." if waits else ""
+
+
+def drill_words(alert: DeviceAlert, labels: Labels = ENGLISH) -> str:
+    """Return what is asked of who reads what is not real, empty for what is."""
+    drill = _DRILLS.get(alert.header.mode)
+    return labels(drill) if drill else ""
 
 
 def _since(alert: DeviceAlert) -> datetime:

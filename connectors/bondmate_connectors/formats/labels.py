@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 Language = Literal["en", "es", "el"]
 """Languages that there are labels in (BCP 47)."""
+_NAMES: Final = {"en": "in English", "es": "in Spanish", "el": "in Greek"}
 _ORDER: Final[tuple[Language, ...]] = ("es", "el")
 
 
@@ -30,8 +31,12 @@ class Labels:
         return language is None or _main(language) == self.language
 
     def text(self, text: str, language: str | None) -> str:
-        """Return what somebody wrote, as it is, after its language where that is another: `[el] …`."""
-        return text if not text or language is None or self.reads(language) else f"[{_main(language)}] {text}"
+        """Return what somebody wrote, as it is, after its language where that is another: `(in Greek, not …) …`."""
+        if not text or language is None or self.reads(language):
+            return text
+        code = _main(language)
+        named = self(_NAMES[code]) if code in _NAMES else self("in the language {code}", code=code)
+        return f"({named}, {self('not translated')}) {text}"
 
 
 def _main(language: str) -> str:
@@ -55,12 +60,20 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     ),
     "Alert of an officer's device": ("Alerta del dispositivo de un agente", "Ειδοποίηση συσκευής αστυνομικού"),
     "SOS": ("SOS", "SOS"),
-    "Duress": ("Coacción", "Υπό απειλή"),
     "Assistance": ("Ayuda", "Βοήθεια"),
     "Geofence": ("Límite cruzado", "Πέρασμα ορίου"),
     "Tamper": ("Manipulación", "Παραβίαση"),
     "Low battery": ("Batería baja", "Χαμηλή μπαταρία"),
     "Other": ("Otra alerta", "Άλλη ειδοποίηση"),
+    "Officer under duress (threatened or held)": (
+        "Agente bajo coacción (amenazado o retenido)", "Αστυνομικός υπό απειλή (απειλείται ή κρατείται)",
+    ),
+    "Officer down (so says the device; perhaps a fall)": (
+        "Agente caído (lo dice el dispositivo; quizá una caída)",
+        "Αστυνομικός πεσμένος (το λέει η συσκευή· ίσως πτώση)",
+    ),
+    "alert {reference}": ("alerta {reference}", "ειδοποίηση {reference}"),
+    "send nobody": ("no envíe a nadie", "μη στείλετε κανέναν"),
     "EXERCISE": ("EJERCICIO", "ΑΣΚΗΣΗ"),
     "TEST": ("PRUEBA", "ΔΟΚΙΜΗ"),
     "ENDED": ("TERMINADA", "ΕΛΗΞΕ"),
@@ -71,18 +84,26 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "POSITION UPDATE": ("NUEVA POSICIÓN", "ΝΕΑ ΘΕΣΗ"),
     "Only the position is new.": ("Solo la posición es nueva.", "Μόνο η θέση είναι νέα."),
     # How it stands
-    "UNANSWERED": ("SIN RESPUESTA", "ΑΝΑΠΑΝΤΗΤΟ"),
-    "UNANSWERED: nobody is answering": ("SIN RESPUESTA: nadie responde", "ΑΝΑΠΑΝΤΗΤΟ: κανείς δεν απαντά"),
-    "Seen, but no unit is assigned": (
-        "Vista, pero no hay unidad asignada", "Το είδαν, αλλά δεν ορίστηκε μονάδα",
+    "ALERT UNANSWERED, NOBODY IS COMING": (
+        "ALERTA SIN RESPUESTA, NO ACUDE NADIE", "ΕΙΔΟΠΟΙΗΣΗ ΧΩΡΙΣ ΑΠΑΝΤΗΣΗ, ΔΕΝ ΕΡΧΕΤΑΙ ΚΑΝΕΙΣ",
+    ),
+    "NO UNIT SENT": ("NINGUNA UNIDAD ENVIADA", "ΔΕΝ ΣΤΑΛΘΗΚΕ ΜΟΝΑΔΑ"),
+    "NO UNIT SENT: a room has read it and assigned none": (
+        "NINGUNA UNIDAD ENVIADA: una sala la ha leído y no ha asignado ninguna",
+        "ΔΕΝ ΣΤΑΛΘΗΚΕ ΜΟΝΑΔΑ: ένα κέντρο το διάβασε και δεν όρισε καμία",
+    ),
+    "SILENT ALARM, DO NOT CALL": ("ALARMA SILENCIOSA, NO LLAME", "ΑΘΟΡΥΒΟΣ ΣΥΝΑΓΕΡΜΟΣ, ΜΗΝ ΚΑΛΕΣΕΤΕ"),
+    "CORRECTION: NOT the same incident as an earlier alert; it needs help of its own": (
+        "CORRECCIÓN: NO es el mismo incidente que una alerta anterior; necesita ayuda propia",
+        "ΔΙΟΡΘΩΣΗ: ΔΕΝ είναι το ίδιο συμβάν με προηγούμενη ειδοποίηση· χρειάζεται δική του βοήθεια",
     ),
     "Asks for help again: the request to cancel stands no more": (
         "Vuelve a pedir ayuda: la petición de anular ya no vale",
         "Ζητά ξανά βοήθεια: το αίτημα ακύρωσης δεν ισχύει πια",
     ),
-    "Go on until a person has seen the officer safe.": (
-        "Siga hasta que una persona haya visto a salvo al agente.",
-        "Συνεχίστε μέχρι κάποιος να δει τον αστυνομικό ασφαλή.",
+    "Keep it open until a person has seen the officer safe.": (
+        "Manténgala abierta hasta que una persona haya visto a salvo al agente.",
+        "Αφήστε την ανοιχτή μέχρι κάποιος να δει τον αστυνομικό ασφαλή.",
     ),
     "Nothing is heard of the device any more": (
         "Ya no se sabe nada del dispositivo", "Δεν ακούγεται πια τίποτα από τη συσκευή",
@@ -124,8 +145,8 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     ),
     "The device is heard again": ("El dispositivo vuelve a dar señales", "Η συσκευή ακούγεται ξανά"),
     "Said under duress": ("Dicho bajo coacción", "Ειπώθηκε υπό απειλή"),
-    "The device asks to cancel: not closed": (
-        "El dispositivo pide anular: sigue abierta", "Η συσκευή ζητά ακύρωση: παραμένει ανοιχτή",
+    "STILL OPEN, the device asks to cancel": (
+        "SIGUE ABIERTA, el dispositivo pide anular", "ΠΑΡΑΜΕΝΕΙ ΑΝΟΙΧΤΗ, η συσκευή ζητά ακύρωση",
     ),
     "Open since before: this room is told only now": (
         "Abierta desde antes: esta sala recibe el aviso ahora", "Ανοιχτή από πριν: το κέντρο ενημερώνεται μόλις τώρα",
@@ -133,12 +154,20 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "Open since before: the officer has come into your area": (
         "Abierta desde antes: el agente ha llegado a su zona", "Ανοιχτή από πριν: ο αστυνομικός ήρθε στην περιοχή σας",
     ),
-    "the device asks to cancel; not closed": (
-        "el dispositivo pide anular; sigue abierta", "η συσκευή ζητά ακύρωση· παραμένει ανοιχτή",
+    "OPEN AGAIN": ("ABIERTA DE NUEVO", "ΑΝΟΙΞΕ ΞΑΝΑ"),
+    "OPEN AGAIN: it had been closed, and the device called again": (
+        "ABIERTA DE NUEVO: se había cerrado y el dispositivo ha vuelto a llamar",
+        "ΑΝΟΙΞΕ ΞΑΝΑ: είχε κλείσει και η συσκευή κάλεσε πάλι",
     ),
-    "Goes on after it had been closed": (
-        "Continúa después de haber sido cerrada", "Συνεχίζεται αφού είχε κλείσει",
+    "an alert of its own, answer it too": (
+        "es otra alerta, respóndala también", "είναι άλλη ειδοποίηση, απαντήστε και σε αυτήν",
     ),
+    "In their words: {words}": ("En sus palabras: {words}", "Με δικά τους λόγια: {words}"),
+    "not translated": ("sin traducir", "αμετάφραστο"),
+    "in English": ("en inglés", "στα αγγλικά"),
+    "in Spanish": ("en español", "στα ισπανικά"),
+    "in Greek": ("en griego", "στα ελληνικά"),
+    "in the language {code}": ("en el idioma {code}", "στη γλώσσα {code}"),
     "Same incident as {reference}": ("Mismo incidente que {reference}", "Ίδιο συμβάν με: {reference}"),
     "an earlier alert": ("una alerta anterior", "προηγούμενη ειδοποίηση"),
     "the same officer": ("el mismo agente", "ο ίδιος αστυνομικός"),
@@ -153,10 +182,19 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "called off": ("anulada", "ανακλήθηκε"),
     "false alarm": ("falsa alarma", "ψευδής συναγερμός"),
     "nobody answered in time": ("nadie respondió a tiempo", "κανείς δεν απάντησε εγκαίρως"),
-    "Silent: do not call the device": ("Silencio: no llame al dispositivo", "Αθόρυβα: μην καλέσετε τη συσκευή"),
-    "Unit: {unit}": ("Unidad: {unit}", "Μονάδα: {unit}"),
-    "Pressed {count} times": ("Pulsado {count} veces", "Πατήθηκε {count} φορές"),
-    "Battery at {percent} %": ("Batería al {percent} %", "Μπαταρία στο {percent} %"),
+    "Silent: do not call, radio or message the officer or anybody near; no siren": (
+        "Alarma silenciosa: no llame ni escriba al agente ni a nadie cerca, tampoco por radio; sin sirena",
+        "Αθόρυβα: μην καλέσετε, ούτε με ασύρματο, και μη γράψετε σε αυτόν ή σε κανέναν κοντά· χωρίς σειρήνα",
+    ),
+    "What you answer here makes no sound there.": (
+        "Lo que responda aquí no suena allí.", "Ό,τι απαντήσετε εδώ δεν ακούγεται εκεί.",
+    ),
+    "Officer's own unit: {unit}": ("Unidad del propio agente: {unit}", "Μονάδα του ίδιου του αστυνομικού: {unit}"),
+    "Pressed {count} times": ("Botón pulsado {count} veces", "Το κουμπί πατήθηκε {count} φορές"),
+    "Device battery at {percent} %: it may soon go silent": (
+        "Batería del dispositivo al {percent} %: puede callar pronto",
+        "Μπαταρία της συσκευής στο {percent} %: ίσως σιγήσει σύντομα",
+    ),
     "Since {time} UTC": ("Desde las {time} UTC", "Από τις {time} UTC"),
     # What other rooms say
     "NEWS OF OTHER ROOMS": ("NOTICIAS DE OTRAS SALAS", "ΝΕΑ ΑΛΛΩΝ ΚΕΝΤΡΩΝ"),
@@ -187,30 +225,35 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "accuracy unknown": ("precisión desconocida", "άγνωστη ακρίβεια"),
     "within {metres} m": ("con error de {metres} m", "με ακρίβεια {metres} m"),
     # What is asked
-    "Acknowledge once a person has seen it; say when a unit is assigned.": (
-        "Acuse recibo cuando una persona lo haya visto; diga cuándo hay una unidad asignada.",
-        "Επιβεβαιώστε όταν το δει άνθρωπος· πείτε πότε ορίστηκε μονάδα.",
+    "Confirm that a person has read this.": (
+        "Confirme que una persona lo ha leído.", "Επιβεβαιώστε ότι το διάβασε άνθρωπος.",
     ),
-    "Nobody is answering: acknowledge if you can help.": (
-        "Nadie responde: acuse recibo si puede ayudar.", "Κανείς δεν απαντά: επιβεβαιώστε αν μπορείτε να βοηθήσετε.",
+    "As soon as you send a unit, say which.": (
+        "En cuanto envíe una unidad, diga cuál.", "Μόλις στείλετε μονάδα, πείτε ποια.",
     ),
-    "Say which unit is assigned, or that you have none.": (
-        "Diga qué unidad está asignada, o que no tiene ninguna.", "Πείτε ποια μονάδα ορίστηκε, ή ότι δεν έχετε καμία.",
+    "Say which unit you send, or that you have none; to have read it is not enough.": (
+        "Diga qué unidad envía, o que no tiene ninguna; haberla leído no basta.",
+        "Πείτε ποια μονάδα στέλνετε, ή ότι δεν έχετε καμία· δεν αρκεί ότι το διαβάσατε.",
     ),
-    "Make sure that the officer is safe; then close the alert, or go on.": (
-        "Compruebe que el agente está a salvo; después cierre la alerta, o siga.",
-        "Βεβαιωθείτε ότι ο αστυνομικός είναι ασφαλής· μετά κλείστε την ειδοποίηση, ή συνεχίστε.",
+    "Who asks is not known: close it only once you know that the officer is safe.": (
+        "No se sabe quién lo pide: ciérrela solo cuando sepa que el agente está a salvo.",
+        "Δεν είναι γνωστό ποιος το ζητά: κλείστε την μόνο όταν ξέρετε ότι ο αστυνομικός είναι ασφαλής.",
     ),
-    "A cancel under duress proves nothing: go on until a person has seen the officer safe.": (
-        "Una anulación bajo coacción no prueba nada: siga hasta que una persona haya visto al agente a salvo.",
-        "Η ακύρωση υπό απειλή δεν αποδεικνύει τίποτα: συνεχίστε ώσπου να δει άνθρωπος τον αστυνομικό ασφαλή.",
+    "A cancel under duress proves nothing: keep it open until a person has seen the officer safe.": (
+        "Una anulación bajo coacción no prueba nada: sigue abierta hasta que una persona haya visto al agente a salvo.",
+        "Η ακύρωση υπό απειλή δεν αποδεικνύει τίποτα: αφήστε την ανοιχτή ώσπου να δει άνθρωπος τον αστυνομικό ασφαλή.",
     ),
-    "Exercise: answer as if it were real, but send nobody.": (
-        "Ejercicio: responda como si fuera real, pero no envíe a nadie.",
-        "Άσκηση: απαντήστε σαν να ήταν πραγματικό, αλλά μη στείλετε κανέναν.",
+    "Exercise: send nobody; name the unit that you would send.": (
+        "Ejercicio: no envíe a nadie; diga qué unidad enviaría.",
+        "Άσκηση: μη στείλετε κανέναν· πείτε ποια μονάδα θα στέλνατε.",
     ),
-    "Test: acknowledge it; send nobody.": (
-        "Prueba: acuse recibo; no envíe a nadie.", "Δοκιμή: επιβεβαιώστε· μη στείλετε κανέναν.",
+    "Test: send nobody.": ("Prueba: no envíe a nadie.", "Δοκιμή: μη στείλετε κανέναν."),
+    "This says only that you have read it": ("Solo dice que lo ha leído", "Λέει μόνο ότι το διαβάσατε"),
+    "When a unit goes write: {word} {reference}": (
+        "Cuando vaya una unidad escriba: {word} {reference}", "Όταν φύγει μονάδα γράψτε: {word} {reference}",
+    ),
+    "If you have none write: {word} {reference}": (
+        "Si no tiene ninguna escriba: {word} {reference}", "Αν δεν έχετε καμία γράψτε: {word} {reference}",
     ),
     "To acknowledge write: {word} {reference}": (
         "Para acusar recibo escriba: {word} {reference}", "Για επιβεβαίωση γράψτε: {word} {reference}",
@@ -221,9 +264,23 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "To {who}": ("Para {who}", "Προς {who}"),
     "Closed": ("Cerrado", "Έκλεισε"),
     "Cancelled": ("Anulado", "Ακυρώθηκε"),
-    "Not delivered yet, it is kept": ("Aún no entregado, se conserva", "Δεν παραδόθηκε ακόμη, φυλάσσεται"),
-    "Not delivered yet, it is kept: to {whom}": (
-        "Aún no entregado, se conserva: a {whom}", "Δεν παραδόθηκε ακόμη, φυλάσσεται: προς {whom}",
+    "Not delivered yet: still trying": (
+        "Aún no entregado: se sigue intentando", "Δεν παραδόθηκε ακόμη: η προσπάθεια συνεχίζεται",
+    ),
+    "Not delivered yet to {whom}: still trying": (
+        "Aún no entregado a {whom}: se sigue intentando", "Δεν παραδόθηκε ακόμη σε {whom}: η προσπάθεια συνεχίζεται",
+    ),
+    "NEVER arrived, and is not tried any more": (
+        "NUNCA llegó, y ya no se intenta", "ΔΕΝ έφτασε ποτέ, και η προσπάθεια σταμάτησε",
+    ),
+    "NEVER reached {whom}, and is not tried any more": (
+        "NUNCA llegó a {whom}, y ya no se intenta", "ΔΕΝ έφτασε ποτέ σε {whom}, και η προσπάθεια σταμάτησε",
+    ),
+    "Not sent: nobody has this name": (
+        "No enviado: nadie tiene ese nombre", "Δεν στάλθηκε: κανείς δεν έχει αυτό το όνομα",
+    ),
+    "Not sent: nobody is called {whom}": (
+        "No enviado: nadie se llama {whom}", "Δεν στάλθηκε: κανείς δεν λέγεται {whom}",
     ),
     "Confirmed by the officer": ("Confirmado por el agente", "Επιβεβαιώθηκε από τον αστυνομικό"),
     "Confirmed by {whom}": ("Confirmado por {whom}", "Επιβεβαιώθηκε από: {whom}"),
@@ -233,6 +290,16 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     ),
     "Not sent": ("No enviado", "Δεν στάλθηκε"),
     "Not sent to {whom}": ("No enviado a {whom}", "Δεν στάλθηκε σε: {whom}"),
+    "still trying": ("se sigue intentando", "η προσπάθεια συνεχίζεται"),
+    "it is on the device": ("está en el dispositivo", "είναι στη συσκευή"),
+    "it was opened, and not confirmed": ("se abrió y no se confirmó", "ανοίχτηκε και δεν επιβεβαιώθηκε"),
+    "confirmed": ("confirmado", "επιβεβαιώθηκε"),
+    "it NEVER arrived, and is not tried any more": (
+        "NUNCA llegó, y ya no se intenta", "ΔΕΝ έφτασε ποτέ, και η προσπάθεια σταμάτησε",
+    ),
+    "not sent, nobody has this name": (
+        "no enviado, nadie tiene ese nombre", "δεν στάλθηκε, κανείς δεν έχει αυτό το όνομα",
+    ),
     "Shown silently: the officer is under duress, do not call": (
         "Mostrado en silencio: el agente está bajo coacción, no llame",
         "Εμφανίστηκε αθόρυβα: ο αστυνομικός απειλείται, μην καλέσετε",

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bondmate_schemas.enums import AlertAction, DeliveryReason, EmergencyWord, Level, Ownership, Validity
+from bondmate_schemas.flags import UNLINKED
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, AlertWhole, DeliveryReceipt, DeviceAlert, OperationsPage
 
 from bondmate_streams.logic import grouping, handoff, officer, others, rounds, starting
-from bondmate_streams.logic.alerts import with_header
+from bondmate_streams.logic.alerts import with_flags, with_header
 from bondmate_streams.logic.answers import is_foreign, is_other_mode
 from bondmate_streams.logic.asking import asked_again
 from bondmate_streams.logic.deliveries import Telling
@@ -127,6 +128,7 @@ def _linked(state: AlertState | None, receipt: DeliveryReceipt, link: grouping.L
     after = state.model_copy(update={"alert": alert, "changed_at": around.now})
     news = with_header(alert, message_id=derived_id("link", state.header.event_id, receipt.header.message_id))
     told = news.model_copy(update={"action": AlertAction.UPDATE})
+    told = with_flags(told, UNLINKED) if not whole.group_id else told
     return Step(rule.outcome, after, tell(after, told, rule.tells, around.decisions) if rule.tells else ())
 
 
@@ -209,7 +211,7 @@ def _statement(state: AlertState, receipt: DeliveryReceipt, around: _Around) -> 
         facts.add(Fact.LAPSES)
     rule = rule_for(standing, Event.RECEIPT, facts)
     message = (
-        officer.answer(receipt, state.device_id, now, silent=state.alert.silent)
+        officer.of_ending(receipt, state, now)
         if Fact.ENDS in facts
         else officer.of_statement(receipt, state, after, now, lapses=falls_away, asks=Fact.LAPSES in facts)
     )

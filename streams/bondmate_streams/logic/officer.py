@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from bondmate_schemas.enums import Level, MessageDirection, Priority, Response
+from bondmate_schemas.enums import Level, MessageDirection, Priority, Response, Validity
 from bondmate_schemas.flags import FROM_REPLACED
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DeviceAlert, DeviceMessage
@@ -18,6 +18,7 @@ from bondmate_streams.logic.life_cycle import CLOSED
 
 SOURCE: Final = "streams"
 """The hub itself as the origin of what it says."""
+_ENDINGS: Final = {Level.RESOLVED: "resolved", Level.CANCELLED: "called off"}
 _ANSWERS: Final = frozenset(
     {Level.UNKNOWN, Level.ACKNOWLEDGED, Level.RESPONDING, Level.RESOLVED, Level.CANCELLED, Level.DECLINED}
 )
@@ -52,6 +53,7 @@ def of_statement(
         return answer(receipt, before.device_id, now, silent=silent)
     if at.response is Response.WITHDRAWN and stage_of(was).answers:
         text = f"Help is NOT coming from {name}."
+        text = f"{text} The hub asks again." if asks else text
     elif stage_of(at).closes and lapses:
         text = f"{name} has closed its part: nobody is answering you now."
         text = f"{text} The hub asks again." if asks else text
@@ -59,8 +61,21 @@ def of_statement(
         text = f"{name} has closed its part: nobody else has said that help is coming."
     else:
         return answer(receipt, before.device_id, now, silent=silent)
-    text = f"{text} {receipt.note}" if receipt.note else text
-    return _message(receipt, before.device_id, text, now, silent=silent, priority=Priority.URGENT)
+    return _message(receipt, before.device_id, _with_words(text, receipt), now, silent=silent, priority=Priority.URGENT)
+
+
+def of_ending(receipt: DeliveryReceipt, before: AlertState, now: datetime) -> DeviceMessage | None:
+    """Return the words by which a room ended the alert, as the officer reads them: whose, of what, and what to do."""
+    if not receipt.note:
+        return None
+    why = "false alarm" if receipt.validity is Validity.FALSE else _ENDINGS.get(receipt.level, "closed")
+    text = _with_words(f"Your alert was closed by {receipt.destination}: {why}.", receipt)
+    text = f"{text}. Press again if you need help."
+    return _message(receipt, before.device_id, text, now, silent=before.alert.silent)
+
+
+def _with_words(text: str, receipt: DeliveryReceipt) -> str:
+    return f'{text} They say: "{receipt.note}"' if receipt.note else text
 
 
 def unnamed(message: DeviceMessage) -> DeviceMessage | None:
@@ -85,8 +100,8 @@ def is_told(state: AlertState) -> bool:
 def came_late(state: AlertState, alert: DeviceAlert, now: datetime) -> DeviceMessage:
     """Return what the officer reads of a press that was made before the alert ended and came after it."""
     text = (
-        f"Your alert of {alert.header.occurred_at:%H:%M:%S} UTC came after it had been closed. Press again if you need "
-        "help."
+        f"NOBODY WAS ALARMED by your press of {alert.header.occurred_at:%H:%M:%S} UTC: the alert had been closed before"
+        " it came. Press again NOW if you need help."
     )
     return _of_hub(state, derived_id("message", state.header.event_id, alert.header.message_id, "late"), text, now)
 

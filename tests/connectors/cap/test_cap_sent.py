@@ -84,6 +84,6 @@ def test_an_update_of_the_position_alone_says_so_to_machines_and_to_people_and_a
 
     assert "Update" == whole.findtext("{*}msgType")
     assert "true" == parameters(whole)["bondmate:position_only"]
-    assert whole.findtext("{*}info/{*}headline").startswith("POSITION UPDATE ")
-    assert whole.findtext("{*}info/{*}description").startswith("Only the position is new.\nupdate 2")
+    assert whole.findtext("{*}info/{*}headline").startswith("POSITION UPDATE. ")
+    assert whole.findtext("{*}info/{*}description").startswith('Only the position is new.\n"update 2"')
     assert "bondmate:position_only" not in parameters(root(first))

@@ -485,7 +485,10 @@ async def test_a_private_alert_is_a_message_where_agreed_and_its_receipts_come_b
 
     assert isinstance(said, DeviceMessage)
     assert ("room", "room", ("hub",)) == (said.header.source, said.sender, said.to.names)
-    assert ("Ack", "ACKNOWLEDGED device p7") == (answer.findtext(f"{CAP}msgType"), answer.findtext(f"{CAP}note"))
+    assert ("Ack", "ACKNOWLEDGED device p7: confirmed") == (
+        answer.findtext(f"{CAP}msgType"),
+        answer.findtext(f"{CAP}note"),
+    )
     assert f"room@example.org,{identifier}," in answer.findtext(f"{CAP}references")
 
 

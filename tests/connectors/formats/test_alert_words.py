@@ -87,8 +87,8 @@ def test_a_request_to_cancel_is_read_as_one_in_every_dialect(kind: AlertKind, ro
     asked = states.change(raised(kind).state, press(2, AlertAction.CANCEL, kind), DECISIONS, NOW)
     headline, _, line = read(asked, room)
 
-    assert "(the device asks to cancel; not closed)" in headline
-    assert "The device asks to cancel: not closed" in line
+    assert headline.startswith(("STILL OPEN, the device asks to cancel. ", "SILENT ALARM, DO NOT CALL. STILL OPEN, "))
+    assert "STILL OPEN, the device asks to cancel" in line
     assert "CANCELLED" not in line
 
 
@@ -97,8 +97,8 @@ def test_the_end_says_by_whom_and_why_and_not_the_officers_old_words() -> None:
     _, description, line = read(ended, "north")
     _, elsewhere, other = read(ended, "county")
 
-    assert "Ended by pd-north: false alarm.\nhe dropped it." == description
-    assert "Ended by pd-north: false alarm. he dropped it" in line
+    assert 'Ended by pd-north: false alarm.\nIn their words: "he dropped it".' == description
+    assert 'Ended by pd-north: false alarm. In their words: "he dropped it"' in line
     # What was said goes to those whose agreement lists it.
     assert "Ended by pd-north: false alarm." == elsewhere
     assert "dropped" not in other
@@ -109,7 +109,7 @@ def test_the_end_by_its_device_says_so_with_what_it_says_of_it() -> None:
     cancel = press(2, AlertAction.CANCEL, AlertKind.ASSISTANCE, "by accident")
     _, description, line = read(states.change(raised(AlertKind.ASSISTANCE).state, cancel, DECISIONS, NOW), "north")
 
-    assert "by accident\nEnded by the device: called off." == description
+    assert '"by accident"\nEnded by the device: called off.' == description
     assert "Ended by the device: called off" in line
 
 
@@ -152,8 +152,8 @@ def test_who_owns_it_that_nobody_is_assigned_and_that_it_goes_on_are_read() -> N
     anew = states.change(None, again.reopened, DECISIONS, late)  # type: ignore[arg-type]
 
     for step, words in (
-        (offered, "Offered to county"), (taken, "Owned by county"), (unassigned, "Seen, but no unit is assigned"),
-        (anew, "Goes on after it had been closed"),
+        (offered, "Offered to county"), (taken, "Owned by county"), (unassigned, "NO UNIT SENT: a room has read it and assigned none"),
+        (anew, "OPEN AGAIN: it had been closed"),
     ):  # fmt: skip
         _, description, line = read(step, "north")
         assert words in description
@@ -163,12 +163,12 @@ def test_who_owns_it_that_nobody_is_assigned_and_that_it_goes_on_are_read() -> N
 @pytest.mark.parametrize(
     ("origin", "age_seconds", "accuracy_m", "tak", "cap"),
     [
-        ("JOINED", 9 * 3600, None, "Last known position, 9 h old: 52.50000, 13.40000, accuracy unknown",
+        ("JOINED", 9 * 3600, None, "Last known position, 9 h old, accuracy unknown: 52.5000, 13.4000",
          "Last known position of the officer's device, 9 h old, accuracy unknown"),
-        ("JOINED", 90, 8, "Last known position, 90 s old: 52.50000, 13.40000 within 8 m",
+        ("JOINED", 90, 8, "Last known position, 90 s old, within 8 m: 52.50000, 13.40000",
          "Last known position of the officer's device, 90 s old"),
-        ("OWN", 3, 8, "Position: 52.50000, 13.40000 within 8 m", "Position of the officer's device"),
-        ("OWN", 200_000, 8, "Last known position, 2 d old: 52.50000, 13.40000 within 8 m",
+        ("OWN", 3, 8, "Position, within 8 m: 52.50000, 13.40000", "Position of the officer's device"),
+        ("OWN", 200_000, 8, "Last known position, 2 d old, within 8 m: 52.50000, 13.40000",
          "Last known position of the officer's device, 2 d old"),
     ],
 )  # fmt: skip

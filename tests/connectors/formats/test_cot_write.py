@@ -333,7 +333,7 @@ def test_news_of_an_alert_stands_in_chat_and_as_a_position_since_a_server_repeat
     assert ("b-t-f", True, True) == (
         line.get("type"),
         "he runs" in line.findtext("detail/remarks"),
-        "50.12346, 8.76543 within 4 m" in line.findtext("detail/remarks"),
+        "within 4 m: 50.12346, 8.76543" in line.findtext("detail/remarks"),
     )
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from bondmate_connectors.errors import Rejected
+from bondmate_connectors.formats.alert_words import SILENT, SILENT_ALARM
 from bondmate_connectors.formats.cap.messages import write_receipt
 from bondmate_connectors.formats.cap.write import compose as cap
 from bondmate_connectors.formats.cap.write import compose_leanest
@@ -73,14 +74,14 @@ def test_every_dialect_says_silent_do_not_call_until_a_person_ends_it(kind: Aler
     assert isinstance(bare, bytes)
 
     for document in (written, lean):
-        assert text_of(document, "instruction").startswith("Silent: do not call the device.")
-    assert "Silent: do not call the device." in text_of(written, "description")
+        assert text_of(document, "instruction").startswith(f"{SILENT}.")
+        assert SILENT_ALARM in text_of(document, "headline")
     for document in (written, lean):
         names = etree.fromstring(document).iterfind(".//c:parameter", SPACE)
         assert ("bondmate:silent", "true") in [(one[0].text, one[1].text) for one in names]
     for document in (*marker.documents, *companions(event, marker, NOW, options), bare):
         if b"<remarks" in document:
-            assert b"Silent: do not call the device" in document
+            assert SILENT.encode() in document
 
 
 def test_an_officers_words_are_read_as_said_under_duress() -> None:
@@ -92,10 +93,10 @@ def test_an_officers_words_are_read_as_said_under_duress() -> None:
     assert isinstance(written, bytes)
     line = cot(event, NOW, Options()).documents[0].decode()
 
-    assert ("Message from an officer (Said under duress)", "Silent: do not call the device.") == (
+    assert ("Message from an officer (Said under duress)", f"{SILENT}.") == (
         text_of(written, "headline"), text_of(written, "instruction"),
     )  # fmt: skip
-    assert "Said under duress. Silent: do not call the device. all is well" in line
+    assert f"Said under duress. {SILENT}. all is well" in line
 
 
 def test_it_never_goes_to_open_rooms_and_with_contacts_named_to_them_alone() -> None:

@@ -96,7 +96,7 @@ class TestCot:
         ("level", "code", "text"),
         [
             (Level.ACKNOWLEDGED, None, "EXERCISE Confirmed by the officer"),
-            (Level.EXPIRED, "expired_undelivered", "EXERCISE Not confirmed in time: expired undelivered"),
+            (Level.EXPIRED, "expired_undelivered", "EXERCISE NEVER arrived, and is not tried any more"),
         ],
     )
     def test_what_no_receipt_of_cot_says_is_a_line_to_the_writer_alone(self, level: Level, code: Any, text: str):
@@ -113,7 +113,7 @@ class TestCot:
         )
 
         assert "bondmate-hub" == event.find("detail/link").get("uid")
-        assert "EXERCISE Not sent to K-1: address unknown" == event.findtext("detail/remarks")
+        assert "EXERCISE Not sent: nobody is called K-1" == event.findtext("detail/remarks")
 
     def test_the_same_receipt_is_the_same_event_and_one_of_no_chat_line_is_refused(self):
         first, again = (written(COT, receipt(Level.DELIVERED, LINE)) for _ in range(2))
@@ -210,9 +210,9 @@ class TestCap:
     @pytest.mark.parametrize(
         ("level", "kind", "note"),
         [
-            (Level.DELIVERED, "Ack", "DELIVERED device p7"),
-            (Level.ACCEPTED, "Ack", "ACCEPTED device p7"),
-            (Level.ACKNOWLEDGED, "Ack", "ACKNOWLEDGED device p7"),
+            (Level.DELIVERED, "Ack", "DELIVERED device p7: it is on the device"),
+            (Level.ACCEPTED, "Ack", "ACCEPTED device p7: it was opened, and not confirmed"),
+            (Level.ACKNOWLEDGED, "Ack", "ACKNOWLEDGED device p7: confirmed"),
             (Level.EXPIRED, "Error", "EXPIRED why device p7"),
             (Level.DEAD_LETTERED, "Error", "DEAD_LETTERED why for K-1"),
         ],

@@ -65,7 +65,7 @@ def test_a_cap_room_reads_in_words_and_in_parameters_what_was_said_elsewhere(onl
         "agency=pd-east; said=seen",
         "agency=pd-west; said=cancelled; validity=false",
     ] == values["bondmate:other"]
-    assert only is texts["headline"].startswith("NEWS OF OTHER ROOMS ")
+    assert only is texts["headline"].startswith("NEWS OF OTHER ROOMS. ")
     assert ("Monitor" if only else "Assess") == texts["responseType"]
     told = [values.get(f"bondmate:others_{name}") for name in ("only", "cause", "hops")]
     assert told == ([["true"], ["statement-1"], ["1"]] if only else [None, None, None])

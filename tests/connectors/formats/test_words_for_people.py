@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from bondmate_connectors.formats import alert_words
+from bondmate_connectors.formats import alert_words, message_words
 from bondmate_connectors.formats.cap import CapFormat
 from bondmate_connectors.formats.cot import receipts_out
+from bondmate_connectors.formats.cot.alert_code import short_code
 from bondmate_connectors.formats.cot.alerts_out import alert_text, chat_line
 from bondmate_connectors.formats.cot.options import Options
 from bondmate_connectors.formats.labels import TABLE, Labels
 from bondmate_connectors.formats.xml import parse_xml
 from bondmate_schemas.enums import AlertAction, AlertKind, Level, Mode, PositionOrigin, Response, Validity
 from bondmate_schemas.models import Delivery, DeliveryReceipt, DeviceAlert, EventHeader, Position
-from bondmate_streams.logic import heard, states, timers
+from bondmate_streams.logic import heard, others, states, timers
 from bondmate_streams.logic.alerts import take
 from bondmate_streams.logic.deliveries import Agreements
 from bondmate_streams.logic.rooms import Rooms
@@ -198,13 +199,15 @@ def read(step: Step) -> Iterator[str]:
     """Return what everybody reads of a step."""
     if step.message:
         yield f"officer: {step.message.text}"
-    told = {telling.destination: AGREEMENTS.delivery(telling, NOW) for telling in step.tellings}
+    tellings = others.beside(step.tellings, step.state, ROOMS) if step.state else step.tellings
+    now = step.state.changed_at if step.state else NOW
+    told = {telling.destination: AGREEMENTS.delivery(telling, now) for telling in tellings}
     for name, labels in LANGUAGES.items():
         if delivery := told.get(name):
             yield from in_cap(name, delivery, labels)
     if delivery := told.get("tak"):
         assert delivery.alert is not None
-        options = Options(reference="K7Q2")
+        options = Options(reference=short_code(delivery.alert.header.event_id))
         yield f"tak chat: {chat_line(delivery.alert, delivery, options).text}"
         yield f"tak map: {alert_text(delivery.alert, delivery, options)}"
 
@@ -245,14 +248,15 @@ def test_every_sentence_has_all_languages() -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "labels" and node.args
         if isinstance(node.args[0], ast.Constant)
     )
-    receipts = {word for pair in receipts_out._WORDS.values() for word in pair}
+    receipts = {*message_words.SENTENCES, *alert_words._DRILLS.values()}
+    receipts |= {*alert_words._NAMES.values(), alert_words.SILENT, alert_words.SILENT_ALARM, alert_words._UNHEARD}
     receipts |= {receipts_out._SILENTLY, receipts_out._REFUSED, receipts_out._MARKER_REFUSED}
     words = {*calls, *receipts, *alert_words._WHY.values(), *alert_words._WHO.values(), *alert_words._REMARKS.values()}
 
     assert set() == words - TABLE.keys()
     assert len(words) > 20
-    for sentence, others in TABLE.items():
-        for other in others:
+    for sentence, translated in TABLE.items():
+        for other in translated:
             assert {part for part in sentence.split() if part.startswith("{")} <= set(
                 other.replace(":", " ").replace(",", " ").split()
             ) | {part for part in sentence.split() if part.rstrip(":,").rstrip() in other}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from bondmate_schemas.enums import DeliveryReason, IncidentAction, IncidentCategory, MessageDirection, Mode
-from bondmate_schemas.flags import UNANSWERED, UNDER_DURESS
+from bondmate_schemas.flags import UNDER_DURESS
 from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import Delivery, DeviceAlert, DeviceMessage, IncidentEvent, Position
 
@@ -17,11 +17,16 @@ from bondmate_connectors.formats.alert_words import (
     NOTHING_NEW,
     SAID_UNDER_DURESS,
     SILENT,
+    SILENT_ALARM,
+    accuracy_words,
     asked_of,
-    asks_to_cancel,
     details_of,
+    headline_marks,
     incident_words,
+    name_of,
+    nobody_goes,
     position_words,
+    quoted,
     remarks_on,
 )
 from bondmate_connectors.formats.cap import codes, geometry
@@ -55,7 +60,7 @@ def alert_info(delivery: Delivery, alert: DeviceAlert, labels: Labels = ENGLISH)
         "urgency": "Past" if over else _urgency(delivery, codes.URGENCY_OF[alert.priority]),
         "severity": severity,
         "certainty": "Observed",
-        "headline": _headline(delivery, alert, labels(event), labels),
+        "headline": _headline(delivery, alert, name_of(alert.kind, event, labels), labels),
         "description": "\n".join(_description(delivery, alert, labels)) or None,
         "instruction": " ".join(_instruction(delivery, alert, labels)) or None,
         "resource": [resource(attachment) for attachment in alert.attachments],
@@ -69,15 +74,19 @@ def _headline(delivery: Delivery, alert: DeviceAlert, event: str, labels: Labels
         ("LATE", was_marked_late(delivery)),
         ("POSITION UPDATE", delivery.position_only),
         (NEWS, is_of_others_only(delivery)),
-        (alert.header.mode.value, alert.header.mode in _DRILLS),
         ("ENDED", delivery.reason is DeliveryReason.CANCEL),
-        ("UNANSWERED", UNANSWERED in alert.header.flags),
+        (SILENT_ALARM, alert.silent),
     )
+    mode = alert.header.mode
+    drill = f"{labels(mode.value)}{nobody_goes(mode, labels)}" if mode in _DRILLS else ""
     who = alert.callsign or alert.unit
-    words = [*(labels(mark) for mark, is_so in marks if is_so), f"{event}: {who}" if who else event]
-    if asks_to_cancel(alert, delivery):
-        words.append(f"({labels('the device asks to cancel; not closed')})")
-    return " ".join(words)
+    words = (
+        *(labels(mark) for mark, is_so in marks if is_so),
+        *((drill,) if drill else ()),
+        *headline_marks(alert, delivery, labels),
+        f"{event}: {who}" if who else event,
+    )
+    return ". ".join(words)
 
 
 def _description(delivery: Delivery, alert: DeviceAlert, labels: Labels) -> Iterator[str]:
@@ -86,14 +95,13 @@ def _description(delivery: Delivery, alert: DeviceAlert, labels: Labels) -> Iter
     if delivery.position_only:
         yield labels(NOTHING_NEW)
     if alert.text:
-        yield labels.text(alert.text, alert.header.language)
-    said = {labels(ASKS_TO_CANCEL), labels(NOBODY_ANSWERS)}
+        yield quoted(alert.text, alert.header.language, labels)
+    # The headline says it, and what is asked.
+    said = {labels(ASKS_TO_CANCEL), labels(NOBODY_ANSWERS), labels(SILENT)}
     yield from (f"{remark}." for remark in remarks_on(alert, delivery, labels) if remark not in said)
     yield from (f"{words}." for words in others_words(delivery, labels))
     if same := incident_words(alert, labels):
         yield f"{same}."
-    if alert.unit:
-        yield f"{labels('Unit: {unit}', unit=alert.unit)}."
     yield from (f"{detail}." for detail in details_of(alert, delivery, labels))
 
 
@@ -195,7 +203,7 @@ def _areas(incident: IncidentEvent, labels: Labels) -> Iterator[Body]:
 
 def _point(description: str, position: Position, labels: Labels) -> Body:
     altitude = position.altitude_hae_m
-    unknown = "" if position.accuracy_m else f", {labels('accuracy unknown')}"
+    unknown = "" if position.accuracy_m else f", {accuracy_words(position, labels)}"
     return {
         "areaDesc": description + unknown,
         "circle": geometry.write_circle(

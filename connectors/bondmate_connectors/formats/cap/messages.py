@@ -15,9 +15,9 @@ The device of an officer under duress shows it silently, and an Ack says so at o
 of `true` it sounds all the same.
 
 An Ack in CAP "acknowledges receipt and acceptance of the message", which says nothing of a person. So the note of each
-begins with the level that is true: `DELIVERED`, `ACCEPTED` (opened on the device), `ACKNOWLEDGED` (by the officer), and
-names whom it was for as its sender did. An Error says why the message did not arrive, or was not confirmed in time, or
-that it waits for its device (`NOT_DELIVERED_YET`).
+begins with the level that is true: `DELIVERED`, `ACCEPTED` (opened on the device), `ACKNOWLEDGED` (by the officer),
+names whom it was for as its sender did, and ends in what that means. An Error says why the message did not arrive, or
+was not confirmed in time, or that it waits for its device (`NOT_DELIVERED_YET`).
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ from bondmate_connectors.formats.cap.document import serialised
 from bondmate_connectors.formats.cap.notes import Notes
 from bondmate_connectors.formats.cap.references import Reference, read_references
 from bondmate_connectors.formats.cap.values import our_identifier, our_sender, word, write_time
+from bondmate_connectors.formats.labels import ENGLISH, Labels
+from bondmate_connectors.formats.message_words import receipt_meaning
 
 REFERENCE: Final = "cap:reference"
 """System of the external reference that keeps how a message is referred to."""
@@ -133,7 +135,7 @@ def _address(addresses: tuple[str, ...], content: Content) -> Address:
     return Address(names=names, agencies=agencies, areas=content.areas if _AREA in addresses else ())
 
 
-def write_receipt(receipt: DeliveryReceipt, delivery: Delivery) -> bytes | Refusal:
+def write_receipt(receipt: DeliveryReceipt, delivery: Delivery, labels: Labels = ENGLISH) -> bytes | Refusal:
     """Write what became of a message: to its sender alone, referring to it as it was sent."""
     kept = (ref.id for ref in receipt.header.external_refs if ref.system == REFERENCE)
     reference = next((found for text in kept for found in read_references(text)), None)
@@ -152,7 +154,7 @@ def write_receipt(receipt: DeliveryReceipt, delivery: Delivery) -> bytes | Refus
             "msgType": "Ack" if receipt.level in _ARRIVED or receipt.code in _OWN_WORDS else "Error",
             "scope": "Private",
             "addresses": word(reference.sender),
-            "note": " ".join(_note(receipt)),
+            "note": ": ".join(filter(None, (" ".join(_note(receipt)), receipt_meaning(receipt, labels)))),
             "references": str(reference),
         }
     )

@@ -94,7 +94,7 @@ def compose(
     if delivery.message is not None:
         return written(delivery.message, message_info(delivery, delivery.message, labels))
     if delivery.receipt is not None:
-        return write_receipt(delivery.receipt, delivery)
+        return write_receipt(delivery.receipt, delivery, labels)
     return Refusal(codes.LOCATION)
 
 

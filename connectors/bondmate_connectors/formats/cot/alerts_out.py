@@ -8,13 +8,20 @@ from typing import Final
 
 from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, Mode
 from bondmate_schemas.lateness import was_marked_late
-from bondmate_schemas.models import Delivery, DeviceAlert, Position
+from bondmate_schemas.models import Delivery, DeviceAlert
 
 from bondmate_connectors.formats.alert_words import (
     SILENT,
+    accuracy_words,
+    asked_now,
+    degrees,
     details_of,
+    drill_words,
     incident_words,
+    name_of,
+    nobody_goes,
     position_words,
+    quoted,
     remarks_on,
 )
 from bondmate_connectors.formats.cot import types
@@ -130,14 +137,16 @@ def alert_text(event: DeviceAlert, delivery: Delivery, options: Options, *, asks
 
 def _headline(event: DeviceAlert, delivery: Delivery, options: Options) -> str:
     labels, mode = options.labels, event.header.mode
-    name = "SOS" if event.kind is AlertKind.SOS else event.kind.value.replace("_", " ").capitalize()
-    words = (
-        "" if mode is Mode.ACTUAL else labels(mode.value),
-        labels(name),
-        options.reference or short_code(event.header.event_id),
-        labels("ENDED") if is_cancel(delivery) else "",
-    )
-    return " ".join(word for word in words if word)
+    usual = "SOS" if event.kind is AlertKind.SOS else event.kind.value.replace("_", " ").capitalize()
+    ended = f" {labels('ENDED')}" if is_cancel(delivery) else ""
+    mark = "" if mode is Mode.ACTUAL else f"{labels(mode.value)} "
+    what = f"{mark}{name_of(event.kind, usual, labels)}{nobody_goes(mode, labels)}"
+    number = labels("alert {reference}", reference=_reference(event, options))
+    return f"{what} - {number}{ended}" + (f": {event.callsign}" if event.callsign else "")
+
+
+def _reference(event: DeviceAlert, options: Options) -> str:
+    return options.reference or short_code(event.header.event_id)
 
 
 def _parts(event: DeviceAlert, delivery: Delivery, options: Options, *, asks: bool) -> Iterator[str]:
@@ -149,32 +158,35 @@ def _parts(event: DeviceAlert, delivery: Delivery, options: Options, *, asks: bo
     if was_marked_late(delivery):
         yield labels(LATE)
     yield from remarks_on(event, delivery, labels)
+    yield quoted(event.text or "", event.header.language, labels)
+    if not is_cancel(delivery):
+        yield _where(event, labels, asks=asks)
     yield from others_words(delivery, labels)
     if event.whole and event.whole.linked_to:
         yield incident_words(event, labels, short_code(event.whole.linked_to))
-    yield event.callsign or ""
-    if event.unit:
-        yield labels("Unit: {unit}", unit=event.unit)
-    if asks and not is_cancel(delivery):
-        reference = options.reference or short_code(event.header.event_id)
-        yield labels("To acknowledge write: {word} {reference}", word=options.answer_word, reference=reference)
-    yield labels.text((event.text or "").strip(), event.header.language)
-    yield _where(event, labels, asks=asks)
     yield from details_of(event, delivery, labels)
+    if asks and not is_cancel(delivery):
+        yield from _asked(event, delivery, options)
+
+
+def _asked(event: DeviceAlert, delivery: Delivery, options: Options) -> Iterator[str]:
+    """Yield what is asked, how to answer, and at the very end that it is not real."""
+    labels, reference = options.labels, _reference(event, options)
+    yield labels(asked_now(event, delivery)).removesuffix(".")
+    yield labels("To acknowledge write: {word} {reference}", word=options.answer_word, reference=reference)
+    yield labels("This says only that you have read it")
+    if options.assigned_word:
+        yield labels("When a unit goes write: {word} {reference}", word=options.assigned_word, reference=reference)
+    if options.decline_word:
+        yield labels("If you have none write: {word} {reference}", word=options.decline_word, reference=reference)
+    yield drill_words(event, labels).removesuffix(".")
 
 
 def _where(event: DeviceAlert, labels: Labels, *, asks: bool) -> str:
-    words = position_words(event, labels)
-    if event.position is None:
+    words, position = position_words(event, labels), event.position
+    if position is None:
         return words
-    if asks:
-        return f"{words}: {_degrees(event.position, labels)}"
-    return "" if words == labels("Position") else words
-
-
-def _degrees(position: Position, labels: Labels) -> str:
-    metres = position.accuracy_m
-    accuracy = (
-        f" {labels('within {metres} m', metres=f'{metres:.0f}')}" if metres else f", {labels('accuracy unknown')}"
-    )
-    return f"{position.latitude:.5f}, {position.longitude:.5f}{accuracy}"
+    is_plain = words == labels("Position") and position.accuracy_m is not None
+    if not asks:
+        return "" if is_plain else f"{words}, {accuracy_words(position, labels)}"
+    return f"{words}, {accuracy_words(position, labels)}: {degrees(position)}"

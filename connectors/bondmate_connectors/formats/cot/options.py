@@ -40,8 +40,9 @@ class Options:
 
     `hub` speaks for the hub in chat. `marks` writes `qos` and `opex`, at which some servers drop the event. Texts that
     would make an event larger than `max_bytes` are cut; an alert is never larger than `LEAN_BYTES`. `reference` is what
-    people quote to answer the alert being written, `answer_word` the word by which they acknowledge it, `labels` the
-    hub's own words. `only` are those who alone may read what is written; empty: everybody.
+    people quote to answer the alert being written, `answer_word` the word by which they acknowledge it, `assigned_word`
+    and `decline_word` those for a unit that goes and for none, where there are any, `labels` the hub's own words.
+    `only` are those who alone may read what is written; empty: everybody.
     """
 
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
@@ -50,6 +51,8 @@ class Options:
     max_bytes: int | None = None
     reference: str = ""
     answer_word: str = "ack"
+    assigned_word: str = ""
+    decline_word: str = ""
     labels: Labels = ENGLISH
     only: tuple[Contact, ...] = ()
 

@@ -30,17 +30,11 @@ from bondmate_connectors.formats.cot.chat_out import ChatLine, write_line
 from bondmate_connectors.formats.cot.options import Contact, Options
 from bondmate_connectors.formats.cot.words import callsign_of
 from bondmate_connectors.formats.labels import Labels
+from bondmate_connectors.formats.message_words import receipt_words
 
 _TYPES: Final = {Level.DELIVERED: types.CHAT_DELIVERED, Level.ACCEPTED: types.CHAT_READ}
 _SUFFIXES: Final = {Level.DELIVERED: ".d"}
 _HOW: Final = "h-g-i-g-o"
-_WORDS: Final = {
-    Level.UNKNOWN: ("Not delivered yet, it is kept", "Not delivered yet, it is kept: to {whom}"),
-    Level.ACKNOWLEDGED: ("Confirmed by the officer", "Confirmed by {whom}"),
-    Level.EXPIRED: ("Not confirmed in time", "Not confirmed in time by {whom}"),
-    Level.DEAD_LETTERED: ("Not sent", "Not sent to {whom}"),
-}
-"""What became of a message, and that with whom it was for."""
 _SILENTLY: Final = "Shown silently: the officer is under duress, do not call"
 _REFUSED: Final = "Your answer does not count"
 _MARKER_REFUSED: Final = "What you placed does not count"
@@ -117,13 +111,10 @@ def _receipt(said: ChatLine, level: Level, line: Line, now: datetime, options: O
 
 def _text(event: DeliveryReceipt, labels: Labels) -> str:
     prefix = types.mode_prefix(event.header.mode)
-    code = (event.code or "").replace("_", " ")
     if event.destination == HUB:
+        code = (event.code or "").replace("_", " ")
         refused = _MARKER_REFUSED if _ref(event, types.CREATOR_SYSTEM) else _REFUSED
         return f"{prefix}{labels(refused)}: {code}"
     if event.code == SHOWN_SILENTLY:
         return f"{prefix}{labels(_SILENTLY)}"
-    level = event.level.value.replace("_", " ").capitalize()
-    of_nobody, of_whom = _WORDS.get(event.level, (level, f"{level} {{whom}}"))
-    words = labels(of_whom, whom=event.platform_id) if event.platform_id else labels(of_nobody)
-    return f"{prefix}{words}: {code}" if code and event.level is not Level.UNKNOWN else f"{prefix}{words}"
+    return f"{prefix}{receipt_words(event, labels)}"

@@ -71,6 +71,8 @@ class Tak:
         )  # fmt: skip
         options = Options(
             config.lifetimes, self._contact, marks=config.qos_and_opex, answer_word=config.acknowledge_words[0],
+            assigned_word=next(iter(responses.get(Meaning.ASSIGNED, ())), ""),
+            decline_word=next(iter(config.decline_words), ""),
             labels=Labels(config.language),
         )  # fmt: skip
         self._alerts = OpenAlerts(time.monotonic, time.monotonic() + config.stale_seconds)
