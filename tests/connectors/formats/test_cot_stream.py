@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+import pytest
 from bondmate_connectors.formats.cot.stream import Frame, Framer
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,6 +52,31 @@ def test_an_event_without_end_is_cut_at_the_next_start() -> None:
 
     assert Frame(endless[: len(endless)], "frame_too_large") == found[0]
     assert Frame(PARTS[1]) == found[-1]
+
+
+ODD = (
+    b'<event uid="1"><detail><eventlog/><events a="b">x</events></detail></event>',
+    b'<event uid="2"><detail><![CDATA[</event> <event uid="x"> <!-- ]]></detail></event>',
+    b'<event uid="3"><detail><!-- <event uid="y"> </event> --> <![CDATA[ ]]></detail></event>',
+    b'<event uid="4"><detail><remarks><![CDATA[a]]><!-- </event> --></remarks></detail></event>',
+)
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_what_only_looks_like_an_end_or_a_start_cuts_no_event_in_two(size: int) -> None:
+    stream = b"\n".join((*ODD, *PARTS, *ODD))
+    chunks = [stream[at : at + size] for at in range(0, len(stream), size)]
+
+    assert [Frame(message) for message in (*ODD, *PARTS, *ODD)] == frames(chunks)
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_a_section_that_never_closes_holds_up_one_event_and_no_more(size: int) -> None:
+    open_ = b'<event uid="1"><detail><!-- </detail></event>'
+    stream = open_ + PARTS[1] + PARTS[2]
+    found = frames([stream[at : at + size] for at in range(0, len(stream), size)])
+
+    assert [Frame(open_), Frame(PARTS[1]), Frame(PARTS[2])] == found
 
 
 @given(st.lists(st.binary(max_size=400), max_size=20))

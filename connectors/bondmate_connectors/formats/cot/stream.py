@@ -26,9 +26,12 @@ GARBAGE: Final = "not_cot"
 _MAGIC: Final = b"\xbf"
 _DECLARATION: Final = re.compile(rb"<\?xml\s[^<>]*\?>\s*$")
 _DECLARATION_BYTES: Final = 200
-# In a well-formed event neither text nor an attribute can hold this, so it is an end, also `</event >`.
+# In a well-formed event text or an attribute holds this in a section alone, so it is an end, also `</event >`.
 # Possessive: a start tag that ends otherwise is not gone over again from behind.
 _END: Final = re.compile(rb"<(?:/event\s*+>|event\s[^<>]*+(?<=/)>)")
+_AFTER_NAME: Final = (b"", b" ", b"\t", b"\r", b"\n", b">", b"/")
+_SECTIONS: Final = {b"<![CDATA[": b"]]>", b"<!--": b"-->"}
+_SECTION: Final = re.compile(rb"<!\[CDATA\[|<!--")
 _OVERLAP: Final = 2048
 """Bytes looked at again with the next ones: an end may have been cut in two."""
 
@@ -66,6 +69,8 @@ class Framer:
     """Whether the server has agreed to them, so that nothing else may stand between them."""
     _buffer: bytearray = field(default_factory=bytearray)
     _searched: int = 0
+    _undecided: int | None = None
+    """Where an end stands that may be none."""
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Take the next bytes of the stream and give the frames they complete, in order."""
@@ -74,7 +79,7 @@ class Framer:
             yield from found
         if self.takes_protobuf and self._buffer.startswith(_MAGIC):
             return
-        self._searched = max(0, len(self._buffer) - _OVERLAP)
+        self._searched = max(0, len(self._buffer) - _OVERLAP) if self._undecided is None else self._undecided
         if len(self._buffer) > self.max_bytes:
             yield from self._overflow()
 
@@ -87,7 +92,36 @@ class Framer:
             if self.is_switched and self._buffer and not self._buffer.startswith(b"<"):
                 raise OutOfStep
         end = _END.search(self._buffer, self._searched)
-        return None if end is None else self._cut(end.end())
+        closed = self._closed(end.end()) if end is not None else None
+        self._undecided = None if end is None or closed is not None else end.start()
+        return None if closed is None else self._cut(closed)
+
+    def _closed(self, end: int) -> int | None:
+        """Return where the event ends of which an end stands before `end`; None when that is not known yet.
+
+        In a CDATA section or a comment it is none. One that does not close before the next event has ended, never will.
+        """
+        while (section := self._section(end)) is not None:
+            after = self._buffer.find(section, end)
+            following = _END.search(self._buffer, end if after < 0 else after)
+            if following is None:
+                return None
+            if after < 0:
+                return end
+            end = following.end()
+        return end
+
+    def _section(self, end: int) -> bytes | None:
+        """Return what closes the section that is open at `end`, None where none is."""
+        first = self._buffer.find(b"<event", 0, end)
+        if first < 0 or self._buffer.find(b"<!", first, end) < 0:
+            return None
+        while opened := _SECTION.search(self._buffer, first, end):
+            shut = _SECTIONS[opened[0]]
+            first = self._buffer.find(shut, opened.end(), end)
+            if first < 0:
+                return shut
+        return None
 
     def _skip_space(self) -> None:
         space = len(self._buffer) - len(self._buffer.lstrip())
@@ -130,7 +164,10 @@ class Framer:
 
     def _start(self, end: int) -> int:
         """Give where the last event before `end` starts, with its XML declaration; -1 when none does."""
-        start = self._buffer.rfind(b"<event", 0, end)
+        start = end
+        while (start := self._buffer.rfind(b"<event", 0, start)) >= 0:
+            if bytes(self._buffer[start + 6 : start + 7]) in _AFTER_NAME and self._section(start) is None:
+                break
         if start < 0:
             return -1
         declaration = _DECLARATION.search(self._buffer, max(0, start - _DECLARATION_BYTES), start)
