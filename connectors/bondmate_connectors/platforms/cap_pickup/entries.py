@@ -14,7 +14,7 @@ from typing import Final
 from lxml import etree
 from yarl import URL
 
-from bondmate_connectors.formats.cap.codes import MEDIA_TYPE
+from bondmate_connectors.formats.cap.codes import MEDIA_TYPE, NAMESPACES
 from bondmate_connectors.formats.xml import local_name, text_of
 
 _FEEDS: Final = frozenset({"feed", "rss", "RDF"})
@@ -22,6 +22,7 @@ _RELATIONS: Final = "http://www.iana.org/assignments/relation/"
 _BASE: Final = "{http://www.w3.org/XML/1998/namespace}base"
 _XML: Final = frozenset({"application/xml", "text/xml"})
 _ENDINGS: Final = (".xml", ".cap")
+_ALERTS: Final = tuple(f"{{{namespace}}}alert" for namespace in NAMESPACES)
 _LEADS_ELSEWHERE: Final = frozenset({"self", "edit", "next", "previous", "first", "last", "via", "related", "replies"})
 """Relations of a link that are not the entry's own content."""
 
@@ -36,7 +37,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """What a feed holds: links to alerts in its order, entries that lead to none, and its next page."""
+    """What a feed holds beside alerts: links to some in its order, entries that lead to none, and its next page."""
 
     links: tuple[Link, ...]
     without: int
@@ -61,10 +62,17 @@ def entries_of(root: etree._Element, address: URL) -> Entries:
     links: list[Link] = []
     without = 0
     for entry in root.iter("{*}entry", "{*}item"):
+        if holds_alerts(entry):
+            continue
         found = _chosen(list(_targets(entry, address)))
         without += not found
         links += (Link(target.url, _updated(entry)) for target in found)
     return Entries(tuple(dict.fromkeys(links)), without, _next_page(root, address))
+
+
+def holds_alerts(element: etree._Element) -> bool:
+    """Whether an alert stands in it, itself or inside."""
+    return next(element.iter(*_ALERTS), None) is not None
 
 
 def _updated(entry: etree._Element) -> str:

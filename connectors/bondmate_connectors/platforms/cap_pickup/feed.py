@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,10 +13,9 @@ from yarl import URL
 
 from bondmate_connectors.contract import Context, Status
 from bondmate_connectors.errors import AuthFailed, ConnectorError, Misconfigured, NotConnected, Rejected, Transient
-from bondmate_connectors.formats.cap.codes import NAMESPACES
 from bondmate_connectors.formats.xml import XML_TOO_LARGE, XmlRefused, local_name, parse_xml
 from bondmate_connectors.platforms.cap_pickup.config import FeedConfig
-from bondmate_connectors.platforms.cap_pickup.entries import Entries, entries_of, is_feed
+from bondmate_connectors.platforms.cap_pickup.entries import Entries, entries_of, holds_alerts, is_feed
 from bondmate_connectors.platforms.cap_pickup.places import Found
 from bondmate_connectors.transports.addresses import AddressPolicy, is_loopback_host, is_plain_beyond_loopback
 from bondmate_connectors.transports.http_client import ADDRESS_REFUSED, Answer, HttpClient
@@ -27,6 +26,9 @@ _TRIES: Final = 5
 """How often a link may be refused while others are not, before it counts as refused for good."""
 _FAILURES_IT_TAKES: Final = 2
 """Links refused, and none given, in one look: then it is not the links, but we."""
+
+_NOT_ALLOWED: Final = "a place that is not allowed, see feed.link_hosts"
+_MORE_PAGES: Final = "more pages than feed.most_pages are not read"
 
 
 @dataclass(slots=True)
@@ -55,6 +57,19 @@ class _Link:
     digest: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A page of the feed: where it leads, and the page itself where alerts stand inside."""
+
+    entries: Entries
+    inside: Found | None
+
+    @classmethod
+    def of(cls, root: etree._Element, address: URL, document: Found) -> _Page:
+        """Return the page `root`, which came from `address` as `document`."""
+        return cls(entries_of(root, address), document if holds_alerts(root) else None)
+
+
 class Feed:
     """Asks with `If-None-Match`, follows what is new, and forgets the ETag when something was not taken."""
 
@@ -74,7 +89,7 @@ class Feed:
         self._spares_links = False
         """Whether a page refused our secret, and then a link did: that page is asked alone until it takes it."""
         self.without_alert = 0
-        """Entries of the newest feed that lead to no CAP."""
+        """Entries of the newest feed that lead to no CAP, or to where it is not asked for."""
         self._hosts = {self._url.host, *config.link_hosts}
         self._client = self._new_client()
 
@@ -135,30 +150,35 @@ class Feed:
         if whole.refused:
             return [whole] * (not is_known(whole.digest)), True
         root = await asyncio.to_thread(_parsed, answer.body)
-        if root is None or _holds_alerts(root) or local_name(root) == "alert":
+        if root is None or (holds_alerts(root) and not is_feed(root)) or local_name(root) == "alert":
             return [whole] * (not is_known(whole.digest)), True
         if not is_feed(root):
             # It must not look like a feed without news.
             self._context.report(Status.RECOVERABLE_ERROR, "what is at `feed.url` is no feed")
             return [], False
-        pages, complete = await self._pages(root)
+        pages, unread = await self._pages(_Page.of(root, self._url, whole))
+        allowed = self._links([page.entries for page in pages])
+        self._tell_of(pages, len(allowed), unread)
         self._spares_links = self._spares_links and bool(self._untold)
         if self._spares_links:
             self._tell()
-        links = [link for link in self._links(pages) if not is_known(link.digest)]
+        links = [link for link in allowed if not is_known(link.digest)]
         self._troubles = {link.digest: self._troubles.get(link.digest, _Trouble()) for link in links}
         # What was refused before comes last, and so holds nothing back.
         links.sort(key=lambda link: self._troubles[link.digest].refusals)
-        found = await self._follow_all(links[: self._config.most_entries])
-        return found, complete and len(found) == len(links)
+        inside = [page.inside for page in pages if page.inside is not None and not is_known(page.inside.digest)]
+        found = await self._follow_all(links[: self._config.most_entries], inside)
+        return found, not unread and len(found) == len(links) + len(inside)
 
-    async def _pages(self, first: etree._Element) -> tuple[list[Entries], bool]:
-        """Return the entries of the feed and of the pages after it, and whether those are all."""
-        pages = [entries_of(first, self._url)]
+    async def _pages(self, first: _Page) -> tuple[list[_Page], str]:
+        """Return the feed and the pages after it, and why those are not all; empty where they are."""
+        pages = [first]
         seen = {self._url}
-        while (address := pages[-1].next_page) is not None and address not in seen:
-            if len(pages) >= self._config.most_pages or not self._may_ask(address):
-                return self._counted(pages), False
+        while (address := pages[-1].entries.next_page) is not None and address not in seen:
+            if len(pages) >= self._config.most_pages:
+                return pages, _MORE_PAGES
+            if not self._may_ask(address):
+                return pages, f"a further page is at {_NOT_ALLOWED}"
             seen.add(address)
             try:
                 answer = await self._get(self._client, address, {})
@@ -166,31 +186,38 @@ class Feed:
                 if isinstance(error, AuthFailed) and error.is_of_secret(proven=True):
                     self._untold.append(error)
                 # The pages before it are had, and it is asked for again at the next look.
-                self._counted(pages)
-                self._context.report(Status.RECOVERABLE_ERROR, f"a further page cannot be had: {_code_of(error)}")
-                return pages, False
+                return pages, f"a further page cannot be had: {_code_of(error)}"
             root = await asyncio.to_thread(_parsed, answer.body) if answer.whole else None
             if root is None or not is_feed(root):
-                return self._counted(pages), False
-            pages.append(entries_of(root, address))
-        return self._counted(pages), True
+                return pages, "a further page is no feed"
+            pages.append(_Page.of(root, address, _document(answer, address.path)))
+        return pages, ""
 
-    def _counted(self, pages: list[Entries]) -> list[Entries]:
+    def _tell_of(self, pages: Sequence[_Page], allowed: int, unread: str) -> None:
         """Say what leads nowhere: a feed of which nothing is understood must not look like one without news."""
-        self.without_alert = sum(page.without for page in pages)
-        if self.without_alert and not any(page.links for page in pages):
-            self._context.report(Status.RECOVERABLE_ERROR, f"{self.without_alert} entries, none leads to CAP")
-        else:
-            self._context.report(Status.OK, f"{self.without_alert} entries lead to no CAP" * bool(self.without_alert))
-        return pages
+        without = sum(page.entries.without for page in pages)
+        refused = len({link for page in pages for link in page.entries.links}) - allowed
+        self.without_alert = without + refused
+        gives_some = allowed or any(page.inside for page in pages)
+        nowhere = " lead to no CAP" if gives_some or refused else ", none leads to CAP"
+        said = (
+            f"{without} entries{nowhere}" * bool(without),
+            f"{refused} links to {_NOT_ALLOWED}" * bool(refused),
+            unread,
+        )
+        told = list(filter(None, said))
+        is_well = unread in {"", _MORE_PAGES} and (gives_some or not told)
+        self._context.report(Status.OK if is_well else Status.RECOVERABLE_ERROR, "; ".join(told))
 
-    async def _follow_all(self, links: Sequence[_Link]) -> list[Found]:
-        """Return what the links lead to, without those that fail now: they do not hold back the others.
+    async def _follow_all(self, links: Sequence[_Link], inside: Sequence[Found]) -> list[Found]:
+        """Return what stands `inside` of the feed and what the links lead to.
+
+        Those that fail now are left out: they do not hold back the others.
 
         Raises:
-            AuthFailed, NotConnected, Transient: no link gave anything, and this is why.
+            AuthFailed, NotConnected, Transient: nothing was given, and this is why.
         """
-        found: list[Found] = []
+        found: list[Found] = [*inside]
         failures: list[AuthFailed | NotConnected | Transient] = []
         for link in links:
             try:
@@ -272,14 +299,14 @@ class Feed:
             headers["Authorization"] = self._config.login.basic()
         return headers
 
-    def _links(self, pages: Sequence[Entries]) -> Iterator[_Link]:
+    def _links(self, pages: Sequence[Entries]) -> list[_Link]:
         """Return the links to CAP of all pages, in the order of the feed, each once, where they are allowed."""
-        digests: set[str] = set()
-        for link in (link for page in pages for link in page.links):
-            digest = hashlib.sha256(f"{link.url}|{link.updated}".encode()).hexdigest()
-            if digest not in digests and self._may_ask(link.url):
-                digests.add(digest)
-                yield _Link(link.url, digest)
+        links = dict.fromkeys(link for page in pages for link in page.links)
+        return [
+            _Link(link.url, hashlib.sha256(f"{link.url}|{link.updated}".encode()).hexdigest())
+            for link in links
+            if self._may_ask(link.url)
+        ]
 
     def _may_ask(self, url: URL) -> bool:
         """Whether an address in the feed is one that is asked: of the feed's host, or one that the settings name."""
@@ -305,7 +332,3 @@ def _parsed(body: bytes) -> etree._Element | None:
         return parse_xml(body)
     except XmlRefused:
         return None
-
-
-def _holds_alerts(root: etree._Element) -> bool:
-    return next(root.iter(*(f"{{{namespace}}}alert" for namespace in NAMESPACES)), None) is not None
