@@ -9,8 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
+from typing import Final
 
-from bondmate_schemas.models import Delivery, IncidentEvent, Record
+from bondmate_schemas.enums import AlertAction
+from bondmate_schemas.models import Delivery, DeviceAlert, IncidentEvent, Record
+
+from bondmate_connectors.formats.cot.header import ALERT_SYSTEM, SYSTEM
+
+_ALERT_UIDS: Final = frozenset({SYSTEM, ALERT_SYSTEM})
+"""Systems of the references that name an alert's uid, the surer one last."""
 
 
 class Chains:
@@ -19,11 +26,15 @@ class Chains:
     def __init__(self) -> None:
         self._events: dict[str, tuple[str, ...]] = {}
         self._incidents: dict[str, str | None] = {}
+        self._alerts: dict[str, tuple[str, str | None]] = {}
+        """Event and incident of the newest alert of a uid."""
         self._written: dict[str, tuple[str, datetime]] = {}
 
     def written(self, delivery: Delivery) -> None:
         """Remember what the first message about an event was written from."""
-        self._written.setdefault(delivery.header.event_id, (delivery.id, delivery.header.occurred_at))
+        self._written.setdefault(
+            delivery.header.event_id, (delivery.id, delivery.sent_at or delivery.header.occurred_at)
+        )
 
     def going_on(self, delivery: Delivery) -> Delivery:
         """Return `delivery`, with what the first message about its event was written from."""
@@ -47,6 +58,9 @@ class Chains:
         """
         said: dict[str, list[IncidentEvent]] = {}
         for event in message:
+            if isinstance(event, DeviceAlert):
+                yield self._alert(event)
+                continue
             if not isinstance(event, IncidentEvent):
                 yield event, True
                 continue
@@ -59,6 +73,21 @@ class Chains:
         for event in message:
             if isinstance(event, IncidentEvent):
                 self._events[event.header.message_id] = tuple(said)
+
+    def _alert(self, event: DeviceAlert) -> tuple[DeviceAlert, bool]:
+        """Return an alert and True; a cancel as of the newest alert of the uid that it names, and whether there is one.
+
+        In CoT it says whose alert ends, not which (`formats.cot.read`).
+        """
+        header, uids = event.header, [ref.id for ref in event.header.external_refs if ref.system in _ALERT_UIDS]
+        if event.action is not AlertAction.CANCEL:
+            self._alerts |= dict.fromkeys(uids, (header.event_id, header.incident_id))
+            return event, True
+        found = next((self._alerts[uid] for uid in reversed(uids) if uid in self._alerts), None)
+        if found is None:
+            return event, not uids
+        update = dict(zip(("event_id", "incident_id"), found, strict=True))
+        return event.model_copy(update={"header": header.model_copy(update=update)}), True
 
     def _known(self, event: IncidentEvent) -> tuple[str, ...]:
         found = (one for reference in event.refers_to for one in self._events.get(reference, ()))

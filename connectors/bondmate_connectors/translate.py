@@ -15,7 +15,7 @@ from bondmate_connectors.chains import Chains
 from bondmate_connectors.contract import Format, Ignored, Lost, Reading, Refusal
 
 _DESTINATION: Final = "translate"
-_UNKNOWN: Final = Lost("alert/references", "of what it names, some is in none of the files read before")
+_UNKNOWN: Final = "of what it names, some is in none of the files read before"
 _FIELDS: Final = {
     DeviceAlert: DeliveryKind.ALERT,
     IncidentEvent: DeliveryKind.INCIDENT,
@@ -63,7 +63,8 @@ def translate(
     events, known = chains.join(reading.events)
     result["events"] = [event.model_dump(mode="json") for event in events]
     outputs, lost = _written(events, target, received_at, chains) if target is not None else ([], [])
-    unknown = () if is_alone or known else (_UNKNOWN,)
+    place = "event/@uid" if any(isinstance(event, DeviceAlert) for event in events) else "alert/references"
+    unknown = () if is_alone or known else (Lost(place, _UNKNOWN),)
     return result | {"outputs": outputs, "lost": [asdict(each) for each in (*reading.lost, *unknown, *lost)]}
 
 
@@ -89,7 +90,7 @@ def _written(events: Iterable[Record], target: Format, now: datetime, chains: Ch
 
 
 def _write(event: Record, target: Format, now: datetime, chains: Chains) -> tuple[str, tuple[Lost, ...]] | Refusal:
-    delivery = _delivery(event)
+    delivery = _delivery(event, now)
     if delivery is None:
         return Refusal("not_for_destinations")
     writing = target.write(chains.going_on(delivery), now)
@@ -99,7 +100,7 @@ def _write(event: Record, target: Format, now: datetime, chains: Chains) -> tupl
     return writing.message.decode("utf-8", errors="replace"), writing.lost
 
 
-def _delivery(event: Record) -> Delivery | None:
+def _delivery(event: Record, now: datetime) -> Delivery | None:
     """Return the Delivery that shows all of `event`; none when it is of a kind that goes to no destination."""
     kind = _FIELDS.get(type(event))
     if kind is None or not isinstance(event, (DeviceAlert, IncidentEvent, DeviceMessage, DeviceLocation)):
@@ -113,6 +114,7 @@ def _delivery(event: Record) -> Delivery | None:
         kind=kind,
         reason=reason,
         route=_DESTINATION,
+        sent_at=now,
         **{kind.value.lower(): event},
     )
 

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from bondmate_connectors.chains import Chains
 from bondmate_connectors.formats.cap import FORMAT, our_identifier
+from bondmate_connectors.formats.cap.values import write_time
+from bondmate_connectors.formats.cot import FORMAT as COT
 from bondmate_connectors.formats.geojson import FORMAT as GEOJSON
 from bondmate_connectors.translate import translate
 from bondmate_hub.cli import app
@@ -125,6 +127,54 @@ def test_what_shares_an_id_is_told_each_and_what_is_alike_once(titles):
     told = [[event.get("title") or event["note"] for event in result["events"]] for result in read]
     assert [list(dict.fromkeys(titles))] * 2 == told
     assert [len(set(titles))] * 2 == [len(result["outputs"]) for result in read]
+
+
+def emergency(*, kind="b-a-o-tbl", time="10:00:00", uid="U1-9-1-1", link="", says='type="911 Alert"', day="2026-03-01"):
+    moment = f"{day}T{time}Z"
+    return (
+        f'<event version="2.0" uid="{uid}" type="{kind}" how="m-g" time="{moment}" start="{moment}" stale="{moment}">'
+        f'<point lat="50" lon="4" hae="0" ce="9" le="9"/><detail>{link}<emergency {says}/></detail></event>'
+    ).encode()
+
+
+CANCEL = {"kind": "b-a-o-can", "says": 'cancel="true"', "time": "11:00:00"}
+
+
+@pytest.mark.parametrize(
+    "cancel",
+    [
+        emergency(**CANCEL),
+        emergency(**CANCEL, uid="other", link='<link uid="U1-9-1-1" type="b-a-o-tbl" relation="p-p"/>'),
+    ],
+)
+def test_a_cot_cancel_ends_the_newest_alert_of_its_uid(cancel):
+    chains = Chains()
+    messages = emergency(), emergency(uid="U2-9-1-1"), emergency(time="10:30:00"), cancel, cancel
+    read = [translate("f", message, COT, FORMAT, NOW, chains=chains) for message in messages]
+    first, _, second, *ends = (event_ids(result)[0] for result in read)
+
+    assert first != second
+    assert [second] * 2 == ends
+    assert [[triples(read[2]["outputs"][0])[0]]] * 2 == [triples(result["outputs"][0])[1] for result in read[3:]]
+    assert [[], []] == [[one for one in result["lost"] if one["why"] == UNKNOWN] for result in read[3:]]
+
+
+def test_a_cot_cancel_of_what_was_not_read_says_so():
+    result = translate("f", emergency(**CANCEL), COT, FORMAT, NOW, chains=Chains())
+
+    assert {"path": "event/@uid", "why": UNKNOWN} in result["lost"]
+
+
+def test_what_is_written_was_sent_when_it_was_written_whatever_the_clock_of_a_device_says():
+    chains = Chains()
+    old, cancel = emergency(day="1970-01-01"), emergency(**CANCEL)
+    first, second = (
+        etree.fromstring(translate("f", each, COT, FORMAT, NOW, chains=chains)["outputs"][0].encode())
+        for each in (old, cancel)
+    )
+
+    assert write_time(NOW) == first.findtext("{*}sent")
+    assert f",{write_time(NOW)}" in second.findtext("{*}references")
 
 
 def test_circles_end():
