@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from bench.chaos.book import Arrival, Book
+from bench.chaos.book import About, Arrival, Book, Update
 from bench.chaos.updates import misplaced, unheard
 
 LEVELS = ("UNKNOWN", "DELIVERED", "ACCEPTED", "ACKNOWLEDGED", "RESPONDING", "RESOLVED")
@@ -105,10 +105,13 @@ def _check_alert(verdict: Verdict, name: str, arrivals: Sequence[Arrival], wante
 
 def _check_levels(verdict: Verdict, book: Book) -> None:
     first: dict[tuple[str, str], float] = {}
-    for room, arrivals in book.arrivals.items():
-        for arrival in arrivals:
-            key = room, arrival.event_id
-            first[key] = min(first.get(key, arrival.at), arrival.at)
+    for room in {*book.arrivals, *book.updates}:
+        # A room that refused a press may take it that it is asked anew; a position proves nothing.
+        asked = (each for each in book.updates[room] if each.about is not About.POSITION)
+        everything: list[Arrival | Update] = [*book.arrivals[room], *asked]
+        for taken in everything:
+            key = room, taken.event_id
+            first[key] = min(first.get(key, taken.at), taken.at)
     for shown in book.shown:
         if shown.level not in LEVELS and shown.level not in _BESIDE:
             verdict.level_too_high.append(f"{shown.room}: {shown.event_id} was shown {shown.level}, which is no level")

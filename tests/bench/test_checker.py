@@ -107,6 +107,16 @@ def test_what_a_room_refused_may_lie_in_the_dead_letter_topic_instead() -> None:
     assert 0 == check(book, ["cap"]).broken
 
 
+@pytest.mark.parametrize(("about", "broken"), [(About.ROUND, 0), (About.STATE, 0), (About.POSITION, 1)])
+def test_a_room_that_refused_all_presses_may_have_taken_that_it_is_asked_anew(about: About, broken: int) -> None:
+    book = Book(accepted={"a": 1}, updates={"cap": [Update("a", about, "r", 12.0)]})
+    book.refused["cap"]["a", 0] = "d0"
+    book.dead["cap"] = 1
+    book.shown.append(Shown("a", "cap", "ACCEPTED", 13.0))
+
+    assert broken == check(book, ["cap"]).broken
+
+
 def test_what_a_room_refused_and_then_took_is_no_dead_letter() -> None:
     book = sound()
     book.refused["cap"]["a", 1] = "d1"
