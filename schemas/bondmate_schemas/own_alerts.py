@@ -19,6 +19,11 @@ def alert_event_id(device_id: str, alert_id: str) -> str:
     return derived_id("alert", device_id, alert_id)
 
 
+def real_event_id(event_id: str) -> str:
+    """Return the hub's id of what its device goes on with as real, out of an exercise of this id."""
+    return derived_id("alert", "real", event_id)
+
+
 def own_ids(alert: DeviceAlert) -> tuple[str, ...]:
     """Give the ids its device gave the alert and the presses that became part of it, the newest last."""
     return tuple(ref.id for ref in alert.header.external_refs if ref.system == DEVICE_ALERT_SYSTEM)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, Mode, PositionOrigin
+from bondmate_schemas.flags import FROM_EXERCISE
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, DeviceMemory, ExternalRef
 from bondmate_schemas.own_alerts import DEVICE_ALERT_SYSTEM, alert_event_id
@@ -183,6 +184,20 @@ def test_no_raised_alert_is_ever_dropped(  # noqa: PLR0917
     last = make.location(position=make.position(1, 1, at)) if known else None
 
     assert taken(alert, memory, last).change is not None
+
+
+def test_what_is_said_of_an_exercise_that_went_on_as_real_is_said_of_the_real_one(make: Any) -> None:
+    own = {"external_refs": (ExternalRef(system=DEVICE_ALERT_SYSTEM, id="a"),), "mode": Mode.EXERCISE}
+    by_id = alert_event_id("device-1", "a")
+    exercise = taken(make.alert(event_id=by_id, **own))
+    gesture = make.alert(event_id="real", **{**own, "mode": Mode.ACTUAL, "flags": (FROM_EXERCISE,)})
+    real = taken(gesture, exercise.memory)
+    plain = taken(make.alert(mode=Mode.EXERCISE), real.memory)
+    words = taken(make.alert(event_id=by_id, action=AlertAction.UPDATE, text="here", **own), plain.memory)
+
+    assert [("raised", "real"), ("merged", by_id), ("updated", "real")] == [
+        (one.outcome, one.change.header.event_id) for one in (real, plain, words)
+    ]
 
 
 def test_a_closed_alert_takes_no_further_presses_and_one_opened_anew_does(make: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, Level, Mode
-from bondmate_schemas.flags import DEVICE_REVOKED, UNDER_DURESS
+from bondmate_schemas.flags import DEVICE_REVOKED, FROM_EXERCISE, UNDER_DURESS
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, Attachment, DestinationState, ExternalRef
 from bondmate_schemas.own_alerts import DEVICE_ALERT_SYSTEM, alert_event_id, own_ids
@@ -358,3 +358,14 @@ class TestRefresh:
         assert [] == self.due(closed, 0, 100)
         assert 1 == len(self.due(expiring, 0, 25))
         assert [] == self.due(expiring, 25, 100)
+
+
+def test_what_is_reopened_out_of_an_exercise_never_goes_into_the_exercise_of_the_same_id(make: Any) -> None:
+    exercise = alert_event_id("device-1", "a")
+    real = make.alert(event_id=EVENT, flags=(FROM_EXERCISE,), external_refs=own_name("a"))
+    closed = receive(make, change(None, real).state, "tak", Level.RESOLVED).state
+    later = datetime.now(UTC) + timedelta(seconds=1)
+    again = change(closed, make.alert(event_id=EVENT, external_refs=own_name("a"), received_at=later)).reopened
+
+    assert again is not None
+    assert again.header.event_id not in {EVENT, exercise}

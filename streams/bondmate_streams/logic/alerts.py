@@ -109,9 +109,10 @@ def is_fix(position: Position | None) -> bool:
 def _open_of(alert: DeviceAlert, memory: DeviceMemory) -> OpenAlert | None:
     """Find the open alert this belongs to: by its id, else a further press of the same kind in the same mode."""
     event_id = alert.header.event_id
-    for known in memory.open_alerts:
-        if event_id == known.event_id or event_id in known.merged_event_ids:
-            return known
+    named = [k for k in memory.open_alerts if event_id == k.event_id or event_id in k.merged_event_ids]
+    if named:
+        # Of an exercise that its device goes on from as real, the real one.
+        return min(named, key=lambda known: known.mode is not Mode.ACTUAL)
     if alert.action is not AlertAction.RAISE:
         return None
     same = (k for k in reversed(memory.open_alerts) if (k.kind, k.mode) == (alert.kind, alert.header.mode))

@@ -36,7 +36,7 @@ from bondmate_schemas.models import (
     ExternalRef,
     OperationsPage,
 )
-from bondmate_schemas.own_alerts import alert_event_id, own_ids
+from bondmate_schemas.own_alerts import alert_event_id, own_ids, real_event_id
 
 from bondmate_streams.logic import grouping, officer, rounds, starting
 from bondmate_streams.logic.alerts import with_flags, with_header
@@ -278,6 +278,8 @@ def _after_closing(
 def _own_event_id(closed: AlertState, press: DeviceAlert) -> str:
     """Give the event id its device was told of the press; one of its own where that was the closed alert's."""
     told = [alert_event_id(press.device_id, own_id) for own_id in own_ids(press)]
+    if FROM_EXERCISE in closed.header.flags:
+        told = [real_event_id(name) for name in told]
     if told and told[-1] != closed.header.event_id:
         return told[-1]
     return derived_id("alert", press.header.message_id)

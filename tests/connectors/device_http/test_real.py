@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from bondmate_schemas.enums import Mode
+from bondmate_connectors.platforms.device_http.mailbox import Mailboxes
+from bondmate_schemas.catalogue import STATE_ALERTS
+from bondmate_schemas.enums import AlertStatus, Mode
 from bondmate_schemas.flags import FROM_EXERCISE, REAL_NOT_ALLOWED
+from bondmate_schemas.own_alerts import alert_event_id
 
 from tests.connectors.device_http.conftest import SMITH, entry
+from tests.connectors.device_http.test_downlink import state
+
+
+async def exercise(bench, until, *, mode="EXERCISE", allows=True):
+    bench.write({"dev-smith": entry(SMITH, mode=mode)}, {"patrol": {"real_from_exercise": allows}})
+    await until(lambda: bench.gateway._register.device("dev-smith").mode == mode
+                and bench.gateway._register.device("dev-jones") is None)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -21,15 +31,15 @@ from tests.connectors.device_http.conftest import SMITH, entry
         ("SYSTEM", True, {"real": True}, Mode.SYSTEM, {REAL_NOT_ALLOWED}),
         ("ACTUAL", True, {"real": True}, Mode.ACTUAL, set()),
         ("ACTUAL", True, {"real": False}, Mode.ACTUAL, set()),
-        ("EXERCISE", True, {"real": True, "action": "update"}, Mode.EXERCISE, set()),
+        ("EXERCISE", True, {"real": True, "action": "update"}, Mode.ACTUAL, {FROM_EXERCISE}),
+        ("EXERCISE", False, {"real": True, "action": "update"}, Mode.EXERCISE, {REAL_NOT_ALLOWED}),
+        ("EXERCISE", True, {"real": True, "action": "cancel"}, Mode.EXERCISE, set()),
     ],
 )
 async def test_only_an_exercise_device_whose_profile_allows_it_raises_what_is_real(  # noqa: PLR0917
     bench, until, at, mode, allows, asked, becomes, flags
 ):
-    bench.write({"dev-smith": entry(SMITH, mode=mode)}, {"patrol": {"real_from_exercise": allows}})
-    await until(lambda: bench.gateway._register.device("dev-smith").mode == mode
-                and bench.gateway._register.device("dev-jones") is None)  # fmt: skip
+    await exercise(bench, until, mode=mode, allows=allows)
     status, _ = await bench.device().post(
         "/v1/alerts", {"message_id": "m", "kind": "SOS", "occurred_at": at(), **asked}
     )
@@ -37,3 +47,31 @@ async def test_only_an_exercise_device_whose_profile_allows_it_raises_what_is_re
 
     assert (202, becomes) == (status, alert.header.mode)
     assert flags == {flag for flag in alert.header.flags if "real" in flag or "exercise" in flag}
+
+
+async def test_the_gesture_on_an_alert_that_is_open_as_an_exercise_is_an_alert_of_its_own(bench, until, at):
+    await exercise(bench, until)
+    device, body = bench.device(), {"message_id": "m", "alert_id": "a", "kind": "SOS", "occurred_at": at()}
+    await device.post("/v1/alerts", body)
+    drill = bench.hub.last.header
+    _, answer = await device.post("/v1/alerts", {**body, "real": True})
+    real = bench.hub.last.header
+
+    ids = [(h.message_id, h.event_id, h.incident_id) for h in (drill, real)]
+    assert not set(ids[0]) & set(ids[1])
+    assert (Mode.ACTUAL, real.event_id) == (real.mode, answer["event_id"])
+
+
+@pytest.mark.parametrize("real_first", [True, False])
+def test_the_end_of_the_exercise_is_none_of_the_real_emergency_that_its_device_went_on_with(real_first):
+    drill = state(AlertStatus.ROUTED, alert_event_id("dev-smith", "a"), own=("a",))
+    real = state(AlertStatus.ROUTED, "real", own=("a",))
+    boxes = Mailboxes(10, lambda: None)
+    for one in (real, drill) if real_first else (drill, real):
+        boxes.see(STATE_ALERTS, one.header.event_id, one)
+    ended = drill.model_copy(update={"status": AlertStatus.RESOLVED})
+    boxes.see(STATE_ALERTS, ended.header.event_id, ended)
+    box = boxes.box("dev-smith")
+
+    assert ["real"] == [one.event_id for one in box.alerts.values()]
+    assert "real" == box.event_of(ended.header.event_id)

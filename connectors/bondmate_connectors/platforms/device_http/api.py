@@ -184,7 +184,8 @@ class AlertRequest(Request):
         StrictBool | None,
         Field(
             description="True, from a device of an exercise: this is no exercise. Where its profile allows that, the "
-            "alert is ACTUAL, told to its own agency alone, and operations are paged."
+            "alert is ACTUAL, one of its own, told to its own agency alone, and operations are paged; what is said of "
+            "the same `alert_id` from then on is said of that."
         ),
     ] = None
     press_count: Annotated[Whole, Field(ge=1, lt=2**31)] = 1

@@ -42,7 +42,7 @@ from bondmate_schemas.models import (
     Position,
     Statement,
 )
-from bondmate_schemas.own_alerts import DEVICE_ALERT_SYSTEM, alert_event_id
+from bondmate_schemas.own_alerts import DEVICE_ALERT_SYSTEM, alert_event_id, real_event_id
 from bondmate_schemas.trusted import trusted
 
 from bondmate_connectors.platforms.device_http.api import (
@@ -179,12 +179,21 @@ def check_in(request: CheckInRequest, arrival: Arrival, known: CheckIn | None = 
 
 
 def _as_real(header: EventHeader, request: AlertRequest, device: Device) -> EventHeader:
-    """Return the header, of an alert that an exercise device raises as real so; nothing real becomes an exercise."""
-    if not request.real or request.action is not AlertVerb.RAISE or device.mode is Mode.ACTUAL:
+    """Return the header, of what an exercise device says to be real so; nothing real becomes an exercise.
+
+    Under ids of its own: the device may say it of an alert that is open as an exercise, and even by the same message.
+    """
+    if not request.real or request.action is AlertVerb.CANCEL or device.mode is Mode.ACTUAL:
         return header
     if device.mode is not Mode.EXERCISE or not device.profile.real_from_exercise:
         return header.model_copy(update={"flags": (*header.flags, REAL_NOT_ALLOWED)})
-    return header.model_copy(update={"mode": Mode.ACTUAL, "flags": (*header.flags, FROM_EXERCISE)})
+    event_id = real_event_id(header.event_id)
+    ids = {
+        "message_id": derived_id("real", header.message_id),
+        "event_id": event_id,
+        "incident_id": incident_of_alert(event_id),
+    }
+    return header.model_copy(update={"mode": Mode.ACTUAL, "flags": (*header.flags, FROM_EXERCISE), **ids})
 
 
 def revocation(device: Device, standing: Standing, source: str, now: datetime) -> DeviceAlert:

@@ -18,6 +18,7 @@ from bondmate_monitoring import metrics
 from bondmate_schemas.catalogue import RECEIPTS
 from bondmate_schemas.check_ins import is_believed
 from bondmate_schemas.enums import AlertAction
+from bondmate_schemas.flags import FROM_EXERCISE
 from bondmate_schemas.models import DeviceAlert, Record
 from bondmate_schemas.own_alerts import alert_event_id
 from prometheus_client import Counter, Histogram
@@ -186,7 +187,7 @@ class Ingress:
     def _of_spare(self, alert: DeviceAlert, alert_id: str | None) -> DeviceAlert:
         """Return an alert under the id of the one that a spare means, which the device before it raised."""
         event_id = self._mailboxes.own_event(alert.device_id, alert_id) if alert_id else None
-        if event_id is None:
+        if event_id is None or FROM_EXERCISE in alert.header.flags:
             return alert
         header = alert.header.model_copy(update={"event_id": event_id})
         return alert.model_copy(update={"header": header})
