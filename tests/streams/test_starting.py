@@ -130,6 +130,26 @@ def test_one_that_is_open_is_not_started_again_and_a_press_is_not_taken_for_one(
     assert "raised" == take(alert, exercise, None, NOW).outcome
 
 
+def test_no_rule_links_an_officers_own_press_to_one_that_was_started_silently(make: Any) -> None:
+    known = [
+        take(starting.alert_of(order(make), start, OFFICER, NOW, ROOMS), None, None, NOW) for start in (SOS, SILENT)
+    ]
+    loud, hidden = (
+        take(make.alert("d-1", mode=Mode.ACTUAL, kind=AlertKind.OFFICER_DOWN), each.memory, None, NOW).change
+        for each in known
+    )
+    same = take(make.alert("d-1", mode=Mode.ACTUAL), known[1].memory, None, NOW).change
+
+    assert loud is not None
+    assert loud.whole is not None
+    assert hidden is not None
+    assert hidden.whole is None
+    assert same is not None
+    assert known[1].change is not None
+    begun = known[1].change.header
+    assert (begun.event_id, begun.incident_id) == (same.header.event_id, same.header.incident_id)
+
+
 def test_rooms_beyond_the_owner_get_no_position_before_somebody_confirms(make: Any) -> None:
     state = begun(make)
     told = states.change(None, state.alert, DECISIONS, NOW).tellings

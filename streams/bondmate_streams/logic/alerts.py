@@ -250,9 +250,11 @@ def _meant_too(alert: DeviceAlert) -> tuple[str, ...]:
 
 
 def _opened(alert: DeviceAlert) -> OpenAlert:
+    is_hidden = STARTED_BY_ROOM in alert.header.flags and alert.silent
     return OpenAlert(
         event_id=alert.header.event_id,
-        incident_id=alert.header.incident_id,
+        # Without it no rule links another alert to one that its officer is not to know of; a press of it has the same.
+        incident_id=None if is_hidden else alert.header.incident_id,
         kind=alert.kind,
         mode=alert.header.mode,
         press_count=alert.press_count,
