@@ -429,6 +429,11 @@ class Delivery(Record):
         return self.header.message_id
 
     @property
+    def is_of_others_only(self) -> bool:
+        """Whether it says nothing new but what people at other rooms said: no alarm need sound."""
+        return self.others is not None and self.others.only_news
+
+    @property
     def key(self) -> str:
         """What order is kept by: the device for positions, the incident for everything else."""
         if self.location is not None:

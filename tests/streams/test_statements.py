@@ -205,6 +205,16 @@ def test_an_acknowledgement_of_a_refresh_is_delivered_at_most_and_its_words_are_
     assert is_answered(played.state), "a machine assigns nothing"
 
 
+def test_that_a_refresh_is_taken_proves_no_more_than_that_it_was_delivered() -> None:
+    played = Played()
+    played.says("county", Level.DEAD_LETTERED)
+    played.says("county", Level.ACCEPTED, delivery_id=refresh_id(EVENT, "county", 3))
+    assert Level.DELIVERED is played.state.destinations["county"].level
+
+    played.says("county", Level.ACCEPTED)
+    assert Level.ACCEPTED is played.state.destinations["county"].level
+
+
 @pytest.mark.parametrize("last", [{"level": Level.DECLINED}, {"response": Response.WITHDRAWN}, {"level": CLOSES}])
 def test_who_is_out_takes_nothing_up_by_courtesy_and_takes_it_up_by_an_answer_to_a_new_round(
     last: dict[str, Any],

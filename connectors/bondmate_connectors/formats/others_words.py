@@ -26,11 +26,6 @@ _RESPONSES: Final = {
 }
 
 
-def is_of_others_only(delivery: Delivery) -> bool:
-    """Return whether a Delivery says nothing new but what people at other rooms said: no alarm need sound."""
-    return delivery.others is not None and delivery.others.only_news
-
-
 def others_words(delivery: Delivery, labels: Labels = ENGLISH) -> Iterator[str]:
     """Return what people at the other rooms said last, a sentence each: `county: assigned, unit 7, ETA 12:05 UTC`."""
     for room in delivery.others.rooms if delivery.others else ():

@@ -54,7 +54,7 @@ class Settlement:
         """Count what was sent, write its receipt, settle it."""
         now = self._tools.clock()
         # A refresh repeats an event that may be hours old: its age says nothing of the hub.
-        fresh = delivery.reason is not DeliveryReason.REFRESH and not delivery.position_only
+        fresh = delivery.reason is not DeliveryReason.REFRESH and not _is_beside(delivery)
         seconds = (now - delivery.header.received_at).total_seconds() if fresh else None
         self._tools.reports.sent(delivery.kind.value, seconds)
         if was_marked_late(delivery):
@@ -73,9 +73,10 @@ class Settlement:
     ) -> None:
         """Write the receipt and settle when Kafka has it.
 
-        Positions have no receipt, their metrics say enough; and nobody waits for the receipt of a receipt.
+        Positions have no receipt, their metrics say enough; and nobody waits for the receipt of a receipt. That a room
+        has news of the others does not say that it has the alert itself.
         """
-        if delivery.position_only or delivery.kind in {DeliveryKind.LOCATION, DeliveryKind.RECEIPT}:
+        if _is_beside(delivery) or delivery.kind in {DeliveryKind.LOCATION, DeliveryKind.RECEIPT}:
             self._settle(taken)
             return
         record = receipt_for(
@@ -178,3 +179,8 @@ class Settlement:
 def _traceparent(taken: Taken) -> str | None:
     found = next((content for name, content in taken.headers if name == TRACEPARENT), None)
     return found.decode(errors="replace") if isinstance(found, bytes) else None
+
+
+def _is_beside(delivery: Delivery) -> bool:
+    """Return whether a Delivery of an alert tells what goes on beside it: where its device is, what others said."""
+    return delivery.position_only or delivery.is_of_others_only

@@ -453,4 +453,4 @@ def _rank(taken: Taken) -> int:
     delivery = taken.content
     if not isinstance(delivery, Delivery) or delivery.reason is DeliveryReason.REFRESH or delivery.position_only:
         return 2
-    return 0 if delivery.kind is DeliveryKind.ALERT else 1
+    return 0 if delivery.kind is DeliveryKind.ALERT and not delivery.is_of_others_only else 1

@@ -48,10 +48,13 @@ def as_said(receipt: DeliveryReceipt) -> DeliveryReceipt:
 def as_heard(state: AlertState, receipt: DeliveryReceipt, escalation: Iterable[Escalation]) -> DeliveryReceipt:
     """Return a receipt whose *seen* is no statement where no person need have seen anything; its words stay.
 
-    A refresh is answered by machines. And who said no, took help back or closed its part takes nothing up by the
-    courtesy of acknowledging what comes after, but by an answer to the alert itself or to a new round.
+    A refresh is answered by machines, and proves at most that it was delivered. And who said no, took help back or
+    closed its part takes nothing up by the courtesy of acknowledging what comes after, but by an answer to the alert
+    itself or to a new round.
     """
     known = state.destinations[receipt.destination]
+    if receipt.level is Level.ACCEPTED and is_of_no_news(known, receipt):
+        return receipt.model_copy(update={"level": Level.DELIVERED})
     if not _is_seen(receipt) or receipt.delivery_id in {None, known.delivery_id}:
         return receipt
     is_gone = stage_of(known).said and not is_taken_up(known)

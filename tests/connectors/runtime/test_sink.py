@@ -20,7 +20,7 @@ from bondmate_schemas.codec import Codec, LocalSchemaIds, SchemaUnavailableError
 from bondmate_schemas.enums import DeliveryKind, DeliveryReason, Level
 from bondmate_schemas.flags import DROP_WHEN_LATE, MARK_WHEN_LATE
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import Delivery, DeviceLocation, Position
+from bondmate_schemas.models import Delivery, DeviceLocation, Others, Position
 
 
 def stories(destination, keys, updates=0):
@@ -460,6 +460,19 @@ async def test_nothing_of_an_alert_stands_behind_a_position_update_that_was_not_
     assert [press.id, positions[0].id, second.id] == list(ledger.entries)
     assert {"superseded": 2} == passed
     assert [press.id, second.id] == [each.delivery_id for each in await hub.receipts(place)]
+
+
+async def test_that_news_of_other_rooms_arrived_says_nothing_of_the_alert_itself(hub, ledger, place, instance):
+    press, news = sos(place), update_of(sos(place), 1).model_copy(update={"others": Others(only_news=True)})
+    async with hub.running(instance):
+        async with ledger.in_trouble(Trouble.REFUSES):
+            await hub.feed(press)
+            await hub.all_committed(place)
+        await hub.feed(news)
+        await hub.all_committed(place)
+
+    assert [news.id] == list(ledger.entries)
+    assert [(press.id, Level.DEAD_LETTERED)] == [(each.delivery_id, each.level) for each in await hub.receipts(place)]
 
 
 async def test_an_old_position_update_is_not_sent_and_a_rejected_one_is_no_dead_letter(hub, ledger, place, instance):

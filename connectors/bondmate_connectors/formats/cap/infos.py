@@ -34,7 +34,7 @@ from bondmate_connectors.formats.cap.document import pair, resource
 from bondmate_connectors.formats.cap.given import given_of
 from bondmate_connectors.formats.cap.values import FEET_PER_METRE, KILOMETRE_METRES, write_number, write_time
 from bondmate_connectors.formats.labels import ENGLISH, Labels
-from bondmate_connectors.formats.others_words import NEWS, is_of_others_only, others_words
+from bondmate_connectors.formats.others_words import NEWS, others_words
 
 _EVENTS: Final = {
     IncidentCategory.INCIDENT: ("Security", "Incident"),
@@ -56,7 +56,7 @@ def alert_info(delivery: Delivery, alert: DeviceAlert, labels: Labels = ENGLISH)
     return {
         "category": category,
         "event": labels(event),
-        "responseType": "AllClear" if over else "Monitor" if is_of_others_only(delivery) else "Assess",
+        "responseType": "AllClear" if over else "Monitor" if delivery.is_of_others_only else "Assess",
         "urgency": "Past" if over else _urgency(delivery, codes.URGENCY_OF[alert.priority]),
         "severity": severity,
         "certainty": "Observed",
@@ -73,7 +73,7 @@ def _headline(delivery: Delivery, alert: DeviceAlert, event: str, labels: Labels
     marks = (
         ("LATE", was_marked_late(delivery)),
         ("POSITION UPDATE", delivery.position_only),
-        (NEWS, is_of_others_only(delivery)),
+        (NEWS, delivery.is_of_others_only),
         ("ENDED", delivery.reason is DeliveryReason.CANCEL),
         (SILENT_ALARM, alert.silent),
     )

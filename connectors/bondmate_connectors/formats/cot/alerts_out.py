@@ -32,7 +32,7 @@ from bondmate_connectors.formats.cot.event import format_time
 from bondmate_connectors.formats.cot.options import LEAN_BYTES, Options
 from bondmate_connectors.formats.cot.words import LATE, callsign_of
 from bondmate_connectors.formats.labels import Labels
-from bondmate_connectors.formats.others_words import is_of_others_only, others_words
+from bondmate_connectors.formats.others_words import others_words
 
 _HOW: Final = "h-g-i-g-o"
 _LEAN_CALLSIGN: Final = 40
@@ -152,7 +152,7 @@ def _reference(event: DeviceAlert, options: Options) -> str:
 def _parts(event: DeviceAlert, delivery: Delivery, options: Options, *, asks: bool) -> Iterator[str]:
     labels = options.labels
     yield _headline(event, delivery, options)
-    if asks and is_of_others_only(delivery):
+    if asks and delivery.is_of_others_only:
         yield from others_words(delivery, labels)
         return
     if was_marked_late(delivery):

@@ -30,7 +30,6 @@ from bondmate_connectors.formats.cot.chat_out import write_lines
 from bondmate_connectors.formats.cot.geometry import point_of
 from bondmate_connectors.formats.cot.lost import lost_fields
 from bondmate_connectors.formats.cot.options import DEFAULT, Options
-from bondmate_connectors.formats.others_words import is_of_others_only
 
 NOT_EXPRESSIBLE: Final = frozenset({Classification.CONFIDENTIAL, Classification.SECRET})
 _CUT: Final = "cut: the event would be larger than its servers take"
@@ -104,7 +103,7 @@ def _with_alert(event: Delivery, now: datetime, options: Options) -> Iterator[by
     assert event.alert is not None
     if event.reason is DeliveryReason.REFRESH:
         return
-    is_news = event.reason is DeliveryReason.UPDATE and not is_of_others_only(event)
+    is_news = event.reason is DeliveryReason.UPDATE and not event.is_of_others_only
     if is_news and event.alert.position is not None:
         yield kinds_out.location(_location_of(event.alert, event.alert.position), event, now, options)
     if event.position_only:
