@@ -15,6 +15,7 @@ from bondmate_streams.routes_file import RoutesError, load_routes, placed_in
 from bondmate_hub.admin.pauses import Pauses
 from bondmate_hub.instances import check_connectors, instances, takes
 from bondmate_hub.provisioning import ProvisioningError
+from bondmate_hub.sessions import too_short
 from bondmate_hub.settings import Settings, SettingsError
 from bondmate_hub.trust import broker_is_trusted
 from bondmate_hub.wanted import plan
@@ -42,6 +43,7 @@ def examine(settings: Settings) -> list[Finding]:
     return [
         *_look("settings of the connectors", lambda: _count(instances(settings))),
         *_look("broker and topics", lambda: _topics(settings)),
+        *_look("session of the streams", lambda: too_short(settings)),
         *_look("registry and schemas", lambda: _schemas(settings)),
         *_look("routes", lambda: _routes(settings)),
         *(

@@ -183,7 +183,7 @@ def _properties(config: ApacheConfig) -> str:
         "transaction.state.log.num.partitions": 4,
         "group.initial.rebalance.delay.ms": 0,
         # A worker that was killed may be missed sooner than after the 6 s of the default: see `session_seconds`.
-        "group.min.session.timeout.ms": 2000,
+        "group.min.session.timeout.ms": 3000,
         # A killed node may come back only when its old registration has expired: 9 s by default.
         "broker.session.timeout.ms": 3000,
         "broker.heartbeat.interval.ms": 500,
