@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from bondmate_schemas.catalogue import DEVICE_ALERTS, MESSAGES, PAGES, RECEIPTS, STATE_ALERTS, destination_topic
@@ -85,3 +86,26 @@ def test_a_press_made_before_the_end_pages_and_is_told_to_its_officer_alone(
     assert page.subject == event_id
     assert ("device-late", "streams", Priority.URGENT) == (message.device_id, message.sender, message.priority)
     assert [] == [d for d in topics.records(TAK, Delivery) if d.alert and d.alert.text == "words"]
+
+
+def test_a_press_and_the_closing_before_it_that_both_waited_for_the_streams_make_an_alert_of_its_own(
+    topics: Any, make: Any, configured: Any, running: Any, tmp_path: Path
+) -> None:
+    config = configured(tmp_path)
+    first = running(config)
+    alert = make.alert("device-outage")
+    event_id = alert.header.event_id
+    topics.put(DEVICE_ALERTS, alert)
+    topics.wait(TAK, Delivery, of(event_id))
+    first.stop()
+    said = [make.receipt(event_id, room, Level.ACKNOWLEDGED) for room in ("tak", "cap")]
+    topics.put(RECEIPTS, *said, *(make.receipt(event_id, room, Level.RESOLVED) for room in ("tak", "cap")))
+    back = make.alert("device-outage", event_id=event_id, action=AlertAction.UPDATE, text="he is back")
+    second = running(config)
+    stands(topics, event_id, AlertStatus.RESOLVED)
+    topics.put(DEVICE_ALERTS, back)
+    anew = topics.wait(CAP, Delivery, lambda d: d.alert and d.alert.text == "he is back")[0]
+    second.stop()
+
+    assert DeliveryReason.NEW is anew.reason
+    assert event_id not in {page.subject for page in topics.records(PAGES, OperationsPage)}
