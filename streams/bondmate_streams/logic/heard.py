@@ -139,7 +139,7 @@ def _by_operations(state: AlertState | None, receipt: DeliveryReceipt, around: _
     if state is None or rule.tells is None:
         return Step(rule.outcome, state)
     said = receipt.model_copy(update={"by_ref": None})
-    message = officer.answer(said, state.device_id, around.now, silent=state.alert.silent)
+    message = officer.of_ending(said, state, around.now) if officer.is_told(state) else None
     step = Step(rule.outcome, state, message=message)
     if ends_it:
         return replace(step, tellings=_end_told(state, state.alert, receipt, around), standing=True)
@@ -195,9 +195,8 @@ def _statement(state: AlertState, receipt: DeliveryReceipt, around: _Around) -> 
     facts = {Fact.STATES, *said_before(state.destinations[name], receipt)}
     if _is_its_end(state, receipt):
         rule = rule_for(standing, Event.RECEIPT, {*facts, Fact.REPEAT})
-        message = officer.answer(receipt, state.device_id, now, silent=state.alert.silent)
         told = _end_told(state, state.alert, receipt, around)
-        return Step(rule.outcome, state, told, message=message, standing=True)
+        return Step(rule.outcome, state, told, message=officer.of_ending(receipt, state, now), standing=True)
     if facts & {Fact.REPEATED, Fact.OLDER}:
         return Step(rule_for(standing, Event.RECEIPT, facts).outcome, state)
     after = _stated(state, receipt, now)
