@@ -21,8 +21,10 @@ from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.silence import Silence
 from bondmate_streams.agents.views import Seen
 from bondmate_streams.envelopes import Envelopes
-from bondmate_streams.logic import silence
+from bondmate_streams.logic import silence, states
+from bondmate_streams.logic.alerts import take
 from bondmate_streams.logic.routes_yaml import RoutesError, parse_routes
+from bondmate_streams.logic.routing import Decision
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 TAK = destination_topic("tak")
@@ -116,6 +118,53 @@ async def test_the_worker_of_the_alert_calls_it_off_where_another_had_the_device
     assert written.value is not None
     called_off = desk.codec.decode(written.value, DeviceAlert)
     assert (AlertAction.CANCEL, alert.header.event_id) == (called_off.action, called_off.header.event_id)
+
+
+async def test_a_silence_that_was_told_as_news_is_called_off_after_a_restart_by_who_has_that_alert(
+    make: Any, configured: Any, routes_text: str, tmp_path: Path
+) -> None:
+    routes = parse_routes(f"device_silent_after_seconds: {SECONDS}\n{routes_text}")
+    desk, last = Desk(), make.location("device-q")
+    sos = take(make.alert("device-q", event_id="sos", received_at=NOW - timedelta(minutes=6)), None, None, NOW)
+    quiet = silence.alert_of(last, NOW - timedelta(minutes=5), NOW)
+    news = take(quiet, sos.memory, None, NOW)
+    check_in = make.alert("device-q", event_id="sos", flags=(CHECK_IN_MISSED,), received_at=NOW + timedelta(seconds=1))
+    missed = take(check_in, news.memory, None, NOW)
+    state = None
+    for one in (sos, news, missed):
+        state = states.change(state, one.change, [Decision("tak", "r")], NOW).state  # type: ignore[arg-type]
+    watch = Silence(desk, Nowhere(), configured(tmp_path, routes=routes))  # type: ignore[arg-type]  # what it needs
+    watch.known(state)  # type: ignore[arg-type]  # there is one
+    later = NOW + timedelta(seconds=2)
+    watch.see(Seen(LAST_LOCATION, "device-q", desk.codec.encode(last), int(later.timestamp() * 1_000)))
+    await watch._look(later)
+    (written,) = desk.written
+    heard = take(desk.codec.decode(written.value, DeviceAlert), missed.memory, None, NOW)
+    assert heard.change is not None
+    after = states.change(state, heard.change, [Decision("tak", "r")], NOW).state
+
+    assert ("news", "sos", AlertAction.UPDATE) == (heard.outcome, heard.change.header.event_id, heard.change.action)
+    assert after is not None
+    assert (DEVICE_HEARD,) == after.alert.header.flags
+    assert silence.not_over(after) is None
+
+
+def test_who_raised_a_silence_and_who_has_the_alert_it_was_news_of_call_it_off_once(make: Any) -> None:
+    sos = take(make.alert("device-q", event_id="sos", received_at=NOW - timedelta(minutes=6)), None, None, NOW)
+    quiet = silence.alert_of(make.location("device-q"), NOW - timedelta(minutes=5), NOW)
+    news = take(quiet, sos.memory, None, NOW)
+    begun = states.change(None, sos.change, [Decision("tak", "r")], NOW)  # type: ignore[arg-type]  # it is new
+    state = states.change(begun.state, news.change, [Decision("tak", "r")], NOW).state  # type: ignore[arg-type]
+    theirs = silence.not_over(state)  # type: ignore[arg-type]
+    assert theirs is not None
+    first = take(silence.over(quiet, NOW), news.memory, None, NOW)
+    again = take(silence.over(theirs, NOW), first.memory, None, NOW)
+    other = take(silence.over(theirs, NOW), None, None, NOW)
+
+    assert ["news", "repeat"] == [first.outcome, again.outcome]
+    assert other.change is not None
+    # Of an alert that has ended meanwhile nobody hears.
+    assert () == states.change(None, other.change, [Decision("tak", "r")], NOW).tellings
 
 
 def told(topics: Any, device: str) -> list[Delivery]:

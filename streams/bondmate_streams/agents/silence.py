@@ -87,11 +87,12 @@ class Silence:
 
     def known(self, state: AlertState) -> None:
         """Note an alert of our table: whoever raised it, the device's newest is called off here, under the same id."""
-        if not silence.is_silence(state):
+        alert = silence.not_over(state)
+        if alert is None:
             return
-        held = self._raised.get(state.device_id)
-        if held is None or held.header.received_at <= state.alert.header.received_at:
-            self._raised[state.device_id] = state.alert
+        held = self._raised.get(alert.device_id)
+        if held is None or held.header.received_at <= alert.header.received_at:
+            self._raised[alert.device_id] = alert
 
     async def watch(self) -> None:
         """Raise and call off, until cancelled."""

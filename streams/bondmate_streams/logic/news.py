@@ -20,6 +20,9 @@ def subject_of(alert: DeviceAlert, memory: DeviceMemory) -> OpenAlert | None:
         is_raised = CHECK_IN_MISSED in alert.header.flags and event_id in {known.event_id, *known.merged_event_ids}
         if is_raised or event_id in known.news_event_ids:
             return known
+    if alert.action is AlertAction.CANCEL and DEVICE_SILENT in alert.header.flags:
+        others = (k for k in memory.open_alerts if k.event_id != event_id)
+        return next((k for k in others if k.incident_id == alert.header.incident_id), None)
     if (
         not _is_mild(alert)
         or alert.action is AlertAction.CANCEL

@@ -14,6 +14,7 @@ from bondmate_schemas.flags import DEVICE_SILENT
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, DeviceStatus
 
+from bondmate_streams.logic.life_cycle import CLOSED
 from bondmate_streams.logic.officer import SOURCE
 
 
@@ -63,7 +64,7 @@ def alert_of(sign: DeviceLocation | DeviceStatus, heard_at: datetime, now: datet
 def over(alert: DeviceAlert, now: datetime) -> DeviceAlert:
     """Call off the alert of a device that was heard again."""
     update = {
-        "message_id": derived_id("message", alert.header.event_id, "cancel"),
+        "message_id": derived_id("message", alert.header.message_id, "over"),
         "occurred_at": now,
         "received_at": now,
         "published_at": now,
@@ -72,6 +73,21 @@ def over(alert: DeviceAlert, now: datetime) -> DeviceAlert:
     return alert.model_copy(
         update={"header": header, "action": AlertAction.CANCEL, "text": "The device was heard again."}
     )
+
+
+def not_over(state: AlertState) -> DeviceAlert | None:
+    """Return the alert that is to be called off once the device is heard: a silence, told by itself or as news."""
+    if is_silence(state):
+        return state.alert
+    said = state.alert
+    if DEVICE_SILENT not in said.header.flags or state.status in CLOSED:
+        return None
+    # Whose news it was is found by the incident: under its own id it would call off the emergency.
+    ids = {"event_id": derived_id("alert", "silence", state.header.event_id), "incident_id": state.header.incident_id}
+    none = {"external_refs": (), "origin_message_id": None, "content_digest": None}
+    header = said.header.model_copy(update={**ids, **none, "source": SOURCE, "flags": (DEVICE_SILENT,)})
+    return DeviceAlert(header=header, device_id=said.device_id, action=AlertAction.RAISE, kind=AlertKind.OTHER,
+                       priority=Priority.ROUTINE)  # fmt: skip
 
 
 def is_silence(state: AlertState) -> bool:

@@ -14,7 +14,9 @@ from typing import Final
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, Level, PositionOrigin, Priority
 from bondmate_schemas.flags import (
     CONFIRMED,
+    DEVICE_HEARD,
     DEVICE_REVOKED,
+    DEVICE_SILENT,
     FROM_EXERCISE,
     FROM_REPLACED,
     NEEDS_HELP_AGAIN,
@@ -389,6 +391,8 @@ def merged_with(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
             update[name] = getattr(old, name)
     comes_again = alert.header.message_id == old.header.message_id
     stays = _STAYS | {NEEDS_HELP_AGAIN} if comes_again else _STAYS
+    if not is_pressed_there(alert) and DEVICE_HEARD not in alert.header.flags:
+        stays |= {DEVICE_SILENT}
     flags = tuple(flag for flag in old.header.flags if flag in stays)
     if state.cancel_requested:
         flags = (NEEDS_HELP_AGAIN if _takes_request_back(state, alert) else "cancel_requested", *flags)
