@@ -31,12 +31,12 @@ class Labels:
         return language is None or _main(language) == self.language
 
     def text(self, text: str, language: str | None) -> str:
-        """Return what somebody wrote, as it is, after its language where that is another: `(in Greek, not …) …`."""
+        """Return what somebody wrote, as it is, after its language if that is another: `[el] (in Greek, …) …`."""
         if not text or language is None or self.reads(language):
             return text
         code = _main(language)
         named = self(_NAMES[code]) if code in _NAMES else self("in the language {code}", code=code)
-        return f"({named}, {self('not translated')}) {text}"
+        return f"[{code}] ({named}, {self('not translated')}) {text}"
 
 
 def _main(language: str) -> str:
