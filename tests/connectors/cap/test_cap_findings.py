@@ -114,6 +114,12 @@ class TestReferences:
     def events(self, text):
         return taken(self.references(text)).events
 
+    @pytest.mark.parametrize("between", ["</references><references>", ";", " ; ", ";\n"])
+    def test_however_references_are_set_apart_each_ends(self, between):
+        whole, parted = (self.events(one) for one in (f"{FIRST} {SECOND}", f"{FIRST}{between}{SECOND}"))
+
+        assert {event.header.event_id for event in whole} == {event.header.event_id for event in parted}
+
     def test_a_cancel_of_two_alerts_ends_both(self):
         first = taken(alert(identifier="a", sent="2026-03-01T09:00:00-00:00")).events[0].header
         second = taken(alert(identifier="b", sent="2026-03-01T09:30:00-00:00")).events[0].header
@@ -252,6 +258,26 @@ class TestBlocks:
         assert ["alert/info[2]/headline", "alert/info[2]/web"] == lost(reading)
         assert ["cap_blocks_differ"] == codes(reading)
 
+    @pytest.mark.parametrize(
+        ("one", "other", "expires"), [("10", "12", 12), ("12", "10", 12), ("12", "", None), ("", "12", None)]
+    )
+    def test_what_stands_for_all_areas_ends_with_the_last_of_them(self, one, other, expires):
+        def block(hour, where):
+            end = f"<expires>2026-03-01T{hour}:00:00-00:00</expires>" if hour else ""
+            return info(more=end + area("", where))
+
+        reading = taken(alert(more=block(one, "north") + block(other, "south")))
+        end = reading.events[0].header.expires_at
+
+        assert expires == (end and end.hour)
+        assert "cap_blocks_differ" in codes(reading)
+        assert lost(reading)
+
+    def test_what_a_block_does_not_say_is_told(self):
+        blocks = info(more="<instruction>hide</instruction>" + area("", "north")) + info(more=area("", "south"))
+
+        assert ["cap_blocks_differ"] == codes(taken(alert(more=blocks)))
+
     def test_what_is_past_is_milder_than_what_comes(self):
         over, now = info("Extreme", urgency="Past"), info("Minor", urgency="Expected")
 
@@ -288,7 +314,9 @@ class TestPlaces:
 
     @pytest.mark.parametrize("ring", ["50,4,0 50,5 51,5,0 50,4,0", "50 4 0 50 5 0 51 5 0 50 4 0", "50,4,0,50,5,0,51,5,0,50,4,0",
                                       "50,4,1,2 50,5,1 51,5,1 50,4", "50 4 0 51 4 0 51 5 0 52 5 0",
-                                      "50,4,0,51,4,0,51,5,0,52,5,0", "50 4 50 5 51 5-51 4"])  # fmt: skip
+                                      "50,4,0,51,4,0,51,5,0,52,5,0", "50 4 50 5 51 5-51 4",
+                                      "50,4,10,1 50,5,10,1 51,5,10,1 50,4,10,1", "50,4,50,5 51,5,51,4 50,4,50,5",
+                                      "50,4,10,1,50,5,10,1,51,5,10,1,50,4,10,1"])  # fmt: skip
     def test_what_may_be_either_is_no_polygon(self, ring):
         found, reading = self.shaped(f"<polygon>{ring}</polygon>")
 
@@ -314,6 +342,17 @@ class TestPlaces:
 
         assert (["cap_ring_crosses"] if crosses else []) == codes(reading)
 
+    def test_nowhere_is_no_place(self):
+        _, reading = self.shaped("<circle>0.0,0.0 0</circle>")
+
+        assert (None, (), ["cap_geometry"]) == (
+            reading.events[0].position,
+            reading.events[0].areas[0].circles,
+            codes(reading),
+        )
+        assert ["alert/info/area/circle"] == lost(reading)
+        assert self.shaped("<circle>0,0 1</circle>")[1].events[0].position is not None
+
     def test_a_ring_that_was_left_open_is_closed_and_told(self):
         found, reading = self.shaped("<polygon>50,4 50,5 51,5</polygon>")
 
@@ -327,7 +366,7 @@ class TestPlaces:
 
         assert (f"48.2,16.3 {radius}",) == found.circles
         assert (["cap_circle_too_large"] if large else []) == codes(reading)
-        assert (None if large else float(radius) * 1000) == accuracy_m
+        assert (None if large or radius == "0" else float(radius) * 1000) == accuracy_m
 
 
 class TestTimes:

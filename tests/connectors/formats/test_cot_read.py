@@ -332,6 +332,33 @@ def test_the_words_of_an_emergency_are_the_alerts(cases: Path) -> None:
     assert "hurry\nman down at the gate" == other.text
 
 
+def test_a_second_detail_is_read_as_part_of_the_first() -> None:
+    message = event("b-a-o-tbl", "<a/>").replace(
+        b"</event>", b'<detail><contact callsign="ADAM"/><remarks>help</remarks></detail></event>'
+    )
+    reading = FORMAT.read(message, RECEIVED)
+    assert isinstance(reading, Reading)
+    alert = reading.events[0]
+
+    assert isinstance(alert, DeviceAlert)
+    assert ("ADAM", "help") == (alert.callsign, alert.text)
+    assert {"event/contact", "event/remarks"} <= {remark.path for remark in reading.warnings}
+
+
+@pytest.mark.parametrize("source", ["BAO.F.TAK-Aware.op-1", "bao.f.ATAK.op-1", "BAO.F.TAK Aware.op-1", "op-1"])
+def test_the_writer_is_known_whatever_its_client_is_called(source: str) -> None:
+    assert "op-1" == only(event("b-t-f", f'<remarks source="{source}">hello</remarks>')).sender_ref
+
+
+def test_a_circle_around_nowhere_is_no_place() -> None:
+    point = '<point lat="0" lon="0" hae="0" ce="9999999" le="9999999"/>'
+    reading = FORMAT.read(event("u-d-c-c", '<shape><ellipse major="5" minor="5"/></shape>', point=point), RECEIVED)
+    assert isinstance(reading, Reading)
+
+    assert () == reading.events[0].areas  # type: ignore[union-attr]
+    assert "shape_missing" in {remark.code for remark in reading.warnings}
+
+
 def test_what_stands_beside_the_detail_is_read_and_told(cases: Path) -> None:
     reading = case("cot02_contact_outside", cases)
 

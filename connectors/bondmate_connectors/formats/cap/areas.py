@@ -18,6 +18,7 @@ from bondmate_connectors.formats.cap.values import KILOMETRE_METRES, read_time
 FIXED_AT: Final = "position.fixed_at"
 METHOD: Final = "position.method"
 _NO_POSITION: Final = {name: field.default for name, field in Position.model_fields.items()}
+_NOWHERE: Final = ((0.0, 0.0), 0.0)
 Circle = tuple[geometry.Point, float]
 """Centre, and radius in kilometres."""
 
@@ -69,6 +70,10 @@ def _circle(shape: Shape, circles: list[str], notes: Notes) -> Circle | None:
         return None
     if circle[1] > geometry.MOST_KM:
         notes.remark(codes.CIRCLE_TOO_LARGE, shape.path, "larger than the Earth; the radius is in kilometres")
+    if circle == _NOWHERE:
+        notes.remark(codes.GEOMETRY, shape.path, "0,0 without a radius is no place")
+        notes.lose(shape.path, "no place")
+        return None
     circles.append(geometry.write_circle(*circle))
     return circle
 
@@ -85,6 +90,7 @@ def position_of(shape: geometry.Ring | Circle, ours: Mapping[str, str], sent: da
     if isinstance(shape, geometry.Ring):
         point, radius_m = geometry.centre_of(shape), None
     else:
-        point, radius_m = shape[0], shape[1] * KILOMETRE_METRES if shape[1] <= geometry.MOST_KM else None
+        # A radius of nothing says no more than that there is one: no place is known so well.
+        point, radius_m = shape[0], shape[1] * KILOMETRE_METRES if 0 < shape[1] <= geometry.MOST_KM else None
     values = {"latitude": point[0], "longitude": point[1], "accuracy_m": radius_m, "method": method}
     return trusted(Position, {**_NO_POSITION, **values, "fixed_at": fixed_at[0] if fixed_at else sent})

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -18,6 +18,10 @@ from bondmate_connectors.formats.cap.values import read_time
 _DEFAULT_LANGUAGE: Final = "en-US"
 """CAP 1.2, 3.2.2 `language`: what an info without one is written in."""
 _LONGEST_LANGUAGE: Final = 35
+_CHOSEN: Final[Mapping[str, Callable[[list[tuple[datetime, str]]], tuple[datetime, str]]]] = {
+    "effective": min, "onset": min, "expires": max,
+}  # fmt: skip
+"""Of the times that blocks of one kind say, the one that holds for the areas of all."""
 _RESPONSE: Final = f"{codes.ATTRIBUTE}responseType"
 _SCALES: Final = (
     ("severity", codes.SEVERITIES), ("urgency", codes.URGENCIES), ("certainty", codes.CERTAINTIES),
@@ -48,6 +52,8 @@ class Content:
         if not infos:
             return cls(InfoTexts(""), (), (), (), None, None, is_ours)
         first, *others = infos if len(infos) == 1 else _gravest(_of_one_language(infos, notes), notes)
+        if others:
+            first = _with_times_of(first, others, notes)
         attributes = first.attributes
         for other in others:
             attributes = _joined(first, attributes, other, notes)
@@ -158,6 +164,22 @@ def _responses(block: InfoTexts) -> frozenset[str]:
     return frozenset(one.text for one in block.attributes if one.name == _RESPONSE)
 
 
+def _with_times_of(first: InfoTexts, others: Sequence[InfoTexts], notes: Notes) -> InfoTexts:
+    """Return the first block with times that hold for the areas of all: none of them begins later or ends sooner."""
+    texts, blocks = dict(first.texts), (first, *others)
+    for name, choose in _CHOSEN.items():
+        times = [(read[0], text) for block in blocks if (text := block.texts.get(name)) and (read := read_time(text))]
+        chosen = choose(times)[1] if len(times) == len(blocks) else None
+        if chosen == texts.pop(name, None):
+            texts |= {name: chosen} if chosen else {}
+            continue
+        texts |= {name: chosen} if chosen else {}
+        if name in first.texts:
+            notes.lose(f"{first.path}/{name}", "does not hold for the areas of all blocks")
+        notes.remark(codes.BLOCKS_DIFFER, first.path, f"its {name} is that of no other block; the widest is taken")
+    return replace(first, texts=texts)
+
+
 def _joined(
     first: InfoTexts, attributes: list[Attribute], other: InfoTexts, notes: Notes
 ) -> list[Attribute]:  # fmt: skip
@@ -170,4 +192,6 @@ def _joined(
         notes.lose(path, "another block says it otherwise; the first is taken")
     if lost:
         notes.remark(codes.BLOCKS_DIFFER, other.path, "says it in other words; its areas are taken")
+    elif not first.texts.keys() <= other.texts.keys():
+        notes.remark(codes.BLOCKS_DIFFER, other.path, "does not say all that is taken to hold for its areas")
     return [*attributes, *new]

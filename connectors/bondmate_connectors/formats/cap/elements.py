@@ -31,6 +31,7 @@ from bondmate_connectors.formats.cap.texts import (
 )
 from bondmate_connectors.formats.xml import local_name, namespace_of, text_of
 
+_LISTED: Final = "references"
 _TEXT: Final = int(Kind.TEXT)
 """A plain number: to look a member of an enumeration up costs as much as what is done then."""
 
@@ -67,6 +68,10 @@ def _placed(element: etree._Element, names: Names) -> Iterator[tuple[int | None,
 def _take(texts: dict[str, str], name: str, element: etree._Element, path: str, notes: Notes) -> bool:
     """Take the first text of a name; return whether another says the same."""
     text = _plain(element, path, notes)
+    if text and name in texts and name == _LISTED:
+        # What it names must end, whichever of the elements names it.
+        texts[name] = f"{texts[name]} {text}"
+        return True
     if text and name in texts:
         notes.lose(path, TWICE)
     elif text:

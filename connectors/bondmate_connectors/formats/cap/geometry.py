@@ -31,6 +31,7 @@ _NEEDLESS_ZEROS: Final = re.compile(r"\.?0+(?=[, ]|\Z)")
 _NOTHING_BELOW: Final = re.compile(r"-0(?=[, ]|\Z)")
 _CORNERS: Final = 3
 _WITH_ALTITUDE: Final = 3
+_MORE_THAN_PAIRS: Final = (3, 4)
 _HALF_TURN: Final = 180.0
 _NO_AREA: Final = 1e-12
 MOST_KM: Final = 20_038.0
@@ -132,7 +133,8 @@ def read_ring(text: str) -> tuple[Point, ...] | None:
 def _odd_numbers(text: str) -> tuple[list[float], bool]:
     """Return latitudes and longitudes in turn, and whether altitudes were left out; none when it is not clear which.
 
-    A number belongs to the one before it where a comma stands between them: three so joined are never pairs.
+    A number belongs to the one before it where a comma stands between them: three so joined are never pairs, and nor
+    are four, unless all are in one.
     """
     numbers = _numbers(text)
     if not numbers:
@@ -140,17 +142,18 @@ def _odd_numbers(text: str) -> tuple[list[float], bool]:
     runs = [run.strip(",").count(",") + 1 for run in _AROUND_COMMA.sub(",", text).split() if run.strip(",")]
     if set(runs) == {_WITH_ALTITUDE}:
         return [number for place, number in enumerate(numbers) if place % _WITH_ALTITUDE != _WITH_ALTITUDE - 1], True
-    joined = any(run > 1 for run in runs)
-    if len(numbers) % 2 or (joined and any(run % 2 for run in runs)) or _may_be_triples(numbers, runs):
+    pairs = set(runs) == {2} or len(runs) == 1 or set(runs) == {1}
+    if not pairs or len(numbers) % 2 or _may_be_more(numbers, runs):
         return [], False
     return numbers, False
 
 
-def _may_be_triples(numbers: list[float], runs: list[int]) -> bool:
-    """Whether numbers of which no comma says how they belong together may be triples: as pairs they do not close."""
+def _may_be_more(numbers: list[float], runs: list[int]) -> bool:
+    """Whether numbers of which no comma says how they belong together may be more than pairs: as pairs none close."""
     clear = len(runs) > 1 and set(runs) == {2}
-    triples = len(numbers) % _WITH_ALTITUDE == 0 and len(numbers) >= _CORNERS * _WITH_ALTITUDE
-    return triples and not clear and numbers[:2] != numbers[-2:]
+    if clear or numbers[:2] == numbers[-2:]:
+        return False
+    return any(len(numbers) % size == 0 and len(numbers) >= _CORNERS * size for size in _MORE_THAN_PAIRS)
 
 
 def read_circle(text: str) -> tuple[Point, float] | None:

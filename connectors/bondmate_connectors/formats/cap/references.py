@@ -17,6 +17,8 @@ from bondmate_connectors.formats.cap.values import OurIdentifier, parse_our_iden
 _PARTS: Final = 3
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\S*", re.ASCII)
 _ODD: Final = re.compile(r"[\s,]")
+_BETWEEN: Final = re.compile(r"(\d[Tt]\d\d:\d\d[^\s,;]*)\s*;", re.ASCII)
+"""A semicolon between references: sender and identifier may have others in them."""
 _AROUND_COMMA: Final = re.compile(r"\s*,\s*")
 
 
@@ -82,8 +84,8 @@ class References:
 def references_in(text: str) -> References:
     """Read the references in `text`.
 
-    Let pass: any white space, also beside the commas; a comma between two references; spaces and commas in sender or
-    identifier; a `sent` that is no time, which then names nothing that is known.
+    Let pass: any white space, also beside the commas; a comma or semicolon between two references; spaces and commas in
+    sender or identifier; a `sent` that is no time, which then names nothing that is known.
     """
     found: list[Reference] = []
     begun = ""
@@ -108,6 +110,8 @@ def read_references(text: str) -> tuple[Reference, ...]:
 
 
 def _tidy(text: str) -> str:
+    if ";" in text:
+        text = _BETWEEN.sub(r"\1 ", text)
     return _AROUND_COMMA.sub(",", " ".join(text.split()))
 
 

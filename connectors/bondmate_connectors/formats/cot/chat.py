@@ -12,7 +12,7 @@ from bondmate_connectors.formats.cot.event import CotEvent
 from bondmate_connectors.formats.cot.types import UID_PREFIX, Ours, OurUid, parse_uid
 from bondmate_connectors.formats.xml import values_of
 
-_SOURCE = re.compile(r"BAO\.F\.\w+\.")
+_SOURCE = re.compile(r"BAO\.F\.[^.]+\.", re.IGNORECASE)
 """What clients put before the writer's uid: the kind of client."""
 _GROUP_PARENTS = frozenset({"TeamGroups", "UserGroups", "DataSyncMissionsList"})
 

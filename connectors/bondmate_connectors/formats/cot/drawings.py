@@ -101,7 +101,7 @@ def ellipse_in(detail: etree._Element) -> etree._Element | None:
 
 def _circle(event: CotEvent) -> Drawing | None:
     ellipse = ellipse_in(event.detail)
-    if ellipse is None or event.point is None:
+    if ellipse is None or event.point is None or event.point.is_nowhere:
         return None
     axes = [value for name in ("major", "minor") if (value := number(ellipse.get(name))) is not None and value >= 0]
     if not axes:

@@ -165,12 +165,15 @@ def _own(element: etree._Element) -> Mapping[str, str]:
 
 def _parts(root: etree._Element) -> tuple[etree._Element | None, etree._Element, tuple[str, ...]]:
     """Return the point, the detail with what some clients write beside it, and the names of that."""
-    point, detail, outside = None, None, []
+    point, detail = None, None
+    outside: list[etree._Element] = []
     for child in root:
         if child.tag == "point" and point is None:
             point = child
         elif child.tag == "detail" and detail is None:
             detail = child
+        elif child.tag == "detail":
+            outside += child
         else:
             outside.append(child)
     if detail is None:
