@@ -124,6 +124,18 @@ def test_one_bad_feature_costs_the_good_ones_nothing_and_is_named(cases: Path) -
     assert [Lost("/features/0", "feature_invalid")] == list(reading.lost)
 
 
+def test_a_bad_box_around_all_and_an_id_of_null_cost_the_features_nothing() -> None:
+    feature = '{"type": "Feature", "id": null, "geometry": null, "properties": {"title": "One", "time": "2026-03-01T10:00:00Z"}}'
+    reading = FORMAT.read(f'{{"type": "FeatureCollection", "bbox": [1, 2], "features": [{feature}]}}'.encode(), NOW)
+    assert isinstance(reading, Reading)
+    (event,) = reading.events
+
+    assert "One" == event.title  # type: ignore[union-attr]
+    assert () == event.header.external_refs
+    assert [("bbox_invalid", "bbox"), ("id_missing", "features[0].id")] == codes(reading)
+    assert Lost("/bbox", "the canonical event has no field for it") in reading.lost
+
+
 def test_coordinates_of_another_system_are_no_place_and_that_is_told(cases: Path) -> None:
     reading = read("gj02c_crs_rd_new_small", cases)
     (event,) = reading.events

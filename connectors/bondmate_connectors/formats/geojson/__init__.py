@@ -98,8 +98,8 @@ def _read(message: bytes, received_at: datetime) -> Reading | Ignored:
     twice = repeated(message, document)
     remarks += [Remark("member_repeated", lost.path, "RFC 8259, 4: names should be unique") for lost in twice]
     kind = document.get("type")
-    check_bbox(document, "")
     if kind == "FeatureCollection":
+        remarks += _odd_bbox(document)
         features = document.get("features")
         if not isinstance(features, list) or len(features) > MAX_FEATURES:
             raise InvalidGeoJsonError("feature_invalid", "features")
@@ -107,6 +107,7 @@ def _read(message: bytes, received_at: datetime) -> Reading | Ignored:
     elif kind == "Feature":
         features, lost = [document], []
     else:
+        check_bbox(document, "")
         check_geometry(document, "")
         return Ignored("no_feature")
     if not features:
@@ -116,6 +117,15 @@ def _read(message: bytes, received_at: datetime) -> Reading | Ignored:
         [_feature(feature, document, received_at, path) for feature, path in zip(features, paths, strict=True)],
         remarks, [*twice, *lost],
     )  # fmt: skip
+
+
+def _odd_bbox(document: dict[str, Any]) -> list[Remark]:
+    """Return what is wrong with the box around all features: it is of none of them, and nobody reads it."""
+    try:
+        check_bbox(document, "")
+    except InvalidGeoJsonError as invalid:
+        return [Remark(invalid.code, invalid.path, "it bounds nothing; the features are taken")]
+    return []
 
 
 def _feature(

@@ -54,6 +54,9 @@ def read_feature(feature: Any, received_at: datetime, path: str, *, is_foreign: 
     Raises:
         InvalidGeoJsonError: it is none, or a part of it breaks RFC 7946.
     """
+    if isinstance(feature, dict) and feature.get("id", "") is None:
+        # That there is none; some writers have a member for all that they could say.
+        feature = {name: value for name, value in feature.items() if name != "id"}
     properties = _checked(feature, path)
     geometry = feature["geometry"]
     if is_foreign or has_foreign_crs(feature) or has_foreign_crs(geometry):
