@@ -16,6 +16,7 @@ __all__ = [
     "MODE_DIFFERS",
     "NOT_AUTHENTICATED",
     "NOT_ITS_OWN",
+    "NO_OFFER",
     "UNLISTED",
     "ErrorCode",
     "code_of",
@@ -25,6 +26,7 @@ __all__ = [
 NOT_AUTHENTICATED: Final = "not_authenticated"
 MODE_DIFFERS: Final = "mode_differs"
 NOT_ITS_OWN: Final = "not_its_own"
+NO_OFFER: Final = "no_offer"
 
 _HTTP: Final = re.compile(r"http_([1-9]\d\d)")
 _HTTP_BASE: Final = 9000
@@ -142,6 +144,8 @@ ERROR_CODES: Final = tuple(
          "Show the sender the code and the place. What it meant to end may still be open: see to it."),
         ("emergency_not_taken", 3114, "A room starts an emergency, and may not write to officers by this connector.",
          "Set `listen.messages_to_officers` where it may; nothing was started."),
+        ("cap_word_unknown", 3115, "A `bondmate:` parameter says what nobody here knows; the rest was taken.",
+         "Show the sender the parameter; what it meant, nobody was told. It must send that again under a new id."),
         ("cap_order", 3120, "Warning: an element stands after what it must stand before.", _WARNED),
         ("cap_unexpected", 3121, "Warning: an element that the schema does not know here.", _WARNED),
         ("cap_repeated", 3122, "Warning: an element stands again that may not. Refused in an answer.", _WARNED),
@@ -192,6 +196,8 @@ ERROR_CODES: Final = tuple(
          "Give the connector a shared secret, mutual TLS or a login; plain loopback counts in no ACTUAL. Discard it."),
         (MODE_DIFFERS, 6007, "An answer in another mode than its alert's: an exercise's answer to a real alert.",
          "Nothing where it was an exercise. Else correct the mode at the control room, or `mode` in the settings."),
+        (NO_OFFER, 6009, "An alert offered by who does not own it, or to nobody who was told; or taken unoffered.",
+         "The sender was told, and what it said beside that counts. See at `alert-life-cycle` who owns the alert."),
         (NOT_ITS_OWN, 6008, "An answer that refers to what was never sent there, or to another agency's alert.",
          "Find out who wrote it: the control room mends its references, or somebody pretends. Discard it."),
         ("invalid_parameter", 7001, "A parameter of the query is not valid.", _DEVICE),

@@ -24,8 +24,18 @@ from bondmate_schemas.catalogue import (
     dead_letter_topic,
     destination_topic,
 )
-from bondmate_schemas.enums import AlertAction, AlertStatus, DeliveryKind, DeliveryReason, IncidentAction, Level, Mode
-from bondmate_schemas.error_codes import MODE_DIFFERS, NOT_ITS_OWN
+from bondmate_schemas.enums import (
+    AlertAction,
+    AlertStatus,
+    DeliveryKind,
+    DeliveryReason,
+    IncidentAction,
+    Level,
+    Mode,
+    Ownership,
+    Response,
+)
+from bondmate_schemas.error_codes import MODE_DIFFERS, NO_OFFER, NOT_ITS_OWN
 from bondmate_schemas.models import AlertState, Delivery, DeliveryReceipt, IncidentState
 from bondmate_schemas.refusals import refusal_delivery
 from bondmate_streams.logic import answers, deliveries, heard, states, timers
@@ -320,6 +330,37 @@ def test_a_refused_answer_is_dead_lettered_its_sender_told_and_the_right_one_cou
     assert MODE_DIFFERS.encode() == letter.headers["bondmate.error.code"]
     assert (MODE_DIFFERS, DeliveryReason.NEW, "cap") == (told.receipt.code, told.reason, told.destination)
     assert Level.RESOLVED is states_there[-1].destinations["cap"].level_said
+
+
+def test_who_offers_to_nobody_that_was_told_hears_it_and_what_it_says_beside_counts(
+    streams: Any, topics: Any, make: Any
+) -> None:
+    alert = make.alert("device-offered")
+    event_id = alert.header.event_id
+    topics.put(DEVICE_ALERTS, alert)
+    topics.wait(destination_topic("cap"), Delivery, lambda d: d.header.event_id == event_id)
+    offer = make.receipt(
+        event_id,
+        "cap",
+        Level.UNKNOWN,
+        response=Response.ASSIGNED,
+        unit="7",
+        ownership=Ownership.OFFERED,
+        offered_to="pd-nowhere",
+    )
+    topics.put(RECEIPTS, offer)
+
+    letter = topics.wait_found(dead_letter_topic("receipts"), lambda f: f.value == topics.codec.encode(offer))
+    (told,) = topics.wait(
+        destination_topic("cap"), Delivery,
+        lambda d: d.kind is DeliveryKind.RECEIPT and d.header.event_id == event_id,
+    )  # fmt: skip
+    stands = topics.wait(
+        STATE_ALERTS, AlertState, lambda s: s.header.event_id == event_id and s.status is AlertStatus.ACKNOWLEDGED
+    )
+    assert NO_OFFER.encode() == letter.headers["bondmate.error.code"]
+    assert NO_OFFER == told.receipt.code
+    assert "7" == stands[-1].destinations["cap"].unit
 
 
 def test_a_room_answers_an_incident_of_ours_by_the_references_of_cap_alone(

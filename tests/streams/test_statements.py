@@ -1027,6 +1027,8 @@ def test_only_the_owner_offers_it_and_only_to_who_was_told(by: str, to: str) -> 
 
     assert "no_offer" == played.says(by, ownership=Ownership.OFFERED, offered_to=to).outcome
     assert played.state.handoff is None
+    beside = played.says(by, ownership=Ownership.OFFERED, offered_to=to, **ASSIGNED)
+    assert ("stated", "no_offer") == (beside.outcome, beside.refused)
 
 
 # Upgrade.

@@ -13,8 +13,8 @@ A receipt, and a message to officers, of somebody who has not proved to be that 
 is known by nothing but being on this machine is believed in all modes but ACTUAL.
 
 Whether an answer belongs to the alert that it names, and to its mode, is decided where the alert is known: by the
-streams, under the codes `mode_differs` and `not_its_own`. So is whether who ends an incident may: for that, what proves
-nothing of its sender is flagged `unproven` here.
+streams, under the codes `mode_differs`, `not_its_own` and `no_offer`. So is whether who ends an incident may: for that,
+what proves nothing of its sender is flagged `unproven` here.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bondmate_schemas.enums import Level, MessageDirection, Mode
-from bondmate_schemas.error_codes import MODE_DIFFERS, NOT_AUTHENTICATED, NOT_ITS_OWN
+from bondmate_schemas.error_codes import MODE_DIFFERS, NO_OFFER, NOT_AUTHENTICATED, NOT_ITS_OWN
 from bondmate_schemas.flags import UNPROVEN
 from bondmate_schemas.models import DeliveryReceipt, DeviceMessage, EventHeader, IncidentEvent, Record
 
 from bondmate_connectors.contract import Proof, Refusal
 
-REFUSALS: Final = (NOT_AUTHENTICATED, MODE_DIFFERS, NOT_ITS_OWN)
+REFUSALS: Final = (NOT_AUTHENTICATED, MODE_DIFFERS, NOT_ITS_OWN, NO_OFFER)
 """Codes under which an answer is refused, here or by the streams; a connector says of each how its sender is told."""
 
 

@@ -145,6 +145,9 @@ class AlertLife:
                 await self._tell(self._message_receipts.refusal(receipt, step.outcome))
                 raise BadEventError(step.outcome)
             telling = self._telling(step, arrived.headers)
+            if step.refused:
+                refusal, entries = self._message_receipts.refusal(receipt, step.refused)
+                telling = [*telling[0], *refusal], [*telling[1], *entries]
             if step.state is not None and step.outcome in _ENDS:
                 await self._remember_and_tell(step.state, decisions, telling)
             else:
@@ -156,6 +159,8 @@ class AlertLife:
         if link := announced_answer(receipt):
             await self._learn(link, arrived.headers)
         _count(step, receipt)
+        if step.refused:
+            raise BadEventError(step.refused)
         return step.outcome
 
     def _other_alert(self, receipt: DeliveryReceipt) -> AlertState | None:

@@ -312,7 +312,8 @@ def _owned(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Aro
     facts = handoff.facts_of(state, receipt, around.rooms, around.now)
     rule = rule_for(standing_of(state), Event.OWNERSHIP, facts)
     if rule.tells is None:
-        return replace(step, state=state, outcome=rule.outcome if not is_statement(receipt) else step.outcome)
+        outcome = rule.outcome if not is_statement(receipt) else step.outcome
+        return replace(step, state=state, outcome=outcome, refused=rule.outcome)
     after = handoff.changed(state, receipt, rule.outcome, around.rooms, around.now)
     after = after.model_copy(update={"changed_at": around.now})
     tellings = handoff.tellings(after, receipt.header.message_id, around.now, around.decisions)

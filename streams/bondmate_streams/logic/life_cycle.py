@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from bondmate_schemas.enums import AlertKind, AlertStatus, DeliveryReason, Level, Response
-from bondmate_schemas.error_codes import MODE_DIFFERS, NOT_ITS_OWN
+from bondmate_schemas.error_codes import MODE_DIFFERS, NO_OFFER, NOT_ITS_OWN
 
 REQUESTS_ONLY: Final = frozenset({AlertKind.SOS, AlertKind.DURESS, AlertKind.OFFICER_DOWN})
 """Alerts that their device cannot cancel, only ask for it, and that no time ends: a person closes them."""
@@ -258,7 +258,8 @@ RULES: Final = (
     _rule("offered", _S.OPEN, _E.OWNERSHIP, _F.OFFERS, tells=_R.UPDATE, doc="the giver owns it until it is taken"),
     _rule("handed_over", _S.OPEN, _E.OWNERSHIP, _F.TAKES, tells=_R.UPDATE, doc="that agency owns it from now on"),
     _rule("offer_refused", _S.OPEN, _E.OWNERSHIP, _F.REFUSES, tells=_R.UPDATE, doc="the giver goes on owning it"),
-    _rule("no_offer", None, _E.OWNERSHIP, doc="not the owner's to give, or nothing that was offered there"),
+    _rule(NO_OFFER, None, _E.OWNERSHIP,
+          doc="not the owner's to give, or nothing that was offered there: dead-lettered, and its sender is told"),
     _rule("confirmed", _S.OPEN, _E.STARTED, _F.CONFIRMS, tells=_R.UPDATE,
           doc="it is an emergency as any other: rooms beyond the owner's get its position too"),
     _rule("renewed", _S.OPEN, _E.STARTED, _F.RENEWS, tells=_R.UPDATE, doc="it goes on, for as long as at first"),

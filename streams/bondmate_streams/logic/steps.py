@@ -51,6 +51,8 @@ class Step:
     """What operations must see now."""
     standing: bool = field(default=False)
     """True: the device's memory must hear how the alert stands now."""
+    refused: str = ""
+    """Under which code a part of what was said does not count, while the rest does."""
 
 
 def remembering(step: Step) -> Step:

@@ -76,6 +76,11 @@ def test_what_is_said(kind: str, parameters: dict[str, str], level: Level, respo
     assert (level, response, "words") == (receipt.level, receipt.response, receipt.note)
 
 
+@pytest.mark.parametrize("parameters", [{"response": "assigned"}, {"ownership": "offered", "offered_to": "south"}])
+def test_the_event_that_cap_requires_is_no_word_for_the_officer(parameters: dict[str, str]) -> None:
+    assert said("Update", note="", **parameters).note is None
+
+
 @pytest.mark.parametrize("kind", ["Ack", "Update"])
 def test_unit_and_time_are_taken_and_a_time_without_an_offset_is_none(kind: str) -> None:
     more = {"response": "assigned", "responding_unit": "unit 7"}

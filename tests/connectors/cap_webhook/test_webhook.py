@@ -278,6 +278,39 @@ async def test_what_is_refused_is_dead_lettered_and_answered_422_naming_the_plac
     assert "at alert/scope" == problem["detail"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [
+        ("Ack", "response", "soon"),
+        ("Update", "ownership", "gifted"),
+        ("Cancel", "validity", "perhaps"),
+        ("Ack", "eta", "in ten minutes"),
+    ],
+)
+async def test_a_word_that_the_hub_does_not_know_is_answered_422_and_the_rest_is_taken(
+    connector, room, kind, name, value
+):
+    event = sos("room")
+    await connector.send(event)
+    _, body = room.document(kind, reference(room.records[event.id]))
+    block = f"""<info><category>Security</category><event>answer</event><urgency>Immediate</urgency><severity>Severe
+        </severity><certainty>Observed</certainty><parameter><valueName>bondmate:{name}</valueName><value>{value}</value>
+        </parameter></info></alert>"""
+    body = body.replace(b"</alert>", block.encode())
+    async with posting(room, body) as answer:
+        async with asyncio.timeout(10):
+            taken, kept = await connector.receive(), await connector.receive()
+        await taken.settle(None)
+        await kept.settle(Rejected(kept.event.code))
+    problem = json.loads(await answer.result().text())
+
+    assert isinstance(taken.event, DeliveryReceipt)
+    assert ("cap_word_unknown", body) == (kept.event.code, kept.event.raw)
+    assert (422, "urn:bondmate:problem:cap_word_unknown") == (answer.result().status, problem["type"])
+    assert f"bondmate:{name}" in problem["detail"]
+    assert value not in problem["detail"]
+
+
 async def test_what_the_hub_cannot_keep_is_answered_503_and_taken_the_next_time(connector, room):
     identifier, body = room.document("Alert")
     async with posting(room, body, message_id="m") as first:

@@ -54,6 +54,7 @@ CIRCLE_TOO_LARGE: Final = "cap_circle_too_large"
 BLOCKS_DIFFER: Final = "cap_blocks_differ"
 OFFSET: Final = "cap_time_without_offset"
 LEFT_OUT: Final = "cap_alert_left_out"
+WORD: Final = "cap_word_unknown"
 TOO_MANY: Final = "cap_more_remarks"
 
 # Value lists, in the order of the standard

@@ -14,6 +14,7 @@ from bondmate_connectors.formats.cap import codes
 from bondmate_connectors.formats.cap.areas import FIXED_AT, METHOD
 from bondmate_connectors.formats.cap.content import Content
 from bondmate_connectors.formats.cap.notes import Notes
+from bondmate_connectors.formats.cap.receipts import note_unread
 from bondmate_connectors.formats.cap.sayings import sayings_of
 from bondmate_connectors.formats.cap.texts import Attribute
 from bondmate_connectors.formats.cap.values import read_time
@@ -139,6 +140,7 @@ def note_what_is_lost(content: Content, event: IncidentEvent, notes: Notes) -> N
         )
         if not taken and _nature(own) not in StatementNature.__members__:
             notes.lose(content.first.path_of(own), _OF_A_HUB)
+    note_unread(sayings_of(last.values()), notes)
 
 
 def _note_time(name: str, content: Content, notes: Notes) -> None:

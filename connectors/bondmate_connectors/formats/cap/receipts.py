@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -42,13 +42,18 @@ def receipts_of(
             for one in info.ours:
                 if one.name not in NAMES or one.name in unread(values):
                     notes.lose(info.path_of(one), _NOT_READ)
-                if one.name in unread(values):
-                    notes.remark(codes.VALUE, info.path_of(one), _NOT_READ)
+        note_unread(values, notes)
         if len(found) < len(ours):
             notes.lose(f"{head.path}/references", _NOT_OURS)
         if len(head.incidents) > 1:
             notes.lose(f"{head.path}/incidents", "a receipt has place for one")
     return found
+
+
+def note_unread(values: Mapping[str, str], notes: Notes) -> None:
+    """Note which of our parameters say what nobody here knows: whoever wrote them must hear that they do not count."""
+    for name in unread(values):
+        notes.remark(codes.WORD, f"{codes.PARAMETER}{name}", "not one of the words that say something here")
 
 
 def _receipt(  # noqa: PLR0917  # one call, above

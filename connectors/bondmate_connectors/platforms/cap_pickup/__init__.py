@@ -28,7 +28,7 @@ CONNECTOR = ConnectorSpec(
     config=Config,
     emits=frozenset({"IncidentEvent"}),
     refusals=dict.fromkeys(
-        ("not_authenticated", "mode_differs", "not_its_own"),
+        ("not_authenticated", "mode_differs", "not_its_own", "no_offer"),
         "cannot: a file has no sender to answer, and a feed is only read (RFC 4287, 1.1); it lies in the dead letters",
     ),
     login=lambda config: config.feed.login if config.feed else None,

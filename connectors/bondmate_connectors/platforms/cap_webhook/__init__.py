@@ -35,6 +35,7 @@ CONNECTOR = ConnectorSpec(
         "not_authenticated": "at once: 401, or 422 with the code",
         "mode_differs": "a CAP Error to the sender that refers to its answer, posted to `deliver.url`",
         "not_its_own": "a CAP Error to the sender that refers to its answer, posted to `deliver.url`",
+        "no_offer": "a CAP Error to the sender that refers to its answer, posted to `deliver.url`; the rest counts",
     },
     login=lambda config: config.deliver.login if config.deliver else None,
     waivers={"source.refusal_passes": "the room calls us: the source asks nobody who could refuse it"},

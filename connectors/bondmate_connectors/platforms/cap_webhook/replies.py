@@ -79,8 +79,15 @@ def _spoken(text: str | None, replies: RepliesConfig) -> Mapping[str, str]:
 
 
 def _words_of(event: IncidentEvent) -> str | None:
-    """Return what the people there say to the officer; what only repeats ours is none of theirs."""
-    return None if REPEATS_OURS in event.header.flags else event.note or event.description or event.title
+    """Return what the people there say to the officer; what only repeats ours is none of theirs.
+
+    Nor is `event`, which CAP requires, nor a headline beside our parameters: they are labels.
+    """
+    if REPEATS_OURS in event.header.flags:
+        return None
+    label = event.incident_type.value if event.incident_type else None
+    is_label = event.title == label or said_by(event.attributes)
+    return event.note or event.description or (None if is_label else event.title)
 
 
 def _referred(event: IncidentEvent) -> Reference | None:

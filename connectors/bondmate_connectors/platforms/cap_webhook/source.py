@@ -6,7 +6,7 @@
 | 401 | signature missing, wrong or old |
 | 409 | the id of the message was used for another body |
 | 413 | too large |
-| 422 | refused: it lies in the dead-letter topic |
+| 422 | refused, whole or at the place that `detail` names: it lies in the dead-letter topic |
 | 503 | the hub cannot keep it now: send it again |
 """
 
@@ -24,13 +24,15 @@ from bondmate_schemas.models import Record
 from bondmate_connectors.contract import Context, Ignored, Incoming, Proof, Reading, Refusal, Unreadable
 from bondmate_connectors.errors import ConnectorError, NotConnected, Rejected
 from bondmate_connectors.formats.cap import CapFormat
-from bondmate_connectors.formats.cap.codes import LEFT_OUT, MEDIA_TYPE
+from bondmate_connectors.formats.cap.codes import LEFT_OUT, MEDIA_TYPE, WORD
 from bondmate_connectors.platforms.cap_webhook.config import ListenConfig, RepliesConfig
 from bondmate_connectors.platforms.cap_webhook.replies import records_of
 from bondmate_connectors.transports.hmac_signature import Known, ReplayMemory, SignatureRefused, verify
 from bondmate_connectors.transports.http_server import Listener, problem, server_context
 
 RETRY_SECONDS: Final = 2
+_PARTLY: Final = frozenset({LEFT_OUT, WORD})
+"""Remarks on what does not count, while the rest of its message does: an Error is a no, however it is worded."""
 _MOST_RAW: Final = 900_000
 """Bytes of what is refused that are kept: a record in Kafka has a bound, and `size` says how many there were."""
 _SMALL: Final = 64 * 1024
@@ -200,7 +202,8 @@ class CapSource:
         finally:
             self._memory.abandon(message_id)
         if refused:
-            return problem(422, refused, "The hub cannot take this message.", path=document.path)
+            taken = "no more of this message than the rest" if refused in _PARTLY else "this message"
+            return problem(422, refused, f"The hub cannot take {taken}.", path=document.path)
         return web.json_response({"status": "ignored" if document.ignored else "taken"})
 
     async def _understand(self, body: bytes) -> _Document:
@@ -219,10 +222,10 @@ class CapSource:
         events: list[Record | Unreadable] = [
             record for event in reading.events for record in records_of(event, self._replies, self._context.name)
         ]
-        left_out = next((remark for remark in reading.warnings if remark.code == LEFT_OUT), None)
+        left_out = next((remark for remark in reading.warnings if remark.code in _PARTLY), None)
         if left_out is not None:
-            # The others are taken; the whole is kept so that a person can see what was not.
-            return _Document([*events, self._unreadable(LEFT_OUT, body)], LEFT_OUT, left_out.path)
+            # The rest is taken; the whole is kept so that a person can see what was not.
+            return _Document([*events, self._unreadable(left_out.code, body)], left_out.code, left_out.path)
         return _Document(events, ignored="" if events else "own_message")
 
     @staticmethod

@@ -46,6 +46,7 @@ CONNECTOR = ConnectorSpec(
         "not_authenticated": "at once: 401",
         "mode_differs": "never: the mode is that of the device's enrolment",
         "not_its_own": "at once: 404 or 409, for a message that the device was not sent",
+        "no_offer": "never: a device owns no alert",
     },
     speaks_for=DEVICE,
     build=_build,

@@ -33,7 +33,7 @@ CONNECTOR = ConnectorSpec(
     alert_position_seconds=1.0,
     alert_positions_a_second=0.0,
     refusals=dict.fromkeys(
-        ("not_authenticated", "mode_differs", "not_its_own"),
+        ("not_authenticated", "mode_differs", "not_its_own", "no_offer"),
         "a GeoChat line with the reason, to the writer alone, or to who placed the marker; not, where it names nobody",
     ),
     build=_build,
