@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
 from bondmate_hub.demo.fleet import Accepted
 from bondmate_hub.demo.ledger import CapBook, Tail, TakBook, count, duplicates, latencies, percentiles
+from bondmate_hub.demo.main import Summary, _folder, drained
+from bondmate_hub.demo.show import Screen
 
 
 def accepted(*events: str) -> list[Accepted]:
@@ -71,3 +76,43 @@ def test_latency_counts_from_the_post(tmp_path):
 
     assert {"p50": 10.0, "p95": 10.0, "p99": 10.0} == found["post_to_accepted"]
     assert {"p50": 20.0, "p95": 20.0, "p99": 20.0} == found["post_to_tak"]
+
+
+async def test_the_demo_waits_for_the_newest_positions_too_and_says_what_was_lost(capsys):
+    """On a busy machine alerts come first: what is still on its way is not lost."""
+
+    class Far(SimpleNamespace):
+        def look(self):
+            self.behind -= 1
+
+        def missing(self):
+            return 0
+
+        unanswered = missing
+
+        def lost_positions(self):
+            return self.behind
+
+    far = Far(behind=2)
+    await drained(far, 10)
+    assert 0 == far.behind
+
+    summary = Summary({}, {}, 3, 0, {}, 0, 1.0, 1.0, lost_of={"newest positions at tak": 3}, logs=Path("kept/logs"))
+    Screen().summary(summary)
+    said = capsys.readouterr().err
+
+    assert "lost: 3 newest positions at tak" in said
+    assert "kept/logs" in said
+
+
+def test_logs_stay_when_something_was_lost_or_failed_and_go_otherwise():
+    with _folder(None) as (gone, _):
+        pass
+    with _folder(None) as (lost, keep):
+        keep()
+    with pytest.raises(TimeoutError), _folder(None) as (failed, _):
+        raise TimeoutError
+
+    assert (False, True, True) == (gone.exists(), lost.exists(), failed.exists())
+    shutil.rmtree(lost)
+    shutil.rmtree(failed)

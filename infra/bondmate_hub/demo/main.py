@@ -28,7 +28,7 @@ from bondmate_hub.demo.dead_letters import DeadLetters, read_dead_letters
 from bondmate_hub.demo.files import Files, write_files
 from bondmate_hub.demo.fleet import Fleet, Rates
 from bondmate_hub.demo.processes import resident_mib, tree
-from bondmate_hub.demo.show import Screen
+from bondmate_hub.demo.show import WAITED_SECONDS, Screen
 from bondmate_hub.demo.taky import TakyServer
 from bondmate_hub.registry.server import RegistryConfig, serving
 from bondmate_hub.settings import load
@@ -41,7 +41,6 @@ LIMITS = LogLimits(retention_ms=12_000, positions_retention_ms=8_000, compacted_
 that is away for longer than `retention_ms` misses what came meanwhile."""
 ROLES = ("streams", "lane", "gateway", "runner")
 _READY_SECONDS = 60.0
-_DRAIN_SECONDS = 90.0
 _TAKY_KEEP_SECONDS = 5
 """Nobody connects late here, to whom it would give what it keeps."""
 
@@ -75,12 +74,16 @@ class Summary:
     answers_at_devices: int = 0
     restarts: dict[str, int] = field(default_factory=dict)
     memory_by_process: dict[str, float] = field(default_factory=dict)
+    lost_of: dict[str, int] = field(default_factory=dict)
+    """What was lost, and where."""
+    logs: Path | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Give the summary as the issue of its shape has it."""
         return {
             "sent": self.sent,
             "lost": self.lost,
+            "lost_of": self.lost_of,
             "destinations": {
                 name: {"delivered": c.delivered, "accepted": c.accepted, "acknowledged": c.acknowledged,
                        "dead_lettered": c.dead_lettered}
@@ -137,6 +140,11 @@ class Running:
         """Count alerts the CAP room has and has not yet acknowledged."""
         return sum(seen.accepted and not seen.acknowledged for seen in self.cap.events.values())
 
+    def lost_positions(self) -> int:
+        """Count devices of whose newest accepted position the TAK client has neither it nor a newer one."""
+        there, uid = self.tak.last_fix, self.files.tak_uid
+        return sum(there.get(uid(device), 0) < taken - 0.001 for device, taken in self.fleet.last_fix.items())
+
 
 async def run_demo(plan: Plan) -> Summary:
     """Run it.
@@ -144,12 +152,15 @@ async def run_demo(plan: Plan) -> Summary:
     Raises:
         BrokerError: the embedded broker is missing or did not start.
     """
-    with _folder(plan.keep) as folder:
+    with _folder(plan.keep) as (folder, keep):
         files = await asyncio.to_thread(write_files, folder, plan)
         screen = Screen()
         broker = EmbeddedBroker(EmbeddedConfig(data_dir=files.folder / "broker", port=files.broker_port, limits=LIMITS))
         async with everything(plan, files, screen, broker) as running:
-            return await _load_and_count(running, screen)
+            summary = await _load_and_count(running, screen)
+            if summary.lost:
+                keep()
+            return summary
 
 
 async def _load_and_count(running: Running, screen: Screen) -> Summary:
@@ -162,7 +173,7 @@ async def _load_and_count(running: Running, screen: Screen) -> Summary:
     screen.say("drain", "load ended; waiting until the far ends have everything")
     await drained(running)
     if folder:
-        await _until(lambda: folder.arrived(running.tak), _DRAIN_SECONDS, running.look)
+        await _until(lambda: folder.arrived(running.tak), WAITED_SECONDS, running.look)
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
     dead = await asyncio.to_thread(read_dead_letters, running.broker.bootstrap)
@@ -171,20 +182,28 @@ async def _load_and_count(running: Running, screen: Screen) -> Summary:
     return summary
 
 
-async def drained(running: Running, seconds: float = _DRAIN_SECONDS) -> None:
+async def drained(running: Running, seconds: float = WAITED_SECONDS) -> None:
     """Wait until the far ends have everything and have answered it, `seconds` at most."""
-    await _until(lambda: not running.missing() and not running.unanswered(), seconds, running.look)
+    await _until(
+        lambda: not running.missing() and not running.unanswered() and not running.lost_positions(),
+        seconds,
+        running.look,
+    )
 
 
 def _summary(running: Running, dead: DeadLetters, folder: CapFolder | None, weights: dict[str, float]) -> Summary:
     books: dict[str, ledger.Book] = {ledger.TAK: running.tak, ledger.CAP: running.cap}
     counted = {name: ledger.count(running.fleet.accepted, book, dead.events(name)) for name, book in books.items()}
-    lost = sum(len(missing) for _, missing in counted.values()) + len(_lost_positions(running))
+    lost = {f"events at {name}": len(missing) for name, (_, missing) in counted.items()}
+    lost["newest positions at tak"] = running.lost_positions()
+    lost["recorded alerts at tak"] = folder.lost(running.tak, dead) if folder else 0
     first = min((seen.first_at for seen in running.tak.events.values()), default=float("inf"))
     return Summary(
         sent=dict(running.fleet.counts),
         destinations={name: figures for name, (figures, _) in counted.items()},
-        lost=lost + (folder.lost(running.tak, dead) if folder else 0),
+        lost=sum(lost.values()),
+        lost_of={name: number for name, number in lost.items() if number},
+        logs=running.files.logs,
         dead_lettered=dead.total,
         latency_ms=ledger.latencies(running.fleet.accepted, books),
         duplicates=ledger.duplicates(books.values()),
@@ -195,12 +214,6 @@ def _summary(running: Running, dead: DeadLetters, folder: CapFolder | None, weig
         restarts=running.supervisor.restarts,
         memory_by_process=weights,
     )
-
-
-def _lost_positions(running: Running) -> list[str]:
-    """Name the devices of whose newest accepted position the TAK client has neither it nor a newer one."""
-    there, uid = running.tak.last_fix, running.files.tak_uid
-    return [device for device, taken in running.fleet.last_fix.items() if there.get(uid(device), 0) < taken - 0.001]
 
 
 async def _watch(running: Running, screen: Screen) -> None:
@@ -294,17 +307,23 @@ def _rates(plan: Plan) -> Rates:
 
 
 @contextlib.contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
-    """Give a folder that goes away afterwards, or the one to keep."""
+def _folder(keep: Path | None) -> Iterator[tuple[Path, Callable[[], object]]]:
+    """Yield a folder that goes away afterwards, or the one to keep, and what keeps it all the same.
+
+    It also stays when something failed: the logs say what.
+    """
     if keep:
         keep.mkdir(parents=True, exist_ok=True)
-        yield keep.resolve()
+        yield keep.resolve(), bool
         return
-    folder = Path(tempfile.mkdtemp(prefix="bondmate-demo-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="bondmate-demo-"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        try:
+            yield folder, stack.pop_all
+        except Exception:
+            stack.pop_all()
+            raise
 
 
 def _process_start() -> float:

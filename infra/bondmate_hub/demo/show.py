@@ -15,6 +15,9 @@ from bondmate_hub.demo import ledger
 if TYPE_CHECKING:
     from bondmate_hub.demo.main import Running, Summary
 
+WAITED_SECONDS = 90.0
+"""How long the demo waits for the far ends once its load has ended."""
+
 
 class Screen:
     """The demo's screen: on a terminal it is drawn anew each second, elsewhere a line every ten."""
@@ -59,6 +62,13 @@ class Screen:
         )
         colour = "red" if summary.lost else "green"
         self._console.print(f"[bold {colour}]lost {summary.lost}[/bold {colour}]")
+        if summary.lost:
+            what = ", ".join(f"{number} {name}" for name, number in summary.lost_of.items())
+            self._console.print(
+                f"lost: {what}. Accepted from the devices and not there after {WAITED_SECONDS:g} s. A machine too slow "
+                f"for this load, or busy, needs longer: try --alerts 5 --positions 50. Logs: {summary.logs}",
+                soft_wrap=True,
+            )
 
 
 def _books(running: Running) -> dict[str, ledger.Book]:
