@@ -112,7 +112,11 @@ async def _check_in(device: Client, asked: argparse.Namespace) -> tuple[int, lis
         if asked.check_in_id is None:
             raise ValueError("check-in: say --due-in, or which one is done")
         await device.check_in(asked.check_in_id)
-        return await _sent(device, asked, {"checked_in": asked.check_in_id})
+        code, told = await _sent(device, asked, {"checked_in": asked.check_in_id})
+        if device.was_not_due(asked.check_in_id):
+            words = "nothing is due under this id (any more); `status` shows what is"
+            return _FOUND, [{"not_checked_in": asked.check_in_id, "why": words, "refused": []}]
+        return code, told
     owed = await device.owe_check_in(
         asked.due_in, kind=asked.kind, position=_position(asked), text=asked.text, check_in_id=asked.check_in_id
     )

@@ -125,6 +125,10 @@ class Client:
         """Return whether the hub has a check-in as it was said last; not known after a restart, so False."""
         return check_in_id in self._engine.core.check_ins
 
+    def was_not_due(self, check_in_id: str) -> bool:
+        """Return whether the hub waited for nothing under the id of a check-in that came: another is still due."""
+        return check_in_id in self._engine.core.nothing_due
+
     @property
     def owed_check_ins(self) -> dict[str, str]:
         """When the hub waits for which check-in, as it said last: a spare has those of the device before it too."""

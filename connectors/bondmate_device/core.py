@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from bondmate_device import bodies
 from bondmate_device.answers import Meaning, Verdict
@@ -16,6 +16,8 @@ from bondmate_device.inbox import Inbox
 from bondmate_device.model import Item, Kind, Message, Refusal, Standing
 from bondmate_device.outbox import Outbox, Pace, Sending
 from bondmate_device.standings import Standings
+
+_NOTHING_DUE: Final = "nothing_due"
 
 
 class Outcome(NamedTuple):
@@ -39,7 +41,7 @@ class Heard(NamedTuple):
 class Core:
     """One device's outbox, alerts and messages."""
 
-    __slots__ = ("check_ins", "enrolled", "inbox", "outbox", "owed", "standings", "under_duress")
+    __slots__ = ("check_ins", "enrolled", "inbox", "nothing_due", "outbox", "owed", "standings", "under_duress")
 
     def __init__(
         self,
@@ -56,6 +58,8 @@ class Core:
         self.inbox = inbox or Inbox()
         self.check_ins: set[str] = set()
         """Those of which the hub has all that was said; known anew after a restart by what is said then."""
+        self.nothing_due: set[str] = set()
+        """Those that were done, and the hub waited for none."""
         self.owed: dict[str, str] = {}
         """When the hub waits for a check-in, as it says: also for those of a device whose place this one took."""
         self.enrolled = True
@@ -75,6 +79,8 @@ class Core:
         accepted = verdict.meaning is Meaning.ACCEPTED
         if done[0].kind is Kind.CHECK_IN and accepted:
             self.check_ins.add(done[0].line)
+            if _NOTHING_DUE in verdict.answer.get("flags", ()):
+                self.nothing_due.add(done[0].line)
         refusals = () if accepted else tuple(Refusal(item.key, item.kind, verdict.code, item.at) for item in done)
         standing = self._standing(done[0], verdict, accepted=accepted)
         return Outcome(done, refusals, standing, str(verdict.answer.get("event_id", "")))

@@ -16,7 +16,7 @@ from bondmate_connectors.errors import Transient
 from bondmate_device import Cancel, Level, Pace, Patience, Position, Settings, StoreInUseError
 from bondmate_device.client import Client
 from bondmate_device.gateway import _retry_after
-from bondmate_schemas.catalogue import STATE_ALERTS
+from bondmate_schemas.catalogue import CHECK_INS, STATE_ALERTS
 from bondmate_schemas.enums import AlertStatus
 from bondmate_schemas.enums import Level as HubLevel
 from bondmate_schemas.models import AlertState, DestinationState
@@ -363,6 +363,19 @@ async def test_without_the_hub_status_says_of_when_it_is_and_promises_nothing(pl
     assert "acknowledged as of 20" in words[1]
     assert "not known whether it still holds" in words[1]
     assert (False, None) == (json.loads(told[1])["link"]["current"], json.loads(told[1])["alerts"][0]["help_is_coming"])
+
+
+async def test_checking_in_under_an_id_that_nobody_waits_for_is_no_success(place):
+    async with place.up() as gateway:
+        await _run(*place.command("check-in", "c-1", "--due-in", "60"))
+        due = place.events[-1]
+        await gateway.see(CHECK_INS, due.header.event_id, due)
+        mistyped = await _run(*place.command("check-in", "c-l"))
+        right = await _run(*place.command("check-in", "c-1"))
+
+    assert 1 == mistyped[0]
+    assert "not_checked_in: c-l  why: nothing is due under this id" in mistyped[1]
+    assert (0, True) == (right[0], "checked_in: c-1" in right[1])
 
 
 async def test_every_command_has_help_with_an_example(place):

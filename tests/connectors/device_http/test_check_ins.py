@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from bondmate_schemas.catalogue import CHECK_INS
 from bondmate_schemas.enums import AlertKind
 from bondmate_schemas.flags import CHECK_IN_MISSED, UNDER_DURESS
@@ -70,6 +71,19 @@ async def test_what_came_or_was_missed_is_not_owed_any_more(bench, at):
         owed.append(len((await bench.device().get("/v1/messages"))[1]["check_ins"]))
 
     assert [1, 0, 1, 0] == owed
+
+
+@pytest.mark.parametrize(("done", "flags"), [("c-1", []), ("c-2", ["nothing_due"])])
+async def test_who_checks_in_under_an_id_of_which_nothing_is_due_hears_it(bench, at, done, flags):
+    """A wrong id is most likely a mistyped one: the other is still due, and becomes an alert."""
+    body = {"message_id": "m", "check_in_id": "c-1", "due_in_seconds": 60, "occurred_at": at()}
+    _, owed = await bench.device().post("/v1/check-ins", body)
+    await bench.see(CHECK_INS, bench.hub.last.header.event_id, bench.hub.last)
+    body = {"message_id": "n", "check_in_id": done, "action": "done", "occurred_at": at()}
+    status, answer = await bench.device().post("/v1/check-ins", body)
+
+    assert (202, [], flags) == (status, owed["flags"], answer["flags"])
+    assert bench.hub.last.done, "it is kept all the same: what is due may not have come here yet"
 
 
 async def test_a_wrong_one_is_refused(bench, at):

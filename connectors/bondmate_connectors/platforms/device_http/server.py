@@ -18,7 +18,7 @@ from bondmate_monitoring import metrics
 from bondmate_schemas.catalogue import RECEIPTS
 from bondmate_schemas.check_ins import is_believed
 from bondmate_schemas.enums import AlertAction
-from bondmate_schemas.flags import FROM_EXERCISE
+from bondmate_schemas.flags import FROM_EXERCISE, UNDER_DURESS
 from bondmate_schemas.models import DeviceAlert, Record
 from bondmate_schemas.own_alerts import alert_event_id
 from prometheus_client import Counter, Histogram
@@ -35,6 +35,7 @@ from bondmate_connectors.platforms.device_http.leniency import read_alert
 from bondmate_connectors.platforms.device_http.limits import RateLimit
 from bondmate_connectors.platforms.device_http.mailbox import Mail, Mailboxes
 from bondmate_connectors.platforms.device_http.openapi import openapi
+from bondmate_connectors.platforms.device_http.owed import NOTHING_DUE
 from bondmate_connectors.platforms.device_http.problems import Kind, Refused, invalid, of_http
 from bondmate_connectors.platforms.device_http.register import Register
 
@@ -115,7 +116,8 @@ class Ingress:
         # What is not believed, written under the same key, would hide what is due.
         if is_believed(known, check_in):
             await self._settle(request, [check_in], "CheckIn", started, urgent=True)
-        return _accepted(check_in)
+        is_vain = check_in.done and known is None and UNDER_DURESS not in check_in.header.flags
+        return _accepted(check_in, *(NOTHING_DUE,) * is_vain)
 
     async def locations(self, request: web.Request) -> web.Response:
         """Take a batch of positions: all of it or, on one wrong field, nothing."""
@@ -312,14 +314,14 @@ def _sent(request: web.Request) -> datetime | None:
     return told if told.tzinfo else None
 
 
-def _accepted(record: Any) -> web.Response:
+def _accepted(record: Any, *remarks: str) -> web.Response:
     header = record.header
     return _json(
         {
             "message_id": header.message_id,
             "event_id": header.event_id,
             "incident_id": header.incident_id,
-            "flags": header.flags,
+            "flags": (*header.flags, *remarks),
         },
         202,
     )
