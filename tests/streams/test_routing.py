@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from bondmate_schemas.enums import AlertKind, Mode
 from bondmate_streams.logic.routes_yaml import RoutesError, parse_routes
-from bondmate_streams.logic.routing import Routes, explain, lint, route, why_nowhere
+from bondmate_streams.logic.routing import Routes, explain, lint, route, unconnected, why_nowhere
 from bondmate_streams.routes_file import load_routes
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -148,9 +148,16 @@ def test_lint_names_destinations_without_a_connector_or_a_route(table: Routes) -
     lonely = parse_routes("destinations: {a: {}}")
 
     assert ["destinations.a: no route leads here"] == lint(lonely)
-    assert [f"destinations.{name}: no connector of this name is configured" for name in ("real", "all")] == lint(
-        table, ["drill"]
-    )
+
+
+def test_a_destination_without_a_connector_may_read_kafka_itself_and_who_says_whose_it_is_means_that(
+    table: Routes,
+) -> None:
+    itself = parse_routes("destinations: {cad: {agency: pd-north}, typo: {}}\nroutes: [{name: a, to: [cad, typo]}]")
+
+    assert ([], []) == (lint(table), lint(itself))
+    assert ["destinations.real", "destinations.all"] == [one.split(":")[0] for one in unconnected(table, {"drill"})]
+    assert ["destinations.typo"] == [one.split(":")[0] for one in unconnected(itself, ())]
 
 
 def test_routes_are_read_from_a_file_and_a_missing_one_is_said(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help
 
     Example: hub lint --config hub.yaml
     """
-    from bondmate_streams.logic.routing import placeless
+    from bondmate_streams.logic.routing import placeless, unconnected
     from bondmate_streams.logic.shrunk import shrunk
     from bondmate_streams.logic.vain import vain
     from bondmate_streams.routes_file import placed_in
@@ -130,6 +130,7 @@ def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help
     if settings:
         configured = instances(settings)
         warnings += [
+            *placed_in(path, [*unconnected(table, settings.connectors)]),
             *answers_that_do_not_count(configured),
             *open_rooms(table, configured),
             *ownerless(table, {name: entry.agency for name, entry in settings.connectors.items()}),
@@ -140,11 +141,8 @@ def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help
     sys.exit(1 if found else 0)
 
 
-def findings(path: Path, config: Path | None, *, may_be_others: bool = False) -> list[str]:
-    """Return what is wrong in a file of routes that can be read: a line each, with its place.
-
-    `may_be_others`: a destination without a connector is that of a CAD which reads its topics itself.
-    """
+def findings(path: Path, config: Path | None) -> list[str]:
+    """Return what is wrong in a file of routes that can be read: a line each, with its place."""
     from bondmate_streams.logic.routing import lint as found_in
     from bondmate_streams.logic.vain import vain
     from bondmate_streams.routes_file import placed_in
@@ -155,8 +153,7 @@ def findings(path: Path, config: Path | None, *, may_be_others: bool = False) ->
     table = _routes(path, config, strict=False)
     settings = load(config) if config else None
     kinds = takes(settings) if settings else {}
-    known = list(kinds) if settings and not may_be_others else None
-    found = found_in(table, known, _names(settings, config))
+    found = found_in(table, _names(settings, config))
     return placed_in(path, [*found, *(str(finding) for finding in vain(table, kinds) if finding.is_whole)])
 
 

@@ -43,7 +43,7 @@ def apply(
     if settings.streams is None:
         raise SettingsError(["streams: required: name the file of routes in `streams.routes`"])
     path = file or settings.streams.routes
-    if found := findings(path, config, may_be_others=True):
+    if found := findings(path, config):
         print("\n".join(found))
         sys.exit(1)
     routes = load_routes(path)

@@ -7,7 +7,7 @@ the event's mode or the event came from there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Final, Literal, Protocol
@@ -490,15 +490,14 @@ def withheld_from(verdicts: Iterable[Verdict]) -> tuple[str, ...]:
     return tuple(v.destination for v in verdicts if v.why == "withheld" and v.destination)
 
 
-def lint(routes: Routes, known: Iterable[str] | None = None, districts: Iterable[str] | None = None) -> list[str]:
+def lint(routes: Routes, districts: Iterable[str] | None = None) -> list[str]:
     """Find what is wrong in routes that can be read: one line a finding, with its place.
 
     Args:
         routes: what was read.
-        known: names of the connectors there are; None when they are not known here.
         districts: those of the hub's map; None when it is not known here.
     """
-    found = [*_lint_destinations(routes, None if known is None else set(known)), *_lint_rules(routes)]
+    found = [*_lint_destinations(routes), *_lint_rules(routes)]
     return found if districts is None else [*found, *_lint_districts(routes, set(districts))]
 
 
@@ -527,12 +526,23 @@ def _lint_districts(routes: Routes, districts: set[str]) -> Iterator[str]:
             yield f"routes.{number}.when.responsible: there is no map (`streams.districts`)"
 
 
-def _lint_destinations(routes: Routes, known: set[str] | None) -> Iterator[str]:
+def unconnected(routes: Routes, known: Collection[str]) -> Iterator[str]:
+    """Yield a warning for each destination that no connector has: a CAD may read its topics itself.
+
+    Where its `agency` is said, it is meant so.
+    """
+    for name, destination in routes.destinations.items():
+        if name not in known and not destination.agency and not destination.retired:
+            yield (
+                f"destinations.{name}: no connector has this name, so that it must read its topics from Kafka itself;"
+                " say whose it is (`agency`) where that is meant"
+            )
+
+
+def _lint_destinations(routes: Routes) -> Iterator[str]:
     named = {name for rule in routes.routes for to in (rule.to, *(step.to for step in rule.escalate)) for name in to}
     for name, destination in routes.destinations.items():
         place = f"destinations.{name}"
-        if known is not None and name not in known:
-            yield f"{place}: no connector of this name is configured"
         if name not in named and not destination.may_message.agencies and not destination.retired:
             yield f"{place}: no route leads here"
         for kind, fields in destination.fields.items():
