@@ -44,6 +44,19 @@ async def test_open_alerts_and_messages_move_to_the_spare_which_speaks_of_them_b
     assert (404, 200, [202, 202], 202) == (gone, found, statuses, receipt)
 
 
+@pytest.mark.parametrize(("is_first", "ended", "found"), [(True, 1, 200), (False, 1, 200), (False, -1, 404)])
+async def test_a_spare_that_was_away_learns_after_a_restart_that_its_alert_has_ended(bench, is_first, ended, found):
+    """However the gateway reads its topics anew; what was over before the takeover is not the spare's."""
+    over = state(AlertStatus.RESOLVED, "sos", own=("a-1",))
+    over = over.model_copy(update={"changed_at": NOW + timedelta(seconds=ended)})
+    topics = [(DEVICE_MARKS, replaced_by("dev-smith", "dev-jones", "inspector", "lost", NOW)), (STATE_ALERTS, over)]
+    for topic, record in topics if is_first else reversed(topics):
+        await bench.see(topic, "key", record)
+    status, told = await bench.device("token-jones").get("/v1/alerts/a-1")
+
+    assert (found, found == 200) == (status, told.get("status") == "RESOLVED")
+
+
 @pytest.mark.parametrize("is_first", [True, False])
 async def test_a_spare_reads_what_the_old_device_owes_and_moves_and_ends_it_as_if_it_were_that(bench, at, is_first):
     old, spare = bench.device(), bench.device("token-jones")

@@ -437,10 +437,10 @@ class Mailboxes:
         self._spares = set(self._places.values())
         has = current(mark.device_id, self._places)
         if has != had:
-            self._move({mark.device_id, *before(mark.device_id, self._places)}, had, has)
+            self._move({mark.device_id, *before(mark.device_id, self._places)}, had, has, mark.since)
 
-    def _move(self, of: Collection[str], from_id: str, to_id: str) -> None:
-        """Give the device that has a place now what was told `of` some to the one before it, and is not over."""
+    def _move(self, of: Collection[str], from_id: str, to_id: str, since: datetime) -> None:
+        """Give the device that has a place now what was told `of` some to the one before it, and was open then."""
         old, box = self.box(from_id), self.box(to_id)
         for mail in [mail for mail in old.mails.values() if mail.device_id in of]:
             del old.mails[mail.message_id]
@@ -450,7 +450,8 @@ class Mailboxes:
                 self._watch(to_id, mail)
         for alert in [alert for alert in old.alerts.values() if alert.device_id in of]:
             del old.alerts[alert.event_id]
-            if not alert.closed:
+            # Read anew at a start, an end may come before the mark: the spare, which was away, has yet to hear of it.
+            if not alert.closed or alert.changed_at >= since:
                 box.alerts[alert.event_id] = replace(alert, version=box.next_version())
                 self._owners[alert.event_id] = to_id
         if from_id in of:
