@@ -31,6 +31,14 @@ example:
 What was queued and not sent is sent by the next command with the same queue file, under the same ids.
 Exit codes: 0 done, 1 not done (yet), or refused, 2 usage."""
 
+_EXAMPLES: Final = {
+    "update": " ALERT_ID",
+    "cancel": " ALERT_ID",
+    "acknowledge": " MESSAGE_ID",
+    "fix": " --latitude 50.8466 --longitude 4.3528",
+    "report": ' --title "Street light out"',
+    "check-in": " --due-in 30",
+}
 Verb = Callable[[Client, argparse.Namespace], Awaitable[tuple[int, list[dict[str, Any]]]]]
 
 
@@ -194,12 +202,18 @@ def _words(told: dict[str, Any]) -> str:
     if "level" in told:
         return "" if told["silent"] else f"{told['alert_id']}  {_level(told)}"
     if "link" not in told:
-        return "  ".join(f"{name}: {value}" for name, value in told.items() if value not in ([], None))
+        refused = [f"refused {_refused(one)}" for one in told["refused"]]
+        shown = {name: value for name, value in told.items() if name != "refused" and value is not None}
+        return "  ".join([*(f"{name}: {value}" for name, value in shown.items()), *refused])
     alerts = [f"alert {one['alert_id']}  {_level(one)}" for one in told["alerts"] if not one["silent"]]
-    refused = [f"refused {one['kind']} {one['key']}: {one['code']}" for one in told["refused"]]
+    refused = [f"refused {_refused(one)}" for one in told["refused"]]
     link = told["link"]
     owed = [f"check-in {check_in_id}  due {due_at}" for check_in_id, due_at in told["check_ins"].items()]
     return "\n".join([f"waiting {link['waiting']}, listening by {link['listening']}", *alerts, *owed, *refused])
+
+
+def _refused(one: dict[str, Any]) -> str:
+    return f"{one['kind']} {one['key']}: {one['code']}"
 
 
 def _level(told: dict[str, Any]) -> str:
@@ -291,7 +305,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _verb(verbs: Any, name: str, verb: Verb, words: str) -> argparse.ArgumentParser:
-    options = " ALERT_ID" if name in {"update", "cancel"} else " MESSAGE_ID" if name == "acknowledge" else ""
+    options = _EXAMPLES.get(name, "")
     example = f"example:\n  python -m bondmate_device --url http://127.0.0.1:8080 --token-file token {name}{options}"
     made: argparse.ArgumentParser = verbs.add_parser(
         name, help=words, description=words, epilog=example, formatter_class=argparse.RawDescriptionHelpFormatter

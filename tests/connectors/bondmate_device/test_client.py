@@ -378,6 +378,16 @@ async def test_checking_in_under_an_id_that_nobody_waits_for_is_no_success(place
     assert (0, True) == (right[0], "checked_in: c-1" in right[1])
 
 
+async def test_what_is_refused_is_said_in_words_and_the_example_of_a_fix_has_its_place(place):
+    async with place.up():
+        refused = await _run(*place.command("report", "--title", "x" * 501))
+    fix = await _run(*place.command("fix", "--help"))
+
+    assert (1, True) == (refused[0], "refused report " in refused[1] and ": invalid_field" in refused[1])
+    assert "<" not in refused[1]
+    assert "fix --latitude 50.8466 --longitude 4.3528" in fix[1]
+
+
 async def test_every_command_has_help_with_an_example(place):
     for verb in ("sos", "update", "cancel", "fix", "report", "status", "messages", "acknowledge"):
         code, out, _ = await _run(*place.command(verb, "--help"))

@@ -90,7 +90,7 @@ def enrol_many(path: Path, wanted: Iterable[Enrolment]) -> dict[str, str]:
         devices = dict(content.devices)
         for one in wanted:
             if one.device_id in devices and not one.replace:
-                raise EnrolmentError("device_id: is enrolled already; revoke it, or say that it is to be replaced")
+                raise EnrolmentError("device_id: is enrolled already; revoke it, or replace its token (`--replace`)")
             if one.profile not in {DEFAULT_PROFILE, *content.profiles}:
                 raise EnrolmentError("profile: names no profile of the device file")
             tokens[one.device_id] = f"bmd_{secrets.token_urlsafe(32)}"
