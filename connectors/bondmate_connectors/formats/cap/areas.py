@@ -31,15 +31,15 @@ class Places:
     first: geometry.Ring | Circle | None = None
 
 
-def places_of(areas: Iterable[AreaTexts], notes: Notes) -> Places:
-    """Read the areas; a shape that cannot be read is told, one that looks wrong too."""
+def places_of(areas: Iterable[AreaTexts], notes: Notes, *, is_fix: bool = False) -> Places:
+    """Read the areas; a shape that cannot be read is told, one that looks wrong too; with `is_fix` they are our own."""
     found: list[Area] = []
     first: geometry.Ring | Circle | None = None
     for area in areas:
         rings: list[str] = []
         circles: list[str] = []
         for shape in area.shapes:
-            read = _ring(shape, rings, notes) if shape.element == "polygon" else _circle(shape, circles, notes)
+            read = _ring(shape, rings, notes) if shape.element == "polygon" else _circle(shape, circles, notes, is_fix)
             first = first or read
         geocodes = trusted_all(Code, [{"system": key, "value": value} for key, value in area.geocodes])
         values = {"description": area.description or None, "polygons": tuple(rings), "circles": tuple(circles)}
@@ -63,14 +63,14 @@ def _ring(shape: Shape, rings: list[str], notes: Notes) -> geometry.Ring | None:
     return ring
 
 
-def _circle(shape: Shape, circles: list[str], notes: Notes) -> Circle | None:
+def _circle(shape: Shape, circles: list[str], notes: Notes, is_fix: bool) -> Circle | None:  # noqa: FBT001
     circle = geometry.read_circle(shape.text)
     if circle is None:
         _unreadable(shape, notes)
         return None
     if circle[1] > geometry.MOST_KM:
         notes.remark(codes.CIRCLE_TOO_LARGE, shape.path, "larger than the Earth; the radius is in kilometres")
-    if circle == _NOWHERE:
+    if circle == _NOWHERE and not is_fix:
         notes.remark(codes.GEOMETRY, shape.path, "0,0 without a radius is no place")
         notes.lose(shape.path, "no place")
         return None

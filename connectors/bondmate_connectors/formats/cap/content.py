@@ -57,10 +57,9 @@ class Content:
         attributes = first.attributes
         for other in others:
             attributes = _joined(first, attributes, other, notes)
-        places = places_of(
-            first.areas if not others else [area for info in (first, *others) for area in info.areas], notes
-        )
         own = {one.name: one.text for one in first.ours}
+        areas = first.areas if not others else [area for info in (first, *others) for area in info.areas]
+        places = places_of(areas, notes, is_fix=is_ours and FIXED_AT in own)
         # What we wrote of an event without a position has areas, and still none.
         standing_in = places.first if not is_ours or FIXED_AT in own else None
         position = position_of(standing_in, own, sent) if standing_in else None

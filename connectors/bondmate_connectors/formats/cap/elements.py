@@ -9,6 +9,7 @@ from lxml import etree
 
 from bondmate_connectors.formats.cap import codes
 from bondmate_connectors.formats.cap.notes import Notes
+from bondmate_connectors.formats.cap.references import references_in
 from bondmate_connectors.formats.cap.texts import (
     FEET,
     HALF_A_PAIR,
@@ -71,6 +72,9 @@ def _take(texts: dict[str, str], name: str, element: etree._Element, path: str, 
     if text and name in texts and name == _LISTED:
         # What it names must end, whichever of the elements names it.
         texts[name] = f"{texts[name]} {text}"
+        read = references_in(text)
+        if read.unreadable or not read.found:
+            notes.lose(path, TWICE)
         return True
     if text and name in texts:
         notes.lose(path, TWICE)
