@@ -204,7 +204,7 @@ def headline_marks(alert: DeviceAlert, delivery: Delivery, labels: Labels = ENGL
     if delivery.reason is DeliveryReason.CANCEL:
         return
     if asks_to_cancel(alert, delivery):
-        yield labels(ASKS_TO_CANCEL)
+        yield labels("STILL OPEN")
     if alert.whole and alert.whole.reopens:
         yield labels("OPEN AGAIN")
     if UNANSWERED in alert.header.flags:

@@ -154,6 +154,8 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "Open since before: the officer has come into your area": (
         "Abierta desde antes: el agente ha llegado a su zona", "Ανοιχτή από πριν: ο αστυνομικός ήρθε στην περιοχή σας",
     ),
+    "STILL OPEN": ("SIGUE ABIERTA", "ΠΑΡΑΜΕΝΕΙ ΑΝΟΙΧΤΗ"),
+    "the device asks to cancel": ("el dispositivo pide anular", "η συσκευή ζητά ακύρωση"),
     "OPEN AGAIN": ("ABIERTA DE NUEVO", "ΑΝΟΙΞΕ ΞΑΝΑ"),
     "OPEN AGAIN: it had been closed, and the device called again": (
         "ABIERTA DE NUEVO: se había cerrado y el dispositivo ha vuelto a llamar",

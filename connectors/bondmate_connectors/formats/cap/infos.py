@@ -20,6 +20,7 @@ from bondmate_connectors.formats.alert_words import (
     SILENT_ALARM,
     accuracy_words,
     asked_of,
+    asks_to_cancel,
     details_of,
     headline_marks,
     incident_words,
@@ -86,7 +87,8 @@ def _headline(delivery: Delivery, alert: DeviceAlert, event: str, labels: Labels
         *headline_marks(alert, delivery, labels),
         f"{event}: {who}" if who else event,
     )
-    return ". ".join(words)
+    asks = f" ({labels('the device asks to cancel')})" if asks_to_cancel(alert, delivery) else ""
+    return ". ".join(words) + asks
 
 
 def _description(delivery: Delivery, alert: DeviceAlert, labels: Labels) -> Iterator[str]:
