@@ -215,6 +215,13 @@ def test_nothing_of_any_message_vanishes(message):
     assert [] == vanished(message, TO_OFFICERS, MAPPED | {"addresses", "urgency"})
 
 
+def test_what_counts_in_place_of_an_empty_element_is_named_where_it_stands(cases):
+    message = (cases / "cap03_two_languages.xml").read_bytes()
+    message = re.sub(rb"<urgency>[^<]*</urgency>", b"<urgency> </urgency><urgency>odd</urgency>", message)
+
+    assert "alert/info/urgency[2]" in {each.path for each in FORMAT.read(message, NOW).lost}
+
+
 def test_a_geocode_of_no_area_is_named(cases):
     geocode = b"<geocode><valueName>a</valueName><value>b</value></geocode></info>"
     message = (cases / "cap03_two_languages.xml").read_bytes().replace(b"</info>", geocode, 1)

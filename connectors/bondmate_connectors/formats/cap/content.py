@@ -85,8 +85,8 @@ class Content:
 
     def paths(self, name: str) -> list[str]:
         """Return where a single element says what counts."""
-        said = self.first.texts[name]
-        return [f"{block.path}/{name}" for block in (self.first, *self.others) if block.texts.get(name) == said]
+        said, blocks = self.first.texts[name], (self.first, *self.others)
+        return [f"{block.path}/{block.steps.get(name, name)}" for block in blocks if block.texts.get(name) == said]
 
     def area_paths(self) -> list[str]:
         """Return where the areas stand."""

@@ -96,6 +96,8 @@ def _info(info: etree._Element, path: str, names: Names, notes: Notes) -> InfoTe
     for kind, name, child, number in _placed(info, names):
         here = f"{path}/{numbered(name, number)}"
         if kind == _TEXT:
+            if number > 1 and name not in found.texts:
+                found.steps[name] = numbered(name, number)
             _take(found.texts, name, child, here, notes)
         elif kind == Kind.PAIR and name != "geocode":
             for key, value in _pairs(child, here, names, notes):

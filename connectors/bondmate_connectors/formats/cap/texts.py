@@ -69,6 +69,8 @@ class InfoTexts:
     ours: list[Attribute] = field(default_factory=list)
     """Parameters by which a hub says what CAP cannot, without what their names begin with."""
     areas: list[AreaTexts] = field(default_factory=list)
+    steps: dict[str, str] = field(default_factory=dict)
+    """Where a single element counts that is not the first of its name, as the first says nothing."""
 
     def add(self, element: str, number: int, key: str, value: str) -> None:
         """Add a parameter or an eventCode."""
