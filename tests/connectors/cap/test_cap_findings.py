@@ -101,8 +101,8 @@ class TestAnswers:
         (receipt,) = reading.events
 
         assert minute == (receipt.eta_at and receipt.eta_at.minute)
-        told = [remark.path for remark in reading.warnings if remark.code == cap_codes.VALUE]
-        assert ([] if minute else ["alert/info/parameter"]) == [path for path in told if "parameter" in path]
+        told = [remark.path for remark in reading.warnings if remark.code == cap_codes.WORD]
+        assert ([] if minute else ["bondmate:eta"]) == told
 
 
 class TestReferences:

@@ -44,6 +44,8 @@ def alert_texts(alert: etree._Element, path: str, notes: Notes) -> AlertTexts:
     for kind, name, child, number in _placed(alert, names):
         here = f"{path}/{numbered(name, number)}"
         if kind == _TEXT:
+            if name == _LISTED and number > 1:
+                found.referring.append(here)
             if not _take(found.texts, name, child, here, notes):
                 found.contradicted[name] = here
         elif kind == Kind.INFO:

@@ -139,13 +139,20 @@ def _odd_numbers(text: str) -> tuple[list[float], bool]:
     numbers = _numbers(text)
     if not numbers:
         return [], False
-    runs = [run.strip(",").count(",") + 1 for run in _AROUND_COMMA.sub(",", text).split() if run.strip(",")]
+    runs = _runs(text)
+    if set(runs) != {2}:
+        runs = _runs(_AROUND_COMMA.sub(",", text))
     if set(runs) == {_WITH_ALTITUDE}:
         return [number for place, number in enumerate(numbers) if place % _WITH_ALTITUDE != _WITH_ALTITUDE - 1], True
     pairs = set(runs) == {2} or len(runs) == 1 or set(runs) == {1}
     if not pairs or len(numbers) % 2 or _may_be_more(numbers, runs):
         return [], False
     return numbers, False
+
+
+def _runs(text: str) -> list[int]:
+    """Return how many numbers stand together, each time."""
+    return [run.strip(",").count(",") + 1 for run in text.split() if run.strip(",")]
 
 
 def _may_be_more(numbers: list[float], runs: list[int]) -> bool:

@@ -47,6 +47,8 @@ class Head:
     msg_type: str
     classification: Classification
     references: tuple[Reference, ...]
+    referring: tuple[str, ...]
+    """Where the references stand."""
     incidents: tuple[str, ...]
     note: str | None
     signed: bool
@@ -126,6 +128,7 @@ def _head(alert: AlertTexts, sent: datetime, msg_type: str, notes: Notes) -> Hea
         msg_type=msg_type,
         classification=classification,
         references=_references(alert, msg_type, notes),
+        referring=(f"{alert.path}/references", *alert.referring),
         incidents=words(text("incidents", "")),
         note=text("note"),
         signed=alert.signed,

@@ -44,7 +44,8 @@ def receipts_of(
                     notes.lose(info.path_of(one), _NOT_READ)
         note_unread(values, notes)
         if len(found) < len(ours):
-            notes.lose(f"{head.path}/references", _NOT_OURS)
+            for path in head.referring:
+                notes.lose(path, _NOT_OURS)
         if len(head.incidents) > 1:
             notes.lose(f"{head.path}/incidents", "a receipt has place for one")
     return found

@@ -95,6 +95,8 @@ class AlertTexts:
     codes: list[str] = field(default_factory=list)
     infos: list[InfoTexts] = field(default_factory=list)
     signed: bool = False
+    referring: list[str] = field(default_factory=list)
+    """Where further `references` stand, of which what they name counts too."""
     contradicted: dict[str, str] = field(default_factory=dict)
     """Where a single element is said again with another text, by name."""
 
