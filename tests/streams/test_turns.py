@@ -65,7 +65,9 @@ def life_over(table: Any, open_alerts: OpenAlerts) -> AlertLife:
     )  # fmt: skip
     given: dict[str, Any] = dict.fromkeys(("locks", "audit", "known", "places", "message_receipts", "learn"))
     given["silence"] = SimpleNamespace(known=lambda state: None)
-    given["following"] = SimpleNamespace(clear=lambda: None, note=lambda state: None, here=lambda state: False)
+    given["following"] = SimpleNamespace(
+        clear=lambda: None, note=lambda state: None, here=lambda state: False, look_again=lambda state: None
+    )
     return AlertLife(rooms=ANY_ROOMS, desk=desk, alerts=table, open_alerts=open_alerts, **given)  # type: ignore[arg-type]
 
 
