@@ -34,7 +34,7 @@ def numbered_id(number: int, *parts: str) -> str:
 def number_of(found: str, *parts: str) -> int | None:
     """Return the number of an id that was numbered under `parts`; None for any other."""
     try:
-        number = int(found[28:], 16)
+        number = int(found[28:36], 16)
     except ValueError:
         return None
     return number if found == numbered_id(number, *parts) else None

@@ -251,7 +251,11 @@ async def test_a_clock_that_is_a_little_slow_shows_by_when_it_says_that_it_sent(
     assert by_body["message_id"] == by_header["message_id"]
 
 
-@pytest.mark.parametrize("date", ["", "yesterday", "Mon, 23 Nov 2026 06:00:00 -0000"])
+@pytest.mark.parametrize(
+    "date",
+    ["", "yesterday", "Mon, 23 Nov 2026 06:00:00 -0000", f"Mon, 23 Nov {10**20} 06:00:00 GMT", ",", ":::",
+     f"Mon, 23 Nov 2026 06:00:00 +{10**20}"],
+)  # fmt: skip
 async def test_a_date_that_is_none_says_nothing(bench, at, date):
     device = bench.device()
     device.headers["Date"] = date

@@ -7,7 +7,7 @@ from bondmate_connectors.platforms.device_http.mailbox import Mailboxes
 from bondmate_schemas.catalogue import STATE_ALERTS
 from bondmate_schemas.enums import AlertStatus, Mode
 from bondmate_schemas.flags import FROM_EXERCISE, REAL_NOT_ALLOWED
-from bondmate_schemas.own_alerts import alert_event_id
+from bondmate_schemas.own_alerts import alert_event_id, real_event_id
 
 from tests.connectors.device_http.conftest import SMITH, entry
 from tests.connectors.device_http.test_downlink import state
@@ -64,8 +64,10 @@ async def test_the_gesture_on_an_alert_that_is_open_as_an_exercise_is_an_alert_o
 
 @pytest.mark.parametrize("real_first", [True, False])
 def test_the_end_of_the_exercise_is_none_of_the_real_emergency_that_its_device_went_on_with(real_first):
-    drill = state(AlertStatus.ROUTED, alert_event_id("dev-smith", "a"), own=("a",))
-    real = state(AlertStatus.ROUTED, "real", own=("a",))
+    exercise_id = alert_event_id("dev-smith", "a")
+    real_id = real_event_id(exercise_id)
+    drill = state(AlertStatus.ROUTED, exercise_id, own=("a",))
+    real = state(AlertStatus.ROUTED, real_id, own=("a",))
     boxes = Mailboxes(10, lambda: None)
     for one in (real, drill) if real_first else (drill, real):
         boxes.see(STATE_ALERTS, one.header.event_id, one)
@@ -73,5 +75,19 @@ def test_the_end_of_the_exercise_is_none_of_the_real_emergency_that_its_device_w
     boxes.see(STATE_ALERTS, ended.header.event_id, ended)
     box = boxes.box("dev-smith")
 
-    assert ["real"] == [one.event_id for one in box.alerts.values()]
-    assert "real" == box.event_of(ended.header.event_id)
+    assert [real_id] == [one.event_id for one in box.alerts.values()]
+    assert real_id == box.event_of(exercise_id)
+
+
+@pytest.mark.parametrize("ended_first", [True, False])
+def test_what_was_part_of_an_alert_that_ended_and_is_pressed_again_is_shown_as_an_emergency_of_its_own(ended_first):
+    again_id = alert_event_id("dev-smith", "b")
+    ended = state(AlertStatus.RESOLVED, alert_event_id("dev-smith", "a"), own=("a", "b"))
+    again = state(AlertStatus.ROUTED, again_id, own=("b",))
+    boxes = Mailboxes(10, lambda: None)
+    for one in (ended, again) if ended_first else (again, ended):
+        boxes.see(STATE_ALERTS, one.header.event_id, one)
+    box = boxes.box("dev-smith")
+
+    assert {ended.header.event_id: True, again_id: False} == {one.event_id: one.closed for one in box.alerts.values()}
+    assert again_id == box.event_of(again_id)

@@ -28,7 +28,7 @@ from bondmate_schemas.models import (
     ExternalRef,
     Record,
 )
-from bondmate_schemas.own_alerts import alert_event_id, own_ids
+from bondmate_schemas.own_alerts import alert_event_id, own_ids, real_event_id
 from bondmate_schemas.takeover import REPLACED, before, current
 
 from bondmate_connectors.platforms.device_http.deadlines import Deadlines
@@ -585,7 +585,9 @@ class Mailboxes:
         device_id = current(standing.device_id, self._places) if standing.device_id else alert.device_id
         box = self.box(device_id)
         if box.event_of(header.event_id) in box.alerts.keys() - {header.event_id}:
-            return  # an exercise that its device goes on from as real: by its ids it asks for that
+            if not _is_again(box, header.event_id):
+                return  # an exercise that its device goes on from as real: by its ids it asks for that
+            del box.names[header.event_id]
         before = box.alerts.get(header.event_id)
         names = standing.alert_ids
         box.alerts[header.event_id] = replace(standing, version=box.next_version())
@@ -599,6 +601,9 @@ class Mailboxes:
         """Let an alert be found by every press that became part of it, which until now was kept as one of its own."""
         event_id = alert.header.event_id
         told = {alert_event_id(device, own_id) for device in pressed_at for own_id in own_ids(alert)} - {event_id}
+        if box.alerts[event_id].closed:
+            # What was pressed under one of its ids since it ended is an emergency of its own.
+            told -= {name for name in told if (press := box.alerts.get(name)) and not press.closed}
         self._unname(box, event_id, but=told)
         for name in told:
             box.names[name] = event_id
@@ -628,3 +633,9 @@ class Mailboxes:
         self._unname(box, event_id)
         if event_id not in box.names:
             self._owners.pop(event_id, None)
+
+
+def _is_again(box: Box, event_id: str) -> bool:
+    """Return whether what was part of an alert that has ended is an alert again, under its own id."""
+    other = box.event_of(event_id)
+    return other != real_event_id(event_id) and box.alerts[other].closed

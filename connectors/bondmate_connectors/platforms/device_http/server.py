@@ -309,7 +309,7 @@ def _sent(request: web.Request) -> datetime | None:
     """Return when a request says that it was sent; None where it does not, or says no time."""
     try:
         told = parsedate_to_datetime(request.headers.get("Date", ""))
-    except ValueError:
+    except (ValueError, OverflowError, TypeError, IndexError):
         return None
     return told if told.tzinfo else None
 
