@@ -14,7 +14,8 @@ from bondmate_schemas.flags import (
     STARTED_BY_ROOM,
     UNDER_DURESS,
 )
-from bondmate_schemas.models import AlertState, DeviceMemory, EmergencyStart
+from bondmate_schemas.models import AlertState, DeviceMemory, EmergencyStart, ExternalRef
+from bondmate_schemas.own_alerts import DEVICE_ALERT_SYSTEM
 from bondmate_streams.logic import heard, starting, states, timers
 from bondmate_streams.logic.addressing import Officer
 from bondmate_streams.logic.alerts import take
@@ -184,6 +185,26 @@ def test_neither_a_cancel_nor_a_fix_nor_what_the_hub_says_confirms(make: Any) ->
     ):
         assert CONFIRMED not in _pressed(make, state, **given).alert.header.flags
     assert AlertStatus.ROUTED is _pressed(make, state, action=AlertAction.CANCEL).status
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_what_the_device_says_by_itself_does_not_show_a_silent_one_there_and_a_press_does(
+    make: Any, *, older: bool
+) -> None:
+    state = begun(make, SILENT)
+    ref = ExternalRef(system=DEVICE_ALERT_SYSTEM, id="low")
+    at = NOW - timedelta(seconds=5) if older else NOW + timedelta(seconds=5)
+    low = make.alert("d-1", event_id=state.header.event_id, mode=Mode.ACTUAL, received_at=at, source="streams")
+    low = low.model_copy(update={"header": low.header.model_copy(update={"external_refs": (ref,)})})
+    after = states.change(state, low, DECISIONS, NOW + timedelta(seconds=6)).state
+    assert after is not None
+    assert starting.is_hidden(after)
+
+    press = make.alert("d-1", event_id=state.header.event_id, mode=Mode.ACTUAL, received_at=NOW + HALF_AN_HOUR)
+    press = press.model_copy(update={"header": press.header.model_copy(update={"external_refs": (ref,)})})
+    shown = states.change(after, press, DECISIONS, NOW + HALF_AN_HOUR).state
+    assert shown is not None
+    assert not starting.is_hidden(shown)
 
 
 def test_who_is_not_of_the_owner_renews_and_confirms_nothing_nor_does_a_repeat(make: Any) -> None:

@@ -954,6 +954,7 @@ def test_an_alert_is_handed_over_when_it_is_taken_and_until_then_the_giver_owns_
 
     assert ("handed_over", "pd-south") == (taken.outcome, played.state.owner_agency_id)
     assert "pd-north" == played.state.header.agency_id
+    assert not played.says("south", ownership=Ownership.TAKEN).refused, "it owns it already"
     played.says("north", CLOSES)
     assert played.state.status not in CLOSED
     assert "closed" == played.says("south", CLOSES).outcome

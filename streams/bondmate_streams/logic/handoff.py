@@ -36,6 +36,12 @@ def facts_of(state: AlertState, receipt: DeliveryReceipt, rooms: Rooms, now: dat
     return {_FACTS[receipt.ownership]} if is_meant else set()
 
 
+def owns_already(state: AlertState, receipt: DeliveryReceipt, rooms: Rooms) -> bool:
+    """Return whether a room takes what its agency owns: it says so again, or another room of it does."""
+    agency = rooms.agencies.get(receipt.destination)
+    return receipt.ownership is Ownership.TAKEN and state.handoff is None and agency == owner_of(state)
+
+
 def _may_take(rooms: Rooms, name: str, state: AlertState) -> bool:
     """Return whether an alert may be handed over to a room.
 

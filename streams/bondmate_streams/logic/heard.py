@@ -309,6 +309,8 @@ def _owned(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Aro
     if owned_before(state.destinations[receipt.destination], receipt):
         return step
     state = with_owned(state, receipt)
+    if handoff.owns_already(state, receipt, around.rooms):
+        return replace(step, state=state)
     facts = handoff.facts_of(state, receipt, around.rooms, around.now)
     rule = rule_for(standing_of(state), Event.OWNERSHIP, facts)
     if rule.tells is None:

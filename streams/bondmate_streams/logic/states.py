@@ -396,7 +396,7 @@ def merged_with(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
     flags = tuple(flag for flag in old.header.flags if flag in stays)
     if state.cancel_requested:
         flags = (NEEDS_HELP_AGAIN if _takes_request_back(state, alert) else "cancel_requested", *flags)
-    header, refs = state.header, _refs(old, alert)
+    header, refs = state.header, _refs(old, _refs_said(state, alert))
     # References hang on the agency, so it stays that of the first message.
     known = with_header(
         alert, mode=header.mode, agency_id=header.agency_id, incident_id=header.incident_id, external_refs=refs
@@ -419,7 +419,7 @@ def _with_older(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
         "silent": old.silent or alert.silent,
         "attachments": _attachments(alert, old),
     }
-    refs = tuple(dict.fromkeys((*alert.header.external_refs, *header.external_refs)))[-_REFS_KEPT:]
+    refs = tuple(dict.fromkeys((*_refs_said(state, alert), *header.external_refs)))[-_REFS_KEPT:]
     kept = with_header(old, external_refs=refs).model_copy(update=update)
     return with_flags(kept, *(flag for flag in alert.header.flags if flag in _STAYS))
 
@@ -428,9 +428,13 @@ def _attachments(first: DeviceAlert, then: DeviceAlert) -> tuple[Attachment, ...
     return tuple(dict.fromkeys((*first.attachments, *then.attachments)))[-_ATTACHMENTS_KEPT:]
 
 
-def _refs(old: DeviceAlert, new: DeviceAlert) -> tuple[ExternalRef, ...]:
-    """Give all the numbers by which others ask for the alert, the newest last: each press has one of its device."""
-    latest = new.header.external_refs
+def _refs_said(state: AlertState, alert: DeviceAlert) -> tuple[ExternalRef, ...]:
+    """Return the numbers that a change brings; an alert that is hidden from its device is shown by those of a press."""
+    return () if starting.is_hidden(state) and not _confirms(alert, state.alert) else alert.header.external_refs
+
+
+def _refs(old: DeviceAlert, latest: tuple[ExternalRef, ...]) -> tuple[ExternalRef, ...]:
+    """Return all the numbers by which others ask for the alert, the newest last: each press has one of its device."""
     return (*(ref for ref in old.header.external_refs if ref not in latest), *latest)[-_REFS_KEPT:]
 
 
