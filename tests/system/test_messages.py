@@ -233,7 +233,7 @@ async def test_orders_to_an_area_arrive_in_order_and_their_receipts_come_back_wh
             if message["text"] in orders:
                 await here.says(message["message_id"], "acknowledged")
         await kill(supervisor, "streams")
-        confirmed = [("Ack", f"ACKNOWLEDGED device {HERE}")]
+        confirmed = [("Ack", f"ACKNOWLEDGED device {HERE}: confirmed")]
         await eventually(lambda: all(set(confirmed) <= set(room.about(name)) for name in orders), "confirmations")
         left = [m["text"] for m in (await here.ask("GET", "/v1/messages"))[1]["messages"]]
         others = await there.has(*orders)
@@ -246,10 +246,14 @@ async def test_orders_to_an_area_arrive_in_order_and_their_receipts_come_back_wh
     assert set(orders).isdisjoint(left)
     assert not at_elsewhere
     # Once each by id, and never a level that the device has not said.
-    assert [("Error", f"EXPIRED expired_undelivered device {name}") for name in (HERE, THERE)] == [
+    never = "it NEVER arrived, and is not tried any more"
+    assert [("Error", f"EXPIRED expired_undelivered device {name}: {never}") for name in (HERE, THERE)] == [
         each for each in room.about("too-late") if each[0] == "Error"
     ]
-    assert [("Ack", f"ACKNOWLEDGED device {HERE}"), ("Ack", f"DELIVERED device {HERE}")] == room.about("order-0")
+    assert [
+        ("Ack", f"ACKNOWLEDGED device {HERE}: confirmed"),
+        ("Ack", f"DELIVERED device {HERE}: it is on the device"),
+    ] == room.about("order-0")
     assert confirmed == room.about("order-4")
 
 
