@@ -222,6 +222,18 @@ def test_what_counts_in_place_of_an_empty_element_is_named_where_it_stands(cases
     assert "alert/info/urgency[2]" in {each.path for each in FORMAT.read(message, NOW).lost}
 
 
+def test_in_the_head_too_what_counts_is_named_where_it_stands():
+    twice = [element("source", " "), element("source", "desk 4"), element("note", " "), element("note", "hello")]
+    alert = element("alert", [
+        element("identifier", "a"), element("sender", "s"), element("sent", "2026-03-01T10:00:00-00:00"),
+        element("status", "Actual"), element("msgType", "Alert"), *twice, element("scope", "Private"),
+        element("addresses", "bob"), element("info", [element("headline", "come")]),
+    ])  # fmt: skip
+
+    lost = {each.path for each in TO_OFFICERS.read(etree.tostring(alert), NOW).lost}
+    assert {"alert/source[2]", "alert/note[2]"} <= lost
+
+
 def test_a_geocode_of_no_area_is_named(cases):
     geocode = b"<geocode><valueName>a</valueName><value>b</value></geocode></info>"
     message = (cases / "cap03_two_languages.xml").read_bytes().replace(b"</info>", geocode, 1)

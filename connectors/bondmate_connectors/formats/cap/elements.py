@@ -46,6 +46,8 @@ def alert_texts(alert: etree._Element, path: str, notes: Notes) -> AlertTexts:
         if kind == _TEXT:
             if name == _LISTED and number > 1:
                 found.referring.append(here)
+            if number > 1 and name not in found.texts:
+                found.steps[name] = numbered(name, number)
             if not _take(found.texts, name, child, here, notes):
                 found.contradicted[name] = here
         elif kind == Kind.INFO:

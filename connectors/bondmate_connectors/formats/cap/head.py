@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -57,6 +57,11 @@ class Head:
     """Whom a Private message is for."""
     attributes: tuple[tuple[str, str, str], ...]
     """What has no field in an event: a name for it, the text, where it stands."""
+    steps: Mapping[str, str]
+
+    def place(self, name: str) -> str:
+        """Return where the single element of a name counts."""
+        return f"{self.path}/{self.steps.get(name, name)}"
 
     @property
     def is_ours(self) -> bool:
@@ -108,7 +113,7 @@ def head_of(alert: AlertTexts, notes: Notes) -> Head | Refusal:
     if not sent[1]:
         notes.remark(codes.OFFSET, f"{path}/sent", "taken as UTC")
     if "password" in texts:
-        notes.lose(f"{path}/password", _NOT_HANDED_ON)
+        notes.lose(f"{path}/{alert.steps.get('password', 'password')}", _NOT_HANDED_ON)
     return _head(alert, sent[0], msg_type, notes)
 
 
@@ -135,6 +140,7 @@ def _head(alert: AlertTexts, sent: datetime, msg_type: str, notes: Notes) -> Hea
         own_reference=Reference(sender, identifier, texts["sent"]),
         addresses=words(text("addresses", "")) if scope == _PRIVATE else (),
         attributes=tuple(_attributes(alert, mode, classification)),
+        steps=alert.steps,
     )
 
 
@@ -147,7 +153,7 @@ def _attributes(
     for name in _ATTRIBUTES:
         text = alert.texts.get(name)
         if text and text.casefold() != said.get(name, "").casefold():
-            yield f"{codes.ATTRIBUTE}{name}", text, f"{alert.path}/{name}"
+            yield f"{codes.ATTRIBUTE}{name}", text, f"{alert.path}/{alert.steps.get(name, name)}"
     for number, code in enumerate(alert.codes, 1):
         yield f"{codes.ATTRIBUTE}code", code, f"{alert.path}/{numbered('code', number)}"
 

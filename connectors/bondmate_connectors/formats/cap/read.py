@@ -171,7 +171,7 @@ def _reading(events: tuple[Record, ...], notes: Notes) -> Reading:
 def _message(head: Head, content: Content, received_at: datetime, notes: Notes) -> tuple[Record, ...]:
     header = _header(head, head.id, head.own_target, content, received_at)
     beside = [path for name, _, path in head.attributes if name not in _ADDRESSED]
-    beside += [f"{head.path}/note"] if head.note else []
+    beside += [head.place("note")] if head.note else []
     beside += head.referring if head.references else []
     note_what_a_message_lacks(content, beside, head.addresses, notes)
     return (message_to_officers(header, content, head.addresses, head.own_reference),)

@@ -47,7 +47,7 @@ def receipts_of(
             for path in head.referring:
                 notes.lose(path, _NOT_OURS)
         if len(head.incidents) > 1:
-            notes.lose(f"{head.path}/incidents", "a receipt has place for one")
+            notes.lose(head.place("incidents"), "a receipt has place for one")
     return found
 
 

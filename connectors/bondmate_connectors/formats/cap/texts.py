@@ -99,6 +99,8 @@ class AlertTexts:
     """Where further `references` stand, of which what they name counts too."""
     contradicted: dict[str, str] = field(default_factory=dict)
     """Where a single element is said again with another text, by name."""
+    steps: dict[str, str] = field(default_factory=dict)
+    """As in `InfoTexts`."""
 
     def contradiction(self) -> str | None:
         """Return where it says two things of which one must not count for the other; None where it does not."""
