@@ -22,9 +22,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bondmate_demo.processes import resident_mib, tree
 from bondmate_hub.broker.apache import ApacheBroker, ApacheConfig
 from bondmate_hub.broker.child import Child
-from bondmate_hub.demo.processes import resident_mib, tree
 from bondmate_hub.provisioning import apply
 from bondmate_schemas import catalogue
 from bondmate_schemas.codec import Codec, LocalSchemaIds

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Self
 
-from bondmate_hub.demo.cap_room import CAP
+from bondmate_demo.cap_room import CAP
 from lxml import etree
 
 SOUTH: Final = 50.0

@@ -17,12 +17,12 @@ from typing import Any
 
 import yaml
 from aiohttp import BasicAuth
-from bondmate_connectors.platforms.device_http.devices import Enrolment, enrol_many
+from bondmate_demo.main import _ready as until_ready
+from bondmate_gateway.devices import Enrolment, enrol_many
 from bondmate_hub.broker import Broker
 from bondmate_hub.broker.apache import ApacheBroker, ApacheConfig, Node
 from bondmate_hub.broker.child import free_port
 from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
-from bondmate_hub.demo.main import _ready as until_ready
 from bondmate_hub.settings import load as load_settings
 from bondmate_hub.stored import names, stored
 from bondmate_hub.supervisor import Command, Supervisor, role_command

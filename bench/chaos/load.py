@@ -18,7 +18,7 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-from bondmate_hub.demo.posts import Posts
+from bondmate_demo.posts import Posts
 
 from bench.chaos.book import Book, Shown
 from bench.chaos.document import latitude_of

@@ -13,8 +13,8 @@ from xml.sax.saxutils import escape
 from zlib import crc32
 
 from aiohttp import BasicAuth, web
-from bondmate_hub.demo.cap_room import CAP, SENDER, signature
-from bondmate_hub.demo.posts import Posts
+from bondmate_demo.cap_room import CAP, SENDER, signature
+from bondmate_demo.posts import Posts
 from bondmate_schemas.outside_ids import OutsideIds
 from bondmate_streams.logic.deliveries import round_id
 

@@ -43,7 +43,7 @@ def _still(_: object) -> Callable[..., None]:
 
 
 def _helpful(words: dict[Any, Any]) -> dict[Any, Any]:
-    word = importlib.import_module("bondmate_connectors.platforms.device_http.said").Word
+    word = importlib.import_module("bondmate_gateway.said").Word
     return dict.fromkeys(words, word.ASSIGNED)
 
 
@@ -60,7 +60,7 @@ def _unlevelled(told: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, 
 
 
 _AGENTS, _LOGIC = "bondmate_streams.agents", "bondmate_streams.logic"
-_GATEWAY: Final = "bondmate_connectors.platforms.device_http"
+_GATEWAY: Final = "bondmate_gateway"
 _SAID: Final = f"{_GATEWAY}.said:_OF_RESPONSE"
 SPOILS: Final = {
     "the newest fix is told to nobody": Spoil(

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from aiohttp import ClientSession
-from bondmate_connectors.platforms.device_http.events import TOLERATED_SKEW
-from bondmate_hub.demo.processes import resident_mib
+from bondmate_demo.processes import resident_mib
+from bondmate_gateway.events import TOLERATED_SKEW
 from bondmate_hub.stored import stored
 from bondmate_schemas.catalogue import (
     ALERT_CHANGES,

@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from bondmate_demo.processes import resident_mib
 from bondmate_hub.broker.apache import ApacheBroker, ApacheConfig
 from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
-from bondmate_hub.demo.processes import resident_mib
 from bondmate_hub.provisioning import apply
 from bondmate_schemas.catalogue import DEVICE_LOCATIONS, locations_topic, topics
 from bondmate_schemas.codec import Codec, LocalSchemaIds

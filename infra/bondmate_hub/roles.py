@@ -187,7 +187,7 @@ def _runner_settings(settings: Settings) -> RunnerSettings:
 
 
 def _problems() -> list[str]:
-    from bondmate_connectors.platforms.device_http.problems import Kind  # noqa: PLC0415
+    from bondmate_gateway.problems import Kind  # noqa: PLC0415
 
     return [kind.name for kind in Kind]
 

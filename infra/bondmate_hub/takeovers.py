@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bondmate_connectors.platforms.device_http.devices import DeviceFileError, list_devices
+from bondmate_gateway.devices import DeviceFileError, list_devices
 from bondmate_schemas.duress import BEGUN, ENDED, ended_by, is_under, mark_id
 from bondmate_schemas.models import DeviceMark
 from bondmate_schemas.takeover import current, places_of, replaced_by

@@ -8,10 +8,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from bondmate_hub.demo.fleet import Accepted
-from bondmate_hub.demo.ledger import CapBook, Tail, TakBook, count, duplicates, latencies, percentiles
-from bondmate_hub.demo.main import Summary, _folder, drained
-from bondmate_hub.demo.show import Screen
+from bondmate_demo.fleet import Accepted
+from bondmate_demo.ledger import CapBook, Tail, TakBook, count, duplicates, latencies, percentiles
+from bondmate_demo.main import Summary, _folder, drained
+from bondmate_demo.show import Screen
 
 
 def accepted(*events: str) -> list[Accepted]:

@@ -15,7 +15,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel, Field, SecretStr
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = Path("connectors/bondmate_connectors/platforms/device_http/README.md")
+PAGE = Path("connectors/bondmate_gateway/README.md")
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from bondmate_connectors.platforms.cap_pickup import CONNECTOR as PICKUP
 from bondmate_connectors.platforms.cap_webhook import CONNECTOR as WEBHOOK
-from bondmate_connectors.platforms.device_http import CONNECTOR as GATEWAY
 from bondmate_connectors.platforms.tak import CONNECTOR as TAK
 from bondmate_connectors.runtime.run import Instance
+from bondmate_gateway import CONNECTOR as GATEWAY
 from bondmate_hub.trust import answers_that_do_not_count
 
 TLS = {"ca_file": "ca.pem", "certificate_file": "own.pem", "key_file": "own.key"}

@@ -45,13 +45,13 @@ def log() -> Iterator[Log]:
 
 
 def test_a_line_is_a_constant_event_with_values_as_keys(log: Log) -> None:
-    logs.get_logger("bondmate_hub.demo", connector="tak").warning("connector down", status="RECOVERABLE_ERROR")
+    logs.get_logger("bondmate_demo", connector="tak").warning("connector down", status="RECOVERABLE_ERROR")
 
     (line,) = log.lines
     assert line.pop("timestamp").endswith("Z")
     assert {
         "event": "connector down",
-        "logger": "bondmate_hub.demo",
+        "logger": "bondmate_demo",
         "level": "warning",
         "connector": "tak",
         "status": "RECOVERABLE_ERROR",

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from bondmate_hub.demo.tak_room import chat, hello
+from bondmate_demo.tak_room import chat, hello
 from scenarios.waiting import SECONDS, eventually
 from tak_servers.authority import Enrolled
 from tak_servers.takys import TakyLike

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from bondmate_connectors.platforms.device_http.devices import Enrolment
-from bondmate_connectors.platforms.device_http.directory import DEFAULT_PROFILE
+from bondmate_gateway.devices import Enrolment
+from bondmate_gateway.directory import DEFAULT_PROFILE
 from scenarios.devices import has_earlier
 from scenarios.stage import Stage
 

@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 
 import aiohttp
 from aiohttp import web
-from bondmate_hub.demo.cap_room import CAP, signature, signed
+from bondmate_demo.cap_room import CAP, signature, signed
 from lxml import etree
 from scenarios.waiting import SECONDS, eventually
 

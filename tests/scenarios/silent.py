@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from bondmate_connectors.platforms.device_http.devices import revoke
 from bondmate_device import Level, Position
+from bondmate_gateway.devices import revoke
 from scenarios.devices import HERE
 from scenarios.operations import hub
 from scenarios.play import officer, play

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from bondmate_connectors.platforms.device_http.devices import Enrolment, enrol_many
+from bondmate_demo.main import _ready as until_ready
+from bondmate_gateway.devices import Enrolment, enrol_many
 from bondmate_hub.broker.child import free_port
 from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
-from bondmate_hub.demo.main import _ready as until_ready
 from bondmate_hub.registry.server import RegistryConfig, serving
 from bondmate_hub.settings import load
 from bondmate_hub.stored import stored

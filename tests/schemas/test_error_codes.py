@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bondmate_connectors.platforms.device_http.problems import Kind
 from bondmate_connectors.runtime import settlement, sink_runner
+from bondmate_gateway.problems import Kind
 from bondmate_schemas.error_codes import ERROR_CODES, UNLISTED, code_of, error_code
 
 ROOT = Path(__file__).parents[2]

@@ -8,14 +8,14 @@ import signal
 from pathlib import Path
 
 import pytest
+from bondmate_demo import ledger
+from bondmate_demo.dead_letters import read_dead_letters
+from bondmate_demo.files import Files, write_files
+from bondmate_demo.main import Plan, Running, drained, everything
+from bondmate_demo.show import Screen
 from bondmate_hub.broker import Broker
 from bondmate_hub.broker.apache import ApacheBroker, ApacheConfig, Node
 from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
-from bondmate_hub.demo import ledger
-from bondmate_hub.demo.dead_letters import read_dead_letters
-from bondmate_hub.demo.files import Files, write_files
-from bondmate_hub.demo.main import Plan, Running, drained, everything
-from bondmate_hub.demo.show import Screen
 
 KILLED = ("streams", "runner", "gateway", "lane")
 ALERTS_A_SECOND = 70

@@ -17,10 +17,10 @@ import aiohttp
 import pytest
 import yaml
 from aiohttp import web
+from bondmate_demo.cap_room import CAP, signature, signed
+from bondmate_demo.files import Files, write_files
+from bondmate_demo.main import Plan
 from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
-from bondmate_hub.demo.cap_room import CAP, signature, signed
-from bondmate_hub.demo.files import Files, write_files
-from bondmate_hub.demo.main import Plan
 from bondmate_hub.registry.server import RegistryConfig, serving
 from bondmate_hub.settings import load
 from bondmate_hub.supervisor import Supervisor, role_command

@@ -10,6 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 from bondmate_connectors.contract import ConnectorSpec
 
 GROUP = "bondmate_hub.connectors"
+_PLATFORMS = "bondmate_connectors.platforms"
 
 
 class DuplicateConnectorError(ValueError):
@@ -51,10 +52,17 @@ def load(name: str, points: Iterable[EntryPoint] | None = None) -> ConnectorSpec
         return Broken(name, "import_failed", f"{point.value}: {type(error).__name__}")
     if not isinstance(spec, ConnectorSpec):
         return Broken(name, "no_spec", f"{point.value} is a {type(spec).__name__}, not a ConnectorSpec")
-    folder = point.module.rpartition(".")[2]
-    if {spec.name, folder} != {name}:
-        return Broken(name, "wrong_name", f"entry point {name}, specification {spec.name}, folder {folder}: must agree")
+    if wrong := _wrong_name(point, spec):
+        return Broken(name, "wrong_name", wrong)
     return spec
+
+
+def _wrong_name(point: EntryPoint, spec: ConnectorSpec) -> str | None:
+    """Return what does not agree. A folder counts under `platforms/` alone; a package may be named as it likes."""
+    room, _, folder = point.module.rpartition(".")
+    if room != _PLATFORMS or folder == point.name:
+        return None if spec.name == point.name else f"entry point {point.name}, specification {spec.name}: must agree"
+    return f"entry point {point.name}, specification {spec.name}, folder {folder}: must agree"
 
 
 def _points(points: Iterable[EntryPoint] | None) -> list[EntryPoint]:

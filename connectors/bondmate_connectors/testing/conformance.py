@@ -63,7 +63,7 @@ class ConformanceContract(Contract):
         return Path(inspect.getfile(spec.config)).parent / "README.md"
 
     def test_names_agree(self, name: str, spec: ConnectorSpec) -> None:
-        """Entry point, specification and folder have one name, in snake_case."""
+        """Entry point and specification have one name, in snake_case."""
         assert name == spec.name
         assert _SNAKE.fullmatch(name)
 

@@ -35,7 +35,8 @@ def demo(
 
     Example: hub demo --seconds 30 --json
     """
-    from bondmate_hub.demo.main import Plan, run_demo
+    from bondmate_demo.main import Plan, run_demo
+
     from bondmate_hub.fast_loop import run_fast
 
     plan = Plan(seconds=seconds, cap_dir=cap_dir, devices=devices, alerts_a_second=alerts,

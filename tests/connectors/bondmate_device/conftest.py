@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 from bondmate_connectors.contract import Context, Status
 from bondmate_connectors.errors import ConnectorError, NotConnected
-from bondmate_connectors.platforms.device_http import CONNECTOR, Config
-from bondmate_connectors.platforms.device_http.devices import token_hash
-from bondmate_connectors.platforms.device_http.gateway import DeviceGateway
 from bondmate_connectors.runtime.health import Health
 from bondmate_connectors.runtime.run import Instance, run_connectors
 from bondmate_device import Client, Pace, Patience, Settings
+from bondmate_gateway import CONNECTOR, Config
+from bondmate_gateway.devices import token_hash
+from bondmate_gateway.gateway import DeviceGateway
 from bondmate_hub.stored import stored
 from bondmate_schemas.catalogue import topics
 from bondmate_schemas.codec import RECORDS, Codec, LocalSchemaIds

@@ -8,8 +8,8 @@ from collections import Counter
 
 import pytest
 from bondmate_connectors.errors import Transient
-from bondmate_connectors.platforms.device_http.devices import token_hash
-from bondmate_hub.demo.fleet import Fleet, Rates
+from bondmate_demo.fleet import Fleet, Rates
+from bondmate_gateway.devices import token_hash
 
 pytestmark = pytest.mark.timeout(60)
 DEVICES = {f"bm-{number}": f"token-{number}" for number in range(40)}

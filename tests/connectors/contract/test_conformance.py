@@ -12,13 +12,14 @@ import pytest
 from bondmate_connectors.testing.conformance import ConformanceContract
 
 CONNECTORS = Path(__file__).resolve().parents[1]
+FOLDERS = {"device_http": "bondmate_gateway"}  # a package of its own, not a folder of `platforms/`
 
 
 class TestConformance(ConformanceContract):
     @pytest.fixture
     def golden_folder(self, name):
-        return CONNECTORS / name / "golden"
+        return CONNECTORS / FOLDERS.get(name, name) / "golden"
 
     @pytest.fixture
     def example(self, name):
-        return json.loads((CONNECTORS / name / "example.json").read_text())
+        return json.loads((CONNECTORS / FOLDERS.get(name, name) / "example.json").read_text())

@@ -12,10 +12,10 @@ from bondmate_connectors.formats.cot.options import Options
 from bondmate_connectors.formats.cot.write import compose
 from bondmate_connectors.formats.labels import Labels
 from bondmate_connectors.formats.xml import parse_xml
-from bondmate_connectors.platforms.device_http import events
-from bondmate_connectors.platforms.device_http.api import ReceiptRequest
-from bondmate_connectors.platforms.device_http.directory import Device, Profile
-from bondmate_connectors.platforms.device_http.mailbox import Mailboxes
+from bondmate_gateway import events
+from bondmate_gateway.api import ReceiptRequest
+from bondmate_gateway.directory import Device, Profile
+from bondmate_gateway.mailbox import Mailboxes
 from bondmate_schemas.catalogue import MESSAGES, RECEIPTS
 from bondmate_schemas.enums import MessageDirection, Mode
 from bondmate_schemas.models import Address, Delivery, DeliveryReceipt, DeviceMessage, EventHeader, ExternalRef

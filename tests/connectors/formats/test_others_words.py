@@ -10,9 +10,9 @@ from bondmate_connectors.formats.cap import FORMAT as CAP
 from bondmate_connectors.formats.cot.options import DEFAULT
 from bondmate_connectors.formats.cot.write import companions, compose
 from bondmate_connectors.formats.xml import parse_xml
-from bondmate_connectors.platforms.device_http.mailbox import Standing
-from bondmate_connectors.platforms.device_http.said import listed, said_of
 from bondmate_connectors.testing import sos, update_of
+from bondmate_gateway.mailbox import Standing
+from bondmate_gateway.said import listed, said_of
 from bondmate_schemas.enums import Level, Response, Validity
 from bondmate_schemas.models import AlertState, Delivery, DestinationState, OtherRoom, Others, OthersTold
 

@@ -43,6 +43,7 @@ def test_a_good_one_is_loaded_beside_a_broken_one(tmp_path, monkeypatch):
         ("sample", "bondmate_connectors.testing.sample:TOKEN", "no_spec"),
         ("sample", "bondmate_connectors.testing.sample:no_such", "import_failed"),
         ("other", "bondmate_connectors.testing.sample:CONNECTOR", "wrong_name"),
+        ("other", "bondmate_connectors.platforms.tak:CONNECTOR", "wrong_name"),
     ],
 )
 def test_what_is_wrong_with_a_connector_is_said(name, value, code):

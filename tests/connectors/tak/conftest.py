@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from bondmate_connectors.testing import eventually
-from bondmate_hub.demo.taky import TakyServer, TakyTls
+from bondmate_demo.taky import TakyServer, TakyTls
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec

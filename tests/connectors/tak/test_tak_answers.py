@@ -19,7 +19,7 @@ from bondmate_connectors.platforms.tak.answers import Heard, Terms, understand
 from bondmate_connectors.platforms.tak.open_alerts import OpenAlerts
 from bondmate_connectors.platforms.tak.wording import Meaning, Words
 from bondmate_connectors.testing import another, eventually, sos, update_of
-from bondmate_hub.demo.taky import TakyServer
+from bondmate_demo.taky import TakyServer
 from bondmate_schemas.enums import (
     AlertAction,
     AlertKind,

@@ -18,7 +18,7 @@ from bondmate_connectors.platforms.tak import CONNECTOR
 from bondmate_connectors.platforms.tak.connector import Tak
 from bondmate_connectors.testing import FormatContract, SinkContract, SourceContract, context, sos
 from bondmate_connectors.testing import source as source_rules
-from bondmate_hub.demo.taky import TakyServer
+from bondmate_demo.taky import TakyServer
 from bondmate_schemas.enums import Classification, Mode
 from bondmate_schemas.models import Delivery, Handling
 from lxml import etree

@@ -22,7 +22,7 @@ from bondmate_connectors.formats.cot.alert_code import short_code
 from bondmate_connectors.platforms.tak import CONNECTOR
 from bondmate_connectors.platforms.tak.connector import Tak
 from bondmate_connectors.testing import another, context, eventually, sos, update_of
-from bondmate_hub.demo.taky import TakyServer
+from bondmate_demo.taky import TakyServer
 from bondmate_schemas.enums import (
     AlertAction,
     DeliveryKind,
@@ -467,7 +467,7 @@ async def test_the_demos_operator_writes_down_what_came_and_answers_each_alert_o
     taky: TakyServer, operator: Any, tmp_path: Path
 ) -> None:
     out = tmp_path / "room.jsonl"
-    command = ["-m", "bondmate_hub.demo.tak_room", "--port", str(taky.port), "--out", str(out), "--answer"]
+    command = ["-m", "bondmate_demo.tak_room", "--port", str(taky.port), "--out", str(out), "--answer"]
     room = await asyncio.create_subprocess_exec(
         sys.executable, *command, "--answer-after", "0.01", stderr=asyncio.subprocess.DEVNULL
     )

@@ -1,0 +1,57 @@
+"""The gateway: the API that officers' devices speak, over HTTPS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bondmate_connectors.contract import ConnectorSpec, Context
+from bondmate_schemas.catalogue import CHECK_INS, DEVICE, DEVICE_MARKS, MESSAGES, RECEIPTS, STATE_ALERTS
+from bondmate_schemas.enums import Level
+
+from bondmate_gateway.config import Config
+
+__all__ = ["CONNECTOR", "Config"]
+
+if TYPE_CHECKING:
+    from bondmate_gateway.gateway import DeviceGateway
+
+
+def _build(config: Config, context: Context) -> DeviceGateway:
+    # Loaded with the first of them: who only asks what the connector takes goes without.
+    from bondmate_gateway.gateway import DeviceGateway  # noqa: PLC0415
+
+    return DeviceGateway(config, context)
+
+
+CONNECTOR = ConnectorSpec(
+    name="device_http",
+    summary="Officers' devices over HTTPS: alerts, positions, reports up; messages and alert levels down.",
+    stability="alpha",
+    owner="BondMate hub developers",
+    config=Config,
+    emits=frozenset(
+        {
+            "DeviceAlert",
+            "DeviceLocation",
+            "DeviceMessage",
+            "DeviceStatus",
+            "IncidentEvent",
+            "DeliveryReceipt",
+            "CheckIn",
+        }
+    ),
+    replays=(MESSAGES, RECEIPTS, STATE_ALERTS, DEVICE_MARKS, CHECK_INS),
+    proves=Level.DELIVERED,
+    refusals={
+        "not_authenticated": "at once: 401",
+        "mode_differs": "never: the mode is that of the device's enrolment",
+        "not_its_own": "at once: 404 or 409, for a message that the device was not sent",
+        "no_offer": "never: a device owns no alert",
+    },
+    speaks_for=DEVICE,
+    build=_build,
+    waivers={
+        "check_tells_bad_credentials": "devices bring their credentials to the gateway; it has none of its own",
+        "refusal_passes": "devices call the gateway: it asks nobody who could refuse it",
+    },
+)

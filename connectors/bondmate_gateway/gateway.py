@@ -1,0 +1,175 @@
+"""The gateway as a connector: a Source of what devices send, and a Replay of what waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import timedelta
+from ssl import SSLContext
+
+from aiohttp import web
+from bondmate_connectors.contract import Context, Incoming
+from bondmate_connectors.errors import Misconfigured, NotConnected
+from bondmate_schemas.catalogue import DEVICE, RECEIPTS
+from bondmate_schemas.models import Record
+
+from bondmate_gateway.config import Config
+from bondmate_gateway.directory import DeviceFileError, load
+from bondmate_gateway.downlink import Downlink
+from bondmate_gateway.expiry import Expiry
+from bondmate_gateway.inbox import Inbox
+from bondmate_gateway.mailbox import Mailboxes
+from bondmate_gateway.register import Register
+from bondmate_gateway.revocations import Revocations
+from bondmate_gateway.server import Ingress, as_problems, documents
+
+_KEEP_ALIVE_SECONDS = 75
+_OF_A_DEVICE = bytes((2 * len(DEVICE),)) + DEVICE.encode()
+"""The destination as Avro writes it: the length, zigzag, and the text (Avro 1.12, "Primitive Types")."""
+
+
+class DeviceGateway:
+    """Listens for devices while connected."""
+
+    def __init__(self, config: Config, context: Context) -> None:
+        self._config = config
+        self._context = context
+        self._mailboxes = Mailboxes(
+            config.mailbox_messages, self._mailbox_full, timedelta(seconds=config.undelivered_after_seconds)
+        )
+        self._register = Register(config.device_file, context, self._mailboxes.wake_all)
+        self._open: _Open | None = None
+
+    @property
+    def port(self) -> int:
+        """The TCP port it listens on; of use when the setting was 0.
+
+        Raises:
+            NotConnected: it does not listen.
+        """
+        if self._open is None:
+            raise NotConnected("not listening")
+        return self._open.port
+
+    async def connect(self) -> None:
+        """Listen; idempotent.
+
+        Raises:
+            Misconfigured: plain HTTP beyond loopback, a certificate or the device file that cannot be used.
+            NotConnected: the address is taken or not ours.
+        """
+        if self._open is not None:
+            return
+        tls = self._prepared()
+        try:
+            await self._register.open()
+        except DeviceFileError as error:
+            raise Misconfigured(f"device_file: {error}") from None
+        opened = _Open(self._config, self._context, self._register, self._mailboxes)
+        await opened.start(tls)
+        self._open = opened
+
+    async def check(self) -> None:
+        """Prove that settings, certificate and device file can be used; listens to nothing.
+
+        Raises:
+            Misconfigured: one of them cannot; the message names the setting.
+        """
+        self._prepared()
+        try:
+            await asyncio.to_thread(load, self._config.device_file)
+        except DeviceFileError as error:
+            raise Misconfigured(f"device_file: {error}") from None
+
+    async def close(self) -> None:
+        """Stop listening; requests that the runner is settling get `drain_seconds` for their answer."""
+        opened, self._open = self._open, None
+        if opened is not None:
+            await opened.stop()
+
+    async def receive(self) -> Incoming:
+        """Wait for one event of a device, alerts first."""
+        if self._open is None:
+            raise NotConnected("not listening")
+        return await self._open.inbox.get()
+
+    async def see(self, topic: str, key: str, record: Record | None) -> None:
+        """Take what waits for devices: messages, receipts, states of alerts."""
+        self._mailboxes.see(topic, key, record)
+
+    def concerns(self, topic: str, value: bytes) -> bool:
+        """Of receipts only those of devices count, which hold the name; most are of control rooms."""
+        return topic != RECEIPTS or _OF_A_DEVICE in value
+
+    def _prepared(self) -> SSLContext | None:
+        self._config.refuse_plain_http()
+        return self._config.tls.server_context() if self._config.tls else None
+
+    def _mailbox_full(self) -> None:
+        self._context.log.warning("mailbox_full", dropped="oldest message", limit=self._config.mailbox_messages)
+
+
+class _Open:
+    """What exists between connect and close."""
+
+    def __init__(self, config: Config, context: Context, register: Register, mailboxes: Mailboxes) -> None:
+        self.inbox = Inbox(config.inbox_events)
+        self._config = config
+        self._register = register
+        ingress = Ingress(config, context, register, mailboxes, self.inbox)
+        self._downlink = Downlink(config, context, register, mailboxes, ingress)
+        app = web.Application(middlewares=[as_problems], client_max_size=config.max_body_bytes)
+        app.add_routes([*ingress.routes(), *self._downlink.routes(), *documents()])
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            logger=_HttpLog(context),
+            handle_signals=False,
+            keepalive_timeout=_KEEP_ALIVE_SECONDS,
+            shutdown_timeout=config.drain_seconds,
+        )
+        self._revocations = Revocations(context, register, mailboxes, self.inbox)
+        self._expiry = Expiry(context, register, mailboxes, self.inbox)
+        self._following: list[asyncio.Task[None]] = []
+
+    @property
+    def port(self) -> int:
+        """The port it is bound to."""
+        return int(self._runner.addresses[0][1])
+
+    async def start(self, tls: SSLContext | None) -> None:
+        """Listen; raises NotConnected when the address cannot be had."""
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._config.host, self._config.port, ssl_context=tls, backlog=1024).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise NotConnected("host and port cannot be listened on") from error
+        self._following = [
+            asyncio.create_task(self._register.follow(self._config.reload_seconds)),
+            asyncio.create_task(self._expiry.follow(self._config.expiry_seconds)),
+            asyncio.create_task(self._revocations.follow(self._config.reload_seconds)),
+        ]
+
+    async def stop(self) -> None:
+        """Take nothing new, answer what is on its way, end."""
+        for task in self._following:
+            task.cancel()
+        if self._following:
+            await asyncio.wait(self._following)
+        await self.inbox.close()
+        self._downlink.close()
+        await self._runner.cleanup()
+
+
+class _HttpLog(logging.Logger):
+    """Turns what aiohttp logs into one constant event: its texts and traces may quote a device."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__("device_http", logging.WARNING)
+        self._context = context
+
+    def handle(self, record: logging.LogRecord) -> None:
+        """Tell that something went wrong, and of which class it was."""
+        error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
+        self._context.log.warning("http_server_error", error=error)
