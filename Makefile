@@ -67,6 +67,8 @@ lint: $(STAMP) ## every static check
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/mypy .ci/*.py
+	$(BIN)/python .ci/words.py
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 	$(BIN)/validate-pyproject pyproject.toml
