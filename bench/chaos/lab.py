@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 from aiohttp import BasicAuth
-from bondmate_demo.main import _ready as until_ready
+from bondmate_demo.main import until_ready
 from bondmate_gateway.devices import Enrolment, enrol_many
 from bondmate_hub.broker import Broker
 from bondmate_hub.broker.apache import ApacheBroker, ApacheConfig, Node

@@ -42,7 +42,7 @@ _ON_ITS_WAY = """<info><category>Security</category><event>Answer</event><urgenc
 
 
 @dataclass(slots=True)
-class Room:
+class ControlRoom:
     """The room's book and its line back to the hub."""
 
     secret: bytes
@@ -140,7 +140,7 @@ def _fields(body: bytes) -> dict[str, str]:
     return found
 
 
-async def run(room: Room, host: str, port: int) -> None:
+async def run(room: ControlRoom, host: str, port: int) -> None:
     """Serve until cancelled."""
     app = web.Application(client_max_size=4 << 20)
     app.router.add_post("/cap", room.take)
@@ -169,7 +169,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--resolve-after-seconds", type=float, default=4.0)
     given = parser.parse_args(arguments)
     with given.out.open("a", buffering=1, encoding="utf-8") as out:
-        room = Room(given.secret_file.read_bytes().strip(), given.hub, out, given.acknowledge_after_seconds,
+        room = ControlRoom(given.secret_file.read_bytes().strip(), given.hub, out, given.acknowledge_after_seconds,
                     given.resolve_after_seconds)  # fmt: skip
         run_fast(run(room, "127.0.0.1", given.port))
 

@@ -55,7 +55,7 @@ class CapFolder:
         return self._missing(book) + len(self._refused - dead.digests) + len(self._strays(book))
 
     def outcomes(self, book: TakBook, dead: DeadLetters) -> dict[str, int]:
-        """Give the outcome of the files, and of the distinct messages of status Actual."""
+        """Return the outcome of the files, and of the distinct messages of status Actual."""
         actual = {event: (len(messages), *_seen(book, event)) for event, messages in self._actual.items()}
         return {
             **self._outcomes,

@@ -22,7 +22,7 @@ class DeadLetters:
     total: int = 0
 
     def events(self, stage: str) -> frozenset[str]:
-        """Give the ids of the events dead-lettered at a stage or destination."""
+        """Return the ids of the events dead-lettered at a stage or destination."""
         return frozenset(self.ids.get(dead_letter_topic(stage), ()))
 
     def add(self, message: Message) -> None:

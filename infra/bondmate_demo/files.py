@@ -5,17 +5,15 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 from bondmate_gateway.devices import Enrolment, enrol_many
 from bondmate_hub.broker.child import free_port
 from bondmate_schemas.ids import pseudonym
 
+from bondmate_demo.plan import DemoPlan
 from bondmate_demo.tak_room import CALLSIGN, UID
-
-if TYPE_CHECKING:
-    from bondmate_demo.main import Plan
 
 TAK, CAP, DEVICES, PICKUP = "tak", "cap", "devices", "cap-pickup"
 _ROLES = ("streams", "lane", "gateway", "runner")
@@ -82,15 +80,15 @@ class Files:
         return f"http://127.0.0.1:{self.cap_back_port}/cap"
 
     def tak_uid(self, device_id: str) -> str:
-        """Give the uid under which the TAK client knows a device: a pseudonym, as its agreement says."""
+        """Return the uid under which the TAK client knows a device: a pseudonym, as its agreement says."""
         return f"bondmate-{pseudonym(self.pseudonym_secret.encode(), TAK, device_id)}"
 
     def scrape_targets(self) -> list[dict[str, Any]]:
-        """Give where /metrics of each role is, in Prometheus' file_sd form."""
+        """Return where /metrics of each role is, in Prometheus' file_sd form."""
         return [{"targets": [f"127.0.0.1:{port}"], "labels": {"role": role}} for role, port in self.role_ports.items()]
 
 
-def write_files(folder: Path, plan: Plan) -> Files:
+def write_files(folder: Path, plan: DemoPlan) -> Files:
     """Write everything the demo's hub reads."""
     tokens = _enrol(folder / "devices.json", plan.devices)
     files = Files(folder, tokens, secrets.token_hex(16))
@@ -153,7 +151,7 @@ ROUTES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _settings(files: Files, plan: Plan) -> dict[str, Any]:
+def _settings(files: Files, plan: DemoPlan) -> dict[str, Any]:
     secret = files.cap_secret.read_text(encoding="ascii")
     connectors: dict[str, Any] = {
         DEVICES: {"connector": "device_http", "settings": {"host": "127.0.0.1", "port": files.gateway_port,

@@ -36,7 +36,7 @@ _KINDS = ("SOS",) * 6 + ("ASSISTANCE", "OFFICER_DOWN", "DURESS", "TAMPER")
 
 
 @dataclass(slots=True)
-class Device:
+class SimulatedDevice:
     """One simulated device and where its officer walks."""
 
     device_id: str
@@ -49,7 +49,7 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class AcceptedEvent:
     """One event the hub answered with 202: what, when it was posted and answered (epoch seconds), the hub's id."""
 
     kind: str
@@ -80,7 +80,7 @@ class Fleet:
         self._random = random.Random(seed)  # noqa: S311  # a walk, not a secret
         self._jitter = random.Random(seed).random  # noqa: S311
         self.devices = [self._place(device_id, token) for device_id, token in tokens.items()]
-        self.accepted: list[Accepted] = []
+        self.accepted: list[AcceptedEvent] = []
         self.last_fix: dict[str, float] = {}
         """When the newest accepted fix of each device was taken, epoch seconds."""
         self.counts: Counter[str] = Counter()
@@ -88,14 +88,14 @@ class Fleet:
         """By the problem's code; `given_up` for what was sent so often and never taken."""
         self.answers_at_devices: set[str] = set()
         self._free = deque(self._random.sample(self.devices, len(self.devices)))
-        self._busy: deque[Device] = deque()
+        self._busy: deque[SimulatedDevice] = deque()
         self._posted_at: dict[str, float] = {}
         self._session: aiohttp.ClientSession | None = None
 
-    def _place(self, device_id: str, token: str) -> Device:
+    def _place(self, device_id: str, token: str) -> SimulatedDevice:
         angle, distance = self._random.uniform(0, math.tau), abs(self._random.gauss(0, 0.05))
         latitude, longitude = _CENTRE[0] + distance * math.sin(angle), _CENTRE[1] + distance * math.cos(angle)
-        return Device(device_id, token, latitude, longitude, Core(_PACE, self._jitter))
+        return SimulatedDevice(device_id, token, latitude, longitude, Core(_PACE, self._jitter))
 
     async def run(self, seconds: float) -> None:
         """Make the load for `seconds`, then wait until every request is answered."""
@@ -131,7 +131,7 @@ class Fleet:
             for device in self.devices:
                 yield self._positions(device)
 
-    async def _positions(self, device: Device) -> None:
+    async def _positions(self, device: SimulatedDevice) -> None:
         for _ in range(self._rates.fixes_in_a_batch):
             device.sequence += 1
             device.latitude += self._random.gauss(0, 0.0001)
@@ -147,7 +147,7 @@ class Fleet:
         return self._alert(device)
 
     async def _recycle(self, end: float) -> None:
-        """Give a device back for the next alert once its last one is closed: at most one open alert each."""
+        """Hand a device back for the next alert once its last one is closed: at most one open alert each."""
         while time.monotonic() < end:
             if len(self._free) > len(self.devices) // 4 or not self._busy:
                 await asyncio.sleep(0.2)
@@ -157,7 +157,7 @@ class Fleet:
             (self._free if closed else self._busy).append(device)
             await asyncio.sleep(0 if closed else 0.05)
 
-    async def _is_closed(self, device: Device) -> bool:
+    async def _is_closed(self, device: SimulatedDevice) -> bool:
         """Ask where the device's alert stands."""
         try:
             answer = await self._posts.ask("GET", f"/v1/alerts/{device.alert_id}", _said_by(device))
@@ -168,7 +168,7 @@ class Fleet:
         standing = device.core.standings.told(orjson.loads(answer.body))
         return standing is not None and standing.closed and bool(device.core.standings.forget(0))
 
-    async def _listen(self, device: Device) -> None:
+    async def _listen(self, device: SimulatedDevice) -> None:
         """Hold a WebSocket and note every message that comes down."""
         assert self._session is not None
         headers = {"Authorization": f"Bearer {device.token}"}
@@ -181,7 +181,7 @@ class Fleet:
                 pass
             await asyncio.sleep(0.5)
 
-    async def _hear(self, device: Device, message: aiohttp.WSMessage) -> None:
+    async def _hear(self, device: SimulatedDevice, message: aiohttp.WSMessage) -> None:
         """Note what comes down, and confirm it as a device does."""
         if message.type is aiohttp.WSMsgType.TEXT:
             heard = device.core.heard(message.json(), datetime.now(UTC))
@@ -192,7 +192,7 @@ class Fleet:
                 device.core.outbox.add(receipt)
             await self._send(device)
 
-    async def _alert(self, device: Device) -> None:
+    async def _alert(self, device: SimulatedDevice) -> None:
         """Raise one alert; every fourth has no fix of its own, so that the hub joins the last one."""
         device.alert_id = alert_id = str(uuid.uuid4())
         kind = self._random.choice(_KINDS)
@@ -205,7 +205,7 @@ class Fleet:
     def _report_one(self) -> Awaitable[None]:
         return self._report(self._random.choice(self.devices))
 
-    async def _report(self, device: Device) -> None:
+    async def _report(self, device: SimulatedDevice) -> None:
         told = [{"nature": "fact", "text": "The lamp at the corner is dark."},
                 {"nature": "assessment", "text": "People avoid the corner after sunset."}]  # fmt: skip
         category = self._random.choice(["observation", "community_concern"])
@@ -214,12 +214,12 @@ class Fleet:
                              statements=told)  # fmt: skip
         await self._say(device, item)
 
-    async def _say(self, device: Device, item: Item) -> None:
+    async def _say(self, device: SimulatedDevice, item: Item) -> None:
         self._posted_at[item.key] = time.time()
         device.core.outbox.add(item)
         await self._send(device)
 
-    async def _send(self, device: Device) -> None:
+    async def _send(self, device: SimulatedDevice) -> None:
         """Send what a device has, until it has nothing, or others of its tasks have the rest on its way."""
         outbox, clock = device.core.outbox, asyncio.get_running_loop().time
         while outbox:
@@ -233,7 +233,7 @@ class Fleet:
             else:
                 return
 
-    async def _told(self, device: Device, sending: Sending) -> Verdict:
+    async def _told(self, device: SimulatedDevice, sending: Sending) -> Verdict:
         headers = {"Authorization": f"Bearer {device.token}", "Content-Type": "application/json"}
         try:
             answer = await self._posts.ask("POST", sending.path, headers, sending.body)
@@ -241,7 +241,7 @@ class Fleet:
             return NO_ANSWER
         return verdict(sending.kind, *answer)
 
-    def _settled(self, device: Device, outcome: Outcome) -> None:
+    def _settled(self, device: SimulatedDevice, outcome: Outcome) -> None:
         """Note what was taken; the far ends' books are kept by the same ids."""
         self.refused.update(one.code for one in outcome.refusals)
         if outcome.refusals or not outcome.done:
@@ -254,10 +254,12 @@ class Fleet:
         elif item.kind is not Kind.RECEIPT:
             kind, posted_at = sys.intern(item.kind.value), self._posted_at.pop(item.key)
             self.counts[kind] += 1
-            self.accepted.append(Accepted(kind, device.device_id, sys.intern(outcome.event_id), posted_at, time.time()))
+            self.accepted.append(
+                AcceptedEvent(kind, device.device_id, sys.intern(outcome.event_id), posted_at, time.time())
+            )
 
 
-def _said_by(device: Device) -> dict[str, str]:
+def _said_by(device: SimulatedDevice) -> dict[str, str]:
     return {"Authorization": f"Bearer {device.token}"}
 
 
@@ -265,5 +267,5 @@ async def _run(work: Awaitable[None]) -> None:
     await work
 
 
-def _position(device: Device) -> Position:
+def _position(device: SimulatedDevice) -> Position:
     return Position(round(device.latitude, 6), round(device.longitude, 6), accuracy_m=8)

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bondmate_demo.fleet import Accepted
+from bondmate_demo.fleet import AcceptedEvent
 
 TAK, CAP = "tak", "cap"
 _HUB_PREFIX = "bondmate-hub"
@@ -21,7 +21,7 @@ _PERCENTILES = (50, 95, 99)
 
 
 @dataclass(slots=True)
-class Seen:
+class Arrival:
     """What one far end has of one event."""
 
     first_at: float
@@ -53,15 +53,15 @@ class Book:
 
     inside: Callable[[str], str] = str
     """Gives the hub's own id for the one that the far end knows."""
-    events: dict[str, Seen] = field(default_factory=dict)
+    events: dict[str, Arrival] = field(default_factory=dict)
     last_fix: dict[str, float] = field(default_factory=dict)
     positions: int = 0
 
-    def seen(self, outside: str, at: float) -> Seen:
-        """Give the entry of an event, made at its first sight, by the id that the far end knows it by."""
+    def seen(self, outside: str, at: float) -> Arrival:
+        """Return the entry of an event by the id that the far end knows it by; made at its first sight."""
         event_id = self.inside(outside)
         # The books of both far ends and the fleet's have the same ids.
-        return self.events.get(event_id) or self.events.setdefault(sys.intern(event_id), Seen(at))
+        return self.events.get(event_id) or self.events.setdefault(sys.intern(event_id), Arrival(at))
 
 
 class Tail:
@@ -72,7 +72,7 @@ class Tail:
         self._offset = 0
 
     def lines(self) -> Iterator[dict[str, Any]]:
-        """Give the new whole lines; one that is still being written is left for the next time."""
+        """Yield the new whole lines; one that is still being written is left for the next time."""
         if not self._path.exists():
             return
         with self._path.open("rb") as file:
@@ -128,7 +128,7 @@ def _event_of(uid: str) -> str:
 
 
 def percentiles(seconds: Iterable[float]) -> dict[str, float]:
-    """Give p50, p95, p99 in milliseconds (nearest rank); empty when there is nothing to rank."""
+    """Return p50, p95, p99 in milliseconds (nearest rank); empty when there is nothing to rank."""
     ranked = sorted(seconds)
     if not ranked:
         return {}
@@ -145,7 +145,7 @@ class Count:
     dead_lettered: int = 0
 
 
-def count(accepted: Iterable[Accepted], book: Book, dead: frozenset[str]) -> tuple[Count, list[Accepted]]:
+def count(accepted: Iterable[AcceptedEvent], book: Book, dead: frozenset[str]) -> tuple[Count, list[AcceptedEvent]]:
     """Count what of `accepted` a far end has, and name what it lacks and no dead-letter topic holds."""
     figures, lost = Count(), []
     for event in accepted:
@@ -161,8 +161,8 @@ def count(accepted: Iterable[Accepted], book: Book, dead: frozenset[str]) -> tup
     return figures, lost
 
 
-def latencies(accepted: Iterable[Accepted], books: dict[str, Book]) -> dict[str, dict[str, float]]:
-    """Give the latencies of alerts from the device's POST to each hop, in milliseconds."""
+def latencies(accepted: Iterable[AcceptedEvent], books: dict[str, Book]) -> dict[str, dict[str, float]]:
+    """Return the latencies of alerts from the device's POST to each hop, in milliseconds."""
     alerts = [event for event in accepted if event.kind == "alert"]
     found = {"post_to_accepted": percentiles(event.answered_at - event.posted_at for event in alerts)}
     for name, book in books.items():

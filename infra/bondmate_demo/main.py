@@ -5,15 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import shutil
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,131 +18,29 @@ from bondmate_hub.broker import Broker, LogLimits
 from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
 from bondmate_hub.registry.server import RegistryConfig, serving
 from bondmate_hub.settings import load
-from bondmate_hub.supervisor import Command, Supervisor, role_command
 from bondmate_hub.wanted import carry_out
-from bondmate_schemas.outside_ids import OutsideIds
 
 from bondmate_demo import ledger
 from bondmate_demo.capdir import CapFolder
 from bondmate_demo.dead_letters import DeadLetters, read_dead_letters
 from bondmate_demo.files import Files, write_files
 from bondmate_demo.fleet import Fleet, Rates
-from bondmate_demo.processes import resident_mib, tree
+from bondmate_demo.plan import DemoPlan
+from bondmate_demo.running import ROLES, Running
 from bondmate_demo.show import WAITED_SECONDS, Screen
+from bondmate_demo.summary import Summary
 from bondmate_demo.taky import TakyServer
 
 LIMITS = LogLimits(retention_ms=12_000, positions_retention_ms=8_000, compacted_retention_ms=20_000,
                    segment_ms=2_000, segment_bytes=1 << 20)  # fmt: skip
 """Little, since the broker writes all it keeps anew about each second: alerts are closed within seconds here. A role
 that is away for longer than `retention_ms` misses what came meanwhile."""
-ROLES = ("streams", "lane", "gateway", "runner")
 _READY_SECONDS = 60.0
 _TAKY_KEEP_SECONDS = 5
 """Nobody connects late here, to whom it would give what it keeps."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What the demo is asked to do."""
-
-    seconds: int
-    cap_dir: Path | None = None
-    devices: int = 2000
-    alerts_a_second: float = 50
-    positions_a_second: float = 500
-    keep: Path | None = None
-    metrics_targets: Path | None = None
-
-
-@dataclass(slots=True)
-class Summary:
-    """What came of it; times in milliseconds, memory in MiB (PSS of all processes)."""
-
-    sent: dict[str, int]
-    destinations: dict[str, ledger.Count]
-    lost: int
-    dead_lettered: int
-    latency_ms: dict[str, dict[str, float]]
-    duplicates: int
-    first_alert_seconds: float
-    resident_mib: float
-    cap: dict[str, int] = field(default_factory=dict)
-    answers_at_devices: int = 0
-    restarts: dict[str, int] = field(default_factory=dict)
-    memory_by_process: dict[str, float] = field(default_factory=dict)
-    lost_of: dict[str, int] = field(default_factory=dict)
-    """What was lost, and where."""
-    logs: Path | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """Give the summary as the issue of its shape has it."""
-        return {
-            "sent": self.sent,
-            "lost": self.lost,
-            "lost_of": self.lost_of,
-            "destinations": {
-                name: {"delivered": c.delivered, "accepted": c.accepted, "acknowledged": c.acknowledged,
-                       "dead_lettered": c.dead_lettered}
-                for name, c in self.destinations.items()
-            },
-            "latency_ms": self.latency_ms,
-            "duplicates": self.duplicates,
-            "first_alert_seconds": round(self.first_alert_seconds, 1),
-            "resident_mib": round(self.resident_mib, 1),
-            "cap": self.cap,
-            "dead_lettered": self.dead_lettered,
-            "answers_at_devices": self.answers_at_devices,
-            "restarts": self.restarts,
-            "memory_mib": {name: round(size, 1) for name, size in self.memory_by_process.items()},
-        }  # fmt: skip
-
-
-class Running:
-    """Everything that runs, and the books of its far ends."""
-
-    def __init__(self, plan: Plan, files: Files, broker: Broker, fleet: Fleet) -> None:
-        self.plan = plan
-        self.files = files
-        self.broker = broker
-        self.fleet = fleet
-        self.supervisor = _supervisor(files)
-        self.taky_pid = 0
-        self.started_at = _process_start()
-        outside = OutsideIds.of(files.pseudonym_secret.encode())
-        self.tak = ledger.TakBook(partial(outside.back, ledger.TAK))
-        self.cap = ledger.CapBook(partial(outside.back, ledger.CAP))
-        self._tak_tail, self._cap_tail = ledger.Tail(files.tak_book), ledger.Tail(files.cap_book)
-
-    def look(self) -> None:
-        """Read what the far ends have written since the last look, and weigh the processes."""
-        self.tak.read(self._tak_tail)
-        self.cap.read(self._cap_tail)
-
-    def weigh(self) -> dict[str, float]:
-        """Give the memory of every process of the demo in MiB, by name."""
-        named = {
-            "demo": [os.getpid()],
-            "broker": tree(self.broker.pid) + tree(getattr(self.broker, "relay_pid", 0)),
-            "taky": tree(self.taky_pid),
-        }
-        named |= {name: tree(pid) for name, pid in self.supervisor.pids.items()}
-        return {name: sum(resident_mib(pids).values()) for name, pids in named.items() if pids}
-
-    def missing(self) -> int:
-        """Count accepted events that a destination which should have them has not."""
-        return sum(len(ledger.count(self.fleet.accepted, book, frozenset())[1]) for book in (self.tak, self.cap))
-
-    def unanswered(self) -> int:
-        """Count alerts the CAP room has and has not yet acknowledged."""
-        return sum(seen.accepted and not seen.acknowledged for seen in self.cap.events.values())
-
-    def lost_positions(self) -> int:
-        """Count devices of whose newest accepted position the TAK client has neither it nor a newer one."""
-        there, uid = self.tak.last_fix, self.files.tak_uid
-        return sum(there.get(uid(device), 0) < taken - 0.001 for device, taken in self.fleet.last_fix.items())
-
-
-async def run_demo(plan: Plan) -> Summary:
+async def run_demo(plan: DemoPlan) -> Summary:
     """Run it.
 
     Raises:
@@ -233,7 +127,7 @@ async def _until(condition: Callable[[], bool], seconds: float, look: Callable[[
 
 
 @contextlib.asynccontextmanager
-async def everything(plan: Plan, files: Files, screen: Screen, broker: Broker) -> AsyncIterator[Running]:
+async def everything(plan: DemoPlan, files: Files, screen: Screen, broker: Broker) -> AsyncIterator[Running]:
     """Start broker, registry, far ends and roles in order; end them in the other. `files` names the broker's port."""
     stop = asyncio.Event()
     async with contextlib.AsyncExitStack() as stack:
@@ -248,12 +142,13 @@ async def everything(plan: Plan, files: Files, screen: Screen, broker: Broker) -
         screen.say("rooms", "a TAK server with an operator, and a CAP control room open")
         server = TakyServer(files.folder / "taky", port=files.taky_port, keep_seconds=_TAKY_KEEP_SECONDS)
         taky = await asyncio.to_thread(stack.enter_context, server)
-        running = Running(plan, files, broker, Fleet(files.gateway_url, files.tokens, _rates(plan)))
+        rates = Rates(alerts=plan.alerts_a_second, positions=plan.positions_a_second)
+        running = Running(plan, files, broker, Fleet(files.gateway_url, files.tokens, rates))
         running.taky_pid = taky.pid
         supervised = asyncio.create_task(running.supervisor.run(stop))
         stack.push_async_callback(_end, supervised, stop)
         screen.say("roles", f"{', '.join(ROLES)} start")
-        await _ready(files)
+        await until_ready(files)
         if plan.metrics_targets:
             plan.metrics_targets.write_text(json.dumps(files.scrape_targets()), encoding="utf-8")
         yield running
@@ -269,7 +164,7 @@ async def _end(supervised: asyncio.Task[None], stop: asyncio.Event) -> None:
     await supervised
 
 
-async def _ready(files: Files) -> None:
+async def until_ready(files: Files) -> None:
     """Wait until every role says it is ready."""
     end = time.monotonic() + _READY_SECONDS
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
@@ -291,21 +186,6 @@ async def _is_ready(session: aiohttp.ClientSession, port: int) -> bool:
         return False
 
 
-def _supervisor(files: Files) -> Supervisor:
-    rooms = [
-        Command("tak_room", (sys.executable, "-m", "bondmate_demo.tak_room", "--host", "127.0.0.1", "--port",
-                             str(files.taky_port), "--out", str(files.tak_book), "--answer")),
-        Command("cap_room", (sys.executable, "-m", "bondmate_demo.cap_room", "--port", str(files.cap_room_port),
-                             "--hub", files.cap_back_url, "--secret-file", str(files.cap_secret), "--out",
-                             str(files.cap_book))),
-    ]  # fmt: skip
-    return Supervisor([*rooms, *(role_command(role, files.config) for role in ROLES)], files.logs)
-
-
-def _rates(plan: Plan) -> Rates:
-    return Rates(alerts=plan.alerts_a_second, positions=plan.positions_a_second)
-
-
 @contextlib.contextmanager
 def _folder(keep: Path | None) -> Iterator[tuple[Path, Callable[[], object]]]:
     """Yield a folder that goes away afterwards, or the one to keep, and what keeps it all the same.
@@ -324,12 +204,3 @@ def _folder(keep: Path | None) -> Iterator[tuple[Path, Callable[[], object]]]:
         except Exception:
             stack.pop_all()
             raise
-
-
-def _process_start() -> float:
-    """Give when this process was started, epoch seconds: the command's first moment, imports included."""
-    ticks = int(Path("/proc/self/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[19])
-    boot = next(
-        line for line in Path("/proc/stat").read_text(encoding="ascii").splitlines() if line.startswith("btime")
-    )
-    return int(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")

@@ -19,7 +19,7 @@ _RETRY_AFTER: Final = re.compile(rb"\r\nretry-after: *(\d+)", re.IGNORECASE)
 _STATUS: Final = slice(9, 12)
 
 
-class Answer(NamedTuple):
+class HttpReply(NamedTuple):
     """What came back."""
 
     status: int
@@ -33,13 +33,13 @@ class _Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._buffer = b""
-        self._answer: asyncio.Future[Answer] | None = None
+        self._answer: asyncio.Future[HttpReply] | None = None
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]  # that of a TCP connection
 
-    def ask(self, request: bytes) -> asyncio.Future[Answer]:
+    def ask(self, request: bytes) -> asyncio.Future[HttpReply]:
         assert self.transport is not None
         self._answer = self._loop.create_future()
         self.transport.write(request)
@@ -54,7 +54,7 @@ class _Connection(asyncio.Protocol):
         self._buffer = b""
         if self._answer and not self._answer.done():
             wait = _RETRY_AFTER.search(head)
-            self._answer.set_result(Answer(int(head[_STATUS]), body, float(wait[1]) if wait else 0.0))
+            self._answer.set_result(HttpReply(int(head[_STATUS]), body, float(wait[1]) if wait else 0.0))
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's signature
         self.transport = None
@@ -71,7 +71,7 @@ class Posts:
         self._room = asyncio.Semaphore(connections)
         self._idle: deque[_Connection] = deque()
 
-    async def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
+    async def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> HttpReply:
         """Send one request and give its answer.
 
         Raises:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def resident_mib(pids: Iterable[int]) -> dict[int, float]:
-    """Give the proportional set size of each process that still runs, in MiB (Linux `smaps_rollup`, else nothing)."""
+    """Return the proportional set size of each process that still runs, in MiB (Linux `smaps_rollup`, else nothing)."""
     found = {}
     for pid in pids:
         try:
@@ -20,7 +20,7 @@ def resident_mib(pids: Iterable[int]) -> dict[int, float]:
 
 
 def tree(pid: int) -> list[int]:
-    """Give a process and all that it started, as long as they run."""
+    """Return a process and all that it started, as long as they run."""
     if not pid:
         return []
     try:

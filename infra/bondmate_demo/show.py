@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -11,9 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bondmate_demo import ledger
-
-if TYPE_CHECKING:
-    from bondmate_demo.main import Running, Summary
+from bondmate_demo.running import Running
+from bondmate_demo.summary import Summary
 
 WAITED_SECONDS = 90.0
 """How long the demo waits for the far ends once its load has ended."""
@@ -30,7 +28,7 @@ class Screen:
         self._last_line = 0.0
 
     def say(self, stage: str, text: str) -> None:
-        """Tell what happens now."""
+        """Show what happens now."""
         self._console.print(f"[dim]{time.monotonic() - self._begun:6.1f} s[/dim] [bold]{stage:<7}[/bold] {text}")
         if stage == "load" and self._console.is_terminal:
             self._live = Live(console=self._console, refresh_per_second=2, transient=True)

@@ -51,8 +51,8 @@ _ENDS = frozenset({"b-a-o-can", "t-x-d-d"})
 
 
 @dataclass(slots=True)
-class Room:
-    """The operator's book, and the alerts that were answered."""
+class Operator:
+    """A TAK operator: the book of what came, and the alerts that were answered."""
 
     out: TextIO
     say: Callable[[bytes], None]
@@ -74,7 +74,7 @@ class Room:
             asyncio.get_running_loop().call_later(self.answer_after_seconds, self.answer, alert, asked[1])
 
     def answer(self, alert_uid: str, words: str) -> None:
-        """Say in All Chat Rooms what the alert's line asks for."""
+        """Write in All Chat Rooms what the alert's line asks for."""
         message = str(uuid.uuid4())
         self.say(chat(message, words))
         self.note(at=time.time(), uid=f"GeoChat.{UID}.{_ALL_CHAT}.{message}", type="b-t-f", answers=alert_uid)
@@ -85,7 +85,7 @@ class Room:
 
 
 def read(event: ET.Element) -> dict[str, Any]:
-    """Give what is written down of an event."""
+    """Return what is written down of an event."""
     kind = event.get("type", "")
     entry: dict[str, Any] = {"uid": event.get("uid", ""), "type": kind, "start": event.get("start", "")}
     own = event.find("detail/bondmate")
@@ -113,7 +113,7 @@ def _event(uid: str, kind: str, detail: ET.Element) -> bytes:
 
 
 def hello() -> bytes:
-    """Give the message by which a TAK client tells a server who it is."""
+    """Create the message by which a TAK client tells a server who it is."""
     detail = ET.Element("detail")
     ET.SubElement(detail, "takv", os="-", device="-", version="1", platform="demo")
     ET.SubElement(detail, "contact", callsign=CALLSIGN, endpoint="*:-1:stcp")
@@ -122,7 +122,7 @@ def hello() -> bytes:
 
 
 def chat(message: str, text: str) -> bytes:
-    """Give a GeoChat line to all, as ATAK sends it."""
+    """Create a GeoChat line to all, as ATAK sends it."""
     detail = ET.Element("detail")
     names = {"parent": "RootContactGroup", "groupOwner": "false", "messageId": message, "chatroom": _ALL_CHAT,
              "id": _ALL_CHAT, "senderCallsign": CALLSIGN}  # fmt: skip
@@ -133,19 +133,19 @@ def chat(message: str, text: str) -> bytes:
     return _event(f"GeoChat.{UID}.{_ALL_CHAT}.{message}", "b-t-f", detail)
 
 
-class Desk(pytak.QueueWorker):  # type: ignore[misc]  # pytak is published without types
-    """Hand what pytak received to the room."""
+class _EventWriter(pytak.QueueWorker):  # type: ignore[misc]  # pytak is published without types
+    """Hands what pytak received to the operator."""
 
-    def __init__(self, queue: asyncio.Queue[bytes], config: dict[str, str], room: Room) -> None:
+    def __init__(self, queue: asyncio.Queue[bytes], config: dict[str, str], operator: Operator) -> None:
         super().__init__(queue, config)
-        self._room = room
+        self._operator = operator
 
     async def handle_data(self, data: bytes) -> None:
         """Take one event."""
-        self._room.take(data, time.time())
+        self._operator.take(data, time.time())
 
 
-class Ear(pytak.RXWorker):  # type: ignore[misc]
+class _StreamReader(pytak.RXWorker):  # type: ignore[misc]
     """pytak's reader, that ends when the stream does."""
 
     async def run_once(self) -> None:
@@ -156,24 +156,24 @@ class Ear(pytak.RXWorker):  # type: ignore[misc]
 
 
 async def attend(host: str, port: int, out: TextIO, answer_after_seconds: float | None) -> None:
-    """Sit at the desk until cancelled; connect again whenever the server is gone."""
+    """Receive and answer until cancelled; connect again whenever the server is gone."""
     config = {"COT_URL": f"tcp://{host}:{port}", "TAK_PROTO": "0"}
     to_send: asyncio.Queue[bytes] = asyncio.Queue(_QUEUE_ITEMS)
-    room = Room(out, to_send.put_nowait, answer_after_seconds)
+    operator = Operator(out, to_send.put_nowait, answer_after_seconds)
     while True:
         with contextlib.suppress(OSError):
-            await _connection(config, room, to_send)
+            await _connection(config, operator, to_send)
         await asyncio.sleep(_RECONNECT_SECONDS)
 
 
-async def _connection(config: dict[str, str], room: Room, to_send: asyncio.Queue[bytes]) -> None:
+async def _connection(config: dict[str, str], operator: Operator, to_send: asyncio.Queue[bytes]) -> None:
     received: asyncio.Queue[bytes] = asyncio.Queue(_QUEUE_ITEMS)
     reader, writer = await pytak.protocol_factory(config)
-    room.say(hello())
+    operator.say(hello())
     workers = (
         pytak.TXWorker(to_send, config, writer),
-        Ear(received, config, reader),
-        Desk(received, config, room),
+        _StreamReader(received, config, reader),
+        _EventWriter(received, config, operator),
     )
     try:
         async with asyncio.TaskGroup() as group:

@@ -8,14 +8,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from bondmate_demo.fleet import Accepted
+from bondmate_demo.fleet import AcceptedEvent
 from bondmate_demo.ledger import CapBook, Tail, TakBook, count, duplicates, latencies, percentiles
-from bondmate_demo.main import Summary, _folder, drained
+from bondmate_demo.main import _folder, drained
 from bondmate_demo.show import Screen
+from bondmate_demo.summary import Summary
 
 
-def accepted(*events: str) -> list[Accepted]:
-    return [Accepted("alert", "bm-1", event, posted_at=100.0, answered_at=100.01) for event in events]
+def accepted(*events: str) -> list[AcceptedEvent]:
+    return [AcceptedEvent("alert", "bm-1", event, posted_at=100.0, answered_at=100.01) for event in events]
 
 
 def book(path: Path, *lines: dict) -> Tail:

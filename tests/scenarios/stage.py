@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from bondmate_demo.main import _ready as until_ready
+from bondmate_demo.main import until_ready
 from bondmate_gateway.devices import Enrolment, enrol_many
 from bondmate_hub.broker.child import free_port
 from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig

@@ -11,7 +11,9 @@ import pytest
 from bondmate_demo import ledger
 from bondmate_demo.dead_letters import read_dead_letters
 from bondmate_demo.files import Files, write_files
-from bondmate_demo.main import Plan, Running, drained, everything
+from bondmate_demo.main import drained, everything
+from bondmate_demo.plan import DemoPlan
+from bondmate_demo.running import Running
 from bondmate_demo.show import Screen
 from bondmate_hub.broker import Broker
 from bondmate_hub.broker.apache import ApacheBroker, ApacheConfig, Node
@@ -60,7 +62,7 @@ async def accepted(running: Running, *, more: int) -> None:
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("kind", ["embedded", pytest.param("apache", marks=pytest.mark.kafka)])
 async def test_nothing_accepted_is_lost_when_every_process_is_killed(kind: str, tmp_path: Path):
-    plan = Plan(seconds=30, devices=2200, alerts_a_second=ALERTS_A_SECOND, positions_a_second=100)
+    plan = DemoPlan(seconds=30, devices=2200, alerts_a_second=ALERTS_A_SECOND, positions_a_second=100)
     files = await asyncio.to_thread(write_files, tmp_path, plan)
     broker = broker_for(kind, files)
 

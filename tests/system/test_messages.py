@@ -19,7 +19,7 @@ import yaml
 from aiohttp import web
 from bondmate_demo.cap_room import CAP, signature, signed
 from bondmate_demo.files import Files, write_files
-from bondmate_demo.main import Plan
+from bondmate_demo.plan import DemoPlan
 from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
 from bondmate_hub.registry.server import RegistryConfig, serving
 from bondmate_hub.settings import load
@@ -148,7 +148,7 @@ async def eventually(holds: Callable[[], bool | Awaitable[bool]], what: str, sec
 
 
 def prepared(folder: Path) -> Files:
-    files = write_files(folder, Plan(seconds=1, devices=3))
+    files = write_files(folder, DemoPlan(seconds=1, devices=3))
     settings = yaml.safe_load(files.config.read_text())
     connectors = settings["connectors"]
     del connectors["tak"]

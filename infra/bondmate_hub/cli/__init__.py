@@ -1,19 +1,20 @@
 """The command `hub`: exit 0 done, 1 found something, 2 usage or settings.
 
 Every command has `--help` with an example, and `--json` where it prints. A command imports what it needs when it runs,
-so that each process of a role holds only its own libraries.
+so that each process of a role holds only its own libraries. A package above the hub, such as the demo, brings its
+command by an entry point in `bondmate_hub.commands`.
 """
 
 from __future__ import annotations
 
 import sys
+from importlib.metadata import entry_points
 
 import typer
 
 from bondmate_hub.cli import (
     alerts,
     connectors,
-    demo,
     devices,
     dlq,
     docs,
@@ -37,7 +38,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("demo")(demo.demo)
+for entry in entry_points(group="bondmate_hub.commands"):
+    app.command(entry.name)(entry.load())
 app.command("run")(roles.run)
 app.command("translate")(translate.translate)
 app.command("lint")(routes.lint)

@@ -1,4 +1,7 @@
-"""`hub demo`: everything on this machine, counted at the far ends."""
+"""`hub demo`: everything on this machine, counted at the far ends.
+
+The hub finds the command by its entry point in `bondmate_hub.commands`, and knows nothing else of the demo.
+"""
 
 from __future__ import annotations
 
@@ -35,11 +38,12 @@ def demo(
 
     Example: hub demo --seconds 30 --json
     """
-    from bondmate_demo.main import Plan, run_demo
-
     from bondmate_hub.fast_loop import run_fast
 
-    plan = Plan(seconds=seconds, cap_dir=cap_dir, devices=devices, alerts_a_second=alerts,
+    from bondmate_demo.main import run_demo
+    from bondmate_demo.plan import DemoPlan
+
+    plan = DemoPlan(seconds=seconds, cap_dir=cap_dir, devices=devices, alerts_a_second=alerts,
                 positions_a_second=positions, keep=keep, metrics_targets=metrics_targets)  # fmt: skip
     try:
         summary = run_fast(run_demo(plan))
