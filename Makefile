@@ -1,4 +1,4 @@
-# Every target makes .venv first when there is none, and again when pyproject.toml has changed.
+# Every target makes .venv first when there is none, and again when pyproject.toml or requirements.lock has changed.
 # ARGS goes to the command a target ends in: make demo ARGS="--seconds 60", make test ARGS="-k cap -x"
 
 ifndef PYTHON
@@ -11,12 +11,12 @@ STAMP := .venv/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kafka test-system test-scenarios test-tak test-tak-short test-docker lint type fmt docs docs-check bench bench-state bench-roll bench-lane chaos chaos-lane chaos-long clean
+.PHONY: help demo test test-kafka test-system test-scenarios test-tak test-tak-short test-docker test-versions lock lint type fmt docs docs-check bench bench-state bench-roll bench-lane chaos chaos-lane chaos-long clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "The hub needs Python 3.11 or newer, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true)." >&2; \
 	  echo "Name another one, for example: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
@@ -24,7 +24,8 @@ $(STAMP): pyproject.toml
 	  echo "No virtual environment could be made; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Installing the hub and its tools into .venv; the first time takes a few minutes."
 	@$(BIN)/python -m pip install --quiet --upgrade pip
-	@$(BIN)/python -m pip install --quiet -e '.[embedded,columns,dev]'
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps -e .
 	@touch $@
 
 demo: $(STAMP) ## a fleet, two control rooms and the hub between them, on this machine
@@ -63,6 +64,20 @@ test-docker: $(STAMP) ## against containers, where a Docker engine answers
 	@docker info >/dev/null 2>&1 || { echo "No Docker engine answers; start one or choose make test-kafka." >&2; exit 1; }
 	$(BIN)/pytest -m "docker and not vendor and not long" $(ARGS)
 
+# What a fresh .venv would hold by pyproject.toml alone, in its own folder: the lowest versions it allows, or the newest.
+VERSIONS = .bench/versions/$(1)
+versions-%: $(STAMP)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(call VERSIONS,$*)
+	@$(BIN)/uv pip install --quiet --python $(call VERSIONS,$*)/bin/python \
+	  --resolution $(if $(filter lowest,$*),lowest-direct,highest) -e '.[embedded,columns,dev]'
+	$(call VERSIONS,$*)/bin/pytest -p no:cacheprovider -m "not kafka and not system and not tak and not scenarios and not docker and not vendor and not long" -n 3 --dist loadfile $(ARGS)
+
+test-versions: versions-lowest versions-newest ## as test, with the lowest and the newest versions of what the hub needs
+
+lock: $(STAMP) ## write requirements.lock anew where pyproject.toml asks for it; ARGS=--upgrade for newest versions
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --extra embedded \
+	  --extra columns --extra dev --output-file requirements.lock --quiet $(ARGS)
+
 lint: $(STAMP) ## every static check
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -72,6 +87,7 @@ lint: $(STAMP) ## every static check
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 	$(BIN)/validate-pyproject pyproject.toml
+	$(BIN)/deptry schemas monitoring streams connectors infra
 
 type: $(STAMP) ## mypy alone
 	$(BIN)/mypy $(ARGS)
@@ -131,5 +147,5 @@ chaos-long: $(STAMP) ## the fault laboratory, five rounds with other seeds
 	$(MAKE) --no-print-directory chaos ARGS="--rounds 5 --long $(ARGS)"
 
 clean: ## remove caches and build output; .venv stays
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist infra/kafka/target
+	rm -rf site .bench/versions .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist infra/kafka/target
 	find . -name .venv -prune -o -type d -name __pycache__ -exec rm -rf {} +

@@ -1,0 +1,48 @@
+"""What the project says of itself in several files says the same everywhere."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+LOCKED_EXTRAS = ("embedded", "columns", "dev")
+
+
+def wanted() -> list[Requirement]:
+    extras = PROJECT["optional-dependencies"]
+    return [Requirement(text) for text in [*PROJECT["dependencies"], *(x for e in LOCKED_EXTRAS for x in extras[e])]]
+
+
+def pinned() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, version in re.findall(r"^([\w.-]+)==(\S+)", LOCK, re.MULTILINE):
+        found.setdefault(canonicalize_name(name), []).append(version)
+    return found
+
+
+def test_the_lock_file_holds_a_version_of_each_dependency_that_is_allowed() -> None:
+    versions = pinned()
+
+    assert [] == [
+        f"{requirement}: run `make lock`"
+        for requirement in wanted()
+        if not any(requirement.specifier.contains(v) for v in versions.get(canonicalize_name(requirement.name), []))
+    ]
+
+
+def test_the_lock_file_holds_nothing_for_a_dependency_that_is_gone() -> None:
+    for_us = re.findall(r"^([\w.-]+)==(?:(?!^[\w.-]+==).)*?# *(?:via)? *bondmate-hub", LOCK, re.MULTILINE | re.DOTALL)
+
+    assert {canonicalize_name(r.name) for r in wanted()} == {canonicalize_name(name) for name in for_us}
+
+
+def test_the_lock_file_pins_what_was_downloaded_and_names_no_index() -> None:
+    assert len(re.findall(r"^[\w.-]+==", LOCK, re.MULTILINE)) == len(re.findall(r"==\S+.*\\\n    --hash", LOCK))
+    assert not re.search(r"https?://|--index-url|--find-links", LOCK)
