@@ -20,7 +20,7 @@ from bondmate_streams.envelopes import Envelopes, utc_now
 from bondmate_streams.logic.audit import Entry, audit_name
 from confluent_kafka import KafkaException
 
-from bondmate_hub.dlq.edge import Writer
+from bondmate_hub.dlq.kafka_io import Writer
 from bondmate_hub.settings import Settings
 from bondmate_hub.stored import TopicMissingError, stored
 

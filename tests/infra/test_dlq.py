@@ -11,7 +11,7 @@ from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
-from bondmate_hub.dlq.desk import BATCH
+from bondmate_hub.dlq.service import BATCH
 from bondmate_schemas.catalogue import AUDIT, DEAD_LETTER_DECISIONS, DEVICE_ALERTS, dead_letter_topic
 from bondmate_schemas.codec import Codec
 from bondmate_schemas.enums import AlertAction, AlertKind, AuditAction, Mode

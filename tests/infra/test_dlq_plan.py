@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from bondmate_hub.dlq.letters import Selection, Spot, Standing, groups, letter_of, moment
+from bondmate_hub.dlq.model import LetterState, RecordLocation, Selection, dead_letter_of, groups, moment
 from bondmate_hub.dlq.plan import FOREIGN_ORIGIN, NO_ORIGIN, InOrder, plan_replay, replay_headers, standings, waves
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,12 +19,12 @@ def letter(number: int = 1, key: bytes | None = b"key", *, place: str = "tak", c
             "partition": "0", "offset": str(number)} | facts  # fmt: skip
     found = [(f"bondmate.error.{name}", text.encode()) for name, text in fact.items()]
     found += [("bondmate.replay.count", count.encode())] if count is not None else []
-    return letter_of(Spot(f"bondmate.dlq.{place}", 0, number), key, 3, tuple(found), NOW)
+    return dead_letter_of(RecordLocation(f"bondmate.dlq.{place}", 0, number), key, 3, tuple(found), NOW)
 
 
 def test_headers_of_others_never_break_and_never_pass_free_text_on():
-    found = letter_of(
-        Spot("bondmate.dlq.tak", 1, 7), None, 0,
+    found = dead_letter_of(
+        RecordLocation("bondmate.dlq.tak", 1, 7), None, 0,
         (("bondmate.error.code", b"Jan Jansen said\x1b[2J"), ("bondmate.error.at", b"\xff"), ("ce_type", b"\xfe\xfe"),
          ("bondmate.error.offset", b"-1"), ("bondmate.replay.count", b"9" * 50), ("other", None)), NOW,
     )  # fmt: skip
@@ -32,7 +32,7 @@ def test_headers_of_others_never_break_and_never_pass_free_text_on():
     assert ("unknown", "unknown", "unknown", NOW, 0, None) == (
         found.code, found.stage, found.record, found.at, found.replays, found.origin,
     )  # fmt: skip
-    assert found.id == letter_of(Spot("bondmate.dlq.tak", 1, 7), None, 0, (), NOW).id
+    assert found.id == dead_letter_of(RecordLocation("bondmate.dlq.tak", 1, 7), None, 0, (), NOW).id
     assert "key" not in found.as_json()
     assert "b'key'" not in repr(letter())
 
@@ -65,7 +65,7 @@ def test_times_are_ago_or_iso_and_utc_where_no_zone_is_named():
 def test_groups_count_by_place_code_day_and_standing():
     found = [letter(1), letter(2), letter(3, place="cap"), letter(4, at="2026-11-25T23:59:59+00:00")]
 
-    counted = groups(found, {"id-2": Standing.DISCARDED})
+    counted = groups(found, {"id-2": LetterState.DISCARDED})
 
     assert [
         ("cap", "2026-11-26", "OPEN", 1),

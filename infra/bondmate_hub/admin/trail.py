@@ -14,7 +14,7 @@ from bondmate_streams.envelopes import Envelopes, utc_now
 from bondmate_streams.logic.audit import Chain, Entry
 from confluent_kafka import KafkaException
 
-from bondmate_hub.dlq.edge import Writer
+from bondmate_hub.dlq.kafka_io import Writer
 
 _WRITE_SECONDS = 5.0
 

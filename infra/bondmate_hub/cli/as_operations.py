@@ -40,7 +40,7 @@ def as_operations(
     from bondmate_streams.logic.audit import Entry
 
     from bondmate_hub.admin.trail import Trail, TrailError
-    from bondmate_hub.dlq.edge import Writer
+    from bondmate_hub.dlq.kafka_io import Writer
     from bondmate_hub.incidents import Order, OrderError, states
     from bondmate_hub.settings import load
 

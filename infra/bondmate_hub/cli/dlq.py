@@ -15,9 +15,9 @@ import typer
 from bondmate_hub.cli.options import Config, Json, show
 
 if TYPE_CHECKING:
-    from bondmate_hub.dlq.desk import Operator
-    from bondmate_hub.dlq.letters import Letter, Selection
-    from bondmate_hub.dlq.plan import Plan
+    from bondmate_hub.dlq.model import DeadLetter, Selection
+    from bondmate_hub.dlq.plan import ReplayPlan
+    from bondmate_hub.dlq.service import Operator
     from bondmate_hub.settings import Settings
 
 app = typer.Typer(help="Dead letters: see them, send them again, put them aside.", no_args_is_help=True)
@@ -47,11 +47,11 @@ def list_(
 
     Example: hub dlq list --place tak --since 2h
     """
-    from bondmate_hub.dlq.letters import Standing, groups
+    from bondmate_hub.dlq.model import LetterState, groups
 
-    with _told():
+    with _errors_in_words():
         found, standing = _survey(_settings(config), _selection(place, code, since, until, letter_id))
-    waiting = [letter for letter in found if standing[letter.id] in {Standing.OPEN, Standing.QUARANTINED}]
+    waiting = [letter for letter in found if standing[letter.id] in {LetterState.OPEN, LetterState.QUARANTINED}]
     shown = found if done else waiting
     if letters:
         for letter in shown:
@@ -81,13 +81,13 @@ def show_(
 
     Example: hub dlq show 2c5ea4c0-4067-5fe9-8bd1-8a0f6ee0a1f5 --content --reason "ticket 4711"
     """
-    from bondmate_hub.dlq.letters import Selection
-    from bondmate_hub.dlq.office import content_of
+    from bondmate_hub.dlq.from_settings import content_of
+    from bondmate_hub.dlq.model import Selection
 
     if content and not (reason or "").strip():
         raise typer.BadParameter("--reason: required with --content: the audit trail must say why it was seen")
     settings = _settings(config)
-    with _told():
+    with _errors_in_words():
         found, standing = _survey(settings, Selection(id=letter_id))
         if not found:
             raise typer.BadParameter("no letter of this id; see `hub dlq list --letters --all`")
@@ -119,17 +119,17 @@ def replay(
 
     Example: hub dlq replay --place tak --code http_400 --dry-run
     """
-    from bondmate_hub.dlq.office import replay as replayed
-    from bondmate_hub.dlq.office import replay_plan
+    from bondmate_hub.dlq.from_settings import replay as replayed
+    from bondmate_hub.dlq.from_settings import replay_plan
 
     settings = _settings(config)
     chosen = _selection(place, code, since, until, letter_id)
-    with _told():
+    with _errors_in_words():
         plan = replay_plan(settings, chosen, most_replays=most_replays, force=force, most=most)
         summary = _planned(plan)
         if not dry_run:
-            with _progress("replaying", len(plan.replay)) as told:
-                outcome = replayed(settings, plan, _operator(operator, reason), told, place=place)
+            with _progress("replaying", len(plan.replay)) as progress:
+                outcome = replayed(settings, plan, _operator(operator, reason), progress, place=place)
             summary |= {"replayed": outcome.replayed, "failed": dict(outcome.failed), "held_back": outcome.held_back}
     show(summary, "\n".join(f"{name}: {value}" for name, value in summary.items()), as_json=as_json)
     stuck = plan.quarantine or plan.impossible or summary.get("failed") or summary.get("held_back")
@@ -154,7 +154,7 @@ def discard(
 
     Example: hub dlq discard --place tak --code expired --reason "told by telephone"
     """
-    from bondmate_hub.dlq.office import discard as discarded
+    from bondmate_hub.dlq.from_settings import discard as discarded
 
     chosen = _selection(place, code, since, until, letter_id)
     if chosen.is_all and not every:
@@ -162,11 +162,11 @@ def discard(
     if not reason.strip():
         raise typer.BadParameter("--reason: must say why")
     settings = _settings(config)
-    with _told():
+    with _errors_in_words():
         waiting = _waiting(settings, chosen)
         if not dry_run:
-            with _progress("discarding", len(waiting)) as told:
-                discarded(settings, waiting, _operator(operator, reason), told)
+            with _progress("discarding", len(waiting)) as progress:
+                discarded(settings, waiting, _operator(operator, reason), progress)
     name = "would_discard" if dry_run else "discarded"
     show({name: len(waiting)}, f"{name}: {len(waiting)}", as_json=as_json)
 
@@ -175,7 +175,7 @@ _COLUMNS = ("id", "place", "code", "number", "at", "standing", "record", "size_b
 
 
 def _operator(name: str | None, reason: str) -> Operator:
-    from bondmate_hub.dlq.desk import Operator
+    from bondmate_hub.dlq.service import Operator
 
     return Operator(name or getpass.getuser(), reason)
 
@@ -191,7 +191,7 @@ def _selection(
 ) -> Selection:
     from bondmate_schemas.error_codes import code_of
 
-    from bondmate_hub.dlq.letters import Selection, moment
+    from bondmate_hub.dlq.model import Selection, moment
 
     times = {}
     for name, text in (("since", since), ("until", until)):
@@ -202,20 +202,20 @@ def _selection(
     return Selection(place=place, code=code and code_of(code), id=letter_id, **times)
 
 
-def _survey(settings: Settings, chosen: Selection) -> tuple[list[Letter], dict[str, Any]]:
-    from bondmate_hub.dlq.office import survey
+def _survey(settings: Settings, chosen: Selection) -> tuple[list[DeadLetter], dict[str, Any]]:
+    from bondmate_hub.dlq.from_settings import survey
 
     return survey(settings, chosen)
 
 
-def _waiting(settings: Settings, chosen: Selection) -> list[Letter]:
-    from bondmate_hub.dlq.letters import Standing
+def _waiting(settings: Settings, chosen: Selection) -> list[DeadLetter]:
+    from bondmate_hub.dlq.model import LetterState
 
     found, standing = _survey(settings, chosen)
-    return [letter for letter in found if standing[letter.id] in {Standing.OPEN, Standing.QUARANTINED}]
+    return [letter for letter in found if standing[letter.id] in {LetterState.OPEN, LetterState.QUARANTINED}]
 
 
-def _facts(letter: Letter, standing: str) -> dict[str, Any]:
+def _facts(letter: DeadLetter, standing: str) -> dict[str, Any]:
     return {**letter.as_json(), "standing": standing, **_known(letter.code)}
 
 
@@ -232,8 +232,8 @@ def _explain(codes: set[str]) -> None:
         print(f"\n{code} ({known['number']}): {known['meaning']}\n  {known['mend']}")
 
 
-def _planned(plan: Plan) -> dict[str, Any]:
-    """Give what a plan comes to; the letters that cannot go are named, as far as a person can take in."""
+def _planned(plan: ReplayPlan) -> dict[str, Any]:
+    """Return what a plan comes to; the letters that cannot go are named, as far as a person can take in."""
     return {
         "to_replay": len(plan.replay),
         "left_for_next_call": plan.left,
@@ -247,11 +247,11 @@ def _planned(plan: Plan) -> dict[str, Any]:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Tell in words why a command cannot go on."""
+def _errors_in_words() -> Iterator[None]:
+    """Translate what stops a command into a sentence on standard error."""
     from bondmate_schemas.codec import SchemaUnavailableError
 
-    from bondmate_hub.dlq.edge import DeadLetterError, UnknownPlaceError
+    from bondmate_hub.dlq.kafka_io import DeadLetterError, UnknownPlaceError
 
     try:
         yield

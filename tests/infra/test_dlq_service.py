@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from bondmate_hub.dlq.desk import BATCH, Desk, Operator
-from bondmate_hub.dlq.edge import DeadLetterError
-from bondmate_hub.dlq.letters import REPLAY_OF, Letter, Spot, Standing
+from bondmate_hub.dlq.kafka_io import DeadLetterError
+from bondmate_hub.dlq.model import REPLAY_OF, DeadLetter, LetterState, RecordLocation
 from bondmate_hub.dlq.plan import plan_replay, replay_headers, standings
+from bondmate_hub.dlq.service import BATCH, DeadLetterService, Operator
 from bondmate_schemas.catalogue import AUDIT, DEAD_LETTER_DECISIONS
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.models import AuditRecord, DeadLetterDecision
@@ -58,31 +58,31 @@ class Log:
         return [CODEC.decode(record.value, AuditRecord) for record in self.on(AUDIT)]
 
 
-def letters_of(keys: Sequence[bytes]) -> list[Letter]:
+def letters_of(keys: Sequence[bytes]) -> list[DeadLetter]:
     return [
-        Letter(id=f"id-{n}", place="alerts", stage="alerts", code="agent_failed", at=NOW, replays=0, record="unknown",
-               size_bytes=1, key=key, origin=Spot(TOPIC, 0, n), lies_at=Spot("bondmate.dlq.alerts", 0, n))
+        DeadLetter(id=f"id-{n}", place="alerts", stage="alerts", code="agent_failed", at=NOW, replays=0, record="unknown",
+               size_bytes=1, key=key, origin=RecordLocation(TOPIC, 0, n), lies_at=RecordLocation("bondmate.dlq.alerts", 0, n))
         for n, key in enumerate(keys)
     ]  # fmt: skip
 
 
-def desk(log: Log) -> Desk:
+def service(log: Log) -> DeadLetterService:
     def chain() -> Chain:
         found = Chain("dlq-test")
         for record in log.audited():
             found = found.after(record)
         return found
 
-    return Desk(log, CODEC, Operator("ops-7", "why"), clock=lambda: NOW, chain=chain)
+    return DeadLetterService(log, CODEC, Operator("ops-7", "why"), clock=lambda: NOW, chain=chain)
 
 
-def replay(log: Log, letters: Sequence[Letter]) -> Any:
+def replay(log: Log, letters: Sequence[DeadLetter]) -> Any:
     plan = plan_replay(letters, standings(letters, log.decided()), {TOPIC})
     records = [(x, Outgoing(TOPIC, x.key, x.id.encode(), replay_headers((), x))) for x in letters]
-    return desk(log).replay(plan, records)
+    return service(log).replay(plan, records)
 
 
-def assert_all_went_in_order(log: Log, letters: Sequence[Letter]) -> None:
+def assert_all_went_in_order(log: Log, letters: Sequence[DeadLetter]) -> None:
     went = list(dict.fromkeys(dict(record.headers)[REPLAY_OF].decode() for record in log.on(TOPIC)))
     assert {letter.id for letter in letters} == set(went)
     for key in {letter.key for letter in letters}:
@@ -132,11 +132,11 @@ def test_a_discard_that_is_killed_is_audited_before_it_counts_and_its_chain_goes
         log = Log()
         log.dies_after = dies_after
         with pytest.raises(Killed):
-            desk(log).discard(letters)
+            service(log).discard(letters)
         assert set(log.decided()) <= {record.event_id for record in log.audited()}
         log.dies_after = None
-        desk(log).discard([letter for letter in letters if letter.id not in log.decided()])
-        assert {Standing.DISCARDED} == set(log.decided().values())
+        service(log).discard([letter for letter in letters if letter.id not in log.decided()])
+        assert {LetterState.DISCARDED} == set(log.decided().values())
         assert [] == breaks(log.audited())
 
 
@@ -145,7 +145,7 @@ def test_what_cannot_be_audited_is_not_done():
     log.write = lambda messages: ["msg_timed_out"] * len(messages)
 
     with pytest.raises(DeadLetterError, match="msg_timed_out"):
-        desk(log).disclosed(letters_of([b"a"])[0])
+        service(log).disclosed(letters_of([b"a"])[0])
     with pytest.raises(DeadLetterError, match="nothing is lost"):
-        desk(log).discard(letters_of([b"a"]))
+        service(log).discard(letters_of([b"a"]))
     assert [] == log.records

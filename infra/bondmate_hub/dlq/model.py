@@ -1,4 +1,4 @@
-"""What a dead letter says of itself by its headers, and which letters are meant; never its content."""
+"""The facts of dead letters, read from their headers, and the selection of some of them; never their content."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _CODE = re.compile(r"[\w.:/-]{1,100}", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-class Standing(StrEnum):
-    """What has become of a letter; `OPEN` waits for a person, `QUARANTINED` waits for one who insists."""
+class LetterState(StrEnum):
+    """What has become of a dead letter; `OPEN` waits for a person, `QUARANTINED` for one who passes `--force`."""
 
     OPEN = "OPEN"
     QUARANTINED = "QUARANTINED"
@@ -35,8 +35,8 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
-    """A place in Kafka; spots of one partition are in the order of their records."""
+class RecordLocation:
+    """Topic, partition and offset of a record."""
 
     topic: str
     partition: int
@@ -44,7 +44,7 @@ class Spot:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetter:
     """The facts of one dead letter. `origin` is None for what never was in Kafka, which only its sender has."""
 
     id: str
@@ -58,13 +58,13 @@ class Letter:
     """Name of the record as its sender's headers give it, or `unknown`."""
     size_bytes: int
     key: bytes | None = field(repr=False)
-    origin: Spot | None
-    lies_at: Spot
+    origin: RecordLocation | None
+    lies_at: RecordLocation
 
     def as_json(self) -> dict[str, Any]:
-        """Give what may be shown: keys name devices and incidents, so the key stays out."""
-        spots = {name: spot and f"{spot.topic}/{spot.partition}/{spot.offset}"
-                 for name, spot in (("origin", self.origin), ("lies_at", self.lies_at))}  # fmt: skip
+        """Return what may be shown: keys name devices and incidents, so the key stays out."""
+        locations = {name: location and f"{location.topic}/{location.partition}/{location.offset}"
+                 for name, location in (("origin", self.origin), ("lies_at", self.lies_at))}  # fmt: skip
         return {
             "id": self.id,
             "place": self.place,
@@ -74,15 +74,17 @@ class Letter:
             "record": self.record,
             "size_bytes": self.size_bytes,
             "replays": self.replays,
-            **spots,
+            **locations,
         }
 
 
-def letter_of(lies_at: Spot, key: bytes | None, size_bytes: int, headers: Headers, written_at: datetime) -> Letter:
+def dead_letter_of(
+    lies_at: RecordLocation, key: bytes | None, size_bytes: int, headers: Headers, written_at: datetime
+) -> DeadLetter:
     """Read a dead letter's headers; what is missing or wrong in them becomes `unknown`, never an error."""
     text = {name: value.decode(errors="replace") for name, value in headers if value is not None}
     fact = {name.removeprefix(ERROR): value for name, value in text.items() if name.startswith(ERROR)}
-    return Letter(
+    return DeadLetter(
         id=fact.get("id") or derived_id("dead-letter", lies_at.topic, str(lies_at.partition), str(lies_at.offset)),
         place=place_of(lies_at.topic),
         stage=_constant(fact.get("stage")),
@@ -112,8 +114,8 @@ class Selection:
     until: datetime | None = None
     id: str | None = None
 
-    def takes(self, letter: Letter) -> bool:
-        """Tell whether `letter` is meant."""
+    def takes(self, letter: DeadLetter) -> bool:
+        """Whether `letter` is meant."""
         wanted = ((self.place, letter.place), (self.code, letter.code), (self.id, letter.id))
         return (
             all(asked in {None, found} for asked, found in wanted)
@@ -134,22 +136,22 @@ class Group:
     place: str
     code: str
     day: str
-    standing: Standing
+    standing: LetterState
     count: int
 
 
-def groups(letters: Iterable[Letter], standings: Mapping[str, Standing]) -> list[Group]:
+def groups(letters: Iterable[DeadLetter], standings: Mapping[str, LetterState]) -> list[Group]:
     """Count letters by place, code, day (UTC) and standing, in that order."""
-    counts: dict[tuple[str, str, str, Standing], int] = {}
+    counts: dict[tuple[str, str, str, LetterState], int] = {}
     for letter in letters:
-        standing = standings.get(letter.id, Standing.OPEN)
+        standing = standings.get(letter.id, LetterState.OPEN)
         place = (letter.place, letter.code, letter.at.astimezone(UTC).date().isoformat(), standing)
         counts[place] = counts.get(place, 0) + 1
     return [Group(*place, count) for place, count in sorted(counts.items())]
 
 
 def moment(text: str, now: datetime) -> datetime:
-    """Give the time that a person wrote: `90m`, `2h`, `7d` ago, or ISO 8601, in UTC where no zone is named.
+    """Return the time that a person wrote: `90m`, `2h`, `7d` ago, or ISO 8601, in UTC where no zone is named.
 
     Raises:
         ValueError: it is neither; the message says what is allowed.
@@ -180,8 +182,8 @@ def _time(text: str | None) -> datetime | None:
     return found if found.tzinfo else None
 
 
-def _origin(fact: Mapping[str, str]) -> Spot | None:
+def _origin(fact: Mapping[str, str]) -> RecordLocation | None:
     partition, offset = _number(fact.get("partition")), _number(fact.get("offset"))
     if not fact.get("topic") or partition is None or offset is None:
         return None
-    return Spot(fact["topic"], partition, offset)
+    return RecordLocation(fact["topic"], partition, offset)

@@ -1,4 +1,4 @@
-"""The edge to Kafka: reading that leaves no trace on the broker, and writing that ends when every replica has it."""
+"""Reads dead letters without a trace on the broker, and writes records that every replica has when it returns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bondmate_schemas.outbox import PARTITION_UA, Outgoing
 from bondmate_streams.envelopes import headers_of
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from bondmate_hub.dlq.letters import Headers, Letter, Spot, letter_of, place_of
+from bondmate_hub.dlq.model import DeadLetter, Headers, RecordLocation, dead_letter_of, place_of
 from bondmate_hub.dlq.plan import replay_headers
 from bondmate_hub.stored import TopicMissingError, names, stored
 
@@ -32,47 +32,49 @@ class UnknownPlaceError(DeadLetterError):
     """There is no such stage, source or destination; the message names those there are."""
 
 
-class Reader:
+class DeadLetterReader:
     """Reads letters and decisions as they are now; joins no group and commits nothing."""
 
     def __init__(self, kafka: KafkaConfig, codec: Codec, client_id: str) -> None:
         self._codec = codec
         self._config = kafka.consumer("bondmate-dlq", client_id)
 
-    def letters(self, place: str | None = None) -> dict[str, Letter]:
-        """Give the letters of `place`, or of all places, by id, in the order of their topics.
+    def letters(self, place: str | None = None) -> dict[str, DeadLetter]:
+        """Return the letters of `place`, or of all places, by id, in the order of their topics.
 
         Raises:
             UnknownPlaceError: there is no such place.
             DeadLetterError: the broker does not answer.
         """
-        found: dict[str, Letter] = {}
+        found: dict[str, DeadLetter] = {}
         for letter, _ in self.records(place):
             # A stage that was killed may have written a letter twice.
             found.setdefault(letter.id, letter)
         return found
 
-    def records(self, place: str | None = None) -> Iterator[tuple[Letter, Outgoing]]:
-        """Give every letter with the record that replays it; raises as `letters` does."""
+    def records(self, place: str | None = None) -> Iterator[tuple[DeadLetter, Outgoing]]:
+        """Yield every letter with the record that replays it; raises as `letters` does."""
         with _asked():
             for message in stored(self._config, self._topics(place)):
                 letter = _letter(message)
                 yield letter, _replaying(letter, message)
 
-    def value_at(self, spot: Spot) -> bytes | None:
-        """Give the value of the record at `spot`.
+    def value_at(self, location: RecordLocation) -> bytes | None:
+        """Return the value of the record at `location`.
 
         Raises:
             DeadLetterError: the broker does not answer, or the record is gone.
         """
         with _asked():
-            for message in stored(self._config, [spot.topic], {(spot.topic, spot.partition): spot.offset}):
-                if message.offset() == spot.offset:
+            for message in stored(
+                self._config, [location.topic], {(location.topic, location.partition): location.offset}
+            ):
+                if message.offset() == location.offset:
                     return _value(message)
         raise DeadLetterError("the letter is gone: its topic keeps letters for a time only")
 
     def decisions(self) -> dict[str, DeadLetterDecision]:
-        """Give the newest decision on each letter, by the letter's id.
+        """Return the newest decision on each letter, by the letter's id.
 
         Raises:
             DeadLetterError: the broker does not answer, or has no topic of decisions.
@@ -111,20 +113,20 @@ def _asked() -> Iterator[None]:
         raise DeadLetterError(f"topic {error} is not there; run `hub topics apply`") from error
 
 
-def _spot(message: Message) -> tuple[tuple[str, int], int]:
-    """Give topic and partition of a message, and its offset."""
+def _topic_partition_and_offset(message: Message) -> tuple[tuple[str, int], int]:
+    """Return topic and partition of a message, and its offset."""
     return (str(message.topic()), message.partition() or 0), message.offset() or 0
 
 
-def _letter(message: Message) -> Letter:
+def _letter(message: Message) -> DeadLetter:
     _, milliseconds = message.timestamp()
-    (topic, partition), offset = _spot(message)
-    spot = Spot(topic, partition, offset)
+    (topic, partition), offset = _topic_partition_and_offset(message)
+    location = RecordLocation(topic, partition, offset)
     written_at = datetime.fromtimestamp(max(milliseconds, 0) / 1000, UTC)
-    return letter_of(spot, _key(message), len(message.value() or b""), _headers(message), written_at)
+    return dead_letter_of(location, _key(message), len(message.value() or b""), _headers(message), written_at)
 
 
-def _replaying(letter: Letter, message: Message) -> Outgoing:
+def _replaying(letter: DeadLetter, message: Message) -> Outgoing:
     topic, key = letter.origin.topic if letter.origin else "", _key(message)
     # Without a key its partition is what it keeps its order with; with one, the key chooses.
     partition = letter.origin.partition if letter.origin and key is None else PARTITION_UA
@@ -153,24 +155,24 @@ class Writer:
         self._producer = Producer({**kafka.producer(client_id), "message.timeout.ms": int(wait_seconds * 1000)})
 
     def write(self, messages: Sequence[Outgoing]) -> list[str | None]:
-        """Write all and give, for each in its place, None when the broker has it, else the constant name of why not."""
+        """Write all and return, for each in its order, None when the broker has it, else an error code."""
         codes: list[str | None] = [_NOT_REPORTED] * len(messages)
-        for place, message in enumerate(messages):
+        for position, message in enumerate(messages):
             try:
                 self._producer.produce(
                     message.topic, message.value, message.key, message.partition, headers=list(message.headers),
-                    on_delivery=partial(_reported, codes, place),
+                    on_delivery=partial(_reported, codes, position),
                 )  # fmt: skip
             except KafkaException as error:
-                codes[place] = _name(error.args[0])
+                codes[position] = _name(error.args[0])
             except BufferError:
-                codes[place] = "queue_full"
+                codes[position] = "queue_full"
         self._producer.flush()
         return codes
 
 
-def _reported(codes: list[str | None], place: int, error: KafkaError | None, _: Message) -> None:
-    codes[place] = None if error is None else _name(error)
+def _reported(codes: list[str | None], position: int, error: KafkaError | None, _: Message) -> None:
+    codes[position] = None if error is None else _name(error)
 
 
 def _name(error: KafkaError) -> str:

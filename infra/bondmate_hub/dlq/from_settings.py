@@ -1,4 +1,4 @@
-"""The commands on dead letters, put together from settings: what to read, where replay may write, who may work now."""
+"""What `hub dlq` calls: settings become a reader and a service, and only one writer works on a `data_dir` at a time."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from bondmate_streams.audit_tail import chain_so_far
 from bondmate_streams.envelopes import utc_now
 from bondmate_streams.logic.audit import subjects_of
 
-from bondmate_hub.dlq.desk import Desk, Operator, Outcome
-from bondmate_hub.dlq.edge import DeadLetterError, Reader, Writer
-from bondmate_hub.dlq.letters import Letter, Selection, Standing
-from bondmate_hub.dlq.plan import MOST_REPLAYS, Plan, plan_replay, standings
+from bondmate_hub.dlq.kafka_io import DeadLetterError, DeadLetterReader, Writer
+from bondmate_hub.dlq.model import DeadLetter, LetterState, Selection
+from bondmate_hub.dlq.plan import MOST_REPLAYS, ReplayPlan, plan_replay, standings
+from bondmate_hub.dlq.service import DeadLetterService, Operator, ReplayOutcome
 from bondmate_hub.settings import Settings
 from bondmate_hub.wanted import wanted
 
-_Told = Callable[[int], None]
+_Progress = Callable[[int], None]
 _NEVER_REPLAYED_TO: Final = frozenset({
     catalogue.AUDIT, catalogue.PAGES, catalogue.STATE_ALERTS, catalogue.STATE_INCIDENTS, catalogue.LAST_LOCATION,
     catalogue.DEAD_LETTER_DECISIONS, catalogue.DEVICE_MARKS, catalogue.CHECK_INS,
@@ -34,8 +34,8 @@ _NEVER_REPLAYED_TO: Final = frozenset({
 
 def survey(
     settings: Settings, chosen: Selection, most_replays: int = MOST_REPLAYS
-) -> tuple[list[Letter], dict[str, Standing]]:
-    """Give the letters that were chosen and how each stands, by id; leaves no trace on the broker.
+) -> tuple[list[DeadLetter], dict[str, LetterState]]:
+    """Return the letters that were chosen and the state of each, by id; leaves no trace on the broker.
 
     Raises:
         UnknownPlaceError: there is no such place.
@@ -48,26 +48,30 @@ def survey(
     return found, standings(found, decided, most_replays)
 
 
-def replay_plan(settings: Settings, chosen: Selection, *, most_replays: int, force: bool, most: int | None) -> Plan:
+def replay_plan(
+    settings: Settings, chosen: Selection, *, most_replays: int, force: bool, most: int | None
+) -> ReplayPlan:
     """Plan a replay of what was chosen; leaves no trace, and raises as `survey` does."""
     found, standing = survey(settings, chosen, most_replays)
     return plan_replay(found, standing, _topics(settings), force=force, most=most)
 
 
-def replay(settings: Settings, plan: Plan, operator: Operator, told: _Told, *, place: str | None = None) -> Outcome:
-    """Carry out `plan`, whose letters lie at `place` or anywhere; raises as `Desk.replay` does."""
+def replay(
+    settings: Settings, plan: ReplayPlan, operator: Operator, progress: _Progress, *, place: str | None = None
+) -> ReplayOutcome:
+    """Carry out `plan`, whose letters lie at `place` or anywhere; raises as `DeadLetterService.replay` does."""
     with _alone(settings):
-        return _desk(settings, operator).replay(plan, _reader(settings).records(place), told)
+        return _service(settings, operator).replay(plan, _reader(settings).records(place), progress)
 
 
-def discard(settings: Settings, letters: Sequence[Letter], operator: Operator, told: _Told) -> None:
-    """Put `letters` aside for good; raises as `Desk.discard` does."""
+def discard(settings: Settings, letters: Sequence[DeadLetter], operator: Operator, progress: _Progress) -> None:
+    """Put `letters` aside for good; raises as `DeadLetterService.discard` does."""
     with _alone(settings):
-        _desk(settings, operator).discard(letters, told)
+        _service(settings, operator).discard(letters, progress)
 
 
-def content_of(settings: Settings, letter: Letter, operator: Operator) -> str:
-    """Give what is in a letter, as JSON on one line; that it was seen is in the audit trail before this returns.
+def content_of(settings: Settings, letter: DeadLetter, operator: Operator) -> str:
+    """Return what is in a letter, as JSON on one line; that it was seen is in the audit trail before this returns.
 
     Raises:
         DeadLetterError: the letter is gone, or the broker does not take the audit record.
@@ -75,7 +79,7 @@ def content_of(settings: Settings, letter: Letter, operator: Operator) -> str:
     value = _reader(settings).value_at(letter.lies_at)
     record = _decoded(value, letter.record, _codec(settings))
     with _alone(settings):
-        _desk(settings, operator).disclosed(letter, _event_id(record), _subjects(settings, record))
+        _service(settings, operator).disclosed(letter, _event_id(record), _subjects(settings, record))
     if record is not None:
         return record.model_dump_json()
     # As a JSON text, so that no control character reaches a terminal.
@@ -90,7 +94,7 @@ def _decoded(value: bytes | None, record: str, codec: Codec) -> Record | None:
 
 
 def _event_id(record: Record | None) -> str | None:
-    """Give the id of the event a record is of, under which the rest of the audit trail has it."""
+    """Return the id of the record's event, under which the rest of the audit trail has it."""
     header = getattr(record, "header", None)
     return None if header is None else str(header.event_id)
 
@@ -134,15 +138,15 @@ def _codec(settings: Settings) -> Codec:
     return Codec(RegistrySchemaIds(settings.kafka.registry_url))
 
 
-def _reader(settings: Settings) -> Reader:
-    return Reader(_kafka(settings), _codec(settings), f"dlq-{settings.instance}")
+def _reader(settings: Settings) -> DeadLetterReader:
+    return DeadLetterReader(_kafka(settings), _codec(settings), f"dlq-{settings.instance}")
 
 
-def _desk(settings: Settings, operator: Operator) -> Desk:
+def _service(settings: Settings, operator: Operator) -> DeadLetterService:
     kafka, codec = _kafka(settings), _codec(settings)
     # The host's name is in it: two machines of one hub would break each other's chain.
     name = f"dlq-{settings.instance}-{socket.gethostname()}"
-    return Desk(
+    return DeadLetterService(
         Writer(kafka, f"bondmate-{name}"),
         codec,
         operator,

@@ -20,17 +20,17 @@ from bondmate_schemas.outbox import Outgoing
 from bondmate_streams.envelopes import Envelopes
 from bondmate_streams.logic.audit import Chain, Entry
 
-from bondmate_hub.dlq.edge import DeadLetterError
-from bondmate_hub.dlq.letters import Letter, Standing
-from bondmate_hub.dlq.plan import InOrder, Plan, lane_of, waves
+from bondmate_hub.dlq.kafka_io import DeadLetterError
+from bondmate_hub.dlq.model import DeadLetter, LetterState
+from bondmate_hub.dlq.plan import InOrder, ReplayPlan, ordering_key_of, waves
 
 BATCH: Final = 200
 """How many letters at most are replayed a second time after a kill."""
-_Item = tuple[Letter, Outgoing]
+_Item = tuple[DeadLetter, Outgoing]
 
 
 @dataclass(slots=True)
-class Outcome:
+class ReplayOutcome:
     """What became of a replay: how many letters went, which did not, by code, and how many waited behind those."""
 
     replayed: int = 0
@@ -50,12 +50,12 @@ class Writes(Protocol):
     """Where records go that must be durable."""
 
     def write(self, messages: Sequence[Outgoing]) -> list[str | None]:
-        """Write all and give, for each in its place, None when it is durable, else the constant name of why not."""
+        """Write all and return, for each in its order, None when it is durable, else an error code."""
         ...
 
 
-class Desk:
-    """Where one operator works; `chain` gives where the audit chain of this desk stands, and is asked when needed."""
+class DeadLetterService:
+    """Acts on dead letters for one operator; `chain` is called once, to read where the operator's audit chain ends."""
 
     def __init__(
         self,
@@ -74,43 +74,46 @@ class Desk:
         self._chain: Chain | None = None
 
     def replay(
-        self, plan: Plan, records: Iterable[tuple[Letter, Outgoing]], told: Callable[[int], None] = lambda _: None
-    ) -> Outcome:
+        self,
+        plan: ReplayPlan,
+        records: Iterable[tuple[DeadLetter, Outgoing]],
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> ReplayOutcome:
         """Send the plan's letters back where they came from, then write down what was quarantined.
 
         Args:
             plan: what to do.
             records: every letter that lies there, with its record.
-            told: called with how many letters more have been dealt with.
+            progress: called with how many letters more have been dealt with.
 
         Raises:
             DeadLetterError: the broker took records and not the decisions on them: call again.
         """
-        outcome = Outcome()
+        outcome = ReplayOutcome()
         stuck: set[object] = set()
         for batch in _batches(_in_order(plan, records)):
             gone = self._send(batch, stuck, outcome)
-            self.decide(gone, Standing.REPLAYED)
+            self.decide(gone, LetterState.REPLAYED)
             outcome.replayed += len(gone)
-            told(len(batch))
-        self.decide(plan.quarantine, Standing.QUARANTINED)
+            progress(len(batch))
+        self.decide(plan.quarantine, LetterState.QUARANTINED)
         return outcome
 
-    def _send(self, batch: Sequence[_Item], stuck: set[object], outcome: Outcome) -> list[Letter]:
+    def _send(self, batch: Sequence[_Item], stuck: set[object], outcome: ReplayOutcome) -> list[DeadLetter]:
         """Send a batch key by key in order; a key whose record the broker refuses is `stuck`, and waits whole."""
-        gone: list[Letter] = []
+        gone: list[DeadLetter] = []
         for wave in waves(batch):
-            free = [item for item in wave if lane_of(item[0]) not in stuck]
+            free = [item for item in wave if ordering_key_of(item[0]) not in stuck]
             outcome.held_back += len(wave) - len(free)
             for (letter, _), code in zip(free, self._writer.write([record for _, record in free]), strict=True):
                 if code is None:
                     gone.append(letter)
                 else:
-                    stuck.add(lane_of(letter))
+                    stuck.add(ordering_key_of(letter))
                     outcome.failed[code] += 1
         return gone
 
-    def discard(self, letters: Sequence[Letter], told: Callable[[int], None] = lambda _: None) -> None:
+    def discard(self, letters: Sequence[DeadLetter], progress: Callable[[int], None] = lambda _: None) -> None:
         """Put letters aside for good; each is audited first.
 
         Raises:
@@ -119,10 +122,10 @@ class Desk:
         for start in range(0, len(letters), BATCH):
             batch = letters[start : start + BATCH]
             self._audit([self._entry(letter, AuditAction.OTHER, "dead_letter.discarded") for letter in batch])
-            self.decide(batch, Standing.DISCARDED)
-            told(len(batch))
+            self.decide(batch, LetterState.DISCARDED)
+            progress(len(batch))
 
-    def disclosed(self, letter: Letter, event_id: str | None = None, subjects: tuple[str, ...] = ()) -> None:
+    def disclosed(self, letter: DeadLetter, event_id: str | None = None, subjects: tuple[str, ...] = ()) -> None:
         """Write down that the operator sees the content of `letter`; only then may it be shown.
 
         Args:
@@ -136,13 +139,13 @@ class Desk:
         entry = self._entry(letter, AuditAction.CONSULTATION, "dead_letter.value")
         self._audit([replace(entry, event_id=event_id or letter.id, subjects=subjects)])
 
-    def decide(self, letters: Sequence[Letter], standing: Standing) -> None:
+    def decide(self, letters: Sequence[DeadLetter], standing: LetterState) -> None:
         """Write the decision on each letter.
 
         Raises:
             DeadLetterError: the broker does not take it: call again.
         """
-        count = int(standing is Standing.REPLAYED)
+        count = int(standing is LetterState.REPLAYED)
         self._write([
             self._envelopes.pack(
                 DEAD_LETTER_DECISIONS,
@@ -155,7 +158,7 @@ class Desk:
             for letter in letters
         ])  # fmt: skip
 
-    def _entry(self, letter: Letter, action: AuditAction, what: str) -> Entry:
+    def _entry(self, letter: DeadLetter, action: AuditAction, what: str) -> Entry:
         return Entry(action, self._operator.name, letter.id, fields=(what,), purpose=self._operator.reason)
 
     def _audit(self, entries: Iterable[Entry]) -> None:
@@ -172,7 +175,7 @@ class Desk:
             raise DeadLetterError(f"the broker does not take it: {code}; call again when it does, nothing is lost")
 
 
-def _in_order(plan: Plan, records: Iterable[_Item]) -> Iterator[_Item]:
+def _in_order(plan: ReplayPlan, records: Iterable[_Item]) -> Iterator[_Item]:
     order: InOrder[Outgoing] = InOrder(plan.replay)
     for letter, record in records:
         yield from order.take(letter.id, record)
