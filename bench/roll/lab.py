@@ -101,7 +101,7 @@ class Lab:
         begun = time.monotonic()
         change()
         time.sleep(_STILL_SECONDS)
-        sent = self.load.sent.copy()  # at once: the load goes on in a thread of its own, and a list of items can be overtaken
+        sent = self.load.sent.copy()  # at once: the load goes on meanwhile
         marks = [mark for mark, at in sent.items() if at >= begun - 1]
         wait_until(lambda: not self.missing(marks), deadline_seconds=_END_SECONDS, what="alerts after a change")
         holds = [self.ends.came[name, mark] - self.load.sent[mark] for mark in marks for name in worker.DESTINATIONS]
