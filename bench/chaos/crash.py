@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 _STREAMS, _RUNTIME = "bondmate_streams.agents", "bondmate_connectors.runtime"
+_FAUST: Final = "bondmate_streams.faust_adapter"
 _LANE: Final = "bondmate_streams.lane"
 POINTS: Final = {
     # role: before or after which call of which class it dies
@@ -22,9 +23,9 @@ POINTS: Final = {
     "gateway-after-produce": (f"{_RUNTIME}.source_runner", "SourceRunner", "_settle", "before"),
     "streams-before-tell": (f"{_STREAMS}.alert_life", "AlertLife", "_tell", "before"),
     "streams-after-tell": (f"{_STREAMS}.alert_life", "AlertLife", "_tell", "after"),
-    "streams-before-changelog": (f"{_STREAMS}.tables", "Ledger", "put", "before"),
-    "streams-after-changelog": (f"{_STREAMS}.tables", "Ledger", "put", "after"),
-    "streams-before-commit": (f"{_STREAMS}.driver", "_Consumer", "commit", "before"),
+    "streams-before-changelog": (f"{_FAUST}.tables", "RecordTable", "put", "before"),
+    "streams-after-changelog": (f"{_FAUST}.tables", "RecordTable", "put", "after"),
+    "streams-before-commit": (f"{_FAUST}.driver", "AgentsConsumer", "commit", "before"),
     "lane-before-announce": (f"{_LANE}.run", "Loop", "_announced", "before"),
     "lane-before-write": (f"{_LANE}.lane", "Lane", "write", "before"),
     "lane-before-arrival": (f"{_LANE}.lane", "Lane", "write", "after"),

@@ -10,7 +10,7 @@ import structlog
 from bondmate_monitoring.metrics import MISPLACED
 
 from bondmate_streams.envelopes import Arrived
-from bondmate_streams.guard import BadEventError
+from bondmate_streams.errors import BadEventError
 from bondmate_streams.logic.belonging import Home, Stay, stay
 
 __all__ = ["Misplaced"]

@@ -378,9 +378,9 @@ from bondmate_schemas.codec import LocalSchemaIds
 from bondmate_schemas.kafka import KafkaConfig
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.device_alerts import DeviceAlerts
-from bondmate_streams.agents.outbox import KafkaOutbox
+from bondmate_streams.faust_adapter.record_writer import KafkaWriter
 from bondmate_streams.agents.run import run_streams
-from bondmate_streams.guard import BrokerUnavailableError
+from bondmate_streams.errors import BrokerUnavailableError
 from bondmate_streams.logic.routes_yaml import parse_routes
 
 bootstrap, folder, routes, fault, instance, session_seconds = sys.argv[1:]
@@ -395,7 +395,7 @@ class Holding(DeviceAlerts):
             await asyncio.Event().wait()
         return await super().alert(arrived)
 
-class Refusing(KafkaOutbox):
+class Refusing(KafkaWriter):
     async def send(self, *outgoing):
         if any(record.topic.startswith("bondmate.dlq.") for record in outgoing):
             print("refused", flush=True)
@@ -408,7 +408,7 @@ if "failing" in fault:
 if "holding" in fault:
     app.DeviceAlerts = Holding
 if "refusing" in fault:
-    app.KafkaOutbox = Refusing
+    app.KafkaWriter = Refusing
 config = StreamsConfig(
     kafka=KafkaConfig(bootstrap, "", {"log_level": 0}), data_dir=Path(folder), routes=parse_routes(routes),
     secret=b"a secret of tests", schema_ids=LocalSchemaIds(), commit_seconds=0.1, instance=instance,

@@ -15,8 +15,8 @@ from bondmate_streams.agents.alert_life import AlertLife
 from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.open_alerts import OpenAlerts
 from bondmate_streams.envelopes import Arrived
-from bondmate_streams.guard import BrokerUnavailableError
-from bondmate_streams.lanes import KeyLocks
+from bondmate_streams.errors import BrokerUnavailableError
+from bondmate_streams.faust_adapter.key_locks import KeyLocks
 from bondmate_streams.logic.districts import parse_districts
 from bondmate_streams.logic.ground import MapGround
 from bondmate_streams.logic.rooms import Rooms
@@ -41,7 +41,7 @@ class ToRooms(Broker):
 
 
 def worker(table: Table, routes: Any, *unlisted: str, ground: MapGround | None = None) -> AlertLife:
-    given: dict[str, Any] = dict.fromkeys(("known", "places", "message_receipts", "learn"))
+    given: dict[str, Any] = dict.fromkeys(("known", "owned", "message_receipts", "learn"))
     given |= {
         "desk": Desk(routes, b"a secret of tests", Codec(LocalSchemaIds()), ToRooms(), ground=ground), "audit": Audit(),
         "silence": SimpleNamespace(known=lambda state: None),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from bondmate_schemas.catalogue import DEVICE_ALERTS, MESSAGES, RECEIPTS
 from bondmate_streams.envelopes import Arrived
-from bondmate_streams.guard import BadEventError
+from bondmate_streams.errors import BadEventError
 from bondmate_streams.logic.belonging import MOVES, Home, Stay, moved, pause_seconds, stay, times_moved
 from bondmate_streams.misplaced import Misplaced
 from hypothesis import given

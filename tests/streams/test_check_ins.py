@@ -69,14 +69,14 @@ def test_the_alert_is_the_one_that_the_device_raises_itself_at_the_end_and_count
     assert (NOW, (CHECK_IN_MISSED,)) == (alone.change.header.occurred_at, alone.change.header.flags)
 
 
-class Places:
+class OwnedPartitions:
     """The places of a worker that has every partition, or none."""
 
     def __init__(self, *, ours: bool) -> None:
         self._ours = ours
 
     @contextmanager
-    def standing_in(self, _: str) -> Iterator[bool]:
+    def in_partition_of(self, _: str) -> Iterator[bool]:
         yield self._ours
 
 
@@ -98,7 +98,7 @@ async def test_another_worker_raises_it_where_the_devices_own_is_dead_or_frozen(
     make: Any, configured: Any, tmp_path: Path, *, ours: bool, late_seconds: float, raises: bool
 ) -> None:
     desk = Desk()
-    watch = CheckIns(desk, Places(ours=ours), configured(tmp_path))  # type: ignore[arg-type]  # what it needs
+    watch = CheckIns(desk, OwnedPartitions(ours=ours), configured(tmp_path))  # type: ignore[arg-type]  # what it needs
     watch._view._caught_up.set()
     due = owed(make)
     watch.see(Seen(CHECK_INS, due.header.event_id, desk.codec.encode(due), 0))
@@ -116,7 +116,7 @@ async def test_what_was_due_and_comes_behind_its_end_by_another_gateway_is_due_n
     make: Any, configured: Any, tmp_path: Path
 ) -> None:
     desk = Desk()
-    watch = CheckIns(desk, Places(ours=True), configured(tmp_path))  # type: ignore[arg-type]  # what it needs
+    watch = CheckIns(desk, OwnedPartitions(ours=True), configured(tmp_path))  # type: ignore[arg-type]  # what it needs
     watch._view._caught_up.set()
     due = owed(make, received_at=NOW - timedelta(seconds=60))
     key = due.header.event_id

@@ -1,4 +1,4 @@
-"""Copies of others' partitions follow their changelogs, and leave alone what is ours."""
+"""ChangelogCopies of others' partitions follow their changelogs, and leave alone what is ours."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from bondmate_schemas.catalogue import changelog_topic
 from bondmate_schemas.kafka import KafkaConfig
-from bondmate_streams.agents.copies import Copies
-from bondmate_streams.agents.places import partition_of
-from bondmate_streams.guard import StoreUnavailableError
+from bondmate_streams.errors import StoreUnavailableError
+from bondmate_streams.faust_adapter.changelog_copies import ChangelogCopies
+from bondmate_streams.faust_adapter.owned_partitions import partition_of
 
 SECONDS = 20
 PARTITIONS = 4
@@ -45,8 +45,8 @@ class Table:
 
 
 @asynccontextmanager
-async def following(kafka: KafkaConfig, *tables: Table) -> AsyncIterator[Copies]:
-    copies = Copies(kafka, "test-copies", tables, PARTITIONS)
+async def following(kafka: KafkaConfig, *tables: Table) -> AsyncIterator[ChangelogCopies]:
+    copies = ChangelogCopies(kafka, "test-copies", tables, PARTITIONS)
     task = asyncio.create_task(copies.run())
     try:
         async with asyncio.timeout(SECONDS):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from bondmate_schemas.models import AlertState, DeviceLocation
 from bondmate_streams.agents.crossing import Crossing
-from bondmate_streams.guard import StoreUnavailableError
+from bondmate_streams.errors import StoreUnavailableError
 from bondmate_streams.logic import states
 from bondmate_streams.logic.districts import parse_districts
 from bondmate_streams.logic.ground import MapGround
@@ -47,7 +47,7 @@ class Side:
         return self._state
 
     @contextmanager
-    def standing_in(self, _: str) -> Iterator[bool]:
+    def in_partition_of(self, _: str) -> Iterator[bool]:
         yield True
 
     async def _join(self, _: str, decisions: Sequence[Decision], __: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from bondmate_schemas.enums import DeliveryReason, Mode
 from bondmate_schemas.models import DeviceAlert
 from bondmate_streams.agents.desk import Desk
 from bondmate_streams.envelopes import Arrived
-from bondmate_streams.guard import Event, Guard
+from bondmate_streams.faust_adapter.guard import Event, Guard
 from bondmate_streams.logic.deliveries import Telling
 from bondmate_streams.logic.routes_yaml import parse_routes
 from prometheus_client import REGISTRY

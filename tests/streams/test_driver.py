@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 from aiokafka.consumer.fetcher import Fetcher, FetchResult
-from bondmate_streams.agents.driver import _Consumer, _OnTheLoop, _RecoveryEnd
+from bondmate_streams.faust_adapter.application import RecoveryEnd
+from bondmate_streams.faust_adapter.driver import AgentsConsumer, _OnTheLoop
 from faust.types import TP
 
 CHANGELOG, ALERTS = TP("changelog", 0), TP("alerts", 0)
 
 
-def consumer() -> _Consumer:
-    made = object.__new__(_Consumer)
-    made.app = SimpleNamespace(doors={"alerts": None})  # type: ignore[assignment]  # what it needs of an app
+def consumer() -> AgentsConsumer:
+    made = object.__new__(AgentsConsumer)
+    made.app = SimpleNamespace(admissions={"alerts": None})  # type: ignore[assignment]  # what it needs of an app
     made.suspend_flow, made.can_resume_flow = (SimpleNamespace(clear=bool, set=bool) for _ in range(2))  # type: ignore[assignment]
     made._seeks = made._hands_over = False
     made.flow_active = True
@@ -60,7 +61,7 @@ async def fetched(monkeypatch: pytest.MonkeyPatch) -> Fetched:
     return made
 
 
-def fetch(of: _Consumer) -> asyncio.Task[Any]:
+def fetch(of: AgentsConsumer) -> asyncio.Task[Any]:
     thread: Any = object.__new__(_OnTheLoop)
     thread.consumer, thread.parent_loop = of, asyncio.get_running_loop()
     return asyncio.ensure_future(thread.getmany(of._get_active_partitions(), 0.2))
@@ -121,7 +122,7 @@ async def test_nothing_flows_between_the_loss_of_partitions_and_their_next_share
 
 async def test_the_end_of_a_recovery_is_heard_though_its_signal_was_taken_back_before_anybody_waited() -> None:
     recovery = SimpleNamespace(in_recovery=True)
-    end = _RecoveryEnd(recovery)
+    end = RecoveryEnd(recovery)
     recovery.in_recovery = False
     end.set()
     end.clear()

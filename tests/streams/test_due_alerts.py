@@ -11,8 +11,8 @@ from bondmate_schemas.models import AlertState
 from bondmate_streams.agents.alert_life import AlertLife
 from bondmate_streams.agents.open_alerts import OpenAlerts
 from bondmate_streams.envelopes import utc_now
-from bondmate_streams.guard import StoreUnavailableError
-from bondmate_streams.lanes import KeyLocks
+from bondmate_streams.errors import StoreUnavailableError
+from bondmate_streams.faust_adapter.key_locks import KeyLocks
 from bondmate_streams.logic.rooms import ANY_ROOMS
 
 
@@ -45,9 +45,9 @@ async def test_an_alert_is_due_again_when_the_table_could_not_be_read(make: Any)
         ("audit", "known", "message_receipts", "learn", "silence", "following"), SimpleNamespace()
     )
     desk: Any = SimpleNamespace(routes=SimpleNamespace(destinations={}))
-    places = SimpleNamespace(standing_in=lambda _: nullcontext(enter_result=True))
+    places = SimpleNamespace(in_partition_of=lambda _: nullcontext(enter_result=True))
     life = AlertLife(
-        rooms=ANY_ROOMS, desk=desk, alerts=table, locks=KeyLocks(), open_alerts=open_alerts, places=places, **given  # type: ignore[arg-type]
+        rooms=ANY_ROOMS, desk=desk, alerts=table, locks=KeyLocks(), open_alerts=open_alerts, owned=places, **given  # type: ignore[arg-type]
     )  # fmt: skip
     await life.look()
     unread = (table.forgotten, open_alerts.knows(event_id))

@@ -19,8 +19,8 @@ from bondmate_schemas.takeover import replaced_by
 from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.following import Following
-from bondmate_streams.guard import BrokerUnavailableError
-from bondmate_streams.lanes import KeyLocks
+from bondmate_streams.errors import BrokerUnavailableError
+from bondmate_streams.faust_adapter.key_locks import KeyLocks
 from bondmate_streams.logic import states
 from bondmate_streams.logic.following import Pace
 from bondmate_streams.logic.routing import Decision
@@ -69,14 +69,14 @@ class Last:
         self.on_fix(fix.device_id)
 
 
-class Places:
+class OwnedPartitions:
     """All partitions are ours, or none."""
 
     share = 1.0
     ours = True
 
     @contextmanager
-    def standing_in(self, _: str) -> Iterator[bool]:
+    def in_partition_of(self, _: str) -> Iterator[bool]:
         yield self.ours
 
 
@@ -84,10 +84,16 @@ class Side:
     """The agent, and what stands around it."""
 
     def __init__(self, routes: Any) -> None:
-        self.broker, self.audit, self.last, self.places, self.locks = Broker(), Audit(), Last(), Places(), KeyLocks()
+        self.broker, self.audit, self.last, self.places, self.locks = (
+            Broker(),
+            Audit(),
+            Last(),
+            OwnedPartitions(),
+            KeyLocks(),
+        )
         self.alerts: dict[str, AlertState] = {}
         self.marks = DeviceMarks(KafkaConfig("nowhere:1", ""), "test", CODEC)
-        known: Any = {"alerts": self.alerts, "audit": self.audit, "last": self.last, "places": self.places,
+        known: Any = {"alerts": self.alerts, "audit": self.audit, "last": self.last, "owned": self.places,
                       "marks": self.marks}  # fmt: skip
         desk = Desk(routes, b"a secret of tests", CODEC, self.broker)
         self.following = Following(desk=desk, locks=self.locks, paces={"tak": Pace(1, 0)}, **known)

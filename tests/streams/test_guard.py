@@ -10,16 +10,11 @@ from bondmate_monitoring.metrics import AGENT_EVENTS
 from bondmate_schemas.codec import CodecError, SchemaUnavailableError
 from bondmate_schemas.outbox import Outgoing
 from bondmate_streams.envelopes import Arrived
-from bondmate_streams.guard import (
-    BadEventError,
-    BrokerUnavailableError,
-    Event,
-    Guard,
-    InTurn,
-    StoreUnavailableError,
-    both,
-)
-from bondmate_streams.lanes import InHand, KeyLocks
+from bondmate_streams.errors import BadEventError, BrokerUnavailableError, StoreUnavailableError
+from bondmate_streams.faust_adapter.guard import Event, Guard, InTurn
+from bondmate_streams.faust_adapter.in_flight import InFlight
+from bondmate_streams.faust_adapter.key_locks import KeyLocks
+from bondmate_streams.faust_adapter.record_writer import gather_both
 
 ARRIVED = Arrived("topic", 3, 41, b"key", b"bytes", (("ce_id", b"id"), ("bondmate.error.code", b"old")))
 
@@ -182,7 +177,7 @@ async def test_outcomes_are_counted() -> None:
 
 
 async def test_events_of_one_key_run_in_order_and_others_beside_them() -> None:
-    locks, hand = KeyLocks(), InHand(8)
+    locks, hand = KeyLocks(), InFlight(8)
     gate = asyncio.Event()
     order: list[str] = []
 
@@ -204,7 +199,7 @@ async def test_events_of_one_key_run_in_order_and_others_beside_them() -> None:
 
 
 async def test_no_more_events_are_in_hand_than_the_bound() -> None:
-    hand = InHand(2)
+    hand = InFlight(2)
     gate = asyncio.Event()
     running = 0
     most = 0
@@ -232,7 +227,7 @@ async def test_no_more_events_are_in_hand_than_the_bound() -> None:
 
 
 async def test_draining_begins_nothing_more_and_cancels_what_takes_too_long() -> None:
-    hand = InHand(2)
+    hand = InFlight(2)
     ended: list[str] = []
 
     async def work() -> None:
@@ -342,9 +337,9 @@ async def test_who_waits_for_two_reports_ends_at_once_when_neither_comes_and_its
     first, *rest = [asyncio.get_running_loop().create_future() for _ in range(3)]
 
     async def step() -> None:
-        await both(first, both(*rest))
+        await gather_both(first, gather_both(*rest))
 
-    in_hand = InHand(1)
+    in_hand = InFlight(1)
     in_hand.begin_now(step())
     async with asyncio.timeout(5):
         await in_hand.drain(0.01)
@@ -354,7 +349,7 @@ async def test_who_waits_for_two_reports_ends_at_once_when_neither_comes_and_its
 
 async def test_the_second_of_two_reports_is_waited_for_though_the_first_is_a_refusal() -> None:
     first, second = [asyncio.get_running_loop().create_future() for _ in range(2)]
-    waiting = asyncio.create_task(both(first, second))
+    waiting = asyncio.create_task(gather_both(first, second))
     first.set_exception(BrokerUnavailableError("first"))
     await asyncio.sleep(0.01)
 
@@ -363,3 +358,26 @@ async def test_the_second_of_two_reports_is_waited_for_though_the_first_is_a_ref
     second.set_result(None)
     with pytest.raises(BrokerUnavailableError, match="first"):
         await waiting
+
+
+async def test_of_two_errors_the_first_is_raised_once_the_second_has_come() -> None:
+    first, second = [asyncio.get_running_loop().create_future() for _ in range(2)]
+    waiting = asyncio.create_task(gather_both(first, second))
+    first.set_exception(BrokerUnavailableError("first"))
+    await asyncio.sleep(0)
+    second.set_exception(StoreUnavailableError("second"))
+    with pytest.raises(BrokerUnavailableError, match="first"):
+        await waiting
+
+
+async def test_a_stop_while_the_second_report_is_out_gets_through() -> None:
+    first, second = [asyncio.get_running_loop().create_future() for _ in range(2)]
+    waiting = asyncio.create_task(gather_both(first, second))
+    first.set_exception(BrokerUnavailableError("first"))
+    await asyncio.sleep(0.01)
+    async with asyncio.timeout(5):
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    assert second.cancelled()

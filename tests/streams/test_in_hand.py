@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from bondmate_streams.lanes import InHand
+from bondmate_streams.faust_adapter.in_flight import InFlight
 
 
 @pytest.fixture
-def in_hand() -> InHand:
-    return InHand(2)
+def in_hand() -> InFlight:
+    return InFlight(2)
 
 
 class Work:
@@ -25,12 +25,12 @@ class Work:
         await self.may_end.wait()
 
 
-async def when_there_is_room(in_hand: InHand, work: Work) -> None:
+async def when_there_is_room(in_hand: InFlight, work: Work) -> None:
     await in_hand.wait_for_room()
     in_hand.begin_now(work.one())
 
 
-async def test_no_more_than_the_bound_begin_and_the_next_begins_when_one_has_ended(in_hand: InHand) -> None:
+async def test_no_more_than_the_bound_begin_and_the_next_begins_when_one_has_ended(in_hand: InFlight) -> None:
     work = Work()
     for _ in range(2):
         in_hand.begin_now(work.one())
@@ -44,7 +44,7 @@ async def test_no_more_than_the_bound_begin_and_the_next_begins_when_one_has_end
     assert 3 == work.begun
 
 
-async def test_one_that_gave_up_waiting_keeps_nobody_out(in_hand: InHand) -> None:
+async def test_one_that_gave_up_waiting_keeps_nobody_out(in_hand: InFlight) -> None:
     work = Work()
     for _ in range(2):
         in_hand.begin_now(work.one())

@@ -14,7 +14,7 @@ from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import Delivery, DeliveryReceipt, IncidentLink
 from bondmate_streams.agents.known_links import KnownLinks
 from bondmate_streams.envelopes import utc_now
-from bondmate_streams.lanes import KeyLocks
+from bondmate_streams.faust_adapter.key_locks import KeyLocks
 
 TAK = destination_topic("tak")
 
@@ -99,14 +99,14 @@ class Table:
         return list(self.kept.values())
 
 
-class Places:
+class OwnedPartitions:
     @contextmanager
-    def standing_in(self, key: str) -> Any:
+    def in_partition_of(self, key: str) -> Any:
         yield key != "elsewhere"
 
 
 def known(table: Table, most: int = 100) -> KnownLinks:
-    return KnownLinks(table, Places(), KeyLocks(), most)  # type: ignore[arg-type]
+    return KnownLinks(table, OwnedPartitions(), KeyLocks(), most)  # type: ignore[arg-type]
 
 
 async def test_a_link_is_forgotten_when_its_time_is_over_also_after_a_restart() -> None:

@@ -11,8 +11,8 @@ from bondmate_schemas.catalogue import ALERT_CHANGES, DEVICE_STATUS, PARTITIONS
 from bondmate_schemas.models import DeviceAlert
 from bondmate_schemas.outbox import Outbox, Outgoing
 from bondmate_schemas.partitions import partition_of
-from bondmate_streams.agents.places import Places
-from bondmate_streams.agents.short_way import ShortWay
+from bondmate_streams.faust_adapter.local_handoff import LocalHandoff
+from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
 from faust.streams import current_event
 from faust.types import TP
 
@@ -43,34 +43,36 @@ class _Life:
         return "raised"
 
 
-async def test_only_alerts_of_partitions_that_are_ours_take_the_short_way_and_none_after_they_went(make: Any) -> None:
-    app = faust.App("test-short-way", broker="kafka://127.0.0.1:1", topic_partitions=_PARTITIONS)
+async def test_only_alerts_of_partitions_that_are_ours_are_handed_over_locally_and_none_after_they_went(
+    make: Any,
+) -> None:
+    app = faust.App("test-local-handoff", broker="kafka://127.0.0.1:1", topic_partitions=_PARTITIONS)
     life = _Life()
-    short_way = ShortWay(Places(app, ALERT_CHANGES), life)  # type: ignore[arg-type]  # what it needs of it
+    handoff = LocalHandoff(OwnedPartitions(app, ALERT_CHANGES), "alert-changes", life.begin)
     alerts = [make.alert() for _ in range(40)]
-    places = [partition_of(alert.header.event_id.encode(), _PARTITIONS) for alert in alerts]
+    found = [partition_of(alert.header.event_id.encode(), _PARTITIONS) for alert in alerts]
 
-    assert not any([await short_way.begin(alert, ()) for alert in alerts])
+    assert not any([await handoff.hand_over(alert, ()) for alert in alerts])
     await app.on_partitions_assigned.send({TP(ALERT_CHANGES, 1), TP(ALERT_CHANGES, 3), TP("another", 0)})
-    assert not any([await short_way.begin(alert, ()) for alert in alerts]), "the tables are not rebuilt yet"
+    assert not any([await handoff.hand_over(alert, ()) for alert in alerts]), "the tables are not rebuilt yet"
     await app.on_rebalance_complete.send()
-    taken = [await short_way.begin(alert, ()) for alert in alerts]
-    assert [place in {1, 3} for place in places] == taken
-    assert [place for place in places if place in {1, 3}] == life.begun
+    taken = [await handoff.hand_over(alert, ()) for alert in alerts]
+    assert [place in {1, 3} for place in found] == taken
+    assert [place for place in found if place in {1, 3}] == life.begun
     assert current_event() is None
 
     await app.on_partitions_revoked.send({TP(ALERT_CHANGES, 1)})
-    assert not any([await short_way.begin(alert, ()) for alert in alerts])
+    assert not any([await handoff.hand_over(alert, ()) for alert in alerts])
 
 
 async def test_what_is_begun_is_ended_before_another_worker_has_the_partition(make: Any) -> None:
-    app = faust.App("test-short-way", broker="kafka://127.0.0.1:1", topic_partitions=1)
-    places, ended = Places(app, ALERT_CHANGES), asyncio.Event()
+    app = faust.App("test-local-handoff", broker="kafka://127.0.0.1:1", topic_partitions=1)
+    owned, ended = OwnedPartitions(app, ALERT_CHANGES), asyncio.Event()
     await app.on_partitions_assigned.send({TP(ALERT_CHANGES, 0)})
     await app.on_rebalance_complete.send()
 
     async def work() -> None:
-        with places.standing_in("one") as ours:
+        with owned.in_partition_of("one") as ours:
             assert ours
             await ended.wait()
 
@@ -79,7 +81,7 @@ async def test_what_is_begun_is_ended_before_another_worker_has_the_partition(ma
     going = asyncio.create_task(app.on_partitions_revoked.send({TP(ALERT_CHANGES, 0)}))
     await asyncio.sleep(0.05)
     assert not going.done()
-    with places.standing_in("one") as ours:
+    with owned.in_partition_of("one") as ours:
         assert not ours
 
     ended.set()

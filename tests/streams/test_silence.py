@@ -67,7 +67,7 @@ class Nowhere:
     """The places of a worker that has no partition of device alerts."""
 
     @contextmanager
-    def standing_in(self, _: str) -> Iterator[bool]:
+    def in_partition_of(self, _: str) -> Iterator[bool]:
         yield False
 
 
@@ -75,7 +75,7 @@ class Everywhere:
     """The places of a worker that has every partition."""
 
     @contextmanager
-    def standing_in(self, _: str) -> Iterator[bool]:
+    def in_partition_of(self, _: str) -> Iterator[bool]:
         yield True
 
 

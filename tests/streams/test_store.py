@@ -10,8 +10,8 @@ import pytest
 import rocksdict
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.models import AlertState
-from bondmate_streams.agents.tables import Ledger
-from bondmate_streams.guard import NotNowError, StoreUnavailableError
+from bondmate_streams.errors import NotNowError, StoreUnavailableError
+from bondmate_streams.faust_adapter.tables import RecordTable
 
 
 class Table(dict[bytes, bytes]):
@@ -37,9 +37,9 @@ class Table(dict[bytes, bytes]):
 
 
 @pytest.fixture
-def ledger() -> Ledger[AlertState]:
+def ledger() -> RecordTable[AlertState]:
     app = faust.App("test-store", broker="kafka://127.0.0.1:1", store="memory://", topic_partitions=1)
-    ledger: Ledger[AlertState] = Ledger(app, "alerts", AlertState, Codec(LocalSchemaIds()), None)  # type: ignore[arg-type]
+    ledger: RecordTable[AlertState] = RecordTable(app, "alerts", AlertState, Codec(LocalSchemaIds()), None)  # type: ignore[arg-type]
     ledger.table = Table()
     return ledger
 
@@ -56,7 +56,7 @@ def rocks_error(folder: Path) -> Exception:
 
 
 async def test_what_the_store_cannot_do_now_is_waited_for_and_done_when_it_can(
-    ledger: Ledger[AlertState], tmp_path: Path, make: Any
+    ledger: RecordTable[AlertState], tmp_path: Path, make: Any
 ) -> None:
     alert = make.alert()
     state = AlertState(header=alert.header, device_id=alert.device_id, alert=alert, changed_at=alert.header.received_at)
@@ -75,7 +75,7 @@ async def test_what_the_store_cannot_do_now_is_waited_for_and_done_when_it_can(
     assert not ledger._agrees
 
 
-def test_a_fault_of_ours_stays_a_fault(ledger: Ledger[AlertState]) -> None:
+def test_a_fault_of_ours_stays_a_fault(ledger: RecordTable[AlertState]) -> None:
     ledger.table.error = AssertionError("a table is written in the context of an event")
 
     with pytest.raises(AssertionError, match="context"):

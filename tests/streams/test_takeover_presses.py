@@ -21,7 +21,7 @@ from bondmate_streams.agents.device_alerts import DeviceAlerts
 from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.nearby import Nearby
 from bondmate_streams.envelopes import Envelopes
-from bondmate_streams.lanes import KeyLocks
+from bondmate_streams.faust_adapter.key_locks import KeyLocks
 from bondmate_streams.logic import heard, states
 from bondmate_streams.logic.rooms import Rooms
 from bondmate_streams.logic.routing import Decision, Routes

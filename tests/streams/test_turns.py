@@ -12,8 +12,8 @@ from bondmate_schemas.enums import AlertStatus
 from bondmate_schemas.models import AlertState
 from bondmate_streams.agents.alert_life import AlertLife
 from bondmate_streams.agents.open_alerts import OpenAlerts
+from bondmate_streams.faust_adapter.cooperative_iteration import cooperatively
 from bondmate_streams.logic.rooms import ANY_ROOMS
-from bondmate_streams.turns import in_turns
 
 
 class Clock:
@@ -39,7 +39,7 @@ async def test_other_work_waits_for_no_more_than_a_turn() -> None:
             await asyncio.sleep(0)
 
     task = asyncio.create_task(other())
-    found = [number async for number in in_turns(clock.spend(200, 0.001), clock)]
+    found = [number async for number in cooperatively(clock.spend(200, 0.001), clock)]
     task.cancel()
 
     assert list(range(200)) == found
@@ -63,7 +63,7 @@ def life_over(table: Any, open_alerts: OpenAlerts) -> AlertLife:
         quietly=lambda alert: [], of_known=lambda state: ([], []),
         routes=SimpleNamespace(destinations={}),
     )  # fmt: skip
-    given: dict[str, Any] = dict.fromkeys(("locks", "audit", "known", "places", "message_receipts", "learn"))
+    given: dict[str, Any] = dict.fromkeys(("locks", "audit", "known", "owned", "message_receipts", "learn"))
     given["silence"] = SimpleNamespace(known=lambda state: None)
     given["following"] = SimpleNamespace(
         clear=lambda: None, note=lambda state: None, here=lambda state: False, look_again=lambda state: None

@@ -28,12 +28,15 @@ from bondmate_streams.agents.following import Following
 from bondmate_streams.agents.known_devices import KnownDevices
 from bondmate_streams.agents.message_receipts import MessageReceipts
 from bondmate_streams.agents.open_alerts import OpenAlerts
-from bondmate_streams.agents.places import Places
 from bondmate_streams.agents.silence import Silence
-from bondmate_streams.agents.tables import Ledger
 from bondmate_streams.envelopes import Arrived, Headers, utc_now
-from bondmate_streams.guard import BadEventError, InTurn, NotNowError, both
-from bondmate_streams.lanes import KeyLocks
+from bondmate_streams.errors import BadEventError, NotNowError
+from bondmate_streams.faust_adapter.cooperative_iteration import cooperatively
+from bondmate_streams.faust_adapter.guard import InTurn
+from bondmate_streams.faust_adapter.key_locks import KeyLocks
+from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
+from bondmate_streams.faust_adapter.record_writer import gather_both
+from bondmate_streams.faust_adapter.tables import RecordTable
 from bondmate_streams.logic import crossing, heard, late_rooms, others, starting, states, timers
 from bondmate_streams.logic.answers import is_of_incident
 from bondmate_streams.logic.audit import Entry
@@ -47,7 +50,6 @@ from bondmate_streams.logic.real import taken_as_real
 from bondmate_streams.logic.rooms import Rooms
 from bondmate_streams.logic.routing import Decision
 from bondmate_streams.logic.steps import Step, in_order
-from bondmate_streams.turns import in_turns
 
 _AT_A_TIME = 200
 """Alerts that time has come for, told side by side."""
@@ -64,12 +66,12 @@ class AlertLife:
         self,
         *,
         desk: Desk,
-        alerts: Ledger[AlertState],
+        alerts: RecordTable[AlertState],
         locks: KeyLocks,
         audit: AuditWriter,
         open_alerts: OpenAlerts,
         known: KnownDevices,
-        places: Places,
+        owned: OwnedPartitions,
         silence: Silence,
         message_receipts: MessageReceipts,
         learn: Callable[[IncidentLink, Headers], Awaitable[None]],
@@ -82,7 +84,7 @@ class AlertLife:
         self._audit = audit
         self._open = open_alerts
         self._known = known
-        self._places = places
+        self._owned = owned
         self._silence = silence
         self._message_receipts = message_receipts
         self._learn = learn
@@ -174,7 +176,7 @@ class AlertLife:
     ) -> None:
         """Remember an alert before it is told; what led to it comes again after a crash in between."""
         self._note(state, decisions)
-        await both(self._alerts.put(state.header.event_id, state), self._tell(telling))
+        await gather_both(self._alerts.put(state.header.event_id, state), self._tell(telling))
 
     async def _other(self, receipt: DeliveryReceipt, arrived: Arrived) -> str:
         """Pass on a receipt that is not of an alert: to its incident, a person's words to the officer.
@@ -226,7 +228,7 @@ class AlertLife:
 
     def _tell(self, telling: tuple[list[Outgoing], list[Entry]]) -> Awaitable[None]:
         outgoing, entries = telling
-        return both(self._desk.outbox.send(*outgoing), self._audit.write(*entries))
+        return gather_both(self._desk.outbox.send(*outgoing), self._audit.write(*entries))
 
     def _beside(self, step: Step, cause: Headers) -> Iterator[Outgoing]:
         pack = self._desk.envelopes.pack
@@ -257,7 +259,7 @@ class AlertLife:
 
     async def _due(self, event_id: str, after: datetime, room: asyncio.Semaphore) -> bool:
         async with room, self._locks.holding("alerts", event_id):
-            with self._places.standing_in(event_id) as ours, contextlib.suppress(NotNowError):
+            with self._owned.in_partition_of(event_id) as ours, contextlib.suppress(NotNowError):
                 if not ours:
                     return False
                 # What cannot be read or told now, is due again at once.
@@ -291,7 +293,7 @@ class AlertLife:
     async def crossed(self, event_id: str, decisions: Sequence[Decision], held: Sequence[str]) -> None:
         """Have rooms join an open alert whose device has come to them."""
         async with self._locks.holding("alerts", event_id):
-            with self._places.standing_in(event_id) as ours:
+            with self._owned.in_partition_of(event_id) as ours:
                 state = self._alerts.get(event_id) if ours else None
                 if state is None or state.status in CLOSED:
                     return
@@ -323,7 +325,7 @@ class AlertLife:
         build = self._open.clear()
         self._following.clear()
         try:
-            async for state in in_turns(self._alerts.records()):
+            async for state in cooperatively(self._alerts.records()):
                 if not self._open.is_current(build):
                     return
                 # What was begun before may yet end, and has noted the alert as it stands by now.

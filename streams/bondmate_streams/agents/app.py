@@ -1,4 +1,4 @@
-"""The faust app: topics, tables and agents, put together and set for few, precious events."""
+"""The agents of one worker, put together: topics, tables and who works on what."""
 
 from __future__ import annotations
 
@@ -18,13 +18,10 @@ from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.check_ins import CheckIns
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.connector_watch import ConnectorWatch
-from bondmate_streams.agents.copies import Copies
 from bondmate_streams.agents.crossing import Crossing
 from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.device_alerts import DeviceAlerts
 from bondmate_streams.agents.device_marks import DeviceMarks
-from bondmate_streams.agents.door import Door
-from bondmate_streams.agents.driver import App
 from bondmate_streams.agents.following import Following
 from bondmate_streams.agents.healing import Healing
 from bondmate_streams.agents.incidents import Incidents
@@ -36,15 +33,19 @@ from bondmate_streams.agents.messages import Messages
 from bondmate_streams.agents.nearby import Nearby
 from bondmate_streams.agents.officers import KnownOfficers
 from bondmate_streams.agents.open_alerts import OpenAlerts
-from bondmate_streams.agents.outbox import KafkaOutbox
-from bondmate_streams.agents.places import Places
-from bondmate_streams.agents.short_way import ShortWay
 from bondmate_streams.agents.silence import Silence
 from bondmate_streams.agents.starting import Starting
-from bondmate_streams.agents.tables import AwaitableTable, Ledger
-from bondmate_streams.envelopes import Arrived, headers_of, utc_now
-from bondmate_streams.guard import Body, Event, Guard, StoreUnavailableError
-from bondmate_streams.lanes import InHand, KeyLocks
+from bondmate_streams.envelopes import utc_now
+from bondmate_streams.errors import StoreUnavailableError
+from bondmate_streams.faust_adapter.application import FaustApp, attach_agent, create_faust_app
+from bondmate_streams.faust_adapter.changelog_copies import ChangelogCopies
+from bondmate_streams.faust_adapter.guard import Body, Guard
+from bondmate_streams.faust_adapter.in_flight import InFlight
+from bondmate_streams.faust_adapter.key_locks import KeyLocks
+from bondmate_streams.faust_adapter.local_handoff import LocalHandoff
+from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
+from bondmate_streams.faust_adapter.record_writer import KafkaWriter
+from bondmate_streams.faust_adapter.tables import RecordTable
 from bondmate_streams.logic.audit import Chain
 from bondmate_streams.logic.healing import is_worth_keeping, kept_alone, one_alert
 from bondmate_streams.logic.pages import PageReason
@@ -59,8 +60,8 @@ _PERSIST_SECONDS: Final = 1.0
 class Streams:
     """A faust app and what runs beside it."""
 
-    app: App
-    in_hand: tuple[InHand, ...]
+    app: FaustApp
+    in_flight: tuple[InFlight, ...]
     last_locations: LastLocations
     marks: DeviceMarks
     check_ins: CheckIns
@@ -71,9 +72,9 @@ class Streams:
     open_alerts: OpenAlerts
     silence: Silence
     connectors: ConnectorWatch
-    outbox: KafkaOutbox
-    ledgers: tuple[Ledger[Any], ...]
-    copies: Copies
+    outbox: KafkaWriter
+    ledgers: tuple[RecordTable[Any], ...]
+    copies: ChangelogCopies
     healings: tuple[Healing[Any], ...]
     links: KnownLinks
     from_devices: DeviceAlerts
@@ -88,8 +89,11 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
         chain: where the audit chain of this worker stands.
         partitions: how many every topic of the agents has.
     """
-    app = _faust_app(config, partitions)
-    outbox = KafkaOutbox(config.kafka, f"{catalogue.STREAMS_APP}-{config.instance}-outbox")
+    app = create_faust_app(
+        config.kafka, instance=config.instance, data_dir=config.data_dir, partitions=partitions,
+        commit_seconds=config.commit_seconds, session_seconds=config.session_seconds,
+    )  # fmt: skip
+    outbox = KafkaWriter(config.kafka, f"{catalogue.STREAMS_APP}-{config.instance}-outbox")
     desk = Desk(
         config.routes, config.secret, codec, outbox, partitions, config.outside,
         untaken=config.untaken, agencies=config.rooms.agencies, ground=config.ground,
@@ -97,20 +101,20 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
     audit = AuditWriter(chain, outbox, desk.envelopes)
     known = KnownDevices(desk.agreements, config.known_devices)
     marks = DeviceMarks(config.kafka, config.instance, codec)
-    silence = Silence(desk, Places(app, catalogue.DEVICE_ALERTS), config, marks)
+    silence = Silence(desk, OwnedPartitions(app, catalogue.DEVICE_ALERTS), config, marks)
     last = LastLocations(config.kafka, config.instance, codec, known, silence.see)
     locks = KeyLocks()
     open_alerts = OpenAlerts(config.routes.destinations, config.keep_closed, config.rooms)
-    devices: Ledger[DeviceMemory] = Ledger(app, "devices", DeviceMemory, codec, outbox)
-    alerts: Ledger[AlertState] = Ledger(app, "alerts", AlertState, codec, outbox)
-    table: Ledger[IncidentMemory] = Ledger(app, "incidents", IncidentMemory, codec, outbox)
-    places = Places(app, catalogue.ALERT_CHANGES)
+    devices: RecordTable[DeviceMemory] = RecordTable(app, "devices", DeviceMemory, codec, outbox)
+    alerts: RecordTable[AlertState] = RecordTable(app, "alerts", AlertState, codec, outbox)
+    table: RecordTable[IncidentMemory] = RecordTable(app, "incidents", IncidentMemory, codec, outbox)
+    owned = OwnedPartitions(app, catalogue.ALERT_CHANGES)
     following = Following(
-        desk=desk, alerts=alerts, locks=locks, places=places, audit=audit, last=last, marks=marks, paces=config.paces
+        desk=desk, alerts=alerts, locks=locks, owned=owned, audit=audit, last=last, marks=marks, paces=config.paces
     )
     message_receipts = MessageReceipts(desk, config.receipt_takers)
-    links: Ledger[IncidentLink] = Ledger(app, "links", IncidentLink, codec, outbox)
-    known_links = KnownLinks(links, Places(app, catalogue.INCIDENT_LINKS), locks)
+    links: RecordTable[IncidentLink] = RecordTable(app, "links", IncidentLink, codec, outbox)
+    known_links = KnownLinks(links, OwnedPartitions(app, catalogue.INCIDENT_LINKS), locks)
     nearby = Nearby(config, codec, marks.replaced)
     incidents = Incidents(
         desk=desk, table=table, known=known_links, locks=locks, audit=audit, message_receipts=message_receipts,
@@ -123,17 +127,17 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
         audit=audit,
         open_alerts=open_alerts,
         known=known,
-        places=places,
+        owned=owned,
         silence=silence,
         message_receipts=message_receipts,
         learn=incidents.learn,
         rooms=config.rooms,
         following=following,
     )
-    crossing = Crossing(desk, alerts, places, following.fix_of, life.crossed)
+    crossing = Crossing(desk, alerts, owned, following.fix_of, life.crossed)
     following.on_look, following.on_forgotten = crossing.stir, crossing.forget
-    short_way = ShortWay(places, life).begin
-    from_devices = DeviceAlerts(desk, devices, locks, last, short_way, marks=marks, nearby=nearby)
+    hand_over = LocalHandoff(owned, "alert-changes", life.begin).hand_over
+    from_devices = DeviceAlerts(desk, devices, locks, last, hand_over, marks=marks, nearby=nearby)
     officers = KnownOfficers(config.officers, last)
     starting = Starting(
         desk=desk, audit=audit, known=known, officers=officers, marks=marks, rooms=config.rooms, secret=config.secret,
@@ -143,34 +147,36 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
         desk=desk, locks=locks, audit=audit, known=known, officers=officers, marks=marks,
         wait_caught_up=last.view.wait_caught_up, starting=starting,
     )  # fmt: skip
-    alerts.table.on_recover(life.rebuild_beside)
-    links.table.on_recover(known_links.rebuild_beside)
+    alerts.on_built(life.rebuild_beside)
+    links.on_built(known_links.rebuild_beside)
     ledgers = (devices, alerts, table, links)
-    copies = Copies(config.kafka, f"{catalogue.STREAMS_APP}-{config.instance}-copies", ledgers, partitions)
+    copies = ChangelogCopies(config.kafka, f"{catalogue.STREAMS_APP}-{config.instance}-copies", ledgers, partitions)
     app.on_share = copies.leave_to_us
     bodies = _bodies(from_devices, life, incidents, messages)
-    in_hand = tuple(_agent(app, topic, Guard(stage, outbox), body, config.in_flight) for stage, topic, body in bodies)
+    in_flight = tuple(
+        attach_agent(app, topic, Guard(stage, outbox), body, config.in_flight) for stage, topic, body in bodies
+    )
     announce.streams(
         (stage for stage, _, _ in bodies), config.routes.destinations, page_reasons=list(PageReason), modes=list(Mode)
     )
-    watch = ConnectorWatch(desk, places, config)
+    watch = ConnectorWatch(desk, owned, config)
     healings = (
         Healing(
-            "alerts", alerts, places, locks, one_alert,
+            "alerts", alerts, owned, locks, one_alert,
             lambda stray: is_worth_keeping(stray, utc_now(), config.keep_closed), life.note,
         ),
-        Healing("devices", devices, places, locks, kept_alone),
-        Healing("incidents", table, places, locks, kept_alone),
-        Healing("links", links, places, locks, kept_alone),
+        Healing("devices", devices, owned, locks, kept_alone),
+        Healing("incidents", table, owned, locks, kept_alone),
+        Healing("links", links, owned, locks, kept_alone),
     )  # fmt: skip
     for healing in healings:
-        app.on_rebalance_complete.connect(healing.stir)
+        app.after_each_share(healing.stir)
     return Streams(
         app,
-        in_hand,
+        in_flight,
         last,
         marks,
-        CheckIns(desk, Places(app, catalogue.DEVICE_ALERTS), config),
+        CheckIns(desk, OwnedPartitions(app, catalogue.DEVICE_ALERTS), config),
         audit,
         life,
         following,
@@ -206,58 +212,6 @@ def _bodies(
 def writer(config: StreamsConfig) -> str:
     """Name the writer of this worker's audit chain."""
     return f"streams-{config.instance}"
-
-
-def _faust_app(config: StreamsConfig, partitions: int) -> App:
-    return App(
-        catalogue.STREAMS_APP,
-        broker=[f"kafka://{address}" for address in config.kafka.bootstrap.split(",")],
-        broker_client_id=f"{catalogue.STREAMS_APP}-{config.instance}",
-        consumer_group_instance_id=f"{catalogue.STREAMS_APP}-{config.instance}",
-        datadir=str(config.data_dir),
-        store="rocksdb://",
-        Table=AwaitableTable,
-        autodiscover=False,
-        web_enabled=False,
-        key_serializer="raw",
-        value_serializer="raw",
-        # Provisioning makes the topics; whoever runs the agents need not be allowed to.
-        topic_allow_declare=False,
-        topic_disable_leader=True,
-        topic_partitions=partitions,
-        producer_acks=-1,
-        producer_linger=0,
-        producer_request_timeout=30.0,
-        producer_max_request_size=2 << 20,
-        broker_commit_interval=config.commit_seconds,
-        broker_session_timeout=config.session_seconds,
-        # A member hears of others that join or leave with its next heartbeat.
-        broker_heartbeat_interval=0.2,
-        broker_max_poll_records=500,
-        stream_buffer_maxsize=512,
-        stream_wait_empty=True,
-        table_standby_replicas=0,
-    )
-
-
-def _agent(app: App, topic: str, guard: Guard, body: Body, limit: int) -> InHand:
-    in_hand = InHand(limit)
-    door = app.doors[topic] = Door(app, in_hand, lambda event: guard.run(Event(_arrived(event), event.ack), body))
-
-    async def consume(stream: Any) -> None:
-        async for event in stream.noack().events():
-            await door.let_in(event)
-
-    channel = app.topic(topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
-    app.agent(channel, name=guard.stage)(consume)
-    return in_hand
-
-
-def _arrived(event: Any) -> Arrived:
-    message = event.message
-    return Arrived(
-        message.topic, message.partition, message.offset, message.key, message.value, headers_of(message.headers)
-    )
 
 
 async def keep_time(streams: Streams) -> None:

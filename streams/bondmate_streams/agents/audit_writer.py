@@ -8,17 +8,19 @@ from bondmate_schemas.catalogue import AUDIT
 from bondmate_schemas.outbox import Outgoing
 
 from bondmate_streams.envelopes import Envelopes, utc_now
-from bondmate_streams.guard import BrokerUnavailableError, Outbox, Waits
+from bondmate_streams.errors import BrokerUnavailableError
+from bondmate_streams.faust_adapter.back_off import BackOff
+from bondmate_streams.faust_adapter.record_writer import RecordWriter
 from bondmate_streams.logic.audit import Chain, Entry
 
 
 class AuditWriter:
     """Writes entries in the order of their chain; many at a time, so that nobody waits for others' round trips."""
 
-    def __init__(self, chain: Chain, outbox: Outbox, envelopes: Envelopes) -> None:
+    def __init__(self, chain: Chain, writer: RecordWriter, envelopes: Envelopes) -> None:
         """Go on with `chain`."""
         self._chain = chain
-        self._outbox = outbox
+        self._writer = writer
         self._envelopes = envelopes
         self._waiting: list[tuple[tuple[Entry, ...], asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
@@ -50,11 +52,11 @@ class AuditWriter:
 
     async def _send(self, records: list[Outgoing]) -> None:
         # The same records again, never new ones: a missing number in a chain would look like a record removed.
-        waits = Waits("audit")
+        back_off = BackOff("audit")
         while True:
             try:
-                await self._outbox.send(*records)
+                await self._writer.send(*records)
             except BrokerUnavailableError as error:
-                await waits.wait("audit waits", str(error))
+                await back_off.wait("audit waits", str(error))
             else:
                 return

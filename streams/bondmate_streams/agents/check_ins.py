@@ -19,10 +19,10 @@ from bondmate_schemas.outbox import Outgoing
 
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.desk import Desk
-from bondmate_streams.agents.places import Places
 from bondmate_streams.agents.views import Seen, View
 from bondmate_streams.envelopes import utc_now
-from bondmate_streams.guard import BrokerUnavailableError
+from bondmate_streams.errors import BrokerUnavailableError
+from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
 from bondmate_streams.logic.check_ins import ANYBODY_AFTER, DONE_KEPT, Done, missed
 
 _LOOK_SECONDS: Final = 0.5
@@ -31,10 +31,10 @@ _LOOK_SECONDS: Final = 0.5
 class CheckIns:
     """What is due, by the id of the alert that it becomes."""
 
-    def __init__(self, desk: Desk, places: Places, config: StreamsConfig) -> None:
-        """Raise those of the partitions of `places`, which are those of device alerts, and late ones of any."""
+    def __init__(self, desk: Desk, owned: OwnedPartitions, config: StreamsConfig) -> None:
+        """Raise those of the partitions `owned`, which are those of device alerts, and late ones of any."""
         self._desk = desk
-        self._places = places
+        self._owned = owned
         self._view = View(config.kafka, f"bondmate-check-ins-{config.instance}", (CHECK_INS,), self.see)
         self._due: dict[str, CheckIn] = {}
         self._done: dict[str, Done] = {}
@@ -83,13 +83,13 @@ class CheckIns:
         for event_id, due in list(self._due.items()):
             # What is said last may stand behind it, until all has been read.
             if due.due_at <= now and self._view.caught_up:
-                with self._places.standing_in(due.device_id) as ours:
+                with self._owned.in_partition_of(due.device_id) as ours:
                     if ours or now - due.due_at >= ANYBODY_AFTER:
                         await self._raise(event_id, due, now)
 
     async def _say_again(self, event_id: str, done: Done) -> None:
         """Write once more that it came, since of a key the newest record alone is kept."""
-        with self._places.standing_in(done.device_id) as ours, contextlib.suppress(BrokerUnavailableError):
+        with self._owned.in_partition_of(done.device_id) as ours, contextlib.suppress(BrokerUnavailableError):
             if ours:
                 await self._desk.outbox.send(Outgoing(CHECK_INS, event_id.encode(), done.record, ()))
                 self._overtaken.discard(event_id)

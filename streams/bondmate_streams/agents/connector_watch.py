@@ -11,10 +11,10 @@ from bondmate_schemas.models import ConnectorStatus
 
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.desk import Desk
-from bondmate_streams.agents.places import Places
 from bondmate_streams.agents.views import Seen, View
 from bondmate_streams.envelopes import utc_now
-from bondmate_streams.guard import BrokerUnavailableError
+from bondmate_streams.errors import BrokerUnavailableError
+from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
 from bondmate_streams.logic.pages import page_of_connector, trouble_of
 
 _LOOK_SECONDS: Final = 1.0
@@ -23,10 +23,10 @@ _LOOK_SECONDS: Final = 1.0
 class ConnectorWatch:
     """The last status of each connector; one worker pages for all."""
 
-    def __init__(self, desk: Desk, places: Places, config: StreamsConfig) -> None:
-        """Page while `places` has its first partition."""
+    def __init__(self, desk: Desk, owned: OwnedPartitions, config: StreamsConfig) -> None:
+        """Page while its first partition is among `owned`."""
         self._desk = desk
-        self._places = places
+        self._owned = owned
         self._view = View(config.kafka, f"bondmate-connectors-{config.instance}", (STATE_CONNECTORS,), self._see)
         self._said: dict[str, bytes] = {}
         self._paged: dict[str, str] = {}
@@ -44,7 +44,7 @@ class ConnectorWatch:
         try:
             while True:
                 await asyncio.sleep(_LOOK_SECONDS)
-                if self._view.caught_up and self._places.has_first:
+                if self._view.caught_up and self._owned.has_first:
                     for value in list(self._said.values()):
                         await self._look(value)
         finally:

@@ -11,9 +11,9 @@ from typing import Final
 from bondmate_schemas.models import AlertState, DeviceLocation
 
 from bondmate_streams.agents.desk import Desk
-from bondmate_streams.agents.places import Places
-from bondmate_streams.agents.tables import Ledger
-from bondmate_streams.guard import NotNowError
+from bondmate_streams.errors import NotNowError
+from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
+from bondmate_streams.faust_adapter.tables import RecordTable
 from bondmate_streams.logic.crossing import seen
 from bondmate_streams.logic.following import is_followed, is_news, with_fix
 from bondmate_streams.logic.ground import MapGround
@@ -32,10 +32,12 @@ FixOf = Callable[[AlertState], DeviceLocation | None]
 class Crossing:
     """Has rooms join; where no rule asks where an alert is, it does nothing."""
 
-    def __init__(self, desk: Desk, alerts: Ledger[AlertState], places: Places, fix_of: FixOf, join: Join) -> None:
+    def __init__(
+        self, desk: Desk, alerts: RecordTable[AlertState], owned: OwnedPartitions, fix_of: FixOf, join: Join
+    ) -> None:
         self._desk = desk
         self._alerts = alerts
-        self._places = places
+        self._owned = owned
         self._fix_of = fix_of
         self._join = join
         self._stirred: set[str] = set()
@@ -78,7 +80,7 @@ class Crossing:
                 self._stirred.add(event_id)
 
     def _state(self, event_id: str) -> AlertState | None:
-        with self._places.standing_in(event_id) as ours:
+        with self._owned.in_partition_of(event_id) as ours:
             return self._alerts.get(event_id) if ours else None
 
     async def _take(self, state: AlertState, fix: DeviceLocation) -> None:

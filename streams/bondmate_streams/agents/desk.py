@@ -30,8 +30,10 @@ from bondmate_schemas.outbox import Outgoing
 from bondmate_schemas.outside_ids import ForeignIdError, OutsideIds
 
 from bondmate_streams.envelopes import Arrived, Envelopes, Headers, utc_now
-from bondmate_streams.guard import BadEventError, InTurn, Outbox
-from bondmate_streams.lanes import KeyLocks
+from bondmate_streams.errors import BadEventError
+from bondmate_streams.faust_adapter.guard import InTurn
+from bondmate_streams.faust_adapter.key_locks import KeyLocks
+from bondmate_streams.faust_adapter.record_writer import RecordWriter
 from bondmate_streams.logic.audit import Entry, disclosure
 from bondmate_streams.logic.belonging import Home, Stay, moved, pause_seconds, times_moved
 from bondmate_streams.logic.deliveries import Agreements, Telling
@@ -73,7 +75,7 @@ class Desk:
         routes: Routes,
         secret: bytes,
         codec: Codec,
-        outbox: Outbox,
+        outbox: RecordWriter,
         partitions: int = 1,
         outside: OutsideIds | None = None,
         *,

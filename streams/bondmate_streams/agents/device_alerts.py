@@ -16,11 +16,11 @@ from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.last_locations import LastLocations
 from bondmate_streams.agents.nearby import Nearby
-from bondmate_streams.agents.tables import Ledger
 from bondmate_streams.agents.whereabouts import Whereabouts
 from bondmate_streams.envelopes import Arrived, Headers, utc_now
-from bondmate_streams.guard import InTurn
-from bondmate_streams.lanes import KeyLocks
+from bondmate_streams.faust_adapter.guard import InTurn
+from bondmate_streams.faust_adapter.key_locks import KeyLocks
+from bondmate_streams.faust_adapter.tables import RecordTable
 from bondmate_streams.logic.alerts import Taken, emergencies, stand, take
 from bondmate_streams.logic.duress import said_under
 from bondmate_streams.logic.takeover import as_counted, beside, is_theirs, lent, only, returned
@@ -32,7 +32,7 @@ class DeviceAlerts:
     def __init__(
         self,
         desk: Desk,
-        devices: Ledger[DeviceMemory],
+        devices: RecordTable[DeviceMemory],
         locks: KeyLocks,
         last: LastLocations,
         short_way: Callable[[DeviceAlert, Headers], Awaitable[bool]],

@@ -19,12 +19,13 @@ from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.last_locations import LastLocations
-from bondmate_streams.agents.places import Places
-from bondmate_streams.agents.tables import Ledger
 from bondmate_streams.agents.whereabouts import Whereabouts
 from bondmate_streams.envelopes import utc_now
-from bondmate_streams.guard import NotNowError
-from bondmate_streams.lanes import KeyLocks
+from bondmate_streams.errors import NotNowError
+from bondmate_streams.faust_adapter.cooperative_iteration import cooperatively
+from bondmate_streams.faust_adapter.key_locks import KeyLocks
+from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
+from bondmate_streams.faust_adapter.tables import RecordTable
 from bondmate_streams.logic.audit import together
 from bondmate_streams.logic.deliveries import Telling
 from bondmate_streams.logic.following import (
@@ -41,7 +42,6 @@ from bondmate_streams.logic.following import (
 )
 from bondmate_streams.logic.starting import is_held_back
 from bondmate_streams.logic.steps import Step
-from bondmate_streams.turns import in_turns
 
 _LOOK_SECONDS: Final = 0.05
 _AT_A_LOOK: Final = 200
@@ -83,9 +83,9 @@ class Following:
         self,
         *,
         desk: Desk,
-        alerts: Ledger[AlertState],
+        alerts: RecordTable[AlertState],
         locks: KeyLocks,
-        places: Places,
+        owned: OwnedPartitions,
         audit: AuditWriter,
         last: LastLocations,
         marks: DeviceMarks,
@@ -94,7 +94,7 @@ class Following:
         self._desk = desk
         self._alerts = alerts
         self._locks = locks
-        self._places = places
+        self._owned = owned
         self._audit = audit
         self._last = last
         self._marks = marks
@@ -201,10 +201,10 @@ class Following:
                     self._want(event_id, self._heard_by[event_id].rooms)
         due: defaultdict[str, list[str]] = defaultdict(list)
         for name, turns in self._turns.items():
-            for event_id in islice(turns.due(now, self._places.share), _AT_A_LOOK):
+            for event_id in islice(turns.due(now, self._owned.share), _AT_A_LOOK):
                 due[event_id].append(name)
         if due:
-            await self._tell([each async for each in in_turns(self._all_news(due, now))], now)
+            await self._tell([each async for each in cooperatively(self._all_news(due, now))], now)
 
     def _all_news(self, due: Mapping[str, Sequence[str]], now: float) -> Iterator[_News]:
         for event_id, names in due.items():
@@ -218,9 +218,9 @@ class Following:
         reports: list[asyncio.Task[None]] = []
         # Until the broker has all of it the partitions are not another worker's, who might write an end before that.
         with ExitStack() as standing:
-            async for news in in_turns(all_news):
+            async for news in cooperatively(all_news):
                 event_id, names = news.state.header.event_id, [each.destination for each in news.deliveries]
-                if event_id not in self._heard_by or not standing.enter_context(self._places.standing_in(event_id)):
+                if event_id not in self._heard_by or not standing.enter_context(self._owned.in_partition_of(event_id)):
                     continue
                 if self._locks.is_held("alerts", event_id) or not self._still_stands(news.state):
                     self._want(event_id, names)
@@ -246,7 +246,7 @@ class Following:
 
     def _news_of(self, event_id: str, names: Sequence[str], now: float) -> _News | None:
         """Return what rooms are to hear of where the device of an alert is; None where nothing is new to any."""
-        with self._places.standing_in(event_id) as ours:
+        with self._owned.in_partition_of(event_id) as ours:
             try:
                 state = self._alerts.get(event_id) if ours else None
             except NotNowError:

@@ -10,18 +10,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import structlog
 from bondmate_schemas.codec import CodecError, SchemaUnavailableError
 from bondmate_schemas.models import Record
 from bondmate_schemas.partitions import partition_of
 
-from bondmate_streams.agents.places import Places
-from bondmate_streams.agents.tables import Ledger
-from bondmate_streams.guard import NotNowError
-from bondmate_streams.lanes import KeyLocks
-from bondmate_streams.turns import in_turns
+from bondmate_streams.errors import NotNowError
+from bondmate_streams.faust_adapter.cooperative_iteration import cooperatively
+from bondmate_streams.faust_adapter.key_locks import KeyLocks
+from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
+from bondmate_streams.faust_adapter.tables import RecordTable
 
 __all__ = ["Healing"]
 
@@ -38,8 +38,8 @@ class Healing(Generic[R]):
     def __init__(  # noqa: PLR0917
         self,
         name: str,
-        ledger: Ledger[R],
-        places: Places,
+        ledger: RecordTable[R],
+        owned: OwnedPartitions,
         locks: KeyLocks,
         merge: Callable[[R, R], R],
         take: Callable[[R], bool] = lambda _: True,
@@ -50,17 +50,17 @@ class Healing(Generic[R]):
         Args:
             name: that of the table, and of its locks.
             ledger: the table.
-            places: the partitions of the topic that goes with it.
+            owned: the partitions of the topic that goes with it.
             locks: of its keys.
             merge: gives what is kept and what lies astray as one; see `logic.healing`.
             take: whether what lies astray alone is brought home.
             note: called with what is written at home.
         """
-        self._name, self._ledger, self._places, self._locks = name, ledger, places, locks
+        self._name, self._ledger, self._owned, self._locks = name, ledger, owned, locks
         self._merge, self._take, self._note = merge, take, note
         self._stirred = asyncio.Event()
 
-    def stir(self, *_: Any, **__: Any) -> None:
+    def stir(self) -> None:
         """Look again: partitions have been shared anew."""
         self._stirred.set()
 
@@ -78,7 +78,7 @@ class Healing(Generic[R]):
     async def _heal(self) -> int:
         """Heal what can be healed here; gives how many lay astray."""
         try:
-            found = [stray async for stray in in_turns(self._ledger.strays())]
+            found = [stray async for stray in cooperatively(self._ledger.strays())]
             healed = 0
             for partition, key in found:
                 async with self._locks.holding(self._name, key):
@@ -92,7 +92,7 @@ class Healing(Generic[R]):
         return len(found)
 
     async def _bring_home(self, partition: int, key: str) -> None:
-        with self._places.standing_in(key) as ours:
+        with self._owned.in_partition_of(key) as ours:
             stray = self._ledger.at(partition, key) if ours else None
             if stray is None:
                 return
@@ -103,7 +103,7 @@ class Healing(Generic[R]):
                 await self._ledger.put(key, healed)
 
     async def _forget(self, partition: int, key: str) -> bool:
-        with self._places.standing_in(key, partition) as ours:
+        with self._owned.in_partition_of(key, partition) as ours:
             stray = self._ledger.at(partition, key) if ours else None
             if stray is None:
                 return False

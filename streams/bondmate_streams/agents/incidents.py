@@ -15,10 +15,12 @@ from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.known_links import KnownLinks
 from bondmate_streams.agents.message_receipts import MessageReceipts
-from bondmate_streams.agents.tables import Ledger
 from bondmate_streams.envelopes import Arrived, Headers, utc_now
-from bondmate_streams.guard import BadEventError, InTurn, both
-from bondmate_streams.lanes import KeyLocks
+from bondmate_streams.errors import BadEventError
+from bondmate_streams.faust_adapter.guard import InTurn
+from bondmate_streams.faust_adapter.key_locks import KeyLocks
+from bondmate_streams.faust_adapter.record_writer import gather_both
+from bondmate_streams.faust_adapter.tables import RecordTable
 from bondmate_streams.logic import incidents, links
 from bondmate_streams.logic.echoes import AlertNamed, answer_of
 from bondmate_streams.logic.incidents import Taken
@@ -35,7 +37,7 @@ class Incidents:
         self,
         *,
         desk: Desk,
-        table: Ledger[IncidentMemory],
+        table: RecordTable[IncidentMemory],
         known: KnownLinks,
         locks: KeyLocks,
         audit: AuditWriter,
@@ -76,7 +78,7 @@ class Incidents:
 
         Not to be called by who holds the lock of an incident: it takes one.
         """
-        with self._links.standing_in(link.message_id) as ours:
+        with self._links.in_partition_of(link.message_id) as ours:
             if ours:
                 outcome = await self._learn(link, cause)
                 AGENT_EVENTS.labels("incident-links", outcome).inc()
@@ -162,7 +164,7 @@ class Incidents:
     async def _refuse(self, said: DeliveryReceipt, code: str) -> NoReturn:
         """Tell its sender that what it said does not count; raises what dead-letters it."""
         outgoing, entries = self._message_receipts.refusal(said, code)
-        await both(self._desk.outbox.send(*outgoing), self._audit.write(*entries))
+        await gather_both(self._desk.outbox.send(*outgoing), self._audit.write(*entries))
         raise BadEventError(code)
 
     def _keyed(self, taken: Taken, before: IncidentMemory | None) -> Taken:
@@ -180,5 +182,5 @@ class Incidents:
         outgoing = self._desk.deliveries(taken.tellings, taken.memory.state.destinations)
         outgoing.append(self._desk.envelopes.pack(STATE_INCIDENTS, key, taken.memory.state, cause))
         # Told before it is remembered: after a crash in between it is told again, under the same ids.
-        await both(self._desk.outbox.send(*outgoing), self._audit.write(*self._desk.entries(taken.tellings)))
+        await gather_both(self._desk.outbox.send(*outgoing), self._audit.write(*self._desk.entries(taken.tellings)))
         await self._table.put(key, taken.memory)

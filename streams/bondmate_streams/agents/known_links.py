@@ -12,12 +12,12 @@ from typing import Any, Final
 from bondmate_monitoring.metrics import AGENT_EVENTS
 from bondmate_schemas.models import IncidentLink
 
-from bondmate_streams.agents.places import Places
-from bondmate_streams.agents.tables import Ledger
 from bondmate_streams.envelopes import utc_now
-from bondmate_streams.guard import NotNowError, StoreUnavailableError
-from bondmate_streams.lanes import KeyLocks
-from bondmate_streams.turns import in_turns
+from bondmate_streams.errors import NotNowError, StoreUnavailableError
+from bondmate_streams.faust_adapter.cooperative_iteration import cooperatively
+from bondmate_streams.faust_adapter.key_locks import KeyLocks
+from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
+from bondmate_streams.faust_adapter.tables import RecordTable
 
 MOST: Final = 200_000
 """Links of one worker: beyond, the oldest are forgotten before their time."""
@@ -28,10 +28,12 @@ _EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 class KnownLinks:
     """Owns the table `links`."""
 
-    def __init__(self, table: Ledger[IncidentLink], places: Places, locks: KeyLocks, most: int = MOST) -> None:
-        """Keep `most` links; `places` are the partitions of the topic by which they come."""
+    def __init__(
+        self, table: RecordTable[IncidentLink], owned: OwnedPartitions, locks: KeyLocks, most: int = MOST
+    ) -> None:
+        """Keep `most` links; `owned` are the partitions of the topic by which they come."""
         self._table = table
-        self._places = places
+        self._owned = owned
         self._locks = locks
         self._most = most
         self._plan: list[tuple[datetime, str]] = []
@@ -48,9 +50,9 @@ class KnownLinks:
         heappush(self._plan, (link.expires_at or _EVER, link.message_id))
         return self._table.put(link.message_id, link)
 
-    def standing_in(self, message_id: str) -> AbstractContextManager[bool]:
+    def in_partition_of(self, message_id: str) -> AbstractContextManager[bool]:
         """Work as if an event about this message were at hand; False where its partition is another worker's."""
-        return self._places.standing_in(message_id)
+        return self._owned.in_partition_of(message_id)
 
     async def watch(self) -> None:
         """Forget what has had its time, until cancelled."""
@@ -69,7 +71,7 @@ class KnownLinks:
 
     async def _forget(self, message_id: str, now: datetime) -> bool:
         async with self._locks.holding("incidents", message_id):
-            with self._places.standing_in(message_id) as ours:
+            with self._owned.in_partition_of(message_id) as ours:
                 link = self._table.get(message_id) if ours else None
                 # One that was written again since has a later place in the plan.
                 if link is None or (link.expires_at or _EVER) > now:
@@ -84,5 +86,5 @@ class KnownLinks:
         self._rebuilding = asyncio.create_task(self._rebuild(self._plan))
 
     async def _rebuild(self, plan: list[tuple[datetime, str]]) -> None:
-        async for link in in_turns(self._table.records()):
+        async for link in cooperatively(self._table.records()):
             heappush(plan, (link.expires_at or _EVER, link.message_id))

@@ -20,8 +20,10 @@ from bondmate_streams.agents.known_devices import KnownDevices
 from bondmate_streams.agents.officers import KnownOfficers
 from bondmate_streams.agents.starting import Starting
 from bondmate_streams.envelopes import Arrived, utc_now
-from bondmate_streams.guard import BadEventError, InTurn, both
-from bondmate_streams.lanes import KeyLocks
+from bondmate_streams.errors import BadEventError
+from bondmate_streams.faust_adapter.guard import InTurn
+from bondmate_streams.faust_adapter.key_locks import KeyLocks
+from bondmate_streams.faust_adapter.record_writer import gather_both
 from bondmate_streams.logic.addressing import Reached, Sender, resolve
 from bondmate_streams.logic.duress import shown_silently
 from bondmate_streams.logic.messages import address_of, addressed, is_addressed, tell, unreached
@@ -76,7 +78,7 @@ class Messages:
     async def _up(self, message: DeviceMessage) -> str:
         self._known.add(message.device_id)
         tellings = tell(message, self._desk.route(message))
-        await both(
+        await gather_both(
             self._desk.outbox.send(*self._desk.deliveries(tellings)),
             self._audit.write(*self._desk.entries(tellings)),
         )

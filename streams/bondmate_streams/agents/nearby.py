@@ -20,7 +20,7 @@ from bondmate_schemas.models import DeviceAlert, DeviceMark
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.views import Seen, View
 from bondmate_streams.envelopes import Headers, utc_now
-from bondmate_streams.guard import NotNowError
+from bondmate_streams.errors import NotNowError
 from bondmate_streams.logic.alerts import with_header
 from bondmate_streams.logic.grouping import Link, Neighbours, linked
 from bondmate_streams.logic.real import is_for_owner_alone

@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 from bondmate_streams.agents.app import Streams, create_app, keep_time, listen, measure, persist, writer
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.audit_tail import chain_so_far
+from bondmate_streams.faust_adapter.application import FaustApp
 
 _log = structlog.get_logger(__name__)
 _ASK_SECONDS: Final = 5.0
@@ -83,10 +84,10 @@ async def _serve(config: StreamsConfig, streams: Streams, stop: asyncio.Event, o
             await asyncio.to_thread(streams.marks.view.wait_caught_up, _MARKS_SECONDS)
             await app.start()
             beside += [asyncio.create_task(work(streams)) for work in (keep_time, listen, measure, persist)]
-            beside.append(asyncio.create_task(_tell_ready(app, on_ready)))
+            beside.append(asyncio.create_task(_call_when_ready(app, on_ready)))
             _log.info("streams started", instance=config.instance)
             await _until(stop, [asyncio.create_task(app.wait_until_stopped())], [audit, *beside])
-            await asyncio.gather(*(in_hand.drain(config.drain_seconds) for in_hand in streams.in_hand))
+            await asyncio.gather(*(each.drain(config.drain_seconds) for each in streams.in_flight))
             await app.leave()
     finally:
         for task in beside:
@@ -125,9 +126,9 @@ async def _until(stop: asyncio.Event, ends: Sequence[asyncio.Task[Any]], beside:
         await task
 
 
-async def _tell_ready(app: Any, on_ready: Callable[[], object]) -> None:
-    """Tell once the tables are rebuilt; then stay, since the end of a task beside the worker ends the worker."""
-    await app.tables.recovery.completed.wait()
+async def _call_when_ready(app: FaustApp, on_ready: Callable[[], object]) -> None:
+    """Call `on_ready` once the tables are built; then stay: the end of a task beside the worker ends the worker."""
+    await app.wait_tables_built()
     on_ready()
     await asyncio.Event().wait()
 

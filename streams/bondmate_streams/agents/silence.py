@@ -16,10 +16,10 @@ from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, Dev
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.device_marks import DeviceMarks
-from bondmate_streams.agents.places import Places
 from bondmate_streams.agents.views import Seen, View
 from bondmate_streams.envelopes import utc_now
-from bondmate_streams.guard import BrokerUnavailableError
+from bondmate_streams.errors import BrokerUnavailableError
+from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
 from bondmate_streams.logic import silence
 from bondmate_streams.logic.takeover import is_pressed_there
 
@@ -30,8 +30,10 @@ R = TypeVar("R", bound=Record)
 class Silence:
     """Signs of life by device, and the alerts of those that gave none; each worker raises those of its partitions."""
 
-    def __init__(self, desk: Desk, places: Places, config: StreamsConfig, marks: DeviceMarks | None = None) -> None:
-        """Raise when a device gave no sign for as long as the routes say; `places` are those of device alerts.
+    def __init__(
+        self, desk: Desk, owned: OwnedPartitions, config: StreamsConfig, marks: DeviceMarks | None = None
+    ) -> None:
+        """Raise when a device gave no sign for as long as the routes say; `owned` are those of device alerts.
 
         `marks` says of which another has taken the place: what is heard of that counts for its officer from then on.
         """
@@ -43,7 +45,7 @@ class Silence:
         # What was said before is no news: of positions the last one of each device is seen anyway.
         self._view = View(config.kafka, name, (DEVICE_STATUS, DEVICE_ALERTS), self._see_report, since_ms=since_ms)
         self._desk = desk
-        self._places = places
+        self._owned = owned
         self._signs: dict[str, Seen] = {}
         self._pressed: dict[str, int] = {}
         """When somebody pressed at a device lately, whatever else is known of it."""
@@ -113,7 +115,7 @@ class Silence:
         for device, sign in list(self._signs.items()):
             if sign.timestamp_ms > quiet_since or device in self._raised or self._heard(device) > quiet_since:
                 continue
-            with self._places.standing_in(device) as ours:
+            with self._owned.in_partition_of(device) as ours:
                 if ours:
                     await self._raise(device, sign, now)
         for device in list(self._raised):

@@ -16,7 +16,7 @@ from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.known_devices import KnownDevices
 from bondmate_streams.envelopes import Headers, utc_now
-from bondmate_streams.guard import BadEventError
+from bondmate_streams.errors import BadEventError
 from bondmate_streams.logic import starting
 from bondmate_streams.logic.addressing import Missing, Officer, Officers, Sender, resolve
 from bondmate_streams.logic.messages import unreached

@@ -11,7 +11,7 @@ import structlog
 from bondmate_schemas.kafka import KafkaConfig
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
-from bondmate_streams.guard import place_of
+from bondmate_streams.errors import raised_at
 
 _log = structlog.get_logger(__name__)
 _BATCH: Final = 500
@@ -129,7 +129,9 @@ class View:
         try:
             self._see(seen)
         except Exception as error:  # noqa: BLE001  # a mistake over one record must not end the view
-            _log.error("record of a view passed over", topic=seen.topic, error=type(error).__name__, at=place_of(error))
+            _log.error(
+                "record of a view passed over", topic=seen.topic, error=type(error).__name__, at=raised_at(error)
+            )
 
     def _positions(self, consumer: Consumer) -> None:
         # By position, not by record: what was compacted away at the end never arrives.

@@ -20,7 +20,7 @@ from bondmate_schemas.models import DeviceLocation
 from confluent_kafka import Message
 
 from bondmate_streams.envelopes import utc_now
-from bondmate_streams.guard import BadEventError, place_of
+from bondmate_streams.errors import BadEventError, raised_at
 from bondmate_streams.lane.batch import Last, Worked
 from bondmate_streams.lane.column_deliveries import LAST_FIELD, Deliveries
 from bondmate_streams.lane.column_judge import ACCEPTED, LATE, OTHERS, Fixes, Judgement, judge, times_of
@@ -126,7 +126,7 @@ class ColumnEngine:
         except SchemaUnavailableError:
             raise
         except Exception as error:  # noqa: BLE001  # nothing is remembered yet; a mistake here must not cost a fix
-            _log.error("batch not worked as columns", error=type(error).__name__, at=place_of(error))
+            _log.error("batch not worked as columns", error=type(error).__name__, at=raised_at(error))
             return self._rows.work(messages)
 
     def adopt(self, tracks: Iterable[tuple[str, Track, int]]) -> None:

@@ -16,10 +16,11 @@ from bondmate_schemas.outbox import Outgoing
 from confluent_kafka import Message
 
 from bondmate_streams.envelopes import dead_letter, utc_now
-from bondmate_streams.guard import BadEventError, Guard
+from bondmate_streams.errors import BadEventError
 from bondmate_streams.lane.arrival import arrived
 from bondmate_streams.lane.batch import Disclosed, Last, Names, Told, Worked
 from bondmate_streams.lane.homes import Homes
+from bondmate_streams.lane.row_guard import judged as guarded
 from bondmate_streams.logic.addressing import Officer
 from bondmate_streams.logic.deliveries import Agreements
 from bondmate_streams.logic.locations import Judged, Newest, Track, joined, restored, tell
@@ -130,7 +131,6 @@ class Rows:
         self._rules = rules
         self._codec = codec
         self._now = now
-        self._guard = Guard(STAGE, _NoOutbox())
         self._ways = Ways(rules.routes)
         self._tracks: dict[str, tuple[Track, int]] = {}
         self._found: dict[str, tuple[Track, int]] = {}
@@ -191,7 +191,7 @@ class Rows:
             return error
 
     def _guarded(self, message: Message, batch: _Batch, body: Callable[[Message], str]) -> None:
-        outcome, letter = self._guard.judged(message, body, arrived)
+        outcome, letter = guarded(STAGE, message, body, arrived)
         if letter is not None:
             batch.worked.letters.append(letter)
         if outcome:
@@ -290,13 +290,6 @@ def track_of(last: Last, codec: Codec) -> Track:
         return restored(codec.decode(last.value, DeviceLocation))
     except CodecError:
         return Track()
-
-
-class _NoOutbox:
-    """The lane writes its dead letters with its batch."""
-
-    async def send(self, *outgoing: Outgoing) -> None:
-        raise AssertionError(outgoing)
 
 
 def letter_of(message: Message, code: str) -> Outgoing:

@@ -7,18 +7,31 @@ on the delivery reports.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from bondmate_schemas import outbox
 from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.outbox import NotWritten, Outgoing, Place
 
-from bondmate_streams.guard import BrokerUnavailableError
+from bondmate_streams.errors import BrokerUnavailableError
 
 
-class KafkaOutbox:
+class RecordWriter(Protocol):
+    """Where records go that must be durable."""
+
+    def send(self, *outgoing: Outgoing) -> Awaitable[None]:
+        """Begin to write records; to be awaited: it ends when the broker has acknowledged every one.
+
+        Raises:
+            BrokerUnavailableError: not now.
+        """
+        ...
+
+
+class KafkaWriter:
     """Writes records in the order given; an async context manager."""
 
     def __init__(self, kafka: KafkaConfig, client_id: str) -> None:
@@ -38,7 +51,7 @@ class KafkaOutbox:
         return self._outbox.send(record, partition)
 
     def send(self, *outgoing: Outgoing) -> Awaitable[None]:
-        """Begin to write records; what is given ends when the broker has acknowledged every one.
+        """Begin to write records; what is returned ends when the broker has acknowledged every one.
 
         Raises:
             BrokerUnavailableError: when awaited: not now; some may have been written.
@@ -51,3 +64,24 @@ async def _written(report: asyncio.Future[None]) -> None:
         await report
     except NotWritten as error:
         raise BrokerUnavailableError(error.code) from error
+
+
+async def gather_both(first: Awaitable[None], second: Awaitable[None]) -> None:
+    """Wait for two writes that have begun, without a task each; of two errors the first write's is raised.
+
+    Both are waited for before an error is raised. Cancelled, it waits for neither: where no broker answers, a report
+    may stay out for minutes.
+    """
+    try:
+        await first
+    except asyncio.CancelledError:
+        rest = asyncio.ensure_future(second)
+        rest.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        await asyncio.sleep(0)  # one that has not run a step cannot pass its end on to what it waits for
+        rest.cancel()
+        raise
+    except Exception:
+        with contextlib.suppress(Exception):  # the first error tells what to do with the event
+            await second
+        raise
+    await second

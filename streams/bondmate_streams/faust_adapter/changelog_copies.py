@@ -1,4 +1,4 @@
-"""Copies of other workers' partitions of the tables, so that whoever takes one over has only its last moments to read.
+"""Copies of other workers' partitions of the tables: whoever takes one over has only its last moments to read.
 
 A worker reads every changelog to its end before it joins the group, and goes on with those of partitions that are not
 its own: others stand still for a rebalance, not for the building of its tables. Why not faust's standbys: ADR 14.
@@ -16,7 +16,8 @@ import structlog
 from bondmate_schemas.kafka import KafkaConfig
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
 
-from bondmate_streams.guard import StoreUnavailableError, Waits
+from bondmate_streams.errors import StoreUnavailableError
+from bondmate_streams.faust_adapter.back_off import BackOff
 
 _log = structlog.get_logger(__name__)
 _BATCH: Final = 500
@@ -41,7 +42,7 @@ class Copied(Protocol):
         """Write records of the changelog, in its order; `until` is the offset of the last."""
 
 
-class Copies:
+class ChangelogCopies:
     """Follows the changelogs of partitions that this worker does not have."""
 
     def __init__(self, kafka: KafkaConfig, name: str, tables: Sequence[Copied], partitions: int) -> None:
@@ -73,17 +74,17 @@ class Copies:
 
     async def run(self) -> None:
         """Follow, until cancelled."""
-        waits = Waits("copies")
+        back_off = BackOff("copies")
         try:
             while True:
                 if not self._followed:
                     await self._rest()
                 try:
                     await self._follow()
-                    waits = Waits("copies")
+                    back_off = BackOff("copies")
                 except StoreUnavailableError as error:
                     self._read_share = -1
-                    await waits.wait("copy waits", type(error).__name__)
+                    await back_off.wait("copy waits", type(error).__name__)
         finally:
             await self._in_thread(self._close)
             self._reader.shutdown(wait=False)

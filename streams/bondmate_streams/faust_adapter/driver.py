@@ -11,16 +11,15 @@ import asyncio
 import types
 from collections.abc import Callable, Collection, Coroutine, Generator, Mapping
 from functools import partial
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Protocol, cast
 
-import faust
 import structlog
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
 from faust.types import TP
 from mode.services import WaitResults
 from mode.utils.futures import maybe_async
 
-from bondmate_streams.agents.door import Door
+from bondmate_streams.faust_adapter.admission import Admission
 
 _log = structlog.get_logger(__name__)
 _FETCH_WAIT_MS: Final = 250
@@ -33,6 +32,16 @@ _IN_HAND_SECONDS: Final = 1.0
 """How long what is in hand may hold up a whole group that is to be shared anew."""
 _LEAVE_SECONDS: Final = 4.0
 """How long leaving the group may take: it may just be shared anew, or no broker answers."""
+
+
+class _AgentsApp(Protocol):
+    """What the driver needs of the app that runs the agents."""
+
+    admissions: dict[str, Admission]
+    """The admissions of the agents, by topic."""
+    on_share: Callable[[Collection[TP]], object]
+    """Called with our partitions before the tables hear of them."""
+    on_partitions_revoked: Any
 
 
 class _OnTheLoop(AIOKafkaConsumerThread):
@@ -96,11 +105,11 @@ class _OnTheLoop(AIOKafkaConsumerThread):
         await coordinator.close()
 
     async def getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109  # faust's
-        """Give the next records, `_FETCH_GAP_SECONDS` after the last ones at the earliest."""
+        """Return the next records, `_FETCH_GAP_SECONDS` after the last ones at the earliest."""
         early = self._next_fetch_at - self.parent_loop.time()
         if early > 0:
             await asyncio.sleep(early)
-        may_be_fetched = cast("_Consumer", self.consumer).may_be_fetched
+        may_be_fetched = cast("AgentsConsumer", self.consumer).may_be_fetched
         if not any(map(may_be_fetched, active_partitions)):
             await asyncio.sleep(_FETCH_GAP_SECONDS)
             return {}
@@ -134,7 +143,9 @@ class _Now:
         return self._may_be_fetched(tp)
 
 
-class _Consumer(Consumer):
+class AgentsConsumer(Consumer):
+    """faust's consumer, which hands events over on the loop of the agents and commits below the oldest in hand."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._in_hand: set[Any] = set()
@@ -146,6 +157,10 @@ class _Consumer(Consumer):
         self._seeks = False
         self._hands_over = False
         """Between the loss of our partitions and the next share of them: nothing flows, whoever would have it flow."""
+
+    @property
+    def _our_app(self) -> _AgentsApp:
+        return cast("_AgentsApp", self.app)
 
     # After it has rebuilt the tables, faust lets the agents' partitions be fetched, seeks to what is committed, and
     # then clears the agents' queues: what came into them before that would be lost, since it counts as read.
@@ -163,15 +178,15 @@ class _Consumer(Consumer):
         super().resume_flow()
 
     def may_be_fetched(self, tp: Any) -> bool:
-        """Tell whether a partition is fetched now: those of agents wait for the seek."""
+        """Whether a partition is fetched now: those of agents wait for the seek."""
         return tp in self._get_active_partitions() and not (self._seeks and self._is_an_agents(tp))
 
     def _is_an_agents(self, tp: Any) -> bool:
-        return tp.topic in cast("App", self.app).doors
+        return tp.topic in self._our_app.admissions
 
     async def _hand_over(self, message: Any) -> None:
-        door = cast("App", self.app).doors.get(message.topic)
-        if door is None or not door.admit(message):
+        admission = self._our_app.admissions.get(message.topic)
+        if admission is None or not admission.admit(message):
             await self._by_stream(message)
 
     def begin(self, message: Any) -> None:
@@ -197,7 +212,7 @@ class _Consumer(Consumer):
             await self._wait_for_ack(timeout=1)
         if self._in_hand:
             _log.warning("what takes long is given up and comes again", count=len(self._in_hand))
-            await asyncio.gather(*(door.give_up() for door in cast("App", self.app).doors.values()))
+            await asyncio.gather(*(each.give_up() for each in self._our_app.admissions.values()))
         await self.commit_and_end_transactions()
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
@@ -213,7 +228,7 @@ class _Consumer(Consumer):
     async def on_partitions_assigned(self, assigned: Any, generation_id: int = 0) -> None:
         """Take the partitions; nobody else writes to our tables from here on."""
         self._hands_over = False
-        cast("App", self.app).on_share(assigned)
+        self._our_app.on_share(assigned)
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def leave(self) -> None:
@@ -228,7 +243,7 @@ class _Consumer(Consumer):
         await asyncio.gather(leaving, return_exceptions=True)
 
     async def _left(self) -> None:
-        await cast("App", self.app).on_partitions_revoked.send(self.assignment())
+        await self._our_app.on_partitions_revoked.send(self.assignment())
         await self.commit_and_end_transactions()
         await cast("_OnTheLoop", self._thread).leave()
 
@@ -245,7 +260,7 @@ class _Consumer(Consumer):
         return _OnTheLoop(self, loop=self.loop, thread_loop=self.loop, beacon=self.beacon)
 
     def _new_offset(self, tp: Any) -> int | None:
-        """Give the offset to commit, None for none: nothing before it is still in an agent's hands.
+        """Return the offset to commit, None for none: nothing before it is still in an agent's hands.
 
         faust looks for gaps between the offsets that were acknowledged, and takes the first of them for the end of a
         gap of one, or of any length while nothing was committed yet: an event in hand below it would not come again.
@@ -303,45 +318,3 @@ def _steps(work: Coroutine[Any, Any, Any], blocked_by: Any) -> Generator[Any, An
             blocked_by = step()
         except StopIteration as done:
             return done.value
-
-
-class _RecoveryEnd(asyncio.Event):
-    """The end of the building of tables: faust sets and clears it in one step, and may do so before it waits."""
-
-    def __init__(self, recovery: Any) -> None:
-        super().__init__()
-        self._recovery = recovery
-
-    async def wait(self) -> Literal[True]:
-        """Wait until the tables are built; by their state, not by the signal alone."""
-        while self._recovery.in_recovery:
-            await super().wait()
-        return True
-
-
-class App(faust.App):
-    """A faust app whose consumer works as above, and whose own statistics are off: we keep ours."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.doors: dict[str, Door] = {}
-        """The doors of the agents, by topic."""
-        self.on_share: Callable[[Collection[TP]], object] = lambda _: None
-        """Called with our partitions before the tables hear of them."""
-        super().__init__(*args, **kwargs)
-
-    def on_init_dependencies(self) -> Any:
-        """Give the services that start with the app; faust's monitor, a seventh of an event's cost, hears nothing."""
-        services = super().on_init_dependencies()
-        self.sensors.remove(self.monitor)
-        recovery = self.tables.recovery  # type: ignore[attr-defined]
-        recovery._signal_recovery_end = _RecoveryEnd(recovery)  # noqa: SLF001
-        return services
-
-    async def leave(self) -> None:
-        """Leave the group at once; to be called when nothing is in hand, and before `stop`."""
-        await cast("_Consumer", self.consumer).leave()
-
-    def _new_transport(self) -> Any:
-        transport: Any = super()._new_transport()
-        transport.Consumer = _Consumer
-        return transport

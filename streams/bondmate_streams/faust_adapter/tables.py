@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 import faust
@@ -16,13 +16,14 @@ from bondmate_schemas.outbox import NotWritten, Outgoing, Place
 from bondmate_schemas.partitions import partition_of
 from faust.types import TP
 
-from bondmate_streams.agents.outbox import KafkaOutbox
-from bondmate_streams.agents.store import Store
-from bondmate_streams.guard import StoreUnavailableError, Waits
+from bondmate_streams.errors import StoreUnavailableError
+from bondmate_streams.faust_adapter.back_off import BackOff
+from bondmate_streams.faust_adapter.record_writer import KafkaWriter
+from bondmate_streams.faust_adapter.table_store import TableStore
 
 R = TypeVar("R", bound=Record)
 
-_KEPT_LATELY: Final = 1_000
+_RECENT_KEPT: Final = 1_000
 
 STORE_OPTIONS = {
     # faust's defaults are made for one large table: 64 MiB of buffers and 2 GiB of cache for each partition.
@@ -35,18 +36,18 @@ STORE_OPTIONS = {
 }
 
 
-class AwaitableTable(faust.Table[bytes, bytes]):
+class DurableTable(faust.Table[bytes, bytes]):
     """A faust table whose changelog our outbox writes, so that a writer can wait for it, and at a third of the cost.
 
     faust would send it in the background, tell nobody, and take it as done.
     """
 
-    outbox: KafkaOutbox
+    outbox: KafkaWriter
     last_sent: asyncio.Future[Place]
 
     def _new_store_by_url(self, url: Any) -> Any:
         # As faust makes its own.
-        return Store(
+        return TableStore(
             url, self.app, self,
             table_name=self.name, key_type=self.key_type, key_serializer=self.key_serializer,
             value_serializer=self.value_serializer, value_type=self.value_type, loop=self.loop, options=self.options,
@@ -74,8 +75,8 @@ class AwaitableTable(faust.Table[bytes, bytes]):
         self.data.set_persisted_offset(TP(self._changelog_topic_name(), partition), offset)
 
 
-class _Store:
-    """Tells what RocksDB cannot do now from a fault of ours: its binding raises no class of its own."""
+class _StoreErrors:
+    """Raises our error for what RocksDB cannot do now: its binding raises `Exception` itself, no class of its own."""
 
     def __enter__(self) -> None:
         pass
@@ -85,13 +86,13 @@ class _Store:
             raise StoreUnavailableError("the store of a table takes or gives nothing now: is its disk full?") from error
 
 
-_store: Final = _Store()
+_store: Final = _StoreErrors()
 
 
-class Ledger(Generic[R]):
+class RecordTable(Generic[R]):
     """One table, by text key, of records of one kind. Reads and writes only in the context of an event."""
 
-    def __init__(self, app: faust.App, name: str, kind: type[R], codec: Codec, outbox: KafkaOutbox) -> None:
+    def __init__(self, app: faust.App, name: str, kind: type[R], codec: Codec, outbox: KafkaWriter) -> None:
         # The store takes its serializers from these types: with a schema alone it would fall back to JSON.
         self.table: Any = app.Table(
             name, key_type=bytes, value_type=bytes, partitions=app.conf.topic_partitions, options=dict(STORE_OPTIONS)
@@ -102,36 +103,40 @@ class Ledger(Generic[R]):
         self._kind = kind
         self._codec = codec
         # Nobody else writes the partitions we have: what was read or written lately is what the store holds.
-        self._lately: OrderedDict[str, R] = OrderedDict()
+        self._recent: OrderedDict[str, R] = OrderedDict()
         self._agrees: dict[int, int] = {}
         app.on_partitions_revoked.connect(self._forget)
         app.on_partitions_assigned.connect(self._forget)
 
+    def on_built(self, call: Callable[[], Awaitable[None]]) -> None:
+        """Have `call` called whenever the table was built from its changelog."""
+        self.table.on_recover(call)
+
     def _forget(self, *_: object, **__: object) -> None:
         """Partitions come and go, and with them what other workers wrote."""
-        self._lately.clear()
+        self._recent.clear()
         # What is not written down now is read again: that costs time, nothing else.
         with contextlib.suppress(StoreUnavailableError):
             self.persist()
         self._agrees.clear()
 
     def get(self, key: str) -> R | None:
-        """Give the record at `key`; raises StoreUnavailableError."""
-        if (lately := self._lately.get(key)) is not None:
+        """Return the record at `key`; raises StoreUnavailableError."""
+        if (lately := self._recent.get(key)) is not None:
             return lately
         with _store:
             value = self.table.get(key.encode())
         return None if value is None else self._keep(key, self._codec.decode(value, self._kind))
 
     def _keep(self, key: str, record: R) -> R:
-        self._lately[key] = record
-        self._lately.move_to_end(key)
-        if len(self._lately) > _KEPT_LATELY:
-            self._lately.popitem(last=False)
+        self._recent[key] = record
+        self._recent.move_to_end(key)
+        if len(self._recent) > _RECENT_KEPT:
+            self._recent.popitem(last=False)
         return record
 
     def put(self, key: str, record: R) -> Coroutine[Any, Any, None]:
-        """Write the record at `key`: now in the store; what is given ends when the changelog has it.
+        """Write the record at `key`: now in the store; what is returned ends when the changelog has it.
 
         Raises:
             StoreUnavailableError: the changelog may have it, the store has not; write it again.
@@ -142,12 +147,12 @@ class Ledger(Generic[R]):
         return self._durable(key, value, written)
 
     def forget(self, key: str) -> Coroutine[Any, Any, None]:
-        """Take the record at `key` out: now of the store; what is given ends when the changelog has its tombstone.
+        """Take the record at `key` out: now of the store; what is returned ends when the changelog has its tombstone.
 
         Raises:
             StoreUnavailableError: the changelog may have it, the store has not; forget it again.
         """
-        self._lately.pop(key, None)
+        self._recent.pop(key, None)
         return self._durable(key, None, self._write(key, None))
 
     def _write(self, key: str, value: bytes | None) -> asyncio.Future[Place]:
@@ -160,12 +165,12 @@ class Ledger(Generic[R]):
         return written
 
     async def _durable(self, key: str, value: bytes | None, written: asyncio.Future[Place]) -> None:
-        waits = Waits(self._name)
+        back_off = BackOff(self._name)
         while True:
             try:
                 partition, offset = await written
             except NotWritten as error:
-                await waits.wait("changelog refused", error.code)
+                await back_off.wait("changelog refused", error.code)
                 written = self._write(key, value)
             else:
                 self._agrees[partition] = max(offset, self._agrees.get(partition, offset))
@@ -204,7 +209,7 @@ class Ledger(Generic[R]):
         self.table.data.close()
 
     def records(self) -> Iterator[R]:
-        """Give every record of the partitions this worker has, as it is now; each is decoded when its turn comes.
+        """Yield every record of the partitions this worker has, as it is now; each is decoded when its turn comes.
 
         What lies in the partition of another key counts for nothing; see `healing`.
         """

@@ -11,7 +11,7 @@ from faust.streams import current_event
 from faust.types import TP
 
 
-class Store(rocksdb.Store):
+class TableStore(rocksdb.Store):
     """faust's RocksDB store, which neither closes nor opens partitions while alerts wait for a rebalance."""
 
     def revoke_partitions(self, table: Any, tps: Any) -> None:

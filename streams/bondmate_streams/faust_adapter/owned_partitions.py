@@ -1,7 +1,7 @@
 """Work on a table without an event: as if one of its partition were at hand, where that partition is ours.
 
-faust's tables take the partition from the event that is being handled. What time brings, and what takes the short way,
-has no event of its own there.
+faust's tables take the partition from the event that is being handled. What time brings, and what is handed over
+locally, has no event of its own there.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _END_SECONDS: Final = 3.0
 """How long a revocation waits for what is begun, for each topic in turn; together less than a session."""
 
 
-class Places:
+class OwnedPartitions:
     """The partitions of one topic that this worker has."""
 
     def __init__(self, app: faust.App, topic: str) -> None:
-        """Follow what `app` is given of `topic`."""
+        """Follow which partitions of `topic` the group gives to `app`."""
         self._app = app
         self._topic = topic
         self._given: frozenset[TP] = frozenset()
@@ -64,7 +64,7 @@ class Places:
         return len(self._ours) / int(self._app.conf.topic_partitions)
 
     @contextmanager
-    def standing_in(self, key: str, partition: int | None = None) -> Iterator[bool]:
+    def in_partition_of(self, key: str, partition: int | None = None) -> Iterator[bool]:
         """Work as if an event with this key were at hand; False, and nothing may be done, where it is not ours.
 
         `partition` is that of the key, unless another is named.
@@ -75,7 +75,7 @@ class Places:
         if place not in self._ours:
             yield False
             return
-        event = _standing_in(self._app, place, key.encode())
+        event = _event_at(self._app, place, key.encode())
         before = _current_event.set(cast("Any", weakref.ref(event)))
         self._begin()
         try:
@@ -94,6 +94,6 @@ class Places:
             self._idle.set()
 
 
-def _standing_in(app: faust.App, place: TP, key: bytes) -> Any:
+def _event_at(app: faust.App, place: TP, key: bytes) -> Any:
     message = Message(place.topic, place.partition, -1, 0.0, 0, None, key, None, None, tp=place)
     return app.create_event(key, None, None, cast("Any", message))
