@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bondmate_schemas.catalogue import DEVICE, STREAMS_SOURCE
+from bondmate_schemas.device_alert_ids import DEVICE_ALERT_SYSTEM, alert_event_id, real_event_id
 from bondmate_schemas.duress import SAID_UNDER_DURESS
 from bondmate_schemas.enums import (
     AlertAction,
@@ -42,8 +43,7 @@ from bondmate_schemas.models import (
     Position,
     Statement,
 )
-from bondmate_schemas.own_alerts import DEVICE_ALERT_SYSTEM, alert_event_id, real_event_id
-from bondmate_schemas.trusted import trusted
+from bondmate_schemas.unvalidated import unvalidated
 
 from bondmate_gateway.api import (
     AlertRequest,
@@ -429,7 +429,7 @@ def _location(
         "occurred_at": at,
         "flags": (*flags, "position_invalid") if _is_nowhere(fix.position) else flags,
     }
-    return trusted(
+    return unvalidated(
         DeviceLocation,
         {
             "header": shared.model_copy(update=header),
@@ -438,7 +438,7 @@ def _location(
             "unit": device.unit,
             "callsign": device.callsign,
             "sequence": fix.sequence,
-            "position": trusted(Position, {**fix.position.__dict__, "fixed_at": at}),
+            "position": unvalidated(Position, {**fix.position.__dict__, "fixed_at": at}),
             "on_duty": fix.on_duty,
             "battery_percent": fix.battery_percent,
             "district": None,

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from bondmate_schemas.catalogue import CHECK_INS, DEVICE, STATE_ALERTS, STREAMS_SOURCE
+from bondmate_schemas.device_alert_ids import alert_event_id, own_ids, real_event_id
 from bondmate_schemas.duress import BEGUN, ENDED, begins, begun_by, is_under
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, Level, MessageDirection, Mode, Priority
 from bondmate_schemas.flags import DEVICE_REVOKED, FROM_REPLACED, STARTED_BY_ROOM
@@ -28,7 +29,6 @@ from bondmate_schemas.models import (
     ExternalRef,
     Record,
 )
-from bondmate_schemas.own_alerts import alert_event_id, own_ids, real_event_id
 from bondmate_schemas.takeover import REPLACED, before, current
 
 from bondmate_gateway.deadlines import Deadlines

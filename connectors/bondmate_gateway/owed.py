@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from bondmate_schemas.check_ins import after
+from bondmate_schemas.device_alert_ids import own_ids
 from bondmate_schemas.models import CheckIn
-from bondmate_schemas.own_alerts import own_ids
 
 NOTHING_DUE: Final = "nothing_due"
 """What a device reads that checks in under an id of which the hub waits for nothing: most likely it meant another."""

@@ -19,10 +19,10 @@ from bondmate_connectors.errors import ConnectorError, Rejected, Transient
 from bondmate_monitoring import metrics
 from bondmate_schemas.catalogue import RECEIPTS
 from bondmate_schemas.check_ins import is_believed
+from bondmate_schemas.device_alert_ids import alert_event_id
 from bondmate_schemas.enums import AlertAction
 from bondmate_schemas.flags import FROM_EXERCISE, UNDER_DURESS
 from bondmate_schemas.models import DeviceAlert, Record
-from bondmate_schemas.own_alerts import alert_event_id
 from prometheus_client import Counter, Histogram
 from pydantic import ValidationError
 

@@ -33,7 +33,7 @@ from bondmate_schemas.enums import (
     StatementNature,
     Validity,
 )
-from bondmate_schemas.trusted import trusted
+from bondmate_schemas.unvalidated import unvalidated
 
 
 def to_utc(time: datetime) -> datetime:
@@ -78,7 +78,7 @@ class Record(BaseModel):
         values = {**self.__dict__, **(update or {})}
         if len(values) != len(self.__dict__):
             raise TypeError(f"{type(self).__name__} has no field of this name")
-        return trusted(type(self), values)
+        return unvalidated(type(self), values)
 
 
 class ExternalRef(Record):

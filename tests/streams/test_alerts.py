@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from bondmate_schemas.device_alert_ids import DEVICE_ALERT_SYSTEM, alert_event_id
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, Mode, PositionOrigin
 from bondmate_schemas.flags import FROM_EXERCISE
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, DeviceMemory, ExternalRef
-from bondmate_schemas.own_alerts import DEVICE_ALERT_SYSTEM, alert_event_id
 from bondmate_streams.logic import states
 from bondmate_streams.logic.alerts import stand, take
 from hypothesis import given

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from bondmate_schemas.device_alert_ids import DEVICE_ALERT_SYSTEM
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, EmergencyWord, Level, Mode, PositionOrigin
 from bondmate_schemas.flags import (
     CONFIRMED,
@@ -15,7 +16,6 @@ from bondmate_schemas.flags import (
     UNDER_DURESS,
 )
 from bondmate_schemas.models import AlertState, DeviceMemory, EmergencyStart, ExternalRef
-from bondmate_schemas.own_alerts import DEVICE_ALERT_SYSTEM
 from bondmate_streams.logic import heard, starting, states, timers
 from bondmate_streams.logic.addressing import Officer
 from bondmate_streams.logic.alerts import take

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from bondmate_schemas.device_alert_ids import DEVICE_ALERT_SYSTEM, alert_event_id, own_ids
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, Level, Mode
 from bondmate_schemas.flags import DEVICE_REVOKED, FROM_EXERCISE, UNDER_DURESS
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, Attachment, DestinationState, ExternalRef
-from bondmate_schemas.own_alerts import DEVICE_ALERT_SYSTEM, alert_event_id, own_ids
 from bondmate_streams.logic import heard, states
 from bondmate_streams.logic.deliveries import refresh_id
 from bondmate_streams.logic.levels import rises, status_of

@@ -11,6 +11,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
+from bondmate_schemas.device_alert_ids import alert_event_id, own_ids
 from bondmate_schemas.enums import AlertAction, Mode, PositionOrigin
 from bondmate_schemas.flags import FROM_REPLACED, STARTED_BY_ROOM
 from bondmate_schemas.ids import derived_id
@@ -23,7 +24,6 @@ from bondmate_schemas.models import (
     Position,
     SeenMessage,
 )
-from bondmate_schemas.own_alerts import alert_event_id, own_ids
 
 from bondmate_streams.logic import news
 from bondmate_streams.logic.duress import is_said_under

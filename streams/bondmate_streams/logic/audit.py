@@ -15,7 +15,7 @@ from functools import lru_cache
 from bondmate_schemas.enums import AuditAction
 from bondmate_schemas.ids import pseudonym, pseudonyms
 from bondmate_schemas.models import AuditRecord, Payload
-from bondmate_schemas.trusted import trusted
+from bondmate_schemas.unvalidated import unvalidated
 
 _SCOPE = "audit"
 _REPEATS_KNOWN = 10_000
@@ -100,7 +100,7 @@ class Chain:
 
     def append(self, entry: Entry, now: datetime) -> tuple[Chain, AuditRecord]:
         """Give the next record and the chain after it."""
-        record = trusted(
+        record = unvalidated(
             AuditRecord,
             {
                 "writer": self.writer,

@@ -13,7 +13,7 @@ from bondmate_schemas.flags import DROP_WHEN_LATE, MARK_WHEN_LATE
 from bondmate_schemas.ids import derived_id, number_of, numbered_id
 from bondmate_schemas.models import Delivery, EventHeader, OtherRoom, Others, Payload
 from bondmate_schemas.outside_ids import OutsideIds, Unanswered
-from bondmate_schemas.trusted import trusted
+from bondmate_schemas.unvalidated import unvalidated
 
 from bondmate_streams.logic.outside import Form, with_unanswered
 from bondmate_streams.logic.policy import View
@@ -157,7 +157,7 @@ class Agreements:
                 "flags": self._flags(telling.destination, kind, seen.header),
             }
         )
-        return trusted(
+        return unvalidated(
             Delivery,
             {
                 "header": header,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from bondmate_schemas.device_alert_ids import DEVICE_ALERT_SYSTEM
 from bondmate_schemas.models import (
     AlertWhole,
     Code,
@@ -26,9 +27,8 @@ from bondmate_schemas.models import (
     Payload,
 )
 from bondmate_schemas.outside_ids import AS_INSIDE, SHARED, ForeignIdError, OutsideIds, Unanswered
-from bondmate_schemas.own_alerts import DEVICE_ALERT_SYSTEM
 from bondmate_schemas.sayings import LINKED, said_by
-from bondmate_schemas.trusted import trusted
+from bondmate_schemas.unvalidated import unvalidated
 
 UNANSWERED_FIELDS: Final = ("message_id", "event_id", "incident_id", "origin_message_id", "content_digest")
 """Ids and digests in the header of a position."""
@@ -89,7 +89,7 @@ class Form:
         event = delivery.event
         changed = self.header(event.header)
         own = {"message_id": self.id(delivery.header.message_id)}
-        return trusted(
+        return unvalidated(
             Delivery,
             {
                 **delivery.__dict__,
@@ -130,7 +130,7 @@ def with_unanswered(delivery: Delivery, ids: Unanswered) -> Delivery:
             update={name: ids.of(value) for name in UNANSWERED_FIELDS if (value := getattr(header, name)) is not None}
         )
 
-    return trusted(
+    return unvalidated(
         Delivery,
         {
             **delivery.__dict__,

@@ -18,6 +18,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from bondmate_schemas.device_alert_ids import own_ids
 from bondmate_schemas.duress import mark_id
 from bondmate_schemas.enums import AlertAction, AlertKind, AuditAction, DeliveryReason, EmergencyWord, PositionOrigin
 from bondmate_schemas.flags import (
@@ -37,7 +38,6 @@ from bondmate_schemas.models import (
     DeviceMessage,
     EmergencyStart,
 )
-from bondmate_schemas.own_alerts import own_ids
 
 from bondmate_streams.logic.addressing import Officer
 from bondmate_streams.logic.alerts import with_flags, with_header

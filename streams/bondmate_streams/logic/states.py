@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from bondmate_schemas.device_alert_ids import alert_event_id, own_ids, real_event_id
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, Level, PositionOrigin, Priority
 from bondmate_schemas.flags import (
     CONFIRMED,
@@ -38,7 +39,6 @@ from bondmate_schemas.models import (
     ExternalRef,
     OperationsPage,
 )
-from bondmate_schemas.own_alerts import alert_event_id, own_ids, real_event_id
 
 from bondmate_streams.logic import grouping, officer, rounds, starting
 from bondmate_streams.logic.alerts import with_flags, with_header

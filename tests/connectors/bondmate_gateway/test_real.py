@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from bondmate_gateway.mailbox import Mailboxes
 from bondmate_schemas.catalogue import STATE_ALERTS
+from bondmate_schemas.device_alert_ids import alert_event_id, real_event_id
 from bondmate_schemas.enums import AlertStatus, Mode
 from bondmate_schemas.flags import FROM_EXERCISE, REAL_NOT_ALLOWED
-from bondmate_schemas.own_alerts import alert_event_id, real_event_id
 
 from tests.connectors.bondmate_gateway.conftest import SMITH, entry
 from tests.connectors.bondmate_gateway.test_downlink import state

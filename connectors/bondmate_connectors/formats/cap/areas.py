@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from bondmate_schemas.models import Area, Code, Position
-from bondmate_schemas.trusted import trusted, trusted_all
+from bondmate_schemas.unvalidated import unvalidated, unvalidated_all
 
 from bondmate_connectors.formats.cap import codes, geometry
 from bondmate_connectors.formats.cap.notes import Notes
@@ -41,9 +41,9 @@ def places_of(areas: Iterable[AreaTexts], notes: Notes, *, is_fix: bool = False)
         for shape in area.shapes:
             read = _ring(shape, rings, notes) if shape.element == "polygon" else _circle(shape, circles, notes, is_fix)
             first = first or read
-        geocodes = trusted_all(Code, [{"system": key, "value": value} for key, value in area.geocodes])
+        geocodes = unvalidated_all(Code, [{"system": key, "value": value} for key, value in area.geocodes])
         values = {"description": area.description or None, "polygons": tuple(rings), "circles": tuple(circles)}
-        found.append(trusted(Area, values | {"geocodes": geocodes}))
+        found.append(unvalidated(Area, values | {"geocodes": geocodes}))
     return Places(tuple(dict.fromkeys(found)) if len(found) > 1 else tuple(found), first)
 
 
@@ -93,4 +93,4 @@ def position_of(shape: geometry.Ring | Circle, ours: Mapping[str, str], sent: da
         # A radius of nothing says no more than that there is one: no place is known so well.
         point, radius_m = shape[0], shape[1] * KILOMETRE_METRES if 0 < shape[1] <= geometry.MOST_KM else None
     values = {"latitude": point[0], "longitude": point[1], "accuracy_m": radius_m, "method": method}
-    return trusted(Position, {**_NO_POSITION, **values, "fixed_at": fixed_at[0] if fixed_at else sent})
+    return unvalidated(Position, {**_NO_POSITION, **values, "fixed_at": fixed_at[0] if fixed_at else sent})

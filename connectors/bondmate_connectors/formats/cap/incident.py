@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from bondmate_schemas import sayings
 from bondmate_schemas.enums import IncidentAction, IncidentCategory, Priority, StatementNature
 from bondmate_schemas.models import Code, EventHeader, IncidentEvent, Statement
-from bondmate_schemas.trusted import trusted, trusted_all
+from bondmate_schemas.unvalidated import unvalidated, unvalidated_all
 
 from bondmate_connectors.formats.cap import codes
 from bondmate_connectors.formats.cap.areas import FIXED_AT, METHOD
@@ -46,7 +46,7 @@ def incident_event(
     `more` is what the message says beside its blocks and has no field.
     """
     text, urgency = content.first.texts.get, _from_list(content, "urgency")
-    return trusted(
+    return unvalidated(
         IncidentEvent,
         {
             **_NOTHING,
@@ -97,7 +97,7 @@ def _from_list(content: Content, name: str) -> str | None:
 
 def _incident_type(content: Content) -> Code | None:
     event = content.text("event")
-    return trusted(Code, {"system": codes.EVENT_CODES, "value": event}) if event else None
+    return unvalidated(Code, {"system": codes.EVENT_CODES, "value": event}) if event else None
 
 
 def _statements(content: Content) -> Iterator[Statement]:
@@ -119,7 +119,7 @@ def _attributes(content: Content, more: tuple[tuple[str, str], ...]) -> tuple[Co
     ]
     rows += [{"system": name, "value": text} for name, text, _, _, _ in content.attributes]
     rows += sayings.as_attributes(sayings_of(content.ours))
-    return trusted_all(Code, rows)
+    return unvalidated_all(Code, rows)
 
 
 def note_what_is_lost(content: Content, event: IncidentEvent, notes: Notes) -> None:

@@ -11,7 +11,7 @@ from bondmate_schemas.enums import Classification, IncidentAction, Level
 from bondmate_schemas.flags import NAMED_BESIDE, REPEATS_OURS
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import EventHeader, ExternalRef, Handling, IncidentEvent, Record, to_utc
-from bondmate_schemas.trusted import trusted, trusted_all
+from bondmate_schemas.unvalidated import unvalidated, unvalidated_all
 from lxml import etree
 
 from bondmate_connectors.contract import Ignored, Lost, Reading, Refusal
@@ -230,14 +230,14 @@ def _beside(event: IncidentEvent) -> IncidentEvent:
 
 def _header(head: Head, message_id: str, target: Target, content: Content, received_at: datetime) -> EventHeader:
     refs = [(f"cap:{head.sender}", head.identifier), *(("cap:incidents", incident) for incident in head.incidents)]
-    return trusted(
+    return unvalidated(
         EventHeader,
         {
             **_NO_HEADER,
             "message_id": message_id,
             "event_id": target.event_id,
             "incident_id": target.incident_id,
-            "external_refs": trusted_all(ExternalRef, [{"system": system, "id": one} for system, one in refs]),
+            "external_refs": unvalidated_all(ExternalRef, [{"system": system, "id": one} for system, one in refs]),
             "origin_message_id": head.identifier,
             "agency_id": head.sender,
             "mode": head.mode,

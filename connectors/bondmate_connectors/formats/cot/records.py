@@ -20,7 +20,7 @@ from bondmate_schemas.models import (
     IncidentEvent,
     Position,
 )
-from bondmate_schemas.trusted import maker
+from bondmate_schemas.unvalidated import maker
 
 new_area: Final = maker(Area)
 new_code: Final = maker(Code)

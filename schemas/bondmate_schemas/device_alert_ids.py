@@ -15,7 +15,7 @@ DEVICE_ALERT_SYSTEM: Final = "device"
 
 
 def alert_event_id(device_id: str, alert_id: str) -> str:
-    """Give the hub's id of a device's own alert; `alert_id` of one raised without is its `message_id`."""
+    """Return the hub's id of a device's own alert; `alert_id` of one raised without is its `message_id`."""
     return derived_id("alert", device_id, alert_id)
 
 
@@ -25,5 +25,5 @@ def real_event_id(event_id: str) -> str:
 
 
 def own_ids(alert: DeviceAlert) -> tuple[str, ...]:
-    """Give the ids its device gave the alert and the presses that became part of it, the newest last."""
+    """Return the ids its device gave the alert and the presses that became part of it, the newest last."""
     return tuple(ref.id for ref in alert.header.external_refs if ref.system == DEVICE_ALERT_SYSTEM)
