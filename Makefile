@@ -11,7 +11,7 @@ STAMP := .venv/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kafka test-system test-scenarios test-tak test-tak-short test-docker test-versions lock lint type fmt docs docs-check bench bench-state bench-roll bench-lane chaos chaos-lane chaos-long clean
+.PHONY: help demo test test-kafka test-system test-scenarios test-tak test-tak-short test-docker test-versions test-dist dist lock lint type fmt docs docs-check bench bench-state bench-roll bench-lane chaos chaos-lane chaos-long clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +95,14 @@ type: $(STAMP) ## mypy alone
 fmt: $(STAMP) ## format, and mend what can be mended without asking
 	$(BIN)/ruff check --fix-only --exit-zero
 	$(BIN)/ruff format
+
+dist: $(STAMP) ## the sdist, and the wheel made of it, into dist/
+	@rm -rf dist
+	$(BIN)/uv build --quiet --out-dir dist
+	@ls -l dist
+
+test-dist: $(STAMP) ## the wheel in an empty environment: its files, its version, and `hub demo` from it
+	$(BIN)/pytest -m system tests/system/test_wheel.py $(ARGS)
 
 docs: $(STAMP) ## write the generated documents, connectors' pages and dashboards
 	$(BIN)/hub docs

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 from bondmate_connectors.contract import ConnectorSpec
+from bondmate_monitoring.build import version_of_hub
 from bondmate_schemas import asyncapi
 
 from bondmate_hub.life_cycle_page import life_cycle_page
@@ -72,7 +73,7 @@ def _text_of(path: Path) -> str:
 
 @cache
 def _asyncapi() -> str:
-    document = asyncapi.document()
+    document = asyncapi.document(version_of_hub())
     if wrong := asyncapi.faults(document):
         raise ValueError("AsyncAPI: " + "; ".join(wrong))
     return _yaml(document)

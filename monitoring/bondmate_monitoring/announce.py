@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from bondmate_monitoring import build
 from bondmate_monitoring import metrics as m
 
 
 def role(name: str) -> None:
-    """Announce the role this process runs."""
+    """Announce the role this process runs, and of which build it is."""
+    m.BUILD_INFO.labels(build.version_of_hub(), build.commit()).set(1)
     m.ROLE_INFO.labels(name).set(1)
 
 

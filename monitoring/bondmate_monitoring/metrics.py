@@ -169,5 +169,6 @@ LANE_FIXES = Counter("hub_lane_fixes_total", "Position fixes, by outcome.", ["ou
 LANE_BATCH_SECONDS = Histogram("hub_lane_batch_seconds", "Time the lane takes for a batch.", buckets=_SECONDS)
 
 # Processes.
+BUILD_INFO = Gauge("hub_build_info", "1 for the version and commit that this process runs.", ["version", "commit"])
 ROLE_INFO = Gauge("hub_role_info", "1 for each role this process runs.", ["role"])
 ROLE_RESTARTS = Counter("hub_role_restarts_total", "Times a role was started again after it died.", ["role"])

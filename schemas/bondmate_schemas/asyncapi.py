@@ -70,7 +70,7 @@ _TRAFFIC: Final = {
 _INSIDE: Final = _Traffic(("streams",), ("streams",), _STREAMS)
 
 
-def document(version: str = "0.1.0") -> dict[str, Any]:
+def document(version: str) -> dict[str, Any]:
     """Give the AsyncAPI document of hub `version`, as plain data in the order it should be written."""
     topics = _topics()
     return {

@@ -45,6 +45,13 @@ def test_every_command_shows_an_example_of_itself(name):
     assert f"Example: {name}" in (COMMANDS[name].help or "")
 
 
+def test_the_version_and_the_commit_are_said(tmp_path):
+    done = hub("--version", cwd=tmp_path)
+
+    assert 0 == done.returncode
+    assert re.fullmatch(r"hub \d+\.\d+\.\d+\S* \(commit ([0-9a-f]{12}(-dirty)?|unknown)\)\n", done.stdout)
+
+
 def test_an_unknown_role_is_a_usage_error_that_names_the_roles(tmp_path):
     done = hub("run", "gatway", cwd=tmp_path)
 

@@ -7,7 +7,7 @@ import re
 import pytest
 from bondmate_connectors.contract import Status
 from bondmate_connectors.runtime.breaker import BreakerState
-from bondmate_monitoring import announce, metrics
+from bondmate_monitoring import announce, build, metrics
 from bondmate_schemas.enums import DeliveryKind, Level
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
@@ -58,6 +58,7 @@ LABELS = {
     "hub_oldest_undelivered_alert_seconds": ("destination",),
     "hub_lane_fixes": ("outcome",),
     "hub_lane_batch_seconds": (),
+    "hub_build_info": ("version", "commit"),
     "hub_role_info": ("role",),
     "hub_role_restarts": ("role",),
 }
@@ -94,6 +95,7 @@ def test_a_role_shows_zeros_before_anything_happens() -> None:
     shown = generate_latest(_registry()).decode()
 
     for line in (
+        f'hub_build_info{{commit="{build.commit()}",version="{build.version_of_hub()}"}} 1.0',
         'hub_role_info{role="test-role"} 1.0',
         'hub_role_restarts_total{role="test-role"} 0.0',
         'connector_status{connector="test-sink",status="OK"} 0.0',

@@ -14,7 +14,7 @@ from bondmate_schemas.asyncapi import document, faults
 from bondmate_schemas.codec import RECORDS, schema_text
 from jsonschema import Draft7Validator
 
-FOUND = document()
+FOUND = document("1.2.3")
 
 
 def test_it_is_valid_against_the_specification_s_own_schema(corpus: Path) -> None:
@@ -92,7 +92,7 @@ def canonical(schema: Any) -> str:
 
 
 def test_who_writes_a_topic_is_told_how_its_partition_is_chosen() -> None:
-    found = document()
+    found = document("1.2.3")
     named = {name: channel.get("x-partitioner") for name, channel in found["channels"].items()}
     wanted = {"hash": "murmur2", "librdkafka": "murmur2_random"}
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import orjson
 import structlog
 from aiohttp import hdrs, web
+from bondmate_monitoring.build import version_of_hub
 from pydantic import ValidationError
 
 from bondmate_hub.admin.orders import Order, PauseOrder, RefusedError
@@ -92,7 +92,7 @@ class AdminServer:
         return await handler(request)
 
     async def _root(self, _: web.Request) -> web.Response:
-        return _json({"version": version("bondmate-hub"), "role": self._role, "instance": self._settings.instance})
+        return _json({"version": version_of_hub(), "role": self._role, "instance": self._settings.instance})
 
     async def _list(self, request: web.Request) -> web.Response:
         names = self.connectors.names() if self.connectors else []

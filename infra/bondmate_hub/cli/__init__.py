@@ -14,6 +14,7 @@ import typer
 
 from bondmate_hub.cli import (
     alerts,
+    build,
     connectors,
     devices,
     dlq,
@@ -38,6 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.callback(help=app.info.help)(build.common)
 for entry in entry_points(group="bondmate_hub.commands"):
     app.command(entry.name)(entry.load())
 app.command("run")(roles.run)
