@@ -519,6 +519,7 @@ class AlertState(Record):
     answered_rounds: Number = 0
     unassigned_rounds: Number = 0
     ended_at: UtcTime | None = None
+    pressed_at: UtcTime | None = None
     rules: Number = 0
     others: OthersTold | None = None
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, Level, Validity
 from bondmate_schemas.models import DeliveryReceipt
-from bondmate_streams.logic import heard
+from bondmate_streams.logic import heard, states
 from bondmate_streams.logic.life_cycle import CLOSED
 from bondmate_streams.logic.rooms import Rooms
 from bondmate_streams.logic.steps import Step
 
-from tests.streams.test_statements import ASSIGNED, CLOSES, ROOMS, START, Played, told
+from tests.streams.test_statements import ASSIGNED, CLOSES, EVENT, ROOMS, START, Played, told
 
 
 def closed_late(closing: float, read: float) -> Played:
@@ -165,3 +165,96 @@ def test_operations_close_nothing_that_is_no_alert() -> None:
     receipt = DeliveryReceipt(header=header, destination="operations", level=CLOSES, code="close")
 
     assert "not_an_alert" == heard.receive(None, receipt, (), [], played.now).outcome
+
+
+def _late_closing(played: Played, closing: float, by: str) -> Step:
+    """Let the hub have had a closing at `closing` that its streams come to only now; again under the same id."""
+    id_, at = "the-closing", START + timedelta(seconds=closing)
+    header = played.header(closing, message_id=id_, source=by, received_at=at)
+    code = {"code": "close"} if by == "operations" else {}
+    receipt = DeliveryReceipt(header=header, destination=by, level=CLOSES, **code)
+    return played.take(heard.receive(played.state, receipt, (), played.decisions, played.now, rooms=ROOMS))
+
+
+def _pressed(played: Played, at: float, **given: Any) -> Step:
+    return played.press(AlertAction.UPDATE, at=at, received_at=START + timedelta(seconds=at), **given)
+
+
+@pytest.mark.parametrize("by", ["north", "operations"])
+def test_a_press_that_the_streams_came_to_before_a_closing_that_the_hub_had_first_goes_on(by: str) -> None:
+    played = Played()
+    played.seconds = 200
+    _pressed(played, 101, press_count=2, text="he is back, knife")
+    _pressed(played, 102)
+    ended, again = _late_closing(played, 100, by), _late_closing(played, 100, by)
+
+    assert {telling.reason for telling in ended.tellings} == {DeliveryReason.CANCEL}
+    assert ended.reopened is not None
+    assert ended.reopened == again.reopened
+    assert ("he is back, knife", 2, EVENT) == (
+        ended.reopened.text, ended.reopened.press_count, ended.reopened.whole and ended.reopened.whole.reopens,
+    )  # fmt: skip
+    assert START + timedelta(seconds=101) == ended.reopened.header.received_at
+    anew = states.change(None, ended.reopened, played.decisions, played.now)
+    assert ("raised", {"north", "county"}) == (anew.outcome, set(told(anew)))
+    repeated = _pressed(played, 101, press_count=2, text="he is back, knife")
+    assert ("closed_already", None) == (repeated.outcome, repeated.reopened)
+
+
+def test_a_press_of_before_the_closing_ends_with_it_and_so_does_what_nobody_did() -> None:
+    played = Played()
+    played.seconds = 200
+    _pressed(played, 99, press_count=2)
+    _pressed(played, 101)
+    # By a clock that can be trusted it was made before the closing, and rooms were told of it before they hear the end.
+    played.press(AlertAction.UPDATE, at=98, received_at=START + timedelta(seconds=103), press_count=3)
+    ended = _late_closing(played, 100, "north")
+
+    assert ("closed", None) == (ended.outcome, ended.reopened)
+
+
+def test_a_press_between_the_closing_and_what_the_streams_came_to_last_is_none_of_before() -> None:
+    played = Played()
+    played.seconds = 200
+    _pressed(played, 150)
+    _late_closing(played, 100, "north")
+
+    assert ["late", "reopened", "reopened"] == [
+        _pressed(played, at, press_count=number).outcome for number, at in enumerate((99, 101, 151), 2)
+    ]
+
+
+def test_what_was_pressed_and_then_called_off_after_the_closing_goes_on_and_asks_to_cancel() -> None:
+    played = Played()
+    played.seconds = 200
+    _pressed(played, 101, press_count=2)
+    played.press(AlertAction.CANCEL, at=102, received_at=START + timedelta(seconds=102))
+    reopened = _late_closing(played, 100, "north").reopened
+
+    assert reopened is not None
+    anew = states.change(None, reopened, played.decisions, played.now)
+    assert ("raised_to_cancel", True) == (anew.outcome, anew.state and anew.state.cancel_requested)
+
+
+def test_what_was_pressed_after_an_alert_had_expired_goes_on_though_its_expiry_is_noticed_later() -> None:
+    played = Played(kind=AlertKind.ASSISTANCE)
+    header = played.state.header.model_copy(update={"expires_at": START + timedelta(seconds=90)})
+    played.state = played.state.model_copy(update={"header": header})
+    played.seconds = 100
+    _pressed(played, 91, press_count=2)
+    ended = played.wait(100)
+
+    assert ("expired", True) == (ended.outcome, ended.reopened is not None)
+
+
+def test_a_cancel_that_was_made_before_a_newer_press_asks_for_nothing_and_one_made_after_it_does() -> None:
+    played = Played()
+    played.seconds = 200
+    played.press(AlertAction.CANCEL, at=100, received_at=START + timedelta(seconds=100))
+    _pressed(played, 110, press_count=2)
+    older = played.press(AlertAction.CANCEL, at=105, received_at=START + timedelta(seconds=105))
+    assert ("overtaken", (), False) == (older.outcome, older.tellings, played.state.cancel_requested)
+    played.press(AlertAction.UPDATE, at=120, received_at=START + timedelta(seconds=130), press_count=3)
+    newer = played.press(AlertAction.CANCEL, at=121, received_at=START + timedelta(seconds=122))
+
+    assert ("cancel_requested", True) == (newer.outcome, played.state.cancel_requested)

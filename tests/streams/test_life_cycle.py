@@ -76,6 +76,7 @@ PROVEN = [Level.UNKNOWN, Level.DEAD_LETTERED, Level.EXPIRED, Level.DELIVERED, Le
 HELPS, CLOSES = {"assigned", "coming", "on scene"}, {"called off", "resolved"}
 KINDS = [AlertKind.ASSISTANCE, AlertKind.SOS, AlertKind.OFFICER_DOWN]
 UP = {"seen", *HELPS}
+ENDINGS = {"closed", "closed_by_operations", "expired", "cancelled"}
 GONE = {"no", "withdrawn", *CLOSES}
 
 
@@ -103,8 +104,8 @@ class Interleavings(RuleBasedStateMachine):
         self.owned, self.rooms = owned, Rooms(AGENCIES if owned else {}, assign_after_seconds=UNASSIGNED_SECONDS)
         self.seconds, self.first_kind = 0, kind
         self.state: AlertState | None = None
-        self.closed = self.unassigned = False
-        self.ended_at = self.last_at = START
+        self.closed = self.unassigned = self.goes_on = False
+        self.ended_at = self.last_at = self.pressed_at = START
         self.round = self.since = self.taken = 0
         self.was_answered = -1
         self.graver_waits: int | None = None
@@ -137,23 +138,28 @@ class Interleavings(RuleBasedStateMachine):
         self.asks_to_cancel &= self.closed or had_at < self.last_at
         if graver and self.round == round_before and (self.answered or used_up):
             self.graver_waits = self.seconds
-        came_after = had_at > max(self.ended_at, self.last_at)
+        came_after = had_at > self.ended_at
+        self.pressed_at = self.pressed_at if self.closed else max(self.pressed_at, had_at)
         step = self.change(
             f"message-{next(self.number) + 1}", AlertAction.UPDATE, at=had_at, press_count=next(self.number)
         )
         assert (step.reopened is not None) == (self.closed and came_after), "after the end a press is one of its own"
         assert (step.outcome == "late") == (self.closed and not came_after)
 
-    @rule()
-    def cancel(self) -> None:
+    @rule(waited=WAITED)
+    def cancel(self, waited: int) -> None:
         if self.state is None:
             return
+        had_at = self.had_at(waited)
         asks = self.kind is not AlertKind.ASSISTANCE or any(room.said in UP for room in self.known.values())
-        step = self.change(f"message-{next(self.number) + 1}", AlertAction.CANCEL, at=self.had_at())
-        assert step.outcome == ("closed_already" if self.closed else "cancel_requested" if asks else "cancelled")
-        self.asks_to_cancel |= asks and not self.closed
-        if not asks:
-            self.ends(self.now())
+        asks = asks or had_at < self.last_at
+        is_open, is_taken_back = not self.closed, had_at < self.pressed_at
+        step = self.change(f"message-{next(self.number) + 1}", AlertAction.CANCEL, at=had_at)
+        found = "overtaken" if is_taken_back else "cancel_requested" if asks else "cancelled"
+        assert step.outcome == (found if is_open else "closed_already"), "a press takes an older request back"
+        self.asks_to_cancel |= asks and is_open and not is_taken_back
+        if not asks and not is_taken_back:
+            self.ends(had_at, by_device=True)
 
     @rule(name=st.sampled_from(["tak", "cap", "county", "stranger"]), level=st.sampled_from(PROVEN))
     def proves(self, name: str, level: Level) -> None:
@@ -355,8 +361,12 @@ class Interleavings(RuleBasedStateMachine):
         """Return when the hub had what its streams come to only now."""
         return max(START, self.now() - timedelta(seconds=waited)) + timedelta(milliseconds=next(self.number))
 
-    def ends(self, at: datetime) -> None:
-        self.closed, self.ended_at = True, self.ended_at if self.closed else at
+    def ends(self, at: datetime, *, by_device: bool = False) -> None:
+        if self.closed:
+            return
+        self.closed, self.ended_at = True, min(self.now(), at)
+        is_pressed_since = not by_device and self.pressed_at > self.ended_at
+        assert self.goes_on == is_pressed_since, "what was pressed after the end goes on"
 
     def of_room(self, name: str, ago: int = 0, waited: int = 0) -> EventHeader:
         had_at = self.now() - timedelta(seconds=waited)
@@ -373,11 +383,11 @@ class Interleavings(RuleBasedStateMachine):
         expires = START + timedelta(seconds=self.expiry) if self.expiry else None
         # The first press is what it was, however late it comes again.
         first = message_id == "message-1"
-        self.last_at = self.last_at if self.closed else max(self.last_at, at)
         header = _header(message_id=message_id, received_at=at, occurred_at=at, expires_at=expires)
         kind = self.first_kind if first else self.kind
         alert = DeviceAlert(header=header, device_id="device-1", action=action, kind=kind, **given)
         step = states.change(self.state, alert, DECISIONS, self.now(), escalation=STEPS)
+        self.last_at = self.last_at if self.closed or step.outcome == "overtaken" else max(self.last_at, at)
         self.take(step)
         return step
 
@@ -391,6 +401,8 @@ class Interleavings(RuleBasedStateMachine):
         paged = [page.page_id for page in step.pages if page.reason != PageReason.DEAD_LETTERED]
         assert not set(paged) & set(self.pages), "a person is paged once for one thing"
         self.pages += paged
+        if step.outcome in ENDINGS:
+            self.goes_on = step.reopened is not None
         if step.state is not None:
             self.state = step.state
 

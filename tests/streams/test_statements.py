@@ -830,13 +830,13 @@ def test_what_came_before_the_last_change_and_is_taken_after_it_adds_what_it_say
     assert {each.delivery_id for each in again.tellings} > {each.delivery_id for each in step.tellings[:2]}
 
 
-def test_a_cancel_that_was_made_before_the_last_press_is_a_request() -> None:
+def test_a_cancel_that_was_made_before_the_last_press_ends_nothing() -> None:
     played = Played(kind=AlertKind.ASSISTANCE)
     played.seconds = 20
     played.press(press_count=2, text="come now")
     cancel = played.press(AlertAction.CANCEL, received_at=START + timedelta(seconds=10), at=10)
 
-    assert ("cancel_requested", "come now") == (cancel.outcome, played.state.alert.text)
+    assert ("overtaken", "come now") == (cancel.outcome, played.state.alert.text)
 
 
 def ended() -> Played:

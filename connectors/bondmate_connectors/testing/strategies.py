@@ -313,6 +313,7 @@ alert_states = st.builds(
     answered_rounds=st.integers(0, _INT32),
     unassigned_rounds=st.integers(0, _INT32),
     ended_at=maybe(times),
+    pressed_at=maybe(times),
     rules=st.integers(0, _INT32),
     others=maybe(others_told),
 )

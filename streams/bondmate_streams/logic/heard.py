@@ -16,7 +16,7 @@ from bondmate_schemas.flags import UNLINKED
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, AlertWhole, DeliveryReceipt, DeviceAlert, OperationsPage
 
-from bondmate_streams.logic import grouping, handoff, officer, others, rounds, starting
+from bondmate_streams.logic import grouping, handoff, officer, others, reopening, rounds, starting
 from bondmate_streams.logic.alerts import with_flags, with_header
 from bondmate_streams.logic.answers import is_foreign, is_other_mode
 from bondmate_streams.logic.asking import asked_again
@@ -142,7 +142,8 @@ def _by_operations(state: AlertState | None, receipt: DeliveryReceipt, around: _
     message = officer.of_ending(said, state, around.now) if officer.is_told(state) else None
     step = Step(rule.outcome, state, message=message)
     if ends_it:
-        return replace(step, tellings=_end_told(state, state.alert, receipt, around), standing=True)
+        told = _end_told(state, state.alert, receipt, around)
+        return replace(step, tellings=told, reopened=reopening.by_end(state), standing=True)
     return _closed(step, state.model_copy(update={"changed_at": around.now}), receipt, around)
 
 
@@ -196,7 +197,8 @@ def _statement(state: AlertState, receipt: DeliveryReceipt, around: _Around) -> 
     if _is_its_end(state, receipt):
         rule = rule_for(standing, Event.RECEIPT, {*facts, Fact.REPEAT})
         told = _end_told(state, state.alert, receipt, around)
-        return Step(rule.outcome, state, told, message=officer.of_ending(receipt, state, now), standing=True)
+        message = officer.of_ending(receipt, state, now)
+        return Step(rule.outcome, state, told, reopening.by_end(state), message=message, standing=True)
     if facts & {Fact.REPEATED, Fact.OLDER}:
         return Step(rule_for(standing, Event.RECEIPT, facts).outcome, state)
     after = _stated(state, receipt, now)
@@ -268,7 +270,8 @@ def _closed(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Ar
         "ended_at": min(around.now, receipt.header.received_at),
         "handoff": None,
     }
-    return replace(step, state=state.model_copy(update=update), tellings=tellings, standing=True)
+    after = state.model_copy(update=update)
+    return replace(step, state=after, tellings=tellings, reopened=reopening.by_end(after), standing=True)
 
 
 def _end_id(state: AlertState, receipt: DeliveryReceipt) -> str:

@@ -237,6 +237,8 @@ RULES: Final = (
     _rule("pressed_anew", _S.OPEN, _E.PRESS, _F.LAPSED, tells=_R.UPDATE, doc="a round of escalation begins"),
     _rule("updated", _S.OPEN, _E.PRESS, tells=_R.UPDATE,
           doc="exactly those who were told; presses are counted; nothing that is due is put off"),
+    _rule("overtaken", _S.OPEN, _E.CANCEL, _F.OLDER,
+          doc="somebody has pressed since it was made, which takes it back whichever came first"),
     _rule("cancel_requested", _S.OPEN, _E.CANCEL, _F.REQUEST_ONLY, tells=_R.UPDATE, doc="a person must close it"),
     _rule("cancelled", _S.OPEN, _E.CANCEL, becomes=AlertStatus.CANCELLED, tells=_R.CANCEL,
           doc="exactly those who were told"),

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from bondmate_schemas.device_alert_ids import alert_event_id, own_ids, real_event_id
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, Level, PositionOrigin, Priority
 from bondmate_schemas.flags import (
     CONFIRMED,
@@ -25,9 +24,7 @@ from bondmate_schemas.flags import (
     OUT_OF_EXERCISE,
     STARTED_BY_ROOM,
     UNDER_DURESS,
-    UNTRUSTED,
 )
-from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import (
     AlertState,
     AlertWhole,
@@ -35,12 +32,11 @@ from bondmate_schemas.models import (
     DestinationState,
     DeviceAlert,
     DeviceMessage,
-    EventHeader,
     ExternalRef,
     OperationsPage,
 )
 
-from bondmate_streams.logic import grouping, officer, rounds, starting
+from bondmate_streams.logic import grouping, officer, reopening, rounds, starting
 from bondmate_streams.logic.alerts import with_flags, with_header
 from bondmate_streams.logic.duress import is_said_under
 from bondmate_streams.logic.levels import is_answered, is_helped, status_of
@@ -99,6 +95,8 @@ def _change(
         return _begin(rule, alert, decisions, now)
     if state.status in CLOSED:
         return _after_closing(rule, state, alert, decisions, now)
+    if rule.outcome == "overtaken":
+        return Step(rule.outcome, state, standing=True)
     if rule.outcome == "repeat":
         return Step(
             rule.outcome,
@@ -125,6 +123,8 @@ def _facts(
         return found if decisions else found | {Fact.NOWHERE}
     if _is_repeat(state, alert):
         found.add(Fact.REPEAT)
+    if _is_taken_back(state, alert):
+        found.add(Fact.OLDER)
     if state.status in CLOSED:
         return found | _facts_after_the_end(state, alert)
     if is_graver(state, alert) and rounds.may_begin(state, Cause.GRAVER, now):
@@ -144,6 +144,12 @@ def _is_request(state: AlertState | None, alert: DeviceAlert) -> bool:
     kind = rounds.graver(state.alert.kind, alert.kind)
     taken_up = kind is AlertKind.ASSISTANCE and any(is_taken_up(at) for at in state.destinations.values())
     return kind in REQUESTS_ONLY or taken_up
+
+
+def _is_taken_back(state: AlertState, alert: DeviceAlert) -> bool:
+    """Return whether a cancel was made before the last press, which takes it back whichever comes first."""
+    is_cancel = alert.action is AlertAction.CANCEL
+    return is_cancel and state.pressed_at is not None and reopening.made_at(alert.header) < state.pressed_at
 
 
 def is_graver(state: AlertState | None, alert: DeviceAlert) -> bool:
@@ -191,19 +197,14 @@ def _facts_after_the_end(state: AlertState, alert: DeviceAlert) -> set[Fact]:
     header, known = alert.header, state.alert
     if header.message_id == state.header.message_id:
         return set()
-    # What came before the last change was taken before, or else was lost and is shown as late.
-    if header.received_at <= known.header.received_at:
-        return {Fact.BY_PERSON, Fact.MADE_BEFORE} if _says_more(alert, known) else set()
-    if not _is_by_person(alert, known):
+    # What came before the last change was taken before, or else it says more than is known.
+    is_older = header.received_at <= known.header.received_at
+    if not (_says_more if is_older else _is_by_person)(alert, known):
         return set()
-    return {Fact.BY_PERSON, Fact.MADE_BEFORE} if _is_made_before(state.ended_at, header) else {Fact.BY_PERSON}
-
-
-def _is_made_before(ended_at: datetime | None, header: EventHeader) -> bool:
-    if ended_at is None:
-        return False
-    trusted = UNTRUSTED.isdisjoint(header.flags)
-    return header.received_at <= ended_at or (trusted and header.occurred_at <= ended_at)
+    # A state of before there was a time of its end says no more than what was the last change.
+    ended_at = state.ended_at or (known.header.received_at if is_older else None)
+    is_made_before = ended_at is not None and reopening.made_at(header) <= ended_at
+    return {Fact.BY_PERSON, Fact.MADE_BEFORE} if is_made_before else {Fact.BY_PERSON}
 
 
 def _begin(rule: Rule, alert: DeviceAlert, decisions: Sequence[Decision], now: datetime) -> Step:
@@ -223,6 +224,7 @@ def _begin(rule: Rule, alert: DeviceAlert, decisions: Sequence[Decision], now: d
         cancel_requested=asked,
         changed_at=now,
         rules=RULES_NOW,
+        pressed_at=None if asked or not is_pressed_there(alert) else reopening.made_at(alert.header),
     )
     return Step(
         rule.outcome,
@@ -259,32 +261,7 @@ def _after_closing(
         return Step(rule.outcome, state, message=message, pages=(page,), standing=True)
     if rule.outcome != "reopened":
         return Step(rule.outcome, state, standing=True)
-    known = state.alert
-    # Under the incident of the ended one: whoever has that finds it again, and nothing of it overtakes the end.
-    anew = with_header(
-        with_flags(alert, "reopened", *(flag for flag in known.header.flags if flag in OUT_OF_EXERCISE)),
-        event_id=_own_event_id(state, alert),
-        incident_id=state.header.incident_id,
-        mode=state.header.mode,
-    )
-    update = {
-        "action": AlertAction.RAISE,
-        "press_count": max(known.press_count, alert.press_count),
-        "kind": rounds.graver(known.kind, alert.kind),
-        "silent": alert.silent or known.silent,
-        "whole": grouping.reopened(known.whole, state.header.event_id),
-    }
-    return Step(rule.outcome, state, reopened=anew.model_copy(update=update), standing=True)
-
-
-def _own_event_id(closed: AlertState, press: DeviceAlert) -> str:
-    """Give the event id its device was told of the press; one of its own where that was the closed alert's."""
-    told = [alert_event_id(press.device_id, own_id) for own_id in own_ids(press)]
-    if FROM_EXERCISE in closed.header.flags:
-        told = [real_event_id(name) for name in told]
-    if told and told[-1] != closed.header.event_id:
-        return told[-1]
-    return derived_id("alert", press.header.message_id)
+    return Step(rule.outcome, state, reopened=reopening.by_press(state, alert), standing=True)
 
 
 def _changed(
@@ -331,6 +308,7 @@ def _changed(
             "status": rule.becomes or (status_of(destinations.values()) if is_news else state.status),
             "cancel_requested": asked or (state.cancel_requested and not _takes_request_back(state, alert)),
             "changed_at": now,
+            "pressed_at": _pressed_at(state, alert),
             "rules": RULES_NOW if is_news else state.rules,
             # Of one that was answered before the upgrade it is now that the time for a unit begins.
             "seen_at": state.seen_at or (now if is_news and is_answered(state) and not is_helped(state) else None),
@@ -344,6 +322,15 @@ def _changed(
         tellings += tuple(telling for telling in told if telling.destination in {*names, *first})
     # A request too: the device's memory may have taken it for the end.
     return Step(rule.outcome, after, tellings, standing=ends or asked)
+
+
+def _pressed_at(state: AlertState, alert: DeviceAlert) -> datetime | None:
+    """Return when somebody last did something at the device, by which it is told from an end or a cancel before it."""
+    is_cancel = alert.action is AlertAction.CANCEL
+    if is_cancel or not is_pressed_there(alert) or not _is_by_person(alert, state.alert):
+        return state.pressed_at
+    made_at = reopening.made_at(alert.header)
+    return max(state.pressed_at or made_at, made_at)
 
 
 def _takes_request_back(state: AlertState, alert: DeviceAlert) -> bool:

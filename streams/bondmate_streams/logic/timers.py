@@ -16,7 +16,7 @@ from bondmate_schemas.flags import UNANSWERED, UNASSIGNED
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, AlertWhole
 
-from bondmate_streams.logic import handoff, late_rooms, others, real, rounds, starting
+from bondmate_streams.logic import handoff, late_rooms, others, real, reopening, rounds, starting
 from bondmate_streams.logic.alerts import with_flags, with_header
 from bondmate_streams.logic.asking import asked_again
 from bondmate_streams.logic.deliveries import First, Telling, escalation_id, new_id, refresh_id, round_id
@@ -240,9 +240,8 @@ def _expired(rule: Rule, state: AlertState, decisions: Sequence[Decision], now: 
         }
     )
     tellings = tell(state, ended, rule.tells or DeliveryReason.CANCEL, decisions)
-    return Step(
-        rule.outcome, after, tellings, pages=(page_of(state, PageReason.EXPIRED, now),), standing=True
-    )  # fmt: skip
+    pages = (page_of(state, PageReason.EXPIRED, now),)
+    return Step(rule.outcome, after, tellings, reopening.by_end(after), pages=pages, standing=True)
 
 
 def _escalated(rule: Rule, state: AlertState, steps: Sequence[Escalation], now: datetime) -> Step:

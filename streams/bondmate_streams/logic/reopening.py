@@ -1,0 +1,90 @@
+"""What goes on after an alert has ended: what somebody did at its device that the hub had after the end.
+
+It is an alert of its own, linked to the ended one. By when the hub had both it makes no difference which of the two its
+streams came to first.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from bondmate_schemas.device_alert_ids import alert_event_id, own_ids, real_event_id
+from bondmate_schemas.enums import AlertAction
+from bondmate_schemas.flags import (
+    CONFIRMED,
+    FROM_EXERCISE,
+    NEEDS_HELP_AGAIN,
+    NOT_RENEWED,
+    OUT_OF_EXERCISE,
+    STARTED_BY_ROOM,
+    UNTRUSTED,
+)
+from bondmate_schemas.ids import derived_id
+from bondmate_schemas.models import AlertState, DeviceAlert, EventHeader
+
+from bondmate_streams.logic import grouping, rounds
+from bondmate_streams.logic.alerts import with_flags, with_header
+
+_OF_THE_ENDED: Final = frozenset(
+    {STARTED_BY_ROOM, CONFIRMED, NOT_RENEWED, NEEDS_HELP_AGAIN, "cancel_requested", "expired", "reopened"}
+)
+"""Remarks on an ended alert that say nothing of one that somebody pressed."""
+
+
+def made_at(header: EventHeader) -> datetime:
+    """Return when something was done at a device: by its own clock where that is trusted, never after the hub's."""
+    trusted = UNTRUSTED.isdisjoint(header.flags)
+    return min(header.received_at, header.occurred_at) if trusted else header.received_at
+
+
+def by_press(closed: AlertState, press: DeviceAlert) -> DeviceAlert:
+    """Return the alert that a press makes which comes to a closed one."""
+    known = closed.alert
+    # Under the incident of the ended one: whoever has that finds it again, and nothing of it overtakes the end.
+    anew = with_header(
+        with_flags(press, "reopened", *(flag for flag in known.header.flags if flag in OUT_OF_EXERCISE)),
+        event_id=_own_event_id(closed, press),
+        incident_id=closed.header.incident_id,
+        mode=closed.header.mode,
+    )
+    update = {
+        "action": AlertAction.RAISE,
+        "press_count": max(known.press_count, press.press_count),
+        "kind": rounds.graver(known.kind, press.kind),
+        "silent": press.silent or known.silent,
+        "whole": grouping.reopened(known.whole, closed.header.event_id),
+    }
+    return anew.model_copy(update=update)
+
+
+def by_end(closed: AlertState) -> DeviceAlert | None:
+    """Return the alert that goes on from one that ended before its last press; None where nobody pressed since.
+
+    That press was taken as one of the alert before the streams came to its end. The same whenever it is made again.
+    """
+    if closed.pressed_at is None or closed.ended_at is None or closed.pressed_at <= closed.ended_at:
+        return None
+    known = closed.alert
+    message_id = derived_id("alert", known.header.message_id, "reopened")
+    flags = tuple(flag for flag in known.header.flags if flag not in _OF_THE_ENDED)
+    anew = with_header(
+        known, message_id=message_id, occurred_at=closed.pressed_at, received_at=closed.pressed_at,
+        flags=(*flags, "reopened"),
+    )  # fmt: skip
+    update = {
+        # Who pressed and then asked to cancel asked for the end of what goes on.
+        "action": AlertAction.CANCEL if closed.cancel_requested else AlertAction.RAISE,
+        "whole": grouping.reopened(known.whole, closed.header.event_id),
+    }
+    return with_header(anew, event_id=_own_event_id(closed, anew)).model_copy(update=update)
+
+
+def _own_event_id(closed: AlertState, press: DeviceAlert) -> str:
+    """Return the event id its device was told of the press; one of its own where that was the closed alert's."""
+    told = [alert_event_id(press.device_id, own_id) for own_id in own_ids(press)]
+    if FROM_EXERCISE in closed.header.flags:
+        told = [real_event_id(name) for name in told]
+    if told and told[-1] != closed.header.event_id:
+        return told[-1]
+    return derived_id("alert", press.header.message_id)
