@@ -25,11 +25,11 @@ from pathlib import Path
 from bondmate_hub.broker.child import Child
 from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
 from bondmate_hub.fast_loop import run_fast, tune
-from bondmate_hub.provisioning import apply
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.provisioning import apply
 from bondmate_schemas import catalogue
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.enums import AlertAction, AlertKind, Mode
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import Delivery, DeviceAlert, DeviceLocation, EventHeader, Position
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.run import run_streams

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
+from bondmate_kafka.partitions import partition_of
 from bondmate_schemas.catalogue import RECEIPTS, destination_topic
 from bondmate_schemas.codec import Codec
 from bondmate_schemas.enums import DeliveryKind, DeliveryReason, Level
 from bondmate_schemas.models import Delivery, DeliveryReceipt
 from bondmate_schemas.outside_ids import OutsideIds
-from bondmate_schemas.partitions import partition_of
 from confluent_kafka import Consumer, KafkaError, Message, Producer
 
 from bench.chaos.book import Arrival, Book

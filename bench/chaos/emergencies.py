@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 
-from bondmate_hub.stored import stored
+from bondmate_kafka.topic_reader import stored
 from bondmate_schemas.catalogue import DEVICE_ALERTS
 from bondmate_schemas.models import DeviceAlert
 

@@ -24,12 +24,12 @@ from bondmate_hub.broker.apache import ApacheBroker, ApacheConfig, Node
 from bondmate_hub.broker.child import free_port
 from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
 from bondmate_hub.settings import load as load_settings
-from bondmate_hub.stored import names, stored
 from bondmate_hub.supervisor import Command, Supervisor, role_command
 from bondmate_hub.wanted import carry_out
+from bondmate_kafka.registry import RegistrySchemaIds
+from bondmate_kafka.topic_reader import names, stored
 from bondmate_schemas.catalogue import STATE_ALERTS, dead_letter_topic, destination_topic, is_dead_letters
 from bondmate_schemas.codec import Codec
-from bondmate_schemas.kafka import RegistrySchemaIds
 from bondmate_schemas.models import AlertState, Delivery
 from bondmate_schemas.outside_ids import OutsideIds
 from confluent_kafka import Consumer, TopicPartition

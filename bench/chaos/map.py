@@ -6,9 +6,9 @@ import threading
 from types import TracebackType
 from typing import Self
 
+from bondmate_kafka.registry import RegistrySchemaIds
 from bondmate_schemas.catalogue import locations_topic
 from bondmate_schemas.codec import Codec
-from bondmate_schemas.kafka import RegistrySchemaIds
 from bondmate_schemas.models import Delivery
 from confluent_kafka import Consumer, TopicPartition
 

@@ -9,7 +9,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-from bondmate_hub.stored import stored
+from bondmate_kafka.topic_reader import stored
 from bondmate_schemas.catalogue import PAGES, dead_letter_topic
 from bondmate_schemas.models import OperationsPage
 

@@ -17,7 +17,7 @@ from typing import Final, Literal
 from bondmate_demo.processes import resident_mib
 from bondmate_hub.broker.apache import ApacheBroker, ApacheConfig
 from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
-from bondmate_hub.provisioning import apply
+from bondmate_kafka.provisioning import apply
 from bondmate_schemas.catalogue import DEVICE_LOCATIONS, locations_topic, topics
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from confluent_kafka import KafkaException, Producer, TopicPartition

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from bondmate_kafka.config import KafkaConfig
 from bondmate_schemas.codec import Codec, LocalSchemaIds
-from bondmate_schemas.kafka import KafkaConfig
 
 from bench.lane.plain import SECRET
 from bench.lane.world import World

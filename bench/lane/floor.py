@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import pyarrow as pa
+from bondmate_kafka.config import KafkaConfig
 from bondmate_schemas.catalogue import DEVICE_LOCATIONS, locations_topic
 from bondmate_schemas.codec import Codec
 from bondmate_schemas.columns import Columns
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_streams.lane.column_views import constant, parts_of, struct_of
 from bondmate_streams.lane.sender import OF_BATCHES
 from confluent_kafka import Consumer, Producer

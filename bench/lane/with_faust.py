@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import faust
+from bondmate_kafka.config import KafkaConfig
 from bondmate_schemas.catalogue import DEVICE_LOCATIONS, locations_topic
-from bondmate_schemas.kafka import KafkaConfig
 
 from bench.lane.plain import Avro, Work
 from bench.lane.world import World

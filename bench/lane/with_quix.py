@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from bondmate_kafka.config import KafkaConfig
 from bondmate_schemas.catalogue import DEVICE_LOCATIONS, LAST_LOCATION, locations_topic
-from bondmate_schemas.kafka import KafkaConfig
 from quixstreams import Application, State
 from quixstreams.models import Serializer
 

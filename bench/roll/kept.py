@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from bondmate_hub.stored import stored
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.topic_reader import stored
 from bondmate_schemas.catalogue import STATE_ALERTS
 from bondmate_schemas.codec import Codec
 from bondmate_schemas.enums import AlertAction, Level
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import AlertState, Record
 
 R = TypeVar("R", bound=Record)
@@ -19,7 +19,7 @@ class Kept:
     """Reads topics whole."""
 
     def __init__(self, kafka: KafkaConfig, codec: Codec, destinations: Sequence[str]) -> None:
-        self._config = {"bootstrap.servers": kafka.bootstrap, **kafka.extra}
+        self._config = kafka.client()
         self._codec = codec
         self._destinations = frozenset(destinations)
 

@@ -14,12 +14,13 @@ from typing import Final
 
 from bondmate_hub.broker.apache import ApacheBroker
 from bondmate_hub.broker.child import Child, wait_until
-from bondmate_hub.provisioning import apply
-from bondmate_hub.registration import register_schemas
 from bondmate_hub.registry.server import RegistryConfig, serving_in_thread
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.provisioning import apply
+from bondmate_kafka.registration import register_schemas
+from bondmate_kafka.registry import RegistrySchemaIds
 from bondmate_schemas import catalogue
 from bondmate_schemas.codec import Codec, schema_text
-from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
 from bondmate_schemas.models import AuditRecord
 from bondmate_streams.logic.audit import breaks
 from confluent_kafka.admin import AdminClient

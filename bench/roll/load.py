@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 from bondmate_connectors.runtime.receipts import receipt_for
+from bondmate_kafka.config import KafkaConfig
 from bondmate_schemas import catalogue
 from bondmate_schemas.codec import Codec
 from bondmate_schemas.enums import AlertAction, AlertKind, Level, Mode
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import Delivery, DeviceAlert, EventHeader
 from confluent_kafka import OFFSET_END, Consumer, Producer, TopicPartition
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from bondmate_hub.fast_loop import run_fast, tune
-from bondmate_hub.registration import register_schemas
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.registration import register_schemas
 from bondmate_schemas import catalogue
 from bondmate_schemas.codec import schema_text
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.run import run_streams
 from bondmate_streams.logic.routes_yaml import parse_routes

@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import cast
 
-from bondmate_hub.stored import names, stored
+from bondmate_kafka.client import Message
+from bondmate_kafka.topic_reader import names, stored
 from bondmate_schemas.catalogue import dead_letter_topic, is_dead_letters
-from confluent_kafka import Message
 
 
 @dataclass(slots=True)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from bondmate_connectors.runtime.heartbeat import newest
 from bondmate_connectors.runtime.run import Instance, groups_of
-from bondmate_connectors.runtime.unread import Unread, UnreadWatch
+from bondmate_kafka.config import QUIET, KafkaConfig
+from bondmate_kafka.consumer_lag import ConsumerLag, LagWatch
+from bondmate_kafka.producer import BlockingWriter, not_written
+from bondmate_kafka.records import Outgoing
+from bondmate_kafka.topic_reader import kept
 from bondmate_schemas.catalogue import STATE_CONNECTORS
 from bondmate_schemas.codec import Codec, CodecError
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import ConnectorStatus
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
-
-from bondmate_hub.broker import BrokerError
-from bondmate_hub.stored import TopicMissingError, stored
 
 __all__ = ["forget", "last_said", "rows"]
 
@@ -48,7 +47,7 @@ def rows(
 def last_said(kafka: KafkaConfig, codec: Codec) -> dict[str, ConnectorStatus]:
     """Give the last status of every connector that ever said one, by its name. Raises as `rows`."""
     found: list[ConnectorStatus] = []
-    for message in _kept(kafka):
+    for message in kept(kafka, STATE_CONNECTORS):
         try:
             found.append(codec.decode(message.value(), ConnectorStatus))
         except CodecError:
@@ -64,34 +63,15 @@ def forget(kafka: KafkaConfig, name: str) -> None:
     Raises:
         BrokerError: the broker does not answer or refuses, so nothing was changed.
     """
-    refused: list[KafkaError] = []
-
-    def told(error: KafkaError | None, _: Message) -> None:
-        if error is not None:
-            refused.append(error)
-
-    producer = Producer({**kafka.producer("hub-connectors"), "log_level": 2})
-    producer.produce(STATE_CONNECTORS, key=name.encode(), value=None, on_delivery=told)
-    if producer.flush(_ANSWER_SECONDS):
-        producer.purge()
-        raise BrokerError("the broker does not answer: is it running, and is `kafka.bootstrap` its address?")
-    if refused:
-        raise BrokerError(f"topic {STATE_CONNECTORS}: the broker refused ({refused[0].name()}); run `hub topics diff`")
+    tombstone = Outgoing(STATE_CONNECTORS, name.encode(), None)
+    if code := BlockingWriter(kafka, "hub-connectors", _ANSWER_SECONDS).write([tombstone])[0]:
+        raise not_written(STATE_CONNECTORS, code)
 
 
-def _kept(kafka: KafkaConfig) -> Iterator[Message]:
-    try:
-        yield from stored({"bootstrap.servers": kafka.bootstrap, **kafka.extra}, [STATE_CONNECTORS])
-    except (KafkaException, TimeoutError) as error:
-        raise BrokerError("the broker does not answer: is it running, and is `kafka.bootstrap` its address?") from error
-    except TopicMissingError as error:
-        raise BrokerError(f"topic {error} is not there: run `hub topics apply`") from error
-
-
-def _unread(instances: Sequence[Instance], kafka: KafkaConfig) -> dict[str, Unread]:
+def _unread(instances: Sequence[Instance], kafka: KafkaConfig) -> dict[str, ConsumerLag]:
     groups = {group: topic for instance in instances for group, topic in groups_of(instance).items()}
-    watch = UnreadWatch({"bootstrap.servers": kafka.bootstrap, **kafka.extra, "log_level": 2}, groups)
-    found: dict[str, Unread] = {}
+    watch = LagWatch({**kafka.client(), **QUIET}, groups)
+    found: dict[str, ConsumerLag] = {}
     try:
         for _ in range(_LOOKS):
             # An age is read off what stood still between two looks, and told by the next.
@@ -104,7 +84,9 @@ def _unread(instances: Sequence[Instance], kafka: KafkaConfig) -> dict[str, Unre
         watch.close()
 
 
-def _row(instance: Instance, said: ConnectorStatus | None, unread: dict[str, Unread], now: datetime) -> dict[str, Any]:
+def _row(
+    instance: Instance, said: ConnectorStatus | None, unread: dict[str, ConsumerLag], now: datetime
+) -> dict[str, Any]:
     mine = [unread[group] for group in groups_of(instance) if group in unread]
     ages = [now.timestamp() - each.oldest_at if each.oldest_at is not None else None for each in mine if each.events]
     status = _NEVER if said is None else _SILENT if said.is_silent(now) else said.status

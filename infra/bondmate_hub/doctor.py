@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from bondmate_kafka.errors import ProvisioningError
+from bondmate_kafka.registry import RegistrySchemaIds
 from bondmate_schemas.codec import RECORDS, SchemaUnavailableError
-from bondmate_schemas.kafka import RegistrySchemaIds
 from bondmate_streams.logic.vain import vain
 from bondmate_streams.routes_file import RoutesError, load_routes, placed_in
 
 from bondmate_hub.admin.pauses import Pauses
 from bondmate_hub.instances import check_connectors, instances, takes
-from bondmate_hub.provisioning import ProvisioningError
 from bondmate_hub.sessions import too_short
 from bondmate_hub.settings import Settings, SettingsError
 from bondmate_hub.trust import broker_is_trusted

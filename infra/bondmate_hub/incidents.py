@@ -8,17 +8,14 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
 
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.topic_reader import kept
 from bondmate_schemas.catalogue import STATE_ALERTS
 from bondmate_schemas.codec import Codec, CodecError
 from bondmate_schemas.enums import Level, Validity
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import AlertState, DeliveryReceipt, EventHeader
 from bondmate_streams.logic.grouping import CLOSE, LINK, OPERATIONS, UNLINK
 from bondmate_streams.logic.life_cycle import CLOSED
-from confluent_kafka import KafkaException
-
-from bondmate_hub.broker import BrokerError
-from bondmate_hub.stored import TopicMissingError, stored
 
 __all__ = ["Order", "OrderError", "closings", "links_to", "states", "unlinks"]
 
@@ -46,13 +43,8 @@ def states(kafka: KafkaConfig, codec: Codec) -> dict[str, AlertState]:
         SchemaUnavailableError: the registry does not answer.
     """
     found: dict[str, AlertState] = {}
-    try:
-        for message in stored({"bootstrap.servers": kafka.bootstrap, **kafka.extra}, [STATE_ALERTS]):
-            _take(found, (message.key() or b"").decode(errors="replace"), message.value(), codec)
-    except (KafkaException, TimeoutError) as error:
-        raise BrokerError("the broker does not answer: is it running, and is `kafka.bootstrap` its address?") from error
-    except TopicMissingError as error:
-        raise BrokerError(f"topic {error} is not there: run `hub topics apply`") from error
+    for message in kept(kafka, STATE_ALERTS):
+        _take(found, (message.key() or b"").decode(errors="replace"), message.value(), codec)
     return found
 
 

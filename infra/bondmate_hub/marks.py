@@ -7,22 +7,21 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from bondmate_kafka.client import KafkaException
+from bondmate_kafka.producer import BlockingWriter
+from bondmate_kafka.records import Envelopes, Outgoing, utc_now
+from bondmate_kafka.registry import RegistrySchemaIds
+from bondmate_kafka.topic_reader import TopicMissingError, stored
 from bondmate_schemas.catalogue import AUDIT, DEVICE_MARKS
 from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
 from bondmate_schemas.duress import BEGUN, ENDED, ended_by, is_under, mark_id
 from bondmate_schemas.enums import AuditAction
-from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
 from bondmate_schemas.models import DeviceMark
-from bondmate_schemas.outbox import Outgoing
 from bondmate_schemas.takeover import REPLACED
 from bondmate_streams.audit_tail import chain_so_far
-from bondmate_streams.envelopes import Envelopes, utc_now
 from bondmate_streams.logic.audit import Entry, audit_name
-from confluent_kafka import KafkaException
 
-from bondmate_hub.dlq.kafka_io import Writer
 from bondmate_hub.settings import Settings
-from bondmate_hub.stored import TopicMissingError, stored
 
 _MEND = "nothing was changed; mend it and call again"
 
@@ -52,10 +51,9 @@ class Marks:
     """The marks that stand, and how one more is set; one at a time on a machine."""
 
     def __init__(self, settings: Settings) -> None:
-        kafka = settings.kafka
         self._settings = settings
-        self._kafka = KafkaConfig(kafka.bootstrap, kafka.registry_url, kafka.client)
-        self._codec = Codec(RegistrySchemaIds(kafka.registry_url))
+        self._kafka = settings.kafka.config()
+        self._codec = Codec(RegistrySchemaIds(self._kafka.registry_url))
         # The host's name is in it: two machines of one hub would break each other's chain.
         self._name = f"devices-{settings.instance}-{socket.gethostname()}"
 
@@ -88,7 +86,7 @@ class Marks:
         )
 
     def _write(self, record: Outgoing) -> None:
-        if code := Writer(self._kafka, f"bondmate-{self._name}").write([record])[0]:
+        if code := BlockingWriter(self._kafka, f"bondmate-{self._name}").write([record])[0]:
             raise MarksError(f"the broker does not take it: {code}; {_MEND}")
 
 

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 from bondmate_connectors.runtime.health import Health as ConnectorHealth
+from bondmate_kafka.config import KafkaConfig
 from bondmate_monitoring import announce, logs
 from bondmate_monitoring.health import Health
 from bondmate_monitoring.server import MonitoringServer
-from bondmate_schemas.kafka import KafkaConfig
 
 from bondmate_hub.admin.server import AdminServer
 from bondmate_hub.fast_loop import run_fast, tune
@@ -207,8 +207,8 @@ async def _by_routes(
     settings: Settings, stop: asyncio.Event, role: str, work: Callable[[Applied, asyncio.Event], Awaitable[None]]
 ) -> None:
     """Do the work of a role by the routes that were applied last, else by the file; anew by each newer version."""
+    from bondmate_kafka.registry import RegistrySchemaIds  # noqa: PLC0415
     from bondmate_schemas.codec import Codec  # noqa: PLC0415
-    from bondmate_schemas.kafka import RegistrySchemaIds  # noqa: PLC0415
     from bondmate_streams.applied_routes import RoutesWatch  # noqa: PLC0415
     from bondmate_streams.routes_file import load_routes  # noqa: PLC0415
 
@@ -312,7 +312,7 @@ def _required(settings: Settings) -> StreamsSection:
 
 
 def _kafka(settings: Settings) -> KafkaConfig:
-    return KafkaConfig(settings.kafka.bootstrap, settings.kafka.registry_url, settings.kafka.client)
+    return settings.kafka.config()
 
 
 ROLES: Mapping[str, _Role] = {

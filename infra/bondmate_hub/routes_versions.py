@@ -9,26 +9,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from bondmate_kafka.producer import BlockingWriter, not_written
+from bondmate_kafka.records import Envelopes
+from bondmate_kafka.topic_reader import kept, names
 from bondmate_schemas.catalogue import STATE_ALERTS, STATE_ROUTES, destination_topic
 from bondmate_schemas.codec import Codec, CodecError
 from bondmate_schemas.models import AlertState, RoutesVersion
 from bondmate_streams.applied_routes import Applied, applied_of, retired_text
-from bondmate_streams.envelopes import Envelopes
 from bondmate_streams.logic.late_rooms import effects
-from confluent_kafka import KafkaException, Message, Producer
-
-from bondmate_hub.broker import BrokerError
-from bondmate_hub.stored import TopicMissingError, names, stored
 
 if TYPE_CHECKING:
-    from bondmate_schemas.kafka import KafkaConfig
+    from bondmate_kafka.config import KafkaConfig
     from bondmate_streams.logic.routing import Ground, Routes
 
 __all__ = ["Plan", "VersionTakenError", "newest", "plan", "write"]
 
 _NAME: Final = "routes"
 _ANSWER_SECONDS: Final = 15.0
-_NO_ANSWER: Final = "the broker does not answer: is it running, and is `kafka.bootstrap` its address?"
 
 
 class VersionTakenError(Exception):
@@ -65,7 +62,7 @@ def plan(kafka: KafkaConfig, codec: Codec, before: Applied, after: Routes, groun
     """Return what applying `after` would do to the alerts that are open now; raises as `newest`."""
     states = [*_open_alerts(kafka, codec)]
     late, ending = effects(states, after, ground)
-    topics = set(names(_config(kafka)))
+    topics = set(names(kafka.client()))
     missing = tuple(name for name in after.destinations if destination_topic(name) not in topics)
     still = {name for state in states for name in state.destinations}
     return Plan(late, ending, missing, retired_text(before.routes, after, still))
@@ -98,27 +95,18 @@ def write(kafka: KafkaConfig, codec: Codec, number: int, text: str, retired: str
 
 def _send(kafka: KafkaConfig, codec: Codec, version: RoutesVersion) -> bytes:
     outgoing = Envelopes(codec).pack(STATE_ROUTES, _NAME, version)
-    refused: list[str] = []
-    producer = Producer({**kafka.producer("hub-routes"), "log_level": 2})
-    producer.produce(
-        outgoing.topic, outgoing.value, outgoing.key, headers=list(outgoing.headers),
-        on_delivery=lambda error, _: refused.append(error.name()) if error is not None else None,
-    )  # fmt: skip
-    if producer.flush(_ANSWER_SECONDS):
-        producer.purge()
-        raise BrokerError(_NO_ANSWER)
-    if refused:
-        raise BrokerError(f"topic {STATE_ROUTES}: the broker refused ({refused[0]}); run `hub topics diff`")
+    if code := BlockingWriter(kafka, "hub-routes", _ANSWER_SECONDS).write([outgoing])[0]:
+        raise not_written(STATE_ROUTES, code)
     return outgoing.value or b""
 
 
 def _values(kafka: KafkaConfig) -> Iterator[bytes]:
-    return (message.value() or b"" for message in _kept(kafka, STATE_ROUTES))
+    return (message.value() or b"" for message in kept(kafka, STATE_ROUTES))
 
 
 def _open_alerts(kafka: KafkaConfig, codec: Codec) -> Iterator[AlertState]:
     found: dict[bytes, bytes] = {}
-    for message in _kept(kafka, STATE_ALERTS):
+    for message in kept(kafka, STATE_ALERTS):
         key, value = message.key() or b"", message.value()
         found.pop(key, None)
         if value is not None:
@@ -128,16 +116,3 @@ def _open_alerts(kafka: KafkaConfig, codec: Codec) -> Iterator[AlertState]:
             yield codec.decode(value, AlertState)
         except CodecError:
             continue  # of another version of the hub: nobody here knows how it stands
-
-
-def _config(kafka: KafkaConfig) -> dict[str, object]:
-    return {"bootstrap.servers": kafka.bootstrap, **kafka.extra}
-
-
-def _kept(kafka: KafkaConfig, topic: str) -> Iterator[Message]:
-    try:
-        yield from stored(_config(kafka), [topic])
-    except (KafkaException, TimeoutError) as error:
-        raise BrokerError(_NO_ANSWER) from error
-    except TopicMissingError as error:
-        raise BrokerError(f"topic {error} is not there: run `hub topics apply`") from error

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
+from bondmate_kafka.config import KafkaConfig
 from bondmate_schemas.catalogue import PARTITIONS
 from bondmate_schemas.outside_ids import FIRST_KEY, KEY_NAME, OutsideIds
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator
@@ -46,6 +47,10 @@ class KafkaSection(Section):
         default_factory=dict,
         description="Further librdkafka settings, such as security.protocol; not the partitioner, by which tables go.",
     )
+
+    def config(self) -> KafkaConfig:
+        """Return what the hub's clients are made by."""
+        return KafkaConfig(self.bootstrap, self.registry_url, self.client)
 
     @field_validator("client")
     @classmethod

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from bondmate_gateway.devices import DeviceFileError, list_devices
+from bondmate_kafka.records import utc_now
 from bondmate_schemas.duress import BEGUN, ENDED, ended_by, is_under, mark_id
 from bondmate_schemas.models import DeviceMark
 from bondmate_schemas.takeover import current, places_of, replaced_by
-from bondmate_streams.envelopes import utc_now
 
 from bondmate_hub.instances import enrolled
 from bondmate_hub.marks import Marks, MarksError, alone, told

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bondmate_kafka.admin import AdminClient, admin_client
+from bondmate_kafka.provisioning import Change, LogLimits, apply, diff
+from bondmate_kafka.registration import Registration, register_schemas
 from bondmate_schemas.catalogue import Topic, topics
 from bondmate_schemas.codec import schema_text
 from bondmate_streams.routes_file import load_routes
-from confluent_kafka.admin import AdminClient
 
-from bondmate_hub.broker import LogLimits
 from bondmate_hub.instances import instances
-from bondmate_hub.provisioning import Change, apply, diff
-from bondmate_hub.registration import Registration, register_schemas
 from bondmate_hub.settings import Settings
 
 
@@ -58,4 +57,4 @@ def carry_out(settings: Settings, limits: LogLimits | None = None) -> tuple[list
 
 
 def _admin(settings: Settings) -> AdminClient:
-    return AdminClient({"bootstrap.servers": settings.kafka.bootstrap, **settings.kafka.client})
+    return admin_client(settings.kafka.config())

@@ -198,3 +198,9 @@ _COMMON: list[Processor] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     describe_exception,
 ]
+
+
+def raised_at(error: BaseException) -> str:
+    """Return the file and the line where an error was raised; its text may quote what no log may hold."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from confluent_kafka import murmur2
-
-__all__ = ["PARTITIONER", "PARTITIONING", "partition_of"]
+__all__ = ["PARTITIONER", "PARTITIONING"]
 
 PARTITIONER: Final = "murmur2_random"
 """librdkafka's name for what Java's client does by default; its own default, by CRC32, has other places for keys."""
@@ -19,8 +17,3 @@ PARTITIONING: Final = (
     " reads these topics knows a copy by `ce_source` and `ce_id`, as any repeat."
 )
 """What a stranger who writes the hub's topics must know; for the reference pages."""
-
-
-def partition_of(key: bytes, partitions: int) -> int:
-    """Return the partition of `key` in a topic that has so many."""
-    return int(murmur2(key, partitions))

@@ -14,13 +14,13 @@ from typing import Final
 
 import structlog
 import yaml
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.topic_view import Seen, View
 from bondmate_monitoring.metrics import ROUTES_VERSION
 from bondmate_schemas.catalogue import STATE_ROUTES
 from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import RoutesVersion
 
-from bondmate_streams.agents.views import Seen, View
 from bondmate_streams.logic.routes_yaml import RoutesError, parse_routes, read_routes
 from bondmate_streams.logic.routing import Destination, Routes
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from bondmate_kafka.client import Consumer, TopicPartition
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.consumer import bounds, open_consumer, partitions
 from bondmate_schemas.catalogue import AUDIT
 from bondmate_schemas.codec import Codec, CodecError
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import AuditRecord
-from confluent_kafka import Consumer, TopicPartition
 
 from bondmate_streams.logic.audit import Chain
 
-_ASK_SECONDS: Final = 10.0
 _STEP: Final = 500
 
 
@@ -23,10 +23,10 @@ def chain_so_far(kafka: KafkaConfig, codec: Codec, writer: str) -> Chain:
         KafkaException: the broker does not answer.
         SchemaUnavailableError: the registry does not answer.
     """
-    consumer = Consumer(kafka.consumer(f"bondmate-audit-{writer}", f"bondmate-audit-{writer}"))
+    consumer = open_consumer(kafka.consumer(f"bondmate-audit-{writer}", f"bondmate-audit-{writer}"))
     try:
         chain = Chain(writer)
-        for partition in consumer.list_topics(AUDIT, _ASK_SECONDS).topics[AUDIT].partitions:
+        for _, partition in partitions(consumer, [AUDIT]):
             chain = _from_partition(consumer, codec, partition, chain)
         return chain
     finally:
@@ -34,7 +34,7 @@ def chain_so_far(kafka: KafkaConfig, codec: Codec, writer: str) -> Chain:
 
 
 def _from_partition(consumer: Consumer, codec: Codec, partition: int, chain: Chain) -> Chain:
-    low, high = consumer.get_watermark_offsets(TopicPartition(AUDIT, partition), _ASK_SECONDS)
+    low, high = bounds(consumer, (AUDIT, partition))
     end, start = high, high
     while start > low:
         end, start = start, max(low, start - _STEP)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import structlog
-
-from bondmate_streams.envelopes import Arrived
+from bondmate_kafka.records import Arrived
+from bondmate_monitoring.logs import raised_at
 
 _log = structlog.get_logger(__name__)
 
@@ -40,11 +40,3 @@ def log_fault(stage: str, arrived: Arrived, error: Exception) -> None:
         error=type(error).__name__,
         at=raised_at(error),
     )
-
-
-def raised_at(error: BaseException) -> str:
-    """Return the file and the line where an error was raised; its text may quote personal data."""
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    return f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else ""

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Final
 
 import structlog
+from bondmate_kafka.records import Arrived
 from bondmate_monitoring.metrics import MISPLACED
 
-from bondmate_streams.envelopes import Arrived
 from bondmate_streams.errors import BadEventError
 from bondmate_streams.logic.belonging import Home, Stay, stay
 

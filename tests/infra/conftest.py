@@ -17,10 +17,11 @@ import pytest
 from bondmate_hub.broker import Broker
 from bondmate_hub.settings import load
 from bondmate_hub.wanted import carry_out
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.registry import record_subject
 from bondmate_schemas.catalogue import DEVICE_ALERTS, dead_letter_topic
 from bondmate_schemas.codec import Codec
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.kafka import KafkaConfig, record_subject
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
 
 SECONDS = 60

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from bondmate_hub.broker import Broker
-from bondmate_schemas.kafka import KafkaConfig
+from bondmate_kafka.config import KafkaConfig
 from confluent_kafka import (
     TIMESTAMP_CREATE_TIME,
     Consumer,

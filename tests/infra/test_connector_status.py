@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import yaml
 from bondmate_hub.connector_status import last_said
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.registry import RegistrySchemaIds
 from bondmate_schemas.catalogue import STATE_CONNECTORS, destination_topic
 from bondmate_schemas.codec import Codec
-from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
 from bondmate_schemas.models import ConnectorStatus
 from confluent_kafka import Producer
 

@@ -12,10 +12,10 @@ from bondmate_hub.dlq.kafka_io import DeadLetterError
 from bondmate_hub.dlq.model import REPLAY_OF, DeadLetter, LetterState, RecordLocation
 from bondmate_hub.dlq.plan import plan_replay, replay_headers, standings
 from bondmate_hub.dlq.service import BATCH, DeadLetterService, Operator
+from bondmate_kafka.records import Outgoing
 from bondmate_schemas.catalogue import AUDIT, DEAD_LETTER_DECISIONS
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.models import AuditRecord, DeadLetterDecision
-from bondmate_schemas.outbox import Outgoing
 from bondmate_streams.logic.audit import Chain, breaks
 from hypothesis import given
 from hypothesis import strategies as st

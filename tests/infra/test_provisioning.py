@@ -8,16 +8,11 @@ from itertools import count
 import pytest
 from bondmate_hub.broker import Broker, LogLimits
 from bondmate_hub.broker.child import free_port
-from bondmate_hub.provisioning import (
-    ProvisioningError,
-    apply,
-    diff,
-    topic_config,
-)
-from bondmate_hub.registration import register_schemas
+from bondmate_kafka.provisioning import ProvisioningError, apply, diff, topic_config
+from bondmate_kafka.registration import register_schemas
+from bondmate_kafka.registry import record_subject
 from bondmate_schemas.catalogue import Topic, topics
 from bondmate_schemas.codec import schema_text
-from bondmate_schemas.kafka import record_subject
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -145,7 +140,7 @@ def test_topics_that_the_catalogue_does_not_name_are_left_alone(admin, wanted):
 
 
 def test_a_broker_that_does_not_answer_is_said(wanted, monkeypatch):
-    monkeypatch.setattr("bondmate_hub.provisioning._SECONDS", 1)
+    monkeypatch.setattr("bondmate_kafka.provisioning._SECONDS", 1)
     nobody = AdminClient({"bootstrap.servers": f"127.0.0.1:{free_port()}", "log_level": 0})
 
     with pytest.raises(ProvisioningError, match="does not answer"):

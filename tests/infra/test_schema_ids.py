@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from bondmate_hub.registry.server import RegistryConfig, serving_in_thread
+from bondmate_kafka.registry import RegistrySchemaIds, record_subject
 from bondmate_schemas.codec import CodecError, SchemaUnavailableError, schema_text
-from bondmate_schemas.kafka import RegistrySchemaIds, record_subject
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bondmate_hub.provisioning import ProvisioningError
 from bondmate_hub.sessions import too_short
 from bondmate_hub.settings import KafkaSection, Settings, StreamsSection
+from bondmate_kafka.errors import ProvisioningError
 
 if TYPE_CHECKING:
     from bondmate_hub.broker.apache import ApacheBroker

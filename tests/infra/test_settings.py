@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from bondmate_hub.settings import SettingsError, StreamsSection, load
-from bondmate_schemas.kafka import KafkaConfig
+from bondmate_kafka.config import KafkaConfig
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from bondmate_hub.stored import stored
+from bondmate_kafka.topic_reader import stored
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 

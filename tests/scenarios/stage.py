@@ -22,12 +22,12 @@ from bondmate_hub.broker.child import free_port
 from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
 from bondmate_hub.registry.server import RegistryConfig, serving
 from bondmate_hub.settings import load
-from bondmate_hub.stored import stored
 from bondmate_hub.supervisor import Supervisor, role_command
 from bondmate_hub.wanted import carry_out
+from bondmate_kafka.registry import RegistrySchemaIds
+from bondmate_kafka.topic_reader import stored
 from bondmate_schemas.catalogue import PAGES
 from bondmate_schemas.codec import Codec
-from bondmate_schemas.kafka import RegistrySchemaIds
 from bondmate_schemas.models import OperationsPage
 from scenarios.desk import Desk
 from scenarios.devices import Officer, OldOfficer

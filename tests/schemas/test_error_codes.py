@@ -31,7 +31,7 @@ def argument(node: ast.Call) -> ast.expr | None:
     """Give the argument that is a code, in a call that has one."""
     name = called(node)
     if named := next((word.value for word in node.keywords if word.arg == "code"), None):
-        return named if name in {*CALLS, *PLACE, "dead_letter", "Grave"} else None
+        return named if name in {*CALLS, *PLACE, "dead_letter"} else None
     place = PLACE.get(name, 0 if name in CALLS else None)
     return node.args[place] if place is not None and place < len(node.args) else None
 

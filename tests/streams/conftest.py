@@ -17,11 +17,12 @@ from typing import Any, TypeVar
 
 import pytest
 from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
-from bondmate_hub.provisioning import apply
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.provisioning import apply
+from bondmate_kafka.records import headers_of
 from bondmate_schemas import catalogue
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.enums import AlertAction, AlertKind, IncidentAction, Level, MessageDirection, Mode
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import (
     Delivery,
     DeliveryReceipt,
@@ -36,7 +37,6 @@ from bondmate_schemas.models import (
 from bondmate_schemas.outside_ids import OutsideIds
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.run import run_streams
-from bondmate_streams.envelopes import headers_of
 from bondmate_streams.logic.routes_yaml import parse_routes
 from bondmate_streams.logic.routing import Routes
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
@@ -375,7 +375,7 @@ WORKER = """
 import asyncio, signal, sys
 from pathlib import Path
 from bondmate_schemas.codec import LocalSchemaIds
-from bondmate_schemas.kafka import KafkaConfig
+from bondmate_kafka.config import KafkaConfig
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.device_alerts import DeviceAlerts
 from bondmate_streams.faust_adapter.record_writer import KafkaWriter

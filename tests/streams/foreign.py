@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from bondmate_hub.broker.apache import JARS
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.partitions import partition_of
 from bondmate_schemas import catalogue
-from bondmate_schemas.kafka import KafkaConfig
-from bondmate_schemas.partitions import partition_of
 from confluent_kafka import Producer
 
 SECONDS: Final = 30

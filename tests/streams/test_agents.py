@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from bondmate_kafka.partitions import partition_of
 from bondmate_schemas import catalogue
 from bondmate_schemas.catalogue import (
     AUDIT,
@@ -35,7 +36,6 @@ from bondmate_schemas.enums import (
 from bondmate_schemas.ids import derived_id, pseudonym
 from bondmate_schemas.models import AlertState, AuditRecord, Delivery, DeviceMessage, IncidentState
 from bondmate_schemas.outside_ids import OutsideIds
-from bondmate_schemas.partitions import partition_of
 from bondmate_streams.logic.audit import breaks
 from bondmate_streams.logic.deliveries import refresh_id
 from prometheus_client import REGISTRY

@@ -7,14 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from bondmate_kafka.records import Arrived, Outgoing
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, Level
 from bondmate_schemas.models import AlertState
-from bondmate_schemas.outbox import Outgoing
 from bondmate_streams.agents.alert_life import AlertLife
 from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.open_alerts import OpenAlerts
-from bondmate_streams.envelopes import Arrived
 from bondmate_streams.errors import BrokerUnavailableError
 from bondmate_streams.faust_adapter.key_locks import KeyLocks
 from bondmate_streams.logic.districts import parse_districts

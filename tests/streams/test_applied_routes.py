@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 from bondmate_hub import routes_versions
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.topic_view import Seen, View
 from bondmate_schemas.catalogue import DEVICE_ALERTS, RECEIPTS, STATE_ROUTES, destination_topic
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.enums import DeliveryReason, Level
 from bondmate_schemas.flags import TOLD_LATE
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import Delivery, RoutesVersion
 from bondmate_streams.agents.run import run_streams
-from bondmate_streams.agents.views import Seen, View
 from bondmate_streams.applied_routes import Applied, RoutesWatch
 from bondmate_streams.logic.routes_yaml import parse_routes
 from bondmate_streams.logic.routing import Routes

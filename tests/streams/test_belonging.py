@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from bondmate_kafka.records import Arrived
 from bondmate_schemas.catalogue import DEVICE_ALERTS, MESSAGES, RECEIPTS
-from bondmate_streams.envelopes import Arrived
 from bondmate_streams.errors import BadEventError
 from bondmate_streams.logic.belonging import MOVES, Home, Stay, moved, pause_seconds, stay, times_moved
 from bondmate_streams.misplaced import Misplaced

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bondmate_kafka.records import Envelopes
+from bondmate_kafka.topic_view import Seen
 from bondmate_schemas.catalogue import CHECK_INS, DEVICE_ALERTS, destination_topic
 from bondmate_schemas.check_ins import after
 from bondmate_schemas.codec import Codec, LocalSchemaIds
@@ -17,8 +19,6 @@ from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason
 from bondmate_schemas.flags import CHECK_IN_MISSED, UNDER_DURESS
 from bondmate_schemas.models import CheckIn, Delivery, DeviceAlert
 from bondmate_streams.agents.check_ins import CheckIns
-from bondmate_streams.agents.views import Seen
-from bondmate_streams.envelopes import Envelopes
 from bondmate_streams.logic.alerts import take
 from bondmate_streams.logic.check_ins import missed
 

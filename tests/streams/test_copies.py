@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from bondmate_kafka.config import KafkaConfig
 from bondmate_schemas.catalogue import changelog_topic
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_streams.errors import StoreUnavailableError
 from bondmate_streams.faust_adapter.changelog_copies import ChangelogCopies
 from bondmate_streams.faust_adapter.owned_partitions import partition_of

@@ -8,12 +8,12 @@ from functools import partial
 from typing import Any
 
 import pytest
+from bondmate_kafka.records import Arrived
 from bondmate_schemas.catalogue import destination_topic
 from bondmate_schemas.codec import Codec, LocalSchemaIds, SchemaUnavailableError
 from bondmate_schemas.enums import DeliveryReason, Mode
 from bondmate_schemas.models import DeviceAlert
 from bondmate_streams.agents.desk import Desk
-from bondmate_streams.envelopes import Arrived
 from bondmate_streams.faust_adapter.guard import Event, Guard
 from bondmate_streams.logic.deliveries import Telling
 from bondmate_streams.logic.routes_yaml import parse_routes

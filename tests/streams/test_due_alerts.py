@@ -6,11 +6,11 @@ from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
+from bondmate_kafka.records import utc_now
 from bondmate_schemas.enums import AlertStatus
 from bondmate_schemas.models import AlertState
 from bondmate_streams.agents.alert_life import AlertLife
 from bondmate_streams.agents.open_alerts import OpenAlerts
-from bondmate_streams.envelopes import utc_now
 from bondmate_streams.errors import StoreUnavailableError
 from bondmate_streams.faust_adapter.key_locks import KeyLocks
 from bondmate_streams.logic.rooms import ANY_ROOMS

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bondmate_kafka.config import KafkaConfig
 from bondmate_schemas.catalogue import DEVICE_ALERTS, PAGES, RECEIPTS, destination_topic
 from bondmate_schemas.enums import AlertKind, DeliveryReason, Level
 from bondmate_schemas.flags import UNANSWERED
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import Delivery, OperationsPage
 
 TAK, CAP = destination_topic("tak"), destination_topic("cap")

@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.records import Outgoing
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.enums import AlertStatus
 from bondmate_schemas.flags import FROM_REPLACED
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import AlertState, Delivery, DeviceLocation
-from bondmate_schemas.outbox import Outgoing
 from bondmate_schemas.takeover import replaced_by
 from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.device_marks import DeviceMarks

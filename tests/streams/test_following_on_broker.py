@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from bondmate_kafka.config import KafkaConfig
 from bondmate_schemas.catalogue import (
     DEVICE_ALERTS,
     DEVICE_LOCATIONS,
@@ -19,7 +20,6 @@ from bondmate_schemas.catalogue import (
 )
 from bondmate_schemas.codec import LocalSchemaIds
 from bondmate_schemas.enums import AlertKind, AlertStatus, DeliveryReason, Level, PositionOrigin
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import AlertState, Delivery, DeviceLocation
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.lane.config import LaneConfig

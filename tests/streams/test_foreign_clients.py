@@ -16,7 +16,8 @@ from typing import Any, Final
 
 import pytest
 from bondmate_hub.broker.apache import ApacheBroker
-from bondmate_hub.provisioning import apply
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.provisioning import apply
 from bondmate_schemas import catalogue
 from bondmate_schemas.catalogue import (
     DEVICE_ALERTS,
@@ -29,7 +30,6 @@ from bondmate_schemas.catalogue import (
     destination_topic,
 )
 from bondmate_schemas.enums import AlertStatus, IncidentAction, Level, MessageDirection
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import AlertState, Delivery, DeviceMessage, IncidentState
 from confluent_kafka.admin import AdminClient
 

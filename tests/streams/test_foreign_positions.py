@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 from bondmate_hub.broker.apache import ApacheBroker
-from bondmate_hub.provisioning import apply
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.provisioning import apply
 from bondmate_schemas import catalogue
 from bondmate_schemas.catalogue import DEVICE_LOCATIONS, LAST_LOCATION, dead_letter_topic, locations_topic
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import Delivery, DeviceLocation
 from confluent_kafka.admin import AdminClient
 
@@ -33,7 +33,7 @@ LANE = """
 import sys, threading
 from pathlib import Path
 from bondmate_schemas.codec import LocalSchemaIds
-from bondmate_schemas.kafka import KafkaConfig
+from bondmate_kafka.config import KafkaConfig
 from bondmate_streams.lane.config import LaneConfig
 from bondmate_streams.lane.run import run_lane
 from bondmate_streams.logic.routes_yaml import parse_routes

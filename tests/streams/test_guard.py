@@ -6,10 +6,9 @@ import asyncio
 from dataclasses import dataclass, field
 
 import pytest
+from bondmate_kafka.records import Arrived, Outgoing
 from bondmate_monitoring.metrics import AGENT_EVENTS
 from bondmate_schemas.codec import CodecError, SchemaUnavailableError
-from bondmate_schemas.outbox import Outgoing
-from bondmate_streams.envelopes import Arrived
 from bondmate_streams.errors import BadEventError, BrokerUnavailableError, StoreUnavailableError
 from bondmate_streams.faust_adapter.guard import Event, Guard, InTurn
 from bondmate_streams.faust_adapter.in_flight import InFlight

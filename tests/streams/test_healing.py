@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bondmate_hub.provisioning import apply
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.partitions import partition_of
+from bondmate_kafka.provisioning import apply
 from bondmate_schemas import catalogue
 from bondmate_schemas.catalogue import RECEIPTS, STATE_ALERTS, changelog_topic, destination_topic
 from bondmate_schemas.enums import AlertStatus, Level, Response
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import AlertState, Delivery, DestinationState, DeviceMemory
-from bondmate_schemas.partitions import partition_of
 from bondmate_streams.logic import timers
 from bondmate_streams.logic.healing import is_worth_keeping, one_alert
 from confluent_kafka.admin import AdminClient

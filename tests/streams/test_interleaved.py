@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bondmate_kafka.partitions import partition_of
 from bondmate_schemas import catalogue
 from bondmate_schemas.catalogue import INCIDENTS, STATE_INCIDENTS, destination_topic
 from bondmate_schemas.enums import IncidentAction
 from bondmate_schemas.models import Delivery, IncidentState
-from bondmate_schemas.partitions import partition_of
 
 from tests.streams.foreign import misplaced
 

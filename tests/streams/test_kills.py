@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
-from bondmate_hub.provisioning import apply
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.provisioning import apply
 from bondmate_schemas import catalogue
 from bondmate_schemas.catalogue import AUDIT, DEVICE_ALERTS, dead_letter_topic, destination_topic
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import AuditRecord, Delivery
 from bondmate_streams.logic.audit import breaks
 from confluent_kafka import Consumer, TopicPartition

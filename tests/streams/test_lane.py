@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bondmate_kafka.config import KafkaConfig
 from bondmate_schemas.catalogue import AUDIT, DEVICE_LOCATIONS, LAST_LOCATION, dead_letter_topic, locations_topic
 from bondmate_schemas.codec import LocalSchemaIds
 from bondmate_schemas.ids import pseudonym
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import AuditRecord, Delivery
 from bondmate_streams.lane.config import LaneConfig
 from bondmate_streams.lane.run import run_lane
@@ -173,7 +173,7 @@ CHILD = """
 import sys, threading
 from pathlib import Path
 from bondmate_schemas.codec import LocalSchemaIds
-from bondmate_schemas.kafka import KafkaConfig
+from bondmate_kafka.config import KafkaConfig
 from bondmate_streams.lane.config import LaneConfig
 from bondmate_streams.lane.run import run_lane
 from bondmate_streams.logic.routes_yaml import parse_routes

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.records import Outgoing
 from bondmate_monitoring.metrics import CONNECTOR_PASSED_OVER, LANE_FIXES, ROUTED
 from bondmate_schemas.catalogue import AUDIT, DEVICE_LOCATIONS, LAST_LOCATION, locations_topic
 from bondmate_schemas.codec import RECORDS, Codec, LocalSchemaIds, SchemaUnavailableError
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import AuditRecord, Delivery, DeviceLocation
-from bondmate_schemas.outbox import Outgoing
 from bondmate_schemas.outside_ids import OutsideIds
 from bondmate_streams.lane.batch import Last
 from bondmate_streams.lane.config import LaneConfig

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 from bondmate_hub.broker.apache import ApacheBroker
-from bondmate_hub.provisioning import apply
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.provisioning import apply
 from bondmate_schemas import catalogue
 from bondmate_schemas.catalogue import DEVICE_LOCATIONS, locations_topic
 from bondmate_schemas.codec import LocalSchemaIds
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_streams.lane.config import LaneConfig
 from bondmate_streams.lane.run import GROUP, run_lane
 from bondmate_streams.logic.routing import Routes

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.partitions import partition_of
 from bondmate_schemas.catalogue import DEVICE_LOCATIONS, LAST_LOCATION, dead_letter_topic, locations_topic
 from bondmate_schemas.codec import Codec, LocalSchemaIds
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import Delivery
-from bondmate_schemas.partitions import partition_of
 from bondmate_streams.lane.batch import Engine, Last, Worked
 from bondmate_streams.lane.columnar import ColumnEngine
 from bondmate_streams.lane.config import LaneConfig

@@ -8,12 +8,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from bondmate_kafka.records import utc_now
 from bondmate_schemas.catalogue import INCIDENTS, RECEIPTS, changelog_topic, destination_topic
 from bondmate_schemas.enums import DeliveryReason, IncidentAction, Level
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import Delivery, DeliveryReceipt, IncidentLink
 from bondmate_streams.agents.known_links import KnownLinks
-from bondmate_streams.envelopes import utc_now
 from bondmate_streams.faust_adapter.key_locks import KeyLocks
 
 TAK = destination_topic("tak")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from bondmate_kafka.partitions import partition_of
 from bondmate_schemas import catalogue
 from bondmate_schemas.catalogue import (
     ALERT_CHANGES,
@@ -23,7 +24,6 @@ from bondmate_schemas.catalogue import (
 )
 from bondmate_schemas.enums import AlertAction, AlertStatus, IncidentAction, Level, MessageDirection
 from bondmate_schemas.models import AlertState, Delivery, IncidentState, Record
-from bondmate_schemas.partitions import partition_of
 from prometheus_client import REGISTRY
 
 from tests.streams.foreign import WAYS, Stranger, by_key, misplaced

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.topic_view import Seen, View
 from bondmate_schemas.catalogue import DEVICE_ALERTS
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.flags import FROM_EXERCISE, FROM_REPLACED
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import DeviceAlert, DeviceMark
 from bondmate_schemas.takeover import REPLACED
 from bondmate_streams.agents import nearby as module
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.nearby import Nearby
-from bondmate_streams.agents.views import Seen, View
 from bondmate_streams.logic.routing import Routes
 from bondmate_streams.logic.takeover import own_event_id
 

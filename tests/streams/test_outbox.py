@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from bondmate_kafka.producer import NotWritten, Outbox
+from bondmate_kafka.records import Outgoing
 from bondmate_schemas.catalogue import RECEIPTS
-from bondmate_schemas.outbox import NotWritten, Outbox, Outgoing
 
 
 async def test_many_records_are_waited_for_as_one_and_nothing_is_waited_for_at_once(kafka: Any, topics: Any) -> None:

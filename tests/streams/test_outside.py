@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 from bondmate_connectors.testing import strategies
+from bondmate_kafka.records import Outgoing
 from bondmate_schemas.codec import RECORDS, Codec, LocalSchemaIds, schema
 from bondmate_schemas.device_alert_ids import alert_event_id
 from bondmate_schemas.enums import DeliveryReason, Level, MessageDirection
 from bondmate_schemas.ids import content_digest, derived_id
 from bondmate_schemas.models import Code, Delivery, DeliveryReceipt, DestinationState, ExternalRef, IncidentEvent
-from bondmate_schemas.outbox import Outgoing
 from bondmate_schemas.outside_ids import ForeignIdError, OutsideIds
 from bondmate_schemas.sayings import LINKED
 from bondmate_streams.agents.desk import Desk

@@ -10,6 +10,7 @@ from typing import Any
 
 import fastavro
 import pytest
+from bondmate_kafka.partitions import partition_of
 from bondmate_schemas import gate
 from bondmate_schemas.catalogue import DEVICE_ALERTS, RECEIPTS, STATE_ALERTS, dead_letter_topic, destination_topic
 from bondmate_schemas.codec import Codec, LocalSchemaIds
@@ -17,7 +18,6 @@ from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, Delivery
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, Delivery, DeliveryReceipt, DestinationState, Record
 from bondmate_schemas.outside_ids import OutsideIds
-from bondmate_schemas.partitions import partition_of
 
 SECRET = b"a secret of tests"
 OUTSIDE = OutsideIds.of(SECRET)

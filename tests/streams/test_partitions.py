@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
-from bondmate_hub.provisioning import apply
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.provisioning import apply
 from bondmate_schemas import catalogue
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_streams.agents.run import UnreadyTopicsError, _partitions
 from confluent_kafka.admin import AdminClient, NewPartitions
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from bondmate_hub.broker import Broker
-from bondmate_hub.provisioning import apply
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.provisioning import apply
 from bondmate_schemas import catalogue
 from bondmate_schemas.catalogue import DEVICE_ALERTS, destination_topic
-from bondmate_schemas.kafka import KafkaConfig
 from confluent_kafka import ConsumerGroupState
 from confluent_kafka.admin import AdminClient
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import faust
 import pytest
+from bondmate_kafka.partitions import partition_of
+from bondmate_kafka.producer import Outbox
+from bondmate_kafka.records import Outgoing
 from bondmate_schemas.catalogue import ALERT_CHANGES, DEVICE_STATUS, PARTITIONS
 from bondmate_schemas.models import DeviceAlert
-from bondmate_schemas.outbox import Outbox, Outgoing
-from bondmate_schemas.partitions import partition_of
 from bondmate_streams.faust_adapter.local_handoff import LocalHandoff
 from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
 from faust.streams import current_event

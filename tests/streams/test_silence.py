@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bondmate_kafka.records import Envelopes, Outgoing
+from bondmate_kafka.topic_view import Seen
 from bondmate_schemas.catalogue import DEVICE_ALERTS, DEVICE_STATUS, LAST_LOCATION, destination_topic
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, Mode, PositionOrigin
 from bondmate_schemas.flags import CHECK_IN_MISSED, DEVICE_HEARD, DEVICE_REVOKED, DEVICE_SILENT
 from bondmate_schemas.models import AlertState, Delivery, DeviceAlert, DeviceStatus
-from bondmate_schemas.outbox import Outgoing
 from bondmate_schemas.takeover import replaced_by
 from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.silence import Silence
-from bondmate_streams.agents.views import Seen
-from bondmate_streams.envelopes import Envelopes
 from bondmate_streams.logic import silence, states
 from bondmate_streams.logic.alerts import take
 from bondmate_streams.logic.routes_yaml import RoutesError, parse_routes

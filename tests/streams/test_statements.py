@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bondmate_kafka.config import KafkaConfig
 from bondmate_schemas.enums import (
     AlertAction,
     AlertKind,
@@ -26,7 +27,6 @@ from bondmate_schemas.enums import (
     Validity,
 )
 from bondmate_schemas.flags import NEEDS_HELP_AGAIN, UNANSWERED, UNASSIGNED
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DeviceAlert, EventHeader
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.logic import alerts, heard, states, timers

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from bondmate_kafka.config import KafkaConfig
 from bondmate_schemas.catalogue import DEVICE_ALERTS, DEVICE_MARKS, MESSAGES, destination_topic
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, MessageDirection
 from bondmate_schemas.flags import CHECK_IN_MISSED, FROM_REPLACED
 from bondmate_schemas.ids import pseudonym
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import Delivery, DeviceMessage
 from bondmate_schemas.takeover import current, replaced_by
 from bondmate_streams.agents.device_marks import DeviceMarks

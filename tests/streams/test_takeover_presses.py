@@ -7,20 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.records import Envelopes, Outgoing
 from bondmate_schemas.catalogue import ALERT_CHANGES
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.device_alert_ids import DEVICE_ALERT_SYSTEM, alert_event_id
 from bondmate_schemas.enums import AlertAction, AlertKind, Level
 from bondmate_schemas.flags import CHECK_IN_MISSED, DEVICE_REVOKED, FROM_REPLACED
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DeviceAlert, DeviceMemory, ExternalRef
-from bondmate_schemas.outbox import Outgoing
 from bondmate_schemas.takeover import replaced_by
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.device_alerts import DeviceAlerts
 from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.nearby import Nearby
-from bondmate_streams.envelopes import Envelopes
 from bondmate_streams.faust_adapter.key_locks import KeyLocks
 from bondmate_streams.logic import heard, states
 from bondmate_streams.logic.rooms import Rooms

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from bondmate_hub.broker.apache import ApacheBroker
-from bondmate_hub.provisioning import apply
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.provisioning import apply
 from bondmate_schemas import catalogue
 from bondmate_schemas.catalogue import CHECK_INS, DEVICE_ALERTS, destination_topic
 from bondmate_schemas.flags import CHECK_IN_MISSED
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import CheckIn, Delivery
 from confluent_kafka.admin import AdminClient
 

@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from bondmate_kafka.client import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
+from bondmate_kafka.consumer import open_consumer, partitions
 from bondmate_monitoring import metrics
 from bondmate_schemas.codec import CodecError, SchemaUnavailableError
 from bondmate_schemas.enums import DeliveryKind, Mode
 from bondmate_schemas.models import Delivery
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
 _ANSWER_SECONDS = 5.0
 _AGAIN_SECONDS = 1.0
@@ -56,7 +57,7 @@ class Behind:
             self._show(Counter())
 
     def _read(self) -> None:
-        consumer = Consumer(self._config)
+        consumer = open_consumer(self._config)
         try:
             consumer.assign(self._starts(consumer))
             self._show(Counter())
@@ -67,8 +68,7 @@ class Behind:
             consumer.close()
 
     def _starts(self, consumer: Consumer) -> list[TopicPartition]:
-        found = consumer.list_topics(self._topic, timeout=_ANSWER_SECONDS).topics[self._topic].partitions
-        places = [TopicPartition(self._topic, partition) for partition in found]
+        places = [TopicPartition(*place) for place in partitions(consumer, [self._topic], _ANSWER_SECONDS)]
         committed = consumer.committed(places, timeout=_ANSWER_SECONDS)
         return [
             TopicPartition(self._topic, each.partition, each.offset if each.offset >= 0 else OFFSET_BEGINNING)

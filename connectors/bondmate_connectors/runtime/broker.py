@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import structlog
-from bondmate_schemas.kafka import KafkaConfig
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
+from bondmate_kafka.admin import admin_client
+from bondmate_kafka.admin import missing as missing_of
+from bondmate_kafka.client import KafkaError, is_no_broker
+from bondmate_kafka.config import KafkaConfig
 
 from bondmate_connectors.contract import Status
 
 _log = structlog.get_logger(__name__)
 _ANSWER_SECONDS = 2.0
 _ASK_AGAIN_SECONDS = 0.5
-QUIET: dict[str, Any] = {"log_level": 2}
-"""librdkafka would write a line to stderr for every attempt; its errors come through callbacks."""
 
 
 class BrokerWatch:
@@ -33,9 +31,9 @@ class BrokerWatch:
 
     async def wait_for(self, topics: Iterable[str]) -> None:
         """Return when the broker answers and has all `topics`; says once what is waited for, however many wait."""
-        admin = AdminClient({"bootstrap.servers": self._kafka.bootstrap, **self._kafka.extra, **QUIET})
+        admin = admin_client(self._kafka)
         wanted = set(topics)
-        while missing := await asyncio.to_thread(_missing, admin, wanted):
+        while missing := await asyncio.to_thread(missing_of, admin, wanted, _ANSWER_SECONDS):
             if missing not in self._told:
                 self._told.add(missing)
                 _log.warning("waiting", what=missing, bootstrap=self._kafka.bootstrap)
@@ -46,7 +44,7 @@ class BrokerWatch:
 
     def on_error(self, error: KafkaError) -> None:
         """Take an error of any client, from any thread."""
-        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001  # the client's public name for it
+        if is_no_broker(error):
             self._loop.call_soon_threadsafe(self._went_down)
 
     def _went_down(self) -> None:
@@ -65,12 +63,3 @@ class BrokerWatch:
         if self._probing is not None:
             self._probing.cancel()
             await asyncio.gather(self._probing, return_exceptions=True)
-
-
-def _missing(admin: AdminClient, wanted: set[str]) -> str:
-    """Name what is not there: the broker, or topics; empty when all is."""
-    try:
-        found = admin.list_topics(timeout=_ANSWER_SECONDS).topics
-    except KafkaException:
-        return "broker"
-    return " ".join(sorted(wanted - {name for name, topic in found.items() if topic.error is None}))

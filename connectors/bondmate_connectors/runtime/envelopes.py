@@ -1,17 +1,14 @@
-"""Records as Kafka carries them: framed Avro, the catalogue's key, CloudEvents headers in binary mode.
-
-Source: CloudEvents 1.0, Kafka protocol binding, 3.2 (binary content mode); W3C Trace Context for `traceparent`.
-"""
+"""Where the records of connectors go: the topic of each kind, and the key that the catalogue prescribes there."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from functools import cache
 from typing import TypeVar
 
+from bondmate_kafka.records import Envelopes, Outgoing
 from bondmate_schemas import catalogue
-from bondmate_schemas.codec import NAMESPACE, Codec
+from bondmate_schemas.codec import Codec
 from bondmate_schemas.models import (
     AuditRecord,
     CheckIn,
@@ -27,10 +24,6 @@ from bondmate_schemas.models import (
 )
 from bondmate_schemas.outside_ids import ForeignIdError, OutsideIds
 
-from bondmate_connectors.runtime.outbox import Headers, Outgoing
-
-CONTENT_TYPE = b"application/avro"
-TRACEPARENT = "traceparent"
 TOPIC_OF: dict[type[Record], str] = {
     DeviceAlert: catalogue.DEVICE_ALERTS,
     DeviceLocation: catalogue.DEVICE_LOCATIONS,
@@ -60,36 +53,13 @@ def with_header(record: R, **changes: object) -> R:
     return record.model_copy(update={"header": header.model_copy(update=changes)})
 
 
-def cloud_headers(record: Record, traceparent: str | None = None) -> Headers:
-    """Give the CloudEvents attributes of `record` as Kafka headers."""
-    header = header_of(record)
-    found: list[tuple[str, bytes | None]] = [
-        ("ce_specversion", b"1.0"),
-        ("ce_type", _ce_type(type(record))),
-        ("content-type", CONTENT_TYPE),
-    ]
-    if header is not None:
-        found += [
-            ("ce_id", header.message_id.encode()),
-            ("ce_source", header.source.encode()),
-            ("ce_time", header.occurred_at.isoformat().encode()),
-        ]
-    if traceparent:
-        found.append((TRACEPARENT, traceparent.encode()))
-    return found
-
-
-@cache
-def _ce_type(kind: type[Record]) -> bytes:
-    return f"{NAMESPACE}.{kind.__name__}".encode()
-
-
-class Envelopes:
+class AddressedEnvelopes:
     """Turn records into what is written to their topics."""
 
     def __init__(self, codec: Codec, outside: OutsideIds | None = None) -> None:
         """Write with `codec`; `outside` reads the ids that answers name, None where their keys are not known here."""
         self._codec = codec
+        self._envelopes = Envelopes(codec)
         self._outside = outside
 
     async def learn(self, kinds: Iterable[str]) -> None:
@@ -104,8 +74,8 @@ class Envelopes:
     def pack(self, record: Record, traceparent: str | None = None) -> Outgoing:
         """Give the message for the topic of `record`, whose kind was learnt."""
         topic = TOPIC_OF[type(record)]
-        key = self._inside(record, catalogue.key_of(topic, record)).encode()
-        return Outgoing(topic, key, self._codec.encode(record), cloud_headers(record, traceparent))
+        key = self._inside(record, catalogue.key_of(topic, record))
+        return self._envelopes.pack_traced(topic, key, record, traceparent)
 
     def _inside(self, record: Record, key: str) -> str:
         """Return the key by which the hub keeps what an answer names, so that it is written where that is.

@@ -7,14 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from bondmate_kafka.producer import NotWritten, Outbox, Place
 from bondmate_schemas.codec import SchemaUnavailableError
 from bondmate_schemas.models import ConnectorStatus
-from bondmate_schemas.outbox import Place
 
 from bondmate_connectors.contract import Status
-from bondmate_connectors.runtime.envelopes import Envelopes
+from bondmate_connectors.runtime.envelopes import AddressedEnvelopes
 from bondmate_connectors.runtime.health import Health, State
-from bondmate_connectors.runtime.outbox import NotWritten, Outbox
 from bondmate_connectors.runtime.reports import Reports
 
 _LOOK_SECONDS = 0.5
@@ -53,7 +52,7 @@ class Heartbeat:
         connectors: Sequence[Beating],
         *,
         health: Health,
-        envelopes: Envelopes,
+        envelopes: AddressedEnvelopes,
         outbox: Outbox,
         role_id: str,
         every_seconds: float,

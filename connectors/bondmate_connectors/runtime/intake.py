@@ -15,15 +15,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol, cast
 
+from bondmate_kafka.client import Consumer, KafkaError, KafkaException, Message, TopicPartition, is_fatal
+from bondmate_kafka.consumer import open_consumer
+from bondmate_kafka.offsets import OffsetTracker
+from bondmate_kafka.records import Headers
+from bondmate_kafka.threads import in_thread
 from bondmate_schemas.codec import CodecError, SchemaUnavailableError
-from bondmate_schemas.kafka import is_fatal
 from bondmate_schemas.models import Delivery
-from bondmate_schemas.threads import in_thread
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from bondmate_connectors.errors import Misconfigured
-from bondmate_connectors.runtime.offsets import OffsetTracker
-from bondmate_connectors.runtime.outbox import Headers
 from bondmate_connectors.runtime.settings import RunnerSettings
 
 _SCHEMA_AGAIN_SECONDS = 2.0
@@ -137,7 +137,7 @@ class Intake:
     # All below runs in the thread.
 
     def _run(self) -> None:
-        self._consumer = Consumer({**self._config, "on_commit": self._on_commit})
+        self._consumer = open_consumer({**self._config, "on_commit": self._on_commit})
         try:
             self._consumer.subscribe([self._topic], on_assign=self._assigned, on_revoke=self._revoked,
                                      on_lost=self._lost)  # fmt: skip

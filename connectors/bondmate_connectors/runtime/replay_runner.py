@@ -5,24 +5,29 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
+from bondmate_kafka.client import (
+    Consumer,
+    KafkaException,
+    Message,
+    is_end_of_partition,
+    is_fatal,
+)
+from bondmate_kafka.config import QUIET, KafkaConfig
+from bondmate_kafka.consumer import from_the_beginning, open_consumer, partitions
+from bondmate_kafka.partitions import partition_of
+from bondmate_kafka.threads import in_thread
 from bondmate_schemas import catalogue
 from bondmate_schemas.codec import RECORDS, Codec, CodecError, SchemaUnavailableError
-from bondmate_schemas.kafka import KafkaConfig, is_fatal
 from bondmate_schemas.models import Record
-from bondmate_schemas.partitions import partition_of
-from bondmate_schemas.threads import in_thread
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from bondmate_connectors.contract import Replay
-from bondmate_connectors.runtime.broker import QUIET
 from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.settings import RunnerSettings
 
-_ANSWER_SECONDS = 10.0
 _SCHEMA_AGAIN_SECONDS = 2.0
 _BATCH = 500
 _GATHER_MS = 50
@@ -77,10 +82,10 @@ class ReplayRunner:
     # All below runs in the thread.
 
     def _run(self) -> None:
-        consumer = Consumer(self._config)
+        consumer = open_consumer(self._config)
         try:
-            places = _places(consumer, self._kinds)
-            consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for topic, partition in places])
+            places = set(partitions(consumer, self._kinds))
+            consumer.assign(from_the_beginning(places))
             self._counts = Counter(topic for topic, _ in places)
             self._read(consumer, places)
         finally:
@@ -93,7 +98,7 @@ class ReplayRunner:
                 self._loop.call_soon_threadsafe(self.caught_up.set)
             messages = self._poll(consumer)
             self._see([message for message in messages if not message.error()])
-            behind -= {(message.topic(), message.partition()) for message in messages if _is_end(message)}
+            behind -= {(message.topic(), message.partition()) for message in messages if is_end_of_partition(message)}
 
     def _poll(self, consumer: Consumer) -> list[Message]:
         first = consumer.poll(self._settings.poll_seconds)
@@ -161,17 +166,3 @@ def _is_done(work: Future[None], seconds: float) -> bool:
     except TimeoutError:
         return False
     return True
-
-
-def _places(consumer: Consumer, topics: Iterable[str]) -> set[tuple[str, int]]:
-    """Give every partition of `topics`."""
-    return {
-        (topic, partition)
-        for topic in topics
-        for partition in consumer.list_topics(topic, timeout=_ANSWER_SECONDS).topics[topic].partitions
-    }
-
-
-def _is_end(message: Message) -> bool:
-    error = message.error()
-    return bool(error and error.code() == KafkaError._PARTITION_EOF)  # noqa: SLF001  # the client's public name for it

@@ -10,13 +10,17 @@ from functools import partial
 from typing import Any
 
 import structlog
+from bondmate_kafka.config import QUIET, KafkaConfig
+from bondmate_kafka.consumer_lag import LagThread, LagWatch
+from bondmate_kafka.producer import Outbox
+from bondmate_kafka.registry import RegistrySchemaIds
+from bondmate_kafka.threads import in_thread
 from bondmate_monitoring import metrics
+from bondmate_monitoring.logs import raised_at
 from bondmate_schemas.catalogue import destination_topic, locations_topic
 from bondmate_schemas.codec import Codec, SchemaUnavailableError
 from bondmate_schemas.enums import DeliveryKind, Mode
-from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
 from bondmate_schemas.models import Delivery, DeliveryReceipt
-from bondmate_schemas.threads import in_thread
 
 from bondmate_connectors.contract import ConnectorConfig, ConnectorSpec, Context, Status
 from bondmate_connectors.errors import Misconfigured
@@ -25,23 +29,22 @@ from bondmate_connectors.runtime.account_file import AccountFile
 from bondmate_connectors.runtime.authority import Authority
 from bondmate_connectors.runtime.backlog import Backlog
 from bondmate_connectors.runtime.behind import Behind, show_none_behind
-from bondmate_connectors.runtime.broker import QUIET, BrokerWatch
+from bondmate_connectors.runtime.broker import BrokerWatch
 from bondmate_connectors.runtime.control import Control, Controls, Pause
-from bondmate_connectors.runtime.envelopes import Envelopes
+from bondmate_connectors.runtime.envelopes import AddressedEnvelopes
 from bondmate_connectors.runtime.health import Health
 from bondmate_connectors.runtime.heartbeat import Beating, Heartbeat, Paused
 from bondmate_connectors.runtime.intake import Intake
 from bondmate_connectors.runtime.link import Link
-from bondmate_connectors.runtime.outbox import Outbox
 from bondmate_connectors.runtime.replay_runner import ReplayRunner, replay_consumer
 from bondmate_connectors.runtime.reports import Reports
+from bondmate_connectors.runtime.retry import Backoff
 from bondmate_connectors.runtime.settings import RunnerSettings
 from bondmate_connectors.runtime.sink_runner import SinkRunner
 from bondmate_connectors.runtime.sink_tools import SinkTools
 from bondmate_connectors.runtime.source_runner import SourceRunner, SourceTools
-from bondmate_connectors.runtime.supervision import ShutOutError, Supervision, leaves, place_of, unending
+from bondmate_connectors.runtime.supervision import ShutOutError, Supervision, leaves, unending
 from bondmate_connectors.runtime.suspects import Suspects
-from bondmate_connectors.runtime.unread import UnreadThread, UnreadWatch
 from bondmate_connectors.runtime.watchdog import LoopWatch, Stalls, tell_stalls
 
 _log = structlog.get_logger(__name__)
@@ -118,14 +121,14 @@ async def _run_all(  # noqa: PLR0917  # the arguments of `run_connectors`, in th
     unread, loop_watch = _unread(kafka, instances, settings), LoopWatch(settings.stall_seconds)
     looking = in_thread("unread", unread.run)
     looking.add_done_callback(_looked)
-    async with Outbox(config, watch.on_error) as outbox:
+    async with Outbox(config, watch.on_error, Backoff().seconds) as outbox:
         hub = _Hub(kafka, role_id, codec, settings, board, watch, outbox, unread)
         pauses = controls.pauses if controls is not None else {}
         runners = [_Runner(hub, instance, pauses.get(instance.name)) for instance in instances]
         if controls is not None:
             controls.take({runner.name: runner.control for runner in runners})
         heartbeat = Heartbeat(
-            [runner.beating for runner in runners], health=board, envelopes=Envelopes(codec), outbox=outbox,
+            [runner.beating for runner in runners], health=board, envelopes=AddressedEnvelopes(codec), outbox=outbox,
             role_id=role_id, every_seconds=settings.heartbeat_seconds,
         )  # fmt: skip
         try:
@@ -150,13 +153,13 @@ async def _run_all(  # noqa: PLR0917  # the arguments of `run_connectors`, in th
 def _looked(looking: asyncio.Future[None]) -> None:
     """Say when nobody counts the backlog any more; everything else goes on."""
     if not looking.cancelled() and (error := looking.exception()):
-        _log.error("backlog not counted any more", error=type(error).__name__, at=place_of(error))
+        _log.error("backlog not counted any more", error=type(error).__name__, at=raised_at(error))
 
 
-def _unread(kafka: KafkaConfig, instances: Sequence[Instance], settings: RunnerSettings) -> UnreadThread:
+def _unread(kafka: KafkaConfig, instances: Sequence[Instance], settings: RunnerSettings) -> LagThread:
     groups = {group: topic for each in instances for group, topic in groups_of(each).items()}
-    config = {"bootstrap.servers": kafka.bootstrap, **kafka.extra, **QUIET}
-    return UnreadThread(UnreadWatch(config, groups), settings.unread_seconds)
+    config = {**kafka.client(), **QUIET}
+    return LagThread(LagWatch(config, groups), settings.unread_seconds)
 
 
 def topics_of(instance: Instance) -> Iterator[str]:
@@ -198,7 +201,7 @@ class _Hub:
     health: Health
     watch: BrokerWatch
     outbox: Outbox
-    unread: UnreadThread
+    unread: LagThread
 
 
 class _Runner:
@@ -220,7 +223,7 @@ class _Runner:
         self._behind: Behind | None = None
         self._suspects = Suspects(refusals=hub.settings.refused_alone_tries, breaks=hub.settings.breaks_alone)
         self._reports = Reports(instance.name, hub.health)
-        self._envelopes = Envelopes(hub.codec, hub.settings.outside)
+        self._envelopes = AddressedEnvelopes(hub.codec, hub.settings.outside)
         # From the start, and on after its end: what nobody delivers is counted.
         self._backlog = Backlog(instance.name, instance.spec.accepts, _now, self._unread_seconds)
         self.beating = Beating(self._reports, self._unread_events, self._backlog.lag_seconds, self._paused)

@@ -8,16 +8,14 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
+from bondmate_kafka.records import TRACEPARENT, Arrived, Outgoing, dead_letter
 from bondmate_schemas.codec import CodecError
 from bondmate_schemas.enums import DeliveryKind, DeliveryReason, Level
 from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import Delivery
 
 from bondmate_connectors.contract import Receipt
-from bondmate_connectors.runtime.dead_letters import Grave, Origin, dead_letter
-from bondmate_connectors.runtime.envelopes import TRACEPARENT
 from bondmate_connectors.runtime.intake import Taken
-from bondmate_connectors.runtime.outbox import Outgoing
 from bondmate_connectors.runtime.receipts import receipt_for
 from bondmate_connectors.runtime.sink_tools import SinkTools
 
@@ -113,10 +111,12 @@ class Settlement:
         self, taken: Taken, stage: str, code: str, attempt: int, then: Callable[[], None]
     ) -> None:  # fmt: skip
         with self.in_hand(taken):
-            grave = Grave(self._tools.name, stage, code, self._tools.clock())
-            origin = Origin(taken.slot.topic, taken.slot.partition, taken.offset)
-            letter = dead_letter(self._dead_letters, grave, key=taken.key, value=taken.value, headers=taken.headers,
-                                 origin=origin)  # fmt: skip
+            record = Arrived(
+                taken.slot.topic, taken.slot.partition, taken.offset, taken.key, taken.value, taken.headers
+            )
+            letter = dead_letter(
+                self._dead_letters, record, stage=stage, code=code, now=self._tools.clock(), connector=self._tools.name
+            )
             await self._tools.outbox.persist(letter, self._dead_letter_refused)
             self._buried(taken, code, attempt)
             then()

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bondmate_kafka.producer import Outbox
+
 from bondmate_connectors.contract import ConnectorSpec, Sink
 from bondmate_connectors.runtime.backlog import Backlog
-from bondmate_connectors.runtime.envelopes import Envelopes
+from bondmate_connectors.runtime.envelopes import AddressedEnvelopes
 from bondmate_connectors.runtime.flights import Flights
 from bondmate_connectors.runtime.gate import Gate
 from bondmate_connectors.runtime.link import Link
-from bondmate_connectors.runtime.outbox import Outbox
 from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.settings import RunnerSettings
 from bondmate_connectors.runtime.suspects import Suspects
@@ -28,7 +29,7 @@ class SinkTools:
     sink: Sink
     link: Link
     outbox: Outbox
-    envelopes: Envelopes
+    envelopes: AddressedEnvelopes
     reports: Reports
     backlog: Backlog
     settings: RunnerSettings

@@ -15,17 +15,16 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from bondmate_kafka.producer import NotWritten, Outbox, Place
+from bondmate_kafka.records import Outgoing, Unsent, dead_letter, headers_of
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import Record
-from bondmate_schemas.outbox import Place
 
 from bondmate_connectors.contract import SETTLED, GuardedSource, Incoming, Refusal, Source, Status, Unreadable
 from bondmate_connectors.errors import AuthFailed, ConnectorError, EndOfStream, NotConnected, Rejected, Transient
 from bondmate_connectors.runtime.authority import Authority
-from bondmate_connectors.runtime.dead_letters import Grave, dead_letter
-from bondmate_connectors.runtime.envelopes import Envelopes, header_of, with_header
+from bondmate_connectors.runtime.envelopes import AddressedEnvelopes, header_of, with_header
 from bondmate_connectors.runtime.link import Link
-from bondmate_connectors.runtime.outbox import NotWritten, Outbox, Outgoing
 from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.settings import RunnerSettings
 from bondmate_connectors.runtime.supervision import PartEndedError
@@ -40,7 +39,7 @@ class SourceTools:
     source: Source
     link: Link
     outbox: Outbox
-    envelopes: Envelopes
+    envelopes: AddressedEnvelopes
     reports: Reports
     settings: RunnerSettings
     clock: Callable[[], datetime]
@@ -202,25 +201,27 @@ class SourceRunner:
     async def _refuse(self, incoming: Incoming, record: Record, code: str) -> None:
         packed = self._tools.envelopes.pack(record, incoming.traceparent)
         header = header_of(record)
+        letter_id = derived_id("refused", self._tools.name, header.message_id if header else "")
         letter = dead_letter(
             self._tools.name,
-            Grave(self._tools.name, "admit", code, self._tools.clock()),
-            key=packed.key,
-            value=packed.value,
-            headers=packed.headers,
-            dead_id=derived_id("refused", self._tools.name, header.message_id if header else ""),
+            Unsent(letter_id, packed.key, packed.value, packed.headers),
+            stage="admit",
+            code=code,
+            now=self._tools.clock(),
+            connector=self._tools.name,
         )
         await self._dead_letter(incoming, letter, type(record).__name__, code)
 
     async def _bury(self, incoming: Incoming, unreadable: Unreadable) -> None:
         now = self._tools.clock()
+        record = Unsent(
+            derived_id("unreadable", self._tools.name, hashlib.sha256(unreadable.raw).hexdigest()),
+            unreadable.key.encode() if unreadable.key is not None else None,
+            unreadable.raw,
+            headers_of(unreadable.headers),
+        )
         letter = dead_letter(
-            self._tools.name,
-            Grave(self._tools.name, "receive", unreadable.code, now),
-            key=unreadable.key.encode() if unreadable.key is not None else None,
-            value=unreadable.raw,
-            headers=[(name, content.encode()) for name, content in unreadable.headers.items()],
-            dead_id=derived_id("unreadable", self._tools.name, hashlib.sha256(unreadable.raw).hexdigest()),
+            self._tools.name, record, stage="receive", code=unreadable.code, now=now, connector=self._tools.name
         )
         await self._dead_letter(incoming, letter, "UNREADABLE", unreadable.code)
 

@@ -11,14 +11,12 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import PurePath
-from traceback import extract_tb
 from typing import Any
 
 import structlog
+from bondmate_kafka.client import KafkaError, KafkaException, is_fatal
 from bondmate_monitoring import metrics
-from bondmate_schemas.kafka import is_fatal
-from confluent_kafka import KafkaError, KafkaException
+from bondmate_monitoring.logs import raised_at
 
 from bondmate_connectors.contract import Status
 from bondmate_connectors.errors import Misconfigured
@@ -122,7 +120,7 @@ class Supervision:
         if self._crashes == 1:
             self._reports.crashing_since = datetime.now(UTC)
         pause_seconds = self._settings.restart.seconds(self._crashes)
-        for kind, place in sorted({(type(cause).__name__, place_of(cause)) for cause in causes}):
+        for kind, place in sorted({(type(cause).__name__, raised_at(cause)) for cause in causes}):
             _log.error("connector failed", connector=self._name, error=kind, at=place, crashes=self._crashes,
                        again_in_seconds=round(pause_seconds, 1))  # fmt: skip
         names = sorted({type(cause).__name__ for cause in causes})
@@ -210,12 +208,6 @@ def leaves(error: BaseException) -> Iterable[BaseException]:
             yield from leaves(inner)
     else:
         yield error
-
-
-def place_of(error: BaseException) -> str:
-    """Name file and line at which an error was raised."""
-    frames = extract_tb(error.__traceback__)
-    return f"{PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
 
 def _is_shut_out(cause: BaseException) -> bool:

@@ -11,7 +11,6 @@ from bondmate_connectors.contract import Status
 from bondmate_connectors.runtime.control import Control, Pause
 from bondmate_connectors.runtime.health import Health
 from bondmate_connectors.runtime.run import Instance
-from bondmate_schemas.kafka import KafkaConfig
 
 from bondmate_hub.admin.orders import Order, PauseOrder, RefusedError
 from bondmate_hub.admin.pauses import Pauses
@@ -145,10 +144,7 @@ class Steering:
         # Nothing of it is loaded before somebody acts.
         from bondmate_hub.admin.trail import Trail, TrailError  # noqa: PLC0415
 
-        kafka = self._settings.kafka
-        self._trail = self._trail or Trail(
-            KafkaConfig(kafka.bootstrap, kafka.registry_url, kafka.client), f"admin-{self._worker_id}"
-        )
+        self._trail = self._trail or Trail(self._settings.kafka.config(), f"admin-{self._worker_id}")
         try:
             await self._trail.write(order.operator, what, name, order.reason)
         except TrailError as error:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import socket
 
+from bondmate_kafka.client import KafkaException
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.producer import BlockingWriter
+from bondmate_kafka.records import Envelopes, utc_now
+from bondmate_kafka.registry import RegistrySchemaIds
 from bondmate_schemas.catalogue import AUDIT
 from bondmate_schemas.codec import Codec, SchemaUnavailableError
 from bondmate_schemas.enums import AuditAction
-from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
 from bondmate_streams.audit_tail import chain_so_far
-from bondmate_streams.envelopes import Envelopes, utc_now
 from bondmate_streams.logic.audit import Chain, Entry
-from confluent_kafka import KafkaException
-
-from bondmate_hub.dlq.kafka_io import Writer
 
 _WRITE_SECONDS = 5.0
 
@@ -56,7 +56,7 @@ class Trail:
             self._chain = None
             chain, record = chain.append(entry, utc_now())
             packed = Envelopes(self._codec).pack(AUDIT, record.writer, record)
-            code = Writer(self._kafka, f"bondmate-{self._name}", wait_seconds=_WRITE_SECONDS).write([packed])[0]
+            code = BlockingWriter(self._kafka, f"bondmate-{self._name}", wait_seconds=_WRITE_SECONDS).write([packed])[0]
         except (KafkaException, SchemaUnavailableError, KeyError) as error:
             raise TrailError(type(error).__name__) from error
         if code is not None:

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from bondmate_kafka.errors import BrokerError
+from bondmate_kafka.provisioning import LogLimits
+
 __all__ = ["Broker", "BrokerError", "BrokerFailed", "BrokerMissing", "LogLimits"]
-
-
-@dataclass(frozen=True, slots=True)
-class LogLimits:
-    """Say how much of a topic a broker can bear to keep; provisioning keeps each topic within it.
-
-    A broker deletes whole segments only, so what bounds memory and age is the segment as much as the retention. Dead
-    letters are kept as the catalogue says.
-    """
-
-    retention_ms: int | None = None
-    """Longest time a topic that is not compacted is kept, in milliseconds; None leaves the catalogue's figure."""
-    positions_retention_ms: int | None = None
-    """The same for positions and device status, which are many and soon old."""
-    compacted_retention_ms: int | None = None
-    """The same for compacted topics: what was not written for so long is forgotten, state that is still open too."""
-    segment_ms: int | None = None
-    """Longest time one segment is written to, in milliseconds; None derives it from the retention."""
-    segment_bytes: int | None = None
-    """Largest segment in bytes; None leaves the broker's own figure."""
 
 
 @runtime_checkable
@@ -75,10 +57,6 @@ class Broker(Protocol):
     def kill(self) -> None:
         """End the process with SIGKILL, as a power cut would; harmless when it does not run."""
         ...
-
-
-class BrokerError(Exception):
-    """Base of what a broker process raises."""
 
 
 class BrokerMissing(BrokerError):

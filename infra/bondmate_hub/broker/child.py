@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from bondmate_kafka.admin import answers
+from bondmate_kafka.config import KafkaConfig
 
 from bondmate_hub.broker import BrokerFailed
 
@@ -94,10 +94,9 @@ def answers_kafka(bootstrap: str) -> bool:
     try:
         # Asked first: a Kafka client retries a closed port for seconds and logs each failure.
         socket.create_connection((host, int(port)), timeout=1).close()
-        admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-        return bool(admin.list_topics(timeout=2).brokers)
-    except (OSError, KafkaException):
+    except OSError:
         return False
+    return answers(KafkaConfig(bootstrap, ""), 2)
 
 
 class Child:

@@ -32,22 +32,22 @@ def as_operations(
     as_json: bool,
 ) -> None:
     """Say something of alerts: it is in the audit trail as `what` before it is said."""
+    from bondmate_kafka.producer import BlockingWriter
+    from bondmate_kafka.records import Envelopes
+    from bondmate_kafka.registry import RegistrySchemaIds
     from bondmate_schemas.catalogue import RECEIPTS
     from bondmate_schemas.codec import Codec, SchemaUnavailableError
     from bondmate_schemas.enums import AuditAction
-    from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
-    from bondmate_streams.envelopes import Envelopes
     from bondmate_streams.logic.audit import Entry
 
     from bondmate_hub.admin.trail import Trail, TrailError
-    from bondmate_hub.dlq.kafka_io import Writer
     from bondmate_hub.incidents import Order, OrderError, states
     from bondmate_hub.settings import load
 
     if not reason.strip():
         raise typer.BadParameter("--reason: say why; it stands in the audit trail")
     settings = load(config)
-    kafka = KafkaConfig(settings.kafka.bootstrap, settings.kafka.registry_url, settings.kafka.client)
+    kafka = settings.kafka.config()
     who = operator or getpass.getuser()
     try:
         codec = Codec(RegistrySchemaIds(kafka.registry_url))
@@ -60,7 +60,7 @@ def as_operations(
         Trail(kafka, "hub-incidents").record(*entries)
         envelopes = Envelopes(codec)
         packed = [envelopes.pack(RECEIPTS, one.header.event_id, one) for one in receipts]
-        codes = Writer(kafka, "hub-incidents").write(packed)
+        codes = BlockingWriter(kafka, "hub-incidents").write(packed)
     except (OrderError, TrailError, SchemaUnavailableError) as error:
         print(error, file=sys.stderr)
         sys.exit(1)

@@ -71,8 +71,8 @@ def status(config: Config = None, as_json: Json = False) -> None:
 
     Example: hub connectors status --config hub.yaml
     """
+    from bondmate_kafka.registry import RegistrySchemaIds
     from bondmate_schemas.codec import Codec, SchemaUnavailableError
-    from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
 
     from bondmate_hub.broker import BrokerError
     from bondmate_hub.connector_status import rows
@@ -80,7 +80,7 @@ def status(config: Config = None, as_json: Json = False) -> None:
     from bondmate_hub.settings import load
 
     settings = load(config)
-    kafka = KafkaConfig(settings.kafka.bootstrap, settings.kafka.registry_url, settings.kafka.client)
+    kafka = settings.kafka.config()
     try:
         found = rows(instances(settings), kafka, Codec(RegistrySchemaIds(kafka.registry_url)))
     except SchemaUnavailableError as error:
@@ -101,15 +101,13 @@ def forget(
 
     Example: hub connectors forget old-room --config hub.yaml
     """
-    from bondmate_schemas.kafka import KafkaConfig
-
     from bondmate_hub.connector_status import forget as forget_status
     from bondmate_hub.settings import load
 
     settings = load(config)
     if name in settings.connectors:
         raise typer.BadParameter(f"{name} is in the settings: take it out there, and end its runner first")
-    forget_status(KafkaConfig(settings.kafka.bootstrap, settings.kafka.registry_url, settings.kafka.client), name)
+    forget_status(settings.kafka.config(), name)
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

@@ -30,8 +30,8 @@ def apply(
 
     Example: hub routes apply --config hub.yaml
     """
+    from bondmate_kafka.registry import RegistrySchemaIds
     from bondmate_schemas.codec import Codec
-    from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
     from bondmate_streams.applied_routes import Applied, applied_of
     from bondmate_streams.routes_file import load_routes
 
@@ -47,7 +47,7 @@ def apply(
         print("\n".join(found))
         sys.exit(1)
     routes = load_routes(path)
-    kafka = KafkaConfig(settings.kafka.bootstrap, settings.kafka.registry_url, settings.kafka.client)
+    kafka = settings.kafka.config()
     codec = Codec(RegistrySchemaIds(kafka.registry_url))
     last = routes_versions.newest(kafka, codec)
     before = applied_of(last) if last else Applied(load_routes(settings.streams.routes))
@@ -92,14 +92,14 @@ def show_(config: Config = None, as_json: Json = False) -> None:
 
     Example: hub routes show --config hub.yaml
     """
+    from bondmate_kafka.registry import RegistrySchemaIds
     from bondmate_schemas.codec import Codec
-    from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
 
     from bondmate_hub import routes_versions
     from bondmate_hub.settings import load
 
     settings = load(config)
-    kafka = KafkaConfig(settings.kafka.bootstrap, settings.kafka.registry_url, settings.kafka.client)
+    kafka = settings.kafka.config()
     last = routes_versions.newest(kafka, Codec(RegistrySchemaIds(kafka.registry_url)))
     if last is None:
         show({"version": 0}, "the file of the settings: no version was ever applied", as_json=as_json)

@@ -11,7 +11,7 @@ import typer
 from bondmate_hub.cli.options import Config, Json, show
 
 if TYPE_CHECKING:
-    from bondmate_hub.provisioning import Change
+    from bondmate_kafka.provisioning import Change
 
 app = typer.Typer(help="Topics, provisioned from the catalogue.", no_args_is_help=True)
 

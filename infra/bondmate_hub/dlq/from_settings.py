@@ -9,15 +9,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, cast
 
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.producer import BlockingWriter
+from bondmate_kafka.records import utc_now
+from bondmate_kafka.registry import RegistrySchemaIds
 from bondmate_schemas import catalogue
 from bondmate_schemas.codec import RECORDS, Codec, CodecError
-from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
 from bondmate_schemas.models import Delivery, Payload, Record
 from bondmate_streams.audit_tail import chain_so_far
-from bondmate_streams.envelopes import utc_now
 from bondmate_streams.logic.audit import subjects_of
 
-from bondmate_hub.dlq.kafka_io import DeadLetterError, DeadLetterReader, Writer
+from bondmate_hub.dlq.kafka_io import DeadLetterError, DeadLetterReader
 from bondmate_hub.dlq.model import DeadLetter, LetterState, Selection
 from bondmate_hub.dlq.plan import MOST_REPLAYS, ReplayPlan, plan_replay, standings
 from bondmate_hub.dlq.service import DeadLetterService, Operator, ReplayOutcome
@@ -131,7 +133,7 @@ def _alone(settings: Settings) -> Iterator[None]:
 
 
 def _kafka(settings: Settings) -> KafkaConfig:
-    return KafkaConfig(settings.kafka.bootstrap, settings.kafka.registry_url, settings.kafka.client)
+    return settings.kafka.config()
 
 
 def _codec(settings: Settings) -> Codec:
@@ -147,7 +149,7 @@ def _service(settings: Settings, operator: Operator) -> DeadLetterService:
     # The host's name is in it: two machines of one hub would break each other's chain.
     name = f"dlq-{settings.instance}-{socket.gethostname()}"
     return DeadLetterService(
-        Writer(kafka, f"bondmate-{name}"),
+        BlockingWriter(kafka, f"bondmate-{name}"),
         codec,
         operator,
         clock=utc_now,

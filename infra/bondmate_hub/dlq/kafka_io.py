@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from typing import Final, cast
 
+from bondmate_kafka.client import KafkaException, Message, error_name
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.records import PARTITION_UA, Outgoing, headers_of
+from bondmate_kafka.topic_reader import TopicMissingError, names, stored
 from bondmate_schemas.catalogue import DEAD_LETTER_DECISIONS, dead_letter_topic, is_dead_letters
 from bondmate_schemas.codec import Codec, CodecError
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import DeadLetterDecision
-from bondmate_schemas.outbox import PARTITION_UA, Outgoing
-from bondmate_streams.envelopes import headers_of
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from bondmate_hub.dlq.model import DeadLetter, Headers, RecordLocation, dead_letter_of, place_of
 from bondmate_hub.dlq.plan import replay_headers
-from bondmate_hub.stored import TopicMissingError, names, stored
 
-_NOT_REPORTED: Final = "not_reported"
 _MEND: Final = "check `kafka.bootstrap` and whether the broker is up, then call again: nothing is lost"
 
 
@@ -106,7 +103,7 @@ def _asked() -> Iterator[None]:
     try:
         yield
     except KafkaException as error:
-        raise DeadLetterError(f"the broker does not answer: {_name(error.args[0])}; {_MEND}") from error
+        raise DeadLetterError(f"the broker does not answer: {error_name(error.args[0])}; {_MEND}") from error
     except TimeoutError as error:
         raise DeadLetterError(f"{error}; {_MEND}") from error
     except TopicMissingError as error:
@@ -146,34 +143,3 @@ def _key(message: Message) -> bytes | None:
 def _value(message: Message) -> bytes | None:
     value = message.value()
     return value.encode() if isinstance(value, str) else value
-
-
-class Writer:
-    """Writes with acks=all and waits for the broker's word on each record."""
-
-    def __init__(self, kafka: KafkaConfig, client_id: str, wait_seconds: float = 30.0) -> None:
-        self._producer = Producer({**kafka.producer(client_id), "message.timeout.ms": int(wait_seconds * 1000)})
-
-    def write(self, messages: Sequence[Outgoing]) -> list[str | None]:
-        """Write all and return, for each in its order, None when the broker has it, else an error code."""
-        codes: list[str | None] = [_NOT_REPORTED] * len(messages)
-        for position, message in enumerate(messages):
-            try:
-                self._producer.produce(
-                    message.topic, message.value, message.key, message.partition, headers=list(message.headers),
-                    on_delivery=partial(_reported, codes, position),
-                )  # fmt: skip
-            except KafkaException as error:
-                codes[position] = _name(error.args[0])
-            except BufferError:
-                codes[position] = "queue_full"
-        self._producer.flush()
-        return codes
-
-
-def _reported(codes: list[str | None], position: int, error: KafkaError | None, _: Message) -> None:
-    codes[position] = None if error is None else _name(error)
-
-
-def _name(error: KafkaError) -> str:
-    return str(error.name()).lower()

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Protocol
 
+from bondmate_kafka.records import Envelopes, Outgoing
 from bondmate_schemas.catalogue import AUDIT, DEAD_LETTER_DECISIONS
 from bondmate_schemas.codec import Codec
 from bondmate_schemas.enums import AuditAction
 from bondmate_schemas.models import DeadLetterDecision
-from bondmate_schemas.outbox import Outgoing
-from bondmate_streams.envelopes import Envelopes
 from bondmate_streams.logic.audit import Chain, Entry
 
 from bondmate_hub.dlq.kafka_io import DeadLetterError

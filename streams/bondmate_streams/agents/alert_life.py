@@ -9,6 +9,8 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
+from bondmate_kafka.partitions import partition_of
+from bondmate_kafka.records import Arrived, Headers, Outgoing, utc_now
 from bondmate_monitoring.metrics import AGENT_EVENTS, ALERT_LEVEL_SECONDS, ALERT_LEVELS
 from bondmate_schemas.catalogue import (
     ALERT_CHANGES,
@@ -19,8 +21,6 @@ from bondmate_schemas.catalogue import (
 )
 from bondmate_schemas.enums import DeliveryReason
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DeviceAlert, IncidentLink
-from bondmate_schemas.outbox import Outgoing
-from bondmate_schemas.partitions import partition_of
 
 from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.desk import Desk
@@ -29,7 +29,6 @@ from bondmate_streams.agents.known_devices import KnownDevices
 from bondmate_streams.agents.message_receipts import MessageReceipts
 from bondmate_streams.agents.open_alerts import OpenAlerts
 from bondmate_streams.agents.silence import Silence
-from bondmate_streams.envelopes import Arrived, Headers, utc_now
 from bondmate_streams.errors import BadEventError, NotNowError
 from bondmate_streams.faust_adapter.cooperative_iteration import cooperatively
 from bondmate_streams.faust_adapter.guard import InTurn

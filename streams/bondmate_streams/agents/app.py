@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
+from bondmate_kafka.records import utc_now
 from bondmate_monitoring import announce
 from bondmate_schemas import catalogue
 from bondmate_schemas.codec import Codec
@@ -35,7 +36,6 @@ from bondmate_streams.agents.officers import KnownOfficers
 from bondmate_streams.agents.open_alerts import OpenAlerts
 from bondmate_streams.agents.silence import Silence
 from bondmate_streams.agents.starting import Starting
-from bondmate_streams.envelopes import utc_now
 from bondmate_streams.errors import StoreUnavailableError
 from bondmate_streams.faust_adapter.application import FaustApp, attach_agent, create_faust_app
 from bondmate_streams.faust_adapter.changelog_copies import ChangelogCopies

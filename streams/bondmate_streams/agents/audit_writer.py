@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from bondmate_kafka.records import Envelopes, Outgoing, utc_now
 from bondmate_schemas.catalogue import AUDIT
-from bondmate_schemas.outbox import Outgoing
 
-from bondmate_streams.envelopes import Envelopes, utc_now
 from bondmate_streams.errors import BrokerUnavailableError
 from bondmate_streams.faust_adapter.back_off import BackOff
 from bondmate_streams.faust_adapter.record_writer import RecordWriter

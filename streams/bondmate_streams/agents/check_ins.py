@@ -10,17 +10,16 @@ import contextlib
 from datetime import datetime
 from typing import Final
 
+from bondmate_kafka.records import Outgoing, utc_now
+from bondmate_kafka.topic_view import Seen, View
 from bondmate_monitoring.metrics import AGENT_EVENTS
 from bondmate_schemas.catalogue import CHECK_INS, DEVICE_ALERTS
 from bondmate_schemas.check_ins import after
 from bondmate_schemas.codec import CodecError, SchemaUnavailableError
 from bondmate_schemas.models import CheckIn
-from bondmate_schemas.outbox import Outgoing
 
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.desk import Desk
-from bondmate_streams.agents.views import Seen, View
-from bondmate_streams.envelopes import utc_now
 from bondmate_streams.errors import BrokerUnavailableError
 from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
 from bondmate_streams.logic.check_ins import ANYBODY_AFTER, DONE_KEPT, Done, missed

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.registry import RegistrySchemaIds
 from bondmate_schemas.codec import SchemaIds
-from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
 from bondmate_schemas.outside_ids import OutsideIds
 
 from bondmate_streams.logic.addressing import Officer

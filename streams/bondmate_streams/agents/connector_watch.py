@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from bondmate_kafka.records import utc_now
+from bondmate_kafka.topic_view import Seen, View
 from bondmate_schemas.catalogue import STATE_CONNECTORS
 from bondmate_schemas.codec import CodecError, SchemaUnavailableError
 from bondmate_schemas.models import ConnectorStatus
 
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.desk import Desk
-from bondmate_streams.agents.views import Seen, View
-from bondmate_streams.envelopes import utc_now
 from bondmate_streams.errors import BrokerUnavailableError
 from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
 from bondmate_streams.logic.pages import page_of_connector, trouble_of

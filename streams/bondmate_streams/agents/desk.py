@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 import structlog
+from bondmate_kafka.records import Arrived, Envelopes, Headers, Outgoing, utc_now
 from bondmate_monitoring.metrics import CONNECTOR_PASSED_OVER, FOREIGN_IDS, ROUTED, UNROUTED, UNTAKEN
 from bondmate_monitoring.metrics import PAGES as PAGES_RAISED
 from bondmate_schemas.catalogue import PAGES, destination_topic, key_of
@@ -26,10 +27,8 @@ from bondmate_schemas.models import (
     Payload,
     Record,
 )
-from bondmate_schemas.outbox import Outgoing
 from bondmate_schemas.outside_ids import ForeignIdError, OutsideIds
 
-from bondmate_streams.envelopes import Arrived, Envelopes, Headers, utc_now
 from bondmate_streams.errors import BadEventError
 from bondmate_streams.faust_adapter.guard import InTurn
 from bondmate_streams.faust_adapter.key_locks import KeyLocks

@@ -6,18 +6,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 
+from bondmate_kafka.partitions import partition_of
+from bondmate_kafka.records import Arrived, Headers, utc_now
 from bondmate_schemas.catalogue import ALERT_CHANGES, DEVICE_MARKS
 from bondmate_schemas.duress import begins, begun_by
 from bondmate_schemas.enums import Mode
 from bondmate_schemas.models import AlertState, DeviceAlert, DeviceMemory
-from bondmate_schemas.partitions import partition_of
 
 from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.last_locations import LastLocations
 from bondmate_streams.agents.nearby import Nearby
 from bondmate_streams.agents.whereabouts import Whereabouts
-from bondmate_streams.envelopes import Arrived, Headers, utc_now
 from bondmate_streams.faust_adapter.guard import InTurn
 from bondmate_streams.faust_adapter.key_locks import KeyLocks
 from bondmate_streams.faust_adapter.tables import RecordTable

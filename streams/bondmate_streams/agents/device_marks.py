@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.topic_view import Seen, View
 from bondmate_schemas.catalogue import DEVICE_MARKS
 from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
 from bondmate_schemas.duress import BEGUN, ENDED, is_under, mark_id
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import DeviceMark
 from bondmate_schemas.takeover import REPLACED, before, current
-
-from bondmate_streams.agents.views import Seen, View
 
 
 class DeviceMarks:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from itertools import islice
 from typing import Final, NamedTuple
 
+from bondmate_kafka.records import utc_now
 from bondmate_schemas.flags import FROM_REPLACED, NOT_RENEWED
 from bondmate_schemas.models import AlertState, Delivery, DeviceAlert, DeviceLocation
 
@@ -20,7 +21,6 @@ from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.last_locations import LastLocations
 from bondmate_streams.agents.whereabouts import Whereabouts
-from bondmate_streams.envelopes import utc_now
 from bondmate_streams.errors import NotNowError
 from bondmate_streams.faust_adapter.cooperative_iteration import cooperatively
 from bondmate_streams.faust_adapter.key_locks import KeyLocks

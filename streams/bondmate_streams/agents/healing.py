@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 import structlog
+from bondmate_kafka.partitions import partition_of
 from bondmate_schemas.codec import CodecError, SchemaUnavailableError
 from bondmate_schemas.models import Record
-from bondmate_schemas.partitions import partition_of
 
 from bondmate_streams.errors import NotNowError
 from bondmate_streams.faust_adapter.cooperative_iteration import cooperatively

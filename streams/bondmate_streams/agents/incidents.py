@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import NoReturn
 
+from bondmate_kafka.records import Arrived, Headers, utc_now
 from bondmate_monitoring.metrics import AGENT_EVENTS
 from bondmate_schemas.catalogue import INCIDENT_LINKS, INCIDENT_RECEIPTS, INCIDENTS, RECEIPTS, STATE_INCIDENTS, key_of
 from bondmate_schemas.models import DeliveryReceipt, IncidentEvent, IncidentLink, IncidentMemory
@@ -15,7 +16,6 @@ from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.known_links import KnownLinks
 from bondmate_streams.agents.message_receipts import MessageReceipts
-from bondmate_streams.envelopes import Arrived, Headers, utc_now
 from bondmate_streams.errors import BadEventError
 from bondmate_streams.faust_adapter.guard import InTurn
 from bondmate_streams.faust_adapter.key_locks import KeyLocks

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import Any, Final
 
+from bondmate_kafka.records import utc_now
 from bondmate_monitoring.metrics import AGENT_EVENTS
 from bondmate_schemas.models import IncidentLink
 
-from bondmate_streams.envelopes import utc_now
 from bondmate_streams.errors import NotNowError, StoreUnavailableError
 from bondmate_streams.faust_adapter.cooperative_iteration import cooperatively
 from bondmate_streams.faust_adapter.key_locks import KeyLocks

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.topic_view import See, Seen, View
 from bondmate_schemas.catalogue import LAST_LOCATION, changelog_topic
 from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import DeviceLocation
 
 from bondmate_streams.agents.known_devices import KnownDevices
-from bondmate_streams.agents.views import See, Seen, View
 
 _DEVICES = changelog_topic("devices")
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from bondmate_kafka.records import Outgoing, utc_now
 from bondmate_monitoring.metrics import MESSAGE_RECEIPTS
 from bondmate_schemas.catalogue import DEVICE
 from bondmate_schemas.models import DeliveryReceipt
-from bondmate_schemas.outbox import Outgoing
 from bondmate_schemas.refusals import refusal_of
 
 from bondmate_streams.agents.desk import Desk
-from bondmate_streams.envelopes import utc_now
 from bondmate_streams.logic.audit import Entry
 from bondmate_streams.logic.messages import tell_sender
 

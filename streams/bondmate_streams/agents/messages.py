@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from bondmate_kafka.records import Arrived, utc_now
 from bondmate_monitoring.metrics import MESSAGES_TO_DEVICES
 from bondmate_schemas.catalogue import MESSAGES, RECEIPTS
 from bondmate_schemas.enums import MessageDirection
@@ -19,7 +20,6 @@ from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.known_devices import KnownDevices
 from bondmate_streams.agents.officers import KnownOfficers
 from bondmate_streams.agents.starting import Starting
-from bondmate_streams.envelopes import Arrived, utc_now
 from bondmate_streams.errors import BadEventError
 from bondmate_streams.faust_adapter.guard import InTurn
 from bondmate_streams.faust_adapter.key_locks import KeyLocks

@@ -11,6 +11,8 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
+from bondmate_kafka.records import Headers, utc_now
+from bondmate_kafka.topic_view import Seen, View
 from bondmate_schemas.catalogue import DEVICE_ALERTS
 from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
 from bondmate_schemas.enums import AlertAction, Mode, PositionOrigin
@@ -18,8 +20,6 @@ from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import DeviceAlert, DeviceMark
 
 from bondmate_streams.agents.config import StreamsConfig
-from bondmate_streams.agents.views import Seen, View
-from bondmate_streams.envelopes import Headers, utc_now
 from bondmate_streams.errors import NotNowError
 from bondmate_streams.logic.alerts import with_header
 from bondmate_streams.logic.grouping import Link, Neighbours, linked

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import structlog
+from bondmate_kafka.admin import admin_client, partition_counts
+from bondmate_kafka.client import KafkaException
 from bondmate_schemas import catalogue
 from bondmate_schemas.codec import RECORDS, Codec, SchemaUnavailableError
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
 from bondmate_streams.agents.app import Streams, create_app, keep_time, listen, measure, persist, writer
 from bondmate_streams.agents.config import StreamsConfig
@@ -139,12 +139,11 @@ class UnreadyTopicsError(RuntimeError):
 
 def _partitions(config: StreamsConfig) -> int:
     """Give how many partitions the topics have; tables go by partition, so all must have as many."""
-    admin = AdminClient({"bootstrap.servers": config.kafka.bootstrap, "log_level": 0, **config.kafka.extra})
-    there = admin.list_topics(timeout=_ASK_SECONDS).topics
+    there = partition_counts(admin_client(config.kafka), _ASK_SECONDS)
     wanted = {topic.name: topic for topic in catalogue.topics(destinations=config.routes.destinations)}
     if missing := sorted(set(wanted) - set(there)):
         raise UnreadyTopicsError(f"{len(missing)} topics are missing, {missing[0]} among them; hub topics apply")
-    counts = {len(there[name].partitions): name for name, topic in wanted.items() if topic.partitions > 1}
+    counts = {there[name]: name for name, topic in wanted.items() if topic.partitions > 1}
     if len(counts) > 1:
         raise UnreadyTopicsError(f"topics differ in their number of partitions: {', '.join(counts.values())}")
     return next(iter(counts))

@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
+from bondmate_kafka.records import utc_now
+from bondmate_kafka.topic_view import Seen, View
 from bondmate_monitoring.metrics import SILENT_DEVICES
 from bondmate_schemas.catalogue import DEVICE_ALERTS, DEVICE_STATUS
 from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
@@ -16,8 +18,6 @@ from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, Dev
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.device_marks import DeviceMarks
-from bondmate_streams.agents.views import Seen, View
-from bondmate_streams.envelopes import utc_now
 from bondmate_streams.errors import BrokerUnavailableError
 from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
 from bondmate_streams.logic import silence

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from bondmate_kafka.records import Headers, utc_now
 from bondmate_monitoring.metrics import MESSAGES_TO_DEVICES
 from bondmate_schemas.catalogue import DEVICE_ALERTS, DEVICE_MARKS, RECEIPTS
 from bondmate_schemas.duress import SECOND_PERSON
@@ -15,7 +16,6 @@ from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.desk import Desk
 from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.known_devices import KnownDevices
-from bondmate_streams.envelopes import Headers, utc_now
 from bondmate_streams.errors import BadEventError
 from bondmate_streams.logic import starting
 from bondmate_streams.logic.addressing import Missing, Officer, Officers, Sender, resolve

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import faust
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.records import Arrived, headers_of
 from bondmate_schemas.catalogue import STREAMS_APP
-from bondmate_schemas.kafka import KafkaConfig
 from faust.types import TP
 
-from bondmate_streams.envelopes import Arrived, headers_of
 from bondmate_streams.faust_adapter.admission import Admission
 from bondmate_streams.faust_adapter.driver import AgentsConsumer
 from bondmate_streams.faust_adapter.guard import Body, Event, Guard

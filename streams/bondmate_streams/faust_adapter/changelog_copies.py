@@ -13,8 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
 import structlog
-from bondmate_schemas.kafka import KafkaConfig
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
+from bondmate_kafka.client import OFFSET_BEGINNING, Consumer, Message, Place, TopicPartition, is_end_of_partition
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.consumer import open_consumer
 
 from bondmate_streams.errors import StoreUnavailableError
 from bondmate_streams.faust_adapter.back_off import BackOff
@@ -24,8 +25,6 @@ _BATCH: Final = 500
 _POLL_SECONDS: Final = 0.1
 _GATHER_MS: Final = 100
 _QUEUED_KBYTES: Final = 4_096
-Place = tuple[str, int]
-"""A topic and a partition of it."""
 
 
 class Copied(Protocol):
@@ -115,7 +114,7 @@ class ChangelogCopies:
 
     def _read(self, starts: list[TopicPartition] | None) -> list[Message]:
         if self._consumer is None:
-            self._consumer = Consumer(self._settings)
+            self._consumer = open_consumer(self._settings)
         if starts is not None:
             self._consumer.assign(starts)
         return self._consumer.consume(_BATCH, _POLL_SECONDS)
@@ -132,8 +131,8 @@ class ChangelogCopies:
         ended = []
         for message in messages:
             place = message.topic() or "", message.partition() or 0
-            if (error := message.error()) is not None:
-                if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # the client's public name for it
+            if message.error() is not None:
+                if is_end_of_partition(message):
                     ended.append(place)
             elif (key := message.key()) is not None:
                 found[place].append((key, message.value()))

@@ -13,10 +13,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
+from bondmate_kafka.records import Arrived, dead_letter, utc_now
 from bondmate_monitoring.metrics import AGENT_EVENTS, AGENT_SECONDS, DEAD_LETTERS
 from bondmate_schemas.codec import CodecError, SchemaUnavailableError
 
-from bondmate_streams.envelopes import Arrived, dead_letter, utc_now
 from bondmate_streams.errors import BadEventError, NotNowError, log_fault
 from bondmate_streams.faust_adapter.back_off import BackOff
 from bondmate_streams.faust_adapter.key_locks import KeyLocks

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from bondmate_kafka.records import Headers
 from bondmate_monitoring.metrics import AGENT_EVENTS
 from bondmate_schemas.models import DeviceAlert
 
-from bondmate_streams.envelopes import Headers
 from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
 
 Take = Callable[[DeviceAlert, Headers], Awaitable[str]]

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any, Final, cast
 
 import faust
-from bondmate_schemas.partitions import partition_of
+from bondmate_kafka.partitions import partition_of
 from faust.streams import _current_event
 from faust.types import TP, Message
 

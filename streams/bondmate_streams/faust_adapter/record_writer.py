@@ -12,9 +12,9 @@ from collections.abc import Awaitable
 from types import TracebackType
 from typing import Protocol, Self
 
-from bondmate_schemas import outbox
-from bondmate_schemas.kafka import KafkaConfig
-from bondmate_schemas.outbox import NotWritten, Outgoing, Place
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.producer import NotWritten, Outbox, Place
+from bondmate_kafka.records import Outgoing
 
 from bondmate_streams.errors import BrokerUnavailableError
 
@@ -35,7 +35,7 @@ class KafkaWriter:
     """Writes records in the order given; an async context manager."""
 
     def __init__(self, kafka: KafkaConfig, client_id: str) -> None:
-        self._outbox = outbox.Outbox({**kafka.producer(client_id), "log_level": 0})
+        self._outbox = Outbox({**kafka.producer(client_id), "log_level": 0})
 
     async def __aenter__(self) -> Self:
         await self._outbox.__aenter__()

@@ -9,11 +9,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 import faust
+from bondmate_kafka.partitions import partition_of
+from bondmate_kafka.producer import NotWritten, Place
+from bondmate_kafka.records import Outgoing
 from bondmate_schemas.catalogue import changelog_topic
 from bondmate_schemas.codec import Codec
 from bondmate_schemas.models import Record
-from bondmate_schemas.outbox import NotWritten, Outgoing, Place
-from bondmate_schemas.partitions import partition_of
 from faust.types import TP
 
 from bondmate_streams.errors import StoreUnavailableError

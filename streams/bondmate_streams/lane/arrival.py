@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from confluent_kafka import Message
-
-from bondmate_streams.envelopes import Arrived, headers_of
+from bondmate_kafka.client import Message
+from bondmate_kafka.records import Arrived, headers_of
 
 __all__ = ["arrived"]
 

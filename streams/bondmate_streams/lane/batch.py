@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from bondmate_schemas.outbox import Outgoing
-from confluent_kafka import Message
+from bondmate_kafka.client import Message
+from bondmate_kafka.records import Outgoing
 
 __all__ = ["Disclosed", "Engine", "Keyed", "Known", "Last", "Names", "People", "Told", "Worked"]
 

@@ -14,13 +14,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
+from bondmate_kafka.client import Message
+from bondmate_kafka.records import utc_now
+from bondmate_monitoring.logs import raised_at
 from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
 from bondmate_schemas.columns import Columns
 from bondmate_schemas.models import DeviceLocation
-from confluent_kafka import Message
 
-from bondmate_streams.envelopes import utc_now
-from bondmate_streams.errors import BadEventError, raised_at
+from bondmate_streams.errors import BadEventError
 from bondmate_streams.lane.batch import Last, Worked
 from bondmate_streams.lane.column_deliveries import LAST_FIELD, Deliveries
 from bondmate_streams.lane.column_judge import ACCEPTED, LATE, OTHERS, Fixes, Judgement, judge, times_of

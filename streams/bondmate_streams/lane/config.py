@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.registry import RegistrySchemaIds
 from bondmate_schemas.codec import SchemaIds
-from bondmate_schemas.kafka import KafkaConfig, RegistrySchemaIds
 from bondmate_schemas.outside_ids import OutsideIds
 
 from bondmate_streams.lane.rows import District, Register, Rules

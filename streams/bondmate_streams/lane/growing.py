@@ -7,8 +7,8 @@ from itertools import chain, islice
 from typing import Final
 
 import structlog
+from bondmate_kafka.client import Message
 from bondmate_schemas.codec import Codec
-from confluent_kafka import Message
 
 from bondmate_streams.lane.batch import Engine, Last, Worked
 from bondmate_streams.lane.rows import Rows, Rules

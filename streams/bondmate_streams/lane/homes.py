@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bondmate_kafka.client import Consumer, Message
+from bondmate_kafka.consumer import partitions
+from bondmate_kafka.partitions import partition_of
+from bondmate_kafka.records import Outgoing
 from bondmate_schemas.catalogue import DEVICE_LOCATIONS
-from bondmate_schemas.outbox import Outgoing
-from bondmate_schemas.partitions import partition_of
-from confluent_kafka import Consumer, Message
 
 from bondmate_streams.lane.arrival import arrived
 from bondmate_streams.logic.belonging import Home, moved
@@ -28,7 +29,7 @@ class Homes:
         Raises:
             KafkaException: the broker does not answer within `seconds`.
         """
-        known = consumer.list_topics(DEVICE_LOCATIONS, seconds).topics[DEVICE_LOCATIONS].partitions
+        known = partitions(consumer, [DEVICE_LOCATIONS], seconds)
         before, self.partitions = self.partitions, len(known)
         return before not in {0, self.partitions}
 

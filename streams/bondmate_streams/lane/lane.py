@@ -7,13 +7,12 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import structlog
+from bondmate_kafka.client import Message
+from bondmate_kafka.records import Envelopes, Outgoing
 from bondmate_monitoring.metrics import CONNECTOR_PASSED_OVER, DEAD_LETTERS, LANE_FIXES, ROUTED, UNROUTED, UNTAKEN
 from bondmate_schemas.catalogue import AUDIT, LAST_LOCATION, locations_topic
 from bondmate_schemas.codec import Codec
-from bondmate_schemas.outbox import Outgoing
-from confluent_kafka import Message
 
-from bondmate_streams.envelopes import Envelopes
 from bondmate_streams.lane.batch import Engine, Keyed, Worked
 from bondmate_streams.lane.disclosures import Disclosures
 from bondmate_streams.lane.rows import STAGE, SUPERSEDED

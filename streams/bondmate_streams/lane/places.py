@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from operator import methodcaller
 from typing import Final, NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, Message, TopicPartition
+from bondmate_kafka.client import OFFSET_BEGINNING, Message, TopicPartition
 
 __all__ = ["Place", "Places", "Read", "partition_of"]
 

@@ -13,8 +13,9 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
+from bondmate_kafka.client import Consumer
+from bondmate_kafka.consumer import open_consumer
 from bondmate_schemas.catalogue import LAST_LOCATION
-from confluent_kafka import Consumer
 
 __all__ = ["regroup"]
 
@@ -38,7 +39,7 @@ def regroup(settings: Mapping[str, Any], stop: threading.Event) -> None:
         guest.incremental_assign([])  # it reads nothing
         joined.set()
 
-    with contextlib.closing(Consumer({**settings, **_GUEST})) as guest:
+    with contextlib.closing(open_consumer({**settings, **_GUEST})) as guest:
         # Not the positions: of those it would be given its part.
         guest.subscribe([LAST_LOCATION], on_assign=assigned)
         while not joined.is_set() and not stop.is_set():

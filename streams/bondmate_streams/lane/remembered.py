@@ -6,15 +6,15 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Final, Protocol
 
+from bondmate_kafka.client import Message, TopicPartition
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.consumer import bounds, open_consumer
 from bondmate_schemas.catalogue import LAST_LOCATION
-from bondmate_schemas.kafka import KafkaConfig
-from confluent_kafka import Consumer, Message, TopicPartition
 
 from bondmate_streams.lane.batch import Last
 
 _STEP: Final = 10_000
 _STEP_SECONDS: Final = 0.1
-_ASK_SECONDS: Final = 10.0
 
 
 class Remembered(Protocol):
@@ -38,9 +38,9 @@ class LastFixes:
         Raises:
             KafkaException: the broker does not answer.
         """
-        with contextlib.closing(Consumer(self._settings)) as consumer:
+        with contextlib.closing(open_consumer(self._settings)) as consumer:
             place = TopicPartition(LAST_LOCATION, partition)
-            low, high = consumer.get_watermark_offsets(place, _ASK_SECONDS)
+            low, high = bounds(consumer, (LAST_LOCATION, partition))
             if low >= high:
                 return
             place.offset = low

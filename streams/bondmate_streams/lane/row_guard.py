@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from bondmate_kafka.records import Arrived, Outgoing, dead_letter, utc_now
 from bondmate_schemas.codec import CodecError, SchemaUnavailableError
-from bondmate_schemas.outbox import Outgoing
 
-from bondmate_streams.envelopes import Arrived, dead_letter, utc_now
 from bondmate_streams.errors import BadEventError, log_fault
 
 T = TypeVar("T")

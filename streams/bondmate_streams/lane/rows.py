@@ -10,12 +10,11 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 import structlog
+from bondmate_kafka.client import Message
+from bondmate_kafka.records import Outgoing, dead_letter, utc_now
 from bondmate_schemas.codec import Codec, CodecError
 from bondmate_schemas.models import DeviceLocation
-from bondmate_schemas.outbox import Outgoing
-from confluent_kafka import Message
 
-from bondmate_streams.envelopes import dead_letter, utc_now
 from bondmate_streams.errors import BadEventError
 from bondmate_streams.lane.arrival import arrived
 from bondmate_streams.lane.batch import Disclosed, Last, Names, Told, Worked

@@ -10,14 +10,14 @@ from operator import methodcaller
 from typing import Any, Final, TypeVar
 
 import structlog
+from bondmate_kafka.client import Consumer, KafkaError, KafkaException, Message, TopicPartition, is_fatal
+from bondmate_kafka.consumer import open_consumer
+from bondmate_kafka.records import utc_now
 from bondmate_monitoring.metrics import LANE_BATCH_SECONDS
 from bondmate_schemas.catalogue import DEVICE_LOCATIONS
 from bondmate_schemas.codec import RECORDS, Codec, SchemaUnavailableError
-from bondmate_schemas.kafka import is_fatal
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from bondmate_streams.audit_tail import chain_so_far
-from bondmate_streams.envelopes import utc_now
 from bondmate_streams.lane.batch import Worked
 from bondmate_streams.lane.config import LaneConfig
 from bondmate_streams.lane.disclosures import Disclosures
@@ -65,7 +65,7 @@ def run_lane(config: LaneConfig, stop: threading.Event, on_ready: Callable[[], o
     rules = config.rules()
     engine = Growing(rules, codec, may_grow=config.by_columns)
     lane = Lane(engine, codec, chain, sender, disclosures, config.audit_seconds, config.untaken)
-    loop = Loop(lane, config, Consumer(_consumer(config)), stop, on_ready, homes=rules.homes)
+    loop = Loop(lane, config, open_consumer(_consumer(config)), stop, on_ready, homes=rules.homes)
     _log.info("lane started", instance=config.instance)
     try:
         loop.run()

@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import structlog
+from bondmate_kafka.client import KafkaError, KafkaException, Message
+from bondmate_kafka.producer import open_producer
+from bondmate_kafka.records import PARTITION_UA, Headers, Outgoing, headers_of
 from bondmate_schemas.catalogue import DEVICE_LOCATIONS
-from bondmate_schemas.outbox import PARTITION_UA, Headers, Outgoing
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
-
-from bondmate_streams.envelopes import headers_of
 
 _log = structlog.get_logger(__name__)
 _POLL_SECONDS: Final = 0.1
@@ -33,7 +32,7 @@ class Sender:
     def __init__(self, settings: dict[str, Any], stop: threading.Event) -> None:
         """Produce with librdkafka `settings`; give up only once `stop` is set and the broker does not take them."""
         # One callback for all: given with each record it would cost half of what the record does.
-        self._producer = Producer({**settings, **OF_BATCHES, "on_delivery": self._reported})
+        self._producer = open_producer({**settings, **OF_BATCHES}, self._reported)
         self._stop = stop
         self._refused: list[Message] = []
 

@@ -12,11 +12,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from bondmate_kafka.partitions import partition_of
+from bondmate_kafka.records import Arrived, Headers, Outgoing
 from bondmate_schemas.catalogue import MESSAGES
-from bondmate_schemas.outbox import Outgoing
-from bondmate_schemas.partitions import partition_of
-
-from bondmate_streams.envelopes import Arrived, Headers
 
 __all__ = [
     "MOVED",

@@ -24,10 +24,10 @@ from bondmate_device import Client, Pace, Patience, Settings
 from bondmate_gateway import CONNECTOR, Config
 from bondmate_gateway.devices import token_hash
 from bondmate_gateway.gateway import DeviceGateway
-from bondmate_hub.stored import stored
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.topic_reader import stored
 from bondmate_schemas.catalogue import topics
 from bondmate_schemas.codec import RECORDS, Codec, LocalSchemaIds
-from bondmate_schemas.kafka import KafkaConfig
 from confluent_kafka.admin import AdminClient, NewTopic
 
 TOKEN = "token-of-the-device"

@@ -14,7 +14,8 @@ from bondmate_connectors.contract import Status
 from bondmate_connectors.runtime.health import Health
 from bondmate_connectors.runtime.run import Instance, run_connectors
 from bondmate_gateway import CONNECTOR, Config
-from bondmate_hub.stored import stored
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.topic_reader import stored
 from bondmate_schemas.catalogue import (
     CHECK_INS,
     DEVICE_ALERTS,
@@ -27,7 +28,6 @@ from bondmate_schemas.catalogue import (
 from bondmate_schemas.check_ins import after
 from bondmate_schemas.codec import RECORDS, Codec, LocalSchemaIds
 from bondmate_schemas.enums import Level, Mode
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import DeviceMessage, EventHeader
 from bondmate_schemas.takeover import replaced_by
 from confluent_kafka import Producer

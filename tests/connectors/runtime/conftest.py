@@ -17,9 +17,9 @@ from bondmate_connectors.runtime.run import Instance, run_connectors
 from bondmate_connectors.runtime.settings import RunnerSettings
 from bondmate_connectors.testing import eventually
 from bondmate_connectors.testing.sample import CONNECTOR, TOKEN, Ledger, LedgerConfig
+from bondmate_kafka.config import KafkaConfig
 from bondmate_schemas.catalogue import RECEIPTS, destination_topic, topics
 from bondmate_schemas.codec import Codec, LocalSchemaIds
-from bondmate_schemas.kafka import KafkaConfig
 from bondmate_schemas.models import Delivery, DeliveryReceipt
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic

@@ -10,8 +10,8 @@ from bondmate_connectors.runtime.retry import Backoff
 from bondmate_connectors.runtime.run import Instance, run_connectors
 from bondmate_connectors.runtime.settings import RunnerSettings
 from bondmate_connectors.testing.sample import CONNECTOR, TOKEN, LedgerConfig
+from bondmate_kafka.config import KafkaConfig
 from bondmate_schemas.codec import Codec, LocalSchemaIds
-from bondmate_schemas.kafka import KafkaConfig
 
 
 async def main(bootstrap: str, name: str, url: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bondmate_connectors.runtime.envelopes import Envelopes
+from bondmate_connectors.runtime.envelopes import AddressedEnvelopes
 from bondmate_connectors.runtime.receipts import receipt_for
 from bondmate_connectors.testing.events import sos
 from bondmate_schemas.codec import Codec, LocalSchemaIds
@@ -26,7 +26,7 @@ def told(destination: str) -> Delivery:
 def test_a_receipt_is_written_under_the_id_inside_and_says_the_one_outside() -> None:
     inside, delivery = sos("tak").header.event_id, told("tak")
     receipt = receipt_for(delivery, Level.DELIVERED, now=delivery.header.received_at)
-    written = Envelopes(CODEC, OUTSIDE).pack(receipt)
+    written = AddressedEnvelopes(CODEC, OUTSIDE).pack(receipt)
 
     assert inside.encode() == written.key
     assert delivery.header.event_id == CODEC.decode(written.value, DeliveryReceipt).header.event_id
@@ -36,6 +36,6 @@ def test_one_that_names_what_another_destination_was_told_is_not_read_for_it() -
     delivery = told("tak")
     receipt = receipt_for(delivery, Level.DELIVERED, now=delivery.header.received_at)
     foreign = receipt.model_copy(update={"destination": "cap"})
-    keys: list[Any] = [Envelopes(CODEC, outside).pack(foreign).key for outside in (OUTSIDE, None)]
+    keys: list[Any] = [AddressedEnvelopes(CODEC, outside).pack(foreign).key for outside in (OUTSIDE, None)]
 
     assert [delivery.header.event_id.encode()] * 2 == keys

@@ -15,7 +15,7 @@ from bondmate_connectors.contract import Status
 from bondmate_connectors.testing import another, eventually, sos, update_of
 from bondmate_connectors.testing.sample import Trouble
 from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
-from bondmate_schemas.kafka import KafkaConfig
+from bondmate_kafka.config import KafkaConfig
 from structlog.testing import capture_logs
 
 PROGRAM = Path(__file__).with_name("hub_process.py")

@@ -12,9 +12,9 @@ from bondmate_connectors.contract import ConnectorConfig, ConnectorSpec, Incomin
 from bondmate_connectors.errors import EndOfStream, NotConnected, Rejected, Transient
 from bondmate_connectors.runtime.run import Instance
 from bondmate_connectors.testing import another, by_label, eventually, sos
+from bondmate_kafka.partitions import partition_of
 from bondmate_schemas.catalogue import DEVICE_ALERTS, LAST_LOCATION, MESSAGES, dead_letter_topic
 from bondmate_schemas.models import DeviceAlert, DeviceLocation, DeviceMessage, Position
-from bondmate_schemas.partitions import partition_of
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewPartitions
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from bondmate_connectors.runtime.offsets import OffsetTracker
+from bondmate_kafka.offsets import OffsetTracker
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,17 +1,20 @@
-"""Write to Kafka from the event loop: one producer of the process, whose delivery reports become futures."""
+"""Producers: the one place that builds them. `Outbox` writes from the event loop, `BlockingWriter` from a command."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
-from typing import Any, Self
-
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from typing import Any, Final, Self
 
 from bondmate_schemas.catalogue import can_wait
-from bondmate_schemas.kafka import is_fatal
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from bondmate_kafka.client import error_name, is_fatal
+from bondmate_kafka.config import QUIET, KafkaConfig
+from bondmate_kafka.errors import NO_ANSWER, BrokerError
+from bondmate_kafka.records import PARTITION_UA, Outgoing
 
 _BUSY_SECONDS = 0.005
 """How often delivery reports are asked for while one is awaited; readers of the topic do not wait for them."""
@@ -20,22 +23,17 @@ _IDLE_SECONDS = 0.2
 _FAREWELL_SECONDS = 1.0
 _GATHER_MS = 50
 """How long a record that can wait is kept back for others: a request costs broker and client more than a record."""
-PARTITION_UA = -1
-"""librdkafka's word for: the key chooses the partition."""
-Headers = Sequence[tuple[str, bytes | None]]
 Place = tuple[int, int]
 """Partition and offset of a record that was written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """One record to write."""
+NOT_REPORTED: Final = "not_reported"
+_NOT_ANSWERED: Final = frozenset({"_msg_timed_out", "_transport", "_all_brokers_down", NOT_REPORTED})
 
-    topic: str
-    key: bytes | None = field(repr=False)
-    value: bytes | None = field(repr=False)
-    headers: Headers = field(default=(), repr=False)
-    partition: int = PARTITION_UA
+
+def open_producer(settings: Mapping[str, Any], on_delivery: Callable[[KafkaError | None, Message], None]) -> Producer:
+    """Create a producer with librdkafka `settings`, as `KafkaConfig` gives them, that reports on all it writes."""
+    return Producer({**settings, "on_delivery": on_delivery})
 
 
 class NotWritten(Exception):
@@ -87,7 +85,7 @@ class _Line:
         """Give the constant name of `error`; after a fatal one there is a new producer."""
         if is_fatal(error):
             self._replace()
-        return str(error.name()).lower()
+        return error_name(error)
 
     def _replace(self) -> None:
         """Take a new producer: after a fatal error (a broker that forgot our sequence) the old one only refuses."""
@@ -104,7 +102,14 @@ class Outbox:
     that waits for them would take the interpreter's lock from the loop each time one comes.
     """
 
-    def __init__(self, config: Mapping[str, Any], on_error: Callable[[KafkaError], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        on_error: Callable[[KafkaError], None] = lambda _: None,
+        pause_seconds: Callable[[int], float] = lambda _: 1.0,
+    ) -> None:
+        """Write with librdkafka settings `config`; `pause_seconds` follows the n-th failure of one record."""
+        self._pause_seconds = pause_seconds
         at_once = {**config, "error_cb": on_error}
         self._at_once = _Line(at_once)
         self._gathering = _Line({**at_once, "linger.ms": _GATHER_MS})
@@ -143,6 +148,19 @@ class Outbox:
         for message in messages:
             self._produce(message, message.partition, group)
         return report
+
+    async def persist(self, message: Outgoing, refused: Callable[[str], None] = lambda _: None) -> None:
+        """Return when Kafka has `message`; tries for ever, and calls `refused` with the code of each failure."""
+        attempt = 0
+        while True:
+            try:
+                await self.send(message)
+            except NotWritten as error:
+                attempt += 1
+                refused(error.code)
+            else:
+                return
+            await asyncio.sleep(self._pause_seconds(attempt))
 
     def _produce(self, message: Outgoing, partition: int, report: asyncio.Future[Place] | _Group) -> None:
         line = self._gathering if can_wait(message.topic) else self._at_once
@@ -187,3 +205,38 @@ class Outbox:
             self._gathering.ask()
         finally:
             self._timer = self._loop.call_later(_BUSY_SECONDS if self._awaited else _IDLE_SECONDS, self._ask)
+
+
+class BlockingWriter:
+    """Writes with acks=all and waits for the broker's word on each record."""
+
+    def __init__(self, kafka: KafkaConfig, client_id: str, wait_seconds: float = 30.0) -> None:
+        settings = {**kafka.producer(client_id), **QUIET, "message.timeout.ms": int(wait_seconds * 1000)}
+        self._producer = Producer(settings)
+
+    def write(self, messages: Sequence[Outgoing]) -> list[str | None]:
+        """Write all; return for each None when the broker has it, else the constant name of why not."""
+        codes: list[str | None] = [NOT_REPORTED] * len(messages)
+        for place, message in enumerate(messages):
+            try:
+                self._producer.produce(
+                    message.topic, message.value, message.key, message.partition, headers=list(message.headers),
+                    on_delivery=partial(_reported, codes, place),
+                )  # fmt: skip
+            except KafkaException as error:
+                codes[place] = error_name(error.args[0])
+            except BufferError:
+                codes[place] = "queue_full"
+        self._producer.flush()
+        return codes
+
+
+def _reported(codes: list[str | None], place: int, error: KafkaError | None, _: Message) -> None:
+    codes[place] = None if error is None else error_name(error)
+
+
+def not_written(topic: str, code: str) -> BrokerError:
+    """Return the error of a record that a `BlockingWriter` could not write, in words for a person."""
+    if code in _NOT_ANSWERED:
+        return BrokerError(NO_ANSWER)
+    return BrokerError(f"topic {topic}: the broker refused ({code.upper()}); run `hub topics diff`")

@@ -7,9 +7,14 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-__all__ = ["Place", "TopicMissingError", "names", "stored"]
+from bondmate_kafka.client import Place, is_end_of_partition
+from bondmate_kafka.config import QUIET, KafkaConfig
+from bondmate_kafka.consumer import bounds, open_consumer
+from bondmate_kafka.errors import NO_ANSWER, BrokerError
+
+__all__ = ["TopicMissingError", "kept", "names", "stored"]
 
 _ASK_SECONDS: Final = 10.0
 _SILENCE_SECONDS: Final = 60.0
@@ -19,11 +24,9 @@ _ALONE: Final = {
     "auto.offset.reset": "earliest",
     "enable.auto.commit": False,
     "enable.partition.eof": True,
-    "log_level": 2,
+    **QUIET,
     "queued.max.messages.kbytes": 16_384,
 }
-Place = tuple[str, int]
-"""A topic and a partition of it."""
 
 
 class TopicMissingError(LookupError):
@@ -32,7 +35,7 @@ class TopicMissingError(LookupError):
 
 def names(config: Mapping[str, Any]) -> list[str]:
     """Give the names of all topics; raises `KafkaException` where the broker does not answer."""
-    with closing(Consumer({**config, **_ALONE})) as consumer:
+    with closing(open_consumer({**config, **_ALONE})) as consumer:
         return list(consumer.list_topics(timeout=_ASK_SECONDS).topics)
 
 
@@ -51,7 +54,7 @@ def stored(
         KafkaException: the broker does not answer.
         TimeoutError: it fell silent for a minute; its message says so.
     """
-    with closing(Consumer({**config, **_ALONE})) as consumer:
+    with closing(open_consumer({**config, **_ALONE})) as consumer:
         starts, ends = _bounds(consumer, topics)
         left = {place: end for place, end in ends.items() if only is None or place in only}
         begin = {**starts, **(only or {})}
@@ -60,7 +63,7 @@ def stored(
         while left:
             # One at a time: asked for many, the client waits until it has so many or the time is over.
             message = consumer.poll(1.0)
-            if message is not None and (message.error() is None or _is_end(message)):
+            if message is not None and (message.error() is None or is_end_of_partition(message)):
                 yield from _taken(message, left)
                 # Only now: whoever took the message may have needed long.
                 heard = time.monotonic()
@@ -68,12 +71,26 @@ def stored(
                 raise TimeoutError(f"the broker fell silent for {_SILENCE_SECONDS:.0f} s")
 
 
+def kept(kafka: KafkaConfig, topic: str) -> Iterator[Message]:
+    """Yield every record that stands on `topic`, each partition in order.
+
+    Raises:
+        BrokerError: the broker does not answer, or has no such topic: its message says what to do.
+    """
+    try:
+        yield from stored(kafka.client(), [topic])
+    except (KafkaException, TimeoutError) as error:
+        raise BrokerError(NO_ANSWER) from error
+    except TopicMissingError as error:
+        raise BrokerError(f"topic {error} is not there: run `hub topics apply`") from error
+
+
 def _taken(message: Message, left: dict[Place, int]) -> Iterator[Message]:
     """Give a record that is wanted, and strike off its partition when it was the last."""
     place, offset = (str(message.topic()), message.partition() or 0), message.offset() or 0
     if message.error() is None and offset < left.get(place, 0):
         yield message
-    if _is_end(message) or offset + 1 >= left.get(place, 0):
+    if is_end_of_partition(message) or offset + 1 >= left.get(place, 0):
         left.pop(place, None)
 
 
@@ -85,12 +102,7 @@ def _bounds(consumer: Consumer, topics: Collection[str]) -> tuple[dict[Place, in
         if topic not in about:
             raise TopicMissingError(topic)
         for partition in about[topic].partitions:
-            low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_ASK_SECONDS)
+            low, high = bounds(consumer, (topic, partition), _ASK_SECONDS)
             if high > low:
                 starts[topic, partition], ends[topic, partition] = low, high
     return starts, ends
-
-
-def _is_end(message: Message) -> bool:
-    error = message.error()
-    return error is not None and error.code() == KafkaError._PARTITION_EOF  # noqa: SLF001  # the client's public name

@@ -1,4 +1,4 @@
-"""Make a broker what the topic catalogue says: show the difference, then apply it, as often as one likes."""
+"""Make the topics of a broker what the catalogue says: show the difference, then apply it, as often as one likes."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     TopicMetadata,
 )
 
-from bondmate_hub.broker import BrokerError, LogLimits
+from bondmate_kafka.errors import ProvisioningError
 
-__all__ = ["Change", "ProvisioningError", "apply", "diff", "topic_config"]
+__all__ = ["Change", "LogLimits", "apply", "diff", "topic_config"]
 
 _SECONDS: Final = 30
 _HOUR_MS: Final = 3_600_000
@@ -35,8 +35,24 @@ _COMPACTED_SEGMENT_MS: Final = 24 * _HOUR_MS
 _POSITION_RECORDS: Final = frozenset({"DeviceLocation", "DeviceStatus"})
 
 
-class ProvisioningError(BrokerError):
-    """Broker or registry does not answer or refuses: the message names topic or subject, and the mend."""
+@dataclass(frozen=True, slots=True)
+class LogLimits:
+    """Say how much of a topic a broker can bear to keep; provisioning keeps each topic within it.
+
+    A broker deletes whole segments only, so what bounds memory and age is the segment as much as the retention. Dead
+    letters are kept as the catalogue says.
+    """
+
+    retention_ms: int | None = None
+    """Longest time a topic that is not compacted is kept, in milliseconds; None leaves the catalogue's figure."""
+    positions_retention_ms: int | None = None
+    """The same for positions and device status, which are many and soon old."""
+    compacted_retention_ms: int | None = None
+    """The same for compacted topics: what was not written for so long is forgotten, state that is still open too."""
+    segment_ms: int | None = None
+    """Longest time one segment is written to, in milliseconds; None derives it from the retention."""
+    segment_bytes: int | None = None
+    """Largest segment in bytes; None leaves the broker's own figure."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bondmate_connectors.runtime.unread import Unread, UnreadWatch
 from bondmate_hub.broker.apache import ApacheBroker, ApacheConfig
+from bondmate_kafka.consumer_lag import ConsumerLag, LagWatch
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -36,7 +36,7 @@ def read(bootstrap: str, group: str, count: int) -> None:
     consumer.close()
 
 
-def look_during(act: Callable[[], None], watch: UnreadWatch) -> None:
+def look_during(act: Callable[[], None], watch: LagWatch) -> None:
     acting = threading.Thread(target=act)
     acting.start()
     while acting.is_alive():
@@ -44,7 +44,7 @@ def look_during(act: Callable[[], None], watch: UnreadWatch) -> None:
     acting.join()
 
 
-def until(watch: UnreadWatch, wanted: dict[str, int], seconds: float = 60) -> dict[str, Unread]:
+def until(watch: LagWatch, wanted: dict[str, int], seconds: float = 60) -> dict[str, ConsumerLag]:
     end = time.monotonic() + seconds
     while True:
         found = watch.look()
@@ -63,8 +63,8 @@ def broker(tmp_path: Path) -> Iterator[ApacheBroker]:
 
 
 @pytest.fixture
-def watch(broker: ApacheBroker) -> Iterator[UnreadWatch]:
-    watch = UnreadWatch({"bootstrap.servers": broker.bootstrap, **QUIET}, GROUPS)
+def watch(broker: ApacheBroker) -> Iterator[LagWatch]:
+    watch = LagWatch({"bootstrap.servers": broker.bootstrap, **QUIET}, GROUPS)
     before = until(watch, dict.fromkeys(GROUPS, 10))
     assert dict.fromkeys(GROUPS, 10) == {group: unread.events for group, unread in before.items()}
     yield watch
@@ -72,7 +72,7 @@ def watch(broker: ApacheBroker) -> Iterator[UnreadWatch]:
 
 
 @pytest.mark.kafka
-def test_the_backlog_is_counted_on_when_its_broker_was_away(broker: ApacheBroker, watch: UnreadWatch) -> None:
+def test_the_backlog_is_counted_on_when_its_broker_was_away(broker: ApacheBroker, watch: LagWatch) -> None:
     away = []
     for _ in range(3):
         look_during(broker.stop, watch)
@@ -87,7 +87,7 @@ def test_the_backlog_is_counted_on_when_its_broker_was_away(broker: ApacheBroker
 
 
 @pytest.mark.kafka
-def test_a_client_that_will_never_answer_again_is_replaced(watch: UnreadWatch) -> None:
+def test_a_client_that_will_never_answer_again_is_replaced(watch: LagWatch) -> None:
     # As one that lost all brokers it knew: it asks where nobody is.
     watch._of_topics = AdminClient({"bootstrap.servers": "127.0.0.1:1", **QUIET})
     lost = watch.look()

@@ -23,14 +23,14 @@ _Place = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class ConsumerLag:
     """Events not settled, and since when the oldest of them has been there (seconds since the epoch, None: nobody)."""
 
     events: int
     oldest_at: float | None = None
 
 
-class UnreadWatch:
+class LagWatch:
     """Ask the broker; blocking, for one thread.
 
     `groups` gives the topic of each consumer group. The age of the oldest record is read off the record itself, once,
@@ -50,7 +50,7 @@ class UnreadWatch:
         self._ages: dict[_Place, tuple[int, float]] = {}
         self._ageless: dict[_Place, int] = {}
 
-    def look(self) -> dict[str, Unread]:
+    def look(self) -> dict[str, ConsumerLag]:
         """Give what is unread of each group whose topic there is and for which the broker answers."""
         try:
             return self._look()
@@ -80,7 +80,7 @@ class UnreadWatch:
         self.close()
         self._askers, self._reader, self._of_topics = {}, None, None
 
-    def _look(self) -> dict[str, Unread]:
+    def _look(self) -> dict[str, ConsumerLag]:
         # Partitions, and where they begin, change seldom.
         if self._look_anew <= 0:
             self._firsts = self._offsets(self._places(), _EARLIEST)
@@ -130,11 +130,11 @@ class UnreadWatch:
             return None
         return {(at.topic, at.partition): at.offset for at in found if at.error is None}
 
-    def _unread(self, committed: Mapping[_Place, int], ends: Mapping[_Place, int]) -> Unread:
+    def _unread(self, committed: Mapping[_Place, int], ends: Mapping[_Place, int]) -> ConsumerLag:
         at = {place: max(offset, self._firsts[place]) for place, offset in committed.items()}
         behind = {place: offset for place, offset in at.items() if offset < ends[place]}
         ages = [age for place, offset in behind.items() if (age := self._age(place, offset)) is not None]
-        return Unread(sum(ends[place] - offset for place, offset in behind.items()), min(ages, default=None))
+        return ConsumerLag(sum(ends[place] - offset for place, offset in behind.items()), min(ages, default=None))
 
     def _age(self, place: _Place, offset: int) -> float | None:
         stood = self._stood.get(place) == offset
@@ -155,14 +155,14 @@ class UnreadWatch:
         return None if message is None or message.error() else message.timestamp()[1] / 1000
 
 
-class UnreadThread:
+class LagThread:
     """Look again and again in a thread; what was seen last is read from anywhere."""
 
-    def __init__(self, watch: UnreadWatch, every_seconds: float) -> None:
+    def __init__(self, watch: LagWatch, every_seconds: float) -> None:
         self._watch = watch
         self._every_seconds = every_seconds
         self._stopping = threading.Event()
-        self._seen: Mapping[str, Unread] = {}
+        self._seen: Mapping[str, ConsumerLag] = {}
 
     def run(self) -> None:
         """Look until `stop`; not at all where there is nothing to look at."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import structlog
-from bondmate_schemas.kafka import KafkaConfig
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+from bondmate_monitoring.logs import raised_at
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from bondmate_streams.errors import raised_at
+from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.consumer import bounds, from_the_beginning, open_consumer, partitions
 
 _log = structlog.get_logger(__name__)
 _BATCH: Final = 500
@@ -77,7 +78,7 @@ class View:
         return self._caught_up.is_set()
 
     def _run(self) -> None:
-        consumer = Consumer(self._settings)
+        consumer = open_consumer(self._settings)
         try:
             while not self._stop.is_set() and not self._began(consumer):
                 self._stop.wait(_AGAIN_SECONDS)
@@ -101,7 +102,7 @@ class View:
 
     def _starts(self, consumer: Consumer) -> list[TopicPartition]:
         if self._since_ms is None:
-            return [TopicPartition(topic, partition, OFFSET_BEGINNING) for topic, partition in self._ends]
+            return from_the_beginning(self._ends)
         wanted = [TopicPartition(topic, partition, self._since_ms) for topic, partition in self._ends]
         return consumer.offsets_for_times(wanted, _ASK_SECONDS)
 
@@ -109,11 +110,11 @@ class View:
         found: dict[tuple[str, int], int] = {}
         self._missing = False
         for topic in self._topics:
-            metadata: Mapping[int, Any] = consumer.list_topics(topic, _ASK_SECONDS).topics[topic].partitions
-            self._missing |= not metadata
-            for partition in metadata:
-                low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), _ASK_SECONDS)
-                found[topic, partition] = high if high > low else 0
+            places = partitions(consumer, [topic])
+            self._missing |= not places
+            for place in places:
+                low, high = bounds(consumer, place)
+                found[place] = high if high > low else 0
         return found
 
     def _read(self, consumer: Consumer) -> None:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import httpx2
 from bondmate_schemas.catalogue import Topic
-from bondmate_schemas.kafka import record_subject
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
-from bondmate_hub.provisioning import ProvisioningError
+from bondmate_kafka.errors import ProvisioningError
+from bondmate_kafka.registry import record_subject
 
 __all__ = ["Registration", "register_schemas"]
 

@@ -1,0 +1,73 @@
+"""Admin clients: the one place that builds them, and what they are asked beside provisioning."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from confluent_kafka import KafkaException
+
+# The package re-exports these without saying so to type checkers.
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]
+
+from bondmate_kafka.config import QUIET, KafkaConfig
+from bondmate_kafka.errors import ProvisioningError
+
+__all__ = [
+    "LEAST_SESSION",
+    "AdminClient",
+    "admin_client",
+    "answers",
+    "least_session_seconds",
+    "missing",
+    "partition_counts",
+]
+
+LEAST_SESSION: Final = "group.min.session.timeout.ms"
+_ANSWER_SECONDS: Final = 10.0
+
+
+def admin_client(kafka: KafkaConfig) -> AdminClient:
+    """Create an admin client that writes nothing to stderr."""
+    return AdminClient({**kafka.client(), **QUIET})
+
+
+def answers(kafka: KafkaConfig, seconds: float) -> bool:
+    """Whether a broker answers and names itself in the metadata of its cluster."""
+    try:
+        return bool(admin_client(kafka).list_topics(timeout=seconds).brokers)
+    except KafkaException:
+        return False
+
+
+def partition_counts(admin: AdminClient, seconds: float) -> dict[str, int]:
+    """Return the number of partitions of each topic.
+
+    Raises:
+        KafkaException: the broker does not answer within `seconds`.
+    """
+    return {name: len(topic.partitions) for name, topic in admin.list_topics(timeout=seconds).topics.items()}
+
+
+def missing(admin: AdminClient, wanted: Collection[str], seconds: float) -> str:
+    """Name what is not there: the broker, or topics; empty when all is."""
+    try:
+        found = admin.list_topics(timeout=seconds).topics
+    except KafkaException:
+        return "broker"
+    return " ".join(sorted(set(wanted) - {name for name, topic in found.items() if topic.error is None}))
+
+
+def least_session_seconds(admin: AdminClient) -> float:
+    """Return the shortest session that all brokers take from a consumer; 0 where none states it.
+
+    Raises:
+        ProvisioningError: the broker does not answer.
+    """
+    try:
+        brokers = admin.list_topics(timeout=_ANSWER_SECONDS).brokers
+        asked = admin.describe_configs([ConfigResource(ResourceType.BROKER, str(number)) for number in brokers])
+        found = [answer.result(_ANSWER_SECONDS).get(LEAST_SESSION) for answer in asked.values()]
+    except (KafkaException, TimeoutError) as error:
+        raise ProvisioningError(f"the broker does not say its {LEAST_SESSION}; ask who runs it") from error
+    return max((int(entry.value) / 1_000 for entry in found if entry and entry.value), default=0.0)

@@ -1,0 +1,64 @@
+"""What every client of the broker sets, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from bondmate_schemas.partitions import PARTITIONER
+
+_AT_ONCE: Mapping[str, Any] = {"fetch.wait.max.ms": 100}
+_MANY_BYTES = 1 << 20
+QUIET: Final[Mapping[str, Any]] = {"log_level": 2}
+"""librdkafka would write a line to stderr for every attempt; its errors come through callbacks."""
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaConfig:
+    """Where broker and registry are. `extra` goes to librdkafka as it is (security settings)."""
+
+    bootstrap: str
+    registry_url: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def client(self) -> dict[str, Any]:
+        """Return what every client is told: where the brokers are, and how to be let in."""
+        return {"bootstrap.servers": self.bootstrap, **self.extra}
+
+    def producer(self, client_id: str) -> dict[str, Any]:
+        """Give the settings of a producer: acks=all, idempotent, keys to partitions as the Java client does."""
+        return {
+            "bootstrap.servers": self.bootstrap,
+            "client.id": client_id,
+            "acks": "all",
+            "enable.idempotence": True,
+            "linger.ms": 0,
+            "compression.type": "zstd",
+            # Accepted means accepted: the client tries as long as anybody waits.
+            "message.timeout.ms": 120_000,
+            **self.extra,
+            # Not for settings to choose: tables and the lane's memory go by partition.
+            "partitioner": PARTITIONER,
+        }
+
+    def consumer(self, group: str, instance: str, *, gather_ms: int = 0) -> dict[str, Any]:
+        """Give the settings of a consumer that commits by hand, static in its group under `instance`.
+
+        With `gather_ms` the broker answers that often and not at each record: for what is plentiful and can wait.
+        """
+        wait = {"fetch.wait.max.ms": gather_ms, "fetch.min.bytes": _MANY_BYTES} if gather_ms else _AT_ONCE
+        return {
+            "bootstrap.servers": self.bootstrap,
+            "client.id": instance,
+            "group.id": group,
+            "group.instance.id": instance,
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "earliest",
+            "partition.assignment.strategy": "range",
+            "session.timeout.ms": 10_000,
+            "max.poll.interval.ms": 300_000,
+            **wait,
+            **self.extra,
+        }

@@ -1,0 +1,45 @@
+"""Consumers: the one place that builds them, and what is asked of them alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+
+from bondmate_kafka.client import Place
+
+__all__ = ["bounds", "from_the_beginning", "open_consumer", "partitions"]
+
+_ASK_SECONDS: Final = 10.0
+
+
+def open_consumer(settings: Mapping[str, Any]) -> Consumer:
+    """Create a consumer with librdkafka `settings`, as `KafkaConfig` gives them; close it."""
+    return Consumer(dict(settings))
+
+
+def partitions(consumer: Consumer, topics: Iterable[str], seconds: float = _ASK_SECONDS) -> list[Place]:
+    """Return every partition of `topics`; none of one that is not there.
+
+    Raises:
+        KafkaException: the broker does not answer within `seconds`.
+    """
+    return [
+        (topic, number) for topic in topics for number in consumer.list_topics(topic, seconds).topics[topic].partitions
+    ]
+
+
+def bounds(consumer: Consumer, place: Place, seconds: float = _ASK_SECONDS) -> tuple[int, int]:
+    """Return the first offset of a partition and the one after its last.
+
+    Raises:
+        KafkaException: the broker does not answer within `seconds`.
+    """
+    low, high = consumer.get_watermark_offsets(TopicPartition(*place), timeout=seconds)
+    return low, high
+
+
+def from_the_beginning(places: Collection[Place]) -> list[TopicPartition]:
+    """Return where to read partitions from their start."""
+    return [TopicPartition(*place, OFFSET_BEGINNING) for place in places]
