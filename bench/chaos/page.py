@@ -38,7 +38,7 @@ Faults of the list that are tested elsewhere:
 
 | R | what | where |
 |---|---|---|
-| R2 | crashes between the steps of one agent, many times | `tests/streams/test_kills.py` |
+| R2 | crashes between the steps of one agent, many times | `tests/streams/faust_adapter/test_kills.py` |
 | R8 | replay of 10,000 dead letters, killed three times; the loop guard | `tests/infra/test_dlq.py` |
 | R14 | schema changes, and old and new readers | `tests/schemas` |
 | R15 | 100,000 open alerts after SIGKILL | `make bench-state` |

@@ -18,7 +18,7 @@ from bondmate_streams.logic.ground import MapGround
 from bondmate_streams.logic.routes_yaml import parse_routes
 from bondmate_streams.logic.routing import Decision
 
-from tests.streams.test_ground import MAP, ROUTES, district_map
+from tests.streams.logic.test_ground import MAP, ROUTES, district_map
 
 PRESSED = datetime.now(UTC)
 

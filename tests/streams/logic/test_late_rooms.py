@@ -14,8 +14,8 @@ from bondmate_streams.logic import late_rooms, others
 from bondmate_streams.logic.routes_yaml import parse_routes
 from bondmate_streams.logic.routing import Decision, explain, lint
 
-from tests.streams.test_others import heard
-from tests.streams.test_statements import ASSIGNED, CLOSES, ROOMS, START, Played, told
+from tests.streams.logic.test_others import heard
+from tests.streams.logic.test_statements import ASSIGNED, CLOSES, ROOMS, START, Played, told
 
 TEXT = """
 destinations:

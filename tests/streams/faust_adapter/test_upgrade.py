@@ -13,7 +13,7 @@ from bondmate_schemas.codec import Codec, LocalSchemaIds, schema_text
 from bondmate_schemas.enums import AlertStatus, Level, Response
 from bondmate_schemas.models import AlertState, DeliveryReceipt
 
-from tests.streams.test_statements import ASSIGNED, SEEN, Played, told
+from tests.streams.logic.test_statements import ASSIGNED, SEEN, Played, told
 
 OLD: Any = fastavro.parse_schema(json.loads(gate.released("AlertState")[2]))
 OLD_RECEIPT: Any = fastavro.parse_schema(json.loads(gate.released("DeliveryReceipt")[2]))

@@ -24,7 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.streams.foreign import misplaced
-from tests.streams.test_statements import ASSIGNED, STEPS, Played
+from tests.streams.logic.test_statements import ASSIGNED, STEPS, Played
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 TAK = destination_topic("tak")

@@ -18,8 +18,8 @@ from bondmate_streams.logic.routes_yaml import parse_routes
 from bondmate_streams.logic.routing import Decision, Escalation, escalation, explain, held, route
 from bondmate_streams.logic.steps import Step
 
-from tests.streams.test_ground import MAP, ROUTES, district_map
-from tests.streams.test_statements import START, Played, told
+from tests.streams.logic.test_ground import MAP, ROUTES, district_map
+from tests.streams.logic.test_statements import START, Played, told
 
 
 def fixes(*of: tuple[float, Sequence[str], Sequence[str]]) -> list[str]:

@@ -21,8 +21,8 @@ from bondmate_streams.logic.ground import MapGround
 from bondmate_streams.logic.rooms import Rooms
 from bondmate_streams.logic.routes_yaml import parse_routes
 
-from tests.streams.test_following_agent import Audit, Broker
-from tests.streams.test_ground import MAP, district_map
+from tests.streams.agents.test_following import Audit, Broker
+from tests.streams.logic.test_ground import MAP, district_map
 
 
 class Table(dict[str, AlertState]):

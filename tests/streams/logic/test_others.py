@@ -17,7 +17,7 @@ from bondmate_streams.logic.rooms import UNLISTED, Rooms
 from bondmate_streams.logic.routes_yaml import parse_routes
 from bondmate_streams.logic.steps import Step
 
-from tests.streams.test_statements import AGENCIES, ASSIGNED, CLOSES, SEEN, START, Played
+from tests.streams.logic.test_statements import AGENCIES, ASSIGNED, CLOSES, SEEN, START, Played
 
 SEES = {"south": frozenset({"level"}), "county": frozenset({"level", "unit"})}
 ROOMS = Rooms(AGENCIES, see=SEES)

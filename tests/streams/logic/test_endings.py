@@ -14,7 +14,7 @@ from bondmate_streams.logic.life_cycle import CLOSED
 from bondmate_streams.logic.rooms import Rooms
 from bondmate_streams.logic.steps import Step
 
-from tests.streams.test_statements import ASSIGNED, CLOSES, EVENT, ROOMS, START, Played, told
+from tests.streams.logic.test_statements import ASSIGNED, CLOSES, EVENT, ROOMS, START, Played, told
 
 
 def closed_late(closing: float, read: float) -> Played:
