@@ -6,6 +6,7 @@ A connector's page is written by hand but for what stands between marks; the con
 from __future__ import annotations
 
 import importlib
+import inspect
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,20 +17,21 @@ from bondmate_monitoring.build import version_of_hub
 from bondmate_schemas import asyncapi
 
 from bondmate_hub.life_cycle_page import life_cycle_page
+from bondmate_hub.outside_package import PackageError, package_connectors
 from bondmate_hub.reference_pages import error_codes_page, metrics_page, schemas_page, settings_page, topics_page
 
-__all__ = ["generate", "stale", "write"]
+__all__ = ["PackageError", "generate", "generate_package", "stale", "write"]
 
 _REFERENCE = Path("docs/reference")
 _CONNECTORS = Path("connectors")
 _PACKAGES = ("bondmate_gateway", "bondmate_connectors/platforms/*")
 _DASHBOARD = Path("monitoring/grafana/dashboards/bondmate-alerts.json")
-_BEGIN = "<!-- facts: written by `make docs` -->"
+_BEGIN = "<!-- facts: written by `hub docs` -->"
 _END = "<!-- /facts -->"
 
 
 def generate(root: Path) -> dict[Path, str]:
-    """Give the text of every generated file by its path below `root`, the project's folder.
+    """Return the text of every generated file by its path below `root`, the project's folder.
 
     Raises:
         ImportError: a connector cannot be imported, or `grafana-foundation-sdk` (extra `dev`) is missing.
@@ -51,9 +53,29 @@ def generate(root: Path) -> dict[Path, str]:
     }
 
 
-def write(root: Path) -> list[Path]:
-    """Write every generated file that differs from what is there; gives their paths below `root`."""
-    texts = generate(root)
+def generate_package(root: Path) -> dict[Path, str]:
+    """Return the page of each connector that the package in `root` gives, by its path below `root`.
+
+    The page is the README beside the connector's module, or that of the package where there is none; it is begun where
+    there is neither.
+
+    Raises:
+        PackageError: there is no such package, or a connector of it cannot be imported.
+    """
+    found: dict[Path, str] = {}
+    for name, spec in package_connectors(root):
+        beside = Path(inspect.getfile(spec.config)).resolve().parent / "README.md"
+        page = beside if beside.is_file() and beside.is_relative_to(root.resolve()) else root.resolve() / "README.md"
+        path = page.relative_to(root.resolve())
+        if path in found:
+            raise PackageError(f"{name}: {path} is the page of another connector; put a README.md beside its module")
+        found[path] = _page_of(spec, _text_of(page))
+    return found
+
+
+def write(root: Path, texts: dict[Path, str] | None = None) -> list[Path]:
+    """Write every generated file that differs from what is there; return their paths below `root`."""
+    texts = generate(root) if texts is None else texts
     changed = stale(root, texts)
     for path in changed:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +84,7 @@ def write(root: Path) -> list[Path]:
 
 
 def stale(root: Path, texts: dict[Path, str] | None = None) -> list[Path]:
-    """Give the paths below `root` of the generated files that are missing or are not what would be written."""
+    """Return the paths below `root` of the generated files that are missing or are not what would be written."""
     wanted = generate(root) if texts is None else texts
     return [path for path, text in wanted.items() if _text_of(root / path) != text]
 
@@ -90,7 +112,7 @@ class _Plain(yaml.SafeDumper):
     """Writes everything out, without anchors: a reader of the page should not have to jump."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the signature is PyYAML's
-        """Say that nothing is shared."""
+        """Return that nothing is shared."""
         return True
 
 
@@ -105,10 +127,14 @@ def _connectors(root: Path) -> list[Path]:
 
 
 def _connector_page(root: Path, folder: Path) -> str:
-    from bondmate_connectors.testing.settings_table import with_settings_table  # noqa: PLC0415 - as above
-
     spec: ConnectorSpec = importlib.import_module(".".join(folder.relative_to(_CONNECTORS).parts)).CONNECTOR
-    there = _text_of(root / folder / "README.md")
+    return _page_of(spec, _text_of(root / folder / "README.md"))
+
+
+def _page_of(spec: ConnectorSpec, there: str) -> str:
+    """Return a connector's page: what is there with its generated parts made new, begun where nothing is."""
+    from bondmate_connectors.settings_table import with_settings_table  # noqa: PLC0415 - as above
+
     page = there or f"# {spec.name}\n\n{spec.summary}\n\n{_BEGIN}\n{_END}\n\n## Settings\n"
     before, mark, rest = page.partition(_BEGIN)
     if mark:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,56 @@ def test_what_a_connector_s_page_says_by_hand_stays(tmp_path: Path) -> None:
     assert page.read_text().endswith("Below, by hand.\n")
     assert "`host`" in page.read_text()
     assert "stability: " in page.read_text()
+
+
+PYPROJECT = (
+    '[project]\nname = "acme"\n[project.entry-points."bondmate_hub.connectors"]\nsample = "acme_pages:CONNECTOR"\n'
+)
+MODULE = "from bondmate_connectors.testing.sample import *\nfrom bondmate_connectors.testing.sample import CONNECTOR\n"
+CONFIG = """
+from dataclasses import replace
+class Config(LedgerConfig):
+    {field}: str = Field(default="", description="Where.")
+CONNECTOR = replace(CONNECTOR, config=Config)
+"""
+
+
+def docs(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bondmate_hub", "docs", "--package", str(folder), *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_page_of_a_package_of_somebody_else_is_written_and_found_stale(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(PYPROJECT)
+    (tmp_path / "acme_pages.py").write_text(MODULE + CONFIG.format(field="place"))
+    (tmp_path / "README.md").write_text("# ACME\n\nBy hand.\n")
+    first, again = docs(tmp_path), docs(tmp_path, "--check")
+    (tmp_path / "acme_pages.py").write_text(MODULE + CONFIG.format(field="elsewhere"))
+    stale_, mended = docs(tmp_path, "--check"), docs(tmp_path)
+
+    assert (0, "README.md\n") == (first.returncode, first.stdout), first.stderr
+    assert (0, "") == (again.returncode, again.stdout)
+    assert (1, f"README.md: stale; run `hub docs --package {tmp_path}`\n") == (stale_.returncode, stale_.stdout)
+    assert 0 == mended.returncode
+    page = (tmp_path / "README.md").read_text()
+    assert page.startswith("# ACME\n\nBy hand.\n")
+    assert "| `elsewhere` | string |" in page
+    assert "`place`" not in page
+
+
+def test_what_is_no_package_of_a_connector_is_said_with_what_to_write(tmp_path: Path) -> None:
+    absent = docs(tmp_path)
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+    empty = docs(tmp_path)
+    (tmp_path / "pyproject.toml").write_text(PYPROJECT)
+    (tmp_path / "acme_pages.py").write_text("\n1 / 0\n")
+    broken = docs(tmp_path)
+
+    assert [2, 2, 2] == [absent.returncode, empty.returncode, broken.returncode]
+    assert "--package names the folder that holds pyproject.toml" in absent.stderr
+    assert '[project.entry-points."bondmate_hub.connectors"]' in empty.stderr
+    assert f"ZeroDivisionError at {tmp_path / 'acme_pages.py'}:2" in broken.stderr
+    assert "Traceback" not in broken.stderr
 
 
 def test_the_gateway_s_openapi_is_valid(texts: dict[Path, str]) -> None:

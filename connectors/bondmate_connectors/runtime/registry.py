@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from traceback import extract_tb
 
 from bondmate_connectors.contract import ConnectorSpec
 
@@ -21,7 +23,8 @@ class DuplicateConnectorError(ValueError):
 class Broken:
     """A connector that cannot be loaded; the others are not touched.
 
-    `code` is `not_found`, `import_failed`, `no_spec` or `wrong_name`; `reason` names classes and modules only.
+    `code` is `not_found`, `import_failed`, `no_spec` or `wrong_name`; `reason` names classes, modules, files and lines,
+    and what an error says only where it can be of nothing but names.
     """
 
     name: str
@@ -49,12 +52,28 @@ def load(name: str, points: Iterable[EntryPoint] | None = None) -> ConnectorSpec
     try:
         spec = point.load()
     except Exception as error:  # noqa: BLE001  # somebody else's module may raise anything and must fail alone
-        return Broken(name, "import_failed", f"{point.value}: {type(error).__name__}")
+        return Broken(name, "import_failed", f"{point.value}: {_where(error, point)}")
     if not isinstance(spec, ConnectorSpec):
         return Broken(name, "no_spec", f"{point.value} is a {type(spec).__name__}, not a ConnectorSpec")
     if wrong := _wrong_name(point, spec):
         return Broken(name, "wrong_name", wrong)
     return spec
+
+
+_OF_NAMES = (ImportError, AttributeError, NameError, SyntaxError)
+"""What these say is of modules, names and grammar, never of a value."""
+
+
+def _where(error: Exception, point: EntryPoint) -> str:
+    """Return what went wrong and, where it began in the connector's own files, at which line."""
+    lines = [(frame.filename, frame.lineno or 0) for frame in extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        lines.append((error.filename, error.lineno or 0))
+    package = point.module.partition(".")[0]
+    own = [line for line in lines if package in Path(line[0]).with_suffix("").parts]
+    place = " at {}:{}".format(*own[-1]) if own else ""
+    said = f": {error.msg if isinstance(error, SyntaxError) else error}" if isinstance(error, _OF_NAMES) else ""
+    return f"{type(error).__name__}{place}{said}"
 
 
 def _wrong_name(point: EntryPoint, spec: ConnectorSpec) -> str | None:

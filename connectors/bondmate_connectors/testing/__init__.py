@@ -50,11 +50,11 @@ see `SourceContract`. A format's class gives `format`, `golden` and `schema_erro
 that fails. A fixture that is not given fails the rules that need it.
 """
 
+from bondmate_connectors.settings_table import settings_table, with_settings_table
 from bondmate_connectors.testing.events import Reported, another, context, sos, update_of
 from bondmate_connectors.testing.format import GOLDEN_NOW, FormatContract
 from bondmate_connectors.testing.leaks import Leaks, eventually
 from bondmate_connectors.testing.rules import Contract, Scenario, rules_of
-from bondmate_connectors.testing.settings_table import settings_table, with_settings_table
 from bondmate_connectors.testing.sink import RemoteRecords, SinkContract
 from bondmate_connectors.testing.source import Emit, Identify, Restart, SourceContract
 from bondmate_connectors.testing.telemetry import assert_sink_telemetry, by_label

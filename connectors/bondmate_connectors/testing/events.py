@@ -35,13 +35,13 @@ class Reported:
 
 
 def context(name: str = "there", report: Reported | None = None) -> Context:
-    """Give a context to build a connector with in a test: real clock, real logger."""
+    """Return a context to build a connector with in a test: real clock, real logger."""
     logger = structlog.get_logger().bind(connector=name)
     return Context(name, logger, report or Reported(), lambda: datetime.now(UTC))
 
 
 def sos(destination: str = "there", number: int = 1) -> Delivery:
-    """Give the Delivery of an SOS in EXERCISE, with a position; another `number`, another alert."""
+    """Return the Delivery of an SOS in EXERCISE, with a position; another `number`, another alert."""
     event_id = derived_id("contract", destination, str(number))
     header = EventHeader(
         message_id=derived_id(event_id, "raise"),
@@ -74,7 +74,7 @@ def sos(destination: str = "there", number: int = 1) -> Delivery:
 
 
 def another(event: Delivery, number: int) -> Delivery:
-    """Give an event like `event` with other ids and another key."""
+    """Return an event like `event` with other ids and another key."""
     changes = {name: derived_id("another", getattr(event.header, name) or "", str(number))
                for name in ("message_id", "event_id", "incident_id")}  # fmt: skip
     changed = _changed(event, changes, {})
@@ -85,7 +85,7 @@ def another(event: Delivery, number: int) -> Delivery:
 
 
 def update_of(event: Delivery, number: int) -> Delivery:
-    """Give a later event of the same key: the `number`-th update of it."""
+    """Return a later event of the same key: the `number`-th update of it."""
     changes: dict[str, object] = {
         "message_id": derived_id("update", event.id, str(number)),
         "occurred_at": event.header.occurred_at + timedelta(seconds=number),

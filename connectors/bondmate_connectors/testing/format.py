@@ -12,17 +12,17 @@ import orjson
 from bondmate_schemas.codec import RECORDS, Codec, LocalSchemaIds
 from bondmate_schemas.enums import DeliveryKind
 from bondmate_schemas.models import Delivery, EventHeader, Position, Record
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bondmate_connectors.contract import Format, Ignored, Reading, Refusal, Writing
+from bondmate_connectors.pytest_plugin import REFRESH
 from bondmate_connectors.testing.strategies import deliveries
 
 GOLDEN_NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 """The time that golden files were read and written at."""
-REFRESH = "BONDMATE_REFRESH_GOLDEN"
-"""Set to 1 to write golden files anew; look at the difference before you commit it."""
 _DEGREES = 1e-6
+_DIFFERS = "not what the format makes of it now; if that is right, `pytest --refresh-golden` takes it over"
 _CODEC = Codec(LocalSchemaIds())
 _SLOW = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors], deadline=None)
 
@@ -32,11 +32,14 @@ class FormatContract:
 
     A golden case is `<case>.platform.<ext>`, the message, and beside it `<case>.event.json` with one or both of `read`,
     the list of events that reading it gives (`{"record": name, "value": {…}}`), and `write`, the Delivery from which
-    writing gives the message.
+    writing gives the message. `pytest --refresh-golden` writes what the format makes of the messages that lie there and
+    of `examples`; look at it before you commit it: from then on it is what the format has to do.
     """
 
     format: ClassVar[Format]
     golden: ClassVar[Path]
+    examples: ClassVar[Mapping[str, Delivery]] = {}
+    """Deliveries by the name of the golden case that is to be made of each."""
     kinds: ClassVar[tuple[DeliveryKind, ...]] = (DeliveryKind.ALERT, DeliveryKind.INCIDENT, DeliveryKind.MESSAGE,
                                                  DeliveryKind.LOCATION)  # fmt: skip
     """What is tried to be written."""
@@ -46,11 +49,14 @@ class FormatContract:
     """Which of id, time, position and priority do not come back from a round trip, each with the reason."""
 
     def schema_errors(self, message: bytes) -> Sequence[str]:
-        """Say where `message` breaks the schema of its standard."""
-        raise NotImplementedError("give `schema_errors`: check the message against the schema of the standard")
+        """Return where `message` breaks the schema of its standard."""
+        raise NotImplementedError(
+            "give `schema_errors(self, message)`: return what breaks the standard's schema, for JSON by jsonschema,"
+            " for XML by lxml.etree.XMLSchema; an empty list when it is sound"
+        )
 
     def same_thing(self, delivery: Delivery, event: Record) -> bool:
-        """Tell whether `event`, read back, is what `delivery` was written of."""
+        """Whether `event`, read back, is what `delivery` was written of."""
         header = _header(event)
         known = {
             header.message_id,
@@ -63,8 +69,14 @@ class FormatContract:
     # Golden files.
 
     def test_golden_folder_is_not_empty(self) -> None:
-        """There is at least one golden case."""
-        assert list(self._cases())
+        """There is a golden case at least, and one of each of `examples`."""
+        missing = {f"{case}.event.json" for case in self.examples} - {sheet.name for _, sheet in self._cases()}
+
+        assert set() == missing, f"not in {self.golden}: write them with `pytest --refresh-golden`"
+        assert list(self._cases()), (
+            f"put a message of the platform into {self.golden} as <case>.platform.<json, xml, …>, or name a Delivery in"
+            ' `examples = {"<case>": sos()}`; then `pytest --refresh-golden`'
+        )
 
     def test_golden_messages_read_as_written_down(self) -> None:
         """Each golden message gives the events that stand beside it."""
@@ -73,7 +85,7 @@ class FormatContract:
             found = [_dump(event) for event in read.events] if isinstance(read, Reading) else []
             expected = _sheet(sheet, "read", found)
             if expected is not None:
-                assert expected == found, message.name
+                assert expected == found, f"{message.name}: {_DIFFERS}"
 
     def test_golden_events_write_as_written_down(self) -> None:
         """Each golden Delivery gives the message that stands beside it."""
@@ -82,13 +94,23 @@ class FormatContract:
             if "write" in content:
                 written = self.format.write(Delivery.model_validate(content["write"]), GOLDEN_NOW)
                 assert isinstance(written, Writing), message.name
-                if os.environ.get(REFRESH) == "1":
+                if _is_refreshed():
                     message.write_bytes(written.message)
-                assert message.read_bytes() == written.message, message.name
+                assert message.read_bytes() == written.message, f"{message.name}: {_DIFFERS}"
 
     def _cases(self) -> Iterator[tuple[Path, Path]]:
+        if _is_refreshed():
+            self._begin_examples()
         for message in sorted(self.golden.glob("*.platform.*")):
             yield message, message.with_name(message.name.partition(".platform.")[0] + ".event.json")
+
+    def _begin_examples(self) -> None:
+        self.golden.mkdir(parents=True, exist_ok=True)
+        ending = self.format.media_type.rpartition("/")[2].rpartition("+")[2]
+        for case, delivery in self.examples.items():
+            if not any(self.golden.glob(f"{case}.platform.*")):
+                (self.golden / f"{case}.platform.{ending}").write_bytes(b"")
+                _write(self.golden / f"{case}.event.json", {"write": delivery.model_dump(mode="json")})
 
     # Any event, any bytes.
 
@@ -135,8 +157,9 @@ class FormatContract:
         """What is written and read back is the same thing, at the same time and place, as urgent."""
         delivery = data.draw(deliveries(self.kinds))
         written = self.format.write(delivery, GOLDEN_NOW)
-        assume(isinstance(written, Writing))
-        read = self.format.read(written.message, GOLDEN_NOW) if isinstance(written, Writing) else written
+        if isinstance(written, Refusal):
+            return
+        read = self.format.read(written.message, GOLDEN_NOW)
         assert not isinstance(read, Refusal), read
         for event in read.events if isinstance(read, Reading) else ():
             self._is_same(delivery, event)
@@ -183,15 +206,21 @@ def _dump(event: Record) -> dict[str, object]:
 
 
 def _sheet(sheet: Path, part: str, found: object) -> object:
-    """Give a part of a golden sheet, None where it has none; written anew first when that was asked for."""
-    if not sheet.exists():
-        assert os.environ.get(REFRESH) == "1", f"{sheet.name} is missing; set {REFRESH}=1 to write it"
-        sheet.write_text("{}")
-    content = orjson.loads(sheet.read_bytes())
-    if os.environ.get(REFRESH) == "1" and (part in content or not content):
+    """Return a part of a golden sheet, None where it has none; written anew first when that was asked for."""
+    assert sheet.exists() or _is_refreshed(), f"{sheet} is missing: write it with `pytest --refresh-golden`"
+    content = orjson.loads(sheet.read_bytes()) if sheet.exists() else {}
+    if _is_refreshed() and (part in content or not content):
         content[part] = found
-        sheet.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        _write(sheet, content)
     return content.get(part)
+
+
+def _write(sheet: Path, content: object) -> None:
+    sheet.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+def _is_refreshed() -> bool:
+    return os.environ.get(REFRESH) == "1"
 
 
 __all__ = ["GOLDEN_NOW", "REFRESH", "FormatContract"]

@@ -27,10 +27,12 @@ class Contract:
     """
 
     role: ClassVar[str] = ""
+    is_connector_contract: ClassVar[bool] = True
+    """By which the suite's plugin of pytest knows its classes."""
 
     @pytest.fixture
     def spec(self) -> ConnectorSpec:
-        """Give the connector's specification."""
+        """The connector's specification, `CONNECTOR`."""
         Absent("spec")()
 
     @pytest.fixture(autouse=True)
@@ -48,8 +50,20 @@ class Absent:
         self._fixture = fixture
 
     def __call__(self, *_: object) -> NoReturn:
-        """Fail the test, saying which fixture it needs."""
-        pytest.fail(f"give the fixture `{self._fixture}`, or waive this rule in the specification", pytrace=False)
+        """Fail the test, saying which fixture it needs, what that is, and what to do."""
+        pytest.fail(
+            f"give the fixture `{self._fixture}`: a method under @pytest.fixture in the test's class. It is: "
+            f"{_description(self._fixture)} Where the platform knows no such thing, waive this rule, the test's name "
+            'without `test_`: ConnectorSpec(waivers={"<rule>": "the reason in some words"}).',
+            pytrace=False,
+        )
+
+
+def _description(fixture: str) -> str:
+    """Return what the contract says of a fixture, in one line."""
+    found = (vars(contract).get(fixture) for contract in Contract.__subclasses__())
+    described = next((each for each in found if each is not None), getattr(Contract, fixture, None))
+    return " ".join((described.__doc__ or "").split())
 
 
 def need(fixture: object) -> None:
@@ -59,7 +73,7 @@ def need(fixture: object) -> None:
 
 
 def rules_of(*contracts: type[Contract]) -> frozenset[str]:
-    """Give the names of the rules of `contracts`, alone and with their role."""
+    """Return the names of the rules of `contracts`, alone and with their role."""
     return frozenset(
         prefix + name.removeprefix("test_")
         for contract in contracts

@@ -98,7 +98,7 @@ class Ledger:
 
     @property
     def url(self) -> str:
-        """Give its address; the same after every `open`."""
+        """Return its address; the same after every `open`."""
         return f"http://127.0.0.1:{self._port}"
 
     async def open(self) -> None:
@@ -142,7 +142,7 @@ class Ledger:
             self._relief.set()
 
     async def say(self, count: int) -> Sequence[str]:
-        """Say so many new things to officers; gives their numbers."""
+        """Have it say so many new things to officers; return their numbers."""
         numbers = [f"said-{len(self._said) + number}" for number in range(count)]
         self._said |= {number: {"id": number, "device_id": "device-1", "text": "stay there"} for number in numbers}
         return numbers
@@ -281,7 +281,7 @@ class LedgerConnector:
         return Receipt(Level.ACCEPTED, answer["number"])
 
     async def receive(self) -> Incoming:
-        """Give what the ledger says and nobody has in hand yet."""
+        """Return what the ledger says and nobody has in hand yet."""
         while not self._next:
             said = await _call(self._open_session(), "GET", "/said")
             self._next.extend(each for each in said if each["id"] not in self._in_hand)
@@ -383,10 +383,10 @@ CONNECTOR = ConnectorSpec(
 
 
 def build(url: str, context: Context, *, token: str = TOKEN, timeout_seconds: float = 5.0) -> LedgerConnector:
-    """Give a connector for the ledger at `url`."""
+    """Return a connector for the ledger at `url`."""
     return LedgerConnector(LedgerConfig(url=url, token=SecretStr(token), timeout_seconds=timeout_seconds), context)
 
 
 def now() -> datetime:
-    """Give the time, aware, in UTC."""
+    """Return the time, aware, in UTC."""
     return datetime.now(UTC)

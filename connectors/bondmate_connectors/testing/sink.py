@@ -32,27 +32,27 @@ class SinkContract(Contract):
 
     @pytest.fixture
     def sink(self) -> Sink:
-        """Give a new sink for the healthy platform, not connected; short timeouts keep the suite fast."""
+        """A new sink for the healthy platform, not connected; short timeouts keep the suite fast."""
         Absent("sink")()
 
     @pytest.fixture
     def event(self) -> Delivery:
-        """Give an event the platform takes."""
+        """An event the platform takes."""
         Absent("event")()
 
     @pytest.fixture
     def bad_event(self) -> Delivery:
-        """Give an event the platform refuses for good."""
+        """An event the platform refuses for good."""
         Absent("bad_event")()
 
     @pytest.fixture
     def bad_code(self) -> str:
-        """Give the code under which `bad_event` is rejected."""
+        """The code under which `bad_event` is rejected."""
         Absent("bad_code")()
 
     @pytest.fixture
     def remote_records(self) -> RemoteRecords:
-        """Give a call that gives `event.id` of all the platform has written down, in order of arrival.
+        """A call that gives `event.id` of all the platform has written down, in order of arrival.
 
         One entry a record or change of a record; what the platform recognises as a repeat makes no entry.
         """
@@ -60,41 +60,41 @@ class SinkContract(Contract):
 
     @pytest.fixture
     def outage(self) -> Scenario:
-        """Give the scenario of a platform that cannot be reached; what is connected loses its connection."""
+        """The scenario of a platform that cannot be reached; what is connected loses its connection."""
         return Absent("outage")
 
     # To be given, or the rule waived.
 
     @pytest.fixture
     def sink_with_bad_credentials(self) -> Sink:
-        """Give a new sink whose credentials the platform refuses."""
+        """A new sink whose credentials the platform refuses."""
         return Absent("sink_with_bad_credentials")  # type: ignore[return-value]
 
     @pytest.fixture
     def refusals(self) -> Refusals:
-        """Give the scenarios of a platform that refuses us, by code: a 401, a redirect, a wrong certificate."""
+        """The scenarios of a platform that refuses us, by code: a 401, a redirect, a wrong certificate."""
         return Absent("refusals")  # type: ignore[return-value]
 
     @pytest.fixture
     def throttled(self) -> Scenario:
-        """Give the scenario of a platform that asks for a pause; the context gives the seconds it asks for."""
+        """The scenario of a platform that asks for a pause; the context gives the seconds it asks for."""
         return Absent("throttled")
 
     @pytest.fixture
     def false_success(self) -> Scenario:
-        """Give the scenario of a platform that answers success with a failure inside."""
+        """The scenario of a platform that answers success with a failure inside."""
         return Absent("false_success")
 
     @pytest.fixture
     def unanswered(self) -> Scenario:
-        """Give the scenario of a platform that takes what comes and never answers."""
+        """The scenario of a platform that takes what comes and never answers."""
         return Absent("unanswered")
 
     # Given.
 
     @pytest.fixture
     async def connected(self, sink: Sink) -> AsyncIterator[Sink]:
-        """Give `sink`, connected; closed at the end."""
+        """The sink, connected; closed at the end."""
         await sink.connect()
         yield sink
         await sink.close()

@@ -36,12 +36,12 @@ class SourceContract(Contract):
 
     @pytest.fixture
     def source(self) -> Source:
-        """Give a new source for the healthy platform, not connected."""
+        """A new source for the healthy platform, not connected."""
         Absent("source")()
 
     @pytest.fixture
     def emit(self) -> Emit:
-        """Give a call that makes the platform say so many new things and gives their names, in order.
+        """A call that makes the platform say so many new things and gives their names, in order.
 
         The platform behaves as a real one: it says again what was not taken (an answer of 503, a cursor not moved),
         and never again what was taken or refused. The call does not wait until they are taken.
@@ -50,24 +50,24 @@ class SourceContract(Contract):
 
     @pytest.fixture
     def identify(self) -> Identify:
-        """Give the call that names a received event as `emit` named it; by default the sender's own id of it."""
+        """The call that names a received event as `emit` named it; by default the sender's own id of it."""
         return lambda event: event.header.origin_message_id or event.header.message_id  # type: ignore[attr-defined]
 
     @pytest.fixture
     def restart(self) -> Restart:
-        """Give a call that gives another source for the same place, not connected, as after a restart."""
+        """A call that gives another source for the same place, not connected, as after a restart."""
         return Absent("restart")
 
     @pytest.fixture
     def outage(self) -> Scenario:
-        """Give the scenario of a platform that cannot be reached, or that cannot reach us."""
+        """The scenario of a platform that cannot be reached, or that cannot reach us."""
         return Absent("outage")
 
     # To be given where `spec.emits` has DeliveryReceipt.
 
     @pytest.fixture
     def answer(self) -> Answer:
-        """Give a call that answers an alert in a mode, and ends with what the sender was told: "" where nothing was.
+        """A call that answers an alert in a mode, and ends with what the sender was told: "" where nothing was.
 
         With True the sender proves to be the platform in the strongest way there is, to `proved_source`; with False it
         proves nothing (no signature, a wrong one, no certificate), to `unproved_source`. It may wait for its receiver.
@@ -76,31 +76,31 @@ class SourceContract(Contract):
 
     @pytest.fixture
     def proved_source(self, source: Source) -> Source:
-        """Give a new source that knows the strongest proof; by default `source`."""
+        """A new source that knows the strongest proof; by default `source`."""
         return source
 
     @pytest.fixture
     def unproved_source(self, source: Source) -> Source:
-        """Give a new source for ACTUAL to which a sender that proves nothing can speak; by default `source`."""
+        """A new source for ACTUAL to which a sender that proves nothing can speak; by default `source`."""
         return source
 
     # To be given, or the rule waived.
 
     @pytest.fixture
     def source_with_bad_credentials(self) -> Source:
-        """Give a new source whose credentials the platform refuses."""
+        """A new source whose credentials the platform refuses."""
         return Absent("source_with_bad_credentials")  # type: ignore[return-value]
 
     @pytest.fixture
     def refusals(self) -> Refusals:
-        """Give the scenarios of a platform that refuses us, by code: a 401, a redirect, a wrong certificate."""
+        """The scenarios of a platform that refuses us, by code: a 401, a redirect, a wrong certificate."""
         return Absent("refusals")  # type: ignore[return-value]
 
     # Given.
 
     @pytest.fixture
     async def connected(self, source: Source) -> AsyncIterator[Source]:
-        """Give `source`, connected; closed at the end."""
+        """The source, connected; closed at the end."""
         await source.connect()
         yield source
         await source.close()

@@ -29,12 +29,12 @@ metres = st.floats(0, 1e6)
 
 
 def maybe(strategy: st.SearchStrategy[T]) -> st.SearchStrategy[T | None]:
-    """Give what `strategy` gives, or None."""
+    """Return what `strategy` gives, or None."""
     return st.none() | strategy
 
 
 def some(strategy: st.SearchStrategy[T], max_size: int = 3) -> st.SearchStrategy[tuple[T, ...]]:
-    """Give a tuple of none to `max_size` of what `strategy` gives."""
+    """Return a tuple of none to `max_size` of what `strategy` gives."""
     return st.lists(strategy, max_size=max_size).map(tuple)
 
 
@@ -91,7 +91,7 @@ attachments = st.builds(
 
 @st.composite
 def _rings(draw: st.DrawFn) -> str:
-    """Give a closed ring of `latitude,longitude` pairs."""
+    """Return a closed ring of `latitude,longitude` pairs."""
     points = draw(st.lists(st.tuples(st.floats(-80, 80), st.floats(-170, 170)), min_size=3, max_size=6))
     return " ".join(f"{latitude:.6f},{longitude:.6f}" for latitude, longitude in [*points, points[0]])
 
@@ -396,7 +396,7 @@ def deliveries(
         enums.DeliveryKind.LOCATION,
     ),
 ) -> st.SearchStrategy[models.Delivery]:
-    """Give Deliveries of `kinds`; the header of each is that of its event, but for the message id."""
+    """Return Deliveries of `kinds`; the header of each is that of its event, but for the message id."""
     return st.sampled_from(kinds).flatmap(_delivery_of)
 
 

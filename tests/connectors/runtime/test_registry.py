@@ -36,6 +36,19 @@ def test_a_good_one_is_loaded_beside_a_broken_one(tmp_path, monkeypatch):
     assert sample.CONNECTOR is load("sample", points)
 
 
+def test_an_import_that_fails_names_file_and_line_and_no_value(tmp_path, monkeypatch):
+    (tmp_path / "needs_more.py").write_text("\nimport json\nimport not_installed_anywhere\n")
+    (tmp_path / "mistyped.py").write_text("x = 1\ny = = 2\n")
+    (tmp_path / "of_a_value.py").write_text("import json\nint('secret-of-somebody')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = {name: load(name, [point(name, f"{name}:CONNECTOR")]).reason
+             for name in ("needs_more", "mistyped", "of_a_value")}  # fmt: skip
+
+    assert f"ModuleNotFoundError at {tmp_path / 'needs_more.py'}:3: No module" in found["needs_more"]
+    assert f"SyntaxError at {tmp_path / 'mistyped.py'}:2: invalid syntax" in found["mistyped"]
+    assert f"of_a_value:CONNECTOR: ValueError at {tmp_path / 'of_a_value.py'}:2" == found["of_a_value"]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "code"),
     [

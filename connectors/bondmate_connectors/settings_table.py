@@ -6,7 +6,7 @@ from typing import Any
 
 from bondmate_connectors.contract import ConnectorConfig, ConnectorSpec
 
-BEGIN = "<!-- settings: written by `make docs` -->"
+BEGIN = "<!-- settings: written by `hub docs` -->"
 END = "<!-- /settings -->"
 
 
@@ -26,7 +26,7 @@ def _refusals(spec: ConnectorSpec) -> str:
 
 
 def with_settings_table(readme: str, spec: ConnectorSpec) -> str:
-    """Give `readme` with its table replaced, or added at the end where it has none."""
+    """Return `readme` with its table replaced, or added at the end where it has none."""
     before, mark, rest = readme.partition(BEGIN)
     if not mark:
         return f"{readme.rstrip()}\n\n{settings_table(spec)}\n"
@@ -46,7 +46,7 @@ def _rows(config: type[ConnectorConfig], prefix: str) -> list[str]:
 
 
 def _nested(annotation: Any) -> type[ConnectorConfig] | None:
-    """Give the block of settings that `annotation` is, or may be."""
+    """Return the block of settings that `annotation` is, or may be."""
     choices = getattr(annotation, "__args__", (annotation,))
     return next((each for each in choices if isinstance(each, type) and issubclass(each, ConnectorConfig)), None)
 
