@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 from aiohttp import BasicAuth
 from bondmate_demo.main import until_ready
-from bondmate_gateway.devices import Enrolment, enrol_many
+from bondmate_gateway.enrolment.commands import Enrolment, enrol_many
 from bondmate_hub.broker import Broker
 from bondmate_hub.broker.apache import ApacheBroker, ApacheConfig, Node
 from bondmate_hub.broker.child import free_port

@@ -43,7 +43,7 @@ def _still(_: object) -> Callable[..., None]:
 
 
 def _helpful(words: dict[Any, Any]) -> dict[Any, Any]:
-    word = importlib.import_module("bondmate_gateway.said").Word
+    word = importlib.import_module("bondmate_gateway.mailbox.room_statements").Word
     return dict.fromkeys(words, word.ASSIGNED)
 
 
@@ -61,7 +61,7 @@ def _unlevelled(told: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, 
 
 _AGENTS, _LOGIC = "bondmate_streams.agents", "bondmate_streams.logic"
 _GATEWAY: Final = "bondmate_gateway"
-_SAID: Final = f"{_GATEWAY}.said:_OF_RESPONSE"
+_SAID: Final = f"{_GATEWAY}.mailbox.room_statements:_OF_RESPONSE"
 SPOILS: Final = {
     "the newest fix is told to nobody": Spoil(
         "streams", f"{_AGENTS}.following:Following.look", lambda _: _nothing, "lost"
@@ -73,7 +73,9 @@ SPOILS: Final = {
     ),
     "help that was taken back is shown": Spoil("gateway", _SAID, _helpful, "help_too_long"),
     "a word that is none is shown": Spoil("gateway", _SAID, _wordy, "level_too_high"),
-    "a level that is none is shown": Spoil("gateway", f"{_GATEWAY}.downlink:_alert", _unlevelled, "level_too_high"),
+    "a level that is none is shown": Spoil(
+        "gateway", f"{_GATEWAY}.http.frames:alert_answer", _unlevelled, "level_too_high"
+    ),
 }
 
 

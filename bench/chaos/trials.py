@@ -16,7 +16,7 @@ from pathlib import Path
 
 from aiohttp import ClientSession
 from bondmate_demo.processes import resident_mib
-from bondmate_gateway.events import TOLERATED_SKEW
+from bondmate_gateway.http.records.arrival import TOLERATED_SKEW
 from bondmate_kafka.topic_reader import stored
 from bondmate_schemas.catalogue import (
     ALERT_CHANGES,

@@ -8,15 +8,15 @@ from bondmate_connectors.contract import ConnectorSpec, Context
 from bondmate_schemas.catalogue import CHECK_INS, DEVICE, DEVICE_MARKS, MESSAGES, RECEIPTS, STATE_ALERTS
 from bondmate_schemas.enums import Level
 
-from bondmate_gateway.config import Config
+from bondmate_gateway.config import GatewayConfig
 
-__all__ = ["CONNECTOR", "Config"]
+__all__ = ["CONNECTOR", "GatewayConfig"]
 
 if TYPE_CHECKING:
     from bondmate_gateway.gateway import DeviceGateway
 
 
-def _build(config: Config, context: Context) -> DeviceGateway:
+def _build(config: GatewayConfig, context: Context) -> DeviceGateway:
     # Loaded with the first of them: who only asks what the connector takes goes without.
     from bondmate_gateway.gateway import DeviceGateway  # noqa: PLC0415
 
@@ -28,7 +28,7 @@ CONNECTOR = ConnectorSpec(
     summary="Officers' devices over HTTPS: alerts, positions, reports up; messages and alert levels down.",
     stability="alpha",
     owner="BondMate hub developers",
-    config=Config,
+    config=GatewayConfig,
     emits=frozenset(
         {
             "DeviceAlert",

@@ -50,7 +50,7 @@ class ServerTlsConfig(TlsFiles):
         context.verify_mode = ssl.CERT_REQUIRED
 
 
-class Config(ConnectorConfig):
+class GatewayConfig(ConnectorConfig):
     """Settings of `device_http`."""
 
     device_file: Path = Field(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from datetime import timedelta
 from ssl import SSLContext
 
@@ -13,17 +12,20 @@ from bondmate_connectors.errors import Misconfigured, NotConnected
 from bondmate_schemas.catalogue import DEVICE, RECEIPTS
 from bondmate_schemas.models import Record
 
-from bondmate_gateway.config import Config
-from bondmate_gateway.directory import DeviceFileError, load
-from bondmate_gateway.downlink import Downlink
-from bondmate_gateway.expiry import Expiry
-from bondmate_gateway.inbox import Inbox
-from bondmate_gateway.mailbox import Mailboxes
-from bondmate_gateway.register import Register
-from bondmate_gateway.revocations import Revocations
-from bondmate_gateway.server import Ingress, as_problems, documents
+from bondmate_gateway.config import GatewayConfig
+from bondmate_gateway.enrolment.device_file import DeviceFileError
+from bondmate_gateway.enrolment.directory import load
+from bondmate_gateway.enrolment.register import DeviceRegister
+from bondmate_gateway.handover import HandoverQueue
+from bondmate_gateway.http.acceptance import Acceptance
+from bondmate_gateway.http.application import application_runner
+from bondmate_gateway.http.authentication import Authentication
+from bondmate_gateway.http.downlink import Downlink
+from bondmate_gateway.http.uplink import Uplink
+from bondmate_gateway.mailbox.expiry import Expiry
+from bondmate_gateway.mailbox.mailboxes import Mailboxes
+from bondmate_gateway.mailbox.revocations import Revocations
 
-_KEEP_ALIVE_SECONDS = 75
 _OF_A_DEVICE = bytes((2 * len(DEVICE),)) + DEVICE.encode()
 """The destination as Avro writes it: the length, zigzag, and the text (Avro 1.12, "Primitive Types")."""
 
@@ -31,14 +33,14 @@ _OF_A_DEVICE = bytes((2 * len(DEVICE),)) + DEVICE.encode()
 class DeviceGateway:
     """Listens for devices while connected."""
 
-    def __init__(self, config: Config, context: Context) -> None:
+    def __init__(self, config: GatewayConfig, context: Context) -> None:
         self._config = config
         self._context = context
         self._mailboxes = Mailboxes(
             config.mailbox_messages, self._mailbox_full, timedelta(seconds=config.undelivered_after_seconds)
         )
-        self._register = Register(config.device_file, context, self._mailboxes.wake_all)
-        self._open: _Open | None = None
+        self._register = DeviceRegister(config.device_file, context, self._mailboxes.wake_all)
+        self._listening: _Listening | None = None
 
     @property
     def port(self) -> int:
@@ -47,9 +49,9 @@ class DeviceGateway:
         Raises:
             NotConnected: it does not listen.
         """
-        if self._open is None:
+        if self._listening is None:
             raise NotConnected("not listening")
-        return self._open.port
+        return self._listening.port
 
     async def connect(self) -> None:
         """Listen; idempotent.
@@ -58,16 +60,16 @@ class DeviceGateway:
             Misconfigured: plain HTTP beyond loopback, a certificate or the device file that cannot be used.
             NotConnected: the address is taken or not ours.
         """
-        if self._open is not None:
+        if self._listening is not None:
             return
         tls = self._prepared()
         try:
             await self._register.open()
         except DeviceFileError as error:
             raise Misconfigured(f"device_file: {error}") from None
-        opened = _Open(self._config, self._context, self._register, self._mailboxes)
+        opened = _Listening(self._config, self._context, self._register, self._mailboxes)
         await opened.start(tls)
-        self._open = opened
+        self._listening = opened
 
     async def check(self) -> None:
         """Prove that settings, certificate and device file can be used; listens to nothing.
@@ -83,15 +85,15 @@ class DeviceGateway:
 
     async def close(self) -> None:
         """Stop listening; requests that the runner is settling get `drain_seconds` for their answer."""
-        opened, self._open = self._open, None
+        opened, self._listening = self._listening, None
         if opened is not None:
             await opened.stop()
 
     async def receive(self) -> Incoming:
         """Wait for one event of a device, alerts first."""
-        if self._open is None:
+        if self._listening is None:
             raise NotConnected("not listening")
-        return await self._open.inbox.get()
+        return await self._listening.queue.get()
 
     async def see(self, topic: str, key: str, record: Record | None) -> None:
         """Take what waits for devices: messages, receipts, states of alerts."""
@@ -109,27 +111,19 @@ class DeviceGateway:
         self._context.log.warning("mailbox_full", dropped="oldest message", limit=self._config.mailbox_messages)
 
 
-class _Open:
+class _Listening:
     """What exists between connect and close."""
 
-    def __init__(self, config: Config, context: Context, register: Register, mailboxes: Mailboxes) -> None:
-        self.inbox = Inbox(config.inbox_events)
+    def __init__(self, config: GatewayConfig, context: Context, register: DeviceRegister, mailboxes: Mailboxes) -> None:
+        self.queue = HandoverQueue(config.inbox_events)
         self._config = config
         self._register = register
-        ingress = Ingress(config, context, register, mailboxes, self.inbox)
-        self._downlink = Downlink(config, context, register, mailboxes, ingress)
-        app = web.Application(middlewares=[as_problems], client_max_size=config.max_body_bytes)
-        app.add_routes([*ingress.routes(), *self._downlink.routes(), *documents()])
-        self._runner = web.AppRunner(
-            app,
-            access_log=None,
-            logger=_HttpLog(context),
-            handle_signals=False,
-            keepalive_timeout=_KEEP_ALIVE_SECONDS,
-            shutdown_timeout=config.drain_seconds,
-        )
-        self._revocations = Revocations(context, register, mailboxes, self.inbox)
-        self._expiry = Expiry(context, register, mailboxes, self.inbox)
+        authentication = Authentication(register)
+        uplink = Uplink(config, context, authentication, mailboxes, Acceptance(config, self.queue))
+        self._downlink = Downlink(config, context, authentication, mailboxes)
+        self._runner = application_runner([*uplink.routes(), *self._downlink.routes()], config, context)
+        self._expiry = Expiry(context, register, mailboxes, self.queue)
+        self._revocations = Revocations(context, register, mailboxes, self.queue)
         self._following: list[asyncio.Task[None]] = []
 
     @property
@@ -157,19 +151,6 @@ class _Open:
             task.cancel()
         if self._following:
             await asyncio.wait(self._following)
-        await self.inbox.close()
+        await self.queue.close()
         self._downlink.close()
         await self._runner.cleanup()
-
-
-class _HttpLog(logging.Logger):
-    """Turns what aiohttp logs into one constant event: its texts and traces may quote a device."""
-
-    def __init__(self, context: Context) -> None:
-        super().__init__("device_http", logging.WARNING)
-        self._context = context
-
-    def handle(self, record: logging.LogRecord) -> None:
-        """Tell that something went wrong, and of which class it was."""
-        error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
-        self._context.log.warning("http_server_error", error=error)

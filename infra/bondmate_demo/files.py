@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from bondmate_gateway.devices import Enrolment, enrol_many
+from bondmate_gateway.enrolment.commands import Enrolment, enrol_many
 from bondmate_hub.broker.child import free_port
 from bondmate_schemas.ids import pseudonym
 

@@ -103,7 +103,7 @@ def _asyncapi() -> str:
 
 @cache
 def _openapi() -> str:
-    from bondmate_gateway.openapi import openapi  # noqa: PLC0415 - loads a whole platform
+    from bondmate_gateway.http.openapi import openapi  # noqa: PLC0415 - loads a whole platform
 
     return _yaml(openapi())
 

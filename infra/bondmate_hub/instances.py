@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from bondmate_hub.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
-    from bondmate_gateway.config import Config as GatewayConfig
+    from bondmate_gateway.config import GatewayConfig
     from bondmate_streams.logic.addressing import Officer
 
 GATEWAY = "device_http"
@@ -169,7 +169,7 @@ def enrolled(settings: Settings) -> Iterator[dict[str, Any]]:
 @lru_cache(maxsize=4)
 def _devices_of(path: Path, version: tuple[int, int, int]) -> tuple[dict[str, Any], ...]:  # noqa: ARG001  # the key
     """Read a device file once a version of it: ten thousand devices take a second."""
-    from bondmate_gateway.devices import DeviceFileError, list_devices  # noqa: PLC0415
+    from bondmate_gateway.enrolment.commands import DeviceFileError, list_devices  # noqa: PLC0415
 
     try:
         return tuple(list_devices(path))

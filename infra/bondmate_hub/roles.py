@@ -187,9 +187,9 @@ def _runner_settings(settings: Settings) -> RunnerSettings:
 
 
 def _problems() -> list[str]:
-    from bondmate_gateway.problems import Kind  # noqa: PLC0415
+    from bondmate_gateway.http.problems import ProblemKind  # noqa: PLC0415
 
-    return [kind.name for kind in Kind]
+    return [kind.name for kind in ProblemKind]
 
 
 async def _tell(board: ConnectorHealth, health: Health, names: Sequence[str]) -> None:

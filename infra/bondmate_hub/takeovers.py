@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bondmate_gateway.devices import DeviceFileError, list_devices
+from bondmate_gateway.enrolment.commands import DeviceFileError, list_devices
 from bondmate_kafka.records import utc_now
 from bondmate_schemas.duress import BEGUN, ENDED, ended_by, is_under, mark_id
 from bondmate_schemas.models import DeviceMark

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from bondmate_schemas.flags import STARTED_BY_ROOM
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import DeviceAlert
 
@@ -27,3 +28,8 @@ def real_event_id(event_id: str) -> str:
 def own_ids(alert: DeviceAlert) -> tuple[str, ...]:
     """Return the ids its device gave the alert and the presses that became part of it, the newest last."""
     return tuple(ref.id for ref in alert.header.external_refs if ref.system == DEVICE_ALERT_SYSTEM)
+
+
+def is_hidden(alert: DeviceAlert) -> bool:
+    """Whether nothing of it may be shown on its device: a room started it silently, its officer has not pressed."""
+    return STARTED_BY_ROOM in alert.header.flags and alert.silent and not own_ids(alert)

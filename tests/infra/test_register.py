@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from bondmate_gateway.devices import enrol, revoke
+from bondmate_gateway.enrolment.commands import enrol, revoke
 from bondmate_hub import instances
 from bondmate_hub.instances import Register
 from bondmate_hub.settings import Settings

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from bondmate_gateway.devices import Enrolment
-from bondmate_gateway.directory import DEFAULT_PROFILE
+from bondmate_gateway.enrolment.commands import Enrolment
+from bondmate_gateway.enrolment.device_file import DEFAULT_PROFILE
 from scenarios.devices import has_earlier
 from scenarios.stage import Stage
 

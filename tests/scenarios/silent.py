@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from bondmate_device import Level, Position
-from bondmate_gateway.devices import revoke
+from bondmate_gateway.enrolment.commands import revoke
 from scenarios.devices import HERE
 from scenarios.operations import hub
 from scenarios.play import officer, play

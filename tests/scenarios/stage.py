@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import yaml
 from bondmate_demo.main import until_ready
-from bondmate_gateway.devices import Enrolment, enrol_many
+from bondmate_gateway.enrolment.commands import Enrolment, enrol_many
 from bondmate_hub.broker.child import free_port
 from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
 from bondmate_hub.registry.server import RegistryConfig, serving

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from bondmate_connectors.runtime import settlement, sink_runner
-from bondmate_gateway.problems import Kind
+from bondmate_gateway.http.problems import ProblemKind
 from bondmate_schemas.error_codes import ERROR_CODES, UNLISTED, code_of, error_code
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +20,7 @@ CALLS = frozenset({
 })  # fmt: skip
 """Calls whose first argument that is a code names a reason; `problem` has it second, `dead_letter` by name."""
 PLACE = {"problem": 1, "_bury": 3, "_buried": 1, "_unreadable": 0, "Found": 3, "Frame": 1}
-KINDS = {kind.name for kind in Kind}
+KINDS = {kind.name for kind in ProblemKind}
 
 
 def called(node: ast.Call) -> str:

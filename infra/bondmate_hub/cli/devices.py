@@ -23,7 +23,7 @@ File = Annotated[Path, typer.Option("--file", "-f", envvar="BONDMATE_DEVICES", h
 @contextmanager
 def _told() -> Iterator[None]:
     """Tell what is wrong with the device file or the wish in words."""
-    from bondmate_gateway.devices import DeviceFileError, EnrolmentError
+    from bondmate_gateway.enrolment.commands import DeviceFileError, EnrolmentError
 
     try:
         yield
@@ -49,7 +49,7 @@ def enrol(
 
     Example: hub devices enrol bm-0001 --file devices.yaml --agency pd-north --mode ACTUAL
     """
-    from bondmate_gateway.devices import enrol as enrolled
+    from bondmate_gateway.enrolment.commands import enrol as enrolled
 
     with _told():
         token = enrolled(file, device_id, agency=agency, profile=profile, mode=mode, officer_ref=officer_ref,
@@ -63,7 +63,7 @@ def revoke(device_id: Annotated[str, typer.Argument(help="The device.")], file: 
 
     Example: hub devices revoke bm-0001 --file devices.yaml
     """
-    from bondmate_gateway.devices import revoke as revoked
+    from bondmate_gateway.enrolment.commands import revoke as revoked
 
     with _told():
         revoked(file, device_id)
@@ -139,7 +139,7 @@ def list_(file: File, as_json: Json = False) -> None:
 
     Example: hub devices list --file devices.yaml --json
     """
-    from bondmate_gateway.devices import list_devices
+    from bondmate_gateway.enrolment.commands import list_devices
 
     with _told():
         devices = list_devices(file)

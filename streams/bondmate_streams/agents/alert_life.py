@@ -19,6 +19,7 @@ from bondmate_schemas.catalogue import (
     MESSAGES,
     key_of,
 )
+from bondmate_schemas.device_alert_ids import is_hidden
 from bondmate_schemas.enums import DeliveryReason
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DeviceAlert, IncidentLink
 
@@ -235,7 +236,7 @@ class AlertLife:
             yield pack(ALERT_STANDINGS, step.state.device_id, step.state, cause)
         if step.reopened is not None:
             yield pack(ALERT_CHANGES, step.reopened.header.event_id, step.reopened, cause)
-        if step.message is not None and not (step.state and starting.is_hidden(step.state)):
+        if step.message is not None and not (step.state and is_hidden(step.state.alert)):
             yield pack(MESSAGES, step.message.device_id, step.message, cause)
         yield from (self._desk.page(page, cause) for page in step.pages)
 

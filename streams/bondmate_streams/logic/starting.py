@@ -18,7 +18,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from bondmate_schemas.device_alert_ids import own_ids
 from bondmate_schemas.duress import mark_id
 from bondmate_schemas.enums import AlertAction, AlertKind, AuditAction, DeliveryReason, EmergencyWord, PositionOrigin
 from bondmate_schemas.flags import (
@@ -160,11 +159,6 @@ def is_started(alert: DeviceAlert) -> bool:
 def is_unconfirmed(alert: DeviceAlert) -> bool:
     """Return whether a room has started it, and nobody has confirmed it."""
     return is_started(alert) and CONFIRMED not in alert.header.flags
-
-
-def is_hidden(state: AlertState) -> bool:
-    """Return whether nothing of it may be shown on its device: it is silent, and its officer has not pressed."""
-    return is_started(state.alert) and state.alert.silent and not own_ids(state.alert)
 
 
 def confirmed(alert: DeviceAlert) -> DeviceAlert:

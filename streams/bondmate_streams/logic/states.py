@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from bondmate_schemas.device_alert_ids import is_hidden
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, Level, PositionOrigin, Priority
 from bondmate_schemas.flags import (
     CONFIRMED,
@@ -417,7 +418,7 @@ def _attachments(first: DeviceAlert, then: DeviceAlert) -> tuple[Attachment, ...
 
 def _refs_said(state: AlertState, alert: DeviceAlert) -> tuple[ExternalRef, ...]:
     """Return the numbers that a change brings; an alert that is hidden from its device is shown by those of a press."""
-    return () if starting.is_hidden(state) and not _confirms(alert, state.alert) else alert.header.external_refs
+    return () if is_hidden(state.alert) and not _confirms(alert, state.alert) else alert.header.external_refs
 
 
 def _refs(old: DeviceAlert, latest: tuple[ExternalRef, ...]) -> tuple[ExternalRef, ...]:

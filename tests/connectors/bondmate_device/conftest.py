@@ -21,8 +21,8 @@ from bondmate_connectors.errors import ConnectorError, NotConnected
 from bondmate_connectors.runtime.health import Health
 from bondmate_connectors.runtime.run import Instance, run_connectors
 from bondmate_device import Client, Pace, Patience, Settings
-from bondmate_gateway import CONNECTOR, Config
-from bondmate_gateway.devices import token_hash
+from bondmate_gateway import CONNECTOR, GatewayConfig
+from bondmate_gateway.enrolment.commands import token_hash
 from bondmate_gateway.gateway import DeviceGateway
 from bondmate_kafka.config import KafkaConfig
 from bondmate_kafka.topic_reader import stored
@@ -94,7 +94,7 @@ class Place:
     async def up(self, **settings: Any) -> AsyncIterator[DeviceGateway]:
         """Run the gateway with a stand-in of the runner, which settles with `error`."""
         context = Context("devices", Quiet(), lambda *_: None, lambda: datetime.now(UTC))
-        config = Config(
+        config = GatewayConfig(
             device_file=self.device_file, port=self.port, reload_seconds=0.02, drain_seconds=0.1, **settings
         )
         self.gateway = gateway = CONNECTOR.build(config, context)
@@ -120,7 +120,7 @@ class Place:
     async def on_broker(self, kafka: KafkaConfig) -> AsyncIterator[None]:
         """Run the gateway as the hub does."""
         stop, health = asyncio.Event(), Health()
-        config = Config(
+        config = GatewayConfig(
             device_file=self.device_file, port=self.port, drain_seconds=0.1, report_requests_per_minute=10**6
         )
         instance = Instance("devices", CONNECTOR, config)

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 from bondmate_connectors.errors import Transient
 from bondmate_demo.fleet import Fleet, Rates
-from bondmate_gateway.devices import token_hash
+from bondmate_gateway.enrolment.commands import token_hash
 
 pytestmark = pytest.mark.timeout(60)
 DEVICES = {f"bm-{number}": f"token-{number}" for number in range(40)}

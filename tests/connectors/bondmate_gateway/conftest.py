@@ -15,8 +15,8 @@ import aiohttp
 import pytest
 from bondmate_connectors.contract import Context, Incoming, Status
 from bondmate_connectors.errors import ConnectorError, NotConnected
-from bondmate_gateway import CONNECTOR, Config
-from bondmate_gateway.devices import token_hash
+from bondmate_gateway import CONNECTOR, GatewayConfig
+from bondmate_gateway.enrolment.commands import token_hash
 from bondmate_gateway.gateway import DeviceGateway
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.models import Record
@@ -161,7 +161,7 @@ async def running(path: Path, **settings: Any) -> AsyncIterator[Bench]:
     """Run a gateway on a free loopback port, with its stand-in runner."""
     log, reports, clock = Log(), [], [NOW]
     context = Context("devices", log, lambda status, why: reports.append((status, why)), lambda: clock[0])
-    config = Config(device_file=path, port=0, **{"reload_seconds": 0.02, "drain_seconds": 1, **settings})
+    config = GatewayConfig(device_file=path, port=0, **{"reload_seconds": 0.02, "drain_seconds": 1, **settings})
     gateway: DeviceGateway = CONNECTOR.build(config, context)
     await gateway.connect()
     hub = Hub(gateway)

@@ -11,7 +11,7 @@ from http import HTTPStatus
 import aiohttp
 import pytest
 from bondmate_connectors.testing import SourceContract, context
-from bondmate_gateway import CONNECTOR, Config
+from bondmate_gateway import CONNECTOR, GatewayConfig
 from bondmate_schemas.catalogue import MESSAGES
 from bondmate_schemas.enums import MessageDirection, Mode
 from bondmate_schemas.models import DeviceMessage, EventHeader
@@ -87,7 +87,7 @@ class TestDeviceHttpSource(SourceContract):
 
     @pytest.fixture
     def build(self, port, device_file):
-        config = Config(device_file=device_file, port=port, drain_seconds=1)
+        config = GatewayConfig(device_file=device_file, port=port, drain_seconds=1)
         return lambda: CONNECTOR.build(config, context("devices"))
 
     @pytest.fixture

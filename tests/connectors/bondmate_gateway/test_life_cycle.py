@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from bondmate_connectors.contract import Context, Replay, Source
 from bondmate_connectors.errors import Misconfigured, NotConnected, Rejected, Transient
-from bondmate_gateway import CONNECTOR, Config
+from bondmate_gateway import CONNECTOR, GatewayConfig
 from bondmate_gateway.gateway import DeviceGateway
 from bondmate_monitoring import metrics
 from bondmate_schemas.catalogue import topics
@@ -29,7 +29,7 @@ ALERT = {"message_id": "m", "kind": "SOS"}
 
 def build(**settings) -> DeviceGateway:
     context = Context("devices", None, lambda status, why: None, lambda: datetime.now(UTC))  # type: ignore[arg-type]
-    return CONNECTOR.build(Config(**settings), context)
+    return CONNECTOR.build(GatewayConfig(**settings), context)
 
 
 def test_the_connector_is_a_source_and_a_view_of_topics_that_exist(device_file):
@@ -44,13 +44,13 @@ def test_the_connector_is_a_source_and_a_view_of_topics_that_exist(device_file):
 
 
 def test_every_setting_is_described_and_unknown_ones_are_refused(device_file):
-    described = [field.description for field in Config.model_fields.values()]
+    described = [field.description for field in GatewayConfig.model_fields.values()]
 
     assert all(described)
     with pytest.raises(ValidationError, match="colour"):
-        Config(device_file=device_file, colour="red")
+        GatewayConfig(device_file=device_file, colour="red")
     with pytest.raises(ValidationError, match="device_file"):
-        Config()
+        GatewayConfig()
 
 
 # Answers
@@ -80,8 +80,8 @@ async def test_what_is_not_durable_is_not_accepted_and_the_same_again_is(bench, 
     assert first == second
 
 
-def inbox(bench):
-    return bench.gateway._open.inbox
+def handover(bench):
+    return bench.gateway._listening.queue
 
 
 async def test_no_answer_comes_before_the_last_event_is_settled_and_one_failure_fails_the_batch(bench, until, at):
@@ -108,7 +108,7 @@ async def test_a_hub_that_does_not_settle_is_given_up_and_tried_again(run_gatewa
         await bench.hub.stop()
         timed_out, problem = await bench.device().post("/v1/alerts", ALERT)
         bench.hub.start()
-        await until(lambda: not inbox(bench)._lanes[True])
+        await until(lambda: not handover(bench)._queues[True])
         after, _ = await bench.device().post("/v1/alerts", ALERT)
 
     assert (503, "urn:bondmate:problem:not_durable") == (timed_out, problem["type"])
@@ -118,7 +118,7 @@ async def test_a_hub_that_does_not_settle_is_given_up_and_tried_again(run_gatewa
 async def test_a_device_that_hangs_up_does_not_take_its_alert_back(bench, until):
     await bench.hub.stop()
     posting = asyncio.create_task(bench.device().post("/v1/alerts", ALERT))
-    await until(lambda: inbox(bench)._lanes[True])
+    await until(lambda: handover(bench)._queues[True])
     posting.cancel()
     await asyncio.wait([posting])
     bench.hub.start()
@@ -219,7 +219,7 @@ async def test_closing_answers_what_is_being_settled_and_refuses_what_is_not(ben
     received = asyncio.create_task(bench.device().post("/v1/alerts", {**ALERT, "message_id": "1"}))
     taken = await bench.gateway.receive()
     waiting = asyncio.create_task(bench.device().post("/v1/alerts", {**ALERT, "message_id": "2"}))
-    await until(lambda: inbox(bench)._lanes[True])
+    await until(lambda: handover(bench)._queues[True])
     closing = asyncio.create_task(bench.gateway.close())
     refused, _ = await waiting
     await taken.settle(None)
@@ -270,7 +270,7 @@ async def test_plain_http_beyond_loopback_is_refused_by_name_of_the_setting(devi
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
 def test_plain_http_on_loopback_is_taken(device_file, host):
-    Config(device_file=device_file, host=host).refuse_plain_http()
+    GatewayConfig(device_file=device_file, host=host).refuse_plain_http()
 
 
 async def test_a_gateway_does_not_start_without_its_devices(tmp_path):

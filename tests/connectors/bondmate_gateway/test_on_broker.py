@@ -13,7 +13,7 @@ import pytest
 from bondmate_connectors.contract import Status
 from bondmate_connectors.runtime.health import Health
 from bondmate_connectors.runtime.run import Instance, run_connectors
-from bondmate_gateway import CONNECTOR, Config
+from bondmate_gateway import CONNECTOR, GatewayConfig
 from bondmate_kafka.config import KafkaConfig
 from bondmate_kafka.topic_reader import stored
 from bondmate_schemas.catalogue import (
@@ -65,7 +65,7 @@ async def gateway(kafka: KafkaConfig, device_file, until):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     stop, health = asyncio.Event(), Health()
-    instance = Instance("devices", CONNECTOR, Config(device_file=device_file, port=port))
+    instance = Instance("devices", CONNECTOR, GatewayConfig(device_file=device_file, port=port))
     run = partial(run_connectors, [instance], kafka, role_id="gateway-test", stop=stop, codec=CODEC, health=health)
     running = asyncio.create_task(run())
     try:

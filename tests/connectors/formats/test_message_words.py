@@ -12,10 +12,13 @@ from bondmate_connectors.formats.cot.options import Options
 from bondmate_connectors.formats.cot.write import compose
 from bondmate_connectors.formats.labels import Labels
 from bondmate_connectors.formats.xml import parse_xml
-from bondmate_gateway import events
-from bondmate_gateway.api import ReceiptRequest
-from bondmate_gateway.directory import Device, Profile
-from bondmate_gateway.mailbox import Mailboxes
+from bondmate_gateway.enrolment.device_file import Profile
+from bondmate_gateway.enrolment.directory import EnrolledDevice
+from bondmate_gateway.http.records import messages
+from bondmate_gateway.http.records.arrival import Arrival
+from bondmate_gateway.http.requests import ReceiptRequest
+from bondmate_gateway.mailbox.expiry import receipt_of
+from bondmate_gateway.mailbox.mailboxes import Mailboxes
 from bondmate_schemas.catalogue import MESSAGES, RECEIPTS
 from bondmate_schemas.enums import MessageDirection, Mode
 from bondmate_schemas.models import Address, Delivery, DeliveryReceipt, DeviceMessage, EventHeader, ExternalRef
@@ -90,11 +93,11 @@ def called() -> Iterator[str]:
     yield '--- whom they called "Alpha 7" has it, opens it, confirms it'
     (message,), _ = sent("Alpha 7")
     (mail,) = mailbox(message).box("device-7").mails.values()
-    device = Device("device-7", "pd-north", Mode.ACTUAL, Profile(), callsign="Alpha 7")
-    arrival = events.Arrival(device, NOW, "device_http", "digest")
+    device = EnrolledDevice("device-7", "pd-north", Mode.ACTUAL, Profile(), callsign="Alpha 7")
+    arrival = Arrival(device, NOW, "device_http", "digest")
     for level in ("delivered", "read", "acknowledged"):
         request = ReceiptRequest(message_id=mail.message_id, level=level, occurred_at=NOW.isoformat())
-        receipt = events.receipt(request, arrival, mail)
+        receipt = messages.receipt(request, arrival, mail)
         yield in_cap(receipt)
     yield in_tak(receipt)
 
@@ -112,7 +115,7 @@ def offline() -> Iterator[str]:
 def ended(waiting: Mailboxes, now: datetime) -> Iterator[str]:
     assert [] == waiting.ended(now - timedelta(seconds=1))
     (ending,) = waiting.ended(now)
-    receipt = events.ending(ending, None, "device_http", now)
+    receipt = receipt_of(ending, None, "device_http", now)
     waiting.see(RECEIPTS, receipt.header.event_id, receipt)
     assert [] == waiting.ended(now)
     yield in_cap(receipt)
@@ -168,7 +171,7 @@ def test_what_a_gateway_reads_of_long_ago_or_was_told_already_is_not_told_again(
     (message,), _ = sent("Alpha 7")
     waiting = mailbox(message)
     (ending,) = waiting.ended(NOW + timedelta(hours=1))
-    receipt = events.ending(ending, None, "device_http", NOW)
+    receipt = receipt_of(ending, None, "device_http", NOW)
     restarted = Mailboxes(10, lambda: None)
     restarted.see(RECEIPTS, receipt.header.event_id, receipt)
     restarted.see(MESSAGES, message.device_id, message)

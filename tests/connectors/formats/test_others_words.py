@@ -11,8 +11,8 @@ from bondmate_connectors.formats.cot.options import DEFAULT
 from bondmate_connectors.formats.cot.write import companions, compose
 from bondmate_connectors.formats.xml import parse_xml
 from bondmate_connectors.testing import sos, update_of
-from bondmate_gateway.mailbox import Standing
-from bondmate_gateway.said import listed, said_of
+from bondmate_gateway.mailbox.alert_progress import AlertProgress
+from bondmate_gateway.mailbox.room_statements import listed, statements_of
 from bondmate_schemas.enums import Level, Response, Validity
 from bondmate_schemas.models import AlertState, Delivery, DestinationState, OtherRoom, Others, OthersTold
 
@@ -100,7 +100,7 @@ def test_a_device_learns_nothing_of_an_unlisted_room() -> None:
     )  # fmt: skip
 
     assert (["north"], ["north"]) == (
-        [said.destination for said in said_of(state)],
+        [said.destination for said in statements_of(state)],
         [name for name, _ in listed(state)],
     )
-    assert () == Standing.raised(alert).destinations
+    assert () == AlertProgress.raised(alert).destinations

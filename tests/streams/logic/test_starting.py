@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from bondmate_schemas.device_alert_ids import DEVICE_ALERT_SYSTEM
+from bondmate_schemas.device_alert_ids import DEVICE_ALERT_SYSTEM, is_hidden
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, EmergencyWord, Level, Mode, PositionOrigin
 from bondmate_schemas.flags import (
     CONFIRMED,
@@ -116,7 +116,7 @@ def test_it_is_an_alert_of_its_officer_paged_and_told_to_the_officer_unless_it_i
     assert silent.message is None
     assert silent.state is not None
     assert (True, True) == (silent.state.alert.silent, UNDER_DURESS in silent.state.alert.header.flags)
-    assert starting.is_hidden(silent.state)
+    assert is_hidden(silent.state.alert)
 
 
 def test_one_that_is_open_is_not_started_again_and_a_press_is_not_taken_for_one(make: Any) -> None:
@@ -198,13 +198,13 @@ def test_what_the_device_says_by_itself_does_not_show_a_silent_one_there_and_a_p
     low = low.model_copy(update={"header": low.header.model_copy(update={"external_refs": (ref,)})})
     after = states.change(state, low, DECISIONS, NOW + timedelta(seconds=6)).state
     assert after is not None
-    assert starting.is_hidden(after)
+    assert is_hidden(after.alert)
 
     press = make.alert("d-1", event_id=state.header.event_id, mode=Mode.ACTUAL, received_at=NOW + HALF_AN_HOUR)
     press = press.model_copy(update={"header": press.header.model_copy(update={"external_refs": (ref,)})})
     shown = states.change(after, press, DECISIONS, NOW + HALF_AN_HOUR).state
     assert shown is not None
-    assert not starting.is_hidden(shown)
+    assert not is_hidden(shown.alert)
 
 
 def test_who_is_not_of_the_owner_renews_and_confirms_nothing_nor_does_a_repeat(make: Any) -> None:

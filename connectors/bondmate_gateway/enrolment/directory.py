@@ -1,0 +1,75 @@
+"""The enrolled devices, found by what proves a device to be itself: its token."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bondmate_schemas.enums import Mode
+
+from bondmate_gateway.enrolment.device_file import DEFAULT_PROFILE, DeviceFile, Profile, read
+
+_FOUND_BY = 32  # half of the hash finds a device; the whole is compared in a time that tells nothing
+
+
+class UnauthenticatedError(ValueError):
+    """The token is unknown, or its device is revoked."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolledDevice:
+    """An enrolled device."""
+
+    device_id: str
+    agency: str
+    mode: Mode
+    profile: Profile = field(repr=False)
+    officer_ref: str | None = field(default=None, repr=False)
+    unit: str | None = field(default=None, repr=False)
+    callsign: str | None = field(default=None, repr=False)
+    revoked: bool = False
+
+
+class Directory:
+    """The devices of one version of the file, found by token."""
+
+    def __init__(self, content: DeviceFile) -> None:
+        profiles = {DEFAULT_PROFILE: Profile(), **content.profiles}
+        self._by_token: dict[str, tuple[str, EnrolledDevice]] = {}
+        self.devices: dict[str, EnrolledDevice] = {}
+        for device_id, entry in content.devices.items():
+            device = EnrolledDevice(
+                device_id, entry.agency, Mode(entry.mode), profiles[entry.profile],
+                entry.officer_ref, entry.unit, entry.callsign, entry.revoked,
+            )  # fmt: skip
+            self.devices[device_id] = device
+            for hashed in entry.token_sha256:
+                self._by_token[hashed[:_FOUND_BY]] = (hashed, device)
+        self.revoked = tuple(device for device in self.devices.values() if device.revoked)
+
+    def authenticate(self, token: str) -> EnrolledDevice:
+        """Return the device that holds `token`.
+
+        Raises:
+            UnauthenticatedError: nobody does, or the device is revoked.
+        """
+        return self.holder(token_hash(token))
+
+    def holder(self, hashed: str) -> EnrolledDevice:
+        """Return the device of a token's hash; raises as `authenticate` does."""
+        stored, device = self._by_token.get(hashed[:_FOUND_BY], ("", None))
+        if not hmac.compare_digest(stored, hashed) or device is None or device.revoked:
+            raise UnauthenticatedError
+        return device
+
+
+def token_hash(token: str) -> str:
+    """Return what the file holds of a token; tokens are long and random, so that one plain SHA-256 is enough."""
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def load(path: Path) -> Directory:
+    """Read the devices of a file; raises as `device_file.read` does."""
+    return Directory(read(path))

@@ -1,0 +1,159 @@
+"""What waits for each device: messages addressed to it, and where its own alerts stand.
+
+Rebuilt from the topics at each start, in every gateway; nothing here is the only copy of anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from bondmate_schemas.catalogue import CHECK_INS, DEVICE, STATE_ALERTS
+from bondmate_schemas.duress import BEGUN, ENDED, begins, begun_by
+from bondmate_schemas.enums import AlertAction
+from bondmate_schemas.models import (
+    AlertState,
+    CheckIn,
+    DeliveryReceipt,
+    DeviceAlert,
+    DeviceMark,
+    DeviceMessage,
+    Record,
+)
+from bondmate_schemas.takeover import REPLACED
+
+from bondmate_gateway.mailbox.box import Box
+from bondmate_gateway.mailbox.boxes import Boxes
+from bondmate_gateway.mailbox.device_alerts import DeviceAlerts
+from bondmate_gateway.mailbox.device_messages import DeviceMessages
+from bondmate_gateway.mailbox.due_check_ins import DueCheckIns
+from bondmate_gateway.mailbox.mail import Ending
+
+UNDELIVERED_AFTER: Final = timedelta(minutes=5)
+
+
+class Mailboxes:
+    """The boxes of all devices: takes each record of the topics to what it is of, and answers whose something is."""
+
+    def __init__(
+        self, messages_per_device: int, full: Callable[[], None], undelivered_after: timedelta = UNDELIVERED_AFTER
+    ) -> None:
+        self._boxes = Boxes()
+        self._replacements = self._boxes.replacements
+        self._messages = DeviceMessages(self._boxes, messages_per_device, full, undelivered_after)
+        self._alerts = DeviceAlerts(self._boxes)
+        self._due = DueCheckIns()
+
+    def see(self, topic: str, key: str, record: Record | None) -> None:
+        """Take one record of a topic; None is a tombstone of `key`."""
+        if isinstance(record, DeviceMessage):
+            self._messages.take(record)
+        elif isinstance(record, DeliveryReceipt) and record.destination == DEVICE:
+            self._messages.take_receipt(record)
+        elif isinstance(record, AlertState):
+            self._alerts.take_state(record)
+        elif isinstance(record, DeviceMark):
+            self._take_mark(record)
+        elif topic == CHECK_INS and (record is None or isinstance(record, CheckIn)):
+            self._take_check_in(key, record)
+        elif record is None and topic == STATE_ALERTS:
+            self._alerts.forget(key)
+
+    def accepted(self, alert: DeviceAlert) -> None:
+        """Remember what was just accepted, until the streams tell more of it: the alert, that it is one of duress."""
+        if self.is_replaced(alert.device_id):
+            return
+        if alert.action is AlertAction.RAISE:
+            self._alerts.take_raised(alert)
+        if begins(alert, self.box(alert.device_id).duress):
+            self._take_mark(begun_by(alert))
+
+    def ended(self, now: datetime) -> list[Ending]:
+        """Take the messages that ended before their device said all it is asked to say; as `DeviceMessages.ended`."""
+        return self._messages.ended(now)
+
+    def tell_again(self, ending: Ending) -> None:
+        """Have an ending come with the next that `ended` takes."""
+        self._messages.tell_again(ending)
+
+    def box(self, device_id: str) -> Box:
+        """Return the box of a device, an empty one when nothing has come yet."""
+        return self._boxes.box(device_id)
+
+    def wake_all(self) -> None:
+        """Let every listener look again, for example whether its device is still enrolled."""
+        self._boxes.wake_all()
+
+    def owner(self, known_id: str) -> str | None:
+        """Return the device that a message or an alert belongs to; None when the hub does not know it (any more)."""
+        return self._boxes.owners.get(known_id)
+
+    def knows_incident(self, device_id: str, incident_id: str) -> bool:
+        """Whether a message or an alert of this device has named the incident."""
+        return any(incident_id == named for named in _incidents(self.box(device_id)))
+
+    def is_replaced(self, device_id: str) -> bool:
+        """Whether another device has taken the place of this one, which is told nothing any more."""
+        return self._replacements.is_replaced(device_id)
+
+    def own_event(self, device_id: str, alert_id: str) -> str | None:
+        """Return the alert that a spare means by an id of the device whose place it took; None for any other."""
+        return self._alerts.own_event(device_id, alert_id)
+
+    def owed(self, device_id: str) -> list[CheckIn]:
+        """Return the check-ins that a device is told it owes, also for those whose place it took.
+
+        Under duress it is told of none: whoever holds the officer would see there that nobody believed what was said.
+        """
+        is_told = not self.is_replaced(device_id) and not self.box(device_id).is_under_duress
+        return self._due.of(self._replacements.with_before(device_id)) if is_told else []
+
+    def owed_as(self, device_id: str, check_in_id: str) -> CheckIn | None:
+        """Return the check-in that a device means by an id, its own first; None for one that nobody owes."""
+        own = self._due.named([device_id], check_in_id)
+        return own or self._due.named(self._replacements.with_before(device_id), check_in_id)
+
+    def _take_mark(self, mark: DeviceMark) -> None:
+        box = self.box(mark.device_id)
+        was_under = box.is_under_duress
+        if mark.mark == BEGUN and (box.duress is None or box.duress.since <= mark.since):
+            box.duress = mark
+        elif mark.mark == ENDED and (box.duress_end is None or box.duress_end.since <= mark.since):
+            box.duress_end = mark
+        if mark.mark == REPLACED:
+            self._take_over(mark)
+        if box.is_under_duress is was_under:
+            return
+        box.marked_at = box.next_version()
+        for event_id, alert in box.alerts.items():
+            # Told again, what was loud until now to be silent from now on.
+            box.alerts[event_id] = replace(alert, version=box.next_version())
+        box.wake()
+
+    def _take_over(self, mark: DeviceMark) -> None:
+        """Move to the device that has a place now what was open at the one before it."""
+        handing = self._replacements.take(mark)
+        if handing is None:
+            return
+        self._messages.move(handing)
+        self._alerts.move(handing, mark.since)
+        _owes_anew(self.box(handing.to_id))
+        self.box(handing.from_id).wake()
+
+    def _take_check_in(self, event_id: str, said: CheckIn | None) -> None:
+        self._due.take(event_id, said)
+        if said is not None and self.is_replaced(said.device_id):
+            _owes_anew(self.box(self._replacements.current(said.device_id)))
+
+
+def _owes_anew(box: Box) -> None:
+    """Have the device told what it owes."""
+    box.marked_at = box.next_version()
+    box.wake()
+
+
+def _incidents(box: Box) -> Iterator[str | None]:
+    yield from (mail.incident_id for mail in box.mails.values())
+    yield from (alert.incident_id for alert in box.alerts.values())
