@@ -19,7 +19,7 @@ from bondmate_schemas.codec import CodecError, SchemaUnavailableError
 from bondmate_schemas.models import CheckIn
 
 from bondmate_streams.agents.config import StreamsConfig
-from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.context import AgentContext
 from bondmate_streams.errors import BrokerUnavailableError
 from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
 from bondmate_streams.logic.check_ins import ANYBODY_AFTER, DONE_KEPT, Done, missed
@@ -30,9 +30,9 @@ _LOOK_SECONDS: Final = 0.5
 class CheckIns:
     """What is due, by the id of the alert that it becomes."""
 
-    def __init__(self, desk: Desk, owned: OwnedPartitions, config: StreamsConfig) -> None:
+    def __init__(self, context: AgentContext, owned: OwnedPartitions, config: StreamsConfig) -> None:
         """Raise those of the partitions `owned`, which are those of device alerts, and late ones of any."""
-        self._desk = desk
+        self._context = context
         self._owned = owned
         self._view = View(config.kafka, f"bondmate-check-ins-{config.instance}", (CHECK_INS,), self.see)
         self._due: dict[str, CheckIn] = {}
@@ -43,7 +43,7 @@ class CheckIns:
     def see(self, seen: Seen) -> None:
         """Take what a device said; called in the thread of the view, so each change is one step of a dict."""
         try:
-            said = None if seen.value is None else self._desk.codec.decode(seen.value, CheckIn)
+            said = None if seen.value is None else self._context.codec.decode(seen.value, CheckIn)
         except (CodecError, SchemaUnavailableError):
             return  # of another version of the hub
         known, done = self._due.get(seen.key), self._done.get(seen.key)
@@ -90,15 +90,15 @@ class CheckIns:
         """Write once more that it came, since of a key the newest record alone is kept."""
         with self._owned.in_partition_of(done.device_id) as ours, contextlib.suppress(BrokerUnavailableError):
             if ours:
-                await self._desk.outbox.send(Outgoing(CHECK_INS, event_id.encode(), done.record, ()))
+                await self._context.writer.send(Outgoing(CHECK_INS, event_id.encode(), done.record, ()))
                 self._overtaken.discard(event_id)
 
     async def _raise(self, event_id: str, due: CheckIn, now: datetime) -> None:
-        alert = self._desk.envelopes.pack(DEVICE_ALERTS, due.device_id, missed(due, now))
+        alert = self._context.envelopes.pack(DEVICE_ALERTS, due.device_id, missed(due, now))
         try:
             # The alert first: killed in between, it is raised again under the same id, which makes no second one.
-            await self._desk.outbox.send(alert)
-            await self._desk.outbox.send(Outgoing(CHECK_INS, event_id.encode(), None, ()))
+            await self._context.writer.send(alert)
+            await self._context.writer.send(Outgoing(CHECK_INS, event_id.encode(), None, ()))
         except (BrokerUnavailableError, SchemaUnavailableError):
             return  # at the next look
         if self._due.get(event_id) is due:

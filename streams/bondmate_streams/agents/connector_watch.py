@@ -12,7 +12,7 @@ from bondmate_schemas.codec import CodecError, SchemaUnavailableError
 from bondmate_schemas.models import ConnectorStatus
 
 from bondmate_streams.agents.config import StreamsConfig
-from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.context import AgentContext
 from bondmate_streams.errors import BrokerUnavailableError
 from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
 from bondmate_streams.logic.pages import page_of_connector, trouble_of
@@ -23,9 +23,9 @@ _LOOK_SECONDS: Final = 1.0
 class ConnectorWatch:
     """The last status of each connector; one worker pages for all."""
 
-    def __init__(self, desk: Desk, owned: OwnedPartitions, config: StreamsConfig) -> None:
+    def __init__(self, context: AgentContext, owned: OwnedPartitions, config: StreamsConfig) -> None:
         """Page while its first partition is among `owned`."""
-        self._desk = desk
+        self._context = context
         self._owned = owned
         self._view = View(config.kafka, f"bondmate-connectors-{config.instance}", (STATE_CONNECTORS,), self._see)
         self._said: dict[str, bytes] = {}
@@ -53,14 +53,14 @@ class ConnectorWatch:
     async def _look(self, value: bytes) -> None:
         now = utc_now()
         try:
-            status = self._desk.codec.decode(value, ConnectorStatus)
+            status = self._context.codec.decode(value, ConnectorStatus)
             reason = trouble_of(status, now)
             if reason is None:
                 self._paged.pop(status.connector, None)
                 return
             page = page_of_connector(status, reason, now)
             if self._paged.get(status.connector) != page.page_id:
-                await self._desk.outbox.send(self._desk.page(page))
+                await self._context.writer.send(self._context.page(page))
                 self._paged[status.connector] = page.page_id
         except (CodecError, SchemaUnavailableError, BrokerUnavailableError):
             return  # of another version of the hub, or at the next look

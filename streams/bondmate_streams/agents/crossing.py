@@ -10,7 +10,7 @@ from typing import Final
 
 from bondmate_schemas.models import AlertState, DeviceLocation
 
-from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.context import AgentContext
 from bondmate_streams.errors import NotNowError
 from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
 from bondmate_streams.faust_adapter.tables import RecordTable
@@ -33,9 +33,9 @@ class Crossing:
     """Has rooms join; where no rule asks where an alert is, it does nothing."""
 
     def __init__(
-        self, desk: Desk, alerts: RecordTable[AlertState], owned: OwnedPartitions, fix_of: FixOf, join: Join
+        self, context: AgentContext, alerts: RecordTable[AlertState], owned: OwnedPartitions, fix_of: FixOf, join: Join
     ) -> None:
-        self._desk = desk
+        self._context = context
         self._alerts = alerts
         self._owned = owned
         self._fix_of = fix_of
@@ -47,7 +47,7 @@ class Crossing:
 
     def stir(self, event_id: str) -> None:
         """Note that there is a fix of the device of an open alert."""
-        if isinstance(self._desk.ground, MapGround):
+        if isinstance(self._context.routing.ground, MapGround):
             self._stirred.add(event_id)
 
     def forget(self, event_id: str) -> None:
@@ -84,17 +84,17 @@ class Crossing:
             return self._alerts.get(event_id) if ours else None
 
     async def _take(self, state: AlertState, fix: DeviceLocation) -> None:
-        ground, accuracy_m = self._desk.ground, fix.position.accuracy_m
+        ground, accuracy_m = self._context.routing.ground, fix.position.accuracy_m
         event_id, alert = state.header.event_id, with_fix(state.alert, fix, fix.header.received_at)
         if not isinstance(ground, MapGround):
             return
-        if not state.destinations and (told := self._desk.at(alert, ground)):
+        if not state.destinations and (told := self._context.routing.at(alert, ground)):
             # Nobody knows of it: the first place that it has is as good as one that it had when it was raised.
-            await self._join(event_id, told, held(alert, self._desk.routes, ground))
+            await self._join(event_id, told, held(alert, self._context.routing.routes, ground))
         if accuracy_m is None or not state.destinations:
             return
         surely, perhaps = (
-            [one for one in self._desk.at(alert, around) if one.destination not in state.destinations]
+            [one for one in self._context.routing.at(alert, around) if one.destination not in state.destinations]
             for around in (ground.surely(accuracy_m), ground.perhaps(accuracy_m))
         )
         since, joins = seen(
@@ -105,5 +105,5 @@ class Crossing:
         )
         self._since[event_id] = since
         if joins:
-            rules = held(alert, self._desk.routes, ground.surely(accuracy_m))
+            rules = held(alert, self._context.routing.routes, ground.surely(accuracy_m))
             await self._join(event_id, [one for one in surely if one.destination in joins], rules)

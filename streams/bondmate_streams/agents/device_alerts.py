@@ -13,7 +13,7 @@ from bondmate_schemas.duress import begins, begun_by
 from bondmate_schemas.enums import Mode
 from bondmate_schemas.models import AlertState, DeviceAlert, DeviceMemory
 
-from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.context import AgentContext
 from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.last_locations import LastLocations
 from bondmate_streams.agents.nearby import Nearby
@@ -31,28 +31,28 @@ class DeviceAlerts:
 
     def __init__(
         self,
-        desk: Desk,
+        context: AgentContext,
         devices: RecordTable[DeviceMemory],
         locks: KeyLocks,
         last: LastLocations,
-        short_way: Callable[[DeviceAlert, Headers], Awaitable[bool]],
+        hand_over: Callable[[DeviceAlert, Headers], Awaitable[bool]],
         *,
         marks: DeviceMarks,
         nearby: Nearby,
     ) -> None:
-        self._desk = desk
+        self._context = context
         self._devices = devices
         self._locks = locks
         self._last = last
         self._whereabouts = Whereabouts(last, marks)
-        self._short_way = short_way
+        self._hand_over = hand_over
         self._marks = marks
         self._nearby = nearby
 
     async def alert(self, arrived: Arrived) -> InTurn:
         """Take one alert of a device."""
-        alert = await self._desk.read(arrived, DeviceAlert)
-        return self._desk.in_turn(arrived, alert, partial(self._take, alert, arrived.headers))
+        alert = await self._context.read(arrived, DeviceAlert)
+        return self._context.in_turn(arrived, alert, partial(self._take, alert, arrived.headers))
 
     async def _take(self, alert: DeviceAlert, cause: Headers) -> str:
         device = alert.device_id
@@ -67,7 +67,7 @@ class DeviceAlerts:
             is_new = taken.outcome == "raised"
             if is_new:
                 self._nearby.look_again(taken.change, cause)
-            if not (is_new and await self._short_way(taken.change, cause)):
+            if not (is_new and await self._hand_over(taken.change, cause)):
                 await self._hand_on(taken.change, cause)
             if is_begun:
                 await self._begin_duress(alert)
@@ -104,20 +104,20 @@ class DeviceAlerts:
     async def _begin_duress(self, alert: DeviceAlert) -> None:
         mark = begun_by(alert)
         self._marks.set(mark)
-        await self._desk.outbox.send(self._desk.envelopes.pack(DEVICE_MARKS, mark.mark_id, mark))
+        await self._context.writer.send(self._context.envelopes.pack(DEVICE_MARKS, mark.mark_id, mark))
 
     async def link(self) -> None:
         """Link alerts that could not be linked when they were raised, until cancelled."""
         await self._nearby.watch(self._hand_on)
 
     async def _hand_on(self, change: DeviceAlert, cause: Headers) -> None:
-        pack = self._desk.envelopes.pack
-        await self._desk.outbox.send(pack(ALERT_CHANGES, change.header.event_id, change, cause))
+        pack = self._context.envelopes.pack
+        await self._context.writer.send(pack(ALERT_CHANGES, change.header.event_id, change, cause))
 
     async def standing(self, arrived: Arrived) -> InTurn:
         """Hear how an alert of a device stands."""
-        state = await self._desk.read(arrived, AlertState)
-        return self._desk.in_turn(arrived, state, partial(self._hear, state))
+        state = await self._context.read(arrived, AlertState)
+        return self._context.in_turn(arrived, state, partial(self._hear, state))
 
     async def _hear(self, state: AlertState) -> str:
         async with self._locks.holding("devices", state.device_id):

@@ -21,7 +21,7 @@ class DeviceMarks:
         self.view = View(kafka, f"bondmate-device-marks-{instance}", (DEVICE_MARKS,), self.see)
         self._codec = codec
         self._marks: dict[str, DeviceMark] = {}
-        self._owned: dict[str, str] = {}
+        self._successors: dict[str, str] = {}
         """Devices that took the place of another, by that other."""
         self._took: dict[str, DeviceMark] = {}
         """The marks by which a device took the place of another, by that device."""
@@ -30,11 +30,11 @@ class DeviceMarks:
 
     def replaced(self, device_id: str) -> DeviceMark | None:
         """Return the mark by which another device took the place of this one."""
-        return self._marks.get(mark_id(REPLACED, device_id)) if device_id in self._owned else None
+        return self._marks.get(mark_id(REPLACED, device_id)) if device_id in self._successors else None
 
     def is_replaced(self, device_id: str) -> bool:
         """Return whether another device took the place of this one; asked for every fix."""
-        return device_id in self._owned
+        return device_id in self._successors
 
     def took(self, device_id: str) -> DeviceMark | None:
         """Return the mark by which this device took the place of another last."""
@@ -42,12 +42,12 @@ class DeviceMarks:
 
     def current(self, device_id: str) -> str:
         """Return the device that has the place of this one now, mostly itself."""
-        return current(device_id, self._owned)
+        return current(device_id, self._successors)
 
     def before(self, device_id: str) -> list[str]:
         """Return the devices whose place this one took, and those whose place they had; asked for every fix."""
         # A copy, since the view's thread adds to it.
-        return before(device_id, self._owned.copy()) if device_id in self._took else []
+        return before(device_id, self._successors.copy()) if device_id in self._took else []
 
     def of(self, mark: str, device_id: str) -> DeviceMark | None:
         """Return a mark on a device."""
@@ -73,10 +73,10 @@ class DeviceMarks:
     def _take_place(self, mark: DeviceMark) -> None:
         """Note who has the place of a device now: another, or itself again."""
         if mark.other_device_id:
-            self._owned[mark.device_id] = mark.other_device_id
+            self._successors[mark.device_id] = mark.other_device_id
             self._took[mark.other_device_id] = mark
         else:
-            self._owned.pop(mark.device_id, None)
+            self._successors.pop(mark.device_id, None)
         self.on_replaced(mark.other_device_id or mark.device_id)
 
     def see(self, seen: Seen) -> None:

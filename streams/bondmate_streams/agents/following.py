@@ -17,9 +17,7 @@ from bondmate_schemas.flags import FROM_REPLACED, NOT_RENEWED
 from bondmate_schemas.models import AlertState, Delivery, DeviceAlert, DeviceLocation
 
 from bondmate_streams.agents.audit_writer import AuditWriter
-from bondmate_streams.agents.desk import Desk
-from bondmate_streams.agents.device_marks import DeviceMarks
-from bondmate_streams.agents.last_locations import LastLocations
+from bondmate_streams.agents.context import AgentContext
 from bondmate_streams.agents.whereabouts import Whereabouts
 from bondmate_streams.errors import NotNowError
 from bondmate_streams.faust_adapter.cooperative_iteration import cooperatively
@@ -82,24 +80,21 @@ class Following:
     def __init__(
         self,
         *,
-        desk: Desk,
+        context: AgentContext,
         alerts: RecordTable[AlertState],
         locks: KeyLocks,
         owned: OwnedPartitions,
         audit: AuditWriter,
-        last: LastLocations,
-        marks: DeviceMarks,
+        whereabouts: Whereabouts,
         paces: Mapping[str, Pace],
     ) -> None:
-        self._desk = desk
+        self._context = context
         self._alerts = alerts
         self._locks = locks
         self._owned = owned
         self._audit = audit
-        self._last = last
-        self._marks = marks
-        self._whereabouts = Whereabouts(last, marks)
-        found = paces_of(desk.routes.destinations, paces, desk.agreements)
+        self._whereabouts = whereabouts
+        found = paces_of(context.routing.routes.destinations, paces, context.agreements)
         self._turns = {name: Turns(pace) for name, pace in found.items()}
         # There may be a hundred thousand that nothing is heard of, so that each takes little.
         self._devices: dict[str, tuple[str, ...]] = {}
@@ -113,11 +108,11 @@ class Following:
         self.on_look: Callable[[str], None] = lambda _: None
         """Called with each alert of whose device there is a fix to look at."""
         self.on_forgotten: Callable[[str], None] = lambda _: None
-        last.on_fix = marks.on_replaced = self._see
+        whereabouts.on_change(self._see)
 
     def _see(self, device: str) -> None:
         """Note a fix; called in another thread for every fix there is, so it is a look into a dict or two."""
-        if device in self._devices or self._marks.before(device):
+        if device in self._devices or self._whereabouts.before(device):
             self._stirred.add(device)
 
     def note(self, state: AlertState) -> None:
@@ -168,7 +163,7 @@ class Following:
         What was pressed at a device since it was replaced is about who has that.
         """
         there = FROM_REPLACED in state.header.flags
-        return self._last.of(state.device_id) if there else self._whereabouts.of(state.device_id)
+        return self._whereabouts.at_device(state.device_id) if there else self._whereabouts.of(state.device_id)
 
     def here(self, state: AlertState) -> DeviceAlert:
         """Return an alert where its device was last."""
@@ -195,7 +190,7 @@ class Following:
         """Tell each room what is due there, a little at a time: no SOS waits behind it."""
         while self._stirred:
             device = self._stirred.pop()
-            for known in (device, *self._marks.before(device)):
+            for known in (device, *self._whereabouts.before(device)):
                 for event_id in self._devices.get(known, ()):
                     self.on_look(event_id)
                     self._want(event_id, self._heard_by[event_id].rooms)
@@ -213,7 +208,7 @@ class Following:
 
     async def _tell(self, all_news: Sequence[_News], now: float) -> None:
         """Tell what is news, once it is logged: after a crash it is not told again, and so could not be logged then."""
-        entries = self._desk.entries([telling for news in all_news for telling in news.tellings])
+        entries = self._context.entries([telling for news in all_news for telling in news.tellings])
         await self._audit.write(*together(entries))
         reports: list[asyncio.Task[None]] = []
         # Until the broker has all of it the partitions are not another worker's, who might write an end before that.
@@ -225,7 +220,7 @@ class Following:
                 if self._locks.is_held("alerts", event_id) or not self._still_stands(news.state):
                     self._want(event_id, names)
                     continue
-                sent = self._desk.outbox.send(*map(self._desk.packed, news.deliveries))
+                sent = self._context.writer.send(*map(self._context.packed, news.deliveries))
                 for delivery in news.deliveries:
                     self._note_told(event_id, delivery, news.fix, now)
                 reports.append(asyncio.create_task(self._settled(sent, news.state, names)))
@@ -277,11 +272,11 @@ class Following:
         at, shown = state.destinations.get(name), self._shown[state.header.event_id].get(name)
         if at is None or (shown and shown.fix_id == fix.header.message_id):
             return None
-        if is_held_back(state, name, self._desk.agencies):
+        if is_held_back(state, name, self._context.routing.agencies):
             return None
-        routes = {decision.destination: decision.route for decision in self._desk.of_known(state)[0]}
+        routes = {decision.destination: decision.route for decision in self._context.routing.of_known(state)[0]}
         telling = update_of(state, name, routes.get(name, ""), fix, utc_now())
-        delivery = self._desk.agreements.delivery(telling, utc_now(), at.id_key)
+        delivery = self._context.agreements.delivery(telling, utc_now(), at.id_key)
         if delivery is None or delivery.alert is None or delivery.alert.position is None:
             return None
         if shown and shown.place == place_of(delivery.alert.position) and now - shown.at < STANDS_SECONDS:

@@ -13,7 +13,7 @@ from bondmate_schemas.models import DeliveryReceipt, IncidentEvent, IncidentLink
 from bondmate_schemas.refusals import said_by
 
 from bondmate_streams.agents.audit_writer import AuditWriter
-from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.context import AgentContext
 from bondmate_streams.agents.known_links import KnownLinks
 from bondmate_streams.agents.message_receipts import MessageReceipts
 from bondmate_streams.errors import BadEventError
@@ -36,7 +36,7 @@ class Incidents:
     def __init__(
         self,
         *,
-        desk: Desk,
+        context: AgentContext,
         table: RecordTable[IncidentMemory],
         known: KnownLinks,
         locks: KeyLocks,
@@ -44,7 +44,7 @@ class Incidents:
         message_receipts: MessageReceipts,
         alert_named: AlertNamed,
     ) -> None:
-        self._desk = desk
+        self._context = context
         self._links = known
         self._table = table
         self._locks = locks
@@ -54,24 +54,24 @@ class Incidents:
 
     async def event(self, arrived: Arrived) -> InTurn:
         """Take one event of an incident."""
-        said = await self._desk.read(arrived, IncidentEvent)
+        said = await self._context.read(arrived, IncidentEvent)
         try:
-            event = self._desk.returned(said)
+            event = self._context.returned(said)
         except BadEventError as error:
             await self._refuse(said_by(said), str(error))
-        if answer := answer_of(event, self._desk.agreements.outside, self._alert_named):
-            return self._desk.in_turn(arrived, event, partial(self._echo, answer, arrived.headers), said=said)
-        return self._desk.in_turn(arrived, event, partial(self._take, event, arrived.headers), said=said)
+        if answer := answer_of(event, self._context.agreements.outside, self._alert_named):
+            return self._context.in_turn(arrived, event, partial(self._echo, answer, arrived.headers), said=said)
+        return self._context.in_turn(arrived, event, partial(self._take, event, arrived.headers), said=said)
 
     async def _echo(self, answer: DeliveryReceipt, cause: Headers) -> str:
         """Hand on what says an alert of ours again, to that alert."""
-        await self._desk.outbox.send(self._desk.envelopes.pack(RECEIPTS, answer.header.event_id, answer, cause))
+        await self._context.writer.send(self._context.envelopes.pack(RECEIPTS, answer.header.event_id, answer, cause))
         return "repeats_alert"
 
     async def link(self, arrived: Arrived) -> InTurn:
         """Take what a message belongs to, or an event that was handed on to here."""
-        news = await self._desk.read(arrived, IncidentLink)
-        return self._desk.in_turn(arrived, news, partial(self._learn, news, arrived.headers))
+        news = await self._context.read(arrived, IncidentLink)
+        return self._context.in_turn(arrived, news, partial(self._learn, news, arrived.headers))
 
     async def learn(self, link: IncidentLink, cause: Headers) -> None:
         """Learn what a message belongs to: at once where its partition is ours, else by the topic.
@@ -123,25 +123,25 @@ class Incidents:
         return met.outcome or taken.outcome
 
     def _decisions(self, event: IncidentEvent, memory: IncidentMemory | None) -> list[Decision]:
-        found = self._desk.route(incidents.placed(event, memory))
-        return found + incidents.staying(event, memory, found, self._desk.by_place)
+        found = self._context.routing.route(incidents.placed(event, memory))
+        return found + incidents.staying(event, memory, found, self._context.routing.by_place)
 
     async def _announce(self, link: IncidentLink, cause: Headers) -> None:
-        await self._desk.outbox.send(self._desk.envelopes.pack(INCIDENT_LINKS, link.message_id, link, cause))
+        await self._context.writer.send(self._context.envelopes.pack(INCIDENT_LINKS, link.message_id, link, cause))
 
     async def _hand_on(self, met: Met, cause: Headers) -> None:
         """Tell what goes on elsewhere before it is remembered here: after a crash in between it is told again."""
-        pack = self._desk.envelopes.pack
+        pack = self._context.envelopes.pack
         outgoing = [pack(INCIDENT_LINKS, link.message_id, link, cause) for link in met.handed_on]
         outgoing += [pack(RECEIPTS, receipt.header.event_id, receipt, cause) for receipt in met.receipts]
-        await self._desk.outbox.send(*outgoing)
+        await self._context.writer.send(*outgoing)
         if met.link is not None:
             await self._links.put(met.link)
 
     async def receipt(self, arrived: Arrived) -> InTurn:
         """Take one receipt of an event of an incident."""
-        receipt = await self._desk.read(arrived, DeliveryReceipt)
-        return self._desk.in_turn(arrived, receipt, partial(self._receive, receipt, arrived))
+        receipt = await self._context.read(arrived, DeliveryReceipt)
+        return self._context.in_turn(arrived, receipt, partial(self._receive, receipt, arrived))
 
     async def _receive(self, receipt: DeliveryReceipt, arrived: Arrived) -> str:
         key = key_of(arrived.topic, receipt)
@@ -149,8 +149,8 @@ class Incidents:
             memory = self._table.get(key)
             if memory is None and (found := links.to_incident(receipt, self._links.get(key))):
                 at_home = key_of(arrived.topic, found)
-                await self._desk.outbox.send(
-                    self._desk.envelopes.pack(INCIDENT_RECEIPTS, at_home, found, arrived.headers)
+                await self._context.writer.send(
+                    self._context.envelopes.pack(INCIDENT_RECEIPTS, at_home, found, arrived.headers)
                 )  # fmt: skip
                 return "handed_on"
             taken = incidents.receive(memory, receipt, utc_now())
@@ -164,7 +164,7 @@ class Incidents:
     async def _refuse(self, said: DeliveryReceipt, code: str) -> NoReturn:
         """Tell its sender that what it said does not count; raises what dead-letters it."""
         outgoing, entries = self._message_receipts.refusal(said, code)
-        await gather_both(self._desk.outbox.send(*outgoing), self._audit.write(*entries))
+        await gather_both(self._context.writer.send(*outgoing), self._audit.write(*entries))
         raise BadEventError(code)
 
     def _keyed(self, taken: Taken, before: IncidentMemory | None) -> Taken:
@@ -172,15 +172,17 @@ class Incidents:
         if taken.memory is None:
             return taken
         state, old = taken.memory.state, before.state.destinations if before else ()
-        destinations = with_keys(old, state.destinations, self._desk.agreements.outside)
+        destinations = with_keys(old, state.destinations, self._context.agreements.outside)
         keyed = state.model_copy(update={"destinations": destinations})
         return replace(taken, memory=taken.memory.model_copy(update={"state": keyed}))
 
     async def _settle(self, key: str, taken: Taken, cause: Headers) -> None:
         if taken.memory is None:
             return
-        outgoing = self._desk.deliveries(taken.tellings, taken.memory.state.destinations)
-        outgoing.append(self._desk.envelopes.pack(STATE_INCIDENTS, key, taken.memory.state, cause))
+        outgoing = self._context.deliveries(taken.tellings, taken.memory.state.destinations)
+        outgoing.append(self._context.envelopes.pack(STATE_INCIDENTS, key, taken.memory.state, cause))
         # Told before it is remembered: after a crash in between it is told again, under the same ids.
-        await gather_both(self._desk.outbox.send(*outgoing), self._audit.write(*self._desk.entries(taken.tellings)))
+        await gather_both(
+            self._context.writer.send(*outgoing), self._audit.write(*self._context.entries(taken.tellings))
+        )
         await self._table.put(key, taken.memory)

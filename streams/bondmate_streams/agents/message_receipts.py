@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from bondmate_kafka.records import Outgoing, utc_now
+from bondmate_kafka.records import Headers, utc_now
 from bondmate_monitoring.metrics import MESSAGE_RECEIPTS
 from bondmate_schemas.catalogue import DEVICE
 from bondmate_schemas.models import DeliveryReceipt
 from bondmate_schemas.refusals import refusal_of
 
-from bondmate_streams.agents.desk import Desk
-from bondmate_streams.logic.audit import Entry
+from bondmate_streams.agents.context import AgentContext, Outbound
 from bondmate_streams.logic.messages import tell_sender
 
 _NOBODY = ""
@@ -21,26 +20,26 @@ _NOBODY = ""
 class MessageReceipts:
     """Keeps no state: a receipt names the sender of its message."""
 
-    def __init__(self, desk: Desk, takers: Collection[str]) -> None:
+    def __init__(self, context: AgentContext, takers: Collection[str]) -> None:
         """Tell those of `takers` that the routes know."""
-        self._desk = desk
-        self._takers = frozenset(takers) & set(desk.routes.destinations)
+        self._context = context
+        self._takers = frozenset(takers) & set(context.routing.routes.destinations)
 
-    def telling(self, receipt: DeliveryReceipt) -> tuple[list[Outgoing], list[Entry]]:
-        """Give what tells the sender of its message, and the disclosure; nothing for another receipt."""
+    def passed_on(self, receipt: DeliveryReceipt, cause: Headers) -> Outbound:  # noqa: ARG002  # others need it
+        """Return what tells the sender of its message, and the disclosure; nothing for another receipt."""
         if receipt.destination != DEVICE or receipt.sender is None:
             return [], []
         return self._telling(receipt, receipt.sender)
 
-    def refusal(self, answer: DeliveryReceipt, code: str) -> tuple[list[Outgoing], list[Entry]]:
+    def refusal(self, answer: DeliveryReceipt, code: str) -> Outbound:
         """Return what tells who answered that the answer counts for nothing, and the disclosure."""
         return self._telling(refusal_of(answer, code, utc_now()), answer.destination)
 
-    def _telling(self, receipt: DeliveryReceipt, sender: str) -> tuple[list[Outgoing], list[Entry]]:
+    def _telling(self, receipt: DeliveryReceipt, sender: str) -> Outbound:
         if sender not in self._takers:
-            known = sender in self._desk.routes.destinations
+            known = sender in self._context.routing.routes.destinations
             MESSAGE_RECEIPTS.labels(sender if known else _NOBODY, receipt.level.value, "not_taken").inc()
             return [], []
         MESSAGE_RECEIPTS.labels(sender, receipt.level.value, "told").inc()
         telling = tell_sender(receipt)
-        return self._desk.deliveries([telling]), self._desk.entries([telling])
+        return self._context.deliveries([telling]), self._context.entries([telling])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -15,7 +14,7 @@ from bondmate_schemas.enums import MessageDirection
 from bondmate_schemas.models import DeviceMessage
 
 from bondmate_streams.agents.audit_writer import AuditWriter
-from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.context import AgentContext
 from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.known_devices import KnownDevices
 from bondmate_streams.agents.officers import KnownOfficers
@@ -42,32 +41,30 @@ class Messages:
     def __init__(
         self,
         *,
-        desk: Desk,
+        context: AgentContext,
         locks: KeyLocks,
         audit: AuditWriter,
         known: KnownDevices,
         officers: KnownOfficers,
         marks: DeviceMarks,
-        wait_caught_up: Callable[[float], bool],
         starting: Starting,
     ) -> None:
-        self._desk = desk
+        self._context = context
         self._locks = locks
         self._audit = audit
         self._known = known
         self._officers = officers
         self._marks = marks
-        self._wait_caught_up = wait_caught_up
         self._starting = starting
 
     async def message(self, arrived: Arrived) -> str | InTurn:
         """Take one message, in the order of its device."""
         if _WRITTEN_HERE in arrived.headers:
             return "addressed_already"
-        said = await self._desk.read(arrived, DeviceMessage)
+        said = await self._context.read(arrived, DeviceMessage)
         is_ours = said.direction is MessageDirection.FROM_DEVICE or is_addressed(said)
-        message = said if is_ours else self._desk.returned(said)
-        return self._desk.in_turn(arrived, message, partial(self._take, message, arrived), said=said)
+        message = said if is_ours else self._context.returned(said)
+        return self._context.in_turn(arrived, message, partial(self._take, message, arrived), said=said)
 
     async def _take(self, message: DeviceMessage, arrived: Arrived) -> str:
         async with self._locks.holding("messages", message.device_id):
@@ -77,10 +74,10 @@ class Messages:
 
     async def _up(self, message: DeviceMessage) -> str:
         self._known.add(message.device_id)
-        tellings = tell(message, self._desk.route(message))
+        tellings = tell(message, self._context.routing.route(message))
         await gather_both(
-            self._desk.outbox.send(*self._desk.deliveries(tellings)),
-            self._audit.write(*self._desk.entries(tellings)),
+            self._context.writer.send(*self._context.deliveries(tellings)),
+            self._audit.write(*self._context.entries(tellings)),
         )
         return "told" if tellings else "unrouted"
 
@@ -88,20 +85,20 @@ class Messages:
         if is_addressed(message):
             return "addressed_already"
         # Nobody is unknown before all that is known has been read.
-        await asyncio.to_thread(self._wait_caught_up, _CATCH_UP_SECONDS)
+        await asyncio.to_thread(self._officers.wait_caught_up, _CATCH_UP_SECONDS)
         if start := message.emergency:
             found = await asyncio.to_thread(self._starting.found, message, start)
             return await self._starting.take(message, start, found, arrived.headers)
         reached = await asyncio.to_thread(self._resolve, message)
         now = utc_now()
-        pack = self._desk.envelopes.pack
+        pack = self._context.envelopes.pack
         outgoing = [pack(MESSAGES, device, addressed(message, device, now, reached.names.get(device)), arrived.headers)
                     for device in reached.devices]  # fmt: skip
         silent = [device for device in reached.devices if not message.aloud and self._is_under_duress(device)]
         told = [unreached(message, missing, now) for missing in reached.missing]
         told += [shown_silently(message, device, now) for device in silent]
         outgoing += [pack(RECEIPTS, receipt.header.event_id, receipt, arrived.headers) for receipt in told]
-        await self._desk.outbox.send(*outgoing)
+        await self._context.writer.send(*outgoing)
         self._count(message.header.source, reached)
         if not reached.devices:
             raise BadEventError(reached.missing[0].code)
@@ -109,12 +106,12 @@ class Messages:
 
     def _resolve(self, message: DeviceMessage) -> Reached:
         source = message.header.source
-        destination = self._desk.routes.destinations.get(source)
+        destination = self._context.routing.routes.destinations.get(source)
         sender = Sender(
             destination.may_message if destination else _NOTHING,
-            self._desk.agreements.sees_ids(source),
+            self._context.agreements.sees_ids(source),
             lambda name: self._known.meant(source, name),
-            self._desk.agreements.sees_callsigns(source),
+            self._context.agreements.sees_callsigns(source),
         )
         found = resolve(address_of(message), message.header.mode, sender, self._officers, utc_now())
         # Each officer once, by the device that was replaced: the gateways follow its place, which may go on.
@@ -126,7 +123,7 @@ class Messages:
         return self._marks.is_under_duress(self._marks.current(device_id))
 
     def _count(self, source: str, reached: Reached) -> None:
-        sender = source if source in self._desk.routes.destinations else ""
+        sender = source if source in self._context.routing.routes.destinations else ""
         MESSAGES_TO_DEVICES.labels(sender, "addressed").inc(len(reached.devices))
         for missing in reached.missing:
             MESSAGES_TO_DEVICES.labels(sender, missing.code).inc()

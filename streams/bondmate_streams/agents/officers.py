@@ -26,6 +26,10 @@ class KnownOfficers:
         self._enrolled: Mapping[str, Officer] = {}
         self._read_at = float("-inf")
 
+    def wait_caught_up(self, seconds: float) -> bool:
+        """Wait until everybody on shift has been read; False after `seconds`."""
+        return self._last.view.wait_caught_up(seconds)
+
     def of(self, device_id: str) -> Officer:
         """Give what is known of a device."""
         return self._seen(device_id, self._last.of(device_id))

@@ -13,7 +13,7 @@ from bondmate_kafka.client import KafkaException
 from bondmate_schemas import catalogue
 from bondmate_schemas.codec import RECORDS, Codec, SchemaUnavailableError
 
-from bondmate_streams.agents.app import Streams, create_app, keep_time, listen, measure, persist, writer
+from bondmate_streams.agents.app import Streams, chain_writer, create_app
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.audit_tail import chain_so_far
 from bondmate_streams.faust_adapter.application import FaustApp
@@ -48,7 +48,7 @@ async def run_streams(
         await asyncio.wait([ready, stopped], return_when=asyncio.FIRST_COMPLETED)
         if ready.done():
             streams = await ready
-            async with streams.outbox:
+            async with streams.writer:
                 await _serve(config, streams, stop, on_ready)
     finally:
         ready.cancel()
@@ -63,7 +63,7 @@ async def _prepared(config: StreamsConfig) -> Streams:
     await _answered("streams wait for the schema registry", lambda: _learn(codec), SchemaUnavailableError)
     chain = await _answered(
         "streams wait for the audit trail",
-        lambda: chain_so_far(config.kafka, codec, writer(config)),
+        lambda: chain_so_far(config.kafka, codec, chain_writer(config)),
         KafkaException,
         SchemaUnavailableError,
     )
@@ -73,21 +73,22 @@ async def _prepared(config: StreamsConfig) -> Streams:
 async def _serve(config: StreamsConfig, streams: Streams, stop: asyncio.Event, on_ready: Callable[[], object]) -> None:
     app = streams.app
     audit = asyncio.create_task(streams.audit.run())
-    beside = [asyncio.create_task(streams.copies.run())]
-    streams.last_locations.view.start()
-    streams.marks.view.start()
+    assert app.copies is not None, "the agents were put together with their copies"
+    beside = [asyncio.create_task(app.copies.run())]
+    streams.last_locations.start()
+    streams.marks.start()
     _log.info("streams read their tables before they join", instance=config.instance)
     try:
-        await _until(stop, [asyncio.create_task(streams.copies.wait_caught_up())], beside)
+        await _until(stop, [asyncio.create_task(app.copies.wait_caught_up())], beside)
         if not stop.is_set():
             # Who is under duress is known before the first press is taken; a broker that is slow holds nobody up.
-            await asyncio.to_thread(streams.marks.view.wait_caught_up, _MARKS_SECONDS)
+            await asyncio.to_thread(streams.marks.wait_caught_up, _MARKS_SECONDS)
             await app.start()
-            beside += [asyncio.create_task(work(streams)) for work in (keep_time, listen, measure, persist)]
+            beside += [asyncio.create_task(work()) for work in streams.beside]
             beside.append(asyncio.create_task(_call_when_ready(app, on_ready)))
             _log.info("streams started", instance=config.instance)
             await _until(stop, [asyncio.create_task(app.wait_until_stopped())], [audit, *beside])
-            await asyncio.gather(*(each.drain(config.drain_seconds) for each in streams.in_flight))
+            await app.drain(config.drain_seconds)
             await app.leave()
     finally:
         for task in beside:
@@ -95,7 +96,7 @@ async def _serve(config: StreamsConfig, streams: Streams, stop: asyncio.Event, o
         await _end(streams)
         audit.cancel()
         await asyncio.gather(audit, *beside, return_exceptions=True)
-        for view in (streams.last_locations.view, streams.marks.view):
+        for view in (streams.last_locations, streams.marks):
             await asyncio.to_thread(view.stop)
     if app.crash_reason is not None:
         raise StreamsFailedError(type(app.crash_reason).__name__) from app.crash_reason
@@ -110,8 +111,8 @@ async def _end(streams: Streams) -> None:
         except TimeoutError:
             # What was done is committed, or no broker takes it: then it comes again.
             _log.warning("streams are ended without waiting for the broker")
-    for ledger in streams.ledgers:
-        ledger.close()
+    for table in streams.tables:
+        table.close()
 
 
 async def _until(stop: asyncio.Event, ends: Sequence[asyncio.Task[Any]], beside: Sequence[asyncio.Task[None]]) -> None:

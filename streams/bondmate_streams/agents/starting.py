@@ -13,7 +13,7 @@ from bondmate_schemas.enums import Mode
 from bondmate_schemas.models import Address, DeviceMark, DeviceMessage, EmergencyStart
 
 from bondmate_streams.agents.audit_writer import AuditWriter
-from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.context import AgentContext
 from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.known_devices import KnownDevices
 from bondmate_streams.errors import BadEventError
@@ -30,33 +30,31 @@ class Starting:
     def __init__(
         self,
         *,
-        desk: Desk,
+        context: AgentContext,
         audit: AuditWriter,
         known: KnownDevices,
         officers: Officers,
         marks: DeviceMarks,
         rooms: Rooms,
-        secret: bytes,
         open_of: Callable[[str, Mode], set[str]],
     ) -> None:
         """Start what rooms order; `open_of` gives the emergencies that a device has open in a mode."""
-        self._desk = desk
+        self._context = context
         self._audit = audit
         self._known = known
         self._officers = officers
         self._marks = marks
         self._rooms = rooms
-        self._secret = secret
         self._open_of = open_of
 
     def found(self, order: DeviceMessage, start: EmergencyStart) -> Officer | Missing:
         """Return the officer of whom it is, or why the room may not start it; blocks while it reads files."""
         source, name = order.header.source, " ".join(start.names)
-        room, agency = self._desk.routes.destinations.get(source), self._rooms.agencies.get(source)
+        room, agency = self._context.routing.routes.destinations.get(source), self._rooms.agencies.get(source)
         if room is None or len(start.names) != 1:
             return Missing(name, starting.ONE_DEVICE if room else "emergency_not_owner")
         may = MayMessage(agencies=(agency,) if agency else (), most_devices=1)
-        agreements = self._desk.agreements
+        agreements = self._context.agreements
         sender = Sender(may, agreements.sees_ids(source), lambda named: self._known.meant(source, named))
         reached = resolve(Address(names=(name,)), order.header.mode, sender, self._officers, utc_now())
         if not reached.devices:
@@ -88,24 +86,24 @@ class Starting:
         alert = starting.alert_of(order, start, found, now, self._rooms)
         # Logged before it is raised, and the first person's word is used up after that: a crash in between repeats it.
         await self._log(order, alert.header.event_id, found, "emergency_started")
-        await self._desk.outbox.send(self._desk.envelopes.pack(DEVICE_ALERTS, found.device_id, alert, cause))
+        await self._context.writer.send(self._context.envelopes.pack(DEVICE_ALERTS, found.device_id, alert, cause))
         if start.silent:
             await self._mark(starting.used(order, found, now))
         self._count(order, "emergency_started")
         return "emergency_started"
 
     async def _log(self, order: DeviceMessage, event_id: str | None, officer: Officer, what: str) -> None:
-        await self._audit.write(starting.logged(order, event_id, officer.device_id, what, self._secret))
+        await self._audit.write(starting.logged(order, event_id, officer.device_id, what, self._context.secret))
 
     async def _mark(self, mark: DeviceMark) -> None:
-        await self._desk.outbox.send(self._desk.envelopes.pack(DEVICE_MARKS, mark.mark_id, mark))
+        await self._context.writer.send(self._context.envelopes.pack(DEVICE_MARKS, mark.mark_id, mark))
         self._marks.set(mark)
 
     async def _answer(self, order: DeviceMessage, missing: Missing, now: datetime, cause: Headers) -> None:
         receipt = unreached(order, missing, now)
-        await self._desk.outbox.send(self._desk.envelopes.pack(RECEIPTS, receipt.header.event_id, receipt, cause))
+        await self._context.writer.send(self._context.envelopes.pack(RECEIPTS, receipt.header.event_id, receipt, cause))
         self._count(order, missing.code)
 
     def _count(self, order: DeviceMessage, outcome: str) -> None:
         source = order.header.source
-        MESSAGES_TO_DEVICES.labels(source if source in self._desk.routes.destinations else "", outcome).inc()
+        MESSAGES_TO_DEVICES.labels(source if source in self._context.routing.routes.destinations else "", outcome).inc()

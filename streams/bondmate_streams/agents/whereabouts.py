@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bondmate_schemas.models import DeviceLocation
 
 from bondmate_streams.agents.device_marks import DeviceMarks
@@ -15,6 +17,18 @@ class Whereabouts:
     def __init__(self, last: LastLocations, marks: DeviceMarks) -> None:
         self._last = last
         self._marks = marks
+
+    def on_change(self, call: Callable[[str], None]) -> None:
+        """Call `call` with the device of each fix and of each takeover, in the thread that reads them."""
+        self._last.on_fix = self._marks.on_replaced = call
+
+    def before(self, device_id: str) -> list[str]:
+        """Return the devices whose place one took."""
+        return self._marks.before(device_id)
+
+    def at_device(self, device_id: str) -> DeviceLocation | None:
+        """Return the newest fix of one device, whoever has it."""
+        return self._last.of(device_id)
 
     def of(self, device_id: str) -> DeviceLocation | None:
         """Return the newest fix of the officer of a device; a spare may have been elsewhere until it took over."""

@@ -56,6 +56,10 @@ class Admission:
         finally:
             self._waiting = max(0, self._waiting - 1)
 
+    async def drain(self, seconds: float) -> None:
+        """Begin nothing more, wait for what is in hand, and cancel what takes longer than `seconds`."""
+        await self._in_flight.drain(seconds)
+
     async def give_up(self) -> None:
         """Cancel what is in hand: it comes again, to whoever has its partition then."""
         await self._in_flight.give_up()

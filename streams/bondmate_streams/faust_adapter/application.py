@@ -14,6 +14,7 @@ from bondmate_schemas.catalogue import STREAMS_APP
 from faust.types import TP
 
 from bondmate_streams.faust_adapter.admission import Admission
+from bondmate_streams.faust_adapter.changelog_copies import ChangelogCopies
 from bondmate_streams.faust_adapter.driver import AgentsConsumer
 from bondmate_streams.faust_adapter.guard import Body, Event, Guard
 from bondmate_streams.faust_adapter.in_flight import InFlight
@@ -40,8 +41,8 @@ class FaustApp(faust.App):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.admissions: dict[str, Admission] = {}
         """The admissions of the agents, by topic."""
-        self.on_share: Callable[[Collection[TP]], object] = lambda _: None
-        """Called with our partitions before the tables hear of them."""
+        self.copies: ChangelogCopies | None = None
+        """Follows other workers' partitions of the tables; to be run from before the start on."""
         super().__init__(*args, **kwargs)
 
     def on_init_dependencies(self) -> Any:
@@ -63,6 +64,15 @@ class FaustApp(faust.App):
     async def wait_tables_built(self) -> None:
         """Wait until the tables have been built for the first time."""
         await self.tables.recovery.completed.wait()  # type: ignore[attr-defined]
+
+    def on_share(self, ours: Collection[TP]) -> None:
+        """Have the copies leave our partitions alone, before the tables hear of them."""
+        if self.copies is not None:
+            self.copies.leave_to_us(ours)
+
+    async def drain(self, seconds: float) -> None:
+        """Begin nothing more, wait for what the agents have in hand, and give up what takes longer than `seconds`."""
+        await asyncio.gather(*(admission.drain(seconds) for admission in self.admissions.values()))
 
     async def leave(self) -> None:
         """Leave the group at once; to be called when nothing is in hand, and before `stop`."""
@@ -109,10 +119,10 @@ def create_faust_app(
     )
 
 
-def attach_agent(app: FaustApp, topic: str, guard: Guard, body: Body, limit: int) -> InFlight:
-    """Run `body` on each record of a topic, at most `limit` at a time; return what is being handled."""
-    in_flight = InFlight(limit)
-    admission = Admission(app, in_flight, lambda event: guard.run(Event(_arrived(event), event.ack), body))
+def attach_agent(app: FaustApp, topic: str, guard: Guard, body: Body, limit: int) -> None:
+    """Run `body` on each record of a topic, at most `limit` at a time."""
+    work = lambda event: guard.run(Event(_arrived(event), event.ack), body)  # noqa: E731  # it has no name of its own
+    admission = Admission(app, InFlight(limit), work)
     app.admissions[topic] = admission
 
     async def consume(stream: Any) -> None:
@@ -121,7 +131,6 @@ def attach_agent(app: FaustApp, topic: str, guard: Guard, body: Body, limit: int
 
     channel = app.topic(topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
     app.agent(channel, name=guard.stage)(consume)
-    return in_flight
 
 
 def _arrived(event: Any) -> Arrived:

@@ -39,9 +39,10 @@ class _AgentsApp(Protocol):
 
     admissions: dict[str, Admission]
     """The admissions of the agents, by topic."""
-    on_share: Callable[[Collection[TP]], object]
-    """Called with our partitions before the tables hear of them."""
     on_partitions_revoked: Any
+
+    def on_share(self, ours: Collection[TP]) -> None:
+        """Hear of our partitions before the tables do."""
 
 
 class _OnTheLoop(AIOKafkaConsumerThread):

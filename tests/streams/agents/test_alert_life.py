@@ -7,13 +7,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from bondmate_kafka.records import Arrived, Outgoing
+from bondmate_kafka.records import Outgoing
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, Level
 from bondmate_schemas.models import AlertState
 from bondmate_streams.agents.alert_life import AlertLife
-from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.alert_steps import AlertSteps
+from bondmate_streams.agents.context import AgentContext
 from bondmate_streams.agents.open_alerts import OpenAlerts
+from bondmate_streams.agents.receipts import AlertReceipts
+from bondmate_streams.agents.routing_service import RoutingService
 from bondmate_streams.errors import BrokerUnavailableError
 from bondmate_streams.faust_adapter.key_locks import KeyLocks
 from bondmate_streams.logic.districts import parse_districts
@@ -39,29 +42,38 @@ class ToRooms(Broker):
         await super().send(*(record for record in outgoing if record.topic.startswith("bondmate.to.")))
 
 
-def worker(table: Table, routes: Any, *unlisted: str, ground: MapGround | None = None) -> AlertLife:
-    given: dict[str, Any] = dict.fromkeys(("known", "owned", "message_receipts", "learn"))
-    given |= {
-        "desk": Desk(routes, b"a secret of tests", Codec(LocalSchemaIds()), ToRooms(), ground=ground), "audit": Audit(),
-        "silence": SimpleNamespace(known=lambda state: None),
-        "following": SimpleNamespace(note=lambda state: None, newest=lambda step: step.tellings),
-        "rooms": Rooms(unlisted=frozenset(unlisted)),
-    }  # fmt: skip
-    return AlertLife(alerts=table, locks=KeyLocks(), open_alerts=OpenAlerts([]), **given)  # type: ignore[arg-type]
+class Worker:
+    """What works on alerts, over the table."""
+
+    def __init__(self, table: Table, routes: Any, *unlisted: str, ground: MapGround | None = None) -> None:
+        self.to_rooms = ToRooms()
+        given: dict[str, Any] = {}
+        nothing: Any = None
+        routing = RoutingService(routes, ground=ground)
+        context = AgentContext(routing, b"a secret of tests", Codec(LocalSchemaIds()), self.to_rooms)
+        given["silent_devices"] = SimpleNamespace(known=lambda state: None)
+        given["following"] = SimpleNamespace(note=lambda state: None, newest=lambda step: step.tellings)
+        steps = AlertSteps(
+            context=context, alerts=table, audit=Audit(), open_alerts=OpenAlerts([]),
+            rooms=Rooms(unlisted=frozenset(unlisted)), **given,
+        )  # type: ignore[arg-type]  # fmt: skip
+        locks = KeyLocks()
+        self.begin = AlertLife(context, steps, locks, nothing).begin
+        self.receive = AlertReceipts(context, steps, locks, nothing, nothing).take
 
 
 async def test_a_room_that_a_later_version_unlists_is_hidden_from_the_next_change_on(make: Any, routes: Any) -> None:
     table, alert = Table(), make.alert("device-1")
     event_id = alert.header.event_id
-    await worker(table, routes).begin(alert, ())
+    await Worker(table, routes).begin(alert, ())
     keys = {name: at.id_key for name, at in table[event_id].destinations.items()}
     update = make.alert("device-1", event_id=event_id, action=AlertAction.UPDATE, text="second floor")
-    await worker(table, routes, "cap").begin(update, ())
+    await Worker(table, routes, "cap").begin(update, ())
 
     assert "cap" in keys
     assert ("cap",) == table[event_id].others.unlisted
     assert keys == {name: at.id_key for name, at in table[event_id].destinations.items()}
-    await worker(table, routes).begin(update.model_copy(update={"text": "third floor"}), ())
+    await Worker(table, routes).begin(update.model_copy(update={"text": "third floor"}), ())
     assert () == table[event_id].others.unlisted
 
 
@@ -70,13 +82,13 @@ async def test_a_state_is_later_than_the_one_before_it_though_the_clock_of_the_w
 ) -> None:
     table, alert = Table(), make.alert("device-1")
     event_id = alert.header.event_id
-    await worker(table, routes).begin(alert, ())
+    await Worker(table, routes).begin(alert, ())
     ahead = table[event_id].changed_at + timedelta(hours=1)
     table[event_id] = table[event_id].model_copy(update={"changed_at": ahead})
-    await worker(table, routes).begin(alert, ())
+    await Worker(table, routes).begin(alert, ())
     repeated = table[event_id].changed_at
     update = make.alert("device-1", event_id=event_id, action=AlertAction.UPDATE, text="second floor")
-    await worker(table, routes).begin(update, ())
+    await Worker(table, routes).begin(update, ())
 
     assert (ahead, ahead + timedelta(milliseconds=1)) == (repeated, table[event_id].changed_at)
 
@@ -85,19 +97,18 @@ async def test_a_state_is_later_than_the_one_before_it_though_the_clock_of_the_w
 async def test_an_end_is_remembered_before_it_is_told_and_told_after_a_crash(make: Any, routes: Any, by: str) -> None:
     table, alert = Table(), make.alert("device-1")
     event_id = alert.header.event_id
-    await worker(table, routes).begin(alert, ())
-    at = Arrived("receipts", 0, 0, None, None)
-    await worker(table, routes)._receive(make.receipt(event_id, "cap", Level.ACKNOWLEDGED), at)
+    await Worker(table, routes).begin(alert, ())
+    await Worker(table, routes).receive(make.receipt(event_id, "cap", Level.ACKNOWLEDGED), ())
     end = make.receipt(event_id, by, Level.RESOLVED, code="close" if by == "operations" else None)
-    dying = worker(table, routes)
-    dying._desk.outbox.is_down = True  # type: ignore[attr-defined]
+    dying = Worker(table, routes)
+    dying.to_rooms.is_down = True
     with pytest.raises(BrokerUnavailableError):
-        await dying._receive(end, at)
+        await dying.receive(end, ())
     assert AlertStatus.RESOLVED is table[event_id].status
 
-    next_one = worker(table, routes)
-    await next_one._receive(end, at)
-    told = next_one._desk.outbox.told  # type: ignore[attr-defined]
+    next_one = Worker(table, routes)
+    await next_one.receive(end, ())
+    told = next_one.to_rooms.told
     assert {"tak"} <= {each.destination for each in told if each.reason is DeliveryReason.CANCEL}
 
 
@@ -114,9 +125,9 @@ async def test_an_alert_that_nobody_was_told_of_is_told_once_a_press_says_where_
     ground = MapGround.of(parse_districts(district_map(MAP)), BY_PLACE)
 
     async def take(one: Any) -> list[Any]:
-        anew = worker(table, BY_PLACE, ground=ground)
+        anew = Worker(table, BY_PLACE, ground=ground)
         await anew.begin(one, ())
-        return [(each.destination, each.reason) for each in anew._desk.outbox.told]  # type: ignore[attr-defined]
+        return [(each.destination, each.reason) for each in anew.to_rooms.told]
 
     assert [] == await take(alert)
     assert [] == await take(make.alert("device-1", event_id=event_id, kind=kind, press_count=2))
@@ -130,9 +141,9 @@ async def test_an_alert_that_nobody_was_told_of_is_told_once_a_press_says_where_
 
 async def test_assistance_that_nobody_was_told_of_and_that_is_over_is_told_to_nobody(make: Any) -> None:
     table, alert = Table(), make.alert("device-1", kind=AlertKind.ASSISTANCE)
-    anew = worker(table, BY_PLACE, ground=MapGround.of(parse_districts(district_map(MAP)), BY_PLACE))
+    anew = Worker(table, BY_PLACE, ground=MapGround.of(parse_districts(district_map(MAP)), BY_PLACE))
     await anew.begin(alert, ())
     over = {"event_id": alert.header.event_id, "kind": AlertKind.ASSISTANCE, "position": make.position(52.5, 4.5)}
     await anew.begin(make.alert("device-1", action=AlertAction.CANCEL, **over), ())
 
-    assert ([], AlertStatus.CANCELLED) == (anew._desk.outbox.told, table[alert.header.event_id].status)  # type: ignore[attr-defined]
+    assert ([], AlertStatus.CANCELLED) == (anew.to_rooms.told, table[alert.header.event_id].status)

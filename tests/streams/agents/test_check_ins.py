@@ -80,13 +80,13 @@ class OwnedPartitions:
         yield self._ours
 
 
-class Desk:
-    """What is written, and nothing else of a desk."""
+class Context:
+    """What is written, and nothing else of a context."""
 
     def __init__(self) -> None:
         self.codec = Codec(LocalSchemaIds())
         self.envelopes = Envelopes(self.codec)
-        self.outbox = self
+        self.writer = self
         self.written: list[Any] = []
 
     async def send(self, *outgoing: Any) -> None:
@@ -97,41 +97,41 @@ class Desk:
 async def test_another_worker_raises_it_where_the_devices_own_is_dead_or_frozen(
     make: Any, configured: Any, tmp_path: Path, *, ours: bool, late_seconds: float, raises: bool
 ) -> None:
-    desk = Desk()
-    watch = CheckIns(desk, OwnedPartitions(ours=ours), configured(tmp_path))  # type: ignore[arg-type]  # what it needs
+    context = Context()
+    watch = CheckIns(context, OwnedPartitions(ours=ours), configured(tmp_path))  # type: ignore[arg-type]  # what it needs
     watch._view._caught_up.set()
     due = owed(make)
-    watch.see(Seen(CHECK_INS, due.header.event_id, desk.codec.encode(due), 0))
+    watch.see(Seen(CHECK_INS, due.header.event_id, context.codec.encode(due), 0))
     await watch.look(NOW - timedelta(seconds=0.1))
-    assert [] == desk.written
+    assert [] == context.written
     await watch.look(NOW + timedelta(seconds=late_seconds))
     await watch.look(NOW + timedelta(seconds=late_seconds + 0.1))
 
-    topics = [one.topic for one in desk.written]
+    topics = [one.topic for one in context.written]
     assert ([DEVICE_ALERTS, CHECK_INS] if raises else []) == topics
-    assert not raises or desk.written[1].value is None
+    assert not raises or context.written[1].value is None
 
 
 async def test_what_was_due_and_comes_behind_its_end_by_another_gateway_is_due_no_more(
     make: Any, configured: Any, tmp_path: Path
 ) -> None:
-    desk = Desk()
-    watch = CheckIns(desk, OwnedPartitions(ours=True), configured(tmp_path))  # type: ignore[arg-type]  # what it needs
+    context = Context()
+    watch = CheckIns(context, OwnedPartitions(ours=True), configured(tmp_path))  # type: ignore[arg-type]  # what it needs
     watch._view._caught_up.set()
     due = owed(make, received_at=NOW - timedelta(seconds=60))
     key = due.header.event_id
     done = owed(make, event_id=key, done=True, received_at=NOW - timedelta(seconds=50))
     anew = owed(make, event_id=key, received_at=NOW - timedelta(seconds=40))
     for said in (due, done, due):
-        watch.see(Seen(CHECK_INS, key, desk.codec.encode(said), 0))
+        watch.see(Seen(CHECK_INS, key, context.codec.encode(said), 0))
     for _ in range(2):
         await watch.look(NOW)
 
-    assert [(CHECK_INS, desk.codec.encode(done))] == [(one.topic, one.value) for one in desk.written]
-    watch.see(Seen(CHECK_INS, key, desk.codec.encode(anew), 0))
+    assert [(CHECK_INS, context.codec.encode(done))] == [(one.topic, one.value) for one in context.written]
+    watch.see(Seen(CHECK_INS, key, context.codec.encode(anew), 0))
     await watch.look(NOW)
-    assert [DEVICE_ALERTS, CHECK_INS] == [one.topic for one in desk.written[1:]]
-    watch.see(Seen(CHECK_INS, key, desk.codec.encode(done), 0))
+    assert [DEVICE_ALERTS, CHECK_INS] == [one.topic for one in context.written[1:]]
+    watch.see(Seen(CHECK_INS, key, context.codec.encode(done), 0))
     await watch.look(NOW + timedelta(hours=1))
     assert {} == watch._done, "not for ever"
 

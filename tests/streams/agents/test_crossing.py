@@ -32,12 +32,13 @@ class Side:
         self.unread = 0
         self.joined: list[str] = []
         table = parse_routes(ROUTES)
-        desk: Any = SimpleNamespace(
+        routing = SimpleNamespace(
             ground=MapGround.of(parse_districts(district_map(MAP)), table), routes=table,
             at=lambda *_: [Decision("north", "in-north")],
         )  # fmt: skip
+        context: Any = SimpleNamespace(routing=routing)
         ours: Any = self
-        self._crossing = Crossing(desk, ours, ours, lambda _: self._fix, self._join)
+        self._crossing = Crossing(context, ours, ours, lambda _: self._fix, self._join)
         self._now = 1_000.0
 
     def get(self, _: str) -> AlertState:

@@ -10,6 +10,7 @@ from bondmate_kafka.records import utc_now
 from bondmate_schemas.enums import AlertStatus
 from bondmate_schemas.models import AlertState
 from bondmate_streams.agents.alert_life import AlertLife
+from bondmate_streams.agents.alert_steps import AlertSteps
 from bondmate_streams.agents.open_alerts import OpenAlerts
 from bondmate_streams.errors import StoreUnavailableError
 from bondmate_streams.faust_adapter.key_locks import KeyLocks
@@ -41,14 +42,11 @@ async def test_an_alert_is_due_again_when_the_table_could_not_be_read(make: Any)
     )  # fmt: skip
     open_alerts = OpenAlerts([])
     open_alerts.plan(event_id, utc_now())
-    given: dict[str, Any] = dict.fromkeys(
-        ("audit", "known", "message_receipts", "learn", "silence", "following"), SimpleNamespace()
-    )
-    desk: Any = SimpleNamespace(routes=SimpleNamespace(destinations={}))
-    places = SimpleNamespace(in_partition_of=lambda _: nullcontext(enter_result=True))
-    life = AlertLife(
-        rooms=ANY_ROOMS, desk=desk, alerts=table, locks=KeyLocks(), open_alerts=open_alerts, owned=places, **given  # type: ignore[arg-type]
-    )  # fmt: skip
+    given: dict[str, Any] = dict.fromkeys(("audit", "silent_devices", "following"), SimpleNamespace())
+    context: Any = SimpleNamespace(routing=SimpleNamespace(routes=SimpleNamespace(destinations={})))
+    owned = SimpleNamespace(in_partition_of=lambda _: nullcontext(enter_result=True))
+    steps = AlertSteps(rooms=ANY_ROOMS, context=context, alerts=table, open_alerts=open_alerts, **given)  # type: ignore[arg-type]
+    life = AlertLife(context, steps, KeyLocks(), owned)  # type: ignore[arg-type]
     await life.look()
     unread = (table.forgotten, open_alerts.knows(event_id))
     await life.look()

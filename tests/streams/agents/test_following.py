@@ -16,9 +16,11 @@ from bondmate_schemas.enums import AlertStatus
 from bondmate_schemas.flags import FROM_REPLACED
 from bondmate_schemas.models import AlertState, Delivery, DeviceLocation
 from bondmate_schemas.takeover import replaced_by
-from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.context import AgentContext
 from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.following import Following
+from bondmate_streams.agents.routing_service import RoutingService
+from bondmate_streams.agents.whereabouts import Whereabouts
 from bondmate_streams.errors import BrokerUnavailableError
 from bondmate_streams.faust_adapter.key_locks import KeyLocks
 from bondmate_streams.logic import states
@@ -93,10 +95,10 @@ class Side:
         )
         self.alerts: dict[str, AlertState] = {}
         self.marks = DeviceMarks(KafkaConfig("nowhere:1", ""), "test", CODEC)
-        known: Any = {"alerts": self.alerts, "audit": self.audit, "last": self.last, "owned": self.places,
-                      "marks": self.marks}  # fmt: skip
-        desk = Desk(routes, b"a secret of tests", CODEC, self.broker)
-        self.following = Following(desk=desk, locks=self.locks, paces={"tak": Pace(1, 0)}, **known)
+        whereabouts = Whereabouts(self.last, self.marks)  # type: ignore[arg-type]  # what it needs of it
+        known: Any = {"alerts": self.alerts, "audit": self.audit, "owned": self.places, "whereabouts": whereabouts}
+        context = AgentContext(RoutingService(routes), b"a secret of tests", CODEC, self.broker)
+        self.following = Following(context=context, locks=self.locks, paces={"tak": Pace(1, 0)}, **known)
         self.now = 1_000.0
 
     def note(self, state: AlertState) -> None:

@@ -54,13 +54,13 @@ class Table:
         self._held[device_id] = memory
 
 
-class Desk:
-    """What is written, and nothing else of a desk."""
+class Context:
+    """What is written, and nothing else of a context."""
 
     def __init__(self) -> None:
         self.codec = Codec(LocalSchemaIds())
         self.envelopes = Envelopes(self.codec)
-        self.outbox = self
+        self.writer = self
         self.written: list[Outgoing] = []
 
     async def send(self, *outgoing: Outgoing) -> None:
@@ -77,22 +77,24 @@ class Hub:
     """Devices and alerts of one worker, without a broker."""
 
     def __init__(self, routes: Routes) -> None:
-        self.desk = Desk()
+        self.context = Context()
         self.devices = Table()
-        self.marks = DeviceMarks(KAFKA, "test", self.desk.codec)
+        self.marks = DeviceMarks(KAFKA, "test", self.context.codec)
         self.alerts: dict[str, AlertState] = {}
         self.steps: list[Step] = []
         config = StreamsConfig(kafka=KAFKA, data_dir=Path("data"), routes=routes, secret=b"a secret of tests")
         self._agent = DeviceAlerts(
-            self.desk, self.devices, KeyLocks(), Unseen(), _not_short,  # type: ignore[arg-type]  # what it needs
-            marks=self.marks, nearby=Nearby(config, self.desk.codec, self.marks.replaced),
+            self.context, self.devices, KeyLocks(), Unseen(), _not_short,  # type: ignore[arg-type]  # what it needs
+            marks=self.marks, nearby=Nearby(config, self.context.codec, self.marks.replaced),
         )  # fmt: skip
 
     async def take(self, alert: DeviceAlert) -> AlertState | None:
         """Take what a device sent, and return the alert that it became part of."""
         await self._agent._take(alert, ())
-        changes = [self.desk.codec.decode(w.value, DeviceAlert) for w in self.desk.written if w.topic == ALERT_CHANGES]
-        self.desk.written.clear()
+        changes = [
+            self.context.codec.decode(w.value, DeviceAlert) for w in self.context.written if w.topic == ALERT_CHANGES
+        ]
+        self.context.written.clear()
         return [await self._change(change) for change in changes][-1] if changes else None
 
     async def _change(self, change: DeviceAlert) -> AlertState:

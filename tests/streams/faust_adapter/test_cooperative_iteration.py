@@ -11,6 +11,7 @@ from typing import Any
 from bondmate_schemas.enums import AlertStatus
 from bondmate_schemas.models import AlertState
 from bondmate_streams.agents.alert_life import AlertLife
+from bondmate_streams.agents.alert_steps import AlertSteps
 from bondmate_streams.agents.open_alerts import OpenAlerts
 from bondmate_streams.faust_adapter.cooperative_iteration import cooperatively
 from bondmate_streams.logic.rooms import ANY_ROOMS
@@ -59,16 +60,14 @@ class Table:
 
 
 def life_over(table: Any, open_alerts: OpenAlerts) -> AlertLife:
-    desk = SimpleNamespace(
-        quietly=lambda alert: [], of_known=lambda state: ([], []),
-        routes=SimpleNamespace(destinations={}),
-    )  # fmt: skip
-    given: dict[str, Any] = dict.fromkeys(("locks", "audit", "known", "owned", "message_receipts", "learn"))
-    given["silence"] = SimpleNamespace(known=lambda state: None)
+    routing = SimpleNamespace(of_known=lambda state: ([], []), routes=SimpleNamespace(destinations={}))
+    given: dict[str, Any] = {"context": SimpleNamespace(routing=routing), "audit": None}
+    given["silent_devices"] = SimpleNamespace(known=lambda state: None)
     given["following"] = SimpleNamespace(
         clear=lambda: None, note=lambda state: None, here=lambda state: False, look_again=lambda state: None
     )
-    return AlertLife(rooms=ANY_ROOMS, desk=desk, alerts=table, open_alerts=open_alerts, **given)  # type: ignore[arg-type]
+    steps = AlertSteps(rooms=ANY_ROOMS, alerts=table, open_alerts=open_alerts, **given)
+    return AlertLife(given["context"], steps, None, None)  # type: ignore[arg-type]
 
 
 def state(make: Any, event_id: str, status: AlertStatus = AlertStatus.ROUTED) -> AlertState:

@@ -9,7 +9,7 @@ import pytest
 from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, Mode, PositionOrigin, Priority
 from bondmate_schemas.flags import DEVICE_HEARD, DEVICE_REVOKED, DEVICE_SILENT
 from bondmate_schemas.models import DeviceMemory
-from bondmate_streams.logic import silence, states
+from bondmate_streams.logic import silent_devices, states
 from bondmate_streams.logic.alerts import stand, take
 from bondmate_streams.logic.routing import Decision
 
@@ -25,7 +25,7 @@ def told(make: Any, **given: Any) -> tuple[DeviceMemory, Any]:
 
 def quiet(make: Any) -> Any:
     """Return what the hub says of the device that is silent."""
-    return silence.alert_of(make.location("device-1", mode=Mode.EXERCISE), NOW - timedelta(minutes=5), NOW)
+    return silent_devices.alert_of(make.location("device-1", mode=Mode.EXERCISE), NOW - timedelta(minutes=5), NOW)
 
 
 @pytest.mark.parametrize("kind", [AlertKind.SOS, AlertKind.ASSISTANCE, AlertKind.TAMPER])
@@ -36,7 +36,7 @@ def test_a_device_that_goes_silent_during_its_alert_is_told_as_news_of_it_and_so
     silent = take(quiet(make), memory, make.location("device-1"), NOW)
     again = take(quiet(make), silent.memory, None, NOW)
     step = states.change(state, silent.change, DECISIONS, NOW)  # type: ignore[arg-type]
-    heard = take(silence.over(quiet(make), NOW), silent.memory, None, NOW)
+    heard = take(silent_devices.over(quiet(make), NOW), silent.memory, None, NOW)
     back = states.change(step.state, heard.change, DECISIONS, NOW)  # type: ignore[arg-type]
     (telling,), (after,) = step.tellings, back.tellings
 
@@ -70,7 +70,7 @@ def test_a_low_battery_is_news_of_the_gravest_open_alert_and_charging_again_asks
 def test_without_an_open_alert_it_is_one_of_its_own_and_stays_one_when_another_begins(make: Any) -> None:
     alone = take(quiet(make), None, None, NOW)
     memory = take(make.alert(event_id="sos"), alone.memory, None, NOW).memory
-    over = take(silence.over(quiet(make), NOW), memory, None, NOW)
+    over = take(silent_devices.over(quiet(make), NOW), memory, None, NOW)
 
     assert ("raised", "cancelled") == (alone.outcome, over.outcome)
     assert over.change is not None

@@ -19,7 +19,8 @@ from bondmate_schemas.ids import content_digest, derived_id
 from bondmate_schemas.models import Code, Delivery, DeliveryReceipt, DestinationState, ExternalRef, IncidentEvent
 from bondmate_schemas.outside_ids import ForeignIdError, OutsideIds
 from bondmate_schemas.sayings import LINKED
-from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.context import AgentContext
+from bondmate_streams.agents.routing_service import RoutingService
 from bondmate_streams.logic.deliveries import Agreements, First, Telling, later_id, new_id
 from bondmate_streams.logic.outside import returned, with_keys
 from bondmate_streams.logic.routes_yaml import parse_routes
@@ -108,9 +109,11 @@ def shows(record: str, listed: dict[str, str], path: str) -> bool:
 def told(event: Any, listed: dict[str, str], telling: Telling | None = None) -> Outgoing | None:
     """Give the whole Kafka message by which a destination with this agreement hears of an event."""
     fields = {} if isinstance(event, DeliveryReceipt) else {kind_of(event): listed}
-    desk = Desk(Routes(destinations={"room": Destination(fields=fields)}), SECRET, CODEC, None, outside=OUTSIDE)  # type: ignore[arg-type]  # nothing is sent here
+    context = AgentContext(
+        RoutingService(Routes(destinations={"room": Destination(fields=fields)})), SECRET, CODEC, None, outside=OUTSIDE
+    )  # type: ignore[arg-type]  # nothing is sent here
     telling = telling or Telling("room", "r", DeliveryReason.NEW, new_id(event.header.event_id, "room"), event)
-    return next(iter(desk.deliveries([telling])), None)
+    return next(iter(context.deliveries([telling])), None)
 
 
 def bytes_of(message: Outgoing) -> bytes:

@@ -1,4 +1,4 @@
-"""Watches for devices that have gone quiet, and raises an alert for each, once; see `logic/silence.py`."""
+"""Watches for devices that have gone quiet, and raises an alert for each, once; see `logic/silent_devices.py`."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
 from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, DeviceStatus, Record
 
 from bondmate_streams.agents.config import StreamsConfig
-from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.context import AgentContext
 from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.errors import BrokerUnavailableError
 from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
-from bondmate_streams.logic import silence
+from bondmate_streams.logic import silent_devices
 from bondmate_streams.logic.takeover import is_pressed_there
 
 _LOOK_SECONDS: Final = 1.0
 R = TypeVar("R", bound=Record)
 
 
-class Silence:
+class SilentDevices:
     """Signs of life by device, and the alerts of those that gave none; each worker raises those of its partitions."""
 
     def __init__(
-        self, desk: Desk, owned: OwnedPartitions, config: StreamsConfig, marks: DeviceMarks | None = None
+        self, context: AgentContext, owned: OwnedPartitions, config: StreamsConfig, marks: DeviceMarks | None = None
     ) -> None:
         """Raise when a device gave no sign for as long as the routes say; `owned` are those of device alerts.
 
@@ -44,7 +44,7 @@ class Silence:
         name = f"bondmate-silence-{config.instance}"
         # What was said before is no news: of positions the last one of each device is seen anyway.
         self._view = View(config.kafka, name, (DEVICE_STATUS, DEVICE_ALERTS), self._see_report, since_ms=since_ms)
-        self._desk = desk
+        self._context = context
         self._owned = owned
         self._signs: dict[str, Seen] = {}
         self._pressed: dict[str, int] = {}
@@ -61,14 +61,14 @@ class Silence:
 
     def _see_press(self, sign: Seen) -> None:
         """Note that somebody pressed, by whatever worker its partition is; who has a replaced device nobody knows."""
-        said = _decoded(self._desk.codec, sign, DeviceAlert)
+        said = _decoded(self._context.codec, sign, DeviceAlert)
         if said is not None and is_pressed_there(said) and not self._is_replaced(sign.key):
             self._pressed[sign.key] = max(self._pressed.get(sign.key, 0), sign.timestamp_ms)
 
     def _see_status(self, sign: Seen) -> None:
         """Note a report of a device, whatever key it came under: strangers may write them too."""
         if sign.value is not None and sign.key not in self._true_keys:
-            said = _read(self._desk.codec, sign)
+            said = _read(self._context.codec, sign)
             if said is not None and said.device_id == sign.key:
                 self._true_keys.add(sign.key)
             elif said is not None:
@@ -89,7 +89,7 @@ class Silence:
 
     def known(self, state: AlertState) -> None:
         """Note an alert of our table: whoever raised it, the device's newest is called off here, under the same id."""
-        alert = silence.not_over(state)
+        alert = silent_devices.not_over(state)
         if alert is None:
             return
         held = self._raised.get(alert.device_id)
@@ -133,24 +133,24 @@ class Silence:
                    *(self._pressed.get(one, 0) for one in both))  # fmt: skip
 
     async def _raise(self, device: str, sign: Seen, now: datetime) -> None:
-        last, current = _read(self._desk.codec, sign), self._current(device)
+        last, current = _read(self._context.codec, sign), self._current(device)
         # The watch goes over to the spare with the first that is heard of that.
-        if last is None or not silence.is_on_duty(last) or (current != device and current in self._signs):
+        if last is None or not silent_devices.is_on_duty(last) or (current != device and current in self._signs):
             self._signs.pop(device, None)
             return
-        alert = silence.alert_of(last, datetime.fromtimestamp(self._heard(device) / 1_000, UTC), now)
+        alert = silent_devices.alert_of(last, datetime.fromtimestamp(self._heard(device) / 1_000, UTC), now)
         if await self._is_told(device, alert):
             self._raised[device] = alert
 
     async def _call_off(self, device: str, now: datetime) -> None:
         # Not for our own devices alone: who raised it may have died since.
-        if await self._is_told(device, silence.over(self._raised[device], now)):
+        if await self._is_told(device, silent_devices.over(self._raised[device], now)):
             self._raised.pop(device, None)
 
     async def _is_told(self, device: str, alert: DeviceAlert) -> bool:
         """Write an alert; False where that must wait for the next look."""
         try:
-            await self._desk.outbox.send(self._desk.envelopes.pack(DEVICE_ALERTS, device, alert))
+            await self._context.writer.send(self._context.envelopes.pack(DEVICE_ALERTS, device, alert))
         except (BrokerUnavailableError, SchemaUnavailableError):
             return False
         return True

@@ -1,4 +1,4 @@
-"""Reading under the guard, in order: what an unknown schema holds up, and what it does not."""
+"""What the agents share: reading in order while a schema is unknown, and what is told to whom."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from bondmate_schemas.catalogue import destination_topic
 from bondmate_schemas.codec import Codec, LocalSchemaIds, SchemaUnavailableError
 from bondmate_schemas.enums import DeliveryReason, Mode
 from bondmate_schemas.models import DeviceAlert
-from bondmate_streams.agents.desk import Desk
+from bondmate_streams.agents.context import AgentContext
+from bondmate_streams.agents.routing_service import RoutingService
 from bondmate_streams.faust_adapter.guard import Event, Guard
 from bondmate_streams.logic.deliveries import Telling
 from bondmate_streams.logic.routes_yaml import parse_routes
@@ -44,14 +45,14 @@ def codec() -> SlowRegistry:
 
 @pytest.fixture
 def read(codec: SlowRegistry, routes: Any, make: Any) -> Any:
-    desk = Desk(routes, b"a secret of tests", codec, None)  # type: ignore[arg-type]  # nothing is sent here
+    context = AgentContext(RoutingService(routes), b"a secret of tests", codec, None)  # type: ignore[arg-type]  # nothing is sent here
     ended: list[str] = []
 
     guard = Guard("alerts", None)  # type: ignore[arg-type]  # as above
 
     async def one(name: str, key: bytes) -> None:
         async def body(arrived: Arrived) -> str:
-            await desk.read(arrived, DeviceAlert)
+            await context.read(arrived, DeviceAlert)
             ended.append(name)
             return "read"
 
@@ -91,10 +92,18 @@ async def test_order_holds_while_the_registry_fails_and_other_keys_go_on(codec: 
 
 def test_what_no_connector_takes_is_counted(make: Any) -> None:
     routes = parse_routes("destinations: {feed: {}, room: {}}\nroutes: [{name: all, to: [feed, room]}]\n")
-    desk = Desk(routes, b"a secret of tests", Codec(LocalSchemaIds()), None, untaken={"feed": ["ALERT"], "room": []})  # type: ignore[arg-type]  # nothing is sent here
+    context = AgentContext(
+        RoutingService(routes),
+        b"a secret of tests",
+        Codec(LocalSchemaIds()),
+        None,
+        untaken={"feed": ["ALERT"], "room": []},
+    )  # type: ignore[arg-type]  # nothing is sent here
     alert = make.alert("device-1", mode=Mode.ACTUAL)
 
-    made = desk.deliveries([Telling(name, "all", DeliveryReason.NEW, f"to-{name}", alert) for name in ("feed", "room")])
+    made = context.deliveries(
+        [Telling(name, "all", DeliveryReason.NEW, f"to-{name}", alert) for name in ("feed", "room")]
+    )
 
     counted = partial(REGISTRY.get_sample_value, "hub_untaken_deliveries_total")
     assert 2 == len(made)
@@ -104,11 +113,11 @@ def test_what_no_connector_takes_is_counted(make: Any) -> None:
 
 def test_a_room_that_the_routes_name_no_more_keeps_nothing_from_the_others(make: Any) -> None:
     routes = parse_routes("destinations: {room: {}}\nroutes: [{name: all, to: room}]\n")
-    desk = Desk(routes, b"a secret of tests", Codec(LocalSchemaIds()), None)  # type: ignore[arg-type]  # nothing is sent here
+    context = AgentContext(RoutingService(routes), b"a secret of tests", Codec(LocalSchemaIds()), None)  # type: ignore[arg-type]  # nothing is sent here
     alert = make.alert("device-1", mode=Mode.ACTUAL)
     tellings = [Telling(name, "all", DeliveryReason.UPDATE, f"to-{name}", alert) for name in ("gone", "room")]
 
-    assert [destination_topic("room")] == [made.topic for made in desk.deliveries(tellings)]
-    assert ["room"] == [entry.recipient for entry in desk.entries(tellings)]
+    assert [destination_topic("room")] == [made.topic for made in context.deliveries(tellings)]
+    assert ["room"] == [entry.recipient for entry in context.entries(tellings)]
     labels = {"connector": "gone", "reason": "unknown_destination"}
     assert 1 == REGISTRY.get_sample_value("connector_passed_over_events_total", labels)

@@ -1,4 +1,4 @@
-"""What every agent works with: reading records, telling destinations, and the guard around both."""
+"""What every agent works with: reading the records that arrive, and making those that leave."""
 
 from __future__ import annotations
 
@@ -9,26 +9,24 @@ from typing import Final, TypeVar
 
 import structlog
 from bondmate_kafka.records import Arrived, Envelopes, Headers, Outgoing, utc_now
-from bondmate_monitoring.metrics import CONNECTOR_PASSED_OVER, FOREIGN_IDS, ROUTED, UNROUTED, UNTAKEN
+from bondmate_monitoring.metrics import CONNECTOR_PASSED_OVER, FOREIGN_IDS, ROUTED, UNTAKEN
 from bondmate_monitoring.metrics import PAGES as PAGES_RAISED
 from bondmate_schemas.catalogue import PAGES, destination_topic, key_of
 from bondmate_schemas.codec import Codec
-from bondmate_schemas.enums import DeliveryReason, Mode
+from bondmate_schemas.enums import DeliveryReason
 from bondmate_schemas.error_codes import NOT_ITS_OWN
 from bondmate_schemas.models import (
-    AlertState,
     Delivery,
     DeliveryReceipt,
     DestinationState,
-    DeviceAlert,
     DeviceMessage,
     IncidentEvent,
     OperationsPage,
-    Payload,
     Record,
 )
 from bondmate_schemas.outside_ids import ForeignIdError, OutsideIds
 
+from bondmate_streams.agents.routing_service import RoutingService
 from bondmate_streams.errors import BadEventError
 from bondmate_streams.faust_adapter.guard import InTurn
 from bondmate_streams.faust_adapter.key_locks import KeyLocks
@@ -38,21 +36,7 @@ from bondmate_streams.logic.belonging import Home, Stay, moved, pause_seconds, t
 from bondmate_streams.logic.deliveries import Agreements, Telling
 from bondmate_streams.logic.outside import returned
 from bondmate_streams.logic.policy import WITHHELD
-from bondmate_streams.logic.real import is_for_owner_alone, logged, of_owner
-from bondmate_streams.logic.routing import (
-    Decision,
-    Escalation,
-    Ground,
-    Held,
-    Routes,
-    decisions,
-    escalation,
-    explain,
-    facts_of,
-    held,
-    told_by_place,
-    why_nowhere,
-)
+from bondmate_streams.logic.real import is_for_owner_alone, logged
 from bondmate_streams.misplaced import Misplaced
 
 _log = structlog.get_logger(__name__)
@@ -60,55 +44,45 @@ _SCHEMA: Final = "schema"
 _SCHEMA_ID: Final = slice(1, 5)
 R = TypeVar("R", bound=Record)
 P = TypeVar("P", DeliveryReceipt, IncidentEvent, DeviceMessage)
-_MOST_DECIDED: Final = 4_000
 _UNKNOWN: Final = "unknown_destination"
 """A version of the routes may drop a room while an alert is being told to it: the others hear of it all the same."""
+Outbound = tuple[list[Outgoing], list[Entry]]
+"""Records to be sent, and the entries of the audit trail that say what they disclose."""
 _NOBODY: Final[Mapping[str, DestinationState]] = {}
 
 
-class Desk:
-    """Shared by the agents of one worker."""
+class AgentContext:
+    """What the agents of one worker share: the routes, how records come in, and how they go out."""
 
-    def __init__(  # noqa: PLR0917
+    def __init__(
         self,
-        routes: Routes,
+        routing: RoutingService,
         secret: bytes,
         codec: Codec,
-        outbox: RecordWriter,
+        writer: RecordWriter,
+        *,
         partitions: int = 1,
         outside: OutsideIds | None = None,
-        *,
         untaken: Mapping[str, Collection[str]] | None = None,
-        agencies: Mapping[str, str] | None = None,
-        ground: Ground | None = None,
     ) -> None:
-        """Work by `routes`.
+        """Work by the routes of `routing`.
 
         Args:
-            routes: rules and agreements.
+            routing: where events go.
             secret: key of the pseudonyms.
             codec: reads and writes records.
-            outbox: where records go.
+            writer: where records go.
             partitions: how many the agents' topics have.
             outside: keys of the ids that leave; None: one that follows from `secret`.
             untaken: Delivery kinds that the connector of a destination does not take.
-            agencies: agency of a destination, where it is known.
-            ground: the map, where rules ask where alerts and incidents are.
         """
-        self._untaken = untaken or {}
-        self.agencies = agencies or {}
-        """Agency of a destination, where it is known."""
-        self.routes = routes
-        self.ground = ground
-        """The map, where rules ask where alerts and incidents are."""
-        self.by_place = told_by_place(routes)
-        """Destinations that are told for where an event is."""
-        self.agreements = Agreements(routes, secret, outside)
+        self.routing = routing
+        self.agreements = Agreements(routing.routes, secret, outside)
         self.codec = codec
         self.envelopes = Envelopes(codec)
-        self.outbox = outbox
-        self._decided: dict[tuple[object, ...], tuple[list[Decision], list[Escalation]]] = {}
-        self._secret = secret
+        self.writer = writer
+        self._untaken = untaken or {}
+        self.secret = secret
         self._partitions = partitions
         self._misplaced = Misplaced()
         self._looked_up = KeyLocks()
@@ -157,61 +131,8 @@ class Desk:
 
     async def _move(self, arrived: Arrived, home: Home) -> str:
         await asyncio.sleep(pause_seconds(times_moved(arrived.headers)))
-        await self.outbox.send(moved(arrived, home))
+        await self.writer.send(moved(arrived, home))
         return Stay.MOVED
-
-    def route(self, event: Payload) -> list[Decision]:
-        """Decide where an event goes; one that goes nowhere is counted, an alert is told to a person."""
-        found = self.quietly(event)
-        if not found:
-            self._nowhere(event, why_nowhere(explain(event, self.routes, self.ground)))
-        return found
-
-    def _nowhere(self, event: Payload, why: str) -> None:
-        why = "unknown_mode" if event.header.mode is Mode.UNKNOWN else why
-        UNROUTED.labels(type(event).__name__, why).inc()
-        if isinstance(event, DeviceAlert):
-            _log.error("alert goes nowhere", event_id=event.header.event_id, why=why)
-
-    def quietly(self, event: Payload) -> list[Decision]:
-        """Decide where an event goes, of one that was counted before; the last answers are kept."""
-        return self._decide(event, self.ground)[0]
-
-    def of_known(self, state: AlertState) -> tuple[list[Decision], list[Escalation]]:
-        """Return where a known alert goes, and what happens while nobody takes it up; the last answers are kept.
-
-        Where it was raised, and came to, counts, and not where a press was since: that moves nothing that is due.
-        """
-        return self._decide(state.alert, self._held_by(state))
-
-    def held(self, alert: DeviceAlert) -> tuple[str, ...]:
-        """Return the rules that ask where an alert is and match."""
-        return held(alert, self.routes, self.ground) if self.ground else ()
-
-    def at(self, alert: DeviceAlert, ground: Ground) -> list[Decision]:
-        """Return who is told for where an alert is, as `ground` has it."""
-        return [one for one in self._decide(alert, ground)[0] if one.destination in self.by_place]
-
-    def _held_by(self, state: AlertState) -> Ground | Held | None:
-        if self.ground is None:
-            return None
-        return state.others.held if state.others else ()
-
-    def _decide(self, event: Payload, ground: Ground | Held | None) -> tuple[list[Decision], list[Escalation]]:
-        # Rules look at nothing else of an event.
-        is_held = is_for_owner_alone(event)
-        known, asked = (ground, None) if isinstance(ground, tuple) else (None, ground)
-        facts = (known, *facts_of(event, asked).items(), *event.header.hops, is_held)
-        if facts not in self._decided:
-            if len(self._decided) >= _MOST_DECIDED:
-                self._decided.pop(next(iter(self._decided)))
-            verdicts = explain(event, self.routes, ground)
-            found = decisions(verdicts), escalation(event, self.routes, ground)
-            if is_held:
-                owner = event.header.agency_id
-                found = of_owner(found, owner, self.routes.destinations, self.agencies)
-            self._decided[facts] = found
-        return self._decided[facts]
 
     def deliveries(
         self, tellings: Iterable[Telling], known: Mapping[str, DestinationState] = _NOBODY
@@ -223,7 +144,7 @@ class Desk:
         now = utc_now()
         found = []
         for telling in tellings:
-            if telling.destination not in self.routes.destinations:
+            if telling.destination not in self.routing.routes.destinations:
                 CONNECTOR_PASSED_OVER.labels(telling.destination, _UNKNOWN).inc()
                 continue
             at = known.get(telling.destination)
@@ -251,10 +172,10 @@ class Desk:
     def entries(self, tellings: Sequence[Telling]) -> list[Entry]:
         """Log what `tellings` disclose, and that an exercise device raised a real emergency."""
         found = [
-            disclosure(telling.event, telling.destination, self.agreements.disclosed(telling), self._secret)
+            disclosure(telling.event, telling.destination, self.agreements.disclosed(telling), self.secret)
             for telling in tellings
-            if telling.destination in self.routes.destinations
+            if telling.destination in self.routing.routes.destinations
         ]
         if tellings and is_for_owner_alone(event := tellings[0].event) and tellings[0].reason is DeliveryReason.NEW:
-            found.append(logged(event, self._secret))
+            found.append(logged(event, self.secret))
         return found

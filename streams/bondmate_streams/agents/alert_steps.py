@@ -1,0 +1,115 @@
+"""How a step in the life of an alert is carried out: who is told, what is remembered, and what is watched then."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterator, Sequence
+from dataclasses import replace
+
+from bondmate_kafka.records import Headers, Outgoing
+from bondmate_schemas.catalogue import ALERT_CHANGES, ALERT_STANDINGS, MESSAGES
+from bondmate_schemas.device_alert_ids import is_hidden
+from bondmate_schemas.enums import DeliveryReason
+from bondmate_schemas.models import AlertState
+
+from bondmate_streams.agents.audit_writer import AuditWriter
+from bondmate_streams.agents.context import AgentContext, Outbound
+from bondmate_streams.agents.following import Following
+from bondmate_streams.agents.open_alerts import OpenAlerts
+from bondmate_streams.agents.silent_devices import SilentDevices
+from bondmate_streams.faust_adapter.record_writer import gather_both
+from bondmate_streams.faust_adapter.tables import RecordTable
+from bondmate_streams.logic import others, starting
+from bondmate_streams.logic.deliveries import Telling
+from bondmate_streams.logic.outside import with_keys
+from bondmate_streams.logic.rooms import Rooms
+from bondmate_streams.logic.routing import Decision
+from bondmate_streams.logic.steps import Step, in_order
+
+
+class AlertSteps:
+    """Writes the table `alerts`; whoever calls has the lock of the alert and its partition at hand."""
+
+    def __init__(
+        self,
+        *,
+        context: AgentContext,
+        alerts: RecordTable[AlertState],
+        audit: AuditWriter,
+        open_alerts: OpenAlerts,
+        silent_devices: SilentDevices,
+        following: Following,
+        rooms: Rooms,
+    ) -> None:
+        self._context = context
+        self.alerts = alerts
+        self._audit = audit
+        self.open_alerts = open_alerts
+        self._silent_devices = silent_devices
+        self.following = following
+        self.rooms = rooms
+
+    def keyed(self, step: Step, before: AlertState | None) -> Step:
+        """Return `step` as the next after `before`, with the keys of the ids of those that hear of the alert first now.
+
+        Its state says which nobody may know of, by the version of now: a later one may unlist a room that was told.
+        """
+        if step.state is None:
+            return step
+        state = others.with_unlisted(step.state, self.rooms)
+        if before is None or state.destinations.keys() != before.destinations.keys():
+            old = before.destinations if before else ()
+            destinations = with_keys(old, state.destinations, self._context.agreements.outside)
+            state = state.model_copy(update={"destinations": destinations})
+        state = in_order(state, before)
+        return step if state is step.state else replace(step, state=state)
+
+    def outbound(self, step: Step, cause: Headers, before: AlertState | None = None) -> Outbound:
+        """Return what a step tells: to rooms, to the device, to other agents and to operations."""
+        state, tellings = step.state or before, self.following.newest(step)
+        if state:
+            tellings = others.beside(tellings, state, self.rooms)
+            tellings = starting.without_places(tellings, state, self.rooms.agencies)
+        if self.rooms.retired:
+            tellings = [telling for telling in tellings if self._hears(telling)]
+        outgoing = self._context.deliveries(tellings, state.destinations if state else {})
+        outgoing.extend(self._beside_rooms(step, cause))
+        return outgoing, self._context.entries(tellings)
+
+    def _hears(self, telling: Telling) -> bool:
+        """Whether a destination is still told: a retired one of endings only."""
+        return telling.destination not in self.rooms.retired or telling.reason is DeliveryReason.CANCEL
+
+    def _beside_rooms(self, step: Step, cause: Headers) -> Iterator[Outgoing]:
+        pack = self._context.envelopes.pack
+        if step.state is not None and step.standing:
+            yield pack(ALERT_STANDINGS, step.state.device_id, step.state, cause)
+        if step.reopened is not None:
+            yield pack(ALERT_CHANGES, step.reopened.header.event_id, step.reopened, cause)
+        if step.message is not None and not (step.state and is_hidden(step.state.alert)):
+            yield pack(MESSAGES, step.message.device_id, step.message, cause)
+        yield from (self._context.page(page, cause) for page in step.pages)
+
+    def tell(self, outbound: Outbound) -> Awaitable[None]:
+        """Send records and log what they disclose; to be awaited."""
+        outgoing, entries = outbound
+        return gather_both(self._context.writer.send(*outgoing), self._audit.write(*entries))
+
+    async def remember_and_tell(self, state: AlertState, decisions: Sequence[Decision], outbound: Outbound) -> None:
+        """Remember an alert before it is told; what led to it comes again after a crash in between."""
+        self.watch(state, decisions)
+        await gather_both(self.alerts.put(state.header.event_id, state), self.tell(outbound))
+
+    async def remember(self, state: AlertState, decisions: Sequence[Decision]) -> None:
+        """Remember an alert that was told already: after a crash in between it is told again, under the same ids."""
+        self.watch(state, decisions)
+        await self.alerts.put(state.header.event_id, state)
+
+    def watch(self, state: AlertState, decisions: Sequence[Decision]) -> None:
+        """Watch over an alert as it stands now: its device, its position, and when something is due."""
+        self._silent_devices.known(state)
+        self.following.note(state)
+        self.open_alerts.note(state, decisions, self._context.routing.of_known(state)[1])
+
+    def watch_known(self, state: AlertState) -> None:
+        """Watch over an alert as it stands now, which something else than an event has written."""
+        self.watch(state, self._context.routing.of_known(state)[0])

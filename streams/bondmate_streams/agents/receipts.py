@@ -1,0 +1,196 @@
+"""What rooms and devices answer: each receipt goes to the handler of what it is about.
+
+An alert is looked for first. What is about none of ours is about an incident or about a message to an officer, or
+carries a person's words to the officer; of these it may be several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Final, Protocol
+
+from bondmate_kafka.partitions import partition_of
+from bondmate_kafka.records import Arrived, Headers, utc_now
+from bondmate_monitoring.metrics import ALERT_LEVEL_SECONDS, ALERT_LEVELS
+from bondmate_schemas.catalogue import INCIDENT_RECEIPTS, MESSAGES, key_of
+from bondmate_schemas.models import AlertState, DeliveryReceipt, IncidentLink
+
+from bondmate_streams.agents.alert_steps import AlertSteps
+from bondmate_streams.agents.context import AgentContext, Outbound
+from bondmate_streams.agents.known_devices import KnownDevices
+from bondmate_streams.agents.message_receipts import MessageReceipts
+from bondmate_streams.errors import BadEventError
+from bondmate_streams.faust_adapter.guard import InTurn
+from bondmate_streams.faust_adapter.key_locks import KeyLocks
+from bondmate_streams.logic import heard
+from bondmate_streams.logic.answers import is_of_incident
+from bondmate_streams.logic.life_cycle import REFUSED
+from bondmate_streams.logic.links import announced_answer
+from bondmate_streams.logic.officer import answer
+from bondmate_streams.logic.real import taken_as_real
+from bondmate_streams.logic.steps import Step
+
+_ENDS: Final = frozenset({"closed", "closed_by_operations", "repeated_end"})
+"""What is remembered before it is told: of an end that is only told, the next worker knows nothing and tells on."""
+
+
+class PassesOn(Protocol):
+    """Handles the receipts of one thing that is no alert."""
+
+    def passed_on(self, receipt: DeliveryReceipt, cause: Headers) -> Outbound:
+        """Return what a receipt leads to; nothing where it is not about this."""
+        ...
+
+
+class Receipts:
+    """The router; it keeps nothing itself."""
+
+    def __init__(
+        self,
+        context: AgentContext,
+        of_alerts: AlertReceipts,
+        of_messages: MessageReceipts,
+        others: Sequence[PassesOn],
+        tell: Callable[[Outbound], Awaitable[None]],
+    ) -> None:
+        """Route to `of_alerts` first, then to `of_messages` and the `others`; `tell` sends what they return."""
+        self._context = context
+        self._of_alerts = of_alerts
+        self._of_messages = of_messages
+        self._others = (of_messages, *others)
+        self._tell = tell
+
+    async def receipt(self, arrived: Arrived) -> InTurn:
+        """Take one receipt."""
+        said = await self._context.read(arrived, DeliveryReceipt)
+        try:
+            receipt = self._context.returned(said)
+        except BadEventError as error:
+            await self._tell(self._of_messages.refusal(said, str(error)))
+            raise
+        return self._context.in_turn(arrived, receipt, partial(self._route, receipt, arrived.headers), said=said)
+
+    async def _route(self, receipt: DeliveryReceipt, cause: Headers) -> str:
+        if (outcome := await self._of_alerts.take(receipt, cause)) is not None:
+            return outcome
+        found = [handler.passed_on(receipt, cause) for handler in self._others]
+        outgoing = [record for records, _ in found for record in records]
+        await self._tell((outgoing, [entry for _, entries in found for entry in entries]))
+        return "passed_on" if outgoing else "not_an_alert"
+
+
+class AlertReceipts:
+    """Takes the receipts of alerts: they raise levels, assign, decline and close."""
+
+    def __init__(
+        self,
+        context: AgentContext,
+        steps: AlertSteps,
+        locks: KeyLocks,
+        message_receipts: MessageReceipts,
+        learn: Callable[[IncidentLink, Headers], Awaitable[None]],
+    ) -> None:
+        """Take them by `steps`; `learn` hears of the incident that an answer names."""
+        self._context = context
+        self._steps = steps
+        self._locks = locks
+        self._message_receipts = message_receipts
+        self._learn = learn
+        destinations = context.routing.routes.destinations
+        self._confirm_to = frozenset(name for name, each in destinations.items() if each.tell_own_closing)
+
+    async def take(self, receipt: DeliveryReceipt, cause: Headers) -> str | None:
+        """Take one receipt; None, and nothing done, where it is of no alert of ours.
+
+        Raises:
+            BadEventError: it counts for nothing, which its sender was told.
+        """
+        step = await self._locked_step(receipt, cause)
+        if step is None:
+            return None
+        if link := announced_answer(receipt):
+            await self._learn(link, cause)
+        _count(step, receipt)
+        if step.refused:
+            raise BadEventError(step.refused)
+        return step.outcome
+
+    async def _locked_step(self, receipt: DeliveryReceipt, cause: Headers) -> Step | None:
+        event_id = receipt.header.event_id
+        async with self._locks.holding("alerts", event_id):
+            state = self._steps.alerts.get(event_id)
+            return None if state is None else await self._step(state, receipt, cause)
+
+    async def _step(self, state: AlertState, receipt: DeliveryReceipt, cause: Headers) -> Step:
+        rooms = self._steps.rooms
+        decisions, escalation = self._context.routing.of_known(state)
+        step = heard.receive(
+            state, receipt, self._confirm_to, decisions, utc_now(), rooms=rooms, escalation=escalation,
+            other=self._other_alert(receipt),
+        )  # fmt: skip
+        step = self._steps.keyed(replace(step, state=taken_as_real(step.state, rooms)), state)
+        if step.outcome in REFUSED:
+            await self._steps.tell(self._message_receipts.refusal(receipt, step.outcome))
+            raise BadEventError(step.outcome)
+        outbound = self._steps.outbound(step, cause)
+        if step.refused:
+            refusal, entries = self._message_receipts.refusal(receipt, step.refused)
+            outbound = [*outbound[0], *refusal], [*outbound[1], *entries]
+        if step.state is not None and step.outcome in _ENDS:
+            await self._steps.remember_and_tell(step.state, decisions, outbound)
+        else:
+            # Told before it is remembered: what a level leads to is told only when it rises.
+            await self._steps.tell(outbound)
+            if step.state is not None and step.state != state:
+                await self._steps.remember(step.state, self._context.routing.of_known(step.state)[0])
+        return step
+
+    def _other_alert(self, receipt: DeliveryReceipt) -> AlertState | None:
+        """Return the alert that a room links one to, by our copy where it is another worker's."""
+        if not receipt.link_to:
+            return None
+        alerts = self._steps.alerts
+        return alerts.at(partition_of(receipt.link_to.encode(), alerts.partitions), receipt.link_to)
+
+
+class IncidentReceipts:
+    """Passes receipts of incidents on to the agent of incidents."""
+
+    def __init__(self, context: AgentContext) -> None:
+        self._context = context
+
+    def passed_on(self, receipt: DeliveryReceipt, cause: Headers) -> Outbound:
+        """Return the receipt as the incident's agent takes it; nothing where it is of no incident."""
+        if not is_of_incident(receipt):
+            return [], []
+        key = key_of(INCIDENT_RECEIPTS, receipt)
+        return [self._context.envelopes.pack(INCIDENT_RECEIPTS, key, receipt, cause)], []
+
+
+class WordsToOfficers:
+    """Passes a person's words in a receipt on to the officer whose device it names."""
+
+    def __init__(self, context: AgentContext, known: KnownDevices, unlisted: frozenset[str]) -> None:
+        """Find devices by `known`; what `unlisted` rooms say reaches no officer."""
+        self._context = context
+        self._known = known
+        self._unlisted = unlisted
+
+    def passed_on(self, receipt: DeliveryReceipt, cause: Headers) -> Outbound:
+        """Return the message to the officer; nothing where there are no words or no such device."""
+        if not receipt.device_id or receipt.destination in self._unlisted:
+            return [], []
+        device = self._known.meant(receipt.destination, receipt.device_id)
+        if not device or not (message := answer(receipt, device, utc_now())):
+            return [], []
+        return [self._context.envelopes.pack(MESSAGES, device, message, cause)], []
+
+
+def _count(step: Step, receipt: DeliveryReceipt) -> None:
+    for destination, level in step.risen:
+        ALERT_LEVELS.labels(destination, level.value).inc()
+        if step.state is not None:
+            seconds = (receipt.header.occurred_at - step.state.header.received_at).total_seconds()
+            ALERT_LEVEL_SECONDS.labels(destination, level.value).observe(max(0.0, seconds))
