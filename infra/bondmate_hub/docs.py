@@ -16,6 +16,8 @@ from bondmate_connectors.contract import ConnectorSpec
 from bondmate_monitoring.build import version_of_hub
 from bondmate_schemas import asyncapi
 
+from bondmate_hub.architecture import WAYS, architecture_page
+from bondmate_hub.architecture_drawing import drawing
 from bondmate_hub.life_cycle_page import life_cycle_page
 from bondmate_hub.outside_package import PackageError, package_connectors
 from bondmate_hub.reference_pages import error_codes_page, metrics_page, schemas_page, settings_page, topics_page
@@ -48,6 +50,8 @@ def generate(root: Path) -> dict[Path, str]:
         _REFERENCE / "error-codes.md": error_codes_page(),
         _REFERENCE / "alert-life-cycle.md": life_cycle_page(),
         _REFERENCE / "settings.md": settings_page(),
+        Path("docs/architecture.md"): architecture_page(),
+        **{Path(f"docs/architecture/{way.file}.svg"): drawing(way) for way in WAYS},
         _DASHBOARD: dashboard_json(),
         **{folder / "README.md": _connector_page(root, folder) for folder in _connectors(root)},
     }

@@ -350,7 +350,7 @@ CALLED = [
 ]
 
 
-@pytest.mark.parametrize("line", CALLED)
+@pytest.mark.parametrize("line", CALLED, ids=[f"form {number}" for number in range(len(CALLED))])
 @pytest.mark.parametrize("shown_by", ["alert", "position"])
 def test_a_text_to_an_officer_reaches_it_by_whichever_name_the_client_has(line: str, shown_by: str) -> None:
     network = Network()
