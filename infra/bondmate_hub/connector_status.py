@@ -29,7 +29,7 @@ _LOOKS = 8
 def rows(
     instances: Sequence[Instance], kafka: KafkaConfig, codec: Codec, now: datetime | None = None
 ) -> list[dict[str, Any]]:
-    """Give a row for each configured connector.
+    """Return a row for each configured connector.
 
     `status` is what the connector said last, SILENT when it has said nothing for three of its intervals, or
     NEVER_REPORTED. `backlog_events` is what the broker holds for it now. `ok` is true for OK without a pause.
@@ -45,7 +45,7 @@ def rows(
 
 
 def last_said(kafka: KafkaConfig, codec: Codec) -> dict[str, ConnectorStatus]:
-    """Give the last status of every connector that ever said one, by its name. Raises as `rows`."""
+    """Return the last status of every connector that ever reported one, by its name. Raises as `rows`."""
     found: list[ConnectorStatus] = []
     for message in kept(kafka, STATE_CONNECTORS):
         try:

@@ -116,7 +116,7 @@ class _Plain(yaml.SafeDumper):
     """Writes everything out, without anchors: a reader of the page should not have to jump."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the signature is PyYAML's
-        """Return that nothing is shared."""
+        """Return None: nothing is shared."""
         return True
 
 

@@ -15,9 +15,9 @@ from bondmate_streams.routes_file import RoutesError, load_routes, placed_in
 
 from bondmate_hub.admin.pauses import Pauses
 from bondmate_hub.instances import check_connectors, instances, takes
+from bondmate_hub.routes.trust import broker_is_trusted
 from bondmate_hub.sessions import too_short
 from bondmate_hub.settings import Settings, SettingsError
-from bondmate_hub.trust import broker_is_trusted
 from bondmate_hub.wanted import plan
 
 
@@ -32,7 +32,7 @@ class Finding:
     """What is no fault, and somebody should know."""
 
     def __str__(self) -> str:
-        """Give it as a line."""
+        """Return the finding as one line."""
         if not self.ok:
             return f"FAULT {self.check}: {self.mend}"
         return f"warn  {self.check}: {self.warning}" if self.warning else f"ok    {self.check}"

@@ -35,7 +35,7 @@ _LOOK_SECONDS = 5.0
 
 
 def registered() -> Iterator[tuple[str, ConnectorSpec | Broken]]:
-    """Give every installed connector by name; one that cannot be imported is shown as broken."""
+    """Return every installed connector by name; one that cannot be imported is shown as broken."""
     for name in names():
         yield name, load(name)
 
@@ -89,12 +89,12 @@ def _instance(settings: Settings, name: str, problems: list[str]) -> Iterator[In
 
 
 def enrolled_devices(settings: Settings) -> list[str]:
-    """Give the ids of the devices in the device files of this hub's gateways; none when a file cannot be read now."""
+    """Return the ids of the devices in the device files of this hub's gateways; none when a file cannot be read now."""
     return [str(device["device_id"]) for device in enrolled(settings)]
 
 
 def enrolled_officers(settings: Settings) -> list[Officer]:
-    """Give who carries the devices in those files, without revoked ones."""
+    """Return who carries the devices in those files, without revoked ones."""
     return _officers(enrolled(settings))
 
 
@@ -121,7 +121,7 @@ class Register:
         self._officers: dict[str, Officer] | None = None
 
     def officers(self) -> dict[str, Officer] | None:
-        """Give them; None where this hub has no device file, or has never been able to read it."""
+        """Return who carries which device; None where this hub has no device file, or was never able to read it."""
         if time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + _LOOK_SECONDS
             read = list(enrolled(self._settings))

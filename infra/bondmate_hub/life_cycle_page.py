@@ -167,7 +167,7 @@ device was shown and starts no timer of these until a statement or a press comes
 
 
 def life_cycle_page() -> str:
-    """Give the page, Markdown with diagrams in Mermaid."""
+    """Return the page, Markdown with diagrams in Mermaid."""
     return "\n".join([_INTRODUCTION, *_levels(), *_whole(), _ESCALATION])
 
 

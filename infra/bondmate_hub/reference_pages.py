@@ -25,7 +25,7 @@ _WIDTH = 118
 
 
 def topics_page() -> str:
-    """Give every topic, with what is personal in it."""
+    """Return the page of every topic, with what is personal in it."""
     found = catalogue.topics(destinations=("<destination>",), sources=("<source>",))
     lines = [
         f"# Topics\n\n{NOTE}\n",
@@ -43,7 +43,7 @@ def topics_page() -> str:
 
 
 def schemas_page() -> str:
-    """Give every record and shared type, field by field."""
+    """Return the page of every record and shared type, field by field."""
     types = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(AVRO_FOLDER.glob("*.avsc"))]
     records = [node for node in types if node["name"] in RECORDS]
     shared = [node for node in types if node["name"] not in RECORDS and node["type"] == "record"]
@@ -59,7 +59,7 @@ def schemas_page() -> str:
 
 
 def metrics_page() -> str:
-    """Give every metric with its labels."""
+    """Return the page of every metric with its labels."""
     found = [value for value in vars(metrics_module).values() if isinstance(value, MetricWrapperBase)]
     return "".join([
         f"# Metrics\n\n{NOTE}\n",
@@ -72,7 +72,7 @@ def metrics_page() -> str:
 
 
 def error_codes_page() -> str:
-    """Give every error code with its number, and what to do about it."""
+    """Return the page of every error code with its number, and what to do about it."""
     return "".join([
         f"# Error codes\n\n{NOTE}\n",
         "Why something was refused or given up. The code stands in answers (`type`), dead letters\n",
@@ -85,7 +85,7 @@ def error_codes_page() -> str:
 
 
 def settings_page() -> str:
-    """Give the hub's own settings; those of the connectors are on their own pages."""
+    """Return the page of the hub's own settings; those of the connectors are on their own pages."""
     return "".join([
         f"# Settings\n\n{NOTE}\n",
         "One YAML file (`--config`), and the environment above it: `BONDMATE__KAFKA__BOOTSTRAP` is\n",

@@ -298,6 +298,8 @@ class Document:
         """
         try:
             node = yaml.compose(path.read_text(encoding="utf-8"), _Loader)
+            if unreadable is None and (problems := list(_unreadable(node, path))):
+                raise SettingsError(problems)
             values = _values(node, path.parent, unreadable) if node else {}
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError([f"{path}: cannot be read: {type(error).__name__}"]) from None
@@ -316,6 +318,19 @@ class Document:
         found = next((self._places[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self._places), None)
         place = f"{self.name}:{found[0]}:{found[1]}" if found else self.name
         return f"{place}: {setting}: {message} (or {PREFIX}{'__'.join(path).upper()} in the environment)"
+
+
+def _unreadable(node: yaml.Node | None, path: Path) -> Iterator[str]:
+    """Yield a problem for each `!file` whose file cannot be read, without its name: it may be a secret by mistake."""
+    for where, tagged in _tagged(node, ()):
+        try:
+            (path.parent / str(tagged.value)).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            mark, setting = tagged.start_mark, ".".join(where)
+            yield (
+                f"{path}:{mark.line + 1}:{mark.column + 1}: {setting}: the file named behind `!file` cannot be read:"
+                f" {type(error).__name__}; create it, or correct its path, which goes from the folder of {path.name}"
+            )
 
 
 class _Loader(yaml.SafeLoader):
@@ -362,10 +377,11 @@ def files_named(path: Path) -> tuple[SettingFile, ...]:
         node = yaml.compose(path.read_text(encoding="utf-8"), _Loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return ()
-    return tuple(SettingFile(where, path.parent / name) for where, name in _tagged(node, ()))
+    return tuple(SettingFile(where, path.parent / str(tagged.value)) for where, tagged in _tagged(node, ()))
 
 
-def _tagged(node: yaml.Node | None, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+def _tagged(node: yaml.Node | None, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], yaml.ScalarNode]]:
+    """Yield each `!file` with the path of its setting."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             yield from _tagged(value, (*path, str(key.value)))
@@ -373,7 +389,7 @@ def _tagged(node: yaml.Node | None, path: tuple[str, ...]) -> Iterator[tuple[tup
         for number, item in enumerate(node.value):
             yield from _tagged(item, (*path, str(number)))
     elif isinstance(node, yaml.ScalarNode) and node.tag == _FILE_TAG:
-        yield path, str(node.value)
+        yield path, node
 
 
 def _places(node: yaml.Node | None, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], tuple[int, int]]]:

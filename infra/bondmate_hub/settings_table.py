@@ -12,7 +12,7 @@ _HEAD = "| setting | type | default | what it is |\n|---|---|---|---|\n"
 
 
 def settings_table(model: type[BaseModel]) -> str:
-    """Give a row for every setting of `model`, nested ones as `outer.inner`, in the order of the model."""
+    """Return a row for every setting of `model`, nested ones as `outer.inner`, in the order of the model."""
     schema = model.model_json_schema()
     rows = list(_rows(schema, schema.get("$defs", {}), ""))
     return _HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows) if rows else "There is nothing to set.\n"
@@ -29,7 +29,7 @@ def _rows(schema: dict[str, Any], known: dict[str, Any], prefix: str) -> Iterato
 
 
 def _nested(found: dict[str, Any], known: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Give the models inside a setting: itself, its items, or the values under any name."""
+    """Yield the models inside a setting: itself, its items, or the values under any name."""
     for part in found.get("anyOf", [found]):
         for suffix, place in (("", part), ("[]", part.get("items")), (".<name>", part.get("additionalProperties"))):
             target = _resolved(place, known)

@@ -33,7 +33,7 @@ class Command:
 
 
 def role_command(role: str, config: Path) -> Command:
-    """Give the command that runs one role of the hub in a process of its own."""
+    """Create the command that runs one role of the hub in a process of its own."""
     return Command(role, (sys.executable, "-m", "bondmate_hub", "run", role, "--config", str(config)))
 
 
@@ -68,7 +68,7 @@ class Supervisor:
 
     @property
     def pids(self) -> dict[str, int]:
-        """Give the process id of every child that runs now, by name."""
+        """The process id of every child that runs now, by name."""
         return {kept.command.name: kept.child.pid for kept in self._kept if kept.child.pid}
 
     @property

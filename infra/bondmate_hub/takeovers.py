@@ -33,7 +33,7 @@ def take_over(
 
 
 def undo(settings: Settings, device_id: str, operator: str, reason: str) -> DeviceMark:
-    """Give a device its own place again.
+    """Undo a takeover: the device has its own place again.
 
     Raises:
         MarksError: it has its place, or broker or registry do not answer.

@@ -36,14 +36,14 @@ def apache_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheBr
 
 @pytest.fixture(scope="session", params=["embedded", pytest.param("apache", marks=pytest.mark.kafka)])
 def broker(request: pytest.FixtureRequest) -> Broker:
-    """Give each broker in turn, so that what differs is known; Apache Kafka under its mark."""
+    """Yield each broker in turn, so that what differs is known; Apache Kafka under its mark."""
     found: Broker = request.getfixturevalue(f"{request.param}_broker")
     return found
 
 
 @pytest.fixture
 def new_broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
-    """Give one started broker to this test alone, to be stopped and killed; parametrise with its name, indirect."""
+    """Yield one started broker to this test alone, to be stopped and killed; parametrise with its name, indirect."""
     makers: dict[str, Callable[[], Broker]] = {
         "embedded": lambda: EmbeddedBroker(EmbeddedConfig(tmp_path / "broker")),
         "apache": lambda: ApacheBroker(ApacheConfig(tmp_path / "broker")),

@@ -16,7 +16,7 @@ from bondmate_hub.settings import Settings
 
 
 def wanted(settings: Settings) -> tuple[Topic, ...]:
-    """Give every topic of a hub with these settings.
+    """Return every topic of a hub with these settings.
 
     Raises:
         RoutesError: the file of routes cannot be read; its lines say where and why.
@@ -37,7 +37,7 @@ def _described(settings: Settings) -> Iterable[str]:
 
 
 def plan(settings: Settings, limits: LogLimits | None = None) -> list[Change]:
-    """Tell what `carry_out` would change on the broker.
+    """Return what `carry_out` would change on the broker.
 
     Raises:
         ProvisioningError: the broker does not answer.

@@ -39,7 +39,7 @@ _Panel = Builder[Panel]
 
 
 def dashboard_json() -> str:
-    """Give the dashboard as Grafana imports and provisions it."""
+    """Return the dashboard as Grafana imports and provisions it."""
     board = (
         dashboard.Dashboard("BondMate: are alerts getting through?")
         .uid(UID)

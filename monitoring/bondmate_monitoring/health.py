@@ -77,7 +77,7 @@ class Health:
         self._watches[task].seen_at = now
 
     def live(self, now: float) -> Verdict:
-        """Say whether the process should be left alone."""
+        """Whether the process should be left alone."""
         reasons = {"role": self._broken} if self._broken else {}
         for task, watch in self._watches.items():
             if now - watch.seen_at > watch.within_seconds:
@@ -85,7 +85,7 @@ class Health:
         return Verdict(not reasons, reasons)
 
     def ready(self, now: float) -> Verdict:
-        """Say whether the role can do its work."""
+        """Whether the role can do its work."""
         reasons = dict(self.live(now).reasons)
         if not self._started:
             reasons["role"] = "starting"
@@ -95,11 +95,11 @@ class Health:
         return Verdict(not reasons, reasons)
 
     def startup(self) -> Verdict:
-        """Say whether starting is over."""
+        """Whether starting is over."""
         return Verdict(self._started, {} if self._started else {"role": "starting"})
 
     def document(self, now: float) -> dict[str, Any]:
-        """Give everything, for a person at 3 a.m."""
+        """Return everything, for a person at 3 a.m."""
         return {
             "role": self.role,
             "live": self.live(now).ok,

@@ -77,7 +77,7 @@ def configure(level: str = "info", *, renderer: Renderer = "auto", stream: TextI
 
 
 def get_logger(name: str, **bound: Any) -> structlog.stdlib.BoundLogger:
-    """Give the logger of a module of the hub (`__name__`), with values bound to each of its lines."""
+    """Return the logger of a module of the hub (`__name__`), with values bound to each of its lines."""
     logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
     return logger.bind(**bound) if bound else logger
 
@@ -170,7 +170,7 @@ def _exc_info(given: Any) -> _ExcInfo | None:
 
 
 def _described(error: BaseException) -> list[str]:
-    """Give lines, innermost cause last, each kind followed by its frames."""
+    """Return lines, innermost cause last, each kind followed by its frames."""
     lines: list[str] = []
     at: BaseException | None = error
     while at is not None and len(lines) < _FRAMES * _DEEPEST:
@@ -182,7 +182,7 @@ def _described(error: BaseException) -> list[str]:
 
 
 def _summary(error: BaseException) -> str:
-    """Give an exception's kind, with its text where the text is constant: ours, and the operating system's."""
+    """Return an exception's kind, with its text where the text is constant: ours, and the operating system's."""
     kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
     if type(error).__module__.startswith("bondmate_"):
         return f"{kind}: {error}"

@@ -38,7 +38,7 @@ class _Kept:
         super().__init__(*args, **kwargs)
 
     def labels(self, *values: Any, **named: Any) -> Any:
-        """Give the series of these label values, in the order of the label names, or by name."""
+        """Return the series of these label values, in the order of the label names, or by name."""
         if named or values not in self._kept:
             series = super().labels(*values, **named)  # type: ignore[misc]  # of the metric it is mixed into
             return series if named else self._kept.setdefault(values, series)

@@ -22,7 +22,7 @@ class TraceParent:
         return f"00-{self.trace_id}-{self.parent_id}-{self.sampled:02x}"
 
     def child(self) -> TraceParent:
-        """Give the next place in the same trace."""
+        """Return a new span of the same trace."""
         return replace(self, parent_id=secrets.token_hex(8))
 
 
@@ -51,7 +51,7 @@ def _ends_well(header: str, found: re.Match[str]) -> bool:
 
 
 def continued(header: str | bytes | None) -> TraceParent:
-    """Give the next place in the trace that `header` names, or begin one where it names none."""
+    """Return a new span of the trace that `header` names, or begin a trace where it names none."""
     text = header.decode("ascii", "replace") if isinstance(header, bytes) else header or ""
     try:
         return parse(text).child()

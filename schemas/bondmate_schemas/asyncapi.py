@@ -71,7 +71,7 @@ _INSIDE: Final = _Traffic(("streams",), ("streams",), _STREAMS)
 
 
 def document(version: str) -> dict[str, Any]:
-    """Give the AsyncAPI document of hub `version`, as plain data in the order it should be written."""
+    """Return the AsyncAPI document of hub `version`, as plain data in the order it should be written."""
     topics = _topics()
     return {
         "asyncapi": "3.1.0",
@@ -88,7 +88,7 @@ def document(version: str) -> dict[str, Any]:
 
 
 def faults(found: dict[str, Any]) -> list[str]:
-    """Give what is wrong inside a document that a JSON Schema does not see: references, addresses, messages.
+    """Return what is wrong in a document and a JSON Schema does not see: references, addresses, messages.
 
     It needs no copy of the specification's schema, so that it can run anywhere; where the schema is at hand, hold the
     document against it too.
@@ -107,7 +107,7 @@ def faults(found: dict[str, Any]) -> list[str]:
 
 
 def _topics() -> list[Topic]:
-    """Give every topic of a hub, one for each pattern where names of destinations and stages come in."""
+    """Return every topic of a hub, one for each pattern where names of destinations and stages come in."""
     dead_letters = catalogue.is_dead_letters
     found = [topic for topic in catalogue.topics(destinations=(_DESTINATION,)) if not dead_letters(topic.name)]
     dead = next(topic for topic in catalogue.topics() if dead_letters(topic.name) and topic.retention_ms > _DAY_MS)
@@ -281,7 +281,7 @@ def _dead_letter() -> dict[str, Any]:
 
 
 def _cloud_event() -> dict[str, Any]:
-    """Give the headers of a record: CloudEvents 1.0 in binary mode, and the trace; none where positions are written."""
+    """Return the headers of a record: CloudEvents 1.0 in binary mode, and the trace; none for a topic of positions."""
     return {
         "type": "object",
         "properties": {

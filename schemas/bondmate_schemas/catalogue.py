@@ -141,7 +141,7 @@ def dead_letter_topic(stage: str) -> str:
 
 
 def is_dead_letters(topic: str) -> bool:
-    """Tell whether `topic` holds dead letters."""
+    """Whether `topic` holds dead letters."""
     return topic.startswith(dead_letter_topic("")) and topic != DEAD_LETTER_DECISIONS
 
 
@@ -151,7 +151,7 @@ def changelog_topic(table: str) -> str:
 
 
 def can_wait(topic: str) -> bool:
-    """Tell whether a record may lie a few hundredths of a second before it is sent: no alert waits for it."""
+    """Whether a record may lie a few hundredths of a second before it is sent: no alert waits for it."""
     return topic in _CAN_WAIT or topic.endswith((".locations", "-changelog"))
 
 
@@ -173,7 +173,7 @@ def stages() -> tuple[str, ...]:
 def topics(
     destinations: Iterable[str] = (), sources: Iterable[str] = (), partitions: int = PARTITIONS
 ) -> tuple[Topic, ...]:
-    """Give every topic of a hub with these destinations and sources, in order of name.
+    """Return every topic of a hub with these destinations and sources, in order of name.
 
     `partitions` is how many each has that is spread at all: tables and topics go together partition by partition.
     """
@@ -187,7 +187,7 @@ def topics(
 
 
 def personal_fields(record: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Give the path and the tags of every personal field of `record`, nested records included."""
+    """Return the path and the tags of every personal field of `record`, nested records included."""
     return tuple(_tagged(schema(record), "", {}))
 
 
@@ -236,7 +236,7 @@ def _tagged(node: Any, path: str, named: dict[str, Any]) -> Iterator[tuple[str, 
 
 
 def key_of(topic: str, record: object) -> str:
-    """Give the record key that the catalogue prescribes for `record` on `topic`."""
+    """Return the record key that the catalogue prescribes for `record` on `topic`."""
     wanted = _KEYS[topic]
     header = getattr(record, "header", None)
     if wanted == "incident_id":

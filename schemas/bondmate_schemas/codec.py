@@ -77,7 +77,7 @@ class SchemaIds(Protocol):
     """What the codec asks of a schema registry."""
 
     def id_of(self, record: str) -> int:
-        """Give the id under which today's schema of `record` is registered.
+        """Return the id under which today's schema of `record` is registered.
 
         Raises:
             SchemaUnavailableError: the registry does not answer; try again later.
@@ -85,7 +85,7 @@ class SchemaIds(Protocol):
         ...
 
     def schema_of(self, schema_id: int) -> str:
-        """Give the schema text registered under `schema_id`.
+        """Return the schema text registered under `schema_id`.
 
         Raises:
             CodecError: `unknown_schema`, no such id; the bytes will never decode.
@@ -96,14 +96,14 @@ class SchemaIds(Protocol):
 
 @cache
 def schema(record: str) -> dict[str, Any]:
-    """Give today's schema of `record` with every named type written out inside it, parsed."""
+    """Return today's schema of `record` with every named type written out inside it, parsed."""
     # fastavro marks a parsed schema and would parse an unmarked one again at every record.
     return load_schema(str(AVRO_FOLDER / f"{NAMESPACE}.{record}.avsc"))  # type: ignore[return-value]
 
 
 @cache
 def schema_text(record: str) -> str:
-    """Give today's schema of `record` as the JSON text that is registered."""
+    """Return today's schema of `record` as the JSON text that is registered."""
     plain = load_schema(str(AVRO_FOLDER / f"{NAMESPACE}.{record}.avsc"), _write_hint=False)
     return json.dumps(plain, ensure_ascii=False, sort_keys=True)
 
@@ -115,11 +115,11 @@ class LocalSchemaIds:
         self._names = list(RECORDS)
 
     def id_of(self, record: str) -> int:
-        """Give the place of `record` in the list of records, from 1."""
+        """Return the place of `record` in the list of records, from 1."""
         return self._names.index(record) + 1
 
     def schema_of(self, schema_id: int) -> str:
-        """Give the schema at that place."""
+        """Return the schema at that place."""
         if not 0 < schema_id <= len(self._names):
             raise CodecError("unknown_schema")
         return schema_text(self._names[schema_id - 1])
@@ -138,7 +138,7 @@ class Codec:
         """The record of each id that was learnt: its schema is today's, which nobody need be asked for."""
 
     def encode(self, record: Record) -> bytes:
-        """Give the framed Avro bytes of `record`.
+        """Return the framed Avro bytes of `record`.
 
         Raises:
             SchemaUnavailableError: the record's id is not known yet and the registry does not answer.
@@ -166,12 +166,12 @@ class Codec:
         return schema_id in self._writers or schema_id in self._todays
 
     def prefix_of(self, record: str) -> bytes:
-        """Give what the values of `record` begin with: magic byte and id; raises as `learn` does."""
+        """Return what the values of `record` begin with: magic byte and id; raises as `learn` does."""
         self.learn(record)
         return self._prefixes[record]
 
     def decode(self, data: bytes | None, kind: type[R]) -> R:
-        """Give the record in `data`, resolved to today's schema of `kind`.
+        """Return the record in `data`, resolved to today's schema of `kind`.
 
         Raises:
             CodecError: `no_value`, `no_frame`, `unknown_schema`, `unusable_schema`, `not_avro` or `invalid_record`;

@@ -95,7 +95,7 @@ class Columns:
         return pa.RecordBatch.from_pylist([], schema=self.schema)
 
     def _parts(self, bodies: list[bytes], start: int, *, believed: bool) -> Iterator[tuple[pa.RecordBatch, int]]:
-        """Give what can be read, in order: a batch that cannot is halved until what spoils it stands alone."""
+        """Return what can be read, in order; a batch that cannot is halved until the bad record stands alone."""
         if not bodies:
             return
         found = self._tried(bodies, believed=believed)
@@ -124,7 +124,7 @@ class Columns:
         return all(_is_within(found, path, limits) for path, limits in self._bounds)
 
     def write(self, columns: pa.RecordBatch) -> list[bytes]:
-        """Give the framed bytes of each row of columns that have `schema`.
+        """Return the framed bytes of each row of columns that have `schema`.
 
         Raises:
             ValueError: the columns have another schema, or a null where none may be.
@@ -161,7 +161,7 @@ def _seal() -> tuple[int, bytes]:
 
 
 def _plain(node: Any, known: set[str]) -> Any:
-    """Give a schema without its documentation, every named type written out where it stands first."""
+    """Return a schema without its documentation, every named type written out where it stands first."""
     if isinstance(node, list):
         return [_plain(branch, known) for branch in node]
     if isinstance(node, str) or node["type"] not in {"record", "enum", "array"}:
@@ -194,7 +194,7 @@ def _default(field: Any) -> bytes:
 
 
 def _bounds(types: Source, node: Any, hint: Any, path: tuple[str, ...] = ()) -> Iterator[Bounds]:
-    """Give what a model asks of each column.
+    """Return what a model asks of each column.
 
     Raises:
         TypeError: the model asks what is not known here, or what a column does not show.

@@ -1,4 +1,4 @@
-"""The one rule book of schema change: what may follow what. Schema gate and registry both ask here.
+"""The one rule book of schema change: what may follow what. Compatibility check and registry both ask here.
 
 Whether a reader can read what a writer wrote is decided by the `avro` package (Avro 1.12 specification, "Schema
 Resolution"); this module adds the levels, and the name of the field that is at fault.
@@ -22,7 +22,7 @@ __all__ = ["Compatibility", "InvalidSchemaError", "incompatibilities", "validate
 
 
 class Compatibility(StrEnum):
-    """Say which readers must be able to read which writers, as Confluent's schema registry names it."""
+    """Which readers must be able to read which writers, as Confluent's schema registry names it."""
 
     NONE = "NONE"
     BACKWARD = "BACKWARD"
@@ -34,17 +34,17 @@ class Compatibility(StrEnum):
 
     @property
     def transitive(self) -> bool:
-        """Say whether all earlier versions count, not only the last."""
+        """Whether all earlier versions count, not only the last."""
         return self.value.endswith("_TRANSITIVE")
 
     @property
     def backward(self) -> bool:
-        """Say whether the new schema must read what the old one wrote."""
+        """Whether the new schema must read what the old one wrote."""
         return self.value.startswith(("BACKWARD", "FULL"))
 
     @property
     def forward(self) -> bool:
-        """Say whether the old schema must read what the new one writes."""
+        """Whether the old schema must read what the new one writes."""
         return self.value.startswith(("FORWARD", "FULL"))
 
 
@@ -84,7 +84,7 @@ def validate(text: str) -> None:
 
 
 def incompatibilities(new: str, old: Sequence[str], level: Compatibility | str) -> list[str]:
-    """Tell what forbids `new` to follow `old` at `level`; nothing when it may.
+    """Return what forbids `new` to follow `old` at `level`; nothing when it may.
 
     Args:
         new: text of the new schema.
@@ -144,7 +144,7 @@ def _locate(reader: Schema, writer: Schema, path: str, above: frozenset[tuple[st
 
 
 def _parts(reader: Schema, writer: Schema) -> Iterator[tuple[str, Schema, Schema | None]]:
-    """Give (name, reader, writer) of what both hold; the writer is None where a field without default is missing."""
+    """Yield (name, reader, writer) of what both hold; the writer is None where a field without default is missing."""
     if isinstance(reader, UnionSchema) and isinstance(writer, UnionSchema):
         yield from _branches(reader, writer)
     elif isinstance(reader, RecordSchema) and isinstance(writer, RecordSchema):

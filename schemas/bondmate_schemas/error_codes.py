@@ -221,7 +221,7 @@ _BY_CODE: Final = {entry.code: entry for entry in ERROR_CODES}
 
 
 def error_code(code: str) -> ErrorCode:
-    """Give what is known of `code`: a row of the table, an answer over HTTP, or `UNLISTED`."""
+    """Return what is known of `code`: a row of the table, an answer over HTTP, or `UNLISTED`."""
     if answer := _HTTP.fullmatch(code):
         status = int(answer[1])
         return ErrorCode(
@@ -234,7 +234,7 @@ def error_code(code: str) -> ErrorCode:
 
 
 def code_of(text: str) -> str:
-    """Give the code that a person means, who may have its number only; what is no number is taken as it is."""
+    """Return the code that a person means by a code or its number; what is no number is taken as it is."""
     number = int(text) if text.isascii() and text.isdecimal() and len(text) == len(str(_HTTP_BASE)) else 0
     if number > _HTTP_BASE:
         return f"http_{number - _HTTP_BASE}"

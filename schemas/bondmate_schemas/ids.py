@@ -15,7 +15,7 @@ _VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
 
 
 def derived_id(*parts: str) -> str:
-    """Give the UUID (version 5, RFC 9562) that belongs to `parts`: equal parts, equal id, on every machine."""
+    """Return the UUID (version 5, RFC 9562) that belongs to `parts`: equal parts, equal id, on every machine."""
     # The length before each part keeps ("ab", "c") and ("a", "bc") apart.
     name = "".join([f"{len(part)}:{part}" for part in parts])
     # `uuid.uuid5` and the text of what it gives take three times as long, and every event asks for several.
@@ -41,7 +41,7 @@ def number_of(found: str, *parts: str) -> int | None:
 
 
 def pseudonym(secret: bytes, scope: str, value: str) -> str:
-    """Give the keyed pseudonym of `value` within `scope` (a destination): 32 hex digits of HMAC-SHA-256.
+    """Return the keyed pseudonym of `value` within `scope` (a destination): 32 hex digits of HMAC-SHA-256.
 
     Two scopes cannot compare what they got, and nobody without the secret can go back.
     """
@@ -50,7 +50,7 @@ def pseudonym(secret: bytes, scope: str, value: str) -> str:
 
 @lru_cache(maxsize=256)
 def pseudonyms(secret: bytes, scope: str) -> Callable[[str], str]:
-    """Give what gives the pseudonyms of one scope, to who needs many."""
+    """Return a function that returns pseudonyms of one scope; cheaper where many are needed."""
     # To copy what key and scope begin costs a third of beginning anew.
     begun = hmac.new(secret, f"{len(scope)}:{scope}".encode(), hashlib.sha256)
 
@@ -63,5 +63,5 @@ def pseudonyms(secret: bytes, scope: str) -> Callable[[str], str]:
 
 
 def content_digest(content: bytes) -> str:
-    """Give the SHA-256 of `content`, hex."""
+    """Return the SHA-256 of `content`, hex."""
     return hashlib.sha256(content).hexdigest()

@@ -18,7 +18,7 @@ POSITION_HOLDS: Final = timedelta(seconds=60)
 
 
 def is_late(delivery: Delivery, now: datetime) -> bool:
-    """Tell whether `delivery` must not be presented as new any more; a refresh never is."""
+    """Whether `delivery` must not be presented as new any more; a refresh never is."""
     if delivery.position_only:
         return delivery.sent_at is not None and delivery.sent_at + POSITION_HOLDS <= now
     expires = None if delivery.reason is DeliveryReason.REFRESH else delivery.header.expires_at
@@ -26,7 +26,7 @@ def is_late(delivery: Delivery, now: datetime) -> bool:
 
 
 def is_dropped_when_late(delivery: Delivery) -> bool:
-    """Tell whether `delivery` is not to be sent once it is late.
+    """Whether `delivery` is not to be sent once it is late.
 
     An alert's own expiry says only that it is no longer new: what ends it is the expiry that its route names, which
     stands in the Delivery and is the earlier one.
@@ -42,7 +42,7 @@ def is_dropped_when_late(delivery: Delivery) -> bool:
 
 
 def marked_late(delivery: Delivery) -> Delivery:
-    """Give `delivery` flagged `delivered_late`, in its own header and in that of the event it carries."""
+    """Return `delivery` flagged `delivered_late`, in its own header and in that of the event it carries."""
     event = delivery.event
     flagged = tuple(dict.fromkeys((*event.header.flags, DELIVERED_LATE)))
     seen = event.model_copy(update={"header": event.header.model_copy(update={"flags": flagged})})
@@ -52,5 +52,5 @@ def marked_late(delivery: Delivery) -> Delivery:
 
 
 def was_marked_late(delivery: Delivery) -> bool:
-    """Tell whether the runner marked `delivery` late: formats show it so, and never as new."""
+    """Whether the runner marked `delivery` late: formats show it so, and never as new."""
     return DELIVERED_LATE in delivery.header.flags

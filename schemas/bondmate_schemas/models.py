@@ -66,7 +66,7 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Give the record with some fields changed, to values as the model itself would hold them.
+        """Return the record with some fields changed, to values as the model itself would hold them.
 
         As pydantic's, at less than half of its cost: a frozen record has nothing beside its fields.
 
@@ -570,7 +570,7 @@ class ConnectorStatus(Record):
     paused_real_alerts: Count = 0
 
     def is_silent(self, now: datetime) -> bool:
-        """Tell whether it has gone quiet: nothing said for three intervals, and it did not say that it stopped."""
+        """Whether it has gone quiet: no status for three intervals, and the last one was no goodbye."""
         quiet_seconds = (now - self.reported_at).total_seconds()
         return self.status != "STOPPED" and quiet_seconds > 3 * self.interval_seconds
 

@@ -20,8 +20,8 @@ import pytest
 from aiohttp import web
 from bondmate_connectors.runtime.control import Pause
 from bondmate_connectors.testing import another, eventually, sos
+from bondmate_hub.admin.discovery import announced, endpoints, token
 from bondmate_hub.admin.pauses import Pauses
-from bondmate_hub.admin.places import announced, endpoints, token
 from bondmate_hub.admin.server import AdminServer
 from bondmate_hub.settings import load
 from bondmate_schemas.catalogue import AUDIT, PAGES, destination_topic
@@ -73,7 +73,7 @@ async def test_a_token_that_is_garbage_keeps_no_role_from_its_work_and_is_made_a
 
 def test_instances_of_one_role_are_found_beside_each_other_and_a_killed_one_is_not(tmp_path: Path):
     code = (
-        "import sys, time, pathlib; from bondmate_hub.admin.places import announced\n"
+        "import sys, time, pathlib; from bondmate_hub.admin.discovery import announced\n"
         "with announced(pathlib.Path(sys.argv[1]), 'runner', 'hub-2', 'http://127.0.0.1:2') as path:\n"
         "    print(path.name, flush=True); time.sleep(600)"
     )

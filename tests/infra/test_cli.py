@@ -18,9 +18,14 @@ from bondmate_connectors.transports.hmac_signature import key_of
 from bondmate_hub.admin.pauses import Pauses
 from bondmate_hub.cli import app
 from bondmate_hub.doctor import examine
-from bondmate_hub.ownerless import ownerless
+from bondmate_hub.routes.destination_view import views_of
+from bondmate_hub.routes.ownerless import ownerless
+from bondmate_hub.routes.unknown_agencies import not_responsible, unknown_agencies
 from bondmate_hub.settings import load
+from bondmate_schemas.models import DeviceAlert
 from bondmate_streams.logic.routes_yaml import parse_routes
+from bondmate_streams.logic.routing import explain
+from typer.testing import CliRunner
 
 
 def commands(command: typer.core.TyperCommand | typer.core.TyperGroup, name: str):
@@ -217,7 +222,86 @@ def test_explain_says_that_the_connector_does_not_take_such_events(tmp_path):
     unknown = hub(*explain, "--routes", "routes.yaml", cwd=tmp_path)
 
     assert (0, "all -> room: connector takes none\n") == (known.returncode, known.stdout), known.stderr
-    assert (0, "all -> room: taken\n") == (unknown.returncode, unknown.stdout)
+    assert (0, ["all -> room: taken", "  room sees beside the envelope: device_id (pseudonym), position (plain);"]) == (
+        unknown.returncode,
+        [line.partition(" withheld")[0] for line in unknown.stdout.splitlines()],
+    )
+
+
+HEADER = {"message_id": "m", "event_id": "e", "origin_message_id": "o", "agency_id": "a", "mode": "ACTUAL",
+          "occurred_at": "2026-11-30T00:00:00Z", "received_at": "2026-11-30T00:00:00Z", "source": "s"}  # fmt: skip
+
+
+def test_explain_shows_what_each_destination_would_see_and_what_is_withheld_from_it():
+    routes = parse_routes("""\
+destinations:
+  full: {fields: {alert: {position: plain, officer_ref: plain}}, others: [level, unit], may_message: {known: false}}
+  bare: {}
+  elsewhere: {}
+routes:
+- {name: all, when: {record: alert}, to: [full, bare]}
+- {name: again, when: {record: alert}, to: full}
+- {name: positions, when: {record: location}, to: elsewhere}
+""")
+    position = {"latitude": 52.0, "longitude": 4.0, "fixed_at": "2026-11-30T00:00:00Z"}
+    values = {"header": HEADER, "device_id": "d", "kind": "SOS", "position": position, "officer_ref": "o"}
+    alert = DeviceAlert.model_validate(values)
+
+    full, bare = views_of(alert, routes, explain(alert, routes))
+
+    assert ("full", "bare") == (full.destination, bare.destination)
+    assert {"position": "plain", "officer_ref": "plain", "device_id": "pseudonym"} == dict(full.fields)
+    assert (("header.origin_message_id", "position_origin"), ("level", "unit"), False) == (
+        full.withheld,
+        full.others,
+        full.receipts,
+    )
+    assert {"device_id": "pseudonym"} == dict(bare.fields)
+    assert {"position", "officer_ref"} <= set(bare.withheld)
+    assert (None, True) == (bare.others, bare.receipts)
+    assert "of other rooms: all if its agency owns the alert; receipts: of messages" in str(bare)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "cannot be read: FileNotFoundError"),
+        ("{", "not JSON"),
+        ('{"file": "a.xml", "events": []}', "a line of `hub translate`"),
+        ('{"header": {}}', "not a DeviceAlert: header.message_id"),
+    ],
+)
+def test_explain_says_what_is_wrong_with_its_file_and_shows_no_trace(tmp_path, content, problem):
+    (tmp_path / "routes.yaml").write_text("destinations: {room: {}}\nroutes: [{name: all, to: room}]\n")
+    event, arguments = tmp_path / "event.json", ["--record", "DeviceAlert", "--routes", str(tmp_path / "routes.yaml")]
+    if content is not None:
+        event.write_text(content)
+    wrong = CliRunner().invoke(app, ["route", "explain", str(event), *arguments], env={"COLUMNS": "1000"})
+    event.write_text(json.dumps({"header": HEADER, "device_id": "d", "kind": "SOS"}))
+    mended = CliRunner().invoke(app, ["route", "explain", str(event), *arguments])
+
+    assert (2, True) == (wrong.exit_code, problem in wrong.output), wrong.output
+    assert 0 == mended.exit_code, mended.output
+
+
+def test_lint_finds_agencies_that_nobody_has():
+    routes = parse_routes("""\
+destinations:
+  room: {agency: county, may_message: {agencies: [pd-north, pd-nroth]}}
+routes:
+- {name: here, when: {record: alert, responsible: [pd-north, pd-south]}, to: room}
+- {name: own, when: {record: alert, agency: [pd-north, county, pd-east]}, to: room}
+""")
+
+    assert ["routes.0.when.responsible: no area of the map (`streams.districts`) has `pd-south`"] == [
+        line[:83] for line in not_responsible(routes, {"pd-north"})
+    ]
+    assert [
+        "routes.1.when.agency: nobody has the agency `pd-east`",
+        "destinations.room.may_message.agencies: nobody has the agency `pd-nroth`",
+    ] == [line.partition(": no enrolled")[0] for line in unknown_agencies(routes, {}, {"pd-north"})]
+    assert [] == list(unknown_agencies(routes, {"cad": "pd-east", "tak": "pd-nroth"}, {"pd-north"}))
+    assert [] == list(unknown_agencies(routes, {}, ()))
 
 
 def test_explain_says_where_an_alert_is_and_writes_a_map_of_who_is_told(tmp_path):

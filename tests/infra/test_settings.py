@@ -72,8 +72,12 @@ def test_a_secret_comes_from_a_file_and_a_missing_one_is_told_with_its_place(wri
     secret = tmp_path / "secret"
     path = write("streams:\n  pseudonym_secret: !file secret\n")  # meant from the settings' folder
 
-    with pytest.raises(SettingsError, match=r":2:21: "):
+    with pytest.raises(SettingsError) as missing:
         load(path)
+
+    (problem,) = missing.value.problems
+    assert problem.startswith(f"{path}:2:21: streams.pseudonym_secret: the file named behind `!file` cannot be read")
+    assert "FileNotFoundError; create it, or correct its path" in problem
 
     secret.write_text("0123456789abcdef\n", encoding="utf-8")
     settings = load(path)

@@ -8,7 +8,7 @@ from bondmate_connectors.platforms.cap_webhook import CONNECTOR as WEBHOOK
 from bondmate_connectors.platforms.tak import CONNECTOR as TAK
 from bondmate_connectors.runtime.run import Instance
 from bondmate_gateway import CONNECTOR as GATEWAY
-from bondmate_hub.trust import answers_that_do_not_count
+from bondmate_hub.routes.trust import answers_that_do_not_count
 
 TLS = {"ca_file": "ca.pem", "certificate_file": "own.pem", "key_file": "own.key"}
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from bondmate_hub import routes_versions
+from bondmate_hub.routes import versions
 from bondmate_kafka.config import KafkaConfig
 from bondmate_kafka.topic_view import Seen, View
 from bondmate_schemas.catalogue import DEVICE_ALERTS, RECEIPTS, STATE_ROUTES, destination_topic
@@ -90,18 +90,18 @@ def test_a_room_added_is_told_of_what_is_open_and_a_removed_one_hears_the_end(
     for room in (NORTH, COUNTY):
         topics.wait(room, Delivery, of(event_id))
     topics.put(RECEIPTS, make.receipt(event_id, "county", Level.ACKNOWLEDGED))
-    plan = routes_versions.plan(kafka, CODEC, Applied(parse_routes(BEFORE)), parse_routes(AFTER), None)
+    plan = versions.plan(kafka, CODEC, Applied(parse_routes(BEFORE)), parse_routes(AFTER), None)
 
     assert ({"south": 1}, {"county": 1}, ()) == (plan.late, plan.ending, plan.missing)
     broken = RoutesVersion(name="routes", number=1, applied_at=alert.header.received_at, text="routes: [")
     topics.put_bytes(STATE_ROUTES, b"routes", CODEC.encode(broken))
-    version = routes_versions.write(kafka, CODEC, 2, AFTER, plan.retired)
+    version = versions.write(kafka, CODEC, 2, AFTER, plan.retired)
     late = topics.wait(SOUTH, Delivery, of(event_id))[0]
     topics.put(RECEIPTS, make.receipt(event_id, "north", Level.ACKNOWLEDGED))
     topics.put(RECEIPTS, make.receipt(event_id, "north", Level.RESOLVED))
     ends = [topics.wait(room, Delivery, of(event_id, DeliveryReason.CANCEL))[0] for room in (SOUTH, COUNTY)]
 
-    assert (version.number, [0, 2]) == (routes_versions.newest(kafka, CODEC).number, watched.ready)
+    assert (version.number, [0, 2]) == (versions.newest(kafka, CODEC).number, watched.ready)
     assert (DeliveryReason.NEW, True) == (late.reason, TOLD_LATE in late.header.flags)
     assert 2 == len(ends)
     reasons = [d.reason for d in topics.records(COUNTY, Delivery) if of(event_id)(d)]
@@ -113,9 +113,9 @@ def test_of_two_versions_of_one_number_the_first_stands_also_for_who_begins_anew
     kafka: KafkaConfig, topics: Any
 ) -> None:
     number = 70
-    first = routes_versions.write(kafka, CODEC, number, AFTER, "")
-    with pytest.raises(routes_versions.VersionTakenError, match="call again"):
-        routes_versions.write(kafka, CODEC, number, BEFORE, "")
+    first = versions.write(kafka, CODEC, number, AFTER, "")
+    with pytest.raises(versions.VersionTakenError, match="call again"):
+        versions.write(kafka, CODEC, number, BEFORE, "")
     last = topics.records(STATE_ROUTES, RoutesVersion)[-1]
 
     assert (number + 1, AFTER) == (last.number, last.text)

@@ -11,7 +11,7 @@ from typing import Any, Final
 import aiohttp
 from yarl import URL
 
-from bondmate_hub.admin.places import Endpoint, endpoints, token
+from bondmate_hub.admin.discovery import Endpoint, endpoints, token
 
 _ANSWER_SECONDS: Final = 45.0
 _ASK_SECONDS: Final = 0.2

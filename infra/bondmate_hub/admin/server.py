@@ -13,8 +13,8 @@ from aiohttp import hdrs, web
 from bondmate_monitoring.build import version_of_hub
 from pydantic import ValidationError
 
+from bondmate_hub.admin.discovery import announced, token
 from bondmate_hub.admin.orders import Order, PauseOrder, RefusedError
-from bondmate_hub.admin.places import announced, token
 from bondmate_hub.settings import Settings
 
 if TYPE_CHECKING:

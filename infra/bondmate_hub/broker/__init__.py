@@ -19,22 +19,22 @@ class Broker(Protocol):
 
     @property
     def bootstrap(self) -> str:
-        """Give `host:port` for `bootstrap.servers`; known from construction on, the same after every restart."""
+        """`host:port` for `bootstrap.servers`; known from construction on, the same after every restart."""
         ...
 
     @property
     def pid(self) -> int:
-        """Give the process id, 0 while it does not run."""
+        """The process id, 0 while it does not run."""
         ...
 
     @property
     def durable(self) -> bool:
-        """Say whether what was acknowledged with acks=all is still there after SIGKILL of the broker."""
+        """Whether what was acknowledged with acks=all is still there after SIGKILL of the broker."""
         ...
 
     @property
     def limits(self) -> LogLimits:
-        """Say how much of a topic this broker can bear to keep."""
+        """How much of a topic this broker can bear to keep."""
         ...
 
     def start(self) -> None:

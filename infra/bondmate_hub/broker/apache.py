@@ -45,7 +45,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class ApacheConfig:
-    """Say where one Apache Kafka node keeps its data, and how much it may use."""
+    """The data folder of one Apache Kafka node, and how much it may use."""
 
     data_dir: Path
     """Directory of its own; made when absent."""
@@ -74,12 +74,12 @@ class ApacheBroker:
 
     @property
     def bootstrap(self) -> str:
-        """Give `host:port` for `bootstrap.servers`."""
+        """`host:port` for `bootstrap.servers`."""
         return f"127.0.0.1:{self._config.node.port}"
 
     @property
     def pid(self) -> int:
-        """Give the process id, 0 while it does not run."""
+        """The process id, 0 while it does not run."""
         return self._child.pid
 
     def start(self) -> None:
@@ -163,7 +163,7 @@ def _java(config: ApacheConfig) -> list[str]:
 
 
 def _properties(config: ApacheConfig) -> str:
-    """Give `server.properties`. Names and meanings: Apache Kafka documentation, "Broker Configs"."""
+    """Return the text of `server.properties`. Names and meanings: Apache Kafka documentation, "Broker Configs"."""
     node, nodes = config.node, (config.node, *config.peers)
     replicas, in_sync = min(len(nodes), 3), min(len(nodes), 2)
     settings: dict[str, object] = {

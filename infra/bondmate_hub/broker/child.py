@@ -89,7 +89,7 @@ def wait_until(condition: Callable[[], bool], *, deadline_seconds: float, what: 
 
 
 def answers_kafka(bootstrap: str) -> bool:
-    """Say whether a broker listens at `bootstrap` and names itself in the cluster's metadata."""
+    """Whether a broker listens at `bootstrap` and names itself in the cluster's metadata."""
     host, _, port = bootstrap.rpartition(":")
     try:
         # Asked first: a Kafka client retries a closed port for seconds and logs each failure.
@@ -113,7 +113,7 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Give the process id, 0 while it does not run."""
+        """The process id, 0 while it does not run."""
         return self._process.pid if self._process is not None and self._process.poll() is None else 0
 
     def start(self, command: Sequence[str]) -> None:

@@ -42,7 +42,7 @@ _WARNING = "serves demos and quick tests: SIGKILL loses the last seconds, dead g
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedConfig:
-    """Say where the embedded broker listens and keeps its data."""
+    """The addresses and the data folder of the embedded broker."""
 
     data_dir: Path
     """Directory of its own; made when absent. One process at a time."""
@@ -72,22 +72,22 @@ class EmbeddedBroker:
 
     @property
     def limits(self) -> LogLimits:
-        """Say how much of a topic it can bear to keep."""
+        """How much of a topic it can bear to keep."""
         return self._config.limits
 
     @property
     def bootstrap(self) -> str:
-        """Give `host:port` for `bootstrap.servers`."""
+        """`host:port` for `bootstrap.servers`."""
         return f"{_CLIENTS_HOST}:{self._port}"
 
     @property
     def pid(self) -> int:
-        """Give the process id, 0 while it does not run."""
+        """The process id, 0 while it does not run."""
         return self._child.pid
 
     @property
     def relay_pid(self) -> int:
-        """Give the process id of its relay, 0 while that does not run."""
+        """The process id of its relay, 0 while that does not run."""
         return self._relay.pid
 
     def start(self) -> None:

@@ -1,4 +1,4 @@
-"""Give the embedded broker the long poll it lacks: a relay holds an empty answer to Fetch until there is something.
+"""The long poll that the embedded broker lacks: a relay holds an empty answer to Fetch until there is something.
 
 noida-db answers an empty Fetch at once whatever `MaxWaitMs` says, so every idle consumer would ask some ten thousand
 times a second. The relay stands between clients and broker, reads the frames' headers, and holds an empty answer to a
@@ -42,7 +42,7 @@ class Frames:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Give each frame that is whole now, its size included."""
+        """Yield each frame that is whole now, its size included."""
         self._buffer += data
         start = 0
         while len(self._buffer) - start >= _SIZE.size:
@@ -55,7 +55,7 @@ class Frames:
 
 
 def produced_topic(frame: bytes) -> bytes | None:
-    """Give the first topic of a Produce request as its wire form, or None where the version names topics by id.
+    """Return the first topic of a Produce request as its wire form, or None where the version names topics by id.
 
     Clients write one topic a request, or few that are read together; a topic not named here is found after the longest
     wait.
@@ -76,7 +76,7 @@ def produced_topic(frame: bytes) -> bytes | None:
 
 
 def wait_of(frame: bytes) -> tuple[float, int]:
-    """Give how long the Fetch request in `frame` is ready to wait (`MaxWaitMs`), in seconds, and `MinBytes`."""
+    """Return how long the Fetch request in `frame` is ready to wait (`MaxWaitMs`), in seconds, and `MinBytes`."""
     version = _HEADER.unpack_from(frame, _SIZE.size)[1]
     at = _SIZE.size + _HEADER.size
     at += 2 + max(0, struct.unpack_from(">h", frame, at)[0])  # client id

@@ -31,7 +31,7 @@ def as_operations(
     *,
     as_json: bool,
 ) -> None:
-    """Say something of alerts: it is in the audit trail as `what` before it is said."""
+    """Publish a statement about alerts; the audit trail has it as `what` before it is published."""
     from bondmate_kafka.producer import BlockingWriter
     from bondmate_kafka.records import Envelopes
     from bondmate_kafka.registry import RegistrySchemaIds

@@ -22,7 +22,7 @@ File = Annotated[Path, typer.Option("--file", "-f", envvar="BONDMATE_DEVICES", h
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Tell what is wrong with the device file or the wish in words."""
+    """Translate what is wrong with the device file or the request into a usage error."""
     from bondmate_gateway.enrolment.commands import DeviceFileError, EnrolmentError
 
     try:

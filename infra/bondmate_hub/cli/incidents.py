@@ -30,7 +30,7 @@ def link(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Say that an alert, and those linked to it, are of one event with another; their rooms hear the shared number.
+    """Link an alert, and those linked to it, with another as one event; their rooms hear the shared number.
 
     Each stays an alert of its own: its levels, escalation and ending are as before.
 

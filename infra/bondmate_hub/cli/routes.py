@@ -12,7 +12,7 @@ import typer
 from bondmate_hub.cli.options import Config, Json, show
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from bondmate_schemas.models import Payload
     from bondmate_streams.logic.districts import Districts
@@ -38,7 +38,7 @@ def explain(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Tell, rule by rule, why an event goes to a destination or does not, and what the destination would see.
+    """Explain, rule by rule, why an event goes to a destination or does not, and what the destination would see.
 
     With --config also whether the destination's connector takes such events at all. Of an alert without a place no rule
     holds that asks for one: it falls through to those that do not.
@@ -47,6 +47,8 @@ def explain(
     """
     from bondmate_streams.logic.routing import explain as explained
     from bondmate_streams.logic.vain import by_connectors
+
+    from bondmate_hub.routes.destination_view import views_of
 
     payload, table = _event(event, record), _routes(routes, config)
     area = _map(districts, config)
@@ -59,11 +61,13 @@ def explain(
         if map_file:
             from bondmate_streams.logic.told_map import told_map
 
-            map_file.write_text(json.dumps(told_map(payload, area, table, verdicts), ensure_ascii=False), "utf-8")
+            _write(map_file, json.dumps(told_map(payload, area, table, verdicts), ensure_ascii=False))
     elif map_file:
         raise typer.BadParameter("--map: of alerts and incidents, with --districts or `streams.districts`")
     for line in verdicts:
         show(line.as_json(), str(line), as_json=as_json)
+    for view in views_of(payload, table, verdicts):
+        show({"view": view.as_json()}, str(view), as_json=as_json)
 
 
 def _event(path: Path, record: str) -> Payload:
@@ -74,10 +78,26 @@ def _event(path: Path, record: str) -> Payload:
     if record not in RECORD_OF.values():
         raise typer.BadParameter(f"--record: one of {', '.join(RECORD_OF.values())}")
     try:
-        return cast("Payload", RECORDS[record].model_validate(json.loads(path.read_text(encoding="utf-8"))))
-    except (ValidationError, ValueError) as error:
-        place = error.errors(include_input=False)[0]["loc"] if isinstance(error, ValidationError) else "not JSON"
-        raise typer.BadParameter(f"{path}: not a {record}: {place}") from None
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: cannot be read: {type(error).__name__}; name a file of one event") from None
+    except (ValueError, RecursionError):
+        raise typer.BadParameter(f"{path}: not JSON; the file must hold one event") from None
+    if isinstance(values, dict) and "events" in values and "header" not in values:
+        raise typer.BadParameter(f"{path}: a line of `hub translate`; keep one of its `events` as the whole file")
+    try:
+        return cast("Payload", RECORDS[record].model_validate(values))
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the whole file"
+        raise typer.BadParameter(f"{path}: not a {record}: {place}: {first['msg']}; or name another --record") from None
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise typer.BadParameter(f"--map: {path}: cannot be written: {type(error).__name__}") from None
 
 
 def _map(path: Path | None, config: Path | None) -> Districts | None:
@@ -114,10 +134,10 @@ def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help
     from bondmate_streams.routes_file import placed_in
 
     from bondmate_hub.instances import instances, takes
-    from bondmate_hub.open_rooms import open_rooms
-    from bondmate_hub.ownerless import ownerless
+    from bondmate_hub.routes.open_rooms import open_rooms
+    from bondmate_hub.routes.ownerless import ownerless
+    from bondmate_hub.routes.trust import answers_that_do_not_count, broker_is_trusted
     from bondmate_hub.settings import load
-    from bondmate_hub.trust import answers_that_do_not_count, broker_is_trusted
 
     path = _path(routes, config)
     table = _routes(path, config, strict=False)
@@ -130,7 +150,7 @@ def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help
     if settings:
         configured = instances(settings)
         warnings += [
-            *placed_in(path, [*unconnected(table, settings.connectors)]),
+            *placed_in(path, [*unconnected(table, settings.connectors), *_agencies_of_nobody(settings, config, table)]),
             *answers_that_do_not_count(configured),
             *open_rooms(table, configured),
             *ownerless(table, {name: entry.agency for name, entry in settings.connectors.items()}),
@@ -153,7 +173,7 @@ def findings(path: Path, config: Path | None) -> list[str]:
     table = _routes(path, config, strict=False)
     settings = load(config) if config else None
     kinds = takes(settings) if settings else {}
-    found = found_in(table, _names(settings, config))
+    found = [*found_in(table, _names(settings, config)), *_responsible_for_nothing(settings, config, table)]
     return placed_in(path, [*found, *(str(finding) for finding in vain(table, kinds) if finding.is_whole)])
 
 
@@ -177,6 +197,27 @@ def _names(settings: Settings | None, config: Path | None) -> tuple[str, ...] | 
     """Return the districts there are; None where they are not known here."""
     area = _map(None, config)
     return (area.names if area else ()) if settings and settings.streams else None
+
+
+def _responsible_for_nothing(settings: Settings | None, config: Path | None, table: Routes) -> Iterator[str]:
+    """Yield the agencies that rules ask to be responsible and no area names; without a map that is another finding."""
+    from bondmate_hub.routes.unknown_agencies import not_responsible
+
+    area = _map(None, config) if settings and settings.streams else None
+    return not_responsible(table, set(area.agencies)) if area else iter(())
+
+
+def _agencies_of_nobody(settings: Settings, config: Path | None, table: Routes) -> Iterator[str]:
+    """Yield the agencies that rules and agreements name and nobody has."""
+    from bondmate_hub.instances import enrolled_officers
+    from bondmate_hub.routes.unknown_agencies import unknown_agencies
+
+    area = _map(None, config)
+    others = {
+        *(officer.agency_id or "" for officer in enrolled_officers(settings)),
+        *(area.agencies if area else ()),
+    } - {""}
+    return unknown_agencies(table, {name: entry.agency for name, entry in settings.connectors.items()}, others)
 
 
 def _routes(path: Path | None, config: Path | None, *, strict: bool = True) -> Routes:

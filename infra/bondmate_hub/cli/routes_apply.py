@@ -11,7 +11,7 @@ import typer
 from bondmate_hub.cli.options import Config, Json, show
 
 if TYPE_CHECKING:
-    from bondmate_hub.routes_versions import Plan
+    from bondmate_hub.routes.versions import Plan
 
 app = typer.Typer(help="The version of the routes that every role works by.", no_args_is_help=True)
 
@@ -35,8 +35,8 @@ def apply(
     from bondmate_streams.applied_routes import Applied, applied_of
     from bondmate_streams.routes_file import load_routes
 
-    from bondmate_hub import routes_versions
     from bondmate_hub.cli.routes import findings, ground_of
+    from bondmate_hub.routes import versions
     from bondmate_hub.settings import SettingsError, load
 
     settings = load(config)
@@ -49,9 +49,9 @@ def apply(
     routes = load_routes(path)
     kafka = settings.kafka.config()
     codec = Codec(RegistrySchemaIds(kafka.registry_url))
-    last = routes_versions.newest(kafka, codec)
+    last = versions.newest(kafka, codec)
     before = applied_of(last) if last else Applied(load_routes(settings.streams.routes))
-    plan = routes_versions.plan(kafka, codec, before, routes, ground_of(config, routes))
+    plan = versions.plan(kafka, codec, before, routes, ground_of(config, routes))
     number = before.number + 1
     _show(plan, number, as_json=as_json)
     if plan.missing:
@@ -61,8 +61,8 @@ def apply(
         print("nothing was changed", file=sys.stderr)
         sys.exit(1)
     try:
-        version = routes_versions.write(kafka, codec, number, path.read_text(encoding="utf-8"), plan.retired)
-    except routes_versions.VersionTakenError as error:
+        version = versions.write(kafka, codec, number, path.read_text(encoding="utf-8"), plan.retired)
+    except versions.VersionTakenError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
     show({"applied": version.number}, f"version {version.number} is applied", as_json=as_json)
@@ -95,12 +95,12 @@ def show_(config: Config = None, as_json: Json = False) -> None:
     from bondmate_kafka.registry import RegistrySchemaIds
     from bondmate_schemas.codec import Codec
 
-    from bondmate_hub import routes_versions
+    from bondmate_hub.routes import versions
     from bondmate_hub.settings import load
 
     settings = load(config)
     kafka = settings.kafka.config()
-    last = routes_versions.newest(kafka, Codec(RegistrySchemaIds(kafka.registry_url)))
+    last = versions.newest(kafka, Codec(RegistrySchemaIds(kafka.registry_url)))
     if last is None:
         show({"version": 0}, "the file of the settings: no version was ever applied", as_json=as_json)
         return

@@ -1,4 +1,4 @@
-"""`hub schemas`: the compatibility gate."""
+"""`hub schemas`: the compatibility check of schema changes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def check(as_json: Json = False) -> None:
     """
     from dataclasses import asdict
 
-    from bondmate_schemas.gate import check as findings
+    from bondmate_schemas.compatibility_check import check as findings
 
     found = findings()
     for finding in found:
@@ -39,7 +39,7 @@ def release(
     Example: hub schemas release
     """
     from bondmate_schemas.codec import RECORDS
-    from bondmate_schemas.gate import release as freeze
+    from bondmate_schemas.compatibility_check import release as freeze
 
     for record in RECORDS:
         if path := freeze(record, anew=anew):

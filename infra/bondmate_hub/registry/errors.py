@@ -23,7 +23,7 @@ class RegistryError(Exception):
 
     @property
     def status(self) -> int:
-        """Give the HTTP status."""
+        """The HTTP status."""
         return int(str(self.code)[:3])
 
 
@@ -32,17 +32,17 @@ class NotFoundError(RegistryError):
 
     @classmethod
     def subject(cls, subject: str) -> NotFoundError:
-        """Say that a subject is unknown."""
+        """Create the error for an unknown subject."""
         return cls(40401, f"Subject '{subject}' not found.")
 
     @classmethod
     def version(cls, version: int) -> NotFoundError:
-        """Say that a subject has no such version."""
+        """Create the error for a version that a subject does not have."""
         return cls(40402, f"Version {version} not found.")
 
     @classmethod
     def schema(cls) -> NotFoundError:
-        """Say that no such schema is known."""
+        """Create the error for an unknown schema."""
         return cls(40403, "Schema not found")
 
 

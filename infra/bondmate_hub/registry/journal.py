@@ -29,7 +29,7 @@ class Journal:
         _sync_directory(path.parent)
 
     def read(self) -> list[dict[str, Any]]:
-        """Give what was appended so far, oldest first; a last line that was not finished is cut off.
+        """Return what was appended so far, oldest first; a last line that was not finished is cut off.
 
         Raises:
             StoreDamagedError: another line is not JSON; the message says which.

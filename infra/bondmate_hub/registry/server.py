@@ -34,7 +34,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class RegistryConfig:
-    """Say where the registry listens and keeps its schemas."""
+    """The address of the registry, and the folder of its schemas."""
 
     data_dir: Path
     """Directory of its own; made when absent. One process at a time."""

@@ -84,7 +84,7 @@ class SchemaStore:
             return sorted(name for name, subject in self._subjects.items() if subject.live(deleted=deleted))
 
     def versions(self, subject: str, *, deleted: bool = False) -> list[Version]:
-        """Give the versions of a subject, oldest first.
+        """Return the versions of a subject, oldest first.
 
         Raises:
             NotFoundError: it has none.
@@ -96,7 +96,7 @@ class SchemaStore:
         return found
 
     def version(self, subject: str, number: int | str, *, deleted: bool = False) -> Version:
-        """Give one version, by number or `latest`.
+        """Return one version, by number or `latest`.
 
         Raises:
             NotFoundError: no such subject or version.
@@ -112,7 +112,7 @@ class SchemaStore:
         raise NotFoundError.version(wanted)
 
     def text(self, schema_id: int) -> str:
-        """Give the schema of an id, also when every version of it was deleted.
+        """Return the schema of an id, also when every version of it was deleted.
 
         Raises:
             NotFoundError: the id was never given.
@@ -123,7 +123,7 @@ class SchemaStore:
             return self._texts[schema_id]
 
     def uses(self, schema_id: int, *, deleted: bool = False) -> list[Version]:
-        """Give the versions that have this id.
+        """Return the versions that have this id.
 
         Raises:
             NotFoundError: the id was never given.
@@ -136,7 +136,7 @@ class SchemaStore:
         return [version for version in every if version.schema_id == schema_id]
 
     def find(self, subject: str, text: str, *, deleted: bool = False) -> Version:
-        """Give the version of `subject` that holds this schema.
+        """Return the version of `subject` that holds this schema.
 
         Raises:
             NotFoundError: no such subject, or not this schema.
@@ -149,7 +149,7 @@ class SchemaStore:
         raise NotFoundError.schema()
 
     def faults(self, subject: str, text: str, number: int | str | None = None) -> list[str]:
-        """Tell what forbids `text` to become the next version of `subject`; nothing when it may, or is the first.
+        """Return what forbids `text` to become the next version of `subject`; nothing when it may, or is the first.
 
         Args:
             subject: its name.
@@ -169,7 +169,7 @@ class SchemaStore:
             return incompatibilities(text, [version.text for version in earlier], self.level(subject, inherit=True))
 
     def level(self, subject: str | None = None, *, inherit: bool = False) -> Compatibility:
-        """Give the level of a subject, or the general one.
+        """Return the level of a subject, or the general one.
 
         Raises:
             NotFoundError: the subject has none of its own, unless `inherit`.
@@ -230,7 +230,7 @@ class SchemaStore:
             return numbers
 
     def set_level(self, subject: str | None, level: str) -> Compatibility:
-        """Give a subject, or with None every subject without its own, a level.
+        """Set the level of a subject, or with None of every subject without its own.
 
         Raises:
             UnprocessableError: no such level.

@@ -41,7 +41,7 @@ from bondmate_schemas.compiled.writing import Writers
 __all__ = ["UNUSUAL", "Reader", "Writer", "reader", "writer"]
 
 Writer = Callable[[Any], bytes]
-"""Give the Avro bytes of a model."""
+"""Returns the Avro bytes of a model."""
 
 UNUSUAL: Final = (ValueError, AssertionError, LookupError, OverflowError, struct.error)
 """What a reader raises at bytes it leaves to the general codec."""

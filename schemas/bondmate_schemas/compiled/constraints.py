@@ -34,7 +34,7 @@ _LIMITS: Final[dict[str, tuple[float, float]]] = {
 
 
 def fields_of(model: type[Record]) -> dict[str, Any]:
-    """Give what each field of `model` asks, by name.
+    """Return what each field of `model` asks, by name.
 
     Raises:
         TypeError: the model is not made of fields alone, or is configured otherwise than the other records.
@@ -50,7 +50,7 @@ def fields_of(model: type[Record]) -> dict[str, Any]:
 
 
 def checks(model: type[Record]) -> list[Callable[[Any], object]]:
-    """Give the checks of a whole record, each of which raises a `ValueError`."""
+    """Return the checks of a whole record, each of which raises a `ValueError`."""
     found = model.__pydantic_decorators__.model_validators.values()
     if any(check.info.mode != "after" for check in found):
         raise _unknown(model)
@@ -58,7 +58,7 @@ def checks(model: type[Record]) -> list[Callable[[Any], object]]:
 
 
 def condition(kind: str, hint: Any, value: str) -> str:
-    """Give the expression that holds if `value`, of the Avro type `kind`, is what the model asks; none if it always is.
+    """Return an expression: whether `value`, of the Avro type `kind`, is what the model asks; none if it always is.
 
     Raises:
         TypeError: the model asks what is not known here.
@@ -68,7 +68,7 @@ def condition(kind: str, hint: Any, value: str) -> str:
 
 
 def limits(kind: str, hint: Any) -> tuple[float, float] | None:
-    """Give the least and the greatest that a model takes for a value of the Avro type `kind`; None: it takes any.
+    """Return the least and the greatest that a model takes for a value of the Avro type `kind`; None: it takes any.
 
     Raises:
         TypeError: the model asks what is not known here.
@@ -115,14 +115,14 @@ def same(hint: Any, expected: Any) -> None:
 
 
 def other(hint: Any) -> Any:
-    """Give `X` of `X | None`."""
+    """Return `X` of `X | None`."""
     found, *rest = get_args(hint) or (hint,)
     same(rest, [type(None)])
     return found
 
 
 def item(hint: Any, container: type) -> Any:
-    """Give the type of the items of a tuple of any length, or of the values of a mapping by text."""
+    """Return the type of the items of a tuple of any length, or of the values of a mapping by text."""
     same(get_origin(hint), container)
     first, second = get_args(hint)
     same(first if container is Mapping else second, str if container is Mapping else ...)

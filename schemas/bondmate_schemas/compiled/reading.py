@@ -92,7 +92,7 @@ class Readers(Source):
         super().__init__(_NAMES)
 
     def function(self, node: Any, hint: Any) -> str:
-        """Give the name of the function that reads a value of the type, which a model declares as `hint`."""
+        """Return the name of the function that reads a value of the type, which a model declares as `hint`."""
         kind, node = self.resolved(node)
         if kind != "record":
             body = f"{self.lines(node, hint, 'value')}\nreturn value, at"
@@ -123,7 +123,7 @@ class Readers(Source):
         )
 
     def lines(self, node: Any, hint: Any, to: str) -> str:
-        """Give the statements that read a value of the type into the variable `to`."""
+        """Return the statements that read a value of the type into the variable `to`."""
         kind, node = self.resolved(node)
         if kind not in _LINES:
             raise unsupported(node)

@@ -38,7 +38,7 @@ class Source:
         return self.names[function]
 
     def resolved(self, node: Any) -> tuple[str, Any]:
-        """Give the kind of a type, and the type with a name that is known replaced by its definition."""
+        """Return the kind of a type, and the type with a name that is known replaced by its definition."""
         if isinstance(node, list):
             if len(node) == _BRANCHES and node[0] == "null":
                 return "union", node
@@ -52,7 +52,7 @@ class Source:
 
 
 def short(full_name: str) -> str:
-    """Give a name without its namespace."""
+    """Return a name without its namespace."""
     return full_name.rpartition(".")[2]
 
 
@@ -62,7 +62,7 @@ def unsupported(node: Any) -> TypeError:
 
 
 def members(enum: Mapping[str, Any]) -> list[Any]:
-    """Give the symbols of an enum as members of its Python class."""
+    """Return the symbols of an enum as members of its Python class."""
     if len(enum["symbols"]) > _ONE_BYTE_SYMBOLS:
         raise TypeError("an enum of ours has fewer symbols, so that each is one byte")
     return [getattr(enums, short(enum["name"]))(symbol) for symbol in enum["symbols"]]

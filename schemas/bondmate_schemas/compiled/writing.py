@@ -31,7 +31,7 @@ class Writers(Source):
         super().__init__(_NAMES)
 
     def function(self, node: Any) -> str:
-        """Give the name of the function that writes a value of the type."""
+        """Return the name of the function that writes a value of the type."""
         kind, node = self.resolved(node)
         if kind != "record":
             body = f"return {' + '.join(self.parts(node, 'value'))}"
@@ -47,7 +47,7 @@ class Writers(Source):
         return name
 
     def parts(self, node: Any, value: str) -> list[str]:
-        """Give the expressions of the bytes that `value`, an expression to be used once, is written as."""
+        """Return the expressions of the bytes that `value`, an expression to be used once, is written as."""
         kind, node = self.resolved(node)
         if kind in _PARTS:
             return [part.format(value) for part in _PARTS[kind]]

@@ -10,7 +10,17 @@ from typing import Any, NamedTuple, Protocol
 from bondmate_kafka.client import Message
 from bondmate_kafka.records import Outgoing
 
-__all__ = ["Disclosed", "Engine", "Keyed", "Known", "Last", "Names", "People", "Told", "Worked"]
+__all__ = [
+    "BatchEngine",
+    "BatchResult",
+    "DestinationRecords",
+    "Disclosed",
+    "Keyed",
+    "Last",
+    "NamedPeople",
+    "Names",
+    "People",
+]
 
 
 Keyed = tuple[bytes, bytes]
@@ -18,7 +28,7 @@ Keyed = tuple[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DestinationRecords:
     """Deliveries for one destination, in the order of their fixes: key and value of each."""
 
     destination: str
@@ -41,7 +51,7 @@ class Last(NamedTuple):
 
 
 @dataclass(slots=True)
-class Known:
+class NamedPeople:
     """Who was named already, of those a destination got to see something of."""
 
     names: set[str] = field(default_factory=set, repr=False)
@@ -49,7 +59,7 @@ class Known:
     """What columns remember instead, so that they need not ask for each name."""
 
     def new(self, people: Iterable[str]) -> list[str]:
-        """Give those not named yet; from now on they are."""
+        """Return the people not named yet, and note them as named."""
         found = [person for person in dict.fromkeys(people) if person not in self.names]
         self.names.update(found)
         return found
@@ -59,11 +69,11 @@ class People(Protocol):
     """Devices and officers, by their ids."""
 
     def __iter__(self) -> Iterator[str]:
-        """Give all of them; one may come more than once."""
+        """Yield all of them; one may come more than once."""
         ...
 
-    def new_to(self, known: Known) -> list[str]:
-        """Give those not named yet; from now on they are."""
+    def new_to(self, known: NamedPeople) -> list[str]:
+        """Return the people not named yet, and note them as named."""
         ...
 
 
@@ -72,8 +82,8 @@ class Names(tuple[str, ...]):
 
     __slots__ = ()
 
-    def new_to(self, known: Known) -> list[str]:
-        """Give those not named yet; from now on they are."""
+    def new_to(self, known: NamedPeople) -> list[str]:
+        """Return the people not named yet, and note them as named."""
         return known.new(self)
 
 
@@ -90,29 +100,29 @@ class Disclosed:
 
 
 @dataclass(slots=True)
-class Worked:
+class BatchResult:
     """A batch, worked: what is to be written, and what is to be counted."""
 
-    told: list[Told] = field(default_factory=list)
-    letters: list[Outgoing] = field(default_factory=list)
+    deliveries: list[DestinationRecords] = field(default_factory=list)
+    dead_letters: list[Outgoing] = field(default_factory=list)
     moved: list[Outgoing] = field(default_factory=list)
     """Fixes that lay in the partition of another device, in their order, to be written again in that of their own."""
     last: list[Keyed] = field(default_factory=list)
     """The last fix of each device that has a new one, as it came: whoever reads it asks the register himself."""
-    ended: list[tuple[bytes, int]] = field(default_factory=list)
+    ended_shifts: list[tuple[bytes, int]] = field(default_factory=list)
     """Key of each device whose shift is over, and when it ended, milliseconds since 1970."""
     disclosed: list[Disclosed] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
     passed_over: Counter[str] = field(default_factory=Counter)
     withheld: Counter[str] = field(default_factory=Counter)
     """Fixes of which a destination's agreement shows nothing, by destination."""
-    nowhere: int = 0
+    unrouted: int = 0
     """Fixes that no route takes."""
     remember: Callable[[], None] = lambda: None
     """Makes the engine remember what it found; until then another batch is judged as if this one had not been."""
 
 
-class Engine(Protocol):
+class BatchEngine(Protocol):
     """A way to work batches. It remembers of each device what `logic.locations.Track` does."""
 
     @property
@@ -120,7 +130,7 @@ class Engine(Protocol):
         """How many fixes it works together, so that a batch is done within half a second or so."""
         ...
 
-    def work(self, messages: Sequence[Message]) -> Worked:
+    def work(self, messages: Sequence[Message]) -> BatchResult:
         """Judge a batch, route it, cut it to agreements and write it down; it is remembered when `remember` is called.
 
         Raises:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from bondmate_schemas.columns import Columns
 
-from bondmate_streams.lane.batch import Disclosed, Told
+from bondmate_streams.lane.batch import DestinationRecords, Disclosed
 from bondmate_streams.lane.column_ids import Blocks, outside_of
 from bondmate_streams.lane.column_views import ColumnView, constant, parts_of, struct_of
 from bondmate_streams.lane.people import ColumnPeople
@@ -30,7 +30,7 @@ class Deliveries:
     """What one destination is told of positions."""
 
     def __init__(self, destination: str, agreements: Agreements, columns: Columns) -> None:
-        """Tell by its agreement; `columns` writes Deliveries."""
+        """Create what writes for one destination by its agreement; `columns` encodes Deliveries."""
         self._destination = destination
         self._columns = columns
         self._view = ColumnView(agreements.view(destination))
@@ -43,7 +43,7 @@ class Deliveries:
         # A datetime counts microseconds, the wire whole milliseconds.
         self._age_ms = None if age_seconds is None else round(age_seconds * 1e6) // 1000
 
-    def told(self, people: ColumnPeople, tracks: Tracks, routes: Any, now_ms: int) -> Told:
+    def told(self, people: ColumnPeople, tracks: Tracks, routes: Any, now_ms: int) -> DestinationRecords:
         """Write the Delivery of each fix of `people`; `routes` has the rule of each."""
         fixes = people.fixes
         seen = self._with_ids(self._view.of(fixes, people.slots, tracks), people.blocks)
@@ -63,7 +63,7 @@ class Deliveries:
         arrays = [columns[f.name] if f.name in columns else null.slice(0, rows) for f, null in nulls]
         values = self._columns.write(pa.RecordBatch.from_arrays(arrays, schema=schema))
         keys = seen["device_id"].cast(pa.binary()).to_pylist()
-        return Told(self._destination, list(zip(keys, values, strict=True)))
+        return DestinationRecords(self._destination, list(zip(keys, values, strict=True)))
 
     def _with_ids(self, seen: dict[str, Any], blocks: Blocks) -> dict[str, Any]:
         """Return fixes under the ids that the destination may know."""
@@ -87,7 +87,7 @@ class Deliveries:
         return pc.min_element_wise(old, header.field("expires_at").cast(pa.int64())).cast(_TIME)
 
     def disclosed(self, people: ColumnPeople) -> Iterator[Disclosed]:
-        """Give what the destination gets to see of the fixes of `people`, by purpose."""
+        """Yield what the destination gets to see of the fixes of `people`, by purpose."""
         fixes = people.fixes
         handling = fixes.column("header").field("handling")
         purposes, bases = (handling.field(name).dictionary_encode() for name in ("purpose", "legal_basis"))
@@ -100,7 +100,7 @@ class Deliveries:
 
 
 def _with_one_more(lists: Any, text: str) -> Any:
-    """Give lists of texts, each with `text` at its end."""
+    """Return lists of texts, each with `text` at its end."""
     offsets = lists.offsets.to_numpy().astype(np.int64)
     offsets = offsets - offsets[0]
     items, rows = lists.flatten(), len(lists)

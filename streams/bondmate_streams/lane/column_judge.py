@@ -61,12 +61,12 @@ class Judgement:
     """To be called, each once and in order, when the batch is worked: they remember what was found."""
 
     def ranks(self) -> Ints:
-        """Give whole numbers that order all fixes by `logic.locations.At`; equal for equal ones."""
+        """Return whole numbers that order all fixes by `logic.locations.At`; equal for equal ones."""
         return _ranks(self.at_ms, self.numbers)
 
 
 def judge(fixes: Fixes, tracks: Tracks, records: Callable[[Ints], Iterable[DeviceLocation]]) -> Judgement:
-    """Judge a batch; `records` gives the fixes of some rows as records, for those that are not usual."""
+    """Judge a batch; `records` yields the fixes of some rows as records, for those that are not usual."""
     sure, at_ms = times_of(fixes)
     judgement = Judgement(
         np.zeros_like(at_ms), np.where(sure, 0, DOUBTFUL), at_ms, fixes.numbers, np.full_like(at_ms, NEVER[0]),
@@ -94,13 +94,13 @@ def judge(fixes: Fixes, tracks: Tracks, records: Callable[[Ints], Iterable[Devic
 
 
 def times_of(fixes: Fixes) -> tuple[Bools, Ints]:
-    """Tell whose clock can be believed, and give the time each fix is ordered by."""
+    """Return which fixes have a clock to believe, and the time each fix is ordered by."""
     sure: Bools = (fixes.fixed_ms >= BEFORE_GPS_MS) & (fixes.fixed_ms <= fixes.received_ms + AHEAD_MS)
     return sure, np.where(sure, fixes.fixed_ms, fixes.received_ms)
 
 
 def _ranks(at_ms: Ints, numbers: Ints) -> Ints:
-    """Give whole numbers that order fixes as their times and numbers do; equal for equal ones."""
+    """Return whole numbers that order fixes as their times and numbers do; equal for equal ones."""
     order = np.lexsort((numbers, at_ms))
     steps = (np.diff(at_ms[order]) != 0) | (np.diff(numbers[order]) != 0)
     ranks = np.empty(len(order), np.int64)
@@ -109,7 +109,7 @@ def _ranks(at_ms: Ints, numbers: Ints) -> Ints:
 
 
 def _are_several(slots: Ints) -> Bools:
-    """Tell which fixes are of a device that sent more than one of them."""
+    """Return which fixes are of a device that sent more than one of them."""
     order = np.argsort(slots)
     same = np.flatnonzero(np.diff(slots[order]) == 0)
     found = np.zeros(len(slots), np.bool_)
@@ -118,7 +118,7 @@ def _are_several(slots: Ints) -> Bools:
 
 
 def _unusual(fixes: Fixes, seen: Bools, several: Bools) -> Bools:
-    """Tell which fixes are of devices of which one fix is not usual."""
+    """Return which fixes are of devices of which one fix is not usual."""
     strange = seen | fixes.off_duty | ((fixes.latitude == 0.0) & (fixes.longitude == 0.0))
     rows = np.flatnonzero(several)
     if len(rows):
@@ -141,7 +141,7 @@ def _judge_one(place: int, fix: DeviceLocation, track: Track, judgement: Judgeme
 
 
 class _Points(NamedTuple):
-    """What is known of fixes, to tell how far and how fast a device went from one to the next."""
+    """Columns from which to compute how far and how fast a device went from one fix to the next."""
 
     at_ms: Any
     latitude: Any
@@ -151,11 +151,11 @@ class _Points(NamedTuple):
     has_place: Any
 
     def of(self, places: Ints) -> _Points:
-        """Give those at some places."""
+        """Return the points in some rows."""
         return _Points(*(column[places] for column in self))
 
     def jumped_from(self, before: _Points) -> Bools:
-        """Tell which lie farther from those before them than a device can have travelled."""
+        """Return which points lie farther from those before them than a device can have travelled."""
         north = (self.latitude - before.latitude) * METRES_A_DEGREE
         across = np.abs(self.longitude - before.longitude)
         across = np.where(across > 180.0, 360.0 - across, across)  # noqa: PLR2004  # degrees
@@ -171,7 +171,7 @@ class _Points(NamedTuple):
 
 
 def _points(rows: Ints, fixes: Fixes, sure: Bools, at_ms: Ints) -> _Points:
-    """Give what is known of some of the fixes."""
+    """Return the points of some of the fixes."""
     return _Points(
         at_ms[rows], fixes.latitude[rows], fixes.longitude[rows], fixes.accuracy_m[rows], sure[rows],
         np.ones(len(rows), np.bool_),
@@ -202,7 +202,7 @@ def _say(rows: Ints, judgement: Judgement, late: Bools, jumped: Bools, previous_
 
 def _judge_lines(order: Ints, fixes: Fixes, sure: Bools, tracks: Tracks, judgement: Judgement) -> None:
     """Judge fixes, given in order of device and arrival, whose devices have sent nothing else."""
-    line = _Line(order, fixes, sure, tracks, judgement.at_ms)
+    line = _DeviceRows(order, fixes, sure, tracks, judgement.at_ms)
     newest = line.newest_before()
     late = line.is_older(newest)
     line.turn_to_accepted(~late)
@@ -216,7 +216,7 @@ def _judge_lines(order: Ints, fixes: Fixes, sure: Bools, tracks: Tracks, judgeme
     ])  # fmt: skip
 
 
-class _Line:
+class _DeviceRows:
     """The fixes of each device behind what is remembered of it: one line of places, device after device.
 
     `heads` are the places of what is remembered, `tails` those of the fixes, in the order given.
@@ -242,17 +242,17 @@ class _Line:
         return column
 
     def _devices(self) -> Ints:
-        """Give the device of each place."""
+        """Return the device of each row."""
         return self._column(np.arange(len(self.heads)), self.device)  # type: ignore[no-any-return]
 
     def newest_before(self) -> Ints:
-        """Give, for each fix, the rank of the newest of its device before it."""
+        """Return, for each fix, the rank of the newest of its device before it."""
         span = len(self._rank) + 1
         running = np.maximum.accumulate(self._devices() * span + self._rank) % span
         return running[self.tails - 1]  # type: ignore[no-any-return]
 
     def is_older(self, newest: Ints) -> Bools:
-        """Tell which fixes are older than these ranks."""
+        """Return which fixes are older than these ranks."""
         return self._rank[self.tails] < newest  # type: ignore[no-any-return]
 
     def turn_to_accepted(self, accepted: Bools) -> None:
@@ -261,7 +261,7 @@ class _Line:
         self._accepted = np.maximum.accumulate(places)
 
     def accepted_before(self) -> Ints:
-        """Give, for each fix, the place of the newest of its device before it."""
+        """Return, for each fix, the row of the newest of its device before it."""
         return self._accepted[self.tails - 1]  # type: ignore[no-any-return]
 
     def remember(self, tracks: Tracks) -> None:
@@ -271,6 +271,6 @@ class _Line:
         tracks.note(self.slots, {**self.points.of(newest)._asdict(), "at_number": self._number[newest]})
 
     def turns(self) -> Ints:
-        """Give, for each fix, how many of its device came before it."""
+        """Return, for each fix, how many of its device came before it."""
         turns: Ints = self.tails - self.heads[self.device] - 1
         return turns

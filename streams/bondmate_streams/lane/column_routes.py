@@ -18,7 +18,7 @@ from bondmate_streams.logic.locations import NEVER
 from bondmate_streams.logic.policy import WITHHELD
 from bondmate_streams.logic.routing import Decision
 
-__all__ = ["Heard", "chosen", "outcomes", "same_ways"]
+__all__ = ["RoutingMasks", "by_facts", "chosen", "outcomes"]
 
 Apart = Mapping[str, frozenset[str]]
 """The values of a fact that rules ask for."""
@@ -26,8 +26,8 @@ Part = tuple[Decision, Ints]
 """A decision, and the fixes it was made for."""
 
 
-def same_ways(fixes: pa.RecordBatch, rows: Ints, apart: Apart) -> Iterator[tuple[Facts, Ints]]:
-    """Give those of `rows` together that are alike in all that routes look at, and what that is."""
+def by_facts(fixes: pa.RecordBatch, rows: Ints, apart: Apart) -> Iterator[tuple[Facts, Ints]]:
+    """Group `rows` by the facts that routes look at; yield the facts of each group, and its rows."""
     if not len(rows):
         return
     columns = list(_looked_at(fixes, apart))
@@ -46,7 +46,7 @@ def same_ways(fixes: pa.RecordBatch, rows: Ints, apart: Apart) -> Iterator[tuple
 
 
 def _looked_at(fixes: pa.RecordBatch, apart: Apart) -> Iterator[Any]:
-    """Give the columns of `Facts`."""
+    """Yield the columns of `Facts`."""
     header = fixes.column("header")
     yield from (header.field(name) for name in ("mode", "agency_id", "source"))
     yield _texts(header.field("hops"))
@@ -58,7 +58,7 @@ def _looked_at(fixes: pa.RecordBatch, apart: Apart) -> Iterator[Any]:
 
 
 def _numbered(columns: Sequence[Any]) -> Ints:
-    """Give a number for each row, equal where all columns are."""
+    """Return a number for each row, equal where all columns are."""
     numbers = np.zeros(len(columns[0]), np.int64)
     for column in columns:
         encoded = column.dictionary_encode(null_encoding="encode")
@@ -70,14 +70,14 @@ def _numbered(columns: Sequence[Any]) -> Ints:
 
 
 def _texts(lists: Any) -> Any:
-    """Give one text for each list of texts."""
+    """Join each list of texts into one text."""
     if not len(lists.flatten()):
         return constant("", pa.string(), len(lists))
     return pc.binary_join(pc.cast(lists, pa.list_(pa.string())), HOP)
 
 
 def chosen(parts: Sequence[Part], judgement: Judgement, slots: Ints) -> tuple[Ints, Any, int]:
-    """Give the fixes that a destination gets, in their order, the route of each, and how many it does not get."""
+    """Return the fixes that a destination gets, in their order, the route of each, and how many it does not get."""
     asked = sum(len(rows) for _, rows in parts)
     due = [(decision, rows[_is_due(decision, judgement, rows)]) for decision, rows in parts]
     if any(decision.newest_only for decision, _ in due):
@@ -109,7 +109,7 @@ def _newest(parts: Sequence[Part], judgement: Judgement, slots: Ints) -> list[Pa
     return [(decision, rows[stay[rows]] if decision.newest_only else rows) for decision, rows in parts]
 
 
-class Heard(NamedTuple):
+class RoutingMasks(NamedTuple):
     """Of the fixes of a batch: which went on, have a destination, have one that may see nothing, and were heard of."""
 
     goes_on: Bools
@@ -118,7 +118,7 @@ class Heard(NamedTuple):
     heard: Bools
 
 
-def outcomes(outcome: Ints, of: Heard) -> Counter[str]:
+def outcomes(outcome: Ints, of: RoutingMasks) -> Counter[str]:
     """Count what became of the fixes that went on."""
     nowhere = of.goes_on & ~of.routed
     found = {

@@ -37,7 +37,7 @@ class ColumnView:
         self._names = _Names(view.new_name_of)
 
     def of(self, fixes: pa.RecordBatch, slots: Ints, tracks: Tracks) -> dict[str, Any]:
-        """Give the columns of `fixes` as the destination may see them; `slots` are those of their devices."""
+        """Return the columns of `fixes` as the destination may see them; `slots` are those of their devices."""
         columns = dict(zip(fixes.schema.names, fixes.columns, strict=True))
         device = self._shown["device_id"]
         seen = self._record(RECORD, list(fixes.schema), columns, {**self._shown, "device_id": Shown("plain")})
@@ -107,14 +107,14 @@ class _Names:
 
 
 def constant(value: Any, kind: pa.DataType, rows: int) -> Any:
-    """Give a column of one value."""
+    """Create a column of one value."""
     if value is None:
         return pa.nulls(rows, kind)
     return pa.array([value], kind).take(pa.array(np.zeros(rows, np.int32)))
 
 
 def struct_of(kind: pa.StructType, parts: Columns, like: Any = None) -> Any:
-    """Give a column of records made of columns; null where `like` is."""
+    """Create a column of records from columns; null where `like` is."""
     fields = list(kind)
     mask = like.is_null() if like is not None and like.null_count else None
     # Inside a record that may be missing all may be: types that are told apart only by that.
@@ -123,7 +123,7 @@ def struct_of(kind: pa.StructType, parts: Columns, like: Any = None) -> Any:
 
 
 def parts_of(column: Any) -> dict[str, Any]:
-    """Give the columns of the fields of a column of records."""
+    """Return the columns of the fields of a column of records."""
     return dict(zip((field.name for field in column.type), column.flatten(), strict=True))
 
 
@@ -141,7 +141,7 @@ def _plain(value: Any) -> Any:
 
 
 def _each(column: Any, change: Callable[[str], str]) -> Any:
-    """Give a column of texts changed, each different one once."""
+    """Return a column of texts changed by a function, which is called once for each different text."""
     found = column.dictionary_encode()
     changed = pa.array([change(value) for value in found.dictionary.to_pylist()], column.type)
     return changed.take(found.indices)

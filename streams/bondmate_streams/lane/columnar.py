@@ -22,13 +22,13 @@ from bondmate_schemas.columns import Columns
 from bondmate_schemas.models import DeviceLocation
 
 from bondmate_streams.errors import BadEventError
-from bondmate_streams.lane.batch import Last, Worked
+from bondmate_streams.lane.batch import BatchResult, Last
 from bondmate_streams.lane.column_deliveries import LAST_FIELD, Deliveries
 from bondmate_streams.lane.column_judge import ACCEPTED, LATE, OTHERS, Fixes, Judgement, judge, times_of
-from bondmate_streams.lane.column_routes import Heard, chosen, outcomes, same_ways
+from bondmate_streams.lane.column_routes import RoutingMasks, by_facts, chosen, outcomes
 from bondmate_streams.lane.column_views import parts_of, struct_of
 from bondmate_streams.lane.people import ColumnPeople
-from bondmate_streams.lane.rows import MOVED, Register, Rows, Rules, Ways, letter_of, track_of
+from bondmate_streams.lane.rows import MOVED, Register, RoutingCache, Rows, Rules, dead_letter_of, track_of
 from bondmate_streams.lane.tracks import Ints, Tracks
 from bondmate_streams.logic.locations import JOINED, UNKNOWN_DEVICE, Track, millis, with_added
 from bondmate_streams.logic.routing import Decision
@@ -49,7 +49,7 @@ _NO_FIX: Final = 2 + OTHERS.index("no_fix")
 
 
 @dataclass
-class _Batch:
+class _ColumnBatch:
     """A batch while it is worked: the columns of its fixes, the message of each, the slot of its device."""
 
     messages: list[Message]
@@ -80,7 +80,7 @@ class ColumnEngine:
         self._rules = rules
         self._codec = codec
         self._now = now
-        self._ways = Ways(rules.routes)
+        self._routing = RoutingCache(rules.routes)
         self._names = pa.array(rules.districts.names if rules.districts else (), pa.string())
         """Of the districts."""
         self._locations = _columns("DeviceLocation", codec)
@@ -101,7 +101,7 @@ class ColumnEngine:
             self.adopt((last.device_id, track_of(last, self._codec), partition) for last in left_over)
 
     def _restore(self, partition: int, lasts: list[Last]) -> list[Last]:
-        """Give those that columns cannot be made of."""
+        """Restore what columns can be made of; return the others."""
         read = self._locations.read([last.value for last in lasts])
         devices = pa.array([lasts[row].device_id for row in read.rows], pa.string())
         slots = self._tracks.slots(devices, lambda _: partition)
@@ -118,7 +118,7 @@ class ColumnEngine:
         """Forget the devices of a partition."""
         self._tracks.forget(partition)
 
-    def work(self, messages: Sequence[Message]) -> Worked:
+    def work(self, messages: Sequence[Message]) -> BatchResult:
         """Work a batch; one that columns cannot be made of, fix by fix."""
         if len(messages) < self._few:
             return self._rows.work(messages)
@@ -137,8 +137,8 @@ class ColumnEngine:
             devices, found, partitions = zip(*chunk, strict=True)
             self._tracks.put_all(self._tracks.slots(pa.array(devices, pa.string()), partitions.__getitem__), found)
 
-    def _worked(self, messages: Sequence[Message]) -> Worked:
-        worked = Worked()
+    def _worked(self, messages: Sequence[Message]) -> BatchResult:
+        worked = BatchResult()
         batch = self._judged(messages, worked)
         if not len(batch):
             return worked
@@ -147,7 +147,7 @@ class ColumnEngine:
             count = int(np.count_nonzero(outcome == number))
             if number == _NO_FIX and count:
                 places = np.flatnonzero(outcome == number).tolist()
-                worked.letters += [letter_of(batch.messages[place], name) for place in places]
+                worked.dead_letters += [dead_letter_of(batch.messages[place], name) for place in places]
             if count:
                 worked.outcomes["dead_lettered" if number == _NO_FIX else name] += count
         self._tell(batch, worked)
@@ -157,21 +157,23 @@ class ColumnEngine:
 
     # Reading.
 
-    def _judged(self, messages: Sequence[Message], worked: Worked) -> _Batch:
+    def _judged(self, messages: Sequence[Message], worked: BatchResult) -> _ColumnBatch:
         kept, values, fixes = self._read(messages, worked)
         lying = np.fromiter(map(methodcaller("partition"), kept), np.int32, len(kept))
         slots = self._tracks.slots(fixes.column("device_id"), lying.__getitem__, self._rules.homes.is_home)
         if len(astray := np.flatnonzero((slots < 0) | (self._tracks.rows["partition"][slots] != lying))):
-            stay = self._put_back(astray, kept, fixes, slots, worked)
+            stay = self._moved_home(astray, kept, fixes, slots, worked)
             kept, values = [kept[row] for row in stay.tolist()], [values[row] for row in stay.tolist()]
             fixes, slots = fixes.take(pa.array(stay)), slots[stay]
         fixes, unknown = self._enriched(fixes, self._rules.register())
         judgement = judge(_fixes(fixes, slots), self._tracks, partial(_records, fixes))
         fixes = _flagged(fixes, judgement.found | unknown)
-        return _Batch(kept, values, fixes, slots, judgement, ColumnPeople(fixes, slots, self._tracks.generation))
+        return _ColumnBatch(kept, values, fixes, slots, judgement, ColumnPeople(fixes, slots, self._tracks.generation))
 
-    def _put_back(self, astray: Ints, kept: list[Message], fixes: pa.RecordBatch, slots: Ints, worked: Worked) -> Ints:
-        """Have fixes that seem to lie astray written again in the partitions of their devices; gives rows that stay."""
+    def _moved_home(
+        self, astray: Ints, kept: list[Message], fixes: pa.RecordBatch, slots: Ints, worked: BatchResult
+    ) -> Ints:
+        """Have misplaced fixes written again in the partitions of their devices; return the rows that stay."""
         devices = fixes.column("device_id").take(pa.array(astray)).to_pylist()
         goes = np.zeros(len(kept), np.bool_)
         for row, device in zip(astray.tolist(), devices, strict=True):
@@ -185,14 +187,14 @@ class ColumnEngine:
                 worked.moved.append(self._rules.homes.moved(message, device))
                 worked.outcomes[MOVED] += 1
             except BadEventError as error:
-                worked.letters.append(letter_of(message, error.code))
+                worked.dead_letters.append(dead_letter_of(message, error.code))
                 worked.outcomes["dead_lettered"] += 1
         return np.flatnonzero(~goes)
 
     def _read(
-        self, messages: Sequence[Message], worked: Worked
+        self, messages: Sequence[Message], worked: BatchResult
     ) -> tuple[list[Message], list[bytes | None], pa.RecordBatch]:
-        """Give the messages that hold fixes, their values and columns; of the others dead letters are made."""
+        """Return the messages that hold fixes, their values and columns; make dead letters of the others."""
         values = [message.value() for message in messages]
         read = self._locations.read(values)
         if not read.left:
@@ -202,7 +204,7 @@ class ColumnEngine:
         again = {row: value for row, value in normal.items() if isinstance(value, bytes)}
         for row, error in normal.items():
             if isinstance(error, CodecError):
-                worked.letters.append(letter_of(messages[row], error.code))
+                worked.dead_letters.append(dead_letter_of(messages[row], error.code))
                 worked.outcomes["dead_lettered"] += 1
         more = self._locations.read(list(again.values()), believed=True)
         if more.left:
@@ -221,7 +223,7 @@ class ColumnEngine:
             return error
 
     def _enriched(self, fixes: pa.RecordBatch, register: Register) -> tuple[pa.RecordBatch, Any]:
-        """Give fixes with district and what the register knows, and the bit of those that it does not know."""
+        """Return fixes with district and what the register knows, and the bit of those that it does not know."""
         columns = dict(zip(fixes.schema.names, fixes.columns, strict=True))
         unknown: Any = 0
         if register is not None:
@@ -240,18 +242,18 @@ class ColumnEngine:
 
     # Telling.
 
-    def _tell(self, batch: _Batch, worked: Worked) -> None:
+    def _tell(self, batch: _ColumnBatch, worked: BatchResult) -> None:
         judgement = batch.judgement
         goes_on = (judgement.outcome == ACCEPTED) | (judgement.outcome == LATE)
         routed, withheld, heard = np.zeros((3, len(batch)), np.bool_)
         wanted: dict[str, list[tuple[Decision, Ints]]] = {}
-        for facts, rows in same_ways(batch.fixes, np.flatnonzero(goes_on), self._ways.apart):
-            way = self._ways.of_facts(facts, lambda rows=rows: next(_records(batch.fixes, rows[:1])))  # type: ignore[misc]
+        for facts, rows in by_facts(batch.fixes, np.flatnonzero(goes_on), self._routing.apart):
+            way = self._routing.of_facts(facts, lambda rows=rows: next(_records(batch.fixes, rows[:1])))  # type: ignore[misc]
             routed[rows], withheld[rows] = bool(way.decisions), bool(way.withheld)
             worked.withheld.update(dict.fromkeys(way.withheld, len(rows)))
             for decision in way.decisions:
                 wanted.setdefault(decision.destination, []).append((decision, rows))
-        worked.nowhere = int(np.count_nonzero(goes_on & ~routed & ~withheld))
+        worked.unrouted = int(np.count_nonzero(goes_on & ~routed & ~withheld))
         now_ms = millis(self._now())
         for destination, parts in wanted.items():
             rows, routes, passed = chosen(parts, judgement, batch.slots)
@@ -259,19 +261,19 @@ class ColumnEngine:
             heard[rows] = True
             if len(rows):
                 people, deliveries = batch.people.of(rows), self._deliveries[destination]
-                worked.told.append(deliveries.told(people, self._tracks, routes, now_ms))
+                worked.deliveries.append(deliveries.told(people, self._tracks, routes, now_ms))
                 worked.disclosed += deliveries.disclosed(people)
         worked.passed_over = +worked.passed_over
-        worked.outcomes += outcomes(judgement.outcome, Heard(goes_on, routed, withheld, heard))
+        worked.outcomes += outcomes(judgement.outcome, RoutingMasks(goes_on, routed, withheld, heard))
 
-    def _write_down(self, batch: _Batch, worked: Worked) -> None:
+    def _write_down(self, batch: _ColumnBatch, worked: BatchResult) -> None:
         """Note the last fix of each device that has a new one, and who has ended a shift."""
         outcome = batch.judgement.outcome
         rows = np.flatnonzero((outcome == ACCEPTED) | (outcome == _OFF_DUTY))
         several = batch.judgement.several[rows]
         rows = np.concatenate([rows[~several], _last_of_each(rows[several], batch.slots)])
         over = rows[outcome[rows] == _OFF_DUTY]
-        worked.ended = list(zip(_keys(batch.fixes, over), batch.judgement.at_ms[over].tolist(), strict=True))
+        worked.ended_shifts = list(zip(_keys(batch.fixes, over), batch.judgement.at_ms[over].tolist(), strict=True))
         kept = rows[outcome[rows] == ACCEPTED]
         values = [batch.values[row] or b"" for row in kept.tolist()]
         worked.last = list(zip(_keys(batch.fixes, kept), values, strict=True))
@@ -295,7 +297,7 @@ class _LentRows(Rows):
 
 
 def _last_of_each(rows: Ints, slots: Ints) -> Ints:
-    """Give, of rows, the last of each device: the first of it from behind."""
+    """Return, of rows, the last of each device: the first of it from behind."""
     _, behind = np.unique(slots[rows][::-1], return_index=True)
     last: Ints = rows[len(rows) - 1 - behind]
     return last
@@ -321,19 +323,19 @@ def _fixes(fixes: pa.RecordBatch, slots: Ints) -> Fixes:
 
 
 def _keys(fixes: pa.RecordBatch, rows: Ints) -> list[bytes]:
-    """Give the keys of records about the devices of these fixes."""
+    """Return the keys of records about the devices of these fixes."""
     keys: list[bytes] = fixes.column("device_id").take(pa.array(rows)).cast(pa.binary()).to_pylist()
     return keys
 
 
 def _records(fixes: pa.RecordBatch, rows: Ints) -> Iterator[DeviceLocation]:
-    """Give the fixes of some rows as records."""
+    """Yield the fixes of some rows as records."""
     for plain in fixes.take(pa.array(rows)).to_pylist():
         yield DeviceLocation.model_validate(_aware(plain))
 
 
 def _aware(value: Any) -> Any:
-    """Give what Arrow made of a record as its model takes it: Arrow's times name no zone."""
+    """Convert what Arrow made of a record to what its model takes: Arrow's times name no zone."""
     if isinstance(value, dict):
         return {name: _aware(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -342,7 +344,7 @@ def _aware(value: Any) -> Any:
 
 
 def _flagged(fixes: pa.RecordBatch, found: Ints) -> pa.RecordBatch:
-    """Give fixes with a flag for each bit that was found of them."""
+    """Return fixes with a flag for each bit that was found of them."""
     rows = np.flatnonzero(found)
     if not len(rows):
         return fixes

@@ -31,7 +31,7 @@ class LaneConfig:
     instance: str = "hub-1"
     """Identity in the consumer group and in the audit trail; keep it over restarts."""
     schema_ids: SchemaIds | None = None
-    """Where schema ids come from, when not from the registry."""
+    """The source of schema ids, when it is not the registry."""
     districts: District | None = None
     """The hub's map."""
     register: Callable[[], Register] = lambda: None
@@ -48,9 +48,9 @@ class LaneConfig:
     """Disclosures of positions are logged together for so long."""
 
     def rules(self) -> Rules:
-        """Give what positions are worked by."""
+        """Return the rules that positions are worked by."""
         return Rules(self.routes, Agreements(self.routes, self.secret, self.outside), self.districts, self.register)
 
     def ids(self) -> SchemaIds:
-        """Give where schema ids come from."""
+        """Return the source of schema ids."""
         return self.schema_ids or RegistrySchemaIds(self.kafka.registry_url)

@@ -18,16 +18,16 @@ from typing import Final
 import orjson
 from bondmate_schemas.enums import AuditAction
 
-from bondmate_streams.lane.batch import Disclosed, Known
+from bondmate_streams.lane.batch import Disclosed, NamedPeople
 from bondmate_streams.logic.audit import Entry, audit_names
 
 _SUBJECTS_A_RECORD: Final = 5_000
-_Place = tuple[str, str, str]
+_Purpose = tuple[str, str, str]
 """Destination, purpose, legal basis."""
 
 
 @dataclass(slots=True)
-class _Sum:
+class _PendingSum:
     """What one destination got for one purpose, since it was last logged or last kept."""
 
     events: int = 0
@@ -42,8 +42,8 @@ class Disclosures:
     def __init__(self, journal: Path, secret: bytes) -> None:
         """Go on with what `journal` holds, from a lane that was killed; `secret` is the key of the pseudonyms."""
         self._name_of = audit_names(secret)
-        self._known: defaultdict[_Place, Known] = defaultdict(Known)
-        self._fresh: dict[_Place, _Sum] = {}
+        self._known: defaultdict[_Purpose, NamedPeople] = defaultdict(NamedPeople)
+        self._fresh: dict[_Purpose, _PendingSum] = {}
         journal.parent.mkdir(parents=True, exist_ok=True)
         self._file = journal.open("a+b", buffering=0)
 
@@ -52,7 +52,7 @@ class Disclosures:
         name_of = cache(self._name_of)  # most people are new to several destinations together
         for each in disclosed:
             place = (each.destination, each.purpose, each.legal_basis)
-            fresh = self._fresh.setdefault(place, _Sum())
+            fresh = self._fresh.setdefault(place, _PendingSum())
             fresh.events += each.events
             fresh.fields.update(dict.fromkeys(each.fields))
             fresh.people += map(name_of, each.people.new_to(self._known[place]))
@@ -76,8 +76,8 @@ class Disclosures:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def entries(self) -> list[Entry]:
-        """Give what is to be logged for all that was kept."""
-        sums: defaultdict[_Place, _Sum] = defaultdict(_Sum)
+        """Return the audit entries for all that was kept."""
+        sums: defaultdict[_Purpose, _PendingSum] = defaultdict(_PendingSum)
         for place, events, people, fields in self._rows():
             total = sums[place]
             total.events += events
@@ -85,7 +85,7 @@ class Disclosures:
             total.fields.update(dict.fromkeys(fields))
         return [entry for place, total in sums.items() for entry in _entries(place, total)]
 
-    def _rows(self) -> Iterator[tuple[_Place, int, list[str], list[str]]]:
+    def _rows(self) -> Iterator[tuple[_Purpose, int, list[str], list[str]]]:
         self._file.seek(0)
         for line in self._file.read().splitlines():
             try:
@@ -105,8 +105,8 @@ class Disclosures:
         self._file.close()
 
 
-def _entries(place: _Place, total: _Sum) -> Iterable[Entry]:
-    """Give as many entries as its people need, which share its events evenly: an entry of none is no entry."""
+def _entries(place: _Purpose, total: _PendingSum) -> Iterable[Entry]:
+    """Yield as many entries as the people need; they share the events evenly, so that none is of no event."""
     people = list(dict.fromkeys(total.people))
     parts = [people[start : start + _SUBJECTS_A_RECORD] for start in range(0, max(len(people), 1), _SUBJECTS_A_RECORD)]
     each, over = divmod(total.events, len(parts))

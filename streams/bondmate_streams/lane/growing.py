@@ -10,7 +10,7 @@ import structlog
 from bondmate_kafka.client import Message
 from bondmate_schemas.codec import Codec
 
-from bondmate_streams.lane.batch import Engine, Last, Worked
+from bondmate_streams.lane.batch import BatchEngine, BatchResult, Last
 from bondmate_streams.lane.rows import Rows, Rules
 
 _log = structlog.get_logger(__name__)
@@ -18,7 +18,7 @@ _MANY: Final = 2_000
 """Fixes at hand together that make columns worth their memory: fix by fix they would take a fifth of a second."""
 
 
-class Growing:
+class GrowingEngine:
     """An engine that changes once, and keeps what it remembers."""
 
     def __init__(self, rules: Rules, codec: Codec, *, may_grow: bool = True, many: int = _MANY) -> None:
@@ -27,14 +27,14 @@ class Growing:
         self._rules = rules
         self._codec = codec
         self._rows: Rows | None = Rows(rules, codec) if may_grow else None
-        self._engine: Engine = self._rows or Rows(rules, codec)
+        self._engine: BatchEngine = self._rows or Rows(rules, codec)
 
     @property
     def most(self) -> int:
         """How many fixes it works together as it is now."""
         return self._engine.most
 
-    def work(self, messages: Sequence[Message]) -> Worked:
+    def work(self, messages: Sequence[Message]) -> BatchResult:
         """Work a batch."""
         if len(messages) >= self._many and self._rows is not None:
             self._grow(self._rows)

@@ -13,10 +13,10 @@ from bondmate_monitoring.metrics import CONNECTOR_PASSED_OVER, DEAD_LETTERS, LAN
 from bondmate_schemas.catalogue import AUDIT, LAST_LOCATION, locations_topic
 from bondmate_schemas.codec import Codec
 
-from bondmate_streams.lane.batch import Engine, Keyed, Worked
+from bondmate_streams.lane.batch import BatchEngine, BatchResult, Keyed
 from bondmate_streams.lane.disclosures import Disclosures
 from bondmate_streams.lane.rows import STAGE, SUPERSEDED
-from bondmate_streams.lane.sender import Sender
+from bondmate_streams.lane.sender import BatchProducer
 from bondmate_streams.logic.audit import Chain
 from bondmate_streams.logic.policy import WITHHELD
 
@@ -32,10 +32,10 @@ class Lane:
 
     def __init__(  # noqa: PLR0917
         self,
-        engine: Engine,
+        engine: BatchEngine,
         codec: Codec,
         chain: Chain,
-        sender: Sender,
+        sender: BatchProducer,
         disclosures: Disclosures,
         audit_seconds: float,
         untaken: Collection[str] = (),
@@ -63,9 +63,9 @@ class Lane:
         worked = self.engine.work(messages)
         worked.remember()
         self._last += worked.last
-        self._ended += worked.ended
+        self._ended += worked.ended_shifts
 
-    def work(self, messages: Sequence[Message]) -> Worked:
+    def work(self, messages: Sequence[Message]) -> BatchResult:
         """Work a batch; nothing of it is remembered or written before it is given to `write`.
 
         Raises:
@@ -73,16 +73,16 @@ class Lane:
         """
         return self.engine.work(messages)
 
-    def write(self, worked: Worked) -> None:
+    def write(self, worked: BatchResult) -> None:
         """Begin to write what came of a batch, and the last fixes of those before it."""
         worked.remember()
         self._write_down()
-        for told in worked.told:
-            self._sender.begin_all(locations_topic(told.destination), told.records)
-        for again in (*worked.moved, *worked.letters):
+        for delivered in worked.deliveries:
+            self._sender.begin_all(locations_topic(delivered.destination), delivered.records)
+        for again in (*worked.moved, *worked.dead_letters):
             self._sender.begin(again)
         self._disclosures.add(*worked.disclosed)
-        self._last, self._ended = worked.last, worked.ended
+        self._last, self._ended = worked.last, worked.ended_shifts
         _count(worked, self._untaken)
 
     def forget_last(self) -> None:
@@ -134,21 +134,21 @@ class Lane:
         self._disclosures.close()
 
 
-def _count(worked: Worked, untaken: Collection[str]) -> None:
-    for letter in worked.letters:
+def _count(worked: BatchResult, untaken: Collection[str]) -> None:
+    for letter in worked.dead_letters:
         DEAD_LETTERS.labels(STAGE, _code(letter)).inc()
     for outcome, count in worked.outcomes.items():
         LANE_FIXES.labels(outcome).inc(count)
-    for told in worked.told:
-        ROUTED.labels(told.destination, "LOCATION", "NEW").inc(len(told.records))
-        if told.destination in untaken:
-            UNTAKEN.labels(told.destination, "LOCATION").inc(len(told.records))
+    for delivered in worked.deliveries:
+        ROUTED.labels(delivered.destination, "LOCATION", "NEW").inc(len(delivered.records))
+        if delivered.destination in untaken:
+            UNTAKEN.labels(delivered.destination, "LOCATION").inc(len(delivered.records))
     for destination, count in worked.passed_over.items():
         CONNECTOR_PASSED_OVER.labels(destination, SUPERSEDED).inc(count)
     for destination, count in worked.withheld.items():
         CONNECTOR_PASSED_OVER.labels(destination, WITHHELD).inc(count)
-    if worked.nowhere:
-        UNROUTED.labels("DeviceLocation", "no_route").inc(worked.nowhere)
+    if worked.unrouted:
+        UNROUTED.labels("DeviceLocation", "no_route").inc(worked.unrouted)
 
 
 def _code(letter: Outgoing) -> str:

@@ -17,11 +17,11 @@ _STEP: Final = 10_000
 _STEP_SECONDS: Final = 0.1
 
 
-class Remembered(Protocol):
-    """Where the last fixes are read."""
+class LastFixSource(Protocol):
+    """A reader of the last fixes that were written down."""
 
     def of(self, partition: int) -> Iterable[Last]:
-        """Give what stands in a partition, oldest first."""
+        """Yield what a partition holds, oldest first."""
         ...
 
 
@@ -33,7 +33,7 @@ class LastFixes:
         self._settings = kafka.consumer(f"bondmate-lane-last-{instance}", f"bondmate-lane-last-{instance}")
 
     def of(self, partition: int) -> Iterator[Last]:
-        """Give what stands in a partition, oldest first; blocks, and is read to where it ends at the start.
+        """Yield what a partition holds when this is called, oldest first; blocks.
 
         Raises:
             KafkaException: the broker does not answer.

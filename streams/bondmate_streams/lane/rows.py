@@ -17,7 +17,7 @@ from bondmate_schemas.models import DeviceLocation
 
 from bondmate_streams.errors import BadEventError
 from bondmate_streams.lane.arrival import arrived
-from bondmate_streams.lane.batch import Disclosed, Last, Names, Told, Worked
+from bondmate_streams.lane.batch import BatchResult, DestinationRecords, Disclosed, Last, Names
 from bondmate_streams.lane.homes import Homes
 from bondmate_streams.lane.row_guard import judged as guarded
 from bondmate_streams.logic.addressing import Officer
@@ -48,16 +48,16 @@ Register = Mapping[str, Officer] | None
 
 
 class District(Protocol):
-    """Where positions lie; `Districts` is the one there is."""
+    """Finds the district of a position; `Districts` implements it."""
 
     names: tuple[str, ...]
 
     def of(self, latitude: float, longitude: float) -> str | None:
-        """Give the district of a position, degrees."""
+        """Return the district of a position, degrees."""
         ...
 
     def of_all(self, latitudes: Any, longitudes: Any) -> Any:
-        """Give the numbers in `names` of the districts of many, as numpy arrays; -1 where there is none."""
+        """Return the districts of many positions as indexes into `names`, in numpy arrays; -1 where there is none."""
         ...
 
 
@@ -69,9 +69,9 @@ class Rules:
     agreements: Agreements
     districts: District | None = None
     register: Callable[[], Register] = lambda: None
-    """Gives the register as it is now."""
+    """Returns the register as it is now."""
     homes: Homes = field(default_factory=Homes, repr=False, compare=False)
-    """Where devices belong; whoever reads the topic says among how many partitions."""
+    """The home partition of each device; whoever reads the topic sets among how many partitions."""
 
 
 Facts = tuple[str | None, ...]
@@ -79,8 +79,8 @@ Facts = tuple[str | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """Where fixes go, and the destinations whose agreements withhold them."""
+class Routing:
+    """The destinations of fixes with the same facts, and those whose agreements withhold them."""
 
     decisions: list[Decision]
     withheld: tuple[str, ...] = ()
@@ -91,30 +91,30 @@ class Way:
         return WITHHELD if self.withheld else "unrouted"
 
 
-class Ways:
-    """Where fixes go: routes look at few facts of a fix, so that most need not be tried again."""
+class RoutingCache:
+    """Routes fixes, and keeps each answer: routes look at few facts of a fix, so that most need not be tried again."""
 
     def __init__(self, routes: Routes) -> None:
         self._routes = routes
         self.apart = {"unit": told_apart(routes, "unit"), "district": told_apart(routes, "district")}
         """The values that rules ask for; others are alike to them."""
-        self._known: dict[Facts, Way] = {}
+        self._known: dict[Facts, Routing] = {}
 
-    def of(self, fix: DeviceLocation) -> Way:
-        """Give where a fix goes, district and all."""
+    def of(self, fix: DeviceLocation) -> Routing:
+        """Return the routing of a fix, its district included."""
         header = fix.header
         asked = ((getattr(fix, name), values) for name, values in self.apart.items())
         apart = (value if value in values else None for value, values in asked)
         facts = (header.mode.value, header.agency_id, header.source, HOP.join(header.hops), *apart)
         return self.of_facts(facts, lambda: fix)
 
-    def of_facts(self, facts: Facts, fix: Callable[[], DeviceLocation]) -> Way:
-        """Give where the fixes with these facts go; `fix` gives one of them, to be tried."""
+    def of_facts(self, facts: Facts, fix: Callable[[], DeviceLocation]) -> Routing:
+        """Return the routing of fixes with these facts; `fix` returns one of them, to be tried."""
         if facts not in self._known:
             if len(self._known) > _ROUTES_KEPT:
                 self._known.clear()
             verdicts = explain(fix(), self._routes)
-            self._known[facts] = Way(decisions(verdicts), withheld_from(verdicts))
+            self._known[facts] = Routing(decisions(verdicts), withheld_from(verdicts))
             if not self._known[facts].decisions:
                 _log.warning("positions go nowhere", why=why_nowhere(verdicts))
         return self._known[facts]
@@ -130,7 +130,7 @@ class Rows:
         self._rules = rules
         self._codec = codec
         self._now = now
-        self._ways = Ways(rules.routes)
+        self._routing = RoutingCache(rules.routes)
         self._tracks: dict[str, tuple[Track, int]] = {}
         self._found: dict[str, tuple[Track, int]] = {}
         """Of devices of the batch in work, not remembered yet."""
@@ -142,7 +142,7 @@ class Rows:
                 self._tracks[last.device_id] = track_of(last, self._codec), partition
 
     def tracks(self) -> Iterator[tuple[str, Track, int]]:
-        """Give what is remembered: device, track and partition of each."""
+        """Yield device, track and partition of each device that is remembered."""
         for device, (track, partition) in self._tracks.items():
             yield device, track, partition
 
@@ -156,7 +156,7 @@ class Rows:
         self._found = {}
 
     def known(self, partition: int, device_id: str) -> Track:  # noqa: ARG002  # whose devices have slots needs it
-        """Give what is remembered of a device, to be changed and kept, or not."""
+        """Return a copy of what is remembered of a device, to be changed and kept, or not."""
         known = self._tracks.get(device_id)
         return known[0].copy() if known else Track()
 
@@ -164,19 +164,19 @@ class Rows:
         """Remember this of a device."""
         self._tracks[device_id] = track, partition
 
-    def work(self, messages: Sequence[Message]) -> Worked:
+    def work(self, messages: Sequence[Message]) -> BatchResult:
         """Work a batch."""
-        batch = _Batch(Worked(remember=self._remember))
+        batch = _RowBatch(BatchResult(remember=self._remember))
         self._judge_all(messages, batch)
-        self._tell_all(batch)
+        self._deliver_all(batch)
         for device, (outcome, at_ms, value) in batch.last.items():
             if outcome == "off_duty":
-                batch.worked.ended.append((device.encode(), at_ms))
+                batch.worked.ended_shifts.append((device.encode(), at_ms))
             else:
                 batch.worked.last.append((device.encode(), value))
         return batch.worked
 
-    def _judge_all(self, messages: Sequence[Message], batch: _Batch) -> None:
+    def _judge_all(self, messages: Sequence[Message], batch: _RowBatch) -> None:
         # All are decoded before one is remembered: where the registry is away, nothing has been done.
         register, decoded = self._rules.register(), [self._decode(message.value()) for message in messages]
         self._found = {}
@@ -189,15 +189,15 @@ class Rows:
         except CodecError as error:
             return error
 
-    def _guarded(self, message: Message, batch: _Batch, body: Callable[[Message], str]) -> None:
+    def _guarded(self, message: Message, batch: _RowBatch, body: Callable[[Message], str]) -> None:
         outcome, letter = guarded(STAGE, message, body, arrived)
         if letter is not None:
-            batch.worked.letters.append(letter)
+            batch.worked.dead_letters.append(letter)
         if outcome:
             batch.worked.outcomes[outcome] += 1
 
-    def _judge(self, fix: DeviceLocation | CodecError, register: Register, batch: _Batch, message: Message) -> str:
-        """Give the outcome, none yet for a fix that goes on."""
+    def _judge(self, fix: DeviceLocation | CodecError, register: Register, batch: _RowBatch, message: Message) -> str:
+        """Return the outcome, None for a fix that goes on."""
         if isinstance(fix, CodecError):
             raise fix
         if not self._rules.homes.is_home(fix.device_id, message.partition() or 0):
@@ -210,13 +210,13 @@ class Rows:
             batch.last[fix.device_id] = judged.outcome, judged.at[0], message.value() or b""
         if not judged.goes_on:
             return judged.outcome
-        way = self._ways.of(judged.fix)
-        batch.worked.withheld.update(way.withheld)
-        if not way.decisions:
-            batch.worked.nowhere += not way.withheld
-            return way.outcome
-        batch.newest.see(judged, way.decisions)
-        batch.going.append((message, judged, way.decisions))
+        routing = self._routing.of(judged.fix)
+        batch.worked.withheld.update(routing.withheld)
+        if not routing.decisions:
+            batch.worked.unrouted += not routing.withheld
+            return routing.outcome
+        batch.newest.see(judged, routing.decisions)
+        batch.going.append((message, judged, routing.decisions))
         return ""
 
     def _judged(self, message: Message, fix: DeviceLocation, register: Register) -> Judged:
@@ -229,43 +229,45 @@ class Rows:
             self._found[fix.device_id] = self.known(partition, fix.device_id), partition
         return self._found[fix.device_id][0].judge(fix)
 
-    def _tell_all(self, batch: _Batch) -> None:
+    def _deliver_all(self, batch: _RowBatch) -> None:
         now = self._now()
         for message, judged, found in batch.going:
-            self._guarded(message, batch, partial(self._tell, judged, found, batch, now))
-        batch.worked.told = [Told(destination, records) for destination, records in batch.told.items()]
+            self._guarded(message, batch, partial(self._deliver, judged, found, batch, now))
+        batch.worked.deliveries = [
+            DestinationRecords(destination, records) for destination, records in batch.deliveries.items()
+        ]
         batch.worked.disclosed = [
             Disclosed(*place, total.events, Names(total.people), tuple(total.fields))
             for place, total in batch.disclosed.items()
         ]
 
-    def _tell(self, judged: Judged, found: list[Decision], batch: _Batch, now: datetime, _: Message) -> str:
+    def _deliver(self, judged: Judged, found: list[Decision], batch: _RowBatch, now: datetime, _: Message) -> str:
         wanted = [decision for decision in found if batch.newest.passes(judged, decision)]
         batch.worked.passed_over.update(decision.destination for decision in found if decision not in wanted)
         handling, agreements = judged.fix.header.handling, self._rules.agreements
-        for telling in tell(judged.fix, wanted):
-            delivery = agreements.delivery(telling, now)
+        for notification in tell(judged.fix, wanted):
+            delivery = agreements.delivery(notification, now)
             assert delivery is not None  # no decision leads where all is withheld
-            batch.told[telling.destination].append((delivery.key.encode(), self._codec.encode(delivery)))
-            place = (telling.destination, handling.purpose, handling.legal_basis)
-            batch.disclosed.setdefault(place, _Sum()).add(judged.fix, agreements.disclosed(telling))
+            batch.deliveries[notification.destination].append((delivery.key.encode(), self._codec.encode(delivery)))
+            place = (notification.destination, handling.purpose, handling.legal_basis)
+            batch.disclosed.setdefault(place, _DisclosureSum()).add(judged.fix, agreements.disclosed(notification))
         return judged.outcome if wanted else SUPERSEDED
 
 
 @dataclass(slots=True)
-class _Batch:
+class _RowBatch:
     """A batch while it is worked."""
 
-    worked: Worked = field(default_factory=Worked)
+    worked: BatchResult = field(default_factory=BatchResult)
     newest: Newest = field(default_factory=Newest)
     going: list[tuple[Message, Judged, list[Decision]]] = field(default_factory=list)
     last: dict[str, tuple[str, int, bytes]] = field(default_factory=dict)
     """Of each device its newest fix: outcome, time, and the record as it came."""
-    told: defaultdict[str, list[tuple[bytes, bytes]]] = field(default_factory=lambda: defaultdict(list))
-    disclosed: dict[tuple[str, str, str], _Sum] = field(default_factory=dict)
+    deliveries: defaultdict[str, list[tuple[bytes, bytes]]] = field(default_factory=lambda: defaultdict(list))
+    disclosed: dict[tuple[str, str, str], _DisclosureSum] = field(default_factory=dict)
 
 
-class _Sum:
+class _DisclosureSum:
     """What one destination got for one purpose."""
 
     def __init__(self) -> None:
@@ -280,7 +282,7 @@ class _Sum:
 
 
 def track_of(last: Last, codec: Codec) -> Track:
-    """Give what is remembered of a device whose last fix was written down so; nothing where it cannot be read."""
+    """Restore the track of a device from its last fix as it was written down; an empty one where it cannot be read."""
     if last.value is None:
         track = Track()
         track.end_shift((last.at_ms, 0))
@@ -291,6 +293,6 @@ def track_of(last: Last, codec: Codec) -> Track:
         return Track()
 
 
-def letter_of(message: Message, code: str) -> Outgoing:
-    """Give the dead letter of a record as it arrived."""
+def dead_letter_of(message: Message, code: str) -> Outgoing:
+    """Create the dead letter of a record as it arrived."""
     return dead_letter(STAGE, arrived(message), stage=STAGE, code=code, now=utc_now())

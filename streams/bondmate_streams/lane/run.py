@@ -18,16 +18,16 @@ from bondmate_schemas.catalogue import DEVICE_LOCATIONS
 from bondmate_schemas.codec import RECORDS, Codec, SchemaUnavailableError
 
 from bondmate_streams.audit_tail import chain_so_far
-from bondmate_streams.lane.batch import Worked
+from bondmate_streams.lane.batch import BatchResult
+from bondmate_streams.lane.checkpoints import Checkpoints, ReadRecords
 from bondmate_streams.lane.config import LaneConfig
 from bondmate_streams.lane.disclosures import Disclosures
-from bondmate_streams.lane.growing import Growing
+from bondmate_streams.lane.growing import GrowingEngine
 from bondmate_streams.lane.homes import Homes
 from bondmate_streams.lane.lane import Lane
-from bondmate_streams.lane.places import Places, Read
 from bondmate_streams.lane.regroup import regroup
-from bondmate_streams.lane.remembered import LastFixes, Remembered
-from bondmate_streams.lane.sender import Sender
+from bondmate_streams.lane.remembered import LastFixes, LastFixSource
+from bondmate_streams.lane.sender import BatchProducer
 from bondmate_streams.logic.audit import Chain
 
 _log = structlog.get_logger(__name__)
@@ -60,10 +60,10 @@ def run_lane(config: LaneConfig, stop: threading.Event, on_ready: Callable[[], o
     chain = answered(stop, "lane waits", lambda: _ready(config, codec))
     if chain is None:
         return
-    sender = Sender(config.kafka.producer(f"{GROUP}-{config.instance}"), stop)
+    sender = BatchProducer(config.kafka.producer(f"{GROUP}-{config.instance}"), stop)
     disclosures = Disclosures(config.data_dir / "lane-disclosures.jsonl", config.secret)
     rules = config.rules()
-    engine = Growing(rules, codec, may_grow=config.by_columns)
+    engine = GrowingEngine(rules, codec, may_grow=config.by_columns)
     lane = Lane(engine, codec, chain, sender, disclosures, config.audit_seconds, config.untaken)
     loop = Loop(lane, config, open_consumer(_consumer(config)), stop, on_ready, homes=rules.homes)
     _log.info("lane started", instance=config.instance)
@@ -89,15 +89,15 @@ def _ready(config: LaneConfig, codec: Codec) -> Chain:
 
 
 def answered(stop: threading.Event, event: str, ask: Callable[[], T]) -> T | None:
-    """Give what `ask` gives, asked again while broker or registry do not answer; None when stopped before that."""
-    said = False
+    """Return what `ask` returns, asked again while broker or registry do not answer; None when stopped before that."""
+    logged = False
     while not stop.is_set():
         try:
             return ask()
         except (KafkaException, SchemaUnavailableError, KeyError) as error:
-            if not said:
+            if not logged:
                 _log.warning(event, error=type(error).__name__)
-            said = True
+            logged = True
         stop.wait(_AGAIN_SECONDS)
     return None
 
@@ -107,7 +107,7 @@ class _ShutOutError(RuntimeError):
 
 
 class Loop:
-    """The consumer of a lane, and its place in each partition."""
+    """The consumer of a lane, and how far it is in each partition."""
 
     def __init__(  # noqa: PLR0917
         self,
@@ -116,7 +116,7 @@ class Loop:
         consumer: Consumer,
         stop: threading.Event,
         on_ready: Callable[[], object] = lambda: None,
-        last: Remembered | None = None,
+        last: LastFixSource | None = None,
         homes: Homes | None = None,
     ) -> None:
         """Join the group; partitions come while it runs."""
@@ -125,7 +125,7 @@ class Loop:
         self._stop = stop
         self._on_ready = on_ready
         self._joined = False
-        self._places = Places(DEVICE_LOCATIONS)
+        self._checkpoints = Checkpoints(DEVICE_LOCATIONS)
         self._begun_at: float | None = None
         """When it was begun to write a batch that has not arrived yet, as far as is known."""
         self._last = last or LastFixes(config.kafka, config.instance)
@@ -149,23 +149,23 @@ class Loop:
 
         A large one is on its way while the next is worked; how far it came is committed with the next.
         """
-        old, new = self._places.split(self._read())
+        old, new = self._checkpoints.split(self._read())
         if not old and not new:
             self._rest()
             return
         worked = answered(self._stop, "lane waits", lambda: self._judged(old, new))
         if worked is None or not self._until_done(self._arrived):
             return
-        self._places.begin()
+        self._checkpoints.begin_batch()
         if self._announced():
             self._begun_at = time.monotonic()
-            self._places.write()
+            self._checkpoints.note_writing()
             self._lane.write(worked)
             if len(new) < _MANY:
                 self._until_done(self._arrived)
             self._until_done(lambda: self._lane.audit(utc_now()))
 
-    def _judged(self, old: list[Message], new: list[Message]) -> Worked:
+    def _judged(self, old: list[Message], new: list[Message]) -> BatchResult:
         if old:
             self._lane.recall(old)
         return self._lane.work(new)
@@ -174,7 +174,7 @@ class Loop:
         """Wait for what is being written; False when not now."""
         if not self._lane.settle():
             return False
-        self._places.arrive()
+        self._checkpoints.note_delivered()
         if self._begun_at is not None:
             LANE_BATCH_SECONDS.observe(time.monotonic() - self._begun_at)
             self._begun_at = None
@@ -184,32 +184,32 @@ class Loop:
         """Wait for what is being written, and for the last fixes of all of it; False when not now."""
         if not self._arrived() or not self._lane.settle(everything=True):
             return False
-        self._places.remember()
+        self._checkpoints.note_snapshot()
         return True
 
-    def _read(self) -> list[Read]:
+    def _read(self) -> list[ReadRecords]:
         found = self._some()
         for _ in range(_MOST_READS):
-            if not self._places.lacks():
+            if not self._checkpoints.is_behind():
                 return found
             found += self._some()
-        self._places.give_up()
+        self._checkpoints.accept_what_was_read()
         return found
 
-    def _some(self) -> list[Read]:
-        lacks = self._places.lacks()
+    def _some(self) -> list[ReadRecords]:
+        is_behind = self._checkpoints.is_behind()
         # What a killed lane had in hand is taken together, however many: it may have worked by columns.
-        most = self._config.batch if lacks else min(self._config.batch, self._lane.engine.most)
-        first = self._consumed(1, _IDLE_SECONDS if lacks or self._begun_at is None else 0)
+        most = self._config.batch if is_behind else min(self._config.batch, self._lane.engine.most)
+        first = self._consumed(1, _IDLE_SECONDS if is_behind or self._begun_at is None else 0)
         return [first, self._consumed(most - 1, 0)] if first.messages else [first]
 
-    def _consumed(self, count: int, seconds: float) -> Read:
+    def _consumed(self, count: int, seconds: float) -> ReadRecords:
         messages = self._consumer.consume(count, seconds)
         errors = [*filter(None.__ne__, map(methodcaller("error"), messages))]
         for error in errors:
             if is_fatal(error):
                 raise KafkaException(error)  # the role ends, and its supervisor starts another
-        return self._places.note_read([m for m in messages if m.error() is None] if errors else messages)
+        return self._checkpoints.note_read([m for m in messages if m.error() is None] if errors else messages)
 
     def _rest(self) -> None:
         """Nothing comes: write down what is still in hand, and commit it."""
@@ -228,17 +228,17 @@ class Loop:
         try:
             return self._until_done(self._commit)
         except _ShutOutError:
-            for place in self._places.back():
+            for start in self._checkpoints.drop_batch():
                 with contextlib.suppress(KafkaException):  # it may be another's by now
-                    self._consumer.seek(place)
+                    self._consumer.seek(start)
             return False
 
     def _commit(self) -> bool:
         """Commit how far we are; False when not now."""
-        places = self._places.commits()
+        offsets = self._checkpoints.to_commit()
         try:
-            if places:
-                self._consumer.commit(offsets=places, asynchronous=False)
+            if offsets:
+                self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
             if is_fatal(error.args[0]):
                 raise
@@ -246,7 +246,7 @@ class Loop:
             if error.args[0].code() in _SHUT_OUT:
                 raise _ShutOutError from error
             return False
-        self._places.note_commit()
+        self._checkpoints.note_committed()
         return True
 
     def _until_done(self, work: Callable[[], bool]) -> bool:
@@ -269,7 +269,7 @@ class Loop:
             self._joined = True
 
     def _taken(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> list[TopicPartition]:
-        again = self._places.ours if self._homes and self._homes.learn(consumer, _ASK_SECONDS) else ()
+        again = self._checkpoints.owned if self._homes and self._homes.learn(consumer, _ASK_SECONDS) else ()
         for partition in (*again, *(each.partition for each in partitions)):
             self._lane.engine.forget(partition)
             self._lane.engine.restore(partition, self._last.of(partition))
@@ -277,7 +277,7 @@ class Loop:
         for each in committed:
             if each.error is not None:
                 raise KafkaException(each.error)
-        return self._places.take(committed)
+        return self._checkpoints.assign(committed)
 
     def _revoked(self, _: Consumer, partitions: Sequence[TopicPartition]) -> None:
         if self._settled():
@@ -286,7 +286,7 @@ class Loop:
 
     def _lost(self, _: Consumer, partitions: Sequence[TopicPartition]) -> None:
         self._lane.forget_last()
-        self._places.leave(each.partition for each in partitions)
+        self._checkpoints.revoke(each.partition for each in partitions)
         for each in partitions:
             self._lane.engine.forget(each.partition)
 

@@ -26,7 +26,7 @@ OF_BATCHES: Final = {
 """Settings of a producer of batches."""
 
 
-class Sender:
+class BatchProducer:
     """A producer that tries as long as it takes."""
 
     def __init__(self, settings: dict[str, Any], stop: threading.Event) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from bondmate_streams.lane.slots import Ints, Slots, doubled, words_of
+from bondmate_streams.lane.device_index import DeviceIndex, Ints, doubled, words_of
 from bondmate_streams.logic.locations import NEVER, SEEN_KEPT, Track
 
 __all__ = ["Ints", "Tracks"]
@@ -33,16 +33,16 @@ class Tracks:
     """Tracks by slot: each device has one as long as its partition is ours."""
 
     def __init__(self) -> None:
-        """Remember nobody."""
+        """Create an empty table."""
         self.rows = np.zeros(_FIRST_ROOM, _TRACK)
         self._rings = np.zeros((_FIRST_ROOM, SEEN_KEPT), _RING)
         """Time and number of the fixes that a device has sent last."""
-        self._slots = Slots()
+        self._devices = DeviceIndex()
         self.generation = 0
         """Grows when slots change hands: what somebody else keeps by slot is void."""
 
     def __len__(self) -> int:
-        return len(self._slots)
+        return len(self._devices)
 
     def slots(
         self,
@@ -50,12 +50,12 @@ class Tracks:
         partition: Callable[[int], int],
         is_home: Callable[[str, int], bool] = lambda *_: True,
     ) -> Ints:
-        """Give the slot of each device, a new one for who is not known; `partition` gives that of a row.
+        """Return the slot of each device, a new one for a device not known; `partition` maps a row to its partition.
 
-        Whose row is not at home there, as `is_home` says of device and partition, gets no new one: -1.
+        A device that is not at home in that partition, as `is_home` decides, gets no new slot but -1.
         """
         words = words_of(devices)
-        found = self._slots.find(words)
+        found = self._devices.find(words)
         new = np.flatnonzero(found < 0)
         names = devices.take(pa.array(new)).to_pylist() if len(new) else []
         here = [is_home(name, partition(row)) for name, row in zip(names, new.tolist(), strict=True)]
@@ -63,12 +63,12 @@ class Tracks:
             new, names = new[here], [name for name, stays in zip(names, here, strict=True) if stays]
         if len(new):
             first = new[[*dict(zip(reversed(names), reversed(range(len(new))), strict=True)).values()]]
-            self._open(self._slots.add(words[first]), [partition(row) for row in first.tolist()])
-            found[new] = self._slots.find(words[new])
+            self._open(self._devices.add(words[first]), [partition(row) for row in first.tolist()])
+            found[new] = self._devices.find(words[new])
         return found
 
     def slot(self, device: str, partition: int) -> int:
-        """Give that of one device."""
+        """Return the slot of one device."""
         return int(self.slots(pa.array([device], pa.string()), lambda _: partition)[0])
 
     def _open(self, slots: Ints, partitions: Sequence[int]) -> None:
@@ -85,11 +85,11 @@ class Tracks:
         if len(stay) == len(used):
             return
         self.rows[: len(stay)], self._rings[: len(stay)] = used[stay], self._rings[stay]
-        self._slots.keep(stay)
+        self._devices.keep(stay)
         self.generation += 1
 
     def track(self, slot: int) -> Track:
-        """Give one as the reference has it."""
+        """Return one track as the row-wise reference holds it."""
         row = self.rows[slot]
         track = Track()
         if row["at_ms"] != NEVER[0]:
@@ -135,7 +135,7 @@ class Tracks:
         return rows
 
     def has_seen(self, slots: Ints, ms: Ints, numbers: Ints) -> NDArray[np.bool_]:
-        """Tell for each fix whether its device has lately sent one of its time and number."""
+        """Whether the device of each fix has lately sent another of its time and number."""
         found = np.zeros(len(slots), np.bool_)
         rows = np.flatnonzero(self.rows["seen_until_ms"][slots] >= ms)
         if len(rows):
@@ -153,13 +153,13 @@ class Tracks:
     def see(self, slots: Ints, turns: Ints, ms: Ints, numbers: Ints) -> None:
         """Put fixes into the rings of their devices; `turns` counts those of one device, from 0, in their order."""
         seen = self.rows["seen"][slots] + turns
-        places = slots, seen % SEEN_KEPT
-        self._rings["ms"][places], self._rings["number"][places] = ms, numbers
+        cells = slots, seen % SEEN_KEPT
+        self._rings["ms"][cells], self._rings["number"][cells] = ms, numbers
         self.rows["seen"][slots] = seen + 1  # of several of one device the last counts
         np.maximum.at(self.rows["seen_until_ms"], slots, ms)
 
     def _seen(self, slot: int) -> Iterator[tuple[int, int]]:
-        """Give what stands in a ring, oldest first."""
+        """Yield what is in a ring, oldest first."""
         count = int(self.rows["seen"][slot])
         for turn in range(max(0, count - SEEN_KEPT), count):
             ms, number = self._rings[slot, turn % SEEN_KEPT].tolist()

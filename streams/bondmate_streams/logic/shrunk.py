@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
-from bondmate_schemas.gate import released
+from bondmate_schemas.compatibility_check import released
 
 from bondmate_streams.logic.fields import Field, fields_of, records_in
 from bondmate_streams.logic.policy import BY_FLAG, CODE, INCIDENT_ID, is_withheld, shown_of, shown_paths

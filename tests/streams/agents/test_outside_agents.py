@@ -11,7 +11,7 @@ from typing import Any
 import fastavro
 import pytest
 from bondmate_kafka.partitions import partition_of
-from bondmate_schemas import gate
+from bondmate_schemas import compatibility_check
 from bondmate_schemas.catalogue import DEVICE_ALERTS, RECEIPTS, STATE_ALERTS, dead_letter_topic, destination_topic
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, Level
@@ -30,12 +30,12 @@ class Ids(LocalSchemaIds):
     """A registry that also has the schema of an alert's state as it was before ids had keys."""
 
     def schema_of(self, schema_id: int) -> str:
-        return gate.released("AlertState")[1] if schema_id == OLD else super().schema_of(schema_id)
+        return compatibility_check.released("AlertState")[1] if schema_id == OLD else super().schema_of(schema_id)
 
 
 def as_an_older_hub_wrote(state: Record) -> bytes:
     body = io.BytesIO()
-    schema = fastavro.parse_schema(json.loads(gate.released("AlertState")[1]))
+    schema = fastavro.parse_schema(json.loads(compatibility_check.released("AlertState")[1]))
     fastavro.schemaless_writer(body, schema, state.model_dump())
     return b"\0" + OLD.to_bytes(4, "big") + body.getvalue()
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import fastavro
 import pytest
-from bondmate_schemas import gate
+from bondmate_schemas import compatibility_check
 from bondmate_schemas.codec import Codec, LocalSchemaIds, schema_text
 from bondmate_schemas.enums import AlertStatus, Level, Response
 from bondmate_schemas.models import AlertState, DeliveryReceipt
 
 from tests.streams.logic.test_statements import ASSIGNED, SEEN, Played, told
 
-OLD: Any = fastavro.parse_schema(json.loads(gate.released("AlertState")[2]))
-OLD_RECEIPT: Any = fastavro.parse_schema(json.loads(gate.released("DeliveryReceipt")[2]))
+OLD: Any = fastavro.parse_schema(json.loads(compatibility_check.released("AlertState")[2]))
+OLD_RECEIPT: Any = fastavro.parse_schema(json.loads(compatibility_check.released("DeliveryReceipt")[2]))
 
 
 NEW: Any = fastavro.parse_schema(json.loads(schema_text("AlertState")))

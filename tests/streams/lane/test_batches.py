@@ -25,7 +25,7 @@ from bondmate_streams.lane.disclosures import Disclosures
 from bondmate_streams.lane.lane import Lane
 from bondmate_streams.lane.rows import Rows
 from bondmate_streams.lane.run import Loop
-from bondmate_streams.lane.sender import Sender
+from bondmate_streams.lane.sender import BatchProducer
 from bondmate_streams.logic.audit import Chain
 from bondmate_streams.logic.routes_yaml import parse_routes
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -64,7 +64,7 @@ class StopsLater(threading.Event):
         return self.asked > 3
 
 
-class Written(Sender):
+class Written(BatchProducer):
     """A sender whose broker takes everything at once, and the partition of last fixes that it writes."""
 
     def __init__(self) -> None:
@@ -539,7 +539,7 @@ def test_a_batch_goes_on_where_the_registry_stopped_answering(hub: Hub, fix: Any
 
 def test_a_record_the_broker_refused_is_not_taken_for_written() -> None:
     settings = {"bootstrap.servers": "127.0.0.1:9", "message.timeout.ms": 200, "log_level": 0}
-    sender = Sender(settings, StopsLater())
+    sender = BatchProducer(settings, StopsLater())
     sender.begin(Outgoing("topic", b"key", b"value"))
 
     assert not sender.finish()

@@ -19,9 +19,9 @@ from bondmate_schemas.catalogue import DEVICE_LOCATIONS
 from bondmate_schemas.codec import RECORDS, Codec, LocalSchemaIds, SchemaUnavailableError
 from bondmate_schemas.enums import Mode
 from bondmate_schemas.models import DeviceLocation, EventHeader, ExternalRef, Handling, Position
-from bondmate_streams.lane.batch import Engine, Last, Worked
+from bondmate_streams.lane.batch import BatchEngine, BatchResult, Last
 from bondmate_streams.lane.columnar import ColumnEngine
-from bondmate_streams.lane.growing import Growing
+from bondmate_streams.lane.growing import GrowingEngine
 from bondmate_streams.lane.rows import Rows, Rules
 from bondmate_streams.lane.tracks import Tracks
 from bondmate_streams.logic.addressing import Officer
@@ -112,19 +112,19 @@ def engines(**changes: Any) -> tuple[Rows, ColumnEngine]:
     return Rows(both, CODEC, lambda: NOW), ColumnEngine(both, CODEC, lambda: NOW, few=0)
 
 
-def seen(worked: Worked) -> dict[str, Any]:
+def seen(worked: BatchResult) -> dict[str, Any]:
     """Give what came of a batch in one canonical order: that of each destination, and of each device."""
     return {
-        "told": {told.destination: list(told.records) for told in worked.told},
+        "told": {told.destination: list(told.records) for told in worked.deliveries},
         "letters": sorted(
             (letter.value or b"", [header for header in letter.headers if header[0] != "bondmate.error.at"])
-            for letter in worked.letters
+            for letter in worked.dead_letters
         ),
         "last": dict(worked.last),
-        "ended": dict(worked.ended),
+        "ended": dict(worked.ended_shifts),
         "outcomes": +worked.outcomes,
         "passed_over": +worked.passed_over,
-        "nowhere": worked.nowhere,
+        "nowhere": worked.unrouted,
         "disclosed": sorted(
             (d.destination, d.purpose, d.legal_basis, d.events, sorted(set(d.people)), sorted(d.fields))
             for d in worked.disclosed
@@ -132,7 +132,7 @@ def seen(worked: Worked) -> dict[str, Any]:
     }
 
 
-def readable(worked: Worked) -> dict[str, Any]:
+def readable(worked: BatchResult) -> dict[str, Any]:
     """Give the same with records that a person can compare."""
     from bondmate_schemas.models import Delivery  # noqa: PLC0415
 
@@ -144,14 +144,14 @@ def readable(worked: Worked) -> dict[str, Any]:
     return found
 
 
-def worked(engine: Engine, messages: Any) -> Worked:
+def worked(engine: BatchEngine, messages: Any) -> BatchResult:
     """Have a batch worked and remembered."""
     found = engine.work(messages)
     found.remember()
     return found
 
 
-def assert_same(batches: Sequence[Sequence[bytes | None]], **changes: Any) -> list[Worked]:
+def assert_same(batches: Sequence[Sequence[bytes | None]], **changes: Any) -> list[BatchResult]:
     rows, columns = engines(**changes)
     at, found = 0, []
     for values in batches:
@@ -325,7 +325,7 @@ def test_what_is_restored_is_the_same_for_both() -> None:
         messages: Any = [Record(0, value) for value in values]
         done = worked(rows, messages)
         lasts |= {key.decode(): Last(key.decode(), value) for key, value in done.last}
-        lasts |= {key.decode(): Last(key.decode(), None, at_ms) for key, at_ms in done.ended}
+        lasts |= {key.decode(): Last(key.decode(), None, at_ms) for key, at_ms in done.ended_shifts}
     again = engines()
     for engine in again:
         engine.restore(0, lasts.values())
@@ -357,19 +357,19 @@ def made_track(seen: list[tuple[int, int]], on_duty: bool) -> Track:
 
 
 def test_a_lane_grows_with_its_first_large_batch_and_forgets_nothing() -> None:
-    rows, growing = Rows(rules(), CODEC), Growing(rules(), CODEC, many=250)
+    rows, growing = Rows(rules(), CODEC), GrowingEngine(rules(), CODEC, many=250)
     for values in in_batches(walk(9, 60, 2_000), 10, 400):
         messages: Any = [Record(0, value) for value in values]
         expected, got = worked(rows, messages), worked(growing, messages)
         assert (expected.outcomes, expected.passed_over) == (got.outcomes, got.passed_over)
-        assert (dict(expected.last), expected.ended) == (dict(got.last), got.ended)
+        assert (dict(expected.last), expected.ended_shifts) == (dict(got.last), got.ended_shifts)
     assert isinstance(growing._engine, ColumnEngine)
 
 
 def test_a_lane_grows_with_the_many_devices_that_it_is_to_remember_and_adopts_those_it_knew() -> None:
     messages: Any = [Record(0, value) for value in walk(9, 60, 2_000)]
     found = [(device.decode(), value) for device, value in worked(Rows(rules(), CODEC), messages).last]
-    rows, growing = Rows(rules(), CODEC), Growing(rules(), CODEC, many=20)
+    rows, growing = Rows(rules(), CODEC), GrowingEngine(rules(), CODEC, many=20)
     for partition, part in enumerate((found[:15], found[15:])):
         lasts = [Last(device, value) for device, value in part] + [Last(f"off-{partition}", None, 5)]
         rows.restore(partition, lasts)
@@ -392,7 +392,7 @@ def test_tracks_taken_over_together_are_as_they_were(found: list[Track]) -> None
 
 
 def test_a_lane_that_may_not_grow_stays_with_rows() -> None:
-    engine = Growing(rules(), CODEC, may_grow=False, many=250)
+    engine = GrowingEngine(rules(), CODEC, may_grow=False, many=250)
     worked(engine, [Record(0, value) for value in walk(9, 60, 400)])  # type: ignore[arg-type]
     assert isinstance(engine._engine, Rows)
 
@@ -417,7 +417,7 @@ class Away(LocalSchemaIds):
 
 
 @pytest.mark.parametrize("kind", [Rows, ColumnEngine])
-def test_where_the_registry_is_away_nothing_of_the_batch_is_done(kind: type[Engine]) -> None:
+def test_where_the_registry_is_away_nothing_of_the_batch_is_done(kind: type[BatchEngine]) -> None:
     engine = kind(rules(), Codec(Away()), lambda: NOW)  # type: ignore[call-arg]
     good = next(walk(7, 5, 1))
     messages: Any = [Record(0, good), Record(1, struct.pack(">bI", 0, 99) + b"of a schema not known yet")]

@@ -15,7 +15,7 @@ from bondmate_kafka.partitions import partition_of
 from bondmate_schemas.catalogue import DEVICE_LOCATIONS, LAST_LOCATION, dead_letter_topic, locations_topic
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.models import Delivery
-from bondmate_streams.lane.batch import Engine, Last, Worked
+from bondmate_streams.lane.batch import BatchEngine, BatchResult, Last
 from bondmate_streams.lane.columnar import ColumnEngine
 from bondmate_streams.lane.config import LaneConfig
 from bondmate_streams.lane.homes import Homes
@@ -56,7 +56,7 @@ class Lying:
 
 
 @pytest.fixture(params=["rows", "columns", "few"])
-def engine(request: pytest.FixtureRequest, routes: Routes, tmp_path: Path) -> Engine:
+def engine(request: pytest.FixtureRequest, routes: Routes, tmp_path: Path) -> BatchEngine:
     config = LaneConfig(kafka=KafkaConfig("", ""), data_dir=tmp_path, routes=routes, secret=b"a secret of tests")
     rules = replace(config.rules(), homes=Homes(4))
     if request.param == "rows":
@@ -68,19 +68,19 @@ def home_of(device: str) -> int:
     return partition_of(device.encode(), 4)
 
 
-def worked(engine: Engine, *lying: Lying) -> Worked:
+def worked(engine: BatchEngine, *lying: Lying) -> BatchResult:
     found = engine.work(lying)  # type: ignore[arg-type]  # what is asked of a message
     found.remember()
     return found
 
 
-def told(found: Worked) -> list[bytes]:
-    return [key for each in found.told if each.destination == "tak" for key, _ in each.records]
+def told(found: BatchResult) -> list[bytes]:
+    return [key for each in found.deliveries if each.destination == "tak" for key, _ in each.records]
 
 
 class TestEngine:
     def test_what_lies_astray_is_written_again_at_home_in_its_order_and_not_judged(
-        self, engine: Engine, make: Any
+        self, engine: BatchEngine, make: Any
     ) -> None:
         devices = [f"device-{number}" for number in range(9)]
         fixes = [make.location(device, position=make.position(at=NOW)) for _ in range(6) for device in devices]
@@ -104,7 +104,9 @@ class TestEngine:
         assert 27 == len(told(again))
         assert [] == again.moved
 
-    def test_a_device_seen_astray_first_is_taken_at_home_in_the_same_batch(self, engine: Engine, make: Any) -> None:
+    def test_a_device_seen_astray_first_is_taken_at_home_in_the_same_batch(
+        self, engine: BatchEngine, make: Any
+    ) -> None:
         fix = CODEC.encode(make.location("device-new", position=make.position(at=NOW)))
         home = home_of("device-new")
         found = worked(engine, Lying(fix, (home + 1) % 4, 0), Lying(fix, home, 1))
@@ -114,17 +116,17 @@ class TestEngine:
         assert (1, 1) == (len(found.moved), len(told(found)))
         assert {"repeat": 1} == +again.outcomes
 
-    def test_one_in_circles_is_a_dead_letter(self, engine: Engine, make: Any) -> None:
+    def test_one_in_circles_is_a_dead_letter(self, engine: BatchEngine, make: Any) -> None:
         fix = CODEC.encode(make.location("device-c", position=make.position(at=NOW)))
         marks = (("bondmate.moved.times", b"16"),)
         found = worked(engine, Lying(fix, (home_of("device-c") + 1) % 4, 0, marks))
 
         assert {"dead_lettered": 1} == +found.outcomes
-        assert b"misplaced" == dict(found.letters[0].headers)["bondmate.error.code"]
+        assert b"misplaced" == dict(found.dead_letters[0].headers)["bondmate.error.code"]
         assert ([], []) == (found.moved, told(found))
 
     def test_what_was_remembered_in_the_partition_of_another_number_of_them_is_not(
-        self, engine: Engine, make: Any
+        self, engine: BatchEngine, make: Any
     ) -> None:
         fix = CODEC.encode(make.location("device-r", position=make.position(at=NOW)))
         home = home_of("device-r")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from bondmate_streams.lane.batch import Known, Names
+from bondmate_streams.lane.batch import NamedPeople, Names
 from bondmate_streams.lane.people import ColumnPeople
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,7 +27,7 @@ def people(rows: list[tuple[int, str | None]], generation: int = 0, shift: int =
 @settings(deadline=None)
 @given(batches=BATCHES, forgotten_after=st.integers(0, 6))
 def test_each_is_named_whatever_slot_its_device_has(batches: Any, forgotten_after: int) -> None:
-    known, named = Known(), set[str]()
+    known, named = NamedPeople(), set[str]()
     for number, rows in enumerate(batches):
         moved = number >= forgotten_after
         those = people(rows, generation=int(moved), shift=3 * moved)
@@ -41,14 +41,14 @@ def test_each_is_named_whatever_slot_its_device_has(batches: Any, forgotten_afte
 
 
 def test_a_device_and_its_officer_are_named_once_until_they_part() -> None:
-    known = Known()
+    known = NamedPeople()
     assert ["device-1", "officer-1"] == people([(1, "officer-1")]).new_to(known)
     assert ["device-2", "officer-2"] == people([(1, "officer-1"), (2, "officer-2")]).new_to(known)
     assert ["device-1", "officer-2"] == people([(1, "officer-2"), (2, "officer-2")]).new_to(known)
 
 
 def test_rows_name_each_once() -> None:
-    known = Known()
+    known = NamedPeople()
     assert ["device-1", "officer-1"] == Names(["device-1", "officer-1"]).new_to(known)
     assert ["device-2"] == Names(["device-1", "device-2"]).new_to(known)
 

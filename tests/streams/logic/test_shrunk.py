@@ -10,8 +10,8 @@ from unittest import mock
 
 import pytest
 from bondmate_connectors.testing import strategies
+from bondmate_schemas.compatibility_check import released
 from bondmate_schemas.enums import PositionOrigin
-from bondmate_schemas.gate import released
 from bondmate_streams.logic import policy
 from bondmate_streams.logic.fields import Field, fields_of, paths_of, records_in
 from bondmate_streams.logic.policy import View

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
-from bondmate_streams.lane.slots import Slots, marks_of, words_of
+from bondmate_streams.lane.device_index import DeviceIndex, marks_of, words_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +20,7 @@ def array(names: list[str]) -> pa.StringArray:
 @settings(max_examples=200, deadline=None)
 @given(BATCHES)
 def test_it_is_a_dict(batches: list[tuple[list[str], int]]) -> None:
-    slots, known = Slots(), dict[str, int]()
+    slots, known = DeviceIndex(), dict[str, int]()
     for names, every in batches:
         words = words_of(array(names))
         assert [known.get(name, -1) for name in names] == slots.find(words).tolist()
@@ -38,7 +38,7 @@ def test_it_is_a_dict(batches: list[tuple[list[str], int]]) -> None:
 
 def test_it_holds_a_country() -> None:
     names = [f"device-{number}" for number in range(100_000)]
-    slots = Slots()
+    slots = DeviceIndex()
     for start in range(0, len(names), 7_001):
         slots.add(words_of(array(names[start : start + 7_001])))
     words = words_of(array([*reversed(names), "device-x", "device-1000000"]))

@@ -8,7 +8,7 @@ from bondmate_connectors.runtime.run import Instance
 from bondmate_schemas.enums import AlertKind
 from bondmate_streams.logic.routing import Route, Routes
 
-from bondmate_hub.ownerless import told_of_alerts
+from bondmate_hub.routes.ownerless import told_of_alerts
 
 
 def open_rooms(routes: Routes, instances: Iterable[Instance]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The gate before a schema change: today's schemas against every released version of them, and the house rules.
+"""Checks a schema change: today's schemas against every released version of them, and the project's own rules.
 
 `released/<Record>/<version>.avsc` holds what has been released, each file complete in itself. A change passes when old
 readers read new records and new readers old ones, for all versions (FULL_TRANSITIVE): a rolling upgrade needs both.
@@ -16,7 +16,7 @@ from bondmate_schemas.catalogue import topics
 from bondmate_schemas.codec import AVRO_FOLDER, NAMESPACE, RECORDS, schema_text
 from bondmate_schemas.compatibility import Compatibility, incompatibilities
 
-__all__ = ["Finding", "GateError", "check", "lint", "release", "released", "unreleased"]
+__all__ = ["Incompatibility", "IncompatibleError", "check", "lint", "release", "released", "unreleased"]
 
 RELEASED: Final = Path(__file__).parent / "released"
 TAGS: Final = frozenset({"PERSONAL", "LOCATION", "FREE_TEXT"})
@@ -24,7 +24,7 @@ DISCLOSURES: Final = frozenset({"always", "pseudonym", "by_flag", "code"})
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Finding:
+class Incompatibility:
     """Something that forbids the change: the record or type, the place in it, and what is wrong."""
 
     schema: str
@@ -35,24 +35,24 @@ class Finding:
         return f"{self.schema}{f'.{self.path}' if self.path else ''}: {self.what}"
 
 
-class GateError(ValueError):
+class IncompatibleError(ValueError):
     """A version cannot be released; `findings` say why."""
 
-    def __init__(self, findings: list[Finding]) -> None:
+    def __init__(self, findings: list[Incompatibility]) -> None:
         super().__init__("; ".join(str(finding) for finding in findings))
         self.findings = findings
 
 
-def check(folder: Path = RELEASED) -> list[Finding]:
-    """Give what is wrong with today's schemas, by themselves and against everything released; nothing when sound."""
+def check(folder: Path = RELEASED) -> list[Incompatibility]:
+    """Return what is wrong with today's schemas, by themselves and against everything released; nothing when sound."""
     found = [finding for record in RECORDS for finding in _broken(record, folder)]
     gone = [path.name for path in folder.glob("*") if path.is_dir() and path.name not in RECORDS]
-    found += [Finding(name, "", "was released and is gone: its records are still in topics") for name in gone]
+    found += [Incompatibility(name, "", "was released and is gone: its records are still in topics") for name in gone]
     return sorted({*found, *lint()})
 
 
 def released(record: str, folder: Path = RELEASED) -> dict[int, str]:
-    """Give the released versions of `record`, oldest first."""
+    """Return the released versions of `record`, oldest first."""
     files = sorted((folder / record).glob("*.avsc"), key=lambda path: int(path.stem))
     return {int(path.stem): path.read_text(encoding="utf-8") for path in files}
 
@@ -68,13 +68,13 @@ def release(record: str, folder: Path = RELEASED, *, anew: bool = False) -> Path
     Args:
         record: name of the record.
         folder: where the released versions are.
-        anew: write the last version anew instead; for a version that has left nobody's desk.
+        anew: write the last version anew instead; only for a version that nobody else has yet.
 
     Returns:
         The file written, or None where today's schema is the last version already.
 
     Raises:
-        GateError: the schema may not follow what was released; change it so that it may.
+        IncompatibleError: the schema may not follow what was released; change it so that it may.
     """
     versions = released(record, folder)
     last = max(versions, default=0)
@@ -83,18 +83,18 @@ def release(record: str, folder: Path = RELEASED, *, anew: bool = False) -> Path
     number = last if anew and last else last + 1
     earlier = [text for version, text in versions.items() if version < number]
     if faults := _faults(record, earlier):
-        raise GateError(faults)
+        raise IncompatibleError(faults)
     path = folder / record / f"{number}.avsc"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(_readable(schema_text(record)), encoding="utf-8")
     return path
 
 
-def lint() -> list[Finding]:
-    """Give where today's schemas break the rules of the house."""
+def lint() -> list[Incompatibility]:
+    """Return where today's schemas break the project's own rules."""
     found = [finding for path in sorted(AVRO_FOLDER.glob("*.avsc")) for finding in _lint_file(path)]
     carried = {topic.record for topic in topics(destinations=("any",))}
-    found += [Finding(name, "", "stands on no topic") for name in RECORDS if name not in carried]
+    found += [Incompatibility(name, "", "stands on no topic") for name in RECORDS if name not in carried]
     return sorted(found)
 
 
@@ -103,33 +103,33 @@ def _is_last(record: str, folder: Path) -> bool:
     return bool(versions) and json.loads(versions[max(versions)]) == json.loads(schema_text(record))
 
 
-def _broken(record: str, folder: Path) -> list[Finding]:
+def _broken(record: str, folder: Path) -> list[Incompatibility]:
     return _faults(record, list(released(record, folder).values()))
 
 
-def _faults(record: str, earlier: list[str]) -> list[Finding]:
+def _faults(record: str, earlier: list[str]) -> list[Incompatibility]:
     faults = incompatibilities(schema_text(record), earlier, Compatibility.FULL_TRANSITIVE)
-    return [Finding(record, "", fault) for fault in faults]
+    return [Incompatibility(record, "", fault) for fault in faults]
 
 
 def _readable(text: str) -> str:
     return json.dumps(json.loads(text), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def _lint_file(path: Path) -> Iterator[Finding]:
+def _lint_file(path: Path) -> Iterator[Incompatibility]:
     node = json.loads(path.read_text(encoding="utf-8"))
     name = str(node.get("name", ""))
     if path.stem != f"{node.get('namespace')}.{name}" or node.get("namespace") != NAMESPACE:
-        yield Finding(path.stem, "", "the file is not named as the type in it")
+        yield Incompatibility(path.stem, "", "the file is not named as the type in it")
     if not node.get("doc", "").strip():
-        yield Finding(name, "", "is not documented")
+        yield Incompatibility(name, "", "is not documented")
     if node["type"] == "enum" and node.get("default") not in node["symbols"]:
-        yield Finding(name, "", "has no default symbol, so the next new symbol breaks every reader")
+        yield Incompatibility(name, "", "has no default symbol, so the next new symbol breaks every reader")
     if not _used(path.stem):
-        yield Finding(name, "", "is used by no record")
+        yield Incompatibility(name, "", "is used by no record")
     for field in node.get("fields", ()):
         for what in _lint_field(field):
-            yield Finding(name, field["name"], what)
+            yield Incompatibility(name, field["name"], what)
 
 
 def _lint_field(field: dict[str, Any]) -> Iterator[str]:

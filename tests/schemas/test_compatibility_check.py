@@ -9,7 +9,7 @@ from typing import Any
 
 import fastavro
 import pytest
-from bondmate_schemas import gate
+from bondmate_schemas import compatibility_check
 from bondmate_schemas.codec import RECORDS, schema_text
 from bondmate_schemas.compatibility import Compatibility, incompatibilities
 from fastavro.read import SchemaResolutionError
@@ -102,13 +102,13 @@ def test_the_verdict_is_what_decoding_shows(change: str) -> None:
 
 
 def test_todays_schemas_pass_and_every_one_has_been_released() -> None:
-    assert [] == gate.check()
-    assert {*RECORDS} == {path.name for path in gate.RELEASED.iterdir()}
+    assert [] == compatibility_check.check()
+    assert {*RECORDS} == {path.name for path in compatibility_check.RELEASED.iterdir()}
 
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_a_released_version_is_complete_in_itself(name: str) -> None:
-    for text in gate.released(name).values():
+    for text in compatibility_check.released(name).values():
         fastavro.parse_schema(json.loads(text))
 
 
@@ -119,7 +119,7 @@ def test_a_change_is_held_against_every_released_version_not_only_the_last(tmp_p
     write(tmp_path, "AuditRecord", 2, released)
 
     assert ["version 1, forward: count: is in the reader only, without a default"] == [
-        finding.what for finding in gate.check(tmp_path)
+        finding.what for finding in compatibility_check.check(tmp_path)
     ]
 
 
@@ -127,26 +127,26 @@ def test_what_breaks_a_released_version_cannot_be_released_and_what_breaks_none_
     today = json.loads(schema_text("AuditRecord"))
     write(tmp_path, "AuditRecord", 1, {**today, "fields": [*today["fields"], COUNT]})
 
-    with pytest.raises(gate.GateError, match="count"):
-        gate.release("AuditRecord", tmp_path)
+    with pytest.raises(compatibility_check.IncompatibleError, match="count"):
+        compatibility_check.release("AuditRecord", tmp_path)
     write(tmp_path, "AuditRecord", 1, {**today, "fields": [*today["fields"], {**COUNT, "default": 0}]})
-    assert tmp_path / "AuditRecord/2.avsc" == gate.release("AuditRecord", tmp_path)
-    assert gate.release("AuditRecord", tmp_path) is None
-    assert today == json.loads(gate.released("AuditRecord", tmp_path)[2])
+    assert tmp_path / "AuditRecord/2.avsc" == compatibility_check.release("AuditRecord", tmp_path)
+    assert compatibility_check.release("AuditRecord", tmp_path) is None
+    assert today == json.loads(compatibility_check.released("AuditRecord", tmp_path)[2])
 
 
 def test_a_version_on_nobodys_disk_yet_can_be_written_anew(tmp_path: Path) -> None:
     write(tmp_path, "AuditRecord", 1, record(COUNT))
 
-    assert tmp_path / "AuditRecord/1.avsc" == gate.release("AuditRecord", tmp_path, anew=True)
-    assert [1] == list(gate.released("AuditRecord", tmp_path))
+    assert tmp_path / "AuditRecord/1.avsc" == compatibility_check.release("AuditRecord", tmp_path, anew=True)
+    assert [1] == list(compatibility_check.released("AuditRecord", tmp_path))
 
 
 def test_a_record_that_was_released_cannot_vanish(tmp_path: Path) -> None:
     write(tmp_path, "Forgotten", 1, record(ID))
 
     assert ["Forgotten: was released and is gone: its records are still in topics"] == [
-        str(finding) for finding in gate.check(tmp_path)
+        str(finding) for finding in compatibility_check.check(tmp_path)
     ]
 
 
@@ -182,9 +182,9 @@ def test_a_breach_of_the_house_rules_is_found(case: str, tmp_path: Path, monkeyp
     node, expected = BROKEN[case]
     path = tmp_path / "eu.bondmate.Broken.avsc"
     path.write_text(json.dumps({"name": "Broken", "namespace": "eu.bondmate", **node}))
-    monkeypatch.setattr(gate, "AVRO_FOLDER", tmp_path)
+    monkeypatch.setattr(compatibility_check, "AVRO_FOLDER", tmp_path)
 
-    faults = [finding.what for finding in gate.lint()]
+    faults = [finding.what for finding in compatibility_check.lint()]
 
     assert 2 == len(faults)
     assert "is used by no record" in faults
