@@ -14,7 +14,6 @@ A source has `receive()` in the place of `send`. Errors are in `errors.py` and s
 
 from __future__ import annotations
 
-import ssl
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 from bondmate_schemas.enums import Level
 from bondmate_schemas.models import Delivery, Record
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from bondmate_connectors.errors import ConnectorError
 
@@ -75,7 +74,7 @@ class Context:
     """Name of this instance in the settings: the destination or source."""
     log: Logger
     report: Callable[[Status, str], None]
-    """Tell a change of status with a constant reason."""
+    """Reports a change of status with a constant reason."""
     clock: Callable[[], datetime]
     """Now, aware, UTC."""
 
@@ -238,24 +237,6 @@ class GuardedSource(Protocol):
         ...
 
 
-class Replay(Link, Protocol):
-    """A view: sees every record of `spec.replays` from the start of what is kept, commits nothing.
-
-    The gateway keeps its mailboxes this way, so that they stand again after a restart and in every gateway.
-    """
-
-    async def see(self, topic: str, key: str, record: Record | None) -> None:
-        """Take one record of `topic`; None is a tombstone of `key`. Must not block and must not raise.
-
-        Called before `connect` already: the runner connects when the view has seen all that stood there at its start.
-        """
-        ...
-
-    def concerns(self, topic: str, value: bytes) -> bool:
-        """Tell by its bytes whether a record may be of use; one that cannot be is neither decoded nor seen."""
-        ...
-
-
 # Formats
 
 
@@ -336,7 +317,7 @@ class ConnectorSpec:
     """What a connector is: one frozen value `CONNECTOR` per platform folder, found by entry point.
 
     `accepts` names the Delivery kinds a sink takes, `emits` the records a source gives; `proves` is the highest level
-    `Sink.send` can prove. `sink`, `source` and `replay` build the connector from (config, context); a platform whose
+    `Sink.send` can prove. `build` makes the connector from (config, context); a platform whose
     roles share one link returns one object for all. `login` gives the account that the credentials name, if any (a
     password, a client secret): the runner offers a refused secret of it three times, and then every 15 minutes, so that
     it is not locked. `waivers` names rules of the contract suite that do not hold, each
@@ -358,7 +339,6 @@ class ConnectorSpec:
     config: type[ConnectorConfig]
     accepts: frozenset[str] = frozenset()
     emits: frozenset[str] = frozenset()
-    replays: tuple[str, ...] = ()
     proves: Level = Level.DELIVERED
     max_in_flight: int = 16
     build: Callable[[Any, Context], Any]
@@ -393,46 +373,3 @@ class Login(ConnectorConfig):
         """Return the value of `Authorization` (RFC 7617, in UTF-8)."""
         pair = f"{self.user}:{self.password.get_secret_value()}"
         return f"Basic {b64encode(pair.encode()).decode()}"
-
-
-class TlsFiles(ConnectorConfig):
-    """Base of the settings that name certificates: each `…_file` of them is watched while the connector runs.
-
-    The context is loaded once, so that a file which is half written later does no harm; what changed comes with new
-    settings, when all of it can be used.
-    """
-
-    _context: ssl.SSLContext | None = PrivateAttr(None)
-
-    def context(self) -> ssl.SSLContext:
-        """Return the context of the files as they were when this was first asked for.
-
-        Raises:
-            OSError, ssl.SSLError, Misconfigured: a file cannot be read or used.
-        """
-        if self._context is None:
-            self._context = self._load()
-        return self._context
-
-    def _load(self) -> ssl.SSLContext:
-        raise NotImplementedError
-
-
-class TlsConfig(TlsFiles):
-    """Mutual TLS: the authority we trust and, where the platform asks for it, our certificate and key."""
-
-    ca_file: str = Field(description="PEM file of the authority that signed the platform's certificate.")
-    certificate_file: str | None = Field(default=None, description="PEM file of our certificate, for mutual TLS.")
-    key_file: str | None = Field(default=None, description="PEM file of our private key.")
-    server_name: str | None = Field(default=None, description="Name in the platform's certificate, when not the host.")
-
-    def client_context(self) -> ssl.SSLContext:
-        """Return the client side's context: TLS 1.2 or newer, the name checked. Raises as `context`."""
-        return self.context()
-
-    def _load(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=self.ca_file)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if self.certificate_file:
-            context.load_cert_chain(self.certificate_file, self.key_file, password="")
-        return context

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bondmate_connectors.contract import ConnectorSpec, Context
+from bondmate_connectors.contract import Context
+from bondmate_connectors.replay import ReplaySpec
 from bondmate_schemas.catalogue import CHECK_INS, DEVICE, DEVICE_MARKS, MESSAGES, RECEIPTS, STATE_ALERTS
 from bondmate_schemas.enums import Level
 
@@ -23,7 +24,7 @@ def _build(config: GatewayConfig, context: Context) -> DeviceGateway:
     return DeviceGateway(config, context)
 
 
-CONNECTOR = ConnectorSpec(
+CONNECTOR = ReplaySpec(
     name="device_http",
     summary="Officers' devices over HTTPS: alerts, positions, reports up; messages and alert levels down.",
     stability="alpha",

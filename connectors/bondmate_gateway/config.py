@@ -2,52 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
 from ipaddress import ip_address
 from pathlib import Path
 
-from bondmate_connectors.contract import ConnectorConfig, TlsFiles
+from bondmate_connectors.contract import ConnectorConfig
 from bondmate_connectors.errors import Misconfigured
+from bondmate_connectors.transports.tls import ServerTlsConfig
 from pydantic import Field
-
-
-class ServerTlsConfig(TlsFiles):
-    """How the gateway proves itself, and whether devices must bring a certificate."""
-
-    certificate_file: Path = Field(description="PEM file of the gateway's certificate, with its chain.")
-    key_file: Path = Field(description="PEM file of the gateway's private key.")
-    client_ca_file: Path | None = Field(
-        default=None,
-        description="PEM file of the authority that signed the devices' certificates; when set, a device must bring "
-        "one (mutual TLS) besides its token.",
-    )
-
-    def server_context(self) -> ssl.SSLContext:
-        """Return the server side's context: TLS 1.2 or newer.
-
-        Raises:
-            Misconfigured: a file is missing or holds no usable certificate or key.
-        """
-        return self.context()
-
-    def _load(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        try:
-            context.load_cert_chain(self.certificate_file, self.key_file, password="")
-        except (OSError, ssl.SSLError) as error:
-            raise Misconfigured("tls.certificate_file and tls.key_file: not readable, or not a pair") from error
-        if self.client_ca_file is not None:
-            self._ask_for_certificates(context, self.client_ca_file)
-        return context
-
-    @staticmethod
-    def _ask_for_certificates(context: ssl.SSLContext, authority: Path) -> None:
-        try:
-            context.load_verify_locations(authority)
-        except (OSError, ssl.SSLError) as error:
-            raise Misconfigured("tls.client_ca_file: not readable, or no certificate in it") from error
-        context.verify_mode = ssl.CERT_REQUIRED
 
 
 class GatewayConfig(ConnectorConfig):

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from bondmate_connectors.contract import ConnectorConfig, TlsFiles
+from bondmate_connectors.contract import ConnectorConfig
 from bondmate_connectors.errors import Misconfigured
+from bondmate_connectors.transports.tls import TlsFiles
 from pydantic import BaseModel
 
 from bondmate_hub.instances import instance_of

@@ -24,7 +24,7 @@ from bondmate_schemas import catalogue
 from bondmate_schemas.codec import RECORDS, Codec, CodecError, SchemaUnavailableError
 from bondmate_schemas.models import Record
 
-from bondmate_connectors.contract import Replay
+from bondmate_connectors.replay import Replay
 from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.settings import RunnerSettings
 

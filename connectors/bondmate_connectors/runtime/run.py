@@ -24,6 +24,7 @@ from bondmate_schemas.models import Delivery, DeliveryReceipt
 
 from bondmate_connectors.contract import ConnectorConfig, ConnectorSpec, Context, Status
 from bondmate_connectors.errors import Misconfigured
+from bondmate_connectors.replay import replays_of
 from bondmate_connectors.runtime.account import Account
 from bondmate_connectors.runtime.account_file import AccountFile
 from bondmate_connectors.runtime.authority import Authority
@@ -309,11 +310,11 @@ class _Runner:
             self._reports.status("connector", Status.STOPPING)
 
     async def _prepare(self, connector: Any, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
-        await self._hub.watch.wait_for((*self._topics, *self._spec.replays))
+        await self._hub.watch.wait_for((*self._topics, *replays_of(self._spec)))
         await self._learn()
-        if self._spec.replays:
+        if replays := replays_of(self._spec):
             config = replay_consumer(self._hub.kafka, self._name, self._hub.role_id)
-            replay = ReplayRunner(connector, self._spec.replays, config=config, codec=self._hub.codec,
+            replay = ReplayRunner(connector, replays, config=config, codec=self._hub.codec,
                                   reports=self._reports, settings=self._hub.settings)  # fmt: skip
             group.create_task(unending(replay.run(stop), "replay", stop))
             await replay.caught_up.wait()

@@ -14,6 +14,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from bondmate_connectors.contract import ConnectorConfig, ConnectorSpec
+from bondmate_connectors.replay import replays_of
 from bondmate_connectors.runtime.authority import REFUSALS
 from bondmate_connectors.runtime.registry import Broken, load, names
 from bondmate_connectors.settings_table import settings_table
@@ -83,7 +84,7 @@ class ConformanceContract(Contract):
         assert spec.summary
         assert spec.owner
         assert spec.stability in _STABILITIES, f"stability is one of {', '.join(sorted(_STABILITIES))}"
-        assert spec.is_sink or spec.is_source or spec.replays
+        assert spec.is_sink or spec.is_source or replays_of(spec)
 
     def test_every_setting_is_described(self, spec: ConnectorSpec) -> None:
         """Every setting says what it is."""

@@ -33,7 +33,6 @@ import aiohttp
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from bondmate_connectors.contract import TlsConfig
 from bondmate_connectors.errors import (
     AuthFailed,
     ConnectorError,
@@ -50,6 +49,7 @@ from bondmate_connectors.transports.addresses import (
     LiteralRefused,
     check_literal,
 )
+from bondmate_connectors.transports.tls import TlsConfig
 from bondmate_connectors.transports.tls_errors import tls_refusal
 
 USER_AGENT: Final = "bondmate-hub"

@@ -5,17 +5,16 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import orjson
 from aiohttp import web
 from bondmate_schemas.error_codes import error_code
-from pydantic import Field
 
-from bondmate_connectors.contract import Context, TlsFiles
+from bondmate_connectors.contract import Context
 from bondmate_connectors.errors import Misconfigured, NotConnected
 from bondmate_connectors.transports.addresses import is_loopback_host
+from bondmate_connectors.transports.tls import ServerTlsConfig
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _SHORTEST_DRAIN_SECONDS = 0.01
@@ -23,39 +22,8 @@ _SHORTEST_DRAIN_SECONDS = 0.01
 _PROBLEM = "application/problem+json"
 
 
-class ServerTlsConfig(TlsFiles):
-    """How we prove ourselves to who calls, and whether they must bring a certificate."""
-
-    certificate_file: Path = Field(description="PEM file of our certificate, with its chain.")
-    key_file: Path = Field(description="PEM file of our private key.")
-    client_ca_file: Path | None = Field(
-        default=None,
-        description="PEM file of the authority of the callers' certificates; when set they must bring one.",
-    )
-
-    def server_context(self) -> ssl.SSLContext:
-        """Return the server side's context: TLS 1.2 or newer.
-
-        Raises:
-            Misconfigured: a file is missing or holds no usable certificate or key.
-        """
-        return self.context()
-
-    def _load(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        try:
-            context.load_cert_chain(self.certificate_file, self.key_file, password="")
-            if self.client_ca_file is not None:
-                context.load_verify_locations(self.client_ca_file)
-                context.verify_mode = ssl.CERT_REQUIRED
-        except (OSError, ssl.SSLError) as error:
-            raise Misconfigured("tls: a file is not readable, or not what it should be") from error
-        return context
-
-
 def server_context(host: str, tls: ServerTlsConfig | None) -> ssl.SSLContext | None:
-    """Give the context to listen with; None for plain HTTP, which is for loopback only.
+    """Return the context to listen with; None for plain HTTP, which is for loopback only.
 
     Raises:
         Misconfigured: plain HTTP beyond loopback, or a certificate that cannot be used.
@@ -70,7 +38,7 @@ def server_context(host: str, tls: ServerTlsConfig | None) -> ssl.SSLContext | N
 def problem(
     status: int, code: str, title: str, *, path: str = "", headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    """Give a refusal as problem details; `path` is the place of the fault, never a value."""
+    """Return a refusal as problem details; `path` is the place of the fault, never a value."""
     document: dict[str, Any] = {"type": f"urn:bondmate:problem:{code}", "title": title, "status": status}
     if number := error_code(code).number:
         document["number"] = number
@@ -136,6 +104,6 @@ class _QuietLog(logging.Logger):
         self._context = context
 
     def handle(self, record: logging.LogRecord) -> None:
-        """Tell that something went wrong, and of which class it was."""
+        """Log that something went wrong, and of which class it was."""
         error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
         self._context.log.warning("http_server_error", error=error)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from bondmate_connectors.contract import Context, Replay, Source
+from bondmate_connectors.contract import Context, Source
 from bondmate_connectors.errors import Misconfigured, NotConnected, Rejected, Transient
+from bondmate_connectors.replay import Replay
 from bondmate_gateway import CONNECTOR, GatewayConfig
 from bondmate_gateway.gateway import DeviceGateway
 from bondmate_monitoring import metrics

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import deque
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 
 from bondmate_connectors.contract import ConnectorConfig, ConnectorSpec, Incoming, Status, Unreadable
 from bondmate_connectors.errors import EndOfStream, NotConnected, Rejected, Transient
+from bondmate_connectors.replay import ReplaySpec
 from bondmate_connectors.runtime.run import Instance
 from bondmate_connectors.testing import another, by_label, eventually, sos
 from bondmate_kafka.partitions import partition_of
@@ -58,6 +59,10 @@ class Script:
         spec = ConnectorSpec(name="script", summary="Says what it is told.", stability="development", owner="tests",
                              config=Settings, emits=frozenset({"DeviceAlert"}), build=lambda *_: self)  # fmt: skip
         return replace(spec, **changes)
+
+    def replay_spec(self, *topics):
+        spec = self.spec(emits=frozenset())
+        return ReplaySpec(**{field.name: getattr(spec, field.name) for field in fields(spec)}, replays=topics)
 
 
 def alerts(count):
@@ -197,7 +202,7 @@ async def test_a_view_sees_all_from_the_start_before_it_is_connected_and_again_a
 
     for _ in range(2):
         view = View()
-        spec = view.spec(replays=(LAST_LOCATION,), emits=frozenset())
+        spec = view.replay_spec(LAST_LOCATION)
         async with hub.running(Instance(place, spec, Settings())):
             before = mine(view)
             await hub.feed_raw((LAST_LOCATION, devices[2], None, []))
@@ -229,7 +234,7 @@ async def test_a_view_forgets_nothing_because_of_a_tombstone_in_the_partition_of
     # Where it was first written with fewer partitions, it lies elsewhere; the newest is at home.
     await hub.feed_raw((LAST_LOCATION, place, hub.codec.encode(location(place)), []))
     view = View()
-    async with hub.running(Instance(place, view.spec(replays=(LAST_LOCATION,), emits=frozenset()), Settings())):
+    async with hub.running(Instance(place, view.replay_spec(LAST_LOCATION), Settings())):
         producer = Producer(hub.kafka.producer("astray"))
         for key, partition in (astray, (place, home), last):
             producer.produce(LAST_LOCATION, None, key, partition)

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 
 import pytest
 from aiohttp import web
-from bondmate_connectors.contract import TlsConfig
 from bondmate_connectors.errors import (
     AuthFailed,
     Misconfigured,
@@ -24,6 +23,7 @@ from bondmate_connectors.errors import (
 from bondmate_connectors.transports.addresses import AddressPolicy
 from bondmate_connectors.transports.http_client import HttpClient
 from bondmate_connectors.transports.tcp import Address, TcpStream
+from bondmate_connectors.transports.tls import TlsConfig
 from yarl import URL
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

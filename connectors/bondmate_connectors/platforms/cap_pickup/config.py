@@ -8,8 +8,9 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from yarl import URL
 
-from bondmate_connectors.contract import ConnectorConfig, Login, TlsConfig
+from bondmate_connectors.contract import ConnectorConfig, Login
 from bondmate_connectors.transports.addresses import is_plain_beyond_loopback
+from bondmate_connectors.transports.tls import TlsConfig
 
 
 def _feed_address(url: str) -> str:

@@ -9,11 +9,11 @@ from bondmate_schemas.enums import Level
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from yarl import URL
 
-from bondmate_connectors.contract import ConnectorConfig, Login, TlsConfig
+from bondmate_connectors.contract import ConnectorConfig, Login
 from bondmate_connectors.formats.labels import Language
 from bondmate_connectors.transports.addresses import is_loopback_host, is_plain_beyond_loopback
 from bondmate_connectors.transports.hmac_signature import MOST_SECRETS, TOLERANCE_SECONDS, key_of
-from bondmate_connectors.transports.http_server import ServerTlsConfig
+from bondmate_connectors.transports.tls import ServerTlsConfig, TlsConfig
 
 Said = Literal["assigned", "en_route", "on_scene", "withdrawn", "valid", "false_alarm"]
 _REPLIES: Final = frozenset(

@@ -11,7 +11,7 @@ from typing import Literal, Self
 from bondmate_schemas.enums import Mode
 from pydantic import Field, model_validator
 
-from bondmate_connectors.contract import ConnectorConfig, Proof, TlsConfig
+from bondmate_connectors.contract import ConnectorConfig, Proof
 from bondmate_connectors.errors import Misconfigured
 from bondmate_connectors.formats.cot.options import LEAN_BYTES, Contact, Lifetimes
 from bondmate_connectors.formats.cot.types import HUB_UID, NEUTRAL_CALLSIGN
@@ -19,6 +19,7 @@ from bondmate_connectors.formats.labels import Language
 from bondmate_connectors.platforms.tak.timing import Timing
 from bondmate_connectors.platforms.tak.wording import ACKNOWLEDGE_WORDS, TOGETHER_WORDS
 from bondmate_connectors.transports.tcp import Address
+from bondmate_connectors.transports.tls import TlsConfig
 
 Said = Literal["assigned", "en_route", "on_scene", "withdrawn", "resolved", "called_off"]
 
