@@ -11,7 +11,7 @@ STAMP := .venv/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kafka test-system test-scenarios test-tak test-tak-short test-docker test-versions test-dist dist lock lint type fmt docs docs-check bench bench-state bench-roll bench-lane chaos chaos-lane chaos-long clean
+.PHONY: help demo test test-kafka test-system test-scenarios test-tak test-tak-short test-docker test-versions test-dist dist lock lint type fmt docs docs-check site bench bench-state bench-roll bench-lane chaos chaos-lane chaos-long clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -107,13 +107,18 @@ test-dist: $(STAMP) ## the wheel in an empty environment: its files, its version
 docs: $(STAMP) ## write the generated documents, connectors' pages and dashboards
 	$(BIN)/hub docs
 	$(BIN)/python -m bench.chaos.page
+	$(BIN)/python -m bench.history
 
 docs-check: $(STAMP) ## fail, with the difference, when a generated file is stale or not valid
 	$(BIN)/hub docs --check
 	$(BIN)/python -m bench.chaos.page --check
+	$(BIN)/python -m bench.history --check
 	$(BIN)/openapi-spec-validator $$(find docs -name '*openapi*.yaml' -o -name '*openapi*.json')
 
-bench: $(STAMP) ## the measured figures; on a quiet machine
+site: $(STAMP) ## the site of the documents in build/site, every link checked
+	$(BIN)/python .ci/build_site.py
+
+bench: $(STAMP) ## the measured figures, and one more line in their history; on a quiet machine
 	$(BIN)/python -m bench $(ARGS)
 
 bench-state: $(STAMP) ## what open alerts cost, to 100,000 of them, on Apache Kafka (installs Java and Maven)
@@ -155,5 +160,5 @@ chaos-long: $(STAMP) ## the fault laboratory, five rounds with other seeds
 	$(MAKE) --no-print-directory chaos ARGS="--rounds 5 --long $(ARGS)"
 
 clean: ## remove caches and build output; .venv stays
-	rm -rf site .bench/versions .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist infra/kafka/target
+	rm -rf .bench/versions .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist infra/kafka/target
 	find . -name .venv -prune -o -type d -name __pycache__ -exec rm -rf {} +

@@ -1,6 +1,7 @@
 """`make bench`: run the demo's load and hold its figures against what the design promises.
 
 Usage: python -m bench [--seconds N]   600 for the memory figure of ten minutes; exit 1 when a figure is missed.
+Each run adds a line to `bench/history.jsonl` and draws its page anew (`bench/history.py`); `--no-history` keeps none.
 What reading recorded messages costs is measured too (`python -m bench.reading` alone).
 """
 
@@ -10,9 +11,12 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bench import history
+from bench.history import Figure
 from bench.reading import corpus, costs
 
 MOST_PARSES = {"CAP": 12, "CoT": 13}
@@ -34,22 +38,15 @@ def measure(seconds: int) -> dict[str, Any]:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def reading() -> int:
-    """Print what reading messages costs; gives how many figures were missed. Without recorded messages, nothing."""
+def reading() -> Iterator[Figure]:
+    """Yield what reading messages costs; without recorded messages, nothing."""
     folder = corpus()
     if not folder.is_dir():
         print(f"       reading not measured: no recorded messages at {folder}")
-        return 0
-    missed = 0
+        return
     for cost in costs(folder):
-        most = MOST_PARSES[cost.name.partition(",")[0]]
-        missed += cost.ratio > most
-        mark = "ok    " if cost.ratio <= most else "MISSED"
-        print(
-            f"{mark} reading {cost.name}: {cost.ratio:.1f} bare parses (at most {most})"
-            f", {cost.read_per_second:.0f}/s of {cost.mean_bytes} bytes"
-        )
-    return missed
+        yield Figure(f"reading {cost.name}", "bare parses", cost.ratio, MOST_PARSES[cost.name.partition(",")[0]])
+        print(f"       reading {cost.name}: {cost.read_per_second:.0f}/s of {cost.mean_bytes} bytes")
 
 
 def value(summary: dict[str, Any], path: tuple[str, ...]) -> float:
@@ -60,20 +57,31 @@ def value(summary: dict[str, Any], path: tuple[str, ...]) -> float:
     return float(found)
 
 
+def shown(figure: Figure) -> bool:
+    """Print a figure; return whether it holds."""
+    holds = figure.limit is None or figure.value <= figure.limit
+    limit = "" if figure.limit is None else f" (at most {figure.limit:g})"
+    print(f"{'ok    ' if holds else 'MISSED'} {figure.name}: {figure.value:.4g} {figure.unit}{limit}")
+    return holds
+
+
 def main() -> int:
-    """Measure, print the table, say whether every figure holds."""
+    """Measure, print the table, keep the figures in the history; return 1 when one is missed."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--seconds", type=int, default=60)
-    summary = measure(parser.parse_args().seconds)
-    missed = 0
-    for name, unit, path, limit in LIMITS:
-        figure = value(summary, path)
-        missed += figure > limit
-        print(f"{'ok    ' if figure <= limit else 'MISSED'} {name}: {figure:g} {unit} (at most {limit:g})")
+    parser.add_argument("--no-history", action="store_true", help="keep nothing of this run")
+    asked = parser.parse_args()
+    load_before = history.load()
+    summary = measure(asked.seconds)
+    figures = [Figure(name, unit, value(summary, path), limit) for name, unit, path, limit in LIMITS]
     for hop, found in summary["latency_ms"].items():
         print(f"       {hop}: {found}")
-    missed += reading()
     print(f"       sent {summary['sent']}, duplicates {summary['duplicates']}, memory {summary['memory_mib']}")
+    figures += reading()
+    missed = [figure for figure in figures if not shown(figure)]
+    if not asked.no_history:
+        history.append(figures, load_before=load_before)
+        history.write()
     return 1 if missed else 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import tomllib
 from pathlib import Path
 
@@ -46,3 +47,13 @@ def test_the_lock_file_holds_nothing_for_a_dependency_that_is_gone() -> None:
 def test_the_lock_file_pins_what_was_downloaded_and_names_no_index() -> None:
     assert len(re.findall(r"^[\w.-]+==", LOCK, re.MULTILINE)) == len(re.findall(r"==\S+.*\\\n    --hash", LOCK))
     assert not re.search(r"https?://|--index-url|--find-links", LOCK)
+
+
+def test_no_link_of_the_documents_leads_nowhere(tmp_path: Path) -> None:
+    site = runpy.run_path(str(ROOT / ".ci" / "build_site.py"))
+    pages = site["tracked"]()
+    lay_out = site["lay_out"]
+    lay_out.__globals__["SOURCE"] = tmp_path / "site"
+
+    assert {"README.md", "docs/index.md"} < pages
+    assert [] == lay_out(pages)
