@@ -147,8 +147,9 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
         open_of=from_devices.open_of,
     )  # fmt: skip
     messages = Messages(
-        context=context, locks=locks, audit=audit, known=known, officers=officers, marks=marks, starting=starting
-    )
+        context=context, locks=locks, audit=audit, known=known, officers=officers, marks=marks, starting=starting,
+        is_any_hidden=from_devices.is_any_hidden,
+    )  # fmt: skip
     alerts.on_built(life.rebuild_beside)
     links.on_built(known_links.rebuild_beside)
     tables = (devices, alerts, table, links)

@@ -21,7 +21,7 @@ from bondmate_streams.agents.whereabouts import Whereabouts
 from bondmate_streams.faust_adapter.guard import InTurn
 from bondmate_streams.faust_adapter.key_locks import KeyLocks
 from bondmate_streams.faust_adapter.tables import RecordTable
-from bondmate_streams.logic.alerts import Taken, emergencies, stand, take
+from bondmate_streams.logic.alerts import Taken, emergencies, is_any_hidden, stand, take
 from bondmate_streams.logic.duress import said_under
 from bondmate_streams.logic.takeover import as_counted, beside, is_theirs, lent, only, returned
 
@@ -98,8 +98,14 @@ class DeviceAlerts:
 
     def open_of(self, device_id: str, mode: Mode) -> set[str]:
         """Return the emergencies that a device has open in a mode, as far as is known here."""
-        known = (only(self._copy_of(device_id), theirs=False), *self._before(device_id))
-        return {event_id for memory in known for event_id in emergencies(memory, mode)}
+        return {event_id for memory in self._known_of(device_id) for event_id in emergencies(memory, mode)}
+
+    def is_any_hidden(self, device_id: str) -> bool:
+        """Return whether a device has an emergency open that a room started silently, as far as is known here."""
+        return any(map(is_any_hidden, self._known_of(device_id)))
+
+    def _known_of(self, device_id: str) -> list[DeviceMemory | None]:
+        return [only(self._copy_of(device_id), theirs=False), *self._before(device_id)]
 
     async def _begin_duress(self, alert: DeviceAlert) -> None:
         mark = begun_by(alert)

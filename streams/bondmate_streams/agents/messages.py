@@ -48,6 +48,7 @@ class Messages:
         officers: KnownOfficers,
         marks: DeviceMarks,
         starting: Starting,
+        is_any_hidden: Callable[[str], bool],
     ) -> None:
         self._context = context
         self._locks = locks
@@ -56,6 +57,7 @@ class Messages:
         self._officers = officers
         self._marks = marks
         self._starting = starting
+        self._is_any_hidden = is_any_hidden
 
     async def message(self, arrived: Arrived) -> str | InTurn:
         """Take one message, in the order of its device."""
@@ -92,9 +94,14 @@ class Messages:
         reached = await asyncio.to_thread(self._resolve, message)
         now = utc_now()
         pack = self._context.envelopes.pack
-        outgoing = [pack(MESSAGES, device, addressed(message, device, now, reached.names.get(device)), arrived.headers)
-                    for device in reached.devices]  # fmt: skip
-        silent = [device for device in reached.devices if not message.aloud and self._is_under_duress(device)]
+        # Of a device under duress the gateways know by themselves, and not of what a room has started silently.
+        hiding = [] if message.aloud else [device for device in reached.devices if self._is_any_hidden(device)]
+        outgoing = [
+            pack(MESSAGES, device, addressed(
+                message, device, now, reached.names.get(device), silent=device in hiding), arrived.headers)
+            for device in reached.devices
+        ]  # fmt: skip
+        silent = [device for device in reached.devices if device in hiding or self._is_silent(message, device)]
         told = [unreached(message, missing, now) for missing in reached.missing]
         told += [shown_silently(message, device, now) for device in silent]
         outgoing += [pack(RECEIPTS, receipt.header.event_id, receipt, arrived.headers) for receipt in told]
@@ -119,8 +126,8 @@ class Messages:
         in_order = sorted(found.devices, key=lambda device: current(device) != device)
         return replace(found, devices=tuple({current(device): device for device in in_order}.values()))
 
-    def _is_under_duress(self, device_id: str) -> bool:
-        return self._marks.is_under_duress(self._marks.current(device_id))
+    def _is_silent(self, message: DeviceMessage, device_id: str) -> bool:
+        return not message.aloud and self._marks.is_under_duress(self._marks.current(device_id))
 
     def _count(self, source: str, reached: Reached) -> None:
         sender = source if source in self._context.routing.routes.destinations else ""

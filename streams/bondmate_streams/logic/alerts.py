@@ -26,6 +26,7 @@ from bondmate_schemas.models import (
 )
 
 from bondmate_streams.logic import news
+from bondmate_streams.logic.at_device import is_pressed_there
 from bondmate_streams.logic.duress import is_said_under
 from bondmate_streams.logic.grouping import Find, Link, linked, of_officer
 from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY
@@ -99,6 +100,14 @@ def emergencies(memory: DeviceMemory | None, mode: Mode) -> list[str]:
     """Return the emergencies that a device has open in a mode."""
     known = memory.open_alerts if memory else ()
     return [k.event_id for k in known if k.kind in EMERGENCIES and k.mode is mode]
+
+
+def is_any_hidden(memory: DeviceMemory | None) -> bool:
+    """Return whether a device has an emergency open of which nothing may sound there: a room has started it silently.
+
+    No other open alert is remembered without its incident.
+    """
+    return memory is not None and any(known.incident_id is None for known in memory.open_alerts)
 
 
 def is_fix(position: Position | None) -> bool:
@@ -232,6 +241,10 @@ def _still_open(alert: DeviceAlert, change: DeviceAlert, known: OpenAlert | None
     kind = graver(known.kind, change.kind)
     press_count = max(change.press_count, known.press_count)
     update = {"kind": kind, "press_count": press_count, "merged_event_ids": merged, **_own_fix(change)}
+    is_press = alert.action is not AlertAction.CANCEL and change.press_count > known.press_count
+    if is_press and is_pressed_there(alert) and not alert.silent and not is_said_under(alert):
+        # One that a room had started silently is its officer's own from now on.
+        update["incident_id"] = known.incident_id or change.header.incident_id
     return known.model_copy(update=update)
 
 

@@ -13,7 +13,7 @@ from bondmate_schemas.models import Address, DeliveryReceipt, DeviceMessage, Ext
 
 from bondmate_streams.logic.addressing import Missing
 from bondmate_streams.logic.deliveries import Telling, later_id
-from bondmate_streams.logic.officer import SOURCE
+from bondmate_streams.logic.officer import SILENT, SOURCE
 from bondmate_streams.logic.routing import Decision
 
 ADDRESSED_AS: Final = "streams:addressed"
@@ -48,8 +48,10 @@ def address_of(message: DeviceMessage) -> Address:
     return message.to or Address(names=(message.device_id,) if message.device_id else ())
 
 
-def addressed(message: DeviceMessage, device_id: str, now: datetime, name: str | None = None) -> DeviceMessage:
-    """Give a platform's message with one true device on it.
+def addressed(
+    message: DeviceMessage, device_id: str, now: datetime, name: str | None = None, *, silent: bool = False
+) -> DeviceMessage:
+    """Return a platform's message with one true device on it, which shows a `silent` one without a sound.
 
     Its id is derived from the platform's and, where the message is for several, the device: a repeat makes the same.
     A reference of the hub's own keeps the platform's id, by which its receipts find back; one more the `name` by which
@@ -63,6 +65,7 @@ def addressed(message: DeviceMessage, device_id: str, now: datetime, name: str |
         "hops": (*header.hops, SOURCE),
         "external_refs": (*header.external_refs, ExternalRef(system=SOURCE, id=header.message_id), *named),
         "published_at": now,
+        "flags": (*header.flags, SILENT) if silent else header.flags,
     }
     return message.model_copy(update={"header": header.model_copy(update=update), "device_id": device_id, "to": None})
 

@@ -18,6 +18,8 @@ from bondmate_streams.logic.life_cycle import CLOSED
 
 SOURCE: Final = "streams"
 """The hub itself as the origin of what it says."""
+SILENT: Final = "silent"
+"""Remark on a message to an officer: its device shows it without a sound."""
 _ENDINGS: Final = {Level.RESOLVED: "resolved", Level.CANCELLED: "called off"}
 _ANSWERS: Final = frozenset(
     {Level.UNKNOWN, Level.ACKNOWLEDGED, Level.RESPONDING, Level.RESOLVED, Level.CANCELLED, Level.DECLINED}
@@ -129,7 +131,7 @@ def _of_hub(state: AlertState, message_id: str, text: str, now: datetime) -> Dev
                 "occurred_at": now,
                 "received_at": now,
                 "expires_at": None,
-                "flags": ("silent",) if state.alert.silent else (),
+                "flags": (SILENT,) if state.alert.silent else (),
                 "language": "en",
             }
         ),
@@ -160,7 +162,7 @@ def _message(
                 "source": SOURCE,
                 "hops": (*header.hops, receipt.destination),
                 "published_at": now,
-                "flags": ("silent",) if silent else (),
+                "flags": (SILENT,) if silent else (),
             }
         ),
         device_id=device_id,

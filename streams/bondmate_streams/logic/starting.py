@@ -18,6 +18,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from bondmate_schemas.device_alert_ids import is_hidden
 from bondmate_schemas.duress import mark_id
 from bondmate_schemas.enums import AlertAction, AlertKind, AuditAction, DeliveryReason, EmergencyWord, PositionOrigin
 from bondmate_schemas.flags import (
@@ -159,6 +160,20 @@ def is_started(alert: DeviceAlert) -> bool:
 def is_unconfirmed(alert: DeviceAlert) -> bool:
     """Return whether a room has started it, and nobody has confirmed it."""
     return is_started(alert) and CONFIRMED not in alert.header.flags
+
+
+def is_made_loud(state: AlertState, press: DeviceAlert) -> bool:
+    """Return whether an officer presses aloud of whom a room had started a silent emergency: nothing of it hides that.
+
+    `press` is one that somebody made at the device. Who has pressed silently stays silent, whatever is pressed then.
+    """
+    return is_hidden(state.alert) and not press.silent and UNDER_DURESS not in press.header.flags
+
+
+def made_loud(alert: DeviceAlert) -> DeviceAlert:
+    """Return an alert that is silent no more."""
+    flags = tuple(flag for flag in alert.header.flags if flag != UNDER_DURESS)
+    return with_header(alert, flags=flags).model_copy(update={"silent": False})
 
 
 def confirmed(alert: DeviceAlert) -> DeviceAlert:

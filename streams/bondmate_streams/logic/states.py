@@ -39,6 +39,7 @@ from bondmate_schemas.models import (
 
 from bondmate_streams.logic import grouping, officer, reopening, rounds, starting
 from bondmate_streams.logic.alerts import with_flags, with_header
+from bondmate_streams.logic.at_device import is_pressed_there
 from bondmate_streams.logic.duress import is_said_under
 from bondmate_streams.logic.levels import is_answered, is_helped, status_of
 from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY, Cause, Event, Fact, Rule, rule_for
@@ -46,7 +47,6 @@ from bondmate_streams.logic.pages import PageReason, page_of
 from bondmate_streams.logic.rooms import is_taken_up
 from bondmate_streams.logic.routing import Decision, Escalation
 from bondmate_streams.logic.steps import RULES_NOW, Step, first_told, remembering, standing_of, tell
-from bondmate_streams.logic.takeover import is_pressed_there
 
 _REFS_KEPT = 16
 _ATTACHMENTS_KEPT: Final = 32
@@ -161,8 +161,13 @@ def is_graver(state: AlertState | None, alert: DeviceAlert) -> bool:
 
 
 def asks_routes_again(state: AlertState, alert: DeviceAlert) -> bool:
-    """Return whether a change may be told to more than know of the alert: it is graver, or nobody knows of it."""
-    return is_graver(state, alert) or (state.status not in CLOSED and not state.destinations)
+    """Return whether a change may be told to more than know of the alert.
+
+    It is graver, or silent no more, or nobody knows of it.
+    """
+    if state.status in CLOSED:
+        return False
+    return is_graver(state, alert) or _is_made_loud(state, alert) or not state.destinations
 
 
 def _is_by_person(alert: DeviceAlert, known: DeviceAlert) -> bool:
@@ -186,6 +191,12 @@ def _confirms(alert: DeviceAlert, known: DeviceAlert) -> bool:
     """Return whether an officer presses of whom a room had started an emergency."""
     pressed = _is_pressed(alert, known) and alert.action is not AlertAction.CANCEL
     return starting.is_unconfirmed(known) and pressed and is_pressed_there(alert)
+
+
+def _is_made_loud(state: AlertState, alert: DeviceAlert) -> bool:
+    """Return whether an officer presses aloud of whom a room had started a silent emergency."""
+    pressed = _is_pressed(alert, state.alert) and alert.action is not AlertAction.CANCEL
+    return pressed and is_pressed_there(alert) and starting.is_made_loud(state, alert)
 
 
 def _is_repeat(state: AlertState, alert: DeviceAlert) -> bool:
@@ -389,7 +400,8 @@ def merged_with(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
     known = with_header(
         alert, mode=header.mode, agency_id=header.agency_id, incident_id=header.incident_id, external_refs=refs
     )
-    return with_flags(known.model_copy(update=update), *flags)
+    merged = with_flags(known.model_copy(update=update), *flags)
+    return starting.made_loud(merged) if _is_made_loud(state, alert) else merged
 
 
 def _is_older(state: AlertState, alert: DeviceAlert) -> bool:
@@ -409,7 +421,8 @@ def _with_older(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
     }
     refs = tuple(dict.fromkeys((*_refs_said(state, alert), *header.external_refs)))[-_REFS_KEPT:]
     kept = with_header(old, external_refs=refs).model_copy(update=update)
-    return with_flags(kept, *(flag for flag in alert.header.flags if flag in _STAYS))
+    kept = with_flags(kept, *(flag for flag in alert.header.flags if flag in _STAYS))
+    return starting.made_loud(kept) if _is_made_loud(state, alert) else kept
 
 
 def _attachments(first: DeviceAlert, then: DeviceAlert) -> tuple[Attachment, ...]:
@@ -418,7 +431,8 @@ def _attachments(first: DeviceAlert, then: DeviceAlert) -> tuple[Attachment, ...
 
 def _refs_said(state: AlertState, alert: DeviceAlert) -> tuple[ExternalRef, ...]:
     """Return the numbers that a change brings; an alert that is hidden from its device is shown by those of a press."""
-    return () if is_hidden(state.alert) and not _confirms(alert, state.alert) else alert.header.external_refs
+    is_shown = _confirms(alert, state.alert) or _is_made_loud(state, alert)
+    return () if is_hidden(state.alert) and not is_shown else alert.header.external_refs
 
 
 def _refs(old: DeviceAlert, latest: tuple[ExternalRef, ...]) -> tuple[ExternalRef, ...]:

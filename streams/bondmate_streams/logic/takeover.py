@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from bondmate_schemas.enums import AlertAction
-from bondmate_schemas.flags import CHECK_IN_MISSED, DEVICE_REVOKED, FROM_REPLACED
+from bondmate_schemas.flags import FROM_REPLACED
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import DeviceAlert, DeviceMark, DeviceMemory
 
 from bondmate_streams.logic.alerts import with_flags, with_header
-from bondmate_streams.logic.officer import SOURCE
-
-_THE_HUBS: Final = frozenset({CHECK_IN_MISSED, DEVICE_REVOKED})
-
-
-def is_pressed_there(alert: DeviceAlert) -> bool:
-    """Return whether somebody did it at the device, and not the hub, or a gateway, on behalf of its officer."""
-    return alert.header.source != SOURCE and _THE_HUBS.isdisjoint(alert.header.flags)
+from bondmate_streams.logic.at_device import is_pressed_there
 
 
 def own_alert(alert: DeviceAlert, mark: DeviceMark) -> DeviceAlert | None:

@@ -132,6 +132,19 @@ def test_a_silent_one_waits_for_a_second_person_and_its_device_hears_nothing(top
     topics.wait(COUNTY, Delivery, lambda d: d.header.event_id == begun.header.event_id)
     assert [] == [m for m in topics.records(MESSAGES, DeviceMessage) if m.device_id == "quiet"]
 
+    # A room's text is shown without a sound, and its sender is told; what it wants to be heard sounds.
+    known = {"direction": MessageDirection.TO_DEVICE, "source": "north", "sender": "north", "text": "call in"}
+    texts = [make.message("", to=Address(names=("quiet",)), aloud=aloud, **known) for aloud in (False, True)]
+    topics.put(MESSAGES, *texts)
+    flags = {
+        m.aloud: m.header.flags
+        for m in topics.wait(MESSAGES, DeviceMessage, lambda m: m.device_id == "quiet" and m.text == "call in", count=2)
+    }
+    assert {False: ("silent",), True: ()} == flags
+    silently = told(topics, NORTH, lambda d: d.receipt is not None and d.receipt.code == "shown_silently")
+    assert silently.receipt is not None
+    assert texts[0].header.message_id == silently.receipt.sender_message_id
+
 
 @pytest.mark.parametrize(
     ("device", "room", "code"),

@@ -15,10 +15,10 @@ from bondmate_schemas.flags import (
     STARTED_BY_ROOM,
     UNDER_DURESS,
 )
-from bondmate_schemas.models import AlertState, DeviceMemory, EmergencyStart, ExternalRef
+from bondmate_schemas.models import AlertState, DeviceAlert, DeviceMemory, EmergencyStart, ExternalRef
 from bondmate_streams.logic import heard, starting, states, timers
 from bondmate_streams.logic.addressing import Officer
-from bondmate_streams.logic.alerts import take
+from bondmate_streams.logic.alerts import is_any_hidden, take
 from bondmate_streams.logic.following import is_followed
 from bondmate_streams.logic.rooms import Rooms
 from bondmate_streams.logic.routing import Decision, Destination
@@ -243,3 +243,62 @@ def test_what_nobody_renews_is_followed_no_more_stays_open_and_goes_on_once_some
     assert starting.renew_by(renewed.state) == NOW + timedelta(minutes=50)
     assert NOT_RENEWED not in renewed.state.alert.header.flags
     assert starting.renew_by(_pressed(make, state)) is None
+
+
+def _of_device(alert: Any, own_id: str) -> Any:
+    ref = ExternalRef(system=DEVICE_ALERT_SYSTEM, id=own_id)
+    return alert.model_copy(update={"header": alert.header.model_copy(update={"external_refs": (ref,)})})
+
+
+@pytest.mark.parametrize("older", [False, True])
+@pytest.mark.parametrize("confirmed", [False, True])
+def test_an_officers_loud_press_makes_a_silent_one_loud_and_is_told_to_whom_it_was_kept_from(
+    make: Any, *, confirmed: bool, older: bool
+) -> None:
+    state = begun(make, SILENT)
+    if confirmed:
+        after = said(make, state, EmergencyWord.CONFIRMED).state
+        assert after is not None
+        state = after
+    at = NOW - timedelta(seconds=5) if older else NOW + HALF_AN_HOUR
+    press = _of_device(make.alert("d-1", event_id=state.header.event_id, mode=Mode.ACTUAL, received_at=at), "own-1")
+    assert states.asks_routes_again(state, press)
+    tak = Decision("tak", "open rooms")
+    step = states.change(state, press, DECISIONS, NOW + HALF_AN_HOUR, further=[*DECISIONS, tak])
+
+    assert step.state is not None
+    for alert in (step.state.alert, *(telling.event for telling in step.tellings)):
+        assert isinstance(alert, DeviceAlert)
+        assert (False, True) == (alert.silent, UNDER_DURESS not in alert.header.flags)
+    assert (False, {"north", "county", "tak"}) == (
+        is_hidden(step.state.alert),
+        {t.destination for t in step.tellings},
+    )
+
+
+@pytest.mark.parametrize("given", [{"silent": True}, {"flags": (UNDER_DURESS,)}, {"source": "streams"}])
+def test_a_press_that_is_silent_itself_or_said_under_duress_or_nobodys_leaves_it_silent(
+    make: Any, given: dict[str, Any]
+) -> None:
+    state = begun(make, SILENT)
+    press = make.alert("d-1", event_id=state.header.event_id, mode=Mode.ACTUAL, received_at=NOW, **given)
+    after = states.change(state, _of_device(press, "own-1"), DECISIONS, NOW).state
+
+    assert after is not None
+    assert (True, True) == (after.alert.silent, UNDER_DURESS in after.alert.header.flags)
+    # What the officer has pressed silently stays so, whatever is pressed then.
+    pressed = make.alert("d-1", event_id=state.header.event_id, mode=Mode.ACTUAL, received_at=NOW)
+    again = states.change(after, _of_device(pressed, "own-2"), DECISIONS, NOW).state
+    assert again is not None
+    assert is_hidden(after.alert) is not again.alert.silent
+
+
+def test_what_is_remembered_of_a_device_says_that_one_is_hidden_until_its_officer_presses_loudly(make: Any) -> None:
+    hidden = take(starting.alert_of(order(make), SILENT, OFFICER, NOW, ROOMS), None, None, NOW).memory
+    pressed = take(make.alert("d-1", mode=Mode.ACTUAL), hidden, None, NOW).memory
+    silently = take(make.alert("d-1", mode=Mode.ACTUAL, silent=True), hidden, None, NOW).memory
+    loud = take(starting.alert_of(order(make), SOS, OFFICER, NOW, ROOMS), None, None, NOW).memory
+
+    assert [False, True, False, True, False] == [
+        is_any_hidden(each) for each in (None, hidden, pressed, silently, loud)
+    ]
