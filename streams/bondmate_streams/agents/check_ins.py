@@ -53,7 +53,7 @@ class CheckIns:
         left = after(known, said) if said else None
         self._overtaken.discard(seen.key)
         if said and said.done and left is None:
-            self._done[seen.key] = Done(said.device_id, said.header.received_at, seen.value or b"")
+            self._done[seen.key] = Done.of(said, seen.value or b"")
         elif left is not None:
             self._done.pop(seen.key, None)  # said anew since
         if left is None:

@@ -23,7 +23,7 @@ from bondmate_streams.faust_adapter.key_locks import KeyLocks
 from bondmate_streams.faust_adapter.tables import RecordTable
 from bondmate_streams.logic.alerts import Taken, emergencies, is_any_hidden, stand, take
 from bondmate_streams.logic.duress import said_under
-from bondmate_streams.logic.takeover import as_counted, beside, is_theirs, lent, only, returned
+from bondmate_streams.logic.takeover import as_counted, beside, is_theirs, lent, marked, only, returned
 
 
 class DeviceAlerts:
@@ -75,8 +75,9 @@ class DeviceAlerts:
         return taken.outcome
 
     def _taken(self, alert: DeviceAlert) -> Taken:
-        device, memory = alert.device_id, self._devices.get(alert.device_id)
-        counted = as_counted(alert, self._marks.replaced(device))
+        device, mark = alert.device_id, self._marks.replaced(alert.device_id)
+        memory = marked(self._devices.get(device), mark)
+        counted = as_counted(alert, mark)
         if counted is None:
             return Taken("from_replaced", memory or DeviceMemory(device_id=device))
         theirs = is_theirs(counted, memory)
@@ -94,7 +95,8 @@ class DeviceAlerts:
 
     def _copy_of(self, device_id: str) -> DeviceMemory | None:
         """Return what is remembered of another device, by our copy where it is another worker's."""
-        return self._devices.at(partition_of(device_id.encode(), self._devices.partitions), device_id)
+        copy = self._devices.at(partition_of(device_id.encode(), self._devices.partitions), device_id)
+        return marked(copy, self._marks.replaced(device_id))
 
     def open_of(self, device_id: str, mode: Mode) -> set[str]:
         """Return the emergencies that a device has open in a mode, as far as is known here."""

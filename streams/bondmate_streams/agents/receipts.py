@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Final, Protocol
+from typing import Protocol
 
 from bondmate_kafka.partitions import partition_of
 from bondmate_kafka.records import Arrived, Headers, utc_now
@@ -26,14 +26,11 @@ from bondmate_streams.faust_adapter.guard import InTurn
 from bondmate_streams.faust_adapter.key_locks import KeyLocks
 from bondmate_streams.logic import heard
 from bondmate_streams.logic.answers import is_of_incident
-from bondmate_streams.logic.life_cycle import REFUSED
+from bondmate_streams.logic.life_cycle import ENDS, REFUSED
 from bondmate_streams.logic.links import announced_answer
 from bondmate_streams.logic.officer import answer
 from bondmate_streams.logic.real import taken_as_real
 from bondmate_streams.logic.steps import Step
-
-_ENDS: Final = frozenset({"closed", "closed_by_operations", "repeated_end"})
-"""What is remembered before it is told: of an end that is only told, the next worker knows nothing and tells on."""
 
 
 class PassesOn(Protocol):
@@ -138,7 +135,7 @@ class AlertReceipts:
         if step.refused:
             refusal, entries = self._message_receipts.refusal(receipt, step.refused)
             outbound = [*outbound[0], *refusal], [*outbound[1], *entries]
-        if step.state is not None and step.outcome in _ENDS:
+        if step.state is not None and step.outcome in ENDS:
             await self._steps.remember_and_tell(step.state, decisions, outbound)
         else:
             # Told before it is remembered: what a level leads to is told only when it rises.

@@ -38,6 +38,13 @@ def _says_beside(receipt: DeliveryReceipt) -> bool:
     return owns or started or receipt.link_to is not None
 
 
+def says_only_link(receipt: DeliveryReceipt) -> bool:
+    """Return whether it says what an alert is of one event with, and nothing else that could count."""
+    if receipt.link_to is None or receipt.level in HUMAN or receipt.note:
+        return False
+    return receipt.ownership is Ownership.UNSTATED and receipt.emergency is EmergencyWord.UNSTATED
+
+
 def is_other_mode(header: EventHeader, receipt: DeliveryReceipt) -> bool:
     """Whether a person's answer to the event of `header` is in a mode that cannot speak of it.
 

@@ -17,15 +17,25 @@ DONE_KEPT: Final = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A check-in that came, as it was written, and when the hub had it."""
+    """A check-in that came, as it was written, when it was said at its device, and when the hub had it."""
 
     device_id: str
+    made_at: datetime
     at: datetime
     record: bytes
 
+    @classmethod
+    def of(cls, said: CheckIn, record: bytes) -> Done:
+        """Return what is known of one that came by what was said, and as it was written."""
+        return cls(said.device_id, said.header.occurred_at, said.header.received_at, record)
+
     def overtook(self, said: CheckIn) -> bool:
-        """Return whether what is due was said before this and comes only now: a gateway was stuck with it."""
-        return not said.done and said.header.received_at < self.at
+        """Return whether what is due was said before this and comes only now: a gateway was stuck with it.
+
+        By the clock of the device as well: one gateway's may be behind another's, and what is said anew must be heard.
+        """
+        header = said.header
+        return not said.done and header.received_at < self.at and header.occurred_at <= self.made_at
 
 
 def missed(due: CheckIn, now: datetime) -> DeviceAlert:

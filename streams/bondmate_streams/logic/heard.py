@@ -7,22 +7,24 @@ is refused), TS 23.280, 10.10.1.1A.3 (who has it may end another's alert, and sa
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from bondmate_schemas.enums import AlertAction, DeliveryReason, EmergencyWord, Level, Ownership, Validity
+from bondmate_schemas.error_codes import NOT_ITS_OWN
 from bondmate_schemas.flags import UNLINKED
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, AlertWhole, DeliveryReceipt, DeviceAlert, OperationsPage
 
 from bondmate_streams.logic import grouping, handoff, officer, others, reopening, rounds, starting
 from bondmate_streams.logic.alerts import with_flags, with_header
-from bondmate_streams.logic.answers import is_foreign, is_other_mode
+from bondmate_streams.logic.answers import is_foreign, is_other_mode, says_only_link
 from bondmate_streams.logic.asking import asked_again
 from bondmate_streams.logic.deliveries import Telling
 from bondmate_streams.logic.levels import furthest, is_answered, is_helped, rises, stage_of, status_of
-from bondmate_streams.logic.life_cycle import CLOSED, ENDED_AS, Cause, Event, Fact, Standing, rule_for
+from bondmate_streams.logic.life_cycle import CLOSED, ENDED_AS, ENDS, Cause, Event, Fact, Standing, rule_for
 from bondmate_streams.logic.pages import PageReason, page_of
 from bondmate_streams.logic.rooms import ANY_ROOMS, Rooms
 from bondmate_streams.logic.routing import Decision, Escalation
@@ -40,6 +42,9 @@ from bondmate_streams.logic.statements import (
     with_statement,
 )
 from bondmate_streams.logic.steps import RULES_NOW, Step, remembering, standing_of, tell
+
+_SAID: Final = frozenset({"said_before", "overtaken", "repeated_end"})
+"""Outcomes of what was said before, or is overtaken: what it says beside that was, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +92,7 @@ def receive(
         return Step(rule_for(standing_of(state), Event.RECEIPT, refused).outcome, state)
     receipt = as_heard(state, receipt, escalation)
     step = _statement(state, receipt, around) if is_statement(receipt) else _transport(state, receipt, now)
-    if receipt.ownership is not Ownership.UNSTATED and step.state is not None:
-        step = _owned(step, step.state, receipt, around)
-    if receipt.emergency is not EmergencyWord.UNSTATED and step.state is not None:
-        step = _of_started(step, step.state, receipt, around)
-    if receipt.link_to is not None and step.state is not None:
-        step = _linked_by_room(step, step.state, receipt, around)
+    step = _beside(step, state, receipt, around)
     if not officer.is_told(state):
         step = replace(step, message=None)
     elif receipt.destination in rooms.unlisted and step.message is not None:
@@ -100,15 +100,29 @@ def receive(
     return remembering(others.noted(state, step, receipt, rooms, now))
 
 
+def _beside(step: Step, before: AlertState, receipt: DeliveryReceipt, around: _Around) -> Step:
+    """Take what a receipt says beside what it says of help: each by its rule, and of a repeat none of it."""
+    if step.outcome in _SAID or said_beside(before.destinations[receipt.destination], receipt):
+        return step
+    for is_said, take in _BESIDE:
+        if step.state is not None and is_said(receipt):
+            step = take(step, step.state, receipt, around)
+    return step
+
+
+def _named(step: Step, receipt: DeliveryReceipt, outcome: str, *, tells: bool) -> str:
+    """Return the outcome of what says several things: that it ends the alert, else what it says beside, where told."""
+    return step.outcome if step.outcome in ENDS or not (tells or not is_statement(receipt)) else outcome
+
+
 def _linked_by_room(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Around) -> Step:
-    """Take that a room says that an alert is of one event with another, beside what it says of help."""
-    if step.outcome in {"said_before", "overtaken"} or said_beside(state.destinations[receipt.destination], receipt):
-        return step
+    """Take that a room says that an alert is of one event with another."""
     if not _may_link(state, receipt, around):
-        return step
+        return replace(step, refused=step.refused or NOT_ITS_OWN)
     link = grouping.link_by(around.rooms.name_of(receipt.destination), around.other)
     linked = _linked(with_beside(state, receipt), receipt, link, around)
-    return replace(step, outcome=linked.outcome, state=linked.state, tellings=(*step.tellings, *linked.tellings))
+    outcome = _named(step, receipt, linked.outcome, tells=True)
+    return replace(step, outcome=outcome, state=linked.state, tellings=(*step.tellings, *linked.tellings))
 
 
 def _may_link(state: AlertState, receipt: DeliveryReceipt, around: _Around) -> bool:
@@ -153,7 +167,7 @@ def _why_not(state: AlertState | None, receipt: DeliveryReceipt, around: _Around
         return set()
     if is_foreign(state, receipt, around.now, around.decisions):
         return {Fact.FOREIGN}
-    if receipt.link_to is not None and not is_statement(receipt) and not _may_link(state, receipt, around):
+    if says_only_link(receipt) and not _may_link(state, receipt, around):
         return {Fact.FOREIGN}
     if is_other_mode(state.header, receipt):
         return {Fact.OTHER_MODE}
@@ -293,22 +307,19 @@ def _end_told(
 
 
 def _of_started(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Around) -> Step:
-    """Take that a room renews or confirms an emergency that a room started, beside what it says of help."""
-    if step.outcome in {"said_before", "overtaken"} or said_beside(state.destinations[receipt.destination], receipt):
-        return step
+    """Take that a room renews or confirms an emergency that a room started."""
     state = with_beside(state, receipt)
     rule = rule_for(standing_of(state), Event.STARTED, starting.facts_of(state, receipt, around.rooms))
+    outcome = _named(step, receipt, rule.outcome, tells=rule.tells is not None)
     if rule.tells is None:
-        return replace(step, state=state, outcome=step.outcome if is_statement(receipt) else rule.outcome)
+        return replace(step, state=state, outcome=outcome)
     after = starting.changed(state, receipt, rule.outcome, around.rooms).model_copy(update={"changed_at": around.now})
     told = starting.tellings(after, receipt.header.message_id, around.now, around.decisions)
-    return replace(step, outcome=rule.outcome, state=after, tellings=(*step.tellings, *told))
+    return replace(step, outcome=outcome, state=after, tellings=(*step.tellings, *told))
 
 
 def _owned(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Around) -> Step:
-    """Take what a room says of who owns the alert, beside what it says of the alert itself."""
-    if step.outcome in {"said_before", "overtaken", "repeated_end"}:
-        return step
+    """Take what a room says of who owns the alert."""
     if owned_before(state.destinations[receipt.destination], receipt):
         return step
     state = with_owned(state, receipt)
@@ -316,10 +327,19 @@ def _owned(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Aro
         return replace(step, state=state)
     facts = handoff.facts_of(state, receipt, around.rooms, around.now)
     rule = rule_for(standing_of(state), Event.OWNERSHIP, facts)
+    outcome = _named(step, receipt, rule.outcome, tells=rule.tells is not None)
     if rule.tells is None:
-        outcome = rule.outcome if not is_statement(receipt) else step.outcome
         return replace(step, state=state, outcome=outcome, refused=rule.outcome)
     after = handoff.changed(state, receipt, rule.outcome, around.rooms, around.now)
     after = after.model_copy(update={"changed_at": around.now})
     tellings = handoff.tellings(after, receipt.header.message_id, around.now, around.decisions)
-    return replace(step, outcome=rule.outcome, state=after, tellings=(*step.tellings, *tellings))
+    return replace(step, outcome=outcome, state=after, tellings=(*step.tellings, *tellings))
+
+
+_Take = Callable[[Step, AlertState, DeliveryReceipt, _Around], Step]
+_BESIDE: Final[tuple[tuple[Callable[[DeliveryReceipt], bool], _Take], ...]] = (
+    (lambda receipt: receipt.ownership is not Ownership.UNSTATED, _owned),
+    (lambda receipt: receipt.emergency is not EmergencyWord.UNSTATED, _of_started),
+    (lambda receipt: receipt.link_to is not None, _linked_by_room),
+)
+"""What a receipt can say beside what it says of help, and what takes it, in this order."""

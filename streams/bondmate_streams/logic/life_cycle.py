@@ -189,6 +189,10 @@ REFUSED: Final = frozenset({NOT_ITS_OWN, MODE_DIFFERS})
 """Outcomes of receipts that count for nothing, which are error codes as well."""
 
 
+ENDS: Final = frozenset({"closed", "closed_by_operations", "repeated_end"})
+"""Outcomes that are remembered before they are told: of an end that is only told, the next worker tells on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What an event makes of an alert: the first rule that fits is the one.

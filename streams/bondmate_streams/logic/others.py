@@ -27,6 +27,7 @@ from bondmate_streams.logic.levels import stage_of
 from bondmate_streams.logic.life_cycle import CLOSED
 from bondmate_streams.logic.rooms import Rooms, owner_of
 from bondmate_streams.logic.routing import Decision
+from bondmate_streams.logic.statements import is_statement
 from bondmate_streams.logic.steps import Step, tell
 
 EVERY: Final = timedelta(seconds=5)
@@ -90,9 +91,9 @@ def with_unlisted(state: AlertState, rooms: Rooms) -> AlertState:
 
 
 def noted(before: AlertState, step: Step, receipt: DeliveryReceipt, rooms: Rooms, now: datetime) -> Step:
-    """Return the step of a statement, with a state that knows what of it the others are to be told."""
+    """Return the step of what a room said, with a state that knows what the others are to be told of a statement."""
     after, name = step.state, receipt.destination
-    if after is None or after is before or after.status in CLOSED:
+    if after is None or after is before or after.status in CLOSED or not is_statement(receipt):
         return step
     if name in rooms.unlisted or not any(listing(other, after, rooms) for other in after.destinations if other != name):
         return step

@@ -120,6 +120,10 @@ class Form:
         return event.model_copy(update=update)
 
 
+NOBODYS: Final = "nobodys"
+"""The id of no alert: in place of one that was never given to who says it."""
+
+
 def with_unanswered(delivery: Delivery, ids: Unanswered) -> Delivery:
     """Return the Delivery of a position with ids that nobody ever reads back, which are cheap."""
     fix = delivery.location
@@ -169,7 +173,10 @@ def returned(record: _P, outside: OutsideIds) -> _P:
     # Their own numbers (external references, `references`) stay as they wrote them: by those they know their messages.
     header = record.header
     ids = {"event_id": back(header.event_id), "incident_id": back(header.incident_id)}
-    update: dict[str, Any] = {name: back(getattr(record, name)) for name in _OF_PAYLOAD[type(record)]}
+    named = [name for name in _OF_PAYLOAD[type(record)] if name != "link_to"]
+    update: dict[str, Any] = {name: back(getattr(record, name)) for name in named}
+    if isinstance(record, DeliveryReceipt):
+        update["link_to"] = _linked_back(outside, who, record.link_to)
     if isinstance(record, IncidentEvent):
         # Of several that it names, some may be nobody's; the others still count.
         update["refers_to"] = tuple(_or_as_it_is(outside, who, text) for text in record.refers_to)
@@ -181,7 +188,15 @@ def _said_back(one: Code, outside: OutsideIds, who: str) -> Code:
     """Return what an Update says beside its words, with the alert inside that it links to."""
     if one.system != LINKED or not said_by((one,)).get("link_to"):
         return one
-    return one.model_copy(update={"value": outside.back(who, one.value)})
+    return one.model_copy(update={"value": _linked_back(outside, who, one.value)})
+
+
+def _linked_back(outside: OutsideIds, who: str, text: str | None) -> str | None:
+    """Return the alert that somebody links to: what else is said beside it counts, whatever was invented there."""
+    try:
+        return text and outside.back(who, text)
+    except ForeignIdError:
+        return NOBODYS
 
 
 def _or_as_it_is(outside: OutsideIds, who: str, text: str) -> str:

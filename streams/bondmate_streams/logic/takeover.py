@@ -42,6 +42,20 @@ def is_theirs(alert: DeviceAlert, memory: DeviceMemory | None) -> bool:
     )
 
 
+def marked(memory: DeviceMemory | None, mark: DeviceMark | None) -> DeviceMemory | None:
+    """Return what is remembered of a device, with what was pressed there since its takeover known as that.
+
+    A hub of before remembered such an alert without the mark, under the same id.
+    """
+    if memory is None or mark is None:
+        return memory
+    event_id = own_event_id(mark)
+    if not any(k.event_id == event_id and not k.from_replaced for k in memory.open_alerts):
+        return memory
+    known = (k.model_copy(update={"from_replaced": True}) if k.event_id == event_id else k for k in memory.open_alerts)
+    return memory.model_copy(update={"open_alerts": tuple(known)})
+
+
 def only(memory: DeviceMemory | None, *, theirs: bool) -> DeviceMemory | None:
     """Return what is remembered of a device, without the open alerts that are not theirs, or that are."""
     if memory is None or all(k.from_replaced is theirs for k in memory.open_alerts):

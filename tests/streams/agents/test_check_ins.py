@@ -136,6 +136,22 @@ async def test_what_was_due_and_comes_behind_its_end_by_another_gateway_is_due_n
     assert {} == watch._done, "not for ever"
 
 
+async def test_one_that_is_said_anew_by_a_gateway_whose_clock_is_behind_is_due(
+    make: Any, configured: Any, tmp_path: Path
+) -> None:
+    context = Context()
+    watch = CheckIns(context, OwnedPartitions(ours=True), configured(tmp_path))  # type: ignore[arg-type]  # what it needs
+    watch._view._caught_up.set()
+    minute = timedelta(minutes=1)
+    done = owed(make, event_id="e", done=True, received_at=NOW - minute, occurred_at=NOW - minute)
+    anew = owed(make, event_id="e", received_at=NOW - 2 * minute, occurred_at=NOW - minute / 2, due_at=NOW)
+    for said in (done, anew):
+        watch.see(Seen(CHECK_INS, "e", context.codec.encode(said), 0))
+    await watch.look(NOW)
+
+    assert [DEVICE_ALERTS, CHECK_INS] == [one.topic for one in context.written]
+
+
 def test_it_is_told_in_time_although_the_worker_was_stopped_and_to_nobody_where_it_came(
     topics: Any, make: Any, configured: Any, running: Any, tmp_path: Path
 ) -> None:

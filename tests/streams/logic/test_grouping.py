@@ -7,13 +7,14 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, Level, Mode
+from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, Level, Mode, Ownership
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertWhole, DeliveryReceipt, DeviceAlert, EventHeader, Position
 from bondmate_schemas.outside_ids import OutsideIds
 from bondmate_streams.logic import heard, states
 from bondmate_streams.logic.alerts import take
 from bondmate_streams.logic.grouping import BY_OFFICER, BY_UNIT, OPERATIONS, Link, Neighbours
+from bondmate_streams.logic.life_cycle import ENDS
 from bondmate_streams.logic.outside import Form
 from bondmate_streams.logic.rooms import Rooms
 from bondmate_streams.logic.routing import Decision
@@ -189,6 +190,43 @@ def test_what_is_not_the_rooms_to_say_is_refused_and_links_nothing(
     step = by_room(begun, None if other is None else of("z", **other), **given)
 
     assert (outcome, begun, ()) == (step.outcome, step.state, step.tellings)
+
+
+@pytest.mark.parametrize("other", [None, {"agency_id": "county"}])
+def test_of_an_answer_whose_link_is_not_its_own_the_rest_counts_and_its_sender_is_told(
+    other: dict[str, Any] | None,
+) -> None:
+    begun, linked_to = of("b"), None if other is None else of("z", **other)
+    seen = by_room(begun, linked_to, level=Level.ACKNOWLEDGED)
+    offered = by_room(begun, linked_to, ownership=Ownership.OFFERED, offered_to="county")
+    words = by_room(begun, linked_to, note="on our way")
+
+    assert ["not_its_own"] * 3 == [step.refused for step in (seen, offered, words)]
+    assert seen.state is not None
+    assert Level.ACKNOWLEDGED is seen.state.destinations["north"].level
+    assert ("offered", "county") == (
+        offered.outcome, offered.state and offered.state.handoff and offered.state.handoff.agency_id,
+    )  # fmt: skip
+    assert words.message is not None
+    again = by_room(seen.state, linked_to, level=Level.ACKNOWLEDGED)
+    assert ("said_before", "", seen.state) == (again.outcome, again.refused, again.state)
+
+
+def test_an_answer_may_offer_and_link_and_close_and_link_at_once_and_an_end_is_remembered_before_it_is_told() -> None:
+    begun, other = of("b"), of("z")
+    offered = by_room(begun, other, ownership=Ownership.OFFERED, offered_to="county")
+    closed = by_room(begun, other, level=Level.RESOLVED)
+    again = by_room(closed.state, other, level=Level.RESOLVED)
+
+    assert offered.state is not None
+    assert offered.state.handoff is not None
+    assert offered.state.alert.whole is not None
+    assert "z" == offered.state.alert.whole.linked_to
+    assert closed.state is not None
+    assert closed.state.alert.whole is not None
+    assert (True, "z") == (closed.outcome in ENDS, closed.state.alert.whole.linked_to)
+    ids = [[telling.delivery_id for telling in step.tellings] for step in (closed, again)]
+    assert (True, ids[0]) == (again.outcome in ENDS, ids[1])
 
 
 def test_the_first_of_an_event_is_not_linked_to_what_is_linked_to_it() -> None:

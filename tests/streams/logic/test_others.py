@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from bondmate_schemas.enums import AlertKind, DeliveryReason, Level, Priority, Response
+from bondmate_schemas.enums import AlertKind, DeliveryReason, Level, Ownership, Priority, Response
 from bondmate_schemas.models import OthersTold
 from bondmate_schemas.outside_ids import OutsideIds
 from bondmate_streams.logic import others
@@ -259,3 +259,13 @@ def test_words_go_with_the_statement_that_they_belong_to() -> None:
 
     told: OthersTold = alert.state.others  # type: ignore[assignment]  # somebody may hear
     assert {} == told.words
+
+
+def test_the_words_of_an_offer_do_not_stand_beside_what_was_said_of_help_before() -> None:
+    alert = played()
+    alert.says("north", **ASSIGNED, note="from the river", by_ref="op-3")
+    alert.wait(5)
+    alert.says("north", ownership=Ownership.OFFERED, offered_to="county", note="please take it", by_ref="op-4")
+
+    assert alert.state.others is not None
+    assert ({"north": "from the river"}, {"north": "op-3"}) == (alert.state.others.words, alert.state.others.by_refs)

@@ -22,7 +22,7 @@ from bondmate_schemas.sayings import LINKED
 from bondmate_streams.agents.context import AgentContext
 from bondmate_streams.agents.routing_service import RoutingService
 from bondmate_streams.logic.deliveries import Agreements, First, Telling, later_id, new_id
-from bondmate_streams.logic.outside import returned, with_keys
+from bondmate_streams.logic.outside import NOBODYS, returned, with_keys
 from bondmate_streams.logic.routes_yaml import parse_routes
 from bondmate_streams.logic.routing import RECORD_OF, Destination, Routes, kind_of
 from hypothesis import given, settings
@@ -316,13 +316,16 @@ def test_the_alert_that_a_room_links_to_is_read_back_in_an_answer_and_in_an_upda
         found: IncidentEvent = make.incident(source="cap", attributes=(Code(system=system, value=value),))
         return returned(found, OUTSIDE)
 
+    # What was never given there is nobody's: it links nothing, and what is said beside it counts.
+    assert {NOBODYS} == {
+        returned(make.receipt("e", "cap", Level.ACKNOWLEDGED, link_to=of_other), OUTSIDE).link_to,
+        said(LINKED, of_other).attributes[0].value,
+    }
     assert "event" == returned(make.receipt("e", "cap", Level.UNKNOWN, link_to=out), OUTSIDE).link_to
     assert "" == returned(make.receipt("e", "cap", Level.UNKNOWN, link_to=""), OUTSIDE).link_to
     assert ["event", "none", out] == [
         said(*each).attributes[0].value for each in ((LINKED, out), (LINKED, "none"), ("cap.link", out))
     ]
-    with pytest.raises(ForeignIdError):
-        said(LINKED, of_other)
 
 
 def test_a_number_of_ours_in_what_one_room_says_is_put_in_the_words_of_the_other(make: Any) -> None:

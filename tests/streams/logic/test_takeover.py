@@ -21,7 +21,7 @@ from bondmate_streams.logic.alerts import take
 from bondmate_streams.logic.at_device import is_pressed_there
 from bondmate_streams.logic.routes_yaml import parse_routes
 from bondmate_streams.logic.routing import Routes
-from bondmate_streams.logic.takeover import lent, only, own_alert, returned
+from bondmate_streams.logic.takeover import lent, marked, only, own_alert, returned
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 NORTH, COUNTY = destination_topic("north"), destination_topic("county")
@@ -101,6 +101,19 @@ def test_what_is_lent_to_the_spare_is_kept_as_it_left_it_for_as_long_as_the_old_
     there = own_alert(make.alert(), mark)
     assert there is not None
     assert ["sos"] == [k.event_id for k in only(take(there, old, None, NOW).memory, theirs=False).open_alerts]  # type: ignore[union-attr]
+
+
+def test_what_an_older_hub_remembered_of_presses_at_the_old_device_is_known_by_its_id(make: Any) -> None:
+    mark = replaced_by("device-1", "spare", "inspector", "lost", NOW)
+    there = own_alert(make.alert(), mark)
+    assert there is not None
+    memory = take(there, take(make.alert(event_id="sos"), None, None, NOW).memory, None, NOW).memory
+    unmarked = memory.model_copy(
+        update={"open_alerts": tuple(k.model_copy(update={"from_replaced": False}) for k in memory.open_alerts)}
+    )
+
+    assert memory == marked(unmarked, mark)
+    assert (None, unmarked) == (marked(None, mark), marked(unmarked, None))
 
 
 def test_the_open_alert_goes_on_under_the_spare_and_the_old_device_reaches_the_owner_alone(
