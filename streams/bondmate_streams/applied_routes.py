@@ -73,7 +73,7 @@ def _as_retired(at: Destination) -> dict[str, object]:
 
 
 def _is_of(file: Routes, applied: Routes) -> bool:
-    """Return whether a version says what a file does, but for destinations that hear their last."""
+    """Whether a version says what a file does, but for destinations that hear their last."""
     destinations = {
         name: at for name, at in applied.destinations.items() if name in file.destinations or not at.retired
     }

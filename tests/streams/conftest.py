@@ -377,7 +377,7 @@ from pathlib import Path
 from bondmate_schemas.codec import LocalSchemaIds
 from bondmate_kafka.config import KafkaConfig
 from bondmate_streams.agents.config import StreamsConfig
-from bondmate_streams.agents.device_alerts import DeviceAlerts
+from bondmate_streams.agents.device_alerts import DeviceAlertIntake
 from bondmate_streams.faust_adapter.record_writer import KafkaWriter
 from bondmate_streams.agents.run import run_streams
 from bondmate_streams.errors import BrokerUnavailableError
@@ -385,11 +385,11 @@ from bondmate_streams.logic.routes_yaml import parse_routes
 
 bootstrap, folder, routes, fault, instance, session_seconds = sys.argv[1:]
 
-class Failing(DeviceAlerts):
+class Failing(DeviceAlertIntake):
     async def alert(self, arrived):
         raise ZeroDivisionError
 
-class Holding(DeviceAlerts):
+class Holding(DeviceAlertIntake):
     async def alert(self, arrived):
         if arrived.key == b"device-held":
             await asyncio.Event().wait()
@@ -404,9 +404,9 @@ class Refusing(KafkaWriter):
 
 import bondmate_streams.agents.app as app
 if "failing" in fault:
-    app.DeviceAlerts = Failing
+    app.DeviceAlertIntake = Failing
 if "holding" in fault:
-    app.DeviceAlerts = Holding
+    app.DeviceAlertIntake = Holding
 if "refusing" in fault:
     app.KafkaWriter = Refusing
 config = StreamsConfig(

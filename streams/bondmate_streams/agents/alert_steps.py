@@ -14,7 +14,7 @@ from bondmate_schemas.models import AlertState
 from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.context import AgentContext, Outbound
 from bondmate_streams.agents.following import Following
-from bondmate_streams.agents.open_alerts import OpenAlerts
+from bondmate_streams.agents.open_alerts import OpenAlertIndex
 from bondmate_streams.agents.silent_devices import SilentDevices
 from bondmate_streams.faust_adapter.record_writer import gather_both
 from bondmate_streams.faust_adapter.tables import RecordTable
@@ -35,7 +35,7 @@ class AlertSteps:
         context: AgentContext,
         alerts: RecordTable[AlertState],
         audit: AuditWriter,
-        open_alerts: OpenAlerts,
+        open_alerts: OpenAlertIndex,
         silent_devices: SilentDevices,
         following: Following,
         rooms: Rooms,

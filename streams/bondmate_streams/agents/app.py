@@ -25,7 +25,7 @@ from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.connector_watch import ConnectorWatch
 from bondmate_streams.agents.context import AgentContext
 from bondmate_streams.agents.crossing import Crossing
-from bondmate_streams.agents.device_alerts import DeviceAlerts
+from bondmate_streams.agents.device_alerts import DeviceAlertIntake
 from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.following import Following
 from bondmate_streams.agents.healing import Healing
@@ -37,7 +37,7 @@ from bondmate_streams.agents.message_receipts import MessageReceipts
 from bondmate_streams.agents.messages import Messages
 from bondmate_streams.agents.nearby import Nearby
 from bondmate_streams.agents.officers import KnownOfficers
-from bondmate_streams.agents.open_alerts import OpenAlerts
+from bondmate_streams.agents.open_alerts import OpenAlertIndex
 from bondmate_streams.agents.receipts import AlertReceipts, IncidentReceipts, Receipts, WordsToOfficers
 from bondmate_streams.agents.routing_service import RoutingService
 from bondmate_streams.agents.silent_devices import SilentDevices
@@ -106,7 +106,7 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
     silent_devices = SilentDevices(context, of_devices, config, marks)
     last = LastLocations(config.kafka, config.instance, codec, known, silent_devices.see)
     locks = KeyLocks()
-    open_alerts = OpenAlerts(config.routes.destinations, config.keep_closed, config.rooms)
+    open_alerts = OpenAlertIndex(config.routes.destinations, config.keep_closed, config.rooms)
     devices: RecordTable[DeviceMemory] = RecordTable(app, "devices", DeviceMemory, codec, outbox)
     alerts: RecordTable[AlertState] = RecordTable(app, "alerts", AlertState, codec, outbox)
     table: RecordTable[IncidentMemory] = RecordTable(app, "incidents", IncidentMemory, codec, outbox)
@@ -140,7 +140,7 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
     crossing = Crossing(context, alerts, owned, following.fix_of, life.crossed)
     following.on_look, following.on_forgotten = crossing.stir, crossing.forget
     hand_over = LocalHandoff(owned, "alert-changes", life.begin).hand_over
-    from_devices = DeviceAlerts(context, devices, locks, last, hand_over, marks=marks, nearby=nearby)
+    from_devices = DeviceAlertIntake(context, devices, locks, last, hand_over, marks=marks, nearby=nearby)
     officers = KnownOfficers(config.officers, last)
     starting = Starting(
         context=context, audit=audit, known=known, officers=officers, marks=marks, rooms=config.rooms,
@@ -220,7 +220,7 @@ def _persist_once(tables: Sequence[RecordTable[Any]]) -> None:
             _log.warning("tables not written down", error=type(error).__name__)
 
 
-async def _measure(open_alerts: OpenAlerts) -> None:
+async def _measure(open_alerts: OpenAlertIndex) -> None:
     """Keep the gauges of open alerts true, until cancelled."""
     while True:
         open_alerts.measure(utc_now())

@@ -25,7 +25,7 @@ class AuditWriter:
         self._wake = asyncio.Event()
 
     def write(self, *entries: Entry) -> asyncio.Future[None]:
-        """Give the future of the moment at which the broker has the records of `entries`."""
+        """Log `entries`; the future ends when the broker has their records."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if entries:
             self._waiting.append((entries, done))

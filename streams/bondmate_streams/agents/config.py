@@ -85,5 +85,5 @@ class StreamsConfig:
         )
 
     def ids(self) -> SchemaIds:
-        """Give where schema ids come from."""
+        """Return where schema ids come from."""
         return self.schema_ids or RegistrySchemaIds(self.kafka.registry_url)

@@ -26,7 +26,7 @@ from bondmate_streams.logic.duress import said_under
 from bondmate_streams.logic.takeover import as_counted, beside, is_theirs, lent, marked, only, returned
 
 
-class DeviceAlerts:
+class DeviceAlertIntake:
     """Owns the table `devices`."""
 
     def __init__(

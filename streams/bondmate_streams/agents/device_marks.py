@@ -33,7 +33,7 @@ class DeviceMarks:
         return self._marks.get(mark_id(REPLACED, device_id)) if device_id in self._successors else None
 
     def is_replaced(self, device_id: str) -> bool:
-        """Return whether another device took the place of this one; asked for every fix."""
+        """Whether another device took the place of this one; asked for every fix."""
         return device_id in self._successors
 
     def took(self, device_id: str) -> DeviceMark | None:
@@ -58,7 +58,7 @@ class DeviceMarks:
         return self._marks.get(mark_id(BEGUN, device_id))
 
     def is_under_duress(self, device_id: str) -> bool:
-        """Return whether the officer of a device is under duress."""
+        """Whether the officer of a device is under duress."""
         begun = self.begun(device_id)
         return begun is not None and is_under(begun, self._marks.get(mark_id(ENDED, device_id)))
 

@@ -75,7 +75,7 @@ class _HeardBy(NamedTuple):
 
 
 class Following:
-    """Tells rooms where the devices of open emergencies are; fixes come from the lane, by the topic of last fixes."""
+    """Sends rooms where the devices of open emergencies are; fixes come from the lane, by the topic of last fixes."""
 
     def __init__(
         self,
@@ -179,7 +179,7 @@ class Following:
         return [newest(telling, fix, now) for telling in step.tellings]
 
     async def run(self) -> None:
-        """Tell rooms as their turns come, until cancelled."""
+        """Send each room its updates as they are due, until cancelled."""
         while True:
             begun = time.monotonic()
             await self.look(begun)
@@ -187,7 +187,7 @@ class Following:
             await asyncio.sleep(max(0.0, begun + _LOOK_SECONDS - time.monotonic()))
 
     async def look(self, now: float) -> None:
-        """Tell each room what is due there, a little at a time: no SOS waits behind it."""
+        """Send each room what is due there, a little at a time: no SOS waits behind it."""
         while self._stirred:
             device = self._stirred.pop()
             for known in (device, *self._whereabouts.before(device)):
@@ -207,7 +207,7 @@ class Following:
                 yield news
 
     async def _tell(self, all_news: Sequence[_News], now: float) -> None:
-        """Tell what is news, once it is logged: after a crash it is not told again, and so could not be logged then."""
+        """Send what is news, once it is logged: after a crash it is not sent again, and so could not be logged then."""
         entries = self._context.entries([telling for news in all_news for telling in news.tellings])
         await self._audit.write(*together(entries))
         reports: list[asyncio.Task[None]] = []
@@ -227,7 +227,7 @@ class Following:
             await asyncio.gather(*reports)
 
     def _still_stands(self, state: AlertState) -> bool:
-        """Return whether an alert stands as it did, in the context of its partition."""
+        """Whether an alert stands as it did, in the context of its partition."""
         try:
             now = self._alerts.get(state.header.event_id)
         except NotNowError:
@@ -292,5 +292,5 @@ class Following:
 
 
 def _is_fresh(state: AlertState) -> bool:
-    """Return whether no worker can have told rooms where the device of an alert is that they do not know yet."""
+    """Whether no worker can have told rooms where the device of an alert is that they do not know yet."""
     return state.alert.position is None or utc_now() - state.header.received_at <= _FRESH

@@ -52,7 +52,7 @@ class Healing(Generic[R]):
             ledger: the table.
             owned: the partitions of the topic that goes with it.
             locks: of its keys.
-            merge: gives what is kept and what lies astray as one; see `logic.healing`.
+            merge: returns what is kept and what lies astray as one; see `logic.healing`.
             take: whether what lies astray alone is brought home.
             note: called with what is written at home.
         """
@@ -76,7 +76,7 @@ class Healing(Generic[R]):
                 pause = min(2 * pause, _LONGEST_SECONDS)
 
     async def _heal(self) -> int:
-        """Heal what can be healed here; gives how many lay astray."""
+        """Heal what can be healed here; return how many lay astray."""
         try:
             found = [stray async for stray in cooperatively(self._ledger.strays())]
             healed = 0

@@ -130,7 +130,7 @@ class Incidents:
         await self._context.writer.send(self._context.envelopes.pack(INCIDENT_LINKS, link.message_id, link, cause))
 
     async def _hand_on(self, met: Met, cause: Headers) -> None:
-        """Tell what goes on elsewhere before it is remembered here: after a crash in between it is told again."""
+        """Pass on what goes on elsewhere before it is remembered here: after a crash it is passed on again."""
         pack = self._context.envelopes.pack
         outgoing = [pack(INCIDENT_LINKS, link.message_id, link, cause) for link in met.handed_on]
         outgoing += [pack(RECEIPTS, receipt.header.event_id, receipt, cause) for receipt in met.receipts]
@@ -162,7 +162,7 @@ class Incidents:
         return taken.outcome
 
     async def _refuse(self, said: DeliveryReceipt, code: str) -> NoReturn:
-        """Tell its sender that what it said does not count; raises what dead-letters it."""
+        """Refuse what somebody said, and let its sender know; raises what dead-letters it."""
         outgoing, entries = self._message_receipts.refusal(said, code)
         await gather_both(self._context.writer.send(*outgoing), self._audit.write(*entries))
         raise BadEventError(code)

@@ -11,7 +11,7 @@ class KnownDevices:
     """Devices heard of, and for each destination that answers, their pseudonyms."""
 
     def __init__(self, agreements: Agreements, enrolled: Callable[[], Iterable[str]]) -> None:
-        """Know the devices that `enrolled` gives and those added."""
+        """Begin with the devices that `enrolled` returns."""
         self._agreements = agreements
         self._enrolled = enrolled
         self._devices: dict[str, None] = {}
@@ -23,7 +23,7 @@ class KnownDevices:
         self._devices.setdefault(device_id, None)
 
     def meant(self, destination: str, name: str) -> str | None:
-        """Give the device that `destination` calls `name`: its pseudonym there, or the device's own id."""
+        """Return the device that `destination` calls `name`: its pseudonym there, or the device's own id."""
         names = self._names.setdefault(destination, {})
         if name in self._devices or name in names:
             return names.get(name, name)

@@ -46,7 +46,7 @@ class KnownLinks:
         return link if link is not None and (link.expires_at or _EVER) > utc_now() else None
 
     def put(self, link: IncidentLink) -> Coroutine[Any, Any, None]:
-        """Remember a link, in the context of an event; what is given ends when the changelog has it."""
+        """Remember a link, in the context of an event; what is returned ends when the changelog has it."""
         heappush(self._plan, (link.expires_at or _EVER, link.message_id))
         return self._table.put(link.message_id, link)
 
@@ -62,7 +62,7 @@ class KnownLinks:
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def forget(self, now: datetime) -> int:
-        """Forget what has had its time by `now`, and the oldest where there are too many; gives how many."""
+        """Forget what has had its time by `now`, and the oldest where there are too many; return how many."""
         count = 0
         while self._plan and (self._plan[0][0] <= now or len(self._plan) > self._most):
             at, message_id = heappop(self._plan)

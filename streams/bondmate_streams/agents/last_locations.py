@@ -21,7 +21,7 @@ class LastLocations:
     def __init__(
         self, kafka: KafkaConfig, instance: str, codec: Codec, known: KnownDevices, heard: See = lambda _: None
     ) -> None:
-        """Read the topic once started, and tell `known` of every device seen, `heard` of every fix."""
+        """Read the topic once started; `known` hears of every device seen, `heard` of every fix."""
         self._heard = heard
         self.view = View(kafka, f"bondmate-last-locations-{instance}", (LAST_LOCATION, _DEVICES), self._see)
         self._codec = codec
@@ -31,7 +31,7 @@ class LastLocations:
         """Called in the thread of the view with the device of each fix, once that is known."""
 
     def of(self, device_id: str) -> DeviceLocation | None:
-        """Give the last location of a device, when one is known and readable."""
+        """Return the last location of a device, when one is known and readable."""
         value = self._fixes.get(device_id)
         if value is None:
             return None
@@ -41,7 +41,7 @@ class LastLocations:
             return None
 
     def devices(self) -> list[str]:
-        """Name the devices that have a last location: those on shift."""
+        """Return the devices that have a last location: those on shift."""
         return list(self._fixes)
 
     def _see(self, seen: Seen) -> None:

@@ -21,7 +21,7 @@ class MessageReceipts:
     """Keeps no state: a receipt names the sender of its message."""
 
     def __init__(self, context: AgentContext, takers: Collection[str]) -> None:
-        """Tell those of `takers` that the routes know."""
+        """Send to those of `takers` that the routes know."""
         self._context = context
         self._takers = frozenset(takers) & set(context.routing.routes.destinations)
 

@@ -20,7 +20,7 @@ class KnownOfficers:
     """Blocks while it reads files and decodes positions: call it beside the event loop."""
 
     def __init__(self, enrolled: Callable[[], Iterable[Officer]], last: LastLocations) -> None:
-        """Know the officers that `enrolled` gives, and those whose positions `last` has."""
+        """Find officers among those that `enrolled` returns, and those whose positions `last` has."""
         self._read = enrolled
         self._last = last
         self._enrolled: Mapping[str, Officer] = {}
@@ -31,11 +31,11 @@ class KnownOfficers:
         return self._last.view.wait_caught_up(seconds)
 
     def of(self, device_id: str) -> Officer:
-        """Give what is known of a device."""
+        """Return what is known of a device."""
         return self._seen(device_id, self._last.of(device_id))
 
     def all(self) -> Iterator[Officer]:
-        """Give everybody enrolled or heard of."""
+        """Yield everybody enrolled or heard of."""
         for device_id in dict.fromkeys((*self._files(), *self._last.devices())):
             yield self.of(device_id)
 

@@ -28,7 +28,7 @@ _PASSED_OVER = 100
 
 
 @dataclass(frozen=True, slots=True)
-class _Watched:
+class _WatchedAlert:
     status: AlertStatus
     mode: Mode
     waiting: tuple[str, ...]
@@ -37,7 +37,7 @@ class _Watched:
     """A person was paged for it, and nobody has taken it up since."""
 
 
-class OpenAlerts:
+class OpenAlertIndex:
     """Kept beside the table `alerts`, and built anew from it when partitions come and go."""
 
     def __init__(
@@ -46,7 +46,7 @@ class OpenAlerts:
         """Watch the alerts of `destinations`; a closed one is due once more, to be forgotten, after `keep_closed`."""
         self._keep_closed = keep_closed
         self._rooms = rooms
-        self._watched: dict[str, _Watched] = {}
+        self._watched: dict[str, _WatchedAlert] = {}
         self._plan: list[tuple[datetime, str]] = []
         """A heap; what is no longer true in it is passed over when its time comes."""
         self._planned: dict[str, datetime] = {}
@@ -62,7 +62,7 @@ class OpenAlerts:
         self._build: object = None
 
     def clear(self) -> object:
-        """Forget all, before it is built anew; gives what names this building."""
+        """Forget all, before it is built anew; return what names this building."""
         self.is_whole = False
         self._build = object()
         self._watched.clear()
@@ -77,7 +77,7 @@ class OpenAlerts:
         return self._build
 
     def is_current(self, build: object) -> bool:
-        """Tell whether no later building has begun."""
+        """Whether no later building has begun."""
         return self._build is build
 
     def built(self, build: object) -> None:
@@ -85,7 +85,7 @@ class OpenAlerts:
         self.is_whole = self.is_whole or self.is_current(build)
 
     def knows(self, event_id: str) -> bool:
-        """Tell whether an alert was noted."""
+        """Whether an alert was noted."""
         return event_id in self._watched or event_id in self._planned
 
     def note(self, state: AlertState, decisions: Sequence[Decision], escalation: Sequence[Escalation]) -> None:
@@ -104,15 +104,15 @@ class OpenAlerts:
         return next_due(state, decisions, escalation, self._told_until, rooms=self._rooms)
 
     def forget_at(self, state: AlertState) -> datetime | None:
-        """Give when a closed alert is to be forgotten; None for an open one."""
+        """Return when a closed alert is to be forgotten; None for an open one."""
         return state.changed_at + self._keep_closed if state.status in CLOSED else None
 
-    def _watch(self, event_id: str, watched: _Watched) -> None:
+    def _watch(self, event_id: str, watched: _WatchedAlert) -> None:
         self._watched[event_id] = watched
         self._counts[watched.status] += 1
         self._paged[watched.mode] += watched.paged
 
-    def _forget(self, event_id: str) -> _Watched | None:
+    def _forget(self, event_id: str) -> _WatchedAlert | None:
         watched = self._watched.pop(event_id, None)
         if watched is not None:
             self._counts[watched.status] -= 1
@@ -137,7 +137,7 @@ class OpenAlerts:
             heappush(self._plan, (due, event_id))
 
     def due(self, now: datetime) -> tuple[datetime, list[str]]:
-        """Give the alerts to look at now, and since when nothing was looked at; they count as looked at."""
+        """Return the alerts to look at now, and since when nothing was looked at; they count as looked at."""
         after, self._told_until = self._told_until, now
         found = []
         while self._plan and self._plan[0][0] <= now:
@@ -159,7 +159,7 @@ class OpenAlerts:
             UNDELIVERED_ALERT_SECONDS.labels(name).set((now - self._since(name, now)).total_seconds())
 
     def _since(self, name: str, now: datetime) -> datetime:
-        """Give when the oldest alert came in of which nothing is known at a destination; `now` where there is none."""
+        """Return when the oldest alert came in that a destination has not answered; `now` where there is none."""
         waiting, oldest = self._waiting[name], self._oldest[name]
         if len(oldest) > 2 * len(waiting) + _PASSED_OVER:
             # One that never gets through must not keep all that came after it.
@@ -169,9 +169,9 @@ class OpenAlerts:
         return oldest[0][0] if oldest else now
 
 
-def _watched(state: AlertState, escalation: Sequence[Escalation]) -> _Watched:
+def _watched(state: AlertState, escalation: Sequence[Escalation]) -> _WatchedAlert:
     paging = (step.after_seconds for step in escalation if step.page)
-    return _Watched(
+    return _WatchedAlert(
         status=state.status,
         mode=state.header.mode,
         waiting=tuple(intern(name) for name, at in state.destinations.items() if at.level is Level.UNKNOWN),

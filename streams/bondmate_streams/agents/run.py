@@ -139,7 +139,7 @@ class UnreadyTopicsError(RuntimeError):
 
 
 def _partitions(config: StreamsConfig) -> int:
-    """Give how many partitions the topics have; tables go by partition, so all must have as many."""
+    """Return how many partitions the topics have; tables go by partition, so all must have as many."""
     there = partition_counts(admin_client(config.kafka), _ASK_SECONDS)
     wanted = {topic.name: topic for topic in catalogue.topics(destinations=config.routes.destinations)}
     if missing := sorted(set(wanted) - set(there)):

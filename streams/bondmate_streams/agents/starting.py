@@ -38,7 +38,7 @@ class Starting:
         rooms: Rooms,
         open_of: Callable[[str, Mode], set[str]],
     ) -> None:
-        """Start what rooms order; `open_of` gives the emergencies that a device has open in a mode."""
+        """Start what rooms order; `open_of` returns the emergencies that a device has open in a mode."""
         self._context = context
         self._audit = audit
         self._known = known

@@ -16,7 +16,7 @@ from faust.types import TP
 from bondmate_streams.faust_adapter.admission import Admission
 from bondmate_streams.faust_adapter.changelog_copies import ChangelogCopies
 from bondmate_streams.faust_adapter.driver import AgentsConsumer
-from bondmate_streams.faust_adapter.guard import Body, Event, Guard
+from bondmate_streams.faust_adapter.guard import Body, Guard, GuardedEvent
 from bondmate_streams.faust_adapter.in_flight import InFlight
 from bondmate_streams.faust_adapter.tables import DurableTable
 
@@ -121,7 +121,7 @@ def create_faust_app(
 
 def attach_agent(app: FaustApp, topic: str, guard: Guard, body: Body, limit: int) -> None:
     """Run `body` on each record of a topic, at most `limit` at a time."""
-    work = lambda event: guard.run(Event(_arrived(event), event.ack), body)  # noqa: E731  # it has no name of its own
+    work = lambda event: guard.run(GuardedEvent(_arrived(event), event.ack), body)  # noqa: E731  # it has no name of its own
     admission = Admission(app, InFlight(limit), work)
     app.admissions[topic] = admission
 

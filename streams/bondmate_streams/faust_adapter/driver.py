@@ -233,7 +233,7 @@ class AgentsConsumer(Consumer):
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def leave(self) -> None:
-        """Give up our partitions, commit what was done, and leave the group; what is in hand has ended."""
+        """Leave the group: give up our partitions and commit what was done; what is in hand has ended."""
         self.stop_flow()
         self.app.flow_control.suspend()
         leaving = asyncio.create_task(self._left())

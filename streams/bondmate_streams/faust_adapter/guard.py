@@ -29,7 +29,7 @@ _OWN: Final = "own"
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class GuardedEvent:
     """An event in an agent's hands: what arrived, and how to acknowledge it."""
 
     arrived: Arrived
@@ -56,7 +56,7 @@ class Guard:
         self._writer = writer
         self._keys = KeyLocks()
 
-    async def run(self, event: Event, body: Body) -> None:
+    async def run(self, event: GuardedEvent, body: Body) -> None:
         """Settle one event: run `body`, which returns the outcome for the metrics, then acknowledge.
 
         Events of one key are settled in the order of the calls: of the key they came under, and of their own where

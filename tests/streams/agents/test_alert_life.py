@@ -14,7 +14,7 @@ from bondmate_schemas.models import AlertState
 from bondmate_streams.agents.alert_life import AlertLife
 from bondmate_streams.agents.alert_steps import AlertSteps
 from bondmate_streams.agents.context import AgentContext
-from bondmate_streams.agents.open_alerts import OpenAlerts
+from bondmate_streams.agents.open_alerts import OpenAlertIndex
 from bondmate_streams.agents.receipts import AlertReceipts
 from bondmate_streams.agents.routing_service import RoutingService
 from bondmate_streams.errors import BrokerUnavailableError
@@ -54,7 +54,7 @@ class Worker:
         given["silent_devices"] = SimpleNamespace(known=lambda state: None)
         given["following"] = SimpleNamespace(note=lambda state: None, newest=lambda step: step.tellings)
         steps = AlertSteps(
-            context=context, alerts=table, audit=Audit(), open_alerts=OpenAlerts([]),
+            context=context, alerts=table, audit=Audit(), open_alerts=OpenAlertIndex([]),
             rooms=Rooms(unlisted=frozenset(unlisted)), **given,
         )  # type: ignore[arg-type]  # fmt: skip
         locks = KeyLocks()

@@ -15,7 +15,7 @@ from bondmate_schemas.enums import DeliveryReason, Mode
 from bondmate_schemas.models import DeviceAlert
 from bondmate_streams.agents.context import AgentContext
 from bondmate_streams.agents.routing_service import RoutingService
-from bondmate_streams.faust_adapter.guard import Event, Guard
+from bondmate_streams.faust_adapter.guard import Guard, GuardedEvent
 from bondmate_streams.logic.deliveries import Telling
 from bondmate_streams.logic.routes_yaml import parse_routes
 from prometheus_client import REGISTRY
@@ -58,7 +58,7 @@ def read(codec: SlowRegistry, routes: Any, make: Any) -> Any:
 
         # Written by another process: its schema is one that this codec must ask for.
         arrived = Arrived("topic", 0, 0, key, Codec(LocalSchemaIds()).encode(make.alert("device-1")))
-        await guard.run(Event(arrived, lambda: None), body)
+        await guard.run(GuardedEvent(arrived, lambda: None), body)
 
     return one, ended
 

@@ -11,7 +11,7 @@ from bondmate_schemas.enums import AlertStatus
 from bondmate_schemas.models import AlertState
 from bondmate_streams.agents.alert_life import AlertLife
 from bondmate_streams.agents.alert_steps import AlertSteps
-from bondmate_streams.agents.open_alerts import OpenAlerts
+from bondmate_streams.agents.open_alerts import OpenAlertIndex
 from bondmate_streams.errors import StoreUnavailableError
 from bondmate_streams.faust_adapter.key_locks import KeyLocks
 from bondmate_streams.logic.rooms import ANY_ROOMS
@@ -40,7 +40,7 @@ async def test_an_alert_is_due_again_when_the_table_could_not_be_read(make: Any)
         AlertState(header=alert.header, device_id=alert.device_id, status=AlertStatus.RESOLVED, alert=alert,
                    destinations={}, changed_at=since)
     )  # fmt: skip
-    open_alerts = OpenAlerts([])
+    open_alerts = OpenAlertIndex([])
     open_alerts.plan(event_id, utc_now())
     given: dict[str, Any] = dict.fromkeys(("audit", "silent_devices", "following"), SimpleNamespace())
     context: Any = SimpleNamespace(routing=SimpleNamespace(routes=SimpleNamespace(destinations={})))

@@ -9,7 +9,7 @@ import pytest
 from bondmate_monitoring.metrics import OPEN_ALERTS, UNANSWERED_ALERTS, UNDELIVERED_ALERT_SECONDS
 from bondmate_schemas.enums import AlertStatus, Level
 from bondmate_schemas.models import AlertState, DestinationState
-from bondmate_streams.agents.open_alerts import OpenAlerts
+from bondmate_streams.agents.open_alerts import OpenAlertIndex
 from bondmate_streams.logic import timers
 from bondmate_streams.logic.routing import Decision, Escalation
 
@@ -21,7 +21,7 @@ class Watched:
     """Open alerts and the table beside them."""
 
     def __init__(self) -> None:
-        self.alerts = OpenAlerts(["tak", "cap", "eido"])
+        self.alerts = OpenAlertIndex(["tak", "cap", "eido"])
         self.table: dict[str, AlertState] = {}
 
     def note(self, state: AlertState) -> None:

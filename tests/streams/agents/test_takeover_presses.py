@@ -17,7 +17,7 @@ from bondmate_schemas.flags import CHECK_IN_MISSED, DEVICE_REVOKED, FROM_REPLACE
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DeviceAlert, DeviceMemory, ExternalRef
 from bondmate_schemas.takeover import replaced_by
 from bondmate_streams.agents.config import StreamsConfig
-from bondmate_streams.agents.device_alerts import DeviceAlerts
+from bondmate_streams.agents.device_alerts import DeviceAlertIntake
 from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.nearby import Nearby
 from bondmate_streams.faust_adapter.key_locks import KeyLocks
@@ -83,7 +83,7 @@ class Hub:
         self.alerts: dict[str, AlertState] = {}
         self.steps: list[Step] = []
         config = StreamsConfig(kafka=KAFKA, data_dir=Path("data"), routes=routes, secret=b"a secret of tests")
-        self._agent = DeviceAlerts(
+        self._agent = DeviceAlertIntake(
             self.context, self.devices, KeyLocks(), Unseen(), _not_short,  # type: ignore[arg-type]  # what it needs
             marks=self.marks, nearby=Nearby(config, self.context.codec, self.marks.replaced),
         )  # fmt: skip

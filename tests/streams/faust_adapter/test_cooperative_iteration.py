@@ -12,7 +12,7 @@ from bondmate_schemas.enums import AlertStatus
 from bondmate_schemas.models import AlertState
 from bondmate_streams.agents.alert_life import AlertLife
 from bondmate_streams.agents.alert_steps import AlertSteps
-from bondmate_streams.agents.open_alerts import OpenAlerts
+from bondmate_streams.agents.open_alerts import OpenAlertIndex
 from bondmate_streams.faust_adapter.cooperative_iteration import cooperatively
 from bondmate_streams.logic.rooms import ANY_ROOMS
 
@@ -59,7 +59,7 @@ class Table:
             yield state
 
 
-def life_over(table: Any, open_alerts: OpenAlerts) -> AlertLife:
+def life_over(table: Any, open_alerts: OpenAlertIndex) -> AlertLife:
     routing = SimpleNamespace(of_known=lambda state: ([], []), routes=SimpleNamespace(destinations={}))
     given: dict[str, Any] = {"context": SimpleNamespace(routing=routing), "audit": None}
     given["silent_devices"] = SimpleNamespace(known=lambda state: None)
@@ -77,7 +77,7 @@ def state(make: Any, event_id: str, status: AlertStatus = AlertStatus.ROUTED) ->
 
 
 async def test_what_ends_while_alerts_are_built_anew_is_not_written_over_by_an_older_state(make: Any) -> None:
-    open_alerts = OpenAlerts([])
+    open_alerts = OpenAlertIndex([])
     looked = []
 
     def end_meanwhile(given: AlertState) -> None:
@@ -94,7 +94,7 @@ async def test_what_ends_while_alerts_are_built_anew_is_not_written_over_by_an_o
 
 
 async def test_a_later_building_takes_the_place_of_one_that_goes_on(make: Any) -> None:
-    open_alerts = OpenAlerts([])
+    open_alerts = OpenAlertIndex([])
     later: list[Any] = []
 
     def begin_another(_: AlertState) -> None:

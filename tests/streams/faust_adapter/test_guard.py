@@ -10,7 +10,7 @@ from bondmate_kafka.records import Arrived, Outgoing
 from bondmate_monitoring.metrics import AGENT_EVENTS
 from bondmate_schemas.codec import CodecError, SchemaUnavailableError
 from bondmate_streams.errors import BadEventError, BrokerUnavailableError, StoreUnavailableError
-from bondmate_streams.faust_adapter.guard import Event, Guard, InTurn
+from bondmate_streams.faust_adapter.guard import Guard, GuardedEvent, InTurn
 from bondmate_streams.faust_adapter.in_flight import InFlight
 from bondmate_streams.faust_adapter.key_locks import KeyLocks
 from bondmate_streams.faust_adapter.record_writer import gather_both
@@ -49,7 +49,7 @@ async def run(guard: Guard, error: Exception | None, acks: Acks) -> None:
             raise error
         return "done"
 
-    await guard.run(Event(ARRIVED, acks), body)
+    await guard.run(GuardedEvent(ARRIVED, acks), body)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ async def test_what_may_succeed_later_is_tried_again_and_never_dead_lettered(err
             raise error("not now")
         return "done"
 
-    await Guard("alerts", box).run(Event(ARRIVED, acks), body)
+    await Guard("alerts", box).run(GuardedEvent(ARRIVED, acks), body)
 
     assert (3, 1, []) == (attempts, acks.count, box.sent)
 
@@ -126,7 +126,7 @@ async def test_what_waits_is_not_overtaken_by_what_follows_under_its_key(error: 
     guard = Guard("alerts", Box())
     events = [(1, b"key"), (2, b"key"), (3, b"other"), (4, b"key")]
     await asyncio.gather(*(
-        guard.run(Event(Arrived("topic", 0, offset, key, b"", ()), Acks()), body) for offset, key in events
+        guard.run(GuardedEvent(Arrived("topic", 0, offset, key, b"", ()), Acks()), body) for offset, key in events
     ))  # fmt: skip
 
     assert [3, 1, 2, 4] == settled
@@ -159,7 +159,7 @@ async def test_a_cancelled_event_is_not_acknowledged() -> None:
         await asyncio.Event().wait()
         return "never"
 
-    running = asyncio.create_task(Guard("alerts", box).run(Event(ARRIVED, acks), body))
+    running = asyncio.create_task(Guard("alerts", box).run(GuardedEvent(ARRIVED, acks), body))
     await started.wait()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -274,7 +274,7 @@ async def test_events_of_one_own_key_keep_their_order_whatever_keys_they_came_un
     came = [(b"event", b"event 1"), (None, b"event 2"), (b"", b"event 3"), (b"another", b"event 4"), (None, b"other 5")]
     async with asyncio.TaskGroup() as group:
         for key, value in came:
-            group.create_task(guard.run(Event(Arrived("topic", 0, 0, key, value), acks), keyed.body))
+            group.create_task(guard.run(GuardedEvent(Arrived("topic", 0, 0, key, value), acks), keyed.body))
         await keyed.failing.wait()
         await asyncio.sleep(0)
         held = list(keyed.done)
@@ -292,7 +292,7 @@ async def test_who_waits_for_others_that_came_under_its_key_is_not_overtaken_by_
     came = [(None, b"slow 1"), (None, b"event 2"), (b"event", b"event 3"), (None, b"event 4"), (b"", b"event 5")]
     async with asyncio.TaskGroup() as group:
         for key, value in came:
-            group.create_task(guard.run(Event(Arrived("topic", 0, 0, key, value), acks), keyed.body))
+            group.create_task(guard.run(GuardedEvent(Arrived("topic", 0, 0, key, value), acks), keyed.body))
         await keyed.failing.wait()
         while acks.count < 4:
             await asyncio.sleep(0)
@@ -327,7 +327,7 @@ async def test_keys_that_stand_for_each_other_do_not_wait_in_a_circle() -> None:
         for number in range(2, 40):
             key, own = (b"a", b"b") if number % 2 else (b"b", b"a")
             arrived = Arrived("topic", 0, 0, key, own + f" {number}".encode())
-            group.create_task(guard.run(Event(arrived, acks), keyed.body))
+            group.create_task(guard.run(GuardedEvent(arrived, acks), keyed.body))
 
     assert 38 == acks.count
 
