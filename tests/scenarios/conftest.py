@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from scenarios.devices import EARLIER, client_of_earlier, has_earlier
+from earlier import EARLIER, has_earlier
+from scenarios.devices import client_of_earlier
 from scenarios.play import PLAYS, Play, Played
 from scenarios.stage import Stage, staged
 

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import json
 import os
-import subprocess
 import sys
-import tarfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from bondmate_device import Client, Level, Link, Message, Pace, Patience, Position, Settings, Standing
+from earlier import EARLIER, has_earlier, unpack_earlier
 from scenarios.waiting import eventually
 
 HERE: Final = Position(50.8466, 4.3528, accuracy_m=8)
-EARLIER: Final = "3c40877"
 _PACE: Final = Pace(first_wait_seconds=0.2, longest_wait_seconds=1, longest_alert_wait_seconds=1)
-_ROOT: Final = Path(__file__).resolve().parents[2]
 
 
 @dataclass(slots=True)
@@ -175,28 +171,12 @@ class OldOfficer:
                 self.shown.append(told["standing"])
 
 
-def has_earlier() -> bool:
-    """Return whether the history reaches back to the earlier commit: in a shallow clone it does not."""
-    with contextlib.suppress(OSError):
-        return not _git("cat-file", "-e", f"{EARLIER}^{{commit}}").returncode
-    return False
-
-
 def client_of_earlier(folder: Path) -> Path | None:
     """Unpack the device's client of an earlier commit; None where the history does not reach so far."""
     if not has_earlier():
         return None
-    done = _git("archive", EARLIER, "connectors/bondmate_device")
-    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as packed:
-        # Python before 3.11.4 knows no filter, and later ones ask for it; the archive is our own.
-        packed.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+    unpack_earlier(folder, "connectors/bondmate_device")
     return folder / "connectors"
-
-
-def _git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-    # A checkout of another user's is read, too.
-    command = ["git", "-c", "safe.directory=*", "-C", str(_ROOT), *arguments]
-    return subprocess.run(command, capture_output=True, check=False)
 
 
 @dataclass(slots=True)
