@@ -73,14 +73,16 @@ class Client:
         self, alert_id: str, *, kind: str | None = None, position: Position | None = None, text: str | None = None,
         press_count: int | None = None, battery_percent: int | None = None,
     ) -> None:  # fmt: skip
-        """Say more of an alert, where it is now for example."""
-        known = self._engine.core.standings.get(alert_id)
+        """Say more of an alert, where it is now for example; words and presses take back an earlier cancel."""
+        standings = self._engine.core.standings
+        known, is_press = standings.get(alert_id), text is not None or press_count is not None
         await self._engine.keep(
             bodies.alert(
                 "update", message_id=str(uuid.uuid4()), alert_id=alert_id, at=self._clock(),
                 kind=kind or (known.kind if known else None), position=position, text=text, press_count=press_count,
                 battery_percent=battery_percent,
-            )
+            ),
+            standings.pressed(alert_id) if is_press else None,
         )  # fmt: skip
 
     async def cancel(self, alert_id: str, *, text: str | None = None) -> None:

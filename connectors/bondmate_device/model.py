@@ -131,6 +131,8 @@ class Standing:
     """Who ended it, and with which code."""
     ended_why: str = ""
     ended_words: str = ""
+    cancel_told: bool = False
+    """Whether the hub itself says that it was asked to cancel."""
 
     @property
     def closed(self) -> bool:

@@ -56,6 +56,13 @@ class Standings:
             return None
         return self._keep(replace(known, cancel=Cancel.QUEUED))
 
+    def pressed(self, alert_id: str) -> Standing | None:
+        """Take that the officer needs help after all: that takes back what was asked before."""
+        known = self._all.get(alert_id)
+        if known is None or known.cancel is Cancel.NONE:
+            return None
+        return self._keep(replace(known, cancel=Cancel.NONE, cancel_told=False))
+
     def accepted(self, alert_id: str, answer: Mapping[str, Any], *, is_cancel: bool) -> Standing | None:
         """Take the hub's 202 for an event of an alert: the hub has it, and nothing is said of anybody else."""
         known = self._all.get(alert_id)
@@ -66,7 +73,8 @@ class Standings:
             replace(
                 known,
                 level=Level.RECEIVED if known.level is Level.QUEUED else known.level,
-                cancel=Cancel.REQUESTED if is_cancel else known.cancel,
+                # One that a press has taken back since is none any more.
+                cancel=Cancel.REQUESTED if is_cancel and known.cancel is Cancel.QUEUED else known.cancel,
                 event_id=_text(answer, "event_id") or known.event_id,
                 incident_id=_text(answer, "incident_id") or known.incident_id,
             ),
@@ -88,6 +96,8 @@ class Standings:
         if known.level not in _JUST_RAISED and _is_older(news, known):
             return None
         asked = news.get("cancel_requested") is True
+        # The hub may not have come to what it has accepted: only what it said before can be over.
+        is_over = known.cancel_told and known.cancel is Cancel.REQUESTED and not asked
         silent = news.get("silent")
         destinations = news.get("destinations")
         told = replace(
@@ -95,7 +105,8 @@ class Standings:
             # A status of a later version of the hub raises nothing: that it has the alert is all this device knows.
             level=_TOLD.get(str(news.get("status")), Level.RECEIVED),
             silent=silent if isinstance(silent, bool) else known.silent,
-            cancel=Cancel.REQUESTED if asked else known.cancel,
+            cancel=Cancel.REQUESTED if asked else Cancel.NONE if is_over else known.cancel,
+            cancel_told=asked,
             event_id=_text(news, "event_id") or known.event_id,
             incident_id=_text(news, "incident_id") or known.incident_id,
             destinations=_levels(destinations) if isinstance(destinations, dict) else known.destinations,

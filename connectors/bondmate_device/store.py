@@ -21,7 +21,7 @@ from bondmate_device.inbox import Inbox, read
 from bondmate_device.model import Cancel, Item, Kind, Level, Message, Refusal, Standing
 
 REFUSALS_KEPT: Final = 200
-_TOLD_ANEW: Final = frozenset({"answers", "ended_by", "ended_why", "ended_words"})
+_TOLD_ANEW: Final = frozenset({"answers", "ended_by", "ended_why", "ended_words", "cancel_told"})
 _VERSION: Final = 1
 _OWNED_ELSEWHERE: Final = 1.0
 """How long to wait for another owner to let go, seconds."""

@@ -327,6 +327,29 @@ def test_a_cancel_is_a_wish_and_the_alert_goes_on_until_the_hub_says_that_it_end
     assert made.standings.get("a").closed
 
 
+def test_a_cancel_that_a_press_took_back_is_shown_no_more_whether_this_device_pressed_or_the_hub_says_so():
+    made = core()
+    made.standings.raised("a", "SOS", "t")
+    for item in (alert(), alert("cancel")):
+        made.outbox.add(item)
+        made.standings.cancelling("a")
+        answer(made, TAKEN)
+    had = made.standings.get("a").cancel
+    made.heard(news("ACKNOWLEDGED", 1), NOW)
+    not_yet = made.standings.get("a").cancel
+    made.heard(news("ACKNOWLEDGED", 2, cancel_requested=True), NOW)
+    made.heard(news("ACKNOWLEDGED", 3, cancel_requested=False), NOW)
+    by_hub = made.standings.get("a").cancel
+    again = made.standings.cancelling("a")
+    taken_back = made.standings.pressed("a")
+    made.outbox.add(alert("cancel"))
+    late = answer(made, TAKEN).standing
+
+    assert [Cancel.REQUESTED, Cancel.REQUESTED, Cancel.NONE] == [had, not_yet, by_hub]
+    assert (Cancel.QUEUED, Cancel.NONE, None) == (again.cancel, taken_back.cancel, late)
+    assert made.standings.pressed("a") is None
+
+
 def test_a_refused_raise_is_told_with_the_problem_s_code_and_a_refused_update_leaves_the_alert_standing():
     made = core()
     made.standings.raised("a", "SOS", "t")
