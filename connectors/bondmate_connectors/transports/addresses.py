@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Final
+from typing import Annotated, Final
 
 from aiohttp.abc import AbstractResolver, ResolveResult
+from pydantic import AfterValidator
 from yarl import URL
 
 _NAT64: Final = bytes.fromhex("0064ff9b0000000000000000")
@@ -75,6 +76,19 @@ def is_loopback_host(host: str | None) -> bool:
 def is_plain_beyond_loopback(url: URL) -> bool:
     """Whether `url` would carry personal data in clear over a network."""
     return url.scheme != "https" and not (url.scheme == "http" and is_loopback_host(url.host))
+
+
+def _web_address(url: str) -> str:
+    parsed = URL(url)
+    if parsed.scheme not in {"http", "https"} or not parsed.host or parsed.user or parsed.password:
+        raise ValueError("an http or https URL without user and password")
+    if is_plain_beyond_loopback(parsed):
+        raise ValueError("https, unless the host is a loopback address (127.0.0.1, ::1, localhost)")
+    return url
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+"""A setting that is the address of a platform: https, or plain http to this machine."""
 
 
 class CheckedResolver(AbstractResolver):

@@ -44,6 +44,36 @@ def _list_pauses(config: Path, *, as_json: bool) -> None:
 
 
 @app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the connector and its package; hyphens become underscores.")],
+    kind: Annotated[
+        str, typer.Option(help="sink: to the control room. source: from it. both. format: its messages alone.")
+    ] = "both",
+    folder: Annotated[Path, typer.Option(help="Where the package's folder is made.", file_okay=False)] = Path(),
+    as_json: Json = False,
+) -> None:
+    """Write a connector's package that works: code, settings, README, contract tests, example, golden files.
+
+    It speaks JSON over HTTP; what its tests say passes at once, and stays to say what your changes broke.
+
+    Example: hub connectors new acme-cad --kind both
+    """
+    from bondmate_hub.new_connector import KINDS, NewConnectorError, create
+
+    if kind not in KINDS:
+        raise typer.BadParameter(f"--kind is one of {', '.join(KINDS)}")
+    try:
+        files = create(name, kind, folder)
+    except NewConnectorError as error:
+        raise typer.BadParameter(str(error)) from None
+    for file in files:
+        show({"file": str(file)}, str(file), as_json=as_json)
+    if not as_json:
+        package = folder / name.replace("-", "_")
+        print(f"\nNext: cd {package}; pip install -e '.[test]'; pytest. Then read {package / 'README.md'}.")
+
+
+@app.command()
 def describe(name: Annotated[str, typer.Argument(help="A connector, as `list` shows it.")]) -> None:
     """Print the JSON Schema of a connector's settings.
 

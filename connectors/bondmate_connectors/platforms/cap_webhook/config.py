@@ -11,7 +11,7 @@ from yarl import URL
 
 from bondmate_connectors.contract import ConnectorConfig, Login
 from bondmate_connectors.formats.labels import Language
-from bondmate_connectors.transports.addresses import is_loopback_host, is_plain_beyond_loopback
+from bondmate_connectors.transports.addresses import WebAddress, is_loopback_host
 from bondmate_connectors.transports.hmac_signature import MOST_SECRETS, TOLERANCE_SECONDS, key_of
 from bondmate_connectors.transports.tls import ServerTlsConfig, TlsConfig
 
@@ -26,22 +26,12 @@ def _usable(secret: SecretStr) -> SecretStr:
     return secret
 
 
-def _web_address(url: str) -> str:
-    parsed = URL(url)
-    if parsed.scheme not in {"http", "https"} or not parsed.host or parsed.user or parsed.password:
-        raise ValueError("an http or https URL without user and password")
-    if is_plain_beyond_loopback(parsed):
-        raise ValueError("https, unless the host is a loopback address (127.0.0.1, ::1, localhost)")
-    return url
-
-
 def _human(level: Level) -> Level:
     if level not in _REPLIES:
         raise ValueError(f"one of {', '.join(sorted(_REPLIES))}")
     return level
 
 
-WebAddress = Annotated[str, AfterValidator(_web_address)]
 Secrets = Annotated[
     tuple[Annotated[SecretStr, AfterValidator(_usable)], ...], Field(min_length=1, max_length=MOST_SECRETS)
 ]
