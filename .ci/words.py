@@ -17,11 +17,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMITS = {
-    "private words in names of modules and classes": 32,
-    "docstrings that open oddly": 642,
-    "class names in several modules": 57,
+    "private words in names of modules and classes": 4,
+    "docstrings that open oddly": 262,
+    "class names in several modules": 36,
     "lines of the longest class": 383,
-    "modules that build a Kafka client outside its rooms": 21,
+    "modules that build a Kafka client outside its rooms": 0,
 }
 PRIVATE_WORDS = (
     "desk", "door", "edge", "grave", "letters", "office", "own_alerts", "places", "short_way", "silence", "trusted",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import runpy
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -57,3 +58,18 @@ def test_no_link_of_the_documents_leads_nowhere(tmp_path: Path) -> None:
 
     assert {"README.md", "docs/index.md"} < pages
     assert [] == lay_out(pages)
+
+
+def test_each_release_is_a_commit_of_the_history_that_says_its_version_and_what_changed() -> None:
+    page = (ROOT / "docs" / "releases.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\S+) \| (\d{4}-\d\d-\d\d) \| `?([0-9a-f]{40})`? \|$", page, re.MULTILINE)
+
+    assert page.count("\n| ") - 1 == len(rows)
+    for version, date, commit in rows:
+        assert f'version = "{version}"' in at(commit, "pyproject.toml")
+        assert f"## {version} ({date})" in at(commit, "CHANGELOG.md")
+
+
+def at(commit: str, path: str) -> str:
+    command = ["git", "show", f"{commit}:{path}"]
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
