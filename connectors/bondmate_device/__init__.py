@@ -4,42 +4,67 @@ It needs Python 3.11 and aiohttp, and nothing of the hub: copy this folder into 
 whole of it for most; `Core` makes the same decisions without disk, network and clock.
 """
 
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, Final
+
 from bondmate_device import bodies
 from bondmate_device.client import Client
 from bondmate_device.core import Core
 from bondmate_device.listener import Patience
 from bondmate_device.model import (
-    Answer,
+    AlertProgress,
     Cancel,
+    EventKind,
+    HubLink,
     Item,
-    Kind,
     Level,
-    Link,
     Message,
+    OperatorAnswer,
     Position,
-    Refusal,
-    Standing,
+    RefusedEvent,
 )
-from bondmate_device.outbox import Pace
+from bondmate_device.outbox import SendingPace
 from bondmate_device.settings import Settings
 from bondmate_device.store import StoreInUseError
 
 __all__ = [
-    "Answer",
+    "AlertProgress",
     "Cancel",
     "Client",
     "Core",
+    "EventKind",
+    "HubLink",
     "Item",
-    "Kind",
     "Level",
-    "Link",
     "Message",
-    "Pace",
+    "OperatorAnswer",
     "Patience",
     "Position",
-    "Refusal",
+    "RefusedEvent",
+    "SendingPace",
     "Settings",
-    "Standing",
     "StoreInUseError",
     "bodies",
 ]
+
+_OLD_NAMES: Final = {
+    "Answer": OperatorAnswer,
+    "Kind": EventKind,
+    "Link": HubLink,
+    "Pace": SendingPace,
+    "Refusal": RefusedEvent,
+    "Standing": AlertProgress,
+}
+"""Names of the release before, which devices use that were written for it. They go with release 0.3."""
+
+if not TYPE_CHECKING:  # else mypy would let every name pass
+
+    def __getattr__(name: str) -> Any:
+        """Return what had `name` in the release before."""
+        if name not in _OLD_NAMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        new = _OLD_NAMES[name]
+        warnings.warn(f"bondmate_device.{name} is now {new.__name__}", DeprecationWarning, stacklevel=2)
+        return new

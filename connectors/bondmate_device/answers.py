@@ -13,7 +13,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from bondmate_device.model import Kind
+from bondmate_device.model import EventKind
 
 PROBLEM: Final = "urn:bondmate:problem:"
 _CODE: Final = re.compile(r"[a-z0-9_]{1,64}\Z")
@@ -22,7 +22,7 @@ _REFUSALS: Final = range(400, 500)
 _NOT_FINAL: Final = frozenset({_TIMEOUT, 425, _TOO_MANY})
 
 
-class Meaning(Enum):
+class NextStep(Enum):
     """What the device does next."""
 
     ACCEPTED = "forget the event: the hub has it"
@@ -32,33 +32,33 @@ class Meaning(Enum):
     STRANGE = "send it again, after a while; others may go before it"
 
 
-class Verdict(NamedTuple):
+class AnswerVerdict(NamedTuple):
     """What an answer means; `code` says why it is no success."""
 
-    meaning: Meaning
+    meaning: NextStep
     code: str = ""
     retry_after_seconds: float = 0.0
     answer: Mapping[str, Any] = MappingProxyType({})
 
 
-NO_ANSWER: Final = Verdict(Meaning.LATER, "no_answer")
+NO_ANSWER: Final = AnswerVerdict(NextStep.LATER, "no_answer")
 
 
-def verdict(kind: Kind, status: int, body: bytes, retry_after_seconds: float = 0.0) -> Verdict:
+def verdict(kind: EventKind, status: int, body: bytes, retry_after_seconds: float = 0.0) -> AnswerVerdict:
     """Tell what an answer to an event of this kind means."""
     told = _object(body)
     if status == _ACCEPTED and _is_ours(kind, told):
-        return Verdict(Meaning.ACCEPTED, answer=told)
+        return AnswerVerdict(NextStep.ACCEPTED, answer=told)
     code = _problem(told)
     if status == _UNAUTHORIZED and code:
-        return Verdict(Meaning.NOT_ENROLLED, code, retry_after_seconds)
+        return AnswerVerdict(NextStep.NOT_ENROLLED, code, retry_after_seconds)
     if status in _REFUSALS and status not in _NOT_FINAL:
-        return Verdict(Meaning.REFUSED, code) if code else Verdict(Meaning.STRANGE, f"http_{status}")
-    return Verdict(Meaning.LATER, code or f"http_{status}", retry_after_seconds)
+        return AnswerVerdict(NextStep.REFUSED, code) if code else AnswerVerdict(NextStep.STRANGE, f"http_{status}")
+    return AnswerVerdict(NextStep.LATER, code or f"http_{status}", retry_after_seconds)
 
 
-def _is_ours(kind: Kind, told: Mapping[str, Any]) -> bool:
-    if kind is Kind.FIX:
+def _is_ours(kind: EventKind, told: Mapping[str, Any]) -> bool:
+    if kind is EventKind.FIX:
         return isinstance(told.get("accepted"), int)
     return isinstance(told.get("message_id"), str) and isinstance(told.get("event_id"), str)
 

@@ -10,7 +10,7 @@ import math
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from bondmate_device.model import Item, Kind, Position
+from bondmate_device.model import EventKind, Item, Position
 
 NOT_SOUND: Final = (
     "position: latitude must be -90 to 90, longitude -180 to 180, accuracy and speed 0 or more, course 0 to 360, all "
@@ -36,7 +36,7 @@ def alert(
     """Give an alert's event. A position that cannot be one is left out: the alert goes without."""
     body = {"message_id": message_id, "alert_id": alert_id, "action": action, "occurred_at": time(at)}
     body |= _said(kind=kind, silent=silent, position=_position(position) if is_sound(position) else None, **more)
-    return Item(message_id, Kind.ALERT, alert_id, body["occurred_at"], _bytes(body), action == "cancel")
+    return Item(message_id, EventKind.ALERT, alert_id, body["occurred_at"], _bytes(body), action == "cancel")
 
 
 def check_in(
@@ -45,7 +45,7 @@ def check_in(
     """Return a check-in that is due or done. A position that cannot be one is left out."""
     body = {"message_id": message_id, "check_in_id": check_in_id, "action": action, "occurred_at": time(at)}
     body |= _said(position=_position(position) if is_sound(position) else None, **more)
-    return Item(message_id, Kind.CHECK_IN, check_in_id, body["occurred_at"], _bytes(body))
+    return Item(message_id, EventKind.CHECK_IN, check_in_id, body["occurred_at"], _bytes(body))
 
 
 def report(*, message_id: str, report_id: str, at: datetime, position: Position | None = None, **more: Any) -> Item:
@@ -56,19 +56,19 @@ def report(*, message_id: str, report_id: str, at: datetime, position: Position 
     """
     body = {"message_id": message_id, "report_id": report_id, "occurred_at": time(at)}
     body |= _said(position=_checked(position), **more)
-    return Item(message_id, Kind.REPORT, f"report {report_id}", body["occurred_at"], _bytes(body))
+    return Item(message_id, EventKind.REPORT, f"report {report_id}", body["occurred_at"], _bytes(body))
 
 
 def text(*, message_id: str, at: datetime, text: str, **more: Any) -> Item:
     """Give a text of the officer."""
     body = {"message_id": message_id, "occurred_at": time(at), "text": text} | _said(**more)
-    return Item(message_id, Kind.TEXT, "texts", body["occurred_at"], _bytes(body))
+    return Item(message_id, EventKind.TEXT, "texts", body["occurred_at"], _bytes(body))
 
 
 def receipt(message_id: str, level: str, at: datetime) -> Item:
     """Give the receipt for a message to this device; a second one of the same level is the same event."""
     body = {"message_id": message_id, "level": level, "occurred_at": time(at)}
-    return Item(f"{message_id} {level}", Kind.RECEIPT, f"receipt {message_id}", body["occurred_at"], _bytes(body))
+    return Item(f"{message_id} {level}", EventKind.RECEIPT, f"receipt {message_id}", body["occurred_at"], _bytes(body))
 
 
 def fix(
@@ -94,7 +94,7 @@ def fix(
         body += ',"on_duty":true' if on_duty else ',"on_duty":false'
     if battery_percent is not None:
         body += f',"battery_percent":{int(battery_percent)}'
-    return Item(f"fix {sequence}", Kind.FIX, "", fixed_at, f"{body}}}".encode())
+    return Item(f"fix {sequence}", EventKind.FIX, "", fixed_at, f"{body}}}".encode())
 
 
 def time(at: datetime) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from bondmate_device.client import Client
 from bondmate_device.listener import Patience
-from bondmate_device.model import Level, Link, Message, Position, Standing
+from bondmate_device.model import AlertProgress, HubLink, Level, Message, Position
 from bondmate_device.settings import Settings
 from bondmate_device.store import StoreInUseError
 
@@ -90,29 +90,29 @@ async def _cancel(device: Client, asked: argparse.Namespace) -> tuple[int, list[
 
 
 async def _alert_sent(device: Client, asked: argparse.Namespace, alert_id: str) -> tuple[int, list[dict[str, Any]]]:
-    def standing() -> Standing | None:
-        return next((one for one in device.standings() if one.alert_id == alert_id), None)
+    def status() -> AlertProgress | None:
+        return next((one for one in device.statuses() if one.alert_id == alert_id), None)
 
     wanted = getattr(asked, "until", None)
 
     def settled() -> bool:
-        found = standing()
+        found = status()
         reached = found is None or found.closed or _has_reached(found, wanted)
         return not device.link.waiting and reached and (found is None or not _may_be_stale(device.link, found))
 
     in_time = await _within(asked, device, settled)
-    found = standing()
+    found = status()
     done = in_time and (found is None or _has_reached(found, wanted))
     return (_DONE if done else _FOUND), [_shown(device.link, found)] if found else []
 
 
-def _has_reached(standing: Standing, wanted: Level | None) -> bool:
+def _has_reached(status: AlertProgress, wanted: Level | None) -> bool:
     """Tell whether an alert has come so far; None: as far as an update or cancel of it must, to the hub."""
     if wanted is None:
-        return standing.level not in {Level.QUEUED, Level.REFUSED}
-    if standing.level is Level.DECLINED:  # the hub has it, and goes on to others
+        return status.level not in {Level.QUEUED, Level.REFUSED}
+    if status.level is Level.DECLINED:  # the hub has it, and goes on to others
         return wanted in {Level.QUEUED, Level.RECEIVED}
-    return standing.level in _STEPS and _STEPS.index(standing.level) >= _STEPS.index(wanted)
+    return status.level in _STEPS and _STEPS.index(status.level) >= _STEPS.index(wanted)
 
 
 async def _check_in(device: Client, asked: argparse.Namespace) -> tuple[int, list[dict[str, Any]]]:
@@ -162,9 +162,9 @@ async def _sent(device: Client, asked: argparse.Namespace, told: dict[str, Any])
 
 async def _status(device: Client, asked: argparse.Namespace) -> tuple[int, list[dict[str, Any]]]:
     empty = await _within(asked, device, lambda: device.link.current and not device.link.waiting)
-    standings = [_shown(device.link, one) for one in device.standings()]
+    statuses = [_shown(device.link, one) for one in device.statuses()]
     refused = [asdict(one) for one in device.refusals]
-    told = {"link": asdict(device.link), "alerts": standings, "check_ins": device.owed_check_ins, "refused": refused}
+    told = {"link": asdict(device.link), "alerts": statuses, "check_ins": device.owed_check_ins, "refused": refused}
     return (_DONE if empty else _FOUND), [told]
 
 
@@ -187,15 +187,15 @@ async def _within(asked: argparse.Namespace, device: Client, condition: Callable
     return condition()
 
 
-def _shown(link: Link, standing: Standing) -> dict[str, Any]:
+def _shown(link: HubLink, status: AlertProgress) -> dict[str, Any]:
     """Return what may be shown of an alert: nobody promises help who was not asked since."""
-    stale = _may_be_stale(link, standing)
-    help_is_coming = None if stale and standing.help_is_coming else standing.help_is_coming
-    return {**asdict(standing), "current": not stale, "help_is_coming": help_is_coming}
+    stale = _may_be_stale(link, status)
+    help_is_coming = None if stale and status.help_is_coming else status.help_is_coming
+    return {**asdict(status), "current": not stale, "help_is_coming": help_is_coming}
 
 
-def _may_be_stale(link: Link, standing: Standing) -> bool:
-    return not link.current and not standing.closed and standing.level not in {Level.QUEUED, Level.RECEIVED}
+def _may_be_stale(link: HubLink, status: AlertProgress) -> bool:
+    return not link.current and not status.closed and status.level not in {Level.QUEUED, Level.RECEIVED}
 
 
 def _words(told: dict[str, Any]) -> str:

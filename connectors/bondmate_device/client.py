@@ -2,7 +2,7 @@
 
     async with Client(Settings("https://gateway.example:8443", token, Path("queue.db"))) as device:
         alert_id = await device.raise_alert("SOS", position=Position(50.8466, 4.3528, accuracy_m=8))
-        await device.until(lambda: device.standing(alert_id).help_is_coming)
+        await device.until(lambda: device.status(alert_id).help_is_coming)
 
 All of it runs on one event loop. Leave the context, or die, at any moment: whatever a verb has returned from is sent
 after the next start, under the same ids.
@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+import warnings
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Self
 
 from bondmate_device import bodies
-from bondmate_device.engine import Engine
-from bondmate_device.model import Link, Message, Position, Refusal, Standing
+from bondmate_device.engine import ClientEngine
+from bondmate_device.model import AlertProgress, HubLink, Message, Position, RefusedEvent
 from bondmate_device.settings import Settings
 
 
@@ -30,7 +31,7 @@ class Client:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._engine = Engine(settings)
+        self._engine = ClientEngine(settings)
         self._clock = settings.clock
 
     async def __aenter__(self) -> Self:
@@ -74,8 +75,8 @@ class Client:
         press_count: int | None = None, battery_percent: int | None = None,
     ) -> None:  # fmt: skip
         """Say more of an alert, where it is now for example; words and presses take back an earlier cancel."""
-        standings = self._engine.core.standings
-        known, is_press = standings.get(alert_id), text is not None or press_count is not None
+        statuses = self._engine.core.statuses
+        known, is_press = statuses.get(alert_id), text is not None or press_count is not None
         await self._engine.keep(
             bodies.alert(
                 "update", message_id=str(uuid.uuid4()), alert_id=alert_id, at=self._clock(),
@@ -87,12 +88,12 @@ class Client:
 
     async def cancel(self, alert_id: str, *, text: str | None = None) -> None:
         """Take an alert back. Of SOS, DURESS and OFFICER_DOWN it is a request: a person closes the alert."""
-        known = self._engine.core.standings.get(alert_id)
+        known = self._engine.core.statuses.get(alert_id)
         item = bodies.alert(
             "cancel", message_id=str(uuid.uuid4()), alert_id=alert_id, at=self._clock(),
             kind=known.kind if known else None, text=text,
         )  # fmt: skip
-        await self._engine.keep(item, self._engine.core.standings.cancelling(alert_id))
+        await self._engine.keep(item, self._engine.core.statuses.cancelling(alert_id))
 
     async def owe_check_in(
         self, due_in_seconds: float, *, kind: str = "OFFICER_DOWN", position: Position | None = None,
@@ -202,20 +203,30 @@ class Client:
 
     # What an officer sees.
 
-    def standing(self, alert_id: str) -> Standing:
+    def status(self, alert_id: str) -> AlertProgress:
         """Give where an alert stands.
 
         Raises:
             KeyError: this device has raised no such alert, or it was closed long ago.
         """
-        found = self._engine.core.standings.get(alert_id)
+        found = self._engine.core.statuses.get(alert_id)
         if found is None:
             raise KeyError("no such alert")
         return found
 
-    def standings(self) -> list[Standing]:
-        """Give where the alerts of this device stand, the oldest first."""
-        return list(self._engine.core.standings)
+    def statuses(self) -> list[AlertProgress]:
+        """Return where the alerts of this device stand, the oldest first."""
+        return list(self._engine.core.statuses)
+
+    def standing(self, alert_id: str) -> AlertProgress:
+        """Return `status(alert_id)`, by its name of the release before."""
+        warnings.warn("Client.standing is now Client.status", DeprecationWarning, stacklevel=2)
+        return self.status(alert_id)
+
+    def standings(self) -> list[AlertProgress]:
+        """Return `statuses()`, by its name of the release before."""
+        warnings.warn("Client.standings is now Client.statuses", DeprecationWarning, stacklevel=2)
+        return self.statuses()
 
     async def messages(self) -> AsyncIterator[Message]:
         """Give the messages in the hub's order, for ever, as they come; for one reader.
@@ -239,12 +250,12 @@ class Client:
         await self._engine.shown(message_id)
 
     @property
-    def refusals(self) -> tuple[Refusal, ...]:
+    def refusals(self) -> tuple[RefusedEvent, ...]:
         """The latest events the hub will never take, the oldest first."""
         return tuple(self._engine.refusals)
 
     @property
-    def link(self) -> Link:
+    def link(self) -> HubLink:
         """How this device and the hub get on."""
         return self._engine.link
 

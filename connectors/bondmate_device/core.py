@@ -11,51 +11,51 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from bondmate_device import bodies
-from bondmate_device.answers import Meaning, Verdict
-from bondmate_device.inbox import Inbox
-from bondmate_device.model import Item, Kind, Message, Refusal, Standing
-from bondmate_device.outbox import Outbox, Pace, Sending
-from bondmate_device.standings import Standings
+from bondmate_device.answers import AnswerVerdict, NextStep
+from bondmate_device.inbox import DeviceInbox
+from bondmate_device.model import AlertProgress, EventKind, Item, Message, RefusedEvent
+from bondmate_device.outbox import Sending, SendingPace, SendingQueue
+from bondmate_device.raised_alerts import RaisedAlerts
 
 _NOTHING_DUE: Final = "nothing_due"
 
 
-class Outcome(NamedTuple):
-    """What an answer changed: events done with, refusals to be told, and the standing of the alert."""
+class AnswerOutcome(NamedTuple):
+    """What an answer changed: events done with, refusals to be told, and the status of the alert."""
 
     done: tuple[Item, ...] = ()
-    refusals: tuple[Refusal, ...] = ()
-    standing: Standing | None = None
+    refusals: tuple[RefusedEvent, ...] = ()
+    status: AlertProgress | None = None
     event_id: str = ""
     """The hub's id of the event that was taken; nothing for fixes."""
 
 
-class Heard(NamedTuple):
-    """What a piece of news changed: new messages, the receipts to be sent for them, standings of alerts."""
+class NewsOutcome(NamedTuple):
+    """What a piece of news changed: new messages, the receipts to be sent for them, statuses of alerts."""
 
     messages: tuple[Message, ...] = ()
     receipts: tuple[Item, ...] = ()
-    standings: tuple[Standing, ...] = ()
+    statuses: tuple[AlertProgress, ...] = ()
 
 
 class Core:
     """One device's outbox, alerts and messages."""
 
-    __slots__ = ("check_ins", "enrolled", "inbox", "nothing_due", "outbox", "owed", "standings", "under_duress")
+    __slots__ = ("check_ins", "enrolled", "inbox", "nothing_due", "outbox", "owed", "statuses", "under_duress")
 
     def __init__(
         self,
-        pace: Pace,
+        pace: SendingPace,
         jitter: Callable[[], float],
         *,
         items: Iterable[Item] = (),
-        standings: Iterable[Standing] = (),
-        inbox: Inbox | None = None,
+        statuses: Iterable[AlertProgress] = (),
+        inbox: DeviceInbox | None = None,
     ) -> None:
-        """Begin with what was kept; see `Outbox` for `jitter`."""
-        self.outbox = Outbox(pace, jitter)
-        self.standings = Standings(standings)
-        self.inbox = inbox or Inbox()
+        """Begin with what was kept; see `SendingQueue` for `jitter`."""
+        self.outbox = SendingQueue(pace, jitter)
+        self.statuses = RaisedAlerts(statuses)
+        self.inbox = inbox or DeviceInbox()
         self.check_ins: set[str] = set()
         """Those of which the hub has all that was said; known anew after a restart by what is said then."""
         self.nothing_due: set[str] = set()
@@ -63,61 +63,61 @@ class Core:
         self.owed: dict[str, str] = {}
         """When the hub waits for a check-in, as it says: also for those of a device whose place this one took."""
         self.enrolled = True
-        self.under_duress = self.standings.has_duress()
+        self.under_duress = self.statuses.has_duress()
         """Whether nothing may sound, light or ask: as the hub says, and until it does, while such an alert is open."""
         for item in items:
             self.outbox.add(item)
 
-    def answered(self, sending: Sending, verdict: Verdict, now: float) -> Outcome:
+    def answered(self, sending: Sending, verdict: AnswerVerdict, now: float) -> AnswerOutcome:
         """Take what came of a request."""
         done = self.outbox.answered(sending, verdict, now)
-        if verdict.meaning is Meaning.NOT_ENROLLED:
+        if verdict.meaning is NextStep.NOT_ENROLLED:
             self.enrolled = False
         if not done:
-            return Outcome()
+            return AnswerOutcome()
         self.enrolled = True
-        accepted = verdict.meaning is Meaning.ACCEPTED
-        if done[0].kind is Kind.CHECK_IN and accepted:
+        accepted = verdict.meaning is NextStep.ACCEPTED
+        if done[0].kind is EventKind.CHECK_IN and accepted:
             self.check_ins.add(done[0].line)
             if _NOTHING_DUE in verdict.answer.get("flags", ()):
                 self.nothing_due.add(done[0].line)
-        refusals = () if accepted else tuple(Refusal(item.key, item.kind, verdict.code, item.at) for item in done)
-        standing = self._standing(done[0], verdict, accepted=accepted)
-        return Outcome(done, refusals, standing, str(verdict.answer.get("event_id", "")))
+        refusals = () if accepted else tuple(RefusedEvent(item.key, item.kind, verdict.code, item.at) for item in done)
+        status = self._status(done[0], verdict, accepted=accepted)
+        return AnswerOutcome(done, refusals, status, str(verdict.answer.get("event_id", "")))
 
-    def heard(self, news: Mapping[str, Any], at: datetime) -> Heard:
+    def heard(self, news: Mapping[str, Any], at: datetime) -> NewsOutcome:
         """Take what the hub tells; the receipts are not in the outbox yet: add them once the messages are on disk."""
         alerts, messages, under_duress = news.get("alerts"), news.get("messages"), news.get("under_duress")
         self.under_duress = under_duress if isinstance(under_duress, bool) else self.under_duress
         if isinstance(owed := news.get("check_ins"), list):
             self.owed = {one["check_in_id"]: one["due_at"] for one in owed if _is_owed(one)}
-        told = [self.standings.told(one) for one in alerts if isinstance(one, dict)] if isinstance(alerts, list) else []
+        told = [self.statuses.told(one) for one in alerts if isinstance(one, dict)] if isinstance(alerts, list) else []
         new = self.inbox.take(messages) if isinstance(messages, list) else []
-        return Heard(
+        return NewsOutcome(
             tuple(new),
             tuple(bodies.receipt(message.message_id, "delivered", at) for message in new),
-            tuple(standing for standing in told if standing),
+            tuple(status for status in told if status),
         )
 
     def next_message(self, now: datetime) -> Message | None:
         """Give the first message that was not shown, marked when it has expired or is about a silent alert."""
         message = self.inbox.first(now)
-        if message and (self.standings.is_silent(message.alert_id) or self.standings.is_silent(message.event_id)):
+        if message and (self.statuses.is_silent(message.alert_id) or self.statuses.is_silent(message.event_id)):
             return replace(message, silent=True)
         return message
 
-    def raised(self, alert_id: str, kind: str, at: str, *, silent: bool | None = None) -> Standing:
+    def raised(self, alert_id: str, kind: str, at: str, *, silent: bool | None = None) -> AlertProgress:
         """Take an alert that was raised here: under duress it is silent whatever its kind."""
-        standing = self.standings.raised(alert_id, kind, at, silent=silent is True or self.under_duress)
-        self.under_duress = self.under_duress or self.standings.has_duress()
-        return standing
+        status = self.statuses.raised(alert_id, kind, at, silent=silent is True or self.under_duress)
+        self.under_duress = self.under_duress or self.statuses.has_duress()
+        return status
 
-    def _standing(self, item: Item, verdict: Verdict, *, accepted: bool) -> Standing | None:
-        if item.kind is not Kind.ALERT:
+    def _status(self, item: Item, verdict: AnswerVerdict, *, accepted: bool) -> AlertProgress | None:
+        if item.kind is not EventKind.ALERT:
             return None
         if accepted:
-            return self.standings.accepted(item.line, verdict.answer, is_cancel=item.is_cancel)
-        return self.standings.refused(item.line)
+            return self.statuses.accepted(item.line, verdict.answer, is_cancel=item.is_cancel)
+        return self.statuses.refused(item.line)
 
 
 def _is_owed(one: Any) -> bool:

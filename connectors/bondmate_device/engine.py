@@ -12,26 +12,26 @@ from typing import Any, Final
 
 from bondmate_device.core import Core
 from bondmate_device.gateway import Gateway
-from bondmate_device.listener import Listener
-from bondmate_device.model import Item, Kind, Link, Refusal, Standing
+from bondmate_device.listener import DownlinkListener
+from bondmate_device.model import AlertProgress, EventKind, HubLink, Item, RefusedEvent
 from bondmate_device.outbox import Sending
 from bondmate_device.settings import Settings
-from bondmate_device.store import REFUSALS_KEPT, Kept, Store, StoreError
+from bondmate_device.store import REFUSALS_KEPT, Kept, QueueStore, StoreError
 
 _SEQUENCES_AT_ONCE: Final = 1000
 _DISK_SECONDS: Final = 1.0
 """How long an alert waits for a slow disk before it is sent without."""
 
 
-class Engine:
+class ClientEngine:
     """Carries out what the core of one device decides, from `start` to `stop`."""
 
     def __init__(self, settings: Settings) -> None:
         self.core = Core(settings.pace, random.random)
-        self.refusals: deque[Refusal] = deque(maxlen=REFUSALS_KEPT)
+        self.refusals: deque[RefusedEvent] = deque(maxlen=REFUSALS_KEPT)
         self._settings = settings
         self._gateway = Gateway(settings.url, settings.token, tls=settings.tls, clock=settings.clock)
-        self._store = Store(settings.queue_file)
+        self._store = QueueStore(settings.queue_file)
         self._group = asyncio.TaskGroup()
         self._running: set[asyncio.Task[None]] = set()
         self._work = asyncio.Event()
@@ -55,7 +55,7 @@ class Engine:
         except BaseException:
             self._disk_thread.shutdown()
             raise
-        self._listener = Listener(self._gateway, self.core, self._settings.patience, self._hear, self._notify)
+        self._listener = DownlinkListener(self._gateway, self.core, self._settings.patience, self._hear, self._notify)
         await self._gateway.__aenter__()
         await self._group.__aenter__()
         self._run(self._send())
@@ -75,9 +75,9 @@ class Engine:
             await self._in_thread(self._store.close)
             self._disk_thread.shutdown()
 
-    async def keep(self, item: Item, standing: Standing | None = None) -> None:
+    async def keep(self, item: Item, status: AlertProgress | None = None) -> None:
         """Write an event to disk, then let it be sent; the caller's end does not come between the two."""
-        await asyncio.shield(self._group.create_task(self._keep_and_add(item, standing)))
+        await asyncio.shield(self._group.create_task(self._keep_and_add(item, status)))
 
     async def number_a_fix(self) -> int:
         """Give the next number of a fix."""
@@ -104,9 +104,9 @@ class Engine:
         self._work.set()
 
     @property
-    def link(self) -> Link:
+    def link(self) -> HubLink:
         """How this device and the hub get on."""
-        return Link(
+        return HubLink(
             enrolled=self.core.enrolled,
             listening=self._listener.how,
             current=self._listener.is_current,
@@ -118,17 +118,15 @@ class Engine:
     def _begin(self, kept: Kept) -> None:
         if kept.renewed:
             self._disk_state = "renewed"
-        self.core = Core(
-            self._settings.pace, random.random, items=kept.items, standings=kept.standings, inbox=kept.inbox
-        )
+        self.core = Core(self._settings.pace, random.random, items=kept.items, statuses=kept.statuses, inbox=kept.inbox)
         self.refusals.extend(kept.refusals)
         # Seconds since 1970 at first: a file that was lost had counted no faster.
         start = int(self._settings.clock().timestamp()) if kept.sequence is None else kept.sequence
         self._sequence = self._reserved = start
 
-    async def _keep_and_add(self, item: Item, standing: Standing | None) -> None:
-        writing = asyncio.ensure_future(self._disk(self._store.keep, [item], [standing] if standing else []))
-        await asyncio.wait({writing}, timeout=_DISK_SECONDS if item.kind is Kind.ALERT else None)
+    async def _keep_and_add(self, item: Item, status: AlertProgress | None) -> None:
+        writing = asyncio.ensure_future(self._disk(self._store.keep, [item], [status] if status else []))
+        await asyncio.wait({writing}, timeout=_DISK_SECONDS if item.kind is EventKind.ALERT else None)
         await self._add([item])
 
     async def _add(self, items: Sequence[Item]) -> None:
@@ -163,14 +161,14 @@ class Engine:
         self._work.set()
         self._notify()
         if outcome.done:
-            standings = [outcome.standing] if outcome.standing else []
-            await self._disk(self._store.settle, outcome.done, standings, outcome.refusals)
+            statuses = [outcome.status] if outcome.status else []
+            await self._disk(self._store.settle, outcome.done, statuses, outcome.refusals)
 
     async def _hear(self, news: dict[str, Any]) -> None:
         heard = self.core.heard(news, self._settings.clock())
-        if heard.messages or heard.standings:
-            await self._disk(self._store.hear, heard.messages, heard.receipts, heard.standings)
-        if gone := self.core.standings.forget():
+        if heard.messages or heard.statuses:
+            await self._disk(self._store.hear, heard.messages, heard.receipts, heard.statuses)
+        if gone := self.core.statuses.forget():
             await self._disk(self._store.forget_alerts, gone)
         await self._add(heard.receipts)
 
@@ -179,7 +177,7 @@ class Engine:
         try:
             await self._in_thread(what, *arguments)
             if self._disk_state == "failing":
-                await self._in_thread(self._store.keep, list(self.core.outbox), list(self.core.standings))
+                await self._in_thread(self._store.keep, list(self.core.outbox), list(self.core.statuses))
                 self._disk_state = "ok"
         except StoreError:
             self._disk_state = "failing"

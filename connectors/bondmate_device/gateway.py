@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 
 import aiohttp
 
-from bondmate_device.answers import NO_ANSWER, Verdict, verdict
+from bondmate_device.answers import NO_ANSWER, AnswerVerdict, verdict
 from bondmate_device.outbox import Sending
 
 _JSON: Final = {"Content-Type": "application/json"}
@@ -74,7 +74,7 @@ class Gateway:
         assert self._session is not None
         await self._session.close()
 
-    async def post(self, sending: Sending) -> Verdict:
+    async def post(self, sending: Sending) -> AnswerVerdict:
         """Make one request and tell what its answer means; never raises for what the network does."""
         # A body is sent again as it was: by when it is sent the hub tells a wrong clock from what had to wait.
         headers = {**_JSON, "Date": format_datetime(self._clock().astimezone(UTC), usegmt=True)}
@@ -87,7 +87,7 @@ class Gateway:
         except (aiohttp.ClientError, TimeoutError, OSError):
             return NO_ANSWER
 
-    async def standing(self, alert_id: str) -> dict[str, Any] | None:
+    async def status(self, alert_id: str) -> dict[str, Any] | None:
         """Ask where an alert stands; None when the gateway no longer knows it.
 
         Raises:

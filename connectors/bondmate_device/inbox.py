@@ -13,7 +13,7 @@ REMEMBERED: Final = 1000
 """More than a gateway keeps for a device, so that none it gives again is taken for a new one."""
 
 
-class Inbox:
+class DeviceInbox:
     """What has come for one device and what of it was not shown yet."""
 
     __slots__ = ("_seen", "_waiting")

@@ -33,7 +33,7 @@ class Patience:
     longest_wait_seconds: float = 30.0
 
 
-class Listener:
+class DownlinkListener:
     """Keeps one way down open; `how` says which, `is_current` whether the hub was asked since it was opened."""
 
     def __init__(
@@ -112,8 +112,8 @@ class Listener:
 
     async def _ask_for_open_alerts(self) -> None:
         """Ask after each alert that is open here: a stream begins with those still open at the hub, not the others."""
-        for standing in self._core.standings.open():
-            if told := await self._gateway.standing(standing.alert_id):
+        for status in self._core.statuses.open():
+            if told := await self._gateway.status(status.alert_id):
                 await self._hear({"alerts": [told]})
 
     async def _heard(self, told: News) -> None:

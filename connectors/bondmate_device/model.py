@@ -11,7 +11,7 @@ from typing import Final, Literal, NamedTuple
 AlertKind = Literal["SOS", "DURESS", "OFFICER_DOWN", "ASSISTANCE", "GEOFENCE", "TAMPER", "LOW_BATTERY", "OTHER"]
 
 
-class Kind(StrEnum):
+class EventKind(StrEnum):
     """What waits to be sent; alerts go before everything else, fixes after everything else."""
 
     ALERT = "alert"
@@ -86,14 +86,14 @@ class Item(NamedTuple):
     """
 
     key: str
-    kind: Kind
+    kind: EventKind
     line: str
     at: str
     body: bytes
     is_cancel: bool = False
 
 
-class Answer(NamedTuple):
+class OperatorAnswer(NamedTuple):
     """What a person at one control room said last.
 
     `says` is `seen` (no help yet), `assigned`, `en_route`, `on_scene` (help is coming, or there), `declined`,
@@ -107,7 +107,7 @@ class Answer(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class AlertProgress:
     """Where an alert of this device stands: the level that is true as far as this device was told, never a higher one.
 
     While `silent` is set, show and sound nothing of it, whatever the level.
@@ -125,7 +125,7 @@ class Standing:
     destinations: tuple[tuple[str, str], ...] = ()
     changed_at: str | None = None
     """When the hub says the level changed."""
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[OperatorAnswer, ...] = ()
     """What people said, room by room; known anew after a restart as soon as the hub is reached."""
     ended_by: str = ""
     """Who ended it, and with which code."""
@@ -172,18 +172,18 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RefusedEvent:
     """An event the hub will never take. `code` is that of the problem, which the gateway's interface lists."""
 
     key: str
-    kind: Kind
+    kind: EventKind
     code: str
     at: str
     """When the event happened, by the device's clock."""
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class HubLink:
     """How this device and the hub get on."""
 
     enrolled: bool = True

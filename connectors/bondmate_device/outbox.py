@@ -12,25 +12,25 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from bondmate_device.answers import NO_ANSWER, Meaning, Verdict
-from bondmate_device.model import Item, Kind
+from bondmate_device.answers import NO_ANSWER, AnswerVerdict, NextStep
+from bondmate_device.model import EventKind, Item
 
 PATHS: Final = {
-    Kind.ALERT: "/v1/alerts",
-    Kind.CHECK_IN: "/v1/check-ins",
-    Kind.REPORT: "/v1/reports",
-    Kind.TEXT: "/v1/messages",
-    Kind.RECEIPT: "/v1/receipts",
-    Kind.FIX: "/v1/locations",
+    EventKind.ALERT: "/v1/alerts",
+    EventKind.CHECK_IN: "/v1/check-ins",
+    EventKind.REPORT: "/v1/reports",
+    EventKind.TEXT: "/v1/messages",
+    EventKind.RECEIPT: "/v1/receipts",
+    EventKind.FIX: "/v1/locations",
 }
-_URGENT: Final = frozenset({Kind.ALERT, Kind.CHECK_IN})
-_DONE: Final = frozenset({Meaning.ACCEPTED, Meaning.REFUSED})
+_URGENT: Final = frozenset({EventKind.ALERT, EventKind.CHECK_IN})
+_DONE: Final = frozenset({NextStep.ACCEPTED, NextStep.REFUSED})
 _MOST_DOUBLINGS: Final = 16
 _FIXES_LINE: Final = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class SendingPace:
     """How many at once, and how long between tries."""
 
     alerts_at_once: int = 4
@@ -45,9 +45,9 @@ class Pace:
 
 
 class Sending(NamedTuple):
-    """One request that is to be made now; hand its answer to `Outbox.answered`."""
+    """One request that is to be made now; hand its answer to `SendingQueue.answered`."""
 
-    kind: Kind
+    kind: EventKind
     line: str
     items: tuple[Item, ...]
     attempt: int
@@ -60,7 +60,7 @@ class Sending(NamedTuple):
     @property
     def body(self) -> bytes:
         """What is posted: an event's own bytes, or the fixes put together (each is known again by itself)."""
-        if self.kind is Kind.FIX:
+        if self.kind is EventKind.FIX:
             return b'{"fixes":[' + b",".join(item.body for item in self.items) + b"]}"
         return self.items[0].body
 
@@ -141,7 +141,7 @@ class _Fixes(_Lane):
         return given_up
 
 
-class Outbox:
+class SendingQueue:
     """What one device has to send.
 
     Call `add` for each event, after it is on disk; `next` for what to send; `answered` with what came of it. Whoever
@@ -150,7 +150,7 @@ class Outbox:
 
     __slots__ = ("_alerts", "_fixes", "_jitter", "_pace", "_records", "_waiting")
 
-    def __init__(self, pace: Pace, jitter: Callable[[], float]) -> None:
+    def __init__(self, pace: SendingPace, jitter: Callable[[], float]) -> None:
         """Begin empty; `jitter` gives numbers from 0 to 1, evenly spread, so that devices do not return all at once."""
         self._pace = pace
         self._jitter = jitter
@@ -174,7 +174,7 @@ class Outbox:
         self._waiting += 1
         if item.kind in _URGENT:
             lane.not_before = 0.0
-        given_up = self._fixes.cut(self._pace.fixes_kept) if item.kind is Kind.FIX else []
+        given_up = self._fixes.cut(self._pace.fixes_kept) if item.kind is EventKind.FIX else []
         self._waiting -= len(given_up)
         return given_up
 
@@ -203,7 +203,7 @@ class Outbox:
         for lane in self._lanes():
             lane.not_before, lane.waits = 0.0, None
 
-    def answered(self, sending: Sending, verdict: Verdict, now: float) -> tuple[Item, ...]:
+    def answered(self, sending: Sending, verdict: AnswerVerdict, now: float) -> tuple[Item, ...]:
         """Take what came of a request; give the events that are done with, taken or refused."""
         lane = self._lane(sending.kind)
         lane.busy.remove(sending.line)
@@ -213,16 +213,16 @@ class Outbox:
             self._hold(lane, sending, verdict, now)
         return done
 
-    def _settled(self, lane: _Lane, sending: Sending, verdict: Verdict) -> tuple[Item, ...]:
+    def _settled(self, lane: _Lane, sending: Sending, verdict: AnswerVerdict) -> tuple[Item, ...]:
         """Take from its lane what is done with; give it."""
         number = len(sending.items)
-        self._fixes.sent = 0 if sending.kind is Kind.FIX else self._fixes.sent
-        if verdict.meaning is Meaning.REFUSED and number > 1:
+        self._fixes.sent = 0 if sending.kind is EventKind.FIX else self._fixes.sent
+        if verdict.meaning is NextStep.REFUSED and number > 1:
             self._fixes.limit = number // 2  # the gateway refuses all for one: halve, until the one is alone
             return ()
         if verdict.meaning not in _DONE:
             return ()
-        if sending.kind is Kind.FIX:
+        if sending.kind is EventKind.FIX:
             self._fixes.limit = min(self._fixes.limit * 2, self._pace.fixes_in_a_request)
         lane.done(sending.line, number)
         return sending.items
@@ -232,21 +232,21 @@ class Outbox:
         items = tuple(lane.lines[line][:number])
         return Sending(items[0].kind, line, items, lane.tries(line))
 
-    def _hold(self, lane: _Lane, sending: Sending, verdict: Verdict, now: float) -> None:
-        alone = verdict.meaning is Meaning.STRANGE
+    def _hold(self, lane: _Lane, sending: Sending, verdict: AnswerVerdict, now: float) -> None:
+        alone = verdict.meaning is NextStep.STRANGE
         lane.unanswered = verdict is NO_ANSWER
         alert = sending.kind in _URGENT
         pace = self._pace
         longest = pace.longest_alert_wait_seconds if alert else pace.longest_wait_seconds
-        if verdict.meaning is Meaning.NOT_ENROLLED:
+        if verdict.meaning is NextStep.NOT_ENROLLED:
             longest = pace.longest_wait_seconds
         asked = pace.longest_alert_retry_after_seconds if alert else pace.longest_retry_after_seconds
         spread = min(longest, pace.first_wait_seconds * 2 ** min(lane.tries(sending.line), _MOST_DOUBLINGS))
         wait = min(verdict.retry_after_seconds, asked) + spread * self._jitter()
         lane.hold(sending.line, wait, now, alone=alone)
 
-    def _lane(self, kind: Kind) -> _Lane:
-        if kind is Kind.FIX:
+    def _lane(self, kind: EventKind) -> _Lane:
+        if kind is EventKind.FIX:
             return self._fixes
         return self._alerts if kind in _URGENT else self._records
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bondmate_device.listener import Patience
-from bondmate_device.outbox import Pace
+from bondmate_device.outbox import SendingPace
 
 
 def _now() -> datetime:
@@ -25,7 +25,7 @@ class Settings:
     queue_file: Path
     tls: ssl.SSLContext | None = None
     """With the device's certificate, or an authority of your own; None: what the system trusts."""
-    pace: Pace = field(default_factory=Pace)
+    pace: SendingPace = field(default_factory=SendingPace)
     patience: Patience = field(default_factory=Patience)
     clock: Callable[[], datetime] = _now
     """The device's clock, for `occurred_at`; must know its zone."""

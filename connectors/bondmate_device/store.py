@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bondmate_device.inbox import Inbox, read
-from bondmate_device.model import Cancel, Item, Kind, Level, Message, Refusal, Standing
+from bondmate_device.inbox import DeviceInbox, read
+from bondmate_device.model import AlertProgress, Cancel, EventKind, Item, Level, Message, RefusedEvent
 
 REFUSALS_KEPT: Final = 200
 _TOLD_ANEW: Final = frozenset({"answers", "ended_by", "ended_why", "ended_words", "cancel_told"})
@@ -49,16 +49,16 @@ class Kept:
     """What was on disk."""
 
     items: tuple[Item, ...]
-    standings: tuple[Standing, ...]
-    inbox: Inbox
-    refusals: tuple[Refusal, ...]
+    statuses: tuple[AlertProgress, ...]
+    inbox: DeviceInbox
+    refusals: tuple[RefusedEvent, ...]
     sequence: int | None
     """No fix has a higher number than this; None when this file has numbered none."""
     renewed: bool
     """The file was damaged: it was set aside under another name, and a new one begun."""
 
 
-class Store:
+class QueueStore:
     """The queue file. Not for several threads at once."""
 
     def __init__(self, path: Path) -> None:
@@ -88,19 +88,19 @@ class Store:
             with contextlib.suppress(sqlite3.Error):
                 db.close()
 
-    def keep(self, items: Sequence[Item], standings: Iterable[Standing] = ()) -> None:
-        """Keep events, and standings of alerts; the same event twice is kept once."""
-        with self._transaction(durable=any(item.kind is not Kind.FIX for item in items)) as db:
+    def keep(self, items: Sequence[Item], statuses: Iterable[AlertProgress] = ()) -> None:
+        """Keep events, and statuses of alerts; the same event twice is kept once."""
+        with self._transaction(durable=any(item.kind is not EventKind.FIX for item in items)) as db:
             _put_items(db, items)
-            _put_standings(db, standings)
+            _put_statuses(db, statuses)
 
     def settle(
-        self, done: Iterable[Item], standings: Iterable[Standing] = (), refusals: Iterable[Refusal] = ()
+        self, done: Iterable[Item], statuses: Iterable[AlertProgress] = (), refusals: Iterable[RefusedEvent] = ()
     ) -> None:
         """Forget events that are done with. Should this be lost, they are sent again and known again by their ids."""
         with self._transaction(durable=False) as db:
             db.executemany("DELETE FROM outbox WHERE key = ?", [(item.key,) for item in done])
-            _put_standings(db, standings)
+            _put_statuses(db, statuses)
             told = [(one.key, one.kind, one.code, one.at) for one in refusals]
             if told:
                 db.executemany("INSERT INTO refusals (key, kind, code, at) VALUES (?, ?, ?, ?)", told)
@@ -108,7 +108,7 @@ class Store:
                     "DELETE FROM refusals WHERE number <= (SELECT max(number) FROM refusals) - ?", (REFUSALS_KEPT,)
                 )
 
-    def hear(self, messages: Iterable[Message], receipts: Iterable[Item], standings: Iterable[Standing]) -> None:
+    def hear(self, messages: Iterable[Message], receipts: Iterable[Item], statuses: Iterable[AlertProgress]) -> None:
         """Keep messages together with the receipts that say so."""
         with self._transaction(durable=True) as db:
             db.executemany(
@@ -116,7 +116,7 @@ class Store:
                 [(message.message_id, json.dumps(asdict(message))) for message in messages],
             )
             _put_items(db, receipts)
-            _put_standings(db, standings)
+            _put_statuses(db, statuses)
 
     def shown(self, message_id: str, forgotten: Iterable[str] = ()) -> None:
         """Keep of a message that was shown no more than its id, and nothing of those that are forgotten."""
@@ -192,10 +192,10 @@ def _put_items(db: sqlite3.Connection, items: Iterable[Item]) -> None:
     )
 
 
-def _put_standings(db: sqlite3.Connection, standings: Iterable[Standing]) -> None:
+def _put_statuses(db: sqlite3.Connection, statuses: Iterable[AlertProgress]) -> None:
     db.executemany(
         "INSERT INTO standings VALUES (?, ?) ON CONFLICT (alert_id) DO UPDATE SET value = excluded.value",
-        [(one.alert_id, json.dumps(_kept(one))) for one in standings],
+        [(one.alert_id, json.dumps(_kept(one))) for one in statuses],
     )
 
 
@@ -207,25 +207,26 @@ def _read(db: sqlite3.Connection, *, renewed: bool) -> Kept:
     waiting = [message for _, value in told if value and (message := read(json.loads(value)))]
     return Kept(
         items=tuple(
-            Item(key, Kind(kind), line, at, body, bool(is_cancel)) for key, kind, line, at, body, is_cancel in items
+            Item(key, EventKind(kind), line, at, body, bool(is_cancel))
+            for key, kind, line, at, body, is_cancel in items
         ),
-        standings=tuple(
-            _standing(json.loads(value)) for (value,) in db.execute("SELECT value FROM standings ORDER BY rowid")
+        statuses=tuple(
+            _status(json.loads(value)) for (value,) in db.execute("SELECT value FROM standings ORDER BY rowid")
         ),
-        inbox=Inbox((message_id for message_id, _ in told), waiting),
-        refusals=tuple(Refusal(key, Kind(kind), code, at) for key, kind, code, at in refusals),
+        inbox=DeviceInbox((message_id for message_id, _ in told), waiting),
+        refusals=tuple(RefusedEvent(key, EventKind(kind), code, at) for key, kind, code, at in refusals),
         sequence=reserved[0] if reserved else None,
         renewed=renewed,
     )
 
 
-def _kept(standing: Standing) -> dict[str, Any]:
-    """Return what is kept of a standing: what an earlier version of this client can read; the rest is told anew."""
-    return {name: value for name, value in asdict(standing).items() if name not in _TOLD_ANEW}
+def _kept(status: AlertProgress) -> dict[str, Any]:
+    """Return what is kept of a status: what an earlier version of this client can read; the rest is told anew."""
+    return {name: value for name, value in asdict(status).items() if name not in _TOLD_ANEW}
 
 
-def _standing(value: dict[str, Any]) -> Standing:
+def _status(value: dict[str, Any]) -> AlertProgress:
     levels = tuple((name, level) for name, level in value["destinations"])
-    return Standing(
+    return AlertProgress(
         **{**value, "level": Level(value["level"]), "cancel": Cancel(value["cancel"]), "destinations": levels}
     )

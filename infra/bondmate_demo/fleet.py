@@ -22,15 +22,15 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
-from bondmate_device import Core, Item, Kind, Pace, Position, bodies
-from bondmate_device.answers import NO_ANSWER, Verdict, verdict
-from bondmate_device.core import Outcome
+from bondmate_device import Core, EventKind, Item, Position, SendingPace, bodies
+from bondmate_device.answers import NO_ANSWER, AnswerVerdict, verdict
+from bondmate_device.core import AnswerOutcome
 from bondmate_device.outbox import Sending
 
 from bondmate_demo.posts import Posts
 
 _CENTRE = (50.8466, 4.3528)
-_PACE = Pace(first_wait_seconds=0.2, longest_wait_seconds=2, longest_alert_wait_seconds=2)
+_PACE = SendingPace(first_wait_seconds=0.2, longest_wait_seconds=2, longest_alert_wait_seconds=2)
 _MOST_ATTEMPTS = 30
 _KINDS = ("SOS",) * 6 + ("ASSISTANCE", "OFFICER_DOWN", "DURESS", "TAMPER")
 
@@ -165,8 +165,8 @@ class Fleet:
             return False
         if answer.status != HTTPStatus.OK:
             return False
-        standing = device.core.standings.told(orjson.loads(answer.body))
-        return standing is not None and standing.closed and bool(device.core.standings.forget(0))
+        told = device.core.statuses.told(orjson.loads(answer.body))
+        return told is not None and told.closed and bool(device.core.statuses.forget(0))
 
     async def _listen(self, device: SimulatedDevice) -> None:
         """Hold a WebSocket and note every message that comes down."""
@@ -199,7 +199,7 @@ class Fleet:
         position = _position(device) if self._random.random() > 0.25 else None  # noqa: PLR2004
         item = bodies.alert("raise", message_id=str(uuid.uuid4()), alert_id=alert_id, at=datetime.now(UTC), kind=kind,
                             position=position)  # fmt: skip
-        device.core.standings.raised(alert_id, kind, item.at)
+        device.core.statuses.raised(alert_id, kind, item.at)
         await self._say(device, item)
 
     def _report_one(self) -> Awaitable[None]:
@@ -233,7 +233,7 @@ class Fleet:
             else:
                 return
 
-    async def _told(self, device: SimulatedDevice, sending: Sending) -> Verdict:
+    async def _told(self, device: SimulatedDevice, sending: Sending) -> AnswerVerdict:
         headers = {"Authorization": f"Bearer {device.token}", "Content-Type": "application/json"}
         try:
             answer = await self._posts.ask("POST", sending.path, headers, sending.body)
@@ -241,17 +241,17 @@ class Fleet:
             return NO_ANSWER
         return verdict(sending.kind, *answer)
 
-    def _settled(self, device: SimulatedDevice, outcome: Outcome) -> None:
+    def _settled(self, device: SimulatedDevice, outcome: AnswerOutcome) -> None:
         """Note what was taken; the far ends' books are kept by the same ids."""
         self.refused.update(one.code for one in outcome.refusals)
         if outcome.refusals or not outcome.done:
             return
         item = outcome.done[-1]
-        if item.kind is Kind.FIX:
+        if item.kind is EventKind.FIX:
             self.counts["position"] += len(outcome.done)
             taken = datetime.fromisoformat(item.at).timestamp()
             self.last_fix[device.device_id] = max(self.last_fix.get(device.device_id, 0), taken)
-        elif item.kind is not Kind.RECEIPT:
+        elif item.kind is not EventKind.RECEIPT:
             kind, posted_at = sys.intern(item.kind.value), self._posted_at.pop(item.key)
             self.counts[kind] += 1
             self.accepted.append(

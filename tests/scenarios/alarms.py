@@ -133,7 +133,7 @@ async def pressed_offline(stage: Stage) -> None:
     async with stage.officer("E-05", url=road.url) as device:
         alert = await device.presses("OFFICER_DOWN", position=HERE)
         await device.client.cancel(alert)
-        queued = device.standing(alert)
+        queued = device.status(alert)
         async with road.opened():
             device.client.network_is_back()
             told = await device.shows(alert, lambda it: it.cancel is Cancel.REQUESTED, "that the hub has the wish")

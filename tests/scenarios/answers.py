@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from bondmate_device import Level, Standing
+from bondmate_device import AlertProgress, Level
 from scenarios.devices import HERE
 from scenarios.play import alerts_of, play
 from scenarios.stage import Stage
 from scenarios.waiting import eventually
 
 
-def said_by(standing: Standing, room: str) -> tuple[str, str | None]:
+def said_by(standing: AlertProgress, room: str) -> tuple[str, str | None]:
     """Return what a device shows of a room: what it says, and which unit."""
     return next(((each.says, each.unit) for each in standing.answers if each.room == room), ("", None))
 
@@ -260,7 +260,7 @@ async def machines_acknowledge(stage: Stage) -> None:
         alert = await device.presses(position=HERE)
         for room in rooms:
             await room.reads("E-30", "^Alert ", "^Update ", "^Update ", "^Update ")
-        unseen = device.standing(alert)
+        unseen = device.status(alert)
         (alarm,) = await stage.north.reads("E-30", "^Alert ")
         begun = asyncio.get_running_loop().time()
         before = [len(room.of("E-30")) for room in rooms]
@@ -270,7 +270,7 @@ async def machines_acknowledge(stage: Stage) -> None:
         more = [len(room.of("E-30")) - count for room, count in zip(rooms, before, strict=True)]
         news = [len([each for each in room.of("E-30") if "others_only" in each.parameters]) for room in rooms]
         refreshes = (asyncio.get_running_loop().time() - begun) / 3 + 1
-        after = device.standing(alert)
+        after = device.status(alert)
         await stage.north.says("Cancel", alarm, "end")
         await device.shows_level(alert, Level.RESOLVED)
 

@@ -58,7 +58,7 @@ async def two_of_one_unit(stage: Stage) -> None:
         await stage.north.says("Cancel", alarms[0], "he is safe")
         await one.shows_level(first, Level.RESOLVED)
 
-    assert not other.standing(second).closed
+    assert not other.status(second).closed
     assert alarms[0].alert != alarms[1].alert
 
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from bondmate_device import Client, Level, Link, Message, Pace, Patience, Position, Settings, Standing
+from bondmate_device import Client, Level, HubLink, Message, SendingPace, Patience, Position, Settings, AlertProgress
 from earlier import EARLIER, has_earlier, unpack_earlier
 from scenarios.waiting import eventually
 
 HERE: Final = Position(50.8466, 4.3528, accuracy_m=8)
-_PACE: Final = Pace(first_wait_seconds=0.2, longest_wait_seconds=1, longest_alert_wait_seconds=1)
+_PACE: Final = SendingPace(first_wait_seconds=0.2, longest_wait_seconds=1, longest_alert_wait_seconds=1)
 
 
 @dataclass(slots=True)
@@ -26,7 +26,7 @@ class Officer:
 
     name: str
     client: Client
-    shown: list[Standing] = field(default_factory=list)
+    shown: list[AlertProgress] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
 
     @classmethod
@@ -45,7 +45,7 @@ class Officer:
                 await asyncio.gather(*watching, return_exceptions=True)
 
     @property
-    def link(self) -> Link:
+    def link(self) -> HubLink:
         """How it and the hub get on."""
         return self.client.link
 
@@ -53,20 +53,20 @@ class Officer:
         """Raise an alert; return the device's id of it."""
         return await self.client.raise_alert(kind, **said)
 
-    def standing(self, alert_id: str) -> Standing:
+    def status(self, alert_id: str) -> AlertProgress:
         """Return what is shown of an alert now."""
-        return self.client.standing(alert_id)
+        return self.client.status(alert_id)
 
-    async def shows(self, alert_id: str, what: Callable[[Standing], object], words: str) -> Standing:
+    async def shows(self, alert_id: str, what: Callable[[AlertProgress], object], words: str) -> AlertProgress:
         """Wait until an alert is shown so; return it."""
         try:
-            await eventually(lambda: bool(what(self.standing(alert_id))), f"{self.name} shows {words}")
+            await eventually(lambda: bool(what(self.status(alert_id))), f"{self.name} shows {words}")
         except AssertionError as error:
-            error.add_note(f"  {self.standing(alert_id)}")
+            error.add_note(f"  {self.status(alert_id)}")
             raise
-        return self.standing(alert_id)
+        return self.status(alert_id)
 
-    async def shows_level(self, alert_id: str, level: Level) -> Standing:
+    async def shows_level(self, alert_id: str, level: Level) -> AlertProgress:
         """Wait until an alert has come so far, or back to it."""
         return await self.shows(alert_id, lambda standing: standing.level is level, level)
 
@@ -93,10 +93,10 @@ class Officer:
         return found()[0]
 
     async def _watch(self) -> None:
-        known: dict[str, Standing] = {}
+        known: dict[str, AlertProgress] = {}
 
-        def news() -> list[Standing]:
-            return [one for one in self.client.standings() if known.get(one.alert_id) != one]
+        def news() -> list[AlertProgress]:
+            return [one for one in self.client.statuses() if known.get(one.alert_id) != one]
 
         while True:
             await self.client.until(lambda: bool(news()))

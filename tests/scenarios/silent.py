@@ -185,10 +185,10 @@ async def taken_over(stage: Stage) -> None:
         await old.shows_level(alert, Level.ACCEPTED)
         done, said = await hub(stage, "devices", "takeover", "E-28", "E-28s", *who)
         assert done == 0, said
-        await eventually(lambda: bool(spare.client.standings()), "the spare shows the open alert")
-        before = old.standing(alert)
+        await eventually(lambda: bool(spare.client.statuses()), "the spare shows the open alert")
+        before = old.status(alert)
         await stage.north.says("Ack", alarm, "two cars, no siren", response="assigned", unit="unit-2")
-        await eventually(lambda: any(it.help_is_coming for it in spare.client.standings()), "help on the spare")
+        await eventually(lambda: any(it.help_is_coming for it in spare.client.statuses()), "help on the spare")
         answer = await spare.reads("two cars, no siren")
         await stage.north.orders("E-28s", "can you talk?")
         message = await spare.reads("can you talk?")
@@ -197,7 +197,7 @@ async def taken_over(stage: Stage) -> None:
         await stage.north.reads("E-28", "^Alert ", "(?i:replaced)")
         await asyncio.sleep(3)
 
-    assert before == old.standing(alert)
+    assert before == old.status(alert)
     assert [] == [each.text for each in old.messages]
     assert answer.silent
     assert message.silent

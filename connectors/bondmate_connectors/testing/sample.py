@@ -61,8 +61,8 @@ class Trouble(Enum):
     """It cuts every connection it has, without an answer."""
 
 
-class Ledger:
-    """The control room's side; used inside one event loop, `async with Ledger() as ledger`."""
+class LedgerPlatform:
+    """The control room's side; used inside one event loop, `async with LedgerPlatform() as ledger`."""
 
     pause_seconds = 1
 

@@ -124,7 +124,7 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-class Known(Enum):
+class MessageState(Enum):
     """What the memory knows of a message."""
 
     NEW = "new"
@@ -153,7 +153,7 @@ class ReplayMemory:
         """When each was begun and its content's digest, by its id's digest: a busy hour makes a hundred thousand."""
         self._in_hand: set[bytes] = set()
 
-    def begin(self, message_id: str, body: bytes, now: datetime) -> Known:
+    def begin(self, message_id: str, body: bytes, now: datetime) -> MessageState:
         """Say what is known of the message; a new one is in hand from now on."""
         self._forget(now.timestamp())
         key, digest = _short(_bytes(message_id)), _short(body)
@@ -161,10 +161,10 @@ class ReplayMemory:
         if seen is not None:
             return self._again(key, seen, digest)
         if len(self._seen) >= self._limit:
-            return Known.FULL
+            return MessageState.FULL
         self._seen[key] = _AT.pack(now.timestamp()) + digest
         self._in_hand.add(key)
-        return Known.NEW
+        return MessageState.NEW
 
     def finish(self, message_id: str) -> None:
         """Say that the message was taken, or refused for good: a repeat of it has no effect."""
@@ -177,10 +177,10 @@ class ReplayMemory:
             self._in_hand.discard(key)
             self._seen.pop(key, None)
 
-    def _again(self, key: bytes, seen: bytes, digest: bytes) -> Known:
+    def _again(self, key: bytes, seen: bytes, digest: bytes) -> MessageState:
         if not hmac.compare_digest(seen[_AT.size :], digest):
-            return Known.OTHER_CONTENT
-        return Known.IN_HAND if key in self._in_hand else Known.DONE
+            return MessageState.OTHER_CONTENT
+        return MessageState.IN_HAND if key in self._in_hand else MessageState.DONE
 
     def _forget(self, now: float) -> None:
         while self._seen:

@@ -130,7 +130,7 @@ _CERTIFICATE_SIGNS: Final = (b"SSL certificate", b"plain HTTP request was sent t
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """What the platform answered; the body is cut at the client's bound, and `whole` says whether it was."""
 
     status: int
@@ -227,7 +227,7 @@ class HttpClient:
 
     async def request(
         self, method: str, url: URL, *, headers: Mapping[str, str], body: bytes | None = None, pages: bool = False
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Ask once, follow nothing; return the answer when it means success (or 304), a page only with `pages`.
 
         Raises:
@@ -240,7 +240,7 @@ class HttpClient:
             answer.raise_for_page()
         return answer
 
-    async def ask(self, method: str, url: URL, *, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
+    async def ask(self, method: str, url: URL, *, headers: Mapping[str, str], body: bytes | None = None) -> HttpAnswer:
         """Ask once, follow nothing; give the answer whatever its status is.
 
         Raises:
@@ -261,14 +261,14 @@ class HttpClient:
             ) as response:
                 return await self._read(response)
 
-    async def _read(self, response: aiohttp.ClientResponse) -> Answer:
+    async def _read(self, response: aiohttp.ClientResponse) -> HttpAnswer:
         body = bytearray()
         async for chunk in response.content.iter_chunked(16 * 1024):
             body += chunk
             if len(body) > self._max_answer_bytes:
                 response.close()
-                return Answer(response.status, response.headers, bytes(body[: self._max_answer_bytes]), whole=False)
-        return Answer(response.status, response.headers, bytes(body))
+                return HttpAnswer(response.status, response.headers, bytes(body[: self._max_answer_bytes]), whole=False)
+        return HttpAnswer(response.status, response.headers, bytes(body))
 
     def _context(self) -> ssl.SSLContext:
         try:

@@ -57,7 +57,7 @@ async def as_problems(request: web.Request, handler: Handler) -> web.StreamRespo
         return problem(error.status, f"http_{error.status}", error.reason, headers=allow)
 
 
-class Listener:
+class HttpListener:
     """A listening HTTP server; started once, stopped once."""
 
     def __init__(

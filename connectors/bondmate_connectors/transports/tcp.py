@@ -29,7 +29,7 @@ the handshake, and who writes meanwhile may hear of a broken pipe instead of why
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class TcpAddress:
     """Where to connect. `tls` is None for plain TCP; `server_name` is the name in the certificate when not `host`."""
 
     host: str
@@ -47,7 +47,7 @@ class TcpStream:
         self._first = b""
 
     @classmethod
-    async def connect(cls, address: Address, timeout_seconds: float) -> TcpStream:
+    async def connect(cls, address: TcpAddress, timeout_seconds: float) -> TcpStream:
         """Open a stream; for TLS the handshake is done and the server's name checked.
 
         Raises:

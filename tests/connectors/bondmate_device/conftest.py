@@ -20,7 +20,7 @@ from bondmate_connectors.contract import Context, Status
 from bondmate_connectors.errors import ConnectorError, NotConnected
 from bondmate_connectors.runtime.health import Health
 from bondmate_connectors.runtime.run import Instance, run_connectors
-from bondmate_device import Client, Pace, Patience, Settings
+from bondmate_device import Client, SendingPace, Patience, Settings
 from bondmate_gateway import CONNECTOR, GatewayConfig
 from bondmate_gateway.enrolment.commands import token_hash
 from bondmate_gateway.gateway import DeviceGateway
@@ -33,7 +33,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 TOKEN = "token-of-the-device"
 CODEC = Codec(LocalSchemaIds())
 RECORD = {topic.name: topic.record for topic in topics()}
-PACE = Pace(first_wait_seconds=0.05, longest_wait_seconds=0.3, longest_alert_wait_seconds=0.2)
+PACE = SendingPace(first_wait_seconds=0.05, longest_wait_seconds=0.3, longest_alert_wait_seconds=0.2)
 PATIENCE = Patience(poll_seconds=2, polling_seconds=2, first_wait_seconds=0.05, longest_wait_seconds=0.2)
 
 

@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import aiohttp
+import bondmate_device
 import pytest
 from aiohttp import web
 from bondmate_connectors.errors import Transient
-from bondmate_device import Cancel, Level, Pace, Patience, Position, Settings, StoreInUseError
+from bondmate_device import Cancel, Level, Patience, Position, SendingPace, Settings, StoreInUseError
 from bondmate_device.client import Client
 from bondmate_device.gateway import _retry_after
 from bondmate_schemas.catalogue import CHECK_INS, STATE_ALERTS
@@ -38,12 +39,12 @@ async def test_what_was_queued_offline_arrives_when_the_gateway_is_there_alerts_
         alert_id = await device.raise_alert("SOS")
         await device.update(alert_id, text="third floor")
         await device.cancel(alert_id)
-        queued = device.standing(alert_id), device.link.waiting
+        queued = device.status(alert_id), device.link.waiting
     async with place.client() as device:
-        again = device.standing(alert_id), device.link.waiting
+        again = device.status(alert_id), device.link.waiting
         async with place.up():
             await device.until(lambda: not device.link.waiting)
-            after = device.standing(alert_id)
+            after = device.status(alert_id)
 
     assert (Level.QUEUED, Cancel.QUEUED, 5) == (queued[0].level, queued[0].cancel, queued[1])
     assert queued == again
@@ -57,15 +58,15 @@ async def test_the_level_follows_the_hub_by_stream_and_an_alert_that_ended_meanw
         async with place.client() as device:
             await device.until(lambda: device.link.listening == "stream")
             alert_id = await device.raise_alert("SOS")
-            await device.until(lambda: device.standing(alert_id).level is Level.RECEIVED)
+            await device.until(lambda: device.status(alert_id).level is Level.RECEIVED)
             alert = place.events[0]
             await gateway.see(STATE_ALERTS, "k", state(alert, AlertStatus.ACKNOWLEDGED, changed=1))
-            await device.until(lambda: device.standing(alert_id).help_is_coming)
-            told = device.standing(alert_id)
+            await device.until(lambda: device.status(alert_id).help_is_coming)
+            told = device.status(alert_id)
         await gateway.see(STATE_ALERTS, "k", state(alert, AlertStatus.RESOLVED, changed=2))
         async with place.client() as device:
-            remembered = device.standing(alert_id).level
-            await device.until(lambda: device.standing(alert_id).closed)
+            remembered = device.status(alert_id).level
+            await device.until(lambda: device.status(alert_id).closed)
 
     assert (("room", "delivered"),) == told.destinations
     assert Level.ACKNOWLEDGED is remembered
@@ -76,10 +77,10 @@ async def test_an_end_that_the_stream_did_not_tell_is_asked_for(place):
     patience = Patience(ask_seconds=0.1)
     async with place.up() as gateway, place.client(patience=patience) as device:
         alert_id = await device.raise_alert("SOS")
-        await device.until(lambda: device.standing(alert_id).level is Level.RECEIVED)
+        await device.until(lambda: device.status(alert_id).level is Level.RECEIVED)
         gateway._mailboxes.box(place.device_id).waiters.clear()  # its stream hears nothing of it
         await gateway.see(STATE_ALERTS, "k", state(place.events[0], AlertStatus.RESOLVED, changed=1))
-        await device.until(lambda: device.standing(alert_id).closed)
+        await device.until(lambda: device.status(alert_id).closed)
 
 
 async def test_an_unenrolled_device_keeps_its_queue_and_sends_it_once_it_is_enrolled(place):
@@ -87,13 +88,13 @@ async def test_an_unenrolled_device_keeps_its_queue_and_sends_it_once_it_is_enro
     async with place.up(), place.client() as device:
         alert_id = await device.raise_alert("SOS")
         await device.until(lambda: not device.link.enrolled)
-        kept = device.link.waiting, device.refusals, device.standing(alert_id).level
+        kept = device.link.waiting, device.refusals, device.status(alert_id).level
         place.enrol("token-of-the-device")
         await device.until(lambda: not device.link.waiting)
 
         assert (1, (), Level.QUEUED) == kept
         assert device.link.enrolled
-        assert Level.RECEIVED is device.standing(alert_id).level
+        assert Level.RECEIVED is device.status(alert_id).level
 
 
 async def test_a_refused_report_is_recorded_with_its_code_and_holds_nothing_up(place):
@@ -127,7 +128,7 @@ async def test_503_means_later_and_later_it_is_taken_under_the_same_id(place):
         alert_id = await device.raise_alert("SOS")
         await device.fix(Position(50, 4))
         await device.until(lambda: device.link.waiting == 2 and device._engine.core.outbox._alerts.attempts > 0)
-        level = device.standing(alert_id).level
+        level = device.status(alert_id).level
         place.error = None
         device.network_is_back()
         await device.until(lambda: not device.link.waiting)
@@ -146,13 +147,13 @@ async def test_where_no_websocket_gets_through_messages_come_by_long_poll(place)
     ):
         await device.until(lambda: device.link.listening == "poll")
         alert_id = await device.raise_alert("SOS")
-        await device.until(lambda: device.standing(alert_id).level is Level.RECEIVED)
+        await device.until(lambda: device.status(alert_id).level is Level.RECEIVED)
         await gateway.see(STATE_ALERTS, "k", state(place.events[0], AlertStatus.DELIVERED))
-        await device.until(lambda: device.standing(alert_id).level is Level.DELIVERED)
+        await device.until(lambda: device.status(alert_id).level is Level.DELIVERED)
 
 
 async def test_positions_are_thinned_when_too_many_wait_and_their_numbers_go_on_over_restarts(place):
-    pace = Pace(fixes_kept=5, first_wait_seconds=0.05, longest_wait_seconds=0.1)
+    pace = SendingPace(fixes_kept=5, first_wait_seconds=0.05, longest_wait_seconds=0.1)
     async with place.client(pace=pace) as device:
         first = [await device.fix(Position(50, 4)) for _ in range(8)]
         alert_id = await device.raise_alert("SOS")
@@ -205,7 +206,7 @@ async def test_a_full_disk_is_told_the_alert_is_sent_from_memory_and_what_waits_
         second = await device.raise_alert("SOS")
         recovered = device.link
     async with place.client() as device:
-        kept = {one.alert_id for one in device.standings()}, device.link.waiting
+        kept = {one.alert_id for one in device.statuses()}, device.link.waiting
         async with place.up():
             await device.until(lambda: not device.link.waiting)
     async with place.client() as device:
@@ -213,7 +214,7 @@ async def test_a_full_disk_is_told_the_alert_is_sent_from_memory_and_what_waits_
         third = await device.raise_alert("SOS")
         async with place.up():
             await device.until(lambda: not device.link.waiting)
-            gone = device.link.disk, device.standing(third).level
+            gone = device.link.disk, device.status(third).level
 
     assert full is not None
     assert ("failing", 11) == (failing.disk, failing.waiting)
@@ -392,3 +393,28 @@ async def test_every_command_has_help_with_an_example(place):
     for verb in ("sos", "update", "cancel", "fix", "report", "status", "messages", "acknowledge"):
         code, out, _ = await _run(*place.command(verb, "--help"))
         assert (0, True) == (code, "example:" in out)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Answer", "OperatorAnswer"), ("Kind", "EventKind"), ("Link", "HubLink"), ("Pace", "SendingPace"),
+        ("Refusal", "RefusedEvent"), ("Standing", "AlertProgress"),
+    ],
+)  # fmt: skip
+def test_a_name_of_the_release_before_still_leads_to_its_class_with_a_warning(old, new):
+    with pytest.warns(DeprecationWarning, match=f"bondmate_device.{old} is now {new}"):
+        found = getattr(bondmate_device, old)
+
+    assert getattr(bondmate_device, new) is found
+
+
+async def test_a_client_answers_to_its_verbs_of_the_release_before_with_a_warning(place):
+    async with place.client() as device:
+        alert_id = await device.raise_alert("SOS")
+        with pytest.warns(DeprecationWarning, match="is now Client.status"):
+            one = device.standing(alert_id)
+        with pytest.warns(DeprecationWarning, match="is now Client.statuses"):
+            listed = device.standings()
+
+    assert [device.status(alert_id)] == [one] == listed

@@ -7,21 +7,21 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from bondmate_device import bodies
-from bondmate_device.answers import NO_ANSWER, Meaning, Verdict, verdict
+from bondmate_device.answers import NO_ANSWER, AnswerVerdict, NextStep, verdict
 from bondmate_device.client import Client
 from bondmate_device.core import Core
-from bondmate_device.inbox import REMEMBERED, Inbox
-from bondmate_device.model import Answer, Cancel, Kind, Level, Position
-from bondmate_device.outbox import Outbox, Pace
+from bondmate_device.inbox import REMEMBERED, DeviceInbox
+from bondmate_device.model import Cancel, EventKind, Level, OperatorAnswer, Position
+from bondmate_device.outbox import SendingPace, SendingQueue
 from bondmate_device.store import _kept
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 NOW = datetime(2026, 11, 23, 6, 0, 0, tzinfo=UTC)
-TAKEN = Verdict(Meaning.ACCEPTED, answer={"message_id": "hub", "event_id": "event", "accepted": 1})
-REFUSED = Verdict(Meaning.REFUSED, "invalid_field")
-PACE = Pace(alerts_at_once=2, fixes_in_a_request=3, fixes_kept=5, first_wait_seconds=1)
+TAKEN = AnswerVerdict(NextStep.ACCEPTED, answer={"message_id": "hub", "event_id": "event", "accepted": 1})
+REFUSED = AnswerVerdict(NextStep.REFUSED, "invalid_field")
+PACE = SendingPace(alerts_at_once=2, fixes_in_a_request=3, fixes_kept=5, first_wait_seconds=1)
 
 
 def problem(code: str, status: int) -> tuple[int, bytes]:
@@ -45,7 +45,7 @@ class OutboxMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.outbox = Outbox(PACE, lambda: 1.0)
+        self.outbox = SendingQueue(PACE, lambda: 1.0)
         self.now = 0.0
         self.count = 0
         self.disk: dict[str, object] = {}
@@ -82,8 +82,8 @@ class OutboxMachine(RuleBasedStateMachine):
         if sending is None:
             return
         busy = {item.key for other in self.on_its_way for item in other.items}
-        if sending.kind is not Kind.ALERT:
-            assert not any(other.kind is Kind.ALERT for other in self.on_its_way)
+        if sending.kind is not EventKind.ALERT:
+            assert not any(other.kind is EventKind.ALERT for other in self.on_its_way)
         for item in sending.items:
             assert item.key not in busy
             older = [one for one in self.disk.values() if one.kind is item.kind and one.line == item.line]
@@ -93,12 +93,12 @@ class OutboxMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.on_its_way)
     @rule(which=st.integers(0, 9), told=st.sampled_from([TAKEN, TAKEN, NO_ANSWER, REFUSED,
-          Verdict(Meaning.STRANGE, "http_403"), Verdict(Meaning.NOT_ENROLLED, "unauthorized"),
-          Verdict(Meaning.LATER, "not_durable", 2)]))  # fmt: skip
+          AnswerVerdict(NextStep.STRANGE, "http_403"), AnswerVerdict(NextStep.NOT_ENROLLED, "unauthorized"),
+          AnswerVerdict(NextStep.LATER, "not_durable", 2)]))  # fmt: skip
     def answer(self, which, told):
         sending = self.on_its_way.pop(which % len(self.on_its_way))
         for item in self.outbox.answered(sending, told, self.now):
-            assert told.meaning in {Meaning.ACCEPTED, Meaning.REFUSED}
+            assert told.meaning in {NextStep.ACCEPTED, NextStep.REFUSED}
             self.done.append(item.key)
             del self.disk[item.key]
 
@@ -109,7 +109,7 @@ class OutboxMachine(RuleBasedStateMachine):
     @rule()
     def dies_and_starts_again(self):
         self.on_its_way.clear()
-        self.outbox = Outbox(PACE, lambda: 1.0)
+        self.outbox = SendingQueue(PACE, lambda: 1.0)
         for item in self.disk.values():
             self.outbox.add(item)
 
@@ -148,7 +148,7 @@ TestOutbox.settings = settings(max_examples=300, stateful_step_count=40, deadlin
 
 
 def test_alerts_go_first_and_while_one_is_on_its_way_nothing_lesser_is_started():
-    outbox = Outbox(PACE, lambda: 1.0)
+    outbox = SendingQueue(PACE, lambda: 1.0)
     for item in (fix(1), report(1), alert(), alert("update")):
         outbox.add(item)
 
@@ -165,7 +165,7 @@ def test_alerts_go_first_and_while_one_is_on_its_way_nothing_lesser_is_started()
 
 
 def test_what_fails_waits_with_full_jitter_and_for_retry_after_and_an_alert_is_not_silenced_for_long():
-    outbox = Outbox(Pace(first_wait_seconds=1, longest_wait_seconds=60), lambda: 0.5)
+    outbox = SendingQueue(SendingPace(first_wait_seconds=1, longest_wait_seconds=60), lambda: 0.5)
     outbox.add(report(1))
     waits = []
     now = 0.0
@@ -173,10 +173,10 @@ def test_what_fails_waits_with_full_jitter_and_for_retry_after_and_an_alert_is_n
         outbox.answered(outbox.next(now), NO_ANSWER, now)
         waits.append(outbox.wake_at() - now)
         now = outbox.wake_at()
-    outbox.answered(outbox.next(now), Verdict(Meaning.LATER, "rate_limited", 120), now)
+    outbox.answered(outbox.next(now), AnswerVerdict(NextStep.LATER, "rate_limited", 120), now)
     asked = outbox.wake_at() - now
     outbox.add(alert())
-    outbox.answered(outbox.next(now), Verdict(Meaning.LATER, "http_503", 86_400), now)
+    outbox.answered(outbox.next(now), AnswerVerdict(NextStep.LATER, "http_503", 86_400), now)
 
     assert [0.5, 1, 2, 4, 8, 16, 30, 30] == waits
     assert 120 + 30 == asked
@@ -184,7 +184,7 @@ def test_what_fails_waits_with_full_jitter_and_for_retry_after_and_an_alert_is_n
 
 
 def test_a_new_alert_does_not_wait_for_the_one_that_failed_and_the_network_s_return_ends_every_wait():
-    outbox = Outbox(PACE, lambda: 1.0)
+    outbox = SendingQueue(PACE, lambda: 1.0)
     outbox.add(alert())
     outbox.answered(outbox.next(0), NO_ANSWER, 0)
 
@@ -198,7 +198,7 @@ def test_a_new_alert_does_not_wait_for_the_one_that_failed_and_the_network_s_ret
 
 
 def test_one_bad_position_costs_itself_alone():
-    outbox = Outbox(Pace(fixes_in_a_request=8), lambda: 1.0)
+    outbox = SendingQueue(SendingPace(fixes_in_a_request=8), lambda: 1.0)
     for number in range(8):
         outbox.add(fix(number))
     taken, refused = [], []
@@ -213,28 +213,28 @@ def test_one_bad_position_costs_itself_alone():
 def test_what_something_in_between_answers_is_neither_taken_nor_refused():
     portal = b"<html>Welcome to the airport</html>"
 
-    assert Meaning.LATER is verdict(Kind.ALERT, 200, portal).meaning
-    assert Meaning.LATER is verdict(Kind.ALERT, 202, portal).meaning
-    assert Meaning.LATER is verdict(Kind.FIX, 302, b"").meaning
-    assert Meaning.STRANGE is verdict(Kind.ALERT, 403, portal).meaning
-    assert Meaning.STRANGE is verdict(Kind.ALERT, 401, portal).meaning
-    assert Meaning.STRANGE is verdict(Kind.ALERT, 400, b"[" * 100_000).meaning
+    assert NextStep.LATER is verdict(EventKind.ALERT, 200, portal).meaning
+    assert NextStep.LATER is verdict(EventKind.ALERT, 202, portal).meaning
+    assert NextStep.LATER is verdict(EventKind.FIX, 302, b"").meaning
+    assert NextStep.STRANGE is verdict(EventKind.ALERT, 403, portal).meaning
+    assert NextStep.STRANGE is verdict(EventKind.ALERT, 401, portal).meaning
+    assert NextStep.STRANGE is verdict(EventKind.ALERT, 400, b"[" * 100_000).meaning
 
 
 @pytest.mark.parametrize(
     ("code", "status", "meaning"),
     [
-        ("unauthorized", 401, Meaning.NOT_ENROLLED),
-        ("invalid_field", 422, Meaning.REFUSED),
-        ("forbidden", 403, Meaning.REFUSED),
-        ("body_too_large", 413, Meaning.REFUSED),
-        ("timeout", 408, Meaning.LATER),
-        ("rate_limited", 429, Meaning.LATER),
-        ("not_durable", 503, Meaning.LATER),
+        ("unauthorized", 401, NextStep.NOT_ENROLLED),
+        ("invalid_field", 422, NextStep.REFUSED),
+        ("forbidden", 403, NextStep.REFUSED),
+        ("body_too_large", 413, NextStep.REFUSED),
+        ("timeout", 408, NextStep.LATER),
+        ("rate_limited", 429, NextStep.LATER),
+        ("not_durable", 503, NextStep.LATER),
     ],
 )
 def test_the_gateway_s_own_problems_say_what_to_do(code, status, meaning):
-    found = verdict(Kind.REPORT, *problem(code, status))
+    found = verdict(EventKind.REPORT, *problem(code, status))
 
     assert (meaning, code) == (found.meaning, found.code)
 
@@ -243,7 +243,7 @@ def core() -> Core:
     return Core(PACE, lambda: 1.0)
 
 
-def answer(made: Core, told: Verdict):
+def answer(made: Core, told: AnswerVerdict):
     sending = made.outbox.next(0)
     return made.answered(sending, told, 0)
 
@@ -256,14 +256,14 @@ def news(status: str, changed: int, **more):
 
 def test_the_level_is_what_the_hub_says_and_never_higher():
     made = core()
-    made.standings.raised("a", "SOS", "t")
+    made.statuses.raised("a", "SOS", "t")
     made.outbox.add(alert())
-    levels = [made.standings.get("a").level]
+    levels = [made.statuses.get("a").level]
     answer(made, NO_ANSWER)
-    levels.append(made.standings.get("a").level)
+    levels.append(made.statuses.get("a").level)
     made.outbox.hurry()
     answer(made, TAKEN)
-    levels.append(made.standings.get("a").level)
+    levels.append(made.statuses.get("a").level)
     words = [
         "RAISED",
         "ROUTED",
@@ -276,7 +276,7 @@ def test_the_level_is_what_the_hub_says_and_never_higher():
     ]
     for number, word in enumerate(words):
         made.heard(news(word, number), NOW)
-        levels.append(made.standings.get("a").level)
+        levels.append(made.statuses.get("a").level)
 
     assert [Level.QUEUED, Level.QUEUED, Level.RECEIVED, Level.RECEIVED, Level.RECEIVED, Level.DELIVERED, Level.ACCEPTED,
             Level.RECEIVED, Level.ACKNOWLEDGED, Level.RESPONDING, Level.RESOLVED] == levels  # fmt: skip
@@ -284,47 +284,47 @@ def test_the_level_is_what_the_hub_says_and_never_higher():
 
 def test_an_older_word_than_the_one_known_changes_nothing_and_a_202_after_the_news_lowers_nothing():
     made = core()
-    made.standings.raised("a", "SOS", "t")
+    made.statuses.raised("a", "SOS", "t")
     made.outbox.add(alert())
     made.heard(news("ACKNOWLEDGED", 5), NOW)
     late = answer(made, TAKEN)
 
-    assert (1, None) == (len(late.done), late.standing)
-    assert Level.ACKNOWLEDGED is made.standings.get("a").level
-    assert () == made.heard(news("DELIVERED", 4), NOW).standings
-    assert () == made.heard(news("RAISED", 7), NOW).standings, "of a gateway that has not read of the answer yet"
-    assert Level.DECLINED is made.heard(news("DECLINED", 6), NOW).standings[0].level
+    assert (1, None) == (len(late.done), late.status)
+    assert Level.ACKNOWLEDGED is made.statuses.get("a").level
+    assert () == made.heard(news("DELIVERED", 4), NOW).statuses
+    assert () == made.heard(news("RAISED", 7), NOW).statuses, "of a gateway that has not read of the answer yet"
+    assert Level.DECLINED is made.heard(news("DECLINED", 6), NOW).statuses[0].level
 
 
 def test_duress_is_silent_until_its_profile_says_otherwise_and_so_is_what_is_said_about_it():
     made = core()
-    made.standings.raised("a", "DURESS", "t")
+    made.statuses.raised("a", "DURESS", "t")
     made.heard(news("ACKNOWLEDGED", 1, silent=True), NOW)
     told = {"message_id": "m", "text": "We are coming.", "alert_id": "event"}
     made.heard({"messages": [told]}, NOW)
-    silent = made.standings.get("a").silent, made.next_message(NOW).silent
+    silent = made.statuses.get("a").silent, made.next_message(NOW).silent
     made.heard(news("ACKNOWLEDGED", 2, silent=False), NOW)
 
     assert (True, True) == silent
-    assert (False, False) == (made.standings.get("a").silent, made.next_message(NOW).silent)
+    assert (False, False) == (made.statuses.get("a").silent, made.next_message(NOW).silent)
 
 
 def test_a_cancel_is_a_wish_and_the_alert_goes_on_until_the_hub_says_that_it_ended():
     made = core()
-    made.standings.raised("a", "SOS", "t")
+    made.statuses.raised("a", "SOS", "t")
     made.outbox.add(alert())
     answer(made, TAKEN)
     made.outbox.add(alert("cancel"))
-    asked = made.standings.cancelling("a")
-    had = answer(made, TAKEN).standing
+    asked = made.statuses.cancelling("a")
+    had = answer(made, TAKEN).status
     made.heard(news("ACKNOWLEDGED", 1, cancel_requested=True), NOW)
-    wished = made.standings.get("a")
+    wished = made.statuses.get("a")
     made.heard(news("CANCELLED", 2, cancel_requested=True), NOW)
 
     assert (Cancel.QUEUED, Level.RECEIVED) == (asked.cancel, asked.level)
     assert (Cancel.REQUESTED, Level.RECEIVED) == (had.cancel, had.level)
     assert (Cancel.REQUESTED, Level.ACKNOWLEDGED, False) == (wished.cancel, wished.level, wished.closed)
-    assert made.standings.get("a").closed
+    assert made.statuses.get("a").closed
 
 
 def test_a_cancel_that_a_press_took_back_is_shown_no_more_whether_this_device_pressed_or_the_hub_says_so():
@@ -352,20 +352,20 @@ def test_a_cancel_that_a_press_took_back_is_shown_no_more_whether_this_device_pr
 
 def test_a_refused_raise_is_told_with_the_problem_s_code_and_a_refused_update_leaves_the_alert_standing():
     made = core()
-    made.standings.raised("a", "SOS", "t")
+    made.statuses.raised("a", "SOS", "t")
     made.outbox.add(alert())
-    first = answer(made, verdict(Kind.ALERT, *problem("body_too_large", 413)))
+    first = answer(made, verdict(EventKind.ALERT, *problem("body_too_large", 413)))
     other = core()
-    other.standings.raised("a", "SOS", "t")
+    other.statuses.raised("a", "SOS", "t")
     other.outbox.add(alert())
     answer(other, TAKEN)
     other.outbox.add(alert("update"))
     second = answer(other, REFUSED)
 
     assert ["body_too_large"] == [one.code for one in first.refusals]
-    assert Level.REFUSED is first.standing.level
+    assert Level.REFUSED is first.status.level
     assert ["invalid_field"] == [one.code for one in second.refusals]
-    assert Level.RECEIVED is other.standings.get("a").level
+    assert Level.RECEIVED is other.statuses.get("a").level
 
 
 def test_an_alert_goes_without_a_position_that_cannot_be_one_and_a_fix_is_refused_at_once():
@@ -385,7 +385,7 @@ def test_an_alert_goes_without_a_position_that_cannot_be_one_and_a_fix_is_refuse
 
 
 def test_messages_are_shown_in_order_once_marked_when_expired_and_remembered_longer_than_a_gateway_keeps_them():
-    inbox = Inbox()
+    inbox = DeviceInbox()
     told = [{"message_id": str(n), "text": "t", "expires_at": NOW.isoformat() if n == 1 else None} for n in range(3)]
     new = inbox.take([*told, None, {"text": "no id"}, told[0]])
     shown = []
@@ -411,7 +411,7 @@ HUB_WORDS = ["RAISED", "ROUTED", "DELIVERED", "ACCEPTED", "DECLINED", "ACKNOWLED
 def test_whatever_the_order_in_which_words_and_answers_come_no_level_is_shown_that_the_hub_did_not_say_last(said, data):
     """`said` is what the hub says, each word with its time; late and doubled ones come in between."""
     made = core()
-    made.standings.raised("a", "SOS", "t")
+    made.statuses.raised("a", "SOS", "t")
     made.outbox.add(alert())
     newest = -1, None
     for changed, word in data.draw(st.permutations([*said, *said[:3]])):
@@ -423,14 +423,14 @@ def test_whatever_the_order_in_which_words_and_answers_come_no_level_is_shown_th
         if just_raised or (changed >= newest[0] and word != "RAISED"):
             newest = changed, word
         expected = Level.__members__.get(newest[1], Level.RECEIVED)
-        assert expected is made.standings.get("a").level
+        assert expected is made.statuses.get("a").level
 
 
 @given(st.lists(st.lists(st.integers(0, 20), max_size=6), max_size=8), st.data())
 def test_however_often_messages_come_and_the_device_restarts_each_is_shown_once_in_the_order_of_its_first_coming(
     batches, data
 ):
-    inbox, seen, waiting, shown = Inbox(), [], [], []
+    inbox, seen, waiting, shown = DeviceInbox(), [], [], []
     for batch in batches:
         new = inbox.take([{"message_id": str(n)} for n in batch])
         waiting += new
@@ -441,7 +441,7 @@ def test_however_often_messages_come_and_the_device_restarts_each_is_shown_once_
             inbox.shown(first.message_id)
             waiting = [message for message in waiting if message.message_id != first.message_id]
         if data.draw(st.booleans()):
-            inbox = Inbox(seen, waiting)
+            inbox = DeviceInbox(seen, waiting)
     while first := inbox.first(NOW):
         shown.append(first.message_id)
         inbox.shown(first.message_id)
@@ -479,22 +479,22 @@ def test_no_number_that_cannot_be_one_makes_a_position(name, number):
 
 def test_who_said_what_and_that_help_is_not_coming_any_more_is_shown_and_not_kept_on_disk():
     made = core()
-    made.standings.raised("a", "SOS", "t")
+    made.statuses.raised("a", "SOS", "t")
     news = {"alert_id": "a", "event_id": "e", "status": "ACKNOWLEDGED", "changed_at": "1",
             "answers": {"county": {"says": "ASSIGNED", "unit": "7", "eta_at": "12:05"}}}  # fmt: skip
-    coming = made.standings.told(news)
-    gone = made.standings.told(
+    coming = made.statuses.told(news)
+    gone = made.statuses.told(
         {**news, "status": "ACCEPTED", "changed_at": "2",
          "answers": {"north": {"says": "SEEN"}, "county": {"says": "WITHDRAWN"}, "odd": 1}}
     )  # fmt: skip
-    over = made.standings.told(
+    over = made.statuses.told(
         {**news, "status": "RESOLVED", "changed_at": "3", "ended_by": "pd-north", "ended_why": "false_alarm"}
     )
 
     assert coming.help_is_coming
-    assert (Answer("county", "assigned", "7", "12:05"),) == coming.answers
+    assert (OperatorAnswer("county", "assigned", "7", "12:05"),) == coming.answers
     assert not gone.help_is_coming
-    assert (Answer("north", "seen"), Answer("county", "withdrawn")) == gone.answers
+    assert (OperatorAnswer("north", "seen"), OperatorAnswer("county", "withdrawn")) == gone.answers
     assert ("pd-north", "false_alarm", True) == (over.ended_by, over.ended_why, over.closed)
     # An earlier version of this client reads the file too.
     assert not {"answers", "ended_by", "ended_why", "ended_words"} & _kept(over).keys()
@@ -535,12 +535,16 @@ async def test_under_duress_a_countdown_is_an_alert_at_once_and_whatever_is_rais
     await device.raise_alert("DURESS")
     await device.owe_check_in(30, kind="OFFICER_DOWN", check_in_id="down")
     await device.raise_alert("SOS")
-    down, sos = list(device._engine.core.standings)[1:]
+    down, sos = list(device._engine.core.statuses)[1:]
     Core.heard(device._engine.core, {"under_duress": False}, NOW)
     later = await device.owe_check_in(30)
 
     kinds = [(item.kind, item.line) for item in device._engine.items]
-    assert [(Kind.CHECK_IN, calm), (Kind.ALERT, "down"), (Kind.CHECK_IN, later)] == [kinds[0], kinds[2], kinds[4]]
+    assert [(EventKind.CHECK_IN, calm), (EventKind.ALERT, "down"), (EventKind.CHECK_IN, later)] == [
+        kinds[0],
+        kinds[2],
+        kinds[4],
+    ]
     assert [("OFFICER_DOWN", True), ("SOS", True)] == [(one.kind, one.silent) for one in (down, sos)]
 
 

@@ -188,7 +188,7 @@ async def test_answers_lost_after_the_effect_make_no_second_event(place, kafka, 
         await device.report(title="Lamp dark", facts=["It is dark."])
         number = await device.fix(Position(50.8, 4.3))
         await device.until(lambda: not device.link.waiting)
-        level = device.standing(alert_id).level
+        level = device.status(alert_id).level
     alerts = of(place.device_id, await asyncio.to_thread(read, DEVICE_ALERTS))
     reports = of(place.device_id, await asyncio.to_thread(read, INCIDENTS))
     fixes = of(place.device_id, await asyncio.to_thread(read, DEVICE_LOCATIONS))

@@ -49,10 +49,10 @@ async def test_only_a_gateway_that_proves_itself_gets_the_alert(place, tmp_path)
         async with place.client(url=url, tls=ssl.create_default_context(cafile=stranger)) as device:
             alert_id = await device.raise_alert("SOS")
             await device.until(lambda: device._engine.core.outbox._alerts.attempts > 1)
-            doubted = device.standing(alert_id).level, len(place.events)
+            doubted = device.status(alert_id).level, len(place.events)
         async with place.client(url=url, tls=ssl.create_default_context(cafile=ours)) as device:
             await device.until(lambda: not device.link.waiting and device.link.listening == "stream")
-            proved = device.standing(alert_id).level
+            proved = device.status(alert_id).level
 
     assert (Level.QUEUED, 0) == doubted
     assert (Level.RECEIVED, 1) == (proved, len(place.events))

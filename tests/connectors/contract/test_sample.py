@@ -5,12 +5,20 @@ from __future__ import annotations
 import pytest
 from bondmate_connectors.testing import SinkContract, SourceContract, context, sos, with_settings_table
 from bondmate_connectors.testing.conformance import ConformanceContract
-from bondmate_connectors.testing.sample import BADGE, CONNECTOR, LONGEST_TEXT, Ledger, LedgerConnector, Trouble, build
+from bondmate_connectors.testing.sample import (
+    BADGE,
+    CONNECTOR,
+    LONGEST_TEXT,
+    LedgerConnector,
+    LedgerPlatform,
+    Trouble,
+    build,
+)
 
 
 @pytest.fixture
 async def ledger():
-    async with Ledger() as ledger:
+    async with LedgerPlatform() as ledger:
         yield ledger
 
 
@@ -27,7 +35,7 @@ class TestSampleSink(SinkContract):
         return CONNECTOR
 
     @pytest.fixture
-    def sink(self, ledger: Ledger) -> LedgerConnector:
+    def sink(self, ledger: LedgerPlatform) -> LedgerConnector:
         return build(ledger.url, context(), timeout_seconds=0.5)
 
     @pytest.fixture

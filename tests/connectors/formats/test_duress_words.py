@@ -15,8 +15,8 @@ from bondmate_connectors.formats.cot.write import companions
 from bondmate_connectors.formats.cot.write import compose as cot
 from bondmate_connectors.formats.cot.write import compose_leanest as cot_leanest
 from bondmate_connectors.platforms.tak.negotiation import Protocol
-from bondmate_connectors.platforms.tak.open_alerts import OpenAlerts
-from bondmate_connectors.platforms.tak.writing import Writing
+from bondmate_connectors.platforms.tak.open_alerts import TakOpenAlerts
+from bondmate_connectors.platforms.tak.writing import TakWriter
 from bondmate_schemas.duress import OPEN_ROOM, SHOWN_SILENTLY
 from bondmate_schemas.enums import AlertKind, DeliveryKind, DeliveryReason, Level, MessageDirection, Mode
 from bondmate_schemas.flags import UNDER_DURESS
@@ -101,12 +101,12 @@ def test_an_officers_words_are_read_as_said_under_duress() -> None:
 
 def test_it_never_goes_to_open_rooms_and_with_contacts_named_to_them_alone() -> None:
     event = delivery(alert(AlertKind.DURESS), DeliveryKind.ALERT)
-    open_room = Writing(Options(), OpenAlerts(lambda: NOW, timedelta(0)), 2048, lambda: NOW)
+    open_room = TakWriter(Options(), TakOpenAlerts(lambda: NOW, timedelta(0)), 2048, lambda: NOW)
     with pytest.raises(Rejected, match=OPEN_ROOM):
         open_room.documents(event, Protocol.XML)
     with pytest.raises(Rejected, match=OPEN_ROOM):
         open_room.leanest(event, Protocol.XML)
-    documents = Writing(Options(), OpenAlerts(lambda: NOW, timedelta(0)), 2048, lambda: NOW, (DESK,)).documents(
+    documents = TakWriter(Options(), TakOpenAlerts(lambda: NOW, timedelta(0)), 2048, lambda: NOW, (DESK,)).documents(
         event, Protocol.XML
     )
 

@@ -16,7 +16,7 @@ from bondmate_connectors.runtime.retry import Backoff, Pauses
 from bondmate_connectors.runtime.run import Instance, run_connectors
 from bondmate_connectors.runtime.settings import RunnerSettings
 from bondmate_connectors.testing import eventually
-from bondmate_connectors.testing.sample import CONNECTOR, TOKEN, Ledger, LedgerConfig
+from bondmate_connectors.testing.sample import CONNECTOR, TOKEN, LedgerConfig, LedgerPlatform
 from bondmate_kafka.config import KafkaConfig
 from bondmate_schemas.catalogue import RECEIPTS, destination_topic, topics
 from bondmate_schemas.codec import Codec, LocalSchemaIds
@@ -166,7 +166,7 @@ def hub(broker) -> HubSide:
 
 @pytest.fixture
 async def ledger():
-    async with Ledger() as ledger:
+    async with LedgerPlatform() as ledger:
         yield ledger
 
 

@@ -13,9 +13,9 @@ from aiohttp import BasicAuth, web
 from bondmate_connectors.contract import Login, Status
 from bondmate_connectors.errors import AuthFailed
 from bondmate_connectors.platforms.cap_pickup import CONNECTOR as PICKUP
-from bondmate_connectors.platforms.cap_pickup import Config as PickupConfig
+from bondmate_connectors.platforms.cap_pickup import CapPickupConfig
 from bondmate_connectors.platforms.cap_webhook import CONNECTOR as WEBHOOK
-from bondmate_connectors.platforms.cap_webhook import Config as WebhookConfig
+from bondmate_connectors.platforms.cap_webhook import CapWebhookConfig
 from bondmate_connectors.runtime.account import Account
 from bondmate_connectors.runtime.account_file import AccountFile
 from bondmate_connectors.runtime.control import Controls
@@ -103,13 +103,15 @@ async def room():
 
 def webhook(place, room, password=RIGHT, spec=WEBHOOK):
     login = {"user": USER, "password": password}
-    return Instance(place, spec, WebhookConfig.model_validate({"deliver": {"url": f"{room.url}/cap", "login": login}}))
+    return Instance(
+        place, spec, CapWebhookConfig.model_validate({"deliver": {"url": f"{room.url}/cap", "login": login}})
+    )
 
 
 def pickup(place, room, tmp_path, password=RIGHT, path="feed"):
     feed = {"url": f"{room.url}/{path}", "login": {"user": USER, "password": password}}
     config = {"feed": feed, "cursor_file": tmp_path / "cursor", "poll_seconds": 0.02}
-    return Instance(place, PICKUP, PickupConfig.model_validate(config))
+    return Instance(place, PICKUP, CapPickupConfig.model_validate(config))
 
 
 def alerts(place, count):

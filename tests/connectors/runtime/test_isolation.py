@@ -15,7 +15,7 @@ from bondmate_connectors.errors import NotConnected
 from bondmate_connectors.runtime.breaker import BreakerSettings
 from bondmate_connectors.runtime.retry import Backoff
 from bondmate_connectors.testing import another, by_label, eventually, sos, update_of
-from bondmate_connectors.testing.sample import CONNECTOR, Ledger, LedgerConnector, Trouble
+from bondmate_connectors.testing.sample import CONNECTOR, LedgerConnector, LedgerPlatform, Trouble
 from bondmate_schemas.catalogue import destination_topic
 from bondmate_schemas.enums import DeliveryReason
 from confluent_kafka import Producer
@@ -289,7 +289,7 @@ def _refresh(delivery):
     return delivery.model_copy(update={"reason": DeliveryReason.REFRESH})
 
 
-class Timed(Ledger):
+class Timed(LedgerPlatform):
     """A ledger that notes when each event came first."""
 
     def __init__(self):

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
-from bondmate_connectors.platforms.cap_webhook import CONNECTOR, Config
+from bondmate_connectors.platforms.cap_webhook import CONNECTOR, CapWebhookConfig
 from bondmate_connectors.platforms.tak import CONNECTOR as TAK
 from bondmate_connectors.runtime.run import Instance
 from bondmate_connectors.testing import another, eventually, sos
@@ -74,7 +74,7 @@ async def test_a_cap_room_that_refuses_an_alert_as_it_is_gets_it_lean_and_whole_
     room.refuses = refuses
     refused, later = wordy(place, 10), wordy(place, 11)
     async with room.running() as url:
-        config = Config.model_validate({"deliver": {"url": url, "secrets": ["the secret of this room"]}})
+        config = CapWebhookConfig.model_validate({"deliver": {"url": url, "secrets": ["the secret of this room"]}})
         async with hub.running(Instance(place, CONNECTOR, config)):
             await hub.feed(refused)
             await hub.until(lambda: refused_once(room), "it is refused")

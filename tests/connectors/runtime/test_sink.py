@@ -14,7 +14,7 @@ from bondmate_connectors.errors import Misconfigured
 from bondmate_connectors.runtime.health import State
 from bondmate_connectors.runtime.retry import Pauses
 from bondmate_connectors.testing import another, assert_sink_telemetry, by_label, eventually, sos, update_of
-from bondmate_connectors.testing.sample import CONNECTOR, Ledger, LedgerConnector, Trouble
+from bondmate_connectors.testing.sample import CONNECTOR, LedgerConnector, LedgerPlatform, Trouble
 from bondmate_schemas.catalogue import dead_letter_topic, destination_topic
 from bondmate_schemas.codec import Codec, LocalSchemaIds, SchemaUnavailableError
 from bondmate_schemas.enums import DeliveryKind, DeliveryReason, Level
@@ -181,7 +181,7 @@ async def test_a_destination_that_is_down_delays_no_other_and_then_gets_everythi
     other = f"{place}-b"
     await hub.make(destinations=[other])
     events, others = stories(place, keys=30, updates=2), stories(other, keys=30)
-    async with Ledger() as well, hub.running(instance, hub.instance(other, well.url)) as health:
+    async with LedgerPlatform() as well, hub.running(instance, hub.instance(other, well.url)) as health:
         async with ledger.down():
             await hub.feed(*events, *others)
             await hub.all_committed(other)

@@ -15,9 +15,9 @@ from bondmate_connectors.formats.cot.alert_code import LONGEST, code_of, codes_i
 from bondmate_connectors.formats.cot.stream import Frame
 from bondmate_connectors.formats.cot.types import alert_uid
 from bondmate_connectors.formats.cot.words import callsign_of
-from bondmate_connectors.platforms.tak.answers import Heard, Terms, understand
-from bondmate_connectors.platforms.tak.open_alerts import OpenAlerts
-from bondmate_connectors.platforms.tak.wording import Meaning, Words
+from bondmate_connectors.platforms.tak.answers import FrameContents, Terms, understand
+from bondmate_connectors.platforms.tak.open_alerts import TakOpenAlerts
+from bondmate_connectors.platforms.tak.wording import LineMeaning, Words
 from bondmate_connectors.testing import another, eventually, sos, update_of
 from bondmate_demo.taky import TakyServer
 from bondmate_schemas.enums import (
@@ -52,7 +52,7 @@ class Network:
         from bondmate_connectors.formats.cot.options import Contact  # noqa: PLC0415
 
         self.now = 1000.0
-        self.alerts = OpenAlerts(lambda: self.now, settled_after=1000.0)
+        self.alerts = TakOpenAlerts(lambda: self.now, settled_after=1000.0)
         contact = Contact(US["to_uid"], US["to_callsign"])
         values: dict[str, Any] = {"words": Words(), "emit": frozenset(), "contact": contact}
         self.terms = Terms("tak", Mode.ACTUAL, "", **(values | terms))
@@ -76,7 +76,7 @@ class Network:
         alert = event.alert.model_copy(update={"action": AlertAction.CANCEL})
         self.told(event.model_copy(update={"alert": alert, "reason": DeliveryReason.CANCEL}))
 
-    def hears(self, said: Said | str, form: Callable[[Said], str] = atak) -> Heard:
+    def hears(self, said: Said | str, form: Callable[[Said], str] = atak) -> FrameContents:
         self.now += 1
         line = said if isinstance(said, str) else form(said)
         return understand(Frame(line.encode()), self.terms, self.alerts, NOW)
@@ -95,7 +95,7 @@ def fix(device: str, callsign: str | None) -> Delivery:
     return event.model_copy(update={"kind": DeliveryKind.LOCATION, "alert": None, "location": location})
 
 
-def only(heard: Heard) -> Any:
+def only(heard: FrameContents) -> Any:
     (record,) = heard.records
     return record
 
@@ -152,7 +152,7 @@ def test_a_bare_line_means_the_only_alert_where_that_is_sure_and_else_its_sender
     if known == "not delivered":
         network.told(another(sos("tak"), 1))
     elif known == "not all known yet":
-        network.alerts = OpenAlerts(lambda: network.now, settled_after=5000.0)
+        network.alerts = TakOpenAlerts(lambda: network.now, settled_after=5000.0)
         network.raised(1)
     heard = network.hears(Said("ack", "m-1", **US))
 
@@ -165,7 +165,7 @@ def test_a_bare_line_in_a_room_or_to_somebody_else_is_no_answer(said: Said) -> N
     network = Network()
     network.raised(1)
 
-    assert Heard() == network.hears(said)
+    assert FrameContents() == network.hears(said)
 
 
 @pytest.mark.parametrize("form", DIRECT_FORMS)
@@ -175,7 +175,7 @@ def test_what_one_person_quotes_to_another_is_no_answer(form: Callable[[Said], s
     said = Said(f"ack {reference(event)}", "m-1", to_uid="ANDROID-2", to_callsign="ELSE")
 
     # TAKPacket-SDK asks no server to pass it on to somebody: then all hear it.
-    assert (Heard() == network.hears(said, form)) is (form is not takpacket)
+    assert (FrameContents() == network.hears(said, form)) is (form is not takpacket)
 
 
 def test_the_writer_is_known_by_the_source_whatever_kind_of_client_stands_before_it() -> None:
@@ -206,8 +206,8 @@ def test_what_a_device_of_ours_or_a_hub_says_acknowledges_nothing(uid: str) -> N
     network = Network()
     event = network.raised(1)
 
-    assert Heard() == network.hears(Said(f"ack {reference(event)}", "m-1", by_uid=uid, **US))
-    assert Heard() == network.hears(Said("ack", "m-2", by_uid=uid, **US))
+    assert FrameContents() == network.hears(Said(f"ack {reference(event)}", "m-1", by_uid=uid, **US))
+    assert FrameContents() == network.hears(Said("ack", "m-2", by_uid=uid, **US))
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_a_servers_welcome_and_small_talk_are_nobodys_business() -> None:
     network.raised(1)
     welcome = network.hears(Said("Welcome to this server", "m-2", by_uid="SERVER-UID", by_callsign="server", **US))
 
-    assert [Heard(), Heard()] == [talk, welcome]
+    assert [FrameContents(), FrameContents()] == [talk, welcome]
 
 
 def test_several_references_answer_each_and_an_alert_that_is_over_is_still_told() -> None:
@@ -397,8 +397,8 @@ def test_what_is_to_another_of_the_same_callsign_is_nothing_to_us() -> None:
     network.alerts.contacts.wrote(fix("p7", callsign="KILO-7"))
     network.alerts.contacts.wrote(fix("p8", callsign=None))
 
-    assert Heard() == network.hears(Said("come home", "m-1", to_uid="ANDROID-other", to_callsign=KILO_7))
-    assert Heard() == network.hears(Said("come home", "m-1", to_uid="BondMate", to_callsign="BondMate"), itak)
+    assert FrameContents() == network.hears(Said("come home", "m-1", to_uid="ANDROID-other", to_callsign=KILO_7))
+    assert FrameContents() == network.hears(Said("come home", "m-1", to_uid="BondMate", to_callsign="BondMate"), itak)
 
 
 def test_what_nobody_is_named_as_the_writer_of_raises_nothing() -> None:
@@ -422,7 +422,7 @@ def test_what_nobody_is_named_as_the_writer_of_raises_nothing() -> None:
     ],
 )  # fmt: skip
 def test_words_that_acknowledge(text: str) -> None:
-    assert Meaning.ACKNOWLEDGED is Words().meaning_of(text)
+    assert LineMeaning.ACKNOWLEDGED is Words().meaning_of(text)
 
 
 @pytest.mark.parametrize(
@@ -435,29 +435,30 @@ def test_words_that_acknowledge(text: str) -> None:
     ],
 )  # fmt: skip
 def test_any_other_text_raises_nothing(text: str) -> None:
-    assert Meaning.NOTE is Words(decline=("unable",)).meaning_of(text)
+    assert LineMeaning.NOTE is Words(decline=("unable",)).meaning_of(text)
 
 
 @pytest.mark.parametrize("asked", ["ack？", "ack؟", "¿ack", "ack, are you there？", "ack;", "ack\u037e", "ack K7Q2;",  # noqa: RUF001
     "ack; K7Q2", "ack ❓", "ack‽", "ack՞", "ack፧", "ack⁉",
 ])  # fmt: skip
 def test_what_asks_in_any_script_acknowledges_nothing(asked: str) -> None:
-    assert Meaning.NOTE is Words().meaning_of(asked)
+    assert LineMeaning.NOTE is Words().meaning_of(asked)
 
 
 def test_a_word_that_is_part_of_another_neither_declines_nor_means_all() -> None:
     words = Words(decline=("no",))
+    parts = ("no-show at the school", "no’s", "no.5 is free")  # noqa: RUF001
 
-    assert [Meaning.DECLINED] * 3 == [words.meaning_of(text) for text in ("no", "no unit free", "no, sorry")]
-    assert [Meaning.NOTE] * 3 == [words.meaning_of(text) for text in ("no-show at the school", "no’s", "no.5 is free")]  # noqa: RUF001
+    assert [LineMeaning.DECLINED] * 3 == [words.meaning_of(text) for text in ("no", "no unit free", "no, sorry")]
+    assert [LineMeaning.NOTE] * 3 == [words.meaning_of(text) for text in parts]
     assert [None, None, "ack  "] == [
         words.without_together(text) for text in ("ack both-sided", "not-both", "ack both")
     ]
 
 
 RESPONSES = {
-    Meaning.ASSIGNED: ("assigned", "unit sent"), Meaning.EN_ROUTE: ("en route",), Meaning.ON_SCENE: ("on scene",),
-    Meaning.WITHDRAWN: ("not coming",), Meaning.RESOLVED: ("closed",), Meaning.CALLED_OFF: ("false alarm",),
+    LineMeaning.ASSIGNED: ("assigned", "unit sent"), LineMeaning.EN_ROUTE: ("en route",), LineMeaning.ON_SCENE: ("on scene",),
+    LineMeaning.WITHDRAWN: ("not coming",), LineMeaning.RESOLVED: ("closed",), LineMeaning.CALLED_OFF: ("false alarm",),
 }  # fmt: skip
 
 
@@ -497,7 +498,7 @@ def test_answers_of_clients_with_other_clocks_count_in_the_order_they_come() -> 
 def test_the_words_are_a_setting() -> None:
     words = Words(("verstanden",), ("geht nicht",))
 
-    assert [Meaning.ACKNOWLEDGED, Meaning.DECLINED, Meaning.NOTE] == [
+    assert [LineMeaning.ACKNOWLEDGED, LineMeaning.DECLINED, LineMeaning.NOTE] == [
         words.meaning_of(text) for text in ("Verstanden, Wagen 3", "Geht nicht: kein Wagen frei", "ack")
     ]
 
@@ -505,13 +506,13 @@ def test_the_words_are_a_setting() -> None:
 @pytest.mark.parametrize(
     ("text", "meaning"),
     [
-        ("noted K7Q2", Meaning.NOTE), ("Now on scene, ack K7Q2", Meaning.NOTE), ("negligible delay, ack", Meaning.NOTE),
-        ("K7Q2 north gate", Meaning.NOTE), ("no1 goes K7Q2", Meaning.NOTE), ("Nö K7Q2", Meaning.NOTE),
-        ("ack K7Q2, now on scene", Meaning.ACKNOWLEDGED), ("no", Meaning.DECLINED), ("NO K7Q2", Meaning.DECLINED),
-        ("K7Q2: no unit free", Meaning.DECLINED), ("Neg, K7Q2", Meaning.DECLINED), ("no.", Meaning.DECLINED),
+        ("noted K7Q2", LineMeaning.NOTE), ("Now on scene, ack K7Q2", LineMeaning.NOTE), ("negligible delay, ack", LineMeaning.NOTE),
+        ("K7Q2 north gate", LineMeaning.NOTE), ("no1 goes K7Q2", LineMeaning.NOTE), ("Nö K7Q2", LineMeaning.NOTE),
+        ("ack K7Q2, now on scene", LineMeaning.ACKNOWLEDGED), ("no", LineMeaning.DECLINED), ("NO K7Q2", LineMeaning.DECLINED),
+        ("K7Q2: no unit free", LineMeaning.DECLINED), ("Neg, K7Q2", LineMeaning.DECLINED), ("no.", LineMeaning.DECLINED),
     ],
 )  # fmt: skip
-def test_only_a_whole_word_declines(text: str, meaning: Meaning) -> None:
+def test_only_a_whole_word_declines(text: str, meaning: LineMeaning) -> None:
     assert meaning is Words(decline=("no", "neg")).meaning_of(text)
 
 
@@ -539,7 +540,9 @@ def test_a_receipt_of_a_client_raises_nothing(kind: str) -> None:
     event = network.raised(1)
     line = atak(Said(f"ack {reference(event)}", "m-1", **US)).replace('type="b-t-f"', f'type="{kind}"')
 
-    assert Heard() == network.hears(line.replace("__chat ", "__chatreceipt ").replace("/__chat>", "/__chatreceipt>"))
+    assert FrameContents() == network.hears(
+        line.replace("__chat ", "__chatreceipt ").replace("/__chat>", "/__chatreceipt>")
+    )
 
 
 # What reaches nobody else, and what never vanishes.
@@ -666,13 +669,13 @@ def _is_to(line: etree._Element, uid: str) -> bool:
     return chat is not None and chat.get("id") == uid != ALL
 
 
-def heard_of(heard: Heard) -> list[tuple[str, Any]]:
+def heard_of(heard: FrameContents) -> list[tuple[str, Any]]:
     return [(record.header.event_id, getattr(record, "level", None)) for record in heard.records]
 
 
 def test_both_helps_all_of_one_event_and_who_closes_names_each() -> None:
     """Scenario 15: "both" by a room helps both; closing an incident closes only the alerts named (EMERGENCY)."""
-    network = Network(words=Words(responses={Meaning.RESOLVED: ("closed",)}))
+    network = Network(words=Words(responses={LineMeaning.RESOLVED: ("closed",)}))
     first, apart = network.raised(1), network.raised(2)
     second = network.raised(3, whole=AlertWhole(group_id="number", linked_to=first.header.event_id))
     one, other = first.header.event_id, second.header.event_id

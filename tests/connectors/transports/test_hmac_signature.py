@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from bondmate_connectors.transports.hmac_signature import (
-    Known,
+    MessageState,
     ReplayMemory,
     SignatureRefused,
     key_of,
@@ -82,14 +82,14 @@ def test_a_secret_is_base64_after_its_prefix_and_plain_text_without():
 def test_memory_tells_new_in_hand_done_and_reused():
     memory = ReplayMemory()
 
-    assert Known.NEW is memory.begin("m", b"x", NOW)
-    assert Known.IN_HAND is memory.begin("m", b"x", NOW)
+    assert MessageState.NEW is memory.begin("m", b"x", NOW)
+    assert MessageState.IN_HAND is memory.begin("m", b"x", NOW)
     memory.abandon("m")
-    assert Known.NEW is memory.begin("m", b"x", NOW)
+    assert MessageState.NEW is memory.begin("m", b"x", NOW)
     memory.finish("m")
     memory.abandon("m")
-    assert Known.DONE is memory.begin("m", b"x", NOW)
-    assert Known.OTHER_CONTENT is memory.begin("m", b"y", NOW)
+    assert MessageState.DONE is memory.begin("m", b"x", NOW)
+    assert MessageState.OTHER_CONTENT is memory.begin("m", b"y", NOW)
 
 
 def test_memory_keeps_longer_than_any_signature_is_good_and_is_bounded():
@@ -97,7 +97,7 @@ def test_memory_keeps_longer_than_any_signature_is_good_and_is_bounded():
     memory.begin("future", b"x", NOW)  # signed up to 10 s ahead, so good for 20 s
     memory.finish("future")
 
-    assert Known.DONE is memory.begin("future", b"x", NOW + timedelta(seconds=20))
+    assert MessageState.DONE is memory.begin("future", b"x", NOW + timedelta(seconds=20))
     memory.begin("second", b"x", NOW)
-    assert Known.FULL is memory.begin("third", b"x", NOW)
-    assert Known.NEW is memory.begin("third", b"x", NOW + timedelta(seconds=30))
+    assert MessageState.FULL is memory.begin("third", b"x", NOW)
+    assert MessageState.NEW is memory.begin("third", b"x", NOW + timedelta(seconds=30))

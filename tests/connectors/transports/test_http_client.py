@@ -22,7 +22,7 @@ from bondmate_connectors.errors import (
 )
 from bondmate_connectors.transports.addresses import AddressPolicy
 from bondmate_connectors.transports.http_client import HttpClient
-from bondmate_connectors.transports.tcp import Address, TcpStream
+from bondmate_connectors.transports.tcp import TcpAddress, TcpStream
 from bondmate_connectors.transports.tls import TlsConfig
 from yarl import URL
 
@@ -238,7 +238,7 @@ async def test_a_host_that_no_name_server_can_be_asked_for_is_a_setting(host):
         await client.request("POST", URL(f"https://{host}/"), headers={})
     await client.close()
     with pytest.raises(Misconfigured):
-        await TcpStream.connect(Address(host, 8089), 2)
+        await TcpStream.connect(TcpAddress(host, 8089), 2)
 
 
 @pytest.fixture(scope="module")

@@ -24,14 +24,14 @@ Circle = tuple[geometry.Point, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class AreaReading:
     """Areas, each once, and the first shape in them."""
 
     areas: tuple[Area, ...] = ()
     first: geometry.Ring | Circle | None = None
 
 
-def places_of(areas: Iterable[AreaTexts], notes: Notes, *, is_fix: bool = False) -> Places:
+def read_areas(areas: Iterable[AreaTexts], notes: Notes, *, is_fix: bool = False) -> AreaReading:
     """Read the areas; a shape that cannot be read is told, one that looks wrong too; with `is_fix` they are our own."""
     found: list[Area] = []
     first: geometry.Ring | Circle | None = None
@@ -44,7 +44,7 @@ def places_of(areas: Iterable[AreaTexts], notes: Notes, *, is_fix: bool = False)
         geocodes = unvalidated_all(Code, [{"system": key, "value": value} for key, value in area.geocodes])
         values = {"description": area.description or None, "polygons": tuple(rings), "circles": tuple(circles)}
         found.append(unvalidated(Area, values | {"geocodes": geocodes}))
-    return Places(tuple(dict.fromkeys(found)) if len(found) > 1 else tuple(found), first)
+    return AreaReading(tuple(dict.fromkeys(found)) if len(found) > 1 else tuple(found), first)
 
 
 def _ring(shape: Shape, rings: list[str], notes: Notes) -> geometry.Ring | None:

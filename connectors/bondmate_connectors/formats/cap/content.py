@@ -10,7 +10,7 @@ from typing import Final
 from bondmate_schemas.models import Area, Position
 
 from bondmate_connectors.formats.cap import codes
-from bondmate_connectors.formats.cap.areas import FIXED_AT, places_of, position_of
+from bondmate_connectors.formats.cap.areas import FIXED_AT, position_of, read_areas
 from bondmate_connectors.formats.cap.notes import Notes
 from bondmate_connectors.formats.cap.texts import Attribute, InfoTexts
 from bondmate_connectors.formats.cap.values import read_time
@@ -59,15 +59,15 @@ class Content:
             attributes = _joined(first, attributes, other, notes)
         own = {one.name: one.text for one in first.ours}
         areas = first.areas if not others else [area for info in (first, *others) for area in info.areas]
-        places = places_of(areas, notes, is_fix=is_ours and FIXED_AT in own)
+        read = read_areas(areas, notes, is_fix=is_ours and FIXED_AT in own)
         # What we wrote of an event without a position has areas, and still none.
-        standing_in = places.first if not is_ours or FIXED_AT in own else None
+        standing_in = read.first if not is_ours or FIXED_AT in own else None
         position = position_of(standing_in, own, sent) if standing_in else None
         return cls(
             first,
             tuple(attributes),
             tuple(first.ours),
-            places.areas,
+            read.areas,
             position,
             _language_of(first),
             is_ours,

@@ -21,8 +21,8 @@ from bondmate_connectors.formats.cap.texts import (
     AlertTexts,
     AreaTexts,
     Attribute,
+    ElementKind,
     InfoTexts,
-    Kind,
     Names,
     Shape,
     attribute,
@@ -33,7 +33,7 @@ from bondmate_connectors.formats.cap.texts import (
 from bondmate_connectors.formats.xml import local_name, namespace_of, text_of
 
 _LISTED: Final = "references"
-_TEXT: Final = int(Kind.TEXT)
+_TEXT: Final = int(ElementKind.TEXT)
 """A plain number: to look a member of an enumeration up costs as much as what is done then."""
 
 
@@ -50,9 +50,9 @@ def alert_texts(alert: etree._Element, path: str, notes: Notes) -> AlertTexts:
                 found.steps[name] = numbered(name, number)
             if not _take(found.texts, name, child, here, notes):
                 found.contradicted[name] = here
-        elif kind == Kind.INFO:
+        elif kind == ElementKind.INFO:
             found.infos.append(_info(child, here, names, notes))
-        elif kind == Kind.CODE:
+        elif kind == ElementKind.CODE:
             found.codes += [text] if (text := _plain(child, here, notes)) else []
         else:
             is_signature = namespace_of(child) == codes.XMLDSIG
@@ -103,14 +103,14 @@ def _info(info: etree._Element, path: str, names: Names, notes: Notes) -> InfoTe
             if number > 1 and name not in found.texts:
                 found.steps[name] = numbered(name, number)
             _take(found.texts, name, child, here, notes)
-        elif kind == Kind.PAIR and name != "geocode":
+        elif kind == ElementKind.PAIR and name != "geocode":
             for key, value in _pairs(child, here, names, notes):
                 found.add(name, number, key, value)
-        elif kind == Kind.AREA:
+        elif kind == ElementKind.AREA:
             found.areas.append(_area(child, here, names, notes))
-        elif kind == Kind.RESOURCE:
+        elif kind == ElementKind.RESOURCE:
             found.attributes += _resource(child, here, number, names, notes)
-        elif kind == Kind.LIST:
+        elif kind == ElementKind.LIST:
             if text := _plain(child, here, notes):
                 found.attributes.append(attribute((f"{codes.ATTRIBUTE}{name}", text, name, number, "")))
         else:
@@ -123,25 +123,27 @@ def _resource(
 ) -> Iterator[Attribute]:  # fmt: skip
     for kind, name, child, place in _placed(resource, names):
         inner = numbered(name, place)
-        if kind == Kind.IN_RESOURCE:
+        if kind == ElementKind.IN_RESOURCE:
             if text := _plain(child, f"{path}/{inner}", notes):
                 yield Attribute(resource_name(number, name), text, "resource", number, inner)
         else:
-            notes.lose(f"{path}/{inner}", INSIDE if kind == Kind.FILE else UNKNOWN)
+            notes.lose(f"{path}/{inner}", INSIDE if kind == ElementKind.FILE else UNKNOWN)
 
 
 def _area(area: etree._Element, path: str, names: Names, notes: Notes) -> AreaTexts:
     found = AreaTexts(path)
     for kind, name, child, number in _placed(area, names):
         here = f"{path}/{numbered(name, number)}"
-        if kind == Kind.SHAPE:
+        if kind == ElementKind.SHAPE:
             found.shapes += [Shape(name, text, here)] if (text := _plain(child, here, notes)) else []
-        elif kind == Kind.PAIR:
+        elif kind == ElementKind.PAIR:
             found.geocodes += _pairs(child, here, names, notes)
-        elif kind == Kind.DESCRIPTION and found.description is None:
+        elif kind == ElementKind.DESCRIPTION and found.description is None:
             found.description = _plain(child, here, notes)
         else:
-            notes.lose(here, FEET if kind == Kind.HEIGHT else TWICE if kind == Kind.DESCRIPTION else UNKNOWN)
+            notes.lose(
+                here, FEET if kind == ElementKind.HEIGHT else TWICE if kind == ElementKind.DESCRIPTION else UNKNOWN
+            )
     return found
 
 
@@ -154,9 +156,9 @@ def _pairs(element: etree._Element, path: str, names: Names, notes: Notes) -> Se
     values: list[str] = []
     for child in element:
         kind, name = names.get(child.tag) or (None, local_name(child))
-        if kind == Kind.KEY:
+        if kind == ElementKind.KEY:
             keys.append(_plain(child, path, notes))
-        elif kind == Kind.VALUE:
+        elif kind == ElementKind.VALUE:
             values.append(_plain(child, path, notes))
         else:
             notes.lose(f"{path}/{name}", UNKNOWN)

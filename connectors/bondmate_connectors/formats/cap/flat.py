@@ -17,8 +17,8 @@ from bondmate_connectors.formats.cap.texts import (
     SIGNATURE,
     AlertTexts,
     AreaTexts,
+    ElementKind,
     InfoTexts,
-    Kind,
     Names,
     Shape,
     attribute,
@@ -28,7 +28,7 @@ from bondmate_connectors.formats.cap.texts import (
 )
 from bondmate_connectors.formats.xml import namespace_of
 
-_TEXT: Final = int(Kind.TEXT)
+_TEXT: Final = int(ElementKind.TEXT)
 """A plain number: to look a member of an enumeration up costs as much as the rest of a turn."""
 
 
@@ -161,16 +161,16 @@ def _text(element: etree._Element) -> str:
 
 
 _TAKERS: Final[Mapping[int, Callable[[_Pass, str, etree._Element], object]]] = {
-    Kind.PAIR: _Pass.pair,
-    Kind.LIST: _Pass.listed,
-    Kind.INFO: _Pass.begin_info,
-    Kind.AREA: _Pass.begin_area,
-    Kind.RESOURCE: _Pass.begin_resource,
-    Kind.IN_RESOURCE: _Pass.in_resource,
-    Kind.DESCRIPTION: _Pass.describe,
-    Kind.SHAPE: _Pass.shape,
-    Kind.HEIGHT: _Pass.height,
-    Kind.CODE: _Pass.code,
-    Kind.FILE: _Pass.file,
+    ElementKind.PAIR: _Pass.pair,
+    ElementKind.LIST: _Pass.listed,
+    ElementKind.INFO: _Pass.begin_info,
+    ElementKind.AREA: _Pass.begin_area,
+    ElementKind.RESOURCE: _Pass.begin_resource,
+    ElementKind.IN_RESOURCE: _Pass.in_resource,
+    ElementKind.DESCRIPTION: _Pass.describe,
+    ElementKind.SHAPE: _Pass.shape,
+    ElementKind.HEIGHT: _Pass.height,
+    ElementKind.CODE: _Pass.code,
+    ElementKind.FILE: _Pass.file,
 }
 """What is done with elements that are more than a text by their name."""

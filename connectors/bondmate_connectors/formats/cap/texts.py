@@ -117,7 +117,7 @@ def numbered(name: str, number: int) -> str:
     return name if number == 1 else f"{name}[{number}]"
 
 
-class Kind(IntEnum):
+class ElementKind(IntEnum):
     """What is to be done with an element."""
 
     TEXT = 0
@@ -137,11 +137,14 @@ class Kind(IntEnum):
 
 
 _KINDS: Final = {
-    "valueName": Kind.KEY, "value": Kind.VALUE, "parameter": Kind.PAIR, "eventCode": Kind.PAIR, "geocode": Kind.PAIR,
-    "category": Kind.LIST, "responseType": Kind.LIST, "info": Kind.INFO, "area": Kind.AREA, "resource": Kind.RESOURCE,
-    "resourceDesc": Kind.IN_RESOURCE, "mimeType": Kind.IN_RESOURCE, "size": Kind.IN_RESOURCE, "uri": Kind.IN_RESOURCE,
-    "digest": Kind.IN_RESOURCE, "derefUri": Kind.FILE, "areaDesc": Kind.DESCRIPTION, "polygon": Kind.SHAPE,
-    "circle": Kind.SHAPE, "altitude": Kind.HEIGHT, "ceiling": Kind.HEIGHT, "code": Kind.CODE,
+    "valueName": ElementKind.KEY, "value": ElementKind.VALUE, "parameter": ElementKind.PAIR,
+    "eventCode": ElementKind.PAIR, "geocode": ElementKind.PAIR, "category": ElementKind.LIST,
+    "responseType": ElementKind.LIST, "info": ElementKind.INFO, "area": ElementKind.AREA,
+    "resource": ElementKind.RESOURCE, "resourceDesc": ElementKind.IN_RESOURCE, "mimeType": ElementKind.IN_RESOURCE,
+    "size": ElementKind.IN_RESOURCE, "uri": ElementKind.IN_RESOURCE, "digest": ElementKind.IN_RESOURCE,
+    "derefUri": ElementKind.FILE, "areaDesc": ElementKind.DESCRIPTION, "polygon": ElementKind.SHAPE,
+    "circle": ElementKind.SHAPE, "altitude": ElementKind.HEIGHT, "ceiling": ElementKind.HEIGHT,
+    "code": ElementKind.CODE,
 }  # fmt: skip
 Names = Mapping[str, tuple[int, str]]
 
@@ -150,7 +153,7 @@ Names = Mapping[str, tuple[int, str]]
 def names_of(namespace: str) -> Names:
     """Return kind and local name of every element that this version of CAP knows anywhere, by tag as lxml spells it."""
     names = {"valueName", "value", *_all(structure.SCHEMAS[namespace])}
-    return {f"{{{namespace}}}{name}": (int(_KINDS.get(name, Kind.TEXT)), name) for name in names}
+    return {f"{{{namespace}}}{name}": (int(_KINDS.get(name, ElementKind.TEXT)), name) for name in names}
 
 
 def _all(sequence: structure.Sequence) -> Iterator[str]:

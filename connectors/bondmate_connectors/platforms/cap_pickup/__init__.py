@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bondmate_connectors.contract import ConnectorSpec, Context
-from bondmate_connectors.platforms.cap_pickup.config import Config
+from bondmate_connectors.platforms.cap_pickup.config import CapPickupConfig
 
-__all__ = ["CONNECTOR", "Config"]
+__all__ = ["CONNECTOR", "CapPickupConfig"]
 
 if TYPE_CHECKING:
     from bondmate_connectors.platforms.cap_pickup.source import CapPickup
 
 
-def _build(config: Config, context: Context) -> CapPickup:
+def _build(config: CapPickupConfig, context: Context) -> CapPickup:
     # Loaded with the first of them: who only asks what the connector takes goes without.
     from bondmate_connectors.platforms.cap_pickup.source import CapPickup  # noqa: PLC0415
 
@@ -25,7 +25,7 @@ CONNECTOR = ConnectorSpec(
     summary="CAP alerts from a folder or an Atom feed, also inside feeds and EDXL envelopes.",
     stability="alpha",
     owner="BondMate hub developers",
-    config=Config,
+    config=CapPickupConfig,
     emits=frozenset({"IncidentEvent"}),
     refusals=dict.fromkeys(
         ("not_authenticated", "mode_differs", "not_its_own", "no_offer"),

@@ -52,7 +52,7 @@ class FeedConfig(ConnectorConfig):
         return self
 
 
-class Config(ConnectorConfig):
+class CapPickupConfig(ConnectorConfig):
     """Settings of `cap_pickup`: a folder or a feed."""
 
     folder: Path | None = Field(

@@ -28,7 +28,7 @@ _LEADS_ELSEWHERE: Final = frozenset({"self", "edit", "next", "previous", "first"
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class EntryLink:
     """Where an entry leads; the same entry with another `updated` is another."""
 
     url: URL
@@ -39,7 +39,7 @@ class Link:
 class Entries:
     """What a feed holds beside alerts: links to some in its order, entries that lead to none, and its next page."""
 
-    links: tuple[Link, ...]
+    links: tuple[EntryLink, ...]
     without: int
     next_page: URL | None
 
@@ -59,14 +59,14 @@ def is_feed(root: etree._Element) -> bool:
 
 def entries_of(root: etree._Element, address: URL) -> Entries:
     """Return what the feed `root`, which came from `address`, leads to; a link that is no address is left out."""
-    links: list[Link] = []
+    links: list[EntryLink] = []
     without = 0
     for entry in root.iter("{*}entry", "{*}item"):
         if holds_alerts(entry):
             continue
         found = _chosen(list(_targets(entry, address)))
         without += not found
-        links += (Link(target.url, _updated(entry)) for target in found)
+        links += (EntryLink(target.url, _updated(entry)) for target in found)
     return Entries(tuple(dict.fromkeys(links)), without, _next_page(root, address))
 
 

@@ -16,9 +16,9 @@ from bondmate_connectors.errors import AuthFailed, ConnectorError, Misconfigured
 from bondmate_connectors.formats.xml import XML_TOO_LARGE, XmlRefused, local_name, parse_xml
 from bondmate_connectors.platforms.cap_pickup.config import FeedConfig
 from bondmate_connectors.platforms.cap_pickup.entries import Entries, entries_of, holds_alerts, is_feed
-from bondmate_connectors.platforms.cap_pickup.places import Found
+from bondmate_connectors.platforms.cap_pickup.pickup_point import FoundDocument
 from bondmate_connectors.transports.addresses import AddressPolicy, is_loopback_host, is_plain_beyond_loopback
-from bondmate_connectors.transports.http_client import ADDRESS_REFUSED, Answer, HttpClient
+from bondmate_connectors.transports.http_client import ADDRESS_REFUSED, HttpAnswer, HttpClient
 
 _ACCEPT: Final = "application/atom+xml, application/rss+xml, application/cap+xml, application/xml;q=0.9, text/xml;q=0.8"
 _NOT_MODIFIED: Final = 304
@@ -62,10 +62,10 @@ class _Page:
     """A page of the feed: where it leads, and the page itself where alerts stand inside."""
 
     entries: Entries
-    inside: Found | None
+    inside: FoundDocument | None
 
     @classmethod
-    def of(cls, root: etree._Element, address: URL, document: Found) -> _Page:
+    def of(cls, root: etree._Element, address: URL, document: FoundDocument) -> _Page:
         """Return the page `root`, which came from `address` as `document`."""
         return cls(entries_of(root, address), document if holds_alerts(root) else None)
 
@@ -129,7 +129,7 @@ class Feed:
         """Ask for the whole feed next, also when it has not changed."""
         self._etag = ""
 
-    async def look(self, is_known: Callable[[str], bool]) -> list[Found]:
+    async def look(self, is_known: Callable[[str], bool]) -> list[FoundDocument]:
         """Give the alerts of the feed that are new: the feed itself where it holds them, else what it links to."""
         self._tell()
         answer = await self._get(self._client, self._url, {"If-None-Match": self._etag} if self._etag else {})
@@ -145,7 +145,7 @@ class Feed:
         if self._untold:
             raise self._untold.pop(0)
 
-    async def _found(self, answer: Answer, is_known: Callable[[str], bool]) -> tuple[list[Found], bool]:
+    async def _found(self, answer: HttpAnswer, is_known: Callable[[str], bool]) -> tuple[list[FoundDocument], bool]:
         whole = _document(answer, self._url.path)
         if whole.refused:
             return [whole] * (not is_known(whole.digest)), True
@@ -209,7 +209,7 @@ class Feed:
         is_well = unread in {"", _MORE_PAGES} and (gives_some or not told)
         self._context.report(Status.OK if is_well else Status.RECOVERABLE_ERROR, "; ".join(told))
 
-    async def _follow_all(self, links: Sequence[_Link], inside: Sequence[Found]) -> list[Found]:
+    async def _follow_all(self, links: Sequence[_Link], inside: Sequence[FoundDocument]) -> list[FoundDocument]:
         """Return what stands `inside` of the feed and what the links lead to.
 
         Those that fail now are left out: they do not hold back the others.
@@ -217,7 +217,7 @@ class Feed:
         Raises:
             AuthFailed, NotConnected, Transient: nothing was given, and this is why.
         """
-        found: list[Found] = [*inside]
+        found: list[FoundDocument] = [*inside]
         failures: list[AuthFailed | NotConnected | Transient] = []
         for link in links:
             try:
@@ -237,7 +237,7 @@ class Feed:
                     break
         alone = self._alone()
         found.extend(
-            Found(link.digest, link.url.path, b"", self._troubles[link.digest].code)
+            FoundDocument(link.digest, link.url.path, b"", self._troubles[link.digest].code)
             for link in links
             if self._troubles[link.digest] in alone and self._troubles[link.digest].refusals >= _TRIES
         )
@@ -260,7 +260,7 @@ class Feed:
             if trouble.refusals and self._given > trouble.given and not trouble.is_of_secret
         ]
 
-    async def _follow(self, link: _Link) -> Found:
+    async def _follow(self, link: _Link) -> FoundDocument:
         """Return what a link leads to; what will never come is refused and ends there.
 
         Raises:
@@ -269,10 +269,10 @@ class Feed:
         try:
             answer = await self._get(self._client, link.url, {})
         except Misconfigured:
-            return Found(link.digest, link.url.path, b"", ADDRESS_REFUSED)
+            return FoundDocument(link.digest, link.url.path, b"", ADDRESS_REFUSED)
         return _document(answer, link.url.path, link.digest)
 
-    async def _get(self, client: HttpClient, url: URL, headers: Mapping[str, str]) -> Answer:
+    async def _get(self, client: HttpClient, url: URL, headers: Mapping[str, str]) -> HttpAnswer:
         offered = self._headers(url)
         try:
             answer = await client.request("GET", url, headers={**offered, **headers})
@@ -321,9 +321,9 @@ def _code_of(error: ConnectorError) -> str:
     return error.code if isinstance(error, AuthFailed) else type(error).__name__
 
 
-def _document(answer: Answer, name: str, digest: str = "") -> Found:
+def _document(answer: HttpAnswer, name: str, digest: str = "") -> FoundDocument:
     digest = digest or hashlib.sha256(answer.body).hexdigest()
-    return Found(digest, name, answer.body, "" if answer.whole else XML_TOO_LARGE, len(answer.body))
+    return FoundDocument(digest, name, answer.body, "" if answer.whole else XML_TOO_LARGE, len(answer.body))
 
 
 def _parsed(body: bytes) -> etree._Element | None:

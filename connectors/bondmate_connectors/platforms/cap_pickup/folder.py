@@ -12,7 +12,7 @@ from typing import Final
 from bondmate_connectors.contract import Context, Status
 from bondmate_connectors.errors import Misconfigured, NotConnected
 from bondmate_connectors.formats.xml import XML_TOO_LARGE
-from bondmate_connectors.platforms.cap_pickup.places import Found
+from bondmate_connectors.platforms.cap_pickup.pickup_point import FoundDocument
 
 _A_LOOK: Final = 200
 """Documents given at once, so that a large folder is not in memory."""
@@ -51,7 +51,7 @@ class Folder:
     async def close(self) -> None:
         """Release nothing: no file stays open."""
 
-    async def look(self, is_known: Callable[[str], bool]) -> list[Found]:
+    async def look(self, is_known: Callable[[str], bool]) -> list[FoundDocument]:
         """Give new files, by name; one that cannot be read holds back no other, and is tried again at every look."""
         try:
             found, unreadable = await asyncio.to_thread(self._look, is_known)
@@ -82,11 +82,11 @@ class Folder:
         # A link may show us any file of this machine.
         return not path.is_symlink() or path.resolve().is_relative_to(self._path.resolve())
 
-    def _look(self, is_known: Callable[[str], bool]) -> tuple[list[Found], int]:
+    def _look(self, is_known: Callable[[str], bool]) -> tuple[list[FoundDocument], int]:
         """Return new files, and how many cannot be read."""
         paths = self._list()
         self._seen = {path: seen for path, seen in self._seen.items() if path in set(paths)}
-        found: dict[str, Found] = {}
+        found: dict[str, FoundDocument] = {}
         unreadable = 0
         for path in paths:
             try:
@@ -102,7 +102,7 @@ class Folder:
                 break
         return list(found.values()), unreadable
 
-    def _new(self, path: Path, is_known: Callable[[str], bool]) -> Found | None:
+    def _new(self, path: Path, is_known: Callable[[str], bool]) -> FoundDocument | None:
         """Give the file unless it is known, unchanged since it was, or still being written."""
         stat = path.stat()
         stamp = (stat.st_size, stat.st_mtime_ns)
@@ -123,12 +123,12 @@ class Folder:
         self._waiting[path] = stamp
         return False
 
-    def _read(self, path: Path, size: int) -> Found:
+    def _read(self, path: Path, size: int) -> FoundDocument:
         name = path.relative_to(self._path).as_posix()
         if size > self._max_bytes:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
                 file.seek(0)
-                return Found(digest, name, file.read(_KEPT_OF_TOO_LARGE), XML_TOO_LARGE, size)
+                return FoundDocument(digest, name, file.read(_KEPT_OF_TOO_LARGE), XML_TOO_LARGE, size)
         data = path.read_bytes()
-        return Found(hashlib.sha256(data).hexdigest(), name, data, size=len(data))
+        return FoundDocument(hashlib.sha256(data).hexdigest(), name, data, size=len(data))

@@ -15,11 +15,11 @@ from bondmate_connectors.contract import Context, Ignored, Incoming, Reading, Re
 from bondmate_connectors.errors import ConnectorError, NotConnected, Rejected, Transient
 from bondmate_connectors.formats.cap import FORMAT
 from bondmate_connectors.formats.cap.codes import LEFT_OUT
-from bondmate_connectors.platforms.cap_pickup.config import Config
+from bondmate_connectors.platforms.cap_pickup.config import CapPickupConfig
 from bondmate_connectors.platforms.cap_pickup.cursor import Cursor
 from bondmate_connectors.platforms.cap_pickup.feed import Feed
 from bondmate_connectors.platforms.cap_pickup.folder import Folder
-from bondmate_connectors.platforms.cap_pickup.places import Found, Place
+from bondmate_connectors.platforms.cap_pickup.pickup_point import FoundDocument, PickupPoint
 from bondmate_connectors.platforms.cap_pickup.redate import as_exercise, redated
 
 _MOST_RAW: Final = 900_000
@@ -28,10 +28,10 @@ _KNOWN: Final = "cap_known"
 """All alerts of the document were taken before."""
 
 
-class _Document:
+class _DocumentInHand:
     """One document in hand: how many of its events are not settled yet, and whether one was not taken."""
 
-    def __init__(self, found: Found, left: int, marks: tuple[str, ...]) -> None:
+    def __init__(self, found: FoundDocument, left: int, marks: tuple[str, ...]) -> None:
         self.found = found
         self.left = left
         self.marks = marks
@@ -42,14 +42,14 @@ class _Document:
 class CapPickup:
     """Picks up CAP from a folder or a feed; each document once, when all its events are settled."""
 
-    def __init__(self, config: Config, context: Context) -> None:
+    def __init__(self, config: CapPickupConfig, context: Context) -> None:
         self._config = config
         self._context = context
         self._cursor = Cursor(config.cursor_file)
-        self._place = _place(config, context)
+        self._point = _pickup_point(config, context)
         self._connected = False
         self._ready: deque[Incoming] = deque()
-        self._found: deque[Found] = deque()
+        self._found: deque[FoundDocument] = deque()
         self._in_hand: set[str] = set()
         self._look_at_once = True
         self.ignored: Counter[str] = Counter()
@@ -60,17 +60,17 @@ class CapPickup:
         if self._connected:
             return
         await asyncio.to_thread(self._cursor.open)
-        await self._place.open()
+        await self._point.open()
         self._connected = True
         self._look_at_once = True
 
     async def check(self) -> None:
-        """Prove that the place can be looked at. Raises as `Link.check`."""
-        await self._place.check()
+        """Prove that the folder or feed can be looked at. Raises as `Link.check`."""
+        await self._point.check()
 
     def is_refused(self) -> bool:
         """Whether what refused our secret last has not taken it since. As `GuardedSource.is_refused`."""
-        return self._place.is_refused()
+        return self._point.is_refused()
 
     async def close(self) -> None:
         """Stop looking; what was handed over can still be settled."""
@@ -78,7 +78,7 @@ class CapPickup:
         self._ready.clear()
         self._found.clear()
         self._in_hand.clear()
-        await self._place.close()
+        await self._point.close()
 
     async def receive(self) -> Incoming:
         """Wait for one event. Raises as `Source.receive`."""
@@ -96,14 +96,14 @@ class CapPickup:
         if not self._look_at_once:
             await asyncio.sleep(self._config.poll_seconds)
         self._look_at_once = False
-        self._found.extend(await self._place.look(self._is_known))
-        # A place gives a part at a time; the rest is there at once.
+        self._found.extend(await self._point.look(self._is_known))
+        # A feed gives a part at a time; the rest is there at once.
         self._look_at_once = bool(self._found)
 
     def _is_known(self, digest: str) -> bool:
         return digest in self._cursor or digest in self._in_hand
 
-    async def _take(self, found: Found) -> None:
+    async def _take(self, found: FoundDocument) -> None:
         """Read the first of what was found. It stays first until its events are ready: a cancellation loses nothing."""
         now = self._context.clock()
         reading = Refusal(found.refused) if found.refused else await asyncio.to_thread(FORMAT.read, found.data, now)
@@ -114,12 +114,12 @@ class CapPickup:
         if not events:
             await self._ignore(found, _KNOWN)
             return
-        document = _Document(found, len(events), (found.digest, *self._marks(reading)))
+        document = _DocumentInHand(found, len(events), (found.digest, *self._marks(reading)))
         self._in_hand.add(found.digest)
         self._ready.extend(Incoming(event, partial(self._settle, document)) for event in events)
         self._found.popleft()
 
-    async def _ignore(self, found: Found, code: str) -> None:
+    async def _ignore(self, found: FoundDocument, code: str) -> None:
         await asyncio.to_thread(self._cursor.add, found.name, found.digest)
         self.ignored[code] += 1
         self._found.popleft()
@@ -133,7 +133,7 @@ class CapPickup:
             return ()
         return tuple(_message_id(event) for event in reading.events)
 
-    def _events(self, found: Found, reading: Reading | Refusal, now: datetime) -> list[Record | Unreadable]:
+    def _events(self, found: FoundDocument, reading: Reading | Refusal, now: datetime) -> list[Record | Unreadable]:
         if isinstance(reading, Refusal):
             return [_unreadable(found, reading.code)]
         new = (event for event in reading.events if self._config.feed is None or _message_id(event) not in self._cursor)
@@ -157,7 +157,7 @@ class CapPickup:
             event = as_exercise(event)
         return event
 
-    async def _settle(self, document: _Document, error: ConnectorError | None) -> None:
+    async def _settle(self, document: _DocumentInHand, error: ConnectorError | None) -> None:
         """Count one event; the last one moves the cursor, unless one of them was not taken."""
         document.left -= 1
         document.failed |= error is not None and not isinstance(error, Rejected)
@@ -173,9 +173,9 @@ class CapPickup:
             self._give_again(document)
         self._in_hand.discard(document.found.digest)
 
-    def _give_again(self, document: _Document) -> None:
+    def _give_again(self, document: _DocumentInHand) -> None:
         self._in_hand.discard(document.found.digest)
-        self._place.again()
+        self._point.again()
         # Whatever hindered the hub needs a moment.
         self._look_at_once = False
 
@@ -184,7 +184,7 @@ def _message_id(event: Record) -> str:
     return event.header.message_id if isinstance(event, (IncidentEvent, DeliveryReceipt)) else ""
 
 
-def _place(config: Config, context: Context) -> Place:
+def _pickup_point(config: CapPickupConfig, context: Context) -> PickupPoint:
     if config.feed is not None:
         return Feed(config.feed, context, max_bytes=config.max_bytes)
     if config.folder is None:  # the settings have seen to it
@@ -192,6 +192,6 @@ def _place(config: Config, context: Context) -> Place:
     return Folder(config.folder, context, max_bytes=config.max_bytes, quiet_seconds=config.quiet_seconds)
 
 
-def _unreadable(found: Found, code: str) -> Unreadable:
+def _unreadable(found: FoundDocument, code: str) -> Unreadable:
     headers = {"name": found.name.encode("utf-8", "replace").decode(), "size": str(found.size)}
     return Unreadable(code, found.data[:_MOST_RAW], headers, key=found.digest)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from bondmate_schemas.enums import Level
 
 from bondmate_connectors.contract import ConnectorSpec, Context
-from bondmate_connectors.platforms.cap_webhook.config import Config
+from bondmate_connectors.platforms.cap_webhook.config import CapWebhookConfig
 
-__all__ = ["CONNECTOR", "Config"]
+__all__ = ["CONNECTOR", "CapWebhookConfig"]
 
 if TYPE_CHECKING:
     from bondmate_connectors.platforms.cap_webhook.connector import CapWebhook
 
 
-def _build(config: Config, context: Context) -> CapWebhook:
+def _build(config: CapWebhookConfig, context: Context) -> CapWebhook:
     # Loaded with the first of them: who only asks what the connector takes goes without.
     from bondmate_connectors.platforms.cap_webhook.connector import CapWebhook  # noqa: PLC0415
 
@@ -27,7 +27,7 @@ CONNECTOR = ConnectorSpec(
     summary="CAP 1.2 to a control room by signed POST, and its Ack, Error, Update and Cancel back the same way.",
     stability="alpha",
     owner="BondMate hub developers",
-    config=Config,
+    config=CapWebhookConfig,
     accepts=frozenset({"ALERT", "INCIDENT", "MESSAGE", "RECEIPT"}),
     emits=frozenset({"DeliveryReceipt", "DeviceMessage", "IncidentEvent"}),
     proves=Level.ACCEPTED,

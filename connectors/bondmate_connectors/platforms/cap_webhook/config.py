@@ -139,7 +139,7 @@ class RepliesConfig(ConnectorConfig):
     )
 
 
-class Config(ConnectorConfig):
+class CapWebhookConfig(ConnectorConfig):
     """Settings of `cap_webhook`; at least one of the two roles."""
 
     deliver: DeliverConfig | None = Field(default=None, description="Sending to the control room.")

@@ -6,7 +6,7 @@ from bondmate_schemas.models import Delivery
 
 from bondmate_connectors.contract import Context, Incoming, Receipt
 from bondmate_connectors.errors import EndOfStream, NotConnected
-from bondmate_connectors.platforms.cap_webhook.config import Config
+from bondmate_connectors.platforms.cap_webhook.config import CapWebhookConfig
 from bondmate_connectors.platforms.cap_webhook.sink import CapSink, not_configured
 from bondmate_connectors.platforms.cap_webhook.source import CapSource
 
@@ -14,7 +14,7 @@ from bondmate_connectors.platforms.cap_webhook.source import CapSource
 class CapWebhook:
     """A control room that takes CAP by POST, posts CAP back, or both."""
 
-    def __init__(self, config: Config, context: Context) -> None:
+    def __init__(self, config: CapWebhookConfig, context: Context) -> None:
         self._sink = CapSink(config.deliver, context) if config.deliver else None
         self._source = CapSource(config.listen, config.replies, context) if config.listen else None
         self._connected = False

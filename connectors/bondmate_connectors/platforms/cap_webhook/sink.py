@@ -21,7 +21,7 @@ from bondmate_connectors.formats.labels import Labels
 from bondmate_connectors.platforms.cap_webhook.config import DeliverConfig
 from bondmate_connectors.transports.addresses import AddressPolicy
 from bondmate_connectors.transports.hmac_signature import sign
-from bondmate_connectors.transports.http_client import Answer, HttpClient
+from bondmate_connectors.transports.http_client import HttpAnswer, HttpClient
 
 REFUSED_INSIDE: Final = "refused_by_platform"
 """Code of an answer whose status says success and whose body says failure."""
@@ -122,7 +122,7 @@ def _message_id(event: Delivery) -> str:
     return quote(event.id, safe=":@+")
 
 
-def receipt_of(answer: Answer) -> Receipt:
+def receipt_of(answer: HttpAnswer) -> Receipt:
     """Read an answer of success: with a record of theirs it is accepted, without one only delivered.
 
     Raises:
@@ -141,7 +141,7 @@ def receipt_of(answer: Answer) -> Receipt:
     return Receipt(Level.ACCEPTED, platform_id[:_LONGEST_ID])
 
 
-def _raise_for_check(answer: Answer, now: datetime, *, pages: bool) -> None:
+def _raise_for_check(answer: HttpAnswer, now: datetime, *, pages: bool) -> None:
     try:
         answer.raise_for_status(now)
     except Rejected as refused:
@@ -150,7 +150,7 @@ def _raise_for_check(answer: Answer, now: datetime, *, pages: bool) -> None:
         answer.raise_for_page()
 
 
-def _document(answer: Answer) -> Mapping[str, Any]:
+def _document(answer: HttpAnswer) -> Mapping[str, Any]:
     try:
         body = orjson.loads(answer.body)
     except orjson.JSONDecodeError:

@@ -27,8 +27,8 @@ from bondmate_connectors.formats.cap import CapFormat
 from bondmate_connectors.formats.cap.codes import LEFT_OUT, MEDIA_TYPE, WORD
 from bondmate_connectors.platforms.cap_webhook.config import ListenConfig, RepliesConfig
 from bondmate_connectors.platforms.cap_webhook.replies import records_of
-from bondmate_connectors.transports.hmac_signature import Known, ReplayMemory, SignatureRefused, verify
-from bondmate_connectors.transports.http_server import Listener, problem, server_context
+from bondmate_connectors.transports.hmac_signature import MessageState, ReplayMemory, SignatureRefused, verify
+from bondmate_connectors.transports.http_server import HttpListener, problem, server_context
 
 RETRY_SECONDS: Final = 2
 _PARTLY: Final = frozenset({LEFT_OUT, WORD})
@@ -74,7 +74,7 @@ class _Handover:
 
 
 @dataclass(frozen=True, slots=True)
-class _Document:
+class _ReceivedBody:
     """What a body says: the events to hand over, and the refusal to answer with when they are settled."""
 
     events: Sequence[Record | Unreadable]
@@ -94,7 +94,7 @@ class CapSource:
         self._keys = config.keys
         self._memory = ReplayMemory(config.tolerance_seconds)
         self._inbox: asyncio.Queue[Incoming | None] = asyncio.Queue(config.pending_events)
-        self._open: Listener | None = None
+        self._open: HttpListener | None = None
         self._waiting: set[_Handover] = set()
 
     @property
@@ -118,7 +118,7 @@ class CapSource:
             return
         tls = server_context(self._config.host, self._config.tls)
         self._inbox = asyncio.Queue(self._config.pending_events)
-        listener = Listener(
+        listener = HttpListener(
             [web.post(self._config.path, self._post)],
             self._context,
             max_body_bytes=self._config.max_body_bytes,
@@ -182,11 +182,11 @@ class CapSource:
 
     async def _signed(self, message_id: str, body: bytes, traceparent: str) -> web.Response:
         match self._memory.begin(message_id, body, self._context.clock()):
-            case Known.NEW:
+            case MessageState.NEW:
                 return await self._first(message_id, body, traceparent)
-            case Known.DONE:
+            case MessageState.DONE:
                 return web.json_response({"status": "repeat"})
-            case Known.OTHER_CONTENT:
+            case MessageState.OTHER_CONTENT:
                 return problem(409, "id_reused", "The id of this message was used for another body.")
         return _later()
 
@@ -206,33 +206,33 @@ class CapSource:
             return problem(422, refused, f"The hub cannot take {taken}.", path=document.path)
         return web.json_response({"status": "ignored" if document.ignored else "taken"})
 
-    async def _understand(self, body: bytes) -> _Document:
+    async def _understand(self, body: bytes) -> _ReceivedBody:
         """Read a body, beside the event loop when it is large."""
         return self._understood(body) if len(body) < _SMALL else await asyncio.to_thread(self._understood, body)
 
-    def _understood(self, body: bytes) -> _Document:
+    def _understood(self, body: bytes) -> _ReceivedBody:
         reading = self._format.read(body, self._context.clock())
         if isinstance(reading, Refusal):
-            return _Document([self._unreadable(reading.code, body)], reading.code, reading.path)
+            return _ReceivedBody([self._unreadable(reading.code, body)], reading.code, reading.path)
         if isinstance(reading, Ignored):
-            return _Document([], ignored=reading.code)
+            return _ReceivedBody([], ignored=reading.code)
         return self._read(reading, body)
 
-    def _read(self, reading: Reading, body: bytes) -> _Document:
+    def _read(self, reading: Reading, body: bytes) -> _ReceivedBody:
         events: list[Record | Unreadable] = [
             record for event in reading.events for record in records_of(event, self._replies, self._context.name)
         ]
         left_out = next((remark for remark in reading.warnings if remark.code in _PARTLY), None)
         if left_out is not None:
             # The rest is taken; the whole is kept so that a person can see what was not.
-            return _Document([*events, self._unreadable(left_out.code, body)], left_out.code, left_out.path)
-        return _Document(events, ignored="" if events else "own_message")
+            return _ReceivedBody([*events, self._unreadable(left_out.code, body)], left_out.code, left_out.path)
+        return _ReceivedBody(events, ignored="" if events else "own_message")
 
     @staticmethod
     def _unreadable(code: str, body: bytes) -> Unreadable:
         return Unreadable(code, body[:_MOST_RAW], {"content-type": MEDIA_TYPE, "size": str(len(body))})
 
-    async def _hand_over(self, document: _Document, traceparent: str | None) -> str:
+    async def _hand_over(self, document: _ReceivedBody, traceparent: str | None) -> str:
         """Hand over the events and wait until all are settled; give the code of what was refused."""
         if not document.events:
             return document.refused

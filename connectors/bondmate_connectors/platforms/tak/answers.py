@@ -1,7 +1,7 @@
 """What a frame from a TAK server is to the hub: an answer to an alert, a text to a device, what was asked for, nothing.
 
-Pure but for what `OpenAlerts` knows. What the hub itself wrote comes back from some servers and from federations; it is
-known by its flow tag, its own element and its uids, and is passed over.
+Pure but for what `TakOpenAlerts` knows. What the hub itself wrote comes back from some servers and from federations;
+it is known by its flow tag, its own element and its uids, and is passed over.
 
 A chat line answers an alert when it quotes the alert's reference, in a room or directly to us, or is addressed to the
 alert's uid. Without either, a line directly to us is about the only open alert, and where that is not sure its writer
@@ -36,29 +36,29 @@ from bondmate_connectors.formats.cot.options import HUB, Contact
 from bondmate_connectors.formats.cot.read import read_event
 from bondmate_connectors.formats.cot.stream import Frame
 from bondmate_connectors.formats.cot.types import CHAT, Ours, OurUid, parse_uid
-from bondmate_connectors.platforms.tak.open_alerts import OpenAlert, OpenAlerts
-from bondmate_connectors.platforms.tak.wording import Meaning, Words
+from bondmate_connectors.platforms.tak.open_alerts import TakOpenAlert, TakOpenAlerts
+from bondmate_connectors.platforms.tak.wording import LineMeaning, Words
 
 _CHAT_BYTES: Final = b"b-t-f"
 _SILENT: Final = "silent"
 _MOST_NAMED: Final = 8
 _RESPONSES: Final = {
-    Meaning.ASSIGNED: Response.ASSIGNED,
-    Meaning.EN_ROUTE: Response.EN_ROUTE,
-    Meaning.ON_SCENE: Response.ON_SCENE,
-    Meaning.WITHDRAWN: Response.WITHDRAWN,
+    LineMeaning.ASSIGNED: Response.ASSIGNED,
+    LineMeaning.EN_ROUTE: Response.EN_ROUTE,
+    LineMeaning.ON_SCENE: Response.ON_SCENE,
+    LineMeaning.WITHDRAWN: Response.WITHDRAWN,
 }
-_OF_ALL: Final = frozenset({Meaning.ACKNOWLEDGED, Meaning.ASSIGNED, Meaning.EN_ROUTE, Meaning.ON_SCENE})
+_OF_ALL: Final = frozenset({LineMeaning.ACKNOWLEDGED, LineMeaning.ASSIGNED, LineMeaning.EN_ROUTE, LineMeaning.ON_SCENE})
 """What may be said of several alerts by one reference."""
 _LEVELS: Final = {
-    Meaning.ACKNOWLEDGED: Level.ACKNOWLEDGED,
-    Meaning.ASSIGNED: Level.ACKNOWLEDGED,
-    Meaning.EN_ROUTE: Level.RESPONDING,
-    Meaning.ON_SCENE: Level.RESPONDING,
-    Meaning.DECLINED: Level.DECLINED,
-    Meaning.WITHDRAWN: Level.DECLINED,
-    Meaning.RESOLVED: Level.RESOLVED,
-    Meaning.CALLED_OFF: Level.CANCELLED,
+    LineMeaning.ACKNOWLEDGED: Level.ACKNOWLEDGED,
+    LineMeaning.ASSIGNED: Level.ACKNOWLEDGED,
+    LineMeaning.EN_ROUTE: Level.RESPONDING,
+    LineMeaning.ON_SCENE: Level.RESPONDING,
+    LineMeaning.DECLINED: Level.DECLINED,
+    LineMeaning.WITHDRAWN: Level.DECLINED,
+    LineMeaning.RESOLVED: Level.RESOLVED,
+    LineMeaning.CALLED_OFF: Level.CANCELLED,
 }
 _MACHINES: Final = frozenset({"SERVER-UID"})
 """Senders that are no person: FreeTAKServer welcomes each connection with a line to it under this uid."""
@@ -89,7 +89,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class FrameContents:
     """What a frame is to the hub: records in order, an answer to its writer, and what was let pass in reading it."""
 
     records: tuple[Record | Unreadable, ...] = ()
@@ -97,20 +97,20 @@ class Heard:
     warnings: tuple[Remark, ...] = ()
 
 
-NOTHING: Final = Heard()
+NOTHING: Final = FrameContents()
 
 
-def understand(frame: Frame, terms: Terms, alerts: OpenAlerts, received_at: datetime) -> Heard:
+def understand(frame: Frame, terms: Terms, alerts: TakOpenAlerts, received_at: datetime) -> FrameContents:
     """Return what a frame is to the hub."""
     if frame.code is not None:
-        return Heard((Unreadable(frame.code, frame.message),))
+        return FrameContents((Unreadable(frame.code, frame.message),))
     if _CHAT_BYTES not in frame.message and not terms.emit:
         # Hundreds of positions a second are not worth parsing to know that nobody asked for them.
         return NOTHING
     document = frame.xml()
     event = document if isinstance(document, Refusal) else parse_event(document)
     if isinstance(event, Refusal):
-        return Heard((Unreadable(event.code, frame.message),))
+        return FrameContents((Unreadable(event.code, frame.message),))
     if event.passed_a_hub or parse_uid(event.uid) is not None:
         return NOTHING
     if event.type == CHAT:
@@ -118,26 +118,26 @@ def understand(frame: Frame, terms: Terms, alerts: OpenAlerts, received_at: date
     return _asked_for(event, terms, received_at) if "IncidentEvent" in terms.emit else NOTHING
 
 
-def _line(event: CotEvent, terms: Terms, alerts: OpenAlerts, received_at: datetime) -> Heard:
+def _line(event: CotEvent, terms: Terms, alerts: TakOpenAlerts, received_at: datetime) -> FrameContents:
     chat = chat_of(event)
     if chat.sender_uid not in terms.confidants:
-        return _Line(event, chat, terms, alerts.without_secret(), received_at).heard()
+        return _ChatLine(event, chat, terms, alerts.without_secret(), received_at).heard()
     bare = terms.words.without_aloud(chat.text)
-    heard = _Line(event, chat if bare is None else chat._replace(text=bare), terms, alerts, received_at).heard()
+    heard = _ChatLine(event, chat if bare is None else chat._replace(text=bare), terms, alerts, received_at).heard()
     return heard if bare is None else _aloud(heard, bare)
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _ChatLine:
     """A chat line, and all that it takes to say what it is."""
 
     event: CotEvent
     chat: Chat
     terms: Terms
-    alerts: OpenAlerts
+    alerts: TakOpenAlerts
     received_at: datetime
 
-    def heard(self) -> Heard:
+    def heard(self) -> FrameContents:
         """Return what the line is to the hub."""
         sender = self.chat.sender_uid
         if not self.chat.text or parse_uid(sender) is not None or sender in {self.terms.contact.uid, *_MACHINES}:
@@ -145,7 +145,7 @@ class _Line:
         called = self._called()
         if any(len(alike) > 1 for alike in called):
             text = "Not passed on: more than one is called so here. Quote a reference, or choose from the map"
-            return Heard(reply=self._reply(text), warnings=self._warnings)
+            return FrameContents(reply=self._reply(text), warnings=self._warnings)
         ours = self.chat.ours or tuple(dict.fromkeys(one for alike in called for one in alike))
         if addressed := [one for one in ours if one.what is Ours.ALERT]:
             return self._answers([(one.id, self.alerts.by_id(one.id)) for one in addressed])
@@ -183,23 +183,23 @@ class _Line:
 
     # An answer.
 
-    def _links(self, named: tuple[OpenAlert, ...]) -> Heard | None:
+    def _links(self, named: tuple[TakOpenAlert, ...]) -> FrameContents | None:
         """Return that two alerts are of one event, or one is of no other's; None where the line says neither."""
         links = self.terms.words.links(self.chat.text) if self.chat.sender_uid else None
         if links is None:
             return None
         if len(named) != (2 if links else 1):
             text = "Not linked: name two alerts, that to be linked first" if links else "Not taken out: name one alert"
-            return Heard(reply=self._reply(text), warnings=self._warnings)
+            return FrameContents(reply=self._reply(text), warnings=self._warnings)
         event_id = named[0].event_id
         header = self._header("tak link", event_id, event_id).model_copy(update={"occurred_at": self.received_at})
         receipt = DeliveryReceipt(
             header=header, destination=self.terms.name, platform_id=self.event.uid, by_ref=self.chat.sender_uid,
             link_to=named[1].event_id if links else "",
         )  # fmt: skip
-        return Heard((receipt,), warnings=self._warnings)
+        return FrameContents((receipt,), warnings=self._warnings)
 
-    def _together(self, named: tuple[OpenAlert, ...]) -> Heard:
+    def _together(self, named: tuple[TakOpenAlert, ...]) -> FrameContents:
         """Answer what is named; what helps, said of both, of all that are open of its event: who closes names each."""
         bare = self.terms.words.without_together(self.chat.text) if len(named) == 1 else None
         meaning = None if bare is None else self.terms.words.meaning_of(bare)
@@ -208,18 +208,20 @@ class _Line:
         alerts = dict.fromkeys((*named, *self.alerts.of_event(named[0])))
         return self._answers([(alert.event_id, alert) for alert in alerts], meaning)
 
-    def _answers(self, about: list[tuple[str, OpenAlert | None]], meaning: Meaning | None = None) -> Heard:
-        meaning = (meaning or self.terms.words.meaning_of(self.chat.text)) if self.chat.sender_uid else Meaning.NOTE
+    def _answers(
+        self, about: list[tuple[str, TakOpenAlert | None]], meaning: LineMeaning | None = None
+    ) -> FrameContents:
+        meaning = (meaning or self.terms.words.meaning_of(self.chat.text)) if self.chat.sender_uid else LineMeaning.NOTE
         records = [self._answer(event_id, alert, meaning) for event_id, alert in about]
         references = " ".join(alert.reference for _, alert in about if alert is not None)
-        is_note = meaning is Meaning.NOTE and references
+        is_note = meaning is LineMeaning.NOTE and references
         reply = self._reply(f"Passed on. Nobody has acknowledged: write {self._word} {references}") if is_note else None
-        return Heard(tuple(filter(None, records)), reply, self._warnings)
+        return FrameContents(tuple(filter(None, records)), reply, self._warnings)
 
-    def _answer(self, event_id: str, alert: OpenAlert | None, meaning: Meaning) -> Record:
-        if meaning is Meaning.NOTE and alert is not None and alert.device_id:
+    def _answer(self, event_id: str, alert: TakOpenAlert | None, meaning: LineMeaning) -> Record:
+        if meaning is LineMeaning.NOTE and alert is not None and alert.device_id:
             return self._note(alert)
-        declined = meaning is Meaning.DECLINED
+        declined = meaning is LineMeaning.DECLINED
         # In the order in which they come: the clocks of a room's clients differ, and its later word must count.
         header = self._header("tak answer", event_id, event_id).model_copy(update={"occurred_at": self.received_at})
         return DeliveryReceipt(
@@ -234,7 +236,7 @@ class _Line:
             by_ref=self.chat.sender_uid or None,
         )
 
-    def _note(self, alert: OpenAlert) -> DeviceMessage:
+    def _note(self, alert: TakOpenAlert) -> DeviceMessage:
         """A text about an alert that answers nothing: it goes to the officer, without a sound where that may betray."""
         header = self._header("tak note", alert.event_id, derived_id("tak notes", self.terms.name, alert.event_id))
         if alert.is_silent:
@@ -264,17 +266,17 @@ class _Line:
 
     # A line to us without a reference that we know.
 
-    def _direct(self, *, has_code: bool) -> Heard:
+    def _direct(self, *, has_code: bool) -> FrameContents:
         bare = None if has_code else self.terms.words.without_together(self.chat.text)
         if bare is not None and (found := self.alerts.only_event()):
             return self._together(found[:1])
         only = None if has_code else self.alerts.only_open()
         if only is not None:
             return self._answers([(only.event_id, only)])
-        if not self.alerts.open() and self.terms.words.meaning_of(self.chat.text) is Meaning.NOTE:
+        if not self.alerts.open() and self.terms.words.meaning_of(self.chat.text) is LineMeaning.NOTE:
             # A greeting, or small talk: nobody meant an alert.
             return NOTHING
-        return Heard(reply=self._reply(self._which()), warnings=self._warnings)
+        return FrameContents(reply=self._reply(self._which()), warnings=self._warnings)
 
     def _which(self) -> str:
         found = self.alerts.open()
@@ -293,14 +295,14 @@ class _Line:
 
     # A line to a device, a room, or none of ours.
 
-    def _to_agency(self) -> Heard | None:
+    def _to_agency(self) -> FrameContents | None:
         """Return what was written in a room that the officers of an agency hear; None for any other line."""
         agency = self.terms.rooms.get(self.chat.room)
         if agency is None or self.chat.addressed(Ours.DEVICE) is not None:
             return None
         return self._down(device_id="", to=Address(agencies=(agency,)))
 
-    def _to_called(self, ours: tuple[OurUid, ...]) -> Heard | None:
+    def _to_called(self, ours: tuple[OurUid, ...]) -> FrameContents | None:
         """Return what was written to devices by their callsigns; None for any other line, also one to their uids."""
         if self.chat.ours or not ours:
             return None
@@ -308,21 +310,21 @@ class _Line:
             return self._down(device_id=ours[0].id)
         return self._down(device_id="", to=Address(names=tuple(one.id for one in ours)))
 
-    def _down(self, **to: object) -> Heard | None:
+    def _down(self, **to: object) -> FrameContents | None:
         reading = read_event(self.event, self.received_at)
         if not isinstance(reading, Reading):
             return None
         said = reading.events[0]
         assert isinstance(said, DeviceMessage)
         said = said.model_copy(update={"direction": MessageDirection.TO_DEVICE, **to})
-        return Heard((_from_here(said, self.event, self.terms),), warnings=reading.warnings)
+        return FrameContents((_from_here(said, self.event, self.terms),), warnings=reading.warnings)
 
     @property
     def _warnings(self) -> tuple[Remark, ...]:
         return () if self.event.time else (Remark("time_unreadable", "event/@time"),)
 
 
-def _aloud(heard: Heard, text: str) -> Heard:
+def _aloud(heard: FrameContents, text: str) -> FrameContents:
     """Return what was heard, as texts to one officer that sound; who is named for duress knows what that may do."""
     return replace(heard, records=tuple(_sounding(record, text) for record in heard.records))
 
@@ -335,14 +337,14 @@ def _sounding(record: Record | Unreadable, text: str) -> Record | Unreadable:
     return record.model_copy(update={"header": header, "text": text, "aloud": True})
 
 
-def _asked_for(event: CotEvent, terms: Terms, received_at: datetime) -> Heard:
+def _asked_for(event: CotEvent, terms: Terms, received_at: datetime) -> FrameContents:
     reading = read_event(event, received_at)
     if not isinstance(reading, Reading):
         # A position that cannot be read is not ours to complain of.
         return NOTHING
     wanted = (_from_here(record, event, terms) for record in reading.events if _is_wanted(record, terms))
     found = tuple(wanted)
-    return Heard(found, warnings=reading.warnings if found else ())
+    return FrameContents(found, warnings=reading.warnings if found else ())
 
 
 def _is_wanted(record: Record, terms: Terms) -> bool:

@@ -18,7 +18,7 @@ from bondmate_connectors.formats.cot.types import HUB_UID, NEUTRAL_CALLSIGN
 from bondmate_connectors.formats.labels import Language
 from bondmate_connectors.platforms.tak.timing import Timing
 from bondmate_connectors.platforms.tak.wording import ACKNOWLEDGE_WORDS, TOGETHER_WORDS
-from bondmate_connectors.transports.tcp import Address
+from bondmate_connectors.transports.tcp import TcpAddress
 from bondmate_connectors.transports.tls import TlsConfig
 
 Said = Literal["assigned", "en_route", "on_scene", "withdrawn", "resolved", "called_off"]
@@ -204,16 +204,16 @@ class TakConfig(ConnectorConfig):
             return Proof.MUTUAL_TLS
         return Proof.LOOPBACK if _is_loopback(self.host) else Proof.NONE
 
-    def address(self) -> Address:
+    def address(self) -> TcpAddress:
         """Return where to connect, with the certificates that these settings stand for.
 
         Raises:
             Misconfigured: a certificate or key file cannot be read.
         """
         if self.tls is None:
-            return Address(self.host, self.port)
+            return TcpAddress(self.host, self.port)
         try:
-            return Address(self.host, self.port, self.tls.client_context(), self.tls.server_name)
+            return TcpAddress(self.host, self.port, self.tls.client_context(), self.tls.server_name)
         except (OSError, ssl.SSLError) as error:
             raise Misconfigured("tls: ca_file, certificate_file or key_file cannot be loaded") from error
 

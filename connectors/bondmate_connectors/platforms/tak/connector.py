@@ -26,14 +26,14 @@ from bondmate_connectors.formats.labels import Labels
 from bondmate_connectors.platforms.tak.answers import Terms, understand
 from bondmate_connectors.platforms.tak.config import TakConfig
 from bondmate_connectors.platforms.tak.negotiation import Protocol
-from bondmate_connectors.platforms.tak.open_alerts import OpenAlerts
+from bondmate_connectors.platforms.tak.open_alerts import TakOpenAlerts
 from bondmate_connectors.platforms.tak.pings import Answering
 from bondmate_connectors.platforms.tak.replies import Replies, refused
 from bondmate_connectors.platforms.tak.session import NO_PROOF, Session
 from bondmate_connectors.platforms.tak.timing import Ends
-from bondmate_connectors.platforms.tak.witness import SECOND_LOST, Ear, Unheard, Witness
-from bondmate_connectors.platforms.tak.wording import Meaning, Words
-from bondmate_connectors.platforms.tak.writing import Writing, uid_of
+from bondmate_connectors.platforms.tak.witness import SECOND_LOST, EchoWaiter, Unheard, Witness
+from bondmate_connectors.platforms.tak.wording import LineMeaning, Words
+from bondmate_connectors.platforms.tak.writing import TakWriter, uid_of
 from bondmate_connectors.transports.tcp import TcpStream
 
 _MAX_WAITING: Final = 10_000
@@ -51,7 +51,7 @@ class Tak:
     `send` gives DELIVERED when the server answered a ping written after the event, or the `witness` heard it. A server
     that answers none proves nothing: then it gives UNKNOWN, which raises nothing, and the status says so. An alert goes
     out as an emergency and, when new or changed, also as a GeoChat line with a reference; what a person writes back
-    with it comes out of `receive`. Kept is which alerts are open (`OpenAlerts`), in memory.
+    with it comes out of `receive`. Kept is which alerts are open (`TakOpenAlerts`), in memory.
 
     An answer the hub could not keep is given again; TAK itself repeats nothing.
     """
@@ -60,7 +60,7 @@ class Tak:
         self._config = config
         self._clock, self._log, self._report = context.clock, context.log, context.report
         self._contact = config.contact(context.name)
-        responses = {Meaning(name): words for name, words in config.response_words.items()}
+        responses = {LineMeaning(name): words for name, words in config.response_words.items()}
         words = Words(
             config.acknowledge_words, config.decline_words, responses, config.together_words, config.link_words,
             config.unlink_words, config.aloud_words,
@@ -71,14 +71,14 @@ class Tak:
         )  # fmt: skip
         options = Options(
             config.lifetimes, self._contact, marks=config.qos_and_opex, answer_word=config.acknowledge_words[0],
-            assigned_word=next(iter(responses.get(Meaning.ASSIGNED, ())), ""),
+            assigned_word=next(iter(responses.get(LineMeaning.ASSIGNED, ())), ""),
             decline_word=next(iter(config.decline_words), ""),
             labels=Labels(config.language),
         )  # fmt: skip
-        self._alerts = OpenAlerts(time.monotonic, time.monotonic() + config.stale_seconds)
+        self._alerts = TakOpenAlerts(time.monotonic, time.monotonic() + config.stale_seconds)
         self._session: Session | None = None
         self._witness: Witness | None = None
-        self._ears = Ear(), Ear()
+        self._echoes = EchoWaiter(), EchoWaiter()
         self._unheard = Unheard()
         self._answering = Answering()
         self._proves: bool | None = None
@@ -87,7 +87,7 @@ class Tak:
         self._arrived: deque[Record | Unreadable] = deque()
         self._stirred = asyncio.Event()
         self._room = asyncio.Event()
-        self._writing = Writing(options, self._alerts, config.max_event_bytes, self._clock, config.duress_receivers())
+        self._writing = TakWriter(options, self._alerts, config.max_event_bytes, self._clock, config.duress_receivers())
         self._replies = Replies(self._terms, replace(options, max_bytes=config.max_event_bytes))
 
     async def connect(self) -> None:
@@ -128,10 +128,10 @@ class Tak:
         await asyncio.sleep(min(self._config.identity_delay_seconds, _ALONE_SECONDS))
 
     async def _open_second(self, session: Session) -> Session:
-        self._ears = ear, second_ear = Ear(), Ear()
+        self._echoes = echoes, second_echoes = EchoWaiter(), EchoWaiter()
         contact = Contact(f"{self._contact.uid}-witness", f"{self._contact.callsign}-witness")
-        second = await self._open(contact, second_ear.take, partial(session.lose, NotConnected(SECOND_LOST)))
-        self._witness = Witness(session, second, (ear, second_ear), self._clock)
+        second = await self._open(contact, second_echoes.take, partial(session.lose, NotConnected(SECOND_LOST)))
+        self._witness = Witness(session, second, (echoes, second_echoes), self._clock)
         return second
 
     async def check(self) -> None:
@@ -259,8 +259,8 @@ class Tak:
             self._tell_proof(proves=proves)
 
     def _lost(self) -> None:
-        for ear in self._ears:
-            ear.stop()
+        for echoes in self._echoes:
+            echoes.stop()
         self._stirred.set()
 
     def _tell_proof(self, *, proves: bool) -> None:
@@ -290,7 +290,7 @@ class Tak:
     # What comes in.
 
     async def _take(self, frame: Frame) -> None:
-        await self._ears[0].take(frame)
+        await self._echoes[0].take(frame)
         heard = understand(frame, self._terms, self._alerts, self._clock())
         for warning in heard.warnings:
             self._log.warning("a message was taken though it is not as it should be", code=warning.code)

@@ -24,7 +24,7 @@ _MOST: Final = 10_000
 
 
 @dataclass(slots=True, eq=False)
-class OpenAlert:
+class TakOpenAlert:
     """An alert as its destination knows it. Times are seconds of the caller's clock; None: not yet."""
 
     event_id: str
@@ -50,18 +50,18 @@ class OpenAlert:
     """Whether it was ended for everybody since."""
 
 
-class OpenAlerts:
+class TakOpenAlerts:
     """Know which alerts are open. `clock` gives seconds; `settled_after` is when all that are open are surely known."""
 
     def __init__(self, clock: Callable[[], float], settled_after: float) -> None:
         self._clock = clock
         self._settled_after = settled_after
         self.contacts = Contacts(clock)
-        self._alerts: dict[str, OpenAlert] = {}
-        self._by_beginning: defaultdict[str, list[OpenAlert]] = defaultdict(list)
+        self._alerts: dict[str, TakOpenAlert] = {}
+        self._by_beginning: defaultdict[str, list[TakOpenAlert]] = defaultdict(list)
         """The same by the first `SHORTEST` characters of their codes, the least that a reference has."""
 
-    def told(self, event: Delivery, alert: DeviceAlert) -> OpenAlert:
+    def told(self, event: Delivery, alert: DeviceAlert) -> TakOpenAlert:
         """Note that an alert, news of one, or its end, is about to be written; return what is known of it."""
         self.contacts.wrote(event)
         event_id = alert.header.event_id
@@ -79,17 +79,17 @@ class OpenAlerts:
             known.closed_at = self._clock()
         return known
 
-    def without_secret(self) -> OpenAlerts:
+    def without_secret(self) -> TakOpenAlerts:
         """Return what those may know who are not to learn of duress."""
         if not any(alert.is_secret for alert in self._alerts.values()):
             return self
-        found = OpenAlerts(self._clock, self._settled_after)
+        found = TakOpenAlerts(self._clock, self._settled_after)
         for alert in self._alerts.values():
             if not alert.is_secret:
                 found._keep(alert)
         return found
 
-    def _keep(self, alert: OpenAlert) -> OpenAlert:
+    def _keep(self, alert: TakOpenAlert) -> TakOpenAlert:
         self._alerts[alert.event_id] = alert
         self._by_beginning[alert.code[:SHORTEST]].append(alert)
         if len(self._alerts) > _MOST:
@@ -97,15 +97,15 @@ class OpenAlerts:
             self._by_beginning[oldest.code[:SHORTEST]].remove(oldest)
         return alert
 
-    def _named(self, reference: str) -> list[OpenAlert]:
+    def _named(self, reference: str) -> list[TakOpenAlert]:
         """Return the alerts whose codes begin so, the oldest first."""
         alike = self._by_beginning.get(reference[:SHORTEST], ())
         return [alert for alert in alike if alert.code.startswith(reference)]
 
-    def _new(self, alert: DeviceAlert) -> OpenAlert:
+    def _new(self, alert: DeviceAlert) -> TakOpenAlert:
         code = code_of(alert.header.event_id)
         name = " ".join(filter(None, (alert.kind.value.replace("_", " "), (alert.callsign or "").strip())))
-        return OpenAlert(
+        return TakOpenAlert(
             alert.header.event_id, alert.device_id, code, self._shortest(code), alert.silent, name, self._clock()
         )
 
@@ -125,25 +125,25 @@ class OpenAlerts:
         if alert := self._alerts.get(event_id):
             alert.is_taken_off = alert.is_secret = True
 
-    def open(self) -> tuple[OpenAlert, ...]:
+    def open(self) -> tuple[TakOpenAlert, ...]:
         """Return the alerts that are not over, the oldest first."""
         return tuple(alert for alert in self._alerts.values() if alert.closed_at is None)
 
-    def of_event(self, alert: OpenAlert) -> tuple[OpenAlert, ...]:
+    def of_event(self, alert: TakOpenAlert) -> tuple[TakOpenAlert, ...]:
         """Return the open alerts of the event that an alert is of, the alert itself too."""
         return tuple(one for one in self.open() if one.first_id == alert.first_id)
 
-    def only_event(self) -> tuple[OpenAlert, ...]:
+    def only_event(self) -> tuple[TakOpenAlert, ...]:
         """Return the open alerts where they are several and of one event; none where that is not so, or not known."""
         found = self.open()
         is_one = len(found) > 1 and len({one.first_id for one in found}) == 1
         return found if is_one and self._clock() >= self._settled_after else ()
 
-    def by_id(self, event_id: str) -> OpenAlert | None:
+    def by_id(self, event_id: str) -> TakOpenAlert | None:
         """Return the alert of this id, None when it was never told here."""
         return self._alerts.get(event_id)
 
-    def by_reference(self, reference: str) -> OpenAlert | None:
+    def by_reference(self, reference: str) -> TakOpenAlert | None:
         """Return the alert that a reference names, open or over; None when it names none, or not surely one."""
         named = self._named(reference)
         if len(named) > 1:
@@ -152,7 +152,7 @@ class OpenAlerts:
             named = [alert for alert in named if alert.reference == reference] if certain else []
         return named[0] if len(named) == 1 else None
 
-    def only_open(self) -> OpenAlert | None:
+    def only_open(self) -> TakOpenAlert | None:
         """Return the one open alert that a line without a reference can mean.
 
         It was delivered, and since then no other was open; None where that is not so, or not known.
@@ -162,7 +162,7 @@ class OpenAlerts:
             return None
         return None if self._any_since(found[0]) else found[0]
 
-    def _any_since(self, alert: OpenAlert) -> bool:
+    def _any_since(self, alert: TakOpenAlert) -> bool:
         assert alert.delivered_at is not None
         others = (other for other in self._alerts.values() if other is not alert)
         return any(other.closed_at is None or other.closed_at > alert.delivered_at for other in others)

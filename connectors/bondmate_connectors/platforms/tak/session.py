@@ -28,7 +28,7 @@ from bondmate_connectors.formats.cot.stream import Frame, Framer, OutOfStep, fra
 from bondmate_connectors.formats.cot.types import HUB_UID
 from bondmate_connectors.platforms.tak.negotiation import Protocol, Upgrade
 from bondmate_connectors.platforms.tak.pings import Ping, Pings, fail, resolve
-from bondmate_connectors.platforms.tak.timing import DROPPED_SECONDS, Ends, Pace, Times, Timing
+from bondmate_connectors.platforms.tak.timing import DROPPED_SECONDS, Ends, PingPace, Times, Timing
 from bondmate_connectors.transports.tcp import TcpStream
 
 NO_PROOF: Final = "the server answers no pings: delivery is not proven"
@@ -59,7 +59,7 @@ class Session:
         self._timer: asyncio.TimerHandle | None = None
         self._is_introduced = False
         self._upgrade = Upgrade(is_wanted=wants_protobuf)
-        self._pace = Pace(timing.gap)
+        self._pace = PingPace(timing.gap)
         self._proves: bool | None = None
         now = self._loop.time()
         self._times = Times(timing, now)

@@ -46,7 +46,7 @@ class Ends:
     """Called with whether the server proves what it takes, when that becomes known or changes."""
 
 
-class Pace:
+class PingPace:
     """How soon after a ping the next may go out. `gap` is for new events, `repeat` for a ping that is not answered."""
 
     def __init__(self, least: float) -> None:

@@ -50,7 +50,7 @@ class _Awaited:
     heard: asyncio.Future[None]
 
 
-class Ear:
+class EchoWaiter:
     """What one connection waits to hear of what another wrote."""
 
     def __init__(self) -> None:
@@ -127,9 +127,11 @@ class Witness:
     Call `start` when both have said who they are, then `deliver` by it, `close` at the end.
     """
 
-    def __init__(self, main: Session, second: Session, ears: tuple[Ear, Ear], clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, main: Session, second: Session, echoes: tuple[EchoWaiter, EchoWaiter], clock: Callable[[], datetime]
+    ) -> None:
         self._main, self._second, self._clock = main, second, clock
-        self._ear, self._second_ear = ears
+        self._main_echoes, self._second_echoes = echoes
         self._patience = 0.0
         self._hear_each_other = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
@@ -154,7 +156,7 @@ class Witness:
             Transient: the server has it, and nobody heard it. Unlike a lost link that says nothing against the event.
         """
         mine, told = self._probe(), [each for each in documents if _DIRECTED not in each]
-        with self._second_ear.listening([*told, mine]) as heard:
+        with self._second_echoes.listening([*told, mine]) as heard:
             await self._main.deliver([*documents, mine])
             if not await self._all(heard[:-1] or heard):
                 if not heard[-1].done():
@@ -176,7 +178,7 @@ class Witness:
 
     async def _do_hear_each_other(self) -> bool:
         mine, seconds = self._probe(), self._probe()
-        with self._second_ear.listening([mine]) as by_second, self._ear.listening([seconds]) as by_main:
+        with self._second_echoes.listening([mine]) as by_second, self._main_echoes.listening([seconds]) as by_main:
             self._main.write([mine])
             self._second.write([seconds])
             return await self._all([*by_second, *by_main])

@@ -29,7 +29,7 @@ _ALONE: Final = (r"(?<![\w'’/-])", rf"(?!\w|[.'’{DASHES}]\w)")  # noqa: RUF0
 """Before and behind a word of its own, which a hyphen makes part of another."""
 
 
-class Meaning(StrEnum):
+class LineMeaning(StrEnum):
     """What a line means for the alert it is about."""
 
     ACKNOWLEDGED = "acknowledged"
@@ -49,7 +49,7 @@ class Words:
 
     acknowledge: tuple[str, ...] = ACKNOWLEDGE_WORDS
     decline: tuple[str, ...] = ()
-    responses: Mapping[Meaning, tuple[str, ...]] = field(default_factory=dict)
+    responses: Mapping[LineMeaning, tuple[str, ...]] = field(default_factory=dict)
     """Words for what else a line may say; they stand as those that acknowledge do."""
     together: tuple[str, ...] = TOGETHER_WORDS
     """Words by which an answer to one alert is meant of all that are open of its event."""
@@ -80,15 +80,15 @@ class Words:
             bare = re.sub(re.escape(word).join(_ALONE), " ", bare, flags=re.IGNORECASE)
         return None if bare == text else bare
 
-    def meaning_of(self, text: str) -> Meaning:
+    def meaning_of(self, text: str) -> LineMeaning:
         """Return what `text` means for the alert that it is about."""
         said = _said(text)
         declines = [plain(word) for word in self.decline if word.strip()]
         if any(_begins(said, word) for word in declines):
-            return Meaning.DECLINED
+            return LineMeaning.DECLINED
         if any(_holds(said, word) for word in declines):
-            return Meaning.NOTE
-        return meant_by(said, {**self.responses, Meaning.ACKNOWLEDGED: self.acknowledge}) or Meaning.NOTE
+            return LineMeaning.NOTE
+        return meant_by(said, {**self.responses, LineMeaning.ACKNOWLEDGED: self.acknowledge}) or LineMeaning.NOTE
 
 
 def _said(text: str) -> str:

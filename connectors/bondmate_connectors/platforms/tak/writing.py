@@ -18,16 +18,16 @@ from bondmate_connectors.formats.cot.options import Contact, Options
 from bondmate_connectors.formats.cot.stream import TOO_LARGE
 from bondmate_connectors.formats.cot.write import companions, compose, compose_leanest
 from bondmate_connectors.platforms.tak.negotiation import Protocol
-from bondmate_connectors.platforms.tak.open_alerts import OpenAlerts
+from bondmate_connectors.platforms.tak.open_alerts import TakOpenAlerts
 
 
-class Writing:
+class TakWriter:
     """Write deliveries; `max_event_bytes` is for events in XML. Raises Rejected for what CoT cannot say."""
 
     def __init__(
         self,
         options: Options,
-        alerts: OpenAlerts,
+        alerts: TakOpenAlerts,
         max_event_bytes: int,
         clock: Callable[[], datetime],
         duress_contacts: tuple[Contact, ...] = (),

@@ -1,4 +1,4 @@
-"""Where documents are found: the port both kinds of place implement."""
+"""Where documents are picked up: the port that a folder and a feed implement."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundDocument:
     """A document that was found: its digest in the cursor, a name for people, its bytes.
 
-    `refused` is a code when the place knows already that it cannot be taken (too large).
+    `refused` is a code when it is known already that it cannot be taken (too large).
     """
 
     digest: str
@@ -21,7 +21,7 @@ class Found:
     size: int = 0
 
 
-class Place(Protocol):
+class PickupPoint(Protocol):
     """A folder or a feed."""
 
     async def open(self) -> None:
@@ -36,8 +36,8 @@ class Place(Protocol):
         """Release everything."""
         ...
 
-    async def look(self, is_known: Callable[[str], bool]) -> list[Found]:
-        """Give what is there and whose digest is not known, in order.
+    async def look(self, is_known: Callable[[str], bool]) -> list[FoundDocument]:
+        """Return what is there and whose digest is not known, in order.
 
         Raises:
             NotConnected, Transient: not now.
@@ -51,5 +51,5 @@ class Place(Protocol):
         ...
 
     def again(self) -> None:
-        """Know that something was not taken: the next look must find it again."""
+        """Note that something was not taken: the next look must find it again."""
         ...
