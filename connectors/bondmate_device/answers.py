@@ -45,7 +45,7 @@ NO_ANSWER: Final = AnswerVerdict(NextStep.LATER, "no_answer")
 
 
 def verdict(kind: EventKind, status: int, body: bytes, retry_after_seconds: float = 0.0) -> AnswerVerdict:
-    """Tell what an answer to an event of this kind means."""
+    """Return what an answer to an event of this kind means."""
     told = _object(body)
     if status == _ACCEPTED and _is_ours(kind, told):
         return AnswerVerdict(NextStep.ACCEPTED, answer=told)
@@ -64,7 +64,7 @@ def _is_ours(kind: EventKind, told: Mapping[str, Any]) -> bool:
 
 
 def _problem(told: Mapping[str, Any]) -> str:
-    """Give the code of a problem of the gateway, or nothing."""
+    """Return the code of a problem of the gateway, or nothing."""
     kind = told.get("type")
     if not isinstance(kind, str) or not kind.startswith(PROBLEM):
         return ""

@@ -33,7 +33,7 @@ def alert(
     silent: bool | None = None,
     **more: Any,
 ) -> Item:
-    """Give an alert's event. A position that cannot be one is left out: the alert goes without."""
+    """Create an alert's event. A position that cannot be one is left out: the alert goes without."""
     body = {"message_id": message_id, "alert_id": alert_id, "action": action, "occurred_at": time(at)}
     body |= _said(kind=kind, silent=silent, position=_position(position) if is_sound(position) else None, **more)
     return Item(message_id, EventKind.ALERT, alert_id, body["occurred_at"], _bytes(body), action == "cancel")
@@ -49,7 +49,7 @@ def check_in(
 
 
 def report(*, message_id: str, report_id: str, at: datetime, position: Position | None = None, **more: Any) -> Item:
-    """Give a report.
+    """Create a report.
 
     Raises:
         ValueError: the position cannot be one.
@@ -60,13 +60,13 @@ def report(*, message_id: str, report_id: str, at: datetime, position: Position 
 
 
 def text(*, message_id: str, at: datetime, text: str, **more: Any) -> Item:
-    """Give a text of the officer."""
+    """Create a text of the officer."""
     body = {"message_id": message_id, "occurred_at": time(at), "text": text} | _said(**more)
     return Item(message_id, EventKind.TEXT, "texts", body["occurred_at"], _bytes(body))
 
 
 def receipt(message_id: str, level: str, at: datetime) -> Item:
-    """Give the receipt for a message to this device; a second one of the same level is the same event."""
+    """Create the receipt for a message to this device; a second one of the same level is the same event."""
     body = {"message_id": message_id, "level": level, "occurred_at": time(at)}
     return Item(f"{message_id} {level}", EventKind.RECEIPT, f"receipt {message_id}", body["occurred_at"], _bytes(body))
 
@@ -74,7 +74,7 @@ def receipt(message_id: str, level: str, at: datetime) -> Item:
 def fix(
     sequence: int, position: Position, at: datetime, *, on_duty: bool | None = None, battery_percent: int | None = None
 ) -> Item:
-    """Give one position of a batch. Fixes are many, so this one is written by hand, at a third of the time.
+    """Create one position of a batch. Fixes are many, so this one is written by hand, at a third of the time.
 
     Raises:
         ValueError: it cannot be one.
@@ -109,7 +109,7 @@ def time(at: datetime) -> str:
 
 
 def is_sound(position: Position | None) -> bool:
-    """Tell whether the gateway would take a position."""
+    """Whether the gateway would take a position."""
     return (
         position is not None
         # What is not a number is not less than anything, nor more.

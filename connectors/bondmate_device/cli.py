@@ -107,7 +107,7 @@ async def _alert_sent(device: Client, asked: argparse.Namespace, alert_id: str) 
 
 
 def _has_reached(status: AlertProgress, wanted: Level | None) -> bool:
-    """Tell whether an alert has come so far; None: as far as an update or cancel of it must, to the hub."""
+    """Whether an alert has come so far; None: as far as an update or cancel of it must, to the hub."""
     if wanted is None:
         return status.level not in {Level.QUEUED, Level.REFUSED}
     if status.level is Level.DECLINED:  # the hub has it, and goes on to others

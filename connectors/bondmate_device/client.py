@@ -74,7 +74,7 @@ class Client:
         self, alert_id: str, *, kind: str | None = None, position: Position | None = None, text: str | None = None,
         press_count: int | None = None, battery_percent: int | None = None,
     ) -> None:  # fmt: skip
-        """Say more of an alert, where it is now for example; words and presses take back an earlier cancel."""
+        """Add to an alert, where it is now for example; words and presses take back an earlier cancel."""
         statuses = self._engine.core.statuses
         known, is_press = statuses.get(alert_id), text is not None or press_count is not None
         await self._engine.keep(
@@ -83,7 +83,7 @@ class Client:
                 kind=kind or (known.kind if known else None), position=position, text=text, press_count=press_count,
                 battery_percent=battery_percent,
             ),
-            standings.pressed(alert_id) if is_press else None,
+            statuses.pressed(alert_id) if is_press else None,
         )  # fmt: skip
 
     async def cancel(self, alert_id: str, *, text: str | None = None) -> None:
@@ -191,7 +191,7 @@ class Client:
         )  # fmt: skip
 
     async def acknowledge(self, message_id: str) -> bool:
-        """Tell the sender that the officer has confirmed a message, which also counts as shown.
+        """Send the sender word that the officer has confirmed a message, which also counts as shown.
 
         Gives False, and tells nobody, when no such message came to this device.
         """
@@ -204,7 +204,7 @@ class Client:
     # What an officer sees.
 
     def status(self, alert_id: str) -> AlertProgress:
-        """Give where an alert stands.
+        """Return where an alert stands.
 
         Raises:
             KeyError: this device has raised no such alert, or it was closed long ago.
@@ -229,7 +229,7 @@ class Client:
         return self.statuses()
 
     async def messages(self) -> AsyncIterator[Message]:
-        """Give the messages in the hub's order, for ever, as they come; for one reader.
+        """Yield the messages in the hub's order, for ever, as they come; for one reader.
 
         A message counts as shown when the next one is asked for, or when `shown` or `acknowledge` is called. One that
         was not is given again after a restart, and none is given twice otherwise.
@@ -242,7 +242,7 @@ class Client:
             await self.shown(message.message_id)
 
     def next_message(self) -> Message | None:
-        """Give the first message that was not shown yet, or None."""
+        """Return the first message that was not shown yet, or None."""
         return self._engine.core.next_message(self._clock())
 
     async def shown(self, message_id: str) -> None:

@@ -100,7 +100,7 @@ class Core:
         )
 
     def next_message(self, now: datetime) -> Message | None:
-        """Give the first message that was not shown, marked when it has expired or is about a silent alert."""
+        """Return the first message that was not shown, marked when it has expired or is about a silent alert."""
         message = self.inbox.first(now)
         if message and (self.statuses.is_silent(message.alert_id) or self.statuses.is_silent(message.event_id)):
             return replace(message, silent=True)

@@ -80,7 +80,7 @@ class ClientEngine:
         await asyncio.shield(self._group.create_task(self._keep_and_add(item, status)))
 
     async def number_a_fix(self) -> int:
-        """Give the next number of a fix."""
+        """Return the next number of a fix."""
         self._sequence = sequence = self._sequence + 1
         if sequence > self._reserved:
             self._reserved = sequence + _SEQUENCES_AT_ONCE

@@ -161,7 +161,7 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def _retry_after(told: str | None) -> float:
-    """Give the seconds of a Retry-After (RFC 9110, 10.2.3), 0 for none or one that cannot be read."""
+    """Return the seconds of a Retry-After (RFC 9110, 10.2.3), 0 for none or one that cannot be read."""
     if not told:
         return 0.0
     if told.strip().isdecimal():

@@ -32,11 +32,11 @@ class DeviceInbox:
         return list({message.message_id: message for message in new}.values())
 
     def knows(self, message_id: str) -> bool:
-        """Tell whether a message has come to this device."""
+        """Whether a message has come to this device."""
         return message_id in self._seen
 
     def first(self, now: datetime) -> Message | None:
-        """Give the first that was not shown, marked when it has expired by now; it stays until `shown`."""
+        """Return the first that was not shown, marked when it has expired by now; it stays until `shown`."""
         message = next(iter(self._waiting.values()), None)
         return replace(message, expired=True) if message and is_past(message.expires_at, now) else message
 
@@ -51,7 +51,10 @@ class DeviceInbox:
 
 
 def read(told: Any) -> Message | None:
-    """Give the message in what the hub tells, or None where there is none; what is missing or new does no harm."""
+    """Return the message in an answer of the hub, or None where there is none.
+
+    What is missing or new does no harm.
+    """
     if not isinstance(told, Mapping) or not isinstance(told.get("message_id"), str):
         return None
     attachments = told.get("attachments")
@@ -76,7 +79,7 @@ def read(told: Any) -> Message | None:
 
 
 def is_past(time: str | None, now: datetime) -> bool:
-    """Tell whether a time as the hub writes it lies before now; one that cannot be read does not."""
+    """Whether a time as the hub writes it lies before now; one that cannot be read does not."""
     try:
         told = datetime.fromisoformat(time) if time else now
     except ValueError:

@@ -86,13 +86,13 @@ class _Lane:
             self.lines[item.line] = [item]
 
     def ready(self, now: float) -> str | None:
-        """Give the first line that may go."""
+        """Return the first line that may go."""
         if self.not_before > now or len(self.busy) >= self.at_once:
             return None
         return next((line for line in self.lines if line not in self.busy and self._wait(line)[1] <= now), None)
 
     def wake_at(self) -> float | None:
-        """Give when a line that waits may go; None when none waits."""
+        """Return when a line that waits may go; None when none waits."""
         if len(self.busy) >= self.at_once:
             return None
         waiting = [self._wait(line)[1] for line in self.lines if line not in self.busy]
@@ -118,7 +118,7 @@ class _Lane:
             self.not_before = now + seconds
 
     def tries(self, line: str) -> int:
-        """Tell how often the first event of a line has been tried without success."""
+        """Return how often the first event of a line has been tried without success."""
         return self.attempts + self._wait(line)[0]
 
     def _wait(self, line: str) -> tuple[int, float]:
@@ -133,7 +133,7 @@ class _Fixes(_Lane):
     limit: int = 0
 
     def cut(self, kept: int) -> list[Item]:
-        """Give up the oldest that are not on their way, down to `kept`."""
+        """Drop the oldest that are not on their way, down to `kept`, and return them."""
         items = self.lines.get(_FIXES_LINE, [])
         excess = max(0, len(items) - max(kept, self.sent))
         given_up = items[self.sent : self.sent + excess]
@@ -164,7 +164,7 @@ class SendingQueue:
         return self._waiting
 
     def __iter__(self) -> Iterator[Item]:
-        """Give what waits for its answer, alerts first, each line in its order."""
+        """Iterate over what waits for its answer, alerts first, each line in its order."""
         return (item for lane in self._lanes() for items in lane.lines.values() for item in items)
 
     def add(self, item: Item) -> list[Item]:
@@ -179,7 +179,7 @@ class SendingQueue:
         return given_up
 
     def next(self, now: float) -> Sending | None:
-        """Give what is to be sent now, or None; `now` is in seconds of any clock that never goes back."""
+        """Return what is to be sent now, or None; `now` is in seconds of any clock that never goes back."""
         if (line := self._alerts.ready(now)) is not None:
             return self._start(self._alerts, line, 1)
         if self._alerts.busy or (self._alerts.lines and self._alerts.unanswered and self._alerts.not_before > now):
@@ -193,7 +193,7 @@ class SendingQueue:
         return None
 
     def wake_at(self) -> float | None:
-        """Give when `next` will have something though nothing happens meanwhile; None: not before something does."""
+        """Return when `next` will have something though nothing happens meanwhile; None: not before something does."""
         only_alerts = self._alerts.busy or (self._alerts.lines and self._alerts.unanswered)
         lanes = (self._alerts,) if only_alerts else self._lanes()
         return min((at for lane in lanes if (at := lane.wake_at()) is not None), default=None)

@@ -30,15 +30,15 @@ class RaisedAlerts:
         self._all = {status.alert_id: status for status in kept}
 
     def __iter__(self) -> Iterator[AlertProgress]:
-        """Give all of them, the oldest first."""
+        """Iterate over all of them, the oldest first."""
         return iter(self._all.values())
 
     def get(self, alert_id: str) -> AlertProgress | None:
-        """Give the status of an alert by the device's own id of it."""
+        """Return the status of an alert by the device's own id of it."""
         return self._all.get(alert_id)
 
     def is_silent(self, event_id: str | None) -> bool:
-        """Tell whether the alert with this id of the hub is a silent one."""
+        """Whether the alert with this id of the hub is a silent one."""
         return event_id is not None and any(one.silent and one.event_id == event_id for one in self._all.values())
 
     def has_duress(self) -> bool:
@@ -119,7 +119,7 @@ class RaisedAlerts:
         return self._changed(self._all.get(alert_id), told)
 
     def open(self) -> list[AlertProgress]:
-        """Give those the hub has and of which more may come."""
+        """Return those the hub has and of which more may come."""
         return [one for one in self._all.values() if not one.closed and one.level is not Level.QUEUED]
 
     def forget(self, kept: int = CLOSED_KEPT) -> list[str]:
@@ -142,7 +142,7 @@ class RaisedAlerts:
 
 
 def _unknown(alert_id: str, news: Mapping[str, Any]) -> AlertProgress:
-    """Give an alert of this device that it does not remember: raised before its memory was lost."""
+    """Create an alert of this device that it does not remember: raised before its memory was lost."""
     kind = _text(news, "kind") or "OTHER"
     return AlertProgress(alert_id, kind, _text(news, "changed_at") or "", silent=kind == _DURESS)
 

@@ -51,7 +51,7 @@ class LagWatch:
         self._ageless: dict[_Place, int] = {}
 
     def look(self) -> dict[str, ConsumerLag]:
-        """Give what is unread of each group whose topic there is and for which the broker answers."""
+        """Return what is unread of each group whose topic exists and for which the broker answers."""
         try:
             return self._look()
         except (KafkaException, TimeoutError):
@@ -180,11 +180,11 @@ class LagThread:
         self._stopping.set()
 
     def events(self, groups: Iterable[str]) -> int | None:
-        """Give the events that are not settled in these groups together; None when one of them is not known."""
+        """Return how many events of these groups together are not settled; None when one of them is not known."""
         seen = [self._seen.get(group) for group in groups]
         return None if None in seen else sum(unread.events for unread in seen if unread)
 
     def oldest_seconds(self, groups: Iterable[str], now: datetime) -> float:
-        """Give the age of the oldest of them as far as it is known, else 0."""
+        """Return the age of the oldest of them as far as it is known, else 0."""
         seen = [unread.oldest_at for group in groups if (unread := self._seen.get(group)) and unread.oldest_at]
         return max(now.timestamp() - min(seen), 0.0) if seen else 0.0

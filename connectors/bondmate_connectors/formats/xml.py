@@ -127,7 +127,7 @@ def _is_deeper(depth: int) -> etree.XPath:
 
 
 def text_of(element: etree._Element | None) -> str:
-    """Give the text directly inside `element` without white space around it; empty when there is none."""
+    """Return the text directly inside `element` without white space around it; empty when there is none."""
     if element is None:
         return ""
     text = element.text or ""
@@ -135,17 +135,20 @@ def text_of(element: etree._Element | None) -> str:
 
 
 def local_name(element: etree._Element) -> str:
-    """Give the name without its namespace."""
+    """Return the name without its namespace."""
     return name_of(element)[1]
 
 
 def namespace_of(element: etree._Element) -> str:
-    """Give the namespace, empty when there is none."""
+    """Return the namespace, empty when there is none."""
     return name_of(element)[0]
 
 
 def name_of(element: etree._Element) -> tuple[str, str]:
-    """Give namespace, empty when there is none, and local name: the tag, which lxml spells `{namespace}name`, cut."""
+    """Return the namespace, empty when there is none, and the local name.
+
+    lxml spells the tag `{namespace}name`.
+    """
     namespace, _, name = element.tag.rpartition("}")
     return namespace[1:], name
 
@@ -163,17 +166,17 @@ _IN_ATTRIBUTE: Final = {**_IN_TEXT, **str.maketrans({'"': "&quot;", "\t": "&#9;"
 
 
 def legal_text(text: str) -> str:
-    """Give `text` with every character that XML 1.0 cannot carry replaced by U+FFFD (XML 1.0, production 2)."""
+    """Return `text` with every character that XML 1.0 cannot carry replaced by U+FFFD (XML 1.0, production 2)."""
     return _NOT_XML.sub("\ufffd", text)
 
 
 def written(text: str) -> str:
-    """Give `text` as it stands between tags, whatever is in it; a parser reads back its `legal_text`."""
+    """Return `text` escaped to stand between tags, whatever is in it; a parser reads back its `legal_text`."""
     return legal_text(text).translate(_IN_TEXT) if _NOT_PLAIN.search(text) else text
 
 
 def attributes(values: Mapping[str, str | None]) -> str:
-    """Give `values` as they stand in a tag, whatever is in them, those that are None left out."""
+    """Return `values` escaped to stand in a tag, whatever is in them; those that are None are left out."""
     given = [(name, value) for name, value in values.items() if value is not None]
     if _NOT_PLAIN.search("".join([value for _, value in given])):
         given = [(name, legal_text(value).translate(_IN_ATTRIBUTE)) for name, value in given]
@@ -200,7 +203,7 @@ def _body_and_encoding(data: bytes) -> tuple[bytes, str]:
 
 
 def _sniff(data: bytes) -> tuple[str | None, bytes]:
-    """Give the encoding that the first bytes prove, if any, and the byte order mark."""
+    """Return the encoding that the first bytes prove, if any, and the byte order mark."""
     for mark, name in _BOMS:
         if data.startswith(mark):
             return name, mark
@@ -222,7 +225,7 @@ def _python_name(declared: str | None) -> str | None:
 
 
 def _agreed(actual: str | None, declared: str | None) -> str:
-    """Give the one encoding that bytes and declaration agree on."""
+    """Return the one encoding that bytes and declaration agree on."""
     if actual is None:
         if declared is not None and declared.startswith(("utf-16", "utf-32")):
             raise XmlRefused(XML_ENCODING)

@@ -45,18 +45,18 @@ class Backlog:
         self._slots = [slot for slot in self._slots if slot.topic != topic]
 
     def held(self) -> int:
-        """Give how many events were taken and are not settled."""
+        """Return how many events were taken and are not settled."""
         return sum(len(slot.held) for slot in list(self._slots))
 
     def lag_seconds(self) -> float:
-        """Give the age of the oldest record at a committed offset, 0 when all is settled.
+        """Return the age of the oldest record at a committed offset, 0 when all is settled.
 
         What was taken knows its age; of what nobody takes, since a consumer stands still, the broker is asked.
         """
         return max(self._age(self._held()), self._unread_seconds())
 
     def oldest_seconds(self, kind: str) -> float:
-        """Give the age of the oldest undelivered event of `kind`, 0 when there is none."""
+        """Return the age of the oldest undelivered event of `kind`, 0 when there is none."""
         return self._age(t for t in self._held() if isinstance(t.content, Delivery) and t.content.kind.value == kind)
 
     def _held(self) -> Iterator[Taken]:

@@ -60,7 +60,7 @@ class Breaker:
         return self.state is BreakerState.CLOSED
 
     def wait_seconds(self, now: float) -> float:
-        """Give how long it is until a probe may be made; 0 when it is due."""
+        """Return how long it is until a probe may be made; 0 when it is due."""
         return 0.0 if self.is_closed else max(0.0, self._until - now)
 
     def probe(self) -> None:

@@ -19,7 +19,7 @@ _ASK_AGAIN_SECONDS = 0.5
 
 
 class BrokerWatch:
-    """Know whether the broker answers; `report` tells every connector's health."""
+    """Whether the broker answers; `report` puts it into every connector's health."""
 
     def __init__(self, kafka: KafkaConfig, report: Callable[[Status, str], None]) -> None:
         self._kafka = kafka

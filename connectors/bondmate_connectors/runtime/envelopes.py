@@ -40,13 +40,13 @@ R = TypeVar("R", bound=Record)
 
 
 def header_of(record: Record) -> EventHeader | None:
-    """Give the event header of `record`; an audit record has none."""
+    """Return the event header of `record`; an audit record has none."""
     header = vars(record).get("header")
     return header if isinstance(header, EventHeader) else None
 
 
 def with_header(record: R, **changes: object) -> R:
-    """Give `record` with these fields of its header changed; the caller gives values the model would accept."""
+    """Return `record` with these fields of its header changed; their values must be such as the model accepts."""
     header = header_of(record)
     if header is None:
         return record
@@ -72,7 +72,7 @@ class AddressedEnvelopes:
             await asyncio.to_thread(self._codec.learn, kind)
 
     def pack(self, record: Record, traceparent: str | None = None) -> Outgoing:
-        """Give the message for the topic of `record`, whose kind was learnt."""
+        """Return the message for the topic of `record`, whose kind was learnt."""
         topic = TOPIC_OF[type(record)]
         key = self._inside(record, catalogue.key_of(topic, record))
         return self._envelopes.pack_traced(topic, key, record, traceparent)

@@ -139,7 +139,7 @@ class Gate:
         self._show()
 
     def is_own_trouble(self, lane: Lane[Any]) -> bool:
-        """Tell whether it is this key alone that the platform asks to wait: it did before, and no other since."""
+        """Whether the platform asks this key alone to wait: it did before, and no other since."""
         before, self._throttled_key = self._throttled_key, lane.key
         return before == lane.key
 
@@ -156,7 +156,7 @@ class Gate:
         self._show()
 
     def wait_seconds(self) -> float:
-        """Give how long it is until the next probe."""
+        """Return how long it is until the next probe."""
         return self._breaker.wait_seconds(time.monotonic())
 
     def forget(self) -> None:
@@ -165,7 +165,7 @@ class Gate:
         self._show()
 
     def _show(self) -> None:
-        """Tell what has changed; called at every event."""
+        """Report what has changed; called at every event."""
         now = (self._breaker.state, bool(self._stuck), self._code)
         if now != self._shown:
             self._shown = now

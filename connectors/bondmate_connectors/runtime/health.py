@@ -64,11 +64,11 @@ class Health:
             self._show(name)
 
     def of(self, name: str) -> State:
-        """Give the state of one connector."""
+        """Return the state of one connector."""
         return self._shown.get(name, State(Status.CREATED))
 
     def snapshot(self) -> Mapping[str, State]:
-        """Give the state of every connector, by name."""
+        """Return the state of every connector, by name."""
         return dict(self._shown)
 
     def _show(self, name: str) -> None:

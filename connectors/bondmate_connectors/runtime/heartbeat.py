@@ -78,7 +78,7 @@ class Heartbeat:
             await _wait(stop, _LOOK_SECONDS)
 
     async def last(self) -> None:
-        """Say how each connector ended; within a bound, since nothing depends on it."""
+        """Publish how each connector ended; within a bound, since nothing depends on it."""
         if self._learnt:
             self._due.clear()
             if sent := self._beat():
@@ -170,5 +170,5 @@ async def _wait(stop: asyncio.Event, seconds: float) -> None:
 
 
 def newest(statuses: Sequence[ConnectorStatus]) -> Mapping[str, ConnectorStatus]:
-    """Give the last status said of each connector."""
+    """Return the last status published of each connector."""
     return {status.connector: status for status in sorted(statuses, key=lambda status: status.reported_at)}

@@ -131,7 +131,7 @@ class Intake:
         return self.quiet_seconds() < self._settings.lease_seconds
 
     def quiet_seconds(self) -> float:
-        """Give how long ago the thread last went round."""
+        """Return how long ago the thread last went round."""
         return time.monotonic() - self._current_at
 
     # All below runs in the thread.
@@ -170,7 +170,7 @@ class Intake:
         return False
 
     def _open(self, message: Message) -> list[Taken]:
-        """Give the record decoded, or nothing while its partition waits for a schema."""
+        """Return the record decoded, or nothing while its partition waits for a schema."""
         slot = self._slots[_partition(message)]
         offset = _offset(message)
         if offset < slot.position:
@@ -256,7 +256,7 @@ class Intake:
             self._consumer.commit(offsets=offsets, asynchronous=True)
 
     def _due(self, slots: Sequence[Slot] | Any) -> list[TopicPartition]:
-        """Give the offsets to commit and note them as committed."""
+        """Return the offsets to commit and note them as committed."""
         due = []
         for slot in slots:
             offset = slot.tracker.committable

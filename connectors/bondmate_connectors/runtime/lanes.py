@@ -45,7 +45,7 @@ class Lane(Generic[T]):
 
 
 class Lanes(Generic[T]):
-    """Hand out lanes to workers, each lane to one worker at a time.
+    """The lanes that wait for workers; each is handed to one worker at a time.
 
     Of those that are ready, the one of the lowest rank (`rank` gives an item's), then that with the fewest failed
     attempts, then that which became ready first.
@@ -104,7 +104,7 @@ class Lanes(Generic[T]):
         return dropped
 
     def is_outdated(self, lane: Lane[T]) -> bool:
-        """Tell whether something behind the head of a lane leaves the head nothing to say."""
+        """Whether something behind the head of a lane makes the head superfluous."""
         outdates = self._outdates
         return outdates is not None and any(outdates(item, lane.head) for item in islice(lane.items, 1, None))
 
@@ -196,7 +196,7 @@ class Lanes(Generic[T]):
                 self._remove(lane)
 
     def waiting(self) -> Iterator[T]:
-        """Give every item in every lane that is ready and not handed out."""
+        """Yield every item of every lane that is ready and not handed out."""
         for lane in self._lanes.values():
             if lane.state is _State.READY:
                 yield from lane.items

@@ -118,7 +118,7 @@ class Link:
         return is_news
 
     def worked(self) -> None:
-        """Say that the connection did its work: the next connecting waits short again."""
+        """Note that the connection did its work: the next connecting waits short again."""
         self._attempt = 0
 
 

@@ -18,7 +18,10 @@ def receipt_for(
     platform_id: str | None = None,
     code: str | None = None,
 ) -> DeliveryReceipt:
-    """Give the receipt of `delivery`; its id follows from the delivery's and the level, so a repeat is recognised."""
+    """Return the receipt of `delivery`.
+
+    Its id follows from the delivery's and the level, so a repeat is recognised.
+    """
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     header = delivery.header.model_copy(
         update={

@@ -33,7 +33,7 @@ class Broken:
 
 
 def names(points: Iterable[EntryPoint] | None = None) -> tuple[str, ...]:
-    """Give the names of all installed connectors, sorted, importing none of them.
+    """Return the names of all installed connectors, sorted, importing none of them.
 
     Raises:
         DuplicateConnectorError: a name is given twice.

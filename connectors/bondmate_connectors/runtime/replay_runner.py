@@ -123,7 +123,7 @@ class ReplayRunner:
         return partition_of(key, self._counts[str(message.topic())]) == message.partition()
 
     def _decode(self, message: Message) -> list[_Seen]:
-        """Give the record; one that cannot be read is counted and left out, a view has no dead letters."""
+        """Return the record; one that cannot be read is counted and left out, since a view has no dead letters."""
         topic, key = str(message.topic()), (message.key() or b"").decode(errors="replace")
         value = message.value()
         if value is None:
@@ -142,7 +142,7 @@ class ReplayRunner:
 
 
 def replay_consumer(kafka: KafkaConfig, name: str, role_id: str) -> dict[str, Any]:
-    """Give the settings of a consumer that joins no group."""
+    """Return the settings of a consumer that joins no group."""
     config = kafka.consumer(f"bondmate-{name}-replay", f"{role_id}-{name}-replay", gather_ms=_GATHER_MS)
     del config["group.instance.id"]
     return {**config, **QUIET, "enable.partition.eof": True}

@@ -38,7 +38,7 @@ _LEAST_OPEN_FIRST = (BreakerState.CLOSED, BreakerState.HALF_OPEN, BreakerState.O
 
 
 def code_of(error: BaseException) -> str:
-    """Give the code of an error, from a closed set: its own when it is `Rejected`, else its class's."""
+    """Return the code of an error, from a closed set: its own when it is `Rejected`, else its class's."""
     if isinstance(error, Rejected):
         return error.code
     return next((code for kind, code in _CODES if isinstance(error, kind)), "bug")

@@ -21,7 +21,7 @@ class Backoff:
     """A platform may ask for more with Retry-After; it is not believed beyond this."""
 
     def seconds(self, attempt: int, retry_after: float | None = None) -> float:
-        """Give the wait after the `attempt`-th failure in a row (from 1); never less than `retry_after`."""
+        """Return the wait after the `attempt`-th failure in a row (from 1); never less than `retry_after`."""
         if retry_after is not None:
             return min(max(retry_after, 0.0), self.longest_asked_seconds)
         bound: float = self.base_seconds * 2 ** min(attempt - 1, _MOST_DOUBLINGS)

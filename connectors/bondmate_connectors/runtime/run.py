@@ -152,7 +152,7 @@ async def _run_all(  # noqa: PLR0917  # the arguments of `run_connectors`, in th
 
 
 def _looked(looking: asyncio.Future[None]) -> None:
-    """Say when nobody counts the backlog any more; everything else goes on."""
+    """Log that nobody counts the backlog any more; everything else goes on."""
     if not looking.cancelled() and (error := looking.exception()):
         _log.error("backlog not counted any more", error=type(error).__name__, at=raised_at(error))
 
@@ -164,7 +164,7 @@ def _unread(kafka: KafkaConfig, instances: Sequence[Instance], settings: RunnerS
 
 
 def topics_of(instance: Instance) -> Iterator[str]:
-    """Give the topics that a destination reads."""
+    """Yield the topics that a destination reads."""
     if instance.spec.accepts - {_POSITIONS}:
         yield destination_topic(instance.name)
     if _POSITIONS in instance.spec.accepts:
@@ -172,7 +172,7 @@ def topics_of(instance: Instance) -> Iterator[str]:
 
 
 def groups_of(instance: Instance) -> dict[str, str]:
-    """Give the consumer groups of a destination, each with the topic it reads."""
+    """Return the consumer groups of a destination, each with the topic it reads."""
     return {_group_of(topic): topic for topic in topics_of(instance)}
 
 

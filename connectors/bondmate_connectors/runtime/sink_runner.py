@@ -109,7 +109,7 @@ class SinkRunner:
                     sending.end()
 
     def _lane_key(self, taken: Taken) -> str:
-        """Give the event's own key; what will not be sent has a lane of its own."""
+        """Return the event's own key; what will not be sent has a lane of its own."""
         if isinstance(taken.content, Delivery) and taken.content.kind.value in self._accepts:
             return taken.content.key
         return f"\0{taken.slot.partition}:{taken.offset}"
@@ -208,7 +208,7 @@ class SinkRunner:
             await self._send(lane, taken, marked_late(delivery) if self._is_late(delivery) else delivery)
 
     def _unwanted(self, delivery: Delivery) -> str:
-        """Say by code why `delivery` is not to be sent; empty when it is."""
+        """Return the code why `delivery` is not to be sent; empty when it is."""
         if delivery.kind.value not in self._accepts:
             return _NOT_ACCEPTED
         return EXPIRED if self._is_late(delivery) and is_dropped_when_late(delivery) else ""

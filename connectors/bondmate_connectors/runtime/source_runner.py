@@ -236,7 +236,7 @@ class SourceRunner:
         self._settle(incoming, Rejected(code))
 
     def _settle(self, incoming: Incoming, error: ConnectorError | None) -> None:
-        """Tell the source."""
+        """Settle with the source."""
         told = incoming.settle(error)
         if told is not SETTLED:
             self._await(self._group.create_task(self._heard(told)))

@@ -1,4 +1,4 @@
-"""Tell an event that is itself the trouble from a platform, or a link, that has trouble. Pure: it counts.
+"""Distinguish an event that is itself the trouble from a platform, or a link, that has trouble. Pure: it counts.
 
 Nothing is proved by what one event meets alone. Only when others are taken meanwhile is it the event: it alone is
 refused, or the link breaks whenever it alone is on it. While nothing else passes it may be the platform, and then the

@@ -47,7 +47,7 @@ class LoopWatch:
             await asyncio.sleep(_TURN_SECONDS / 2)
 
     def beat(self) -> None:
-        """Say that the loop turns."""
+        """Note that the loop turns."""
         self._turns_missed = 0
 
     @contextmanager
@@ -123,7 +123,7 @@ class Stalls:
 
 
 async def tell_stalls(stalls: Stalls, reports: Reports, stall_seconds: float) -> None:
-    """Tell in health and metrics what stands still, and when it goes on; until it is cancelled."""
+    """Report in health and metrics what stands still, and when it goes on; until it is cancelled."""
     told: set[str] | None = None
     while True:
         found = stalls.found(stall_seconds)

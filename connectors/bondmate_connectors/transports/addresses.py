@@ -56,7 +56,7 @@ class AddressPolicy:
 
 
 def _with_embedded(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:
-    """Give the address and every IPv4 address it carries (mapped, 6to4, Teredo, NAT64)."""
+    """Yield the address and every IPv4 address it carries (mapped, 6to4, Teredo, NAT64)."""
     if isinstance(address, IPv4Address):
         yield address
         return
@@ -100,7 +100,7 @@ class CheckedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Give the allowed addresses of `host`.
+        """Return the allowed addresses of `host`.
 
         Raises:
             OSError: the name has no address.

@@ -42,7 +42,7 @@ class SignatureRefused(Exception):  # the name is the outcome
 
 
 def key_of(secret: str) -> bytes:
-    """Give the key in a secret: base64 after `whsec_`, as the standard writes them, else its UTF-8 bytes.
+    """Return the key of a secret: base64 after `whsec_`, as the standard writes them, else its UTF-8 bytes.
 
     Raises:
         ValueError: `whsec_` is followed by something that is not base64, or the secret is empty.
@@ -60,7 +60,7 @@ def key_of(secret: str) -> bytes:
 
 
 def sign(keys: Sequence[bytes], message_id: str, body: bytes, now: datetime) -> dict[str, str]:
-    """Give the three headers of a message, signed with each of `keys`.
+    """Return the three headers of a message, signed with each of `keys`.
 
     `message_id` is the same at every attempt and is all that a receiver needs to recognise a repeat; visible ASCII.
     """
@@ -76,7 +76,7 @@ def verify(
     now: datetime,
     tolerance_seconds: float = TOLERANCE_SECONDS,
 ) -> str:
-    """Give the id of a message that is signed with one of `keys` and not older or newer than the tolerance.
+    """Return the id of a message that is signed with one of `keys` and not older or newer than the tolerance.
 
     `headers` are the pairs as received: one of ours that comes twice is refused, since two readers might differ.
 
@@ -120,7 +120,10 @@ def _mac(key: bytes, message_id: str, stamp: str, body: bytes) -> str:
 
 
 def _bytes(text: str) -> bytes:
-    """Give a header's bytes: it arrives as text with bytes beyond ASCII escaped; such an id must not raise here."""
+    """Return a header's bytes.
+
+    It arrives as text with bytes beyond ASCII escaped; such an id must not raise here.
+    """
     return text.encode("utf-8", "surrogateescape")
 
 
@@ -154,7 +157,7 @@ class ReplayMemory:
         self._in_hand: set[bytes] = set()
 
     def begin(self, message_id: str, body: bytes, now: datetime) -> MessageState:
-        """Say what is known of the message; a new one is in hand from now on."""
+        """Return what is known of the message; a new one is in hand from now on."""
         self._forget(now.timestamp())
         key, digest = _short(_bytes(message_id)), _short(body)
         seen = self._seen.get(key)
@@ -167,11 +170,11 @@ class ReplayMemory:
         return MessageState.NEW
 
     def finish(self, message_id: str) -> None:
-        """Say that the message was taken, or refused for good: a repeat of it has no effect."""
+        """Note that the message was taken, or refused for good: a repeat of it has no effect."""
         self._in_hand.discard(_short(_bytes(message_id)))
 
     def abandon(self, message_id: str) -> None:
-        """Say that the message was not taken: its sender may try again."""
+        """Note that the message was not taken: its sender may try again."""
         key = _short(_bytes(message_id))
         if key in self._in_hand:
             self._in_hand.discard(key)

@@ -139,7 +139,7 @@ class HttpAnswer:
     whole: bool = True
 
     def retry_after(self, now: datetime) -> float | None:
-        """Give the wait in seconds that `Retry-After` asks for, both forms (RFC 9110, 10.2.3); None without one."""
+        """Return the wait in seconds that `Retry-After` asks for, both forms (RFC 9110, 10.2.3); None without one."""
         text = self.headers.get("Retry-After", "").strip()
         if text.isascii() and text.isdigit():
             return min(float(text[:9]), _LONGEST_WAIT_SECONDS)

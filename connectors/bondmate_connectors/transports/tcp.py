@@ -74,7 +74,7 @@ class TcpStream:
             raise
 
     def write(self, data: bytes) -> None:
-        """Hand over bytes to be sent; they wait here while the server does not read. That it is broken, `read` says."""
+        """Queue bytes to be sent; wait here while the server does not read. `read` raises when the link is broken."""
         self._writer.write(data)
 
     async def read(self) -> bytes:

@@ -17,7 +17,7 @@ from bondmate_connectors.formats.cap.values import our_sender, word, write_time
 def write_answer(
     kind: Literal["Ack", "Error"], reference: Reference, *, agency_id: str, mode: Mode, now: datetime, note: str = ""
 ) -> bytes:
-    """Give the answer to the message that `reference` names, Private to its sender.
+    """Return the answer to the message that `reference` names, Private to its sender.
 
     The identifier is derived from kind and reference: the same answer twice is one. An Error should say why in `note`
     (CAP 1.2, 3.2.1 `msgType`).

@@ -95,7 +95,7 @@ def parameters_of(event: Record, only: Container[str] = PARAMETERS) -> Iterator[
 
 @cache
 def _parameters(kind: type[Record]) -> tuple[tuple[str, list[str]], ...]:
-    """Give our parameters that a record of this kind may set, each with the names on the way to it."""
+    """Return our parameters that a record of this kind may set, each with the path of names that leads to it."""
     paths = ((path.removeprefix("header."), path.split(".")) for path in PARAMETERS)
     return tuple((parameter, names) for parameter, names in paths if names[0] in kind.model_fields)
 

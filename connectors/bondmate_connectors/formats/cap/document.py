@@ -24,7 +24,7 @@ _URL: Final = re.compile(
 
 
 def serialised(values: Mapping[str, object]) -> bytes:
-    """Give the UTF-8 document of an alert; `values` are its children by name, in any order.
+    """Return the UTF-8 document of an alert; `values` are its children by name, in any order.
 
     A value that is None is left out, a list repeats the element, a mapping holds its children.
     """
@@ -33,12 +33,12 @@ def serialised(values: Mapping[str, object]) -> bytes:
 
 
 def pair(name: str, value: str) -> Mapping[str, object]:
-    """Give the children of a parameter, eventCode or geocode."""
+    """Return the children of a parameter, eventCode or geocode."""
     return {"valueName": name, "value": value}
 
 
 def resource(attachment: Attachment) -> Mapping[str, object]:
-    """Give the children of a resource; the place is left out when it is no plain URL."""
+    """Return the children of a resource; the place is left out when it is no plain URL."""
     return {
         "resourceDesc": attachment.description or "Attachment",
         "mimeType": attachment.media_type or "application/octet-stream",

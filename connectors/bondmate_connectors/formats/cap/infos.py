@@ -127,7 +127,7 @@ def _late(delivery: Delivery, labels: Labels) -> str:
 
 
 def _urgency(delivery: Delivery, urgency: str) -> str:
-    """Give the urgency, of what is delivered late none that says "now": what held an hour ago may not hold."""
+    """Return the urgency. What is delivered late never says "now": what held an hour ago may not hold."""
     return "Unknown" if was_marked_late(delivery) else urgency
 
 
@@ -190,7 +190,7 @@ def _listed(value: str | None, values: tuple[str, ...]) -> str | None:
 
 
 def _areas(incident: IncidentEvent, labels: Labels) -> Iterator[Body]:
-    """Give the position, unless it only stands for the areas, then the areas."""
+    """Yield the position, unless it only stands for the areas, then the areas."""
     shaped = any(area.polygons or area.circles for area in incident.areas)
     if incident.position and not (shaped and incident.position.method == "area"):
         yield _point(labels("Position"), incident.position, labels)

@@ -87,7 +87,7 @@ class Sequence:
 
     @cached_property
     def places(self) -> dict[str, int]:
-        """Give the place of each name."""
+        """Return the index of each element by its name."""
         return {element.name: place for place, element in enumerate(self.elements)}
 
 

@@ -55,12 +55,12 @@ class OurIdentifier:
 
 
 def our_identifier(event_id: str, delivery_id: str) -> str:
-    """Give the identifier of what we write: `<event_id>_<delivery_id>`, percent-encoded where CAP would mind."""
+    """Return the identifier of what we write: `<event_id>_<delivery_id>`, percent-encoded where CAP would mind."""
     return f"{_plain(event_id)}_{_plain(delivery_id)}"
 
 
 def parse_our_identifier(identifier: str) -> OurIdentifier | None:
-    """Give back what `our_identifier` put in; None when it did not write this."""
+    """Return the ids that `our_identifier` was given; None when it did not write this."""
     parts = identifier.split("_")
     if len(parts) != 2 or not all(parts):  # noqa: PLR2004
         return None
@@ -72,12 +72,12 @@ def parse_our_identifier(identifier: str) -> OurIdentifier | None:
 
 
 def first_delivery_id(event_id: str, destination: str) -> str:
-    """Give the id of the first Delivery of an event to a destination, as the streams derive it."""
+    """Return the id of the first Delivery of an event to a destination, derived as the streams derive it."""
     return derived_id("delivery", event_id, destination)
 
 
 def our_sender(agency_id: str) -> str:
-    """Give the sender of what we write for an agency; CAP forbids spaces, commas, `<` and `&` in it."""
+    """Return the sender of what we write for an agency; CAP forbids spaces, commas, `<` and `&` in it."""
     return codes.OUR_SENDER + _plain(agency_id)
 
 
@@ -86,7 +86,7 @@ def _plain(text: str) -> str:
 
 
 def word(text: str) -> str:
-    """Give `text` as one member of a space-delimited list: in double quotes when it has spaces (CAP 1.2, 3.2.1)."""
+    """Return `text` as one member of a space-delimited list: in double quotes when it has spaces (CAP 1.2, 3.2.1)."""
     text = text.replace('"', "'")
     return f'"{text}"' if re.search(r"\s", text) or not text else text
 

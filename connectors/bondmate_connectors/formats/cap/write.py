@@ -114,7 +114,7 @@ def compose_leanest(
 
 
 def msg_type_of(delivery: Delivery) -> str:
-    """Give what the message is: by the reason, and by the event itself where it ends the incident."""
+    """Return the msgType: it follows from the reason, and from the event itself where that ends the incident."""
     if delivery.message is not None:
         return "Alert"
     if delivery.incident is not None and delivery.incident.action is IncidentAction.CANCELLED:
@@ -123,7 +123,7 @@ def msg_type_of(delivery: Delivery) -> str:
 
 
 def reference_to(delivery: Delivery) -> Reference:
-    """Give the reference by which others name the message that `delivery` becomes."""
+    """Return the reference by which others name the message that `delivery` becomes."""
     return Reference(
         our_sender(delivery.event.header.agency_id),
         our_identifier(delivery.header.event_id, delivery.id),
@@ -183,7 +183,10 @@ def _head(delivery: Delivery, event: Event, addresses: tuple[str, ...], raised_a
 
 
 def _scope(header: EventHeader, event: Event, addresses: tuple[str, ...]) -> Body:
-    """Give scope, restriction, addresses. Public is only what its authority published, and nothing a device said."""
+    """Return scope, restriction and addresses.
+
+    Public is only what its authority published, and nothing that a device said.
+    """
     marking = header.handling.classification
     published = isinstance(event, IncidentEvent) and event.category is IncidentCategory.PUBLIC_WARNING
     of_a_device = isinstance(event, IncidentEvent) and (event.device_id or event.alert_id)
@@ -197,7 +200,7 @@ def _scope(header: EventHeader, event: Event, addresses: tuple[str, ...]) -> Bod
 
 
 def _references(delivery: Delivery, raised_at: datetime) -> Iterator[Reference]:
-    """Give the first message we wrote of the event, then those its sender names."""
+    """Yield the first message we wrote of the event, then those its sender names."""
     event, event_id = delivery.event, delivery.header.event_id
     first_id = delivery.first_id or first_delivery_id(event_id, delivery.destination)
     yield Reference(our_sender(event.header.agency_id), our_identifier(event_id, first_id), write_time(raised_at))

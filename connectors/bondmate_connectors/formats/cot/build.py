@@ -45,7 +45,7 @@ class Draft:
         self.detail.append(element(tag, written(text), **values))
 
     def only_to(self, contacts: Sequence[Contact]) -> None:
-        """Say to whom alone servers shall pass it on; everybody where there is none."""
+        """Name the only receivers that servers shall pass it on to; without a name it goes to everybody."""
         if contacts:
             self.detail.append(element("marti", "".join(map(_destination, contacts))))
 
@@ -123,5 +123,5 @@ def _metres(value: float | None) -> str:
 
 
 def later(now: datetime, seconds: float) -> datetime:
-    """Give the time `seconds` from `now`."""
+    """Return the time `seconds` after `now`."""
     return now + timedelta(seconds=seconds)

@@ -11,7 +11,7 @@ _EARTH_M = 6_371_008.8
 
 
 def point_of(event: IncidentEvent) -> Position | None:
-    """Give where to draw the incident, None when it has no geometry.
+    """Return where to draw the incident, None when it has no geometry.
 
     Of an area it is the middle, and the accuracy is the radius in metres of a circle round it that holds the whole.
     """
@@ -43,7 +43,7 @@ def _circle(text: str) -> Iterator[tuple[float, float, float]]:
 
 
 def _polygon(text: str) -> Iterator[tuple[float, float, float]]:
-    """Give the middle of the ring's bounding box, and the distance to its farthest corner.
+    """Yield the middle of the ring's bounding box and the distance to its farthest corner; nothing for no ring.
 
     A ring over the antimeridian (no two neighbours are half the Earth apart) is unrolled first.
     """

@@ -27,7 +27,7 @@ _METHODS = {"m-g": "gps", "m-g-n": "gps", "m-g-d": "gps", "m-r": "radio", "m-s":
 
 
 def named(kind: type[E], name: str | None) -> E | None:
-    """Give the member of an enumeration by name, None when there is none of that name."""
+    """Return the member of an enumeration by its name, None when there is none of that name."""
     return kind.__members__.get(name) if name else None
 
 
@@ -76,7 +76,7 @@ def _millis(time: datetime) -> datetime:
 
 
 def position(event: CotEvent, received_at: datetime) -> Position | None:
-    """Give the position, None when there is none, or the hub only drew an area there."""
+    """Return the position, None when there is none, or the hub only drew an area there."""
     point, own = event.point, event.own
     told = "fixed" in own if own else point is not None and not point.is_nowhere
     if point is None or not told:

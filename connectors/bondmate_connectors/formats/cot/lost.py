@@ -43,7 +43,7 @@ _AS_TEXT: Final = "only its text is carried"
 
 
 def lost_fields(event: Delivery) -> tuple[Lost, ...]:
-    """Give every field that differs from its default and is not carried, by path within the payload."""
+    """Return every field that differs from its default and is not carried, by path within the payload."""
     return tuple(_lost(event))
 
 

@@ -157,13 +157,13 @@ class Framer:
             yield Frame(self._take(end - start))
 
     def _overflow(self) -> Iterator[Frame]:
-        """Give up what has grown too large; an event that began later may still end."""
+        """Yield what has grown too large as refused; an event that began later may still end."""
         start = self._start(len(self._buffer))
         if garbage := self._take(start if start > 0 else len(self._buffer)).strip():
             yield Frame(garbage, TOO_LARGE)
 
     def _start(self, end: int) -> int:
-        """Give where the last event before `end` starts, with its XML declaration; -1 when none does."""
+        """Return where the last event before `end` starts, with its XML declaration; -1 when none does."""
         start = end
         while (start := self._buffer.rfind(b"<event", 0, start)) >= 0:
             if bytes(self._buffer[start + 6 : start + 7]) in _AFTER_NAME and self._section(start) is None:

@@ -102,7 +102,7 @@ DRILLS: Final = frozenset({Mode.EXERCISE, Mode.TEST, Mode.SYSTEM})
 
 
 def priority_of(qos: str | None) -> Priority:
-    """Give the priority that the first digit of `qos` says: 9 to 7 immediate, 6 to 4 urgent, below routine."""
+    """Return the priority by the first digit of `qos`: 9 to 7 immediate, 6 to 4 urgent, below routine."""
     if not qos:
         return Priority.UNKNOWN
     digit = qos[:1]
@@ -114,7 +114,7 @@ def priority_of(qos: str | None) -> Priority:
 
 
 def mode_of(opex: str | None) -> Mode:
-    """Give the mode that `opex` says: `o…` actual, `e…` exercise, `s…` simulation; anything else is UNKNOWN.
+    """Return the mode by `opex`: `o…` actual, `e…` exercise, `s…` simulation; anything else is UNKNOWN.
 
     An absent `opex` makes no statement (MITRE base schema), so it is never read as ACTUAL here; the platform's setting
     decides for a connection.
@@ -128,7 +128,7 @@ def mode_of(opex: str | None) -> Mode:
 
 
 def mode_prefix(mode: Mode) -> str:
-    """Give what stands before every name and text of an event that is not for real patrols, so that people see it."""
+    """Return the words before every name and text of an event that is not for real patrols; people must see it."""
     return "" if mode is Mode.ACTUAL else f"{mode.value} "
 
 
@@ -144,7 +144,7 @@ def escape_id(text: str) -> str:
 
 
 def unescape_id(text: str) -> str:
-    """Give back what `escape_id` was given; what stands for no character stays as it is."""
+    """Return what `escape_id` was given; an escape of no character stays as it is."""
     return _ESCAPE.sub(lambda found: _character(int(found[1], 16)) or found[0], text)
 
 
@@ -171,22 +171,22 @@ class OurUid:
 
 
 def alert_uid(event_id: str) -> str:
-    """Give the uid of an alert: its own, not the device's, so that an answer leads back to it without state."""
+    """Return the uid of an alert: its own, not the device's, so that an answer leads back to it without state."""
     return f"{UID_PREFIX}{escape_id(event_id)}{ALERT_SUFFIX}"
 
 
 def incident_uid(event_id: str) -> str:
-    """Give the uid of an incident's marker."""
+    """Return the uid of an incident's marker."""
     return f"{UID_PREFIX}{escape_id(event_id)}"
 
 
 def incident_chat_uid(event_id: str) -> str:
-    """Give the uid an incident speaks as in chat; a device's uid must not be mistaken for it."""
+    """Return the uid an incident speaks as in chat; a device's uid must not be mistaken for it."""
     return f"{UID_PREFIX}{escape_id(event_id)}{INCIDENT_SUFFIX}"
 
 
 def device_uid(device_id: str) -> str:
-    """Give the uid of a device; `device_id` is the id as disclosed to this destination."""
+    """Return the uid of a device; `device_id` is the id as disclosed to this destination."""
     return f"{UID_PREFIX}{escape_id(device_id)}"
 
 

@@ -108,7 +108,7 @@ def _on_earth(position: list[float]) -> bool:
 
 
 def position_of(geometry: dict[str, Any] | None, at: datetime) -> Position | None:
-    """Give the position of a Point; None of any other geometry."""
+    """Return the position of a Point; None of any other geometry."""
     if geometry is None or geometry["type"] != "Point":
         return None
     longitude, latitude, *more = geometry["coordinates"]
@@ -118,7 +118,7 @@ def position_of(geometry: dict[str, Any] | None, at: datetime) -> Position | Non
 
 
 def geometry_of(payload: Record) -> dict[str, Any] | None:
-    """Give the geometry to draw: the position, else the polygons of the areas, else None."""
+    """Return the geometry to draw: the position, else the polygons of the areas, else None."""
     position = getattr(payload, "position", None)
     if position is not None:
         altitude = [] if position.altitude_hae_m is None else [position.altitude_hae_m]
@@ -132,7 +132,7 @@ def geometry_of(payload: Record) -> dict[str, Any] | None:
 
 
 def _ring(text: str) -> Iterator[list[float]]:
-    """Give the `longitude, latitude` positions of a ring; nothing when it is not a ring on Earth."""
+    """Yield the `longitude, latitude` positions of a ring; nothing when it is not a ring on Earth."""
     positions = []
     for word in text.split():
         latitude, _, longitude = word.partition(",")

@@ -74,7 +74,7 @@ def _line(digest: str, name: str) -> bytes:
 
 
 def _entry(line: bytes) -> tuple[str, str] | None:
-    """Give the entry of a line; None for one that a crash cut off."""
+    """Return the entry of a line; None for one that a crash cut off."""
     try:
         found = orjson.loads(line)
         return str(found["digest"]), str(found["name"])

@@ -130,7 +130,7 @@ class Feed:
         self._etag = ""
 
     async def look(self, is_known: Callable[[str], bool]) -> list[FoundDocument]:
-        """Give the alerts of the feed that are new: the feed itself where it holds them, else what it links to."""
+        """Return the new alerts of the feed: its own where it holds them, else those it links to."""
         self._tell()
         answer = await self._get(self._client, self._url, {"If-None-Match": self._etag} if self._etag else {})
         if answer.status == _NOT_MODIFIED:
@@ -194,7 +194,7 @@ class Feed:
         return pages, ""
 
     def _tell_of(self, pages: Sequence[_Page], allowed: int, unread: str) -> None:
-        """Say what leads nowhere: a feed of which nothing is understood must not look like one without news."""
+        """Log what leads nowhere: a feed of which nothing is understood must not look like one without news."""
         without = sum(page.entries.without for page in pages)
         refused = len({link for page in pages for link in page.entries.links}) - allowed
         self.without_alert = without + refused
@@ -327,7 +327,7 @@ def _document(answer: HttpAnswer, name: str, digest: str = "") -> FoundDocument:
 
 
 def _parsed(body: bytes) -> etree._Element | None:
-    """Give the feed, or None when it is no XML we take: the reader will say why."""
+    """Return the feed, or None when it is no XML we take: the reader will report why."""
     try:
         return parse_xml(body)
     except XmlRefused:

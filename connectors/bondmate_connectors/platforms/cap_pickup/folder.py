@@ -52,7 +52,10 @@ class Folder:
         """Release nothing: no file stays open."""
 
     async def look(self, is_known: Callable[[str], bool]) -> list[FoundDocument]:
-        """Give new files, by name; one that cannot be read holds back no other, and is tried again at every look."""
+        """Return new files, by name.
+
+        One that cannot be read holds back no other, and is tried again at every look.
+        """
         try:
             found, unreadable = await asyncio.to_thread(self._look, is_known)
         except OSError as error:
@@ -103,7 +106,7 @@ class Folder:
         return list(found.values()), unreadable
 
     def _new(self, path: Path, is_known: Callable[[str], bool]) -> FoundDocument | None:
-        """Give the file unless it is known, unchanged since it was, or still being written."""
+        """Return the file; None while it is known, unchanged since it was, or still being written."""
         stat = path.stat()
         stamp = (stat.st_size, stat.st_mtime_ns)
         seen = self._seen.get(path)

@@ -9,7 +9,7 @@ from bondmate_schemas.models import IncidentEvent
 
 
 def redated(event: IncidentEvent, now: datetime) -> IncidentEvent:
-    """Give `event` as if it occurred at `now`: all its times are moved by as much, its ids stay."""
+    """Return `event` as if it occurred at `now`: all its times move by the same span, its ids stay."""
     shift = now - event.header.occurred_at
     expires, position = event.header.expires_at, event.position
     header = event.header.model_copy(
@@ -23,7 +23,7 @@ def redated(event: IncidentEvent, now: datetime) -> IncidentEvent:
 
 
 def _moved(time: datetime | None, shift: timedelta) -> datetime | None:
-    """Give `time` later by `shift`; as it is when there is no such time (a sender's "for ever" is the year 9999)."""
+    """Return `time` later by `shift`; unchanged where that does not exist (a sender's "for ever" is the year 9999)."""
     try:
         return time + shift if time else None
     except OverflowError:
@@ -31,7 +31,7 @@ def _moved(time: datetime | None, shift: timedelta) -> datetime | None:
 
 
 def as_exercise(event: IncidentEvent) -> IncidentEvent:
-    """Give `event` as EXERCISE where it was ACTUAL; every other mode stays what it is."""
+    """Return `event` as EXERCISE where it was ACTUAL; every other mode stays."""
     if event.header.mode is not Mode.ACTUAL:
         return event
     return event.model_copy(update={"header": event.header.model_copy(update={"mode": Mode.EXERCISE})})

@@ -125,7 +125,7 @@ class CapPickup:
         self._found.popleft()
 
     def _marks(self, reading: Reading | Refusal) -> tuple[str, ...]:
-        """Give the ids by which a feed's alerts are known again: it repeats them in every version of itself.
+        """Return the ids that mark a feed's alerts as known: every version of the feed repeats them.
 
         The files of a folder are told apart by their content; a message that several hold is recognised downstream.
         """

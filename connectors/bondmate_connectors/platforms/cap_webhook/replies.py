@@ -22,7 +22,7 @@ _VALIDITIES: Final[Mapping[str, str]] = {"valid": "valid", "false_alarm": "false
 
 
 def records_of(event: Record, replies: RepliesConfig, name: str) -> Iterator[Record]:
-    """Give what the hub is to hear: receipts under the name of this destination, a message or incident of theirs.
+    """Yield the records of a reply: receipts under the name of this destination, a message or an incident of theirs.
 
     Nothing for a message of our own that came back.
     """

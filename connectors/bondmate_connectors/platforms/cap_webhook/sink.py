@@ -165,5 +165,5 @@ def _says_failure(body: Mapping[str, Any]) -> bool:
 
 
 def not_configured() -> Misconfigured:
-    """Give the error of a Delivery to a connector that has nowhere to send it."""
+    """Return the error of a Delivery to a connector without an address to send it to."""
     return Misconfigured("deliver: must be set, since events are routed here")

@@ -57,7 +57,7 @@ class _Handover:
             self._done.set_result(None)
 
     def give_up(self) -> None:
-        """Say that nobody will settle what is left; what is settled stays so."""
+        """Note that nobody will settle what is left; what is settled stays so."""
         if not self._done.done():
             self._error = NotConnected("closed")
             self._done.set_result(None)
@@ -233,7 +233,7 @@ class CapSource:
         return Unreadable(code, body[:_MOST_RAW], {"content-type": MEDIA_TYPE, "size": str(len(body))})
 
     async def _hand_over(self, document: _ReceivedBody, traceparent: str | None) -> str:
-        """Hand over the events and wait until all are settled; give the code of what was refused."""
+        """Hand over the events and wait until all are settled; return the code of what was refused."""
         if not document.events:
             return document.refused
         handover = _Handover(len(document.events))

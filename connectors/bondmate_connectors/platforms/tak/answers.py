@@ -354,7 +354,7 @@ def _is_wanted(record: Record, terms: Terms) -> bool:
 
 
 def _from_here(record: Record, event: CotEvent, terms: Terms) -> Record:
-    """Say that it came by this connector; the mode is the connection's, whatever the message claims."""
+    """Return the record as come by this connector, in the connection's mode, whatever the message claims."""
     assert isinstance(record, DeviceMessage | IncidentEvent)
     refs = record.header.external_refs
     refs = (*refs, *(_refs_of(chat_of(event)) if isinstance(record, DeviceMessage) else _creator_of(event)))

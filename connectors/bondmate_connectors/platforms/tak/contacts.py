@@ -18,7 +18,7 @@ _SHOWN_SECONDS: Final = 600.0
 
 
 class Contacts:
-    """Know who is called what; `clock` gives seconds."""
+    """Callsigns and who has them; `clock` gives seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

@@ -51,7 +51,10 @@ class TakOpenAlert:
 
 
 class TakOpenAlerts:
-    """Know which alerts are open. `clock` gives seconds; `settled_after` is when all that are open are surely known."""
+    """The alerts that are open.
+
+    `clock` gives seconds; after `settled_after` all that are open are surely known.
+    """
 
     def __init__(self, clock: Callable[[], float], settled_after: float) -> None:
         self._clock = clock

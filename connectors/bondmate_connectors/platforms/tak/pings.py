@@ -34,14 +34,14 @@ class Ping:
 
 
 def resolve(waiting: Iterable[Future[bool]], *, proven: bool) -> None:
-    """Tell who waits whether what they wrote is proven to have arrived."""
+    """Wake those who wait, with whether what they wrote is proven to have arrived."""
     for confirmed in waiting:
         if not confirmed.done():
             confirmed.set_result(proven)
 
 
 def fail(waiting: Iterable[Future[bool]], error: BaseException) -> None:
-    """Tell who waits that nobody will know any more."""
+    """Wake those who wait: nobody will know any more."""
     for confirmed in waiting:
         if not confirmed.done():
             confirmed.set_exception(error)

@@ -83,7 +83,7 @@ class Session:
         return self._proves is True
 
     def introduce(self) -> None:
-        """Say who we are, before anything is asked; from here on it is said again now and then."""
+        """Send who we are, before anything is asked, and again now and then from here on."""
         self._is_introduced = True
         self._write_identity()
         self._ask_for_protocol()
@@ -330,7 +330,7 @@ class Session:
         self.lose(error or NotConnected("closed"))
 
     def lose(self, error: BaseException) -> None:
-        """Give the connection up for this reason; nothing when it is lost already."""
+        """End the connection for this reason; nothing happens when it is lost already."""
         if self.lost is not None:
             return
         self.lost = error
