@@ -31,7 +31,7 @@ POINTS: Final = {
     "lane-before-arrival": (f"{_LANE}.lane", "Lane", "write", "after"),
     "lane-after-arrival": (f"{_LANE}.places", "Places", "arrive", "before"),
     "lane-before-commit": (f"{_LANE}.run", "Loop", "_commit", "before"),
-    "runner-before-send": (f"{_RUNTIME}.sink_runner", "SinkRunner", "_send", "before"),
+    "runner-before-send": (f"{_RUNTIME}.delivery_loop", "DeliveryLoop", "_send", "before"),
     "runner-after-send": (f"{_RUNTIME}.settlement", "Settlement", "sent", "before"),
     "runner-after-receipt": (f"{_RUNTIME}.settlement", "Settlement", "_settle", "before"),
 }

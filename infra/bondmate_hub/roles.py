@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
-from bondmate_connectors.runtime.health import Health as ConnectorHealth
+from bondmate_connectors.runtime.health import ConnectorHealth
 from bondmate_kafka.config import KafkaConfig
 from bondmate_monitoring import announce, logs
 from bondmate_monitoring.health import Health

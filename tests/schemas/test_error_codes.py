@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bondmate_connectors.runtime import settlement, sink_runner
+from bondmate_connectors.runtime import delivery_loop, settlement
 from bondmate_gateway.http.problems import ProblemKind
 from bondmate_schemas.error_codes import ERROR_CODES, UNLISTED, code_of, error_code
 
@@ -108,7 +108,7 @@ def test_nothing_stands_in_the_table_that_the_packages_never_name():
 
 
 def test_what_the_runner_gives_up_by_itself_stands_in_the_table():
-    assert UNLISTED not in {error_code(settlement.EXPIRED), error_code(sink_runner._NOT_ACCEPTED)}
+    assert UNLISTED not in {error_code(settlement.EXPIRED), error_code(delivery_loop.NOT_ACCEPTED)}
 
 
 def test_every_problem_of_the_gateway_stands_in_the_table():

@@ -36,7 +36,7 @@ class State:
     reason: str = ""
 
 
-class Health:
+class ConnectorHealth:
     """Keep the state of every connector of this process; used from the event loop only."""
 
     def __init__(self) -> None:

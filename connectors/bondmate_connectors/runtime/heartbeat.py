@@ -13,7 +13,7 @@ from bondmate_schemas.models import ConnectorStatus
 
 from bondmate_connectors.contract import Status
 from bondmate_connectors.runtime.envelopes import AddressedEnvelopes
-from bondmate_connectors.runtime.health import Health, State
+from bondmate_connectors.runtime.health import ConnectorHealth, State
 from bondmate_connectors.runtime.reports import Reports
 
 _LOOK_SECONDS = 0.5
@@ -51,7 +51,7 @@ class Heartbeat:
         self,
         connectors: Sequence[Beating],
         *,
-        health: Health,
+        health: ConnectorHealth,
         envelopes: AddressedEnvelopes,
         outbox: Outbox,
         role_id: str,

@@ -76,6 +76,16 @@ class Taken:
     """The record's timestamp: when the hub published it."""
     content: Delivery | CodecError
 
+    @property
+    def event_id(self) -> str:
+        """The id of its Delivery; empty when it cannot be read."""
+        return self.content.id if isinstance(self.content, Delivery) else ""
+
+    @property
+    def kind(self) -> str:
+        """The kind of its Delivery; empty when it cannot be read."""
+        return self.content.kind.value if isinstance(self.content, Delivery) else ""
+
 
 class Receiver(Protocol):
     """Who works on what is taken; called on the event loop."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 
-from bondmate_connectors.contract import Link as Connection
-from bondmate_connectors.contract import Status
+from bondmate_connectors.contract import Link, Status
 from bondmate_connectors.errors import AuthFailed, NotConnected, Transient
 from bondmate_connectors.runtime.account import Account
-from bondmate_connectors.runtime.refusal import Refusal
+from bondmate_connectors.runtime.refusal import RoleRefusal
 from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.settings import RunnerSettings
 from bondmate_connectors.runtime.watchdog import Stalls
@@ -18,7 +17,7 @@ _STOOD_SECONDS = 1.0
 """A connection that has stood for so long is made anew at once."""
 
 
-class Link:
+class ConnectorLink:
     """Keep one connector connected.
 
     Roles wait for `up` before each use, tell `lost` after `NotConnected` and `worked` after a success.
@@ -26,7 +25,7 @@ class Link:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Link,
         reports: Reports,
         settings: RunnerSettings,
         stalls: Stalls | None = None,
@@ -41,7 +40,7 @@ class Link:
         self._attempt = 0
         self.account = account or Account(settings.account_retry_seconds)
         """What the credentials of all roles name, if they name an account."""
-        self._refusals: dict[str, Refusal] = {}
+        self._refusals: dict[str, RoleRefusal] = {}
         self._refusal = self.refusal("link")
         self.generation = 0
         """Grows with every connection, so that an error of an earlier one is told apart."""
@@ -92,10 +91,10 @@ class Link:
             self._reports.status("link", Status.OK, "connected")
             return
 
-    def refusal(self, role: str) -> Refusal:
+    def refusal(self, role: str) -> RoleRefusal:
         """Return what keeps whether the platform refuses `role`, one for all that works for it."""
         if role not in self._refusals:
-            self._refusals[role] = Refusal(role, self._reports, self._settings.refused, self.account)
+            self._refusals[role] = RoleRefusal(role, self._reports, self._settings.refused, self.account)
         return self._refusals[role]
 
     def probe_now(self) -> None:

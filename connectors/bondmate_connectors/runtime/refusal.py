@@ -17,7 +17,7 @@ from bondmate_connectors.runtime.retry import Pauses
 _KEYS_IT_TAKES = 2
 
 
-class Refusal:
+class RoleRefusal:
     """The refusal of one role of a connector (`link`, `sink`, `source`), shared by all that works for that role.
 
     What was refused once may be that event's own trouble, so what has another key may ask at once; when a second key

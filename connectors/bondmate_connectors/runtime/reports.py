@@ -21,7 +21,7 @@ from bondmate_connectors.errors import (
     Transient,
 )
 from bondmate_connectors.runtime.breaker import BreakerState
-from bondmate_connectors.runtime.health import Health
+from bondmate_connectors.runtime.health import ConnectorHealth
 
 _CODES: tuple[tuple[type[BaseException], str], ...] = (
     (NotConnected, "not_connected"),
@@ -47,7 +47,7 @@ def code_of(error: BaseException) -> str:
 class Reports:
     """The metrics and status of one connector instance."""
 
-    def __init__(self, name: str, health: Health) -> None:
+    def __init__(self, name: str, health: ConnectorHealth) -> None:
         self.name = name
         self._health = health
         self._received = metrics.CONNECTOR_RECEIVED.labels(name)

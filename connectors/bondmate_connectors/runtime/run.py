@@ -33,10 +33,10 @@ from bondmate_connectors.runtime.behind import Behind, show_none_behind
 from bondmate_connectors.runtime.broker import BrokerWatch
 from bondmate_connectors.runtime.control import Control, Controls, Pause
 from bondmate_connectors.runtime.envelopes import AddressedEnvelopes
-from bondmate_connectors.runtime.health import Health
+from bondmate_connectors.runtime.health import ConnectorHealth
 from bondmate_connectors.runtime.heartbeat import Beating, Heartbeat, Paused
 from bondmate_connectors.runtime.intake import Intake
-from bondmate_connectors.runtime.link import Link
+from bondmate_connectors.runtime.link import ConnectorLink
 from bondmate_connectors.runtime.replay_runner import ReplayRunner, replay_consumer
 from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.retry import Backoff
@@ -84,7 +84,7 @@ async def run_connectors(
     stop: asyncio.Event,
     codec: Codec | None = None,
     settings: RunnerSettings | None = None,
-    health: Health | None = None,
+    health: ConnectorHealth | None = None,
     controls: Controls | None = None,
 ) -> None:
     """Run `instances` until `stop` is set, then drain and close within 10 s.
@@ -111,11 +111,11 @@ async def _run_all(  # noqa: PLR0917  # the arguments of `run_connectors`, in th
     stop: asyncio.Event,
     codec: Codec | None,
     settings: RunnerSettings | None,
-    health: Health | None,
+    health: ConnectorHealth | None,
     controls: Controls | None,
 ) -> None:
     codec = codec or Codec(RegistrySchemaIds(kafka.registry_url))
-    board = health or Health()
+    board = health or ConnectorHealth()
     watch = BrokerWatch(kafka, partial(_report_to_all, board, [instance.name for instance in instances]))
     config = {**kafka.producer(f"{role_id}-connectors"), **QUIET}
     settings = settings or RunnerSettings()
@@ -180,7 +180,7 @@ def _group_of(topic: str) -> str:
     return f"bondmate-{topic.removeprefix(destination_topic(''))}"
 
 
-def _report_to_all(board: Health, names: Sequence[str], status: Status, reason: str) -> None:
+def _report_to_all(board: ConnectorHealth, names: Sequence[str], status: Status, reason: str) -> None:
     for name in names:
         board.report(name, "broker", status, reason)
 
@@ -199,7 +199,7 @@ class _Hub:
     role_id: str
     codec: Codec
     settings: RunnerSettings
-    health: Health
+    health: ConnectorHealth
     watch: BrokerWatch
     outbox: Outbox
     unread: LagThread
@@ -294,7 +294,7 @@ class _Runner:
     async def _work(self, connector: Any, stop: asyncio.Event) -> None:
         """Prepare, replay, connect, run the roles; a stop while still waiting for something ends that at once."""
         self._account.use(self._spec.login(self.control.config))
-        link = Link(connector, self._reports, self._hub.settings, self._stalls, self._account)
+        link = ConnectorLink(connector, self._reports, self._hub.settings, self._stalls, self._account)
         async with asyncio.TaskGroup() as group:
             ready = await _unless(stop, self._prepare(connector, group, stop))
             keeping = group.create_task(unending(link.keep(), "link"))
@@ -333,7 +333,7 @@ class _Runner:
                 self._reports.status("registry", Status.OK)
                 return
 
-    def _roles(self, connector: Any, link: Link, stop: asyncio.Event) -> Iterator[Any]:
+    def _roles(self, connector: Any, link: ConnectorLink, stop: asyncio.Event) -> Iterator[Any]:
         if self._spec.is_sink:
             tools = SinkTools(self._name, self._spec, connector, link, self._hub.outbox, self._envelopes, self._reports,
                               self._backlog, self._hub.settings, _now, self._stalls,

@@ -102,7 +102,7 @@ class Settlement:
         finally:
             self._end(taken)
 
-    def bury(self, taken: Taken, stage: str, code: str, attempt: int, then: Callable[[], None]) -> None:
+    def dead_letter(self, taken: Taken, stage: str, code: str, attempt: int, then: Callable[[], None]) -> None:
         """Dead-letter a record, beside all else; `then` is called when that is durable."""
         self._tools.reports.failed(stage, code)
         self._write(self._write_dead_letter(taken, stage, code, attempt, then))
@@ -118,7 +118,7 @@ class Settlement:
                 self._dead_letters, record, stage=stage, code=code, now=self._tools.clock(), connector=self._tools.name
             )
             await self._tools.outbox.persist(letter, self._dead_letter_refused)
-            self._buried(taken, code, attempt)
+            self._dead_lettered(taken, code, attempt)
             then()
 
     def _write(self, work: Coroutine[Any, Any, None]) -> None:
@@ -130,7 +130,7 @@ class Settlement:
     def _dead_letter_refused(self, code: str) -> None:
         self._tools.reports.failed("dead_letter", code)
 
-    def _buried(self, taken: Taken, code: str, attempt: int) -> None:
+    def _dead_lettered(self, taken: Taken, code: str, attempt: int) -> None:
         if isinstance(taken.content, CodecError):
             self._tools.reports.dead("UNREADABLE", code)
             self._settle(taken)

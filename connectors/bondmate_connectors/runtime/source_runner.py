@@ -24,7 +24,7 @@ from bondmate_connectors.contract import SETTLED, GuardedSource, Incoming, Refus
 from bondmate_connectors.errors import AuthFailed, ConnectorError, EndOfStream, NotConnected, Rejected, Transient
 from bondmate_connectors.runtime.authority import Authority
 from bondmate_connectors.runtime.envelopes import AddressedEnvelopes, header_of, with_header
-from bondmate_connectors.runtime.link import Link
+from bondmate_connectors.runtime.link import ConnectorLink
 from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.settings import RunnerSettings
 from bondmate_connectors.runtime.supervision import PartEndedError
@@ -37,7 +37,7 @@ class SourceTools:
 
     name: str
     source: Source
-    link: Link
+    link: ConnectorLink
     outbox: Outbox
     envelopes: AddressedEnvelopes
     reports: Reports

@@ -10,7 +10,7 @@ from bondmate_schemas.enums import DeliveryKind
 from bondmate_schemas.models import Delivery
 
 from bondmate_connectors.runtime.intake import Taken
-from bondmate_connectors.runtime.lanes import Lane
+from bondmate_connectors.runtime.keyed_queue import KeyLine
 from bondmate_connectors.runtime.settings import RunnerSettings
 
 
@@ -36,26 +36,26 @@ class Superseding:
                 self._until = now
             self._since = None
 
-    def may_drop(self, lane: Lane[Taken], taken: Taken, now: datetime) -> bool:
-        """Whether a newer fix of its lane, which has just come, takes the place of `taken`."""
+    def may_drop(self, line: KeyLine[Taken], taken: Taken, now: datetime) -> bool:
+        """Whether a newer fix of its line, which has just come, takes the place of `taken`."""
         return (
             self._since is not None
-            or lane.attempts > 0
+            or line.attempts > 0
             or now - taken.published_at > self._longest
             or (isinstance(taken.content, Delivery) and taken.content.newest_only)
         )
 
-    def superseded(self, lane: Lane[Taken], now: datetime) -> list[Taken]:
-        """Return the fixes in a lane whose place another one takes, which may have come before them."""
-        if not self.may_drop(lane, lane.head, now) and not self._waited_in_outage(lane.head):
+    def superseded(self, line: KeyLine[Taken], now: datetime) -> list[Taken]:
+        """Return the fixes in a line whose place another one takes, which may have come before them."""
+        if not self.may_drop(line, line.head, now) and not self._waited_in_outage(line.head):
             # Those behind it have waited less.
             return []
-        items = list(lane.items)
+        items = list(line.items)
         newest, newest_of_outage = _newest(items), _newest([each for each in items if self._waited_in_outage(each)])
         return [
             each
             for each in items
-            if (each is not newest and self.may_drop(lane, each, now))
+            if (each is not newest and self.may_drop(line, each, now))
             or (each is not newest_of_outage and self._waited_in_outage(each))
         ]
 
@@ -68,7 +68,7 @@ def _newest(items: Sequence[Taken]) -> Taken | None:
 
 
 def is_newer(last: Taken, before: Taken) -> bool:
-    """Whether the later record has the later fix; such lanes hold positions only."""
+    """Whether the later record has the later fix; such lines hold positions only."""
     later, earlier = (t.content.location for t in (last, before) if isinstance(t.content, Delivery))
     return later is None or earlier is None or later.position.fixed_at >= earlier.position.fixed_at
 

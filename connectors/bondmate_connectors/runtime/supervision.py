@@ -21,7 +21,7 @@ from bondmate_monitoring.logs import raised_at
 from bondmate_connectors.contract import Status
 from bondmate_connectors.errors import Misconfigured
 from bondmate_connectors.runtime.control import Control, Pause, Why
-from bondmate_connectors.runtime.health import Health
+from bondmate_connectors.runtime.health import ConnectorHealth
 from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.settings import RunnerSettings
 
@@ -40,7 +40,7 @@ class ShutOutError(RuntimeError):
 class Supervision:
     """The lives of one connector, one after the other."""
 
-    def __init__(self, reports: Reports, health: Health, settings: RunnerSettings, control: Control) -> None:
+    def __init__(self, reports: Reports, health: ConnectorHealth, settings: RunnerSettings, control: Control) -> None:
         self._name = reports.name
         self._reports = reports
         self._health = health

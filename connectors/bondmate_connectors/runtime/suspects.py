@@ -21,7 +21,7 @@ KILLS_THE_LINK: Final = "kills_the_link"
 """Code of an event at which the link breaks."""
 
 
-class Verdict(Enum):
+class SuspectVerdict(Enum):
     """What is to be done with an event that was not taken."""
 
     OPEN = auto()
@@ -131,7 +131,7 @@ class Suspects:
         self._records.clear()
         self._guilty.clear()
 
-    def refused(self, who: Suspect, code: str, *, may_lean: bool) -> Verdict:
+    def refused(self, who: Suspect, code: str, *, may_lean: bool) -> SuspectVerdict:
         """Note that the platform refused us with this event."""
         record = self._record(who)
         if not self._is_alone(record):
@@ -139,18 +139,18 @@ class Suspects:
             self._guilty.clear()
             for other in self._records.values():
                 other.taken_alike, other.refusals = self._taken_alike[other.kind], 0
-            return Verdict.OPEN
+            return SuspectVerdict.OPEN
         record.refusals += 1
         record.met += 1
         if record.refusals < max(self._refusals, self._refusals_it_takes(record)):
-            return Verdict.ALONE
+            return SuspectVerdict.ALONE
         return self._lean_or_guilty(who, record, code, may_lean=may_lean)
 
-    def rejected(self, who: Suspect, code: str, *, may_lean: bool) -> Verdict:
+    def rejected(self, who: Suspect, code: str, *, may_lean: bool) -> SuspectVerdict:
         """Note that the platform will never take this event as it is."""
         return self._lean_or_guilty(who, self._record(who), code, may_lean=may_lean)
 
-    def broke(self, who: Suspect, *, alone: bool, may_lean: bool) -> Verdict:
+    def broke(self, who: Suspect, *, alone: bool, may_lean: bool) -> SuspectVerdict:
         """Note that the link broke with this event on it, `alone` or beside others."""
         record = self._record(who)
         record.is_suspect = True
@@ -158,10 +158,10 @@ class Suspects:
         self._broken += alone and not record.breaks
         record.breaks += alone
         if record.breaks < self._breaks:
-            return Verdict.OPEN
+            return SuspectVerdict.OPEN
         may_lean = may_lean and not record.was_lean
         if not may_lean and (self._taken == record.taken or record.breaks < self._breaks_it_takes(record)):
-            return Verdict.OPEN
+            return SuspectVerdict.OPEN
         return self._lean_or_guilty(who, record, KILLS_THE_LINK, may_lean=may_lean)
 
     def _refusals_it_takes(self, record: _Record) -> float:
@@ -191,14 +191,14 @@ class Suspects:
         unbroken = self._unbroken - record.unbroken
         return math.log(_DOUBT) / math.log((broken + 1) / (broken + unbroken + 2))
 
-    def _lean_or_guilty(self, who: Suspect, record: _Record, code: str, *, may_lean: bool) -> Verdict:
+    def _lean_or_guilty(self, who: Suspect, record: _Record, code: str, *, may_lean: bool) -> SuspectVerdict:
         record.code = record.code or code
         if may_lean and not record.was_lean:
             record.was_lean = record.is_lean = True
-            return Verdict.LEAN
+            return SuspectVerdict.LEAN
         if record.refusals or record.breaks:
             self._guilty[who.key] = record
-        return Verdict.GUILTY
+        return SuspectVerdict.GUILTY
 
     def _record(self, who: Suspect) -> _Record:
         if who.event_id not in self._records:

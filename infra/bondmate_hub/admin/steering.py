@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bondmate_connectors.contract import Status
 from bondmate_connectors.runtime.control import Control, Pause
-from bondmate_connectors.runtime.health import Health
+from bondmate_connectors.runtime.health import ConnectorHealth
 from bondmate_connectors.runtime.run import Instance
 
 from bondmate_hub.admin.orders import Order, PauseOrder, RefusedError
@@ -42,7 +42,7 @@ class Steering:
         self,
         instances: Sequence[Instance],
         controls: Mapping[str, Control],
-        board: Health,
+        board: ConnectorHealth,
         settings: Settings,
         *,
         worker_id: str,

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from bondmate_connectors.contract import Context, Status
 from bondmate_connectors.errors import ConnectorError, NotConnected
-from bondmate_connectors.runtime.health import Health
+from bondmate_connectors.runtime.health import ConnectorHealth
 from bondmate_connectors.runtime.run import Instance, run_connectors
 from bondmate_device import Client, SendingPace, Patience, Settings
 from bondmate_gateway import CONNECTOR, GatewayConfig
@@ -119,7 +119,7 @@ class Place:
     @asynccontextmanager
     async def on_broker(self, kafka: KafkaConfig) -> AsyncIterator[None]:
         """Run the gateway as the hub does."""
-        stop, health = asyncio.Event(), Health()
+        stop, health = asyncio.Event(), ConnectorHealth()
         config = GatewayConfig(
             device_file=self.device_file, port=self.port, drain_seconds=0.1, report_requests_per_minute=10**6
         )

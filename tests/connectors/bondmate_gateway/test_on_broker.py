@@ -11,7 +11,7 @@ from functools import partial
 import aiohttp
 import pytest
 from bondmate_connectors.contract import Status
-from bondmate_connectors.runtime.health import Health
+from bondmate_connectors.runtime.health import ConnectorHealth
 from bondmate_connectors.runtime.run import Instance, run_connectors
 from bondmate_gateway import CONNECTOR, GatewayConfig
 from bondmate_kafka.config import KafkaConfig
@@ -64,7 +64,7 @@ async def gateway(kafka: KafkaConfig, device_file, until):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    stop, health = asyncio.Event(), Health()
+    stop, health = asyncio.Event(), ConnectorHealth()
     instance = Instance("devices", CONNECTOR, GatewayConfig(device_file=device_file, port=port))
     run = partial(run_connectors, [instance], kafka, role_id="gateway-test", stop=stop, codec=CODEC, health=health)
     running = asyncio.create_task(run())

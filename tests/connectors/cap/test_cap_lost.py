@@ -309,7 +309,7 @@ numbers = st.sampled_from(["0", "-0", "-0.0", "7", "+7", "07", "7.", ".7", "7.50
 
 
 @settings(deadline=None, max_examples=500)
-@given(st.lists(st.tuples(numbers, numbers), min_size=2, max_size=5))
+@given(st.lists(st.tuples(numbers, numbers).filter(any), min_size=2, max_size=5))
 def test_a_polygon_is_read_the_same_by_the_short_way_as_by_the_long_one(pairs):
     pairs = [*pairs, pairs[0]]
     short, long = (ring_of(" ".join([comma.join(pair) for pair in pairs])) for comma in (",", " , "))

@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 from bondmate_connectors.contract import ConnectorSpec, Status
 from bondmate_connectors.runtime.control import Controls
-from bondmate_connectors.runtime.health import Health
+from bondmate_connectors.runtime.health import ConnectorHealth
 from bondmate_connectors.runtime.retry import Backoff, Pauses
 from bondmate_connectors.runtime.run import Instance, run_connectors
 from bondmate_connectors.runtime.settings import RunnerSettings
@@ -105,7 +105,7 @@ class HubSide:
     async def running(
         self, *instances, settings=FAST, kafka=None, codec=None, role_id="runner", ok=True, controls=None
     ):
-        stop, health = asyncio.Event(), Health()
+        stop, health = asyncio.Event(), ConnectorHealth()
         run = partial(run_connectors, instances, kafka or self.kafka, role_id=role_id, stop=stop, controls=controls)
         running = run(codec=codec or self.codec, settings=settings, health=health, controls=controls)
         task = asyncio.create_task(running)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bondmate_connectors.contract import Status
-from bondmate_connectors.runtime.health import Health, State
+from bondmate_connectors.runtime.health import ConnectorHealth, State
 
 
 def test_a_health_board_of_parts_is_as_well_as_the_worst_and_final_errors_stay():
-    health = Health()
+    health = ConnectorHealth()
     health.report("x", "connector", Status.OK)
     health.report("x", "link", Status.RECOVERABLE_ERROR, "gone")
     health.report("x", "sink", Status.OK)

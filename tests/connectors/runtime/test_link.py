@@ -6,8 +6,8 @@ import asyncio
 
 from bondmate_connectors.contract import Status
 from bondmate_connectors.errors import NotConnected
-from bondmate_connectors.runtime.health import Health
-from bondmate_connectors.runtime.link import Link
+from bondmate_connectors.runtime.health import ConnectorHealth
+from bondmate_connectors.runtime.link import ConnectorLink
 from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.settings import RunnerSettings
 from bondmate_connectors.testing import eventually
@@ -28,8 +28,8 @@ class Server:
 
 
 async def test_the_reason_shown_is_why_it_is_not_connected_or_was_lost_and_goes_when_it_is_back() -> None:
-    health, server = Health(), Server()
-    link = Link(server, Reports("tak", health), RunnerSettings())
+    health, server = ConnectorHealth(), Server()
+    link = ConnectorLink(server, Reports("tak", health), RunnerSettings())
     keeping = asyncio.create_task(link.keep())
     try:
         await eventually(lambda: "a ping" in health.of("tak").reason, "the reason")

@@ -10,8 +10,8 @@ import pytest
 from bondmate_connectors.contract import Status
 from bondmate_connectors.errors import AuthFailed
 from bondmate_connectors.runtime.account import Account
-from bondmate_connectors.runtime.health import Health, State
-from bondmate_connectors.runtime.refusal import Refusal
+from bondmate_connectors.runtime.health import ConnectorHealth, State
+from bondmate_connectors.runtime.refusal import RoleRefusal
 from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.retry import Pauses
 from bondmate_connectors.testing import another, eventually, sos
@@ -185,8 +185,8 @@ async def test_texts_behind_many_refused_alerts_are_asked_about_too_and_all_come
 
 def test_what_is_taken_of_another_kind_ends_no_refusal_and_shortens_no_pause():
     woken: list[int] = []
-    reports = Reports("room", Health())
-    refusal = Refusal("sink", reports, Pauses(first_seconds=1, longest_seconds=60), Account(900))
+    reports = Reports("room", ConnectorHealth())
+    refusal = RoleRefusal("sink", reports, Pauses(first_seconds=1, longest_seconds=60), Account(900))
     refusal.wakes(lambda: woken.append(1))
     pauses = []
     for turn in range(10):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from bondmate_connectors.runtime.intake import Slot, Taken
-from bondmate_connectors.runtime.lanes import Lane
+from bondmate_connectors.runtime.keyed_queue import KeyLine
 from bondmate_connectors.runtime.settings import RunnerSettings
 from bondmate_connectors.runtime.superseding import Superseding, outdates
 from bondmate_connectors.testing import another, sos, update_of
@@ -31,8 +31,8 @@ def taken(published, fixed, *, newest_only=False):
     return Taken(Slot("t", 0), 0, b"d1", b"", [], at(published), delivery)
 
 
-def lane(*items, attempts=0):
-    found = Lane("d1", attempts=attempts)
+def line(*items, attempts=0):
+    found = KeyLine("d1", attempts=attempts)
     found.items.extend(items)
     return found
 
@@ -47,14 +47,14 @@ def fixes(items):
 
 
 def test_what_waits_for_a_moment_is_kept(superseding):
-    waiting = lane(taken(0, 0), taken(1, 1))
+    waiting = line(taken(0, 0), taken(1, 1))
 
     assert [] == superseding.superseded(waiting, at(2))
     assert not superseding.may_drop(waiting, waiting.items[0], at(2))
 
 
 def test_what_a_route_wants_the_newest_of_is_not(superseding):
-    waiting = lane(taken(0, 0, newest_only=True), taken(1, 1, newest_only=True))
+    waiting = line(taken(0, 0, newest_only=True), taken(1, 1, newest_only=True))
 
     assert [0] == fixes(superseding.superseded(waiting, at(2)))
     assert superseding.may_drop(waiting, waiting.items[0], at(2))
@@ -62,7 +62,7 @@ def test_what_a_route_wants_the_newest_of_is_not(superseding):
 
 def test_what_waited_in_an_outage_is_superseded_by_the_newest_that_did(superseding):
     superseding.see(at(0), out=True)
-    waiting = lane(taken(1, 1), taken(2, 2), taken(9, 9))
+    waiting = line(taken(1, 1), taken(2, 2), taken(9, 9))
     assert superseding.may_drop(waiting, waiting.items[0], at(3))
     superseding.see(at(5), out=False)
 
@@ -73,19 +73,19 @@ def test_a_fix_that_came_late_in_an_outage_supersedes_no_newer_one_and_is_supers
     superseding.see(at(0), out=True)
     superseding.see(at(5), out=False)
 
-    assert [3] == fixes(superseding.superseded(lane(taken(1, 8), taken(2, 3)), at(6)))
+    assert [3] == fixes(superseding.superseded(line(taken(1, 8), taken(2, 3)), at(6)))
 
 
 def test_a_short_break_is_no_outage(superseding):
     superseding.see(at(0), out=True)
     superseding.see(at(0.5), out=False)
 
-    assert [] == superseding.superseded(lane(taken(0, 0), taken(0.1, 1)), at(1))
+    assert [] == superseding.superseded(line(taken(0, 0), taken(0.1, 1)), at(1))
 
 
 @pytest.mark.parametrize(("waited", "attempts", "dropped"), [(59, 0, []), (61, 0, [0]), (1, 1, [0])])
 def test_what_waited_too_long_or_failed_is_superseded_by_a_newer_one(superseding, waited, attempts, dropped):
-    waiting = lane(taken(0, 0), taken(0, 1), attempts=attempts)
+    waiting = line(taken(0, 0), taken(0, 1), attempts=attempts)
 
     assert dropped == fixes(superseding.superseded(waiting, at(waited)))
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 import pytest
 from bondmate_connectors.contract import Status
 from bondmate_connectors.errors import Misconfigured
-from bondmate_connectors.runtime.health import Health, State
+from bondmate_connectors.runtime.health import ConnectorHealth, State
 from bondmate_connectors.runtime.heartbeat import Heartbeat
 from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.retry import Pauses
@@ -181,7 +181,7 @@ async def test_nothing_is_committed_while_it_crashes_and_its_trouble_is_one(hub,
 
 
 def test_crashes_in_a_row_are_told_as_one_trouble_since_the_first():
-    health, since = Health(), datetime.now(UTC) - timedelta(minutes=5)
+    health, since = ConnectorHealth(), datetime.now(UTC) - timedelta(minutes=5)
     reports = Reports("x", health)
     beat = Heartbeat([], health=health, envelopes=None, outbox=None, role_id="", every_seconds=1)
     told = []

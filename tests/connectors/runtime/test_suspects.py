@@ -8,7 +8,7 @@ from collections import deque
 
 import pytest
 from bondmate_connectors.runtime.flights import Flights
-from bondmate_connectors.runtime.suspects import Suspect, Suspects, Verdict
+from bondmate_connectors.runtime.suspects import Suspect, Suspects, SuspectVerdict
 from bondmate_connectors.testing import eventually
 
 
@@ -36,14 +36,14 @@ def others_pass(found, count, kind="ALERT"):
 def test_what_is_refused_while_nothing_passes_may_be_the_platform_for_ever():
     found = suspects()
 
-    assert {Verdict.OPEN} == {refused(found) for _ in range(100)}
+    assert {SuspectVerdict.OPEN} == {refused(found) for _ in range(100)}
 
 
 def test_what_passed_before_says_nothing_of_now():
     found = suspects()
     taken(found, "b")
 
-    assert {Verdict.OPEN} == {refused(found) for _ in range(100)}
+    assert {SuspectVerdict.OPEN} == {refused(found) for _ in range(100)}
 
 
 def test_what_alone_is_refused_while_others_pass_has_its_tries_and_then_is_guilty():
@@ -51,7 +51,7 @@ def test_what_alone_is_refused_while_others_pass_has_its_tries_and_then_is_guilt
     refused(found)
     taken(found, "b")
 
-    assert [Verdict.ALONE, Verdict.GUILTY] == [refused(found) for _ in range(2)]
+    assert [SuspectVerdict.ALONE, SuspectVerdict.GUILTY] == [refused(found) for _ in range(2)]
     assert "http_403" == found.code_of("a")
 
 
@@ -60,7 +60,7 @@ def test_others_of_another_kind_prove_nothing():
     refused(found)
     taken(found, "b", "LOCATION")
 
-    assert {Verdict.OPEN} == {refused(found) for _ in range(100)}
+    assert {SuspectVerdict.OPEN} == {refused(found) for _ in range(100)}
 
 
 def test_a_second_that_is_refused_puts_the_platform_under_suspicion_again():
@@ -69,23 +69,23 @@ def test_a_second_that_is_refused_puts_the_platform_under_suspicion_again():
     taken(found, "b")
     refused(found)
 
-    assert Verdict.OPEN is refused(found, "c")
-    assert Verdict.OPEN is refused(found)
+    assert SuspectVerdict.OPEN is refused(found, "c")
+    assert SuspectVerdict.OPEN is refused(found)
     taken(found, "d")
-    assert [Verdict.ALONE, Verdict.GUILTY] == [refused(found) for _ in range(2)]
+    assert [SuspectVerdict.ALONE, SuspectVerdict.GUILTY] == [refused(found) for _ in range(2)]
 
 
 def test_the_next_event_of_a_guilty_key_needs_no_other_to_pass_again():
     found = suspects()
     refused(found)
     taken(found, "b")
-    while refused(found) is not Verdict.GUILTY:
+    while refused(found) is not SuspectVerdict.GUILTY:
         pass
     found.forget("a")
 
-    assert [Verdict.ALONE, Verdict.GUILTY] == [refused(found, "a2") for _ in range(2)]
-    assert Verdict.OPEN is refused(found, "c")
-    assert Verdict.OPEN is refused(found, "a3")
+    assert [SuspectVerdict.ALONE, SuspectVerdict.GUILTY] == [refused(found, "a2") for _ in range(2)]
+    assert SuspectVerdict.OPEN is refused(found, "c")
+    assert SuspectVerdict.OPEN is refused(found, "a3")
 
 
 def test_before_it_is_guilty_it_is_tried_once_in_its_leanest_form():
@@ -93,7 +93,9 @@ def test_before_it_is_guilty_it_is_tried_once_in_its_leanest_form():
     refused(found)
     taken(found, "b")
 
-    assert [Verdict.ALONE, Verdict.LEAN, Verdict.GUILTY] == [refused(found, lean=True) for _ in range(3)]
+    assert [SuspectVerdict.ALONE, SuspectVerdict.LEAN, SuspectVerdict.GUILTY] == [
+        refused(found, lean=True) for _ in range(3)
+    ]
 
 
 def test_only_the_breaks_at_which_it_was_alone_count():
@@ -102,7 +104,7 @@ def test_only_the_breaks_at_which_it_was_alone_count():
     broke(found, alone=False)
     others_pass(found, 200)
 
-    assert [Verdict.OPEN, Verdict.OPEN, Verdict.OPEN, Verdict.GUILTY] == [
+    assert [SuspectVerdict.OPEN, SuspectVerdict.OPEN, SuspectVerdict.OPEN, SuspectVerdict.GUILTY] == [
         broke(found, alone=alone) for alone in (False, True, False, True)
     ]
     assert "kills_the_link" == found.code_of("a")
@@ -111,9 +113,11 @@ def test_only_the_breaks_at_which_it_was_alone_count():
 def test_a_link_that_breaks_at_all_that_comes_kills_nothing_but_the_leanest_form_is_tried():
     found = suspects()
 
-    assert [Verdict.OPEN, Verdict.LEAN, Verdict.OPEN, Verdict.OPEN] == [broke(found, lean=True) for _ in range(4)]
+    assert [SuspectVerdict.OPEN, SuspectVerdict.LEAN, SuspectVerdict.OPEN, SuspectVerdict.OPEN] == [
+        broke(found, lean=True) for _ in range(4)
+    ]
     others_pass(found, 200, "LOCATION")
-    assert Verdict.GUILTY is broke(found, lean=True)
+    assert SuspectVerdict.GUILTY is broke(found, lean=True)
 
 
 def test_the_fewer_others_have_passed_the_more_breaks_it_takes():
@@ -122,7 +126,7 @@ def test_the_fewer_others_have_passed_the_more_breaks_it_takes():
         found = suspects()
         broke(found)
         others_pass(found, others)
-        needed[others] = 1 + next(n for n in range(1, 100) if broke(found) is Verdict.GUILTY)
+        needed[others] = 1 + next(n for n in range(1, 100) if broke(found) is SuspectVerdict.GUILTY)
 
     assert {1: 9, 3: 6, 50: 3} == needed
 
@@ -135,7 +139,7 @@ def test_on_a_link_that_breaks_anyhow_nobody_is_guilty(seed):
     while waiting:
         event = waiting.popleft()
         if lot.random() < 0.5:
-            if broke(found, event) is Verdict.GUILTY:
+            if broke(found, event) is SuspectVerdict.GUILTY:
                 guilty += 1
             else:
                 waiting.append(event)
@@ -158,7 +162,7 @@ def test_while_one_machine_of_two_refuses_us_nobody_is_guilty(seed, beside):
         event = waiting.popleft()
         if lot.random() >= 0.5:
             taken(found, event)
-        elif refused(found, event) is Verdict.GUILTY:
+        elif refused(found, event) is SuspectVerdict.GUILTY:
             guilty += 1
         else:
             waiting.append(event)
@@ -175,7 +179,7 @@ def test_one_that_is_refused_for_itself_is_found_though_others_were_refused_befo
     refused(found)
     others_pass(found, 40)
 
-    assert Verdict.GUILTY in {refused(found) for _ in range(4)}
+    assert SuspectVerdict.GUILTY in {refused(found) for _ in range(4)}
 
 
 def test_what_is_taken_is_under_no_suspicion_any_more():
@@ -185,7 +189,7 @@ def test_what_is_taken_is_under_no_suspicion_any_more():
     taken(found, "a")
 
     assert not found.goes_alone("a")
-    assert Verdict.OPEN is broke(found)
+    assert SuspectVerdict.OPEN is broke(found)
 
 
 async def test_who_goes_alone_waits_until_all_have_landed_and_holds_the_others():

@@ -84,7 +84,7 @@ async def test_a_connector_that_blocks_the_loop_is_named_by_its_line(hub, ledger
             await eventually(lambda: 0 == frozen(), "it turns again")
 
     (line,) = [line for line in said if line["event"] == "event loop frozen"]
-    assert line["at"].startswith(("test_watchdog.py:", "sink_runner.py:"))
+    assert line["at"].startswith(("test_watchdog.py:", "delivery_loop.py:", "send_timer.py:"))
     assert [line for line in said if line["event"] == "event loop turns again"]
 
 

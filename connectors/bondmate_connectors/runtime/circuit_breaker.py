@@ -1,4 +1,4 @@
-"""What stands between the lanes of a destination and its platform: breaker, retry budget, and what is told of them."""
+"""What stands between the lines of a destination and its platform: breaker, retry budget, and what is told of them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 from bondmate_connectors.contract import Status
 from bondmate_connectors.errors import AuthFailed
 from bondmate_connectors.runtime.breaker import Breaker, BreakerState
-from bondmate_connectors.runtime.lanes import Lane
-from bondmate_connectors.runtime.refusal import Refusal
+from bondmate_connectors.runtime.keyed_queue import KeyLine
+from bondmate_connectors.runtime.refusal import RoleRefusal
 from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.retry import Budget
 from bondmate_connectors.runtime.settings import RunnerSettings
@@ -29,13 +29,13 @@ class Attempt:
     charged: bool = False
 
 
-class Gate:
-    """Says when a lane may be sent and takes what came of it; each attempt ends in exactly one of its verbs.
+class CircuitBreaker:
+    """Says when a line may be sent and takes what came of it; each attempt ends in exactly one of its verbs.
 
-    `part` names it in health and metrics; `refusal` is shared by all gates of a connector.
+    `part` names it in health and metrics; `refusal` is shared by all breakers of a connector.
     """
 
-    def __init__(self, part: str, reports: Reports, settings: RunnerSettings, refusal: Refusal) -> None:
+    def __init__(self, part: str, reports: Reports, settings: RunnerSettings, refusal: RoleRefusal) -> None:
         self._part = part
         self._refusal = refusal
         self._reports = reports
@@ -76,26 +76,26 @@ class Gate:
         """Return how long what is of `kind` waits while other kinds go on; who hears 0 asks for all of its kind."""
         return self._refusal.held_seconds(kind)
 
-    def begin(self, lane: Lane[Any], kind: str) -> Attempt | None:
-        """Begin an attempt with the head of `lane`, of `kind`, as a probe where one is due; None: it must wait."""
+    def begin(self, line: KeyLine[Any], kind: str) -> Attempt | None:
+        """Begin an attempt with the head of `line`, of `kind`, as a probe where one is due; None: it must wait."""
         refused = self._refusal.epoch
         if not self.is_closed or self.refuses(kind):
             # Probes are few by themselves.
             self._breaker.probe()
             self._show()
             return Attempt(self._breaker.epoch, refused, kind)
-        if not lane.attempts:
+        if not line.attempts:
             self._budget.first_attempt()
             return Attempt(self._breaker.epoch, refused, kind)
         charged = self._budget.take(time.monotonic())
         self._reports.retry("made" if charged else "postponed")
         return Attempt(self._breaker.epoch, refused, kind, charged=True) if charged else None
 
-    def worked(self, lane: Lane[Any], attempt: Attempt) -> bool:
+    def worked(self, line: KeyLine[Any], attempt: Attempt) -> bool:
         """Take note that the platform has answered for good; tell whether that closed the breaker."""
-        if self._throttled_key == lane.key:
+        if self._throttled_key == line.key:
             self._throttled_key = None
-        self._stuck.discard(lane.key)
+        self._stuck.discard(line.key)
         if attempt.charged:
             self._budget.give_back()
         closed = self._breaker.worked(attempt.epoch)
@@ -103,34 +103,34 @@ class Gate:
         self._show()
         return closed
 
-    def failed(self, lane: Lane[Any], attempt: Attempt, code: str) -> None:
-        """Take note that the platform did not take it now, for the `lane.attempts`-th time."""
+    def failed(self, line: KeyLine[Any], attempt: Attempt, code: str) -> None:
+        """Take note that the platform did not take it now, for the `line.attempts`-th time."""
         self._code = code
-        if lane.attempts >= self._settings.breaker.failures:
-            self._stuck.add(lane.key)
-        self._breaker.failed(lane.key, attempt.epoch, time.monotonic())
+        if line.attempts >= self._settings.breaker.failures:
+            self._stuck.add(line.key)
+        self._breaker.failed(line.key, attempt.epoch, time.monotonic())
         self._show()
 
-    def refused(self, lane: Lane[Any], attempt: Attempt, error: AuthFailed) -> float:
-        """Take note that the platform refuses us; return how long the lane waits before it asks again."""
+    def refused(self, line: KeyLine[Any], attempt: Attempt, error: AuthFailed) -> float:
+        """Take note that the platform refuses us; return how long the line waits before it asks again."""
         self._breaker.withdrawn(attempt.epoch)
         self._show()
-        return self._refusal.refused(lane.key, error, attempt.refusal_epoch, attempt.kind)
+        return self._refusal.refused(line.key, error, attempt.refusal_epoch, attempt.kind)
 
-    def stands_alone(self, lane: Lane[Any], attempt: Attempt, code: str) -> None:
+    def stands_alone(self, line: KeyLine[Any], attempt: Attempt, code: str) -> None:
         """Take note that the platform refuses this event alone: it says nothing of the others."""
         self._code = code
-        self._stuck.add(lane.key)
+        self._stuck.add(line.key)
         self._breaker.withdrawn(attempt.epoch)
         self._show()
 
-    def given_up(self, lane: Lane[Any]) -> None:
+    def given_up(self, line: KeyLine[Any]) -> None:
         """Take note that the event is not sent any more: its key does not wait for that."""
-        self._stuck.discard(lane.key)
+        self._stuck.discard(line.key)
         self._show()
 
     def probe(self) -> AbstractAsyncContextManager[bool]:
-        """Wait for the turn of a probe among all gates of the connector; gives whether one is still wanted."""
+        """Wait for the turn of a probe among all breakers of the connector; gives whether one is still wanted."""
         return self._refusal.turn()
 
     def withdrawn(self, attempt: Attempt) -> None:
@@ -138,10 +138,10 @@ class Gate:
         self._breaker.withdrawn(attempt.epoch)
         self._show()
 
-    def is_own_trouble(self, lane: Lane[Any]) -> bool:
+    def is_own_trouble(self, line: KeyLine[Any]) -> bool:
         """Whether the platform asks this key alone to wait: it did before, and no other since."""
-        before, self._throttled_key = self._throttled_key, lane.key
-        return before == lane.key
+        before, self._throttled_key = self._throttled_key, line.key
+        return before == line.key
 
     def throttled(self, seconds: float, attempt: Attempt | None, code: str) -> None:
         """Send nothing for so many seconds: the platform asked for it, by this `attempt` or by one of another part."""
