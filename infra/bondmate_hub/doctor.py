@@ -27,14 +27,14 @@ class Finding:
 
     check: str
     ok: bool
-    mend: str = ""
+    hint: str = ""
     warning: str = ""
     """What is no fault, and somebody should know."""
 
     def __str__(self) -> str:
         """Return the finding as one line."""
         if not self.ok:
-            return f"FAULT {self.check}: {self.mend}"
+            return f"FAULT {self.check}: {self.hint}"
         return f"warn  {self.check}: {self.warning}" if self.warning else f"ok    {self.check}"
 
 
@@ -47,7 +47,7 @@ def examine(settings: Settings) -> list[Finding]:
         *_look("registry and schemas", lambda: _schemas(settings)),
         *_look("routes", lambda: _routes(settings)),
         *(
-            Finding(f"connector {result['name']}", result["outcome"] == "ok", str(result["mend"]))
+            Finding(f"connector {result['name']}", result["outcome"] == "ok", str(result["hint"]))
             for result in asyncio.run(check_connectors(settings))
         ),
         *_pauses(settings),
@@ -64,10 +64,10 @@ def _pauses(settings: Settings) -> Iterator[Finding]:
 
 def _look(name: str, look: Callable[[], str]) -> Iterator[Finding]:
     try:
-        mend = look()
+        hint = look()
     except (SettingsError, ProvisioningError, RoutesError, SchemaUnavailableError) as error:
-        mend = str(error)
-    yield Finding(name, not mend, mend)
+        hint = str(error)
+    yield Finding(name, not hint, hint)
 
 
 def _count(found: object) -> str:

@@ -178,7 +178,7 @@ def _devices_of(path: Path, version: tuple[int, int, int]) -> tuple[dict[str, An
 
 
 async def check_connectors(settings: Settings, only: str | None = None) -> list[dict[str, Any]]:
-    """Check each configured connector: `outcome` is ok, or what stands in the way, `mend` what to do.
+    """Check each configured connector: `outcome` is ok, or what stands in the way, `hint` what to do.
 
     Raises:
         SettingsError: the settings of a connector are wrong, or `only` names none.
@@ -192,7 +192,7 @@ async def check_connectors(settings: Settings, only: str | None = None) -> list[
 async def _check(instance: Instance) -> dict[str, Any]:
     log = structlog.get_logger().bind(connector=instance.name)
     context = Context(instance.name, log, lambda *_: None, lambda: datetime.now(UTC))
-    outcome, mend = "ok", ""
+    outcome, hint = "ok", ""
     try:
         connector = instance.spec.build(instance.config, context)
         try:
@@ -201,10 +201,11 @@ async def _check(instance: Instance) -> dict[str, Any]:
         finally:
             await connector.close()
     except AuthFailed as error:
-        outcome, mend = "auth_failed", f"they refuse us ({error}); a runner asks on by itself until they mend it"
+        outcome, hint = "auth_failed", f"they refuse us ({error}); a runner asks on by itself until they mend it"
     except Misconfigured as error:
-        outcome, mend = "misconfigured", str(error)
+        outcome, hint = "misconfigured", str(error)
     except (ConnectorError, TimeoutError) as error:
         reason = str(error) or type(error).__name__
-        outcome, mend = "not_reachable", f"not there for us now ({reason}): check address and network, or ask them"
-    return {"name": instance.name, "outcome": outcome, "mend": mend}
+        outcome, hint = "not_reachable", f"not there for us now ({reason}): check address and network, or ask them"
+    # `mend` is what `hint` was called until release 0.2; it goes with 0.3.
+    return {"name": instance.name, "outcome": outcome, "hint": hint, "mend": hint}

@@ -23,7 +23,7 @@ from bondmate_streams.logic.audit import Entry, audit_name
 
 from bondmate_hub.settings import Settings
 
-_MEND = "nothing was changed; mend it and call again"
+_HINT = "nothing was changed; mend it and call again"
 
 
 class MarksError(Exception):
@@ -87,7 +87,7 @@ class Marks:
 
     def _write(self, record: Outgoing) -> None:
         if code := BlockingWriter(self._kafka, f"bondmate-{self._name}").write([record])[0]:
-            raise MarksError(f"the broker does not take it: {code}; {_MEND}")
+            raise MarksError(f"the broker does not take it: {code}; {_HINT}")
 
 
 @contextmanager
@@ -96,7 +96,7 @@ def told() -> Iterator[None]:
     try:
         yield
     except (KafkaException, SchemaUnavailableError, TimeoutError) as error:
-        raise MarksError(f"broker or registry do not answer ({type(error).__name__}); {_MEND}") from error
+        raise MarksError(f"broker or registry do not answer ({type(error).__name__}); {_HINT}") from error
     except TopicMissingError as error:
         raise MarksError(f"topic {error} is not there; run `hub topics apply`") from error
 

@@ -80,7 +80,7 @@ def error_codes_page() -> str:
         "and in `hub dlq`, and never changes. What a destination answered over HTTP is `http_<status>`, number 9000\n",
         "+ status: ask its staff why it refuses, mend it there, in the route or in the settings, then replay.\n\n",
         "| number | code | meaning | what to do |\n|---|---|---|---|\n",
-        *(f"| {row.number} | `{row.code}` | {row.meaning} | {row.mend} |\n" for row in ERROR_CODES),
+        *(f"| {row.number} | `{row.code}` | {row.meaning} | {row.hint} |\n" for row in ERROR_CODES),
     ])  # fmt: skip
 
 

@@ -65,7 +65,7 @@ class Change:
     """The property; a topic to be made has `topic`."""
     now: str
     wanted: str
-    mend: str = ""
+    hint: str = ""
     """What a person must do: instead of `apply` at a conflict, before it where keys move; else empty."""
 
 
@@ -176,8 +176,8 @@ def _differences(
     yield from _partitions(topic, found)
     copies = min(len(partition.replicas) for partition in found.partitions.values())
     if copies != replication:
-        mend = "move the partitions with kafka-reassign-partitions, or set the replication to what there is"
-        yield Change(topic.name, "conflict", "replication", str(copies), str(replication), mend)
+        hint = "move the partitions with kafka-reassign-partitions, or set the replication to what there is"
+        yield Change(topic.name, "conflict", "replication", str(copies), str(replication), hint)
     for name, value in topic_config(topic, limits).items():
         now = config.get(name, "")
         if _comparable(name, now) != _comparable(name, value):
@@ -187,11 +187,11 @@ def _differences(
 def _partitions(topic: Topic, found: TopicMetadata) -> Iterator[Change]:
     now, wanted = len(found.partitions), topic.partitions
     if now < wanted:
-        mend = "keys move to other partitions: stop those who write, let consumers finish, then apply"
-        yield Change(topic.name, "add_partitions", "partitions", str(now), str(wanted), mend)
+        hint = "keys move to other partitions: stop those who write, let consumers finish, then apply"
+        yield Change(topic.name, "add_partitions", "partitions", str(now), str(wanted), hint)
     elif now > wanted:
-        mend = f"Kafka cannot take partitions away: set kafka.partitions to {now}, or copy to a new topic"
-        yield Change(topic.name, "conflict", "partitions", str(now), str(wanted), mend)
+        hint = f"Kafka cannot take partitions away: set kafka.partitions to {now}, or copy to a new topic"
+        yield Change(topic.name, "conflict", "partitions", str(now), str(wanted), hint)
 
 
 def _comparable(name: str, value: str) -> object:

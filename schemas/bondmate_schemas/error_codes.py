@@ -39,7 +39,7 @@ class ErrorCode:
     code: str
     number: int
     meaning: str
-    mend: str
+    hint: str
 
 
 _SENDER: Final = "Show the sender the code and the place; it must send a corrected message under a new id."

@@ -23,7 +23,7 @@ _SAID: Final = {
     Stay.WRONG_KEY: "somebody writes under foreign keys",
     Stay.ASTRAY: "workers do not agree where records belong",
 }
-_MEND: Final = {
+_HINT: Final = {
     Stay.MOVED: "set partitioner=murmur2_random, and the key that docs/reference/topics.md names",
     Stay.WRONG_KEY: "write the key that docs/reference/topics.md names",
     Stay.ASTRAY: "restart every streams worker and lane: the number of partitions has changed; then hub dlq replay",
@@ -59,5 +59,5 @@ class Misplaced:
         MISPLACED.labels(topic, found.value).inc()
         now, place = self._clock(), (topic, found)
         if now - self._seen_at.get(place, float("-inf")) > _QUIET_SECONDS:
-            _log.warning(_SAID[found], topic=topic, mend=_MEND[found])
+            _log.warning(_SAID[found], topic=topic, hint=_HINT[found])
         self._seen_at[place] = now

@@ -359,6 +359,7 @@ connectors:
     settings: {{deliver: {{url: "http://127.0.0.1:{server.server_port}/cap", secrets: [shared-with-them]}}}}
 """)
     failing = hub("check", "--config", "hub.yaml", cwd=tmp_path)
+    told = json.loads(hub("check", "--config", "hub.yaml", "--json", cwd=tmp_path).stdout)
     del Room.do_GET
     well = hub("check", "--config", "hub.yaml", cwd=tmp_path)
     server.shutdown()
@@ -367,6 +368,8 @@ connectors:
     assert (1, 0) == (failing.returncode, well.returncode)
     assert failing.stdout.startswith("cap-room: not_reachable: ")
     assert "http_503" in failing.stdout
+    assert told["hint"].startswith("not there for us now (http_503")
+    assert told["mend"] == told["hint"], "until release 0.3 under its former key too"
     assert "cap-room: ok\n" == well.stdout
 
 
@@ -385,7 +388,7 @@ def test_doctor_warns_of_pauses_and_of_who_is_trusted(tmp_path):
     assert str(findings["who is trusted"]).startswith("warn  who is trusted: ")
     assert "by alex (ticket 4711)" in findings["pause of room"].warning
     assert not findings["routes"].ok
-    assert "routes.0.to: the connector of `room` takes no positions" in findings["routes"].mend
+    assert "routes.0.to: the connector of `room` takes no positions" in findings["routes"].hint
     assert "room: paused until" in listed.stdout
 
 

@@ -70,7 +70,7 @@ def test_changed_retention_policy_and_partitions_are_shown_then_made(admin, want
         (name, "set", "segment.ms", str(30 * DAY // 8), str(3 * HOUR)),
         (state, "set", "cleanup.policy", "compact", "compact,delete"),
     ] == [(c.topic, c.action, c.what, c.now, c.wanted) for c in shown]
-    assert "keys move" in shown[0].mend
+    assert "keys move" in shown[0].hint
     apply(admin, changed)
     assert [] == diff(admin, changed)
 
@@ -83,7 +83,7 @@ def test_fewer_partitions_are_a_conflict_with_its_mend_and_the_rest_is_still_don
 
     (conflict,) = apply(admin, changed)
     assert ("conflict", "partitions", "2", "1") == (conflict.action, conflict.what, conflict.now, conflict.wanted)
-    assert "cannot take partitions away" in conflict.mend
+    assert "cannot take partitions away" in conflict.hint
 
 
 class Lagging:

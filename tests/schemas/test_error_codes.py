@@ -119,7 +119,7 @@ def test_codes_and_numbers_are_unique_and_every_row_says_what_to_do():
     assert (
         len(ERROR_CODES) == len({entry.code for entry in ERROR_CODES}) == len({entry.number for entry in ERROR_CODES})
     )
-    assert all(entry.meaning and entry.mend and 1000 < entry.number < 9000 for entry in ERROR_CODES)
+    assert all(entry.meaning and entry.hint and 1000 < entry.number < 9000 for entry in ERROR_CODES)
 
 
 def test_a_number_leads_to_its_code_also_that_of_an_answer_over_http():

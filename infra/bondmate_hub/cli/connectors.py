@@ -166,6 +166,6 @@ def check(
 
     results = asyncio.run(check_connectors(load(config), name))
     for result in results:
-        line = ": ".join(filter(None, (result["name"], result["outcome"], result["mend"])))
+        line = ": ".join(filter(None, (result["name"], result["outcome"], result["hint"])))
         show(result, line, as_json=as_json)
     sys.exit(0 if all(result["outcome"] == "ok" for result in results) else 1)

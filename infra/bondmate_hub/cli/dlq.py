@@ -223,13 +223,14 @@ def _known(code: str) -> dict[str, Any]:
     from bondmate_schemas.error_codes import error_code
 
     known = error_code(code)
-    return {"number": known.number, "meaning": known.meaning, "mend": known.mend}
+    # `mend` is what `hint` was called until release 0.2; it goes with 0.3.
+    return {"number": known.number, "meaning": known.meaning, "hint": known.hint, "mend": known.hint}
 
 
 def _explain(codes: set[str]) -> None:
     for code in sorted(codes):
         known = _known(code)
-        print(f"\n{code} ({known['number']}): {known['meaning']}\n  {known['mend']}")
+        print(f"\n{code} ({known['number']}): {known['meaning']}\n  {known['hint']}")
 
 
 def _planned(plan: ReplayPlan) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from bondmate_hub.cli.options import Config, Json, show
 
 
 def doctor(config: Config = None, as_json: Json = False) -> None:
-    """Check settings, broker, registry, topics, schemas and connectors, and tell the mend of each fault.
+    """Check settings, broker, registry, topics, schemas and connectors, with what to do about each fault.
 
     Example: hub doctor --config hub.yaml
     """
@@ -18,5 +18,6 @@ def doctor(config: Config = None, as_json: Json = False) -> None:
 
     findings = examine(load(config))
     for finding in findings:
-        show(asdict(finding), str(finding), as_json=as_json)
+        # `mend` is what `hint` was called until release 0.2; it goes with 0.3.
+        show({**asdict(finding), "mend": finding.hint}, str(finding), as_json=as_json)
     sys.exit(0 if all(finding.ok for finding in findings) else 1)

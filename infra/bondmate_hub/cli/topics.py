@@ -63,4 +63,6 @@ def list_(config: Config = None, as_json: Json = False) -> None:
 def _print(changes: list[Change], *, as_json: bool) -> None:
     for change in changes:
         text = f"{change.action} {change.topic}: {change.what} {change.now} -> {change.wanted}"
-        show(asdict(change), f"{text}; {change.mend}" if change.mend else text, as_json=as_json)
+        text = f"{text}; {change.hint}" if change.hint else text
+        # `mend` is what `hint` was called until release 0.2; it goes with 0.3.
+        show({**asdict(change), "mend": change.hint}, text, as_json=as_json)

@@ -18,7 +18,7 @@ from bondmate_schemas.models import DeadLetterDecision
 from bondmate_hub.dlq.model import DeadLetter, Headers, RecordLocation, dead_letter_of, place_of
 from bondmate_hub.dlq.plan import replay_headers
 
-_MEND: Final = "check `kafka.bootstrap` and whether the broker is up, then call again: nothing is lost"
+_HINT: Final = "check `kafka.bootstrap` and whether the broker is up, then call again: nothing is lost"
 
 
 class DeadLetterError(Exception):
@@ -103,9 +103,9 @@ def _asked() -> Iterator[None]:
     try:
         yield
     except KafkaException as error:
-        raise DeadLetterError(f"the broker does not answer: {error_name(error.args[0])}; {_MEND}") from error
+        raise DeadLetterError(f"the broker does not answer: {error_name(error.args[0])}; {_HINT}") from error
     except TimeoutError as error:
-        raise DeadLetterError(f"{error}; {_MEND}") from error
+        raise DeadLetterError(f"{error}; {_HINT}") from error
     except TopicMissingError as error:
         raise DeadLetterError(f"topic {error} is not there; run `hub topics apply`") from error
 

@@ -46,7 +46,7 @@ class GrowingEngine:
             from bondmate_streams.lane.columnar import ColumnEngine  # noqa: PLC0415  # the extra `columns`
         except ImportError:
             _log.warning(
-                "lane stays with rows", mend="install the extra `columns`; they cost less than a tenth a position"
+                "lane stays with rows", hint="install the extra `columns`; they cost less than a tenth a position"
             )
             return
         grown = ColumnEngine(self._rules, self._codec)
