@@ -23,8 +23,8 @@ _PROVABLE = {Level.DELIVERED, Level.ACCEPTED}
 RemoteRecords = Callable[[], Awaitable[Sequence[str]]]
 
 
-class SinkContract(Contract):
-    """Subclass as `class TestAcmeSink(SinkContract)` and give the fixtures; `bondmate_connectors.testing` says how."""
+class SinkFixtures(Contract):
+    """The platform and the sink that the rules are tried on, for the connector's test to provide."""
 
     role = "sink"
 
@@ -98,6 +98,10 @@ class SinkContract(Contract):
         await sink.connect()
         yield sink
         await sink.close()
+
+
+class SinkContract(SinkFixtures):
+    """Subclass as `class TestAcmeSink(SinkContract)` and give the fixtures; `bondmate_connectors.testing` says how."""
 
     # Life-cycle.
 

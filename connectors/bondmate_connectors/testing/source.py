@@ -27,8 +27,8 @@ Identify = Callable[[Record], str]
 Answer = Callable[[Mode, bool], Awaitable[str]]
 
 
-class SourceContract(Contract):
-    """Subclass as `class TestAcmeSource(SourceContract)` and give the fixtures, as the package says."""
+class SourceFixtures(Contract):
+    """The platform and the source that the rules are tried on, for the connector's test to provide."""
 
     role = "source"
 
@@ -104,6 +104,10 @@ class SourceContract(Contract):
         await source.connect()
         yield source
         await source.close()
+
+
+class SourceContract(SourceFixtures):
+    """Subclass as `class TestAcmeSource(SourceContract)` and give the fixtures, as the package says."""
 
     # Life-cycle.
 

@@ -443,7 +443,7 @@ async def test_garbage_is_unreadable_and_the_answer_after_it_is_heard() -> None:
 
 
 async def test_more_answers_than_fit_wait_at_the_server_and_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bondmate_connectors.platforms.tak.connector._MAX_WAITING", 50)
+    monkeypatch.setattr("bondmate_connectors.platforms.tak.arrivals._MAX_WAITING", 50)
     answers = b"".join(
         b'<event uid="c-%d" type="b-t-f" time="2026-01-01T00:00:00Z"><detail><__chat id="bondmate-e-9-1-1"/>'
         b'<link uid="op"/><remarks>copy</remarks></detail></event>' % number

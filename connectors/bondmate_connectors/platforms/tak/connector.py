@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
@@ -24,6 +23,7 @@ from bondmate_connectors.formats.cot.probe import identity
 from bondmate_connectors.formats.cot.stream import Frame
 from bondmate_connectors.formats.labels import Labels
 from bondmate_connectors.platforms.tak.answers import Terms, understand
+from bondmate_connectors.platforms.tak.arrivals import Arrivals
 from bondmate_connectors.platforms.tak.config import TakConfig
 from bondmate_connectors.platforms.tak.negotiation import Protocol
 from bondmate_connectors.platforms.tak.open_alerts import TakOpenAlerts
@@ -36,8 +36,6 @@ from bondmate_connectors.platforms.tak.wording import LineMeaning, Words
 from bondmate_connectors.platforms.tak.writing import TakWriter, uid_of
 from bondmate_connectors.transports.tcp import TcpStream
 
-_MAX_WAITING: Final = 10_000
-"""Answers kept until the hub takes them; when there are more, nothing is read from the server for a while."""
 _ALONE_SECONDS: Final = 0.5
 """How long nothing follows the announcement: FreeTAKServer throws away what it reads together with the first event."""
 _MARGIN_SECONDS: Final = 0.1
@@ -84,9 +82,7 @@ class Tak:
         self._proves: bool | None = None
         self._wants_protobuf = config.protobuf
         self._connecting = asyncio.Lock()
-        self._arrived: deque[Record | Unreadable] = deque()
-        self._stirred = asyncio.Event()
-        self._room = asyncio.Event()
+        self._arrivals = Arrivals()
         self._writing = TakWriter(options, self._alerts, config.max_event_bytes, self._clock, config.duress_receivers())
         self._replies = Replies(self._terms, replace(options, max_bytes=config.max_event_bytes))
 
@@ -198,24 +194,20 @@ class Tak:
 
     async def receive(self) -> Incoming:
         """Wait for an answer, or for what else the settings ask for."""
-        while not self._arrived:
+        while (record := self._arrivals.take()) is None:
             if self._session is None:
                 raise NotConnected("not connected")
             if self._session.lost is not None:
                 raise self._session.lost
-            self._stirred.clear()
-            await self._stirred.wait()
+            await self._arrivals.changed()
         # No await from here on: whoever is cancelled has lost nothing.
-        record = self._arrived.popleft()
-        self._room.set()
         return Incoming(record, partial(self._settle, record), proof=self._config.proof)
 
     async def _settle(self, record: Record | Unreadable, error: ConnectorError | None) -> None:
         if isinstance(error, Rejected):
             await self._tell_refused(record, error.code)
         elif error is not None:
-            self._arrived.append(record)
-            self._stirred.set()
+            self._arrivals.put_back(record)
 
     async def _tell_refused(self, record: Record | Unreadable, code: str) -> None:
         """Write to who answered, and to nobody else, that the answer does not count."""
@@ -261,7 +253,7 @@ class Tak:
     def _lost(self) -> None:
         for echoes in self._echoes:
             echoes.stop()
-        self._stirred.set()
+        self._arrivals.stir()
 
     def _tell_proof(self, *, proves: bool) -> None:
         if proves:
@@ -285,7 +277,7 @@ class Tak:
             await session.close()
         if witness is not None:
             await witness.close()
-        self._stirred.set()
+        self._arrivals.stir()
 
     # What comes in.
 
@@ -297,11 +289,7 @@ class Tak:
         if heard.reply is not None and self._session is not None:
             self._session.write(self._replies.written(heard.reply, self._clock(), time.monotonic()))
         for record in heard.records:
-            while len(self._arrived) >= _MAX_WAITING:
-                self._room.clear()
-                await self._room.wait()
-            self._arrived.append(record)
-            self._stirred.set()
+            await self._arrivals.put(record)
 
 
 async def _pass_over(_frame: Frame) -> None:

@@ -27,8 +27,9 @@ from bondmate_connectors.formats.cot.protobuf import to_protobuf
 from bondmate_connectors.formats.cot.stream import Frame, Framer, OutOfStep, framed
 from bondmate_connectors.formats.cot.types import HUB_UID
 from bondmate_connectors.platforms.tak.negotiation import Protocol, Upgrade
-from bondmate_connectors.platforms.tak.pings import Ping, Pings, fail, resolve
-from bondmate_connectors.platforms.tak.timing import DROPPED_SECONDS, Ends, PingPace, Times, Timing
+from bondmate_connectors.platforms.tak.pings import Ping, fail, resolve
+from bondmate_connectors.platforms.tak.schedule import Schedule
+from bondmate_connectors.platforms.tak.timing import Ends, Timing
 from bondmate_connectors.transports.tcp import TcpStream
 
 NO_PROOF: Final = "the server answers no pings: delivery is not proven"
@@ -52,18 +53,13 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._name = f"{HUB_UID}-{secrets.token_hex(4)}"
         self._framer = Framer()
-        self._pings = Pings()
         self._count = 0
         self._unwritten: list[bytes] = []
         self._waiting: list[asyncio.Future[bool]] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._is_introduced = False
         self._upgrade = Upgrade(is_wanted=wants_protobuf)
-        self._pace = PingPace(timing.gap)
-        self._proves: bool | None = None
-        now = self._loop.time()
-        self._times = Times(timing, now)
-        self._handing_over = False
+        self._schedule = Schedule(timing, self._upgrade, self._loop.time())
+        self._times = self._schedule.times
         self.silent_about_protocol = False
         """Whether it was lost since the server did not answer the request that it had offered to take."""
         self.has_ignored_ping = False
@@ -80,11 +76,11 @@ class Session:
     @property
     def has_answered(self) -> bool:
         """Whether the server has answered a ping on this connection."""
-        return self._proves is True
+        return self._schedule.proves is True
 
     def introduce(self) -> None:
         """Send who we are, before anything is asked, and again now and then from here on."""
-        self._is_introduced = True
+        self._schedule.is_introduced = True
         self._write_identity()
         self._ask_for_protocol()
 
@@ -124,11 +120,7 @@ class Session:
     def _write(self) -> None:
         """Write what came in this turn of the loop at once, with a ping behind it where one is due."""
         if self.lost is None and self.protocol is not Protocol.ASKED:
-            if (
-                self._waiting
-                and self._pings.first_awaited is None
-                and self._times.pinged_at + self._pace.gap <= self._loop.time()
-            ):
+            if self._waiting and self._schedule.may_ping(self._loop.time()):
                 self._ping()
             self._flush()
         self._plan()
@@ -152,7 +144,7 @@ class Session:
         self._times.pinged_at = self._loop.time()
         waiting, self._waiting = self._waiting, []
         sent = Ping(f"{self._name}-{self._count}-ping", now, self._times.pinged_at, waiting)
-        self._pings.written(sent)
+        self._schedule.pings.written(sent)
         self._unwritten.append(ping(sent.uid, now))
 
     def _write_identity(self) -> None:
@@ -168,26 +160,10 @@ class Session:
             self._timer.cancel()
             self._timer = None
         if self.lost is None:
-            self._timer = self._loop.call_at(self._next_due(), self._act)
-
-    def _next_due(self) -> float:
-        if self.protocol is Protocol.ASKED:
-            return self._upgrade.asked_at + (self._timing.longest_hold if self._holds else self._timing.protocol_answer)
-        awaited, newest = self._pings.first_awaited, self._pings.newest
-        due = [self._times.alive_until, self._times.silent_at]
-        if self._is_introduced:
-            due.append(self._times.identity_due_at)
-        if newest is not None and awaited is not None:
-            due.append(newest.written_at + self._pace.repeat)
-        elif self._waiting:
-            due.append(self._times.pinged_at + self._pace.gap)
-        if awaited is not None and self._overdue_at(awaited) > self._loop.time():
-            due.append(self._overdue_at(awaited))
-        return min(due)
-
-    @property
-    def _holds(self) -> bool:
-        return bool(self._unwritten or self._waiting)
+            due = self._schedule.next_due(
+                self._loop.time(), holds=bool(self._unwritten or self._waiting), is_awaited=bool(self._waiting)
+            )
+            self._timer = self._loop.call_at(due, self._act)
 
     def _act(self) -> None:
         """Do what is due now."""
@@ -195,52 +171,39 @@ class Session:
         if self.protocol is Protocol.ASKED:
             self._give_up_protocol()
             return
-        if self._is_reading_on_time(now):
+        if self._schedule.is_reading_on_time(now):
             if now >= self._times.alive_until:
                 self.lose(NotConnected(f"nothing came from the server for {self._timing.lost_after:g} s"))
                 return
             self._judge_overdue(now)
         if self.lost is not None:
             return
-        newest = self._pings.newest
-        if (
-            newest is not None
-            and self._pings.first_awaited is not None
-            and now >= newest.written_at + self._pace.repeat
-        ):
-            self._pace.unanswered()
+        if self._schedule.must_repeat(now):
+            self._schedule.pace.unanswered()
             self._ping()
         elif now >= self._times.silent_at:
             self._ping()
-        if self._is_introduced and now >= self._times.identity_due_at:
+        if self._schedule.is_identity_due(now):
             self._write_identity()
         self._write()
 
-    def _is_reading_on_time(self, now: float) -> bool:
-        if self._handing_over:
-            self._times.resumed_at = now
-        return not self._handing_over and self._times.is_reading_on_time(now)
-
-    def _overdue_at(self, awaited: Ping) -> float:
-        return self._times.overdue_at(awaited.written_at, is_mute=self._proves is False)
-
     def _judge_overdue(self, now: float) -> None:
         """Decide about the events whose ping is not answered in time."""
-        awaited = self._pings.first_awaited
-        if awaited is None or now < self._overdue_at(awaited):
+        awaited = self._schedule.overdue(now)
+        if awaited is None:
             return
         is_alive = self._times.read_at > awaited.written_at
-        if self._proves or self._must_answer:
+        if self._schedule.proves or self._must_answer:
             self.has_ignored_ping = is_alive
             self.lose(NotConnected("a ping was not answered"))
         elif is_alive:
             self._tell_proof(proves=False)
-            self._pace.mute()
+            self._schedule.pace.mute()
             resolve(awaited.waiting, proven=False)
 
     def _tell_proof(self, *, proves: bool) -> None:
-        if self._proves is not proves:
-            self._proves = proves
+        if self._schedule.proves is not proves:
+            self._schedule.proves = proves
             self._ends.on_proof(proves)
 
     # Frames.
@@ -255,7 +218,7 @@ class Session:
                         await self._hand_over(frame)
             except OutOfStep as error:
                 raise NotConnected("the server's stream cannot be cut into messages any more") from error
-            if self._is_reading_on_time(self._times.read_at):
+            if self._schedule.is_reading_on_time(self._times.read_at):
                 self._judge_overdue(self._times.read_at)
 
     def _is_own_business(self, frame: Frame) -> bool:
@@ -267,20 +230,15 @@ class Session:
         event = document if isinstance(document, Refusal) else parse_event(document)
         if isinstance(event, Refusal):
             return False
-        if self._is_reading_on_time(self._times.read_at):
-            self._pings.drop_before(self._times.read_at - DROPPED_SECONDS)
-        answered = self._pings.answered(event)
+        self._schedule.drop_lost_pings()
+        answered = self._schedule.pings.answered(event)
         if answered is not None:
             self._pong(answered)
             return True
         return self._is_about_protocol(event) or event.type.startswith("t-x-c-t")
 
     def _pong(self, answered: list[Ping]) -> None:
-        self._times.answered_at = self._loop.time()
-        took = self._times.answered_at - answered[-1].written_at
-        self._pace.answered(took, none_dropped=self._pings.are_all_answered)
-        if not self._pace.is_slow:
-            self._pings.forgive()
+        self._schedule.answered(answered, self._loop.time())
         self._tell_proof(proves=True)
         for each in answered:
             resolve(each.waiting, proven=True)
@@ -298,7 +256,7 @@ class Session:
         return True
 
     def _ask_for_protocol(self) -> None:
-        if not self._is_introduced:
+        if not self._schedule.is_introduced:
             return
         self._flush()
         request = self._upgrade.request(self._ends.clock(), self._loop.time())
@@ -318,9 +276,9 @@ class Session:
 
     async def _hand_over(self, frame: Frame) -> None:
         began = self._loop.time()
-        self._handing_over = True
+        self._schedule.is_handing_over = True
         await self._ends.take(frame)
-        self._handing_over = False
+        self._schedule.is_handing_over = False
         if self._loop.time() - began > _BLOCKED_SECONDS:
             self._times.resumed_at = self._loop.time()
 
@@ -336,7 +294,7 @@ class Session:
         self.lost = error
         if self._timer is not None:
             self._timer.cancel()
-        for waiting in (self._waiting, *(each.waiting for each in self._pings.take_all())):
+        for waiting in (self._waiting, *(each.waiting for each in self._schedule.pings.take_all())):
             fail(waiting, error)
         self._stream.abort()
         self._ends.on_lost()
