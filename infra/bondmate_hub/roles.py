@@ -173,13 +173,13 @@ async def _connectors(settings: Settings, stop: asyncio.Event, around: Around, *
 
 
 def _runner_settings(settings: Settings) -> RunnerSettings:
-    from bondmate_connectors.runtime.retry import Pauses  # noqa: PLC0415
+    from bondmate_connectors.runtime.retry import pauses  # noqa: PLC0415
     from bondmate_connectors.runtime.settings import RunnerSettings  # noqa: PLC0415
 
     restart = settings.restart
     return RunnerSettings(
         outside=settings.streams.outside_ids() if settings.streams else None,
-        restart=Pauses(restart.first_seconds, restart.longest_seconds),
+        restart=pauses(restart.first_seconds, restart.longest_seconds),
         restart_sound_seconds=restart.sound_seconds,
         accounts_dir=settings.data_dir / "accounts",
         **settings.delivery.model_dump(),

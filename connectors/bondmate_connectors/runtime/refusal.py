@@ -12,7 +12,7 @@ from bondmate_connectors.contract import Status
 from bondmate_connectors.errors import AuthFailed
 from bondmate_connectors.runtime.account import Account
 from bondmate_connectors.runtime.reports import Reports
-from bondmate_connectors.runtime.retry import Pauses
+from bondmate_connectors.runtime.retry import Backoff
 
 _KEYS_IT_TAKES = 2
 
@@ -27,7 +27,7 @@ class RoleRefusal:
     whether it does, every second probe is of another kind than the last, where such a one waits.
     """
 
-    def __init__(self, role: str, reports: Reports, pauses: Pauses, account: Account) -> None:
+    def __init__(self, role: str, reports: Reports, pauses: Backoff, account: Account) -> None:
         self._role = role
         self._part = f"{role} refused"
         self._reports = reports

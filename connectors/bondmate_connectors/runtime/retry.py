@@ -10,35 +10,30 @@ _MOST_DOUBLINGS = 30
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Waits that grow with the attempts and differ between callers, so that they do not return all at once.
+    """Waits that double up to a bound and differ between callers, so that they do not return all at once.
 
-    Source: M. Brooker, "Exponential Backoff And Jitter", 2015 (full jitter).
+    Source: M. Brooker, "Exponential Backoff And Jitter", 2015 (full jitter, with a `spread` of 1).
     """
 
     base_seconds: float = 0.2
     cap_seconds: float = 10.0
     longest_asked_seconds: float = 300.0
     """A platform may ask for more with Retry-After; it is not believed beyond this."""
+    spread: float = 1.0
+    """How much of a wait is left to chance, but at the most all that is longer than half the base."""
 
     def seconds(self, attempt: int, retry_after: float | None = None) -> float:
         """Return the wait after the `attempt`-th failure in a row (from 1); never less than `retry_after`."""
         if retry_after is not None:
             return min(max(retry_after, 0.0), self.longest_asked_seconds)
-        bound: float = self.base_seconds * 2 ** min(attempt - 1, _MOST_DOUBLINGS)
-        return random.uniform(self.base_seconds / 2, min(self.cap_seconds, bound))  # noqa: S311  # spread, no secret
+        longest: float = min(self.cap_seconds, self.base_seconds * 2 ** min(attempt - 1, _MOST_DOUBLINGS))
+        least = max(self.base_seconds / 2, longest * (1 - self.spread))
+        return random.uniform(least, longest)  # noqa: S311  # spread, no secret
 
 
-@dataclass(frozen=True, slots=True)
-class Pauses:
-    """Pauses between two questions of one who is refused: they double up to a bound, and differ a little."""
-
-    first_seconds: float = 1.0
-    longest_seconds: float = 60.0
-
-    def seconds(self, refusals: int) -> float:
-        """Return the pause after the `refusals`-th refusal in a row (from 1)."""
-        longest: float = min(self.longest_seconds, self.first_seconds * 2 ** min(refusals - 1, _MOST_DOUBLINGS))
-        return longest * random.uniform(0.9, 1.0)  # noqa: S311  # spread, no secret
+def pauses(first_seconds: float = 1.0, longest_seconds: float = 60.0) -> Backoff:
+    """Return the pauses between two questions of one who is refused: long, and almost the same for all."""
+    return Backoff(first_seconds, longest_seconds, spread=0.1)
 
 
 class Budget:

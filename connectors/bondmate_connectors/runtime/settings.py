@@ -8,7 +8,7 @@ from pathlib import Path
 from bondmate_schemas.outside_ids import OutsideIds
 
 from bondmate_connectors.runtime.breaker import BreakerSettings
-from bondmate_connectors.runtime.retry import Backoff, Pauses
+from bondmate_connectors.runtime.retry import Backoff, pauses
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +20,13 @@ class RunnerSettings:
     by writing them again."""
     backoff: Backoff = field(default_factory=Backoff)
     """Between attempts of one key, of a connection, of a dead-letter write."""
-    restart: Pauses = field(default_factory=Pauses)
+    restart: Backoff = field(default_factory=pauses)
     """Before a connector that crashed is started again."""
     restart_sound_seconds: float = 60.0
     """A connector that ran for so long before it crashed is started again as after a first crash."""
     breaker: BreakerSettings = field(default_factory=BreakerSettings)
     """When one probe at a time stands for all keys of a destination."""
-    refused: Pauses = field(default_factory=Pauses)
+    refused: Backoff = field(default_factory=pauses)
     """Between two probes of a platform that refuses us."""
     account_retry_seconds: float = 900.0
     """Between two offers of an account's secret that was refused three times: an account must not be locked."""

@@ -12,7 +12,7 @@ import pytest
 from bondmate_connectors.contract import ConnectorSpec, Status
 from bondmate_connectors.runtime.control import Controls
 from bondmate_connectors.runtime.health import ConnectorHealth
-from bondmate_connectors.runtime.retry import Backoff, Pauses
+from bondmate_connectors.runtime.retry import Backoff, pauses
 from bondmate_connectors.runtime.run import Instance, run_connectors
 from bondmate_connectors.runtime.settings import RunnerSettings
 from bondmate_connectors.testing import eventually
@@ -26,7 +26,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 FAST = RunnerSettings(
     backoff=Backoff(base_seconds=0.02, cap_seconds=0.2),
-    refused=Pauses(first_seconds=0.05, longest_seconds=0.4),
+    refused=pauses(first_seconds=0.05, longest_seconds=0.4),
     drain_seconds=3,
     close_seconds=2,
 )

@@ -121,7 +121,7 @@ def alerts(place, count):
 async def a_while(hub):
     """Long enough for many probes of one that need not be spared."""
     loop = asyncio.get_running_loop()
-    end = loop.time() + 8 * hub.settings.refused.longest_seconds
+    end = loop.time() + 8 * hub.settings.refused.cap_seconds
     await eventually(lambda: loop.time() > end, "a while", 10)
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import replace
 
 from bondmate_connectors.errors import AuthFailed, NotConnected
-from bondmate_connectors.runtime.retry import Pauses
+from bondmate_connectors.runtime.retry import pauses
 from bondmate_connectors.testing import another, eventually, sos, update_of
 from bondmate_connectors.testing.sample import CONNECTOR, LedgerConnector, Trouble
 from bondmate_schemas.catalogue import dead_letter_topic
@@ -108,7 +108,7 @@ async def test_while_all_alerts_are_refused_none_is_given_up_though_other_kinds_
     """A privilege that is missing is the platform's trouble, not one event's."""
     events = stories(place, keys=6, updates=0)
     ledger.trouble_keys = frozenset(event.key for event in events)
-    patient = replace(hub.settings, refused=Pauses(first_seconds=0.01, longest_seconds=0.02))
+    patient = replace(hub.settings, refused=pauses(first_seconds=0.01, longest_seconds=0.02))
     sink = hub.instance(place, ledger.url, replace(CONNECTOR, emits=frozenset()))
     async with hub.running(sink, settings=patient):
         async with ledger.in_trouble(Trouble.LOCKED):

@@ -13,7 +13,7 @@ from bondmate_connectors.runtime.account import Account
 from bondmate_connectors.runtime.health import ConnectorHealth, State
 from bondmate_connectors.runtime.refusal import RoleRefusal
 from bondmate_connectors.runtime.reports import Reports
-from bondmate_connectors.runtime.retry import Pauses
+from bondmate_connectors.runtime.retry import pauses
 from bondmate_connectors.testing import another, eventually, sos
 from bondmate_connectors.testing.sample import CONNECTOR, LedgerConnector, Trouble
 from bondmate_schemas.catalogue import MESSAGES, STATE_CONNECTORS, dead_letter_topic
@@ -65,7 +65,7 @@ async def test_its_heartbeat_says_since_when_it_is_refused_and_no_more_when_it_i
 
 
 async def test_a_platform_that_refuses_hears_one_probe_at_a_time_however_many_keys_wait(hub, ledger, place):
-    slow = replace(hub.settings, refused=Pauses(first_seconds=1, longest_seconds=60))
+    slow = replace(hub.settings, refused=pauses(first_seconds=1, longest_seconds=60))
     sink = hub.instance(place, ledger.url, replace(CONNECTOR, emits=frozenset()))
     first, *others = alerts(place, 100)
     async with hub.running(sink, settings=slow):
@@ -136,7 +136,7 @@ def as_message(event):
 async def test_all_alerts_refused_is_told_and_asked_ever_more_seldom_while_messages_pass(hub, ledger, place):
     built = type("Built", (NoAlerts,), {})
     sink = hub.instance(place, ledger.url, replace(CONNECTOR, build=built, emits=frozenset()))
-    slow = replace(hub.settings, refused=Pauses(first_seconds=0.2, longest_seconds=60))
+    slow = replace(hub.settings, refused=pauses(first_seconds=0.2, longest_seconds=60))
     first, *others = alerts(place, 6)
     messages = [as_message(event) for event in alerts(place, 20, first=100)]
     async with hub.running(sink, settings=slow) as health:
@@ -165,7 +165,7 @@ async def test_texts_behind_many_refused_alerts_are_asked_about_too_and_all_come
     built = type("Built", (NoAlerts,), {"refuses_all": all_at_first})
     sink = hub.instance(place, ledger.url, replace(CONNECTOR, build=built, emits=frozenset()))
     refused, texts = alerts(place, 30), [as_message(event) for event in alerts(place, 5, first=100)]
-    quick = replace(hub.settings, refused=Pauses(first_seconds=0.02, longest_seconds=0.05))
+    quick = replace(hub.settings, refused=pauses(first_seconds=0.02, longest_seconds=0.05))
     async with hub.running(sink, settings=quick) as health:
         await hub.feed(*refused)
         await eventually(lambda: built.asked > 3, "alerts are refused")
@@ -186,18 +186,18 @@ async def test_texts_behind_many_refused_alerts_are_asked_about_too_and_all_come
 def test_what_is_taken_of_another_kind_ends_no_refusal_and_shortens_no_pause():
     woken: list[int] = []
     reports = Reports("room", ConnectorHealth())
-    refusal = RoleRefusal("sink", reports, Pauses(first_seconds=1, longest_seconds=60), Account(900))
+    refusal = RoleRefusal("sink", reports, pauses(first_seconds=1, longest_seconds=60), Account(900))
     refusal.wakes(lambda: woken.append(1))
-    pauses = []
+    waits = []
     for turn in range(10):
-        pauses.append(refusal.refused(f"alert-{turn % 2}", AuthFailed("http_403", secret=None), refusal.epoch, "ALERT"))
+        waits.append(refusal.refused(f"alert-{turn % 2}", AuthFailed("http_403", secret=None), refusal.epoch, "ALERT"))
         refusal.passed(refusal.epoch, "LOCATION", proves=True)
         assert not refusal.is_on
         assert not refusal.held_seconds("LOCATION")
     assert reports.refused_since is not None
     assert [] == woken
-    assert 0.9 <= pauses[0] <= 1
-    assert 54 <= pauses[-1] <= 60
+    assert 0.9 <= waits[0] <= 1
+    assert 54 <= waits[-1] <= 60
     assert 50 < refusal.held_seconds("ALERT") <= 60
     refusal.passed(refusal.epoch, "ALERT", proves=True)
 

@@ -12,7 +12,7 @@ from functools import partial
 from bondmate_connectors.contract import Status
 from bondmate_connectors.errors import Misconfigured
 from bondmate_connectors.runtime.health import State
-from bondmate_connectors.runtime.retry import Pauses
+from bondmate_connectors.runtime.retry import pauses
 from bondmate_connectors.testing import another, assert_sink_telemetry, by_label, eventually, sos, update_of
 from bondmate_connectors.testing.sample import CONNECTOR, LedgerConnector, LedgerPlatform, Trouble
 from bondmate_schemas.catalogue import dead_letter_topic, destination_topic
@@ -291,7 +291,7 @@ async def test_a_broken_connector_stops_alone_and_commits_nothing(hub, ledger, p
         hub.instance(broken, ledger.url, replace(CONNECTOR, build=bug)),
         hub.instance(unusable, ledger.url, replace(CONNECTOR, build=wrong)),
     ]
-    settings = replace(hub.settings, restart=Pauses(first_seconds=120, longest_seconds=120))
+    settings = replace(hub.settings, restart=pauses(first_seconds=120, longest_seconds=120))
     async with hub.running(*instances, settings=settings) as health:
         await hub.feed(sos(broken), sos(unusable), sos(place))
         await eventually(lambda: Status.FATAL_ERROR is health.of(broken).status, "the bug shows")

@@ -15,14 +15,14 @@ from bondmate_connectors.errors import Misconfigured
 from bondmate_connectors.runtime.health import ConnectorHealth, State
 from bondmate_connectors.runtime.heartbeat import Heartbeat
 from bondmate_connectors.runtime.reports import Reports
-from bondmate_connectors.runtime.retry import Pauses
+from bondmate_connectors.runtime.retry import pauses
 from bondmate_connectors.runtime.settings import RunnerSettings
 from bondmate_connectors.testing import another, by_label, eventually, sos, update_of
 from bondmate_connectors.testing.sample import CONNECTOR, LedgerConnector
 from bondmate_schemas.catalogue import MESSAGES, STATE_CONNECTORS, dead_letter_topic
 from bondmate_schemas.models import ConnectorStatus, DeviceMessage
 
-QUICK = Pauses(first_seconds=0.15, longest_seconds=1.0)
+QUICK = pauses(first_seconds=0.15, longest_seconds=1.0)
 
 
 def stories(destination, keys, updates):
@@ -164,7 +164,7 @@ async def test_one_event_at_which_a_connector_crashes_ends_as_a_dead_letter_and_
 
 async def test_nothing_is_committed_while_it_crashes_and_its_trouble_is_one(hub, ledger, place):
     build = crashing(crashes=4)
-    settings = replace(hub.settings, restart=Pauses(first_seconds=1.2, longest_seconds=1.2), heartbeat_seconds=0.2)
+    settings = replace(hub.settings, restart=pauses(first_seconds=1.2, longest_seconds=1.2), heartbeat_seconds=0.2)
     async with hub.running(
         hub.instance(place, ledger.url, replace(CONNECTOR, build=build)), settings=settings, ok=False
     ) as health:
@@ -207,7 +207,7 @@ async def test_pauses_grow_from_a_second_to_a_minute_and_a_long_life_starts_them
     assert 60 == default.restart_sound_seconds
 
     build = crashing(crashes=3)
-    settings = replace(hub.settings, restart=Pauses(first_seconds=0.3, longest_seconds=600), restart_sound_seconds=0)
+    settings = replace(hub.settings, restart=pauses(first_seconds=0.3, longest_seconds=600), restart_sound_seconds=0)
     async with hub.running(
         hub.instance(place, ledger.url, replace(CONNECTOR, build=build)), settings=settings, ok=False
     ):
@@ -239,7 +239,7 @@ async def test_a_misconfigured_connector_waits_for_a_person_and_then_delivers(hu
     right = instance.config
     wrong = hub.instance(unset, ledger.url, replace(CONNECTOR, build=Counted))
     wrong = replace(wrong, config=right.model_copy(update={"token": type(right.token)("wrong")}))
-    settings = replace(hub.settings, restart=Pauses(first_seconds=0.02, longest_seconds=0.05))
+    settings = replace(hub.settings, restart=pauses(first_seconds=0.02, longest_seconds=0.05))
     controls = hub.controls()
     async with hub.running(instance, wrong, settings=settings, controls=controls, ok=False) as health:
         await hub.feed(sos(unset), sos(place))

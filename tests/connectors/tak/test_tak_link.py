@@ -81,7 +81,7 @@ async def test_an_echo_of_another_ping_or_time_proves_nothing() -> None:
 async def test_a_server_that_answers_no_pings_proves_nothing_yet_alerts_go_out_and_the_status_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("bondmate_connectors.platforms.tak.session.DROPPED_SECONDS", 1.0)
+    monkeypatch.setattr("bondmate_connectors.platforms.tak.schedule.DROPPED_SECONDS", 1.0)
     reported = Reported()
     server = StandIn(None, chatter_seconds=0.02)
     async with server.running(), connected(server, reported, pong_timeout_seconds=1.5) as tak:
@@ -196,7 +196,7 @@ async def test_a_guard_that_answers_one_ping_in_some_seconds_slows_the_pings_and
 ) -> None:
     for name, seconds in (("REPEAT_SECONDS", 0.1), ("SLOWEST_SECONDS", 0.5)):
         monkeypatch.setattr(f"bondmate_connectors.platforms.tak.timing.{name}", seconds)
-    monkeypatch.setattr("bondmate_connectors.platforms.tak.session.DROPPED_SECONDS", 1.0)
+    monkeypatch.setattr("bondmate_connectors.platforms.tak.schedule.DROPPED_SECONDS", 1.0)
     async with StandIn(answer_every=0.5).running() as server, connected(server, pong_timeout_seconds=2) as tak:
         began = time.monotonic()
         levels = [(await tak.send(another(sos("tak"), number))).level for number in range(4)]
