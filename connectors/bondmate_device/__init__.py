@@ -14,7 +14,6 @@ from bondmate_device.client import Client
 from bondmate_device.core import Core
 from bondmate_device.listener import Patience
 from bondmate_device.model import (
-    AlertProgress,
     Cancel,
     EventKind,
     HubLink,
@@ -23,6 +22,7 @@ from bondmate_device.model import (
     Message,
     OperatorAnswer,
     Position,
+    RaisedAlert,
     RefusedEvent,
 )
 from bondmate_device.outbox import SendingPace
@@ -30,7 +30,6 @@ from bondmate_device.settings import Settings
 from bondmate_device.store import StoreInUseError
 
 __all__ = [
-    "AlertProgress",
     "Cancel",
     "Client",
     "Core",
@@ -42,6 +41,7 @@ __all__ = [
     "OperatorAnswer",
     "Patience",
     "Position",
+    "RaisedAlert",
     "RefusedEvent",
     "SendingPace",
     "Settings",
@@ -55,7 +55,7 @@ _OLD_NAMES: Final = {
     "Link": HubLink,
     "Pace": SendingPace,
     "Refusal": RefusedEvent,
-    "Standing": AlertProgress,
+    "Standing": RaisedAlert,
 }
 """Names of the release before, which devices use that were written for it. They go with release 0.3."""
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from bondmate_device.client import Client
 from bondmate_device.listener import Patience
-from bondmate_device.model import AlertProgress, HubLink, Level, Message, Position
+from bondmate_device.model import HubLink, Level, Message, Position, RaisedAlert
 from bondmate_device.settings import Settings
 from bondmate_device.store import StoreInUseError
 
@@ -90,7 +90,7 @@ async def _cancel(device: Client, asked: argparse.Namespace) -> tuple[int, list[
 
 
 async def _alert_sent(device: Client, asked: argparse.Namespace, alert_id: str) -> tuple[int, list[dict[str, Any]]]:
-    def status() -> AlertProgress | None:
+    def status() -> RaisedAlert | None:
         return next((one for one in device.statuses() if one.alert_id == alert_id), None)
 
     wanted = getattr(asked, "until", None)
@@ -106,7 +106,7 @@ async def _alert_sent(device: Client, asked: argparse.Namespace, alert_id: str) 
     return (_DONE if done else _FOUND), [_shown(device.link, found)] if found else []
 
 
-def _has_reached(status: AlertProgress, wanted: Level | None) -> bool:
+def _has_reached(status: RaisedAlert, wanted: Level | None) -> bool:
     """Whether an alert has come so far; None: as far as an update or cancel of it must, to the hub."""
     if wanted is None:
         return status.level not in {Level.QUEUED, Level.REFUSED}
@@ -187,14 +187,14 @@ async def _within(asked: argparse.Namespace, device: Client, condition: Callable
     return condition()
 
 
-def _shown(link: HubLink, status: AlertProgress) -> dict[str, Any]:
+def _shown(link: HubLink, status: RaisedAlert) -> dict[str, Any]:
     """Return what may be shown of an alert: nobody promises help who was not asked since."""
     stale = _may_be_stale(link, status)
     help_is_coming = None if stale and status.help_is_coming else status.help_is_coming
     return {**asdict(status), "current": not stale, "help_is_coming": help_is_coming}
 
 
-def _may_be_stale(link: HubLink, status: AlertProgress) -> bool:
+def _may_be_stale(link: HubLink, status: RaisedAlert) -> bool:
     return not link.current and not status.closed and status.level not in {Level.QUEUED, Level.RECEIVED}
 
 

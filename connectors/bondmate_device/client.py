@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from bondmate_device import bodies
 from bondmate_device.engine import ClientEngine
-from bondmate_device.model import AlertProgress, HubLink, Message, Position, RefusedEvent
+from bondmate_device.model import HubLink, Message, Position, RaisedAlert, RefusedEvent
 from bondmate_device.settings import Settings
 
 
@@ -203,7 +203,7 @@ class Client:
 
     # What an officer sees.
 
-    def status(self, alert_id: str) -> AlertProgress:
+    def status(self, alert_id: str) -> RaisedAlert:
         """Return where an alert stands.
 
         Raises:
@@ -214,16 +214,16 @@ class Client:
             raise KeyError("no such alert")
         return found
 
-    def statuses(self) -> list[AlertProgress]:
+    def statuses(self) -> list[RaisedAlert]:
         """Return where the alerts of this device stand, the oldest first."""
         return list(self._engine.core.statuses)
 
-    def standing(self, alert_id: str) -> AlertProgress:
+    def standing(self, alert_id: str) -> RaisedAlert:
         """Return `status(alert_id)`, by its name of the release before."""
         warnings.warn("Client.standing is now Client.status", DeprecationWarning, stacklevel=2)
         return self.status(alert_id)
 
-    def standings(self) -> list[AlertProgress]:
+    def standings(self) -> list[RaisedAlert]:
         """Return `statuses()`, by its name of the release before."""
         warnings.warn("Client.standings is now Client.statuses", DeprecationWarning, stacklevel=2)
         return self.statuses()

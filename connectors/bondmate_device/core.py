@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from bondmate_device import bodies
 from bondmate_device.answers import AnswerVerdict, NextStep
 from bondmate_device.inbox import DeviceInbox
-from bondmate_device.model import AlertProgress, EventKind, Item, Message, RefusedEvent
+from bondmate_device.model import EventKind, Item, Message, RaisedAlert, RefusedEvent
 from bondmate_device.outbox import Sending, SendingPace, SendingQueue
 from bondmate_device.raised_alerts import RaisedAlerts
 
@@ -25,7 +25,7 @@ class AnswerOutcome(NamedTuple):
 
     done: tuple[Item, ...] = ()
     refusals: tuple[RefusedEvent, ...] = ()
-    status: AlertProgress | None = None
+    status: RaisedAlert | None = None
     event_id: str = ""
     """The hub's id of the event that was taken; nothing for fixes."""
 
@@ -35,7 +35,7 @@ class NewsOutcome(NamedTuple):
 
     messages: tuple[Message, ...] = ()
     receipts: tuple[Item, ...] = ()
-    statuses: tuple[AlertProgress, ...] = ()
+    statuses: tuple[RaisedAlert, ...] = ()
 
 
 class Core:
@@ -49,7 +49,7 @@ class Core:
         jitter: Callable[[], float],
         *,
         items: Iterable[Item] = (),
-        statuses: Iterable[AlertProgress] = (),
+        statuses: Iterable[RaisedAlert] = (),
         inbox: DeviceInbox | None = None,
     ) -> None:
         """Begin with what was kept; see `SendingQueue` for `jitter`."""
@@ -106,13 +106,13 @@ class Core:
             return replace(message, silent=True)
         return message
 
-    def raised(self, alert_id: str, kind: str, at: str, *, silent: bool | None = None) -> AlertProgress:
+    def raised(self, alert_id: str, kind: str, at: str, *, silent: bool | None = None) -> RaisedAlert:
         """Take an alert that was raised here: under duress it is silent whatever its kind."""
         status = self.statuses.raised(alert_id, kind, at, silent=silent is True or self.under_duress)
         self.under_duress = self.under_duress or self.statuses.has_duress()
         return status
 
-    def _status(self, item: Item, verdict: AnswerVerdict, *, accepted: bool) -> AlertProgress | None:
+    def _status(self, item: Item, verdict: AnswerVerdict, *, accepted: bool) -> RaisedAlert | None:
         if item.kind is not EventKind.ALERT:
             return None
         if accepted:

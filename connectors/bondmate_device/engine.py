@@ -13,7 +13,7 @@ from typing import Any, Final
 from bondmate_device.core import Core
 from bondmate_device.gateway import Gateway
 from bondmate_device.listener import DownlinkListener
-from bondmate_device.model import AlertProgress, EventKind, HubLink, Item, RefusedEvent
+from bondmate_device.model import EventKind, HubLink, Item, RaisedAlert, RefusedEvent
 from bondmate_device.outbox import Sending
 from bondmate_device.settings import Settings
 from bondmate_device.store import REFUSALS_KEPT, Kept, QueueStore, StoreError
@@ -75,7 +75,7 @@ class ClientEngine:
             await self._in_thread(self._store.close)
             self._disk_thread.shutdown()
 
-    async def keep(self, item: Item, status: AlertProgress | None = None) -> None:
+    async def keep(self, item: Item, status: RaisedAlert | None = None) -> None:
         """Write an event to disk, then let it be sent; the caller's end does not come between the two."""
         await asyncio.shield(self._group.create_task(self._keep_and_add(item, status)))
 
@@ -124,7 +124,7 @@ class ClientEngine:
         start = int(self._settings.clock().timestamp()) if kept.sequence is None else kept.sequence
         self._sequence = self._reserved = start
 
-    async def _keep_and_add(self, item: Item, status: AlertProgress | None) -> None:
+    async def _keep_and_add(self, item: Item, status: RaisedAlert | None) -> None:
         writing = asyncio.ensure_future(self._disk(self._store.keep, [item], [status] if status else []))
         await asyncio.wait({writing}, timeout=_DISK_SECONDS if item.kind is EventKind.ALERT else None)
         await self._add([item])

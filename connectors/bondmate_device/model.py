@@ -107,7 +107,7 @@ class OperatorAnswer(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class AlertProgress:
+class RaisedAlert:
     """Where an alert of this device stands: the level that is true as far as this device was told, never a higher one.
 
     While `silent` is set, show and sound nothing of it, whatever the level.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from bondmate_device.model import AlertProgress, Cancel, Level, OperatorAnswer
+from bondmate_device.model import Cancel, Level, OperatorAnswer, RaisedAlert
 
 CLOSED_KEPT: Final = 20
 _DURESS: Final = "DURESS"
@@ -26,14 +26,14 @@ class RaisedAlerts:
 
     __slots__ = ("_all",)
 
-    def __init__(self, kept: Iterable[AlertProgress] = ()) -> None:
+    def __init__(self, kept: Iterable[RaisedAlert] = ()) -> None:
         self._all = {status.alert_id: status for status in kept}
 
-    def __iter__(self) -> Iterator[AlertProgress]:
+    def __iter__(self) -> Iterator[RaisedAlert]:
         """Iterate over all of them, the oldest first."""
         return iter(self._all.values())
 
-    def get(self, alert_id: str) -> AlertProgress | None:
+    def get(self, alert_id: str) -> RaisedAlert | None:
         """Return the status of an alert by the device's own id of it."""
         return self._all.get(alert_id)
 
@@ -45,25 +45,25 @@ class RaisedAlerts:
         """Return whether an alert of duress is open and silent."""
         return any(one.kind == _DURESS and one.silent and not one.closed for one in self._all.values())
 
-    def raised(self, alert_id: str, kind: str, at: str, *, silent: bool | None = None) -> AlertProgress:
+    def raised(self, alert_id: str, kind: str, at: str, *, silent: bool | None = None) -> RaisedAlert:
         """Take an alert that was raised here. DURESS is silent until the hub says that its profile is another."""
-        return self._keep(AlertProgress(alert_id, kind, at, silent=kind == _DURESS or silent is True))
+        return self._keep(RaisedAlert(alert_id, kind, at, silent=kind == _DURESS or silent is True))
 
-    def cancelling(self, alert_id: str) -> AlertProgress | None:
+    def cancelling(self, alert_id: str) -> RaisedAlert | None:
         """Take that the officer has taken an alert back; its level stays."""
         known = self._all.get(alert_id)
         if known is None or known.cancel is not Cancel.NONE:
             return None
         return self._keep(replace(known, cancel=Cancel.QUEUED))
 
-    def pressed(self, alert_id: str) -> AlertProgress | None:
+    def pressed(self, alert_id: str) -> RaisedAlert | None:
         """Take that the officer needs help after all: that takes back what was asked before."""
         known = self._all.get(alert_id)
         if known is None or known.cancel is Cancel.NONE:
             return None
         return self._keep(replace(known, cancel=Cancel.NONE, cancel_told=False))
 
-    def accepted(self, alert_id: str, answer: Mapping[str, Any], *, is_cancel: bool) -> AlertProgress | None:
+    def accepted(self, alert_id: str, answer: Mapping[str, Any], *, is_cancel: bool) -> RaisedAlert | None:
         """Take the hub's 202 for an event of an alert: the hub has it, and nothing is said of anybody else."""
         known = self._all.get(alert_id)
         if known is None:
@@ -80,14 +80,14 @@ class RaisedAlerts:
             ),
         )
 
-    def refused(self, alert_id: str) -> AlertProgress | None:
+    def refused(self, alert_id: str) -> RaisedAlert | None:
         """Take that the hub will not have an event of an alert; it counts only where the hub has none of it."""
         known = self._all.get(alert_id)
         if known is None or known.level is not Level.QUEUED:
             return None
         return self._keep(replace(known, level=Level.REFUSED))
 
-    def told(self, news: Mapping[str, Any]) -> AlertProgress | None:
+    def told(self, news: Mapping[str, Any]) -> RaisedAlert | None:
         """Take what the hub says of an alert; of its states only a later one counts, whatever way it came."""
         alert_id = _text(news, "alert_id") or self._own_id(_text(news, "event_id"))
         if alert_id is None:
@@ -118,7 +118,7 @@ class RaisedAlerts:
         )
         return self._changed(self._all.get(alert_id), told)
 
-    def open(self) -> list[AlertProgress]:
+    def open(self) -> list[RaisedAlert]:
         """Return those the hub has and of which more may come."""
         return [one for one in self._all.values() if not one.closed and one.level is not Level.QUEUED]
 
@@ -133,21 +133,21 @@ class RaisedAlerts:
     def _own_id(self, event_id: str | None) -> str | None:
         return next((one.alert_id for one in self._all.values() if event_id and one.event_id == event_id), event_id)
 
-    def _changed(self, known: AlertProgress | None, told: AlertProgress) -> AlertProgress | None:
+    def _changed(self, known: RaisedAlert | None, told: RaisedAlert) -> RaisedAlert | None:
         return None if known == told else self._keep(told)
 
-    def _keep(self, status: AlertProgress) -> AlertProgress:
+    def _keep(self, status: RaisedAlert) -> RaisedAlert:
         self._all[status.alert_id] = status
         return status
 
 
-def _unknown(alert_id: str, news: Mapping[str, Any]) -> AlertProgress:
+def _unknown(alert_id: str, news: Mapping[str, Any]) -> RaisedAlert:
     """Create an alert of this device that it does not remember: raised before its memory was lost."""
     kind = _text(news, "kind") or "OTHER"
-    return AlertProgress(alert_id, kind, _text(news, "changed_at") or "", silent=kind == _DURESS)
+    return RaisedAlert(alert_id, kind, _text(news, "changed_at") or "", silent=kind == _DURESS)
 
 
-def _is_older(news: Mapping[str, Any], known: AlertProgress) -> bool:
+def _is_older(news: Mapping[str, Any], known: RaisedAlert) -> bool:
     """Return whether news say less than is known: `changed_at` never goes back from one state of an alert to the next.
 
     RAISED is what a gateway says that has not read of any state yet, by its own clock.

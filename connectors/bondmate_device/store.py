@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bondmate_device.inbox import DeviceInbox, read
-from bondmate_device.model import AlertProgress, Cancel, EventKind, Item, Level, Message, RefusedEvent
+from bondmate_device.model import Cancel, EventKind, Item, Level, Message, RaisedAlert, RefusedEvent
 
 REFUSALS_KEPT: Final = 200
 _TOLD_ANEW: Final = frozenset({"answers", "ended_by", "ended_why", "ended_words", "cancel_told"})
@@ -49,7 +49,7 @@ class Kept:
     """What was on disk."""
 
     items: tuple[Item, ...]
-    statuses: tuple[AlertProgress, ...]
+    statuses: tuple[RaisedAlert, ...]
     inbox: DeviceInbox
     refusals: tuple[RefusedEvent, ...]
     sequence: int | None
@@ -88,14 +88,14 @@ class QueueStore:
             with contextlib.suppress(sqlite3.Error):
                 db.close()
 
-    def keep(self, items: Sequence[Item], statuses: Iterable[AlertProgress] = ()) -> None:
+    def keep(self, items: Sequence[Item], statuses: Iterable[RaisedAlert] = ()) -> None:
         """Keep events, and statuses of alerts; the same event twice is kept once."""
         with self._transaction(durable=any(item.kind is not EventKind.FIX for item in items)) as db:
             _put_items(db, items)
             _put_statuses(db, statuses)
 
     def settle(
-        self, done: Iterable[Item], statuses: Iterable[AlertProgress] = (), refusals: Iterable[RefusedEvent] = ()
+        self, done: Iterable[Item], statuses: Iterable[RaisedAlert] = (), refusals: Iterable[RefusedEvent] = ()
     ) -> None:
         """Forget events that are done with. Should this be lost, they are sent again and known again by their ids."""
         with self._transaction(durable=False) as db:
@@ -108,7 +108,7 @@ class QueueStore:
                     "DELETE FROM refusals WHERE number <= (SELECT max(number) FROM refusals) - ?", (REFUSALS_KEPT,)
                 )
 
-    def hear(self, messages: Iterable[Message], receipts: Iterable[Item], statuses: Iterable[AlertProgress]) -> None:
+    def hear(self, messages: Iterable[Message], receipts: Iterable[Item], statuses: Iterable[RaisedAlert]) -> None:
         """Keep messages together with the receipts that say so."""
         with self._transaction(durable=True) as db:
             db.executemany(
@@ -192,7 +192,7 @@ def _put_items(db: sqlite3.Connection, items: Iterable[Item]) -> None:
     )
 
 
-def _put_statuses(db: sqlite3.Connection, statuses: Iterable[AlertProgress]) -> None:
+def _put_statuses(db: sqlite3.Connection, statuses: Iterable[RaisedAlert]) -> None:
     db.executemany(
         "INSERT INTO standings VALUES (?, ?) ON CONFLICT (alert_id) DO UPDATE SET value = excluded.value",
         [(one.alert_id, json.dumps(_kept(one))) for one in statuses],
@@ -220,13 +220,13 @@ def _read(db: sqlite3.Connection, *, renewed: bool) -> Kept:
     )
 
 
-def _kept(status: AlertProgress) -> dict[str, Any]:
+def _kept(status: RaisedAlert) -> dict[str, Any]:
     """Return what is kept of a status: what an earlier version of this client can read; the rest is told anew."""
     return {name: value for name, value in asdict(status).items() if name not in _TOLD_ANEW}
 
 
-def _status(value: dict[str, Any]) -> AlertProgress:
+def _status(value: dict[str, Any]) -> RaisedAlert:
     levels = tuple((name, level) for name, level in value["destinations"])
-    return AlertProgress(
+    return RaisedAlert(
         **{**value, "level": Level(value["level"]), "cancel": Cancel(value["cancel"]), "destinations": levels}
     )

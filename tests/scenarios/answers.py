@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from bondmate_device import AlertProgress, Level
+from bondmate_device import Level, RaisedAlert
 from scenarios.devices import HERE
 from scenarios.play import alerts_of, play
 from scenarios.stage import Stage
 from scenarios.waiting import eventually
 
 
-def said_by(standing: AlertProgress, room: str) -> tuple[str, str | None]:
+def said_by(standing: RaisedAlert, room: str) -> tuple[str, str | None]:
     """Return what a device shows of a room: what it says, and which unit."""
     return next(((each.says, each.unit) for each in standing.answers if each.room == room), ("", None))
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from bondmate_device import Client, Level, HubLink, Message, SendingPace, Patience, Position, Settings, AlertProgress
+from bondmate_device import Client, HubLink, Level, Message, Patience, Position, RaisedAlert, SendingPace, Settings
 from earlier import EARLIER, has_earlier, unpack_earlier
 from scenarios.waiting import eventually
 
@@ -26,7 +26,7 @@ class Officer:
 
     name: str
     client: Client
-    shown: list[AlertProgress] = field(default_factory=list)
+    shown: list[RaisedAlert] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
 
     @classmethod
@@ -53,11 +53,11 @@ class Officer:
         """Raise an alert; return the device's id of it."""
         return await self.client.raise_alert(kind, **said)
 
-    def status(self, alert_id: str) -> AlertProgress:
+    def status(self, alert_id: str) -> RaisedAlert:
         """Return what is shown of an alert now."""
         return self.client.status(alert_id)
 
-    async def shows(self, alert_id: str, what: Callable[[AlertProgress], object], words: str) -> AlertProgress:
+    async def shows(self, alert_id: str, what: Callable[[RaisedAlert], object], words: str) -> RaisedAlert:
         """Wait until an alert is shown so; return it."""
         try:
             await eventually(lambda: bool(what(self.status(alert_id))), f"{self.name} shows {words}")
@@ -66,7 +66,7 @@ class Officer:
             raise
         return self.status(alert_id)
 
-    async def shows_level(self, alert_id: str, level: Level) -> AlertProgress:
+    async def shows_level(self, alert_id: str, level: Level) -> RaisedAlert:
         """Wait until an alert has come so far, or back to it."""
         return await self.shows(alert_id, lambda standing: standing.level is level, level)
 
@@ -93,9 +93,9 @@ class Officer:
         return found()[0]
 
     async def _watch(self) -> None:
-        known: dict[str, AlertProgress] = {}
+        known: dict[str, RaisedAlert] = {}
 
-        def news() -> list[AlertProgress]:
+        def news() -> list[RaisedAlert]:
             return [one for one in self.client.statuses() if known.get(one.alert_id) != one]
 
         while True:

@@ -10,9 +10,9 @@ from bondmate_kafka.producer import Outbox
 
 from bondmate_connectors.contract import ConnectorSpec, Sink
 from bondmate_connectors.runtime.backlog import Backlog
+from bondmate_connectors.runtime.circuit_breaker import CircuitBreaker
 from bondmate_connectors.runtime.envelopes import AddressedEnvelopes
 from bondmate_connectors.runtime.flights import Flights
-from bondmate_connectors.runtime.circuit_breaker import CircuitBreaker
 from bondmate_connectors.runtime.link import ConnectorLink
 from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.settings import RunnerSettings

@@ -20,7 +20,7 @@ from bondmate_connectors.contract import Context, Status
 from bondmate_connectors.errors import ConnectorError, NotConnected
 from bondmate_connectors.runtime.health import ConnectorHealth
 from bondmate_connectors.runtime.run import Instance, run_connectors
-from bondmate_device import Client, SendingPace, Patience, Settings
+from bondmate_device import Client, Patience, SendingPace, Settings
 from bondmate_gateway import CONNECTOR, GatewayConfig
 from bondmate_gateway.enrolment.commands import token_hash
 from bondmate_gateway.gateway import DeviceGateway

@@ -399,7 +399,7 @@ async def test_every_command_has_help_with_an_example(place):
     ("old", "new"),
     [
         ("Answer", "OperatorAnswer"), ("Kind", "EventKind"), ("Link", "HubLink"), ("Pace", "SendingPace"),
-        ("Refusal", "RefusedEvent"), ("Standing", "AlertProgress"),
+        ("Refusal", "RefusedEvent"), ("Standing", "RaisedAlert"),
     ],
 )  # fmt: skip
 def test_a_name_of_the_release_before_still_leads_to_its_class_with_a_warning(old, new):

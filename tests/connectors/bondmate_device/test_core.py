@@ -329,25 +329,25 @@ def test_a_cancel_is_a_wish_and_the_alert_goes_on_until_the_hub_says_that_it_end
 
 def test_a_cancel_that_a_press_took_back_is_shown_no_more_whether_this_device_pressed_or_the_hub_says_so():
     made = core()
-    made.standings.raised("a", "SOS", "t")
+    made.statuses.raised("a", "SOS", "t")
     for item in (alert(), alert("cancel")):
         made.outbox.add(item)
-        made.standings.cancelling("a")
+        made.statuses.cancelling("a")
         answer(made, TAKEN)
-    had = made.standings.get("a").cancel
+    had = made.statuses.get("a").cancel
     made.heard(news("ACKNOWLEDGED", 1), NOW)
-    not_yet = made.standings.get("a").cancel
+    not_yet = made.statuses.get("a").cancel
     made.heard(news("ACKNOWLEDGED", 2, cancel_requested=True), NOW)
     made.heard(news("ACKNOWLEDGED", 3, cancel_requested=False), NOW)
-    by_hub = made.standings.get("a").cancel
-    again = made.standings.cancelling("a")
-    taken_back = made.standings.pressed("a")
+    by_hub = made.statuses.get("a").cancel
+    again = made.statuses.cancelling("a")
+    taken_back = made.statuses.pressed("a")
     made.outbox.add(alert("cancel"))
-    late = answer(made, TAKEN).standing
+    late = answer(made, TAKEN).status
 
     assert [Cancel.REQUESTED, Cancel.REQUESTED, Cancel.NONE] == [had, not_yet, by_hub]
     assert (Cancel.QUEUED, Cancel.NONE, None) == (again.cancel, taken_back.cancel, late)
-    assert made.standings.pressed("a") is None
+    assert made.statuses.pressed("a") is None
 
 
 def test_a_refused_raise_is_told_with_the_problem_s_code_and_a_refused_update_leaves_the_alert_standing():

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
-from yarl import URL
+from pydantic import Field, SecretStr, model_validator
 
 from bondmate_connectors.contract import ConnectorConfig, Login
-from bondmate_connectors.transports.addresses import is_plain_beyond_loopback
+from bondmate_connectors.transports.addresses import WebAddress
 from bondmate_connectors.transports.tls import TlsConfig
-
-
-def _feed_address(url: str) -> str:
-    parsed = URL(url)
-    if parsed.scheme not in {"http", "https"} or not parsed.host or parsed.user or parsed.password:
-        raise ValueError("an http or https URL without user and password")
-    if is_plain_beyond_loopback(parsed):
-        raise ValueError("https, unless the host is a loopback address (127.0.0.1, ::1, localhost)")
-    return url
 
 
 class FeedConfig(ConnectorConfig):
     """An Atom or RSS 2.0 feed whose entries hold alerts or link to them."""
 
-    url: Annotated[str, AfterValidator(_feed_address)] = Field(
-        description="Address of the feed; https unless on loopback."
-    )
+    url: WebAddress = Field(description="Address of the feed; https unless on loopback.")
     token: SecretStr | None = Field(default=None, description="Bearer token, where the feed asks for one.")
     login: Login | None = Field(default=None, description="Account at the feed, where it asks for one (HTTP Basic).")
     link_hosts: tuple[str, ...] = Field(

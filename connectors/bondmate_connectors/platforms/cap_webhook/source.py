@@ -27,6 +27,7 @@ from bondmate_connectors.formats.cap import CapFormat
 from bondmate_connectors.formats.cap.codes import LEFT_OUT, MEDIA_TYPE, WORD
 from bondmate_connectors.platforms.cap_webhook.config import ListenConfig, RepliesConfig
 from bondmate_connectors.platforms.cap_webhook.replies import records_of
+from bondmate_connectors.transports.handover import Handover
 from bondmate_connectors.transports.hmac_signature import MessageState, ReplayMemory, SignatureRefused, verify
 from bondmate_connectors.transports.http_server import HttpListener, problem, server_context
 
@@ -38,39 +39,6 @@ _MOST_RAW: Final = 900_000
 _SMALL: Final = 64 * 1024
 _TRACEPARENT: Final = "traceparent"
 _TRACE: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-
-
-class _Handover:
-    """The events of one document and what became of them."""
-
-    def __init__(self, count: int) -> None:
-        self._left = count
-        self._error: ConnectorError | None = None
-        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    async def settle(self, error: ConnectorError | None) -> None:
-        """Count one event as durable (None) or not; the worst error counts."""
-        self._left -= 1
-        if self._error is None or isinstance(self._error, Rejected):
-            self._error = error or self._error
-        if self._left <= 0 and not self._done.done():
-            self._done.set_result(None)
-
-    def give_up(self) -> None:
-        """Note that nobody will settle what is left; what is settled stays so."""
-        if not self._done.done():
-            self._error = NotConnected("closed")
-            self._done.set_result(None)
-
-    async def settled(self) -> None:
-        """Wait for all of them.
-
-        Raises:
-            ConnectorError: what one of them was settled with.
-        """
-        await self._done
-        if self._error is not None:
-            raise self._error
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +63,7 @@ class CapSource:
         self._memory = ReplayMemory(config.tolerance_seconds)
         self._inbox: asyncio.Queue[Incoming | None] = asyncio.Queue(config.pending_events)
         self._open: HttpListener | None = None
-        self._waiting: set[_Handover] = set()
+        self._waiting: set[Handover] = set()
 
     @property
     def port(self) -> int:
@@ -236,7 +204,7 @@ class CapSource:
         """Hand over the events and wait until all are settled; return the code of what was refused."""
         if not document.events:
             return document.refused
-        handover = _Handover(len(document.events))
+        handover = Handover(len(document.events))
         self._waiting.add(handover)
         try:
             async with asyncio.timeout(self._config.settle_timeout_seconds):
