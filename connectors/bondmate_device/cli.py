@@ -43,7 +43,7 @@ Verb = Callable[[Client, argparse.Namespace], Awaitable[tuple[int, list[dict[str
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; give its exit code."""
+    """Run one command; return its exit code."""
     asked = _parser().parse_args(arguments)
     try:
         settings = Settings(

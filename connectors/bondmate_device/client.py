@@ -138,7 +138,7 @@ class Client:
         return dict(self._engine.core.owed)
 
     async def fix(self, position: Position, *, on_duty: bool | None = None, battery_percent: int | None = None) -> int:
-        """Send a position; give its number, which counts up over restarts (gaps mean nothing).
+        """Send a position; return its number, which counts up over restarts (gaps mean nothing).
 
         Raises:
             ValueError: it cannot be a position.
@@ -163,7 +163,7 @@ class Client:
         report_id: str | None = None,
         **more: Any,
     ) -> str:
-        """Send a report and give its id; with the id of an earlier one, say `action="update"`, `"note"` or `"cancel"`.
+        """Send a report and return its id; with the id of an earlier one, say `action="update"`, `"note"` or `"cancel"`.
 
         `more` are further fields of `ReportRequest` in the gateway's interface; a wrong one is refused there, whole.
 
@@ -246,7 +246,7 @@ class Client:
         return self._engine.core.next_message(self._clock())
 
     async def shown(self, message_id: str) -> None:
-        """Take that a message was shown."""
+        """Note that a message was shown."""
         await self._engine.shown(message_id)
 
     @property

@@ -88,7 +88,7 @@ class ClientEngine:
         return sequence
 
     async def shown(self, message_id: str) -> None:
-        """Take that a message was shown."""
+        """Note that a message was shown."""
         await self._disk(self._store.shown, message_id, self.core.inbox.shown(message_id))
         self._notify()
 

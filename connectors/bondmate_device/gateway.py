@@ -97,7 +97,7 @@ class Gateway:
         return None if status == _NOT_FOUND else told
 
     async def poll(self, wait_seconds: float, after: str) -> dict[str, Any]:
-        """Wait for news by long poll, and give it.
+        """Wait for news by long poll, and return it.
 
         Raises:
             NotEnrolledError, UnreachableError: see there.

@@ -24,7 +24,7 @@ class DeviceInbox:
         self._seen.update(dict.fromkeys(self._waiting))
 
     def take(self, told: Iterable[Any]) -> list[Message]:
-        """Take messages as the hub tells them; give the new ones."""
+        """Take messages as the hub tells them; return the new ones."""
         new = [message for one in told if (message := read(one)) and message.message_id not in self._seen]
         for message in new:
             self._seen[message.message_id] = None
@@ -41,7 +41,7 @@ class DeviceInbox:
         return replace(message, expired=True) if message and is_past(message.expires_at, now) else message
 
     def shown(self, message_id: str) -> list[str]:
-        """Take that a message was shown; give the ids of those so long ago that they are forgotten."""
+        """Note that a message was shown; return the ids of those so long ago that they are forgotten."""
         self._waiting.pop(message_id, None)
         excess = len(self._seen) - REMEMBERED
         gone = [known for known in list(self._seen)[: max(0, excess)] if known not in self._waiting]

@@ -168,7 +168,7 @@ class SendingQueue:
         return (item for lane in self._lanes() for items in lane.lines.values() for item in items)
 
     def add(self, item: Item) -> list[Item]:
-        """Take an event; give the positions that are given up for it. A new alert is tried at once."""
+        """Take an event; return the positions that are given up for it. A new alert is tried at once."""
         lane = self._lane(item.kind)
         lane.add(item)
         self._waiting += 1
@@ -204,7 +204,7 @@ class SendingQueue:
             lane.not_before, lane.waits = 0.0, None
 
     def answered(self, sending: Sending, verdict: AnswerVerdict, now: float) -> tuple[Item, ...]:
-        """Take what came of a request; give the events that are done with, taken or refused."""
+        """Take what came of a request; return the events that are done with, taken or refused."""
         lane = self._lane(sending.kind)
         lane.busy.remove(sending.line)
         done = self._settled(lane, sending, verdict)
@@ -214,7 +214,7 @@ class SendingQueue:
         return done
 
     def _settled(self, lane: _Lane, sending: Sending, verdict: AnswerVerdict) -> tuple[Item, ...]:
-        """Take from its lane what is done with; give it."""
+        """Take from its line what is done with, and return it."""
         number = len(sending.items)
         self._fixes.sent = 0 if sending.kind is EventKind.FIX else self._fixes.sent
         if verdict.meaning is NextStep.REFUSED and number > 1:

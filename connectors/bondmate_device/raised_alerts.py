@@ -50,7 +50,7 @@ class RaisedAlerts:
         return self._keep(RaisedAlert(alert_id, kind, at, silent=kind == _DURESS or silent is True))
 
     def cancelling(self, alert_id: str) -> RaisedAlert | None:
-        """Take that the officer has taken an alert back; its level stays."""
+        """Note that the officer has taken an alert back; its level stays."""
         known = self._all.get(alert_id)
         if known is None or known.cancel is not Cancel.NONE:
             return None
@@ -81,7 +81,7 @@ class RaisedAlerts:
         )
 
     def refused(self, alert_id: str) -> RaisedAlert | None:
-        """Take that the hub will not have an event of an alert; it counts only where the hub has none of it."""
+        """Note that the hub will not have an event of an alert; it counts only where the hub has none of it."""
         known = self._all.get(alert_id)
         if known is None or known.level is not Level.QUEUED:
             return None
@@ -123,7 +123,7 @@ class RaisedAlerts:
         return [one for one in self._all.values() if not one.closed and one.level is not Level.QUEUED]
 
     def forget(self, kept: int = CLOSED_KEPT) -> list[str]:
-        """Forget the oldest closed ones beyond so many; give their ids."""
+        """Forget the oldest closed ones beyond so many; return their ids."""
         closed = [one.alert_id for one in self._all.values() if one.closed]
         gone = closed[: max(0, len(closed) - kept)]
         for alert_id in gone:

@@ -31,7 +31,7 @@ class OffsetTracker:
         self._open.append(offset)
 
     def settle(self, offset: int) -> bool:
-        """Note that the record at `offset` needs no second delivery; tell whether `committable` moved.
+        """Note that the record at `offset` needs no second delivery; return whether `committable` moved.
 
         Raises:
             ValueError: `offset` was not taken, or is settled already; the caller counts wrongly.

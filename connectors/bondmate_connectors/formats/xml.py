@@ -93,7 +93,7 @@ class XmlRefused(Exception):  # the name is the outcome
 
 
 def parse_xml(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> etree._Element:
-    """Parse `data` and give the root element, comments and processing instructions left out.
+    """Parse `data` and return the root element, comments and processing instructions left out.
 
     Nothing is opened: no DTD, no entity, no network, no XInclude, whatever the document asks for. A leading byte order
     mark and white space before the document are let pass.

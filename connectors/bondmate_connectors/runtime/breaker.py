@@ -103,7 +103,7 @@ class Breaker:
             self._go(BreakerState.OPEN)
 
     def worked(self, epoch: int) -> bool:
-        """Note a success; tell whether it closed the breaker."""
+        """Note a success; return whether it closed the breaker."""
         if self.state is BreakerState.HALF_OPEN and epoch == self.epoch:
             self._vain_probes = 0
             self._forget()

@@ -58,7 +58,7 @@ class CircuitBreaker:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[bool]:
-        """Wait until a probe is due, one caller at a time; gives whether there is still something to probe."""
+        """Wait until a probe is due, one caller at a time; yields whether there is still something to probe."""
         async with self._turn:
             while (wait := self._breaker.wait_seconds(time.monotonic())) > 0:  # noqa: ASYNC110  # it may be put off
                 await asyncio.sleep(wait)
@@ -92,7 +92,7 @@ class CircuitBreaker:
         return Attempt(self._breaker.epoch, refused, kind, charged=True) if charged else None
 
     def worked(self, line: KeyLine[Any], attempt: Attempt) -> bool:
-        """Take note that the platform has answered for good; tell whether that closed the breaker."""
+        """Note that the platform has answered for good; return whether that closed the breaker."""
         if self._throttled_key == line.key:
             self._throttled_key = None
         self._stuck.discard(line.key)
@@ -104,7 +104,7 @@ class CircuitBreaker:
         return closed
 
     def failed(self, line: KeyLine[Any], attempt: Attempt, code: str) -> None:
-        """Take note that the platform did not take it now, for the `line.attempts`-th time."""
+        """Note that the platform did not take it now, for the `line.attempts`-th time."""
         self._code = code
         if line.attempts >= self._settings.breaker.failures:
             self._stuck.add(line.key)
@@ -112,29 +112,29 @@ class CircuitBreaker:
         self._show()
 
     def refused(self, line: KeyLine[Any], attempt: Attempt, error: AuthFailed) -> float:
-        """Take note that the platform refuses us; return how long the line waits before it asks again."""
+        """Note that the platform refuses us; return how long the line waits before it asks again."""
         self._breaker.withdrawn(attempt.epoch)
         self._show()
         return self._refusal.refused(line.key, error, attempt.refusal_epoch, attempt.kind)
 
     def stands_alone(self, line: KeyLine[Any], attempt: Attempt, code: str) -> None:
-        """Take note that the platform refuses this event alone: it says nothing of the others."""
+        """Note that the platform refuses this event alone: it says nothing of the others."""
         self._code = code
         self._stuck.add(line.key)
         self._breaker.withdrawn(attempt.epoch)
         self._show()
 
     def given_up(self, line: KeyLine[Any]) -> None:
-        """Take note that the event is not sent any more: its key does not wait for that."""
+        """Note that the event is not sent any more: its key does not wait for that."""
         self._stuck.discard(line.key)
         self._show()
 
     def probe(self) -> AbstractAsyncContextManager[bool]:
-        """Wait for the turn of a probe among all breakers of the connector; gives whether one is still wanted."""
+        """Wait for the turn of a probe among all breakers of the connector; yields whether one is still wanted."""
         return self._refusal.turn()
 
     def withdrawn(self, attempt: Attempt) -> None:
-        """Take note that the attempt says nothing of the platform."""
+        """Note that the attempt says nothing of the platform."""
         self._breaker.withdrawn(attempt.epoch)
         self._show()
 
@@ -151,7 +151,7 @@ class CircuitBreaker:
         self._show()
 
     def relieved(self) -> None:
-        """Take note that another part, for whose sake this one waits, is taken again."""
+        """Note that another part, for whose sake this one waits, is taken again."""
         self._breaker.relieved()
         self._show()
 

@@ -55,7 +55,7 @@ class Flights:
 
     @asynccontextmanager
     async def alone(self, wait_seconds: float, hold_seconds: float) -> AsyncIterator[bool]:
-        """Have nothing else under way; gives whether that could be had within `wait_seconds`.
+        """Have nothing else under way; yields whether that could be had within `wait_seconds`.
 
         After `hold_seconds` the others go on, whatever becomes of the one: nobody waits long for a suspect.
         """

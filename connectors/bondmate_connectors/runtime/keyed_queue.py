@@ -73,7 +73,7 @@ class KeyedQueue(Generic[T]):
         """Lanes that wait for their next attempt."""
 
     def put(self, key: str, item: T) -> list[T]:
-        """Add `item` at the end of its line and give the items that are superseded by that, perhaps itself."""
+        """Add `item` at the end of its line and return the items that are superseded by that, perhaps itself."""
         line, rank = self._lines.get(key), self._rank(item)
         if line is None:
             line = self._lines[key] = KeyLine(key, rank=rank)

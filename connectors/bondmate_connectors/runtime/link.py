@@ -103,7 +103,7 @@ class ConnectorLink:
             refusal.probe_now()
 
     async def up(self) -> int:
-        """Wait until the connection stands and give its generation."""
+        """Wait until the connection stands and return its generation."""
         await self._up.wait()
         return self.generation
 

@@ -188,7 +188,7 @@ class RoleRefusal:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[bool]:
-        """Wait for the turn of one probe, which is due; gives whether there is still a refusal to ask about."""
+        """Wait for the turn of one probe, which is due; yields whether there is still a refusal to ask about."""
         async with self._turn:
             await self.due()
             yield self.is_on

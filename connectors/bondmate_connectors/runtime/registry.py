@@ -45,7 +45,7 @@ def names(points: Iterable[EntryPoint] | None = None) -> tuple[str, ...]:
 
 
 def load(name: str, points: Iterable[EntryPoint] | None = None) -> ConnectorSpec | Broken:
-    """Import the connector `name` and give its specification, or say what is wrong with it."""
+    """Import the connector `name` and return its specification, or say what is wrong with it."""
     point = next((point for point in _points(points) if point.name == name), None)
     if point is None:
         return Broken(name, "not_found", f"no package gives it in the entry-point group {GROUP}")

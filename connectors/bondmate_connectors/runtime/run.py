@@ -375,7 +375,7 @@ class _Runner:
 
 
 async def _unless(stop: asyncio.Event, work: Any) -> bool:
-    """Do `work` unless `stop` comes first; tell whether it was done."""
+    """Do `work` unless `stop` comes first; return whether it was done."""
     working, stopping = asyncio.ensure_future(work), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)

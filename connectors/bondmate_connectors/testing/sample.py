@@ -132,7 +132,7 @@ class LedgerPlatform:
 
     @asynccontextmanager
     async def in_trouble(self, trouble: Trouble) -> AsyncIterator[int]:
-        """Have a trouble for a while; gives the pause it asks for."""
+        """Have a trouble for a while; yields the pause it asks for."""
         self.trouble = trouble
         self._relief.clear()
         try:
@@ -338,7 +338,7 @@ class LedgerConnector:
 
 
 async def _call(session: aiohttp.ClientSession, method: str, path: str, body: Any = None) -> Any:
-    """Ask the ledger and give its answer; its errors become ours here and nowhere else."""
+    """Ask the ledger and return its answer; its errors become ours here and nowhere else."""
     with _errors_mapped():
         async with session.request(method, path, json=body, allow_redirects=False) as response:
             answer = await response.json() if response.status in {_OK, _CREATED, _UNPROCESSABLE} else {}

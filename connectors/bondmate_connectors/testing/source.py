@@ -107,7 +107,7 @@ class SourceFixtures(Contract):
 
 
 class SourceContract(SourceFixtures):
-    """Subclass as `class TestAcmeSource(SourceContract)` and give the fixtures, as the package says."""
+    """Subclass as `class TestAcmeSource(SourceContract)` and provide the fixtures, as the package says."""
 
     # Life-cycle.
 

@@ -241,7 +241,7 @@ class HttpClient:
         return answer
 
     async def ask(self, method: str, url: URL, *, headers: Mapping[str, str], body: bytes | None = None) -> HttpAnswer:
-        """Ask once, follow nothing; give the answer whatever its status is.
+        """Ask once, follow nothing; return the answer whatever its status is.
 
         Raises:
             NotConnected: not open, or cut.

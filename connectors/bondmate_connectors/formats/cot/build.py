@@ -50,7 +50,7 @@ class Draft:
             self.detail.append(element("marti", "".join(map(_destination, contacts))))
 
     def finish(self, now: datetime, **own: str | None) -> bytes:
-        """Close the detail with flow tag and the hub's own element, and give the document.
+        """Close the detail with flow tag and the hub's own element, and return the document.
 
         There is nothing after `</event>`: TAK Server refuses a stray newline there.
         """

@@ -73,7 +73,7 @@ class Framer:
     """Where an end stands that may be none."""
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Take the next bytes of the stream and give the frames they complete, in order."""
+        """Take the next bytes of the stream and return the frames they complete, in order."""
         self._buffer += data
         while (found := self._next()) is not None:
             yield from found
