@@ -163,7 +163,7 @@ class Client:
         report_id: str | None = None,
         **more: Any,
     ) -> str:
-        """Send a report and return its id; with the id of an earlier one, say `action="update"`, `"note"` or `"cancel"`.
+        """Send a report and return its id; of an earlier one, with `action="update"`, `"note"` or `"cancel"`.
 
         `more` are further fields of `ReportRequest` in the gateway's interface; a wrong one is refused there, whole.
 

@@ -66,7 +66,7 @@ class Sending(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Lane:
+class _UrgencyQueue:
     """Lines of events that share one wait."""
 
     at_once: int
@@ -109,7 +109,7 @@ class _Lane:
             del self.lines[line]
 
     def hold(self, line: str, seconds: float, now: float, *, alone: bool) -> None:
-        """Let a line wait, and all of the lane with it unless `alone`."""
+        """Let a line wait, and all of the queue with it unless `alone`."""
         if alone:
             self.waits = self.waits or {}
             self.waits[line] = (self._wait(line)[0] + 1, now + seconds)
@@ -126,7 +126,7 @@ class _Lane:
 
 
 @dataclass(slots=True)
-class _Fixes(_Lane):
+class _Fixes(_UrgencyQueue):
     """The positions: one line, of which the first `sent` are on their way."""
 
     sent: int = 0
@@ -154,8 +154,8 @@ class SendingQueue:
         """Begin empty; `jitter` gives numbers from 0 to 1, evenly spread, so that devices do not return all at once."""
         self._pace = pace
         self._jitter = jitter
-        self._alerts = _Lane(pace.alerts_at_once)
-        self._records = _Lane(1)
+        self._alerts = _UrgencyQueue(pace.alerts_at_once)
+        self._records = _UrgencyQueue(1)
         self._fixes = _Fixes(1, limit=pace.fixes_in_a_request)
         self._waiting = 0
 
@@ -165,15 +165,15 @@ class SendingQueue:
 
     def __iter__(self) -> Iterator[Item]:
         """Iterate over what waits for its answer, alerts first, each line in its order."""
-        return (item for lane in self._lanes() for items in lane.lines.values() for item in items)
+        return (item for queue in self._queues() for items in queue.lines.values() for item in items)
 
     def add(self, item: Item) -> list[Item]:
         """Take an event; return the positions that are given up for it. A new alert is tried at once."""
-        lane = self._lane(item.kind)
-        lane.add(item)
+        queue = self._queue_of(item.kind)
+        queue.add(item)
         self._waiting += 1
         if item.kind in _URGENT:
-            lane.not_before = 0.0
+            queue.not_before = 0.0
         given_up = self._fixes.cut(self._pace.fixes_kept) if item.kind is EventKind.FIX else []
         self._waiting -= len(given_up)
         return given_up
@@ -195,25 +195,25 @@ class SendingQueue:
     def wake_at(self) -> float | None:
         """Return when `next` will have something though nothing happens meanwhile; None: not before something does."""
         only_alerts = self._alerts.busy or (self._alerts.lines and self._alerts.unanswered)
-        lanes = (self._alerts,) if only_alerts else self._lanes()
-        return min((at for lane in lanes if (at := lane.wake_at()) is not None), default=None)
+        queues = (self._alerts,) if only_alerts else self._queues()
+        return min((at for queue in queues if (at := queue.wake_at()) is not None), default=None)
 
     def hurry(self) -> None:
         """Forget every wait: the network is back."""
-        for lane in self._lanes():
-            lane.not_before, lane.waits = 0.0, None
+        for queue in self._queues():
+            queue.not_before, queue.waits = 0.0, None
 
     def answered(self, sending: Sending, verdict: AnswerVerdict, now: float) -> tuple[Item, ...]:
         """Take what came of a request; return the events that are done with, taken or refused."""
-        lane = self._lane(sending.kind)
-        lane.busy.remove(sending.line)
-        done = self._settled(lane, sending, verdict)
+        queue = self._queue_of(sending.kind)
+        queue.busy.remove(sending.line)
+        done = self._settled(queue, sending, verdict)
         self._waiting -= len(done)
         if verdict.meaning not in _DONE:
-            self._hold(lane, sending, verdict, now)
+            self._hold(queue, sending, verdict, now)
         return done
 
-    def _settled(self, lane: _Lane, sending: Sending, verdict: AnswerVerdict) -> tuple[Item, ...]:
+    def _settled(self, queue: _UrgencyQueue, sending: Sending, verdict: AnswerVerdict) -> tuple[Item, ...]:
         """Take from its line what is done with, and return it."""
         number = len(sending.items)
         self._fixes.sent = 0 if sending.kind is EventKind.FIX else self._fixes.sent
@@ -224,33 +224,33 @@ class SendingQueue:
             return ()
         if sending.kind is EventKind.FIX:
             self._fixes.limit = min(self._fixes.limit * 2, self._pace.fixes_in_a_request)
-        lane.done(sending.line, number)
+        queue.done(sending.line, number)
         return sending.items
 
-    def _start(self, lane: _Lane, line: str, number: int) -> Sending:
-        lane.busy.append(line)
-        items = tuple(lane.lines[line][:number])
-        return Sending(items[0].kind, line, items, lane.tries(line))
+    def _start(self, queue: _UrgencyQueue, line: str, number: int) -> Sending:
+        queue.busy.append(line)
+        items = tuple(queue.lines[line][:number])
+        return Sending(items[0].kind, line, items, queue.tries(line))
 
-    def _hold(self, lane: _Lane, sending: Sending, verdict: AnswerVerdict, now: float) -> None:
+    def _hold(self, queue: _UrgencyQueue, sending: Sending, verdict: AnswerVerdict, now: float) -> None:
         alone = verdict.meaning is NextStep.STRANGE
-        lane.unanswered = verdict is NO_ANSWER
+        queue.unanswered = verdict is NO_ANSWER
         alert = sending.kind in _URGENT
         pace = self._pace
         longest = pace.longest_alert_wait_seconds if alert else pace.longest_wait_seconds
         if verdict.meaning is NextStep.NOT_ENROLLED:
             longest = pace.longest_wait_seconds
         asked = pace.longest_alert_retry_after_seconds if alert else pace.longest_retry_after_seconds
-        spread = min(longest, pace.first_wait_seconds * 2 ** min(lane.tries(sending.line), _MOST_DOUBLINGS))
+        spread = min(longest, pace.first_wait_seconds * 2 ** min(queue.tries(sending.line), _MOST_DOUBLINGS))
         wait = min(verdict.retry_after_seconds, asked) + spread * self._jitter()
-        lane.hold(sending.line, wait, now, alone=alone)
+        queue.hold(sending.line, wait, now, alone=alone)
 
-    def _lane(self, kind: EventKind) -> _Lane:
+    def _queue_of(self, kind: EventKind) -> _UrgencyQueue:
         if kind is EventKind.FIX:
             return self._fixes
         return self._alerts if kind in _URGENT else self._records
 
-    def _lanes(self) -> Iterator[_Lane]:
+    def _queues(self) -> Iterator[_UrgencyQueue]:
         yield self._alerts
         yield self._records
         yield self._fixes

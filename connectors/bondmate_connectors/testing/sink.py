@@ -101,7 +101,7 @@ class SinkFixtures(Contract):
 
 
 class SinkContract(SinkFixtures):
-    """Subclass as `class TestAcmeSink(SinkContract)` and provide the fixtures; `bondmate_connectors.testing` says how."""
+    """Subclass as `class TestAcmeSink(SinkContract)` with the fixtures that `bondmate_connectors.testing` lists."""
 
     # Life-cycle.
 
