@@ -39,9 +39,9 @@ def rows(
         SchemaUnavailableError: the registry does not answer.
     """
     said = last_said(kafka, codec)
-    unread = _unread(instances, kafka)
+    lags = _consumer_lag(instances, kafka)
     at = now or datetime.now(UTC)
-    return [_row(instance, said.get(instance.name), unread, at) for instance in instances]
+    return [_row(instance, said.get(instance.name), lags, at) for instance in instances]
 
 
 def last_said(kafka: KafkaConfig, codec: Codec) -> dict[str, ConnectorStatus]:
@@ -68,7 +68,7 @@ def forget(kafka: KafkaConfig, name: str) -> None:
         raise not_written(STATE_CONNECTORS, code)
 
 
-def _unread(instances: Sequence[Instance], kafka: KafkaConfig) -> dict[str, ConsumerLag]:
+def _consumer_lag(instances: Sequence[Instance], kafka: KafkaConfig) -> dict[str, ConsumerLag]:
     groups = {group: topic for instance in instances for group, topic in groups_of(instance).items()}
     watch = LagWatch({**kafka.client(), **QUIET}, groups)
     found: dict[str, ConsumerLag] = {}
@@ -77,7 +77,7 @@ def _unread(instances: Sequence[Instance], kafka: KafkaConfig) -> dict[str, Cons
             # An age is read off what stood still between two looks, and told by the next.
             watch.learn_ages()
             found = watch.look()
-            if not any(unread.events and unread.oldest_at is None for unread in found.values()):
+            if not any(lag.events and lag.oldest_at is None for lag in found.values()):
                 break
         return found
     finally:
@@ -85,9 +85,9 @@ def _unread(instances: Sequence[Instance], kafka: KafkaConfig) -> dict[str, Cons
 
 
 def _row(
-    instance: Instance, said: ConnectorStatus | None, unread: dict[str, ConsumerLag], now: datetime
+    instance: Instance, said: ConnectorStatus | None, lags: dict[str, ConsumerLag], now: datetime
 ) -> dict[str, Any]:
-    mine = [unread[group] for group in groups_of(instance) if group in unread]
+    mine = [lags[group] for group in groups_of(instance) if group in lags]
     ages = [now.timestamp() - each.oldest_at if each.oldest_at is not None else None for each in mine if each.events]
     status = _NEVER if said is None else _SILENT if said.is_silent(now) else said.status
     return {

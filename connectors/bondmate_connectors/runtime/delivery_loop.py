@@ -19,7 +19,7 @@ from bondmate_schemas.models import Delivery
 from bondmate_connectors.contract import LeanSink, Receipt
 from bondmate_connectors.errors import AuthFailed, Misconfigured, NotConnected, Rejected, Transient
 from bondmate_connectors.runtime.circuit_breaker import CircuitBreaker
-from bondmate_connectors.runtime.intake import Intake, Taken
+from bondmate_connectors.runtime.intake import ConsumedRecord, Intake
 from bondmate_connectors.runtime.keyed_queue import KeyedQueue, KeyLine
 from bondmate_connectors.runtime.outcome import Outcomes
 from bondmate_connectors.runtime.send_timer import SendTimer
@@ -41,7 +41,7 @@ class DeliveryLoop:
     def __init__(
         self,
         tools: SinkTools,
-        queue: KeyedQueue[Taken],
+        queue: KeyedQueue[ConsumedRecord],
         breaker: CircuitBreaker,
         outcomes: Outcomes,
         *,
@@ -61,24 +61,24 @@ class DeliveryLoop:
 
     # Take.
 
-    def receive(self, batch: Sequence[Taken], *, begins: bool) -> None:
+    def receive(self, batch: Sequence[ConsumedRecord], *, begins: bool) -> None:
         """Note a batch as taken, and queue it where it `begins`; what is superseded at once is passed over."""
         self._watch_outage()
         for record in batch:
-            if record.slot.revoked:
+            if record.partition.revoked:
                 continue
-            self._tools.backlog.add(record.slot)
-            record.slot.tracker.take(record.offset)
-            record.slot.held[record.offset] = record
+            self._tools.backlog.add(record.partition)
+            record.partition.tracker.take(record.offset)
+            record.partition.held[record.offset] = record
             if begins:
                 for old in self._queue.put(self._key_of(record), record):
                     self._outcomes.pass_over(old)
 
-    def _key_of(self, record: Taken) -> str:
+    def _key_of(self, record: ConsumedRecord) -> str:
         """Return the event's own key; what will not be sent has one of its own, and waits for nothing."""
         if isinstance(record.content, Delivery) and record.content.kind.value in self._accepts:
             return record.content.key
-        return f"\0{record.slot.partition}:{record.offset}"
+        return f"\0{record.partition.number}:{record.offset}"
 
     async def run(self, intake: Intake) -> None:
         """Send one record after the other, until cancelled."""
@@ -94,7 +94,7 @@ class DeliveryLoop:
                     if is_probe:
                         await self._probe(intake, await self._queue.take())
 
-    async def _probe(self, intake: Intake, line: KeyLine[Taken]) -> None:
+    async def _probe(self, intake: Intake, line: KeyLine[ConsumedRecord]) -> None:
         # The turn among the breakers comes last: whoever has it has something to send.
         async with self._breaker.probe():
             kind = line.head.kind
@@ -102,7 +102,7 @@ class DeliveryLoop:
                 line = self._queue.instead(line, lambda head: head.kind not in {kind, ""})
             await self._deliver(intake, line, is_probe=not self._breaker.is_closed)
 
-    async def _deliver(self, intake: Intake, line: KeyLine[Taken], *, is_probe: bool = False) -> None:
+    async def _deliver(self, intake: Intake, line: KeyLine[ConsumedRecord], *, is_probe: bool = False) -> None:
         """Send the head of a line, or put the line back: what held may have changed while it was waited for."""
         account = self._tools.link.account
         async with account.offer() if account.is_named else nullcontext():
@@ -119,7 +119,7 @@ class DeliveryLoop:
             else:
                 await self._deliver_head(line)
 
-    async def _deliver_alone(self, line: KeyLine[Taken]) -> None:
+    async def _deliver_alone(self, line: KeyLine[ConsumedRecord]) -> None:
         """Send a suspect with nothing else under way: if the link breaks again, it is known at which event."""
         settings = self._tools.settings
         # Longer each time it was in vain, and at last as long as any send takes: a suspect may be an innocent SOS.
@@ -140,8 +140,8 @@ class DeliveryLoop:
 
     # Send.
 
-    async def _deliver_head(self, line: KeyLine[Taken]) -> None:
-        if line.head.slot.revoked:
+    async def _deliver_head(self, line: KeyLine[ConsumedRecord]) -> None:
+        if line.head.partition.revoked:
             self._queue.finish(line)
             return
         if self._superseding:
@@ -166,7 +166,7 @@ class DeliveryLoop:
             return NOT_ACCEPTED
         return EXPIRED if is_late(delivery, self._tools.clock()) and is_dropped_when_late(delivery) else ""
 
-    async def _send(self, line: KeyLine[Taken], record: Taken, delivery: Delivery) -> None:
+    async def _send(self, line: KeyLine[ConsumedRecord], record: ConsumedRecord, delivery: Delivery) -> None:
         attempt = self._breaker.begin(line, delivery.kind.value)
         if attempt is None:
             self._queue.park(line, self._tools.settings.backoff.seconds(line.attempts), may_wake=True)
@@ -202,7 +202,7 @@ class DeliveryLoop:
         return sink.send
 
 
-def rank_of(record: Taken) -> int:
+def rank_of(record: ConsumedRecord) -> int:
     """Return 0 for alerts, 1 for what else people wait for, 2 for what only repeats or moves, or will not be sent."""
     delivery = record.content
     if not isinstance(delivery, Delivery) or delivery.reason is DeliveryReason.REFRESH or delivery.position_only:

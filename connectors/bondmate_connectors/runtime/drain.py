@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 
 from bondmate_connectors.runtime.circuit_breaker import CircuitBreaker
-from bondmate_connectors.runtime.intake import Slot, Taken
+from bondmate_connectors.runtime.intake import ConsumedRecord, PartitionState
 from bondmate_connectors.runtime.keyed_queue import KeyedQueue
 from bondmate_connectors.runtime.send_timer import SendTimer
 from bondmate_connectors.runtime.settlement import Settlement
@@ -23,7 +23,7 @@ class Drain:
     def __init__(
         self,
         tools: SinkTools,
-        queue: KeyedQueue[Taken],
+        queue: KeyedQueue[ConsumedRecord],
         breaker: CircuitBreaker,
         settlement: Settlement,
         timer: SendTimer,
@@ -36,19 +36,19 @@ class Drain:
         self.has_begun = False
         """Whether all work is to end."""
 
-    async def give_up(self, slots: Sequence[Slot], grace_seconds: float) -> None:
-        """Begin nothing more of `slots`, wait for what is in hand, cancel it after `grace_seconds`."""
-        for slot in slots:
-            slot.revoked = True
-            self._tools.backlog.remove(slot)
-        self._queue.discard(lambda record: record.slot.revoked)
+    async def give_up(self, partitions: Sequence[PartitionState], grace_seconds: float) -> None:
+        """Begin nothing more of `partitions`, wait for what is in hand, cancel it after `grace_seconds`."""
+        for partition in partitions:
+            partition.revoked = True
+            self._tools.backlog.remove(partition)
+        self._queue.discard(lambda record: record.partition.revoked)
         self._breaker.forget()
         self._tools.suspects.clear()
         try:
             async with asyncio.timeout(grace_seconds):
-                await self._settlement.until(lambda: not any(slot.busy for slot in slots))
+                await self._settlement.until(lambda: not any(partition.busy for partition in partitions))
         except TimeoutError:
-            self._timer.end(lambda record: record.slot.revoked)
+            self._timer.end(lambda record: record.partition.revoked)
 
     async def finish(self, helpers: Iterable[asyncio.Task[None]]) -> None:
         """Finish what is in hand and what lies before it, then cancel `helpers`.
@@ -56,7 +56,7 @@ class Drain:
         So the commit leaves no gap, and nothing that was sent is sent again.
         """
         self.has_begun = True
-        self._queue.discard(lambda record: record.offset > record.slot.started)
+        self._queue.discard(lambda record: record.offset > record.partition.started)
         try:
             async with asyncio.timeout(self._tools.settings.drain_seconds):
                 await self._settlement.until(self._is_quiet)

@@ -1,7 +1,7 @@
 """Take records from Kafka: one consumer, one thread, bounded, committed by what has settled.
 
 The thread owns the consumer: it polls, decodes, hands batches to the event loop, pauses a partition that holds too much
-and commits. The loop owns the tracker of each slot. What both look at are single numbers with one writer each.
+and commits. The loop owns the tracker of each partition. What both look at are single numbers with one writer each.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _DENIED = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION
 
 
 @dataclass(slots=True, eq=False)
-class Slot:
-    """One partition from assignment to revocation; a later assignment of it is another slot."""
+class PartitionState:
+    """One partition from assignment to revocation; a later assignment of it has another state."""
 
     topic: str
-    partition: int
+    number: int
     tracker: OffsetTracker = field(default_factory=OffsetTracker)
-    held: dict[int, Taken] = field(default_factory=dict)
+    held: dict[int, ConsumedRecord] = field(default_factory=dict)
     """Taken and not settled, by offset, in order; the loop's."""
     revoked: bool = False
     busy: int = 0
@@ -60,14 +60,14 @@ class Slot:
     @property
     def place(self) -> TopicPartition:
         """The partition as the client names it."""
-        return TopicPartition(self.topic, self.partition)
+        return TopicPartition(self.topic, self.number)
 
 
 @dataclass(slots=True, eq=False)
-class Taken:
-    """One record taken from a slot: as it was, and decoded."""
+class ConsumedRecord:
+    """One record taken from a partition: as it was, and decoded."""
 
-    slot: Slot
+    partition: PartitionState
     offset: int
     key: bytes | None
     value: bytes | None
@@ -90,12 +90,15 @@ class Taken:
 class Receiver(Protocol):
     """Who works on what is taken; called on the event loop."""
 
-    def receive(self, batch: Sequence[Taken]) -> None:
-        """Take over a batch, in order of each slot."""
+    def receive(self, batch: Sequence[ConsumedRecord]) -> None:
+        """Take over a batch, in order of each partition."""
         ...
 
-    async def give_up(self, slots: Sequence[Slot], grace_seconds: float) -> None:
-        """Begin nothing more of `slots`; return when nothing of them is in hand, cancelled after `grace_seconds`."""
+    async def give_up(self, partitions: Sequence[PartitionState], grace_seconds: float) -> None:
+        """Begin nothing more of `partitions`; return when nothing of them is in hand.
+
+        What still is after `grace_seconds` is cancelled.
+        """
         ...
 
 
@@ -119,7 +122,7 @@ class Intake:
         self._decode = decode
         self._receiver = receiver
         self._settings = settings
-        self._slots: dict[int, Slot] = {}
+        self._partitions: dict[int, PartitionState] = {}
         self._stopping = threading.Event()
         self._next_commit = 0.0
         self._next_stuck = 0.0
@@ -157,7 +160,7 @@ class Intake:
                 self._balance()
                 self._commit_when_due()
                 self._stay_current()
-            self._commit_and_wait(self._slots.values())
+            self._commit_and_wait(self._partitions.values())
         finally:
             self._stopping.set()
             self._consumer.close()
@@ -167,79 +170,81 @@ class Intake:
         if first is None:
             return
         batch = [first, *self._consumer.consume(self._settings.batch - 1, 0)]
-        self._hand_over([taken for message in batch if self._is_record(message) for taken in self._open(message)])
+        self._hand_over([record for message in batch if self._is_record(message) for record in self._open(message)])
 
     def _is_record(self, message: Message) -> bool:
         error = message.error()
         if error is None:
-            return message.partition() in self._slots
+            return message.partition() in self._partitions
         if is_fatal(error):
             raise KafkaException(error)
         if error.code() in _DENIED:
             raise Misconfigured(f"the broker denies access to the topic {self._topic} or its group")
         return False
 
-    def _open(self, message: Message) -> list[Taken]:
+    def _open(self, message: Message) -> list[ConsumedRecord]:
         """Return the record decoded, or nothing while its partition waits for a schema."""
-        slot = self._slots[_partition(message)]
+        partition = self._partitions[_partition(message)]
         offset = _offset(message)
-        if offset < slot.position:
-            slot = self._rewind(slot)
-        if slot.first is None:
-            slot.first = offset
-        slot.position = offset + 1
-        return self._decode_in_order(slot, message)
+        if offset < partition.position:
+            partition = self._rewind(partition)
+        if partition.first is None:
+            partition.first = offset
+        partition.position = offset + 1
+        return self._decode_in_order(partition, message)
 
-    def _decode_in_order(self, slot: Slot, message: Message) -> list[Taken]:
-        if not slot.stuck:
+    def _decode_in_order(self, partition: PartitionState, message: Message) -> list[ConsumedRecord]:
+        if not partition.stuck:
             try:
-                return [self._taken(slot, message)]
+                return [self._taken(partition, message)]
             except SchemaUnavailableError:
                 self._next_stuck = time.monotonic() + _SCHEMA_AGAIN_SECONDS
-        slot.stuck.append(message)
+        partition.stuck.append(message)
         return []
 
-    def _taken(self, slot: Slot, message: Message) -> Taken:
+    def _taken(self, partition: PartitionState, message: Message) -> ConsumedRecord:
         content: Delivery | CodecError
         try:
             content = self._decode(message.value())
         except CodecError as error:
             content = error
         published_at = datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)
-        return Taken(slot, _offset(message), message.key(), message.value(), _headers(message), published_at, content)
+        return ConsumedRecord(
+            partition, _offset(message), message.key(), message.value(), _headers(message), published_at, content
+        )
 
-    def _rewind(self, old: Slot) -> Slot:
+    def _rewind(self, old: PartitionState) -> PartitionState:
         """Begin a partition anew whose log went back (its broker lost the end of it): nothing there may be skipped."""
-        slot = self._slots[old.partition] = Slot(old.topic, old.partition)
+        partition = self._partitions[old.number] = PartitionState(old.topic, old.number)
         self._give_up([old], 0.0)
-        return slot
+        return partition
 
     def _unstick(self) -> None:
         """Try the partitions that wait for a schema again."""
         if time.monotonic() < self._next_stuck:
             return
-        for slot in self._slots.values():
-            messages, slot.stuck = slot.stuck, deque()
-            self._hand_over([taken for message in messages for taken in self._decode_in_order(slot, message)])
+        for partition in self._partitions.values():
+            messages, partition.stuck = partition.stuck, deque()
+            self._hand_over([record for message in messages for record in self._decode_in_order(partition, message)])
 
-    def _hand_over(self, batch: list[Taken]) -> None:
+    def _hand_over(self, batch: list[ConsumedRecord]) -> None:
         if not batch:
             return
-        for taken in batch:
-            taken.slot.handed += 1
+        for record in batch:
+            record.partition.handed += 1
         self._loop.call_soon_threadsafe(self._receiver.receive, batch)
 
     def _balance(self) -> None:
         """Pause partitions that hold too much, resume those that are down to half."""
         bound = self._settings.held_per_partition
-        for slot in self._slots.values():
-            held = slot.handed - slot.released
-            if not slot.paused and (held >= bound or slot.stuck):
-                self._consumer.pause([slot.place])
-                slot.paused = True
-            elif slot.paused and held <= bound // 2 and not slot.stuck:
-                self._consumer.resume([slot.place])
-                slot.paused = False
+        for partition in self._partitions.values():
+            held = partition.handed - partition.released
+            if not partition.paused and (held >= bound or partition.stuck):
+                self._consumer.pause([partition.place])
+                partition.paused = True
+            elif partition.paused and held <= bound // 2 and not partition.stuck:
+                self._consumer.resume([partition.place])
+                partition.paused = False
 
     def _stay_current(self) -> None:
         """Note the turn; after a long pause only when a commit shows that the group still counts us in."""
@@ -248,9 +253,9 @@ class Intake:
 
     def _belongs(self) -> bool:
         places = [
-            TopicPartition(slot.topic, slot.partition, slot.tracker.committable or slot.first)
-            for slot in self._slots.values()
-            if slot.first is not None
+            TopicPartition(partition.topic, partition.number, partition.tracker.committable or partition.first)
+            for partition in self._partitions.values()
+            if partition.first is not None
         ]
         try:
             return not places or self._consumer.commit(offsets=places, asynchronous=False) is not None
@@ -261,25 +266,25 @@ class Intake:
 
     def _commit_when_due(self) -> None:
         now = time.monotonic()
-        if now >= self._next_commit and (offsets := self._due(self._slots.values())):
+        if now >= self._next_commit and (offsets := self._due(self._partitions.values())):
             self._next_commit = now + self._settings.commit_seconds
             self._consumer.commit(offsets=offsets, asynchronous=True)
 
-    def _due(self, slots: Sequence[Slot] | Any) -> list[TopicPartition]:
+    def _due(self, partitions: Sequence[PartitionState] | Any) -> list[TopicPartition]:
         """Return the offsets to commit and note them as committed."""
         due = []
-        for slot in slots:
-            offset = slot.tracker.committable
-            if offset is not None and offset != slot.committed:
-                slot.committed = offset
-                due.append(TopicPartition(slot.topic, slot.partition, offset))
+        for partition in partitions:
+            offset = partition.tracker.committable
+            if offset is not None and offset != partition.committed:
+                partition.committed = offset
+                due.append(TopicPartition(partition.topic, partition.number, offset))
         return due
 
-    def _commit_and_wait(self, slots: Sequence[Slot] | Any) -> None:
+    def _commit_and_wait(self, partitions: Sequence[PartitionState] | Any) -> None:
         """Commit now; what cannot be committed is read again later, which its ids make harmless."""
-        for slot in slots:
-            slot.committed = None
-        if offsets := self._due(slots):
+        for partition in partitions:
+            partition.committed = None
+        if offsets := self._due(partitions):
             try:
                 self._consumer.commit(offsets=offsets, asynchronous=False)
             except KafkaException as error:
@@ -289,31 +294,31 @@ class Intake:
     def _on_commit(self, error: KafkaError | None, partitions: Sequence[TopicPartition]) -> None:
         """Forget that a failed commit was made, so that the next turn makes it again."""
         for place in partitions:
-            if (error or place.error) and (slot := self._slots.get(place.partition)):
-                slot.committed = None
+            if (error or place.error) and (partition := self._partitions.get(place.partition)):
+                partition.committed = None
 
     def _assigned(self, _: Consumer, places: Sequence[TopicPartition]) -> None:
         for place in places:
-            self._slots[place.partition] = Slot(place.topic, place.partition)
+            self._partitions[place.partition] = PartitionState(place.topic, place.partition)
 
     def _revoked(self, _: Consumer, places: Sequence[TopicPartition]) -> None:
         """Let the work in hand end, then commit: the next owner must not repeat it."""
-        slots = self._remove(places)
+        partitions = self._remove(places)
         if not self._stopping.is_set():
-            self._give_up(slots, self._settings.revoke_seconds)
-            self._commit_and_wait(slots)
+            self._give_up(partitions, self._settings.revoke_seconds)
+            self._commit_and_wait(partitions)
 
     def _lost(self, _: Consumer, places: Sequence[TopicPartition]) -> None:
         """Somebody else has them already: stop at once, commit nothing."""
-        slots = self._remove(places)
+        partitions = self._remove(places)
         if not self._stopping.is_set():
-            self._give_up(slots, 0.0)
+            self._give_up(partitions, 0.0)
 
-    def _remove(self, places: Sequence[TopicPartition]) -> list[Slot]:
-        return [slot for place in places if (slot := self._slots.pop(place.partition, None))]
+    def _remove(self, places: Sequence[TopicPartition]) -> list[PartitionState]:
+        return [partition for place in places if (partition := self._partitions.pop(place.partition, None))]
 
-    def _give_up(self, slots: Sequence[Slot], grace_seconds: float) -> None:
-        work: Coroutine[Any, Any, None] = self._receiver.give_up(slots, grace_seconds)
+    def _give_up(self, partitions: Sequence[PartitionState], grace_seconds: float) -> None:
+        work: Coroutine[Any, Any, None] = self._receiver.give_up(partitions, grace_seconds)
         waiting = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             waiting.result(grace_seconds + 1)

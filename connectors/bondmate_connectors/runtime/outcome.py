@@ -26,7 +26,7 @@ from bondmate_schemas.models import Delivery
 from bondmate_connectors.contract import LeanSink, Receipt
 from bondmate_connectors.errors import AuthFailed, NotConnected, Rejected, Throttled, Transient
 from bondmate_connectors.runtime.circuit_breaker import Attempt, CircuitBreaker
-from bondmate_connectors.runtime.intake import Taken
+from bondmate_connectors.runtime.intake import ConsumedRecord
 from bondmate_connectors.runtime.keyed_queue import KeyedQueue, KeyLine
 from bondmate_connectors.runtime.reports import code_of
 from bondmate_connectors.runtime.settlement import EXPIRED, Settlement
@@ -40,21 +40,21 @@ class Outcomes:
     """Ends attempts, each by the verb that says how it went."""
 
     def __init__(
-        self, tools: SinkTools, queue: KeyedQueue[Taken], breaker: CircuitBreaker, settlement: Settlement
+        self, tools: SinkTools, queue: KeyedQueue[ConsumedRecord], breaker: CircuitBreaker, settlement: Settlement
     ) -> None:
         self._tools = tools
         self._queue = queue
         self._breaker = breaker
         self._settlement = settlement
 
-    def sent(self, line: KeyLine[Taken], attempt: Attempt, delivery: Delivery, receipt: Receipt) -> None:
+    def sent(self, line: KeyLine[ConsumedRecord], attempt: Attempt, delivery: Delivery, receipt: Receipt) -> None:
         """Settle the head, which the platform has taken."""
         self._took(line, attempt)
         self._tools.suspects.taken(_suspect(line))
         self._settlement.sent(line.head, delivery, receipt, line.attempts + 1)
         self._queue.finish(line)
 
-    def _took(self, line: KeyLine[Taken], attempt: Attempt) -> None:
+    def _took(self, line: KeyLine[ConsumedRecord], attempt: Attempt) -> None:
         """Note that the platform has answered for good; what waited for that goes on."""
         self._tools.link.worked()
         if self._breaker.worked(line, attempt):
@@ -63,7 +63,7 @@ class Outcomes:
             self._queue.wake()
 
     def disconnected(
-        self, line: KeyLine[Taken], attempt: Attempt, error: NotConnected, generation: int, *, alone: bool
+        self, line: KeyLine[ConsumedRecord], attempt: Attempt, error: NotConnected, generation: int, *, alone: bool
     ) -> None:  # fmt: skip
         """Go on when the link is back, at once; an event at which it breaks again and again steps aside."""
         self._tools.reports.failed("send", error)
@@ -81,7 +81,7 @@ class Outcomes:
         else:
             self._set_aside(line, self._tools.settings.backoff.seconds(line.attempts - 1), may_wake=True)
 
-    def crashed(self, line: KeyLine[Taken], attempt: Attempt, *, alone: bool) -> bool:
+    def crashed(self, line: KeyLine[ConsumedRecord], attempt: Attempt, *, alone: bool) -> bool:
         """Note that the connector crashes at the head; return whether that event ends here, and not the connector."""
         if self._broke(line, alone=alone) is not SuspectVerdict.GUILTY:
             return False
@@ -89,7 +89,7 @@ class Outcomes:
         self._convict(line)
         return True
 
-    def refused(self, line: KeyLine[Taken], attempt: Attempt, error: AuthFailed) -> None:
+    def refused(self, line: KeyLine[ConsumedRecord], attempt: Attempt, error: AuthFailed) -> None:
         """Wait until the platform takes us again; an event that alone is refused steps aside, and ends some time."""
         self._tools.reports.failed("send", error)
         if self._is_revoked(line, attempt):
@@ -107,7 +107,7 @@ class Outcomes:
         else:
             self._try_lean_or_convict(line, verdict)
 
-    def rejected(self, line: KeyLine[Taken], attempt: Attempt, error: Rejected) -> None:
+    def rejected(self, line: KeyLine[ConsumedRecord], attempt: Attempt, error: Rejected) -> None:
         """End the head, which the platform will never take as it is; an alert is tried in its leanest form first."""
         self._took(line, attempt)
         content = line.head.content
@@ -122,7 +122,7 @@ class Outcomes:
             self._tools.reports.failed("send", error)
         self._try_lean_or_convict(line, verdict)
 
-    def not_now(self, line: KeyLine[Taken], attempt: Attempt, error: Transient | TimeoutError) -> None:
+    def not_now(self, line: KeyLine[ConsumedRecord], attempt: Attempt, error: Transient | TimeoutError) -> None:
         """Try the head again later, by the back-off or when the platform says; one that throttles holds all keys."""
         self._tools.reports.failed("send", error)
         if self._is_revoked(line, attempt):
@@ -140,7 +140,7 @@ class Outcomes:
 
     # What was not sent on purpose, and what ends.
 
-    def unwanted(self, line: KeyLine[Taken], record: Taken, code: str, *, is_position: bool) -> None:
+    def unwanted(self, line: KeyLine[ConsumedRecord], record: ConsumedRecord, code: str, *, is_position: bool) -> None:
         """End a record that is not to be sent, by `code`; a position that is too old leaves no dead letter."""
         position_only = isinstance(record.content, Delivery) and record.content.position_only
         if code == EXPIRED and (is_position or position_only):
@@ -149,58 +149,58 @@ class Outcomes:
         else:
             self.dead_letter(line, record, "accept", code)
 
-    def pass_over(self, record: Taken, reason: str = SUPERSEDED) -> None:
+    def pass_over(self, record: ConsumedRecord, reason: str = SUPERSEDED) -> None:
         """Settle a record that is no longer in the queue and will not be sent."""
         self._tools.suspects.forget(record.event_id)
         self._settlement.pass_over(record, reason)
 
-    def pass_over_head(self, line: KeyLine[Taken], reason: str = SUPERSEDED) -> None:
+    def pass_over_head(self, line: KeyLine[ConsumedRecord], reason: str = SUPERSEDED) -> None:
         """Settle the head, which will not be sent, and go on with the next of its key."""
         self._settlement.pass_over(line.head, reason)
         self._given_up(line, line.head)
 
-    def dead_letter(self, line: KeyLine[Taken], record: Taken, stage: str, code: str) -> None:
+    def dead_letter(self, line: KeyLine[ConsumedRecord], record: ConsumedRecord, stage: str, code: str) -> None:
         """Dead-letter the head of `line`, which waits for that; other lines do not."""
         self._settlement.dead_letter(record, stage, code, line.attempts + 1, partial(self._given_up, line, record))
 
-    def _given_up(self, line: KeyLine[Taken], record: Taken) -> None:
+    def _given_up(self, line: KeyLine[ConsumedRecord], record: ConsumedRecord) -> None:
         self._tools.suspects.forget(record.event_id)
         self._breaker.given_up(line)
         self._queue.finish(line)
 
-    def _convict(self, line: KeyLine[Taken]) -> None:
+    def _convict(self, line: KeyLine[ConsumedRecord]) -> None:
         """Dead-letter the head with the code of what it is guilty of."""
         self.dead_letter(line, line.head, "send", self._tools.suspects.code_of(line.head.event_id))
 
-    def _try_lean_or_convict(self, line: KeyLine[Taken], verdict: SuspectVerdict) -> None:
+    def _try_lean_or_convict(self, line: KeyLine[ConsumedRecord], verdict: SuspectVerdict) -> None:
         if verdict is SuspectVerdict.LEAN:
             self._queue.again(line)
         else:
             self._convict(line)
 
-    def _set_aside(self, line: KeyLine[Taken], seconds: float, *, may_wake: bool) -> None:
+    def _set_aside(self, line: KeyLine[ConsumedRecord], seconds: float, *, may_wake: bool) -> None:
         """Let a line wait, unless its head was only a position update and the alert itself has come behind it."""
         if self._queue.is_outdated(line):
             self.pass_over_head(line)
         else:
             self._queue.park(line, seconds, may_wake=may_wake)
 
-    def _is_revoked(self, line: KeyLine[Taken], attempt: Attempt) -> bool:
+    def _is_revoked(self, line: KeyLine[ConsumedRecord], attempt: Attempt) -> bool:
         """Whether another process has the head's partition by now; the line ends here then."""
-        if not line.head.slot.revoked:
+        if not line.head.partition.revoked:
             return False
         self._breaker.withdrawn(attempt)
         self._queue.finish(line)
         return True
 
-    def _broke(self, line: KeyLine[Taken], *, alone: bool) -> SuspectVerdict:
+    def _broke(self, line: KeyLine[ConsumedRecord], *, alone: bool) -> SuspectVerdict:
         """Note for the suspects that the link broke, or the connector, with the head on it."""
         return self._tools.suspects.broke(_suspect(line), alone=alone, may_lean=self._may_lean(line.head))
 
-    def _may_lean(self, record: Taken) -> bool:
+    def _may_lean(self, record: ConsumedRecord) -> bool:
         is_news = isinstance(record.content, Delivery) and not record.content.position_only
         return is_news and record.kind == DeliveryKind.ALERT.value and isinstance(self._tools.sink, LeanSink)
 
 
-def _suspect(line: KeyLine[Taken]) -> Suspect:
+def _suspect(line: KeyLine[ConsumedRecord]) -> Suspect:
     return Suspect(line.head.event_id, line.key, line.head.kind)

@@ -119,11 +119,11 @@ async def _run_all(  # noqa: PLR0917  # the arguments of `run_connectors`, in th
     watch = BrokerWatch(kafka, partial(_report_to_all, board, [instance.name for instance in instances]))
     config = {**kafka.producer(f"{role_id}-connectors"), **QUIET}
     settings = settings or RunnerSettings()
-    unread, loop_watch = _unread(kafka, instances, settings), LoopWatch(settings.stall_seconds)
-    looking = in_thread("unread", unread.run)
+    lag, loop_watch = _lag_thread(kafka, instances, settings), LoopWatch(settings.stall_seconds)
+    looking = in_thread("consumer lag", lag.run)
     looking.add_done_callback(_looked)
     async with Outbox(config, watch.on_error, Backoff().seconds) as outbox:
-        hub = _Hub(kafka, role_id, codec, settings, board, watch, outbox, unread)
+        hub = _Hub(kafka, role_id, codec, settings, board, watch, outbox, lag)
         pauses = controls.pauses if controls is not None else {}
         runners = [_Runner(hub, instance, pauses.get(instance.name)) for instance in instances]
         if controls is not None:
@@ -139,13 +139,13 @@ async def _run_all(  # noqa: PLR0917  # the arguments of `run_connectors`, in th
                     group.create_task(heartbeat.run(stop))
                     running = [group.create_task(runner.run(stop), name=runner.name) for runner in runners]
                     await stop.wait()
-                    unread.stop()
+                    lag.stop()
                     await watch.close()
                     if running:
                         await asyncio.wait(running)
                     beating.cancel()
         finally:
-            unread.stop()
+            lag.stop()
             await watch.close()
         await heartbeat.last()
     await asyncio.wait({looking}, timeout=_LOOK_ENDS_SECONDS)
@@ -157,10 +157,10 @@ def _looked(looking: asyncio.Future[None]) -> None:
         _log.error("backlog not counted any more", error=type(error).__name__, at=raised_at(error))
 
 
-def _unread(kafka: KafkaConfig, instances: Sequence[Instance], settings: RunnerSettings) -> LagThread:
+def _lag_thread(kafka: KafkaConfig, instances: Sequence[Instance], settings: RunnerSettings) -> LagThread:
     groups = {group: topic for each in instances for group, topic in groups_of(each).items()}
     config = {**kafka.client(), **QUIET}
-    return LagThread(LagWatch(config, groups), settings.unread_seconds)
+    return LagThread(LagWatch(config, groups), settings.lag_every_seconds)
 
 
 def topics_of(instance: Instance) -> Iterator[str]:
@@ -202,7 +202,7 @@ class _Hub:
     health: ConnectorHealth
     watch: BrokerWatch
     outbox: Outbox
-    unread: LagThread
+    lag: LagThread
 
 
 class _Runner:
@@ -226,21 +226,21 @@ class _Runner:
         self._reports = Reports(instance.name, hub.health)
         self._envelopes = AddressedEnvelopes(hub.codec, hub.settings.outside)
         # From the start, and on after its end: what nobody delivers is counted.
-        self._backlog = Backlog(instance.name, instance.spec.accepts, _now, self._unread_seconds)
-        self.beating = Beating(self._reports, self._unread_events, self._backlog.lag_seconds, self._paused)
+        self._backlog = Backlog(instance.name, instance.spec.accepts, _now, self._oldest_waiting_seconds)
+        self.beating = Beating(self._reports, self._waiting_events, self._backlog.lag_seconds, self._paused)
         metrics.CONNECTOR_BACKLOG.labels(instance.name).set_function(self._shown_events)
         if instance.spec.is_sink:
             show_none_behind(instance.name)
 
-    def _unread_events(self) -> int | None:
-        return self._hub.unread.events(self._groups)
+    def _waiting_events(self) -> int | None:
+        return self._hub.lag.events(self._groups)
 
     def _shown_events(self) -> float:
-        events = self._unread_events()
+        events = self._waiting_events()
         return float("nan") if events is None else events
 
-    def _unread_seconds(self) -> float:
-        return self._hub.unread.oldest_seconds(self._groups, _now())
+    def _oldest_waiting_seconds(self) -> float:
+        return self._hub.lag.oldest_seconds(self._groups, _now())
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop`, life after life; never raises what the connector raised.

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from bondmate_connectors.runtime.intake import Taken
+from bondmate_connectors.runtime.intake import ConsumedRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,14 @@ class SendTimer:
     def __init__(self, send_seconds: float) -> None:
         self._send_seconds = send_seconds
         # In the order in which they began, so that the first is due first.
-        self._sending: dict[Taken, _Sending] = {}
+        self._sending: dict[ConsumedRecord, _Sending] = {}
 
     def __len__(self) -> int:
         """Return how many sends are under way."""
         return len(self._sending)
 
     @asynccontextmanager
-    async def limit(self, record: Taken) -> AsyncIterator[None]:
+    async def limit(self, record: ConsumedRecord) -> AsyncIterator[None]:
         """Bound the send of `record`.
 
         Raises:
@@ -50,7 +50,7 @@ class SendTimer:
         finally:
             del self._sending[record]
 
-    def end(self, concerns: Callable[[Taken], bool]) -> None:
+    def end(self, concerns: Callable[[ConsumedRecord], bool]) -> None:
         """End the sends of the records that this `concerns`."""
         for record, sending in self._sending.items():
             if concerns(record):

@@ -76,7 +76,7 @@ class RunnerSettings:
     loop when it has not turned."""
     heartbeat_seconds: float = 10.0
     """Between two reports of each connector on `bondmate.state.connectors`."""
-    unread_seconds: float = 1.0
+    lag_every_seconds: float = 1.0
     """Between two looks at what the broker holds for each destination."""
     pending_per_source: int = 500
     """Events of a source received and not settled; beyond it `receive` is not called."""

@@ -15,7 +15,7 @@ from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import Delivery
 
 from bondmate_connectors.contract import Receipt
-from bondmate_connectors.runtime.intake import Taken
+from bondmate_connectors.runtime.intake import ConsumedRecord
 from bondmate_connectors.runtime.receipts import receipt_for
 from bondmate_connectors.runtime.sink_tools import SinkTools
 
@@ -48,7 +48,7 @@ class Settlement:
         for task in self._writing:
             task.cancel()
 
-    def sent(self, taken: Taken, delivery: Delivery, receipt: Receipt, attempt: int) -> None:
+    def sent(self, record: ConsumedRecord, delivery: Delivery, receipt: Receipt, attempt: int) -> None:
         """Count what was sent, write its receipt, settle it."""
         now = self._tools.clock()
         # A refresh repeats an event that may be hours old: its age says nothing of the hub.
@@ -57,11 +57,11 @@ class Settlement:
         self._tools.reports.sent(delivery.kind.value, seconds)
         if was_marked_late(delivery):
             self._tools.reports.late(delivery.kind.value)
-        self._confirm(taken, delivery, receipt.level, attempt=attempt, platform_id=receipt.platform_id)
+        self._confirm(record, delivery, receipt.level, attempt=attempt, platform_id=receipt.platform_id)
 
     def _confirm(
         self,
-        taken: Taken,
+        record: ConsumedRecord,
         delivery: Delivery,
         level: Level,
         *,
@@ -75,50 +75,52 @@ class Settlement:
         has news of the others does not say that it has the alert itself.
         """
         if _is_beside(delivery) or delivery.kind in {DeliveryKind.LOCATION, DeliveryKind.RECEIPT}:
-            self._settle(taken)
+            self._settle(record)
             return
-        record = receipt_for(
+        confirmation = receipt_for(
             delivery, level, now=self._tools.clock(), attempt=attempt, platform_id=platform_id, code=code
         )
-        message = self._tools.envelopes.pack(record, _traceparent(taken))
-        self._begin(taken)
+        message = self._tools.envelopes.pack(confirmation, _traceparent(record))
+        self._begin(record)
         report = self._tools.outbox.send(message)
-        report.add_done_callback(partial(self._confirmed, taken, message))
+        report.add_done_callback(partial(self._confirmed, record, message))
 
-    def _confirmed(self, taken: Taken, message: Outgoing, report: asyncio.Future[None]) -> None:
+    def _confirmed(self, record: ConsumedRecord, message: Outgoing, report: asyncio.Future[None]) -> None:
         failed = report.cancelled() or report.exception() is not None
         if failed and self._ended:
             return
         if failed:
-            self._write(self._confirm_again(taken, message))
+            self._write(self._confirm_again(record, message))
             return
-        self._settle(taken)
-        self._end(taken)
+        self._settle(record)
+        self._end(record)
 
-    async def _confirm_again(self, taken: Taken, message: Outgoing) -> None:
+    async def _confirm_again(self, record: ConsumedRecord, message: Outgoing) -> None:
         try:
             await self._tools.outbox.persist(message, partial(self._tools.reports.failed, "receipt"))
-            self._settle(taken)
+            self._settle(record)
         finally:
-            self._end(taken)
+            self._end(record)
 
-    def dead_letter(self, taken: Taken, stage: str, code: str, attempt: int, then: Callable[[], None]) -> None:
+    def dead_letter(
+        self, record: ConsumedRecord, stage: str, code: str, attempt: int, then: Callable[[], None]
+    ) -> None:
         """Dead-letter a record, beside all else; `then` is called when that is durable."""
         self._tools.reports.failed(stage, code)
-        self._write(self._write_dead_letter(taken, stage, code, attempt, then))
+        self._write(self._write_dead_letter(record, stage, code, attempt, then))
 
     async def _write_dead_letter(
-        self, taken: Taken, stage: str, code: str, attempt: int, then: Callable[[], None]
+        self, record: ConsumedRecord, stage: str, code: str, attempt: int, then: Callable[[], None]
     ) -> None:  # fmt: skip
-        with self.in_hand(taken):
-            record = Arrived(
-                taken.slot.topic, taken.slot.partition, taken.offset, taken.key, taken.value, taken.headers
+        with self.in_hand(record):
+            arrived = Arrived(
+                record.partition.topic, record.partition.number, record.offset, record.key, record.value, record.headers
             )
             letter = dead_letter(
-                self._dead_letters, record, stage=stage, code=code, now=self._tools.clock(), connector=self._tools.name
+                self._dead_letters, arrived, stage=stage, code=code, now=self._tools.clock(), connector=self._tools.name
             )
             await self._tools.outbox.persist(letter, self._dead_letter_refused)
-            self._dead_lettered(taken, code, attempt)
+            self._dead_lettered(record, code, attempt)
             then()
 
     def _write(self, work: Coroutine[Any, Any, None]) -> None:
@@ -130,44 +132,44 @@ class Settlement:
     def _dead_letter_refused(self, code: str) -> None:
         self._tools.reports.failed("dead_letter", code)
 
-    def _dead_lettered(self, taken: Taken, code: str, attempt: int) -> None:
-        if isinstance(taken.content, CodecError):
+    def _dead_lettered(self, record: ConsumedRecord, code: str, attempt: int) -> None:
+        if isinstance(record.content, CodecError):
             self._tools.reports.dead("UNREADABLE", code)
-            self._settle(taken)
+            self._settle(record)
         else:
-            self._tools.reports.dead(taken.content.kind.value, code)
+            self._tools.reports.dead(record.content.kind.value, code)
             level = Level.EXPIRED if code == EXPIRED else Level.DEAD_LETTERED
-            self._confirm(taken, taken.content, level, attempt=attempt, code=code)
+            self._confirm(record, record.content, level, attempt=attempt, code=code)
 
-    def pass_over(self, taken: Taken, reason: str) -> None:
+    def pass_over(self, record: ConsumedRecord, reason: str) -> None:
         """Settle a record that is not sent, on purpose."""
         self._tools.reports.passed_over(reason)
-        self._settle(taken)
+        self._settle(record)
 
-    def _settle(self, taken: Taken) -> None:
-        slot = taken.slot
-        del slot.held[taken.offset]
-        slot.tracker.settle(taken.offset)
-        slot.released += 1
+    def _settle(self, record: ConsumedRecord) -> None:
+        partition = record.partition
+        del partition.held[record.offset]
+        partition.tracker.settle(record.offset)
+        partition.released += 1
 
-    def _begin(self, taken: Taken) -> None:
-        taken.slot.busy += 1
-        taken.slot.started = max(taken.slot.started, taken.offset)
+    def _begin(self, record: ConsumedRecord) -> None:
+        record.partition.busy += 1
+        record.partition.started = max(record.partition.started, record.offset)
         self.busy += 1
 
-    def _end(self, taken: Taken) -> None:
-        taken.slot.busy -= 1
+    def _end(self, record: ConsumedRecord) -> None:
+        record.partition.busy -= 1
         self.busy -= 1
         self._progress.set()
 
     @contextmanager
-    def in_hand(self, taken: Taken) -> Iterator[None]:
+    def in_hand(self, record: ConsumedRecord) -> Iterator[None]:
         """Count a record as in hand, so that its partition is not given up under it."""
-        self._begin(taken)
+        self._begin(record)
         try:
             yield
         finally:
-            self._end(taken)
+            self._end(record)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until `condition` holds; it is asked whenever something comes out of hand."""
@@ -176,8 +178,8 @@ class Settlement:
             await self._progress.wait()
 
 
-def _traceparent(taken: Taken) -> str | None:
-    found = next((content for name, content in taken.headers if name == TRACEPARENT), None)
+def _traceparent(record: ConsumedRecord) -> str | None:
+    found = next((content for name, content in record.headers if name == TRACEPARENT), None)
     return found.decode(errors="replace") if isinstance(found, bytes) else None
 
 

@@ -22,7 +22,7 @@ from datetime import datetime
 from bondmate_connectors.runtime.circuit_breaker import CircuitBreaker
 from bondmate_connectors.runtime.delivery_loop import DeliveryLoop, rank_of
 from bondmate_connectors.runtime.drain import Drain
-from bondmate_connectors.runtime.intake import Intake, Slot, Taken
+from bondmate_connectors.runtime.intake import ConsumedRecord, Intake, PartitionState
 from bondmate_connectors.runtime.keyed_queue import KeyedQueue
 from bondmate_connectors.runtime.outcome import Outcomes
 from bondmate_connectors.runtime.send_timer import SendTimer
@@ -42,7 +42,7 @@ class SinkRunner:
     def __init__(self, tools: SinkTools, *, part: str, dead_letters: str, positions: bool) -> None:
         self._tools = tools
         superseding = Superseding(tools.settings) if positions else None
-        queue: KeyedQueue[Taken] = KeyedQueue(
+        queue: KeyedQueue[ConsumedRecord] = KeyedQueue(
             is_newer if positions else None,
             rank_of,
             (lambda line, record: superseding.may_drop(line, record, tools.clock()))
@@ -80,16 +80,16 @@ class SinkRunner:
         finally:
             self._settlement.close()
 
-    def receive(self, batch: Sequence[Taken]) -> None:
+    def receive(self, batch: Sequence[ConsumedRecord]) -> None:
         """Take over a batch of the intake; during the drain it is only noted, to be read again by the next process."""
         self._loop.receive(batch, begins=not self._drain.has_begun)
 
-    async def give_up(self, slots: Sequence[Slot], grace_seconds: float) -> None:
-        """Begin nothing more of `slots`, wait for what is in hand, cancel it after `grace_seconds`."""
-        await self._drain.give_up(slots, grace_seconds)
+    async def give_up(self, partitions: Sequence[PartitionState], grace_seconds: float) -> None:
+        """Begin nothing more of `partitions`, wait for what is in hand, cancel it after `grace_seconds`."""
+        await self._drain.give_up(partitions, grace_seconds)
 
 
-def _queue(superseding: Superseding | None, clock: Callable[[], datetime]) -> KeyedQueue[Taken]:
+def _queue(superseding: Superseding | None, clock: Callable[[], datetime]) -> KeyedQueue[ConsumedRecord]:
     """Create the queue: of positions it keeps those that are not superseded, of all else what is not outdated."""
     if superseding is None:
         return KeyedQueue(rank=rank_of, outdates=outdates)

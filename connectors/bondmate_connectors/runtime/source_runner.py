@@ -151,7 +151,7 @@ class SourceRunner:
     def _take(self, incoming: Incoming) -> None:
         """Queue the event for Kafka, now, in the order of receiving; what is left to do follows the report."""
         if isinstance(incoming.event, Unreadable):
-            self._await(self._group.create_task(self._bury(incoming, incoming.event)))
+            self._await(self._group.create_task(self._refuse_unreadable(incoming, incoming.event)))
         elif self._is_echo(incoming.event):
             self._tools.reports.passed_over("echo")
             self._settle(incoming, None)
@@ -212,7 +212,7 @@ class SourceRunner:
         )
         await self._dead_letter(incoming, letter, type(record).__name__, code)
 
-    async def _bury(self, incoming: Incoming, unreadable: Unreadable) -> None:
+    async def _refuse_unreadable(self, incoming: Incoming, unreadable: Unreadable) -> None:
         now = self._tools.clock()
         record = Unsent(
             derived_id("unreadable", self._tools.name, hashlib.sha256(unreadable.raw).hexdigest()),

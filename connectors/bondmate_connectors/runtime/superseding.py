@@ -9,7 +9,7 @@ from functools import reduce
 from bondmate_schemas.enums import DeliveryKind
 from bondmate_schemas.models import Delivery
 
-from bondmate_connectors.runtime.intake import Taken
+from bondmate_connectors.runtime.intake import ConsumedRecord
 from bondmate_connectors.runtime.keyed_queue import KeyLine
 from bondmate_connectors.runtime.settings import RunnerSettings
 
@@ -36,16 +36,16 @@ class Superseding:
                 self._until = now
             self._since = None
 
-    def may_drop(self, line: KeyLine[Taken], taken: Taken, now: datetime) -> bool:
-        """Whether a newer fix of its line, which has just come, takes the place of `taken`."""
+    def may_drop(self, line: KeyLine[ConsumedRecord], record: ConsumedRecord, now: datetime) -> bool:
+        """Whether a newer fix of its line, which has just come, takes the place of `record`."""
         return (
             self._since is not None
             or line.attempts > 0
-            or now - taken.published_at > self._longest
-            or (isinstance(taken.content, Delivery) and taken.content.newest_only)
+            or now - record.published_at > self._longest
+            or (isinstance(record.content, Delivery) and record.content.newest_only)
         )
 
-    def superseded(self, line: KeyLine[Taken], now: datetime) -> list[Taken]:
+    def superseded(self, line: KeyLine[ConsumedRecord], now: datetime) -> list[ConsumedRecord]:
         """Return the fixes in a line whose place another one takes, which may have come before them."""
         if not self.may_drop(line, line.head, now) and not self._waited_in_outage(line.head):
             # Those behind it have waited less.
@@ -59,21 +59,21 @@ class Superseding:
             or (each is not newest_of_outage and self._waited_in_outage(each))
         ]
 
-    def _waited_in_outage(self, taken: Taken) -> bool:
-        return self._until is not None and taken.published_at < self._until
+    def _waited_in_outage(self, record: ConsumedRecord) -> bool:
+        return self._until is not None and record.published_at < self._until
 
 
-def _newest(items: Sequence[Taken]) -> Taken | None:
+def _newest(items: Sequence[ConsumedRecord]) -> ConsumedRecord | None:
     return reduce(lambda before, last: last if is_newer(last, before) else before, items) if items else None
 
 
-def is_newer(last: Taken, before: Taken) -> bool:
+def is_newer(last: ConsumedRecord, before: ConsumedRecord) -> bool:
     """Whether the later record has the later fix; such lines hold positions only."""
     later, earlier = (t.content.location for t in (last, before) if isinstance(t.content, Delivery))
     return later is None or earlier is None or later.position.fixed_at >= earlier.position.fixed_at
 
 
-def outdates(last: Taken, before: Taken) -> bool:
+def outdates(last: ConsumedRecord, before: ConsumedRecord) -> bool:
     """Whether a record that stands before another of its key is only a position update that needs no sending any more.
 
     A newer one of the same alert takes its place, and so does whatever else is told of that alert: nothing of its life

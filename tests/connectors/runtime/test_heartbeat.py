@@ -20,7 +20,7 @@ async def said(hub, place):
 
 
 async def test_a_connector_says_how_it_is_when_that_changes_and_in_between(hub, ledger, place, instance):
-    settings = replace(hub.settings, heartbeat_seconds=1, unread_seconds=0.2)
+    settings = replace(hub.settings, heartbeat_seconds=1, lag_every_seconds=0.2)
 
     async def has(wanted):
         mine = await said(hub, place)

@@ -18,18 +18,18 @@ class Hoarder:
 
     def receive(self, batch):
         for taken in batch:
-            taken.slot.tracker.take(taken.offset)
+            taken.partition.tracker.take(taken.offset)
             self.taken.append(taken)
 
-    async def give_up(self, slots, grace_seconds):
+    async def give_up(self, partitions, grace_seconds):
         pass
 
     def settle_all(self):
         for taken in self.taken:
-            if taken.offset not in taken.slot.held:
-                taken.slot.held[taken.offset] = taken  # here: what has been settled
-                taken.slot.tracker.settle(taken.offset)
-                taken.slot.released += 1
+            if taken.offset not in taken.partition.held:
+                taken.partition.held[taken.offset] = taken  # here: what has been settled
+                taken.partition.tracker.settle(taken.offset)
+                taken.partition.released += 1
 
 
 async def test_a_partition_is_paused_at_its_bound_and_resumed_without_loss(hub, place):

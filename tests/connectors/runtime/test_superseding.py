@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from bondmate_connectors.runtime.intake import Slot, Taken
+from bondmate_connectors.runtime.intake import ConsumedRecord, PartitionState
 from bondmate_connectors.runtime.keyed_queue import KeyLine
 from bondmate_connectors.runtime.settings import RunnerSettings
 from bondmate_connectors.runtime.superseding import Superseding, outdates
@@ -28,7 +28,7 @@ def taken(published, fixed, *, newest_only=False):
     delivery = Delivery(
         header=header, destination="map", kind=DeliveryKind.LOCATION, location=location, newest_only=newest_only
     )
-    return Taken(Slot("t", 0), 0, b"d1", b"", [], at(published), delivery)
+    return ConsumedRecord(PartitionState("t", 0), 0, b"d1", b"", [], at(published), delivery)
 
 
 def line(*items, attempts=0):
@@ -99,7 +99,8 @@ def test_only_news_of_its_own_alert_takes_the_place_of_a_position_update():
     chat = Delivery(header=press.header, destination="map", kind=DeliveryKind.MESSAGE, message=said)
     behind = (position, update_of(press, 2), another(press, 1), chat)
     before, *others = (
-        Taken(Slot("t", 0), number, b"k", b"", [], at(0), each) for number, each in enumerate((position, *behind))
+        ConsumedRecord(PartitionState("t", 0), number, b"k", b"", [], at(0), each)
+        for number, each in enumerate((position, *behind))
     )
 
     assert [True, True, False, False] == [outdates(each, before) for each in others]

@@ -141,7 +141,7 @@ async def test_the_backlog_is_what_the_broker_holds_also_when_nobody_takes_it(hu
     """The connector has stopped for good; events go on coming."""
     broken = type("Broken", (LedgerConnector,), {"send": _bug})
     instance = hub.instance(place, ledger.url, replace(CONNECTOR, build=broken))
-    async with hub.running(instance, settings=replace(hub.settings, unread_seconds=0.3)) as health:
+    async with hub.running(instance, settings=replace(hub.settings, lag_every_seconds=0.3)) as health:
         await hub.feed(sos(place, "first"))
         await eventually(lambda: Status.FATAL_ERROR is health.of(place).status, "stopped")
         began = time.time()
@@ -151,7 +151,7 @@ async def test_the_backlog_is_what_the_broker_holds_also_when_nobody_takes_it(hu
         await eventually(lambda: time.time() > began + 3, "it grows old")
         lag = REGISTRY.get_sample_value("connector_lag_seconds", {"connector": place})
         assert 2.5 <= lag <= time.time() - began + 1.5
-    async with hub.running(hub.instance(place, ledger.url), settings=replace(hub.settings, unread_seconds=0.3)):
+    async with hub.running(hub.instance(place, ledger.url), settings=replace(hub.settings, lag_every_seconds=0.3)):
         await hub.all_committed(place)
         await eventually(lambda: 0 == backlog().get(place, 0), "nothing is left")
         assert 0 == REGISTRY.get_sample_value("connector_lag_seconds", {"connector": place})
@@ -163,7 +163,7 @@ async def _bug(self, event):
 
 @pytest.mark.system
 async def test_the_backlog_of_a_paused_consumer_counts_what_it_has_not_fetched(hub, ledger, place, instance):
-    settings = replace(hub.settings, held_per_partition=10, batch=5, unread_seconds=0.3)
+    settings = replace(hub.settings, held_per_partition=10, batch=5, lag_every_seconds=0.3)
     async with hub.running(instance, settings=settings):
         async with ledger.in_trouble(Trouble.BROKEN):
             await hub.feed(*(sos(place, number) for number in range(500)))

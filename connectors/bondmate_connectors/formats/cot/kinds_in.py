@@ -45,11 +45,11 @@ _NO_DRAWING = Drawing(())
 _NO_POSITION = Remark("position_unreadable", "event/point")
 _SAID_BY_KIND = frozenset({*types.KIND_OF_TEXT, "custom", "cancel"})
 """Texts of an `emergency` that say no more than its kind."""
-Taken = tuple[Record, tuple[Remark, ...]]
+ReadEvent = tuple[Record, tuple[Remark, ...]]
 """What an event became, and what was let pass."""
 
 
-def alert(event: CotEvent, received_at: datetime) -> Taken:
+def alert(event: CotEvent, received_at: datetime) -> ReadEvent:
     """Read an emergency or its cancel; whatever is wrong with the rest of it becomes a warning."""
     own, where, links = event.own, position(event, received_at), _links(event)
     cancelled, is_contradicted = _is_cancelled(event)
@@ -141,7 +141,7 @@ def _alert_kind(event: CotEvent, links: list[etree._Element]) -> AlertKind:
     return types.KIND_OF_TEXT.get(said, fallback)
 
 
-def location(event: CotEvent, received_at: datetime) -> Taken | Ignored | Refusal:
+def location(event: CotEvent, received_at: datetime) -> ReadEvent | Ignored | Refusal:
     """Read a position report; one that says it has no fix is ignored under `no_position`."""
     if event.point is None:
         return Refusal("position_invalid", "event/point")
@@ -158,7 +158,7 @@ def location(event: CotEvent, received_at: datetime) -> Taken | Ignored | Refusa
     return record, ()
 
 
-def incident(event: CotEvent, received_at: datetime) -> Taken:
+def incident(event: CotEvent, received_at: datetime) -> ReadEvent:
     """Read a point marker, a drawing, a route or a casualty evacuation request; its uid is its life cycle."""
     own = event.own
     drawing = drawing_of(event) if DRAWING.fullmatch(event.type) else _NO_DRAWING
@@ -181,7 +181,7 @@ def incident(event: CotEvent, received_at: datetime) -> Taken:
     return record, drawing.remarks if event.point is not None else (*drawing.remarks, _NO_POSITION)
 
 
-def message(event: CotEvent, received_at: datetime) -> Taken | Ignored:
+def message(event: CotEvent, received_at: datetime) -> ReadEvent | Ignored:
     """Read a chat line: to devices of the hub it goes down, any other comes up from its sender's device."""
     chat = chat_of(event)
     if not chat.text:
@@ -206,7 +206,7 @@ def message(event: CotEvent, received_at: datetime) -> Taken | Ignored:
     return record, () if event.time else (TIME_UNREADABLE,)
 
 
-def receipt(event: CotEvent, received_at: datetime) -> Taken:
+def receipt(event: CotEvent, received_at: datetime) -> ReadEvent:
     """Read a chat receipt: delivered to a client, or shown by it."""
     chat = chat_of(event)
     about = chat.addressed(Ours.ALERT)

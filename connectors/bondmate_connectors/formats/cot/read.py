@@ -39,7 +39,7 @@ from bondmate_connectors.contract import Ignored, Reading, Refusal, Remark
 from bondmate_connectors.formats.cot import kinds_in, types
 from bondmate_connectors.formats.cot.drawings import DRAWING
 from bondmate_connectors.formats.cot.event import CotEvent, parse_event
-from bondmate_connectors.formats.cot.kinds_in import Taken
+from bondmate_connectors.formats.cot.kinds_in import ReadEvent
 from bondmate_connectors.formats.cot.lost_in import lost_of
 from bondmate_connectors.formats.cot.unread import unread_of
 
@@ -49,7 +49,7 @@ _SELF = frozenset({"takv", "__group"})
 _MARKER_SIGNS = frozenset({"archive", "usericon"})
 _HUBS_OWN = frozenset({types.MARKER, types.DELETE})
 _CHAT_RECEIPTS = frozenset({types.CHAT_DELIVERED, types.CHAT_READ})
-_Reader = Callable[[CotEvent, datetime], Taken | Ignored | Refusal]
+_Reader = Callable[[CotEvent, datetime], ReadEvent | Ignored | Refusal]
 
 
 def read(message: bytes, received_at: datetime) -> Reading | Ignored | Refusal:
@@ -71,7 +71,7 @@ def read_event(event: CotEvent, received_at: datetime) -> Reading | Ignored | Re
     return Reading((taken[0],), taken[1]) if isinstance(taken, tuple) else taken
 
 
-def _read(event: CotEvent, received_at: datetime) -> Taken | Ignored | Refusal:
+def _read(event: CotEvent, received_at: datetime) -> ReadEvent | Ignored | Refusal:
     taken = _by_kind(event, received_at)
     if not (event.outside or event.time_breaches) or not isinstance(taken, tuple):
         return taken
@@ -81,7 +81,7 @@ def _read(event: CotEvent, received_at: datetime) -> Taken | Ignored | Refusal:
     return taken[0], (*taken[1], *told)
 
 
-def _by_kind(event: CotEvent, received_at: datetime) -> Taken | Ignored | Refusal:
+def _by_kind(event: CotEvent, received_at: datetime) -> ReadEvent | Ignored | Refusal:
     kind, own = event.type, event.own
     if own.get("kind") is not None and kind in _HUBS_OWN:
         return kinds_in.alert(event, received_at)  # written as a marker, since it is an exercise
@@ -137,7 +137,7 @@ def _is_marker(event: CotEvent) -> bool:
     return event.type[3:5] == "-G" or event.how.startswith("h") or _is_placed(event)
 
 
-def _deleted(event: CotEvent, received_at: datetime) -> Taken | Ignored | Refusal:
+def _deleted(event: CotEvent, received_at: datetime) -> ReadEvent | Ignored | Refusal:
     """Read the deletion of a marker of the hub's; anybody else's says nothing about an incident."""
     if event.type != types.DELETE or not event.own.get("category"):
         return Ignored("type_ignored")
