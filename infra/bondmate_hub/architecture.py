@@ -72,7 +72,7 @@ WAYS: Final = (
         (
             Band("device", (
                 Hop("bondmate_device.client:Client", "writes the press to disk first"),
-                Hop("bondmate_device.outbox:Outbox", "alerts first, again until the hub has them"),
+                Hop("bondmate_device.outbox:SendingQueue", "alerts first, again until the hub has them"),
             )),
             Band("hub run gateway", (
                 Hop("bondmate_gateway.http.uplink:Uplink", "who calls, may they, what do they say"),
@@ -130,7 +130,7 @@ WAYS: Final = (
             )),
             Band("device", (
                 Hop("bondmate_device.listener:Listener", "hears it"),
-                Hop("bondmate_device.standings:Standings", "the level that the officer sees"),
+                Hop("bondmate_device.raised_alerts:RaisedAlerts", "the level that the officer sees"),
             )),
         ),
     ),
@@ -141,7 +141,7 @@ WAYS: Final = (
         "destination gets the newest of each device. The streams read the last fixes too: an open alert follows its "
         "device (`bondmate_streams.agents.following`).",
         (
-            Band("device", (Hop("bondmate_device.outbox:Outbox", "the newest first, behind every alert"),)),
+            Band("device", (Hop("bondmate_device.outbox:SendingQueue", "the newest first, behind every alert"),)),
             Band("hub run gateway", (
                 Hop("bondmate_gateway.http.records.locations:locations", "many fixes of one request"),
                 Hop(f"{_RUNTIME}.source_runner:SourceRunner", "publishes"),
