@@ -15,6 +15,7 @@ from bondmate_connectors.formats.cot.types import alert_uid
 from bondmate_schemas.enums import (
     AlertAction,
     AlertKind,
+    IncidentAction,
     IncidentCategory,
     Level,
     MessageDirection,
@@ -22,6 +23,7 @@ from bondmate_schemas.enums import (
     PositionOrigin,
     Priority,
 )
+from bondmate_schemas.flags import NAMED_BESIDE
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import DeliveryReceipt, DeviceAlert, DeviceLocation, DeviceMessage, IncidentEvent
 from hypothesis import given
@@ -294,6 +296,22 @@ def test_points_on_the_map_are_markers(kind: str, detail: str) -> None:
     found = only(event(kind, detail + '<contact callsign="Gate 3"/><remarks>locked</remarks>'))
 
     assert (IncidentCategory.MARKER, "Gate 3", "locked") == (found.category, found.title, found.description)
+
+
+def test_who_deletes_a_marker_ends_it_and_where_nobody_knows_it_nobody_need_hear() -> None:
+    marker, link = only(event("b-m-p-s-m", uid="marker-1")), '<link uid="marker-1" type="b-m-p-s-m" relation="none"/>'
+    reading = FORMAT.read(event("t-x-d-d", f"{link}<__forcedelete/>", uid="a-delete"), RECEIVED)
+    assert isinstance(reading, Reading)
+    (ended,) = reading.events
+    event_id = marker.header.event_id
+
+    assert (IncidentAction.CANCELLED, event_id, (event_id,), (NAMED_BESIDE,)) == (
+        ended.action, ended.header.event_id, ended.refers_to, ended.header.flags,
+    )  # fmt: skip
+    assert ended.header.message_id != marker.header.message_id
+    assert {"event/detail/link/@uid", "event/detail/__forcedelete"}.isdisjoint(lost.path for lost in reading.lost)
+    for other in ("", '<link uid="bondmate-1-incident"/>', link + '<link uid="marker-2"/>'):
+        assert Ignored("type_ignored") == FORMAT.read(event("t-x-d-d", other), RECEIVED)
 
 
 @pytest.mark.parametrize("kind", ["t-x-c-t", "t-x-takp-v", "t-x-d-d", "b-i-x-i", "b-f-t-r", "y-a-r"])

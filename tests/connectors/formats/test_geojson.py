@@ -136,6 +136,38 @@ def test_a_bad_box_around_all_and_an_id_of_null_cost_the_features_nothing() -> N
     assert Lost("/bbox", "the canonical event has no field for it") in reading.lost
 
 
+def test_a_bad_box_of_a_feature_or_of_its_geometry_costs_nothing_and_is_told() -> None:
+    def feature(inside: str, box: str) -> str:
+        geometry = (
+            f'{{"type": "GeometryCollection", "geometries": [{{"type": "Point", "coordinates": [4, 52]{inside}}}]}}'
+        )
+        return f'{{"type": "Feature", "id": "a", "geometry": {geometry}, "properties": {{"time": "2026-03-01T10:00:00Z"}}{box}}}'
+
+    bad = ', "bbox": [1, 2]'
+    both = FORMAT.read(
+        f'{{"type": "FeatureCollection", "features": [{feature(bad, "")}, {feature("", bad)}]}}'.encode(), NOW
+    )
+    assert isinstance(both, Reading)
+
+    assert 2 == len(both.events)
+    assert {("bbox_invalid", "features[0].geometry.geometries[0].bbox"), ("bbox_invalid", "features[1].bbox")} <= set(
+        codes(both)
+    )
+    assert isinstance(FORMAT.read(feature(bad, bad).encode(), NOW), Reading)
+
+
+@pytest.mark.parametrize("first", [2**53 + 1, 2**64 + 1, 10**40 + 1])
+def test_numbers_that_are_ids_are_told_apart_however_large(first: int) -> None:
+    features = ", ".join(
+        f'{{"type": "Feature", "id": {id_}, "geometry": null, "properties": {{}}}}' for id_ in (first, first + 1)
+    )
+    reading = FORMAT.read(f'{{"type": "FeatureCollection", "features": [{features}]}}'.encode(), NOW)
+    assert isinstance(reading, Reading)
+
+    assert [str(first), str(first + 1)] == [event.header.external_refs[0].id for event in reading.events]
+    assert 2 == len({event.header.event_id for event in reading.events})
+
+
 def test_coordinates_of_another_system_are_no_place_and_that_is_told(cases: Path) -> None:
     reading = read("gj02c_crs_rd_new_small", cases)
     (event,) = reading.events

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from bondmate_schemas.enums import DeliveryReason, IncidentAction, Mode
 from bondmate_schemas.error_codes import MODE_DIFFERS, NOT_ITS_OWN
-from bondmate_schemas.flags import UNPROVEN
+from bondmate_schemas.flags import NAMED_BESIDE, UNPROVEN
 from bondmate_schemas.models import IncidentEvent, IncidentMemory
+from bondmate_streams.logic import links
 from bondmate_streams.logic.incidents import Taken, take
 from bondmate_streams.logic.routing import Decision
 
@@ -305,3 +306,16 @@ def test_who_goes_on_in_earnest_from_what_was_played_owns_that(make: Any) -> Non
 
     assert NOT_ITS_OWN == taken(memory, make.incident(**end, **B)).outcome
     assert "closed" == taken(memory, make.incident(**end, **A)).outcome
+
+
+def test_who_takes_its_marker_off_the_map_ends_it_and_what_nobody_knows_is_told_to_nobody(make: Any) -> None:
+    memory = after(make.incident(event_id="e", **A))
+    deleted = {"event_id": "e", "refers_to": ("e",), "flags": (NAMED_BESIDE,), "action": CANCELLED}
+    own, foreign = (make.incident(**deleted, **who) for who in (A, B))
+    unknown = links.meet(own, None, None, 0, NOW)
+    assert unknown.event is None
+    for said in (own, foreign):
+        assert said == links.meet(said, memory, None, 0, NOW).event
+
+    assert [DeliveryReason.CANCEL] == reasons(taken(memory, own))
+    assert (NOT_ITS_OWN, ()) == (taken(memory, foreign).outcome, taken(memory, foreign).tellings)

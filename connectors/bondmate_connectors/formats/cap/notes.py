@@ -43,6 +43,6 @@ class Notes:
         return (*self.remarks, Remark(codes.TOO_MANY, "", f"{more} more")) if more else tuple(self.remarks)
 
     def all_lost(self) -> tuple[Lost, ...]:
-        """Return what was lost, the last of which says how much more there was."""
-        more = self._more_lost
-        return (*self.lost, Lost("alert/", f"{more} more elements like these")) if more else tuple(self.lost)
+        """Return what was lost, each once, the last of which says how much more there was."""
+        more, lost = self._more_lost, tuple(dict.fromkeys(self.lost))
+        return (*lost, Lost("alert/", f"{more} more elements like these")) if more else lost

@@ -15,6 +15,7 @@ from bondmate_schemas.enums import (
     PositionOrigin,
     Priority,
 )
+from bondmate_schemas.flags import NAMED_BESIDE
 from bondmate_schemas.models import Address, Record
 from lxml import etree
 
@@ -72,10 +73,14 @@ def alert(event: CotEvent, received_at: datetime) -> ReadEvent:
 
 def _is_cancelled(event: CotEvent) -> tuple[bool, bool]:
     """Return whether it is a cancel, and whether it says that and the contrary: then it is none."""
-    if event.type not in _ENDS and "emergency" not in event.children:
-        return False, False
-    words = [(one.get("cancel") or "").strip().lower() for one in event.elements if one.tag == "emergency"]
-    if event.type in _ENDS:
+    first, is_end = event.children.get("emergency"), event.type in _ENDS
+    if first is None:
+        return is_end, False
+    # Mostly there is one: all that stands in the detail is looked through only where a second one may contradict it.
+    is_alone = len(event.elements) == len(event.children)
+    found = (first,) if is_alone else [one for one in event.elements if one.tag == "emergency"]
+    words = [(one.get("cancel") or "").strip().lower() for one in found]
+    if is_end:
         is_contradicted = not _FALSE.isdisjoint(words)
         return not is_contradicted, is_contradicted
     said = {word in _TRUE for word in words}
@@ -179,6 +184,30 @@ def incident(event: CotEvent, received_at: datetime) -> ReadEvent:
         device_id=creator.id if creator is not None and creator.what is Ours.DEVICE else None,
     )
     return record, drawing.remarks if event.point is not None else (*drawing.remarks, _NO_POSITION)
+
+
+def deletion(event: CotEvent, received_at: datetime) -> ReadEvent | Ignored:
+    """Read that somebody takes a marker off the map: its end, where it is known; else of nothing that anybody hears.
+
+    Clients write it for whatever was on the map, for a client that has left too. That of a marker of the hub is
+    ignored: it is gone from one map, and what it stands for goes on.
+    """
+    named = {uid for link in _links(event) if (uid := (link.get("uid") or "").strip())}
+    if len(named) != 1 or types.parse_uid(target := named.pop()) is not None:
+        return Ignored("type_ignored")
+    head = header(event, received_at, (target,))
+    record = new_incident(
+        header=head.model_copy(update={"flags": (NAMED_BESIDE,)}),
+        action=IncidentAction.CANCELLED,
+        category=IncidentCategory.MARKER,
+        incident_type=new_code(system=SYSTEM, value=event.type),
+        priority=_priority(event, Priority.UNKNOWN),
+        title=_callsign(event),
+        description=event.text("remarks"),
+        position=position(event, received_at),
+        refers_to=(head.event_id,),
+    )
+    return record, ()
 
 
 def message(event: CotEvent, received_at: datetime) -> ReadEvent | Ignored:

@@ -49,7 +49,7 @@ _BY_KIND: Final[dict[type[Record], dict[str, frozenset[str]]]] = {
         "contact": frozenset({"callsign"}),
         "remarks": frozenset({_TEXT}),
         "_medevac_": _ALL,
-        "link": frozenset({"point"}),
+        "link": frozenset({"point", "uid"}),
         "shape": _ALL,
         "track": frozenset({"speed", "course"}),
     },

@@ -62,6 +62,12 @@ def _chat_receipt(element: etree._Element, record: DeliveryReceipt) -> tuple[Los
     return () if element.get("messageId") == record.delivery_id else _not_taken(element, "messageId")
 
 
+def _link_of_marker(element: etree._Element, record: IncidentEvent) -> tuple[Lost, ...]:
+    # Of a deletion it names what is deleted.
+    uid = () if record.refers_to else _not_taken(element, "uid", WHY)
+    return (*uid, *_corner(element, record))
+
+
 def _corner(element: etree._Element, record: IncidentEvent) -> tuple[Lost, ...]:
     text = element.get("point")
     if text is None:
@@ -126,7 +132,7 @@ def _inside(element: etree._Element, path: str) -> Iterator[Lost]:
 VALUES: Final[Mapping[type[Record], Mapping[str, Check]]] = {
     DeviceAlert: {"emergency": _emergency, "link": _link_to_device},
     DeviceLocation: {},
-    IncidentEvent: {"link": _corner, "shape": _shape, NAME: _request},
+    IncidentEvent: {"link": _link_of_marker, "shape": _shape, NAME: _request},
     DeviceMessage: {"link": _link_to_writer},
     DeliveryReceipt: {"link": _link_to_writer, "__chatreceipt": _chat_receipt},
 }

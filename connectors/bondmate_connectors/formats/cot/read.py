@@ -8,6 +8,7 @@ What a message becomes:
 | `a-…` that describes its sender (`takv`, `__group`), friendly atoms that no person placed | DeviceLocation |
 | other atoms on the ground or placed by a person, `b-m-p-…` | IncidentEvent, MARKER |
 | `b-r-?-h-c` casualty evacuation | IncidentEvent, INCIDENT, with its nine lines |
+| `t-x-d-d` of what is not the hub's | IncidentEvent, MARKER, cancelled; of one that nobody knows nothing is told |
 | drawings `u-d-…`, `u-r-b-…`, routes `b-m-r` | IncidentEvent, MARKER, with areas |
 | `b-t-f` | DeviceMessage |
 | `b-t-f-d`, `b-t-f-r` | DeliveryReceipt |
@@ -62,7 +63,8 @@ def read(message: bytes, received_at: datetime) -> Reading | Ignored | Refusal:
         return taken
     record, warnings = taken
     told, unread = unread_of(event, record)
-    return Reading((record,), (*warnings, *told), (*lost_of(event, record, len(message)), *unread))
+    lost = (*lost_of(event, record, len(message)), *unread)
+    return Reading((record,), (*warnings, *told), tuple(dict.fromkeys(lost)) if len(lost) > 1 else lost)
 
 
 def read_event(event: CotEvent, received_at: datetime) -> Reading | Ignored | Refusal:
@@ -138,7 +140,8 @@ def _is_marker(event: CotEvent) -> bool:
 
 
 def _deleted(event: CotEvent, received_at: datetime) -> ReadEvent | Ignored | Refusal:
-    """Read the deletion of a marker of the hub's; anybody else's says nothing about an incident."""
-    if event.type != types.DELETE or not event.own.get("category"):
+    """Read the deletion of a marker: of one that the hub had written by what its own element says."""
+    if event.type != types.DELETE or (event.own and not event.own.get("category")):
         return Ignored("type_ignored")
-    return kinds_in.incident(event, received_at) if event.time else Refusal("time_invalid", "event/@time")
+    taken = kinds_in.incident(event, received_at) if event.own else kinds_in.deletion(event, received_at)
+    return taken if event.time or isinstance(taken, Ignored) else Refusal("time_invalid", "event/@time")

@@ -13,6 +13,7 @@ altitude in metres above the ellipsoid (section 4); a document that says that it
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any, Final
 
@@ -36,6 +37,8 @@ MAX_BYTES: Final = 10 * 1024 * 1024
 MAX_FEATURES: Final = 10_000
 
 _BOM: Final = b"\xef\xbb\xbf"
+_EXACT: Final = 2.0**53
+"""From here on a float is not every integer."""
 
 
 class GeoJsonFormat:
@@ -112,11 +115,30 @@ def _read(message: bytes, received_at: datetime) -> Reading | Ignored:
         return Ignored("no_feature")
     if not features:
         return Ignored("no_feature")
+    if any(map(_is_rounded, features)):
+        features = _with_exact_ids(features, message)
     paths = [f"features[{index}]." for index in range(len(features))] if kind == "FeatureCollection" else [""]
     return _joined(
         [_feature(feature, document, received_at, path) for feature, path in zip(features, paths, strict=True)],
         remarks, [*twice, *lost],
     )  # fmt: skip
+
+
+def _is_rounded(feature: Any) -> bool:
+    """Whether the id of a feature is a number that was too large to be read as it is written."""
+    id_ = feature.get("id") if isinstance(feature, dict) else None
+    return isinstance(id_, float) and abs(id_) >= _EXACT
+
+
+def _with_exact_ids(features: list[Any], message: bytes) -> list[Any]:
+    """Return features whose ids stand as they are written: two that are rounded to one are not of one event."""
+    try:
+        document = json.loads(message.removeprefix(_BOM), parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
+        return features
+    written = document["features"] if document.get("type") == "FeatureCollection" else [document]
+    pairs = zip(features, written, strict=True)
+    return [{**feature, "id": said["id"]} if _is_rounded(feature) else feature for feature, said in pairs]
 
 
 def _odd_bbox(document: dict[str, Any]) -> list[Remark]:
@@ -149,4 +171,5 @@ def _joined(found: list[Reading | InvalidGeoJsonError], remarks: list[Remark], l
     for reading in taken:
         remarks += reading.warnings
         lost += reading.lost
-    return Reading(tuple(event for reading in taken for event in reading.events), tuple(remarks), tuple(lost))
+    events = tuple(event for reading in taken for event in reading.events)
+    return Reading(events, tuple(remarks), tuple(dict.fromkeys(lost)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -26,8 +27,8 @@ from bondmate_connectors.contract import Lost, Reading, Remark
 from bondmate_connectors.formats.geojson.drawn import drawn_in
 from bondmate_connectors.formats.geojson.geometry import (
     InvalidGeoJsonError,
-    check_bbox,
     check_geometry,
+    odd_boxes,
     pointer,
     position_of,
 )
@@ -57,7 +58,16 @@ def read_feature(feature: Any, received_at: datetime, path: str, *, is_foreign: 
     if isinstance(feature, dict) and feature.get("id", "") is None:
         # That there is none; some writers have a member for all that they could say.
         feature = {name: value for name, value in feature.items() if name != "id"}
-    properties = _checked(feature, path)
+    reading = _of_feature(feature, _checked(feature, path), received_at, path, is_foreign=is_foreign)
+    boxes = [
+        Remark("bbox_invalid", place, "it bounds nothing; the feature is taken") for place in odd_boxes(feature, path)
+    ]
+    return replace(reading, warnings=(*boxes, *reading.warnings)) if boxes else reading
+
+
+def _of_feature(
+    feature: dict[str, Any], properties: dict[str, Any], received_at: datetime, path: str, *, is_foreign: bool
+) -> Reading:
     geometry = feature["geometry"]
     if is_foreign or has_foreign_crs(feature) or has_foreign_crs(geometry):
         remark = Remark("crs_not_wgs84", path + "geometry", "RFC 7946, 4: coordinates are WGS 84; it is left out")
@@ -80,7 +90,6 @@ def _checked(feature: Any, path: str) -> dict[str, Any]:
     properties = feature["properties"]
     if not isinstance(properties, dict | None):
         raise InvalidGeoJsonError("feature_invalid", path + "properties")
-    check_bbox(feature, path)
     return properties or {}
 
 

@@ -57,16 +57,30 @@ def check_bbox(thing: dict[str, Any], path: str) -> None:
         raise InvalidGeoJsonError("bbox_invalid", path + "bbox")
 
 
+def odd_boxes(thing: Any, path: str, depth: int = MAX_DEPTH) -> Iterator[str]:
+    """Yield the places of boxes that are none, of a feature or geometry and all within it: nobody reads them."""
+    if not isinstance(thing, dict) or depth == 0:
+        return
+    try:
+        check_bbox(thing, path)
+    except InvalidGeoJsonError as invalid:
+        yield invalid.path
+    if "geometry" in thing:
+        yield from odd_boxes(thing["geometry"], f"{path}geometry.", depth - 1)
+    parts = thing.get("geometries")
+    for index, part in enumerate(parts if isinstance(parts, list) else ()):
+        yield from odd_boxes(part, f"{path}geometries[{index}].", depth - 1)
+
+
 def check_geometry(geometry: Any, path: str, depth: int = MAX_DEPTH) -> None:
     """Check a geometry and all within it.
 
     Raises:
-        InvalidGeoJsonError: `geometry_invalid`, `type_invalid`, `coordinates_invalid` or `bbox_invalid`.
+        InvalidGeoJsonError: `geometry_invalid`, `type_invalid` or `coordinates_invalid`.
     """
     if not isinstance(geometry, dict) or depth == 0:
         raise InvalidGeoJsonError("geometry_invalid", path)
     kind = geometry.get("type")
-    check_bbox(geometry, f"{path}." if path else "")
     if kind == "GeometryCollection":
         parts = geometry.get("geometries")
         if not isinstance(parts, list):
