@@ -83,7 +83,7 @@ WAYS: Final = (
             _topic("bondmate.device.alerts", "by device_id"),
             Band("hub run streams", (
                 Hop("bondmate_streams.faust_adapter.guard:Guard", "nothing escapes: a failure is a dead letter"),
-                Hop("bondmate_streams.agents.device_alerts:DeviceAlerts", "drops repeats, finds the incident"),
+                Hop("bondmate_streams.agents.device_alerts:DeviceAlertIntake", "drops repeats, finds the incident"),
             )),
             _topic("bondmate.streams.alert-changes", "by event_id"),
             Band("hub run streams", (
@@ -129,7 +129,7 @@ WAYS: Final = (
                 Hop("bondmate_gateway.http.downlink:Downlink", "long poll, stream or look-up"),
             )),
             Band("device", (
-                Hop("bondmate_device.listener:Listener", "hears it"),
+                Hop("bondmate_device.listener:DownlinkListener", "hears it"),
                 Hop("bondmate_device.raised_alerts:RaisedAlerts", "the level that the officer sees"),
             )),
         ),
