@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from textwrap import wrap
 from typing import Any
 
+from bondmate_connectors.error_table import error_table
 from bondmate_monitoring import metrics as metrics_module
 from bondmate_schemas import catalogue
 from bondmate_schemas.catalogue import Topic
 from bondmate_schemas.codec import AVRO_FOLDER, RECORDS
-from bondmate_schemas.error_codes import ERROR_CODES
 from bondmate_schemas.partitions import PARTITIONING
 from prometheus_client.metrics import MetricWrapperBase
 
@@ -80,7 +80,7 @@ def error_codes_page() -> str:
         "and in `hub dlq`, and never changes. What a destination answered over HTTP is `http_<status>`, number 9000\n",
         "+ status: ask its staff why it refuses, mend it there, in the route or in the settings, then replay.\n\n",
         "| number | code | meaning | what to do |\n|---|---|---|---|\n",
-        *(f"| {row.number} | `{row.code}` | {row.meaning} | {row.hint} |\n" for row in ERROR_CODES),
+        *(f"| {row.number} | `{row.code}` | {row.meaning} | {row.hint} |\n" for row in error_table().rows),
     ])  # fmt: skip
 
 
