@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 pytest_plugins = ["pytester", "bondmate_hub.testing"]
-pytest.register_assert_rewrite("bondmate_connectors.testing")
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ from bondmate_hub.settings import load
 from bondmate_schemas.models import DeviceAlert
 from bondmate_streams.logic.routes_yaml import parse_routes
 from bondmate_streams.logic.routing import explain
+from how_to import HowTo
 from typer.testing import CliRunner
 
 
@@ -191,11 +192,11 @@ def test_the_warning_that_nobody_owns_alerts_is_one_of_lint(tmp_path):
 
 
 def test_the_files_of_the_how_to_draw_no_warning_but_of_the_broker_and_its_secret_is_the_standards(tmp_path):
-    page = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "connect-a-control-room.md"
-    secrets, settings, routes = re.findall(r"```(?:yaml)?\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)[:3]
+    page = HowTo("connect-a-control-room")
+    secrets, *_ = page.texts("")
     subprocess.run(["bash", "-euc", secrets], cwd=tmp_path, check=True)
-    (tmp_path / "hub.yaml").write_text(settings)
-    (tmp_path / "routes.yaml").write_text(routes)
+    for name, text in page.files().items():
+        (tmp_path / name).write_text(text)
 
     done = hub("lint", "--config", "hub.yaml", cwd=tmp_path)
     secret = tmp_path / "secrets" / "cap-room"

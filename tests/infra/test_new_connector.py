@@ -71,7 +71,7 @@ def test_what_is_written_is_in_the_house_s_form(tmp_path: Path) -> None:
         new(tmp_path, f"room-{kind}", "--kind", kind)
         package = tmp_path / f"room_{kind}"
         form = run("ruff", "format", "--isolated", "--line-length", "120", "--diff", ".", cwd=package)
-        rules = ("check", "--isolated", "--line-length", "120", "--select", "I,F,E,UP,B,RET,SIM,PLC,PLE,PLW")
+        rules = ("check", "--isolated", "--line-length", "120", "--select", "I,F,E4,E7,E9,UP,B,RET,SIM,PLC,PLE,PLW")
         faults = run("ruff", *rules, ".", cwd=package)
 
         assert (0, "") == (form.returncode, form.stdout), kind

@@ -1,11 +1,8 @@
-"""The contract suite every connector passes, also those of other packages. Needs pytest, pytest-asyncio, hypothesis.
+"""The contract suite every connector passes, also those of other packages: `pip install 'bondmate-hub[testing]'`.
 
-In `conftest.py`, once::
-
-    pytest.register_assert_rewrite("bondmate_connectors.testing")
-
-with `asyncio_mode = "auto"` in the pytest settings. Then a class for each role, with its fixtures; the far end is a
-real implementation of the platform, in the test's event loop or beside it::
+`docs/how-to/write-a-connector.md` shows it at work, `hub connectors new` writes a package with its classes. It needs
+`asyncio_mode = "auto"` in the pytest settings, and a class for each role with its fixtures; the far end is a real
+implementation of the platform, in the test's event loop or beside it (`http_room` has one for HTTP)::
 
     class TestAcmeSink(SinkContract):
         @pytest.fixture
@@ -41,9 +38,9 @@ real implementation of the platform, in the test's event loop or beside it::
 
 A source gives `spec`, `source`, `emit` (the platform says n new things and gives their names), `identify` (names a
 received event likewise), `restart`, `outage`, `source_with_bad_credentials`, and, where it gives answers, `answer`:
-see `SourceContract`. A format's class gives `format`, `golden` and `schema_errors`: see `FormatContract`. One
-`ConformanceContract` holds for all installed connectors. `sample.py` is a complete platform and connector;
-`tests/connectors/contract/test_sample.py` its classes.
+see `SourceContract`. A format's class gives `format`, `golden` and `schema_errors`, `examples` to make golden files of:
+see `FormatContract`. `ConformanceContract` looks at settings, README, example and names. `sample.py` is a
+complete platform and connector.
 
 **Rules and waivers.** A rule is the name of a test without `test_`. `ConnectorSpec(waivers={"retry_after_is_honoured":
 "plain TCP knows no pauses"})` excepts a connector: the test runs and must fail; when it passes the waiver is stale, and

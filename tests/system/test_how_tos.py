@@ -1,0 +1,82 @@
+"""The how-tos, run word by word as a stranger would, in empty folders; and what `hub connectors new` writes, likewise."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from how_to import ROOT, HowTo, free_ports, listening
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The hub's wheel: what a stranger installs."""
+    folder = tmp_path_factory.mktemp("dist")
+    subprocess.run(["python3", "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", folder, ROOT], check=True)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def outside(tmp_path_factory: pytest.TempPathFactory, dist: Path) -> Path:
+    """The folder in which the page was run: a package of somebody else, with an environment that holds the hub's wheel."""
+    folder = tmp_path_factory.mktemp("outside")
+    HowTo("write-a-connector").run(folder, HUB=str(dist))
+    return folder / "acme-cad"
+
+
+def test_a_connector_of_somebody_else_is_written_word_by_word_and_passes_the_suite(outside: Path) -> None:
+    code = [line for line in (outside / "acme_cad.py").read_text().splitlines() if line.strip()]
+
+    assert len(code) <= 100
+    assert "| `cad.token` | string | required |" in (outside / "README.md").read_text()
+
+
+@pytest.mark.parametrize("kind", ["sink", "source", "both", "format"])
+def test_a_package_that_is_written_anew_passes_its_tests_where_nothing_but_the_hub_is(
+    outside: Path, tmp_path: Path, kind: str
+) -> None:
+    name = f"new_{kind}"
+    commands = [
+        f". {outside}/.venv/bin/activate",
+        f"hub connectors new new-{kind} --kind {kind}",
+        f"cd {name}; pip install --quiet --editable '.[test]'",
+        "pytest --quiet",
+        f"pip uninstall --quiet --yes new-{kind}",
+    ]
+    done = subprocess.run(
+        ["bash", "-euc", "\n".join(commands)], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+    )  # fmt: skip
+
+    assert 0 == done.returncode, f"{done.stdout[-3000:]}{done.stderr[-2000:]}"
+
+
+def test_from_an_empty_folder_to_a_first_sos_every_command_of_the_page_works(tmp_path: Path) -> None:
+    ports = free_ports("9092", "8081", "8080")
+    broker, registry, gateway = ports.values()
+    page = HowTo("build-a-device", ports)
+    (software,) = page.texts("python")
+    own = f"{software}\n\nimport asyncio\n\nasyncio.run(on_duty(open('token').read().strip()))\n"
+    (tmp_path / "own.py").write_text(own)
+    start = "hub run gateway --config hub.yaml &"
+    *_, again = page.texts("sh")
+    before = {
+        "hub topics apply": f"{listening(broker)}; {listening(registry)}",
+        "device sos --latitude": listening(gateway),
+        "--seconds 1": "kill %2; wait %2 || true",
+        again: f"{start}\n{listening(gateway)}",
+    }
+
+    ran = page.run(tmp_path, before=before, after=["python own.py", "device --json status"])
+
+    last = ran.out.splitlines()[-1]
+    assert "queued: the hub does not have it yet" in ran.out
+    assert '"waiting": 0' in last
+    # Those of the shell and the one of the own software, whose queue lies elsewhere: the hub has all three.
+    assert 3 == last.count('"level": "received"')
+    assert 0 == ran.errors.count("Traceback")
