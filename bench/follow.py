@@ -24,7 +24,7 @@ from pathlib import Path
 
 from bondmate_hub.broker.child import Child
 from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
-from bondmate_hub.fast_loop import run_fast, tune
+from bondmate_hub.roles.fast_loop import run_fast, tune
 from bondmate_kafka.config import KafkaConfig
 from bondmate_kafka.provisioning import apply
 from bondmate_schemas import catalogue

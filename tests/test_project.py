@@ -73,3 +73,9 @@ def test_each_release_is_a_commit_of_the_history_that_says_its_version_and_what_
 def at(commit: str, path: str) -> str:
     command = ["git", "show", f"{commit}:{path}"]
     return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+
+def test_each_fragment_of_the_changelog_has_a_name_that_towncrier_reads_as_it_is_meant() -> None:
+    named = re.compile(r"(\d+|\+[\w-]+)\.(feature|bugfix|doc|removal|misc)(\.\d+)?\.md|README\.md")
+
+    assert [] == [path.name for path in (ROOT / "changelog.d").iterdir() if not named.fullmatch(path.name)]

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from bondmate_hub.fast_loop import run_fast
+from bondmate_hub.roles.fast_loop import run_fast
 from rich.console import Console
 from rich.table import Table
 

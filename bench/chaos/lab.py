@@ -23,8 +23,8 @@ from bondmate_hub.broker import Broker
 from bondmate_hub.broker.apache import ApacheBroker, ApacheConfig, Node
 from bondmate_hub.broker.child import free_port
 from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
+from bondmate_hub.roles.supervisor import Command, Supervisor, role_command
 from bondmate_hub.settings import load as load_settings
-from bondmate_hub.supervisor import Command, Supervisor, role_command
 from bondmate_hub.wanted import carry_out
 from bondmate_kafka.registry import RegistrySchemaIds
 from bondmate_kafka.topic_reader import names, stored

@@ -36,7 +36,7 @@ def _world(asked: Asked) -> World:
 
 def lane(kafka: KafkaConfig, asked: Asked, *, by_columns: bool = True) -> None:
     """Run the hub's own lane, as `hub run lane` does."""
-    from bondmate_hub.fast_loop import tune  # noqa: PLC0415  # another environment lacks its packages
+    from bondmate_hub.roles.fast_loop import tune  # noqa: PLC0415  # another environment lacks its packages
     from bondmate_streams.lane.config import LaneConfig  # noqa: PLC0415
     from bondmate_streams.lane.run import run_lane  # noqa: PLC0415
 
@@ -60,7 +60,7 @@ def rows(kafka: KafkaConfig, asked: Asked) -> None:
 
 def floor(kafka: KafkaConfig, asked: Asked) -> None:
     """Run the floor."""
-    from bondmate_hub.fast_loop import tune  # noqa: PLC0415
+    from bondmate_hub.roles.fast_loop import tune  # noqa: PLC0415
 
     from bench.lane.floor import run  # noqa: PLC0415
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from bondmate_hub.fast_loop import run_fast, tune
+from bondmate_hub.roles.fast_loop import run_fast, tune
 from bondmate_kafka.config import KafkaConfig
 from bondmate_kafka.registration import register_schemas
 from bondmate_schemas import catalogue

@@ -22,6 +22,7 @@ from enum import StrEnum
 from typing import Any, Final, Protocol, runtime_checkable
 
 from bondmate_schemas.enums import Level
+from bondmate_schemas.error_codes import ErrorCode
 from bondmate_schemas.models import Delivery, Record
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -328,6 +329,9 @@ class ConnectorSpec:
     `runtime.authority.REFUSALS`, how the sender of an answer that is refused is told; "cannot" cites the clause of the
     standard that leaves no way.
 
+    `error_codes` are the codes that it refuses under, beside the hub's own: each with a number from 10,000 on, what it
+    means and what a person does. They stand in the table that `hub dlq` shows.
+
     `alert_position_seconds` is the pace of position updates of an open alert, one in so many seconds, and
     `alert_positions_a_second` that of all alerts together, where the routes name no other; 0 is no bound.
     """
@@ -347,6 +351,7 @@ class ConnectorSpec:
     waivers: Mapping[str, str] = field(default_factory=dict)
     speaks_for: str = ""
     refusals: Mapping[str, str] = field(default_factory=dict)
+    error_codes: tuple[ErrorCode, ...] = ()
     alert_position_seconds: float = 15.0
     alert_positions_a_second: float = 1.0
 

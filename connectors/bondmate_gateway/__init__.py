@@ -10,6 +10,7 @@ from bondmate_schemas.catalogue import CHECK_INS, DEVICE, DEVICE_MARKS, MESSAGES
 from bondmate_schemas.enums import Level
 
 from bondmate_gateway.config import GatewayConfig
+from bondmate_gateway.error_codes import GATEWAY_CODES
 
 __all__ = ["CONNECTOR", "GatewayConfig"]
 
@@ -50,6 +51,7 @@ CONNECTOR = ReplaySpec(
         "no_offer": "never: a device owns no alert",
     },
     speaks_for=DEVICE,
+    error_codes=GATEWAY_CODES,
     build=_build,
     waivers={
         "check_tells_bad_credentials": "devices bring their credentials to the gateway; it has none of its own",

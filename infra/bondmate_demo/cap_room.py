@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
 from aiohttp import web
-from bondmate_hub.fast_loop import run_fast
+from bondmate_hub.roles.fast_loop import run_fast
 from lxml import etree
 
 from bondmate_demo.posts import Posts

@@ -38,7 +38,7 @@ def demo(
 
     Example: hub demo --seconds 30 --json
     """
-    from bondmate_hub.fast_loop import run_fast
+    from bondmate_hub.roles.fast_loop import run_fast
 
     from bondmate_demo.main import run_demo
     from bondmate_demo.plan import DemoPlan

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from bondmate_hub.broker import Broker
-from bondmate_hub.supervisor import Command, Supervisor, role_command
+from bondmate_hub.roles.supervisor import Command, Supervisor, role_command
 from bondmate_schemas.outside_ids import OutsideIds
 
 from bondmate_demo import ledger

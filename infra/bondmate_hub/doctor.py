@@ -14,9 +14,9 @@ from bondmate_streams.logic.vain import vain
 from bondmate_streams.routes_file import RoutesError, load_routes, placed_in
 
 from bondmate_hub.admin.pauses import Pauses
-from bondmate_hub.instances import check_connectors, instances, takes
+from bondmate_hub.connectors.instances import check_connectors, instances, takes
+from bondmate_hub.roles.sessions import too_short
 from bondmate_hub.routes.trust import broker_is_trusted
-from bondmate_hub.sessions import too_short
 from bondmate_hub.settings import Settings, SettingsError
 from bondmate_hub.wanted import plan
 

@@ -11,7 +11,7 @@ from bondmate_schemas.catalogue import Topic, topics
 from bondmate_schemas.codec import schema_text
 from bondmate_streams.routes_file import load_routes
 
-from bondmate_hub.instances import instances
+from bondmate_hub.connectors.instances import instances
 from bondmate_hub.settings import Settings
 
 

@@ -6,8 +6,8 @@ from pkgutil import resolve_name
 from xml.etree import ElementTree as ET
 
 import pytest
-from bondmate_hub.architecture import WAYS, Way, architecture_page
-from bondmate_hub.architecture_drawing import drawing
+from bondmate_hub.docs.architecture import WAYS, Way, architecture_page
+from bondmate_hub.docs.architecture_drawing import drawing
 from bondmate_schemas import catalogue
 
 TOPICS = {topic.name for topic in catalogue.topics(destinations=("<destination>",))}

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from bondmate_hub.cli import app
-from bondmate_hub.roles import ROLES
+from bondmate_hub.roles.run import ROLES
 from bondmate_hub.settings import load
 from bondmate_streams.logic.routes_yaml import read_routes
 from typer.main import get_command

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
-from bondmate_hub.connector_status import last_said
+from bondmate_hub.connectors.status import last_said
 from bondmate_kafka.config import KafkaConfig
 from bondmate_kafka.registry import RegistrySchemaIds
 from bondmate_schemas.catalogue import STATE_CONNECTORS, destination_topic

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from bondmate_hub.docs import generate, stale, write
-from bondmate_hub.settings_table import settings_table
+from bondmate_hub.docs.settings_table import settings_table
 from bondmate_monitoring import metrics
 from bondmate_schemas.codec import AVRO_FOLDER
 from openapi_spec_validator import validate

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from bondmate_hub.incidents import Order, OrderError, closings, links_to, unlinks
+from bondmate_hub.operations.incidents import Order, OrderError, closings, links_to, unlinks
 from bondmate_schemas.enums import AlertStatus, Level, Mode, Validity
 from bondmate_schemas.models import AlertState, AlertWhole, DeviceAlert, EventHeader
 

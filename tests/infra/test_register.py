@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from bondmate_gateway.enrolment.commands import enrol, revoke
-from bondmate_hub import instances
-from bondmate_hub.instances import Register
+from bondmate_hub.connectors import instances
+from bondmate_hub.connectors.instances import Register
 from bondmate_hub.settings import Settings
 
 

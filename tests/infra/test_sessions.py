@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bondmate_hub.sessions import too_short
+from bondmate_hub.roles.sessions import too_short
 from bondmate_hub.settings import KafkaSection, Settings, StreamsSection
 from bondmate_kafka.errors import ProvisioningError
 

@@ -19,9 +19,9 @@ import pytest
 from aiohttp import web
 from bondmate_connectors.runtime.control import Control
 from bondmate_connectors.testing import another, eventually, sos
-from bondmate_hub.instances import instances
+from bondmate_hub.connectors.instances import instances
 from bondmate_hub.settings import load
-from bondmate_hub.settings_watch import SettingsWatch
+from bondmate_hub.settings.watch import SettingsWatch
 from bondmate_schemas.catalogue import destination_topic
 from bondmate_schemas.codec import Codec
 from confluent_kafka import Producer

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bondmate_hub.supervisor import Command, Supervisor
+from bondmate_hub.roles.supervisor import Command, Supervisor
 
 
 async def until(condition: Callable[[], bool], seconds: float = 15) -> None:

@@ -7,9 +7,9 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from bondmate_hub.marks import MarksError
+from bondmate_hub.operations.marks import MarksError
+from bondmate_hub.operations.takeovers import marks_of, take_over
 from bondmate_hub.settings import load
-from bondmate_hub.takeovers import marks_of, take_over
 from bondmate_schemas.catalogue import AUDIT, DEVICE_MARKS
 from bondmate_schemas.codec import Codec
 from bondmate_schemas.duress import BEGUN, ENDED, is_under, mark_id

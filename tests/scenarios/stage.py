@@ -21,8 +21,8 @@ from bondmate_gateway.enrolment.commands import Enrolment, enrol_many
 from bondmate_hub.broker.child import free_port
 from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
 from bondmate_hub.registry.server import RegistryConfig, serving
+from bondmate_hub.roles.supervisor import Supervisor, role_command
 from bondmate_hub.settings import load
-from bondmate_hub.supervisor import Supervisor, role_command
 from bondmate_hub.wanted import carry_out
 from bondmate_kafka.registry import RegistrySchemaIds
 from bondmate_kafka.topic_reader import stored

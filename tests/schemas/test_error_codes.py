@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 import importlib
 from collections.abc import Iterator
+from dataclasses import replace
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+from bondmate_connectors.error_table import error_table, table_of
 from bondmate_connectors.runtime import delivery_loop, settlement
 from bondmate_gateway.http.problems import ProblemKind
-from bondmate_schemas.error_codes import ERROR_CODES, UNLISTED, code_of, error_code
+from bondmate_schemas.error_codes import HUB_CODES, OUTSIDE_NUMBERS, UNLISTED, ErrorCode, ErrorTable
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("schemas", "monitoring", "streams", "connectors", "infra")
@@ -19,7 +22,8 @@ CALLS = frozenset({
     "InvalidGeoJsonError", "Frame",
 })  # fmt: skip
 """Calls whose first argument that is a code names a reason; `problem` has it second, `dead_letter` by name."""
-PLACE = {"problem": 1, "_bury": 3, "_buried": 1, "_unreadable": 0, "Found": 3, "Frame": 1}
+PLACE = {"problem": 1, "_bury": 3, "_dead_lettered": 1, "_unreadable": 0, "Found": 3, "Frame": 1}
+TABLE = error_table()
 KINDS = {kind.name for kind in ProblemKind}
 
 
@@ -81,7 +85,7 @@ CODES = dict(constant_codes())
 
 @pytest.mark.parametrize("code", sorted(CODES))
 def test_a_code_that_the_hub_gives_stands_in_the_table(code):
-    assert error_code(code) is not UNLISTED, f"{CODES[code]}: add {code} to bondmate_schemas.error_codes"
+    assert TABLE.find(code) is not UNLISTED, f"{CODES[code]}: add {code} to the error_codes.py of its room"
 
 
 def test_the_walk_finds_codes_of_every_kind():
@@ -93,7 +97,7 @@ def test_the_walk_finds_codes_of_every_kind():
     assert isinstance(made_up, ast.Raise)
     assert isinstance(made_up.exc, ast.Call)
     assert ["no_such_code"] == list(texts(argument(made_up.exc), Path(__file__)))
-    assert UNLISTED is error_code("no_such_code")
+    assert UNLISTED is TABLE.find("no_such_code")
 
 
 def test_nothing_stands_in_the_table_that_the_packages_never_name():
@@ -104,28 +108,72 @@ def test_nothing_stands_in_the_table_that_the_packages_never_name():
         if path.name != "error_codes.py"
     )
 
-    assert [] == [entry.code for entry in ERROR_CODES if entry.code not in KINDS and f'"{entry.code}"' not in sources]
+    assert [] == [entry.code for entry in TABLE.rows if entry.code not in KINDS and f'"{entry.code}"' not in sources]
 
 
 def test_what_the_runner_gives_up_by_itself_stands_in_the_table():
-    assert UNLISTED not in {error_code(settlement.EXPIRED), error_code(delivery_loop.NOT_ACCEPTED)}
+    assert UNLISTED not in {TABLE.find(settlement.EXPIRED), TABLE.find(delivery_loop.NOT_ACCEPTED)}
 
 
 def test_every_problem_of_the_gateway_stands_in_the_table():
-    assert set() == {name for name in KINDS if error_code(name) is UNLISTED}
+    assert set() == {name for name in KINDS if TABLE.find(name) is UNLISTED}
 
 
 def test_codes_and_numbers_are_unique_and_every_row_says_what_to_do():
-    assert (
-        len(ERROR_CODES) == len({entry.code for entry in ERROR_CODES}) == len({entry.number for entry in ERROR_CODES})
-    )
-    assert all(entry.meaning and entry.hint and 1000 < entry.number < 9000 for entry in ERROR_CODES)
+    assert len(TABLE.rows) == len({entry.code for entry in TABLE.rows}) == len({entry.number for entry in TABLE.rows})
+    assert all(entry.meaning and entry.hint and 1000 < entry.number < 9000 for entry in TABLE.rows)
 
 
 def test_a_number_leads_to_its_code_also_that_of_an_answer_over_http():
-    assert ("not_avro", "http_404", "not_avro", "9000") == tuple(map(code_of, ("1005", "9404", "not_avro", "9000")))
-    assert (9404, "Answered over HTTP with status 404.") == (
-        error_code("http_404").number,
-        error_code("http_404").meaning,
+    assert ("not_avro", "http_404", "not_avro", "9000") == tuple(
+        map(TABLE.code_of, ("1005", "9404", "not_avro", "9000"))
     )
-    assert UNLISTED is error_code("http_1000")
+    assert (9404, "Answered over HTTP with status 404.") == (
+        TABLE.find("http_404").number,
+        TABLE.find("http_404").meaning,
+    )
+    assert UNLISTED is TABLE.find("http_1000")
+
+
+ACME = ErrorCode("acme_busy", OUTSIDE_NUMBERS + 1, "Their desk is full.", "Call them; then replay.")
+GROUP = "bondmate_hub.connectors"
+
+
+def outside(tmp_path, monkeypatch, name, codes):
+    """Write a package that nobody here knows, with a connector that brings `codes`, and return its entry point."""
+    (tmp_path / f"{name}.py").write_text(
+        "from bondmate_connectors.contract import ConnectorConfig, ConnectorSpec\n"
+        "from bondmate_schemas.error_codes import ErrorCode\n"
+        f"CONNECTOR = ConnectorSpec(name={name!r}, summary='s', stability='alpha', owner='acme', accepts=frozenset(),\n"
+        f"    config=ConnectorConfig, build=lambda *_: None, error_codes={tuple(codes)!r})\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    return EntryPoint(name, f"{name}:CONNECTOR", GROUP)
+
+
+def test_a_connector_from_outside_brings_its_own_codes(tmp_path, monkeypatch):
+    table = table_of([outside(tmp_path, monkeypatch, "acme_codes", [ACME])], [])
+
+    assert (ACME, "acme_busy") == (table.find("acme_busy"), table.code_of(str(ACME.number)))
+    assert UNLISTED is TABLE.find("acme_busy")
+    assert set(HUB_CODES) == set(table.rows) - {ACME}
+
+
+def test_a_code_or_number_that_is_another_s_is_left_out_and_a_broken_connector_brings_none(tmp_path, monkeypatch):
+    (tmp_path / "acme_broken.py").write_text("1 / 0")
+    theirs = [replace(ACME, code="expired"), replace(ACME, number=2001), ACME]
+    points = [outside(tmp_path, monkeypatch, "acme_claims", theirs), EntryPoint("acme_broken", "acme_broken:X", GROUP)]
+    table = table_of(points, [])
+
+    assert (theirs[:2], 2001, ACME) == (table.left_out, table.find("expired").number, table.find("acme_busy"))
+
+
+def test_a_row_that_two_connectors_share_is_one():
+    assert [ACME] == list(ErrorTable((ACME, ACME)).rows)
+    assert [] == TABLE.left_out
+
+
+def test_the_hubs_own_module_knows_no_platform():
+    assert [] == [
+        row.code for row in HUB_CODES if row.code.startswith(("cap_", "cot_", "xml_")) or row.code == "not_cot"
+    ]

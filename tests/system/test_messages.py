@@ -22,8 +22,8 @@ from bondmate_demo.files import Files, write_files
 from bondmate_demo.plan import DemoPlan
 from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
 from bondmate_hub.registry.server import RegistryConfig, serving
+from bondmate_hub.roles.supervisor import Supervisor, role_command
 from bondmate_hub.settings import load
-from bondmate_hub.supervisor import Supervisor, role_command
 from bondmate_hub.wanted import carry_out
 from lxml import etree
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bondmate_schemas.error_codes import HUB_CODES, OUTSIDE_NUMBERS, ErrorTable
 from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
@@ -159,6 +160,17 @@ class ConformanceContract(Contract):
         assert [] == [code for code, how in spec.refusals.items() if not _says_how(how)], (
             'say in words how the sender is told; or "cannot: …" with the clause that leaves no way, as RFC 4287, 1.1'
         )
+
+    def test_error_codes_are_its_own(self, spec: ConnectorSpec) -> None:
+        """Each code of its own says what to do, and neither it nor its number is the hub's or given twice."""
+        left_out = ErrorTable((*HUB_CODES, *spec.error_codes)).left_out
+        bare = [row.code for row in spec.error_codes if not (_SNAKE.fullmatch(row.code) and row.meaning and row.hint)]
+
+        assert [] == left_out, "ConnectorSpec(error_codes=…): a code or a number is the hub's own, or stands twice"
+        assert [] == bare, "a code is a name like `acme_busy`, and says in words what it means and what to do"
+        if not spec.config.__module__.startswith("bondmate_"):
+            low = [row.code for row in spec.error_codes if row.number < OUTSIDE_NUMBERS]
+            assert [] == low, f"below {OUTSIDE_NUMBERS} the numbers are the hub's"
 
     def test_waivers_name_rules_and_reasons(self, spec: ConnectorSpec) -> None:
         """Each waiver names a rule that exists and says why; one that is stale fails where the rule is tested."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 from aiohttp import web
-from bondmate_schemas.error_codes import error_code
+from bondmate_schemas.error_codes import HUB_TABLE, ErrorTable
 
 from bondmate_connectors.contract import Context
 from bondmate_connectors.errors import Misconfigured, NotConnected
@@ -36,11 +36,20 @@ def server_context(host: str, tls: ServerTlsConfig | None) -> ssl.SSLContext | N
 
 
 def problem(
-    status: int, code: str, title: str, *, path: str = "", headers: Mapping[str, str] | None = None
+    status: int,
+    code: str,
+    title: str,
+    *,
+    path: str = "",
+    headers: Mapping[str, str] | None = None,
+    table: ErrorTable = HUB_TABLE,
 ) -> web.Response:
-    """Return a refusal as problem details; `path` is the place of the fault, never a value."""
+    """Return a refusal as problem details; `path` is the place of the fault, never a value.
+
+    The number of `code` is that of `table`, in which a connector has its own codes too.
+    """
     document: dict[str, Any] = {"type": f"urn:bondmate:problem:{code}", "title": title, "status": status}
-    if number := error_code(code).number:
+    if number := table.find(code).number:
         document["number"] = number
     if path:
         document["detail"] = f"at {path}"

@@ -9,10 +9,13 @@ from typing import Any
 
 import orjson
 from aiohttp import web
-from bondmate_schemas.error_codes import error_code
+from bondmate_schemas.error_codes import HUB_CODES, ErrorTable
 from pydantic import ValidationError
 
+from bondmate_gateway.error_codes import GATEWAY_CODES
+
 MEDIA_TYPE = "application/problem+json"
+_TABLE = ErrorTable((*HUB_CODES, *GATEWAY_CODES))
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 
 
@@ -68,7 +71,7 @@ class Refused(Exception):  # it is the answer, not a fault of ours
             "type": f"urn:bondmate:problem:{self.kind.name}",
             "title": self.kind.title,
             "status": self.kind.status,
-            "number": error_code(self.kind.name).number,
+            "number": _TABLE.find(self.kind.name).number,
         }
         if self.detail:
             document["detail"] = self.detail

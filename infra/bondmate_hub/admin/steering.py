@@ -14,8 +14,8 @@ from bondmate_connectors.runtime.run import Instance
 
 from bondmate_hub.admin.orders import Order, PauseOrder, RefusedError
 from bondmate_hub.admin.pauses import Pauses
-from bondmate_hub.reread import reread
 from bondmate_hub.settings import Settings, SettingsError
+from bondmate_hub.settings.reread import reread
 
 if TYPE_CHECKING:
     from bondmate_hub.admin.trail import Trail

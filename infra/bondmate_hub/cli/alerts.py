@@ -34,7 +34,7 @@ def close(
 
     Example: hub alerts close 7f0c1d --reason "officer safe, seen by unit 7; the room is closed down" --config hub.yaml
     """
-    from bondmate_hub.incidents import closings
+    from bondmate_hub.operations.incidents import closings
 
     as_operations(
         config, operator, reason, "alert.closed",

@@ -15,7 +15,7 @@ from bondmate_hub.cli.options import show
 if TYPE_CHECKING:
     from bondmate_schemas.models import AlertState, DeliveryReceipt
 
-    from bondmate_hub.incidents import Order
+    from bondmate_hub.operations.incidents import Order
 
 Alert = Annotated[str, typer.Argument(help="Event id or incident id of an alert.")]
 Reason = Annotated[str, typer.Option(help="Why; it stands in the audit trail.")]
@@ -41,7 +41,7 @@ def as_operations(
     from bondmate_streams.logic.audit import Entry
 
     from bondmate_hub.admin.trail import Trail, TrailError
-    from bondmate_hub.incidents import Order, OrderError, states
+    from bondmate_hub.operations.incidents import Order, OrderError, states
     from bondmate_hub.settings import load
 
     if not reason.strip():

@@ -24,7 +24,7 @@ def list_(config: Config = None, as_json: Json = False) -> None:
     """
     from bondmate_connectors.contract import ConnectorSpec
 
-    from bondmate_hub.instances import registered
+    from bondmate_hub.connectors.instances import registered
 
     for name, spec in registered():
         summary = spec.summary if isinstance(spec, ConnectorSpec) else f"broken: {spec.reason}"
@@ -81,7 +81,7 @@ def describe(name: Annotated[str, typer.Argument(help="A connector, as `list` sh
     """
     from bondmate_connectors.contract import ConnectorSpec
 
-    from bondmate_hub.instances import registered
+    from bondmate_hub.connectors.instances import registered
 
     spec = dict(registered()).get(name)
     if not isinstance(spec, ConnectorSpec):
@@ -105,8 +105,8 @@ def status(config: Config = None, as_json: Json = False) -> None:
     from bondmate_schemas.codec import Codec, SchemaUnavailableError
 
     from bondmate_hub.broker import BrokerError
-    from bondmate_hub.connector_status import rows
-    from bondmate_hub.instances import instances
+    from bondmate_hub.connectors.instances import instances
+    from bondmate_hub.connectors.status import rows
     from bondmate_hub.settings import load
 
     settings = load(config)
@@ -131,7 +131,7 @@ def forget(
 
     Example: hub connectors forget old-room --config hub.yaml
     """
-    from bondmate_hub.connector_status import forget as forget_status
+    from bondmate_hub.connectors.status import forget as forget_status
     from bondmate_hub.settings import load
 
     settings = load(config)
@@ -161,7 +161,7 @@ def check(
 
     Example: hub check tak-main --config hub.yaml
     """
-    from bondmate_hub.instances import check_connectors
+    from bondmate_hub.connectors.instances import check_connectors
     from bondmate_hub.settings import load
 
     results = asyncio.run(check_connectors(load(config), name))

@@ -83,7 +83,7 @@ def duress_end(
 
     Example: hub devices duress-end bm-0001 --operator "inspector 4711" --reason "seen safe by unit 7"
     """
-    from bondmate_hub.marks import MarksError, end_duress
+    from bondmate_hub.operations.marks import MarksError, end_duress
     from bondmate_hub.settings import load
 
     if not operator.strip() or not reason.strip():
@@ -114,10 +114,10 @@ def takeover(
 
     Example: hub devices takeover bm-0001 bm-0907 --operator "inspector 4711" --reason "lost in the river"
     """
-    from bondmate_hub.marks import MarksError
+    from bondmate_hub.operations.marks import MarksError
+    from bondmate_hub.operations.takeovers import take_over
+    from bondmate_hub.operations.takeovers import undo as undone
     from bondmate_hub.settings import load
-    from bondmate_hub.takeovers import take_over
-    from bondmate_hub.takeovers import undo as undone
 
     if not operator.strip() or not reason.strip():
         raise typer.BadParameter("--operator and --reason: who says so and why must be said")

@@ -189,7 +189,7 @@ def _settings(config: Any) -> Settings:
 def _selection(
     place: str | None, code: str | None, since: str | None, until: str | None, letter_id: str | None
 ) -> Selection:
-    from bondmate_schemas.error_codes import code_of
+    from bondmate_connectors.error_table import error_table
 
     from bondmate_hub.dlq.model import Selection, moment
 
@@ -199,7 +199,7 @@ def _selection(
             times[name] = moment(text, datetime.now(UTC)) if text else None
         except ValueError as error:
             raise typer.BadParameter(f"--{name}: {error}") from None
-    return Selection(place=place, code=code and code_of(code), id=letter_id, **times)
+    return Selection(place=place, code=code and error_table().code_of(code), id=letter_id, **times)
 
 
 def _survey(settings: Settings, chosen: Selection) -> tuple[list[DeadLetter], dict[str, Any]]:
@@ -220,9 +220,9 @@ def _facts(letter: DeadLetter, standing: str) -> dict[str, Any]:
 
 
 def _known(code: str) -> dict[str, Any]:
-    from bondmate_schemas.error_codes import error_code
+    from bondmate_connectors.error_table import error_table
 
-    known = error_code(code)
+    known = error_table().find(code)
     # `mend` is what `hint` was called until release 0.2; it goes with 0.3.
     return {"number": known.number, "meaning": known.meaning, "hint": known.hint, "mend": known.hint}
 

@@ -13,7 +13,7 @@ from bondmate_hub.cli.options import Config, Json
 if TYPE_CHECKING:
     from bondmate_schemas.models import AlertState, DeliveryReceipt
 
-    from bondmate_hub.incidents import Order
+    from bondmate_hub.operations.incidents import Order
 
 app = typer.Typer(help="Alerts of one event: link them, take them apart.", no_args_is_help=True)
 
@@ -36,7 +36,7 @@ def link(
 
     Example: hub incidents link 7f0c1d 91ab20 --reason "one fight, two patrols" --config hub.yaml
     """
-    from bondmate_hub.incidents import links_to
+    from bondmate_hub.operations.incidents import links_to
 
     def said(known: Mapping[str, AlertState], order: Order) -> list[DeliveryReceipt]:
         return links_to(known, alert, to, order, of_both=of_both_agencies)
@@ -52,7 +52,7 @@ def unlink(
 
     Example: hub incidents unlink 7f0c1d --reason "another street" --config hub.yaml
     """
-    from bondmate_hub.incidents import unlinks
+    from bondmate_hub.operations.incidents import unlinks
 
     as_operations(config, operator, reason, "incident.unlinked", lambda known, order: unlinks(known, alert, order),
         as_json=as_json)  # fmt: skip

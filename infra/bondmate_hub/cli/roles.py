@@ -17,7 +17,7 @@ def run(
 
     Example: hub run gateway runner --config hub.yaml
     """
-    from bondmate_hub.roles import ROLES, run_role, run_supervised
+    from bondmate_hub.roles.run import ROLES, run_role, run_supervised
     from bondmate_hub.settings import load
 
     unknown = sorted({*roles} - {*ROLES, "all"})

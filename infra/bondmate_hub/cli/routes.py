@@ -133,7 +133,7 @@ def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help
     from bondmate_streams.logic.vain import vain
     from bondmate_streams.routes_file import placed_in
 
-    from bondmate_hub.instances import instances, takes
+    from bondmate_hub.connectors.instances import instances, takes
     from bondmate_hub.routes.open_rooms import open_rooms
     from bondmate_hub.routes.ownerless import ownerless
     from bondmate_hub.routes.trust import answers_that_do_not_count, broker_is_trusted
@@ -167,7 +167,7 @@ def findings(path: Path, config: Path | None) -> list[str]:
     from bondmate_streams.logic.vain import vain
     from bondmate_streams.routes_file import placed_in
 
-    from bondmate_hub.instances import takes
+    from bondmate_hub.connectors.instances import takes
     from bondmate_hub.settings import load
 
     table = _routes(path, config, strict=False)
@@ -184,7 +184,7 @@ def ground_of(config: Path | None, table: Routes) -> Ground | None:
 
 def _takes(config: Path | None) -> Mapping[str, Collection[str]]:
     """Return what each connector takes; nothing is known without settings, or with ones that `hub lint` refuses."""
-    from bondmate_hub.instances import takes
+    from bondmate_hub.connectors.instances import takes
     from bondmate_hub.settings import SettingsError, load
 
     try:
@@ -209,7 +209,7 @@ def _responsible_for_nothing(settings: Settings | None, config: Path | None, tab
 
 def _agencies_of_nobody(settings: Settings, config: Path | None, table: Routes) -> Iterator[str]:
     """Yield the agencies that rules and agreements name and nobody has."""
-    from bondmate_hub.instances import enrolled_officers
+    from bondmate_hub.connectors.instances import enrolled_officers
     from bondmate_hub.routes.unknown_agencies import unknown_agencies
 
     area = _map(None, config)

@@ -1,1 +1,5 @@
-"""Routes and agreements as the hub applies them: versions, what `hub lint` warns of, what a destination sees."""
+"""Routes and agreements as the hub applies them.
+
+Belongs here: versions that were applied, what `hub lint` warns of, what a destination sees. Decisions are in
+`bondmate_streams.logic`.
+"""

@@ -22,6 +22,7 @@ from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import Delivery
 
 from bondmate_connectors.contract import Ignored, Lost, Reading, Refusal, Remark, Writing
+from bondmate_connectors.formats.geojson.error_codes import GEOJSON_CODES
 from bondmate_connectors.formats.geojson.feature import SYSTEM, foreign_members, has_foreign_crs, read_feature
 from bondmate_connectors.formats.geojson.geometry import (
     InvalidGeoJsonError,
@@ -46,6 +47,7 @@ class GeoJsonFormat:
 
     name = "geojson"
     media_type = "application/geo+json"
+    error_codes = GEOJSON_CODES
 
     def read(self, message: bytes, received_at: datetime) -> Reading | Ignored | Refusal:
         """Translate a document; never raises.

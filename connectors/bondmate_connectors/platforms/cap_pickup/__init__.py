@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bondmate_connectors.contract import ConnectorSpec, Context
+from bondmate_connectors.formats.error_codes import CAP_CODES, XML_CODES
 from bondmate_connectors.platforms.cap_pickup.config import CapPickupConfig
 
 __all__ = ["CONNECTOR", "CapPickupConfig"]
@@ -32,5 +33,6 @@ CONNECTOR = ConnectorSpec(
         "cannot: a file has no sender to answer, and a feed is only read (RFC 4287, 1.1); it lies in the dead letters",
     ),
     login=lambda config: config.feed.login if config.feed else None,
+    error_codes=(*XML_CODES, *CAP_CODES),
     build=_build,
 )

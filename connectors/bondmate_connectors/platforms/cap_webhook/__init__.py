@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bondmate_schemas.enums import Level
 
 from bondmate_connectors.contract import ConnectorSpec, Context
+from bondmate_connectors.formats.error_codes import CAP_CODES, XML_CODES
 from bondmate_connectors.platforms.cap_webhook.config import CapWebhookConfig
 
 __all__ = ["CONNECTOR", "CapWebhookConfig"]
@@ -39,6 +40,7 @@ CONNECTOR = ConnectorSpec(
     },
     login=lambda config: config.deliver.login if config.deliver else None,
     waivers={"source.refusal_passes": "the room calls us: the source asks nobody who could refuse it"},
+    error_codes=(*XML_CODES, *CAP_CODES),
     build=_build,
     max_in_flight=32,
 )

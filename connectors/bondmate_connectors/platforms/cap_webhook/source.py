@@ -19,12 +19,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
+from bondmate_schemas.error_codes import HUB_CODES, ErrorTable
 from bondmate_schemas.models import Record
 
 from bondmate_connectors.contract import Context, Ignored, Incoming, Proof, Reading, Refusal, Unreadable
 from bondmate_connectors.errors import ConnectorError, NotConnected, Rejected
 from bondmate_connectors.formats.cap import CapFormat
 from bondmate_connectors.formats.cap.codes import LEFT_OUT, MEDIA_TYPE, WORD
+from bondmate_connectors.formats.error_codes import CAP_CODES, XML_CODES
 from bondmate_connectors.platforms.cap_webhook.config import ListenConfig, RepliesConfig
 from bondmate_connectors.platforms.cap_webhook.replies import records_of
 from bondmate_connectors.transports.handover import Handover
@@ -32,6 +34,7 @@ from bondmate_connectors.transports.hmac_signature import MessageState, ReplayMe
 from bondmate_connectors.transports.http_server import HttpListener, problem, server_context
 
 RETRY_SECONDS: Final = 2
+_TABLE: Final = ErrorTable((*HUB_CODES, *XML_CODES, *CAP_CODES))
 _PARTLY: Final = frozenset({LEFT_OUT, WORD})
 """Remarks on what does not count, while the rest of its message does: an Error is a no, however it is worded."""
 _MOST_RAW: Final = 900_000
@@ -171,7 +174,7 @@ class CapSource:
             self._memory.abandon(message_id)
         if refused:
             taken = "no more of this message than the rest" if refused in _PARTLY else "this message"
-            return problem(422, refused, f"The hub cannot take {taken}.", path=document.path)
+            return problem(422, refused, f"The hub cannot take {taken}.", path=document.path, table=_TABLE)
         return web.json_response({"status": "ignored" if document.ignored else "taken"})
 
     async def _understand(self, body: bytes) -> _ReceivedBody:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from bondmate_schemas.enums import Level
 
 from bondmate_connectors.contract import ConnectorSpec, Context
+from bondmate_connectors.formats.cot.error_codes import COT_CODES
+from bondmate_connectors.formats.error_codes import XML_CODES
 from bondmate_connectors.platforms.tak.config import TakConfig
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ CONNECTOR = ConnectorSpec(
         ("not_authenticated", "mode_differs", "not_its_own", "no_offer"),
         "a GeoChat line with the reason, to the writer alone, or to who placed the marker; not, where it names nobody",
     ),
+    error_codes=(*XML_CODES, *COT_CODES),
     build=_build,
     waivers={
         "refusal_passes": "holds, but the server of this suite speaks plain TCP and refuses nobody: test_tak_platform"

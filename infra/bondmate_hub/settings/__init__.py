@@ -1,27 +1,27 @@
 """The hub's settings: one YAML file, the environment above it, secrets from files; all errors told at once.
 
-Precedence: environment (`BONDMATE__KAFKA__BOOTSTRAP=…`), file, default. `!file PATH` in the YAML stands for the text
-of a file, for secrets. Unknown keys are refused. An error names the setting, its place and what is allowed, never its
-value.
+Precedence: environment (`BONDMATE__KAFKA__BOOTSTRAP=…`), file, default. Unknown keys are refused. An error names the
+setting, its place and what is allowed, never its value.
+
+Belongs here: what reads settings, or watches the files that they come from.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from bondmate_kafka.config import KafkaConfig
 from bondmate_schemas.catalogue import PARTITIONS
 from bondmate_schemas.outside_ids import FIRST_KEY, KEY_NAME, OutsideIds
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-PREFIX = "BONDMATE__"
-_FILE_TAG = "!file"
+from bondmate_hub.settings.document import PREFIX, Document, SettingFile, SettingsError, files_named
+
+__all__ = ["Document", "SettingFile", "Settings", "SettingsError", "files_named", "load"]
 
 
 class Section(BaseModel):
@@ -234,14 +234,6 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
 
-class SettingsError(Exception):
-    """The settings are wrong: every error at once, a line each, `place: setting: what is allowed`."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
-
-
 def load(path: Path | None, *, unreadable: str | None = None) -> Settings:
     """Read the settings from a YAML file (None: defaults) and the environment.
 
@@ -279,127 +271,3 @@ def _unknown_environment() -> Iterator[str]:
     for name in sorted(os.environ):
         if name.startswith(PREFIX) and name.removeprefix(PREFIX).split("__")[0].lower() not in Settings.model_fields:
             yield f"environment: {name}: no such setting; remove it or correct its name"
-
-
-class Document:
-    """A YAML file with the place of every value in it."""
-
-    def __init__(self, name: str, values: dict[str, Any], places: Mapping[tuple[str, ...], tuple[int, int]]) -> None:
-        self.name = name
-        self.values = values
-        self._places = places
-
-    @classmethod
-    def read(cls, path: Path, unreadable: str | None = None) -> Document:
-        """Read `path`; `unreadable` as in `load`.
-
-        Raises:
-            SettingsError: it is not there, not YAML, or not a mapping.
-        """
-        try:
-            node = yaml.compose(path.read_text(encoding="utf-8"), _Loader)
-            if unreadable is None and (problems := list(_unreadable(node, path))):
-                raise SettingsError(problems)
-            values = _values(node, path.parent, unreadable) if node else {}
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError([f"{path}: cannot be read: {type(error).__name__}"]) from None
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-            raise SettingsError([f"{path}{place}: not YAML; mend the syntax here"]) from None
-        if not isinstance(values, dict):
-            raise SettingsError([f"{path}:1:1: the file must hold settings by name"])
-        return cls(str(path), values, dict(_places(node, ())))
-
-    def problem(self, loc: tuple[str | int, ...], message: str) -> str:
-        """Word an error at `loc`: file, line, column, setting, what is allowed."""
-        path = tuple(str(part) for part in loc)
-        setting = ".".join(path)
-        found = next((self._places[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self._places), None)
-        place = f"{self.name}:{found[0]}:{found[1]}" if found else self.name
-        return f"{place}: {setting}: {message} (or {PREFIX}{'__'.join(path).upper()} in the environment)"
-
-
-def _unreadable(node: yaml.Node | None, path: Path) -> Iterator[str]:
-    """Yield a problem for each `!file` whose file cannot be read, without its name: it may be a secret by mistake."""
-    for where, tagged in _tagged(node, ()):
-        try:
-            (path.parent / str(tagged.value)).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            mark, setting = tagged.start_mark, ".".join(where)
-            yield (
-                f"{path}:{mark.line + 1}:{mark.column + 1}: {setting}: the file named behind `!file` cannot be read:"
-                f" {type(error).__name__}; create it, or correct its path, which goes from the folder of {path.name}"
-            )
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML with `!file PATH`, the path meant from `folder`."""
-
-    folder = Path()
-    unreadable: str | None = None
-
-
-def _values(node: yaml.Node, folder: Path, unreadable: str | None) -> Any:
-    loader = _Loader("")
-    loader.folder = folder
-    loader.unreadable = unreadable
-    return loader.construct_document(node)
-
-
-def _file_tag(loader: _Loader, node: yaml.ScalarNode) -> str:
-    path = loader.folder / str(loader.construct_scalar(node))
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        if loader.unreadable is not None:
-            return loader.unreadable
-        raise yaml.constructor.ConstructorError(None, None, type(error).__name__, node.start_mark) from None
-
-
-_Loader.add_constructor(_FILE_TAG, _file_tag)
-
-
-@dataclass(frozen=True, slots=True)
-class SettingFile:
-    """A file that a setting names."""
-
-    setting: tuple[str, ...]
-    path: Path
-
-    def __str__(self) -> str:
-        return f"{'.'.join(self.setting)}: {self.path}"
-
-
-def files_named(path: Path) -> tuple[SettingFile, ...]:
-    """Return the files whose text stands for settings (`!file`) in the YAML file at `path`; none when it is no YAML."""
-    try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), _Loader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return ()
-    return tuple(SettingFile(where, path.parent / str(tagged.value)) for where, tagged in _tagged(node, ()))
-
-
-def _tagged(node: yaml.Node | None, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], yaml.ScalarNode]]:
-    """Yield each `!file` with the path of its setting."""
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            yield from _tagged(value, (*path, str(key.value)))
-    elif isinstance(node, yaml.SequenceNode):
-        for number, item in enumerate(node.value):
-            yield from _tagged(item, (*path, str(number)))
-    elif isinstance(node, yaml.ScalarNode) and node.tag == _FILE_TAG:
-        yield path, node
-
-
-def _places(node: yaml.Node | None, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], tuple[int, int]]]:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            here = (*path, str(key.value))
-            yield here, (key.start_mark.line + 1, key.start_mark.column + 1)
-            yield from _places(value, here)
-    elif isinstance(node, yaml.SequenceNode):
-        for number, item in enumerate(node.value):
-            here = (*path, str(number))
-            yield here, (item.start_mark.line + 1, item.start_mark.column + 1)
-            yield from _places(item, here)

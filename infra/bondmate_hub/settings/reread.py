@@ -12,7 +12,7 @@ from bondmate_connectors.errors import Misconfigured
 from bondmate_connectors.transports.tls import TlsFiles
 from pydantic import BaseModel
 
-from bondmate_hub.instances import instance_of
+from bondmate_hub.connectors.instances import instance_of
 from bondmate_hub.settings import SettingFile, Settings, SettingsError, files_named, load
 
 _ELSEWHERE: Final = "stands for a file of another setting, which cannot be read now"

@@ -22,7 +22,7 @@ from bondmate_monitoring.health import Health
 from bondmate_monitoring.server import MonitoringServer
 
 from bondmate_hub.admin.server import AdminServer
-from bondmate_hub.fast_loop import run_fast, tune
+from bondmate_hub.roles.fast_loop import run_fast, tune
 from bondmate_hub.settings import Settings, SettingsError, StreamsSection
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ async def _run(role: str, settings: Settings) -> None:
 
 
 async def _supervise(roles: Sequence[str], settings: Settings, config: Path | None) -> None:
-    from bondmate_hub.supervisor import Supervisor, role_command  # noqa: PLC0415  # roles need no supervisor
+    from bondmate_hub.roles.supervisor import Supervisor, role_command  # noqa: PLC0415  # roles need no supervisor
 
     if config is None:
         raise SettingsError(["--config: required for several roles: each child reads the file again"])
@@ -144,8 +144,8 @@ async def _connectors(settings: Settings, stop: asyncio.Event, around: Around, *
 
     from bondmate_hub.admin.pauses import Pauses  # noqa: PLC0415
     from bondmate_hub.admin.steering import Steering  # noqa: PLC0415
-    from bondmate_hub.instances import GATEWAY, instances  # noqa: PLC0415
-    from bondmate_hub.settings_watch import SettingsWatch  # noqa: PLC0415
+    from bondmate_hub.connectors.instances import GATEWAY, instances  # noqa: PLC0415
+    from bondmate_hub.settings.watch import SettingsWatch  # noqa: PLC0415
 
     wanted = [instance for instance in instances(settings) if (instance.spec.name == GATEWAY) is gateway]
     for instance in wanted:
@@ -222,7 +222,7 @@ async def _streams(settings: Settings, stop: asyncio.Event, around: Around) -> N
     from bondmate_streams.agents.run import run_streams  # noqa: PLC0415
     from bondmate_streams.logic.following import Pace  # noqa: PLC0415
 
-    from bondmate_hub import instances  # noqa: PLC0415
+    from bondmate_hub.connectors import instances  # noqa: PLC0415
 
     section = _required(settings)
 
@@ -255,7 +255,7 @@ async def _lane(settings: Settings, stop: asyncio.Event, around: Around) -> None
     from bondmate_streams.lane.config import LaneConfig  # noqa: PLC0415
     from bondmate_streams.lane.run import run_lane  # noqa: PLC0415
 
-    from bondmate_hub.instances import Register, untaken  # noqa: PLC0415
+    from bondmate_hub.connectors.instances import Register, untaken  # noqa: PLC0415
 
     # Where the processor is short, positions wait for alerts.
     os.nice(_LANE_NICENESS)

@@ -12,8 +12,8 @@ from bondmate_schemas.duress import BEGUN, ENDED, ended_by, is_under, mark_id
 from bondmate_schemas.models import DeviceMark
 from bondmate_schemas.takeover import current, places_of, replaced_by
 
-from bondmate_hub.instances import enrolled
-from bondmate_hub.marks import Marks, MarksError, alone, told
+from bondmate_hub.connectors.instances import enrolled
+from bondmate_hub.operations.marks import Marks, MarksError, alone, told
 from bondmate_hub.settings import Settings
 
 Devices = Mapping[str, Mapping[str, Any]]

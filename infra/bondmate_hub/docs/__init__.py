@@ -16,11 +16,11 @@ from bondmate_connectors.contract import ConnectorSpec
 from bondmate_monitoring.build import version_of_hub
 from bondmate_schemas import asyncapi
 
-from bondmate_hub.architecture import WAYS, architecture_page
-from bondmate_hub.architecture_drawing import drawing
-from bondmate_hub.life_cycle_page import life_cycle_page
-from bondmate_hub.outside_package import PackageError, package_connectors
-from bondmate_hub.reference_pages import error_codes_page, metrics_page, schemas_page, settings_page, topics_page
+from bondmate_hub.docs.architecture import WAYS, architecture_page
+from bondmate_hub.docs.architecture_drawing import drawing
+from bondmate_hub.docs.life_cycle_page import life_cycle_page
+from bondmate_hub.docs.outside_package import PackageError, package_connectors
+from bondmate_hub.docs.reference_pages import error_codes_page, metrics_page, schemas_page, settings_page, topics_page
 
 __all__ = ["PackageError", "generate", "generate_package", "stale", "write"]
 

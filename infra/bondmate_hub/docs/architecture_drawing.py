@@ -7,7 +7,7 @@ from html import escape
 from textwrap import wrap
 from typing import Final
 
-from bondmate_hub.architecture import Band, Hop, Way
+from bondmate_hub.docs.architecture import Band, Hop, Way
 
 __all__ = ["drawing"]
 

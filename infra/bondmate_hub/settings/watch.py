@@ -19,8 +19,8 @@ from bondmate_connectors.contract import ConnectorConfig
 from bondmate_connectors.runtime.control import Control
 from bondmate_monitoring import metrics
 
-from bondmate_hub.reread import files_of, reread
 from bondmate_hub.settings import Settings, SettingsError
+from bondmate_hub.settings.reread import files_of, reread
 
 _log = structlog.get_logger(__name__)
 LOOK_SECONDS: Final = 1.0

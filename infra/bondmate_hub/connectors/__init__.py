@@ -1,0 +1,4 @@
+"""The connectors of this hub: which are installed and configured, and how each of them is doing.
+
+Belongs here: what asks about connectors from outside. What runs one is in `bondmate_connectors.runtime`.
+"""
