@@ -82,7 +82,7 @@ class Hub:
         before = self.states.get(step.state.header.event_id)
         keyed = with_keys(before.destinations if before else (), step.state.destinations, self.agreements.outside)
         self.states[step.state.header.event_id] = state = step.state.model_copy(update={"destinations": keyed})
-        made = (self.agreements.delivery(each, _NOW, keyed[each.destination].id_key) for each in step.tellings)
+        made = (self.agreements.delivery(each, _NOW, keyed[each.destination].id_key) for each in step.notifications)
         return [*(self.codec.encode(each) for each in made if each), self.codec.encode(state)]
 
 

@@ -35,7 +35,7 @@ from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.run import run_streams
 from bondmate_streams.lane.config import LaneConfig
 from bondmate_streams.lane.run import run_lane
-from bondmate_streams.logic.following import Pace
+from bondmate_streams.logic.following import UpdatePace
 from bondmate_streams.logic.routes_yaml import parse_routes
 from confluent_kafka import OFFSET_END, Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -46,7 +46,7 @@ destinations:
   cap: {modes: [EXERCISE], fields: {alert: {position: plain}}}
 routes: [{name: alerts, when: {record: alert}, to: [tak, cap]}]
 """
-PACES = {"tak": Pace(1, 0), "cap": Pace(15, 1)}
+PACES = {"tak": UpdatePace(1, 0), "cap": UpdatePace(15, 1)}
 MOST_TIMES = 1.2
 """How much longer an SOS may take at the 99th percentile beside the fixes of all that are open."""
 MOST_SECONDS = 1.2

@@ -14,7 +14,7 @@ from bondmate_schemas.catalogue import AUDIT
 from bondmate_schemas.codec import Codec, SchemaUnavailableError
 from bondmate_schemas.enums import AuditAction
 from bondmate_streams.audit_tail import chain_so_far
-from bondmate_streams.logic.audit import Chain, Entry
+from bondmate_streams.logic.audit import AuditEntry, Chain
 
 _WRITE_SECONDS = 5.0
 
@@ -40,16 +40,16 @@ class Trail:
         Raises:
             TrailError: it cannot be written now.
         """
-        entry = Entry(AuditAction.OTHER, operator, f"connector/{connector}", fields=(what,), purpose=reason)
+        entry = AuditEntry(AuditAction.OTHER, operator, f"connector/{connector}", fields=(what,), purpose=reason)
         async with self._one_at_a_time:
             await asyncio.to_thread(self._write, entry)
 
-    def record(self, *entries: Entry) -> None:
+    def record(self, *entries: AuditEntry) -> None:
         """Write records of anything else that people do; raises as `write`."""
         for entry in entries:
             self._write(entry)
 
-    def _write(self, entry: Entry) -> None:
+    def _write(self, entry: AuditEntry) -> None:
         try:
             chain = self._chain or chain_so_far(self._kafka, self._codec, self._name)
             # After a failure nobody knows whether the broker has the record: the chain is looked up again.

@@ -38,7 +38,7 @@ def as_operations(
     from bondmate_schemas.catalogue import RECEIPTS
     from bondmate_schemas.codec import Codec, SchemaUnavailableError
     from bondmate_schemas.enums import AuditAction
-    from bondmate_streams.logic.audit import Entry
+    from bondmate_streams.logic.audit import AuditEntry
 
     from bondmate_hub.admin.trail import Trail, TrailError
     from bondmate_hub.operations.incidents import Order, OrderError, states
@@ -53,7 +53,7 @@ def as_operations(
         codec = Codec(RegistrySchemaIds(kafka.registry_url))
         receipts = said(states(kafka, codec), Order(who, reason, datetime.now(UTC)))
         entries = [
-            Entry(AuditAction.OTHER, who, f"alert/{one.header.event_id}", fields=(what,), purpose=reason)
+            AuditEntry(AuditAction.OTHER, who, f"alert/{one.header.event_id}", fields=(what,), purpose=reason)
             for one in receipts
         ]
         # Written down before it is done: what nobody answers for is not done.

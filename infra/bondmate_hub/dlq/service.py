@@ -17,7 +17,7 @@ from bondmate_schemas.catalogue import AUDIT, DEAD_LETTER_DECISIONS
 from bondmate_schemas.codec import Codec
 from bondmate_schemas.enums import AuditAction
 from bondmate_schemas.models import DeadLetterDecision
-from bondmate_streams.logic.audit import Chain, Entry
+from bondmate_streams.logic.audit import AuditEntry, Chain
 
 from bondmate_hub.dlq.kafka_io import DeadLetterError
 from bondmate_hub.dlq.model import DeadLetter, LetterState
@@ -157,10 +157,10 @@ class DeadLetterService:
             for letter in letters
         ])  # fmt: skip
 
-    def _entry(self, letter: DeadLetter, action: AuditAction, what: str) -> Entry:
-        return Entry(action, self._operator.name, letter.id, fields=(what,), purpose=self._operator.reason)
+    def _entry(self, letter: DeadLetter, action: AuditAction, what: str) -> AuditEntry:
+        return AuditEntry(action, self._operator.name, letter.id, fields=(what,), purpose=self._operator.reason)
 
-    def _audit(self, entries: Iterable[Entry]) -> None:
+    def _audit(self, entries: Iterable[AuditEntry]) -> None:
         chain = self._chain or self._chain_so_far()
         records = []
         for entry in entries:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from bondmate_schemas.enums import Response
-from bondmate_streams.logic.life_cycle import CLOSED, ENDED_AS, RULES, STAGES, UNANIMOUS, Rule, Stage, Standing
+from bondmate_streams.logic.life_cycle import CLOSED, ENDED_AS, RULES, STAGES, UNANIMOUS, AlertPhase, Rule, Stage
 
 __all__ = ["life_cycle_page"]
 
@@ -222,7 +222,7 @@ def _whole() -> Iterator[str]:
 
 def _row(rule: Rule) -> str:
     cells = (
-        rule.standing or "any",
+        rule.phase or "any",
         rule.event,
         ", ".join(sorted(rule.only)),
         f"`{rule.outcome}`",
@@ -234,23 +234,23 @@ def _row(rule: Rule) -> str:
 
 
 def _status_arrows() -> Iterator[str]:
-    yield from _made_by_rules(Standing.NONE, "[*]")
+    yield from _made_by_rules(AlertPhase.NONE, "[*]")
     yield "state open {"
     for status in dict.fromkeys(stage.status for stage in STAGES if stage.status):
         yield f"  {status}"
     for status in UNANIMOUS.values():
         yield f"  {status}"
     yield "}"
-    yield from _made_by_rules(Standing.OPEN, "open")
+    yield from _made_by_rules(AlertPhase.OPEN, "open")
     for level, status in ENDED_AS.items():
         yield f"open --> {status}: {level} by who ends the whole"
     for status in sorted(CLOSED):
         yield f"{status} --> [*]"
 
 
-def _made_by_rules(standing: Standing, before: str) -> Iterator[str]:
+def _made_by_rules(phase: AlertPhase, before: str) -> Iterator[str]:
     for rule in RULES:
-        if rule.becomes and rule.standing is standing:
+        if rule.becomes and rule.phase is phase:
             yield f"{before} --> {rule.becomes}: {rule.outcome}"
 
 

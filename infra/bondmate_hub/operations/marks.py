@@ -19,7 +19,7 @@ from bondmate_schemas.enums import AuditAction
 from bondmate_schemas.models import DeviceMark
 from bondmate_schemas.takeover import REPLACED
 from bondmate_streams.audit_tail import chain_so_far
-from bondmate_streams.logic.audit import Entry, audit_name
+from bondmate_streams.logic.audit import AuditEntry, audit_name
 
 from bondmate_hub.settings import Settings
 
@@ -76,12 +76,12 @@ class Marks:
         self._write(envelopes.pack(AUDIT, record.writer, record))
         self._write(envelopes.pack(DEVICE_MARKS, mark.mark_id, mark))
 
-    def _entry(self, mark: DeviceMark) -> Entry:
+    def _entry(self, mark: DeviceMark) -> AuditEntry:
         streams = self._settings.streams
         secret = streams.pseudonym_secret.get_secret_value().encode() if streams else None
         subjects = (audit_name(secret, mark.device_id),) if secret else ()
         what = "replaced_undone" if mark.mark == REPLACED and not mark.other_device_id else mark.mark
-        return Entry(
+        return AuditEntry(
             AuditAction.OTHER, mark.operator, mark.event_id, subjects, fields=(what,), purpose=mark.justification
         )
 

@@ -220,7 +220,7 @@ async def _by_routes(
 async def _streams(settings: Settings, stop: asyncio.Event, around: Around) -> None:
     from bondmate_streams.agents.config import StreamsConfig  # noqa: PLC0415
     from bondmate_streams.agents.run import run_streams  # noqa: PLC0415
-    from bondmate_streams.logic.following import Pace  # noqa: PLC0415
+    from bondmate_streams.logic.following import UpdatePace  # noqa: PLC0415
 
     from bondmate_hub.connectors import instances  # noqa: PLC0415
 
@@ -241,7 +241,7 @@ async def _streams(settings: Settings, stop: asyncio.Event, around: Around) -> N
             officers=lambda: instances.enrolled_officers(settings),
             receipt_takers=instances.receipt_takers(settings),
             untaken=instances.untaken(settings),
-            paces={name: Pace(*pace) for name, pace in instances.paces(settings).items()},
+            paces={name: UpdatePace(*pace) for name, pace in instances.paces(settings).items()},
             agencies={name: entry.agency for name, entry in settings.connectors.items()},
             keep_closed=timedelta(days=section.closed_alerts_kept_days),
             session_seconds=section.session_seconds,

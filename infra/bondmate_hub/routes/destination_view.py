@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from bondmate_schemas.models import DeviceAlert, Payload
 from bondmate_streams.logic.fields import paths_of
-from bondmate_streams.logic.policy import BY_FLAG, CODE, PLAIN, PSEUDONYM, View, shown_at
-from bondmate_streams.logic.routing import Destination, Routes, Verdict, kind_of
+from bondmate_streams.logic.policy import BY_FLAG, CODE, PLAIN, PSEUDONYM, DisclosurePolicy, shown_at
+from bondmate_streams.logic.routing import Destination, Routes, RouteVerdict, kind_of
 
 _ENVELOPE = frozenset({"always", PSEUDONYM, BY_FLAG, CODE})
 """What shows without being listed, so that an agreement cannot withhold it."""
@@ -48,7 +48,7 @@ class DestinationView:
         )
 
 
-def views_of(event: Payload, routes: Routes, verdicts: Iterable[Verdict]) -> Iterator[DestinationView]:
+def views_of(event: Payload, routes: Routes, verdicts: Iterable[RouteVerdict]) -> Iterator[DestinationView]:
     """Yield the view of each destination that the event goes to, each once, in the order of the verdicts."""
     for name in dict.fromkeys(verdict.destination or "" for verdict in verdicts if verdict.why == "taken"):
         if name in routes.destinations:
@@ -59,7 +59,7 @@ def _view_of(event: Payload, name: str, destination: Destination) -> Destination
     record, kind = type(event).__name__, kind_of(event)
     listed = {} if kind == "receipt" else destination.fields.get(kind, {})
     # The secret makes pseudonyms only, and none is shown here.
-    view = View(name, {record: listed}, b"")
+    view = DisclosurePolicy(name, {record: listed}, b"")
     shown = view.shown(record)
     modes = {path: found.mode for path in view.disclosed(event) if (found := shown_at(shown, path))}
     hidden = [path for path in _held_by(event, record) if not shown_at(shown, path)]
@@ -76,4 +76,4 @@ def _view_of(event: Payload, name: str, destination: Destination) -> Destination
 def _held_by(event: Payload, record: str) -> tuple[str, ...]:
     """Return the paths that hold something in this event, of those that an agreement can list."""
     everything = {path: PLAIN for path, field in paths_of(record) if field.disclosure not in _ENVELOPE}
-    return View("", {record: everything}, b"").disclosed(event)
+    return DisclosurePolicy("", {record: everything}, b"").disclosed(event)

@@ -109,7 +109,7 @@ class AlertLife:
             await self._steps.remember(step.state, decisions)
         else:
             self._open.plan(event_id, timers.next_due(state, decisions, escalation, now, rooms=self._rooms))
-        return bool(step.tellings or step.pages)
+        return bool(step.notifications or step.pages)
 
     async def crossed(self, event_id: str, decisions: Sequence[Decision], held: Sequence[str]) -> None:
         """Have rooms join an open alert whose device has come to them."""

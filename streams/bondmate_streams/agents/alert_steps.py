@@ -19,7 +19,7 @@ from bondmate_streams.agents.silent_devices import SilentDevices
 from bondmate_streams.faust_adapter.record_writer import gather_both
 from bondmate_streams.faust_adapter.tables import RecordTable
 from bondmate_streams.logic import others, starting
-from bondmate_streams.logic.deliveries import Telling
+from bondmate_streams.logic.deliveries import Notification
 from bondmate_streams.logic.outside import with_keys
 from bondmate_streams.logic.rooms import Rooms
 from bondmate_streams.logic.routing import Decision
@@ -65,23 +65,23 @@ class AlertSteps:
 
     def outbound(self, step: Step, cause: Headers, before: AlertState | None = None) -> Outbound:
         """Return what a step tells: to rooms, to the device, to other agents and to operations."""
-        state, tellings = step.state or before, self.following.newest(step)
+        state, notifications = step.state or before, self.following.newest(step)
         if state:
-            tellings = others.beside(tellings, state, self.rooms)
-            tellings = starting.without_places(tellings, state, self.rooms.agencies)
+            notifications = others.beside(notifications, state, self.rooms)
+            notifications = starting.without_places(notifications, state, self.rooms.agencies)
         if self.rooms.retired:
-            tellings = [telling for telling in tellings if self._hears(telling)]
-        outgoing = self._context.deliveries(tellings, state.destinations if state else {})
+            notifications = [notification for notification in notifications if self._hears(notification)]
+        outgoing = self._context.deliveries(notifications, state.destinations if state else {})
         outgoing.extend(self._beside_rooms(step, cause))
-        return outgoing, self._context.entries(tellings)
+        return outgoing, self._context.entries(notifications)
 
-    def _hears(self, telling: Telling) -> bool:
+    def _hears(self, notification: Notification) -> bool:
         """Whether a destination is still told: a retired one of endings only."""
-        return telling.destination not in self.rooms.retired or telling.reason is DeliveryReason.CANCEL
+        return notification.destination not in self.rooms.retired or notification.reason is DeliveryReason.CANCEL
 
     def _beside_rooms(self, step: Step, cause: Headers) -> Iterator[Outgoing]:
         pack = self._context.envelopes.pack
-        if step.state is not None and step.standing:
+        if step.state is not None and step.tells_device:
             yield pack(ALERT_STANDINGS, step.state.device_id, step.state, cause)
         if step.reopened is not None:
             yield pack(ALERT_CHANGES, step.reopened.header.event_id, step.reopened, cause)

@@ -10,7 +10,7 @@ from bondmate_schemas.catalogue import AUDIT
 from bondmate_streams.errors import BrokerUnavailableError
 from bondmate_streams.faust_adapter.back_off import BackOff
 from bondmate_streams.faust_adapter.record_writer import RecordWriter
-from bondmate_streams.logic.audit import Chain, Entry
+from bondmate_streams.logic.audit import AuditEntry, Chain
 
 
 class AuditWriter:
@@ -21,10 +21,10 @@ class AuditWriter:
         self._chain = chain
         self._writer = writer
         self._envelopes = envelopes
-        self._waiting: list[tuple[tuple[Entry, ...], asyncio.Future[None]]] = []
+        self._waiting: list[tuple[tuple[AuditEntry, ...], asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
 
-    def write(self, *entries: Entry) -> asyncio.Future[None]:
+    def write(self, *entries: AuditEntry) -> asyncio.Future[None]:
         """Log `entries`; the future ends when the broker has their records."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if entries:
@@ -45,7 +45,7 @@ class AuditWriter:
                 if not done.done():
                     done.set_result(None)
 
-    def _next(self, entry: Entry) -> Outgoing:
+    def _next(self, entry: AuditEntry) -> Outgoing:
         self._chain, record = self._chain.append(entry, utc_now())
         return self._envelopes.pack(AUDIT, record.writer, record)
 

@@ -13,7 +13,7 @@ from bondmate_schemas.codec import SchemaIds
 from bondmate_schemas.outside_ids import OutsideIds
 
 from bondmate_streams.logic.addressing import Officer
-from bondmate_streams.logic.following import Pace
+from bondmate_streams.logic.following import UpdatePace
 from bondmate_streams.logic.rooms import Rooms
 from bondmate_streams.logic.routing import Ground, Routes
 
@@ -55,7 +55,7 @@ class StreamsConfig:
     """The version of the routes, and when a person applied it; None: a file's."""
     ground: Ground | None = None
     """The hub's map, where rules ask where alerts and incidents are."""
-    paces: Mapping[str, Pace] = field(default_factory=dict)
+    paces: Mapping[str, UpdatePace] = field(default_factory=dict)
     """How often the connector of a destination takes position updates, where its routes say nothing of it."""
     schema_ids: SchemaIds | None = None
     """Where schema ids come from, when not from the registry."""

@@ -31,9 +31,9 @@ from bondmate_streams.errors import BadEventError
 from bondmate_streams.faust_adapter.guard import InTurn
 from bondmate_streams.faust_adapter.key_locks import KeyLocks
 from bondmate_streams.faust_adapter.record_writer import RecordWriter
-from bondmate_streams.logic.audit import Entry, disclosure
+from bondmate_streams.logic.audit import AuditEntry, disclosure
 from bondmate_streams.logic.belonging import Home, Stay, moved, pause_seconds, times_moved
-from bondmate_streams.logic.deliveries import Agreements, Telling
+from bondmate_streams.logic.deliveries import Agreements, Notification
 from bondmate_streams.logic.outside import returned
 from bondmate_streams.logic.policy import WITHHELD
 from bondmate_streams.logic.real import is_for_owner_alone, logged
@@ -46,7 +46,7 @@ R = TypeVar("R", bound=Record)
 P = TypeVar("P", DeliveryReceipt, IncidentEvent, DeviceMessage)
 _UNKNOWN: Final = "unknown_destination"
 """A version of the routes may drop a room while an alert is being told to it: the others hear of it all the same."""
-Outbound = tuple[list[Outgoing], list[Entry]]
+Outbound = tuple[list[Outgoing], list[AuditEntry]]
 """Records to be sent, and the entries of the audit trail that say what they disclose."""
 _NOBODY: Final[Mapping[str, DestinationState]] = {}
 
@@ -135,22 +135,22 @@ class AgentContext:
         return Stay.MOVED
 
     def deliveries(
-        self, tellings: Iterable[Telling], known: Mapping[str, DestinationState] = _NOBODY
+        self, notifications: Iterable[Notification], known: Mapping[str, DestinationState] = _NOBODY
     ) -> list[Outgoing]:
-        """Make the Deliveries of `tellings`, each as its destination may see it, under the ids that it knows.
+        """Make the Deliveries of `notifications`, each as its destination may see it, under the ids that it knows.
 
         No trace goes with them: it is the same at every destination.
         """
         now = utc_now()
         found = []
-        for telling in tellings:
-            if telling.destination not in self.routing.routes.destinations:
-                CONNECTOR_PASSED_OVER.labels(telling.destination, _UNKNOWN).inc()
+        for notification in notifications:
+            if notification.destination not in self.routing.routes.destinations:
+                CONNECTOR_PASSED_OVER.labels(notification.destination, _UNKNOWN).inc()
                 continue
-            at = known.get(telling.destination)
-            delivery = self.agreements.delivery(telling, now, at.id_key if at else None)
+            at = known.get(notification.destination)
+            delivery = self.agreements.delivery(notification, now, at.id_key if at else None)
             if delivery is None:
-                CONNECTOR_PASSED_OVER.labels(telling.destination, WITHHELD).inc()
+                CONNECTOR_PASSED_OVER.labels(notification.destination, WITHHELD).inc()
             else:
                 found.append(self.packed(delivery))
         return found
@@ -169,13 +169,19 @@ class AgentContext:
         PAGES_RAISED.labels(page.reason, page.mode.value).inc()
         return self.envelopes.pack(PAGES, page.subject, page, cause)
 
-    def entries(self, tellings: Sequence[Telling]) -> list[Entry]:
-        """Log what `tellings` disclose, and that an exercise device raised a real emergency."""
+    def entries(self, notifications: Sequence[Notification]) -> list[AuditEntry]:
+        """Log what `notifications` disclose, and that an exercise device raised a real emergency."""
         found = [
-            disclosure(telling.event, telling.destination, self.agreements.disclosed(telling), self.secret)
-            for telling in tellings
-            if telling.destination in self.routing.routes.destinations
+            disclosure(
+                notification.event, notification.destination, self.agreements.disclosed(notification), self.secret
+            )
+            for notification in notifications
+            if notification.destination in self.routing.routes.destinations
         ]
-        if tellings and is_for_owner_alone(event := tellings[0].event) and tellings[0].reason is DeliveryReason.NEW:
+        if (
+            notifications
+            and is_for_owner_alone(event := notifications[0].event)
+            and notifications[0].reason is DeliveryReason.NEW
+        ):
             found.append(logged(event, self.secret))
         return found

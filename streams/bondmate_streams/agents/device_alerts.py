@@ -21,7 +21,7 @@ from bondmate_streams.agents.whereabouts import Whereabouts
 from bondmate_streams.faust_adapter.guard import InTurn
 from bondmate_streams.faust_adapter.key_locks import KeyLocks
 from bondmate_streams.faust_adapter.tables import RecordTable
-from bondmate_streams.logic.alerts import Taken, emergencies, is_any_hidden, stand, take
+from bondmate_streams.logic.alerts import PressOutcome, emergencies, is_any_hidden, stand, take
 from bondmate_streams.logic.duress import said_under
 from bondmate_streams.logic.takeover import as_counted, beside, is_theirs, lent, marked, only, returned
 
@@ -74,12 +74,12 @@ class DeviceAlertIntake:
             await self._devices.put(device, taken.memory)
         return taken.outcome
 
-    def _taken(self, alert: DeviceAlert) -> Taken:
+    def _taken(self, alert: DeviceAlert) -> PressOutcome:
         device, mark = alert.device_id, self._marks.replaced(alert.device_id)
         memory = marked(self._devices.get(device), mark)
         counted = as_counted(alert, mark)
         if counted is None:
-            return Taken("from_replaced", memory or DeviceMemory(device_id=device))
+            return PressOutcome("from_replaced", memory or DeviceMemory(device_id=device))
         theirs = is_theirs(counted, memory)
         before = [] if theirs else self._before(device)
         given = lent(only(memory, theirs=theirs), device, before)

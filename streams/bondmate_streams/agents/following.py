@@ -25,11 +25,11 @@ from bondmate_streams.faust_adapter.key_locks import KeyLocks
 from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
 from bondmate_streams.faust_adapter.tables import RecordTable
 from bondmate_streams.logic.audit import together
-from bondmate_streams.logic.deliveries import Telling
+from bondmate_streams.logic.deliveries import Notification
 from bondmate_streams.logic.following import (
     STANDS_SECONDS,
-    Pace,
-    Turns,
+    UpdatePace,
+    UpdateQueue,
     is_followed,
     is_news,
     newest,
@@ -63,7 +63,7 @@ class _News(NamedTuple):
 
     state: AlertState
     fix: DeviceLocation
-    tellings: Sequence[Telling]
+    notifications: Sequence[Notification]
     deliveries: Sequence[Delivery]
 
 
@@ -86,7 +86,7 @@ class Following:
         owned: OwnedPartitions,
         audit: AuditWriter,
         whereabouts: Whereabouts,
-        paces: Mapping[str, Pace],
+        paces: Mapping[str, UpdatePace],
     ) -> None:
         self._context = context
         self._alerts = alerts
@@ -95,7 +95,7 @@ class Following:
         self._audit = audit
         self._whereabouts = whereabouts
         found = paces_of(context.routing.routes.destinations, paces, context.agreements)
-        self._turns = {name: Turns(pace) for name, pace in found.items()}
+        self._turns = {name: UpdateQueue(pace) for name, pace in found.items()}
         # There may be a hundred thousand that nothing is heard of, so that each takes little.
         self._devices: dict[str, tuple[str, ...]] = {}
         """The open emergencies of each device that has one."""
@@ -170,13 +170,13 @@ class Following:
         fix = self.fix_of(state) if is_followed(state) else None
         return with_fix(state.alert, fix, utc_now()) if fix and is_news(fix, state.alert) else state.alert
 
-    def newest(self, step: Step) -> Sequence[Telling]:
+    def newest(self, step: Step) -> Sequence[Notification]:
         """Return what a step tells, with the newest fix of its device."""
-        if not step.tellings or step.state is None or step.outcome == "raised":
-            return step.tellings
+        if not step.notifications or step.state is None or step.outcome == "raised":
+            return step.notifications
         lapsed = NOT_RENEWED in step.state.alert.header.flags
         fix, now = None if lapsed else self.fix_of(step.state), utc_now()
-        return [newest(telling, fix, now) for telling in step.tellings]
+        return [newest(notification, fix, now) for notification in step.notifications]
 
     async def run(self) -> None:
         """Send each room its updates as they are due, until cancelled."""
@@ -208,7 +208,7 @@ class Following:
 
     async def _tell(self, all_news: Sequence[_News], now: float) -> None:
         """Send what is news, once it is logged: after a crash it is not sent again, and so could not be logged then."""
-        entries = self._context.entries([telling for news in all_news for telling in news.tellings])
+        entries = self._context.entries([notification for news in all_news for notification in news.notifications])
         await self._audit.write(*together(entries))
         reports: list[asyncio.Task[None]] = []
         # Until the broker has all of it the partitions are not another worker's, who might write an end before that.
@@ -253,8 +253,8 @@ class Following:
         found = [update for name in names if (update := self._news(state, name, fix, now))]
         if not found:
             return None
-        tellings, deliveries = zip(*found, strict=True)
-        return _News(state, fix, tellings, deliveries)
+        notifications, deliveries = zip(*found, strict=True)
+        return _News(state, fix, notifications, deliveries)
 
     async def _settled(self, report: Awaitable[None], state: AlertState, names: Sequence[str]) -> None:
         """Wait for the broker's word; where it takes nothing now, what was to be told is due at once."""
@@ -267,7 +267,9 @@ class Following:
             self._shown.pop(event_id, None)
             self._stirred.add(state.device_id)
 
-    def _news(self, state: AlertState, name: str, fix: DeviceLocation, now: float) -> tuple[Telling, Delivery] | None:
+    def _news(
+        self, state: AlertState, name: str, fix: DeviceLocation, now: float
+    ) -> tuple[Notification, Delivery] | None:
         """Return what a room hears of a fix; None where it would see nothing new."""
         at, shown = state.destinations.get(name), self._shown[state.header.event_id].get(name)
         if at is None or (shown and shown.fix_id == fix.header.message_id):
@@ -275,13 +277,13 @@ class Following:
         if is_held_back(state, name, self._context.routing.agencies):
             return None
         routes = {decision.destination: decision.route for decision in self._context.routing.of_known(state)[0]}
-        telling = update_of(state, name, routes.get(name, ""), fix, utc_now())
-        delivery = self._context.agreements.delivery(telling, utc_now(), at.id_key)
+        notification = update_of(state, name, routes.get(name, ""), fix, utc_now())
+        delivery = self._context.agreements.delivery(notification, utc_now(), at.id_key)
         if delivery is None or delivery.alert is None or delivery.alert.position is None:
             return None
         if shown and shown.place == place_of(delivery.alert.position) and now - shown.at < STANDS_SECONDS:
             return None
-        return telling, delivery
+        return notification, delivery
 
     def _note_told(self, event_id: str, delivery: Delivery, fix: DeviceLocation, now: float) -> None:
         assert delivery.alert is not None

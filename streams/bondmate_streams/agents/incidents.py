@@ -23,9 +23,9 @@ from bondmate_streams.faust_adapter.record_writer import gather_both
 from bondmate_streams.faust_adapter.tables import RecordTable
 from bondmate_streams.logic import incidents, links
 from bondmate_streams.logic.echoes import AlertNamed, answer_of
-from bondmate_streams.logic.incidents import Taken
+from bondmate_streams.logic.incidents import IncidentOutcome
 from bondmate_streams.logic.life_cycle import REFUSED
-from bondmate_streams.logic.links import Met
+from bondmate_streams.logic.links import LinkOutcome
 from bondmate_streams.logic.outside import with_keys
 from bondmate_streams.logic.routing import Decision
 
@@ -116,7 +116,7 @@ class Incidents:
             taken = incidents.take(memory, met.event, self._decisions(met.event, memory), utc_now())
             if taken.outcome in REFUSED:
                 await self._refuse(said_by(met.event), taken.outcome)
-            if taken.tellings and (link := links.announced_event(met.event)):
+            if taken.notifications and (link := links.announced_event(met.event)):
                 # Before anybody is told. An answer that overtakes it all the same is of an unknown incident.
                 await self._announce(link, cause)
             await self._settle(key, self._keyed(taken, memory), cause)
@@ -129,7 +129,7 @@ class Incidents:
     async def _announce(self, link: IncidentLink, cause: Headers) -> None:
         await self._context.writer.send(self._context.envelopes.pack(INCIDENT_LINKS, link.message_id, link, cause))
 
-    async def _hand_on(self, met: Met, cause: Headers) -> None:
+    async def _hand_on(self, met: LinkOutcome, cause: Headers) -> None:
         """Pass on what goes on elsewhere before it is remembered here: after a crash it is passed on again."""
         pack = self._context.envelopes.pack
         outgoing = [pack(INCIDENT_LINKS, link.message_id, link, cause) for link in met.handed_on]
@@ -167,7 +167,7 @@ class Incidents:
         await gather_both(self._context.writer.send(*outgoing), self._audit.write(*entries))
         raise BadEventError(code)
 
-    def _keyed(self, taken: Taken, before: IncidentMemory | None) -> Taken:
+    def _keyed(self, taken: IncidentOutcome, before: IncidentMemory | None) -> IncidentOutcome:
         """Return what was taken, with the keys of the ids of destinations that hear of the incident first."""
         if taken.memory is None:
             return taken
@@ -176,13 +176,13 @@ class Incidents:
         keyed = state.model_copy(update={"destinations": destinations})
         return replace(taken, memory=taken.memory.model_copy(update={"state": keyed}))
 
-    async def _settle(self, key: str, taken: Taken, cause: Headers) -> None:
+    async def _settle(self, key: str, taken: IncidentOutcome, cause: Headers) -> None:
         if taken.memory is None:
             return
-        outgoing = self._context.deliveries(taken.tellings, taken.memory.state.destinations)
+        outgoing = self._context.deliveries(taken.notifications, taken.memory.state.destinations)
         outgoing.append(self._context.envelopes.pack(STATE_INCIDENTS, key, taken.memory.state, cause))
         # Told before it is remembered: after a crash in between it is told again, under the same ids.
         await gather_both(
-            self._context.writer.send(*outgoing), self._audit.write(*self._context.entries(taken.tellings))
+            self._context.writer.send(*outgoing), self._audit.write(*self._context.entries(taken.notifications))
         )
         await self._table.put(key, taken.memory)

@@ -29,17 +29,17 @@ class MessageReceipts:
         """Return what tells the sender of its message, and the disclosure; nothing for another receipt."""
         if receipt.destination != DEVICE or receipt.sender is None:
             return [], []
-        return self._telling(receipt, receipt.sender)
+        return self._notification(receipt, receipt.sender)
 
     def refusal(self, answer: DeliveryReceipt, code: str) -> Outbound:
         """Return what tells who answered that the answer counts for nothing, and the disclosure."""
-        return self._telling(refusal_of(answer, code, utc_now()), answer.destination)
+        return self._notification(refusal_of(answer, code, utc_now()), answer.destination)
 
-    def _telling(self, receipt: DeliveryReceipt, sender: str) -> Outbound:
+    def _notification(self, receipt: DeliveryReceipt, sender: str) -> Outbound:
         if sender not in self._takers:
             known = sender in self._context.routing.routes.destinations
             MESSAGE_RECEIPTS.labels(sender if known else _NOBODY, receipt.level.value, "not_taken").inc()
             return [], []
         MESSAGE_RECEIPTS.labels(sender, receipt.level.value, "told").inc()
-        telling = tell_sender(receipt)
-        return self._context.deliveries([telling]), self._context.entries([telling])
+        notification = tell_sender(receipt)
+        return self._context.deliveries([notification]), self._context.entries([notification])

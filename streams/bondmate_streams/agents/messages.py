@@ -24,7 +24,7 @@ from bondmate_streams.errors import BadEventError
 from bondmate_streams.faust_adapter.guard import InTurn
 from bondmate_streams.faust_adapter.key_locks import KeyLocks
 from bondmate_streams.faust_adapter.record_writer import gather_both
-from bondmate_streams.logic.addressing import Reached, Sender, resolve
+from bondmate_streams.logic.addressing import MessageSender, Reached, resolve
 from bondmate_streams.logic.duress import shown_silently
 from bondmate_streams.logic.messages import address_of, addressed, is_addressed, tell, unreached
 from bondmate_streams.logic.officer import SOURCE
@@ -77,12 +77,12 @@ class Messages:
 
     async def _up(self, message: DeviceMessage) -> str:
         self._known.add(message.device_id)
-        tellings = tell(message, self._context.routing.route(message))
+        notifications = tell(message, self._context.routing.route(message))
         await gather_both(
-            self._context.writer.send(*self._context.deliveries(tellings)),
-            self._audit.write(*self._context.entries(tellings)),
+            self._context.writer.send(*self._context.deliveries(notifications)),
+            self._audit.write(*self._context.entries(notifications)),
         )
-        return "told" if tellings else "unrouted"
+        return "told" if notifications else "unrouted"
 
     async def _down(self, message: DeviceMessage, arrived: Arrived) -> str:
         if is_addressed(message):
@@ -115,7 +115,7 @@ class Messages:
     def _resolve(self, message: DeviceMessage) -> Reached:
         source = message.header.source
         destination = self._context.routing.routes.destinations.get(source)
-        sender = Sender(
+        sender = MessageSender(
             destination.may_message if destination else _NOTHING,
             self._context.agreements.sees_ids(source),
             lambda name: self._known.meant(source, name),

@@ -22,7 +22,7 @@ from bondmate_schemas.models import DeviceAlert, DeviceMark
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.errors import NotNowError
 from bondmate_streams.logic.alerts import with_header
-from bondmate_streams.logic.grouping import Link, Neighbours, linked
+from bondmate_streams.logic.grouping import AlertLink, Neighbours, linked
 from bondmate_streams.logic.real import is_for_owner_alone
 from bondmate_streams.logic.takeover import as_counted
 
@@ -40,7 +40,7 @@ class Nearby:
     """Reads what devices raise, of every partition, as far back as anything asks."""
 
     def __init__(self, config: StreamsConfig, codec: Codec, replaced: Callable[[str], DeviceMark | None]) -> None:
-        """Link as the routes say; `replaced` returns the mark by which another device took the place of one."""
+        """AlertLink as the routes say; `replaced` returns the mark by which another device took the place of one."""
         seconds = config.routes.link_within_seconds
         self._neighbours = Neighbours(seconds, config.routes.link_within_metres)
         since_ms = int((time.time() - max(seconds, _NAMED_SECONDS)) * 1_000)
@@ -53,7 +53,7 @@ class Nearby:
         self._lock = threading.Lock()
         """The thread of the view notes alerts, too."""
 
-    def link_of(self, alert: DeviceAlert) -> Link | None:
+    def link_of(self, alert: DeviceAlert) -> AlertLink | None:
         """Return the link of a new alert, as far as is known by now."""
         self._note(alert)
         return self._of(alert)
@@ -72,7 +72,7 @@ class Nearby:
             while len(self._named) > _MOST_NAMED:
                 del self._named[next(iter(self._named))]
 
-    def _of(self, alert: DeviceAlert) -> Link | None:
+    def _of(self, alert: DeviceAlert) -> AlertLink | None:
         with self._lock:
             return None if is_for_owner_alone(alert) else self._neighbours.of(alert)
 
@@ -86,7 +86,7 @@ class Nearby:
             self._again.append((utc_now() + _AGAIN_AFTER, alert, cause))
 
     async def watch(self, hand_on: HandOn) -> None:
-        """Link what could not be linked at first, until cancelled; `hand_on` takes the change of the alert."""
+        """AlertLink what could not be linked at first, until cancelled; `hand_on` takes the change of the alert."""
         self._view.start()
         try:
             while True:
@@ -113,7 +113,7 @@ class Nearby:
                 self._note(counted)
 
 
-def _change(alert: DeviceAlert, link: Link, now: datetime) -> DeviceAlert:
+def _change(alert: DeviceAlert, link: AlertLink, now: datetime) -> DeviceAlert:
     """Return the change of an alert that says no more than its link."""
     message_id = derived_id("link", alert.header.event_id, link.group_id)
     bare = with_header(alert, message_id=message_id, received_at=now, external_refs=()).model_copy(

@@ -18,7 +18,7 @@ from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.known_devices import KnownDevices
 from bondmate_streams.errors import BadEventError
 from bondmate_streams.logic import starting
-from bondmate_streams.logic.addressing import Missing, Officer, Officers, Sender, resolve
+from bondmate_streams.logic.addressing import MessageSender, Missing, Officer, Officers, resolve
 from bondmate_streams.logic.messages import unreached
 from bondmate_streams.logic.rooms import Rooms
 from bondmate_streams.logic.routing import MayMessage
@@ -55,7 +55,7 @@ class Starting:
             return Missing(name, starting.ONE_DEVICE if room else "emergency_not_owner")
         may = MayMessage(agencies=(agency,) if agency else (), most_devices=1)
         agreements = self._context.agreements
-        sender = Sender(may, agreements.sees_ids(source), lambda named: self._known.meant(source, named))
+        sender = MessageSender(may, agreements.sees_ids(source), lambda named: self._known.meant(source, named))
         reached = resolve(Address(names=(name,)), order.header.mode, sender, self._officers, utc_now())
         if not reached.devices:
             return reached.missing[0]

@@ -1,4 +1,4 @@
-"""What a destination may see of positions, as columns; `logic.policy.View` is the reference, `Shown` the plan."""
+"""What a destination may see of positions, as columns; `DisclosurePolicy` is the reference, `Shown` the plan."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bondmate_streams.lane.tracks import Ints, Tracks
 from bondmate_streams.logic.blur import Blur, blurred
-from bondmate_streams.logic.policy import BY_FLAG, PSEUDONYM, Shown, View
+from bondmate_streams.logic.policy import BY_FLAG, PSEUDONYM, DisclosurePolicy, Shown
 
 __all__ = ["ColumnView", "constant", "parts_of", "struct_of"]
 
@@ -28,7 +28,7 @@ Columns = Mapping[str, Any]
 class ColumnView:
     """What one destination may see."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: DisclosurePolicy) -> None:
         """Take over an agreement."""
         self._view = view
         self._shown = view.shown(RECORD)

@@ -19,7 +19,7 @@ import orjson
 from bondmate_schemas.enums import AuditAction
 
 from bondmate_streams.lane.batch import Disclosed, NamedPeople
-from bondmate_streams.logic.audit import Entry, audit_names
+from bondmate_streams.logic.audit import AuditEntry, audit_names
 
 _SUBJECTS_A_RECORD: Final = 5_000
 _Purpose = tuple[str, str, str]
@@ -75,7 +75,7 @@ class Disclosures:
             self._file.truncate(end)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[AuditEntry]:
         """Return the audit entries for all that was kept."""
         sums: defaultdict[_Purpose, _PendingSum] = defaultdict(_PendingSum)
         for place, events, people, fields in self._rows():
@@ -105,13 +105,13 @@ class Disclosures:
         self._file.close()
 
 
-def _entries(place: _Purpose, total: _PendingSum) -> Iterable[Entry]:
+def _entries(place: _Purpose, total: _PendingSum) -> Iterable[AuditEntry]:
     """Yield as many entries as the people need; they share the events evenly, so that none is of no event."""
     people = list(dict.fromkeys(total.people))
     parts = [people[start : start + _SUBJECTS_A_RECORD] for start in range(0, max(len(people), 1), _SUBJECTS_A_RECORD)]
     each, over = divmod(total.events, len(parts))
     for number, part in enumerate(parts):
-        yield Entry(
+        yield AuditEntry(
             action=AuditAction.DISCLOSURE,
             recipient=place[0],
             subjects=tuple(part),

@@ -48,16 +48,16 @@ class Officers(Protocol):
     """Who is there."""
 
     def of(self, device_id: str) -> Officer:
-        """Give what is known of a device."""
+        """Return what is known of a device."""
         ...
 
     def all(self) -> Iterable[Officer]:
-        """Give everybody, at a price: only for a message to several."""
+        """Iterate over everybody. That costs time: only for a message to several."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class MessageSender:
     """Who sends, and what it may: `meant` gives the device behind a pseudonym, or of that very id."""
 
     may: MayMessage
@@ -86,7 +86,7 @@ class Reached:
     """How the sender is told of a device: as it named it, by callsign where it sees those."""
 
 
-def resolve(to: Address, mode: Mode, sender: Sender, officers: Officers, now: datetime) -> Reached:
+def resolve(to: Address, mode: Mode, sender: MessageSender, officers: Officers, now: datetime) -> Reached:
     """Find the devices that `to` names, as far as `sender` may write to them and their mode allows it."""
     several = len(to.names) > 1 or bool(to.agencies or to.areas)
     if several and mode is Mode.UNKNOWN:
@@ -109,7 +109,7 @@ def resolve(to: Address, mode: Mode, sender: Sender, officers: Officers, now: da
     return Reached(tuple(found), tuple(missing), {device: name for device, name in named.items() if name})
 
 
-def _shown(officer: Officer, name: str | None, sender: Sender) -> str | None:
+def _shown(officer: Officer, name: str | None, sender: MessageSender) -> str | None:
     """Return how a sender is told of a device that it called by `name`, or by none."""
     callsign = officer.callsign if sender.sees_callsigns else None
     if not (callsign and name) or name.casefold() == callsign.casefold():
@@ -121,7 +121,7 @@ _Part = tuple[str, list[str], str]
 """A name, the devices behind it, and the code for when there are none."""
 
 
-def _parts(to: Address, sender: Sender, officers: Officers, now: datetime) -> Iterator[_Part]:
+def _parts(to: Address, sender: MessageSender, officers: Officers, now: datetime) -> Iterator[_Part]:
     for name in to.names:
         yield name, list(_named(name, sender, officers)), "address_unknown"
     if to.areas:
@@ -133,7 +133,7 @@ def _parts(to: Address, sender: Sender, officers: Officers, now: datetime) -> It
         yield agency, devices, "address_nobody" if allowed else "address_not_allowed"
 
 
-def _named(name: str, sender: Sender, officers: Officers) -> Iterator[str]:
+def _named(name: str, sender: MessageSender, officers: Officers) -> Iterator[str]:
     device = sender.meant(name)
     if device is None:
         yield from _called(name, sender, officers)
@@ -143,8 +143,8 @@ def _named(name: str, sender: Sender, officers: Officers) -> Iterator[str]:
         yield device
 
 
-def _called(name: str, sender: Sender, officers: Officers) -> Iterator[str]:
-    """Give the devices of a unit or callsign; who may not write to whole agencies has to name a device."""
+def _called(name: str, sender: MessageSender, officers: Officers) -> Iterator[str]:
+    """Return the devices of a unit or callsign; who may not write to whole agencies has to name a device."""
     agencies = set(sender.may.agencies)
     wanted = name.casefold()
     for one in officers.all() if agencies else ():
@@ -152,7 +152,7 @@ def _called(name: str, sender: Sender, officers: Officers) -> Iterator[str]:
             yield one.device_id
 
 
-def _in_areas(to: Address, sender: Sender, officers: Officers, now: datetime) -> _Part:
+def _in_areas(to: Address, sender: MessageSender, officers: Officers, now: datetime) -> _Part:
     agencies = set(to.agencies or sender.may.agencies)
     if not (sender.may.areas and agencies and agencies <= set(sender.may.agencies)):
         return "", [], "address_not_allowed"
@@ -177,5 +177,5 @@ def _on_shift(officers: Officers, agencies: set[str]) -> list[Officer]:
 
 
 def _suits(officer: Officer, mode: Mode) -> bool:
-    """Tell whether a message of `mode` may reach a device (DESIGN, promise 5); the gateway asks again."""
+    """Whether a message of `mode` may reach a device (DESIGN, promise 5); the gateway asks again."""
     return not (officer.mode is Mode.ACTUAL and mode in _DRILLS)

@@ -28,7 +28,7 @@ from bondmate_schemas.models import (
 from bondmate_streams.logic import news
 from bondmate_streams.logic.at_device import is_pressed_there
 from bondmate_streams.logic.duress import is_said_under
-from bondmate_streams.logic.grouping import Find, Link, linked, of_officer
+from bondmate_streams.logic.grouping import AlertLink, Find, linked, of_officer
 from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY
 from bondmate_streams.logic.rounds import graver
 from bondmate_streams.logic.routing import EMERGENCIES
@@ -37,12 +37,12 @@ _MESSAGES_KEPT = 64
 _ALERTS_KEPT = 16
 
 
-def _nowhere(_: DeviceAlert) -> Link | None:
+def _nowhere(_: DeviceAlert) -> AlertLink | None:
     return None
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class PressOutcome:
     """What became of an alert: the change it makes (None: it was a repeat), and what to remember."""
 
     outcome: str
@@ -52,7 +52,7 @@ class Taken:
 
 def take(
     alert: DeviceAlert, memory: DeviceMemory | None, last: DeviceLocation | None, now: datetime, near: Find = _nowhere
-) -> Taken:
+) -> PressOutcome:
     """Take an alert of a device.
 
     Args:
@@ -68,13 +68,13 @@ def take(
     """
     memory = memory or DeviceMemory(device_id=alert.device_id)
     if any(seen.message_id == alert.header.message_id for seen in memory.seen):
-        return Taken("repeat", memory)
+        return PressOutcome("repeat", memory)
     if STARTED_BY_ROOM in alert.header.flags and emergencies(memory, alert.header.mode):
-        return Taken("open_already", memory)
+        return PressOutcome("open_already", memory)
     if subject := news.subject_of(alert, memory):
         told = news.as_news(alert, subject)
         change = _joined(_correlated(told, subject, now), last)
-        return Taken("news", _remembered(memory, alert, change, subject, news.noted(subject, alert)), change)
+        return PressOutcome("news", _remembered(memory, alert, change, subject, news.noted(subject, alert)), change)
     known = _open_of(alert, memory)
     before = () if known else memory.open_alerts
     change = _joined(_correlated(_flagged(alert, memory), known, now), last, before)
@@ -82,7 +82,7 @@ def take(
     if outcome == "raised":
         change = linked(change, of_officer(change, memory.open_alerts) or near(change))
     kept = _still_open(alert, change, known)
-    return Taken(outcome, _remembered(memory, alert, change, known, kept), change)
+    return PressOutcome(outcome, _remembered(memory, alert, change, known, kept), change)
 
 
 def stand(memory: DeviceMemory | None, state: AlertState) -> DeviceMemory:
@@ -103,7 +103,7 @@ def emergencies(memory: DeviceMemory | None, mode: Mode) -> list[str]:
 
 
 def is_any_hidden(memory: DeviceMemory | None) -> bool:
-    """Return whether a device has an emergency open of which nothing may sound there: a room has started it silently.
+    """Whether a device has an emergency open of which nothing may sound there: a room has started it silently.
 
     No other open alert is remembered without its incident.
     """
@@ -111,7 +111,7 @@ def is_any_hidden(memory: DeviceMemory | None) -> bool:
 
 
 def is_fix(position: Position | None) -> bool:
-    """Tell whether a position says where somebody is: 0,0 is what a receiver without a fix reports."""
+    """Whether a position says where somebody is: 0,0 is what a receiver without a fix reports."""
     return position is not None and (position.latitude, position.longitude) != (0.0, 0.0)
 
 
@@ -149,12 +149,12 @@ def _flagged(alert: DeviceAlert, memory: DeviceMemory) -> DeviceAlert:
 
 
 def with_flags(alert: DeviceAlert, *flags: str) -> DeviceAlert:
-    """Give the alert with further remarks of the hub on it, each once."""
+    """Return the alert with further remarks of the hub on it, each once."""
     return with_header(alert, flags=tuple(dict.fromkeys((*alert.header.flags, *flags))))
 
 
 def with_header(alert: DeviceAlert, **update: Any) -> DeviceAlert:
-    """Give the alert with other values in its header."""
+    """Return the alert with other values in its header."""
     return alert.model_copy(update={"header": alert.header.model_copy(update=update)})
 
 

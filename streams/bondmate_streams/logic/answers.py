@@ -15,7 +15,7 @@ from bondmate_schemas.enums import DeliveryReason, EmergencyWord, Level, Mode, O
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DestinationState, EventHeader
 
-from bondmate_streams.logic.deliveries import LEAST_SECONDS, Telling, refresh_and_position_of
+from bondmate_streams.logic.deliveries import LEAST_SECONDS, Notification, refresh_and_position_of
 from bondmate_streams.logic.life_cycle import HUMAN
 from bondmate_streams.logic.routing import Decision
 
@@ -27,19 +27,19 @@ _OLDER_KNOWN: Final = 256
 
 
 def is_of_person(receipt: DeliveryReceipt) -> bool:
-    """Return whether a person speaks: a statement, words alone, or something beside what helps."""
+    """Whether a person speaks: a statement, words alone, or something beside what helps."""
     words = receipt.level is Level.UNKNOWN and bool(receipt.note)
     return words or receipt.level in HUMAN or _says_beside(receipt)
 
 
 def _says_beside(receipt: DeliveryReceipt) -> bool:
-    """Return whether it says who owns an alert, that one a room started goes on, or what it is of one event with."""
+    """Whether it says who owns an alert, that one a room started goes on, or what it is of one event with."""
     owns, started = receipt.ownership is not Ownership.UNSTATED, receipt.emergency is not EmergencyWord.UNSTATED
     return owns or started or receipt.link_to is not None
 
 
 def says_only_link(receipt: DeliveryReceipt) -> bool:
-    """Return whether it says what an alert is of one event with, and nothing else that could count."""
+    """Whether it says what an alert is of one event with, and nothing else that could count."""
     if receipt.link_to is None or receipt.level in HUMAN or receipt.note:
         return False
     return receipt.ownership is Ownership.UNSTATED and receipt.emergency is EmergencyWord.UNSTATED
@@ -121,7 +121,7 @@ def others_ids(state: AlertState, destination: str) -> Iterator[str]:
 
 
 def _is_refresh_or_position(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> bool:
-    """Return whether an answer is to a refresh or position update that can have been sent by now: their ids say which.
+    """Whether an answer is to a refresh or position update that can have been sent by now: their ids say which.
 
     A route may have said another period, or none, when they were: of the shortest, a second, all count.
     """
@@ -143,17 +143,21 @@ def _older_refreshes(
     yield from (derived_id(*about, str(number)) for number in range(max(1, last - _OLDER_KNOWN + 1), last + 1))
 
 
-def with_told(state: AlertState, tellings: Iterable[Telling]) -> AlertState:
+def with_told(state: AlertState, notifications: Iterable[Notification]) -> AlertState:
     """Return the state that remembers under which ids its destinations are told, so that their answers are known.
 
     The newest of each destination are kept. Of one that an older hub told, nothing is known, and all counts.
     """
     destinations = dict(state.destinations)
-    for telling in tellings:
-        at = destinations.get(telling.destination)
-        is_of_others = telling.others is not None and telling.others.only_news
-        if at is not None and telling.reason not in {DeliveryReason.NEW, DeliveryReason.REFRESH} and not is_of_others:
-            destinations[telling.destination] = _with_id(at, telling.delivery_id)
+    for notification in notifications:
+        at = destinations.get(notification.destination)
+        is_of_others = notification.others is not None and notification.others.only_news
+        if (
+            at is not None
+            and notification.reason not in {DeliveryReason.NEW, DeliveryReason.REFRESH}
+            and not is_of_others
+        ):
+            destinations[notification.destination] = _with_id(at, notification.delivery_id)
     return state if destinations == state.destinations else state.model_copy(update={"destinations": destinations})
 
 

@@ -15,7 +15,7 @@ Contains = Callable[[float, float], bool]
 
 
 def shapes_of(areas: Iterable[Area]) -> tuple[Contains, ...]:
-    """Give a test for each polygon and circle of `areas`.
+    """Return a test for each polygon and circle of `areas`.
 
     Raises:
         ValueError: one of them cannot be read.
@@ -32,7 +32,7 @@ def _circle(text: str) -> Contains:
 
 
 def _distance_km(lat: float, lon: float, to_lat: float, to_lon: float) -> float:
-    """Give the great-circle distance (haversine)."""
+    """Return the great-circle distance (haversine)."""
     north, east = math.radians(to_lat - lat) / 2, math.radians(to_lon - lon) / 2
     across = math.cos(math.radians(lat)) * math.cos(math.radians(to_lat)) * math.sin(east) ** 2
     return 2 * _EARTH_KM * math.asin(min(1.0, math.sqrt(math.sin(north) ** 2 + across)))

@@ -35,12 +35,12 @@ def asked_again(
     message_id = derived_id("alert", event_id, "round", str(number))
     told = with_header(state.alert, message_id=message_id, occurred_at=now)
     closed = {name for name, at in state.destinations.items() if stage_of(at).closes}
-    tellings = tuple(
-        replace(telling, delivery_id=round_id(event_id, telling.destination, number, "round"))
-        for telling in tell(
+    notifications = tuple(
+        replace(notification, delivery_id=round_id(event_id, notification.destination, number, "round"))
+        for notification in tell(
             after, told.model_copy(update={"action": AlertAction.UPDATE}), DeliveryReason.UPDATE, decisions,
             leave_out={*leave_out, *closed},
         )
     )  # fmt: skip
     pages = (page_of(state, PageReason.UNANSWERED_AGAIN, now, number=number),) if cause is Cause.PART_CLOSED else ()
-    return Step(outcome, after, tellings, pages=pages)
+    return Step(outcome, after, notifications, pages=pages)

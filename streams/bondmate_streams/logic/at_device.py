@@ -13,5 +13,5 @@ _THE_HUBS: Final = frozenset({CHECK_IN_MISSED, DEVICE_REVOKED})
 
 
 def is_pressed_there(alert: DeviceAlert) -> bool:
-    """Return whether somebody did it at the device, and not the hub, or a gateway, on behalf of its officer."""
+    """Whether somebody did it at the device, and not the hub, or a gateway, on behalf of its officer."""
     return alert.header.source != SOURCE and _THE_HUBS.isdisjoint(alert.header.flags)

@@ -24,7 +24,7 @@ _pseudonym = lru_cache(_NAMES_KEPT)(pseudonym)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditEntry:
     """What is to be logged, before it has its place in a chain."""
 
     action: AuditAction
@@ -37,10 +37,10 @@ class Entry:
     legal_basis: str = ""
 
 
-def disclosure(event: Payload, recipient: str, fields: Sequence[str], secret: bytes) -> Entry:
+def disclosure(event: Payload, recipient: str, fields: Sequence[str], secret: bytes) -> AuditEntry:
     """Log that `recipient` gets `event`, of which it sees `fields` beside the envelope."""
     handling = event.header.handling
-    return Entry(
+    return AuditEntry(
         action=AuditAction.DISCLOSURE,
         recipient=recipient,
         event_id=event.header.event_id,
@@ -51,9 +51,9 @@ def disclosure(event: Payload, recipient: str, fields: Sequence[str], secret: by
     )
 
 
-def together(entries: Iterable[Entry]) -> list[Entry]:
+def together(entries: Iterable[AuditEntry]) -> list[AuditEntry]:
     """Return entries in which what is alike but for event and people is one; of several events it names none."""
-    alike: dict[tuple[object, ...], Entry] = {}
+    alike: dict[tuple[object, ...], AuditEntry] = {}
     for entry in entries:
         place = (entry.action, entry.recipient, entry.fields, entry.purpose, entry.legal_basis)
         known = alike.get(place)
@@ -61,7 +61,7 @@ def together(entries: Iterable[Entry]) -> list[Entry]:
     return list(alike.values())
 
 
-def _added(known: Entry, entry: Entry) -> Entry:
+def _added(known: AuditEntry, entry: AuditEntry) -> AuditEntry:
     return replace(
         known,
         event_id=known.event_id if known.event_id == entry.event_id else None,
@@ -77,16 +77,16 @@ def subjects_of(event: Payload, secret: bytes) -> tuple[str, ...]:
 
 
 def audit_name(secret: bytes, person: str) -> str:
-    """Give the pseudonym of a device or officer in the audit trail."""
+    """Return the pseudonym of a device or officer in the audit trail."""
     return _pseudonym(secret, _SCOPE, person)
 
 
 def audit_names(secret: bytes) -> Callable[[str], str]:
-    """Give what gives those pseudonyms, to who names a whole country's officers and remembers whom he has named."""
+    """Return a function that computes those pseudonyms, for callers that name many people and keep what was named."""
     return pseudonyms(secret, _SCOPE)
 
 
-_OF_AN_ENTRY = tuple(field.name for field in fields(Entry))
+_OF_AN_ENTRY = tuple(field.name for field in fields(AuditEntry))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,8 @@ class Chain:
     head: str = ""
     """Hash of the last record, hex; empty before the first."""
 
-    def append(self, entry: Entry, now: datetime) -> tuple[Chain, AuditRecord]:
-        """Give the next record and the chain after it."""
+    def append(self, entry: AuditEntry, now: datetime) -> tuple[Chain, AuditRecord]:
+        """Return the chain after the next record, and that record."""
         record = unvalidated(
             AuditRecord,
             {
@@ -116,14 +116,14 @@ class Chain:
         return Chain(self.writer, record.sequence, record.hash), record
 
     def after(self, record: AuditRecord) -> Chain:
-        """Give the chain that goes on after `record`, when it is this writer's and further on."""
+        """Return the chain that goes on after `record`, when it is this writer's and further on."""
         if record.writer != self.writer or record.sequence <= self.sequence:
             return self
         return Chain(self.writer, record.sequence, record.hash)
 
 
 def hash_of(record: AuditRecord) -> str:
-    """Give the SHA-256, hex, over the record without `hash` and `signature`."""
+    """Return the SHA-256, hex, over the record without `hash` and `signature`."""
     values = record.model_dump(mode="json", exclude={"hash", "signature"})
     return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 

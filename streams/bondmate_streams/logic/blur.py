@@ -32,22 +32,22 @@ class Blur:
 
     @property
     def scale(self) -> float:
-        """Give the multiple of which a rounded degree is a whole number."""
+        """Return the multiple of which a rounded degree is a whole number."""
         return float(10.0**self.amount)
 
     @property
     def step_deg(self) -> float:
-        """Give the side of a square in degrees of latitude."""
+        """Return the side of a square in degrees of latitude."""
         return self.amount / _METRES_A_DEGREE
 
     @property
     def error_m(self) -> float:
-        """Give how far off a position is then, at most."""
+        """Return how far off a position is then, at most."""
         side = self.amount if self.name == "coarse" else _METRES_A_DEGREE * 10.0**-self.amount
         return side / 2 * math.sqrt(2)
 
     def across_deg(self, latitude: float) -> float:
-        """Give the side of a square in degrees of longitude, at the latitude of its middle."""
+        """Return the side of a square in degrees of longitude, at the latitude of its middle."""
         # A degree of longitude shrinks toward the poles; at the pole itself one square is as good as another. The edge
         # nearer to the equator is the longest, and none is to be longer than it is said to be.
         edge = max(abs(latitude) - self.step_deg / 2, 0.0)

@@ -31,7 +31,7 @@ class Cells:
     """What is known of each cell."""
 
     def __init__(self, tree: Any) -> None:
-        """Know nothing yet of the areas (shapely, prepared, longitude and latitude in degrees) in a tree of them."""
+        """Look positions up in a tree of areas (shapely, prepared, longitude and latitude in degrees)."""
         self._tree = tree
         self._areas = tree.geometries
         self._west, self._south, self._east, self._north = shapely.total_bounds(self._areas)
@@ -41,7 +41,7 @@ class Cells:
         self._choices = np.zeros((0, 1), np.int64)
 
     def of_all(self, latitudes: Floats, longitudes: Floats) -> Ints:
-        """Give, for each position (degrees), the number of the first area that has it, or -1."""
+        """Return, for each position (degrees), the number of the first area that has it, or -1."""
         found = np.full(len(latitudes), NOWHERE, np.int64)
         on_map = (longitudes >= self._west) & (longitudes <= self._east)
         on_map &= (latitudes >= self._south) & (latitudes <= self._north)
@@ -99,7 +99,7 @@ class Cells:
         self._choices = np.concatenate([old, new])
 
     def _chosen(self, choices: Ints, latitudes: Floats, longitudes: Floats) -> Ints:
-        """Give, for each position, the first of its choices that has it."""
+        """Return, for each position, the first of its choices that has it."""
         found = np.full(len(choices), NOWHERE, np.int64)
         left = np.arange(len(choices))
         for column in choices.T:

@@ -30,7 +30,7 @@ class Done:
         return cls(said.device_id, said.header.occurred_at, said.header.received_at, record)
 
     def overtook(self, said: CheckIn) -> bool:
-        """Return whether what is due was said before this and comes only now: a gateway was stuck with it.
+        """Whether what is due was said before this and comes only now: a gateway was stuck with it.
 
         By the clock of the device as well: one gateway's may be behind another's, and what is said anew must be heard.
         """

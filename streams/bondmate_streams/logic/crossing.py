@@ -46,7 +46,7 @@ def seen(
 
 
 def crossed(state: AlertState, decisions: Sequence[Decision], held: Sequence[str], now: datetime) -> Step:
-    """Tell the rooms of `decisions`, as many as may join; of those that may not a person is paged, once."""
+    """Have the rooms of `decisions` join, as many as may; where some may not, a person is paged once."""
     told = state.others or OthersTold()
     new = [one for one in decisions if one.destination not in state.destinations]
     is_first = not state.destinations

@@ -16,7 +16,7 @@ from bondmate_schemas.outside_ids import OutsideIds, Unanswered
 from bondmate_schemas.unvalidated import unvalidated
 
 from bondmate_streams.logic.outside import Form, with_unanswered
-from bondmate_streams.logic.policy import View
+from bondmate_streams.logic.policy import DisclosurePolicy
 from bondmate_streams.logic.routing import RECORD_OF, Destination, Routes, kind_of
 
 LEAST_SECONDS: Final = 0.5
@@ -33,7 +33,7 @@ class First:
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class Notification:
     """A destination is to be told of an event: what was decided, before the agreement is applied."""
 
     destination: str
@@ -50,12 +50,12 @@ class Telling:
 
 
 def new_id(event_id: str, destination: str) -> str:
-    """Give the id of the first Delivery of an alert or incident event to a destination."""
+    """Return the id of the first Delivery of an alert or incident event to a destination."""
     return derived_id("delivery", event_id, destination)
 
 
 def later_id(event_id: str, destination: str, cause_message_id: str) -> str:
-    """Give the id of the Delivery that the message `cause_message_id` leads to."""
+    """Return the id of the Delivery that the message `cause_message_id` leads to."""
     return derived_id("delivery", event_id, destination, cause_message_id)
 
 
@@ -108,7 +108,8 @@ class Agreements:
             for name, destination in routes.destinations.items()
         }
         self._views = {
-            name: View(name, _listed(destination), secret) for name, destination in routes.destinations.items()
+            name: DisclosurePolicy(name, _listed(destination), secret)
+            for name, destination in routes.destinations.items()
         }
         self._sees = {
             path: {name for name, destination in routes.destinations.items() if _sees(destination, path)}
@@ -126,73 +127,73 @@ class Agreements:
         self._newest_only = frozenset(rule.name for rule in routes.routes if rule.newest_only)
         self._form = cache(partial(Form.of, self.outside))
 
-    def delivery(self, telling: Telling, now: datetime, key: str | None = None) -> Delivery | None:
-        """Return the Delivery of `telling`, as its agreement lets the destination see the event; None: nothing.
+    def delivery(self, notification: Notification, now: datetime, key: str | None = None) -> Delivery | None:
+        """Return the Delivery of `notification`, as its agreement lets the destination see the event; None: nothing.
 
         Ids in it have the form that belongs to `key`, or to the newest; those of positions one that nobody reads back.
         """
-        made = self._made(telling, now)
+        made = self._made(notification, now)
         if made is None:
             return None
         if made.location is not None:
-            return with_unanswered(made, self._unanswered[telling.destination])
-        shares = kind_of(telling.event) in self._shares[telling.destination]
-        form = self._form(telling.destination, key, shares_incidents=shares)
+            return with_unanswered(made, self._unanswered[notification.destination])
+        shares = kind_of(notification.event) in self._shares[notification.destination]
+        form = self._form(notification.destination, key, shares_incidents=shares)
         return form.delivery(made) if form else made
 
     def unanswered(self, destination: str) -> Unanswered:
         """Return the ids of positions for a destination."""
         return self._unanswered[destination]
 
-    def _made(self, telling: Telling, now: datetime) -> Delivery | None:
-        seen = self._views[telling.destination].of(telling.event)
+    def _made(self, notification: Notification, now: datetime) -> Delivery | None:
+        seen = self._views[notification.destination].of(notification.event)
         if seen is None:
             return None
-        kind = kind_of(telling.event)
+        kind = kind_of(notification.event)
         header = seen.header.model_copy(
             update={
-                "message_id": telling.delivery_id,
+                "message_id": notification.delivery_id,
                 "published_at": now,
-                "expires_at": self._expiry(telling.destination, kind, telling.event.header),
-                "flags": self._flags(telling.destination, kind, seen.header),
+                "expires_at": self._expiry(notification.destination, kind, notification.event.header),
+                "flags": self._flags(notification.destination, kind, seen.header),
             }
         )
         return unvalidated(
             Delivery,
             {
                 "header": header,
-                "destination": telling.destination,
+                "destination": notification.destination,
                 "kind": DeliveryKind(kind.upper()),
-                "reason": telling.reason,
-                "route": telling.route,
+                "reason": notification.reason,
+                "route": notification.route,
                 **_NO_PAYLOAD,
                 kind: seen,
-                **_sent(telling, kind, now),
-                "newest_only": telling.route in self._newest_only,
-                "position_only": telling.position_only,
-                "others": telling.others,
+                **_sent(notification, kind, now),
+                "newest_only": notification.route in self._newest_only,
+                "position_only": notification.position_only,
+                "others": notification.others,
             },
         )
 
-    def disclosed(self, telling: Telling) -> tuple[str, ...]:
+    def disclosed(self, notification: Notification) -> tuple[str, ...]:
         """Name the fields beyond the envelope that the destination sees."""
-        found = self._views[telling.destination].disclosed(telling.event)
-        return found if telling.others is None else (*found, *_of_others(telling.others))
+        found = self._views[notification.destination].disclosed(notification.event)
+        return found if notification.others is None else (*found, *_of_others(notification.others))
 
-    def view(self, destination: str) -> View:
-        """Give what a destination may see."""
+    def view(self, destination: str) -> DisclosurePolicy:
+        """Return what a destination may see."""
         return self._views[destination]
 
     def late_flag(self, destination: str, kind: str) -> str | None:
-        """Give the flag that tells what the destination wants of an event of this kind once it is late."""
+        """Return the flag for what the destination wants of an event of this kind once it is late."""
         return self._when_late.get((destination, kind))
 
     def max_age_seconds(self, destination: str, kind: str) -> float | None:
-        """Give for how long an event of this kind is new to a destination; None: as the event itself says."""
+        """Return for how long an event of this kind is new to a destination; None: as the event itself says."""
         return self._ages[destination].get(kind)
 
     def name_of(self, destination: str, device_id: str) -> str | None:
-        """Give the pseudonym by which `destination` knows a device; None where there is no such destination."""
+        """Return the pseudonym by which `destination` knows a device; None where there is no such destination."""
         view = self._views.get(destination)
         return view.name_of(device_id) if view else None
 
@@ -202,16 +203,16 @@ class Agreements:
         return self._newest_only
 
     def _flags(self, destination: str, kind: str, header: EventHeader) -> tuple[str, ...]:
-        """Give the flags of the Delivery: the event's, and what its destination wants of it once it is late."""
+        """Return the flags of the Delivery: the event's, and what its destination wants of it once it is late."""
         when_late = self._when_late.get((destination, kind))
         return header.flags if when_late is None else (*header.flags, when_late)
 
     def sees_ids(self, destination: str) -> bool:
-        """Tell whether the agreement shows `destination` the true id of a device in events of any kind."""
+        """Whether the agreement shows `destination` the true id of a device in events of any kind."""
         return destination in self._sees["device_id"]
 
     def sees_callsigns(self, destination: str) -> bool:
-        """Return whether the agreement shows `destination` callsigns in events of any kind."""
+        """Whether the agreement shows `destination` callsigns in events of any kind."""
         return destination in self._sees["callsign"]
 
     def _expiry(self, destination: str, kind: str, header: EventHeader) -> datetime | None:
@@ -229,12 +230,12 @@ def _of_others(others: Others) -> Iterator[str]:
             yield f"others.{name}"
 
 
-def _sent(telling: Telling, kind: str, now: datetime) -> dict[str, object]:
-    """Give when the Delivery is made and which was the first; positions, which nothing refers to, say neither."""
+def _sent(notification: Notification, kind: str, now: datetime) -> dict[str, object]:
+    """Return when the Delivery is made and which was the first; positions say neither, since nothing refers to them."""
     if kind == DeliveryKind.LOCATION.value.lower():
         return {"sent_at": None, "first_sent_at": None, "first_id": None}
-    first = telling.first or First(telling.delivery_id, now)
-    sent_at = first.sent_at if first.delivery_id == telling.delivery_id else now
+    first = notification.first or First(notification.delivery_id, now)
+    sent_at = first.sent_at if first.delivery_id == notification.delivery_id else now
     return {"sent_at": sent_at, "first_sent_at": first.sent_at, "first_id": first.delivery_id}
 
 
@@ -243,7 +244,7 @@ def _sees(destination: Destination, path: str) -> bool:
 
 
 def _listed(destination: Destination) -> dict[str, Mapping[str, str]]:
-    """Give what an agreement lists, by record.
+    """Return what an agreement lists, by record.
 
     A receipt of a message names its device as the destination knows it, and the message as the destination did.
     """

@@ -53,7 +53,7 @@ class Districts:
         self._cells = Cells(self._tree)
 
     def of(self, latitude: float, longitude: float) -> str | None:
-        """Give the district of a position, degrees; None where there is none."""
+        """Return the district of a position, degrees; None where there is none."""
         found = self._tree.query(shapely.Point(longitude, latitude), predicate="intersects")
         return self.names[int(found.min())] if found.size else None
 
@@ -76,13 +76,13 @@ class Districts:
         return sorted(found)
 
     def holds(self, number: int, point: Any, metres: float) -> bool:
-        """Return whether a point lies in a district, and its border no nearer than `metres`."""
+        """Whether a point lies in a district, and its border no nearer than `metres`."""
         plane = _plane(point.y)
         area, here = _moved(self.areas[number], 0.0, plane), _moved(point, 0.0, plane)
         return bool(shapely.intersects(area, here)) and shapely.distance(area.boundary, here) >= metres
 
     def of_all(self, latitudes: NDArray[np.float64], longitudes: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Give, for each position, the number of its district in `names`, or -1."""
+        """Return, for each position, the number of its district in `names`, or -1."""
         return self._cells.of_all(latitudes, longitudes)
 
 

@@ -24,7 +24,7 @@ def said_under(alert: DeviceAlert) -> DeviceAlert:
 
 
 def is_said_under(alert: DeviceAlert) -> bool:
-    """Return whether it was said by a device whose officer is under duress."""
+    """Whether it was said by a device whose officer is under duress."""
     return UNDER_DURESS in alert.header.flags
 
 

@@ -18,7 +18,7 @@ from bondmate_schemas.flags import NOT_RENEWED, UNTRUSTED
 from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, DeviceMark, EventHeader, Position
 
 from bondmate_streams.logic.alerts import with_flags
-from bondmate_streams.logic.deliveries import LEAST_SECONDS, Agreements, Telling, position_id
+from bondmate_streams.logic.deliveries import LEAST_SECONDS, Agreements, Notification, position_id
 from bondmate_streams.logic.life_cycle import CLOSED
 from bondmate_streams.logic.locations import AHEAD_MS, BEFORE_GPS_MS, millis
 from bondmate_streams.logic.routing import EMERGENCIES, Destination
@@ -33,7 +33,7 @@ _LONG_AGO: Final = -1e9
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class UpdatePace:
     """How often a room hears where the device of an open emergency is; 0 is no bound."""
 
     every_seconds: float = 15.0
@@ -43,26 +43,26 @@ class Pace:
 
 
 def paces_of(
-    destinations: Mapping[str, Destination], by_connector: Mapping[str, Pace], agreements: Agreements
-) -> dict[str, Pace]:
+    destinations: Mapping[str, Destination], by_connector: Mapping[str, UpdatePace], agreements: Agreements
+) -> dict[str, UpdatePace]:
     """Return the pace of each destination that hears of positions: as its routes say, else as its connector does.
 
     Where an agreement shows no position of an alert there is none, nor for one that hears of ends only.
     """
     found = {}
     for name, at in destinations.items():
-        usual = by_connector.get(name, Pace())
+        usual = by_connector.get(name, UpdatePace())
         every = usual.every_seconds if at.alert_position_seconds is None else at.alert_position_seconds
         a_second = usual.a_second if at.alert_positions_a_second is None else at.alert_positions_a_second
         if every > 0 and not at.retired and "position" in agreements.view(name).shown(_ALERT):
-            found[name] = Pace(every, a_second)
+            found[name] = UpdatePace(every, a_second)
     return found
 
 
-class Turns:
+class UpdateQueue:
     """The alerts that one room is to hear of, whoever has waited longest first; the first of an alert goes at once."""
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: UpdatePace) -> None:
         """Start with none."""
         self._pace = pace
         self._queue: list[tuple[float, str]] = []
@@ -106,13 +106,13 @@ class Turns:
 
 
 def is_followed(state: AlertState) -> bool:
-    """Return whether an alert is an open emergency."""
+    """Whether an alert is an open emergency."""
     lapsed = NOT_RENEWED in state.alert.header.flags
     return state.status not in CLOSED and state.alert.kind in EMERGENCIES and not lapsed
 
 
 def is_news(fix: DeviceLocation, alert: DeviceAlert) -> bool:
-    """Return whether a fix says more than an alert: its device had it later.
+    """Whether a fix says more than an alert: its device had it later.
 
     Where a clock cannot be trusted it does too when it came after the alert; else that may be one that waited.
     """
@@ -126,7 +126,7 @@ def is_news(fix: DeviceLocation, alert: DeviceAlert) -> bool:
 
 
 def is_officers(fix: DeviceLocation, took: DeviceMark | None, replaced: DeviceMark | None) -> bool:
-    """Return whether a fix is of the time from which its device was its officer's until another took its place.
+    """Whether a fix is of the time from which its device was its officer's until another took its place.
 
     One that waited since before that is of where the spare was kept.
     """
@@ -141,7 +141,7 @@ def is_officers(fix: DeviceLocation, took: DeviceMark | None, replaced: DeviceMa
 
 
 def _is_timed(position: Position, header: EventHeader) -> bool:
-    """Return whether the time of a position is to be believed; the last fix has no flags of the lane."""
+    """Whether the time of a position is to be believed; the last fix has no flags of the lane."""
     fixed, received = millis(position.fixed_at), millis(header.received_at)
     return UNTRUSTED.isdisjoint(header.flags) and BEFORE_GPS_MS <= fixed <= received + AHEAD_MS
 
@@ -168,17 +168,19 @@ def age_seconds(fix: DeviceLocation, now: datetime) -> float:
     return here + max(0.0, (fix.header.received_at - fix.position.fixed_at).total_seconds())
 
 
-def newest(telling: Telling, fix: DeviceLocation | None, now: datetime) -> Telling:
+def newest(notification: Notification, fix: DeviceLocation | None, now: datetime) -> Notification:
     """Return what is told of an alert, but for its end, with its position as old as it is now.
 
     An emergency has the newest fix of its device, else a marker would go back to where the press was.
     """
-    alert = telling.event
-    if telling.reason is DeliveryReason.CANCEL or not isinstance(alert, DeviceAlert):
-        return telling
+    alert = notification.event
+    if notification.reason is DeliveryReason.CANCEL or not isinstance(alert, DeviceAlert):
+        return notification
     if fix is not None and alert.kind in EMERGENCIES and is_news(fix, alert):
-        return replace(telling, event=with_fix(alert, fix, now))
-    return telling if alert.position is None else replace(telling, event=_aged(alert, alert.position, fix, now))
+        return replace(notification, event=with_fix(alert, fix, now))
+    return (
+        notification if alert.position is None else replace(notification, event=_aged(alert, alert.position, fix, now))
+    )
 
 
 def _aged(alert: DeviceAlert, position: Position, fix: DeviceLocation | None, now: datetime) -> DeviceAlert:
@@ -192,12 +194,12 @@ def _aged(alert: DeviceAlert, position: Position, fix: DeviceLocation | None, no
     return alert.model_copy(update={"position_age_seconds": age})
 
 
-def update_of(state: AlertState, name: str, route: str, fix: DeviceLocation, now: datetime) -> Telling:
+def update_of(state: AlertState, name: str, route: str, fix: DeviceLocation, now: datetime) -> Notification:
     """Return the position update of an open alert for a room that was told of it."""
     alert = with_fix(as_told(state, state.alert), fix, now).model_copy(update={"action": AlertAction.UPDATE})
     number = int((now - state.header.received_at).total_seconds() / LEAST_SECONDS)
     event_id = state.header.event_id
-    return Telling(
+    return Notification(
         name, route, DeliveryReason.UPDATE, position_id(event_id, name, number), alert, first_of(state, name),
         position_only=True,
     )  # fmt: skip

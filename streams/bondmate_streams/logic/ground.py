@@ -114,7 +114,7 @@ def spots_of(event: DeviceAlert | IncidentEvent) -> Iterator[Spot]:
 
 
 def has_place(event: DeviceAlert | IncidentEvent) -> bool:
-    """Return whether it is known where an event is."""
+    """Whether it is known where an event is."""
     return next(spots_of(event), None) is not None
 
 

@@ -38,7 +38,7 @@ _RULES: Final = "rule:"
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class AlertLink:
     """That an alert is of the event with the number `group_id`, by the alert `linked_to`; the number empty: of none."""
 
     group_id: str
@@ -51,20 +51,20 @@ class Link:
         return (whole or AlertWhole()).model_copy(update=update)
 
 
-Find = Callable[[DeviceAlert], Link | None]
+Find = Callable[[DeviceAlert], AlertLink | None]
 
 
-def linked(alert: DeviceAlert, link: Link | None) -> DeviceAlert:
+def linked(alert: DeviceAlert, link: AlertLink | None) -> DeviceAlert:
     """Return an alert with its link."""
     return alert if link is None else alert.model_copy(update={"whole": link.over(alert.whole)})
 
 
 def is_under_duress(alert: DeviceAlert) -> bool:
-    """Return whether nothing but a person may link an alert."""
+    """Whether nothing but a person may link an alert."""
     return alert.kind is AlertKind.DURESS or alert.silent or UNDER_DURESS in alert.header.flags
 
 
-def of_officer(alert: DeviceAlert, open_alerts: Iterable[OpenAlert]) -> Link | None:
+def of_officer(alert: DeviceAlert, open_alerts: Iterable[OpenAlert]) -> AlertLink | None:
     """Return the link of a new alert to the oldest open one of its device."""
     if is_under_duress(alert):
         return None
@@ -72,7 +72,7 @@ def of_officer(alert: DeviceAlert, open_alerts: Iterable[OpenAlert]) -> Link | N
     first = next(fitting, None)
     if first is None or first.event_id == alert.header.event_id or first.incident_id is None:
         return None
-    return Link(first.group_id or first.incident_id, first.event_id, BY_OFFICER)
+    return AlertLink(first.group_id or first.incident_id, first.event_id, BY_OFFICER)
 
 
 def merged(old: AlertWhole | None, alert: DeviceAlert) -> AlertWhole | None:
@@ -82,7 +82,7 @@ def merged(old: AlertWhole | None, alert: DeviceAlert) -> AlertWhole | None:
     """
     new = alert.whole
     if new is not None and new.linked_by and (old is None or not old.linked_by):
-        old = Link(new.group_id, new.linked_to, new.linked_by).over(old)
+        old = AlertLink(new.group_id, new.linked_to, new.linked_by).over(old)
     if old is not None and old.linked_by.startswith(_RULES) and is_under_duress(alert):
         return old.model_copy(update={"group_id": "", "linked_to": "", "linked_by": ""})
     return old
@@ -91,7 +91,7 @@ def merged(old: AlertWhole | None, alert: DeviceAlert) -> AlertWhole | None:
 def reopened(old: AlertWhole | None, event_id: str) -> AlertWhole:
     """Return what is said of an alert that goes on from an ended one: it is of the same event."""
     whole = AlertWhole(reopens=event_id)
-    return whole if old is None else Link(old.group_id, old.linked_to, old.linked_by).over(whole)
+    return whole if old is None else AlertLink(old.group_id, old.linked_to, old.linked_by).over(whole)
 
 
 _First = tuple[datetime, str, str, str]
@@ -116,7 +116,7 @@ class Neighbours:
     """The newest alerts of officers and units, of all workers; bounded by the devices of each."""
 
     def __init__(self, within_seconds: float, within_metres: float) -> None:
-        """Link alerts of one officer or unit that are no further apart; 0 seconds: none."""
+        """AlertLink alerts of one officer or unit that are no further apart; 0 seconds: none."""
         self._within, self._metres = timedelta(seconds=within_seconds), within_metres
         self._raised: dict[tuple[str, ...], dict[str, _Raised]] = {}
 
@@ -150,7 +150,7 @@ class Neighbours:
             if one.first in later:
                 one.first = new.first
 
-    def of(self, alert: DeviceAlert) -> Link | None:
+    def of(self, alert: DeviceAlert) -> AlertLink | None:
         """Return the link of a new alert to the first of its event; None where it is the first, or alone."""
         if not self._within or is_under_duress(alert):
             return None
@@ -160,7 +160,7 @@ class Neighbours:
             firsts = [one.first for one in others if self._is_near(one, raised)]
             if firsts and (first := min(firsts))[2] != alert.device_id:
                 _, event_id, _, incident_id = first
-                return Link(incident_id, event_id, by)
+                return AlertLink(incident_id, event_id, by)
         return None
 
     def forget(self, now: datetime) -> None:
@@ -198,7 +198,7 @@ def _metres(one: Position, other: Position) -> float:
 
 
 def may_link(state: AlertState, receipt: DeliveryReceipt, agency: str, other: AlertState | None) -> bool:
-    """Return whether a room may say that an alert is of one event with `other`, or of no other's: its agency owns both.
+    """Whether a room may say that an alert is of one event with `other`, or of no other's: its agency owns both.
 
     Across agencies only operations may, who can be of both; never across modes. The other was told there, and is not
     of the event of this one already.
@@ -214,21 +214,21 @@ def may_link(state: AlertState, receipt: DeliveryReceipt, agency: str, other: Al
     return state.header.mode is other.header.mode and not is_of_this and agency == owner_of(other)
 
 
-def link_by(agency: str, other: AlertState | None) -> Link:
+def link_by(agency: str, other: AlertState | None) -> AlertLink:
     """Return the link that a room makes to another alert, None: that it undoes; people read its agency."""
     if other is None:
-        return Link("", "", agency)
+        return AlertLink("", "", agency)
     whole, own_id = other.alert.whole or AlertWhole(), other.header.event_id
-    return Link(whole.group_id or other.header.incident_id or "", whole.linked_to or own_id, agency)
+    return AlertLink(whole.group_id or other.header.incident_id or "", whole.linked_to or own_id, agency)
 
 
 def is_link(receipt: DeliveryReceipt) -> bool:
-    """Return whether operations say that an alert is of one event with another, or is not any more."""
+    """Whether operations say that an alert is of one event with another, or is not any more."""
     return receipt.destination == OPERATIONS and receipt.code in {LINK, UNLINK}
 
 
-def link_of(receipt: DeliveryReceipt) -> Link:
+def link_of(receipt: DeliveryReceipt) -> AlertLink:
     """Return the link that operations make or undo; rooms read it: whose word it was is in the audit trail alone."""
     if receipt.code == UNLINK:
-        return Link("", "", OPERATIONS)
-    return Link(receipt.platform_id or "", receipt.sender_message_id or "", OPERATIONS)
+        return AlertLink("", "", OPERATIONS)
+    return AlertLink(receipt.platform_id or "", receipt.sender_message_id or "", OPERATIONS)

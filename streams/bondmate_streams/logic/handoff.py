@@ -14,7 +14,7 @@ from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, DeliveryReceipt, Handoff
 
 from bondmate_streams.logic.alerts import with_header
-from bondmate_streams.logic.deliveries import Telling
+from bondmate_streams.logic.deliveries import Notification
 from bondmate_streams.logic.life_cycle import Fact
 from bondmate_streams.logic.rooms import Rooms, owner_of
 from bondmate_streams.logic.routing import Decision
@@ -24,7 +24,7 @@ _FACTS: Final = {Ownership.TAKEN: Fact.TAKES, Ownership.REFUSED: Fact.REFUSES}
 
 
 def facts_of(state: AlertState, receipt: DeliveryReceipt, rooms: Rooms, now: datetime) -> set[Fact]:
-    """Return whether the owner offers an alert to who was told of it, or who it is offered to takes or refuses it."""
+    """Whether the owner offers an alert to who was told of it, or who it is offered to takes or refuses it."""
     room = receipt.destination
     agency = rooms.agencies.get(room)
     if receipt.ownership is Ownership.OFFERED:
@@ -37,13 +37,13 @@ def facts_of(state: AlertState, receipt: DeliveryReceipt, rooms: Rooms, now: dat
 
 
 def owns_already(state: AlertState, receipt: DeliveryReceipt, rooms: Rooms) -> bool:
-    """Return whether a room takes what its agency owns: it says so again, or another room of it does."""
+    """Whether a room takes what its agency owns: it says so again, or another room of it does."""
     agency = rooms.agencies.get(receipt.destination)
     return receipt.ownership is Ownership.TAKEN and state.handoff is None and agency == owner_of(state)
 
 
 def _may_take(rooms: Rooms, name: str, state: AlertState) -> bool:
-    """Return whether an alert may be handed over to a room.
+    """Whether an alert may be handed over to a room.
 
     All are told whom it is offered to, and nobody may know of an unlisted one; who is only in the exercise would own
     what is real.
@@ -66,12 +66,14 @@ def changed(state: AlertState, receipt: DeliveryReceipt, outcome: str, rooms: Ro
 
 
 def is_over(state: AlertState, now: datetime) -> bool:
-    """Return whether an offer was not taken in its time."""
+    """Whether an offer was not taken in its time."""
     return state.handoff is not None and state.handoff.expires_at <= now
 
 
-def tellings(state: AlertState, cause: str, now: datetime, decisions: Sequence[Decision]) -> tuple[Telling, ...]:
-    """Tell everybody who owns it and to whom it is offered, by the message that led to it."""
+def notifications(
+    state: AlertState, cause: str, now: datetime, decisions: Sequence[Decision]
+) -> tuple[Notification, ...]:
+    """Return what tells every room who owns it and to whom it is offered, by the message that led to it."""
     message_id = derived_id("alert", state.header.event_id, cause, "owner")
     told = with_header(state.alert, message_id=message_id, occurred_at=now)
     return tell(state, told.model_copy(update={"action": AlertAction.UPDATE}), DeliveryReason.UPDATE, decisions)

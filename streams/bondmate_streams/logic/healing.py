@@ -68,7 +68,7 @@ def _higher(
 
 
 def _is_newer(kept: DestinationState, stray: DestinationState) -> bool:
-    """Return whether the stray says more: the later of what people said, the higher of what the transport proves."""
+    """Whether the stray says more: the later of what people said, the higher of what the transport proves."""
     if stage_of(kept).said and stage_of(stray).said:
         return stray.changed_at > kept.changed_at
     return rises(kept.level, stray.level)

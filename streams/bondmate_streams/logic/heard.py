@@ -22,9 +22,9 @@ from bondmate_streams.logic import grouping, handoff, officer, others, reopening
 from bondmate_streams.logic.alerts import with_flags, with_header
 from bondmate_streams.logic.answers import is_foreign, is_other_mode, says_only_link
 from bondmate_streams.logic.asking import asked_again
-from bondmate_streams.logic.deliveries import Telling
+from bondmate_streams.logic.deliveries import Notification
 from bondmate_streams.logic.levels import furthest, is_answered, is_helped, rises, stage_of, status_of
-from bondmate_streams.logic.life_cycle import CLOSED, ENDED_AS, ENDS, Cause, Event, Fact, Standing, rule_for
+from bondmate_streams.logic.life_cycle import CLOSED, ENDED_AS, ENDS, AlertPhase, Cause, Fact, LifeCycleEvent, rule_for
 from bondmate_streams.logic.pages import PageReason, page_of
 from bondmate_streams.logic.rooms import ANY_ROOMS, Rooms
 from bondmate_streams.logic.routing import Decision, Escalation
@@ -41,7 +41,7 @@ from bondmate_streams.logic.statements import (
     with_owned,
     with_statement,
 )
-from bondmate_streams.logic.steps import RULES_NOW, Step, remembering, standing_of, tell
+from bondmate_streams.logic.steps import RULES_NOW, Step, phase_of, remembering, tell
 
 _SAID: Final = frozenset({"said_before", "overtaken", "repeated_end"})
 """Outcomes of what was said before, or is overtaken: what it says beside that was, too."""
@@ -89,7 +89,7 @@ def receive(
     receipt = as_said(receipt)
     refused = _why_not(state, receipt, around)
     if state is None or refused:
-        return Step(rule_for(standing_of(state), Event.RECEIPT, refused).outcome, state)
+        return Step(rule_for(phase_of(state), LifeCycleEvent.RECEIPT, refused).outcome, state)
     receipt = as_heard(state, receipt, escalation)
     step = _statement(state, receipt, around) if is_statement(receipt) else _transport(state, receipt, now)
     step = _beside(step, state, receipt, around)
@@ -122,7 +122,9 @@ def _linked_by_room(step: Step, state: AlertState, receipt: DeliveryReceipt, aro
     link = grouping.link_by(around.rooms.name_of(receipt.destination), around.other)
     linked = _linked(with_beside(state, receipt), receipt, link, around)
     outcome = _named(step, receipt, linked.outcome, tells=True)
-    return replace(step, outcome=outcome, state=linked.state, tellings=(*step.tellings, *linked.tellings))
+    return replace(
+        step, outcome=outcome, state=linked.state, notifications=(*step.notifications, *linked.notifications)
+    )
 
 
 def _may_link(state: AlertState, receipt: DeliveryReceipt, around: _Around) -> bool:
@@ -130,9 +132,9 @@ def _may_link(state: AlertState, receipt: DeliveryReceipt, around: _Around) -> b
     return grouping.may_link(state, receipt, agency, around.other)
 
 
-def _linked(state: AlertState | None, receipt: DeliveryReceipt, link: grouping.Link, around: _Around) -> Step:
+def _linked(state: AlertState | None, receipt: DeliveryReceipt, link: grouping.AlertLink, around: _Around) -> Step:
     """Take that an alert is linked to another, or that this is undone: nothing else of it changes."""
-    rule = rule_for(standing_of(state), Event.LINK, set())
+    rule = rule_for(phase_of(state), LifeCycleEvent.LINK, set())
     if state is None:
         return Step(rule.outcome)
     whole = link.over(state.alert.whole)
@@ -149,7 +151,7 @@ def _linked(state: AlertState | None, receipt: DeliveryReceipt, link: grouping.L
 def _by_operations(state: AlertState | None, receipt: DeliveryReceipt, around: _Around) -> Step:
     """Take that operations end an alert; whose word it was is in the audit trail alone."""
     ends_it = state is not None and _is_its_end(state, receipt)
-    rule = rule_for(standing_of(state), Event.CLOSING, {Fact.REPEAT} if ends_it else set())
+    rule = rule_for(phase_of(state), LifeCycleEvent.CLOSING, {Fact.REPEAT} if ends_it else set())
     if state is None or rule.tells is None:
         return Step(rule.outcome, state)
     said = receipt.model_copy(update={"by_ref": None})
@@ -157,7 +159,7 @@ def _by_operations(state: AlertState | None, receipt: DeliveryReceipt, around: _
     step = Step(rule.outcome, state, message=message)
     if ends_it:
         told = _end_told(state, state.alert, receipt, around)
-        return replace(step, tellings=told, reopened=reopening.by_end(state), standing=True)
+        return replace(step, notifications=told, reopened=reopening.by_end(state), tells_device=True)
     return _closed(step, state.model_copy(update={"changed_at": around.now}), receipt, around)
 
 
@@ -181,7 +183,7 @@ def _transport(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> St
     # Words that say nothing of the alert itself.
     message = officer.answer(receipt, state.device_id, now, silent=state.alert.silent)
     rise = not stage_of(known).said and rises(known.level, receipt.level)
-    rule = rule_for(standing_of(state), Event.RECEIPT, {Fact.RISES} if rise else set())
+    rule = rule_for(phase_of(state), LifeCycleEvent.RECEIPT, {Fact.RISES} if rise else set())
     if not rise:
         return Step(rule.outcome, state, message=message, pages=pages)
     update = {
@@ -206,25 +208,25 @@ def _pages_for_dead_letter(state: AlertState, receipt: DeliveryReceipt, now: dat
 
 def _statement(state: AlertState, receipt: DeliveryReceipt, around: _Around) -> Step:
     """Take what a person says."""
-    name, standing, now = receipt.destination, standing_of(state), around.now
+    name, phase, now = receipt.destination, phase_of(state), around.now
     facts = {Fact.STATES, *said_before(state.destinations[name], receipt)}
     if _is_its_end(state, receipt):
-        rule = rule_for(standing, Event.RECEIPT, {*facts, Fact.REPEAT})
+        rule = rule_for(phase, LifeCycleEvent.RECEIPT, {*facts, Fact.REPEAT})
         told = _end_told(state, state.alert, receipt, around)
         message = officer.of_ending(receipt, state, now)
-        return Step(rule.outcome, state, told, reopening.by_end(state), message=message, standing=True)
+        return Step(rule.outcome, state, told, reopening.by_end(state), message=message, tells_device=True)
     if facts & {Fact.REPEATED, Fact.OLDER}:
-        return Step(rule_for(standing, Event.RECEIPT, facts).outcome, state)
+        return Step(rule_for(phase, LifeCycleEvent.RECEIPT, facts).outcome, state)
     after = _stated(state, receipt, now)
     closes = stage_of(after.destinations[name]).closes
     cause = Cause.PART_CLOSED if closes else Cause.WITHDRAWN
-    falls_away = standing is Standing.OPEN and lapses(state, after, name)
+    falls_away = phase is AlertPhase.OPEN and lapses(state, after, name)
     # That a room takes back what it said ends nothing, though all others have closed their part.
-    if closes and standing is Standing.OPEN and around.rooms.is_ended_by(name, after, around.to_be_told()):
+    if closes and phase is AlertPhase.OPEN and around.rooms.is_ended_by(name, after, around.to_be_told()):
         facts.add(Fact.ENDS)
     elif falls_away and rounds.may_begin(after, cause, now):
         facts.add(Fact.LAPSES)
-    rule = rule_for(standing, Event.RECEIPT, facts)
+    rule = rule_for(phase, LifeCycleEvent.RECEIPT, facts)
     message = (
         officer.of_ending(receipt, state, now)
         if Fact.ENDS in facts
@@ -273,7 +275,7 @@ def _closed(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Ar
         message_id=_end_id(state, receipt),
         occurred_at=receipt.header.occurred_at,
     ).model_copy(update={"action": AlertAction.CANCEL, "whole": whole})
-    tellings = _end_told(state, ended, receipt, around)
+    notifications = _end_told(state, ended, receipt, around)
     destinations = as_ended(state.destinations)
     update = {
         # The officer's own words are kept: to say them again, beside a battery for example, is nothing new.
@@ -285,7 +287,7 @@ def _closed(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Ar
         "handoff": None,
     }
     after = state.model_copy(update=update)
-    return replace(step, state=after, tellings=tellings, reopened=reopening.by_end(after), standing=True)
+    return replace(step, state=after, notifications=notifications, reopened=reopening.by_end(after), tells_device=True)
 
 
 def _end_id(state: AlertState, receipt: DeliveryReceipt) -> str:
@@ -293,13 +295,13 @@ def _end_id(state: AlertState, receipt: DeliveryReceipt) -> str:
 
 
 def _is_its_end(state: AlertState, receipt: DeliveryReceipt) -> bool:
-    """Return whether this receipt is what ended the alert, and comes again."""
+    """Whether this receipt is what ended the alert, and comes again."""
     return state.status in CLOSED and state.alert.header.message_id == _end_id(state, receipt)
 
 
 def _end_told(
     state: AlertState, ended: DeviceAlert, receipt: DeliveryReceipt, around: _Around
-) -> tuple[Telling, ...]:  # fmt: skip
+) -> tuple[Notification, ...]:  # fmt: skip
     # Who ended it knows; only a map that many look at must be told that the marker goes.
     leave_out = () if receipt.destination in around.confirm_to else (receipt.destination,)
     told = ended.model_copy(update={"text": None})
@@ -309,13 +311,13 @@ def _end_told(
 def _of_started(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Around) -> Step:
     """Take that a room renews or confirms an emergency that a room started."""
     state = with_beside(state, receipt)
-    rule = rule_for(standing_of(state), Event.STARTED, starting.facts_of(state, receipt, around.rooms))
+    rule = rule_for(phase_of(state), LifeCycleEvent.STARTED, starting.facts_of(state, receipt, around.rooms))
     outcome = _named(step, receipt, rule.outcome, tells=rule.tells is not None)
     if rule.tells is None:
         return replace(step, state=state, outcome=outcome)
     after = starting.changed(state, receipt, rule.outcome, around.rooms).model_copy(update={"changed_at": around.now})
-    told = starting.tellings(after, receipt.header.message_id, around.now, around.decisions)
-    return replace(step, outcome=outcome, state=after, tellings=(*step.tellings, *told))
+    told = starting.notifications(after, receipt.header.message_id, around.now, around.decisions)
+    return replace(step, outcome=outcome, state=after, notifications=(*step.notifications, *told))
 
 
 def _owned(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Around) -> Step:
@@ -326,14 +328,14 @@ def _owned(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Aro
     if handoff.owns_already(state, receipt, around.rooms):
         return replace(step, state=state)
     facts = handoff.facts_of(state, receipt, around.rooms, around.now)
-    rule = rule_for(standing_of(state), Event.OWNERSHIP, facts)
+    rule = rule_for(phase_of(state), LifeCycleEvent.OWNERSHIP, facts)
     outcome = _named(step, receipt, rule.outcome, tells=rule.tells is not None)
     if rule.tells is None:
         return replace(step, state=state, outcome=outcome, refused=rule.outcome)
     after = handoff.changed(state, receipt, rule.outcome, around.rooms, around.now)
     after = after.model_copy(update={"changed_at": around.now})
-    tellings = handoff.tellings(after, receipt.header.message_id, around.now, around.decisions)
-    return replace(step, outcome=outcome, state=after, tellings=(*step.tellings, *tellings))
+    notifications = handoff.notifications(after, receipt.header.message_id, around.now, around.decisions)
+    return replace(step, outcome=outcome, state=after, notifications=(*step.notifications, *notifications))
 
 
 _Take = Callable[[Step, AlertState, DeliveryReceipt, _Around], Step]

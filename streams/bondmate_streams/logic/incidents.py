@@ -21,7 +21,7 @@ from bondmate_schemas.models import (
 )
 
 from bondmate_streams.logic.answers import is_of_other_agency, is_other_mode
-from bondmate_streams.logic.deliveries import First, Telling, later_id, new_id
+from bondmate_streams.logic.deliveries import First, Notification, later_id, new_id
 from bondmate_streams.logic.levels import rises
 from bondmate_streams.logic.life_cycle import HUMAN
 from bondmate_streams.logic.ownership import (
@@ -39,32 +39,34 @@ _STATEMENTS_KEPT = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class IncidentOutcome:
     """What became of an incident event or receipt; without a memory there is nothing new to remember."""
 
     outcome: str
     memory: IncidentMemory | None = None
-    tellings: tuple[Telling, ...] = ()
+    notifications: tuple[Notification, ...] = ()
     risen: tuple[tuple[str, Level], ...] = ()
 
 
-def take(memory: IncidentMemory | None, event: IncidentEvent, decisions: Sequence[Decision], now: datetime) -> Taken:
+def take(
+    memory: IncidentMemory | None, event: IncidentEvent, decisions: Sequence[Decision], now: datetime
+) -> IncidentOutcome:
     """Take an event of an incident.
 
     An event id that a destination has not been told of is NEW to it, whatever the sender calls it; one it knows is an
     UPDATE; the end of one is a CANCEL, also where only the end is known. Whoever was told before hears the end too.
     """
     if memory and event.header.message_id in memory.seen and not _becomes_real(memory, event):
-        return Taken("repeat")
+        return IncidentOutcome("repeat")
     if memory and _is_over(memory, event):
-        return Taken("came_late", _seen(memory, event))
+        return IncidentOutcome("came_late", _seen(memory, event))
     if memory and _is_of_other_mode(memory, event):
-        return Taken(MODE_DIFFERS)
+        return IncidentOutcome(MODE_DIFFERS)
     if memory and event.action in ENDINGS and not may_end(memory, event):
-        return Taken(NOT_ITS_OWN)
-    tellings = tuple(_tellings(memory, event, decisions, now))
-    outcome = event.action.value.lower() if tellings else "unrouted"
-    return Taken(outcome, _remembered(memory, event, tellings, now), tellings)
+        return IncidentOutcome(NOT_ITS_OWN)
+    notifications = tuple(_tellings(memory, event, decisions, now))
+    outcome = event.action.value.lower() if notifications else "unrouted"
+    return IncidentOutcome(outcome, _remembered(memory, event, notifications, now), notifications)
 
 
 def placed(event: IncidentEvent, memory: IncidentMemory | None) -> IncidentEvent:
@@ -123,24 +125,24 @@ def _seen(memory: IncidentMemory, event: IncidentEvent) -> IncidentMemory:
 
 def _tellings(
     memory: IncidentMemory | None, event: IncidentEvent, decisions: Sequence[Decision], now: datetime
-) -> list[Telling]:
+) -> list[Notification]:
     event_id = event.header.event_id
     told = set(memory.told.get(event_id, ())) if memory else set()
     routes = {decision.destination: decision.route for decision in decisions}
     ending = event.action in ENDINGS
     names = [*routes, *sorted(told - {*routes, event.header.source, *event.header.hops})] if ending else list(routes)
-    tellings = []
+    notifications = []
     for name in names:
         reason = DeliveryReason.CANCEL if ending else DeliveryReason.UPDATE if name in told else DeliveryReason.NEW
         first = reason is DeliveryReason.NEW
         key = new_id(event_id, name) if first else later_id(event_id, name, event.header.message_id)
         known = _first_of(memory, event, name) if memory and name in told else First(key, now)
-        tellings.append(Telling(name, routes.get(name, ""), reason, key, event, known))
-    return tellings
+        notifications.append(Notification(name, routes.get(name, ""), reason, key, event, known))
+    return notifications
 
 
 def _first_of(memory: IncidentMemory, event: IncidentEvent, destination: str) -> First:
-    """Give the first Delivery of an event to a destination that was told of it.
+    """Return the first Delivery of an event to a destination that was told of it.
 
     One that an earlier version of the hub made went out under the time that the event itself said.
     """
@@ -153,25 +155,25 @@ def _first_of(memory: IncidentMemory, event: IncidentEvent, destination: str) ->
 
 
 def _remembered(
-    memory: IncidentMemory | None, event: IncidentEvent, tellings: tuple[Telling, ...], now: datetime
+    memory: IncidentMemory | None, event: IncidentEvent, notifications: tuple[Notification, ...], now: datetime
 ) -> IncidentMemory:
     event_id = event.header.event_id
     told = dict(memory.told) if memory else {}
     before = told.pop(event_id, ())
-    told[event_id] = tuple(dict.fromkeys((*before, *(telling.destination for telling in tellings))))
+    told[event_id] = tuple(dict.fromkeys((*before, *(notification.destination for notification in notifications))))
     # Who played it before neither owns nor ends what is real.
     before_it = None if _becomes_real(memory, event) else memory
     seen = (*(before_it.seen if before_it else ()), event.header.message_id)
     told = dict(list(told.items())[-EVENTS_KEPT:])
     ended = tuple(_ended(before_it, event))
-    state = _state(memory, event, tellings, now)
+    state = _state(memory, event, notifications, now)
     owned = {*told, state.header.event_id}
     return IncidentMemory(
         ended=ended[-EVENTS_KEPT:],
         state=state,
         seen=seen[-MESSAGES_KEPT:],
         told=told,
-        first_sent=tuple(first for first in _first_sent(memory, event_id, tellings) if first.event_id in told),
+        first_sent=tuple(first for first in _first_sent(memory, event_id, notifications) if first.event_id in told),
         owners=tuple(owner for owner in with_owner(before_it, event) if owner.event_id in owned),
     )
 
@@ -183,22 +185,26 @@ def _ended(memory: IncidentMemory | None, event: IncidentEvent) -> Iterator[Ende
         yield EndedEvent(event_id=header.event_id, ended_at=header.occurred_at, source=header.source)
 
 
-def _first_sent(memory: IncidentMemory | None, event_id: str, tellings: tuple[Telling, ...]) -> Iterator[FirstSent]:
+def _first_sent(
+    memory: IncidentMemory | None, event_id: str, notifications: tuple[Notification, ...]
+) -> Iterator[FirstSent]:
     yield from memory.first_sent if memory else ()
-    for telling in tellings:
-        if telling.first and telling.first.delivery_id == telling.delivery_id:
-            yield FirstSent(event_id=event_id, destination=telling.destination, sent_at=telling.first.sent_at)
+    for notification in notifications:
+        if notification.first and notification.first.delivery_id == notification.delivery_id:
+            yield FirstSent(event_id=event_id, destination=notification.destination, sent_at=notification.first.sent_at)
 
 
 def _state(
-    memory: IncidentMemory | None, event: IncidentEvent, tellings: tuple[Telling, ...], now: datetime
+    memory: IncidentMemory | None, event: IncidentEvent, notifications: tuple[Notification, ...], now: datetime
 ) -> IncidentState:
     state = memory.state if memory else None
     ends = event.action in ENDINGS and (memory is None or ends_whole(memory, event))
     reopens = event.action is IncidentAction.OPENED or _becomes_real(memory, event)
     destinations = dict(state.destinations) if state else {}
-    for telling in tellings:
-        destinations.setdefault(telling.destination, DestinationState(changed_at=now, delivery_id=telling.delivery_id))
+    for notification in notifications:
+        destinations.setdefault(
+            notification.destination, DestinationState(changed_at=now, delivery_id=notification.delivery_id)
+        )
     alerts = state.alert_ids if state else ()
     return IncidentState(
         header=_header(memory, event),
@@ -255,17 +261,17 @@ def _is_told_under(memory: IncidentMemory, receipt: DeliveryReceipt) -> bool:
     return delivery_id in {later_id(event_id, name, message_id) for message_id in memory.seen}
 
 
-def receive(memory: IncidentMemory | None, receipt: DeliveryReceipt, now: datetime) -> Taken:
+def receive(memory: IncidentMemory | None, receipt: DeliveryReceipt, now: datetime) -> IncidentOutcome:
     """Take a receipt of a destination for an event of an incident."""
     if memory is None:
-        return Taken("unknown_incident")
+        return IncidentOutcome("unknown_incident")
     if is_other_mode(memory.state.header, receipt):
-        return Taken(MODE_DIFFERS)
+        return IncidentOutcome(MODE_DIFFERS)
     if receipt.level in HUMAN and not _is_its_own(memory, receipt):
-        return Taken(NOT_ITS_OWN)
+        return IncidentOutcome(NOT_ITS_OWN)
     known = memory.state.destinations.get(receipt.destination)
     if known is None or not rises(known.level, receipt.level):
-        return Taken("no_rise")
+        return IncidentOutcome("no_rise")
     update: Mapping[str, object] = {
         "level": receipt.level,
         "changed_at": now,
@@ -275,4 +281,4 @@ def receive(memory: IncidentMemory | None, receipt: DeliveryReceipt, now: dateti
     destinations = {**memory.state.destinations, receipt.destination: known.model_copy(update=update)}
     state = memory.state.model_copy(update={"destinations": destinations, "changed_at": now})
     risen = ((receipt.destination, receipt.level),)
-    return Taken("risen", memory.model_copy(update={"state": state}), risen=risen)
+    return IncidentOutcome("risen", memory.model_copy(update={"state": state}), risen=risen)

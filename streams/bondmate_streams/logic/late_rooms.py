@@ -16,7 +16,7 @@ from bondmate_schemas.flags import TOLD_LATE
 from bondmate_schemas.models import AlertState, OthersTold
 
 from bondmate_streams.logic.alerts import with_flags
-from bondmate_streams.logic.deliveries import Telling, new_id
+from bondmate_streams.logic.deliveries import Notification, new_id
 from bondmate_streams.logic.levels import furthest
 from bondmate_streams.logic.life_cycle import CLOSED
 from bondmate_streams.logic.rooms import Rooms
@@ -35,13 +35,13 @@ def due_at(state: AlertState, rooms: Rooms) -> datetime | None:
 
 
 def joined(outcome: str, state: AlertState, decisions: Sequence[Decision], now: datetime, rooms: Rooms) -> Step:
-    """Tell those of an open alert who are named for it now and do not know it."""
+    """Have those join an open alert that are named for it now and do not know it."""
     others = (state.others or OthersTold()).model_copy(update={"routes_version": rooms.routes_version})
     return told_late(outcome, state.model_copy(update={"others": others}), decisions, now, TOLD_LATE)
 
 
 def told_late(outcome: str, state: AlertState, decisions: Sequence[Decision], now: datetime, flag: str) -> Step:
-    """Tell those of `decisions` of an open alert who do not know it, and with it why only now."""
+    """Return what tells those of `decisions` of an open alert that do not know it, and why only now."""
     new = [decision for decision in decisions if decision.destination not in state.destinations]
     event_id = state.header.event_id
     further = first_told(event_id, (decision.destination for decision in new), now)
@@ -49,14 +49,14 @@ def told_late(outcome: str, state: AlertState, decisions: Sequence[Decision], no
     told = {"destinations": {**state.destinations, **further}, "status": status, "changed_at": now}
     after = state.model_copy(update=told)
     alert = with_flags(as_told(state, state.alert), flag).model_copy(update={"action": AlertAction.RAISE})
-    tellings = tuple(
-        Telling(
+    notifications = tuple(
+        Notification(
             one.destination, one.route, DeliveryReason.NEW, new_id(event_id, one.destination), alert,
             first_of(after, one.destination),
         )
         for one in new
     )  # fmt: skip
-    return Step(outcome, after if new else state, tellings)
+    return Step(outcome, after if new else state, notifications)
 
 
 def with_held(step: Step, held: Sequence[str]) -> Step:

@@ -18,7 +18,7 @@ _STAGES: Mapping[tuple[Level, Response], Stage] = {(stage.level, stage.response)
 
 
 def rises(old: Level, new: Level) -> bool:
-    """Return whether `new` is above `old`."""
+    """Whether `new` is above `old`."""
     return _RANK[new] > _RANK[old]
 
 
@@ -29,7 +29,7 @@ def stage_of(at: DestinationState) -> Stage:
 
 
 def is_delivered(level: Level) -> bool:
-    """Return whether a destination at `level` has the event."""
+    """Whether a destination at `level` has the event."""
     return _STAGES[level, Response.UNSTATED].delivered
 
 
@@ -53,22 +53,22 @@ def furthest(one: AlertStatus, other: AlertStatus) -> AlertStatus:
 
 
 def is_answered(state: AlertState) -> bool:
-    """Return whether a person has taken an alert up in the round of escalation that it is in."""
+    """Whether a person has taken an alert up in the round of escalation that it is in."""
     return any(at.round == state.round and stage_of(at).answers for at in state.destinations.values())
 
 
 def is_helped(state: AlertState) -> bool:
-    """Return whether help was promised in the round of escalation that an alert is in."""
+    """Whether help was promised in the round of escalation that an alert is in."""
     return any(at.round == state.round and stage_of(at).helps for at in state.destinations.values())
 
 
 def is_help_shown(state: AlertState) -> bool:
-    """Return whether help was promised in whatever round and not taken back: a device shows it."""
+    """Whether help was promised in whatever round and not taken back: a device shows it."""
     return any(stage_of(at).helps for at in state.destinations.values())
 
 
 def nobody_is_left(state: AlertState) -> bool:
-    """Return whether every destination has said no, or closed its part: nothing is to be waited for."""
+    """Whether every destination has said no, or closed its part: nothing is to be waited for."""
     return bool(state.destinations) and all(
         (stage := stage_of(at)).said and not stage.answers for at in state.destinations.values()
     )

@@ -106,7 +106,7 @@ UNANIMOUS: Final = {Level.DECLINED: AlertStatus.DECLINED}
 CLOSED: Final = frozenset({AlertStatus.RESOLVED, AlertStatus.CANCELLED, AlertStatus.EXPIRED})
 
 
-class Standing(StrEnum):
+class AlertPhase(StrEnum):
     """Where an alert stands, as far as the rules ask."""
 
     NONE = "none"
@@ -114,7 +114,7 @@ class Standing(StrEnum):
     CLOSED = "closed"
 
 
-class Event(StrEnum):
+class LifeCycleEvent(StrEnum):
     """What can happen to an alert."""
 
     PRESS = "press"
@@ -197,12 +197,12 @@ ENDS: Final = frozenset({"closed", "closed_by_operations", "repeated_end"})
 class Rule:
     """What an event makes of an alert: the first rule that fits is the one.
 
-    `standing` None fits every standing. `becomes` None leaves the status to the destinations' levels.
+    `phase` None fits every phase. `becomes` None leaves the status to the destinations' levels.
     """
 
     outcome: str
-    standing: Standing | None
-    event: Event
+    phase: AlertPhase | None
+    event: LifeCycleEvent
     doc: str
     only: frozenset[Fact] = frozenset()
     becomes: AlertStatus | None = None
@@ -211,17 +211,17 @@ class Rule:
 
 def _rule(
     outcome: str,
-    standing: Standing | None,
-    event: Event,
+    phase: AlertPhase | None,
+    event: LifeCycleEvent,
     *only: Fact,
     becomes: AlertStatus | None = None,
     tells: DeliveryReason | None = None,
     doc: str,
 ) -> Rule:
-    return Rule(outcome, standing, event, doc, frozenset(only), becomes, tells)
+    return Rule(outcome, phase, event, doc, frozenset(only), becomes, tells)
 
 
-_S, _E, _F, _R = Standing, Event, Fact, DeliveryReason
+_S, _E, _F, _R = AlertPhase, LifeCycleEvent, Fact, DeliveryReason
 RULES: Final = (
     _rule("unrouted", _S.NONE, _E.PRESS, _F.NOWHERE, becomes=AlertStatus.RAISED, doc="kept; a person is paged"),
     _rule("raised", _S.NONE, _E.PRESS, becomes=AlertStatus.ROUTED, tells=_R.NEW, doc="every destination of its routes"),
@@ -295,16 +295,16 @@ RULES: Final = (
           doc="rooms whose agreement lets them hear what people at the others said; no alarm"),
     _rule("answered_already", None, _E.TIMER, doc="somebody took it up, or closed it: the timer means nothing"),
 )  # fmt: skip
-"""First that fits first. They cover every standing and event (a test says so)."""
+"""First that fits first. They cover every phase and event (a test says so)."""
 
 
-def rule_for(standing: Standing, event: Event, facts: Collection[Fact] = frozenset()) -> Rule:
-    """Give the rule for `event` of an alert that stands so, where these facts hold.
+def rule_for(phase: AlertPhase, event: LifeCycleEvent, facts: Collection[Fact] = frozenset()) -> Rule:
+    """Return the rule for `event` of an alert in this phase, where these facts hold.
 
     Raises:
         LookupError: no rule says what to do; a defect of the table.
     """
     for rule in RULES:
-        if rule.event is event and rule.standing in {None, standing} and rule.only <= set(facts):
+        if rule.event is event and rule.phase in {None, phase} and rule.only <= set(facts):
             return rule
-    raise LookupError(f"no rule for {event} of an alert that is {standing}")
+    raise LookupError(f"no rule for {event} of an alert that is {phase}")

@@ -35,7 +35,7 @@ _MOST_BYTES: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class Met:
+class LinkOutcome:
     """What became of an event where the message it names is at home."""
 
     outcome: str = ""
@@ -50,7 +50,7 @@ class Met:
 
 def meet(
     event: IncidentEvent, memory: IncidentMemory | None, link: IncidentLink | None, hops: int, now: datetime
-) -> Met:
+) -> LinkOutcome:
     """Decide what becomes of an event.
 
     Args:
@@ -62,7 +62,7 @@ def meet(
     """
     event_id = event.header.event_id
     if memory is not None and event.header.message_id in memory.seen:
-        return Met(event=event)
+        return LinkOutcome(event=event)
     if not event.refers_to:
         return _begun(event, link)
     is_told = memory is not None and event_id in memory.told
@@ -73,22 +73,22 @@ def meet(
         # Rooms that were told of it under the id of the Update must hear the end of that too.
         here = event if is_told and event.action in ENDINGS else None
         # Remembered all the same: there may be more that it is of.
-        return Met("handed_on", here, _waiting(link, event, now), on, said)
+        return LinkOutcome("handed_on", here, _waiting(link, event, now), on, said)
     is_begun = memory is not None and event_id in memory.seen
     waiting = None if is_begun else _waiting(link, event, now)
     if not is_told and NAMED_BESIDE in event.header.flags:
-        return Met("waits_for_reference", None, waiting)
+        return LinkOutcome("waits_for_reference", None, waiting)
     if not is_told:
-        return Met("reference_unknown", _flagged(event), waiting, tuple(_announced(event, hops)))
-    return Met("", event, waiting, tuple(_announced(event, hops)))
+        return LinkOutcome("reference_unknown", _flagged(event), waiting, tuple(_announced(event, hops)))
+    return LinkOutcome("", event, waiting, tuple(_announced(event, hops)))
 
 
-def _begun(event: IncidentEvent, link: IncidentLink | None) -> Met:
+def _begun(event: IncidentEvent, link: IncidentLink | None) -> LinkOutcome:
     """Take what begins an event: what named it before it came is told after it."""
     if link is None or not link.events:
-        return Met(event=event)
+        return LinkOutcome(event=event)
     named = IncidentLink(message_id=link.message_id, events=link.events, hops=1)
-    return Met("", event, link.model_copy(update={"events": ()}), (named,))
+    return LinkOutcome("", event, link.model_copy(update={"events": ()}), (named,))
 
 
 def _others(link: IncidentLink | None, event_id: str) -> tuple[LinkTarget, ...]:
@@ -212,15 +212,15 @@ def to_incident(receipt: DeliveryReceipt, link: IncidentLink | None) -> Delivery
     return receipt.model_copy(update={"header": receipt.header.model_copy(update={"incident_id": incident_id})})
 
 
-def learn(link: IncidentLink | None, news: IncidentLink, now: datetime) -> Met:
+def learn(link: IncidentLink | None, news: IncidentLink, now: datetime) -> LinkOutcome:
     """Take what a message belongs to, and hand on what waited to know it."""
     known = link.targets if link else ()
     new = tuple(target for target in news.targets if target not in known)
     if not new:
-        return Met("known_already")
+        return LinkOutcome("known_already")
     targets = (*known, *new)[-_MOST_TARGETS:]
     waiting = link.events if link else ()
-    return Met(
+    return LinkOutcome(
         "learnt",
         link=IncidentLink(message_id=news.message_id, targets=targets, events=waiting, expires_at=now + KEEP),
         handed_on=tuple(on for event in waiting for on in _to_events(event, new, news.hops)),

@@ -19,7 +19,7 @@ from bondmate_schemas.models import DeviceLocation
 
 from bondmate_streams.logic.addressing import Officer
 from bondmate_streams.logic.alerts import is_fix
-from bondmate_streams.logic.deliveries import Telling
+from bondmate_streams.logic.deliveries import Notification
 from bondmate_streams.logic.routing import Decision
 
 AHEAD_MS: Final = 300_000
@@ -41,7 +41,7 @@ At = tuple[int, int]
 
 
 def millis(time: datetime) -> int:
-    """Give a time as the wire has it."""
+    """Return a time as the wire has it."""
     return (time - _EPOCH) // _MS
 
 
@@ -79,7 +79,7 @@ class Track:
     seen: deque[At] = field(default_factory=lambda: deque(maxlen=SEEN_KEPT))
 
     def copy(self) -> Track:
-        """Give another that remembers the same."""
+        """Return another that remembers the same."""
         return Track(self.at, self.place, self.accuracy_m, self.sure, self.seen.copy())
 
     def judge(self, fix: DeviceLocation) -> Judged:
@@ -126,7 +126,7 @@ class Track:
 
 
 def restored(fix: DeviceLocation) -> Track:
-    """Give what was remembered of a device when `fix` was written down as its last."""
+    """Return what was remembered of a device when `fix` was written down as its last."""
     fixed, received = millis(fix.position.fixed_at), millis(fix.header.received_at)
     sure = BEFORE_GPS_MS <= fixed <= received + AHEAD_MS
     track = Track()
@@ -136,7 +136,7 @@ def restored(fix: DeviceLocation) -> Track:
 
 
 def metres_between(latitude: float, longitude: float, to_latitude: float, to_longitude: float) -> float:
-    """Give the distance of two places near each other, to 0.2 %: on a plane, with Bhaskara's cosine."""
+    """Return the distance of two places near each other, to 0.2 %: on a plane, with Bhaskara's cosine."""
     north = (to_latitude - latitude) * METRES_A_DEGREE
     across = abs(to_longitude - longitude)
     across = 360.0 - across if across > 180.0 else across  # noqa: PLR2004  # degrees
@@ -153,7 +153,7 @@ def flags_of(*, doubtful: bool, late: bool, jumped: bool) -> tuple[str, ...]:
 
 
 def flagged(fix: DeviceLocation, flags: tuple[str, ...]) -> DeviceLocation:
-    """Give a fix with flags beside those it has."""
+    """Return a fix with flags beside those it has."""
     if not flags:
         return fix
     header = fix.header.model_copy(update={"flags": with_added(fix.header.flags, flags)})
@@ -161,7 +161,7 @@ def flagged(fix: DeviceLocation, flags: tuple[str, ...]) -> DeviceLocation:
 
 
 def with_added(flags: Iterable[str], added: Iterable[str]) -> tuple[str, ...]:
-    """Give flags and those added, each once."""
+    """Return flags and those added, each once."""
     return tuple(dict.fromkeys((*flags, *added)))
 
 
@@ -171,7 +171,7 @@ JOINED: Final = ("unit", "callsign")
 
 
 def joined(fix: DeviceLocation, register: Mapping[str, Officer] | None) -> DeviceLocation:
-    """Give a fix with what the register of devices knows and it does not say; without a register as it is."""
+    """Return a fix with what the register of devices knows and it does not say; without a register as it is."""
     if register is None:
         return fix
     known = register.get(fix.device_id)
@@ -182,10 +182,10 @@ def joined(fix: DeviceLocation, register: Mapping[str, Officer] | None) -> Devic
     return fix.model_copy(update=missing) if missing else fix
 
 
-def tell(fix: DeviceLocation, decisions: list[Decision]) -> list[Telling]:
-    """Tell the destinations of a fix; its own id becomes that of each Delivery, in the form of its destination."""
+def tell(fix: DeviceLocation, decisions: list[Decision]) -> list[Notification]:
+    """Return a notification of a fix for each destination; its own id becomes that of each Delivery."""
     return [
-        Telling(
+        Notification(
             decision.destination,
             decision.route,
             DeliveryReason.NEW,
@@ -197,7 +197,7 @@ def tell(fix: DeviceLocation, decisions: list[Decision]) -> list[Telling]:
 
 
 def is_due(judged: Judged, decision: Decision) -> bool:
-    """Tell whether a destination that wants a fix in so many seconds is to get this one."""
+    """Whether a destination that wants a fix in so many seconds is to get this one."""
     if decision.every_seconds is None:
         return True
     if judged.outcome == "late":
@@ -223,7 +223,7 @@ class Newest:
                     self._newest[place] = judged
 
     def passes(self, judged: Judged, decision: Decision) -> bool:
-        """Tell whether the destination is to get this fix, and no newer one instead."""
+        """Whether the destination is to get this fix, and no newer one instead."""
         if not is_due(judged, decision):
             return False
         return not decision.newest_only or self._newest[decision.destination, judged.fix.device_id] is judged

@@ -12,7 +12,7 @@ from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import Address, DeliveryReceipt, DeviceMessage, ExternalRef
 
 from bondmate_streams.logic.addressing import Missing
-from bondmate_streams.logic.deliveries import Telling, later_id
+from bondmate_streams.logic.deliveries import Notification, later_id
 from bondmate_streams.logic.officer import SILENT, SOURCE
 from bondmate_streams.logic.routing import Decision
 
@@ -20,14 +20,14 @@ ADDRESSED_AS: Final = "streams:addressed"
 """System of the external reference that keeps how the sender of a message is told of its device."""
 
 
-def tell(message: DeviceMessage, decisions: Sequence[Decision]) -> tuple[Telling, ...]:
-    """Tell the destinations of a message from a device.
+def tell(message: DeviceMessage, decisions: Sequence[Decision]) -> tuple[Notification, ...]:
+    """Return a notification of a message from a device for each destination.
 
     An event id is a whole conversation here, so each Delivery is named after its message too.
     """
     header = message.header
     return tuple(
-        Telling(
+        Notification(
             decision.destination,
             decision.route,
             DeliveryReason.NEW,
@@ -39,12 +39,12 @@ def tell(message: DeviceMessage, decisions: Sequence[Decision]) -> tuple[Telling
 
 
 def is_addressed(message: DeviceMessage) -> bool:
-    """Tell whether the hub itself has written the true device on a message to one."""
+    """Whether the hub itself has written the true device on a message to one."""
     return message.header.source == SOURCE or SOURCE in message.header.hops
 
 
 def address_of(message: DeviceMessage) -> Address:
-    """Give whom a platform's message is for: the one device it names, or the address on it."""
+    """Return whom a platform's message is for: the one device it names, or the address on it."""
     return message.to or Address(names=(message.device_id,) if message.device_id else ())
 
 
@@ -71,7 +71,7 @@ def addressed(
 
 
 def unreached(message: DeviceMessage, missing: Missing, now: datetime) -> DeliveryReceipt:
-    """Give the receipt that tells the sender of a message what of its address reaches nobody.
+    """Return the receipt that tells the sender of a message what of its address reaches nobody.
 
     The name stands in `platform_id` as the sender wrote it: the hub has no device for it.
     """
@@ -98,14 +98,14 @@ def unreached(message: DeviceMessage, missing: Missing, now: datetime) -> Delive
     )
 
 
-def tell_sender(receipt: DeliveryReceipt) -> Telling:
-    """Tell the sender of a message how far it has come with an officer; a repeat of the receipt tells the same.
+def tell_sender(receipt: DeliveryReceipt) -> Notification:
+    """Return what tells the sender of a message how far it has come; a repeat of the receipt tells the same.
 
     Whom it wrote to stands in `platform_id`, by the name it knows.
     """
     assert receipt.sender is not None
     delivery_id = derived_id("message-receipt", receipt.sender, receipt.header.message_id)
-    return Telling(receipt.sender, "", DeliveryReason.NEW, delivery_id, _named(receipt))
+    return Notification(receipt.sender, "", DeliveryReason.NEW, delivery_id, _named(receipt))
 
 
 def _named(receipt: DeliveryReceipt) -> DeliveryReceipt:

@@ -95,7 +95,7 @@ def unnamed(message: DeviceMessage) -> DeviceMessage | None:
 
 
 def is_told(state: AlertState) -> bool:
-    """Return whether an officer reads of an alert: of what was pressed at a replaced device, nobody knows by whom."""
+    """Whether an officer reads of an alert: of what was pressed at a replaced device, nobody knows by whom."""
     return FROM_REPLACED not in state.header.flags
 
 

@@ -22,7 +22,7 @@ from bondmate_schemas.models import AlertState, DeliveryReceipt, DestinationStat
 
 from bondmate_streams.logic.alerts import with_header
 from bondmate_streams.logic.answers import others_id, others_ids
-from bondmate_streams.logic.deliveries import Telling
+from bondmate_streams.logic.deliveries import Notification
 from bondmate_streams.logic.levels import stage_of
 from bondmate_streams.logic.life_cycle import CLOSED
 from bondmate_streams.logic.rooms import Rooms, owner_of
@@ -69,16 +69,18 @@ def seen_by(name: str, state: AlertState, rooms: Rooms) -> tuple[OtherRoom, ...]
     )
 
 
-def beside(tellings: Sequence[Telling], state: AlertState, rooms: Rooms) -> Sequence[Telling]:
+def beside(notifications: Sequence[Notification], state: AlertState, rooms: Rooms) -> Sequence[Notification]:
     """Return what is told of an alert with what its destinations may know of each other beside it."""
     if not any(at.statement_ids for at in state.destinations.values()):
-        return tellings
-    return [_with_others(telling, seen_by(telling.destination, state, rooms)) for telling in tellings]
+        return notifications
+    return [
+        _with_others(notification, seen_by(notification.destination, state, rooms)) for notification in notifications
+    ]
 
 
-def _with_others(telling: Telling, seen: tuple[OtherRoom, ...]) -> Telling:
-    is_told = not seen or telling.others is not None or telling.reason is DeliveryReason.CANCEL
-    return telling if is_told else replace(telling, others=Others(rooms=seen))
+def _with_others(notification: Notification, seen: tuple[OtherRoom, ...]) -> Notification:
+    is_told = not seen or notification.others is not None or notification.reason is DeliveryReason.CANCEL
+    return notification if is_told else replace(notification, others=Others(rooms=seen))
 
 
 def with_unlisted(state: AlertState, rooms: Rooms) -> AlertState:
@@ -104,7 +106,7 @@ def noted(before: AlertState, step: Step, receipt: DeliveryReceipt, rooms: Rooms
     is_news = _shown(was) != _shown(at) or told.words != (before.others.words if before.others else {})
     hops = _hops_of(before, receipt)
     # Who is told of it by this step anyway need not hear it twice.
-    if is_news and not step.tellings and hops <= MOST_HOPS:
+    if is_news and not step.notifications and hops <= MOST_HOPS:
         told = _to_be_told(told, name, receipt.header.message_id, hops, now)
     return replace(step, state=after.model_copy(update={"others": told})) if told != OthersTold() else step
 
@@ -159,7 +161,7 @@ def due_at(state: AlertState) -> datetime | None:
 
 
 def news(outcome: str, state: AlertState, decisions: Sequence[Decision], now: datetime, rooms: Rooms) -> Step:
-    """Tell the rooms what was said at the others since they heard of it last."""
+    """Return what tells the rooms of what was said at the others since they heard of it last."""
     told = state.others
     assert told is not None
     event_id, number = state.header.event_id, told.number
@@ -167,18 +169,18 @@ def news(outcome: str, state: AlertState, decisions: Sequence[Decision], now: da
     alert = header.model_copy(update={"action": AlertAction.UPDATE})
     hear = {name: seen_by(name, state, rooms) for name in _to_hear(state, told.pending, rooms)}
     silent = set(state.destinations) - {name for name, seen in hear.items() if seen}
-    tellings = tuple(
+    notifications = tuple(
         replace(
-            telling,
-            delivery_id=others_id(event_id, telling.destination, number),
+            notification,
+            delivery_id=others_id(event_id, notification.destination, number),
             others=Others(
-                rooms=hear[telling.destination], only_news=True, cause=told.cause or None, hops=int(told.hops[-1])
+                rooms=hear[notification.destination], only_news=True, cause=told.cause or None, hops=int(told.hops[-1])
             ),
         )
-        for telling in tell(state, alert, DeliveryReason.UPDATE, decisions, leave_out=silent)
+        for notification in tell(state, alert, DeliveryReason.UPDATE, decisions, leave_out=silent)
     )
     after = told.model_copy(update={"pending": (), "due_at": None, "told_at": now})
-    return Step(outcome, state.model_copy(update={"others": after}), tellings)
+    return Step(outcome, state.model_copy(update={"others": after}), notifications)
 
 
 def _to_hear(state: AlertState, pending: Collection[str], rooms: Rooms) -> Iterator[str]:

@@ -59,7 +59,7 @@ _FAILED: Final = frozenset({"PERMANENT_ERROR", "FATAL_ERROR"})
 
 
 def trouble_of(status: ConnectorStatus, now: datetime) -> PageReason | None:
-    """Say why operations must hear of a connector; None when they need not."""
+    """Return why operations must hear of a connector; None when they need not."""
     if status.status in _FAILED:
         return PageReason.CONNECTOR_FAILED
     if status.is_silent(now):

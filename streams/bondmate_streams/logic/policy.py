@@ -70,7 +70,7 @@ def _problem(path: str, mode: str, known: Mapping[str, Field]) -> str | None:
     return None if field.record == "Position" and not parent else "round and coarse: for positions only"
 
 
-class View:
+class DisclosurePolicy:
     """What one destination may see; made once, used for every event."""
 
     def __init__(self, destination: str, fields: Mapping[str, Mapping[str, str]], secret: bytes) -> None:
@@ -116,7 +116,7 @@ class View:
         return _FlagsShown(record, self.shown(record)).shows
 
     def shown(self, record: str) -> dict[str, Shown]:
-        """Give what the destination sees of a record, by field."""
+        """Return what the destination sees of a record, by field."""
         return shown_of(record, self._fields.get(record, {}))
 
     def paths(self, record: str) -> list[str]:
@@ -132,7 +132,7 @@ class View:
         return tuple(path for path, parts in self._shown[name] if _given(event, parts))
 
     def name_of(self, device_id: str) -> str:
-        """Give the name by which the destination knows a device, where it may not see the true one."""
+        """Return the name by which the destination knows a device, where it may not see the true one."""
         return _pseudonym(self._secret, self._destination, device_id)
 
     def _record(self, record: str, parts: Mapping[str, Shown]) -> _Transform:
@@ -243,7 +243,7 @@ def is_withheld(record: str, listed: Mapping[str, str]) -> bool:
 
 
 def shown_of(record: str, listed: Mapping[str, str], prefix: str = "") -> dict[str, Shown]:
-    """Give what an agreement that lists these paths shows of a record, by field; all else is the schema's default."""
+    """Return what an agreement that lists these paths shows of a record, by field; all else is the schema's default."""
     return {
         field.name: _shown(field, prefix + field.name, listed)
         for field in fields_of(record)
@@ -288,5 +288,5 @@ def _given(event: Payload, parts: list[str]) -> bool:
 
 
 def _is_something(value: Any) -> bool:
-    """Tell whether a field says something: no is an answer, and so is zero."""
+    """Whether a field says something: no is an answer, and so is zero."""
     return value is not None and value != ()

@@ -11,7 +11,7 @@ from bondmate_schemas.flags import FROM_EXERCISE, FROM_REPLACED, TAKEN_AS_REAL
 from bondmate_schemas.models import AlertState, DeviceAlert, Payload
 
 from bondmate_streams.logic.alerts import with_flags
-from bondmate_streams.logic.audit import Entry, audit_name
+from bondmate_streams.logic.audit import AuditEntry, audit_name
 from bondmate_streams.logic.levels import stage_of
 from bondmate_streams.logic.rooms import Rooms, owner_of
 from bondmate_streams.logic.routing import Decision, Destination, Escalation
@@ -20,7 +20,7 @@ _ROUTE = "real emergency out of an exercise"
 
 
 def is_for_owner_alone(event: Payload) -> TypeGuard[DeviceAlert]:
-    """Return whether no route applies to an event beyond the rooms of its owner."""
+    """Whether no route applies to an event beyond the rooms of its owner."""
     flags = event.header.flags
     is_held = FROM_REPLACED in flags or (FROM_EXERCISE in flags and TAKEN_AS_REAL not in flags)
     return isinstance(event, DeviceAlert) and is_held
@@ -42,7 +42,7 @@ def of_owner(
 
 
 def is_to_be_widened(state: AlertState, decisions: Sequence[Decision]) -> bool:
-    """Return whether its routes name rooms that were not told, now that a person has taken it as real."""
+    """Whether its routes name rooms that were not told, now that a person has taken it as real."""
     taken = TAKEN_AS_REAL in state.alert.header.flags
     return taken and any(decision.destination not in state.destinations for decision in decisions)
 
@@ -57,10 +57,10 @@ def taken_as_real(state: AlertState | None, rooms: Rooms) -> AlertState | None:
     return state.model_copy(update={"alert": with_flags(state.alert, TAKEN_AS_REAL)})
 
 
-def logged(alert: DeviceAlert, secret: bytes) -> Entry:
+def logged(alert: DeviceAlert, secret: bytes) -> AuditEntry:
     """Return what is logged of an alert that its owner alone hears of: why it is one."""
     is_replaced = FROM_REPLACED in alert.header.flags
-    return Entry(
+    return AuditEntry(
         AuditAction.OTHER,
         event_id=alert.header.event_id,
         subjects=(audit_name(secret, alert.device_id),),

@@ -78,11 +78,11 @@ class Rooms:
         return [name for name in told if agency_id and self.agencies.get(name) == agency_id]
 
     def takes(self, name: str, mode: Mode) -> bool:
-        """Return whether a destination is told of alerts of a mode, now that it may have been told in another."""
+        """Whether a destination is told of alerts of a mode, now that it may have been told in another."""
         return name not in self.retired and (name not in self.modes or mode.value in self.modes[name])
 
     def is_ended_by(self, name: str, state: AlertState, to_be_told: Iterable[str] = ()) -> bool:
-        """Return whether the whole ends by that this room has closed its part.
+        """Whether the whole ends by that this room has closed its part.
 
         A room of the owner ends it; where no room of the owner has it, or may have it yet, all that took it up must
         have closed their part (the right to end another's alert: 3GPP TS 23.280, 10.10.1.1A.3). Where nobody ever took
@@ -101,11 +101,11 @@ class Rooms:
         return to_be_told <= told.keys() and all(at.closed_as is not Level.UNKNOWN for at in have_it)
 
     def _can_close(self, name: str, at: DestinationState) -> bool:
-        """Return whether a room may yet close its part: not one that never got the alert, or is none any more."""
+        """Whether a room may yet close its part: not one that never got the alert, or is none any more."""
         return name not in self.retired and (at.level is Level.UNKNOWN or stage_of(at).delivered)
 
     def some_can_assign(self, state: AlertState) -> bool:
-        """Return whether a room of an alert can say that a unit is assigned."""
+        """Whether a room of an alert can say that a unit is assigned."""
         return not self.can_assign.isdisjoint(state.destinations)
 
     def name_of(self, destination: str) -> str:
@@ -127,5 +127,5 @@ def owner_of(state: AlertState) -> str:
 
 
 def is_taken_up(at: DestinationState) -> bool:
-    """Return whether a person there has taken it up and neither took that back nor closed their part."""
+    """Whether a person there has taken it up and neither took that back nor closed their part."""
     return stage_of(at).answers

@@ -25,7 +25,7 @@ _GRAVER_WAITS: Final = "graver, put off"
 
 
 def may_begin(state: AlertState, cause: Cause, now: datetime) -> bool:
-    """Return whether a round may begin for this cause."""
+    """Whether a round may begin for this cause."""
     last = state.round_causes.get(cause)
     return last is None or now - last >= PAUSE
 
@@ -51,7 +51,7 @@ def put_off(state: AlertState, now: datetime, escalation: Iterable[Escalation]) 
 
 
 def _is_graver_than_answered(state: AlertState) -> bool:
-    """Return whether a graver kind waits for its round, and nobody has answered since."""
+    """Whether a graver kind waits for its round, and nobody has answered since."""
     since = state.round_causes.get(_GRAVER_WAITS)
     rooms = state.destinations.values()
     return since is not None and not any(
@@ -87,7 +87,7 @@ def further(state: AlertState, escalation: Iterable[Escalation]) -> list[Escalat
 
 
 def is_used_up(state: AlertState, escalation: Iterable[Escalation]) -> bool:
-    """Return whether this round has taken all its steps."""
+    """Whether this round has taken all its steps."""
     return state.escalated_seconds > 0 and not further(state, escalation)
 
 
@@ -97,5 +97,5 @@ def graver(old: AlertKind, new: AlertKind) -> AlertKind:
 
 
 def has_lapsed(state: AlertState) -> bool:
-    """Return whether an alert was answered in this round and is not any more, and no round began of that."""
+    """Whether an alert was answered in this round and is not any more, and no round began of that."""
     return state.answered_rounds > state.round and not is_answered(state)

@@ -280,7 +280,7 @@ class Escalation:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RouteVerdict:
     """What one rule said of an event, for one destination or, where it did not match, for none."""
 
     route: str
@@ -295,7 +295,7 @@ class Verdict:
     every_seconds: float | None = None
 
     def as_json(self) -> dict[str, object]:
-        """Give the verdict as plain values."""
+        """Return the verdict as plain values."""
         return {
             "route": self.route,
             "destination": self.destination,
@@ -346,7 +346,7 @@ def _asked_of(kind: type[Payload]) -> tuple[str, ...]:
 
 
 def told_apart(routes: Routes, name: Literal["unit", "district"]) -> frozenset[str]:
-    """Give the values of a fact that some rule asks for; to all rules the others are alike."""
+    """Return the values of a fact that some rule asks for; to all rules the others are alike."""
     return frozenset(value for rule in routes.routes for value in getattr(rule.when, name) or ())
 
 
@@ -372,8 +372,8 @@ def route(event: Payload, routes: Routes, ground: Ground | None = None) -> list[
     return decisions(explain(event, routes, ground))
 
 
-def decisions(verdicts: Iterable[Verdict]) -> list[Decision]:
-    """Give the destinations that `verdicts` take."""
+def decisions(verdicts: Iterable[RouteVerdict]) -> list[Decision]:
+    """Return the destinations that `verdicts` take."""
     return [
         Decision(v.destination, v.route, v.refresh_seconds, v.newest_only, v.every_seconds)
         for v in verdicts
@@ -381,7 +381,7 @@ def decisions(verdicts: Iterable[Verdict]) -> list[Decision]:
     ]
 
 
-def explain(event: Payload, routes: Routes, ground: Ground | Held | None = None) -> list[Verdict]:
+def explain(event: Payload, routes: Routes, ground: Ground | Held | None = None) -> list[RouteVerdict]:
     """Return, rule by rule, why an event goes to a destination or does not."""
     return list(_verdicts(event, routes, ground))
 
@@ -418,7 +418,7 @@ def _takes(destination: Destination | None, event: Payload) -> bool:
     return destination is not None and not destination.retired and event.header.mode.value in destination.modes
 
 
-def why_nowhere(verdicts: Iterable[Verdict]) -> str:
+def why_nowhere(verdicts: Iterable[RouteVerdict]) -> str:
     """Name, by a constant code, why an event that goes nowhere goes nowhere."""
     found = {verdict.why for verdict in verdicts}
     for why in ("unknown_mode", "withheld", "mode_not_taken", "came_from_there", "unknown_destination", "no_place"):
@@ -435,7 +435,7 @@ def _failed(rule: Route, facts: Facts, ground: Ground | Held | None) -> tuple[st
     return failed
 
 
-def _verdicts(event: Payload, routes: Routes, ground: Ground | Held | None) -> Iterator[Verdict]:
+def _verdicts(event: Payload, routes: Routes, ground: Ground | Held | None) -> Iterator[RouteVerdict]:
     facts = facts_of(event, None if isinstance(ground, tuple) else ground)
     origins = {event.header.source, *event.header.hops}
     reached: set[str] = set()
@@ -443,7 +443,7 @@ def _verdicts(event: Payload, routes: Routes, ground: Ground | Held | None) -> I
     for rule in routes.routes:
         failed = () if stopped else _failed(rule, facts, ground)
         if stopped or failed:
-            yield Verdict(
+            yield RouteVerdict(
                 rule.name, "stopped" if stopped else _why_no_match(event, rule, failed, facts, ground), failed=failed
             )
             continue
@@ -451,7 +451,7 @@ def _verdicts(event: Payload, routes: Routes, ground: Ground | Held | None) -> I
         for name in rule.to:
             why = _why(routes.destinations.get(name), name, event, origins, reached)
             reached.add(name)
-            yield Verdict(rule.name, why, name, (), rule.refresh_seconds, rule.newest_only, rule.every_seconds)
+            yield RouteVerdict(rule.name, why, name, (), rule.refresh_seconds, rule.newest_only, rule.every_seconds)
 
 
 def _why_no_match(
@@ -485,7 +485,7 @@ def _is_withheld(destination: Destination, kind: Kind | Literal["receipt"]) -> b
     return kind != "receipt" and is_withheld(RECORD_OF[kind], destination.fields.get(kind, {}))
 
 
-def withheld_from(verdicts: Iterable[Verdict]) -> tuple[str, ...]:
+def withheld_from(verdicts: Iterable[RouteVerdict]) -> tuple[str, ...]:
     """Return the destinations that would get the event if their agreements showed them anything of it."""
     return tuple(v.destination for v in verdicts if v.why == "withheld" and v.destination)
 

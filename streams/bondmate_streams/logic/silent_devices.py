@@ -19,7 +19,7 @@ from bondmate_streams.logic.officer import SOURCE
 
 
 def is_on_duty(sign: DeviceLocation | DeviceStatus) -> bool:
-    """Tell whether a device that gave this sign of life is expected to give further ones."""
+    """Whether a device that gave this sign of life is expected to give further ones."""
     said = sign.on_duty if isinstance(sign, DeviceLocation) else sign.on_shift
     return said is not False
 
@@ -91,5 +91,5 @@ def not_over(state: AlertState) -> DeviceAlert | None:
 
 
 def is_silence(state: AlertState) -> bool:
-    """Tell whether an alert is one of a silent device that is not over."""
+    """Whether an alert is one of a silent device that is not over."""
     return DEVICE_SILENT in state.header.flags and state.status not in {AlertStatus.CANCELLED, AlertStatus.RESOLVED}

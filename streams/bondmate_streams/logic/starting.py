@@ -41,8 +41,8 @@ from bondmate_schemas.models import (
 
 from bondmate_streams.logic.addressing import Officer
 from bondmate_streams.logic.alerts import with_flags, with_header
-from bondmate_streams.logic.audit import Entry, audit_name
-from bondmate_streams.logic.deliveries import Telling
+from bondmate_streams.logic.audit import AuditEntry, audit_name
+from bondmate_streams.logic.deliveries import Notification
 from bondmate_streams.logic.life_cycle import CLOSED, Fact
 from bondmate_streams.logic.officer import SOURCE
 from bondmate_streams.logic.pages import PageReason, page_of
@@ -94,7 +94,7 @@ def used(order: DeviceMessage, officer: Officer, now: datetime) -> DeviceMark:
 
 
 def needs_second(order: DeviceMessage, start: EmergencyStart, mark: DeviceMark | None, now: datetime) -> bool:
-    """Return whether a silent one waits for a second person's word; `mark` is what was asked last of the device."""
+    """Whether a silent one waits for a second person's word; `mark` is what was asked last of the device."""
     if not start.silent or (mark and not mark.operator and mark.event_id == order.header.message_id):
         return False
     first = mark.operator.casefold() if mark and now - mark.since <= SECOND_WITHIN else ""
@@ -140,9 +140,9 @@ def alert_of(order: DeviceMessage, start: EmergencyStart, officer: Officer, now:
     )
 
 
-def logged(order: DeviceMessage, event_id: str | None, device_id: str, what: str, secret: bytes) -> Entry:
+def logged(order: DeviceMessage, event_id: str | None, device_id: str, what: str, secret: bytes) -> AuditEntry:
     """Return what is logged of who starts an emergency of whom, and why."""
-    return Entry(
+    return AuditEntry(
         AuditAction.OTHER,
         order.sender_ref,
         event_id,
@@ -153,17 +153,17 @@ def logged(order: DeviceMessage, event_id: str | None, device_id: str, what: str
 
 
 def is_started(alert: DeviceAlert) -> bool:
-    """Return whether a room has started it."""
+    """Whether a room has started it."""
     return STARTED_BY_ROOM in alert.header.flags
 
 
 def is_unconfirmed(alert: DeviceAlert) -> bool:
-    """Return whether a room has started it, and nobody has confirmed it."""
+    """Whether a room has started it, and nobody has confirmed it."""
     return is_started(alert) and CONFIRMED not in alert.header.flags
 
 
 def is_made_loud(state: AlertState, press: DeviceAlert) -> bool:
-    """Return whether an officer presses aloud of whom a room had started a silent emergency: nothing of it hides that.
+    """Whether an officer presses aloud of whom a room had started a silent emergency: nothing of it hides that.
 
     `press` is one that somebody made at the device. Who has pressed silently stays silent, whatever is pressed then.
     """
@@ -185,23 +185,25 @@ def confirmed(alert: DeviceAlert) -> DeviceAlert:
 
 
 def is_held_back(state: AlertState, destination: str, agencies: Mapping[str, str]) -> bool:
-    """Return whether a destination gets no position of an alert, since nobody has confirmed it."""
+    """Whether a destination gets no position of an alert, since nobody has confirmed it."""
     return is_unconfirmed(state.alert) and agencies.get(destination) != owner_of(state)
 
 
-def without_places(tellings: Sequence[Telling], state: AlertState, agencies: Mapping[str, str]) -> Sequence[Telling]:
+def without_places(
+    notifications: Sequence[Notification], state: AlertState, agencies: Mapping[str, str]
+) -> Sequence[Notification]:
     """Return what is told of an alert, without its place where a destination gets none."""
     if not is_unconfirmed(state.alert):
-        return tellings
-    return [_placeless(one) if is_held_back(state, one.destination, agencies) else one for one in tellings]
+        return notifications
+    return [_placeless(one) if is_held_back(state, one.destination, agencies) else one for one in notifications]
 
 
-def _placeless(telling: Telling) -> Telling:
-    alert = telling.event
+def _placeless(notification: Notification) -> Notification:
+    alert = notification.event
     if not isinstance(alert, DeviceAlert):
-        return telling
+        return notification
     update = {"position": None, "position_origin": PositionOrigin.NONE, "position_age_seconds": None}
-    return replace(telling, event=with_flags(alert.model_copy(update=update), POSITION_UNTIL_CONFIRMED))
+    return replace(notification, event=with_flags(alert.model_copy(update=update), POSITION_UNTIL_CONFIRMED))
 
 
 # Renewed and confirmed
@@ -216,7 +218,7 @@ def renew_by(state: AlertState) -> datetime | None:
 
 
 def facts_of(state: AlertState, receipt: DeliveryReceipt, rooms: Rooms) -> set[Fact]:
-    """Return whether a room of the owner renews or confirms what a room has started."""
+    """Whether a room of the owner renews or confirms what a room has started."""
     is_owners = rooms.agencies.get(receipt.destination) == owner_of(state)
     if not is_owners or not is_unconfirmed(state.alert):
         return set()
@@ -241,11 +243,13 @@ def not_renewed(outcome: str, state: AlertState, decisions: Sequence[Decision], 
     alert = with_flags(state.alert, NOT_RENEWED)
     after = state.model_copy(update={"alert": alert, "changed_at": now})
     page = page_of(after, PageReason.NOT_RENEWED, now, destination=until.isoformat())
-    return Step(outcome, after, tellings(after, until.isoformat(), now, decisions), pages=(page,))
+    return Step(outcome, after, notifications(after, until.isoformat(), now, decisions), pages=(page,))
 
 
-def tellings(state: AlertState, cause: str, now: datetime, decisions: Sequence[Decision]) -> tuple[Telling, ...]:
-    """Tell everybody how it stands now, by what led to it."""
+def notifications(
+    state: AlertState, cause: str, now: datetime, decisions: Sequence[Decision]
+) -> tuple[Notification, ...]:
+    """Return what tells every room how it stands now, by what led to it."""
     message_id = derived_id("alert", state.header.event_id, cause, "started")
     told = with_header(state.alert, message_id=message_id, occurred_at=now)
     return tell(state, told.model_copy(update={"action": AlertAction.UPDATE}), DeliveryReason.UPDATE, decisions)

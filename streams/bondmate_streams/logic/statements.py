@@ -64,7 +64,7 @@ def as_heard(state: AlertState, receipt: DeliveryReceipt, escalation: Iterable[E
 
 
 def _is_of_round(state: AlertState, receipt: DeliveryReceipt, escalation: Iterable[Escalation]) -> bool:
-    """Return whether what is answered told of a round that is not the first; who pressed began it with that itself."""
+    """Whether what is answered told of a round that is not the first; who pressed began it with that itself."""
     if not state.round:
         return False
     event_id, name, number = state.header.event_id, receipt.destination, state.round
@@ -76,12 +76,12 @@ def _is_of_round(state: AlertState, receipt: DeliveryReceipt, escalation: Iterab
 
 
 def is_statement(receipt: DeliveryReceipt) -> bool:
-    """Return whether a person says something of the alert itself, and the transport proves nothing."""
+    """Whether a person says something of the alert itself, and the transport proves nothing."""
     return receipt.level in HUMAN
 
 
 def said_before(known: DestinationState, receipt: DeliveryReceipt) -> set[Fact]:
-    """Return whether a room has said this already, or something newer."""
+    """Whether a room has said this already, or something newer."""
     if _kept(receipt) in known.statement_ids:
         return {Fact.REPEATED}
     return {Fact.OLDER} if _is_older(known, receipt) else set()
@@ -105,13 +105,13 @@ def with_statement(state: AlertState, receipt: DeliveryReceipt, now: datetime) -
 
 
 def owned_before(known: DestinationState, receipt: DeliveryReceipt) -> bool:
-    """Return whether a room has said this already of who owns the alert, or something newer."""
+    """Whether a room has said this already of who owns the alert, or something newer."""
     older = known.owned_at is not None and receipt.header.occurred_at < known.owned_at
     return older or said_beside(known, receipt)
 
 
 def said_beside(known: DestinationState, receipt: DeliveryReceipt) -> bool:
-    """Return whether a room has said this already that says nothing of help."""
+    """Whether a room has said this already that says nothing of help."""
     return not is_statement(receipt) and _kept(receipt) in known.statement_ids
 
 
@@ -131,7 +131,7 @@ def with_owned(state: AlertState, receipt: DeliveryReceipt) -> AlertState:
 
 
 def lapses(before: AlertState, after: AlertState, name: str) -> bool:
-    """Return whether by what this room said now nobody answers any more in this round of escalation, or nobody helps.
+    """Whether by what this room said now nobody answers any more in this round of escalation, or nobody helps.
 
     Help of an earlier round is shown too, until it is taken back; and who closes its part may be the last who had taken
     the alert up, in whatever round.
@@ -183,7 +183,7 @@ def _replaced(known: DestinationState, receipt: DeliveryReceipt) -> DestinationS
 
 
 def _is_seen(receipt: DeliveryReceipt) -> bool:
-    """Return whether it says no more than that it was seen: this takes nothing's place, whatever comes after it."""
+    """Whether it says no more than that it was seen: this takes nothing's place, whatever comes after it."""
     return receipt.level is Level.ACKNOWLEDGED and receipt.response is Response.UNSTATED
 
 
@@ -193,7 +193,7 @@ def _place(receipt: DeliveryReceipt) -> dict[str, datetime]:
 
 
 def _is_older(known: DestinationState, receipt: DeliveryReceipt) -> bool:
-    """Return whether a statement is older than what the room said last.
+    """Whether a statement is older than what the room said last.
 
     In one second of the room's clock a no comes after a yes; by the hub's own time they come in order. A clock that was
     set back hides no no and no closing; and one that was ahead, and was put right, hides nothing.

@@ -42,11 +42,11 @@ from bondmate_streams.logic.alerts import with_flags, with_header
 from bondmate_streams.logic.at_device import is_pressed_there
 from bondmate_streams.logic.duress import is_said_under
 from bondmate_streams.logic.levels import is_answered, is_helped, status_of
-from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY, Cause, Event, Fact, Rule, rule_for
+from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY, Cause, Fact, LifeCycleEvent, Rule, rule_for
 from bondmate_streams.logic.pages import PageReason, page_of
 from bondmate_streams.logic.rooms import is_taken_up
 from bondmate_streams.logic.routing import Decision, Escalation
-from bondmate_streams.logic.steps import RULES_NOW, Step, first_told, remembering, standing_of, tell
+from bondmate_streams.logic.steps import RULES_NOW, Step, first_told, phase_of, remembering, tell
 
 _REFS_KEPT = 16
 _ATTACHMENTS_KEPT: Final = 32
@@ -90,14 +90,14 @@ def _change(
     further: Sequence[Decision],
     escalation: Sequence[Escalation],
 ) -> Step:
-    event = Event.CANCEL if alert.action is AlertAction.CANCEL else Event.PRESS
-    rule = rule_for(standing_of(state), event, _facts(state, alert, decisions, now, escalation))
+    event = LifeCycleEvent.CANCEL if alert.action is AlertAction.CANCEL else LifeCycleEvent.PRESS
+    rule = rule_for(phase_of(state), event, _facts(state, alert, decisions, now, escalation))
     if state is None:
         return _begin(rule, alert, decisions, now)
     if state.status in CLOSED:
         return _after_closing(rule, state, alert, decisions, now)
     if rule.outcome == "overtaken":
-        return Step(rule.outcome, state, standing=True)
+        return Step(rule.outcome, state, tells_device=True)
     if rule.outcome == "repeat":
         return Step(
             rule.outcome,
@@ -137,7 +137,7 @@ def _facts(
 
 
 def _is_request(state: AlertState | None, alert: DeviceAlert) -> bool:
-    """Return whether a cancel of this alert only asks for its end."""
+    """Whether a cancel of this alert only asks for its end."""
     if state is None:
         return alert.kind in REQUESTS_ONLY or is_said_under(alert)
     if _is_older(state, alert) or is_said_under(alert):
@@ -148,20 +148,20 @@ def _is_request(state: AlertState | None, alert: DeviceAlert) -> bool:
 
 
 def _is_taken_back(state: AlertState, alert: DeviceAlert) -> bool:
-    """Return whether a cancel was made before the last press, which takes it back whichever comes first."""
+    """Whether a cancel was made before the last press, which takes it back whichever comes first."""
     is_cancel = alert.action is AlertAction.CANCEL
     return is_cancel and state.pressed_at is not None and reopening.made_at(alert.header) < state.pressed_at
 
 
 def is_graver(state: AlertState | None, alert: DeviceAlert) -> bool:
-    """Return whether a change makes an open alert graver than it was."""
+    """Whether a change makes an open alert graver than it was."""
     if state is None or state.status in CLOSED or alert.action is AlertAction.CANCEL:
         return False
     return rounds.graver(state.alert.kind, alert.kind) is not state.alert.kind
 
 
 def asks_routes_again(state: AlertState, alert: DeviceAlert) -> bool:
-    """Return whether a change may be told to more than know of the alert.
+    """Whether a change may be told to more than know of the alert.
 
     It is graver, or silent no more, or nobody knows of it.
     """
@@ -171,30 +171,30 @@ def asks_routes_again(state: AlertState, alert: DeviceAlert) -> bool:
 
 
 def _is_by_person(alert: DeviceAlert, known: DeviceAlert) -> bool:
-    """Return whether somebody did it at the device: a press, words, a graver kind."""
+    """Whether somebody did it at the device: a press, words, a graver kind."""
     return _is_pressed(alert, known) or _says_more(alert, known)
 
 
 def _says_more(alert: DeviceAlert, known: DeviceAlert) -> bool:
-    """Return whether a change has words, presses or a kind that are not known yet."""
+    """Whether a change has words, presses or a kind that are not known yet."""
     words = alert.text is not None and alert.text != known.text
     is_graver = rounds.graver(known.kind, alert.kind) is not known.kind
     return words or alert.press_count > known.press_count or is_graver
 
 
 def _is_pressed(alert: DeviceAlert, known: DeviceAlert) -> bool:
-    """Return whether somebody pressed: no fix, no battery."""
+    """Whether somebody pressed: no fix, no battery."""
     return alert.action in {AlertAction.RAISE, AlertAction.UNKNOWN} or alert.press_count > known.press_count
 
 
 def _confirms(alert: DeviceAlert, known: DeviceAlert) -> bool:
-    """Return whether an officer presses of whom a room had started an emergency."""
+    """Whether an officer presses of whom a room had started an emergency."""
     pressed = _is_pressed(alert, known) and alert.action is not AlertAction.CANCEL
     return starting.is_unconfirmed(known) and pressed and is_pressed_there(alert)
 
 
 def _is_made_loud(state: AlertState, alert: DeviceAlert) -> bool:
-    """Return whether an officer presses aloud of whom a room had started a silent emergency."""
+    """Whether an officer presses aloud of whom a room had started a silent emergency."""
     pressed = _is_pressed(alert, state.alert) and alert.action is not AlertAction.CANCEL
     return pressed and is_pressed_there(alert) and starting.is_made_loud(state, alert)
 
@@ -244,7 +244,7 @@ def _begin(rule: Rule, alert: DeviceAlert, decisions: Sequence[Decision], now: d
         tell(state, alert, DeliveryReason.NEW, decisions),
         pages=_pages_at_first(state, now),
         message=_to_officer(state, now),
-        standing="reopened" in alert.header.flags,
+        tells_device="reopened" in alert.header.flags,
     )
 
 
@@ -266,14 +266,14 @@ def _after_closing(
     rule: Rule, state: AlertState, alert: DeviceAlert, decisions: Sequence[Decision], now: datetime
 ) -> Step:
     if rule.tells is not None:
-        return Step(rule.outcome, state, tell(state, state.alert, rule.tells, decisions), standing=True)
+        return Step(rule.outcome, state, tell(state, state.alert, rule.tells, decisions), tells_device=True)
     if rule.outcome == "late":
         page = page_of(state, PageReason.LATE, now, destination=alert.header.message_id)
         message = officer.came_late(state, alert, now) if officer.is_told(state) else None
-        return Step(rule.outcome, state, message=message, pages=(page,), standing=True)
+        return Step(rule.outcome, state, message=message, pages=(page,), tells_device=True)
     if rule.outcome != "reopened":
-        return Step(rule.outcome, state, standing=True)
-    return Step(rule.outcome, state, reopened=reopening.by_press(state, alert), standing=True)
+        return Step(rule.outcome, state, tells_device=True)
+    return Step(rule.outcome, state, reopened=reopening.by_press(state, alert), tells_device=True)
 
 
 def _changed(
@@ -307,7 +307,7 @@ def _changed(
         state = rounds.begun(state, cause, now, since=since)
     elif is_graver(state, alert):
         state = rounds.put_off(state, now, escalation)
-    tellings = tell(state, merged, rule.tells, decisions, leave_out=first)
+    notifications = tell(state, merged, rule.tells, decisions, leave_out=first)
     # Of an alert of before the upgrade a fix or a battery changes nothing that its device was shown.
     is_news = state.rules >= RULES_NOW or asked or _is_by_person(alert, state.alert)
     new = [] if ends else [decision for decision in further if decision.destination not in state.destinations]
@@ -331,9 +331,9 @@ def _changed(
         told = tell(
             after, merged.model_copy(update={"action": AlertAction.RAISE}), DeliveryReason.NEW, [*decisions, *further]
         )
-        tellings += tuple(telling for telling in told if telling.destination in {*names, *first})
+        notifications += tuple(notification for notification in told if notification.destination in {*names, *first})
     # A request too: the device's memory may have taken it for the end.
-    return Step(rule.outcome, after, tellings, standing=ends or asked)
+    return Step(rule.outcome, after, notifications, tells_device=ends or asked)
 
 
 def _pressed_at(state: AlertState, alert: DeviceAlert) -> datetime | None:
@@ -346,7 +346,7 @@ def _pressed_at(state: AlertState, alert: DeviceAlert) -> datetime | None:
 
 
 def _takes_request_back(state: AlertState, alert: DeviceAlert) -> bool:
-    """Return whether somebody asks for help anew who had asked to cancel: a press, words, a graver kind after it."""
+    """Whether somebody asks for help anew who had asked to cancel: a press, words, a graver kind after it."""
     is_cancel = alert.action is AlertAction.CANCEL
     return not is_cancel and not _is_older(state, alert) and _is_by_person(alert, state.alert)
 
@@ -405,7 +405,7 @@ def merged_with(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
 
 
 def _is_older(state: AlertState, alert: DeviceAlert) -> bool:
-    """Return whether the hub had a change before the last one that it took."""
+    """Whether the hub had a change before the last one that it took."""
     return alert.header.received_at < state.alert.header.received_at
 
 

@@ -20,9 +20,9 @@ from bondmate_schemas.models import (
 
 from bondmate_streams.logic.alerts import with_flags
 from bondmate_streams.logic.answers import with_told
-from bondmate_streams.logic.deliveries import First, Telling, later_id, new_id
+from bondmate_streams.logic.deliveries import First, Notification, later_id, new_id
 from bondmate_streams.logic.levels import is_answered
-from bondmate_streams.logic.life_cycle import CLOSED, Standing
+from bondmate_streams.logic.life_cycle import CLOSED, AlertPhase
 from bondmate_streams.logic.routing import Decision
 
 RULES_NOW: Final = 1
@@ -40,7 +40,7 @@ class Step:
     outcome: str
     state: AlertState | None = None
     """The state after it; None when there is no such alert."""
-    tellings: tuple[Telling, ...] = ()
+    notifications: tuple[Notification, ...] = ()
     reopened: DeviceAlert | None = None
     """What was done after the end, as the alert of its own that it now is."""
     risen: tuple[tuple[str, Level], ...] = ()
@@ -49,7 +49,7 @@ class Step:
     """What the officer is to read."""
     pages: tuple[OperationsPage, ...] = ()
     """What operations must see now."""
-    standing: bool = field(default=False)
+    tells_device: bool = field(default=False)
     """True: the device's memory must hear how the alert stands now."""
     refused: str = ""
     """Under which code a part of what was said does not count, while the rest does."""
@@ -57,7 +57,7 @@ class Step:
 
 def remembering(step: Step) -> Step:
     """Return `step` with a state that remembers the ids of what it tells."""
-    return step if step.state is None else replace(step, state=with_told(step.state, step.tellings))
+    return step if step.state is None else replace(step, state=with_told(step.state, step.notifications))
 
 
 def in_order(after: AlertState, before: AlertState | None) -> AlertState:
@@ -70,11 +70,11 @@ def in_order(after: AlertState, before: AlertState | None) -> AlertState:
     return after.model_copy(update={"changed_at": before.changed_at + _TICK})
 
 
-def standing_of(state: AlertState | None) -> Standing:
+def phase_of(state: AlertState | None) -> AlertPhase:
     """Return where an alert stands, as far as the rules ask."""
     if state is None:
-        return Standing.NONE
-    return Standing.CLOSED if state.status in CLOSED else Standing.OPEN
+        return AlertPhase.NONE
+    return AlertPhase.CLOSED if state.status in CLOSED else AlertPhase.OPEN
 
 
 def first_told(event_id: str, names: Iterable[str], now: datetime) -> dict[str, DestinationState]:
@@ -102,14 +102,14 @@ def tell(
     decisions: Sequence[Decision],
     *,
     leave_out: Collection[str] = (),
-) -> tuple[Telling, ...]:
-    """Tell exactly the destinations that the alert was given to."""
+) -> tuple[Notification, ...]:
+    """Return a notification for exactly the destinations that the alert was given to."""
     event_id = state.header.event_id
     alert = alert if reason is DeliveryReason.CANCEL else as_told(state, alert)
     routes = {decision.destination: decision.route for decision in decisions}
     first = reason is DeliveryReason.NEW
     return tuple(
-        Telling(
+        Notification(
             name,
             routes.get(name, ""),
             reason,

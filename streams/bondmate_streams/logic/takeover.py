@@ -35,7 +35,7 @@ def as_counted(alert: DeviceAlert, mark: DeviceMark | None) -> DeviceAlert | Non
 
 
 def is_theirs(alert: DeviceAlert, memory: DeviceMemory | None) -> bool:
-    """Return whether an alert belongs to what was pressed at a replaced device: nobody knows by whom."""
+    """Whether an alert belongs to what was pressed at a replaced device: nobody knows by whom."""
     known = memory.open_alerts if memory else ()
     return FROM_REPLACED in alert.header.flags or any(
         k.from_replaced and alert.header.event_id in {k.event_id, *k.merged_event_ids} for k in known

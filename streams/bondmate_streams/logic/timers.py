@@ -19,13 +19,13 @@ from bondmate_schemas.models import AlertState, AlertWhole
 from bondmate_streams.logic import handoff, late_rooms, others, real, reopening, rounds, starting
 from bondmate_streams.logic.alerts import with_flags, with_header
 from bondmate_streams.logic.asking import asked_again
-from bondmate_streams.logic.deliveries import First, Telling, escalation_id, new_id, refresh_id, round_id
+from bondmate_streams.logic.deliveries import First, Notification, escalation_id, new_id, refresh_id, round_id
 from bondmate_streams.logic.levels import furthest, is_answered, is_delivered, is_helped, nobody_is_left, stage_of
-from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY, Event, Fact, Rule, rule_for
+from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY, Fact, LifeCycleEvent, Rule, rule_for
 from bondmate_streams.logic.pages import PageReason, page_of
 from bondmate_streams.logic.rooms import ANY_ROOMS, Rooms
 from bondmate_streams.logic.routing import EMERGENCIES, Decision, Escalation
-from bondmate_streams.logic.steps import RULES_NOW, Step, as_told, first_of, first_told, remembering, standing_of, tell
+from bondmate_streams.logic.steps import RULES_NOW, Step, as_told, first_of, first_told, phase_of, remembering, tell
 
 _TOLD_BY_ROOMS = {"others_told": others.news, "joined": late_rooms.joined, "not_renewed": starting.not_renewed}
 _FOR_EVER = 2**31
@@ -48,8 +48,8 @@ def due(
     """
     steps = _steps_due(state, escalation, now)
     rule = rule_for(
-        standing_of(state),
-        Event.TIMER,
+        phase_of(state),
+        LifeCycleEvent.TIMER,
         _facts(
             state, rooms, now, escalation, is_escalated=bool(steps), is_wider=real.is_to_be_widened(state, decisions)
         ),
@@ -67,7 +67,7 @@ def due(
     if told := _TOLD_BY_ROOMS.get(rule.outcome):
         step = remembering(told(rule.outcome, state, decisions, now, rooms))
     else:
-        step = Step("refreshed", None, Refresh.of(decisions).tellings(state, after, now))
+        step = Step("refreshed", None, Refresh.of(decisions).notifications(state, after, now))
     return step
 
 
@@ -106,7 +106,7 @@ def _expires_at(state: AlertState) -> datetime | None:
 
 
 def is_open_and_unanswered(state: AlertState) -> bool:
-    """Return whether an alert still waits for a person."""
+    """Whether an alert still waits for a person."""
     return state.status not in CLOSED and not is_answered(state)
 
 
@@ -140,7 +140,7 @@ def next_due(
 
 
 def _is_hopeless(state: AlertState) -> bool:
-    """Return whether nobody is left who could answer; of an alert that an older hub told, nothing is begun."""
+    """Whether nobody is left who could answer; of an alert that an older hub told, nothing is begun."""
     return state.rules >= RULES_NOW and nobody_is_left(state)
 
 
@@ -192,9 +192,9 @@ def _unassigned(
         return Step(rule.outcome, after, pages=pages)
     event_id, number = state.header.event_id, state.round
     told = with_flags(state.alert, UNASSIGNED).model_copy(update={"action": AlertAction.UPDATE})
-    tellings = [
-        replace(telling, delivery_id=round_id(event_id, telling.destination, number, UNASSIGNED))
-        for telling in tell(state, told, rule.tells or DeliveryReason.UPDATE, decisions)
+    notifications = [
+        replace(notification, delivery_id=round_id(event_id, notification.destination, number, UNASSIGNED))
+        for notification in tell(state, told, rule.tells or DeliveryReason.UPDATE, decisions)
     ]
     step = next((step for step in rounds.further(state, escalation) if step.to), None)
     if step is not None:
@@ -207,11 +207,11 @@ def _unassigned(
                 "escalated_seconds": step.after_seconds,
             }
         )
-        tellings += [
-            Telling(name, route, DeliveryReason.NEW, new_id(event_id, name), raised, first_of(after, name))
+        notifications += [
+            Notification(name, route, DeliveryReason.NEW, new_id(event_id, name), raised, first_of(after, name))
             for name, route in new
         ]
-    return Step(rule.outcome, after, tuple(tellings), pages=pages)
+    return Step(rule.outcome, after, tuple(notifications), pages=pages)
 
 
 def _is_new(state: AlertState, name: str) -> bool:
@@ -222,7 +222,7 @@ def _offer_over(rule: Rule, state: AlertState, decisions: Sequence[Decision], no
     assert state.handoff is not None
     after = state.model_copy(update={"handoff": None, "changed_at": now})
     cause = derived_id(state.handoff.message_id, "over")
-    return Step(rule.outcome, after, handoff.tellings(after, cause, now, decisions))
+    return Step(rule.outcome, after, handoff.notifications(after, cause, now, decisions))
 
 
 def _expired(rule: Rule, state: AlertState, decisions: Sequence[Decision], now: datetime) -> Step:
@@ -239,9 +239,9 @@ def _expired(rule: Rule, state: AlertState, decisions: Sequence[Decision], now: 
             "handoff": None,
         }
     )
-    tellings = tell(state, ended, rule.tells or DeliveryReason.CANCEL, decisions)
+    notifications = tell(state, ended, rule.tells or DeliveryReason.CANCEL, decisions)
     pages = (page_of(state, PageReason.EXPIRED, now),)
-    return Step(rule.outcome, after, tellings, reopening.by_end(after), pages=pages, standing=True)
+    return Step(rule.outcome, after, notifications, reopening.by_end(after), pages=pages, tells_device=True)
 
 
 def _escalated(rule: Rule, state: AlertState, steps: Sequence[Escalation], now: datetime) -> Step:
@@ -249,13 +249,13 @@ def _escalated(rule: Rule, state: AlertState, steps: Sequence[Escalation], now: 
     event_id = state.header.event_id
     louder = with_flags(as_told(state, state.alert), UNANSWERED)
     origins = {state.header.source, *state.header.hops}
-    tellings: dict[str, Telling] = {}
+    notifications: dict[str, Notification] = {}
     for step in steps:
         for name, route in step.to:
-            if name in origins or name in tellings:
+            if name in origins or name in notifications:
                 continue
             known = name in state.destinations
-            tellings[name] = Telling(
+            notifications[name] = Notification(
                 name,
                 route,
                 DeliveryReason.UPDATE if known else DeliveryReason.NEW,
@@ -263,7 +263,7 @@ def _escalated(rule: Rule, state: AlertState, steps: Sequence[Escalation], now: 
                 louder.model_copy(update={"action": AlertAction.UPDATE if known else AlertAction.RAISE}),
                 first_of(state, name) if known else First(new_id(event_id, name), now),
             )
-    further = first_told(event_id, (name for name in tellings if name not in state.destinations), now)
+    further = first_told(event_id, (name for name in notifications if name not in state.destinations), now)
     after = state.model_copy(
         update={
             "destinations": {**state.destinations, **further},
@@ -274,7 +274,7 @@ def _escalated(rule: Rule, state: AlertState, steps: Sequence[Escalation], now: 
     )
     paged = any(step.page for step in steps)
     pages = (page_of(state, PageReason.UNANSWERED, now, number=state.round),) if paged else ()
-    return Step(rule.outcome, after, tuple(tellings.values()), pages=pages)
+    return Step(rule.outcome, after, tuple(notifications.values()), pages=pages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,23 +290,23 @@ class Refresh:
         return cls({d.destination: (d.route, d.refresh_seconds) for d in decisions if d.refresh_seconds})
 
     def next_due(self, state: AlertState, after: datetime) -> datetime | None:
-        """Give the first time later than `after` at which anybody is to be told again."""
+        """Return the first time later than `after` at which anybody is to be told again."""
         since = state.header.received_at
         periods = [seconds for _, seconds in self.every.values()]
         numbers = ((max(1, int((after - since).total_seconds() // seconds) + 1), seconds) for seconds in periods)
         return min((since + timedelta(seconds=number * seconds) for number, seconds in numbers), default=None)
 
-    def tellings(self, state: AlertState, after: datetime, now: datetime) -> tuple[Telling, ...]:
-        """Give what fell due later than `after` and not later than `now`: at most one a destination.
+    def notifications(self, state: AlertState, after: datetime, now: datetime) -> tuple[Notification, ...]:
+        """Return what fell due later than `after` and not later than `now`: at most one a destination.
 
         Who has not got the alert yet, is not told again: it waits for them.
         """
         if state.status in CLOSED or (state.header.expires_at and state.header.expires_at <= now):
             return ()
         due = (self._due(state, name, after, now) for name in self.every if name in state.destinations)
-        return tuple(telling for telling in due if telling is not None)
+        return tuple(notification for notification in due if notification is not None)
 
-    def _due(self, state: AlertState, name: str, after: datetime, now: datetime) -> Telling | None:
+    def _due(self, state: AlertState, name: str, after: datetime, now: datetime) -> Notification | None:
         route, seconds = self.every[name]
         since = state.header.received_at
         number = int((now - since).total_seconds() // seconds)
@@ -315,7 +315,7 @@ class Refresh:
         # Who has closed its part does not want to see it again and again.
         if not is_delivered(state.destinations[name].level) or stage_of(state.destinations[name]).closes:
             return None
-        return Telling(
+        return Notification(
             name,
             route,
             DeliveryReason.REFRESH,

@@ -15,7 +15,7 @@ from bondmate_schemas.models import DeviceAlert, IncidentEvent, Payload, Positio
 
 from bondmate_streams.logic.districts import Districts
 from bondmate_streams.logic.ground import MapGround, spots_of
-from bondmate_streams.logic.routing import Route, Routes, Verdict, distances, fact_within
+from bondmate_streams.logic.routing import Route, Routes, RouteVerdict, distances, fact_within
 
 _TOLD: Final = "#c62828"
 _ASKED: Final = "#ef6c00"
@@ -71,7 +71,7 @@ def _accuracy(position: Position) -> str:
     return "accuracy unknown" if position.accuracy_m is None else f"accurate to {position.accuracy_m:g} m"
 
 
-def told_map(event: Payload, districts: Districts, routes: Routes, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+def told_map(event: Payload, districts: Districts, routes: Routes, verdicts: Sequence[RouteVerdict]) -> dict[str, Any]:
     """Return districts, place and who is told as a FeatureCollection."""
     assert isinstance(event, DeviceAlert | IncidentEvent)
     features = [*_districts(event, districts, routes, verdicts), *_places(event, verdicts)]
@@ -79,7 +79,7 @@ def told_map(event: Payload, districts: Districts, routes: Routes, verdicts: Seq
 
 
 def _districts(
-    event: DeviceAlert | IncidentEvent, districts: Districts, routes: Routes, verdicts: Sequence[Verdict]
+    event: DeviceAlert | IncidentEvent, districts: Districts, routes: Routes, verdicts: Sequence[RouteVerdict]
 ) -> Iterator[dict[str, Any]]:
     facts = MapGround(districts, {0.0, *distances(routes)}).facts(event)
     for number, (name, area) in enumerate(zip(districts.names, districts.areas, strict=True)):
@@ -101,11 +101,11 @@ def _asks_for(rule: Route, district: str, agency: str) -> bool:
     return district in (rule.when.district or ()) or (agency != "" and agency in (rule.when.responsible or ()))
 
 
-def _taken(verdicts: Sequence[Verdict]) -> Iterator[Verdict]:
+def _taken(verdicts: Sequence[RouteVerdict]) -> Iterator[RouteVerdict]:
     return (verdict for verdict in verdicts if verdict.why == "taken")
 
 
-def _places(event: DeviceAlert | IncidentEvent, verdicts: Sequence[Verdict]) -> Iterator[dict[str, Any]]:
+def _places(event: DeviceAlert | IncidentEvent, verdicts: Sequence[RouteVerdict]) -> Iterator[dict[str, Any]]:
     told = sorted({v.destination for v in _taken(verdicts) if v.destination})
     title = event.kind.value if isinstance(event, DeviceAlert) else event.category.value
     told_words = f"told: {', '.join(told) or 'nobody'}"

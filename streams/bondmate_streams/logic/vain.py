@@ -20,7 +20,7 @@ from bondmate_streams.logic.routing import (
     Kind,
     Route,
     Routes,
-    Verdict,
+    RouteVerdict,
     When,
     kind_of,
 )
@@ -58,7 +58,7 @@ def vain(routes: Routes, takes: Takes) -> list[Vain]:
     return [finding for number in range(len(routes.routes)) for finding in _of_rule(routes, number, takes)]
 
 
-def by_connectors(verdicts: Iterable[Verdict], event: Payload, takes: Takes) -> list[Verdict]:
+def by_connectors(verdicts: Iterable[RouteVerdict], event: Payload, takes: Takes) -> list[RouteVerdict]:
     """Return the verdicts on an event, where no connector takes it with that said instead of `taken`."""
     kind = kind_of(event).upper()
     return [

@@ -75,8 +75,8 @@ def read(step: Step, room: str) -> tuple[str, str, str]:
 
 
 def told(step: Step, room: str) -> Delivery:
-    telling = next(telling for telling in step.tellings if telling.destination == room)
-    delivery = AGREEMENTS.delivery(telling, NOW, "")
+    notification = next(notification for notification in step.notifications if notification.destination == room)
+    delivery = AGREEMENTS.delivery(notification, NOW, "")
     assert delivery is not None
     return delivery
 
@@ -126,7 +126,10 @@ def test_that_a_room_started_it_what_is_still_to_be_said_and_that_it_was_confirm
     step = states.change(None, start, DECISIONS, NOW)
     assert step.state is not None
     held = replace(
-        step, tellings=tuple(starting.without_places(step.tellings, step.state, {"north": "pd-north", "county": "c"}))
+        step,
+        notifications=tuple(
+            starting.without_places(step.notifications, step.state, {"north": "pd-north", "county": "c"})
+        ),
     )
     _, description, line = read(step, "north")
     over = starting.not_renewed("not_renewed", step.state, DECISIONS, NOW, ROOMS)

@@ -22,7 +22,7 @@ from bondmate_gateway.mailbox.mailboxes import Mailboxes
 from bondmate_schemas.catalogue import MESSAGES, RECEIPTS
 from bondmate_schemas.enums import MessageDirection, Mode
 from bondmate_schemas.models import Address, Delivery, DeliveryReceipt, DeviceMessage, EventHeader, ExternalRef
-from bondmate_streams.logic.addressing import Officer, Sender, resolve
+from bondmate_streams.logic.addressing import MessageSender, Officer, resolve
 from bondmate_streams.logic.deliveries import Agreements
 from bondmate_streams.logic.messages import addressed, tell, tell_sender, unreached
 from bondmate_streams.logic.routes_yaml import parse_routes
@@ -136,7 +136,9 @@ def sent(name: str, **given: Any) -> tuple[list[DeviceMessage], list[DeliveryRec
         to=Address(names=(name,)),
     )  # fmt: skip
     assert order.to is not None
-    sender = Sender(MayMessage(agencies=("pd-north",)), False, lambda _: None, AGREEMENTS.sees_callsigns("north"))
+    sender = MessageSender(
+        MayMessage(agencies=("pd-north",)), False, lambda _: None, AGREEMENTS.sees_callsigns("north")
+    )
     reached = resolve(order.to, Mode.ACTUAL, sender, Everybody(), NOW)
     messages = [addressed(order, device, NOW, reached.names.get(device)) for device in reached.devices]
     return messages, [unreached(order, missing, NOW) for missing in reached.missing]

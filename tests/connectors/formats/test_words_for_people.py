@@ -199,9 +199,9 @@ def read(step: Step) -> Iterator[str]:
     """Return what everybody reads of a step."""
     if step.message:
         yield f"officer: {step.message.text}"
-    tellings = others.beside(step.tellings, step.state, ROOMS) if step.state else step.tellings
+    notifications = others.beside(step.notifications, step.state, ROOMS) if step.state else step.notifications
     now = step.state.changed_at if step.state else NOW
-    told = {telling.destination: AGREEMENTS.delivery(telling, now) for telling in tellings}
+    told = {notification.destination: AGREEMENTS.delivery(notification, now) for notification in notifications}
     for name, labels in LANGUAGES.items():
         if delivery := told.get(name):
             yield from in_cap(name, delivery, labels)
@@ -228,7 +228,7 @@ def in_cap(name: str, delivery: Delivery, labels: Labels) -> Iterator[str]:
 
 def test_the_language_of_labels_is_stated_and_the_texts_own_goes_along() -> None:
     (_, step) = next(greek_officer())
-    told = next(telling for telling in step.tellings if telling.destination == "south")
+    told = next(notification for notification in step.notifications if notification.destination == "south")
     delivery = AGREEMENTS.delivery(told, NOW)
     assert delivery is not None
     written = CapFormat(labels=Labels("es")).write(delivery, NOW).message or b""

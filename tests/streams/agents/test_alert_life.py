@@ -52,7 +52,7 @@ class Worker:
         routing = RoutingService(routes, ground=ground)
         context = AgentContext(routing, b"a secret of tests", Codec(LocalSchemaIds()), self.to_rooms)
         given["silent_devices"] = SimpleNamespace(known=lambda state: None)
-        given["following"] = SimpleNamespace(note=lambda state: None, newest=lambda step: step.tellings)
+        given["following"] = SimpleNamespace(note=lambda state: None, newest=lambda step: step.notifications)
         steps = AlertSteps(
             context=context, alerts=table, audit=Audit(), open_alerts=OpenAlertIndex([]),
             rooms=Rooms(unlisted=frozenset(unlisted)), **given,

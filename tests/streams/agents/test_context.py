@@ -16,7 +16,7 @@ from bondmate_schemas.models import DeviceAlert
 from bondmate_streams.agents.context import AgentContext
 from bondmate_streams.agents.routing_service import RoutingService
 from bondmate_streams.faust_adapter.guard import Guard, GuardedEvent
-from bondmate_streams.logic.deliveries import Telling
+from bondmate_streams.logic.deliveries import Notification
 from bondmate_streams.logic.routes_yaml import parse_routes
 from prometheus_client import REGISTRY
 
@@ -102,7 +102,7 @@ def test_what_no_connector_takes_is_counted(make: Any) -> None:
     alert = make.alert("device-1", mode=Mode.ACTUAL)
 
     made = context.deliveries(
-        [Telling(name, "all", DeliveryReason.NEW, f"to-{name}", alert) for name in ("feed", "room")]
+        [Notification(name, "all", DeliveryReason.NEW, f"to-{name}", alert) for name in ("feed", "room")]
     )
 
     counted = partial(REGISTRY.get_sample_value, "hub_untaken_deliveries_total")
@@ -115,9 +115,9 @@ def test_a_room_that_the_routes_name_no_more_keeps_nothing_from_the_others(make:
     routes = parse_routes("destinations: {room: {}}\nroutes: [{name: all, to: room}]\n")
     context = AgentContext(RoutingService(routes), b"a secret of tests", Codec(LocalSchemaIds()), None)  # type: ignore[arg-type]  # nothing is sent here
     alert = make.alert("device-1", mode=Mode.ACTUAL)
-    tellings = [Telling(name, "all", DeliveryReason.UPDATE, f"to-{name}", alert) for name in ("gone", "room")]
+    notifications = [Notification(name, "all", DeliveryReason.UPDATE, f"to-{name}", alert) for name in ("gone", "room")]
 
-    assert [destination_topic("room")] == [made.topic for made in context.deliveries(tellings)]
-    assert ["room"] == [entry.recipient for entry in context.entries(tellings)]
+    assert [destination_topic("room")] == [made.topic for made in context.deliveries(notifications)]
+    assert ["room"] == [entry.recipient for entry in context.entries(notifications)]
     labels = {"connector": "gone", "reason": "unknown_destination"}
     assert 1 == REGISTRY.get_sample_value("connector_passed_over_events_total", labels)

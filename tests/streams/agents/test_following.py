@@ -24,7 +24,7 @@ from bondmate_streams.agents.whereabouts import Whereabouts
 from bondmate_streams.errors import BrokerUnavailableError
 from bondmate_streams.faust_adapter.key_locks import KeyLocks
 from bondmate_streams.logic import states
-from bondmate_streams.logic.following import Pace
+from bondmate_streams.logic.following import UpdatePace
 from bondmate_streams.logic.routing import Decision
 
 CODEC = Codec(LocalSchemaIds())
@@ -98,7 +98,7 @@ class Side:
         whereabouts = Whereabouts(self.last, self.marks)  # type: ignore[arg-type]  # what it needs of it
         known: Any = {"alerts": self.alerts, "audit": self.audit, "owned": self.places, "whereabouts": whereabouts}
         context = AgentContext(RoutingService(routes), b"a secret of tests", CODEC, self.broker)
-        self.following = Following(context=context, locks=self.locks, paces={"tak": Pace(1, 0)}, **known)
+        self.following = Following(context=context, locks=self.locks, paces={"tak": UpdatePace(1, 0)}, **known)
         self.now = 1_000.0
 
     def note(self, state: AlertState) -> None:

@@ -24,11 +24,11 @@ from bondmate_schemas.models import AlertState, Delivery, DeviceLocation
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.lane.config import LaneConfig
 from bondmate_streams.lane.run import run_lane
-from bondmate_streams.logic.following import Pace
+from bondmate_streams.logic.following import UpdatePace
 from bondmate_streams.logic.routing import Routes
 
 TAK, CAP, PATROL = (destination_topic(name) for name in ("tak", "cap", "patrol"))
-PACES = {"tak": Pace(1, 0), "cap": Pace(2, 1)}
+PACES = {"tak": UpdatePace(1, 0), "cap": UpdatePace(2, 1)}
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AuditRecord, Code, UnitStatus
 from bondmate_streams.agents.known_devices import KnownDevices
 from bondmate_streams.logic import incidents, messages
-from bondmate_streams.logic.audit import Chain, Entry, breaks, hash_of
-from bondmate_streams.logic.deliveries import Agreements, Telling
+from bondmate_streams.logic.audit import AuditEntry, Chain, breaks, hash_of
+from bondmate_streams.logic.deliveries import Agreements, Notification
 from bondmate_streams.logic.routes_yaml import RoutesError, parse_routes
 from bondmate_streams.logic.routing import Decision
 
@@ -22,7 +22,7 @@ DECISIONS = [Decision("tak", "incidents"), Decision("cap", "incidents")]
 
 
 def told(taken: Any) -> list[tuple[str, DeliveryReason]]:
-    return [(telling.destination, telling.reason) for telling in taken.tellings]
+    return [(notification.destination, notification.reason) for notification in taken.notifications]
 
 
 class TestIncidents:
@@ -34,9 +34,9 @@ class TestIncidents:
         closed = incidents.take(updated.memory, make.incident(**same, action=IncidentAction.CLOSED), DECISIONS, NOW)
 
         assert [("tak", DeliveryReason.NEW), ("cap", DeliveryReason.NEW)] == told(opened)
-        assert derived_id("delivery", "e", "tak") == opened.tellings[0].delivery_id
+        assert derived_id("delivery", "e", "tak") == opened.notifications[0].delivery_id
         assert [("tak", DeliveryReason.UPDATE), ("cap", DeliveryReason.UPDATE)] == told(updated)
-        assert derived_id("delivery", "e", "tak", update.header.message_id) == updated.tellings[0].delivery_id
+        assert derived_id("delivery", "e", "tak", update.header.message_id) == updated.notifications[0].delivery_id
         assert [("tak", DeliveryReason.CANCEL), ("cap", DeliveryReason.CANCEL)] == told(closed)
         assert (True, 3) == (closed.memory.state.closed, closed.memory.state.event_count)
 
@@ -45,7 +45,7 @@ class TestIncidents:
         memory = incidents.take(None, event, DECISIONS, NOW).memory
         again = incidents.take(memory, event, DECISIONS, NOW)
 
-        assert ("repeat", None, ()) == (again.outcome, again.memory, again.tellings)
+        assert ("repeat", None, ()) == (again.outcome, again.memory, again.notifications)
 
     def test_an_end_of_what_nobody_heard_of_is_told_as_an_end(self, make: Any) -> None:
         step = incidents.take(None, make.incident(action=IncidentAction.CANCELLED), DECISIONS, NOW)
@@ -131,7 +131,7 @@ class TestAgreements:
         def expiry(destination: str, **given: Any) -> Any:
             alert = make.alert(received_at=NOW, **given)
             return agreements.delivery(
-                Telling(destination, "r", DeliveryReason.NEW, "id", alert), NOW
+                Notification(destination, "r", DeliveryReason.NEW, "id", alert), NOW
             ).header.expires_at
 
         assert NOW + timedelta(seconds=60) == expiry("a")
@@ -147,8 +147,8 @@ class TestAgreements:
         agreements = Agreements(parse_routes(text), b"s")
 
         def flags(destination: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-            telling = Telling(destination, "r", DeliveryReason.NEW, "id", make.alert(flags=("late",)))
-            made = agreements.delivery(telling, NOW)
+            notification = Notification(destination, "r", DeliveryReason.NEW, "id", make.alert(flags=("late",)))
+            made = agreements.delivery(notification, NOW)
             return made.header.flags, made.event.header.flags
 
         assert (("late", DROP_WHEN_LATE), ("late",)) == flags("a")
@@ -165,7 +165,7 @@ class TestAgreements:
 def chain_of(count: int) -> list[AuditRecord]:
     chain, records = Chain("w"), []
     for number in range(count):
-        chain, record = chain.append(Entry(AuditAction.DISCLOSURE, recipient=str(number)), NOW)
+        chain, record = chain.append(AuditEntry(AuditAction.DISCLOSURE, recipient=str(number)), NOW)
         records.append(record)
     return records
 
@@ -173,7 +173,7 @@ def chain_of(count: int) -> list[AuditRecord]:
 class TestAudit:
     def test_a_chain_is_unbroken_also_with_repeats_and_several_writers(self) -> None:
         one = chain_of(5)
-        _, other = Chain("x").append(Entry(AuditAction.OTHER), NOW)
+        _, other = Chain("x").append(AuditEntry(AuditAction.OTHER), NOW)
 
         assert [] == breaks([*one[:2], other, one[0], one[1], *one[2:]])
 
@@ -199,7 +199,7 @@ class TestAudit:
         chain = Chain("w")
         for record in records:
             chain = chain.after(record)
-        _, fourth = chain.append(Entry(AuditAction.OTHER), NOW)
+        _, fourth = chain.append(AuditEntry(AuditAction.OTHER), NOW)
 
         assert [] == breaks([*records, fourth])
         assert chain == chain.after(records[0])

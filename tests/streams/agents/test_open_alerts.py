@@ -34,7 +34,7 @@ class Watched:
         for event_id in event_ids:
             state = self.table[event_id]
             step = timers.due(state, DECISIONS, STEPS, after, now)
-            found += [(event_id, telling.destination) for telling in step.tellings]
+            found += [(event_id, notification.destination) for notification in step.notifications]
             self.alerts.plan(event_id, timers.next_due(state, DECISIONS, STEPS, now))
         return sorted(found)
 

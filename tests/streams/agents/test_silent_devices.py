@@ -163,7 +163,7 @@ def test_who_raised_a_silence_and_who_has_the_alert_it_was_news_of_call_it_off_o
     assert ["news", "repeat"] == [first.outcome, again.outcome]
     assert other.change is not None
     # Of an alert that has ended meanwhile nobody hears.
-    assert () == states.change(None, other.change, [Decision("tak", "r")], NOW).tellings
+    assert () == states.change(None, other.change, [Decision("tak", "r")], NOW).notifications
 
 
 def told(topics: Any, device: str) -> list[Delivery]:

@@ -116,7 +116,7 @@ class Hub:
         self.steps.append(step)
         assert step.state is not None
         self.alerts[step.state.header.event_id] = step.state
-        if step.standing:
+        if step.tells_device:
             await self._agent._hear(step.state)
         return step.state
 

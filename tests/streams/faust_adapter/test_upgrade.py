@@ -53,7 +53,7 @@ def test_what_an_old_worker_gives_back_keeps_what_was_shown_and_starts_nothing()
 
     assert (0, AlertStatus.ACKNOWLEDGED, shown) == (played.state.rules, played.state.status, shown)
     assert played.due() is None
-    assert ((), ()) == (played.wait(9_999).tellings, played.wait(1).pages)
+    assert ((), ()) == (played.wait(9_999).notifications, played.wait(1).pages)
 
 
 def test_help_can_be_taken_back_after_an_old_worker_had_the_alert() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from bondmate_schemas.enums import Mode
 from bondmate_schemas.models import Address, Area, Position
-from bondmate_streams.logic.addressing import Missing, Officer, Reached, Sender, resolve
+from bondmate_streams.logic.addressing import MessageSender, Missing, Officer, Reached, resolve
 from bondmate_streams.logic.areas import shapes_of
 from bondmate_streams.logic.routes_yaml import RoutesError, parse_routes
 from bondmate_streams.logic.routing import MayMessage, lint
@@ -55,7 +55,7 @@ def meant(name: str) -> str | None:
 
 
 def reach(mode: Mode = Mode.ACTUAL, *, sees_ids: bool = False, may: MayMessage | None = None, **to: Any) -> Reached:
-    return resolve(Address(**to), mode, Sender(may or MayMessage(), sees_ids, meant), THERE, NOW)
+    return resolve(Address(**to), mode, MessageSender(may or MayMessage(), sees_ids, meant), THERE, NOW)
 
 
 def missing(name: str, code: str) -> Reached:

@@ -77,7 +77,7 @@ def test_a_persons_answer_counts_in_the_alerts_mode_or_in_earnest_and_in_no_othe
     if answer in {alert, Mode.ACTUAL}:
         assert level is step.state.destinations["cap"].level_said
     else:
-        assert (MODE_DIFFERS, state, (), None) == (step.outcome, step.state, step.tellings, step.message)
+        assert (MODE_DIFFERS, state, (), None) == (step.outcome, step.state, step.notifications, step.message)
 
 
 @pytest.mark.parametrize("mode", list(Mode))
@@ -91,7 +91,7 @@ def test_an_answer_to_what_was_never_sent_counts_for_nothing_and_one_to_what_was
     state = raised(make, now)
     press = make.alert(event_id=EVENT, action=AlertAction.UPDATE)
     updated = states.change(state, press, DECISIONS, now)
-    ids = {telling.destination: telling.delivery_id for telling in updated.tellings}
+    ids = {notification.destination: notification.delivery_id for notification in updated.notifications}
 
     for invented in ("invented", new_id(EVENT, "tak"), ids["tak"], new_id("another alert", "cap")):
         refused = answered(make, updated.state, Level.RESOLVED, now, delivery_id=invented)
@@ -106,7 +106,7 @@ def test_an_answer_to_a_refresh_or_an_escalation_counts(make: Any, now: Any) -> 
     state = raised(make, now)
     later = state.header.received_at + timedelta(seconds=65)
     louder = timers.due(state, DECISIONS, [Escalation(60.0, (("cap", "alerts"),))], now, later)
-    (told,) = louder.tellings
+    (told,) = louder.notifications
 
     assert Level.ACKNOWLEDGED is answered(
         make, louder.state, Level.ACKNOWLEDGED, later, delivery_id=told.delivery_id
@@ -184,7 +184,7 @@ def often(make: Any, now: Any, updates: int) -> tuple[AlertState, list[str]]:
     for _ in range(updates):
         step = states.change(state, make.alert(event_id=EVENT, action=AlertAction.UPDATE), DECISIONS, now)
         state = step.state
-        told += [telling.delivery_id for telling in step.tellings if telling.destination == "cap"]
+        told += [notification.delivery_id for notification in step.notifications if notification.destination == "cap"]
     return state, told
 
 
@@ -218,7 +218,7 @@ def test_an_update_by_way_of_another_agency_is_told_under_the_first_and_its_answ
     state = raised(make, now)
     press = make.alert(event_id=EVENT, action=AlertAction.UPDATE, agency_id="another agency")
     step = states.change(state, press, DECISIONS, now)
-    told = {telling.event.header.agency_id for telling in step.tellings}
+    told = {notification.event.header.agency_id for notification in step.notifications}
 
     assert {state.header.agency_id} == told
     (agency,) = told

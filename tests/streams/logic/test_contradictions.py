@@ -51,7 +51,7 @@ def test_an_acknowledgement_before_its_delivery_receipt_counts_and_the_late_rece
     late = receive(make, early.state, "cap", Level.DELIVERED)  # type: ignore[arg-type]
 
     assert AlertStatus.ACCEPTED == early.state.status  # type: ignore[union-attr]
-    assert ("no_rise", early.state, ()) == (late.outcome, late.state, late.tellings)
+    assert ("no_rise", early.state, ()) == (late.outcome, late.state, late.notifications)
 
 
 def test_a_cancel_while_in_flight_follows_the_alert_and_receipts_that_come_later_open_nothing(make: Any) -> None:
@@ -61,7 +61,7 @@ def test_a_cancel_while_in_flight_follows_the_alert_and_receipts_that_come_later
     late = after(make, ended.state, ("tak", Level.DELIVERED), ("cap", Level.ACKNOWLEDGED))  # type: ignore[arg-type]
 
     assert [("tak", DeliveryReason.CANCEL), ("cap", DeliveryReason.CANCEL)] == [
-        (telling.destination, telling.reason) for telling in ended.tellings
+        (notification.destination, notification.reason) for notification in ended.notifications
     ]
     assert AlertStatus.CANCELLED == late.status
     assert (Level.DELIVERED, Level.ACKNOWLEDGED) == (late.destinations["tak"].level, late.destinations["cap"].level)
@@ -77,9 +77,9 @@ def test_two_control_rooms_keep_their_own_levels_and_the_whole_ends_when_both_ha
 
     assert (AlertStatus.ACCEPTED, Level.ACCEPTED) == (both.status, both.destinations["cap"].level)
     assert AlertStatus.ACCEPTED == torn.status, "one no does not undo another's yes"
-    assert ("stated", (), AlertStatus.ACCEPTED) == (part.outcome, part.tellings, part.state.status)  # type: ignore[union-attr]
-    assert [("tak", DeliveryReason.CANCEL)] == [(told.destination, told.reason) for told in whole.tellings]
-    assert ("stated", ()) == (again.outcome, again.tellings)
+    assert ("stated", (), AlertStatus.ACCEPTED) == (part.outcome, part.notifications, part.state.status)  # type: ignore[union-attr]
+    assert [("tak", DeliveryReason.CANCEL)] == [(told.destination, told.reason) for told in whole.notifications]
+    assert ("stated", ()) == (again.outcome, again.notifications)
 
 
 def test_a_no_after_a_yes_of_the_same_room_takes_it_back_and_a_yes_after_a_no_counts(make: Any) -> None:
@@ -104,7 +104,7 @@ def test_a_cad_that_emits_our_own_incident_again_gets_it_back_in_no_way(make: An
     ended = incidents.take(first.memory, echo.model_copy(update={"action": IncidentAction.CLOSED}), [], NOW)
 
     assert {"cap": "came_from_there", "tak": "came_from_there"} == why
-    assert () == first.tellings == ended.tellings
+    assert () == first.notifications == ended.notifications
 
 
 @pytest.mark.parametrize("hours", [-2, 2])

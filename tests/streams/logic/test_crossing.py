@@ -73,10 +73,10 @@ def test_a_room_that_the_device_comes_to_is_told_as_of_one_open_since_before_and
     played.seconds = 40
     step = crossing.crossed(played.state, [Decision("south", "in-south")], ("in-south", "elsewhere"), played.now)
     played.take(step)
-    (telling,) = step.tellings
+    (notification,) = step.notifications
 
     assert ("crossed", {"south": DeliveryReason.NEW}, ()) == (step.outcome, told(step), step.pages)
-    assert CAME_HERE in telling.event.header.flags
+    assert CAME_HERE in notification.event.header.flags
     assert (("south",), ("in-south",)) == (played.state.others.crossed, played.state.others.held)
     assert {"north", "south"} == set(told(played.press(AlertAction.UPDATE, press_count=2)))
 
@@ -124,5 +124,5 @@ def test_of_an_alert_that_nobody_knows_of_all_are_told_that_its_first_place_asks
     assert step.state is not None
     assert step.state.others is not None
 
-    assert (5, (), ("by-place",)) == (len(step.tellings), step.pages, step.state.others.held)
+    assert (5, (), ("by-place",)) == (len(step.notifications), step.pages, step.state.others.held)
     assert ((), AlertStatus.ROUTED) == (step.state.others.crossed, step.state.status)

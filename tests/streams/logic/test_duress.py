@@ -78,8 +78,8 @@ def test_the_warning_stays_on_the_alert_whatever_comes_later(make: Any) -> None:
     fix = make.alert(event_id="e", kind=AlertKind.OTHER, action=AlertAction.UPDATE)
     after = states.change(state, fix, DECISIONS, NOW)
 
-    assert UNDER_DURESS in after.tellings[0].event.header.flags
-    assert is_under_duress(after.tellings[0].event)
+    assert UNDER_DURESS in after.notifications[0].event.header.flags
+    assert is_under_duress(after.notifications[0].event)
 
 
 def test_the_silence_that_the_hub_tells_of_is_silent_and_its_end_is_no_request(make: Any) -> None:

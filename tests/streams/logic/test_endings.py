@@ -129,7 +129,7 @@ def test_operations_end_what_nobody_else_can_and_every_room_and_the_officer_hear
     played = Played()
     played.says("county", **ASSIGNED)
     step = closed_by_operations(played, id="order", validity=Validity.FALSE)
-    whole = step.tellings[0].event.whole  # type: ignore[union-attr]
+    whole = step.notifications[0].event.whole  # type: ignore[union-attr]
 
     assert ("closed_by_operations", {"north": DeliveryReason.CANCEL, "county": DeliveryReason.CANCEL}) == (
         step.outcome,
@@ -154,9 +154,9 @@ def test_an_end_that_comes_again_is_told_again_under_the_same_ids_and_one_that_c
     first, again, late = end("one"), end("one"), end("two")
 
     assert "repeated_end" == again.outcome
-    assert (first.tellings, first.message, first.state) == (again.tellings, again.message, again.state)
-    assert first.tellings
-    assert () == late.tellings
+    assert (first.notifications, first.message, first.state) == (again.notifications, again.message, again.state)
+    assert first.notifications
+    assert () == late.notifications
 
 
 def test_operations_close_nothing_that_is_no_alert() -> None:
@@ -188,7 +188,7 @@ def test_a_press_that_the_streams_came_to_before_a_closing_that_the_hub_had_firs
     _pressed(played, 102)
     ended, again = _late_closing(played, 100, by), _late_closing(played, 100, by)
 
-    assert {telling.reason for telling in ended.tellings} == {DeliveryReason.CANCEL}
+    assert {notification.reason for notification in ended.notifications} == {DeliveryReason.CANCEL}
     assert ended.reopened is not None
     assert ended.reopened == again.reopened
     assert ("he is back, knife", 2, EVENT) == (
@@ -253,7 +253,7 @@ def test_a_cancel_that_was_made_before_a_newer_press_asks_for_nothing_and_one_ma
     played.press(AlertAction.CANCEL, at=100, received_at=START + timedelta(seconds=100))
     _pressed(played, 110, press_count=2)
     older = played.press(AlertAction.CANCEL, at=105, received_at=START + timedelta(seconds=105))
-    assert ("overtaken", (), False) == (older.outcome, older.tellings, played.state.cancel_requested)
+    assert ("overtaken", (), False) == (older.outcome, older.notifications, played.state.cancel_requested)
     played.press(AlertAction.UPDATE, at=120, received_at=START + timedelta(seconds=130), press_count=3)
     newer = played.press(AlertAction.CANCEL, at=121, received_at=START + timedelta(seconds=122))
 

@@ -11,8 +11,8 @@ from bondmate_schemas.models import AlertState, Delivery, DeviceLocation
 from bondmate_streams.logic import heard, states
 from bondmate_streams.logic.deliveries import Agreements
 from bondmate_streams.logic.following import (
-    Pace,
-    Turns,
+    UpdatePace,
+    UpdateQueue,
     age_seconds,
     is_followed,
     is_news,
@@ -46,10 +46,10 @@ def raised(make: Any, **given: Any) -> AlertState:
     return state
 
 
-# Turns.
+# UpdateQueue.
 
 
-def told_in(turns: Turns, seconds: int, event_ids: list[str], share: float = 1.0) -> list[tuple[int, str]]:
+def told_in(turns: UpdateQueue, seconds: int, event_ids: list[str], share: float = 1.0) -> list[tuple[int, str]]:
     """Return what is told, and when, of alerts whose devices send a fix each second."""
     found = []
     for second in range(seconds):
@@ -62,13 +62,13 @@ def told_in(turns: Turns, seconds: int, event_ids: list[str], share: float = 1.0
 
 
 def test_the_first_is_told_at_once_and_then_at_the_rooms_pace() -> None:
-    assert [0, 15, 30, 45] == [second for second, _ in told_in(Turns(Pace(15, 1)), 60, ["a"])]
-    assert list(range(60)) == [second for second, _ in told_in(Turns(Pace(1, 0)), 60, ["a"])]
+    assert [0, 15, 30, 45] == [second for second, _ in told_in(UpdateQueue(UpdatePace(15, 1)), 60, ["a"])]
+    assert list(range(60)) == [second for second, _ in told_in(UpdateQueue(UpdatePace(1, 0)), 60, ["a"])]
 
 
 @pytest.mark.parametrize("jitter", [0.0, 0.2, 0.4])
 def test_a_device_that_tells_as_often_as_the_room_hears_is_told_of_at_once(jitter: float) -> None:
-    turns, waits = Turns(Pace(1, 0)), []
+    turns, waits = UpdateQueue(UpdatePace(1, 0)), []
     fixes = [second + jitter * (second % 2) for second in range(60)]
     for look in range(1_240):
         now = look / 20
@@ -85,7 +85,7 @@ def test_a_device_that_tells_as_often_as_the_room_hears_is_told_of_at_once(jitte
 
 def test_a_room_hears_of_many_alerts_in_turn_and_of_no_more_than_its_pace() -> None:
     event_ids = [f"{number:02}" for number in range(40)]
-    found = told_in(Turns(Pace(15, 1)), 120, event_ids)
+    found = told_in(UpdateQueue(UpdatePace(15, 1)), 120, event_ids)
 
     assert event_ids == [event_id for second, event_id in found if second == 0]
     # 40 alerts, one a second: each waits for 40 s, and none is passed over.
@@ -96,13 +96,13 @@ def test_a_room_hears_of_many_alerts_in_turn_and_of_no_more_than_its_pace() -> N
 
 def test_a_worker_with_a_half_of_the_partitions_takes_a_half_of_the_rooms_pace() -> None:
     event_ids = [f"{number:02}" for number in range(40)]
-    halves = [told_in(Turns(Pace(15, 1)), 120, event_ids[half::2], share=0.5) for half in (0, 1)]
+    halves = [told_in(UpdateQueue(UpdatePace(15, 1)), 120, event_ids[half::2], share=0.5) for half in (0, 1)]
 
     assert 107 >= sum(len(found) - 20 for found in halves) >= 100
 
 
 def test_what_another_worker_has_told_of_goes_on_at_the_rooms_pace_and_not_all_at_once() -> None:
-    turns = Turns(Pace(15, 1))
+    turns = UpdateQueue(UpdatePace(15, 1))
     for number in range(40):
         turns.want(f"{number:02}", is_first=False)
 
@@ -110,7 +110,7 @@ def test_what_another_worker_has_told_of_goes_on_at_the_rooms_pace_and_not_all_a
 
 
 def test_what_is_over_is_told_no_more_and_may_begin_anew() -> None:
-    turns = Turns(Pace(15, 1))
+    turns = UpdateQueue(UpdatePace(15, 1))
     told_in(turns, 1, ["a"])
     turns.forget("a")
 
@@ -134,8 +134,10 @@ def test_the_routes_say_a_pace_or_none_and_what_they_do_not_say_the_connector_do
     routes = parse_routes(ROUTES)
     agreements = Agreements(routes, b"a secret")
 
-    assert {"usual": Pace(1, 0), "own": Pace(5, 2)} == paces_of(routes.destinations, {"usual": Pace(1, 0)}, agreements)
-    assert Pace(15, 1) == paces_of(routes.destinations, {}, agreements)["usual"]
+    assert {"usual": UpdatePace(1, 0), "own": UpdatePace(5, 2)} == paces_of(
+        routes.destinations, {"usual": UpdatePace(1, 0)}, agreements
+    )
+    assert UpdatePace(15, 1) == paces_of(routes.destinations, {}, agreements)["usual"]
     with pytest.raises(RoutesError, match="alert_position_seconds"):
         parse_routes(ROUTES.replace("alert_position_seconds: 5", "alert_position_seconds: 0.2"))
 
@@ -197,18 +199,18 @@ def test_a_fix_is_as_old_as_the_hub_has_it_and_as_its_device_had_it_where_that_i
 
 def test_a_position_update_says_all_of_the_alert_again_and_where_its_device_is_now(make: Any) -> None:
     state = raised(make, text="man with a knife")
-    telling = update_of(state, "north", "alerts", fix(make, 30, 53.0), after(31))
-    alert = telling.event
+    notification = update_of(state, "north", "alerts", fix(make, 30, 53.0), after(31))
+    alert = notification.event
 
-    assert telling.position_only
-    assert DeliveryReason.UPDATE is telling.reason
-    assert telling.first is not None
-    assert state.destinations["north"].delivery_id == telling.first.delivery_id
+    assert notification.position_only
+    assert DeliveryReason.UPDATE is notification.reason
+    assert notification.first is not None
+    assert state.destinations["north"].delivery_id == notification.first.delivery_id
     assert (53.0, PositionOrigin.JOINED, 1.0) == (
         alert.position.latitude, alert.position_origin, alert.position_age_seconds,
     )  # fmt: skip
     assert ("man with a knife", AlertAction.UPDATE) == (alert.text, alert.action)
-    assert telling.delivery_id != update_of(state, "north", "alerts", fix(make, 31), after(32)).delivery_id
+    assert notification.delivery_id != update_of(state, "north", "alerts", fix(make, 31), after(32)).delivery_id
 
 
 def test_whatever_else_is_told_of_an_emergency_has_the_newest_fix_but_for_its_end(make: Any) -> None:
@@ -218,13 +220,13 @@ def test_whatever_else_is_told_of_an_emergency_has_the_newest_fix_but_for_its_en
         state, make.alert(event_id=state.header.event_id, received_at=after(61), text="quick"), DECISIONS, after(61)
     )
     over = heard.receive(state, make.receipt(state.header.event_id, "north", Level.RESOLVED), (), DECISIONS, after(62))
-    end = [telling for telling in over.tellings if telling.reason is DeliveryReason.CANCEL]
+    end = [notification for notification in over.notifications if notification.reason is DeliveryReason.CANCEL]
 
-    assert [53.0, 53.0] == [newest(each, last, after(63)).event.position.latitude for each in pressed.tellings]
-    old = [newest(each, None, after(663)).event for each in pressed.tellings]
+    assert [53.0, 53.0] == [newest(each, last, after(63)).event.position.latitude for each in pressed.notifications]
+    old = [newest(each, None, after(663)).event for each in pressed.notifications]
     assert [(50.0, 663.0)] * 2 == [(each.position.latitude, each.position_age_seconds) for each in old]
     assert end == [newest(each, last, after(63)) for each in end]
-    assert newest(pressed.tellings[0], last, after(63)).delivery_id == pressed.tellings[0].delivery_id
+    assert newest(pressed.notifications[0], last, after(63)).delivery_id == pressed.notifications[0].delivery_id
 
 
 def test_of_a_clock_that_cannot_be_trusted_a_position_ages_by_the_hubs_own_time(make: Any) -> None:
@@ -234,7 +236,7 @@ def test_of_a_clock_that_cannot_be_trusted_a_position_ages_by_the_hubs_own_time(
     )  # fmt: skip
     state = states.change(None, slow, DECISIONS, NOW).state
     words = make.alert(event_id=slow.header.event_id, received_at=NOW, text="quick", flags=("clock_skew",))
-    told = states.change(state, words, DECISIONS, NOW).tellings
+    told = states.change(state, words, DECISIONS, NOW).notifications
     last = fix(make, -32_400, held=86_400, flags=("clock_skew",))
     joined = with_fix(slow.model_copy(update={"position": None}), last, NOW)
 

@@ -13,7 +13,7 @@ from bondmate_schemas.models import AlertWhole, DeliveryReceipt, DeviceAlert, Ev
 from bondmate_schemas.outside_ids import OutsideIds
 from bondmate_streams.logic import heard, states
 from bondmate_streams.logic.alerts import take
-from bondmate_streams.logic.grouping import BY_OFFICER, BY_UNIT, OPERATIONS, Link, Neighbours
+from bondmate_streams.logic.grouping import BY_OFFICER, BY_UNIT, OPERATIONS, AlertLink, Neighbours
 from bondmate_streams.logic.life_cycle import ENDS
 from bondmate_streams.logic.outside import Form
 from bondmate_streams.logic.rooms import Rooms
@@ -50,7 +50,7 @@ def test_two_of_a_unit_within_seconds_are_linked_to_the_first_whatever_order_the
     for order in permutations(alerts):
         found = neighbours(*order)
 
-        assert [None, Link(incident("a"), "a", BY_UNIT), Link(incident("a"), "a", BY_UNIT)] == [
+        assert [None, AlertLink(incident("a"), "a", BY_UNIT), AlertLink(incident("a"), "a", BY_UNIT)] == [
             found.of(one) for one in alerts
         ]
 
@@ -75,7 +75,7 @@ def test_the_same_officer_is_linked_over_devices_and_further_presses_of_one_are_
     first = alert("a", officer_ref="officer-1", unit=None)
     spare = alert("b", 30, officer_ref="officer-1", unit=None)
 
-    assert Link(incident("a"), "a", BY_OFFICER) == neighbours(first).of(spare)
+    assert AlertLink(incident("a"), "a", BY_OFFICER) == neighbours(first).of(spare)
     assert neighbours(first, alert("a2", 5, device_id="device-a")).of(alert("a2", 5, device_id="device-a")) is None
 
 
@@ -102,16 +102,16 @@ def linked_alert() -> states.Step:
 def test_each_alert_reaches_every_room_as_new_and_a_link_that_comes_late_is_one_update() -> None:
     new = linked_alert()
     alone = states.change(None, take(alert("b", 9), None, None, NOW).change, ROOMS, NOW)  # type: ignore[arg-type]
-    link = Link(incident("a"), "a", BY_UNIT)
+    link = AlertLink(incident("a"), "a", BY_UNIT)
     news = alert("b", 9, action=AlertAction.UPDATE).model_copy(update={"whole": link.over(None)})
     news = news.model_copy(update={"header": news.header.model_copy(update={"message_id": "link"})})
     late = states.change(alone.state, news, ROOMS, NOW)
     again = states.change(late.state, news, ROOMS, NOW)
 
-    assert [DeliveryReason.NEW] * 2 == [telling.reason for telling in new.tellings]
-    assert [DeliveryReason.UPDATE] * 2 == [telling.reason for telling in late.tellings]
+    assert [DeliveryReason.NEW] * 2 == [notification.reason for notification in new.notifications]
+    assert [DeliveryReason.UPDATE] * 2 == [notification.reason for notification in late.notifications]
     assert incident("a") == late.state.alert.whole.group_id  # type: ignore[union-attr]
-    assert [t.delivery_id for t in late.tellings] == [t.delivery_id for t in again.tellings]
+    assert [t.delivery_id for t in late.notifications] == [t.delivery_id for t in again.notifications]
 
 
 def operations(code: str, **given: Any) -> DeliveryReceipt:
@@ -125,16 +125,18 @@ def receive(state: Any, receipt: DeliveryReceipt) -> states.Step:
 
 def test_operations_undo_a_link_and_make_one_and_no_rule_makes_it_again() -> None:
     apart = receive(linked_alert().state, operations("unlink"))
-    by_rule = alert("b", 9, action=AlertAction.UPDATE).model_copy(update={"whole": Link("x", "y", BY_UNIT).over(None)})
+    by_rule = alert("b", 9, action=AlertAction.UPDATE).model_copy(
+        update={"whole": AlertLink("x", "y", BY_UNIT).over(None)}
+    )
     by_rule = by_rule.model_copy(update={"header": by_rule.header.model_copy(update={"message_id": "again"})})
     still = states.change(apart.state, by_rule, ROOMS, NOW)
     anew = receive(apart.state, operations("link", platform_id=incident("z"), sender_message_id="z"))
     repeated = receive(anew.state, operations("link", platform_id=incident("z"), sender_message_id="z"))
 
-    assert ("linked", [DeliveryReason.UPDATE] * 2) == (apart.outcome, [t.reason for t in apart.tellings])
+    assert ("linked", [DeliveryReason.UPDATE] * 2) == (apart.outcome, [t.reason for t in apart.notifications])
     assert AlertWhole(linked_by=OPERATIONS) == apart.state.alert.whole == still.state.alert.whole  # type: ignore[union-attr]
     assert AlertWhole(group_id=incident("z"), linked_to="z", linked_by=OPERATIONS) == anew.state.alert.whole  # type: ignore[union-attr]
-    assert ("no_change", ()) == (repeated.outcome, repeated.tellings)
+    assert ("no_change", ()) == (repeated.outcome, repeated.notifications)
 
 
 AGENCIES = Rooms({"north": "pd-north", "county": "county"})
@@ -163,11 +165,11 @@ def test_a_room_of_who_owns_both_links_one_to_the_other_and_takes_it_out_and_a_r
     assert linked.state is not None
     assert AlertWhole(group_id=incident("z"), linked_to="z", linked_by="pd-north") == linked.state.alert.whole
     assert ("linked", [DeliveryReason.UPDATE] * 2, None) == (
-        linked.outcome, [t.reason for t in linked.tellings], linked.message,
+        linked.outcome, [t.reason for t in linked.notifications], linked.message,
     )  # fmt: skip
     assert apart.state is not None
     assert AlertWhole(linked_by="pd-north") == apart.state.alert.whole
-    assert (apart.state, ()) == (repeated.state, repeated.tellings)
+    assert (apart.state, ()) == (repeated.state, repeated.notifications)
     assert seen.state is not None
     assert (Level.ACKNOWLEDGED, "z") == (seen.state.destinations["north"].level, seen.state.alert.whole.linked_to)
 
@@ -189,7 +191,7 @@ def test_what_is_not_the_rooms_to_say_is_refused_and_links_nothing(
     begun = of("b")
     step = by_room(begun, None if other is None else of("z", **other), **given)
 
-    assert (outcome, begun, ()) == (step.outcome, step.state, step.tellings)
+    assert (outcome, begun, ()) == (step.outcome, step.state, step.notifications)
 
 
 @pytest.mark.parametrize("other", [None, {"agency_id": "county"}])
@@ -225,14 +227,16 @@ def test_an_answer_may_offer_and_link_and_close_and_link_at_once_and_an_end_is_r
     assert closed.state is not None
     assert closed.state.alert.whole is not None
     assert (True, "z") == (closed.outcome in ENDS, closed.state.alert.whole.linked_to)
-    ids = [[telling.delivery_id for telling in step.tellings] for step in (closed, again)]
+    ids = [[notification.delivery_id for notification in step.notifications] for step in (closed, again)]
     assert (True, ids[0]) == (again.outcome in ENDS, ids[1])
 
 
 def test_the_first_of_an_event_is_not_linked_to_what_is_linked_to_it() -> None:
     first, second = of("b"), of("z")
     linked = second.model_copy(
-        update={"alert": second.alert.model_copy(update={"whole": Link(incident("b"), "b", "pd-north").over(None)})}
+        update={
+            "alert": second.alert.model_copy(update={"whole": AlertLink(incident("b"), "b", "pd-north").over(None)})
+        }
     )
 
     assert "not_its_own" == by_room(first, linked).outcome

@@ -42,12 +42,12 @@ def test_a_room_that_a_new_version_names_is_told_once_as_of_one_that_is_open_sin
     applied(played, 3)
     assert 60 == played.due()
     step = played.wait(1)
-    (telling,) = step.tellings
+    (notification,) = step.notifications
 
     assert ("joined", {"south": DeliveryReason.NEW}) == (step.outcome, told(step))
-    assert (AlertAction.RAISE, True) == (telling.event.action, TOLD_LATE in telling.event.header.flags)
-    assert START == telling.event.header.occurred_at, "open since then"
-    assert played.now == telling.first.sent_at
+    assert (AlertAction.RAISE, True) == (notification.event.action, TOLD_LATE in notification.event.header.flags)
+    assert START == notification.event.header.occurred_at, "open since then"
+    assert played.now == notification.first.sent_at
     assert (None, 3) == (played.due(), played.state.others.routes_version)
     assert "refreshed" == played.wait(1).outcome
     assert {"county", "south"} <= set(told(played.press(AlertAction.UPDATE))), "told on as the others are"
@@ -62,7 +62,7 @@ def test_it_reads_at_once_what_stands_at_the_others_as_its_agreement_lets_it() -
     step = played.wait(0)
 
     assert {"south": [("county", "ASSIGNED")]} == heard(
-        replace(step, tellings=tuple(others.beside(step.tellings, played.state, played.rooms)))
+        replace(step, notifications=tuple(others.beside(step.notifications, played.state, played.rooms)))
     )
 
 
@@ -75,7 +75,7 @@ def test_nobody_is_told_late_by_a_file_or_by_a_version_applied_before_the_alert_
 
     for played in (by_file, before, ended):
         played.steps = []
-        assert () == played.wait(1).tellings
+        assert () == played.wait(1).notifications
         assert "south" not in played.state.destinations
     assert AlertStatus.RESOLVED is ended.state.status
 
@@ -87,7 +87,7 @@ def test_a_version_that_names_nobody_new_is_looked_at_once() -> None:
     played.decisions = played.decisions[:-1]
     step = played.wait(0)
 
-    assert ("joined", ()) == (step.outcome, step.tellings)
+    assert ("joined", ()) == (step.outcome, step.notifications)
     assert played.due() is None
 
 

@@ -12,7 +12,17 @@ import pytest
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, Level, Mode, Response
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DeviceAlert, EventHeader
 from bondmate_streams.logic import heard, others, states, timers
-from bondmate_streams.logic.life_cycle import CLOSED, LEVELS, RULES, STATUSES, Event, Fact, Rule, Standing, rule_for
+from bondmate_streams.logic.life_cycle import (
+    CLOSED,
+    LEVELS,
+    RULES,
+    STATUSES,
+    AlertPhase,
+    Fact,
+    LifeCycleEvent,
+    Rule,
+    rule_for,
+)
 from bondmate_streams.logic.pages import PageReason
 from bondmate_streams.logic.rooms import Rooms
 from bondmate_streams.logic.routing import Decision, Escalation
@@ -34,16 +44,18 @@ WAITED = st.sampled_from([0, 0, 0, 5, 40])
 """Seconds for which something lay in its topic before the streams came to it."""
 
 
-def _rules(standing: Standing, event: Event) -> Iterator[Rule]:
+def _rules(phase: AlertPhase, event: LifeCycleEvent) -> Iterator[Rule]:
     """Give the rules that are found of all the facts that any rule of an event asks for."""
     asked = sorted({fact for each in RULES if each.event is event for fact in each.only})
     for size in range(len(asked) + 1):
         for facts in itertools.combinations(asked, size):
-            yield rule_for(standing, event, facts)
+            yield rule_for(phase, event, facts)
 
 
 def test_the_table_says_what_to_do_with_every_event_wherever_an_alert_stands_and_no_rule_is_vain() -> None:
-    reached = {found for standing, event in itertools.product(Standing, Event) for found in _rules(standing, event)}
+    reached = {
+        found for phase, event in itertools.product(AlertPhase, LifeCycleEvent) for found in _rules(phase, event)
+    }
 
     assert set(RULES) == reached
     assert set(Fact) == {fact for each in RULES for fact in each.only}
@@ -201,9 +213,9 @@ class Interleavings(RuleBasedStateMachine):
         header = self.of_room("operations", waited=waited)
         receipt = DeliveryReceipt(header=header, destination="operations", level=Level.RESOLVED, code="close")
         first, again = self.hears(receipt), self.hears(receipt)
-        told = {(telling.destination, telling.reason) for telling in first.tellings}
+        told = {(notification.destination, notification.reason) for notification in first.notifications}
         assert told == (set() if self.closed else {(name, DeliveryReason.CANCEL) for name in self.known})
-        assert first.tellings == again.tellings
+        assert first.notifications == again.notifications
         self.ends(header.received_at)
 
     @rule(seconds=st.integers(min_value=1, max_value=50))
@@ -392,12 +404,12 @@ class Interleavings(RuleBasedStateMachine):
         return step
 
     def take(self, step: Step) -> None:
-        for telling in step.tellings:
-            known = self.ids.setdefault(telling.delivery_id, (telling.destination, telling.reason))
-            assert known == (telling.destination, telling.reason), "an id means one thing for ever"
-            if telling.reason is not DeliveryReason.NEW:
-                assert telling.destination in self.told, "an update or cancel of what it was never told"
-            self.told.setdefault(telling.destination, telling.reason)
+        for notification in step.notifications:
+            known = self.ids.setdefault(notification.delivery_id, (notification.destination, notification.reason))
+            assert known == (notification.destination, notification.reason), "an id means one thing for ever"
+            if notification.reason is not DeliveryReason.NEW:
+                assert notification.destination in self.told, "an update or cancel of what it was never told"
+            self.told.setdefault(notification.destination, notification.reason)
         paged = [page.page_id for page in step.pages if page.reason != PageReason.DEAD_LETTERED]
         assert not set(paged) & set(self.pages), "a person is paged once for one thing"
         self.pages += paged

@@ -93,13 +93,13 @@ class Hub:
         if met.event is None:
             return
         taken = incidents.take(memory, met.event, ROOMS, NOW)
-        for telling in taken.tellings:
-            self.told[met.event.header.event_id, telling.destination] = telling.reason
+        for notification in taken.notifications:
+            self.told[met.event.header.event_id, notification.destination] = notification.reason
             self.flags[met.event.header.event_id] = met.event.header.flags
         if taken.memory:
             self.memories[key] = CODEC.encode(taken.memory)
 
-    def _do(self, at: str, met: links.Met) -> None:
+    def _do(self, at: str, met: links.LinkOutcome) -> None:
         if met.link:
             assert len(met.link.events) <= 16
             self.links[at] = CODEC.encode(met.link)
@@ -294,4 +294,4 @@ def test_what_waits_is_bounded_in_number_and_size(make: Any) -> None:
 def test_what_is_of_no_chain_is_as_before(make: Any) -> None:
     event = make.incident(event_id="e")
 
-    assert links.Met(event=event) == links.meet(event, None, None, 0, NOW)
+    assert links.LinkOutcome(event=event) == links.meet(event, None, None, 0, NOW)

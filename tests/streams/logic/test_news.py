@@ -38,16 +38,20 @@ def test_a_device_that_goes_silent_during_its_alert_is_told_as_news_of_it_and_so
     step = states.change(state, silent.change, DECISIONS, NOW)  # type: ignore[arg-type]
     heard = take(silent_devices.over(quiet(make), NOW), silent.memory, None, NOW)
     back = states.change(step.state, heard.change, DECISIONS, NOW)  # type: ignore[arg-type]
-    (telling,), (after,) = step.tellings, back.tellings
+    (notification,), (after,) = step.notifications, back.notifications
 
     assert ("news", "repeat", "news") == (silent.outcome, again.outcome, heard.outcome)
     assert [("updated", "sos")] * 2 == [(each.outcome, each.state.header.event_id) for each in (step, back)]  # type: ignore[union-attr]
     assert (DeliveryReason.UPDATE, kind, Priority.IMMEDIATE) == (
-        telling.reason, telling.event.kind, telling.event.priority,
+        notification.reason, notification.event.kind, notification.event.priority,
     )  # fmt: skip
-    assert ("Alpha 7", "knife", 1) == (telling.event.callsign, telling.event.text, telling.event.press_count)
-    assert PositionOrigin.JOINED is telling.event.position_origin
-    assert [(DEVICE_SILENT,), (DEVICE_HEARD,)] == [one.event.header.flags for one in (telling, after)]
+    assert ("Alpha 7", "knife", 1) == (
+        notification.event.callsign,
+        notification.event.text,
+        notification.event.press_count,
+    )
+    assert PositionOrigin.JOINED is notification.event.position_origin
+    assert [(DEVICE_SILENT,), (DEVICE_HEARD,)] == [one.event.header.flags for one in (notification, after)]
     assert 1 == len(heard.memory.open_alerts)
 
 
@@ -97,5 +101,5 @@ def test_that_the_device_was_revoked_stays_on_the_alert(make: Any) -> None:
     later = states.change(step.state, make.alert(event_id="sos", action=AlertAction.UPDATE), DECISIONS, NOW)
 
     assert ["updated", "updated"] == [step.outcome, later.outcome]
-    assert [(DEVICE_REVOKED,)] * 2 == [one.tellings[0].event.header.flags for one in (step, later)]
-    assert "knife" == step.tellings[0].event.text  # type: ignore[union-attr]
+    assert [(DEVICE_REVOKED,)] * 2 == [one.notifications[0].event.header.flags for one in (step, later)]
+    assert "knife" == step.notifications[0].event.text  # type: ignore[union-attr]

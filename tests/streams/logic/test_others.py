@@ -12,7 +12,7 @@ from bondmate_schemas.enums import AlertKind, DeliveryReason, Level, Ownership, 
 from bondmate_schemas.models import OthersTold
 from bondmate_schemas.outside_ids import OutsideIds
 from bondmate_streams.logic import others
-from bondmate_streams.logic.deliveries import Agreements, Telling
+from bondmate_streams.logic.deliveries import Agreements, Notification
 from bondmate_streams.logic.rooms import UNLISTED, Rooms
 from bondmate_streams.logic.routes_yaml import parse_routes
 from bondmate_streams.logic.steps import Step
@@ -34,9 +34,9 @@ def played(*to: str, rooms: Rooms = ROOMS, kind: AlertKind = AlertKind.SOS, **gi
 def heard(step: Step) -> dict[str, list[tuple[str, str]]]:
     """Return who hears of whom, and what."""
     return {
-        telling.destination: [(room.agency, room.response.value) for room in telling.others.rooms]
-        for telling in step.tellings
-        if telling.others
+        notification.destination: [(room.agency, room.response.value) for room in notification.others.rooms]
+        for notification in step.notifications
+        if notification.others
     }
 
 
@@ -47,7 +47,7 @@ def test_who_sees_what_follows_the_agreement_and_the_owner_sees_all() -> None:
     step = alert.wait(0)
 
     assert {"north", "south"} == set(heard(step))
-    owner, south = (telling.others.rooms[0] for telling in step.tellings)
+    owner, south = (notification.others.rooms[0] for notification in step.notifications)
     assert ("county", Response.ASSIGNED, "7", "from the river", "op-3") == (
         owner.agency, owner.response, owner.unit, owner.words, owner.by_ref,
     )  # fmt: skip
@@ -55,8 +55,8 @@ def test_who_sees_what_follows_the_agreement_and_the_owner_sees_all() -> None:
     assert ("county", Response.ASSIGNED, None, None, "", None) == (
         south.agency, south.response, south.unit, south.eta_at, south.words, south.by_ref,
     )  # fmt: skip
-    assert {True} == {telling.others.only_news for telling in step.tellings}
-    assert (DeliveryReason.UPDATE, 0) == (step.tellings[0].reason, step.tellings[0].others.hops)
+    assert {True} == {notification.others.only_news for notification in step.notifications}
+    assert (DeliveryReason.UPDATE, 0) == (step.notifications[0].reason, step.notifications[0].others.hops)
 
 
 def test_where_nobody_may_hear_nothing_is_told_and_the_state_does_not_grow() -> None:
@@ -79,7 +79,7 @@ def test_what_was_said_within_five_seconds_is_told_at_once_and_never_to_who_alon
     second = alert.wait(3)
 
     assert {"north", "south"} == set(heard(first))
-    assert ((), 5.0) == (early.tellings, due)
+    assert ((), 5.0) == (early.notifications, due)
     assert [("county", "ASSIGNED"), ("pd-south", "UNSTATED")] == heard(second)["north"]
     assert {"north", "county", "south"} == set(heard(second)), "each said something that another may hear"
     assert [("pd-south", "UNSTATED")] == heard(second)["county"]
@@ -108,7 +108,7 @@ def test_what_a_round_tells_anyway_is_not_told_twice_and_carries_what_stands() -
     alert.wait(0)
     alert.seconds = 60
     back = alert.says("county", response=Response.WITHDRAWN)
-    carried = others.beside(back.tellings, alert.state, alert.rooms)
+    carried = others.beside(back.notifications, alert.state, alert.rooms)
 
     assert "unanswered_again" == back.outcome
     assert [("county", Response.WITHDRAWN)] == [(r.agency, r.response) for r in carried[0].others.rooms]
@@ -129,7 +129,7 @@ def test_who_has_closed_its_part_hears_nothing_more_and_nothing_is_told_after_th
     alert.says("north", CLOSES)
 
     assert alert.due() is None
-    assert () == alert.wait(10).tellings
+    assert () == alert.wait(10).notifications
 
 
 def test_of_an_unlisted_room_neither_rooms_nor_device_learn() -> None:
@@ -146,13 +146,13 @@ def test_of_an_unlisted_room_neither_rooms_nor_device_learn() -> None:
     assert "Help that you were promised is NOT coming." == back.message.text
     assert ("streams", None, ()) == (back.message.sender, back.message.sender_ref, back.message.header.hops)
     assert Priority.URGENT is back.message.priority
-    assert ["pd-south"] == [room.agency for room in news.tellings[0].others.rooms]
-    assert "county" not in {room.agency for telling in news.tellings for room in telling.others.rooms}
-    assert "county" in {telling.destination for telling in news.tellings}, "it sees the others as it may"
+    assert ["pd-south"] == [room.agency for room in news.notifications[0].others.rooms]
+    assert "county" not in {room.agency for notification in news.notifications for room in notification.others.rooms}
+    assert "county" in {notification.destination for notification in news.notifications}, "it sees the others as it may"
     assert ("county",) == others.with_unlisted(alert.state, rooms).others.unlisted
     alone = Rooms({"county": "pd-north"}, unlisted=frozenset({"county"}))
     ended = played("county", "south", rooms=alone)
-    whole = ended.says("county", CLOSES, note="words of theirs").tellings[0].event.whole
+    whole = ended.says("county", CLOSES, note="words of theirs").notifications[0].event.whole
     assert (UNLISTED, "") == (whole.ended_by, whole.ended_words)
 
 
@@ -182,8 +182,8 @@ def rooms_that_answer_everything(gap_seconds: float, level: dict[str, Any]) -> i
             alert.says(name, delivery_id=delivery_id, **level)
             alert.seconds += gap_seconds
         step = alert.wait(0)
-        waiting += [(telling.destination, telling.delivery_id) for telling in step.tellings]
-        deliveries += len(step.tellings)
+        waiting += [(notification.destination, notification.delivery_id) for notification in step.notifications]
+        deliveries += len(step.notifications)
     raise AssertionError("no rest")
 
 
@@ -209,7 +209,7 @@ def test_rooms_whose_every_answer_has_other_words_come_to_rest_by_hops() -> None
 def test_an_answer_to_news_that_says_no_more_than_seen_is_a_machines() -> None:
     alert = played()
     alert.says("county", **ASSIGNED)
-    news = {telling.destination: telling.delivery_id for telling in alert.wait(0).tellings}
+    news = {notification.destination: notification.delivery_id for notification in alert.wait(0).notifications}
     alert.says("north", SEEN, delivery_id=news["north"])
     machine = alert.state.destinations["north"]
     alert.says("north", response=Response.ASSIGNED, delivery_id=news["north"])
@@ -231,7 +231,7 @@ def test_news_that_is_told_again_after_a_crash_has_its_id_and_what_came_between_
     alert.says("county", response=Response.EN_ROUTE)
     other = alert.wait(0)
 
-    ids = [{telling.delivery_id for telling in step.tellings} for step in (once, again, other)]
+    ids = [{notification.delivery_id for notification in step.notifications} for step in (once, again, other)]
     assert ids[0] == ids[1]
     assert not ids[0] & ids[2]
 
@@ -240,15 +240,15 @@ def test_the_delivery_carries_it_with_its_cause_as_known_outside_and_the_audit_s
     table = parse_routes("destinations: {north: {}}\nroutes: [{name: a, to: north}]")
     alert = played()
     alert.says("county", id="c-1", **ASSIGNED)
-    telling: Telling = alert.wait(0).tellings[0]
+    notification: Notification = alert.wait(0).notifications[0]
     agreements = Agreements(table, b"a secret of tests", OutsideIds.of(b"a secret of tests"))
-    delivery = agreements.delivery(telling, alert.now)
+    delivery = agreements.delivery(notification, alert.now)
 
     assert delivery is not None
     assert delivery.others is not None
     assert [("county", "7")] == [(room.agency, room.unit) for room in delivery.others.rooms]
     assert delivery.others.cause not in {None, "c-1"}
-    assert {"others.agency", "others.unit"} <= set(agreements.disclosed(telling))
+    assert {"others.agency", "others.unit"} <= set(agreements.disclosed(notification))
 
 
 def test_words_go_with_the_statement_that_they_belong_to() -> None:

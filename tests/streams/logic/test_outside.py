@@ -21,7 +21,7 @@ from bondmate_schemas.outside_ids import ForeignIdError, OutsideIds
 from bondmate_schemas.sayings import LINKED
 from bondmate_streams.agents.context import AgentContext
 from bondmate_streams.agents.routing_service import RoutingService
-from bondmate_streams.logic.deliveries import Agreements, First, Telling, later_id, new_id
+from bondmate_streams.logic.deliveries import Agreements, First, Notification, later_id, new_id
 from bondmate_streams.logic.outside import NOBODYS, returned, with_keys
 from bondmate_streams.logic.routes_yaml import parse_routes
 from bondmate_streams.logic.routing import RECORD_OF, Destination, Routes, kind_of
@@ -106,14 +106,16 @@ def shows(record: str, listed: dict[str, str], path: str) -> bool:
     return path not in IDS
 
 
-def told(event: Any, listed: dict[str, str], telling: Telling | None = None) -> Outgoing | None:
+def told(event: Any, listed: dict[str, str], notification: Notification | None = None) -> Outgoing | None:
     """Give the whole Kafka message by which a destination with this agreement hears of an event."""
     fields = {} if isinstance(event, DeliveryReceipt) else {kind_of(event): listed}
     context = AgentContext(
         RoutingService(Routes(destinations={"room": Destination(fields=fields)})), SECRET, CODEC, None, outside=OUTSIDE
     )  # type: ignore[arg-type]  # nothing is sent here
-    telling = telling or Telling("room", "r", DeliveryReason.NEW, new_id(event.header.event_id, "room"), event)
-    return next(iter(context.deliveries([telling])), None)
+    notification = notification or Notification(
+        "room", "r", DeliveryReason.NEW, new_id(event.header.event_id, "room"), event
+    )
+    return next(iter(context.deliveries([notification])), None)
 
 
 def bytes_of(message: Outgoing) -> bytes:
@@ -144,11 +146,11 @@ def reckoned(text: str) -> Iterator[bytes]:
     yield derived_id("delivery", text, "room").encode()
 
 
-def telling_of(event: Any, reason: DeliveryReason) -> Telling:
+def telling_of(event: Any, reason: DeliveryReason) -> Notification:
     first = First(new_id(event.header.event_id, "room"), NOW - timedelta(minutes=1))
     if reason is DeliveryReason.NEW:
-        return Telling("room", "r", reason, first.delivery_id, event)
-    return Telling("room", "r", reason, later_id(event.header.event_id, "room", "cause"), event, first)
+        return Notification("room", "r", reason, first.delivery_id, event)
+    return Notification("room", "r", reason, later_id(event.header.event_id, "room", "cause"), event, first)
 
 
 @settings(max_examples=300, deadline=None)
@@ -169,8 +171,8 @@ def test_nothing_withheld_leaves_nor_what_follows_from_it(
         listed["position"] = data.draw(st.sampled_from(["plain", "round:1", "coarse:5000"]))
     if record == "DeliveryReceipt":  # no agreement lists fields of it
         listed = {"header.external_refs": "plain"}
-    telling = telling_of(event, reason)
-    message = told(event, listed, telling)
+    notification = telling_of(event, reason)
+    message = told(event, listed, notification)
     if message is None:
         assert record == "DeviceLocation"
         assert "position" not in listed
@@ -182,7 +184,7 @@ def test_nothing_withheld_leaves_nor_what_follows_from_it(
             assert written(value) not in said, path
             if isinstance(value, str):
                 assert not [each for each in reckoned(value) if each in said], path
-    assert telling.delivery_id.encode() not in said
+    assert notification.delivery_id.encode() not in said
     assert {name for name, _ in message.headers} == HEADERS
 
 
@@ -240,8 +242,8 @@ def agreements() -> Agreements:
 
 
 def made(agreements: Agreements, destination: str, event: Any, key: str | None = None) -> Delivery:
-    telling = Telling(destination, "", DeliveryReason.NEW, new_id(event.header.event_id, destination), event)
-    delivery = agreements.delivery(telling, NOW, key)
+    notification = Notification(destination, "", DeliveryReason.NEW, new_id(event.header.event_id, destination), event)
+    delivery = agreements.delivery(notification, NOW, key)
     assert delivery is not None
     return delivery
 

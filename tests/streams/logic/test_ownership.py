@@ -11,7 +11,7 @@ from bondmate_schemas.error_codes import MODE_DIFFERS, NOT_ITS_OWN
 from bondmate_schemas.flags import NAMED_BESIDE, UNPROVEN
 from bondmate_schemas.models import IncidentEvent, IncidentMemory
 from bondmate_streams.logic import links
-from bondmate_streams.logic.incidents import Taken, take
+from bondmate_streams.logic.incidents import IncidentOutcome, take
 from bondmate_streams.logic.routing import Decision
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -22,7 +22,7 @@ REFERS = {**OWN, "refers_to": ("e",)}
 CLOSED, CANCELLED = IncidentAction.CLOSED, IncidentAction.CANCELLED
 
 
-def taken(memory: IncidentMemory | None, event: IncidentEvent) -> Taken:
+def taken(memory: IncidentMemory | None, event: IncidentEvent) -> IncidentOutcome:
     return take(memory, event, [Decision("tak", "incidents")], NOW)
 
 
@@ -34,8 +34,8 @@ def after(*events: IncidentEvent) -> IncidentMemory:
     return memory
 
 
-def reasons(step: Taken) -> list[DeliveryReason]:
-    return [telling.reason for telling in step.tellings]
+def reasons(step: IncidentOutcome) -> list[DeliveryReason]:
+    return [notification.reason for notification in step.notifications]
 
 
 @pytest.mark.parametrize("named", [OWN, REFERS, {"event_id": "never heard of", "incident_id": "i"}])
@@ -45,7 +45,7 @@ def test_who_can_name_it_does_not_end_it_and_its_owner_does(make: Any, named: An
     refused = taken(memory, make.incident(**named, **B, action=action))
     ended = taken(memory, make.incident(**OWN, **A, action=action))
 
-    assert (NOT_ITS_OWN, None, ()) == (refused.outcome, refused.memory, refused.tellings)
+    assert (NOT_ITS_OWN, None, ()) == (refused.outcome, refused.memory, refused.notifications)
     assert ended.memory is not None
     assert ended.memory.state.closed
     assert [DeliveryReason.CANCEL] == reasons(ended)
@@ -60,8 +60,8 @@ def test_an_exercise_neither_ends_nor_changes_what_is_real_and_its_owner_in_earn
     refused = taken(memory, make.incident(**REFERS, **A, action=action, mode=mode))
     real = taken(memory, make.incident(**REFERS, **A, action=action, mode=Mode.ACTUAL))
 
-    assert (MODE_DIFFERS, None, ()) == (refused.outcome, refused.memory, refused.tellings)
-    assert 1 == len(real.tellings)
+    assert (MODE_DIFFERS, None, ()) == (refused.outcome, refused.memory, refused.notifications)
+    assert 1 == len(real.notifications)
 
 
 def test_what_is_real_ends_an_exercise_and_makes_it_real(make: Any) -> None:
@@ -86,7 +86,7 @@ def test_a_real_message_that_an_exercise_has_played_before_is_no_repeat(make: An
     outcomes, memory = [], after(*played)
     for event in [*real, *real]:
         step = taken(memory, event)
-        outcomes.append((step.outcome, len(step.tellings)))
+        outcomes.append((step.outcome, len(step.notifications)))
         memory = step.memory or memory
 
     ended = taken(memory, make.incident(**REFERS, **A, action=CANCELLED, mode=Mode.ACTUAL))
@@ -104,7 +104,7 @@ def test_what_was_played_to_its_end_still_begins_in_earnest(make: Any) -> None:
     for action in (IncidentAction.OPENED, IncidentAction.UPDATED):
         real = taken(memory, make.incident(**OWN, **A, mode=Mode.ACTUAL, action=action, message_id="e"))
 
-        assert real.tellings
+        assert real.notifications
         assert real.memory is not None
         assert not real.memory.state.closed
 
@@ -122,7 +122,7 @@ def test_an_exercises_end_that_comes_first_holds_back_nothing_real(make: Any) ->
     alert = make.incident(**OWN, **A, mode=Mode.ACTUAL, message_id="e")
     told = taken(memory, alert)
 
-    assert told.tellings
+    assert told.notifications
     assert told.memory is not None
     assert (Mode.ACTUAL, False) == (told.memory.state.header.mode, told.memory.state.closed)
 
@@ -318,4 +318,4 @@ def test_who_takes_its_marker_off_the_map_ends_it_and_what_nobody_knows_is_told_
         assert said == links.meet(said, memory, None, 0, NOW).event
 
     assert [DeliveryReason.CANCEL] == reasons(taken(memory, own))
-    assert (NOT_ITS_OWN, ()) == (taken(memory, foreign).outcome, taken(memory, foreign).tellings)
+    assert (NOT_ITS_OWN, ()) == (taken(memory, foreign).outcome, taken(memory, foreign).notifications)

@@ -20,7 +20,7 @@ from bondmate_schemas.models import (
     UnitStatus,
 )
 from bondmate_streams.logic.fields import fields_of, paths_of
-from bondmate_streams.logic.policy import View, check_fields
+from bondmate_streams.logic.policy import DisclosurePolicy, check_fields
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,8 +51,8 @@ def canaries(make: Any) -> list[Any]:
     ]  # fmt: skip
 
 
-def view(fields: dict[str, dict[str, str]] | None = None, destination: str = "tak") -> View:
-    return View(destination, fields or {}, SECRET)
+def view(fields: dict[str, dict[str, str]] | None = None, destination: str = "tak") -> DisclosurePolicy:
+    return DisclosurePolicy(destination, fields or {}, SECRET)
 
 
 def texts(record: Record) -> str:

@@ -14,7 +14,7 @@ from bondmate_schemas.compatibility_check import released
 from bondmate_schemas.enums import PositionOrigin
 from bondmate_streams.logic import policy
 from bondmate_streams.logic.fields import Field, fields_of, paths_of, records_in
-from bondmate_streams.logic.policy import View
+from bondmate_streams.logic.policy import DisclosurePolicy
 from bondmate_streams.logic.routes_yaml import parse_routes
 from bondmate_streams.logic.routing import RECORD_OF, Routes
 from bondmate_streams.logic.shrunk import shrunk
@@ -83,7 +83,7 @@ def fields_before(record: str) -> tuple[Field, ...]:
 
 def seen_before(event: Any, record: str, listed: dict[str, str]) -> Any:
     with mock.patch.object(policy, "fields_of", fields_before):
-        return View("room", {record: listed}, SECRET).of(event)
+        return DisclosurePolicy("room", {record: listed}, SECRET).of(event)
 
 
 def at(value: Any, path: str) -> Any:
@@ -134,7 +134,7 @@ def test_what_a_destination_saw_and_does_not_see_is_named_or_decided(kind: Any, 
         }
     )
     told = "\n".join(shrunk(routes))
-    before, now = seen_before(event, record, listed), View("room", {record: listed}, SECRET).of(event)
+    before, now = seen_before(event, record, listed), DisclosurePolicy("room", {record: listed}, SECRET).of(event)
     if now is None:
         assert ("positions do not go there" in told) == ("position" not in listed)
         return

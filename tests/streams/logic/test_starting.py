@@ -153,7 +153,7 @@ def test_no_rule_links_an_officers_own_press_to_one_that_was_started_silently(ma
 
 def test_rooms_beyond_the_owner_get_no_position_before_somebody_confirms(make: Any) -> None:
     state = begun(make)
-    told = states.change(None, state.alert, DECISIONS, NOW).tellings
+    told = states.change(None, state.alert, DECISIONS, NOW).notifications
     north, county = starting.without_places(told, state, AGENCIES)
     assert north.event.position is not None  # type: ignore[union-attr]
     assert (None, True) == (county.event.position, POSITION_UNTIL_CONFIRMED in county.event.header.flags)  # type: ignore[union-attr]
@@ -217,7 +217,7 @@ def test_who_is_not_of_the_owner_renews_and_confirms_nothing_nor_does_a_repeat(m
 
     assert ("not_started", "mode_differs") == (foreign.outcome, exercise.outcome)
     assert exercise.state == state
-    assert (foreign.state and foreign.state.alert, ()) == (state.alert, foreign.tellings)
+    assert (foreign.state and foreign.state.alert, ()) == (state.alert, foreign.notifications)
     assert again.state == once.state
 
 
@@ -231,7 +231,7 @@ def test_what_nobody_renews_is_followed_no_more_stays_open_and_goes_on_once_some
 
     assert "not_renewed" != before.outcome
     assert ("not_renewed", ["alert_not_renewed"]) == (step.outcome, [page.reason for page in step.pages])
-    assert {"north", "county"} == {one.destination for one in step.tellings}
+    assert {"north", "county"} == {one.destination for one in step.notifications}
     assert step.state is not None
     assert (True, False) == (is_followed(state), is_followed(step.state))
     assert AlertStatus.ROUTED is step.state.status
@@ -267,12 +267,12 @@ def test_an_officers_loud_press_makes_a_silent_one_loud_and_is_told_to_whom_it_w
     step = states.change(state, press, DECISIONS, NOW + HALF_AN_HOUR, further=[*DECISIONS, tak])
 
     assert step.state is not None
-    for alert in (step.state.alert, *(telling.event for telling in step.tellings)):
+    for alert in (step.state.alert, *(notification.event for notification in step.notifications)):
         assert isinstance(alert, DeviceAlert)
         assert (False, True) == (alert.silent, UNDER_DURESS not in alert.header.flags)
     assert (False, {"north", "county", "tak"}) == (
         is_hidden(step.state.alert),
-        {t.destination for t in step.tellings},
+        {t.destination for t in step.notifications},
     )
 
 

@@ -97,9 +97,9 @@ class Played:
         return self.take(timers.due(self.state, self.decisions, self.steps, after, self.now, rooms=self.rooms))
 
     def take(self, step: Step) -> Step:
-        for telling in step.tellings:
-            meant = telling.destination, telling.reason
-            assert self.ids.setdefault(telling.delivery_id, meant) == meant
+        for notification in step.notifications:
+            meant = notification.destination, notification.reason
+            assert self.ids.setdefault(notification.delivery_id, meant) == meant
         self.page_ids += [page.page_id for page in step.pages]
         self.state = step.state or self.state
         return step
@@ -113,7 +113,7 @@ class Played:
 
 
 def told(step: Step) -> dict[str, DeliveryReason]:
-    return {telling.destination: telling.reason for telling in step.tellings}
+    return {notification.destination: notification.reason for notification in step.notifications}
 
 
 SEEN, CLOSES = Level.ACKNOWLEDGED, Level.RESOLVED
@@ -147,7 +147,7 @@ def test_help_taken_back_is_told_urgently_and_begins_a_round_that_late_repeats_d
 
     assert "unanswered_again" == back.outcome
     assert {"north": DeliveryReason.UPDATE} == told(back)
-    assert UNANSWERED in back.tellings[0].event.header.flags
+    assert UNANSWERED in back.notifications[0].event.header.flags
     assert back.message is not None
     text = 'Help is NOT coming from county. The hub asks again. They say: "crashed"'
     assert (Priority.URGENT, text) == (back.message.priority, back.message.text)
@@ -225,12 +225,12 @@ def test_who_is_out_takes_nothing_up_by_courtesy_and_takes_it_up_by_an_answer_to
     played.says("county", **last)
     played.seconds = 60
     pressed = played.press(AlertAction.UPDATE, kind=AlertKind.OTHER, battery_percent=5)
-    ids = {telling.destination: telling.delivery_id for telling in pressed.tellings}
+    ids = {notification.destination: notification.delivery_id for notification in pressed.notifications}
     played.says("county", SEEN, delivery_id=ids["county"])
     assert not is_answered(played.state)
     played.steps = [Escalation(60, (("county", "alerts"),))]
     step = played.wait(60)
-    played.says("county", SEEN, delivery_id=step.tellings[0].delivery_id)
+    played.says("county", SEEN, delivery_id=step.notifications[0].delivery_id)
 
     assert is_answered(played.state)
 
@@ -449,7 +449,7 @@ def test_a_room_closes_its_part_and_the_owners_closes_the_whole_saying_why() -> 
     assert is_answered(played.state)
 
     whole = played.says("north", CLOSES, note="false alarm", validity=Validity.FALSE)
-    ended = whole.tellings[0].event
+    ended = whole.notifications[0].event
 
     assert ("closed", {"county": DeliveryReason.CANCEL}) == (whole.outcome, told(whole))
     assert isinstance(ended, DeviceAlert)
@@ -509,8 +509,8 @@ def test_a_change_that_comes_again_after_a_later_one_is_told_as_it_was_under_the
     played.press(AlertAction.UPDATE, text="two")
     again = played.press(AlertAction.UPDATE, text="one", **one)
 
-    assert [(each.delivery_id, each.event.text) for each in first.tellings] == [
-        (each.delivery_id, each.event.text) for each in again.tellings
+    assert [(each.delivery_id, each.event.text) for each in first.notifications] == [
+        (each.delivery_id, each.event.text) for each in again.notifications
     ]
     assert "two" == played.state.alert.text
 
@@ -604,7 +604,7 @@ def test_a_press_begins_a_round_where_it_was_answered_and_is_not_any_more() -> N
     pressed = played.press(press_count=2)
 
     assert ("pressed_anew", 2, 80) == (pressed.outcome, played.state.round, played.due())
-    assert all(UNANSWERED in telling.event.header.flags for telling in pressed.tellings)
+    assert all(UNANSWERED in notification.event.header.flags for notification in pressed.notifications)
     assert "updated" == played.press(press_count=3).outcome
 
 
@@ -621,7 +621,7 @@ def test_a_graver_kind_asks_again_and_an_update_without_one_leaves_it() -> None:
 
 
 def flags_of(step: Step) -> set[str]:
-    (flags,) = {telling.event.header.flags for telling in step.tellings}
+    (flags,) = {notification.event.header.flags for notification in step.notifications}
     return set(flags) & {"cancel_requested", NEEDS_HELP_AGAIN}
 
 
@@ -676,7 +676,7 @@ def test_a_kind_that_is_graver_within_30_s_of_the_one_before_asks_again_when_it_
 
     assert ("asked_again", 2, 91) == (again.outcome, played.state.round, played.due())
     assert {"north": DeliveryReason.UPDATE, "county": DeliveryReason.UPDATE} == told(again)
-    assert {AlertKind.OFFICER_DOWN} == {telling.event.kind for telling in again.tellings}  # type: ignore[union-attr]
+    assert {AlertKind.OFFICER_DOWN} == {notification.event.kind for notification in again.notifications}  # type: ignore[union-attr]
     played.says("north", **ASSIGNED)
     assert played.due() is None, "once"
 
@@ -690,7 +690,7 @@ def test_a_graver_kind_that_was_answered_meanwhile_or_is_over_does_not_ask_again
     assert "unanswered_again" == withdrawn.says("north", Level.DECLINED).outcome
 
     assert [None, None, 80] == [played.due() for played in (answered, over, withdrawn)]
-    assert [0, 0] == [len(played.wait(60).tellings) for played in (answered, over)]
+    assert [0, 0] == [len(played.wait(60).notifications) for played in (answered, over)]
 
 
 @pytest.mark.parametrize("last", [{"response": Response.WITHDRAWN}, {"level": CLOSES}])
@@ -756,7 +756,7 @@ def test_a_graver_kind_reaches_those_its_routes_name() -> None:
     assert "south" in step.state.destinations
     played.seconds = 1
     again = states.change(step.state, sos, played.decisions, played.now)
-    assert {each.delivery_id for each in step.tellings} == {each.delivery_id for each in again.tellings}
+    assert {each.delivery_id for each in step.notifications} == {each.delivery_id for each in again.notifications}
     assert told(step) == told(again), "a worker may have died before it told them"
 
 
@@ -772,7 +772,7 @@ def test_seen_and_nobody_assigned_pages_once_and_where_it_can_be_said_tells_the_
     asked.says("north", SEEN)
     step = asked.wait(180)
     assert {"north": DeliveryReason.UPDATE, "county": DeliveryReason.UPDATE, "south": DeliveryReason.NEW} == told(step)
-    assert all(UNASSIGNED in telling.event.header.flags for telling in step.tellings)
+    assert all(UNASSIGNED in notification.event.header.flags for notification in step.notifications)
     assert ([PageReason.UNASSIGNED], None) == ([page.reason for page in step.pages], asked.due())
 
 
@@ -792,8 +792,8 @@ def test_down_and_its_cancel_pressed_offline_are_both_told_and_it_stays_open(kin
     played = Played(kind=kind)
     asked = played.press(AlertAction.CANCEL)
 
-    assert ("cancel_requested", True) == (asked.outcome, asked.standing)
-    assert all(telling.reason is DeliveryReason.UPDATE for telling in asked.tellings)
+    assert ("cancel_requested", True) == (asked.outcome, asked.tells_device)
+    assert all(notification.reason is DeliveryReason.UPDATE for notification in asked.notifications)
     assert played.state.status not in CLOSED
 
 
@@ -827,7 +827,7 @@ def test_what_came_before_the_last_change_and_is_taken_after_it_adds_what_it_say
     assert DeliveryReason.NEW is told(step)["south"]
     again = played.take(states.change(played.state, older, played.decisions, played.now))
     assert ("updated", 1) == (again.outcome, played.state.round)
-    assert {each.delivery_id for each in again.tellings} > {each.delivery_id for each in step.tellings[:2]}
+    assert {each.delivery_id for each in again.notifications} > {each.delivery_id for each in step.notifications[:2]}
 
 
 def test_a_cancel_that_was_made_before_the_last_press_ends_nothing() -> None:
@@ -905,7 +905,7 @@ def test_a_battery_with_words_that_were_said_before_begins_nothing_anew() -> Non
     again = played.press(AlertAction.UPDATE, kind=AlertKind.OTHER, text="knife", battery_percent=4)
 
     assert "closed_already" == again.outcome
-    assert all(telling.event.text is None for telling in end.tellings)  # type: ignore[union-attr]
+    assert all(notification.event.text is None for notification in end.notifications)  # type: ignore[union-attr]
 
 
 def test_a_battery_after_the_second_end_begins_nothing_anew_by_the_presses_of_the_first() -> None:
@@ -948,7 +948,7 @@ def test_an_alert_is_handed_over_when_it_is_taken_and_until_then_the_giver_owns_
     played = Played(to=("north", "county", "south"))
     offer = played.says("north", ownership=Ownership.OFFERED, offered_to="pd-south")
     assert {"north", "county", "south"} == set(told(offer))
-    assert offer.tellings[0].event.whole.offered_to == "pd-south"  # type: ignore[union-attr]
+    assert offer.notifications[0].event.whole.offered_to == "pd-south"  # type: ignore[union-attr]
     assert "no_offer" == played.says("county", ownership=Ownership.TAKEN).outcome
     taken = played.says("south", ownership=Ownership.TAKEN)
 
@@ -965,7 +965,7 @@ def test_an_unlisted_room_is_offered_nothing_and_takes_nothing() -> None:
     played = Played(to=("north", "county", "south"), rooms=rooms)
     offer = played.says("north", ownership=Ownership.OFFERED, offered_to="pd-south")
 
-    assert ("no_offer", ()) == (offer.outcome, offer.tellings)
+    assert ("no_offer", ()) == (offer.outcome, offer.notifications)
     played.rooms = ROOMS
     played.says("north", ownership=Ownership.OFFERED, offered_to="pd-south")
     played.rooms = rooms
@@ -1043,7 +1043,7 @@ def test_200_alerts_answered_before_the_upgrade_keep_what_was_shown_and_start_no
         played.state = played.state.model_copy(update=old)
         assert played.due() is None
         step = played.wait(3_600)
-        assert ((), (), None, None) == (step.tellings, step.pages, step.message, step.state)
+        assert ((), (), None, None) == (step.notifications, step.pages, step.message, step.state)
         played.says("county", Level.DELIVERED)
         assert (status, None) == (played.state.status, played.due())
         played.press(AlertAction.UPDATE, kind=AlertKind.OTHER, battery_percent=4)

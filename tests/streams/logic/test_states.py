@@ -41,14 +41,14 @@ def receive(make: Any, state: AlertState, destination: str, level: Level, **give
 
 
 def told(step: Any) -> list[tuple[str, DeliveryReason]]:
-    return [(telling.destination, telling.reason) for telling in step.tellings]
+    return [(notification.destination, notification.reason) for notification in step.notifications]
 
 
 def test_a_new_alert_is_told_to_every_destination_under_its_derived_id(make: Any) -> None:
     step = change(None, make.alert(event_id=EVENT))
 
     assert [("tak", DeliveryReason.NEW), ("cap", DeliveryReason.NEW)] == told(step)
-    assert derived_id("delivery", EVENT, "tak") == step.tellings[0].delivery_id
+    assert derived_id("delivery", EVENT, "tak") == step.notifications[0].delivery_id
     assert AlertStatus.ROUTED == step.state.status
     assert {"tak": Level.UNKNOWN, "cap": Level.UNKNOWN} == {n: d.level for n, d in step.state.destinations.items()}
 
@@ -65,8 +65,8 @@ def test_every_step_made_again_tells_the_same_under_the_same_ids(make: Any) -> N
     press = make.alert(event_id=EVENT, press_count=2)
     second = change(first.state, press)
 
-    assert first.tellings == change(first.state, alert).tellings
-    assert second.tellings == change(second.state, press).tellings
+    assert first.notifications == change(first.state, alert).notifications
+    assert second.notifications == change(second.state, press).notifications
     assert second.state == change(second.state, press).state
 
 
@@ -78,7 +78,7 @@ def test_a_cancel_that_was_remembered_but_not_told_is_told_when_it_comes_again(m
 
     assert AlertStatus.CANCELLED == once.state.status
     assert [("tak", DeliveryReason.CANCEL), ("cap", DeliveryReason.CANCEL)] == told(once) == told(again)
-    assert [t.delivery_id for t in once.tellings] == [t.delivery_id for t in again.tellings]
+    assert [t.delivery_id for t in once.notifications] == [t.delivery_id for t in again.notifications]
 
 
 @pytest.mark.parametrize("kind", [AlertKind.SOS, AlertKind.DURESS, AlertKind.OFFICER_DOWN])
@@ -88,8 +88,8 @@ def test_the_devices_cancel_of_an_emergency_is_a_request_until_a_person_closes(m
 
     assert (True, AlertStatus.ROUTED) == (asked.state.cancel_requested, asked.state.status)
     assert [("tak", DeliveryReason.UPDATE), ("cap", DeliveryReason.UPDATE)] == told(asked)
-    assert AlertAction.UPDATE == asked.tellings[0].event.action
-    assert "cancel_requested" in asked.tellings[0].event.header.flags
+    assert AlertAction.UPDATE == asked.notifications[0].event.action
+    assert "cancel_requested" in asked.notifications[0].event.header.flags
 
     closed = receive(make, asked.state, "cap", Level.RESOLVED)
 
@@ -119,7 +119,7 @@ def test_updates_reach_exactly_who_was_told_whatever_the_routes_say_now(make: An
     step = states.change(state, update, [Decision("cap", "alerts"), Decision("new", "alerts")], NOW)
 
     assert [("tak", DeliveryReason.UPDATE)] == told(step)
-    assert derived_id("delivery", EVENT, "tak", update.header.message_id) == step.tellings[0].delivery_id
+    assert derived_id("delivery", EVENT, "tak", update.header.message_id) == step.notifications[0].delivery_id
 
 
 def test_what_an_update_does_not_say_stays_and_the_mode_never_changes(make: Any) -> None:
@@ -139,7 +139,7 @@ def test_what_stays_of_an_alert_stays_though_it_comes_behind_something_newer(mak
 
     assert ("newer", True) == (state.alert.text, flag in state.alert.header.flags)
     battery = change(state, make.alert(received_at=NOW + timedelta(seconds=10), **at))
-    assert all(flag in telling.event.header.flags for telling in battery.tellings)
+    assert all(flag in notification.event.header.flags for notification in battery.notifications)
 
 
 @pytest.mark.parametrize("received", [1, -1], ids=["newer", "older"])
@@ -200,7 +200,7 @@ def test_what_was_written_and_not_proven_raises_nothing_and_what_proves_it_later
     unproven = receive(make, state, "tak", Level.UNKNOWN)
     later = receive(make, unproven.state, "tak", Level.ACKNOWLEDGED)
 
-    assert (state, ()) == (unproven.state, unproven.tellings)
+    assert (state, ()) == (unproven.state, unproven.notifications)
     assert AlertStatus.ACCEPTED is later.state.status
 
 
@@ -226,7 +226,7 @@ def test_an_alert_is_declined_only_when_everybody_declined() -> None:
 def test_who_was_not_told_cannot_close_an_alert(make: Any) -> None:
     step = receive(make, raised(make), "stranger", Level.RESOLVED)
 
-    assert ("not_its_own", AlertStatus.ROUTED, ()) == (step.outcome, step.state.status, step.tellings)
+    assert ("not_its_own", AlertStatus.ROUTED, ()) == (step.outcome, step.state.status, step.notifications)
 
 
 def test_a_person_closing_it_cancels_it_elsewhere_and_on_a_shared_map_also_there(make: Any) -> None:
@@ -235,8 +235,8 @@ def test_a_person_closing_it_cancels_it_elsewhere_and_on_a_shared_map_also_there
 
     assert [("tak", DeliveryReason.CANCEL)] == told(by_cap)
     assert [("tak", DeliveryReason.CANCEL), ("cap", DeliveryReason.CANCEL)] == told(by_tak)
-    assert AlertAction.CANCEL == by_cap.tellings[0].event.action
-    assert by_cap.standing
+    assert AlertAction.CANCEL == by_cap.notifications[0].event.action
+    assert by_cap.tells_device
 
 
 def test_a_press_after_the_closing_is_an_alert_of_its_own(make: Any) -> None:
@@ -247,7 +247,7 @@ def test_a_press_after_the_closing_is_an_alert_of_its_own(make: Any) -> None:
 
     assert "reopened" == step.outcome
     assert EVENT != step.reopened.header.event_id
-    assert (2, True) == (step.reopened.press_count, anew.standing)
+    assert (2, True) == (step.reopened.press_count, anew.tells_device)
     assert [("tak", DeliveryReason.NEW), ("cap", DeliveryReason.NEW)] == told(anew)
     assert step.reopened == change(closed, press).reopened
 
@@ -296,7 +296,7 @@ def test_after_the_end_a_fix_a_battery_or_a_cancel_tells_nobody(make: Any, actio
     closed = receive(make, raised(make), "cap", Level.RESOLVED).state
     step = change(closed, make.alert(event_id=EVENT, action=action, received_at=datetime.now(UTC) + timedelta(hours=1)))
 
-    assert ("closed_already", (), None) == (step.outcome, step.tellings, step.reopened)
+    assert ("closed_already", (), None) == (step.outcome, step.notifications, step.reopened)
 
 
 @pytest.mark.parametrize("level", [Level.ACKNOWLEDGED, Level.DECLINED, Level.RESPONDING, Level.RESOLVED])
@@ -333,10 +333,10 @@ def test_a_machine_says_no_words_and_a_silent_alert_stays_silent(make: Any) -> N
 class TestRefresh:
     def due(self, state: AlertState, after: float, now: float) -> list[str]:
         since = state.header.received_at
-        tellings = Refresh.of(DECISIONS).tellings(
+        notifications = Refresh.of(DECISIONS).notifications(
             state, since + timedelta(seconds=after), since + timedelta(seconds=now)
         )
-        return [telling.delivery_id for telling in tellings]
+        return [notification.delivery_id for notification in notifications]
 
     def test_an_open_alert_is_told_again_when_it_is_time_and_once(self, make: Any) -> None:
         state = receive(make, raised(make), "tak", Level.DELIVERED).state

@@ -57,7 +57,7 @@ def at(state: AlertState, seconds: float, steps: Any = STEPS) -> Step:
 
 
 def told(step: Step) -> list[tuple[str, DeliveryReason]]:
-    return [(telling.destination, telling.reason) for telling in step.tellings]
+    return [(notification.destination, notification.reason) for notification in step.notifications]
 
 
 def next_due(state: AlertState) -> float | None:
@@ -82,7 +82,7 @@ def test_an_alert_that_nobody_answers_goes_step_by_step_to_a_person_never_early_
 
     second = at(first.state, 120)
     assert [("tak", DeliveryReason.UPDATE), ("county", DeliveryReason.NEW)] == told(second)
-    assert all(UNANSWERED in telling.event.header.flags for telling in second.tellings)
+    assert all(UNANSWERED in notification.event.header.flags for notification in second.notifications)
 
     last = at(second.state, 180)
     assert [PageReason.UNANSWERED] == [page.reason for page in last.pages]
@@ -94,13 +94,13 @@ def test_what_was_missed_while_nobody_was_running_is_done_at_once_and_once(make:
 
     assert {"cap", "tak", "county"} == {name for name, _ in told(step)}
     assert 1 == len(step.pages)
-    assert 3 == len({telling.delivery_id for telling in step.tellings})
+    assert 3 == len({notification.delivery_id for notification in step.notifications})
 
 
 def test_a_step_taken_again_tells_the_same_under_the_same_ids(make: Any) -> None:
     state = raised(make)
 
-    assert at(state, 130).tellings == at(state, 130).tellings
+    assert at(state, 130).notifications == at(state, 130).notifications
     assert [p.page_id for p in at(state, 200).pages] == [p.page_id for p in at(state, 300).pages]
 
 
@@ -126,9 +126,13 @@ def test_who_was_told_by_an_escalation_hears_the_updates_and_the_end_too(make: A
     louder = states.change(state, update, DECISIONS, NOW)
     ended = states.change(state, cancel, DECISIONS, NOW)
 
-    assert ["tak", "cap"] == [telling.destination for telling in louder.tellings] == [n for n, _ in told(ended)]
-    assert all(UNANSWERED in telling.event.header.flags for telling in louder.tellings)
-    assert not any(UNANSWERED in telling.event.header.flags for telling in ended.tellings)
+    assert (
+        ["tak", "cap"]
+        == [notification.destination for notification in louder.notifications]
+        == [n for n, _ in told(ended)]
+    )
+    assert all(UNANSWERED in notification.event.header.flags for notification in louder.notifications)
+    assert not any(UNANSWERED in notification.event.header.flags for notification in ended.notifications)
 
 
 def test_an_alert_that_expires_unanswered_ends_and_pages_a_person_but_an_emergency_never_expires(make: Any) -> None:
