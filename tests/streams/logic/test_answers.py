@@ -144,10 +144,11 @@ def test_an_answer_to_one_of_many_refreshes_or_positions_of_a_day_is_looked_up(
 
 
 def test_an_answer_to_a_refresh_that_an_older_worker_told_counts(make: Any, now: Any) -> None:
-    later = now + timedelta(hours=1)
+    state = raised(make, now)
+    later = state.header.received_at + timedelta(hours=1)
     for number, counts in ((1, True), (180, True), (181, False)):
         told = ids.derived_id("delivery", EVENT, "tak", "refresh", str(number))
-        step = answered(make, raised(make, now), Level.RESPONDING, later, "tak", delivery_id=told)
+        step = answered(make, state, Level.RESPONDING, later, "tak", delivery_id=told)
         assert counts is (step.outcome != NOT_ITS_OWN)
 
 
