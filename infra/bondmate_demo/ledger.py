@@ -21,7 +21,7 @@ _PERCENTILES = (50, 95, 99)
 
 
 @dataclass(slots=True)
-class Arrival:
+class FarEndEntry:
     """What one far end has of one event."""
 
     first_at: float
@@ -53,15 +53,15 @@ class Book:
 
     inside: Callable[[str], str] = str
     """Gives the hub's own id for the one that the far end knows."""
-    events: dict[str, Arrival] = field(default_factory=dict)
+    events: dict[str, FarEndEntry] = field(default_factory=dict)
     last_fix: dict[str, float] = field(default_factory=dict)
     positions: int = 0
 
-    def seen(self, outside: str, at: float) -> Arrival:
+    def seen(self, outside: str, at: float) -> FarEndEntry:
         """Return the entry of an event by the id that the far end knows it by; made at its first sight."""
         event_id = self.inside(outside)
         # The books of both far ends and the fleet's have the same ids.
-        return self.events.get(event_id) or self.events.setdefault(sys.intern(event_id), Arrival(at))
+        return self.events.get(event_id) or self.events.setdefault(sys.intern(event_id), FarEndEntry(at))
 
 
 class Tail:

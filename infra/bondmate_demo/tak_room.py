@@ -51,7 +51,7 @@ _ENDS = frozenset({"b-a-o-can", "t-x-d-d"})
 
 
 @dataclass(slots=True)
-class Operator:
+class TakOperator:
     """A TAK operator: the book of what came, and the alerts that were answered."""
 
     out: TextIO
@@ -136,7 +136,7 @@ def chat(message: str, text: str) -> bytes:
 class _EventWriter(pytak.QueueWorker):  # type: ignore[misc]  # pytak is published without types
     """Hands what pytak received to the operator."""
 
-    def __init__(self, queue: asyncio.Queue[bytes], config: dict[str, str], operator: Operator) -> None:
+    def __init__(self, queue: asyncio.Queue[bytes], config: dict[str, str], operator: TakOperator) -> None:
         super().__init__(queue, config)
         self._operator = operator
 
@@ -159,14 +159,14 @@ async def attend(host: str, port: int, out: TextIO, answer_after_seconds: float 
     """Receive and answer until cancelled; connect again whenever the server is gone."""
     config = {"COT_URL": f"tcp://{host}:{port}", "TAK_PROTO": "0"}
     to_send: asyncio.Queue[bytes] = asyncio.Queue(_QUEUE_ITEMS)
-    operator = Operator(out, to_send.put_nowait, answer_after_seconds)
+    operator = TakOperator(out, to_send.put_nowait, answer_after_seconds)
     while True:
         with contextlib.suppress(OSError):
             await _connection(config, operator, to_send)
         await asyncio.sleep(_RECONNECT_SECONDS)
 
 
-async def _connection(config: dict[str, str], operator: Operator, to_send: asyncio.Queue[bytes]) -> None:
+async def _connection(config: dict[str, str], operator: TakOperator, to_send: asyncio.Queue[bytes]) -> None:
     received: asyncio.Queue[bytes] = asyncio.Queue(_QUEUE_ITEMS)
     reader, writer = await pytak.protocol_factory(config)
     operator.say(hello())

@@ -13,7 +13,7 @@ from bondmate_schemas.codec import RECORDS, SchemaUnavailableError
 from bondmate_streams.logic.vain import vain
 from bondmate_streams.routes_file import RoutesError, load_routes, placed_in
 
-from bondmate_hub.admin.pauses import Pauses
+from bondmate_hub.admin.pauses import PausedConnectors
 from bondmate_hub.connectors.instances import check_connectors, instances, takes
 from bondmate_hub.roles.sessions import too_short
 from bondmate_hub.routes.trust import broker_is_trusted
@@ -56,7 +56,7 @@ def examine(settings: Settings) -> list[Finding]:
 
 
 def _pauses(settings: Settings) -> Iterator[Finding]:
-    for name, pause in Pauses(settings.data_dir).current(datetime.now(UTC)).items():
+    for name, pause in PausedConnectors(settings.data_dir).current(datetime.now(UTC)).items():
         until = pause.until.isoformat(timespec="seconds")
         warning = f"until {until}, by {pause.operator} ({pause.reason}); to end it: hub connectors resume {name}"
         yield Finding(f"pause of {name}", ok=True, warning=warning)

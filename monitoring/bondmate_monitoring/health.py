@@ -13,7 +13,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ProbeResult:
     """Yes, or no with a constant reason for each part that says no."""
 
     ok: bool
@@ -36,7 +36,7 @@ class _Watch:
     seen_at: float
 
 
-class Health:
+class RoleHealth:
     """Keep the health of one role. Not for several threads at once."""
 
     def __init__(self, role: str, requires: Iterable[str] = ()) -> None:
@@ -76,15 +76,15 @@ class Health:
         """Take note that a watched task is moving."""
         self._watches[task].seen_at = now
 
-    def live(self, now: float) -> Verdict:
+    def live(self, now: float) -> ProbeResult:
         """Whether the process should be left alone."""
         reasons = {"role": self._broken} if self._broken else {}
         for task, watch in self._watches.items():
             if now - watch.seen_at > watch.within_seconds:
                 reasons[task] = f"not seen for more than {watch.within_seconds:g} s"
-        return Verdict(not reasons, reasons)
+        return ProbeResult(not reasons, reasons)
 
-    def ready(self, now: float) -> Verdict:
+    def ready(self, now: float) -> ProbeResult:
         """Whether the role can do its work."""
         reasons = dict(self.live(now).reasons)
         if not self._started:
@@ -92,11 +92,11 @@ class Health:
         elif self._stopping:
             reasons["role"] = "stopping"
         reasons |= {name: part.reason for name, part in self._parts.items() if part.required and not part.ok}
-        return Verdict(not reasons, reasons)
+        return ProbeResult(not reasons, reasons)
 
-    def startup(self) -> Verdict:
+    def startup(self) -> ProbeResult:
         """Whether starting is over."""
-        return Verdict(self._started, {} if self._started else {"role": "starting"})
+        return ProbeResult(self._started, {} if self._started else {"role": "starting"})
 
     def document(self, now: float) -> dict[str, Any]:
         """Return everything, for a person at 3 a.m."""

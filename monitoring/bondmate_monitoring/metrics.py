@@ -30,7 +30,7 @@ STALLS = ("send", "connect", "settle", "consumer")
 """Values of `what` stands still."""
 
 
-class _Kept:
+class _KeptSeries:
     """Keeps the series of label values: the client library makes strings of them and takes a lock at every look."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -45,15 +45,15 @@ class _Kept:
         return self._kept[values]
 
 
-class Counter(_Kept, prometheus_client.Counter):
+class Counter(_KeptSeries, prometheus_client.Counter):
     """A counter."""
 
 
-class Gauge(_Kept, prometheus_client.Gauge):
+class Gauge(_KeptSeries, prometheus_client.Gauge):
     """A gauge."""
 
 
-class Histogram(_Kept, prometheus_client.Histogram):
+class Histogram(_KeptSeries, prometheus_client.Histogram):
     """A histogram."""
 
 

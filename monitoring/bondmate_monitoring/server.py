@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from bondmate_monitoring.health import Health, Verdict
+from bondmate_monitoring.health import ProbeResult, RoleHealth
 
 _OK, _UNAVAILABLE = 200, 503
 
@@ -21,7 +21,7 @@ class MonitoringServer:
 
     def __init__(
         self,
-        health: Health,
+        health: RoleHealth,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -76,7 +76,7 @@ class MonitoringServer:
         return _json(document, _OK if document["live"] else _UNAVAILABLE)
 
 
-def _answer(verdict: Verdict) -> web.Response:
+def _answer(verdict: ProbeResult) -> web.Response:
     return _json({"ok": verdict.ok, "reasons": verdict.reasons}, _OK if verdict.ok else _UNAVAILABLE)
 
 

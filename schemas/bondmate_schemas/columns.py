@@ -24,7 +24,7 @@ import pyruhvro
 from bondmate_schemas import models
 from bondmate_schemas.codec import RECORDS, schema
 from bondmate_schemas.compiled import constraints
-from bondmate_schemas.compiled.source import Source, short, unsupported
+from bondmate_schemas.compiled.source import SourceText, short, unsupported
 from bondmate_schemas.compiled.varints import varint
 
 __all__ = ["FRAME", "Columns", "Read"]
@@ -120,7 +120,7 @@ class Columns:
         if not pc.all(pc.equal(found.column(_SEAL), self._seal)).as_py():
             return False
         if self._bounds is None:
-            self._bounds = list(_bounds(Source({}), schema(self._record), RECORDS[self._record]))
+            self._bounds = list(_bounds(SourceText({}), schema(self._record), RECORDS[self._record]))
         return all(_is_within(found, path, limits) for path, limits in self._bounds)
 
     def write(self, columns: pa.RecordBatch) -> list[bytes]:
@@ -193,7 +193,7 @@ def _default(field: Any) -> bytes:
     raise unsupported(field["type"])
 
 
-def _bounds(types: Source, node: Any, hint: Any, path: tuple[str, ...] = ()) -> Iterator[Bounds]:
+def _bounds(types: SourceText, node: Any, hint: Any, path: tuple[str, ...] = ()) -> Iterator[Bounds]:
     """Return what a model asks of each column.
 
     Raises:
@@ -217,7 +217,7 @@ def _bounds(types: Source, node: Any, hint: Any, path: tuple[str, ...] = ()) -> 
                 yield path, limits
 
 
-def _bounds_of_fields(types: Source, node: Any, hint: Any, path: tuple[str, ...]) -> Iterator[Bounds]:
+def _bounds_of_fields(types: SourceText, node: Any, hint: Any, path: tuple[str, ...]) -> Iterator[Bounds]:
     types.known[node["name"]] = node
     model = getattr(models, short(node["name"]))
     constraints.same(hint, model)

@@ -16,7 +16,7 @@ from bondmate_schemas.catalogue import topics
 from bondmate_schemas.codec import AVRO_FOLDER, NAMESPACE, RECORDS, schema_text
 from bondmate_schemas.compatibility import Compatibility, incompatibilities
 
-__all__ = ["Incompatibility", "IncompatibleError", "check", "lint", "release", "released", "unreleased"]
+__all__ = ["Incompatibility", "ReleaseError", "check", "lint", "release", "released", "unreleased"]
 
 RELEASED: Final = Path(__file__).parent / "released"
 TAGS: Final = frozenset({"PERSONAL", "LOCATION", "FREE_TEXT"})
@@ -35,7 +35,7 @@ class Incompatibility:
         return f"{self.schema}{f'.{self.path}' if self.path else ''}: {self.what}"
 
 
-class IncompatibleError(ValueError):
+class ReleaseError(ValueError):
     """A version cannot be released; `findings` say why."""
 
     def __init__(self, findings: list[Incompatibility]) -> None:
@@ -74,7 +74,7 @@ def release(record: str, folder: Path = RELEASED, *, anew: bool = False) -> Path
         The file written, or None where today's schema is the last version already.
 
     Raises:
-        IncompatibleError: the schema may not follow what was released; change it so that it may.
+        ReleaseError: the schema may not follow what was released; change it so that it may.
     """
     versions = released(record, folder)
     last = max(versions, default=0)
@@ -83,7 +83,7 @@ def release(record: str, folder: Path = RELEASED, *, anew: bool = False) -> Path
     number = last if anew and last else last + 1
     earlier = [text for version, text in versions.items() if version < number]
     if faults := _faults(record, earlier):
-        raise IncompatibleError(faults)
+        raise ReleaseError(faults)
     path = folder / record / f"{number}.avsc"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(_readable(schema_text(record)), encoding="utf-8")

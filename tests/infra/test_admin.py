@@ -21,7 +21,7 @@ from aiohttp import web
 from bondmate_connectors.runtime.control import Pause
 from bondmate_connectors.testing import another, eventually, sos
 from bondmate_hub.admin.discovery import announced, endpoints, token
-from bondmate_hub.admin.pauses import Pauses
+from bondmate_hub.admin.pauses import PausedConnectors
 from bondmate_hub.admin.server import AdminServer
 from bondmate_hub.settings import load
 from bondmate_schemas.catalogue import AUDIT, PAGES, destination_topic
@@ -161,7 +161,7 @@ async def test_a_role_without_a_folder_for_its_token_works_all_the_same(tmp_path
 def test_a_pause_on_disk_lasts_until_its_end_and_a_damaged_one_holds_back_nothing(tmp_path: Path):
     now = datetime(2026, 11, 30, tzinfo=UTC)
     pause = Pause(now + timedelta(hours=1), now, "someone", "maintenance")
-    kept = Pauses(tmp_path)
+    kept = PausedConnectors(tmp_path)
     kept.save("a/b", pause)
     kept.save("other", pause)
 

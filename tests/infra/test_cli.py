@@ -15,7 +15,7 @@ import pytest
 import typer
 from bondmate_connectors.runtime.control import Pause
 from bondmate_connectors.transports.hmac_signature import key_of
-from bondmate_hub.admin.pauses import Pauses
+from bondmate_hub.admin.pauses import PausedConnectors
 from bondmate_hub.cli import app
 from bondmate_hub.doctor import examine
 from bondmate_hub.routes.destination_view import views_of
@@ -380,7 +380,7 @@ def test_doctor_warns_of_pauses_and_of_who_is_trusted(tmp_path):
         "destinations: {room: {}}\nroutes: [{name: all, when: {record: location}, to: room}]\n"
     )
     now = datetime.now(UTC)
-    Pauses(tmp_path / "data").save("room", Pause(now + timedelta(hours=1), now, "alex", "ticket 4711"))
+    PausedConnectors(tmp_path / "data").save("room", Pause(now + timedelta(hours=1), now, "alex", "ticket 4711"))
     findings = {found.check: found for found in examine(load(tmp_path / "hub.yaml"))}
     listed = hub("connectors", "list", "--config", "hub.yaml", cwd=tmp_path)
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from bondmate_monitoring.health import Health, Verdict
+from bondmate_monitoring.health import ProbeResult, RoleHealth
 
 
 def test_a_role_is_ready_when_it_has_started_and_everything_it_needs_answers() -> None:
-    health = Health("runner", requires=["broker", "registry"])
+    health = RoleHealth("runner", requires=["broker", "registry"])
 
-    assert Verdict(ok=False, reasons={"role": "starting", "broker": "not seen yet", "registry": "not seen yet"}) == (
-        health.ready(0)
-    )
+    assert ProbeResult(
+        ok=False, reasons={"role": "starting", "broker": "not seen yet", "registry": "not seen yet"}
+    ) == (health.ready(0))
     health.started()
     health.report("broker", ok=True)
     health.report("registry", ok=False, reason="does not answer")
@@ -20,7 +20,7 @@ def test_a_role_is_ready_when_it_has_started_and_everything_it_needs_answers() -
 
 
 def test_a_connector_that_is_down_is_shown_and_leaves_the_role_ready() -> None:
-    health = Health("runner")
+    health = RoleHealth("runner")
     health.started()
 
     health.report("tak", ok=False, status="RECOVERABLE_ERROR", reason="not connected")
@@ -35,7 +35,7 @@ def test_a_connector_that_is_down_is_shown_and_leaves_the_role_ready() -> None:
 
 
 def test_a_frozen_task_makes_the_role_dead_and_a_beat_brings_it_back() -> None:
-    health = Health("streams")
+    health = RoleHealth("streams")
     health.started()
     health.watch("poll", within_seconds=30, now=100)
 
@@ -49,7 +49,7 @@ def test_a_frozen_task_makes_the_role_dead_and_a_beat_brings_it_back() -> None:
 
 
 def test_a_draining_role_is_alive_and_not_ready() -> None:
-    health = Health("gateway")
+    health = RoleHealth("gateway")
     health.started()
 
     health.stopping()
@@ -59,7 +59,7 @@ def test_a_draining_role_is_alive_and_not_ready() -> None:
 
 
 def test_a_broken_role_is_neither_alive_nor_ready() -> None:
-    health = Health("gateway")
+    health = RoleHealth("gateway")
     health.started()
 
     health.broken("a connector has a bug")

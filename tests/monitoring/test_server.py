@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import aiohttp
 import pytest
-from bondmate_monitoring.health import Health
+from bondmate_monitoring.health import RoleHealth
 from bondmate_monitoring.server import MonitoringServer
 from prometheus_client import CollectorRegistry, Counter
 
@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter
 @dataclass
 class Served:
     url: str
-    health: Health
+    health: RoleHealth
     counter: Counter
     session: aiohttp.ClientSession
 
@@ -31,7 +31,7 @@ class Served:
 @pytest.fixture
 async def served() -> AsyncIterator[Served]:
     registry = CollectorRegistry()
-    health = Health("gateway", requires=["broker"])
+    health = RoleHealth("gateway", requires=["broker"])
     server = MonitoringServer(health, registry=registry, clock=lambda: 0.0)
     counter = Counter("hub_test_total", "A test.", registry=registry)
     async with aiohttp.ClientSession() as session:
@@ -80,6 +80,6 @@ async def test_the_health_document_names_the_role_and_its_parts(served: Served) 
 async def test_it_listens_on_loopback_and_stopping_twice_or_before_starting_is_safe(served: Served) -> None:
     assert served.url.startswith("http://127.0.0.1:")
 
-    idle = MonitoringServer(Health("x"), registry=CollectorRegistry())
+    idle = MonitoringServer(RoleHealth("x"), registry=CollectorRegistry())
     await idle.stop()
     await idle.stop()

@@ -25,7 +25,7 @@ def _one_line(text: str) -> str:
     return text
 
 
-class Order(BaseModel):
+class SteeringOrder(BaseModel):
     """Who asks, and why; both stand in the audit trail."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -34,7 +34,7 @@ class Order(BaseModel):
     reason: Annotated[str, Field(max_length=500), AfterValidator(_one_line)]
 
 
-class PauseOrder(Order):
+class PauseOrder(SteeringOrder):
     """The same, and for how long."""
 
     seconds: float | None = Field(default=None, gt=0)

@@ -31,7 +31,7 @@ _STORED = TypeAdapter(_Stored)
 
 
 @dataclass(frozen=True, slots=True)
-class Pauses:
+class PausedConnectors:
     """One file a paused connector, written whole or not at all, in `data_dir/pauses`."""
 
     data_dir: Path

@@ -14,7 +14,7 @@ from bondmate_monitoring.build import version_of_hub
 from pydantic import ValidationError
 
 from bondmate_hub.admin.discovery import announced, token
-from bondmate_hub.admin.orders import Order, PauseOrder, RefusedError
+from bondmate_hub.admin.orders import PauseOrder, RefusedError, SteeringOrder
 from bondmate_hub.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _HOST: Final = "127.0.0.1"
 _MOST_BYTES: Final = 16 << 10
 _BEARER: Final = "Bearer "
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_Body = TypeVar("_Body", bound=Order)
+_Body = TypeVar("_Body", bound=SteeringOrder)
 
 
 class AdminServer:
@@ -104,7 +104,7 @@ class AdminServer:
         return _json(self._steering().status(request.match_info["name"]))
 
     async def _restart(self, request: web.Request) -> web.Response:
-        await self._steering().restart(request.match_info["name"], await _order(request, Order))
+        await self._steering().restart(request.match_info["name"], await _order(request, SteeringOrder))
         return web.Response(status=204)
 
     async def _pause(self, request: web.Request) -> web.Response:
@@ -112,7 +112,7 @@ class AdminServer:
         return web.Response(status=202)
 
     async def _resume(self, request: web.Request) -> web.Response:
-        await self._steering().resume(request.match_info["name"], await _order(request, Order))
+        await self._steering().resume(request.match_info["name"], await _order(request, SteeringOrder))
         return web.Response(status=202)
 
     def _steering(self) -> Steering:

@@ -12,8 +12,8 @@ from bondmate_connectors.runtime.control import Control, Pause
 from bondmate_connectors.runtime.health import ConnectorHealth
 from bondmate_connectors.runtime.run import Instance
 
-from bondmate_hub.admin.orders import Order, PauseOrder, RefusedError
-from bondmate_hub.admin.pauses import Pauses
+from bondmate_hub.admin.orders import PauseOrder, RefusedError, SteeringOrder
+from bondmate_hub.admin.pauses import PausedConnectors
 from bondmate_hub.settings import Settings, SettingsError
 from bondmate_hub.settings.reread import reread
 
@@ -52,7 +52,7 @@ class Steering:
         self._board = board
         self._settings = settings
         self._trail: Trail | None = None
-        self._pauses = Pauses(settings.data_dir)
+        self._pauses = PausedConnectors(settings.data_dir)
         self._worker_id = worker_id
 
     def names(self) -> list[str]:
@@ -79,7 +79,7 @@ class Steering:
             "paused": None if pause is None else _shown(pause),
         }
 
-    async def restart(self, name: str, order: Order) -> None:
+    async def restart(self, name: str, order: SteeringOrder) -> None:
         """Build a connector anew, with the settings as they are now; it asks its platform at once.
 
         Raises:
@@ -116,7 +116,7 @@ class Steering:
             raise RefusedError(500, "not_kept", f"The pause is not on disk ({type(error).__name__})") from error
         control.rest(pause)
 
-    async def resume(self, name: str, order: Order) -> None:
+    async def resume(self, name: str, order: SteeringOrder) -> None:
         """End a pause; harmless where there is none.
 
         Raises:
@@ -140,7 +140,7 @@ class Steering:
             )
         return seconds
 
-    async def _audit(self, order: Order, what: str, name: str) -> None:
+    async def _audit(self, order: SteeringOrder, what: str, name: str) -> None:
         # Nothing of it is loaded before somebody acts.
         from bondmate_hub.admin.trail import Trail, TrailError  # noqa: PLC0415
 

@@ -34,10 +34,10 @@ def list_(config: Config = None, as_json: Json = False) -> None:
 
 
 def _list_pauses(config: Path, *, as_json: bool) -> None:
-    from bondmate_hub.admin.pauses import Pauses
+    from bondmate_hub.admin.pauses import PausedConnectors
     from bondmate_hub.settings import load
 
-    for name, pause in Pauses(load(config).data_dir).current(datetime.now(UTC)).items():
+    for name, pause in PausedConnectors(load(config).data_dir).current(datetime.now(UTC)).items():
         until = pause.until.isoformat(timespec="seconds")
         fact = {"name": name, "paused_until": until, "operator": pause.operator, "reason": pause.reason}
         show(fact, f"{name}: paused until {until} by {pause.operator}: {pause.reason}", as_json=as_json)

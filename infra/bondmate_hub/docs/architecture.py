@@ -148,7 +148,7 @@ WAYS: Final = (
             )),
             _topic("bondmate.device.locations", "by device_id"),
             Band("hub run lane", (
-                Hop("bondmate_streams.lane.lane:Lane", "a batch: all written, then committed"),
+                Hop("bondmate_streams.lane.lane:LocationLane", "a batch: all written, then committed"),
                 Hop("bondmate_streams.lane.column_judge:judge", "late, doubtful, jumped, known"),
                 Hop("bondmate_streams.lane.column_routes:chosen", "who is due which fix"),
                 Hop("bondmate_streams.lane.column_views:ColumnView", "what they may see"),

@@ -18,7 +18,7 @@ import structlog
 from bondmate_connectors.runtime.health import ConnectorHealth
 from bondmate_kafka.config import KafkaConfig
 from bondmate_monitoring import announce, logs
-from bondmate_monitoring.health import Health
+from bondmate_monitoring.health import RoleHealth
 from bondmate_monitoring.server import MonitoringServer
 
 from bondmate_hub.admin.server import AdminServer
@@ -39,7 +39,7 @@ _log = structlog.get_logger(__name__)
 class Around:
     """What stands around a role while it runs."""
 
-    health: Health
+    health: RoleHealth
     admin: AdminServer
 
 
@@ -90,7 +90,7 @@ async def _surrounded(role: str, settings: Settings) -> AsyncIterator[Around]:
     """Serve metrics, health and the admin endpoint of a role while it runs."""
     announce.role(role)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    health = Health(role)
+    health = RoleHealth(role)
     port = settings.monitoring.ports.get(role, 0)
     server = MonitoringServer(health, host=settings.monitoring.host, port=port)
     _log.info("role starts", role=role, endpoint=await server.start())
@@ -142,7 +142,7 @@ async def _connectors(settings: Settings, stop: asyncio.Event, around: Around, *
     from bondmate_connectors.runtime.run import run_connectors  # noqa: PLC0415
     from bondmate_connectors.runtime.supervision import ShutOutError  # noqa: PLC0415
 
-    from bondmate_hub.admin.pauses import Pauses  # noqa: PLC0415
+    from bondmate_hub.admin.pauses import PausedConnectors  # noqa: PLC0415
     from bondmate_hub.admin.steering import Steering  # noqa: PLC0415
     from bondmate_hub.connectors.instances import GATEWAY, instances  # noqa: PLC0415
     from bondmate_hub.settings.watch import SettingsWatch  # noqa: PLC0415
@@ -153,7 +153,7 @@ async def _connectors(settings: Settings, stop: asyncio.Event, around: Around, *
         if gateway:
             announce.gateway(instance.spec.emits, _problems())
     role_id = f"{settings.instance}-{around.health.role}"
-    board, controls = ConnectorHealth(), Controls(Pauses(settings.data_dir).current(datetime.now(UTC)))
+    board, controls = ConnectorHealth(), Controls(PausedConnectors(settings.data_dir).current(datetime.now(UTC)))
     around.admin.connectors = Steering(wanted, controls, board, settings, worker_id=role_id)
     async with asyncio.TaskGroup() as group:
         beside = [
@@ -192,7 +192,7 @@ def _problems() -> list[str]:
     return [kind.name for kind in ProblemKind]
 
 
-async def _tell(board: ConnectorHealth, health: Health, names: Sequence[str]) -> None:
+async def _tell(board: ConnectorHealth, health: RoleHealth, names: Sequence[str]) -> None:
     """Carry the connectors' states to the role's health; started once each has come past its start."""
     while True:
         states = {name: board.of(name) for name in names}

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from bondmate_schemas import enums, models
 from bondmate_schemas.compiled import constraints
-from bondmate_schemas.compiled.source import Source, members, short, unsupported
+from bondmate_schemas.compiled.source import SourceText, members, short, unsupported
 from bondmate_schemas.compiled.varints import UnusualError, number, time, times
 
 __all__ = ["Reader", "Readers"]
@@ -83,7 +83,7 @@ set_names(record, names_{model})
 {checks}return record, at"""
 
 
-class Readers(Source):
+class Readers(SourceText):
     """Functions that give a value and the offset behind it."""
 
     parameters = "data, at, left"

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from bondmate_schemas import enums
 
-__all__ = ["Source", "members", "short", "unsupported"]
+__all__ = ["SourceText", "members", "short", "unsupported"]
 
 _ONE_BYTE_SYMBOLS: Final = 64
 _BRANCHES: Final = 2
 
 
-class Source:
+class SourceText:
     """The text of functions, and the names it uses."""
 
     parameters: str

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from bondmate_schemas.compiled.source import Source, members, short, unsupported
+from bondmate_schemas.compiled.source import SourceText, members, short, unsupported
 from bondmate_schemas.compiled.varints import as_read, time_bytes, varint
 
 __all__ = ["Writers"]
@@ -22,7 +22,7 @@ _PARTS: Final = {
 }
 
 
-class Writers(Source):
+class Writers(SourceText):
     """Functions that give the bytes of a value."""
 
     parameters = "value"

@@ -23,7 +23,7 @@ from bondmate_streams.logic.policy import WITHHELD
 _log = structlog.get_logger(__name__)
 
 
-class Lane:
+class LocationLane:
     """Works batches and writes what comes of them; knows no consumer.
 
     The last fixes of a batch are written after its deliveries have arrived, never before: so nobody ever remembers of

@@ -24,7 +24,7 @@ from bondmate_streams.lane.config import LaneConfig
 from bondmate_streams.lane.disclosures import Disclosures
 from bondmate_streams.lane.growing import GrowingEngine
 from bondmate_streams.lane.homes import Homes
-from bondmate_streams.lane.lane import Lane
+from bondmate_streams.lane.lane import LocationLane
 from bondmate_streams.lane.regroup import regroup
 from bondmate_streams.lane.remembered import LastFixes, LastFixSource
 from bondmate_streams.lane.sender import BatchProducer
@@ -64,7 +64,7 @@ def run_lane(config: LaneConfig, stop: threading.Event, on_ready: Callable[[], o
     disclosures = Disclosures(config.data_dir / "lane-disclosures.jsonl", config.secret)
     rules = config.rules()
     engine = GrowingEngine(rules, codec, may_grow=config.by_columns)
-    lane = Lane(engine, codec, chain, sender, disclosures, config.audit_seconds, config.untaken)
+    lane = LocationLane(engine, codec, chain, sender, disclosures, config.audit_seconds, config.untaken)
     loop = Loop(lane, config, open_consumer(_consumer(config)), stop, on_ready, homes=rules.homes)
     _log.info("lane started", instance=config.instance)
     try:
@@ -111,7 +111,7 @@ class Loop:
 
     def __init__(  # noqa: PLR0917
         self,
-        lane: Lane,
+        lane: LocationLane,
         config: LaneConfig,
         consumer: Consumer,
         stop: threading.Event,

@@ -22,7 +22,7 @@ from bondmate_schemas.outside_ids import OutsideIds
 from bondmate_streams.lane.batch import Last
 from bondmate_streams.lane.config import LaneConfig
 from bondmate_streams.lane.disclosures import Disclosures
-from bondmate_streams.lane.lane import Lane
+from bondmate_streams.lane.lane import LocationLane
 from bondmate_streams.lane.rows import Rows
 from bondmate_streams.lane.run import Loop
 from bondmate_streams.lane.sender import BatchProducer
@@ -212,7 +212,7 @@ class Hub:
         codec = Codec(self.ids)
         disclosures = Disclosures(self.folder / "disclosures.jsonl", self.config.secret)
         engine = Rows(self.config.rules(), codec)
-        self.lane = Lane(engine, codec, Chain("lane"), self.written, disclosures, 60.0)
+        self.lane = LocationLane(engine, codec, Chain("lane"), self.written, disclosures, 60.0)
         self.reader = Reader(self.topic)
         self.loop = Loop(self.lane, self.config, self.reader, threading.Event(), last=self.written)  # type: ignore[arg-type]
 
