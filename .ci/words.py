@@ -17,10 +17,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMITS = {
-    "private words in names of modules and classes": 2,
-    "docstrings that open oddly": 89,
-    "class names in several modules": 16,
-    "lines of the longest class": 259,
+    "private words in names of modules and classes": 1,
+    "docstrings that open oddly": 83,
+    "class names in several modules": 15,
+    "lines of the longest class": 250,
     "modules that build a Kafka client outside its rooms": 0,
 }
 PRIVATE_WORDS = (

@@ -34,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
-    """Say what is missing where the contract's coroutines could not be run.
+    """Report what is missing where the contract's coroutines could not be run.
 
     Raises:
         UsageError: pytest-asyncio is not there, or waits for a mark on each test.

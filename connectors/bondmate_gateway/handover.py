@@ -4,34 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 
-from bondmate_connectors.contract import SETTLED, Incoming, Proof
-from bondmate_connectors.errors import ConnectorError, NotConnected
+from bondmate_connectors.contract import Incoming, Proof
+from bondmate_connectors.errors import NotConnected
+from bondmate_connectors.transports.handover import Handover
 from bondmate_schemas.models import Record
-
-
-class Handover:
-    """The events of one request and what became of them."""
-
-    def __init__(self, count: int) -> None:
-        self._left = count
-        self._error: ConnectorError | None = None
-        self._done = asyncio.get_running_loop().create_future()
-
-    def settle(self, error: ConnectorError | None) -> Awaitable[None]:
-        """Count one event as durable (None) or not."""
-        self._left -= 1
-        self._error = self._error or error
-        if self._left <= 0 and not self._done.done():
-            self._done.set_result(None)
-        return SETTLED
-
-    async def settled(self) -> None:
-        """Wait for all; raise the first error that one was settled with."""
-        await self._done
-        if self._error is not None:
-            raise self._error
 
 
 class HandoverQueue:

@@ -30,7 +30,7 @@ class Attempt:
 
 
 class CircuitBreaker:
-    """Says when a line may be sent and takes what came of it; each attempt ends in exactly one of its verbs.
+    """When a line may be sent, by what came of the attempts before; each attempt ends in exactly one of its verbs.
 
     `part` names it in health and metrics; `refusal` is shared by all breakers of a connector.
     """

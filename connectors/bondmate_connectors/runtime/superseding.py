@@ -15,7 +15,7 @@ from bondmate_connectors.runtime.settings import RunnerSettings
 
 
 class Superseding:
-    """Says of each fix whether a newer one of its device takes its place; pure, times are passed in.
+    """Which fixes need not be sent since a newer one of their device takes their place; pure, times are passed in.
 
     A route without `newest_only` gets every fix, in order, however slow its destination is for a moment. Of what waited
     in an outage, or for too long, it gets the newest of each device: where somebody was an hour ago helps nobody.

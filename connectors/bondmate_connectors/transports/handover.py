@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
+from bondmate_connectors.contract import SETTLED
 from bondmate_connectors.errors import ConnectorError, NotConnected, Rejected
 
 
@@ -15,7 +17,7 @@ class Handover:
         self._error: ConnectorError | None = None
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    async def settle(self, error: ConnectorError | None) -> None:
+    def settle(self, error: ConnectorError | None) -> Awaitable[None]:
         """Count one event as durable (None) or not.
 
         The worst error counts: who is refused for one event would not send the other again, which nobody has.
@@ -25,6 +27,7 @@ class Handover:
             self._error = error or self._error
         if self._left <= 0 and not self._done.done():
             self._done.set_result(None)
+        return SETTLED
 
     def give_up(self) -> None:
         """Note that nobody will settle what is left; what is settled stays so."""

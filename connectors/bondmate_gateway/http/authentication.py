@@ -20,7 +20,7 @@ class Caller:
 
 
 class Authentication:
-    """Knows callers by their bearer tokens (RFC 6750)."""
+    """Recognises callers by their bearer tokens (RFC 6750)."""
 
     def __init__(self, register: DeviceRegister) -> None:
         self._register = register

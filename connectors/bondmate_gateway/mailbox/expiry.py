@@ -1,4 +1,4 @@
-"""Tells the senders of messages that ended unread or unconfirmed: their time ran out, or the mailbox was full."""
+"""Notifies the senders of messages that ended unread or unconfirmed: their time ran out, or the mailbox was full."""
 
 from __future__ import annotations
 

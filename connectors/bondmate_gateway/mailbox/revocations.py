@@ -1,4 +1,4 @@
-"""Tells the rooms of an open alert that its device was revoked: what comes from there is refused.
+"""Notifies the rooms of an open alert that its device was revoked: what comes from there is refused.
 
 Every gateway that has the device in its file sees it; the updates of all have one id.
 """

@@ -42,7 +42,7 @@ from bondmate_connectors.formats.cot.drawings import DRAWING
 from bondmate_connectors.formats.cot.event import CotEvent, parse_event
 from bondmate_connectors.formats.cot.kinds_in import ReadEvent
 from bondmate_connectors.formats.cot.lost_in import lost_of
-from bondmate_connectors.formats.cot.unread import unread_of
+from bondmate_connectors.formats.cot.remainder import remainder_of
 
 _EMERGENCY = re.compile(r"b-a(-.*)?|a-.*-9-1-1")
 _CASEVAC = re.compile(r"b-r-\w-h-c(-.*)?")
@@ -62,8 +62,8 @@ def read(message: bytes, received_at: datetime) -> Reading | Ignored | Refusal:
     if not isinstance(taken, tuple):
         return taken
     record, warnings = taken
-    told, unread = unread_of(event, record)
-    lost = (*lost_of(event, record, len(message)), *unread)
+    told, not_taken = remainder_of(event, record)
+    lost = (*lost_of(event, record, len(message)), *not_taken)
     return Reading((record,), (*warnings, *told), tuple(dict.fromkeys(lost)) if len(lost) > 1 else lost)
 
 

@@ -1,7 +1,12 @@
-"""When a connection pings, says who it is, and is given up: its pings, their pace and its times together. Pure."""
+"""When a connection pings, says who it is, and is given up: its pings, their pace and its times together."""
 
 from __future__ import annotations
 
+import asyncio
+import secrets
+from datetime import datetime
+
+from bondmate_connectors.formats.cot.types import HUB_UID
 from bondmate_connectors.platforms.tak.negotiation import Protocol, Upgrade
 from bondmate_connectors.platforms.tak.pings import Ping, Pings
 from bondmate_connectors.platforms.tak.timing import DROPPED_SECONDS, PingPace, Times, Timing
@@ -13,6 +18,8 @@ class Schedule:
     def __init__(self, timing: Timing, upgrade: Upgrade, now: float) -> None:
         self._timing = timing
         self._upgrade = upgrade
+        self._name = f"{HUB_UID}-{secrets.token_hex(4)}"
+        self._count = 0
         self.pings = Pings()
         self.pace = PingPace(timing.gap)
         self.times = Times(timing, now)
@@ -44,6 +51,16 @@ class Schedule:
     def may_ping(self, now: float) -> bool:
         """Whether a ping may go out for new events: none is under way, and the last was long enough ago."""
         return self.pings.first_awaited is None and self.times.pinged_at + self.pace.gap <= now
+
+    def pinged(self, time: datetime, now: float, waiting: list[asyncio.Future[bool]]) -> Ping:
+        """Note a ping that is written now, at `time` by the wall clock, and that `waiting` wait for."""
+        self._count += 1
+        self.times.pinged_at = now
+        # CoT has milliseconds: an echo brings back no more.
+        time = time.replace(microsecond=time.microsecond // 1000 * 1000)
+        written = Ping(f"{self._name}-{self._count}-ping", time, now, waiting)
+        self.pings.written(written)
+        return written
 
     def must_repeat(self, now: float) -> bool:
         """Whether a ping that somebody waits for must be followed by another."""

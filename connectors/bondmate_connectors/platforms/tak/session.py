@@ -14,7 +14,6 @@ ping in some seconds.
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Sequence
 from typing import Final
 
@@ -25,7 +24,6 @@ from bondmate_connectors.formats.cot.event import CotEvent, parse_event
 from bondmate_connectors.formats.cot.probe import ping
 from bondmate_connectors.formats.cot.protobuf import to_protobuf
 from bondmate_connectors.formats.cot.stream import Frame, Framer, OutOfStep, framed
-from bondmate_connectors.formats.cot.types import HUB_UID
 from bondmate_connectors.platforms.tak.negotiation import Protocol, Upgrade
 from bondmate_connectors.platforms.tak.pings import Ping, fail, resolve
 from bondmate_connectors.platforms.tak.schedule import Schedule
@@ -48,12 +46,9 @@ class Session:
     def __init__(
         self, stream: TcpStream, ends: Ends, timing: Timing, *, must_answer: bool = False, wants_protobuf: bool = False
     ) -> None:
-        self._stream, self._ends, self._timing = stream, ends, timing
-        self._must_answer = must_answer
+        self._stream, self._ends, self._timing, self._must_answer = stream, ends, timing, must_answer
         self._loop = asyncio.get_running_loop()
-        self._name = f"{HUB_UID}-{secrets.token_hex(4)}"
         self._framer = Framer()
-        self._count = 0
         self._unwritten: list[bytes] = []
         self._waiting: list[asyncio.Future[bool]] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -137,15 +132,9 @@ class Session:
             self._stream.write(b"".join(unwritten))
 
     def _ping(self) -> None:
-        self._count += 1
-        # CoT has milliseconds: an echo brings back no more.
-        now = self._ends.clock()
-        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-        self._times.pinged_at = self._loop.time()
         waiting, self._waiting = self._waiting, []
-        sent = Ping(f"{self._name}-{self._count}-ping", now, self._times.pinged_at, waiting)
-        self._schedule.pings.written(sent)
-        self._unwritten.append(ping(sent.uid, now))
+        written = self._schedule.pinged(self._ends.clock(), self._loop.time(), waiting)
+        self._unwritten.append(ping(written.uid, written.time))
 
     def _write_identity(self) -> None:
         self._times.identified_at = self._loop.time()

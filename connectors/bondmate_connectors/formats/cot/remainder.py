@@ -29,11 +29,11 @@ _NOT_KNOWN: Final = 999999.0
 _SAYS_CANCEL: Final = frozenset({"", "true", "false", "0", "1"})
 _REPEATED: Final = frozenset({"link"})
 """Elements of which every one is read."""
-Unread = tuple[str, str, str]
+NotTaken = tuple[str, str, str]
 """A code, a place, and why; without a code it is no surprise."""
 
 
-def unread_of(event: CotEvent, record: Record) -> tuple[tuple[Remark, ...], tuple[Lost, ...]]:
+def remainder_of(event: CotEvent, record: Record) -> tuple[tuple[Remark, ...], tuple[Lost, ...]]:
     """Return what is to be said of `event`, of which `record` was made; nothing of one that the hub wrote."""
     if event.own:
         return _NOTHING
@@ -44,10 +44,10 @@ def unread_of(event: CotEvent, record: Record) -> tuple[tuple[Remark, ...], tupl
     return tuple(Remark(code, place, why) for code, place, why in found if code), lost
 
 
-def _found(event: CotEvent, record: Record) -> list[Unread]:
+def _found(event: CotEvent, record: Record) -> list[NotTaken]:
     # Asked of every event: what is looked at closely is only what may be a surprise.
     children, kind = event.children, type(record)
-    found: list[Unread] = []
+    found: list[NotTaken] = []
     if event.has_odd_times:
         found += _of_times(event)
     if event.qos or event.opex or event.type != event.said["type"] or "emergency" in children:
@@ -82,7 +82,7 @@ def _is_odd(event: CotEvent) -> bool:
     )
 
 
-def _of_times(event: CotEvent) -> Iterator[Unread]:
+def _of_times(event: CotEvent) -> Iterator[NotTaken]:
     if event.time is None and event.said.get("time"):
         yield "", "event/@time", "not a time"
     for name, time in (("start", event.start), ("stale", event.stale)):
@@ -93,7 +93,7 @@ def _of_times(event: CotEvent) -> Iterator[Unread]:
             yield "time_lenient", f"event/@{name}", ", ".join(read.breaches)
 
 
-def _of_words(event: CotEvent, kind: type[Record]) -> Iterator[Unread]:
+def _of_words(event: CotEvent, kind: type[Record]) -> Iterator[NotTaken]:
     if ";" in event.said.get("type", ""):
         yield "", "event/@type", "of several types the first is taken"
     if event.qos and event.qos.strip() and types.priority_of(event.qos) is Priority.UNKNOWN:
@@ -108,7 +108,7 @@ def _of_words(event: CotEvent, kind: type[Record]) -> Iterator[Unread]:
         yield "value_unknown", "event/detail/emergency/@cancel", "neither true nor false"
 
 
-def _of_point(event: CotEvent, place: etree._Element, where: Position | None, kind: type[Record]) -> Iterator[Unread]:
+def _of_point(event: CotEvent, place: etree._Element, where: Position | None, kind: type[Record]) -> Iterator[NotTaken]:
     for name in event.where:
         if name not in _POINT:
             yield "", f"event/point/@{name}", "the canonical event has no field for it"
@@ -122,7 +122,7 @@ def _of_point(event: CotEvent, place: etree._Element, where: Position | None, ki
         yield "" if kind is DeviceAlert else "position_zero", "event/point", "0,0 without an error is no place"
 
 
-def _of_numbers(event: CotEvent, where: Position | None) -> Iterator[Unread]:
+def _of_numbers(event: CotEvent, where: Position | None) -> Iterator[NotTaken]:
     for name, field in _METRES:
         value = event.where.get(name)
         if value and getattr(event.point, field) is None and abs(number(value) or 0) < _NOT_KNOWN:
@@ -131,12 +131,12 @@ def _of_numbers(event: CotEvent, where: Position | None) -> Iterator[Unread]:
         yield "", "event/@how", "no way of fixing a position that the hub knows"
 
 
-def _of_battery(event: CotEvent) -> Iterator[Unread]:
+def _of_battery(event: CotEvent) -> Iterator[NotTaken]:
     if event.attribute("status", "battery"):
         yield "value_unreadable", "event/detail/status/@battery", "no percentage"
 
 
-def _of_track(event: CotEvent, where: Position | None) -> Iterator[Unread]:
+def _of_track(event: CotEvent, where: Position | None) -> Iterator[NotTaken]:
     code, why = ("", "stands in a position alone") if where is None else ("value_unreadable", "no such speed or course")
     for name, field in _TRACK:
         text = event.attribute("track", name)
@@ -144,7 +144,7 @@ def _of_track(event: CotEvent, where: Position | None) -> Iterator[Unread]:
             yield code, f"event/detail/track/@{name}", why
 
 
-def _of_repeated(event: CotEvent) -> Iterator[Unread]:
+def _of_repeated(event: CotEvent) -> Iterator[NotTaken]:
     seen: dict[str, int] = {}
     for child in event.elements:
         tag = child.tag
@@ -156,7 +156,7 @@ def _of_repeated(event: CotEvent) -> Iterator[Unread]:
             yield "element_repeated", place, "said more than once; the first is taken"
 
 
-def _of_texts(event: CotEvent) -> Iterator[Unread]:
+def _of_texts(event: CotEvent) -> Iterator[NotTaken]:
     root, detail = event.root, event.detail
     if _are_said([root.text, *[child.tail for child in root]]):
         yield "text_unexpected", "event/text()", "words between the elements"
