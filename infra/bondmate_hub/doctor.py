@@ -80,7 +80,7 @@ def _topics(settings: Settings) -> str:
 
 
 def _schemas(settings: Settings) -> str:
-    ids = RegistrySchemaIds(settings.kafka.registry_url)
+    ids = RegistrySchemaIds.of(settings.kafka.config())
     for record in RECORDS:
         ids.id_of(record)
     return ""

@@ -53,7 +53,8 @@ def carry_out(settings: Settings, limits: LogLimits | None = None) -> tuple[list
     """
     topics_wanted = wanted(settings)
     changes = apply(_admin(settings), topics_wanted, limits=limits, replication=settings.kafka.replication_factor)
-    return changes, register_schemas(settings.kafka.registry_url, topics_wanted, schema_text)
+    kafka = settings.kafka.config()
+    return changes, register_schemas(kafka.registry_url, topics_wanted, schema_text, kafka.registry_access)
 
 
 def _admin(settings: Settings) -> AdminClient:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 __all__ = [
@@ -11,6 +13,7 @@ __all__ = [
     "KafkaException",
     "Message",
     "Place",
+    "Refusals",
     "TopicPartition",
     "error_name",
     "is_end_of_partition",
@@ -36,6 +39,29 @@ def is_end_of_partition(message: Message) -> bool:
     """Whether a message says only that its partition was read to the end (`enable.partition.eof`)."""
     error = message.error()
     return error is not None and error.code() == KafkaError._PARTITION_EOF  # noqa: SLF001  # as above
+
+
+class Refusals:
+    """What brokers refuse a client for, in words for a person; `note` is its `error_cb`."""
+
+    def __init__(self) -> None:
+        self.why = ""
+        """Empty while none refused anything."""
+
+    def note(self, error: KafkaError) -> None:
+        """Take an error of the client; any but a refusal is passed over."""
+        self.why = _REFUSALS.get(error.code(), self.why)
+
+
+_LOGIN: Final = "the broker refuses the login: are name, password and mechanism of `kafka.client.login` right?"
+_REFUSALS: Final = {
+    KafkaError._AUTHENTICATION: _LOGIN,  # noqa: SLF001  # as above
+    KafkaError.SASL_AUTHENTICATION_FAILED: _LOGIN,
+    KafkaError._SSL: (  # noqa: SLF001  # as above
+        "no TLS with the broker: is `kafka.client.tls.ca_file` the authority of its certificate, is `kafka.bootstrap`"
+        " the name in it, and is ours one that it trusts?"
+    ),
+}
 
 
 def error_name(error: KafkaError) -> str:

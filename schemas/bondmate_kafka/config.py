@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from bondmate_schemas.partitions import PARTITIONER
 
+from bondmate_kafka.security import RegistryAccess, Security
+
 _AT_ONCE: Mapping[str, Any] = {"fetch.wait.max.ms": 100}
 _MANY_BYTES = 1 << 20
 QUIET: Final[Mapping[str, Any]] = {"log_level": 2}
@@ -16,28 +18,31 @@ QUIET: Final[Mapping[str, Any]] = {"log_level": 2}
 
 @dataclass(frozen=True, slots=True)
 class KafkaConfig:
-    """Where broker and registry are. `extra` goes to librdkafka as it is (security settings)."""
+    """Where broker and registry are, and how to be let in. `extra` goes to librdkafka as it is."""
 
     bootstrap: str
     registry_url: str
     extra: Mapping[str, Any] = field(default_factory=dict)
+    security: Security = field(default_factory=Security)
+    registry_access: RegistryAccess = field(default_factory=RegistryAccess)
+    destination_compression: str = "none"
+    """The codec of what destinations read, which is one that every client has."""
 
     def client(self) -> dict[str, Any]:
         """Return what every client is told: where the brokers are, and how to be let in."""
-        return {"bootstrap.servers": self.bootstrap, **self.extra}
+        return {"bootstrap.servers": self.bootstrap, **self.security.librdkafka(), **self.extra}
 
     def producer(self, client_id: str) -> dict[str, Any]:
         """Give the settings of a producer: acks=all, idempotent, keys to partitions as the Java client does."""
         return {
-            "bootstrap.servers": self.bootstrap,
             "client.id": client_id,
             "acks": "all",
             "enable.idempotence": True,
             "linger.ms": 0,
-            "compression.type": "zstd",
+            "compression.type": self.destination_compression,
             # Accepted means accepted: the client tries as long as anybody waits.
             "message.timeout.ms": 120_000,
-            **self.extra,
+            **self.client(),
             # Not for settings to choose: tables and the lane's memory go by partition.
             "partitioner": PARTITIONER,
         }
@@ -49,7 +54,6 @@ class KafkaConfig:
         """
         wait = {"fetch.wait.max.ms": gather_ms, "fetch.min.bytes": _MANY_BYTES} if gather_ms else _AT_ONCE
         return {
-            "bootstrap.servers": self.bootstrap,
             "client.id": instance,
             "group.id": group,
             "group.instance.id": instance,
@@ -60,5 +64,5 @@ class KafkaConfig:
             "session.timeout.ms": 10_000,
             "max.poll.interval.ms": 300_000,
             **wait,
-            **self.extra,
+            **self.client(),
         }

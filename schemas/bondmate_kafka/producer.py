@@ -8,7 +8,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 
-from bondmate_schemas.catalogue import can_wait
+from bondmate_schemas.catalogue import can_wait, is_for_destination
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from bondmate_kafka.client import error_name, is_fatal
@@ -21,8 +21,12 @@ _BUSY_SECONDS = 0.005
 _IDLE_SECONDS = 0.2
 """How often else: errors are told then too."""
 _FAREWELL_SECONDS = 1.0
-_GATHER_MS = 50
-"""How long a record that can wait is kept back for others: a request costs broker and client more than a record."""
+_GATHERED: Final[Mapping[str, Any]] = {
+    # How long a record that can wait is kept back for others: a request costs broker and client more than a record.
+    "linger.ms": 50,
+    # Of the hub's own topics only; destinations read theirs with whatever client they have.
+    "compression.type": "zstd",
+}
 Place = tuple[int, int]
 """Partition and offset of a record that was written."""
 
@@ -112,7 +116,7 @@ class Outbox:
         self._pause_seconds = pause_seconds
         at_once = {**config, "error_cb": on_error}
         self._at_once = _Line(at_once)
-        self._gathering = _Line({**at_once, "linger.ms": _GATHER_MS})
+        self._gathering = _Line({**at_once, **_GATHERED})
         self._awaited = 0
 
     async def __aenter__(self) -> Self:
@@ -163,7 +167,8 @@ class Outbox:
             await asyncio.sleep(self._pause_seconds(attempt))
 
     def _produce(self, message: Outgoing, partition: int, report: asyncio.Future[Place] | _Group) -> None:
-        line = self._gathering if can_wait(message.topic) else self._at_once
+        gathers = can_wait(message.topic) and not is_for_destination(message.topic)
+        line = self._gathering if gathers else self._at_once
 
         def delivered(error: KafkaError | None, written: Message) -> None:
             self._awaited -= 1

@@ -23,6 +23,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     TopicMetadata,
 )
 
+from bondmate_kafka.admin import unanswered
 from bondmate_kafka.errors import ProvisioningError
 
 __all__ = ["Change", "LogLimits", "apply", "diff", "topic_config"]
@@ -202,7 +203,7 @@ def _existing(admin: AdminClient, wanted: Sequence[Topic]) -> dict[str, TopicMet
     try:
         found = admin.list_topics(timeout=_SECONDS).topics
     except KafkaException as error:
-        raise ProvisioningError("the broker does not answer; check its address and that it runs") from error
+        raise unanswered(admin, "the broker does not answer; check its address and that it runs") from error
     return {topic.name: found[topic.name] for topic in wanted if topic.name in found}
 
 

@@ -15,10 +15,12 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from bondmate_kafka.errors import ProvisioningError
 from bondmate_kafka.registry import record_subject
+from bondmate_kafka.security import RegistryAccess
 
 __all__ = ["Registration", "register_schemas"]
 
 _NOT_FOUND, _CONFLICT, _UNPROCESSABLE = 404, 409, 422
+_REFUSALS = (401, 403)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,10 @@ class Registration:
 
 
 def register_schemas(
-    registry_url: str, wanted: Sequence[Topic], schema_text: Callable[[str], str]
+    registry_url: str,
+    wanted: Sequence[Topic],
+    schema_text: Callable[[str], str],
+    access: RegistryAccess | None = None,
 ) -> list[Registration]:
     """Register the schema of every record under its own name and under `<topic>-value`; idempotent.
 
@@ -41,6 +46,7 @@ def register_schemas(
         registry_url: a Confluent-compatible registry.
         wanted: the topics; those without a record are passed over.
         schema_text: gives the Avro schema of a record by name.
+        access: how to be let in there.
 
     Raises:
         ProvisioningError: the registry does not answer, or refuses a schema; the message names subject and fault.
@@ -48,8 +54,13 @@ def register_schemas(
     records = {topic.record for topic in wanted if topic.record}
     subjects = {record_subject(record): record for record in sorted(records)}
     subjects |= {f"{topic.name}-value": topic.record for topic in wanted if topic.record}
-    with SchemaRegistryClient({"url": registry_url}) as client:
+    with SchemaRegistryClient(_settings(registry_url, access or RegistryAccess())) as client:
         return [_register(client, subject, schema_text(record)) for subject, record in subjects.items()]
+
+
+def _settings(url: str, access: RegistryAccess) -> dict[str, object]:
+    login = {"basic.auth.user.info": f"{access.login.username}:{access.login.password}"} if access.login else {}
+    return {"url": url, **login, **(access.tls.librdkafka() if access.tls else {})}
 
 
 def _register(client: SchemaRegistryClient, subject: str, text: str) -> Registration:
@@ -81,4 +92,6 @@ def _refusal(subject: str, error: SchemaRegistryError) -> str:
         return f"subject {subject}: the schema may not follow its earlier versions: {error.error_message}"
     if error.http_status_code == _UNPROCESSABLE:
         return f"subject {subject}: the registry does not take the schema: {error.error_message}"
+    if error.http_status_code in _REFUSALS:
+        return f"the registry refuses the login ({error.http_status_code}): is `kafka.registry_login` right?"
     return f"subject {subject}: the registry answered {error.http_status_code}"

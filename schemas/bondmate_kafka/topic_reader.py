@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from bondmate_kafka.client import Place, is_end_of_partition
+from bondmate_kafka.client import Place, Refusals, is_end_of_partition
 from bondmate_kafka.config import QUIET, KafkaConfig
 from bondmate_kafka.consumer import bounds, open_consumer
 from bondmate_kafka.errors import NO_ANSWER, BrokerError
@@ -33,9 +33,22 @@ class TopicMissingError(LookupError):
     """A topic is not there; the message is its name. Let provisioning make it (`hub topics apply`)."""
 
 
+@contextmanager
+def _reading(config: Mapping[str, Any]) -> Iterator[Consumer]:
+    refusals = Refusals()
+    with closing(open_consumer({**config, **_ALONE, "error_cb": refusals.note})) as consumer:
+        try:
+            yield consumer
+        except KafkaException as error:
+            consumer.poll(0)  # has the errors told that came meanwhile
+            if refusals.why:
+                raise BrokerError(refusals.why) from error
+            raise
+
+
 def names(config: Mapping[str, Any]) -> list[str]:
     """Give the names of all topics; raises `KafkaException` where the broker does not answer."""
-    with closing(open_consumer({**config, **_ALONE})) as consumer:
+    with _reading(config) as consumer:
         return list(consumer.list_topics(timeout=_ASK_SECONDS).topics)
 
 
@@ -51,10 +64,11 @@ def stored(
 
     Raises:
         TopicMissingError: a topic is not there.
+        BrokerError: the broker refuses us; its message says why.
         KafkaException: the broker does not answer.
         TimeoutError: it fell silent for a minute; its message says so.
     """
-    with closing(open_consumer({**config, **_ALONE})) as consumer:
+    with _reading(config) as consumer:
         starts, ends = _bounds(consumer, topics)
         left = {place: end for place, end in ends.items() if only is None or place in only}
         begin = {**starts, **(only or {})}

@@ -11,7 +11,8 @@ import structlog
 from bondmate_monitoring.logs import raised_at
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.client import Refusals
+from bondmate_kafka.config import QUIET, KafkaConfig
 from bondmate_kafka.consumer import bounds, from_the_beginning, open_consumer, partitions
 
 _log = structlog.get_logger(__name__)
@@ -50,7 +51,9 @@ class View:
         """
         self._since_ms = since_ms
         self._may_come = may_come
-        self._settings = kafka.consumer(name, name, gather_ms=_GATHER_MS)
+        self._refusals = Refusals()
+        usual = kafka.consumer(name, name, gather_ms=_GATHER_MS)
+        self._settings = {**usual, **QUIET, "error_cb": self._refusals.note}
         self._topics = topics
         self._see = see
         self._missing = False
@@ -91,7 +94,10 @@ class View:
         try:
             self._ends = self._ends_of(consumer)
         except KafkaException as error:
-            _log.warning("view waits for its topics", topics=self._topics, error=error.args[0].name())
+            consumer.poll(0)  # has the errors told that came meanwhile
+            _log.warning(
+                "view waits for its topics", topics=self._topics, error=error.args[0].name(), why=self._refusals.why
+            )
             return False
         if self._missing and self._may_come:
             self._caught_up.set()

@@ -155,6 +155,11 @@ def can_wait(topic: str) -> bool:
     return topic in _CAN_WAIT or topic.endswith((".locations", "-changelog"))
 
 
+def is_for_destination(topic: str) -> bool:
+    """Whether a topic is read by a destination, with a client of its own choice."""
+    return topic.startswith(destination_topic(""))
+
+
 def stages() -> tuple[str, ...]:
     """Name the stages of the hub that dead-letter by themselves, besides sources and destinations."""
     return (

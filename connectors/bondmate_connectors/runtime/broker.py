@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import structlog
 from bondmate_kafka.admin import admin_client
 from bondmate_kafka.admin import missing as missing_of
-from bondmate_kafka.client import KafkaError, is_no_broker
+from bondmate_kafka.client import KafkaError, Refusals, is_no_broker
 from bondmate_kafka.config import KafkaConfig
 
 from bondmate_connectors.contract import Status
@@ -25,6 +25,7 @@ class BrokerWatch:
         self._kafka = kafka
         self._report = report
         self._down = False
+        self._refusals = Refusals()
         self._told: set[str] = set()
         self._loop = asyncio.get_running_loop()
         self._probing: asyncio.Task[None] | None = None
@@ -44,18 +45,20 @@ class BrokerWatch:
 
     def on_error(self, error: KafkaError) -> None:
         """Take an error of any client, from any thread."""
+        self._refusals.note(error)
         if is_no_broker(error):
             self._loop.call_soon_threadsafe(self._went_down)
 
     def _went_down(self) -> None:
         if not self._down:
             self._down = True
-            self._report(Status.RECOVERABLE_ERROR, "the broker does not answer")
+            self._report(Status.RECOVERABLE_ERROR, self._refusals.why or "the broker does not answer")
             self._probing = asyncio.create_task(self._until_back())
 
     async def _until_back(self) -> None:
         await self.wait_for(())
         self._down = False
+        self._refusals.why = ""
         self._report(Status.OK, "the broker answers")
 
     async def close(self) -> None:

@@ -114,7 +114,7 @@ async def _run_all(  # noqa: PLR0917  # the arguments of `run_connectors`, in th
     health: ConnectorHealth | None,
     controls: Controls | None,
 ) -> None:
-    codec = codec or Codec(RegistrySchemaIds(kafka.registry_url))
+    codec = codec or Codec(RegistrySchemaIds.of(kafka))
     board = health or ConnectorHealth()
     watch = BrokerWatch(kafka, partial(_report_to_all, board, [instance.name for instance in instances]))
     config = {**kafka.producer(f"{role_id}-connectors"), **QUIET}

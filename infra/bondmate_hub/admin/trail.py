@@ -30,7 +30,7 @@ class Trail:
         # The host's name is in it: two machines of one hub would break each other's chain.
         self._name = f"{name}-{socket.gethostname()}"
         self._kafka = kafka
-        self._codec = Codec(RegistrySchemaIds(kafka.registry_url))
+        self._codec = Codec(RegistrySchemaIds.of(kafka))
         self._chain: Chain | None = None
         self._one_at_a_time = asyncio.Lock()
 

@@ -11,18 +11,19 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 import structlog
+from bondmate_kafka.security import Login, Security, Tls
 
 from bondmate_hub.broker import BrokerFailed, BrokerMissing, LogLimits
 from bondmate_hub.broker.child import Child, answers_kafka, free_port, require_free
 
-__all__ = ["JARS", "ApacheBroker", "ApacheConfig", "Node", "install", "main"]
+__all__ = ["JARS", "ApacheBroker", "ApacheConfig", "Node", "Secured", "install", "main"]
 
 _log = structlog.get_logger(__name__)
 _POM: Final = Path(__file__).resolve().parents[2] / "kafka" / "pom.xml"
@@ -30,6 +31,8 @@ JARS: Final = _POM.parent / "target" / "lib"
 """Where `install` puts the jars and a broker looks for them by default."""
 _INSTALL = "python -m bondmate_hub.broker.apache --install"
 _CLUSTER_ID = "Ym9uZG1hdGUtaHViLTAwMQ"
+_SCRAM: Final = ("SCRAM-SHA-256", "SCRAM-SHA-512")
+_SCRAM_MODULE: Final = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 _FORMAT_SECONDS = 60
 _INSTALL_SECONDS = 600
 
@@ -44,6 +47,19 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Secured:
+    """TLS and a login on every listener, that of the controllers too."""
+
+    certificate_file: Path
+    """PEM file of the node's key, as PKCS #8, and of its certificate, for 127.0.0.1."""
+    ca_file: Path
+    own: Login
+    """Who the nodes are, to each other."""
+    users: Mapping[str, str] = field(repr=False)
+    """Passwords of those who may log in, by name, with SCRAM or PLAIN."""
+
+
+@dataclass(frozen=True, slots=True)
 class ApacheConfig:
     """The data folder of one Apache Kafka node, and how much it may use."""
 
@@ -54,6 +70,8 @@ class ApacheConfig:
     """The other nodes of a cluster of three, each with an `ApacheBroker` of its own; none for a single node."""
     jars: Path = JARS
     heap_mib: int = 256
+    secured: Secured | None = None
+    """None: everybody may do everything."""
     start_seconds: float = 60.0
     """Deadline of `start`."""
     stop_seconds: float = 60.0
@@ -106,7 +124,7 @@ class ApacheBroker:
         settings = self._config.data_dir / "server.properties"
         settings.write_text(_properties(self._config))
         if not (self._config.data_dir / "log" / "meta.properties").exists():
-            _format(java, settings)
+            _format(java, settings, self._config.secured)
         require_free("Apache Kafka", self._config.node.port, self._config.node.controller_port)
         self._child.start([*java, "kafka.Kafka", str(settings)])
 
@@ -116,7 +134,8 @@ class ApacheBroker:
         Raises:
             BrokerFailed: it ended or did not answer in time.
         """
-        self._child.wait_ready(lambda: answers_kafka(self.bootstrap), self._config.start_seconds)
+        security = _own(self._config.secured)
+        self._child.wait_ready(lambda: answers_kafka(self.bootstrap, security), self._config.start_seconds)
 
     def stop(self) -> None:
         """Stop it by a controlled shutdown.
@@ -171,8 +190,8 @@ def _properties(config: ApacheConfig) -> str:
         "node.id": node.node_id,
         "controller.quorum.voters": ",".join(f"{n.node_id}@127.0.0.1:{n.controller_port}" for n in nodes),
         "controller.listener.names": "CONTROLLER",
-        "listeners": f"PLAINTEXT://127.0.0.1:{node.port},CONTROLLER://127.0.0.1:{node.controller_port}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{node.port}",
+        "listeners": f"{_listener(config)}://127.0.0.1:{node.port},CONTROLLER://127.0.0.1:{node.controller_port}",
+        "advertised.listeners": f"{_listener(config)}://127.0.0.1:{node.port}",
         "log.dirs": config.data_dir / "log",
         "default.replication.factor": replicas,
         "min.insync.replicas": in_sync,
@@ -197,12 +216,50 @@ def _properties(config: ApacheConfig) -> str:
         "num.network.threads": 2,
         "num.io.threads": 4,
         "num.recovery.threads.per.data.dir": 2,
+        **(_security(config.secured) if config.secured else {}),
     }
     return "".join(f"{name}={value}\n" for name, value in settings.items())
 
 
-def _format(java: Sequence[str], settings: Path) -> None:
+def _listener(config: ApacheConfig) -> str:
+    return "SASL_SSL" if config.secured else "PLAINTEXT"
+
+
+def _own(secured: Secured | None) -> Security:
+    return Security(Tls(secured.ca_file), secured.own) if secured else Security()
+
+
+def _security(secured: Secured) -> dict[str, object]:
+    """Return what makes a node ask everybody for TLS and a login. Names as in "Security" of the documentation."""
+    users = {**secured.users, secured.own.username: secured.own.password}
+    known = " ".join(f'user_{name}="{password}"' for name, password in users.items())
+    plain = (
+        "org.apache.kafka.common.security.plain.PlainLoginModule required"
+        f' username="{secured.own.username}" password="{secured.own.password}" {known};'
+    )
+    return {
+        "listener.security.protocol.map": "SASL_SSL:SASL_SSL,CONTROLLER:SASL_SSL",
+        "inter.broker.listener.name": "SASL_SSL",
+        "sasl.mechanism.inter.broker.protocol": "PLAIN",
+        # Controllers keep the logins of SCRAM themselves, and so cannot log in by them.
+        "sasl.mechanism.controller.protocol": "PLAIN",
+        "listener.name.controller.sasl.enabled.mechanisms": "PLAIN",
+        "sasl.enabled.mechanisms": ",".join(["PLAIN", *_SCRAM]),
+        "listener.name.sasl_ssl.plain.sasl.jaas.config": plain,
+        "listener.name.controller.plain.sasl.jaas.config": plain,
+        **{f"listener.name.sasl_ssl.{name.lower()}.sasl.jaas.config": _SCRAM_MODULE for name in _SCRAM},
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": secured.certificate_file,
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": secured.ca_file,
+    }
+
+
+def _format(java: Sequence[str], settings: Path, secured: Secured | None) -> None:
+    users = secured.users.items() if secured else ()
+    logins = [f"{each}=[name={name},password={word}]" for each in _SCRAM for name, word in users]
     command = [*java, "kafka.tools.StorageTool", "format", "--cluster-id", _CLUSTER_ID, "--config", str(settings)]
+    command += [part for login in logins for part in ("--add-scram", login)]
     _run(command, _FORMAT_SECONDS, "Apache Kafka: the data directory cannot be formatted")
 
 

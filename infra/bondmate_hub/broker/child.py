@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bondmate_kafka.admin import answers
 from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.security import Security
 
 from bondmate_hub.broker import BrokerFailed
 
@@ -88,7 +89,7 @@ def wait_until(condition: Callable[[], bool], *, deadline_seconds: float, what: 
         time.sleep(0.02)
 
 
-def answers_kafka(bootstrap: str) -> bool:
+def answers_kafka(bootstrap: str, security: Security | None = None) -> bool:
     """Whether a broker listens at `bootstrap` and names itself in the cluster's metadata."""
     host, _, port = bootstrap.rpartition(":")
     try:
@@ -96,7 +97,7 @@ def answers_kafka(bootstrap: str) -> bool:
         socket.create_connection((host, int(port)), timeout=1).close()
     except OSError:
         return False
-    return answers(KafkaConfig(bootstrap, ""), 2)
+    return answers(KafkaConfig(bootstrap, "", security=security or Security()), 2)
 
 
 class Child:

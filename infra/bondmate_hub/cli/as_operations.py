@@ -50,7 +50,7 @@ def as_operations(
     kafka = settings.kafka.config()
     who = operator or getpass.getuser()
     try:
-        codec = Codec(RegistrySchemaIds(kafka.registry_url))
+        codec = Codec(RegistrySchemaIds.of(kafka))
         receipts = said(states(kafka, codec), Order(who, reason, datetime.now(UTC)))
         entries = [
             AuditEntry(AuditAction.OTHER, who, f"alert/{one.header.event_id}", fields=(what,), purpose=reason)

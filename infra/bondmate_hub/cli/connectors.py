@@ -112,7 +112,7 @@ def status(config: Config = None, as_json: Json = False) -> None:
     settings = load(config)
     kafka = settings.kafka.config()
     try:
-        found = rows(instances(settings), kafka, Codec(RegistrySchemaIds(kafka.registry_url)))
+        found = rows(instances(settings), kafka, Codec(RegistrySchemaIds.of(kafka)))
     except SchemaUnavailableError as error:
         raise BrokerError(f"{error}: is the registry running, and is `kafka.registry_url` its address?") from None
     if as_json:

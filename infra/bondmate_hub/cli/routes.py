@@ -155,6 +155,7 @@ def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help
             *open_rooms(table, configured),
             *ownerless(table, {name: entry.agency for name, entry in settings.connectors.items()}),
             broker_is_trusted(settings),
+            *settings.kafka.client.old_names,
         ]
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)

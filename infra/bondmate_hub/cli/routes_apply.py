@@ -48,7 +48,7 @@ def apply(
         sys.exit(1)
     routes = load_routes(path)
     kafka = settings.kafka.config()
-    codec = Codec(RegistrySchemaIds(kafka.registry_url))
+    codec = Codec(RegistrySchemaIds.of(kafka))
     last = versions.newest(kafka, codec)
     before = applied_of(last) if last else Applied(load_routes(settings.streams.routes))
     plan = versions.plan(kafka, codec, before, routes, ground_of(config, routes))
@@ -100,7 +100,7 @@ def show_(config: Config = None, as_json: Json = False) -> None:
 
     settings = load(config)
     kafka = settings.kafka.config()
-    last = versions.newest(kafka, Codec(RegistrySchemaIds(kafka.registry_url)))
+    last = versions.newest(kafka, Codec(RegistrySchemaIds.of(kafka)))
     if last is None:
         show({"version": 0}, "the file of the settings: no version was ever applied", as_json=as_json)
         return

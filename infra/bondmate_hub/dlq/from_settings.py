@@ -137,7 +137,7 @@ def _kafka(settings: Settings) -> KafkaConfig:
 
 
 def _codec(settings: Settings) -> Codec:
-    return Codec(RegistrySchemaIds(settings.kafka.registry_url))
+    return Codec(RegistrySchemaIds.of(settings.kafka.config()))
 
 
 def _reader(settings: Settings) -> DeadLetterReader:

@@ -53,7 +53,7 @@ class Marks:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._kafka = settings.kafka.config()
-        self._codec = Codec(RegistrySchemaIds(self._kafka.registry_url))
+        self._codec = Codec(RegistrySchemaIds.of(self._kafka))
         # The host's name is in it: two machines of one hub would break each other's chain.
         self._name = f"devices-{settings.instance}-{socket.gethostname()}"
 

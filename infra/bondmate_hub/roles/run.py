@@ -49,6 +49,8 @@ _Role = Callable[[Settings, asyncio.Event, Around], Awaitable[None]]
 def run_role(role: str, settings: Settings) -> None:
     """Run one role in this process until SIGTERM or SIGINT."""
     logs.configure(settings.monitoring.log_level)
+    for each in settings.kafka.client.old_names:
+        _log.warning("setting under its old name", setting=each)
     tune(batches=role == "lane")
     run_fast(_run(role, settings))
 
@@ -213,7 +215,7 @@ async def _by_routes(
     from bondmate_streams.routes_file import load_routes  # noqa: PLC0415
 
     kafka, file = _kafka(settings), load_routes(_required(settings).routes)
-    codec = Codec(RegistrySchemaIds(kafka.registry_url))
+    codec = Codec(RegistrySchemaIds.of(kafka))
     await RoutesWatch(kafka, f"bondmate-{role}-{settings.instance}-routes", codec, file).run(work, stop)
 
 

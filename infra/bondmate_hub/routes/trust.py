@@ -27,7 +27,7 @@ def broker_is_trusted(settings: Settings) -> str:
     A record on Kafka does not prove who wrote it, so what stands there as a receipt, message or incident of a control
     room is believed.
     """
-    protocol = str(settings.kafka.client.get("security.protocol", "PLAINTEXT")).upper()
+    protocol = settings.kafka.client.security().protocol
     who = _WHO.get(protocol, "everybody whom it lets in")
     return (
         "whoever can write to the broker (`kafka.bootstrap`) can speak for a control room: acknowledge an"

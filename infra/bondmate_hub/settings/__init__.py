@@ -13,51 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from bondmate_kafka.config import KafkaConfig
-from bondmate_schemas.catalogue import PARTITIONS
 from bondmate_schemas.outside_ids import FIRST_KEY, KEY_NAME, OutsideIds
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bondmate_hub.settings.document import PREFIX, Document, SettingFile, SettingsError, files_named
+from bondmate_hub.settings.kafka import KafkaSection
+from bondmate_hub.settings.section import Section
 
 __all__ = ["Document", "SettingFile", "Settings", "SettingsError", "files_named", "load"]
-
-
-class Section(BaseModel):
-    """Base of the sections: frozen, closed, silent about values."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class KafkaSection(Section):
-    """The broker and the schema registry."""
-
-    bootstrap: str = Field(default="127.0.0.1:9092", description="Addresses of the brokers, host:port, by commas.")
-    registry_url: str = Field(default="http://127.0.0.1:8081", description="Address of the schema registry.")
-    replication_factor: int = Field(default=1, ge=1, le=9, description="Copies of each topic; 3 in production.")
-    partitions: int = Field(
-        default=PARTITIONS,
-        ge=1,
-        le=1000,
-        description="Partitions of each topic: the most processes of a role that can share its work. Tables go by them,"
-        " so keep the number once topics are made.",
-    )
-    client: dict[str, str | int | float | bool] = Field(
-        default_factory=dict,
-        description="Further librdkafka settings, such as security.protocol; not the partitioner, by which tables go.",
-    )
-
-    def config(self) -> KafkaConfig:
-        """Return what the hub's clients are made by."""
-        return KafkaConfig(self.bootstrap, self.registry_url, self.client)
-
-    @field_validator("client")
-    @classmethod
-    def _keeps_the_partitioner(cls, client: dict[str, Any]) -> dict[str, Any]:
-        if "partitioner" in client:
-            raise ValueError("partitioner is not for settings to choose: every writer of the hub shares one; remove it")
-        return client
 
 
 class OutsideIdKey(Section):
@@ -253,12 +217,16 @@ def load(path: Path | None, *, unreadable: str | None = None) -> Settings:
     if problems:
         raise SettingsError(problems)
     settings._file = path  # noqa: SLF001  # pydantic's private attribute of our own class
-    return _from_folder(settings, path.parent if path else Path())
+    settings = _from_folder(settings, path.parent if path else Path())
+    if unusable := [document.problem(loc, message) for loc, message in settings.kafka.unusable_files()]:
+        raise SettingsError(unusable)
+    return settings
 
 
 def _from_folder(settings: Settings, folder: Path) -> Settings:
     streams = settings.streams and _files_from(settings.streams, folder)
-    return settings.model_copy(update={"data_dir": folder / settings.data_dir, "streams": streams})
+    kafka = settings.kafka.from_folder(folder)
+    return settings.model_copy(update={"data_dir": folder / settings.data_dir, "streams": streams, "kafka": kafka})
 
 
 def _files_from(streams: StreamsSection, folder: Path) -> StreamsSection:

@@ -86,4 +86,4 @@ class StreamsConfig:
 
     def ids(self) -> SchemaIds:
         """Return where schema ids come from."""
-        return self.schema_ids or RegistrySchemaIds(self.kafka.registry_url)
+        return self.schema_ids or RegistrySchemaIds.of(self.kafka)

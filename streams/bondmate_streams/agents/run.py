@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import structlog
 from bondmate_kafka.admin import admin_client, partition_counts
 from bondmate_kafka.client import KafkaException
+from bondmate_kafka.errors import BrokerError
 from bondmate_schemas import catalogue
 from bondmate_schemas.codec import RECORDS, Codec, SchemaUnavailableError
 
@@ -58,7 +59,7 @@ async def run_streams(
 async def _prepared(config: StreamsConfig) -> Streams:
     codec = Codec(config.ids())
     partitions = await _answered(
-        "streams wait for the broker", lambda: _partitions(config), KafkaException, UnreadyTopicsError
+        "streams wait for the broker", lambda: _partitions(config), BrokerError, UnreadyTopicsError
     )
     await _answered("streams wait for the schema registry", lambda: _learn(codec), SchemaUnavailableError)
     chain = await _answered(
@@ -168,7 +169,7 @@ async def _answered(event: str, ask: Callable[[], T], *refusals: type[Exception]
 
 
 def _is_ours(error: Exception) -> bool:
-    return isinstance(error, UnreadyTopicsError)
+    return isinstance(error, UnreadyTopicsError | BrokerError)
 
 
 def _be_quiet() -> None:

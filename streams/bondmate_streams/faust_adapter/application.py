@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 import faust
 from bondmate_kafka.config import KafkaConfig
 from bondmate_kafka.records import Arrived, headers_of
+from bondmate_kafka.security import Security
 from bondmate_schemas.catalogue import STREAMS_APP
 from faust.types import TP
 
@@ -91,6 +92,7 @@ def create_faust_app(
     return FaustApp(
         STREAMS_APP,
         broker=[f"kafka://{address}" for address in kafka.bootstrap.split(",")],
+        broker_credentials=_credentials(kafka.security),
         broker_client_id=f"{STREAMS_APP}-{instance}",
         consumer_group_instance_id=f"{STREAMS_APP}-{instance}",
         datadir=str(data_dir),
@@ -117,6 +119,17 @@ def create_faust_app(
         stream_wait_empty=True,
         table_standby_replicas=0,
     )
+
+
+def _credentials(security: Security) -> Any:
+    """Return how faust's own clients are let in; None where nobody asks."""
+    context = security.tls.context() if security.tls else None
+    if security.login:
+        login = security.login
+        return faust.SASLCredentials(
+            username=login.username, password=login.password, mechanism=login.mechanism, ssl_context=context
+        )
+    return faust.SSLCredentials(context=context) if context else None
 
 
 def attach_agent(app: FaustApp, topic: str, guard: Guard, body: Body, limit: int) -> None:

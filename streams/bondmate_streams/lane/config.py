@@ -53,4 +53,4 @@ class LaneConfig:
 
     def ids(self) -> SchemaIds:
         """Return the source of schema ids."""
-        return self.schema_ids or RegistrySchemaIds(self.kafka.registry_url)
+        return self.schema_ids or RegistrySchemaIds.of(self.kafka)

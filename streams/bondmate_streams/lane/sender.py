@@ -16,8 +16,6 @@ _log = structlog.get_logger(__name__)
 _POLL_SECONDS: Final = 0.1
 _AGAIN_SECONDS: Final = 1.0
 OF_BATCHES: Final = {
-    # Positions are many and soon old: less of the processor counts for more than the least of the disk.
-    "compression.type": "lz4",
     # What was taken needs no word: each would be a call into Python.
     "delivery.report.only.error": True,
     # A batch's records gather while they are handed over, and go while the next is worked; `flush` waits for nothing.
