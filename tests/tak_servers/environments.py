@@ -116,9 +116,10 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class NodeEnvironment:
-    """The far client's libraries, from npm; Node.js itself comes from PyPI, since Debian's is too old for them."""
+    """A far client's libraries, from npm; Node.js itself comes from PyPI, since Debian's is too old for some."""
 
-    name: str = "operator"
+    name: str
+    source: Path
 
     @property
     def folder(self) -> Path:
@@ -132,20 +133,19 @@ class NodeEnvironment:
     def install(self) -> bool:
         """Make it when it is missing or stale; whether that was needed."""
         made_node = NODE.install()
-        source = HERE / "operator"
-        files = sorted(file for file in source.rglob("*") if file.is_file() and file.suffix != ".mjs")
+        files = sorted(file for file in self.source.rglob("*") if file.is_file() and file.suffix != ".mjs")
         wanted = _digest(*(file.read_bytes() for file in files))
         made = made_node or _stamp_of(self.folder) != wanted
         if made:
             shutil.rmtree(self.folder, ignore_errors=True)
-            shutil.copytree(source, self.folder)
+            shutil.copytree(self.source, self.folder)
             # Scripts of packages are not needed, and nothing that was downloaded shall run while it is installed.
             _run(
                 NODE.program("npm"), "install", "--no-package-lock", "--omit=dev", "--ignore-scripts",
                 "--no-audit", "--no-fund", "--loglevel=error", cwd=self.folder,
             )  # fmt: skip
             (self.folder / _STAMP).write_text(wanted)
-        for script in source.glob("*.mjs"):
+        for script in self.source.glob("*.mjs"):
             shutil.copy(script, self.folder)
         return made
 
@@ -157,7 +157,7 @@ OPENTAKSERVER: Final = Environment("opentakserver", ("python3.12", "python3.13",
 # What it pins has no wheels for later ones.
 FREETAKSERVER: Final = Environment("freetakserver", ("python3.11",))
 NODE: Final = Environment("node")
-OPERATOR: Final = NodeEnvironment()
+OPERATOR: Final = NodeEnvironment("operator", HERE / "operator")
 ALL: Final[tuple[Environment | NodeEnvironment, ...]] = (
     TAKY, TAKY_NG, OPENTAKSERVER, FREETAKSERVER, NODE, OPERATOR,
 )  # fmt: skip
