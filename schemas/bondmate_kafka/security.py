@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-__all__ = ["Login", "Mechanism", "RegistryAccess", "Security", "Tls"]
+__all__ = ["Credentials", "Mechanism", "RegistryAccess", "Security", "Tls"]
 
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 _PROTOCOL: Final = {
@@ -53,7 +53,7 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class Credentials:
     """A name and its password."""
 
     username: str
@@ -74,7 +74,7 @@ class Security:
     """What brokers ask of every client of the hub, whatever its library."""
 
     tls: Tls | None = None
-    login: Login | None = None
+    login: Credentials | None = None
 
     @property
     def protocol(self) -> str:
@@ -97,7 +97,7 @@ class RegistryAccess:
     """What the schema registry asks of us: HTTP's basic login, and TLS where its URL has https."""
 
     tls: Tls | None = None
-    login: Login | None = None
+    login: Credentials | None = None
 
     def context(self) -> ssl.SSLContext | None:
         """Return the context of its clients; None: the usual one. Raises as `Tls.context`."""

@@ -37,7 +37,7 @@ See = Callable[[Seen], None]
 """Runs in the view's thread, so it must be one step of a dict."""
 
 
-class View:
+class TopicView:
     """Reads topics in a thread of its own, since a client library that blocks must not hold the agents up."""
 
     def __init__(

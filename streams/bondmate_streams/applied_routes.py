@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 import yaml
 from bondmate_kafka.config import KafkaConfig
-from bondmate_kafka.topic_view import Seen, View
+from bondmate_kafka.topic_view import Seen, TopicView
 from bondmate_monitoring.metrics import ROUTES_VERSION
 from bondmate_schemas.catalogue import STATE_ROUTES
 from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
@@ -85,7 +85,7 @@ class RoutesWatch:
 
     def __init__(self, kafka: KafkaConfig, name: str, codec: Codec, file: Routes) -> None:
         self._codec = codec
-        self._view = View(kafka, name, (STATE_ROUTES,), self._see, may_come=True)
+        self._view = TopicView(kafka, name, (STATE_ROUTES,), self._see, may_come=True)
         self._seen: bytes | None = None
         self._looked_at: bytes | None = None
         self._file = file

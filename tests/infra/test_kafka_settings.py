@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from bondmate_hub.settings import SettingsError, load
-from bondmate_kafka.security import Login, Security, Tls
+from bondmate_kafka.security import Credentials, Security, Tls
 from cryptography.hazmat.primitives import serialization
 from tak_servers.authority import Authority
 
@@ -105,7 +105,9 @@ kafka:
     client = load(written(folder, old)).kafka.client
     new = load(written(folder, SECURED)).kafka.client
 
-    assert Security(Tls(folder / "tls/tests-ca.pem"), Login("hub", "told-to-nobody", "PLAIN")) == client.security()
+    assert (
+        Security(Tls(folder / "tls/tests-ca.pem"), Credentials("hub", "told-to-nobody", "PLAIN")) == client.security()
+    )
     assert {"socket.keepalive.enable": True} == client.librdkafka
     assert "kafka.client.ssl.ca.location is now kafka.client.tls.ca_file" in client.old_names
     assert (

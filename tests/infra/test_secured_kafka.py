@@ -17,7 +17,7 @@ from bondmate_gateway.enrolment.commands import Enrolment, enrol_many
 from bondmate_hub.broker.apache import ApacheBroker, ApacheConfig, Secured
 from bondmate_hub.broker.child import free_port
 from bondmate_hub.registry.server import RegistryConfig, serving
-from bondmate_kafka.security import Login
+from bondmate_kafka.security import Credentials
 from scenarios.devices import Officer
 from scenarios.room import Room
 from scenarios.waiting import eventually
@@ -48,7 +48,7 @@ def broker(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> It
     folder, own = tmp_path_factory.mktemp("secured"), authority.issue("broker")
     pem = folder / "broker.pem"
     pem.write_bytes(own.key.read_bytes() + own.certificate.read_bytes())
-    secured = Secured(pem, own.ca, Login("node", "of-the-nodes", "PLAIN"), {"hub": "right"})
+    secured = Secured(pem, own.ca, Credentials("node", "of-the-nodes", "PLAIN"), {"hub": "right"})
     with ApacheBroker(ApacheConfig(folder / "kafka", secured=secured)) as broker:
         yield broker
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from bondmate_hub.routes import versions
 from bondmate_kafka.config import KafkaConfig
-from bondmate_kafka.topic_view import Seen, View
+from bondmate_kafka.topic_view import Seen, TopicView
 from bondmate_schemas.catalogue import DEVICE_ALERTS, RECEIPTS, STATE_ROUTES, destination_topic
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.enums import DeliveryReason, Level
@@ -124,7 +124,7 @@ def test_of_two_versions_of_one_number_the_first_stands_also_for_who_begins_anew
 
 def test_a_topic_that_is_made_after_a_role_began_is_followed_from_then_on(kafka: KafkaConfig, topics: Any) -> None:
     seen: list[Seen] = []
-    view = View(kafka, "view-of-tests", ("bondmate.comes-later",), seen.append, may_come=True)
+    view = TopicView(kafka, "view-of-tests", ("bondmate.comes-later",), seen.append, may_come=True)
     view.start()
     try:
         assert view.wait_caught_up(30), "where nothing is, nothing is waited for"

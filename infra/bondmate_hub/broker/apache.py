@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Final, Self
 
 import structlog
-from bondmate_kafka.security import Login, Security, Tls
+from bondmate_kafka.security import Credentials, Security, Tls
 
 from bondmate_hub.broker import BrokerFailed, BrokerMissing, LogLimits
 from bondmate_hub.broker.child import Child, answers_kafka, free_port, require_free
@@ -53,7 +53,7 @@ class Secured:
     certificate_file: Path
     """PEM file of the node's key, as PKCS #8, and of its certificate, for 127.0.0.1."""
     ca_file: Path
-    own: Login
+    own: Credentials
     """Who the nodes are, to each other."""
     users: Mapping[str, str] = field(repr=False)
     """Passwords of those who may log in, by name, with SCRAM or PLAIN."""

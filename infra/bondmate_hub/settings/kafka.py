@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 from bondmate_kafka.config import KafkaConfig
-from bondmate_kafka.security import Login, Mechanism, RegistryAccess, Security, Tls
+from bondmate_kafka.security import Credentials, Mechanism, RegistryAccess, Security, Tls
 from bondmate_schemas.catalogue import PARTITIONS
 from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
 
@@ -66,9 +66,9 @@ class RegistryLoginSection(Section):
     username: str = Field(min_length=1, description="The name we log in with.")
     password: SecretStr = Field(description="Its password.")
 
-    def login(self) -> Login:
+    def login(self) -> Credentials:
         """Return it as clients take it."""
-        return Login(self.username, self.password.get_secret_value())
+        return Credentials(self.username, self.password.get_secret_value())
 
 
 class LoginSection(RegistryLoginSection):
@@ -78,9 +78,9 @@ class LoginSection(RegistryLoginSection):
         default="SCRAM-SHA-512", description="How the password is shown; PLAIN sends it as it is: only with `tls`."
     )
 
-    def login(self) -> Login:
+    def login(self) -> Credentials:
         """Return it as clients take it."""
-        return Login(self.username, self.password.get_secret_value(), self.mechanism)
+        return Credentials(self.username, self.password.get_secret_value(), self.mechanism)
 
 
 class ClientSection(Section):

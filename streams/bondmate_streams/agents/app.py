@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import structlog
 from bondmate_kafka.records import utc_now
-from bondmate_kafka.topic_view import View
+from bondmate_kafka.topic_view import TopicView
 from bondmate_monitoring import announce
 from bondmate_schemas import catalogue
 from bondmate_schemas.codec import Codec
@@ -74,9 +74,9 @@ class Streams:
     writer: KafkaWriter
     tables: tuple[RecordTable[Any], ...]
     audit: AuditWriter
-    marks: View
+    marks: TopicView
     """To be read before the first press is taken: who is under duress."""
-    last_locations: View
+    last_locations: TopicView
     beside: tuple[Work, ...]
     """What runs beside the agents once the app has started."""
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from bondmate_kafka.records import Outgoing, utc_now
-from bondmate_kafka.topic_view import Seen, View
+from bondmate_kafka.topic_view import Seen, TopicView
 from bondmate_monitoring.metrics import AGENT_EVENTS
 from bondmate_schemas.catalogue import CHECK_INS, DEVICE_ALERTS
 from bondmate_schemas.check_ins import after
@@ -34,7 +34,7 @@ class CheckIns:
         """Raise those of the partitions `owned`, which are those of device alerts, and late ones of any."""
         self._context = context
         self._owned = owned
-        self._view = View(config.kafka, f"bondmate-check-ins-{config.instance}", (CHECK_INS,), self.see)
+        self._view = TopicView(config.kafka, f"bondmate-check-ins-{config.instance}", (CHECK_INS,), self.see)
         self._due: dict[str, CheckIn] = {}
         self._done: dict[str, Done] = {}
         self._overtaken: set[str] = set()

@@ -6,7 +6,7 @@ import asyncio
 from typing import Final
 
 from bondmate_kafka.records import utc_now
-from bondmate_kafka.topic_view import Seen, View
+from bondmate_kafka.topic_view import Seen, TopicView
 from bondmate_schemas.catalogue import STATE_CONNECTORS
 from bondmate_schemas.codec import CodecError, SchemaUnavailableError
 from bondmate_schemas.models import ConnectorStatus
@@ -27,7 +27,7 @@ class ConnectorWatch:
         """Page while its first partition is among `owned`."""
         self._context = context
         self._owned = owned
-        self._view = View(config.kafka, f"bondmate-connectors-{config.instance}", (STATE_CONNECTORS,), self._see)
+        self._view = TopicView(config.kafka, f"bondmate-connectors-{config.instance}", (STATE_CONNECTORS,), self._see)
         self._said: dict[str, bytes] = {}
         self._paged: dict[str, str] = {}
         """The page of each connector that is in trouble, by its name."""

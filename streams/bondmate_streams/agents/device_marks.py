@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bondmate_kafka.config import KafkaConfig
-from bondmate_kafka.topic_view import Seen, View
+from bondmate_kafka.topic_view import Seen, TopicView
 from bondmate_schemas.catalogue import DEVICE_MARKS
 from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
 from bondmate_schemas.duress import BEGUN, ENDED, is_under, mark_id
@@ -18,7 +18,7 @@ class DeviceMarks:
 
     def __init__(self, kafka: KafkaConfig, instance: str, codec: Codec) -> None:
         """Read the topic once started."""
-        self.view = View(kafka, f"bondmate-device-marks-{instance}", (DEVICE_MARKS,), self.see)
+        self.view = TopicView(kafka, f"bondmate-device-marks-{instance}", (DEVICE_MARKS,), self.see)
         self._codec = codec
         self._marks: dict[str, DeviceMark] = {}
         self._successors: dict[str, str] = {}

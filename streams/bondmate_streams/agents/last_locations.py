@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bondmate_kafka.config import KafkaConfig
-from bondmate_kafka.topic_view import See, Seen, View
+from bondmate_kafka.topic_view import See, Seen, TopicView
 from bondmate_schemas.catalogue import LAST_LOCATION, changelog_topic
 from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
 from bondmate_schemas.models import DeviceLocation
@@ -23,7 +23,7 @@ class LastLocations:
     ) -> None:
         """Read the topic once started; `known` hears of every device seen, `heard` of every fix."""
         self._heard = heard
-        self.view = View(kafka, f"bondmate-last-locations-{instance}", (LAST_LOCATION, _DEVICES), self._see)
+        self.view = TopicView(kafka, f"bondmate-last-locations-{instance}", (LAST_LOCATION, _DEVICES), self._see)
         self._codec = codec
         self._known = known
         self._fixes: dict[str, bytes] = {}

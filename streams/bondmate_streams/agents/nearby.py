@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bondmate_kafka.records import Headers, utc_now
-from bondmate_kafka.topic_view import Seen, View
+from bondmate_kafka.topic_view import Seen, TopicView
 from bondmate_schemas.catalogue import DEVICE_ALERTS
 from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
 from bondmate_schemas.enums import AlertAction, Mode, PositionOrigin
@@ -45,7 +45,7 @@ class Nearby:
         self._neighbours = Neighbours(seconds, config.routes.link_within_metres)
         since_ms = int((time.time() - max(seconds, _NAMED_SECONDS)) * 1_000)
         name = f"bondmate-nearby-{config.instance}"
-        self._view = View(config.kafka, name, (DEVICE_ALERTS,), self._see, since_ms=since_ms)
+        self._view = TopicView(config.kafka, name, (DEVICE_ALERTS,), self._see, since_ms=since_ms)
         self._codec = codec
         self._replaced = replaced
         self._again: deque[tuple[datetime, DeviceAlert, Headers]] = deque(maxlen=_MOST_LOOKED_AT)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
 from bondmate_kafka.records import utc_now
-from bondmate_kafka.topic_view import Seen, View
+from bondmate_kafka.topic_view import Seen, TopicView
 from bondmate_monitoring.metrics import SILENT_DEVICES
 from bondmate_schemas.catalogue import DEVICE_ALERTS, DEVICE_STATUS
 from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
@@ -43,7 +43,7 @@ class SilentDevices:
         since_ms = int((time.time() - (after_seconds or 0.0)) * 1_000)
         name = f"bondmate-silence-{config.instance}"
         # What was said before is no news: of positions the last one of each device is seen anyway.
-        self._view = View(config.kafka, name, (DEVICE_STATUS, DEVICE_ALERTS), self._see_report, since_ms=since_ms)
+        self._view = TopicView(config.kafka, name, (DEVICE_STATUS, DEVICE_ALERTS), self._see_report, since_ms=since_ms)
         self._context = context
         self._owned = owned
         self._signs: dict[str, Seen] = {}

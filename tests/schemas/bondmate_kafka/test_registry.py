@@ -15,16 +15,16 @@ from bondmate_hub.registry.server import RegistryConfig, serving
 from bondmate_kafka.errors import ProvisioningError
 from bondmate_kafka.registration import register_schemas
 from bondmate_kafka.registry import RegistrySchemaIds
-from bondmate_kafka.security import Login, RegistryAccess, Tls
+from bondmate_kafka.security import Credentials, RegistryAccess, Tls
 from bondmate_schemas.catalogue import topics
 from bondmate_schemas.codec import SchemaUnavailableError, schema_text
 from tak_servers.authority import Authority
 
-RIGHT = Login("reader", "right")
+RIGHT = Credentials("reader", "right")
 
 
 @asynccontextmanager
-async def behind_tls(url: str, authority: Authority, login: Login) -> AsyncIterator[str]:
+async def behind_tls(url: str, authority: Authority, login: Credentials) -> AsyncIterator[str]:
     """Serve what `url` serves, to whoever logs in."""
     own = authority.issue("registry")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -63,13 +63,13 @@ async def test_a_registry_is_asked_and_filled_by_login_and_its_refusals_are_name
         behind_tls(inner, authority, RIGHT) as url,
     ):
 
-        def filled(login: Login, tls: Tls = trusted) -> int:
+        def filled(login: Credentials, tls: Tls = trusted) -> int:
             return len(register_schemas(url, wanted, schema_text, RegistryAccess(tls, login)))
 
-        def asked(login: Login, tls: Tls = trusted) -> int:
+        def asked(login: Credentials, tls: Tls = trusted) -> int:
             return RegistrySchemaIds(url, RegistryAccess(tls, login)).id_of("DeviceAlert")
 
-        wrong = Login("reader", "wrong")
+        wrong = Credentials("reader", "wrong")
         with pytest.raises(ProvisioningError, match=r"refuses the login .*kafka\.registry_login"):
             await asyncio.to_thread(filled, wrong)
         done = await asyncio.to_thread(filled, RIGHT)

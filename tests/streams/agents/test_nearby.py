@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from bondmate_kafka.config import KafkaConfig
-from bondmate_kafka.topic_view import Seen, View
+from bondmate_kafka.topic_view import Seen, TopicView
 from bondmate_schemas.catalogue import DEVICE_ALERTS
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.flags import FROM_EXERCISE, FROM_REPLACED
@@ -145,7 +145,7 @@ def test_a_view_goes_on_after_a_record_that_cannot_be_taken() -> None:
             raise ValueError(seen.key)
         taken.append(seen.key)
 
-    view = View(KAFKA, "view", ("topic",), see)
+    view = TopicView(KAFKA, "view", ("topic",), see)
     view._ends = {}
     view._read(Records())  # type: ignore[arg-type]
 
