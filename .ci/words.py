@@ -17,9 +17,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMITS = {
-    "private words in names of modules and classes": 1,
-    "docstrings that open oddly": 83,
-    "class names in several modules": 15,
+    "private words in names of modules and classes": 0,
+    "docstrings that open oddly": 14,
+    "class names in several modules": 4,
     "lines of the longest class": 250,
     "modules that build a Kafka client outside its rooms": 0,
 }
