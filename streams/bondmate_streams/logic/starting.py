@@ -230,7 +230,8 @@ def changed(state: AlertState, receipt: DeliveryReceipt, outcome: str, rooms: Ro
     if outcome == "confirmed":
         return state.model_copy(update={"alert": confirmed(state.alert)})
     flags = tuple(flag for flag in state.alert.header.flags if flag != NOT_RENEWED)
-    until = _renewed(receipt.header.received_at, rooms)
+    # One that comes late shortens nothing that was renewed since.
+    until = max(_renewed(receipt.header.received_at, rooms), renew_by(state) or receipt.header.received_at)
     whole = (state.alert.whole or AlertWhole()).model_copy(update={"renew_by": until})
     alert = with_header(state.alert, flags=flags).model_copy(update={"whole": whole})
     return state.model_copy(update={"alert": alert})

@@ -187,16 +187,20 @@ def _is_pressed(alert: DeviceAlert, known: DeviceAlert) -> bool:
     return alert.action in {AlertAction.RAISE, AlertAction.UNKNOWN} or alert.press_count > known.press_count
 
 
+def _is_by_officer(alert: DeviceAlert, known: DeviceAlert) -> bool:
+    """Whether an officer presses."""
+    pressed = _is_pressed(alert, known) and alert.action is not AlertAction.CANCEL
+    return pressed and is_pressed_there(alert)
+
+
 def _confirms(alert: DeviceAlert, known: DeviceAlert) -> bool:
     """Whether an officer presses of whom a room had started an emergency."""
-    pressed = _is_pressed(alert, known) and alert.action is not AlertAction.CANCEL
-    return starting.is_unconfirmed(known) and pressed and is_pressed_there(alert)
+    return starting.is_unconfirmed(known) and _is_by_officer(alert, known)
 
 
 def _is_made_loud(state: AlertState, alert: DeviceAlert) -> bool:
     """Whether an officer presses aloud of whom a room had started a silent emergency."""
-    pressed = _is_pressed(alert, state.alert) and alert.action is not AlertAction.CANCEL
-    return pressed and is_pressed_there(alert) and starting.is_made_loud(state, alert)
+    return _is_by_officer(alert, state.alert) and starting.is_made_loud(state, alert)
 
 
 def _is_repeat(state: AlertState, alert: DeviceAlert) -> bool:
@@ -431,8 +435,8 @@ def _attachments(first: DeviceAlert, then: DeviceAlert) -> tuple[Attachment, ...
 
 def _refs_said(state: AlertState, alert: DeviceAlert) -> tuple[ExternalRef, ...]:
     """Return the numbers that a change brings; an alert that is hidden from its device is shown by those of a press."""
-    is_shown = _confirms(alert, state.alert) or _is_made_loud(state, alert)
-    return () if is_hidden(state.alert) and not is_shown else alert.header.external_refs
+    is_shown = not is_hidden(state.alert) or _is_by_officer(alert, state.alert)
+    return alert.header.external_refs if is_shown else ()
 
 
 def _refs(old: DeviceAlert, latest: tuple[ExternalRef, ...]) -> tuple[ExternalRef, ...]:
