@@ -129,6 +129,8 @@ HUB_CODES: Final = tuple(
          "Nothing where it was an exercise. Else correct the mode at the control room, or `mode` in the settings."),
         (NO_OFFER, 6009, "An alert offered by who does not own it, or to nobody who was told; or taken unoffered.",
          "The sender was told, and what it said beside that counts. See at `alert-life-cycle` who owns the alert."),
+        ("kind_not_emitted", 6010, "A connector gave a record of a kind that it does not name under `emits`.",
+         "A bug of that connector: call its makers. Nobody was told of the record; replay it after the mend."),
         (NOT_ITS_OWN, 6008, "An answer that refers to what was never sent there, or to another agency's alert.",
          "Find out who wrote it: the control room mends its references, or somebody pretends. Discard it."),
         ("timeout", 7007, "The body did not arrive in time.", "Send it again."),

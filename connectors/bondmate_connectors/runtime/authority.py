@@ -9,6 +9,8 @@ Every record of every source passes here before it is published, whatever connec
 | source | the connector's own name |
 | who acted | what the platform says of it, kept as its claim (`by_ref`, external references) |
 
+A record of a kind that the connector's specification does not name is refused, whatever it proves: alerts, positions
+and heartbeats are believed as they are, so that they come from who says that it gives them, and from nobody else.
 A receipt, and a message to officers, of somebody who has not proved to be that destination is refused. A platform that
 is known by nothing but being on this machine is believed in all modes but ACTUAL.
 
@@ -29,6 +31,7 @@ from bondmate_schemas.models import DeliveryReceipt, DeviceMessage, EventHeader,
 
 from bondmate_connectors.contract import Proof, Refusal
 
+NOT_EMITTED: Final = "kind_not_emitted"
 REFUSALS: Final = (NOT_AUTHENTICATED, MODE_DIFFERS, NOT_ITS_OWN, NO_OFFER)
 """Codes under which an answer is refused, here or by the streams; a connector says of each how its sender is told."""
 
@@ -44,6 +47,9 @@ class Authority:
     speaks_for: str = ""
     """Whom the receipts are of where not of `name`: then agency and source were proved by an enrolment."""
 
+    emits: frozenset[str] | None = None
+    """Kinds of records that its specification names; None: any, where somebody asks without a specification."""
+
     def admit(self, record: Record, proof: Proof) -> Record | Refusal:
         """Return `record` as far as its sender may say it, or the code under which it is refused.
 
@@ -51,6 +57,8 @@ class Authority:
             record: what the connector made of the platform's message.
             proof: how the platform proved who it is.
         """
+        if self.emits is not None and type(record).__name__ not in self.emits:
+            return Refusal(NOT_EMITTED)
         if isinstance(record, DeliveryReceipt):
             return self._receipt(record) if _counts(record.header.mode, proof) else Refusal(NOT_AUTHENTICATED)
         if isinstance(record, DeviceMessage):

@@ -73,7 +73,7 @@ class Instance:
     @property
     def authority(self) -> Authority:
         """What it may say, of all that it says."""
-        return Authority(self.name, self.agency_id, self.spec.speaks_for)
+        return Authority(self.name, self.agency_id, self.spec.speaks_for, self.spec.emits)
 
 
 async def run_connectors(

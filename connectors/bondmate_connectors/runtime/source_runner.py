@@ -17,6 +17,7 @@ from typing import Any
 
 from bondmate_kafka.producer import NotWritten, Outbox, Place
 from bondmate_kafka.records import Outgoing, Unsent, dead_letter, headers_of
+from bondmate_schemas.codec import SchemaUnavailableError
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import Record
 
@@ -199,6 +200,12 @@ class SourceRunner:
         self._settle(incoming, Transient("the hub could not keep it") if error else None)
 
     async def _refuse(self, incoming: Incoming, record: Record, code: str) -> None:
+        try:
+            await self._tools.envelopes.learn({type(record).__name__})  # it may be of a kind that nobody expected
+        except SchemaUnavailableError:
+            self._tools.reports.failed("dead_letter", "schema_unavailable")
+            self._settle(incoming, Transient("the hub could not keep it"))
+            return
         packed = self._tools.envelopes.pack(record, incoming.traceparent)
         header = header_of(record)
         letter_id = derived_id("refused", self._tools.name, header.message_id if header else "")

@@ -8,16 +8,16 @@ from datetime import UTC, datetime
 import pytest
 from bondmate_connectors.contract import Incoming, Proof, Refusal
 from bondmate_connectors.errors import Rejected
-from bondmate_connectors.runtime.authority import Authority
+from bondmate_connectors.runtime.authority import NOT_EMITTED, Authority
 from bondmate_connectors.runtime.run import Instance
-from bondmate_connectors.testing import eventually
+from bondmate_connectors.testing import by_label, eventually
 from bondmate_schemas.catalogue import DEVICE, RECEIPTS, dead_letter_topic
 from bondmate_schemas.enums import Level, MessageDirection, Mode
 from bondmate_schemas.error_codes import NOT_AUTHENTICATED
 from bondmate_schemas.flags import UNPROVEN
-from bondmate_schemas.models import DeliveryReceipt, DeviceMessage, EventHeader, IncidentEvent
+from bondmate_schemas.models import DeliveryReceipt, DeviceAlert, DeviceMessage, EventHeader, IncidentEvent
 
-from .test_source import Script, Settings
+from .test_source import Script, Settings, alerts
 
 NOW = datetime(2026, 11, 30, 6, 0, tzinfo=UTC)
 ROOM = Authority("north-room", "pd-north")
@@ -126,3 +126,29 @@ async def test_a_refused_answer_lies_in_the_dead_letters_its_sender_hears_and_th
         for letter in letters
     ]
     assert [("b", place)] == [(r.header.message_id, r.destination) for r in published if r.header.event_id == place]
+
+
+def test_a_kind_that_the_specification_does_not_name_is_refused_whatever_it_proves():
+    only_news = replace(ROOM, emits=frozenset({"IncidentEvent"}))
+
+    assert isinstance(only_news.admit(IncidentEvent(header=header()), Proof.NONE), IncidentEvent)
+    for record in (receipt(), message(), alerts(1)[0]):
+        assert Refusal(NOT_EMITTED) == only_news.admit(record, Proof.MUTUAL_TLS)
+
+
+async def test_an_alert_of_who_says_that_it_gives_none_is_dead_lettered_counted_and_the_next_record_counts(hub, place):
+    alert, news = alerts(1)[0], IncidentEvent(header=header(message_id=f"news-{place}", event_id=place))
+    script = Script(alert, news)
+    spec = script.spec(emits=frozenset({"IncidentEvent"}))
+    async with hub.running(Instance(place, spec, Settings()), ok=False):
+        await eventually(lambda: 2 == len(script.settled), "both settled")
+
+    told = {record.header.message_id: error for record, error in script.settled}
+    letters = await hub.read(dead_letter_topic(place))
+    assert isinstance(told[alert.header.message_id], Rejected)
+    assert None is told[news.header.message_id]
+    assert [(alert, NOT_EMITTED.encode())] == [
+        (hub.codec.decode(letter.value(), DeviceAlert), dict(letter.headers())["bondmate.error.code"])
+        for letter in letters
+    ]
+    assert {NOT_EMITTED: 1} == by_label("connector_dead_lettered_events_total", place, "code")
