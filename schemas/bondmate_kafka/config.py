@@ -33,7 +33,7 @@ class KafkaConfig:
         return {"bootstrap.servers": self.bootstrap, **self.security.librdkafka(), **self.extra}
 
     def producer(self, client_id: str) -> dict[str, Any]:
-        """Give the settings of a producer: acks=all, idempotent, keys to partitions as the Java client does."""
+        """Return the settings of a producer: acks=all, idempotent, keys to partitions as the Java client does."""
         return {
             "client.id": client_id,
             "acks": "all",
@@ -48,7 +48,7 @@ class KafkaConfig:
         }
 
     def consumer(self, group: str, instance: str, *, gather_ms: int = 0) -> dict[str, Any]:
-        """Give the settings of a consumer that commits by hand, static in its group under `instance`.
+        """Return the settings of a consumer that commits by hand, static in its group under `instance`.
 
         With `gather_ms` the broker answers that often and not at each record: for what is plentiful and can wait.
         """

@@ -86,7 +86,7 @@ class _Line:
             self._retired = [old for old in self._retired if len(old)]
 
     def name(self, error: KafkaError) -> str:
-        """Give the constant name of `error`; after a fatal one there is a new producer."""
+        """Return the constant name of `error`; after a fatal one there is a new producer."""
         if is_fatal(error):
             self._replace()
         return error_name(error)

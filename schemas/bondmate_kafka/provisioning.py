@@ -38,7 +38,7 @@ _POSITION_RECORDS: Final = frozenset({"DeviceLocation", "DeviceStatus"})
 
 @dataclass(frozen=True, slots=True)
 class LogLimits:
-    """Say how much of a topic a broker can bear to keep; provisioning keeps each topic within it.
+    """How much of a topic a broker can bear to keep; provisioning keeps each topic within it.
 
     A broker deletes whole segments only, so what bounds memory and age is the segment as much as the retention. Dead
     letters are kept as the catalogue says.
@@ -58,7 +58,7 @@ class LogLimits:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Say one thing that differs between a broker and the catalogue."""
+    """One thing that differs between a broker and the catalogue."""
 
     topic: str
     action: Literal["create", "add_partitions", "set", "conflict"]
@@ -73,7 +73,7 @@ class Change:
 def diff(
     admin: AdminClient, wanted: Sequence[Topic], *, limits: LogLimits | None = None, replication: int = 1
 ) -> list[Change]:
-    """Tell what `apply` would change, and what it could not; nothing when the broker is as the catalogue says.
+    """Return what `apply` would change, and what it could not; nothing when the broker is as the catalogue says.
 
     Args:
         admin: client of the broker.
@@ -128,7 +128,7 @@ def _settle(remaining: Callable[[], list[Change]]) -> None:
 
 
 def topic_config(topic: Topic, limits: LogLimits) -> dict[str, str]:
-    """Give the topic's configuration on a broker with these limits.
+    """Return the topic's configuration on a broker with these limits.
 
     Retention deletes whole segments, and not the one being written; so the segment is an eighth of the retention, that
     nothing is kept much longer than the catalogue promises. (Apache Kafka documentation, "Topic Configs".)

@@ -25,7 +25,7 @@ _REFUSALS = (401, 403)
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """Say which version and id a subject's schema has."""
+    """Which version and id a subject's schema has."""
 
     subject: str
     version: int

@@ -38,12 +38,12 @@ class RegistrySchemaIds:
         return cls(kafka.registry_url, kafka.registry_access)
 
     def id_of(self, record: str) -> int:
-        """Give the id of today's schema of `record`, as provisioning registered it under the record's own name."""
+        """Return the id of today's schema of `record`, as provisioning registered it under the record's own name."""
         asked = json.dumps({"schema": schema_text(record), "schemaType": "AVRO"}).encode()
         return int(self._answer("id", f"/subjects/{quote(record_subject(record), safe='')}", asked))
 
     def schema_of(self, schema_id: int) -> str:
-        """Give the schema text of `schema_id`."""
+        """Return the schema text of `schema_id`."""
         try:
             return str(self._answer("schema", f"/schemas/ids/{schema_id}"))
         except SchemaUnavailableError as error:

@@ -47,7 +47,7 @@ def _reading(config: Mapping[str, Any]) -> Iterator[Consumer]:
 
 
 def names(config: Mapping[str, Any]) -> list[str]:
-    """Give the names of all topics; raises `KafkaException` where the broker does not answer."""
+    """Return the names of all topics; raises `KafkaException` where the broker does not answer."""
     with _reading(config) as consumer:
         return list(consumer.list_topics(timeout=_ASK_SECONDS).topics)
 
@@ -55,7 +55,7 @@ def names(config: Mapping[str, Any]) -> list[str]:
 def stored(
     config: Mapping[str, Any], topics: Collection[str], only: Mapping[Place, int] | None = None
 ) -> Iterator[Message]:
-    """Give every record that stands on `topics` when this begins, each partition in order.
+    """Return every record that stands on `topics` when this begins, each partition in order.
 
     Args:
         config: `bootstrap.servers` and how to be let in; what makes a consumer a member of a group is overruled.
@@ -100,7 +100,7 @@ def kept(kafka: KafkaConfig, topic: str) -> Iterator[Message]:
 
 
 def _taken(message: Message, left: dict[Place, int]) -> Iterator[Message]:
-    """Give a record that is wanted, and strike off its partition when it was the last."""
+    """Return a record that is wanted, and strike off its partition when it was the last."""
     place, offset = (str(message.topic()), message.partition() or 0), message.offset() or 0
     if message.error() is None and offset < left.get(place, 0):
         yield message
@@ -109,7 +109,7 @@ def _taken(message: Message, left: dict[Place, int]) -> Iterator[Message]:
 
 
 def _bounds(consumer: Consumer, topics: Collection[str]) -> tuple[dict[Place, int], dict[Place, int]]:
-    """Give first and end offset of each partition that holds anything."""
+    """Return first and end offset of each partition that holds anything."""
     about = consumer.list_topics(timeout=_ASK_SECONDS).topics
     starts, ends = {}, {}
     for topic in topics:
