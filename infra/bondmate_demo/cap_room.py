@@ -76,7 +76,7 @@ class ControlRoom:
         return web.json_response({"id": number}, status=201)
 
     async def answer(self, alert: dict[str, str]) -> None:
-        """Acknowledge, then resolve, as the person at the desk would."""
+        """Acknowledge, then resolve, as a dispatcher would."""
         await asyncio.sleep(self.acknowledge_after_seconds)
         if await self.post("Ack", alert, "A unit is on its way"):
             self.note("acknowledged", alert)

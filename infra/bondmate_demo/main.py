@@ -37,7 +37,7 @@ LIMITS = LogLimits(retention_ms=12_000, positions_retention_ms=8_000, compacted_
 that is away for longer than `retention_ms` misses what came meanwhile."""
 _READY_SECONDS = 60.0
 _TAKY_KEEP_SECONDS = 5
-"""Nobody connects late here, to whom it would give what it keeps."""
+"""Little: here no client connects late, which would need what the server keeps."""
 
 
 async def run_demo(plan: DemoPlan) -> Summary:

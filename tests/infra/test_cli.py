@@ -58,6 +58,10 @@ def test_the_version_and_the_commit_are_said(tmp_path):
     assert re.fullmatch(r"hub \d+\.\d+\.\d+\S* \(commit ([0-9a-f]{12}(-dirty)?|unknown)\)\n", done.stdout)
 
 
+def test_a_package_above_the_hub_brings_its_command_by_an_entry_point():
+    assert "bondmate_demo.command" == COMMANDS["hub demo"].callback.__module__
+
+
 def test_an_unknown_role_is_a_usage_error_that_names_the_roles(tmp_path):
     done = hub("run", "gatway", cwd=tmp_path)
 

@@ -35,7 +35,7 @@ class Steered:
 async def steer(
     data_dir: Path, name: str, verb: str, body: dict[str, Any], *, until: str, wait_seconds: float
 ) -> list[Steered]:
-    """Have every role that runs connector `name` do `verb`, and wait until it says the state `until`.
+    """Make every role that runs connector `name` do `verb`, and wait until it reports the state `until`.
 
     Raises:
         SteeringError: no role runs it, a role refused, or none answers.

@@ -75,7 +75,7 @@ def _make(path: Path) -> None:
 
 @contextlib.contextmanager
 def announced(data_dir: Path, role: str, instance: str, url: str) -> Iterator[Path]:
-    """Have the endpoint of a role be found while the block runs; several of one role stand beside each other."""
+    """Make the endpoint of a role known while the block runs; several of one role stand beside each other."""
     path, handle = _taken(_folder(data_dir), role)
     try:
         os.ftruncate(handle, 0)

@@ -99,7 +99,7 @@ class Steering:
         control.restart()
 
     async def pause(self, name: str, order: PauseOrder) -> None:
-        """Have a connector rest for a time, also over a restart of this process.
+        """Pause a connector for a time, also over a restart of this process.
 
         Raises:
             RefusedError: nothing was done.

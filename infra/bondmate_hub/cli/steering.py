@@ -43,7 +43,7 @@ def pause(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Have a connector rest: nothing is sent to its platform and nothing taken from it, and nothing is lost.
+    """Pause a connector: nothing is sent to its platform and nothing taken from it, and nothing is lost.
 
     The pause outlives a restart and ends by itself. An ACTUAL alert that waits behind it pages operations at once.
 

@@ -1,4 +1,4 @@
-"""Whom the hub has to trust today, in words for `hub lint` and `hub doctor`."""
+"""What the hub has to trust today, in words for `hub lint` and `hub doctor`."""
 
 from __future__ import annotations
 

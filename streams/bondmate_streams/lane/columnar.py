@@ -173,7 +173,7 @@ class ColumnEngine:
     def _moved_home(
         self, astray: Ints, kept: list[Message], fixes: pa.RecordBatch, slots: Ints, worked: BatchResult
     ) -> Ints:
-        """Have misplaced fixes written again in the partitions of their devices; return the rows that stay."""
+        """Write misplaced fixes again, with this batch, in the partitions of their devices; return rows that stay."""
         devices = fixes.column("device_id").take(pa.array(astray)).to_pylist()
         goes = np.zeros(len(kept), np.bool_)
         for row, device in zip(astray.tolist(), devices, strict=True):

@@ -28,7 +28,7 @@ _GUEST: Final[Mapping[str, Any]] = {
 
 
 def regroup(settings: Mapping[str, Any], stop: threading.Event) -> None:
-    """Have the group of a consumer with `settings` share its partitions anew; others keep what they have meanwhile.
+    """Make the group of a consumer with `settings` share its partitions anew; others keep what they have meanwhile.
 
     Blocks until all members have joined again, some seconds, or until `stop` is set.
     """
