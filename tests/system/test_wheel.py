@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -60,10 +61,14 @@ def test_the_wheel_made_of_the_sdist_holds_every_file_of_the_packages(built: Pat
     assert {"README.md", "LICENSE", "pyproject.toml", "requirements.lock", ".ci/build_hook.py"} <= sources
 
 
-def test_the_installed_hub_knows_its_version_and_commit_without_the_source(installed: Path) -> None:
+def test_the_installed_hub_knows_its_version_and_commit_without_the_source(built: Path, installed: Path) -> None:
+    with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
+        commit = wheel.read("bondmate_monitoring/COMMIT").decode().strip()
+
     said = run(installed / "venv/bin/hub", "--version", cwd=installed, environment=outside())
 
-    assert f"hub {build.version_of_hub()} (commit {build.commit()})\n" == said
+    assert f"hub {build.version_of_hub()} (commit {commit})\n" == said
+    assert re.fullmatch("[0-9a-f]{12}(-dirty)?", commit)
 
 
 def test_the_demo_runs_from_the_wheel_and_nothing_is_lost(installed: Path) -> None:
