@@ -192,6 +192,15 @@ class Room:
         more += f"<area><areaDesc>Area</areaDesc><circle>{area}</circle></area>" if area else ""
         return await self._say("Alert", status="Actual", to=to, info=_INFO.format(event="Order", more=more))
 
+    async def starts(self, officer: str, why: str, *, by: str, kind: str = "SOS", silent: bool = False) -> Said:
+        """Start an emergency of an officer who has not pressed."""
+        given = {"emergency": kind, "by": by, **({"silent": "true"} if silent else {})}
+        more = f"<headline>{escape(why)}</headline>" + "".join(
+            f"<parameter><valueName>{_OURS}{name}</valueName><value>{value}</value></parameter>"
+            for name, value in given.items()
+        )
+        return await self._say("Alert", status="Actual", to=officer, info=_INFO.format(event="Emergency", more=more))
+
     async def emits(self, about: Document | None, headline: str) -> Said:
         """Emit an alert of its own; with `about` what it was told itself, as a CAD does that takes all for its own."""
         info = _INFO.format(event="Officer emergency", more=f"<headline>{escape(headline)}</headline>")

@@ -202,3 +202,40 @@ async def taken_over(stage: Stage) -> None:
     assert answer.silent
     assert message.silent
     assert [] == [each.words for each in stage.county.of("E-28")[county_before:] if "who is this" in each.words]
+
+
+@play("31", "E-31")
+async def started_by_a_room(stage: Stage) -> None:
+    """A room starts an emergency silently, by two persons; nothing shows on the device until its officer presses aloud.
+
+    EMERGENCY.md, "Duress, silence, device, officer": rooms beyond the owner get no positions until somebody confirms.
+    """
+    north, county = stage.north, stage.county
+    async with stage.officer("E-31") as device:
+        await device.client.fix(HERE, on_duty=True)
+        for number in range(8):
+            # Where the device is, and that it is on shift, the hub knows a moment after it was told.
+            first = await north.starts("E-31", "no answer on the radio", by=f"jane-{number // 8}", silent=True)
+            answers = await north.answers_of(first, 1)
+            if any("second person" in note for _, note in answers):
+                break
+        assert [] == north.of("E-31")
+        await north.starts("E-31", "no answer on the radio", by="joe", silent=True)
+        (at_north,) = await north.reads("E-31", f"^Alert (?s:.*)Started by a control room(?s:.*){SILENT}")
+        (at_county,) = await county.reads("E-31", "^Alert (?s:.*)Position withheld until the emergency is confirmed")
+        order = await north.orders("E-31", "call in")
+        text = await device.reads("call in")
+        told = await north.answers_of(order, 1)
+        shown_before = [standing for standing in device.shown if not standing.silent]
+
+        alert = await device.presses(position=HERE)
+        for room, begun in ((north, at_north), (county, at_county)):
+            _, pressed = await room.reads("E-31", "^Alert ", "^Update (?s:.*)Confirmed as an emergency")
+            assert (begun.alert, True) == (pressed.alert, pressed.circle.startswith("50.846"))
+            assert "SILENT ALARM" not in pressed.words
+        await north.says("Ack", at_north, "two cars", response="assigned", unit="unit-31")
+        shown = await device.shows(alert, lambda it: it.help_is_coming, "that help is coming")
+
+    assert (True, "", []) == (text.silent, at_county.circle, shown_before)
+    assert any("silent" in note.lower() for _, note in told)
+    assert not shown.silent
