@@ -215,8 +215,8 @@ def started_by_a_room() -> Scenario:
 
 def _beyond(step: Step) -> Step:
     assert step.state is not None
-    told = starting.without_places(step.tellings, step.state, ROOMS.agencies)
-    return replace(step, tellings=tuple(told))
+    told = starting.without_places(step.notifications, step.state, ROOMS.agencies)
+    return replace(step, notifications=tuple(told))
 
 
 SCENARIOS: Final[Mapping[str, Callable[[], Scenario]]] = {

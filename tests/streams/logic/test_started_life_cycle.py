@@ -129,7 +129,7 @@ class Started(RuleBasedStateMachine):
 
     def take(self, step: Step) -> None:
         self.state = step.state or self.state
-        for told in starting.without_places(step.tellings, self.state, AGENCIES):
+        for told in starting.without_places(step.notifications, self.state, AGENCIES):
             assert isinstance(told.event, DeviceAlert)
             is_placed = told.event.position is not None
             assert is_placed == (self.confirmed or told.destination == "north"), "no place beyond the owner before that"
