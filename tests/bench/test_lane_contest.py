@@ -51,7 +51,7 @@ def by_lane(world: World, codec: Codec, positions: list[tuple[bytes, bytes]]) ->
     rules = Rules(routes, Agreements(routes, SECRET), world.districts_of())
     engine = ColumnEngine(rules, codec, lambda: datetime.fromtimestamp(START_MS / 1000, UTC))
     messages: Any = [Record(key, value) for key, value in positions]
-    for told in engine.work(messages).told:
+    for told in engine.work(messages).deliveries:
         for key, value in told.records:
             yield seen(codec, told.destination, key, value)
 

@@ -299,7 +299,7 @@ routes:
 """)
 
     assert ["routes.0.when.responsible: no area of the map (`streams.districts`) has `pd-south`"] == [
-        line[:83] for line in not_responsible(routes, {"pd-north"})
+        line[:82] for line in not_responsible(routes, {"pd-north"})
     ]
     assert [
         "routes.1.when.agency: nobody has the agency `pd-east`",
