@@ -144,11 +144,10 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
     officers = KnownOfficers(config.officers, last)
     starting = Starting(
         context=context, audit=audit, known=known, officers=officers, marks=marks, rooms=config.rooms,
-        open_of=from_devices.open_of,
+        devices=from_devices,
     )  # fmt: skip
     messages = Messages(
         context=context, locks=locks, audit=audit, known=known, officers=officers, marks=marks, starting=starting,
-        is_any_hidden=from_devices.is_any_hidden,
     )  # fmt: skip
     alerts.on_built(life.rebuild_beside)
     links.on_built(known_links.rebuild_beside)

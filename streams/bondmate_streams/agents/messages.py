@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -49,7 +48,6 @@ class Messages:
         officers: KnownOfficers,
         marks: DeviceMarks,
         starting: Starting,
-        is_any_hidden: Callable[[str], bool],
     ) -> None:
         self._context = context
         self._locks = locks
@@ -58,7 +56,6 @@ class Messages:
         self._officers = officers
         self._marks = marks
         self._starting = starting
-        self._is_any_hidden = is_any_hidden
 
     async def message(self, arrived: Arrived) -> str | InTurn:
         """Take one message, in the order of its device."""
@@ -96,7 +93,7 @@ class Messages:
         now = utc_now()
         pack = self._context.envelopes.pack
         # Of a device under duress the gateways know by themselves, and not of what a room has started silently.
-        hiding = [] if message.aloud else [device for device in reached.devices if self._is_any_hidden(device)]
+        hiding = [] if message.aloud else [device for device in reached.devices if self._starting.is_any_hidden(device)]
         outgoing = [
             pack(MESSAGES, device, addressed(
                 message, device, now, reached.names.get(device), silent=device in hiding), arrived.headers)

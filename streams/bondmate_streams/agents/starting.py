@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 
 from bondmate_kafka.records import Headers, utc_now
 from bondmate_monitoring.metrics import MESSAGES_TO_DEVICES
 from bondmate_schemas.catalogue import DEVICE_ALERTS, DEVICE_MARKS, RECEIPTS
 from bondmate_schemas.duress import SECOND_PERSON
-from bondmate_schemas.enums import Mode
 from bondmate_schemas.models import Address, DeviceMark, DeviceMessage, EmergencyStart
 
 from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.context import AgentContext
+from bondmate_streams.agents.device_alerts import DeviceAlertIntake
 from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.known_devices import KnownDevices
 from bondmate_streams.errors import BadEventError
@@ -36,16 +35,16 @@ class Starting:
         officers: Officers,
         marks: DeviceMarks,
         rooms: Rooms,
-        open_of: Callable[[str, Mode], set[str]],
+        devices: DeviceAlertIntake,
     ) -> None:
-        """Start what rooms order; `open_of` returns the emergencies that a device has open in a mode."""
+        """Start what rooms order; `devices` has the emergencies that a device has open."""
         self._context = context
         self._audit = audit
         self._known = known
         self._officers = officers
         self._marks = marks
         self._rooms = rooms
-        self._open_of = open_of
+        self._devices = devices
 
     def found(self, order: DeviceMessage, start: EmergencyStart) -> Officer | Missing:
         """Return the officer of whom it is, or why the room may not start it; blocks while it reads files."""
@@ -61,11 +60,15 @@ class Starting:
             return reached.missing[0]
         officer = self._officers.of(self._marks.current(reached.devices[0]))
         problem = starting.problem_of(order, start, room, agency, officer)
-        known = self._open_of(officer.device_id, order.header.mode)
+        known = self._devices.open_of(officer.device_id, order.header.mode)
         # What comes again of the same order is a repeat.
         if not problem and known and starting.event_id_of(order) not in known:
             problem = starting.OPEN
         return Missing(name, problem) if problem else officer
+
+    def is_any_hidden(self, device_id: str) -> bool:
+        """Whether a device has an emergency of which nothing may be shown there."""
+        return self._devices.is_any_hidden(device_id)
 
     async def take(self, order: DeviceMessage, start: EmergencyStart, found: Officer | Missing, cause: Headers) -> str:
         """Start it, or tell the room why not.
