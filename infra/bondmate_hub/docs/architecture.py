@@ -89,7 +89,7 @@ WAYS: Final = (
             Band("hub run streams", (
                 Hop("bondmate_streams.agents.alert_life:AlertLife", "keeps the state of each alert"),
                 Hop("bondmate_streams.logic.routing:Route", "who is told, and why"),
-                Hop("bondmate_streams.logic.policy:View", "what they may see, by their agreement"),
+                Hop("bondmate_streams.logic.policy:DisclosurePolicy", "what they may see, by their agreement"),
             )),
             _topic("bondmate.to.<destination>", "by incident_id"),
             Band("hub run runner", (
