@@ -70,7 +70,7 @@ class KeyedQueue(Generic[T]):
         self._ready: asyncio.PriorityQueue[tuple[int, int, int, KeyLine[T]]] = asyncio.PriorityQueue()
         self._tickets = count(1)
         self.parked = 0
-        """Lanes that wait for their next attempt."""
+        """Lines that wait for their next attempt."""
 
     def put(self, key: str, item: T) -> list[T]:
         """Add `item` at the end of its line and return the items that are superseded by that, perhaps itself."""

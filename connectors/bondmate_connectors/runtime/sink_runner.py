@@ -4,9 +4,13 @@ What happens to a record, and where to read of it:
 
 1. `intake` takes it from Kafka and hands it over; it waits behind the earlier ones of its key (`keyed_queue`).
 2. `delivery_loop` takes a key that is ready and sends its first record. `circuit_breaker` says whether the platform can
-   be expected to take it, `suspects` whether it must go alone.
+   be expected to take it, `suspects` whether it must go alone. `superseding` passes over positions that are stale.
 3. `outcome` decides by the answer: sent, try again later, or give up; `settlement` writes what must be durable then.
 4. `drain` ends it in order, when the process stops or a partition goes to another one.
+
+While the platform is away, `link` closes the connection and connects again, `retry` says after which wait, and
+`refusal` lets one probe ask for all where the platform refuses us. `reports` and `heartbeat` tell how it stands.
+This module puts the parts together; ADR 0038 says why they are parts.
 
 A record leaves the runner in one of four ways. It is sent: its receipt is written, then it is settled. It is
 dead-lettered: dead letter and receipt are written, then it is settled. It is passed over: a position that is expired,
@@ -42,14 +46,7 @@ class SinkRunner:
     def __init__(self, tools: SinkTools, *, part: str, dead_letters: str, positions: bool) -> None:
         self._tools = tools
         superseding = Superseding(tools.settings) if positions else None
-        queue: KeyedQueue[ConsumedRecord] = KeyedQueue(
-            is_newer if positions else None,
-            rank_of,
-            (lambda line, record: superseding.may_drop(line, record, tools.clock()))
-            if superseding
-            else lambda *_: True,
-            None if positions else outdates,
-        )
+        queue = _queue(superseding, tools.clock)
         refusal = tools.link.refusal("sink")
         refusal.wakes(queue.wake)
         breaker = CircuitBreaker(part, tools.reports, tools.settings, refusal)
