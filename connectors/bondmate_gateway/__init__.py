@@ -1,4 +1,9 @@
-"""The gateway: the API that officers' devices speak, over HTTPS."""
+"""The gateway: how officers' devices reach the hub, over HTTPS; the connector `device_http`.
+
+It is a connector like any other to its runner (`gateway`), and a product of its own in three parts. `enrolment` knows
+which devices there are, `mailbox` keeps what waits for each, `http` is the API itself. `handover` holds an answer back
+until the runner has stored what a request brought.
+"""
 
 from __future__ import annotations
 

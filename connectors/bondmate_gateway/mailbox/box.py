@@ -70,7 +70,7 @@ class Box:
     def new_mails(self, after: int, mode: Mode, now: datetime) -> list[Mail]:
         """Return the messages after a version that a device of this mode has yet to confirm, in order.
 
-        An exercise never reaches a real patrol (DESIGN, promise 5), not as a text either.
+        An exercise never reaches a real patrol, not as a text either.
         """
         return [m for m in self._mails(mode) if m.version > after and (m.level is None or m.is_wanted(now))]
 

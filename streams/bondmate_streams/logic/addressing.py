@@ -177,5 +177,5 @@ def _on_shift(officers: Officers, agencies: set[str]) -> list[Officer]:
 
 
 def _suits(officer: Officer, mode: Mode) -> bool:
-    """Whether a message of `mode` may reach a device (DESIGN, promise 5); the gateway asks again."""
+    """Whether a message of `mode` may reach a device: no exercise reaches a real patrol. The gateway asks again."""
     return not (officer.mode is Mode.ACTUAL and mode in _DRILLS)

@@ -1,4 +1,4 @@
-"""What a control room says again of an alert of ours under a number of its own: no second emergency (FINDINGS L15).
+"""What a control room says again of an alert of ours under a number of its own: no second emergency.
 
 Where it refers to our message its format knows that. Here it is known by our ids in `incidents` or in the identifier,
 which leave under a key of each destination, so that nobody else can quote them: of an alert that was raised lately, in

@@ -1,7 +1,10 @@
 """The life cycle of an alert, as data: what a room can say of it, and what each event makes of the alert.
 
-`levels.py` and `states.py` do what stands here, and the page of the life cycle is drawn from it. To change the life
-cycle, change a row.
+`STAGES` says which level stands for what, and `RULES` what each event may do. Four modules do what stands here:
+`states.py` takes what the device does, `heard.py` what a destination reports (`receive`: a level is decided there),
+`timers.py` what time does, and `levels.py` reckons the whole from what each destination has. `statements.py` has the
+order of what one room says. The page of the life cycle is drawn from this module. To change the life cycle, change a
+row.
 """
 
 from __future__ import annotations

@@ -1,5 +1,8 @@
 """Canonical events to CAP 1.2, strict: valid against the schema, never Public for what an officer's device says.
 
+The head of the document is made here, each `info` block in `infos.py`, and `document.py` makes XML of both. `write`
+also names what is lost; a platform that only sends calls `compose`, or `compose_leanest` for the shortest form.
+
 How an answer finds its way back without any memory here:
 
 - `sender` is `bondmate:<agency>`, `identifier` is `<event_id>_<delivery id>` (percent-encoded where CAP forbids a

@@ -53,7 +53,7 @@ def receipt(request: ReceiptRequest, arrival: Arrival, mail: Mail) -> DeliveryRe
     """Return the receipt for a message to the device.
 
     Its `event_id` is the message's own id, also where the message is about an alert: what an officer confirms about a
-    text must never raise the level of the alert (DESIGN, promise 4). `delivery_id` names the message as well.
+    text must never raise the level of the alert (ADR 0018). `delivery_id` names the message as well.
     """
     device = arrival.device
     level = _RECEIPT_LEVELS[request.level]
