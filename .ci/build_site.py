@@ -1,6 +1,6 @@
 """`python .ci/build_site.py`: build the site of the documents in `build/site`; fail where a link leads nowhere.
 
-The documents link across the whole project (README, rooms, source files), as they are read where it is hosted. So a
+The documents link across the whole project (README, packages, source files), as they are read where it is hosted. So a
 copy of every page and of what it links is laid into `build/site-source` in the project's own order, and Zensical builds
 that: every link is checked, headings too, and none has to be written twice.
 """

@@ -21,7 +21,7 @@ LIMITS = {
     "docstrings that open oddly": 0,
     "class names in several modules": 4,
     "lines of the longest class": 250,
-    "modules that build a Kafka client outside its rooms": 0,
+    "modules that build a Kafka client outside its packages": 0,
 }
 PRIVATE_WORDS = (
     "desk", "door", "edge", "grave", "letters", "office", "own_alerts", "places", "short_way", "silence", "trusted",

@@ -1,4 +1,4 @@
-"""Names of the client library that other rooms may know: its errors, messages and places; none builds a client."""
+"""Names of the client library that other packages may know: its errors, messages and places; none builds a client."""
 
 from __future__ import annotations
 

@@ -34,8 +34,12 @@ def test_the_drawing_shows_each_hop_inside_its_frame(way: Way) -> None:
     _, _, wide, high = map(int, picture.attrib["viewBox"].split())
     words = [text.text or "" for text in picture.iter("{http://www.w3.org/2000/svg}text")]
 
+    topics = [hop.name for band, hop in hops(way) if band.is_topic]
     for number, (band, hop) in enumerate(hops(way), start=1):
-        assert 1 == words.count(hop.name if band.is_topic else f"{number} {hop.title}")
+        if band.is_topic:  # a way may come by one twice
+            assert topics.count(hop.name) == words.count(hop.name)
+        else:
+            assert 1 == words.count(f"{number} {hop.title}")
     for box in picture.iter("{http://www.w3.org/2000/svg}rect"):
         assert int(box.attrib.get("x", 0)) + int(box.attrib["width"]) <= wide
         assert int(box.attrib.get("y", 0)) + int(box.attrib["height"]) <= high

@@ -1,4 +1,4 @@
-"""The three ways of data through the hub, hop by hop, and their page; each hop bears its name in the code."""
+"""The four ways of data through the hub, hop by hop, and their page; each hop bears its name in the code."""
 
 from __future__ import annotations
 
@@ -94,12 +94,13 @@ WAYS: Final = (
             _topic("bondmate.to.<destination>", "by incident_id"),
             Band("hub run runner", (
                 Hop(f"{_RUNTIME}.sink_runner:SinkRunner", "one key at a time; sends, waits, tries again"),
-                Hop("bondmate_connectors.formats.cap.write:write", "the format: writes the CAP document"),
-                Hop(f"{_CAP}.sink:CapSink", "the platform: signs and posts"),
+                Hop(f"{_CAP}.sink:CapSink", "the platform: signs and posts what the format wrote"),
+                Hop("bondmate_connectors.formats.cap.write:compose", "the format: writes the CAP document"),
             )),
             Band("control room", (Hop("control room", "has the alert, and says so"),)),
             Band("hub run runner", (
-                Hop(f"{_RUNTIME}.receipts:receipt_for", "delivered or accepted, as the answer proves"),
+                Hop(f"{_CAP}.sink:receipt_of", "delivered or accepted, as the answer proves"),
+                Hop(f"{_RUNTIME}.receipts:receipt_for", "writes it down as a DeliveryReceipt"),
             )),
             _topic("bondmate.receipts", "by event_id; then the offset is committed"),
         ),
@@ -121,7 +122,7 @@ WAYS: Final = (
             Band("hub run streams", (
                 Hop("bondmate_streams.agents.alert_life:AlertLife", "takes the receipt of its alert"),
                 Hop("bondmate_streams.logic.answers:is_foreign", "was it told? does it mean this alert?"),
-                Hop("bondmate_streams.logic.life_cycle:RULES", "decides level and status: one table"),
+                Hop("bondmate_streams.logic.heard:receive", "decides level and status, by STAGES and RULES"),
             )),
             _topic("bondmate.state.alerts", "by event_id; compacted"),
             Band("hub run gateway", (
@@ -132,6 +133,48 @@ WAYS: Final = (
                 Hop("bondmate_device.listener:DownlinkListener", "hears it"),
                 Hop("bondmate_device.raised_alerts:RaisedAlerts", "the level that the officer sees"),
             )),
+        ),
+    ),
+    Way(
+        "message-to-officer",
+        "A message goes to an officer",
+        "A control room reaches whom the routes let it reach, and hears what became of it. A message waits for its "
+        "device in the mailbox of every gateway. Nothing there is the only copy: each gateway reads the topics from "
+        "their start.",
+        (
+            Band("control room", (Hop("control room", "a dispatcher writes to an officer"),)),
+            Band("hub run runner", (
+                Hop(f"{_CAP}.source:CapSource", "takes the signed document"),
+                Hop("bondmate_connectors.formats.cap.read:read", "makes a DeviceMessage of it"),
+                Hop(f"{_RUNTIME}.authority:Authority", "who may speak for whom"),
+                Hop(f"{_RUNTIME}.source_runner:SourceRunner", "publishes, then answers the room"),
+            )),
+            _topic("bondmate.messages", "by device_id; to whom it may concern"),
+            Band("hub run streams", (
+                Hop("bondmate_streams.agents.messages:Messages", "takes one message"),
+                Hop("bondmate_streams.logic.addressing:resolve", "whom it reaches, and may its sender"),
+                Hop("bondmate_streams.logic.messages:addressed", "makes one for each device"),
+            )),
+            _topic("bondmate.messages", "by device_id; each to one device"),
+            Band("hub run gateway", (
+                Hop(f"{_RUNTIME}.replay_runner:ReplayRunner", "reads all that the topics keep"),
+                Hop("bondmate_gateway.mailbox.mailboxes:Mailboxes", "what waits for each device"),
+                Hop("bondmate_gateway.http.downlink:Downlink", "long poll or stream"),
+            )),
+            Band("device", (
+                Hop("bondmate_device.listener:DownlinkListener", "hears it"),
+                Hop("bondmate_device.client:Client", "shows it; says so, or that it was confirmed"),
+            )),
+            Band("hub run gateway", (
+                Hop("bondmate_gateway.http.records.messages:receipt", "makes a DeliveryReceipt of it"),
+                Hop(f"{_RUNTIME}.source_runner:SourceRunner", "publishes"),
+            )),
+            _topic("bondmate.receipts", "by event_id, here that of the message"),
+            Band("hub run streams", (
+                Hop("bondmate_streams.agents.message_receipts:MessageReceipts", "tells its sender what became of it"),
+            )),
+            _topic("bondmate.to.<destination>", "by incident_id; then as an alert goes"),
+            Band("control room", (Hop("control room", "reads: delivered, opened, confirmed, or why not"),)),
         ),
     ),
     Way(
@@ -177,10 +220,15 @@ role (`hub run ROLE`), may be started several times, and picks up where the one 
 
 | you look for | it is here |
 |---|---|
-| where the level of an alert is decided | `RULES` in {life_cycle}; [as a page](reference/alert-life-cycle.md) |
+| where the level of an alert is decided | `receive` in {heard}, by the table `STAGES` of {life_cycle}; what one room \
+says is ordered in {statements}, the whole reckoned in {levels}; [as a page](reference/alert-life-cycle.md) |
 | who is told of an alert, and what they may see | {routing} and {policy} |
 | where a CAP document is written | {cap}; a CoT event in {cot} |
-| what happens while a control room is away | {sink} waits and tries again, [for ever if need be]({refusal}) |
+| what happens while a control room is away | the map in {sink}, and [why it is so]({reading}); it tries again, \
+[for ever if need be]({refusal}) |
+| where what waits for a device is kept | {mailboxes}; no disk has it, each gateway reads it from the topics |
+| how clients are let in at Kafka: TLS, logins | {security}, [set so](how-to/kafka-with-tls-and-a-login.md); \
+[one package builds them]({kafka}) |
 | how one more control room is connected | [connect one](how-to/connect-a-control-room.md), [write one]({connector}) |
 | what a word means | [the glossary](glossary.md) |
 """
@@ -194,6 +242,13 @@ def architecture_page() -> str:
     """
     places = {
         "life_cycle": _link("bondmate_streams.logic.life_cycle"),
+        "heard": _link("bondmate_streams.logic.heard"),
+        "statements": _link("bondmate_streams.logic.statements"),
+        "levels": _link("bondmate_streams.logic.levels"),
+        "mailboxes": _link("bondmate_gateway.mailbox.mailboxes"),
+        "security": _link("bondmate_kafka.security"),
+        "kafka": "adr/0032-one-room-knows-kafka.md",
+        "reading": "adr/0038-the-delivery-runner-is-read-in-one-sitting.md",
         "routing": _link("bondmate_streams.logic.routing"),
         "policy": _link("bondmate_streams.logic.policy"),
         "cap": _link("bondmate_connectors.formats.cap.write"),
