@@ -25,11 +25,20 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def outside(tmp_path_factory: pytest.TempPathFactory, dist: Path) -> Path:
     """The folder in which the page was run: a package of somebody else, with an environment that holds the hub's wheel."""
     folder = tmp_path_factory.mktemp("outside")
-    HowTo("write-a-connector").run(folder, HUB=str(dist))
+    ports = free_ports("9092", "8081", "8080", "9000")
+    broker, registry, gateway, room = ports.values()
+    alert = f'curl -sS http://127.0.0.1:{gateway}/v1/alerts/a-1 -H "Authorization: Bearer $TOKEN"'
+    before = {
+        "hub topics apply": "; ".join(map(listening, (broker, registry, room))),
+        f"{room}/api/alerts": f"for _ in $(seq 300); do {alert} | grep -q ACCEPTED && break; sleep 0.2; done",
+    }
+    HowTo("write-a-connector", ports).run(folder, before=before, HUB=str(dist))
     return folder / "acme-cad"
 
 
-def test_a_connector_of_somebody_else_is_written_word_by_word_and_passes_the_suite(outside: Path) -> None:
+def test_a_connector_of_somebody_else_is_written_word_by_word_passes_the_suite_and_has_a_first_alert(
+    outside: Path,
+) -> None:
     code = [line for line in (outside / "acme_cad.py").read_text().splitlines() if line.strip()]
 
     assert len(code) <= 100
