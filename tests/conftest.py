@@ -1,4 +1,4 @@
-"""What every test room shares: the corpus of recorded messages, and the rule that a skip in CI is a failure."""
+"""What every folder of tests shares: the corpus of recorded messages, and the rule that a skip in CI is a failure."""
 
 from __future__ import annotations
 

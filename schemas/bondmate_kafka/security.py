@@ -1,7 +1,7 @@
 """How clients are let in, once: TLS and logins, in the words of librdkafka and of Python's `ssl`.
 
-`bondmate_hub` reads the settings under `kafka` into a `Security`. The clients of this package take it as they are
-built; faust's own consumer gets it by `_credentials` in `bondmate_streams.faust_adapter.application`.
+`bondmate_hub` reads the settings under `kafka.client` into a `Security`. The clients of this package take it as they
+are built; faust's own consumer gets it by `_credentials` in `bondmate_streams.faust_adapter.application`.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ What happens to a record, and where to read of it:
 4. `drain` ends it in order, when the process stops or a partition goes to another one.
 
 While the platform is away, `link` closes the connection and connects again, `retry` says after which wait, and
-`refusal` lets one probe ask for all where the platform refuses us. `reports` and `heartbeat` tell how it stands.
-This module puts the parts together; ADR 0038 says why they are parts.
+`refusal` lets one probe ask for all where the platform refuses us. `reports` and `heartbeat` tell how it stands, by
+which `bondmate_streams.logic.pages` pages operations. This module puts the parts together (ADR 0038).
 
 A record leaves the runner in one of four ways. It is sent: its receipt is written, then it is settled. It is
 dead-lettered: dead letter and receipt are written, then it is settled. It is passed over: a position that is expired,

@@ -149,10 +149,10 @@ WAYS: Final = (
                 Hop(f"{_RUNTIME}.authority:Authority", "who may speak for whom"),
                 Hop(f"{_RUNTIME}.source_runner:SourceRunner", "publishes, then answers the room"),
             )),
-            _topic("bondmate.messages", "by device_id; to whom it may concern"),
+            _topic("bondmate.messages", "addressed as its sender wrote it"),
             Band("hub run streams", (
-                Hop("bondmate_streams.agents.messages:Messages", "takes one message"),
-                Hop("bondmate_streams.logic.addressing:resolve", "whom it reaches, and may its sender"),
+                Hop("bondmate_streams.agents.messages:Messages", "takes it, or an emergency in it"),
+                Hop("bondmate_streams.logic.addressing:resolve", "whom it reaches, if its sender may"),
                 Hop("bondmate_streams.logic.messages:addressed", "makes one for each device"),
             )),
             _topic("bondmate.messages", "by device_id; each to one device"),
