@@ -9,6 +9,7 @@ import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ import typer
 from bondmate_connectors.runtime.control import Pause
 from bondmate_connectors.transports.hmac_signature import key_of
 from bondmate_hub.admin.pauses import PausedConnectors
-from bondmate_hub.cli import app
+from bondmate_hub.cli import add_outside_command, app
 from bondmate_hub.doctor import examine
 from bondmate_hub.routes.destination_view import views_of
 from bondmate_hub.routes.ownerless import ownerless
@@ -60,6 +61,17 @@ def test_the_version_and_the_commit_are_said(tmp_path):
 
 def test_a_package_above_the_hub_brings_its_command_by_an_entry_point():
     assert "bondmate_demo.command" == COMMANDS["hub demo"].callback.__module__
+
+
+def test_a_command_of_a_package_that_cannot_be_imported_says_so_and_stops_no_other():
+    to = typer.Typer()
+    add_outside_command(to, EntryPoint("fair", "no_such_module:fair", "bondmate_hub.commands"))
+    add_outside_command(to, EntryPoint("other", "bondmate_hub.cli.doctor:doctor", "bondmate_hub.commands"))
+    broken = CliRunner().invoke(to, ["fair", "--seconds", "5"])
+
+    assert 2 == broken.exit_code
+    assert "hub fair: no_such_module:fair cannot be imported (ModuleNotFoundError)" in broken.stderr
+    assert 0 == CliRunner().invoke(to, ["other", "--help"]).exit_code
 
 
 def test_an_unknown_role_is_a_usage_error_that_names_the_roles(tmp_path):

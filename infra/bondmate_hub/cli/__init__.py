@@ -8,7 +8,7 @@ command by an entry point in `bondmate_hub.commands`.
 from __future__ import annotations
 
 import sys
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 import typer
 
@@ -40,8 +40,28 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.callback(help=app.info.help)(build.common)
+
+
+def add_outside_command(to: typer.Typer, entry: EntryPoint) -> None:
+    """Add the command of another package, or one in its place that says why there is none.
+
+    What is wrong with one package must not stop `hub run`.
+    """
+    try:
+        to.command(entry.name)(entry.load())
+    except Exception as error:  # noqa: BLE001  # somebody else's module may raise anything and must fail alone
+        reason = f"hub {entry.name}: {entry.value} cannot be imported ({type(error).__name__})"
+
+        def absent() -> None:
+            """Not there: its package cannot be imported."""
+            print(f"{reason}; install its package again, or remove it", file=sys.stderr)
+            sys.exit(2)
+
+        to.command(entry.name, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})(absent)
+
+
 for entry in entry_points(group="bondmate_hub.commands"):
-    app.command(entry.name)(entry.load())
+    add_outside_command(app, entry)
 app.command("run")(roles.run)
 app.command("translate")(translate.translate)
 app.command("lint")(routes.lint)
