@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from bondmate_connectors.error_table import error_table
 from bondmate_kafka.errors import ProvisioningError
 from bondmate_kafka.registry import RegistrySchemaIds
 from bondmate_schemas.codec import RECORDS, SchemaUnavailableError
@@ -51,6 +52,7 @@ def examine(settings: Settings) -> list[Finding]:
             for result in asyncio.run(check_connectors(settings))
         ),
         *_pauses(settings),
+        Finding("error codes", ok=True, warning=_codes_left_out()),
         Finding("who is trusted", ok=True, warning=broker_is_trusted(settings)),
     ]
 
@@ -60,6 +62,13 @@ def _pauses(settings: Settings) -> Iterator[Finding]:
         until = pause.until.isoformat(timespec="seconds")
         warning = f"until {until}, by {pause.operator} ({pause.reason}); to end it: hub connectors resume {name}"
         yield Finding(f"pause of {name}", ok=True, warning=warning)
+
+
+def _codes_left_out() -> str:
+    rows = [f"{row.code} ({row.number})" for row in error_table().left_out]
+    return (
+        f"left out, since others had the code or number: {', '.join(rows)}; call the package's makers" if rows else ""
+    )
 
 
 def _look(name: str, look: Callable[[], str]) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 NOT_AUTHENTICATED: Final = "not_authenticated"
@@ -130,7 +130,7 @@ HUB_CODES: Final = tuple(
         (NO_OFFER, 6009, "An alert offered by who does not own it, or to nobody who was told; or taken unoffered.",
          "The sender was told, and what it said beside that counts. See at `alert-life-cycle` who owns the alert."),
         ("kind_not_emitted", 6010, "A connector gave a record of a kind that it does not name under `emits`.",
-         "A bug of that connector: call its makers. Nobody was told of the record; replay it after the mend."),
+         "A bug of that connector: call its makers. Tell the room by telephone: only its sender can send it again."),
         (NOT_ITS_OWN, 6008, "An answer that refers to what was never sent there, or to another agency's alert.",
          "Find out who wrote it: the control room mends its references, or somebody pretends. Discard it."),
         ("timeout", 7007, "The body did not arrive in time.", "Send it again."),
@@ -142,12 +142,19 @@ HUB_CODES: Final = tuple(
 class ErrorTable:
     """Codes by name and by number; what contradicts a row that is there already is left out, and kept apart."""
 
-    def __init__(self, rows: Iterable[ErrorCode]) -> None:
+    def __init__(self, rows: Iterable[ErrorCode], outside: Iterable[ErrorCode] = ()) -> None:
+        """Take `rows`, and then those of connectors that others make.
+
+        Of `outside` a number below `OUTSIDE_NUMBERS` is left out. A number that another of them has is left out too,
+        but the code is known by its name, without a number.
+        """
         self._by_code: dict[str, ErrorCode] = {}
         self._by_number: dict[int, ErrorCode] = {}
         self.left_out: list[ErrorCode] = []
         for row in rows:
             self._add(row)
+        for row in outside:
+            self._add_outside(row)
 
     @property
     def rows(self) -> tuple[ErrorCode, ...]:
@@ -179,6 +186,17 @@ class ErrorTable:
             self.left_out.append(row)
             return
         self._by_code[row.code] = self._by_number[row.number] = row
+
+    def _add_outside(self, row: ErrorCode) -> None:
+        unnumbered = replace(row, number=0)
+        if self._by_code.get(row.code) in {row, unnumbered}:
+            return
+        if row.number < OUTSIDE_NUMBERS:
+            self.left_out.append(row)
+            return
+        if row.code not in self._by_code and row.number in self._by_number:
+            self._by_code[row.code] = unnumbered
+        self._add(row)
 
 
 HUB_TABLE: Final = ErrorTable(HUB_CODES)

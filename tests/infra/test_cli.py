@@ -23,6 +23,7 @@ from bondmate_hub.routes.destination_view import views_of
 from bondmate_hub.routes.ownerless import ownerless
 from bondmate_hub.routes.unknown_agencies import not_responsible, unknown_agencies
 from bondmate_hub.settings import load
+from bondmate_schemas.error_codes import HUB_CODES, ErrorCode, ErrorTable
 from bondmate_schemas.models import DeviceAlert
 from bondmate_streams.logic.routes_yaml import parse_routes
 from bondmate_streams.logic.routing import explain
@@ -407,6 +408,15 @@ def test_doctor_warns_of_pauses_and_of_who_is_trusted(tmp_path):
     assert not findings["routes"].ok
     assert "routes.0.to: the connector of `room` takes no positions" in findings["routes"].hint
     assert "room: paused until" in listed.stdout
+
+
+def test_doctor_names_the_error_codes_that_were_left_out(tmp_path, monkeypatch):
+    (tmp_path / "hub.yaml").write_text("kafka: {bootstrap: '127.0.0.1:9', registry_url: 'http://127.0.0.1:9'}\n")
+    taken = ErrorCode("acme_busy", 2001, "Their desk is full.", "Call them.")
+    monkeypatch.setattr("bondmate_hub.doctor.error_table", lambda: ErrorTable(HUB_CODES, [taken]))
+    told = {found.check: found for found in examine(load(tmp_path / "hub.yaml"))}["error codes"]
+
+    assert (True, True) == (told.ok, "acme_busy (2001)" in told.warning)
 
 
 def test_an_id_that_a_room_reads_out_is_found_inside_and_one_of_another_room_is_not(tmp_path: Path) -> None:

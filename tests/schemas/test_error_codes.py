@@ -6,11 +6,11 @@ import ast
 import importlib
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import pytest
-from bondmate_connectors.error_table import error_table, table_of
+from bondmate_connectors.error_table import FORMATS, error_table, table_of
 from bondmate_connectors.runtime import delivery_loop, settlement
 from bondmate_gateway.http.problems import ProblemKind
 from bondmate_schemas.error_codes import HUB_CODES, OUTSIDE_NUMBERS, UNLISTED, ErrorCode, ErrorTable
@@ -166,6 +166,43 @@ def test_a_code_or_number_that_is_another_s_is_left_out_and_a_broken_connector_b
     table = table_of(points, [])
 
     assert (theirs[:2], 2001, ACME) == (table.left_out, table.find("expired").number, table.find("acme_busy"))
+
+
+def test_a_format_that_cannot_be_loaded_and_a_name_given_twice_take_no_row_from_others(tmp_path, monkeypatch):
+    (tmp_path / "acme_odd.py").write_text("class Odd:\n    error_codes = ('x', 7)\n")
+    formats = [EntryPoint("gone", "acme_no_such:FORMAT", FORMATS), EntryPoint("odd", "acme_odd:Odd", FORMATS)]
+    mine = outside(tmp_path, monkeypatch, "acme_twice", [ACME])
+    table = table_of([mine, EntryPoint("acme_twice", "acme_no_such:CONNECTOR", GROUP), mine], formats)
+
+    assert (ACME, []) == (table.find("acme_busy"), table.left_out)
+    assert set(HUB_CODES) == set(table.rows) - {ACME}
+
+
+def test_the_rows_of_this_tree_come_first_whatever_others_are_called(tmp_path, monkeypatch):
+    of_cap = TABLE.find("cap_sent")
+    theirs = [replace(ACME, code="cap_sent"), replace(ACME, number=of_cap.number), replace(ACME, number=9_999)]
+    claims = outside(tmp_path, monkeypatch, "a_first_of_all", [*theirs, of_cap, ACME])
+    table = table_of([claims, *entry_points(group=GROUP)])
+
+    assert (of_cap, ACME) == (table.find("cap_sent"), table.find("acme_busy"))
+    assert theirs == table.left_out
+    assert set(TABLE.rows) == set(table.rows) - {ACME}
+
+
+def test_a_number_that_two_packages_took_is_of_the_first_and_the_second_is_known_by_its_code(tmp_path, monkeypatch):
+    other = ErrorCode("other_full", ACME.number, "No room there.", "Call them.")
+    points = [
+        outside(tmp_path, monkeypatch, name, [row])
+        for name, row in (("c_other", other), ("b_other", other), ("a_acme", ACME))
+    ]
+    table = table_of(points, [])
+
+    assert (replace(other, number=0), "acme_busy") == (table.find("other_full"), table.code_of(str(ACME.number)))
+    assert ([other], False) == (table.left_out, other in table.rows)
+
+
+def test_what_no_letter_leads_back_from_is_not_said_to_be_replayed():
+    assert "replay" not in TABLE.find("kind_not_emitted").hint
 
 
 def test_a_row_that_two_connectors_share_is_one():

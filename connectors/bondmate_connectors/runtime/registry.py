@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -42,6 +42,20 @@ def names(points: Iterable[EntryPoint] | None = None) -> tuple[str, ...]:
     if twice := sorted(name for name, count in counted.items() if count > 1):
         raise DuplicateConnectorError(f"connectors installed twice: {', '.join(twice)}")
     return tuple(sorted(counted))
+
+
+def load_each(points: Iterable[EntryPoint] | None = None) -> Iterator[tuple[EntryPoint, ConnectorSpec | Broken]]:
+    """Import every connector, one after the other by name; also those that two packages give under one name."""
+    for point in sorted(_points(points), key=lambda each: (each.name, each.value)):
+        yield point, load(point.name, [point])
+
+
+def attribute(point: EntryPoint, name: str, default: object) -> object | Broken:
+    """Import what `point` names, whatever its group, and return the attribute `name` of it, or say what is wrong."""
+    try:
+        return getattr(point.load(), name, default)
+    except Exception as error:  # noqa: BLE001  # somebody else's module may raise anything and must fail alone
+        return Broken(point.name, "import_failed", f"{point.value}: {_where(error, point)}")
 
 
 def load(name: str, points: Iterable[EntryPoint] | None = None) -> ConnectorSpec | Broken:

@@ -230,7 +230,8 @@ def _known(code: str) -> dict[str, Any]:
 def _explain(codes: set[str]) -> None:
     for code in sorted(codes):
         known = _known(code)
-        print(f"\n{code} ({known['number']}): {known['meaning']}\n  {known['hint']}")
+        number = f" ({known['number']})" if known["number"] else ""
+        print(f"\n{code}{number}: {known['meaning']}\n  {known['hint']}")
 
 
 def _planned(plan: ReplayPlan) -> dict[str, Any]:

@@ -135,3 +135,17 @@ def test_an_example_that_is_missing_is_asked_for_where_it_has_to_lie(tmp_path: P
     told = suite(tmp_path, CONFORMANCE % "", "-k", "unknown_setting")
 
     assert f"write {tmp_path / 'example.json'}: settings that are right" in told
+
+
+def test_a_name_that_two_packages_give_fails_its_own_rule_and_stops_no_other(tmp_path: Path) -> None:
+    for package in ("acme_a", "acme_b"):
+        facts = tmp_path / f"{package}-1.dist-info"
+        facts.mkdir()
+        (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1\n")
+        (facts / "entry_points.txt").write_text("[bondmate_hub.connectors]\nsample = acme:CONNECTOR\n")
+    (tmp_path / "acme.py").write_text("from bondmate_connectors.testing.sample import CONNECTOR\n")
+    code = "from bondmate_connectors.testing.conformance import ConformanceContract as Suite\n"
+    said = suite(tmp_path, f"{code}class TestAll(Suite): ...\n", "-k", "names_agree")
+
+    assert "two packages give a connector of this name" in said
+    assert re.search(r"1 failed, [4-9] passed", said), said
