@@ -6,18 +6,20 @@ Errors are those of `http_client`; besides, an answer that is no JSON is `Transi
 from __future__ import annotations
 
 from typing import Any, Final, Self
+from urllib.parse import unquote
 
 import orjson
 from pydantic import Field, SecretStr
 from yarl import URL
 
 from bondmate_connectors.contract import ConnectorConfig, Context, Proof
-from bondmate_connectors.errors import Transient
+from bondmate_connectors.errors import Rejected, Transient
 from bondmate_connectors.transports.addresses import AddressPolicy, WebAddress, is_loopback_host
-from bondmate_connectors.transports.http_client import HttpClient
+from bondmate_connectors.transports.http_client import ADDRESS_REFUSED, HttpClient
 from bondmate_connectors.transports.tls import TlsConfig
 
 _MEDIA_TYPE: Final = "application/json"
+_UPWARD: Final = frozenset({".", ".."})
 
 
 class JsonHttpConfig(ConnectorConfig):
@@ -76,11 +78,32 @@ class JsonHttp:
 
         Raises:
             NotConnected: not open, or cut.
+            Rejected("address_refused"): `path` leads elsewhere than below the platform's address; nobody was asked.
             AuthFailed, Misconfigured, Rejected, Throttled, Transient: by the table at the head of `http_client`.
         """
         sent = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
-        answer = await self._client.request(method, self._url.join(URL(path)), headers=self._headers, body=sent)
+        answer = await self._client.request(method, self._below(path), headers=self._headers, body=sent)
         try:
             return orjson.loads(answer.body) if answer.body else None
         except orjson.JSONDecodeError:
             raise Transient("not_json") from None
+
+    def _below(self, path: str) -> URL:
+        """Return the address of `path`; refuse one that something unquoted in it leads elsewhere: the token goes along.
+
+        Raises:
+            Rejected: it is another's address, or not below ours.
+        """
+        try:
+            found = self._url.join(URL(path))
+        except ValueError:
+            raise Rejected(ADDRESS_REFUSED) from None
+        steps = path.partition("?")[0].partition("#")[0].split("/")
+        is_ours = (found.scheme, found.raw_authority) == (self._url.scheme, self._url.raw_authority)
+        if (
+            not is_ours
+            or not found.raw_path.startswith(self._url.raw_path)
+            or _UPWARD.intersection(map(unquote, steps))
+        ):
+            raise Rejected(ADDRESS_REFUSED)
+        return found
