@@ -9,10 +9,13 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from bondmate_connectors.error_table import FORMATS
+from bondmate_connectors.runtime.registry import GROUP as CONNECTORS
 from bondmate_schemas.ids import derived_id
 
 from bondmate_hub.docs import generate_package, write
@@ -46,6 +49,8 @@ _ONLY_FOR: Final[Mapping[str, str]] = {
 KINDS: Final = tuple(_TAGS)
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _LONGEST: Final = 40
+_FOLDERS: Final = frozenset({"room", "tests"})
+"""What the tests of the package import, or lie in."""
 _MARK: Final = re.compile(r"\s*# <(/?)([a-z-]+)>")
 _DERIVED: Final = re.compile(r"@([^@\s]+)@")
 
@@ -88,6 +93,10 @@ def _package_name(name: str) -> str:
             f"`{name}` is no name for a connector: small letters, digits and single hyphens or underscores, a letter"
             f" first, at most {_LONGEST} of them; as `acme-cad`"
         )
+    if package in _FOLDERS:
+        raise NewConnectorError(f"the package has another `{package}` of its own: choose another name")
+    if any(entry_points(group=group, name=package) for group in (CONNECTORS, FORMATS)):
+        raise NewConnectorError(f"`{package}` is installed already: choose another name, as `{package}_of_ours`")
     found = find_spec(package)  # of a mere folder it has no origin
     if keyword.iskeyword(package) or (found is not None and found.origin is not None):
         raise NewConnectorError(f"Python has a module `{package}` already: choose another name, as `{package}_cad`")

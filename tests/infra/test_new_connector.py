@@ -14,7 +14,7 @@ from bondmate_hub.new_connector import KINDS
 
 TRIED = {"both": "not test_any_ and not damaged and not round_trip"}
 """All but what tries the format with anything. The whole, of every kind, runs in an environment of its own."""
-BRIEFLY = "TestConformance or golden or event_gives_receipt or emits_what_it_says"
+BRIEFLY = "TestConformance or golden or event_gives_receipt or emits_what_it_says or without_an_id"
 
 
 def run(*command: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -89,6 +89,10 @@ def test_what_is_written_is_in_the_house_s_form(tmp_path: Path) -> None:
         ("class", "choose another name, as `class_cad`"),
         ("json", "Python has a module `json` already"),
         ("x" * 41, "at most 40"),
+        ("tak", "`tak` is installed already: choose another name, as `tak_of_ours`"),
+        ("geojson", "`geojson` is installed already"),
+        ("room", "the package has another `room` of its own"),
+        ("tests", "the package has another `tests` of its own"),
     ],
 )
 def test_a_name_that_will_not_do_is_refused_with_one_that_would(tmp_path: Path, name: str, said: str) -> None:
