@@ -26,7 +26,10 @@ class KafkaConfig:
     security: Security = field(default_factory=Security)
     registry_access: RegistryAccess = field(default_factory=RegistryAccess)
     destination_compression: str = "none"
-    """The codec of what destinations read, which is one that every client has."""
+    """The codec of what is written at once.
+
+    Destinations read some of it, and so it is one that every client has; one record alone gains little by another.
+    """
 
     def client(self) -> dict[str, Any]:
         """Return what every client is told: where the brokers are, and how to be let in."""

@@ -190,8 +190,9 @@ class KafkaSection(Section):
     )
     destination_compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = Field(
         default="none",
-        description="Codec of `bondmate.to.*`. Every client reads `none` and `gzip`; kafkajs, for one, reads no other"
-        " without a plug-in.",
+        description="Codec of `bondmate.to.*`, and of the hub's own records that are written one by one (alerts,"
+        " incidents, dead letters); what is gathered has zstd. `compression.type` in `client.librdkafka` goes"
+        " before it. Every client reads `none` and `gzip`; kafkajs, for one, reads no other without a plug-in.",
     )
     client: ClientSection = Field(default=ClientSection(), description="How every client of the hub is let in.")
 
