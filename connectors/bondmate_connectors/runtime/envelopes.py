@@ -77,6 +77,13 @@ class AddressedEnvelopes:
         key = self._inside(record, catalogue.key_of(topic, record))
         return self._envelopes.pack_traced(topic, key, record, traceparent)
 
+    def pack_refused(self, record: Record, traceparent: str | None = None) -> Outgoing:
+        """Return the same of a record that goes to no topic; one of a kind that has a topic has its key."""
+        if type(record) in TOPIC_OF:
+            return self.pack(record, traceparent)
+        header = header_of(record)
+        return self._envelopes.pack_traced("", header.event_id if header else "", record, traceparent)
+
     def _inside(self, record: Record, key: str) -> str:
         """Return the key by which the hub keeps what an answer names, so that it is written where that is.
 

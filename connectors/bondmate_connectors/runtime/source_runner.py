@@ -17,7 +17,7 @@ from typing import Any
 
 from bondmate_kafka.producer import NotWritten, Outbox, Place
 from bondmate_kafka.records import Outgoing, Unsent, dead_letter, headers_of
-from bondmate_schemas.codec import SchemaUnavailableError
+from bondmate_schemas.codec import RECORDS, SchemaUnavailableError
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import Record
 
@@ -200,15 +200,19 @@ class SourceRunner:
         self._settle(incoming, Transient("the hub could not keep it") if error else None)
 
     async def _refuse(self, incoming: Incoming, record: Record, code: str) -> None:
+        if RECORDS.get(type(record).__name__) is not type(record):  # no schema of the hub's can write it
+            await self._refuse_unreadable(incoming, Unreadable(code, record.model_dump_json().encode()))
+            return
         try:
             await self._tools.envelopes.learn({type(record).__name__})  # it may be of a kind that nobody expected
         except SchemaUnavailableError:
             self._tools.reports.failed("dead_letter", "schema_unavailable")
             self._settle(incoming, Transient("the hub could not keep it"))
             return
-        packed = self._tools.envelopes.pack(record, incoming.traceparent)
+        packed = self._tools.envelopes.pack_refused(record, incoming.traceparent)
         header = header_of(record)
-        letter_id = derived_id("refused", self._tools.name, header.message_id if header else "")
+        record_id = header.message_id if header else hashlib.sha256(packed.value or b"").hexdigest()
+        letter_id = derived_id("refused", self._tools.name, record_id)
         letter = dead_letter(
             self._tools.name,
             Unsent(letter_id, packed.key, packed.value, packed.headers),

@@ -15,7 +15,15 @@ from bondmate_schemas.catalogue import DEVICE, RECEIPTS, dead_letter_topic
 from bondmate_schemas.enums import Level, MessageDirection, Mode
 from bondmate_schemas.error_codes import NOT_AUTHENTICATED
 from bondmate_schemas.flags import UNPROVEN
-from bondmate_schemas.models import DeliveryReceipt, DeviceAlert, DeviceMessage, EventHeader, IncidentEvent
+from bondmate_schemas.models import (
+    DeliveryReceipt,
+    DeviceAlert,
+    DeviceMark,
+    DeviceMessage,
+    EventHeader,
+    Handling,
+    IncidentEvent,
+)
 
 from .test_source import Script, Settings, alerts
 
@@ -152,3 +160,23 @@ async def test_an_alert_of_who_says_that_it_gives_none_is_dead_lettered_counted_
         for letter in letters
     ]
     assert {NOT_EMITTED: 1} == by_label("connector_dead_lettered_events_total", place, "code")
+
+
+async def test_a_record_that_no_connector_writes_is_dead_lettered_and_the_next_one_counts(hub, place):
+    marks = [DeviceMark(mark_id=f"{place}-{n}", device_id="d-1", mark="COMPROMISED", since=NOW) for n in range(2)]
+    foreign, news = Handling(purpose="theirs"), IncidentEvent(header=header(message_id=f"news-{place}", event_id=place))
+    script = Script(*marks, foreign, news)
+    spec = script.spec(emits=frozenset({"IncidentEvent"}))
+    async with hub.running(Instance(place, spec, Settings()), ok=False):
+        await eventually(lambda: 4 == len(script.settled), "all settled")
+
+    letters = await hub.read(dead_letter_topic(place))
+    codes = [type(error) for record, error in script.settled if record is not news]
+    assert [Rejected] * 3 == codes
+    assert [None] == [error for record, error in script.settled if record is news]
+    assert 3 == len({dict(letter.headers())["bondmate.error.id"] for letter in letters})
+    values = [letter.value() for letter in letters]
+    assert {mark.mark_id for mark in marks} == {
+        hub.codec.decode(value, DeviceMark).mark_id for value in values if not value.startswith(b"{")
+    }
+    assert [foreign] == [Handling.model_validate_json(value) for value in values if value.startswith(b"{")]
