@@ -90,7 +90,7 @@ def _stop_on_signals() -> asyncio.Event:
 @contextlib.asynccontextmanager
 async def _surrounded(role: str, settings: Settings) -> AsyncIterator[Around]:
     """Serve metrics, health and the admin endpoint of a role while it runs."""
-    announce.role(role)
+    await asyncio.to_thread(announce.role, role)  # in a source tree it asks git, which may take seconds
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     health = RoleHealth(role)
     port = settings.monitoring.ports.get(role, 0)
