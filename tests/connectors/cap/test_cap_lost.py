@@ -304,6 +304,8 @@ def test_what_stands_inside_a_signature_is_not_part_of_the_alert(inside):
     assert "hidden" not in str(event)
 
 
+# Not two empty numbers: a comma between ` , ` alone may join the pairs on both sides of it, so that no polygon is right
+# there; between spaces of `0,0 0,7` it joins none.
 numbers = st.sampled_from(["0", "-0", "-0.0", "7", "+7", "07", "7.", ".7", "7.50", "-7.1234567", "7.12345678", "-1e-9",
                            "7-1", "--7", "", "\u0667", "1e1", "95"])  # fmt: skip
 
