@@ -42,7 +42,9 @@ UNPROVEN: Final = "unproven"
 POSITION_WITHHELD: Final = "position_withheld"
 """On an alert: its destination may not see positions. It says nothing of whether the hub has one."""
 
-UNTRUSTED: Final = frozenset({"clock_skew", "occurred_at_missing"})
+OWN_TIME_MISSING: Final = "occurred_at_missing"
+"""Its device did not say when it happened: `occurred_at` is when the hub had it."""
+UNTRUSTED: Final = frozenset({"clock_skew", OWN_TIME_MISSING})
 """On an event whose own time says nothing."""
 DEVICE_SILENT: Final = "device_silent"
 """Nothing is heard of the device; an alert with it from the hub itself says that alone, by `source: streams`."""

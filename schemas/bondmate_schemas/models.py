@@ -520,6 +520,7 @@ class AlertState(Record):
     unassigned_rounds: Number = 0
     ended_at: UtcTime | None = None
     pressed_at: UtcTime | None = None
+    pressed_by_device_clock_at: UtcTime | None = None
     rules: Number = 0
     others: OthersTold | None = None
 

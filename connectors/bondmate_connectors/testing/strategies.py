@@ -314,6 +314,7 @@ alert_states = st.builds(
     unassigned_rounds=st.integers(0, _INT32),
     ended_at=maybe(times),
     pressed_at=maybe(times),
+    pressed_by_device_clock_at=maybe(times),
     rules=st.integers(0, _INT32),
     others=maybe(others_told),
 )

@@ -17,6 +17,7 @@ from bondmate_schemas.flags import (
     NEEDS_HELP_AGAIN,
     NOT_RENEWED,
     OUT_OF_EXERCISE,
+    OWN_TIME_MISSING,
     STARTED_BY_ROOM,
     UNTRUSTED,
 )
@@ -36,6 +37,31 @@ def made_at(header: EventHeader) -> datetime:
     """Return when something was done at a device: by its own clock where that is trusted, never after the hub's."""
     trusted = UNTRUSTED.isdisjoint(header.flags)
     return min(header.received_at, header.occurred_at) if trusted else header.received_at
+
+
+def by_device_clock(alert: DeviceAlert) -> datetime | None:
+    """Return when something was done at a device by its own clock, right or wrong; None where it did not say."""
+    return None if OWN_TIME_MISSING in alert.header.flags else alert.header.occurred_at
+
+
+def last_by_device_clock(state: AlertState, press: DeviceAlert) -> datetime | None:
+    """Return when somebody last pressed by the clock of the device that raised it; None where another pressed since."""
+    at = by_device_clock(press)
+    if at is None or press.device_id != state.device_id:
+        return None
+    return max(state.pressed_by_device_clock_at or at, at)
+
+
+def is_before_press(state: AlertState, cancel: DeviceAlert) -> bool:
+    """Whether a cancel was made before the last press.
+
+    By the clock of the device that did both: each may be trusted or not by how long it took to the hub, which says
+    nothing of their order. Else only what the hub had before the press was certainly made before it.
+    """
+    pressed_at, at = state.pressed_by_device_clock_at, by_device_clock(cancel)
+    if pressed_at is not None and at is not None and cancel.device_id == state.device_id:
+        return at < pressed_at
+    return state.pressed_at is not None and cancel.header.received_at < state.pressed_at
 
 
 def by_press(closed: AlertState, press: DeviceAlert) -> DeviceAlert:
@@ -67,10 +93,11 @@ def by_end(closed: AlertState) -> DeviceAlert | None:
         return None
     known = closed.alert
     message_id = derived_id("alert", known.header.message_id, "reopened")
-    flags = tuple(flag for flag in known.header.flags if flag not in _OF_THE_ENDED)
+    occurred_at, remarks = _clock_of_last(closed, closed.pressed_at)
+    flags = (flag for flag in known.header.flags if flag not in _OF_THE_ENDED | set(remarks))
     anew = with_header(
-        known, message_id=message_id, occurred_at=closed.pressed_at, received_at=closed.pressed_at,
-        flags=(*flags, "reopened"),
+        known, message_id=message_id, occurred_at=occurred_at, received_at=closed.pressed_at,
+        flags=(*flags, *remarks, "reopened"),
     )  # fmt: skip
     update = {
         # Who pressed and then asked to cancel asked for the end of what goes on.
@@ -78,6 +105,15 @@ def by_end(closed: AlertState) -> DeviceAlert | None:
         "whole": grouping.reopened(known.whole, closed.header.event_id),
     }
     return with_header(anew, event_id=_own_event_id(closed, anew)).model_copy(update=update)
+
+
+def _clock_of_last(closed: AlertState, pressed_at: datetime) -> tuple[datetime, tuple[str, ...]]:
+    """Return when the last press was by its device's clock, with what is to be remarked on that time."""
+    at = closed.pressed_by_device_clock_at
+    if at is None or closed.alert.device_id != closed.device_id:
+        return pressed_at, (OWN_TIME_MISSING,)
+    # By a clock that is trusted it would have been taken for when somebody pressed.
+    return at, ("clock_skew",) if at < pressed_at else ()
 
 
 def _own_event_id(closed: AlertState, press: DeviceAlert) -> str:

@@ -149,8 +149,7 @@ def _is_request(state: AlertState | None, alert: DeviceAlert) -> bool:
 
 def _is_taken_back(state: AlertState, alert: DeviceAlert) -> bool:
     """Whether a cancel was made before the last press, which takes it back whichever comes first."""
-    is_cancel = alert.action is AlertAction.CANCEL
-    return is_cancel and state.pressed_at is not None and reopening.made_at(alert.header) < state.pressed_at
+    return alert.action is AlertAction.CANCEL and reopening.is_before_press(state, alert)
 
 
 def is_graver(state: AlertState | None, alert: DeviceAlert) -> bool:
@@ -231,6 +230,7 @@ def _begin(rule: Rule, alert: DeviceAlert, decisions: Sequence[Decision], now: d
         # Somebody asks to call off an emergency nobody was told of: they must be told of both.
         alert = with_flags(alert, "cancel_requested")
     alert = alert.model_copy(update={"action": AlertAction.RAISE})
+    is_press = not asked and is_pressed_there(alert)
     state = AlertState(
         header=alert.header,
         device_id=alert.device_id,
@@ -240,7 +240,8 @@ def _begin(rule: Rule, alert: DeviceAlert, decisions: Sequence[Decision], now: d
         cancel_requested=asked,
         changed_at=now,
         rules=RULES_NOW,
-        pressed_at=None if asked or not is_pressed_there(alert) else reopening.made_at(alert.header),
+        pressed_at=reopening.made_at(alert.header) if is_press else None,
+        pressed_by_device_clock_at=reopening.by_device_clock(alert) if is_press else None,
     )
     return Step(
         rule.outcome,
@@ -324,7 +325,7 @@ def _changed(
             "status": rule.becomes or (status_of(destinations.values()) if is_news else state.status),
             "cancel_requested": asked or (state.cancel_requested and not _takes_request_back(state, alert)),
             "changed_at": now,
-            "pressed_at": _pressed_at(state, alert),
+            **_pressed(state, alert),
             "rules": RULES_NOW if is_news else state.rules,
             # Of one that was answered before the upgrade it is now that the time for a unit begins.
             "seen_at": state.seen_at or (now if is_news and is_answered(state) and not is_helped(state) else None),
@@ -340,13 +341,16 @@ def _changed(
     return Step(rule.outcome, after, notifications, tells_device=ends or asked)
 
 
-def _pressed_at(state: AlertState, alert: DeviceAlert) -> datetime | None:
+def _pressed(state: AlertState, alert: DeviceAlert) -> dict[str, datetime | None]:
     """Return when somebody last did something at the device, by which it is told from an end or a cancel before it."""
     is_cancel = alert.action is AlertAction.CANCEL
     if is_cancel or not is_pressed_there(alert) or not _is_by_person(alert, state.alert):
-        return state.pressed_at
+        return {}
     made_at = reopening.made_at(alert.header)
-    return max(state.pressed_at or made_at, made_at)
+    return {
+        "pressed_at": max(state.pressed_at or made_at, made_at),
+        "pressed_by_device_clock_at": reopening.last_by_device_clock(state, alert),
+    }
 
 
 def _takes_request_back(state: AlertState, alert: DeviceAlert) -> bool:

@@ -258,3 +258,91 @@ def test_a_cancel_that_was_made_before_a_newer_press_asks_for_nothing_and_one_ma
     newer = played.press(AlertAction.CANCEL, at=121, received_at=START + timedelta(seconds=122))
 
     assert ("cancel_requested", True) == (newer.outcome, played.state.cancel_requested)
+
+
+RAISES: dict[str, dict[str, Any]] = {
+    "it says of no request when it was sent": {"cancelled": 40, "flags": ("clock_skew",), "raised": 90, "asked": 90},
+    "its raise took longer than its cancel": {"cancelled": 8, "flags": ("clock_skew",), "raised": 12, "asked": 9},
+    "its cancel took longer": {"cancelled": 8, "flags": (), "raised": 1, "asked": 30, "asked_flags": ("clock_skew",)},
+    "its clock is an hour slow": {"clock": -3600, "cancelled": 8, "flags": ("clock_skew",), "raised": 1, "asked": 9},
+}
+
+
+def _raised_and_called_off(kind: AlertKind, case: dict[str, Any], cancelled: float) -> tuple[Played, Step]:
+    """Return an alert whose raise and cancel took their time; `cancelled` seconds after the press."""
+    played, clock = Played(kind=kind), case.get("clock", 0)
+    played.state, played.seconds = None, 200  # type: ignore[assignment]  # at once
+    played.press(at=clock, received_at=START + timedelta(seconds=case["raised"]), flags=case["flags"])
+    asked_at = START + timedelta(seconds=case["asked"])
+    flags = case.get("asked_flags", ())
+    return played, played.press(AlertAction.CANCEL, at=clock + cancelled, received_at=asked_at, flags=flags)
+
+
+@pytest.mark.parametrize("case", RAISES.values(), ids=list(RAISES))
+@pytest.mark.parametrize(
+    ("kind", "outcome"),
+    [(AlertKind.ASSISTANCE, {"cancelled", "cancel_requested"}), (AlertKind.SOS, {"cancel_requested"})],
+)
+def test_a_cancel_that_its_device_made_after_the_last_press_counts_whichever_of_both_has_a_trusted_time(
+    kind: AlertKind, outcome: set[str], case: dict[str, Any]
+) -> None:
+    _, made_after = _raised_and_called_off(kind, case, case["cancelled"])
+    _, made_before = _raised_and_called_off(kind, case, -1)
+
+    assert made_after.outcome in outcome
+    assert {"north", "county"} == set(told(made_after))
+    assert "overtaken" == made_before.outcome
+
+
+def test_a_cancel_is_not_measured_by_the_clock_of_another_device_nor_by_one_that_says_nothing() -> None:
+    spare, silent, mute = (Played() for _ in range(3))
+    for played in (spare, silent, mute):
+        played.seconds = 200
+    # Its clock is ten minutes ahead of the spare's.
+    spare.press(AlertAction.UPDATE, at=600, received_at=START + timedelta(seconds=50), press_count=2)
+    spare.press(AlertAction.UPDATE, at=60, received_at=START + timedelta(seconds=60), device_id="spare", press_count=3)
+    silent.press(AlertAction.UPDATE, at=60, received_at=START + timedelta(seconds=60), press_count=2)
+    mute.press(AlertAction.UPDATE, at=600, received_at=START + timedelta(seconds=60), press_count=2)
+
+    def outcomes(played: Played, **given: Any) -> list[str]:
+        found = []
+        for had_at in (59, 61):
+            at = START + timedelta(seconds=had_at)
+            found.append(played.press(AlertAction.CANCEL, at=had_at, received_at=at, **given).outcome)
+        return found
+
+    assert ["overtaken", "cancel_requested"] == outcomes(spare)
+    assert ["overtaken", "cancel_requested"] == outcomes(silent, device_id="spare")
+    assert ["cancel_requested"] == outcomes(mute, flags=("occurred_at_missing",))[1:]
+
+
+def test_a_cancel_of_an_alert_whose_press_nobody_noted_is_a_request_where_it_is_older_as_before() -> None:
+    played = Played()
+    played.seconds = 200
+    _pressed(played, 110, press_count=2)
+    played.state = played.state.model_copy(update={"pressed_at": None, "pressed_by_device_clock_at": None})
+    cancel = played.press(AlertAction.CANCEL, at=105, received_at=START + timedelta(seconds=105))
+
+    assert "cancel_requested" == cancel.outcome
+
+
+def test_what_goes_on_after_an_end_keeps_the_clock_of_its_device_for_the_cancel_that_it_may_send() -> None:
+    played = Played()
+    # The device's clock is an hour slow.
+    played.state = None  # type: ignore[assignment]  # at once
+    played.press(at=-3600, flags=("clock_skew",))
+    played.seconds = 200
+    played.press(
+        AlertAction.UPDATE, at=101 - 3600, received_at=START + timedelta(seconds=101), press_count=2,
+        flags=("clock_skew",),
+    )  # fmt: skip
+    reopened = _late_closing(played, 100, "north").reopened
+    assert reopened is not None
+    anew = Played()
+    anew.seconds, anew.state = 200, None  # type: ignore[assignment]  # at once
+    anew.take(states.change(None, reopened, played.decisions, played.now))
+    cancel = anew.press(
+        AlertAction.CANCEL, at=150 - 3600, received_at=START + timedelta(seconds=150), flags=("clock_skew",)
+    )
+
+    assert (START + timedelta(seconds=101), "cancel_requested") == (anew.state.pressed_at, cancel.outcome)

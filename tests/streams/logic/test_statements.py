@@ -81,8 +81,8 @@ class Played:
     def press(self, action: AlertAction = AlertAction.RAISE, *, at: float | None = None, **given: Any) -> Step:
         inside = {name: given.pop(name) for name in list(given) if name in EventHeader.model_fields}
         alert = DeviceAlert(
-            header=self.header(at, **inside), device_id="device-1", action=action,
-            **{"kind": self.kind, **given},
+            header=self.header(at, **inside), action=action,
+            **{"device_id": "device-1", "kind": self.kind, **given},
         )  # fmt: skip
         return self.take(states.change(self.state, alert, self.decisions, self.now, escalation=self.steps))
 
