@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from bondmate_hub.operations.incidents import Order, OrderError, closings, links_to, unlinks
 from bondmate_schemas.enums import AlertStatus, Level, Mode, Validity
 from bondmate_schemas.models import AlertState, AlertWhole, DeviceAlert, EventHeader
+from bondmate_streams.logic import heard
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 ORDER = Order("kim", "one fight", NOW)
@@ -82,3 +84,17 @@ def test_an_open_alert_is_closed_by_its_id_or_by_the_incident_that_it_shares_wit
         closings(there, "a", ORDER)
     with pytest.raises(OrderError, match="no alert"):
         closings(there, "c", ORDER)
+
+
+def test_a_closing_by_a_clock_two_minutes_slow_ends_what_was_known_here_and_not_what_was_pressed_since() -> None:
+    pressed = state("a").model_copy(update={"pressed_at": NOW})
+    slow = replace(ORDER, at=NOW - timedelta(minutes=2))
+    (said,) = closings(known(pressed), "a", slow)
+    again = pressed.model_copy(update={"pressed_at": NOW + timedelta(seconds=1)})
+    read_at = NOW + timedelta(minutes=1)
+    ended, ended_before = (heard.receive(each, said, (), (), read_at) for each in (pressed, again))
+
+    assert ("closed_by_operations", None) == (ended.outcome, ended.reopened)
+    assert ended_before.reopened is not None
+    (ahead,) = closings(known(pressed), "a", replace(ORDER, at=NOW + timedelta(minutes=2)))
+    assert NOW + timedelta(minutes=2) == ahead.header.received_at

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
@@ -111,7 +111,10 @@ def closings(
             raise OrderError(f"{alert}: it has ended already") from None
         raise
     validity = Validity.FALSE if false_alarm else Validity.UNSTATED
-    return [_said(state, order, CLOSE, level=Level.RESOLVED, validity=validity)]
+    # Said of what is known here, so after all of it, however slow the clock of this host: it would let that go on.
+    seen = (state.pressed_at or order.at, state.alert.header.received_at)
+    said = replace(order, at=max(order.at, *seen))
+    return [_said(state, said, CLOSE, level=Level.RESOLVED, validity=validity)]
 
 
 def _named(known: Iterable[AlertState], name: str) -> AlertState:

@@ -282,12 +282,21 @@ def _closed(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Ar
         "alert": ended,
         "destinations": destinations,
         "status": ENDED_AS[receipt.level],
-        # When the hub had it, and not when its streams came to it: what was pressed in between came after the end.
-        "ended_at": min(around.now, receipt.header.received_at),
+        "ended_at": _ended_at(state, receipt, around.now),
         "handoff": None,
     }
     after = state.model_copy(update=update)
     return replace(step, state=after, notifications=notifications, reopened=reopening.by_end(after), tells_device=True)
+
+
+def _ended_at(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> datetime:
+    """Return when the hub had an ending, and not when its streams came to it: what was pressed in between goes on.
+
+    One from ahead of the clock here ended nothing later than now, but all that was pressed before it by its own time:
+    the clock here may be the slow one.
+    """
+    received_at = receipt.header.received_at
+    return max(min(now, received_at), min(received_at, state.pressed_at or now))
 
 
 def _end_id(state: AlertState, receipt: DeliveryReceipt) -> str:

@@ -97,7 +97,8 @@ def by_end(closed: AlertState) -> DeviceAlert | None:
     flags = (flag for flag in known.header.flags if flag not in _OF_THE_ENDED | set(remarks))
     anew = with_header(
         known, message_id=message_id, occurred_at=occurred_at, received_at=closed.pressed_at,
-        flags=(*flags, *remarks, "reopened"),
+        # What set the end of the one before says nothing of this.
+        expires_at=None, flags=(*flags, *remarks, "reopened"),
     )  # fmt: skip
     update = {
         # Who pressed and then asked to cancel asked for the end of what goes on.

@@ -346,3 +346,30 @@ def test_what_goes_on_after_an_end_keeps_the_clock_of_its_device_for_the_cancel_
     )
 
     assert (START + timedelta(seconds=101), "cancel_requested") == (anew.state.pressed_at, cancel.outcome)
+
+
+def test_what_goes_on_after_an_expiry_expires_no_more() -> None:
+    played = Played(kind=AlertKind.ASSISTANCE)
+    header = played.state.header.model_copy(update={"expires_at": START + timedelta(seconds=90)})
+    played.state = played.state.model_copy(update={"header": header})
+    played.seconds = 100
+    _pressed(played, 91, press_count=2, expires_at=START + timedelta(seconds=90))
+    reopened = played.wait(100).reopened
+    assert reopened is not None
+    anew = Played(kind=AlertKind.ASSISTANCE)
+    anew.seconds, anew.state = 200, None  # type: ignore[assignment]  # at once
+    anew.take(states.change(None, reopened, played.decisions, played.now))
+
+    assert None is anew.state.header.expires_at
+    assert None is anew.wait(86400).reopened
+
+
+@pytest.mark.parametrize("by", ["north", "operations"])
+def test_a_closing_after_the_last_press_lets_nothing_go_on_though_the_clock_of_the_streams_is_slow(by: str) -> None:
+    played = Played()
+    played.seconds = 90
+    _pressed(played, 100, press_count=2)
+    ended = _late_closing(played, 101, by)
+
+    assert (None, START + timedelta(seconds=100)) == (ended.reopened, played.state.ended_at)
+    assert "reopened" == _pressed(played, 102, press_count=3).outcome
