@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from bondmate_hub.settings import SettingsError, load
+from bondmate_hub.settings.reread import reread
 from bondmate_kafka.security import Credentials, Security, Tls
 from cryptography.hazmat.primitives import serialization
 from tak_servers.authority import Authority
@@ -55,6 +56,20 @@ def test_files_are_meant_from_the_settings_and_one_block_serves_every_client(fol
     assert "Basic cmVhZGVyOnRvbGQtdG8tbm9ib2R5" == kafka.registry_access.headers()["Authorization"]
     assert ssl.CERT_REQUIRED is kafka.registry_access.context().verify_mode
     assert "told-to-nobody" not in repr(kafka)
+
+
+def test_a_connector_is_read_again_while_a_file_of_kafkas_tls_cannot_be(folder):
+    (folder / "secret").write_text(f"whsec_{'b2xk' * 10}\n", encoding="utf-8")
+    deliver = "{url: 'http://127.0.0.1:9', secrets: [!file secret]}"
+    rooms = f"connectors:\n  room: {{connector: cap_webhook, settings: {{deliver: {deliver}}}}}\n"
+    settings = load(written(folder, SECURED + rooms))
+    new = f"whsec_{'bmV3' * 10}"
+    (folder / "secret").write_text(new, encoding="utf-8")
+    (folder / "tls/tests-ca.pem").unlink()
+
+    assert new == reread(settings, "room").deliver.secrets[0].get_secret_value()
+    with pytest.raises(SettingsError, match=r"kafka\.client\.tls"):
+        load(settings.file)
 
 
 def test_a_key_may_have_a_password_and_a_wrong_one_is_an_error_with_its_place(folder):

@@ -202,7 +202,7 @@ def load(path: Path | None, *, unreadable: str | None = None) -> Settings:
     """Read the settings from a YAML file (None: defaults) and the environment.
 
     Relative paths in the file are meant from the file's folder. `unreadable` stands for the text of a file that cannot
-    be read; without it that is an error.
+    be read; without it that is an error, and so are files of Kafka's TLS that cannot be used.
 
     Raises:
         SettingsError: show its lines to the person and exit with 2.
@@ -218,7 +218,10 @@ def load(path: Path | None, *, unreadable: str | None = None) -> Settings:
         raise SettingsError(problems)
     settings._file = path  # noqa: SLF001  # pydantic's private attribute of our own class
     settings = _from_folder(settings, path.parent if path else Path())
-    if unusable := [document.problem(loc, message) for loc, message in settings.kafka.unusable_files()]:
+    # Who reads them again has clients that are let in already: what cannot be read now is nothing to one connector.
+    if unreadable is None and (
+        unusable := [document.problem(loc, message) for loc, message in settings.kafka.unusable_files()]
+    ):
         raise SettingsError(unusable)
     return settings
 
