@@ -49,8 +49,9 @@ class Refusals:
         """Empty while none refused anything."""
 
     def note(self, error: KafkaError) -> None:
-        """Take an error of the client; any but a refusal is passed over."""
-        self.why = _REFUSALS.get(error.code(), self.why)
+        """Take an error of the client; a broker that cannot be reached refuses nothing any more."""
+        is_unreached = error.code() == KafkaError._TRANSPORT  # noqa: SLF001  # as above
+        self.why = "" if is_unreached else _REFUSALS.get(error.code(), self.why)
 
 
 _LOGIN: Final = "the broker refuses the login: are name, password and mechanism of `kafka.client.login` right?"
