@@ -92,8 +92,8 @@ class Messages:
         reached = await asyncio.to_thread(self._resolve, message)
         now = utc_now()
         pack = self._context.envelopes.pack
-        # Of a device under duress the gateways know by themselves, and not of what a room has started silently.
-        hiding = [] if message.aloud else [device for device in reached.devices if self._starting.is_any_hidden(device)]
+        # A look into the memory of each device, of which there may be thousands.
+        hiding = await asyncio.to_thread(self._hiding, message, reached)
         outgoing = [
             pack(MESSAGES, device, addressed(
                 message, device, now, reached.names.get(device), silent=device in hiding), arrived.headers)
@@ -123,6 +123,12 @@ class Messages:
         current = self._marks.current
         in_order = sorted(found.devices, key=lambda device: current(device) != device)
         return replace(found, devices=tuple({current(device): device for device in in_order}.values()))
+
+    def _hiding(self, message: DeviceMessage, reached: Reached) -> frozenset[str]:
+        """Return the devices that may show nothing of what a room has started silently; of duress the gateways know."""
+        if message.aloud:
+            return frozenset()
+        return frozenset(device for device in reached.devices if self._starting.is_any_hidden(device))
 
     def _is_silent(self, message: DeviceMessage, device_id: str) -> bool:
         return not message.aloud and self._marks.is_under_duress(self._marks.current(device_id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from bondmate_schemas.catalogue import LAST_LOCATION, MESSAGES, RECEIPTS, dead_l
 from bondmate_schemas.enums import DeliveryKind, Level, MessageDirection, Mode
 from bondmate_schemas.ids import derived_id, pseudonym
 from bondmate_schemas.models import Address, Area, Delivery, DeviceMessage, ExternalRef
+from bondmate_streams.agents.starting import Starting
 from bondmate_streams.logic.addressing import Officer
 from bondmate_streams.logic.routes_yaml import parse_routes
 from bondmate_streams.logic.routing import Routes
@@ -67,6 +69,24 @@ def told(topics: Any, topic: str, message_id: str, count: int = 1) -> list[Deliv
     return topics.wait(
         topic, Delivery, lambda d: d.receipt is not None and d.receipt.sender_message_id == message_id, count=count
     )
+
+
+def test_what_is_asked_of_every_device_holds_up_nothing_else_of_the_worker(
+    topics: Any, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, bool] = {}
+
+    def is_any_hidden(_: Starting, device_id: str) -> bool:
+        # Only the thread of the worker's loop has one that runs.
+        asked[device_id] = asyncio._get_running_loop() is not None
+        return False
+
+    monkeypatch.setattr(Starting, "is_any_hidden", is_any_hidden)
+    message = order(make, to=Address(areas=(SQUARE,)))
+    topics.put(MESSAGES, message)
+    addressed(topics, message, count=2)
+
+    assert {"in-1": False, "in-2": False} == asked
 
 
 def test_an_area_becomes_one_message_a_device_with_the_same_ids_when_it_comes_again(topics: Any, make: Any) -> None:
