@@ -297,7 +297,7 @@ class _Runner:
         link = ConnectorLink(connector, self._reports, self._hub.settings, self._stalls, self._account)
         async with asyncio.TaskGroup() as group:
             ready = await _unless(stop, self._prepare(connector, group, stop))
-            keeping = group.create_task(unending(link.keep(), "link"))
+            keeping = group.create_task(unending(link.keep, "link"))
             watching = group.create_task(tell_stalls(self._stalls, self._reports, self._hub.settings.stall_seconds))
             if ready:
                 self._reports.status("connector", Status.OK)
@@ -316,7 +316,7 @@ class _Runner:
             config = replay_consumer(self._hub.kafka, self._name, self._hub.role_id)
             replay = ReplayRunner(connector, replays, config=config, codec=self._hub.codec,
                                   reports=self._reports, settings=self._hub.settings)  # fmt: skip
-            group.create_task(unending(replay.run(stop), "replay", stop))
+            group.create_task(unending(partial(replay.run, stop), "replay", stop))
             await replay.caught_up.wait()
 
     async def _learn(self) -> None:
@@ -339,7 +339,7 @@ class _Runner:
                               self._backlog, self._hub.settings, _now, self._stalls,
                               suspects=self._suspects)  # fmt: skip
             for topic in self._topics:
-                yield unending(self._deliver(tools, topic, stop), "sink", stop)
+                yield unending(partial(self._deliver, tools, topic, stop), "sink", stop)
         if self._spec.is_source:
             yield SourceRunner(
                 SourceTools(self._name, connector, link, self._hub.outbox, self._envelopes, self._reports,

@@ -22,6 +22,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 from bondmate_connectors.runtime.circuit_breaker import CircuitBreaker
 from bondmate_connectors.runtime.delivery_loop import DeliveryLoop, rank_of
@@ -70,7 +71,8 @@ class SinkRunner:
         try:
             async with asyncio.TaskGroup() as group:
                 self._settlement.open(group)
-                workers = [unending(self._loop.run(intake), "sink") for _ in range(self._tools.spec.max_in_flight)]
+                work = partial(self._loop.run, intake)
+                workers = [unending(work, "sink") for _ in range(self._tools.spec.max_in_flight)]
                 helpers = [group.create_task(work) for work in (*workers, self._timer.run(), _ended(intake))]
                 await stop.wait()
                 await self._drain.finish(helpers)

@@ -178,15 +178,17 @@ class PartEndedError(RuntimeError):
     """A part of a connector ended that ends by order only: the connector is not what it seems to be."""
 
 
-async def unending(work: Awaitable[None], part: str, stop: asyncio.Event | None = None) -> None:
-    """Do `work`, which ends by `stop` or by cancellation only.
+async def unending(work: Callable[[], Awaitable[None]], part: str, stop: asyncio.Event | None = None) -> None:
+    """Do what `work` begins, which ends by `stop` or by cancellation only.
+
+    Called here and not by the caller: a task that is cancelled before its first step would leave it begun by nobody.
 
     Raises:
         PartEndedError: it ended otherwise; a cancellation that comes from inside the connector is such an end, and
             nobody else would hear of it.
     """
     try:
-        await work
+        await work()
     except asyncio.CancelledError:
         if is_order():
             raise

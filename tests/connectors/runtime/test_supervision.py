@@ -17,6 +17,7 @@ from bondmate_connectors.runtime.heartbeat import Heartbeat
 from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.retry import pauses
 from bondmate_connectors.runtime.settings import RunnerSettings
+from bondmate_connectors.runtime.supervision import PartEndedError, unending
 from bondmate_connectors.testing import another, by_label, eventually, sos, update_of
 from bondmate_connectors.testing.sample import CONNECTOR, LedgerConnector
 from bondmate_schemas.catalogue import MESSAGES, STATE_CONNECTORS, dead_letter_topic
@@ -275,3 +276,24 @@ async def test_a_connector_built_anew_in_full_work_loses_and_repeats_nothing(hub
     assert {1} == set(Counter(ledger.attempts).values())
     assert restarts(place)["asked"] == 3
     assert [0] == list(by_label("connector_in_flight", place, "connector", all_values=True).values())
+
+
+async def test_a_part_that_is_cancelled_before_its_first_step_was_never_begun():
+    begun = []
+
+    async def work() -> None:
+        begun.append("work")
+
+    def begin():
+        begun.append("called")
+        return work()
+
+    task = asyncio.ensure_future(unending(begin, "link"))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert [] == begun
+    with pytest.raises(PartEndedError):
+        await unending(begin, "link")
+    assert ["called", "work"] == begun
