@@ -70,7 +70,7 @@ class HowTo:
 
         Args:
             folder: an empty folder.
-            before: commands to run before the block with this text in it: what the page says in words.
+            before: commands to run before each block in which this pattern is found: what the page says in words.
             after: commands to run at the end.
             env: changes of the environment.
         """
@@ -97,7 +97,7 @@ class HowTo:
     def _script(self, shown: Path, before: Mapping[str, str]) -> Iterator[str]:
         number, begun = 0, set[str]()
         for block in self.blocks:
-            yield from (commands for text, commands in before.items() if text in block.text)
+            yield from (commands for pattern, commands in before.items() if re.search(pattern, block.text))
             if block.title:
                 name, text, arrow = shlex.quote(block.title), block.text, ">"
                 if block.title in begun:

@@ -73,12 +73,11 @@ def test_from_an_empty_folder_to_a_first_sos_every_command_of_the_page_works(tmp
     own = f"{software}\n\nimport asyncio\n\nasyncio.run(on_duty(open('token').read().strip()))\n"
     (tmp_path / "own.py").write_text(own)
     start = "hub run gateway --config hub.yaml &"
-    *_, again = page.texts("sh")
     before = {
         "hub topics apply": f"{listening(broker)}; {listening(registry)}",
         "device sos --latitude": listening(gateway),
         "--seconds 1": "kill %2; wait %2 || true",
-        again: f"{start}\n{listening(gateway)}",
+        r"\Adevice status\n\Z": f"{start}\n{listening(gateway)}",
     }
 
     ran = page.run(tmp_path, before=before, after=["python own.py", "device --json status"])
