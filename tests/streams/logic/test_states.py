@@ -241,7 +241,8 @@ def test_a_person_closing_it_cancels_it_elsewhere_and_on_a_shared_map_also_there
 
 def test_a_press_after_the_closing_is_an_alert_of_its_own(make: Any) -> None:
     closed = receive(make, raised(make), "cap", Level.RESOLVED).state
-    press = make.alert(event_id=EVENT, press_count=2, received_at=datetime.now(UTC) + timedelta(seconds=1))
+    later = datetime.now(UTC) + timedelta(seconds=1)
+    press = make.alert(event_id=EVENT, press_count=2, occurred_at=later, received_at=later)
     step = change(closed, press)
     anew = change(None, step.reopened)
 
@@ -260,7 +261,9 @@ def test_a_press_taken_for_one_of_an_alert_that_had_closed_goes_by_the_id_its_de
     first = raised(make, external_refs=own_name("a-1"))
     closed = receive(make, first, "cap", Level.RESOLVED).state
     later = datetime.now(UTC) + timedelta(seconds=1)
-    press = make.alert(event_id=EVENT, incident_id="incident", external_refs=own_name("a-2"), received_at=later)
+    press = make.alert(
+        event_id=EVENT, incident_id="incident", external_refs=own_name("a-2"), occurred_at=later, received_at=later
+    )
     anew = change(closed, press).reopened
 
     assert alert_event_id("device-1", "a-2") == anew.header.event_id
@@ -274,7 +277,7 @@ def test_a_press_of_the_closed_alert_itself_gets_an_id_of_its_own(make: Any) -> 
     closed = receive(make, raised(make), "cap", Level.RESOLVED).state
     closed = closed.model_copy(update={"header": closed.header.model_copy(update={"event_id": own})})
     later = datetime.now(UTC) + timedelta(seconds=1)
-    press = make.alert(event_id=own, external_refs=own_name("a-1"), received_at=later)
+    press = make.alert(event_id=own, external_refs=own_name("a-1"), occurred_at=later, received_at=later)
 
     assert own != change(closed, press).reopened.header.event_id
 
@@ -365,7 +368,8 @@ def test_what_is_reopened_out_of_an_exercise_never_goes_into_the_exercise_of_the
     real = make.alert(event_id=EVENT, flags=(FROM_EXERCISE,), external_refs=own_name("a"))
     closed = receive(make, change(None, real).state, "tak", Level.RESOLVED).state
     later = datetime.now(UTC) + timedelta(seconds=1)
-    again = change(closed, make.alert(event_id=EVENT, external_refs=own_name("a"), received_at=later)).reopened
+    press = make.alert(event_id=EVENT, external_refs=own_name("a"), occurred_at=later, received_at=later)
+    again = change(closed, press).reopened
 
     assert again is not None
     assert again.header.event_id not in {EVENT, exercise}
