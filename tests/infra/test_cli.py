@@ -75,6 +75,20 @@ def test_a_command_of_a_package_that_cannot_be_imported_says_so_and_stops_no_oth
     assert 0 == CliRunner().invoke(to, ["other", "--help"]).exit_code
 
 
+def test_a_format_that_cannot_be_imported_stops_no_translation_of_another(tmp_path, monkeypatch):
+    group = "bondmate_hub.formats"
+    points = [
+        EntryPoint("geojson", "bondmate_connectors.formats.geojson:FORMAT", group),
+        EntryPoint("fair", "no_such_module:FORMAT", group),
+    ]
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points)
+    (tmp_path / "a").write_text("{}")
+
+    assert 0 == CliRunner().invoke(app, ["translate", str(tmp_path / "a"), "--from", "geojson"]).exit_code
+    unknown = CliRunner().invoke(app, ["translate", str(tmp_path / "a"), "--from", "nope"])
+    assert (2, True) == (unknown.exit_code, "there are fair, geojson" in unknown.output)
+
+
 def test_an_unknown_role_is_a_usage_error_that_names_the_roles(tmp_path):
     done = hub("run", "gatway", cwd=tmp_path)
 

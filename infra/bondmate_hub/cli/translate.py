@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,10 +33,7 @@ def translate(
     from bondmate_connectors.chains import Chains
     from bondmate_connectors.translate import translate as translated
 
-    formats, chains = _formats(), Chains()
-    for name in (source, target):
-        if name is not None and name not in formats:
-            raise typer.BadParameter(f"no format of that name; there are {', '.join(sorted(formats))}")
+    formats, chains = _formats(name for name in (source, target) if name is not None), Chains()
     missing = [str(path) for path in files if not path.is_file()]
     if missing:
         raise typer.BadParameter(f"no such file: {', '.join(missing)}")
@@ -46,10 +44,15 @@ def translate(
         print(json.dumps(outcome, ensure_ascii=False, default=str) if as_json else _text(outcome))
 
 
-def _formats() -> dict[str, Format]:
+def _formats(names: Iterable[str]) -> dict[str, Format]:
+    """Load the formats of these names alone: one that is broken must not stop the others."""
     from importlib.metadata import entry_points
 
-    return {point.name: point.load() for point in entry_points(group="bondmate_hub.formats")}
+    points = {point.name: point for point in entry_points(group="bondmate_hub.formats")}
+    wanted = list(names)
+    if any(name not in points for name in wanted):
+        raise typer.BadParameter(f"no format of that name; there are {', '.join(sorted(points))}")
+    return {name: points[name].load() for name in wanted}
 
 
 def _text(outcome: dict[str, Any]) -> str:
