@@ -20,6 +20,7 @@ from bondmate_streams.faust_adapter.record_writer import gather_both
 from bondmate_streams.faust_adapter.tables import RecordTable
 from bondmate_streams.logic import others, starting
 from bondmate_streams.logic.deliveries import Notification
+from bondmate_streams.logic.life_cycle import CLOSED
 from bondmate_streams.logic.outside import with_keys
 from bondmate_streams.logic.rooms import Rooms
 from bondmate_streams.logic.routing import Decision
@@ -95,9 +96,18 @@ class AlertSteps:
         return gather_both(self._context.writer.send(*outgoing), self._audit.write(*entries))
 
     async def remember_and_tell(self, state: AlertState, decisions: Sequence[Decision], outbound: Outbound) -> None:
-        """Remember an alert before it is told; what led to it comes again after a crash in between."""
+        """Remember an alert before it is told; what led to it comes again after a crash in between.
+
+        Both are sent at once, but for an end, which waits until it is remembered for certain: of an end that is only
+        told, the next worker tells on, and a room reads news after the end.
+        """
         self.watch(state, decisions)
-        await gather_both(self.alerts.put(state.header.event_id, state), self.tell(outbound))
+        remembering = self.alerts.put(state.header.event_id, state)
+        if state.status in CLOSED:
+            await remembering
+            await self.tell(outbound)
+        else:
+            await gather_both(remembering, self.tell(outbound))
 
     async def remember(self, state: AlertState, decisions: Sequence[Decision]) -> None:
         """Remember an alert that was told already: after a crash in between it is told again, under the same ids."""

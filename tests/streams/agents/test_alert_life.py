@@ -17,10 +17,11 @@ from bondmate_streams.agents.context import AgentContext
 from bondmate_streams.agents.open_alerts import OpenAlertIndex
 from bondmate_streams.agents.receipts import AlertReceipts
 from bondmate_streams.agents.routing_service import RoutingService
-from bondmate_streams.errors import BrokerUnavailableError
+from bondmate_streams.errors import BrokerUnavailableError, StoreUnavailableError
 from bondmate_streams.faust_adapter.key_locks import KeyLocks
 from bondmate_streams.logic.districts import parse_districts
 from bondmate_streams.logic.ground import MapGround
+from bondmate_streams.logic.life_cycle import CLOSED
 from bondmate_streams.logic.rooms import Rooms
 from bondmate_streams.logic.routes_yaml import parse_routes
 
@@ -31,7 +32,12 @@ from tests.streams.logic.test_ground import MAP, district_map
 class Table(dict[str, AlertState]):
     """The alerts of a worker, which outlive it."""
 
+    takes_no_end = False
+    """Whether its changelog refuses alerts that have ended, and keeps what it has."""
+
     async def put(self, key: str, state: AlertState) -> None:
+        if self.takes_no_end and state.status in CLOSED:
+            raise StoreUnavailableError("the changelog is away")
         self[key] = state
 
 
@@ -110,6 +116,32 @@ async def test_an_end_is_remembered_before_it_is_told_and_told_after_a_crash(mak
     await next_one.receive(end, ())
     told = next_one.to_rooms.told
     assert {"tak"} <= {each.destination for each in told if each.reason is DeliveryReason.CANCEL}
+
+
+@pytest.mark.parametrize("by", ["device", "cap", "operations"])
+async def test_no_room_is_told_of_an_end_that_is_not_remembered_yet(make: Any, routes: Any, by: str) -> None:
+    kind = AlertKind.LOW_BATTERY if by == "device" else AlertKind.SOS
+    table, alert = Table(), make.alert("device-1", kind=kind)
+    event_id = alert.header.event_id
+    await Worker(table, routes).begin(alert, ())
+    await Worker(table, routes).receive(make.receipt(event_id, "cap", Level.ACKNOWLEDGED), ())
+
+    async def end(worker: Worker) -> set[str]:
+        if by == "device":
+            cancel = {"event_id": event_id, "kind": kind, "action": AlertAction.CANCEL}
+            await worker.begin(make.alert("device-1", **cancel), ())
+        else:
+            code = "close" if by == "operations" else None
+            await worker.receive(make.receipt(event_id, by, Level.RESOLVED, code=code), ())
+        return {each.destination for each in worker.to_rooms.told if each.reason is DeliveryReason.CANCEL}
+
+    dying = Worker(table, routes)
+    table.takes_no_end = True
+    with pytest.raises(StoreUnavailableError):
+        await end(dying)
+    assert [] == dying.to_rooms.told
+    table.takes_no_end = False
+    assert "tak" in await end(Worker(table, routes))
 
 
 BY_PLACE = parse_routes("""
