@@ -131,8 +131,9 @@ class Incoming:
 
     The runner calls `settle` exactly once: with None when the hub has the event durably (Kafka acknowledged, or the
     event came round and is known), with `Rejected` when the dead-letter topic has a `Unreadable`, with `Transient` when
-    the hub has not got it and the platform should try again. What `settle` raises (`NotConnected`, `Transient`) is
-    counted; the platform will give the event again. A `settle` with nothing to wait for returns `SETTLED`.
+    the hub has not got it and the platform should try again. What `settle` raises (`NotConnected`, `Transient`,
+    `AuthFailed`, `Rejected`) is counted; the platform will give the event again. A `settle` with nothing to wait for
+    returns `SETTLED`.
     """
 
     event: Record | Unreadable

@@ -253,9 +253,9 @@ class SourceRunner:
             self._await(self._group.create_task(self._heard(told)))
 
     async def _heard(self, told: Awaitable[None]) -> None:
-        """Wait for the source; if its platform has gone it gives the event again, which its id makes harmless."""
+        """Wait for the source; what its platform has not taken in it gives again, which its id makes harmless."""
         try:
             with self._tools.stalls.calling("settle"):
                 await told
-        except (NotConnected, Transient) as lost:
-            self._tools.reports.failed("settle", lost)
+        except (NotConnected, Transient, AuthFailed, Rejected) as error:
+            self._tools.reports.failed("settle", error)

@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from functools import partial
 
 from bondmate_connectors.contract import ConnectorConfig, ConnectorSpec, Incoming, Status, Unreadable
-from bondmate_connectors.errors import EndOfStream, NotConnected, Rejected, Transient
+from bondmate_connectors.errors import AuthFailed, EndOfStream, NotConnected, Rejected, Transient
 from bondmate_connectors.replay import ReplaySpec
 from bondmate_connectors.runtime.run import Instance
 from bondmate_connectors.testing import another, by_label, eventually, sos
@@ -160,6 +160,23 @@ async def test_a_lost_link_is_connected_again_and_the_end_is_told(hub, place):
 
     assert 2 == script.connects
     assert {"not_connected": 1, "transient": 1} == by_label("connector_errors_total", place, "code")
+
+
+async def test_a_source_that_cannot_settle_goes_on_whatever_the_reason(hub, place):
+    class Deaf(Script):
+        async def _settle(self, event, error):
+            await super()._settle(event, error)
+            raise troubles[len(self.settled) - 1]
+
+    troubles = [NotConnected(), Transient(), AuthFailed("http_401"), Rejected("http_404")]
+    script = Deaf(*alerts(4))
+    async with hub.running(Instance(place, script.spec(), Settings()), ok=False) as health:
+        await eventually(lambda: 4 == len(script.settled), "each settled")
+        await eventually(lambda: "end of the stream" == health.of(place).reason, "the end")
+
+    assert 1 == script.connects
+    wanted = {"not_connected": 1, "transient": 1, "auth_failed": 1, "http_404": 1}
+    assert wanted == by_label("connector_errors_total", place, "code")
 
 
 class View(Script):
