@@ -1,20 +1,50 @@
-"""`hub alerts`: an alert that no room can close, closed by operations; audited."""
+"""`hub alerts`: how far each has come; one that no room can close, closed by operations, audited."""
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
 from bondmate_hub.cli.as_operations import Alert, Name, as_operations
-from bondmate_hub.cli.options import Config, Json
+from bondmate_hub.cli.options import Config, Json, show
 
-app = typer.Typer(help="Alerts: close one that no room can close.", no_args_is_help=True)
+app = typer.Typer(help="Alerts: list them, close one that no room can close.", no_args_is_help=True)
 
 
-@app.callback()
-def alerts() -> None:
-    """Alerts: close one that no room can close."""
+@app.command("list")
+def list_(
+    is_open: Annotated[bool, typer.Option("--open", help="Only those that nobody has closed.")] = False,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """List the alerts that the hub remembers, the oldest first, with the level of each destination; no person in it.
+
+    Exit 1 when an alert is open. Who raised it, and the whole way of one: `hub trace`.
+
+    Example: hub alerts list --open --config hub.yaml
+    """
+    from datetime import UTC, datetime
+
+    from bondmate_kafka.errors import BrokerError
+    from bondmate_kafka.registry import RegistrySchemaIds
+    from bondmate_schemas.codec import Codec, SchemaUnavailableError
+
+    from bondmate_hub.operations.alert_list import rows, text
+    from bondmate_hub.operations.incidents import states
+    from bondmate_hub.settings import load
+
+    kafka = load(config).kafka.config()
+    try:
+        known = states(kafka, Codec(RegistrySchemaIds.of(kafka)))
+    except (BrokerError, SchemaUnavailableError) as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from None
+    found = rows(known.values(), datetime.now(UTC), only_open=is_open)
+    for row in found:
+        show(row, text(row), as_json=as_json)
+    sys.exit(1 if any(row["open"] for row in found) else 0)
 
 
 @app.command("close")
