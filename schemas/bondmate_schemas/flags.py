@@ -71,6 +71,8 @@ CONFIRMED: Final = "confirmed"
 """Of an emergency that a room started: its officer pressed, or a person of the owner says that it is one."""
 NOT_RENEWED: Final = "not_renewed"
 """Of an emergency that a room started: nobody of the owner has renewed it in time, so its device is not followed."""
+SILENCE_OVER: Final = "silence_over"
+"""Of an emergency that a room started silently: its officer has pressed aloud, so that nothing of it is silent."""
 POSITION_UNTIL_CONFIRMED: Final = "position_until_confirmed"
 """On an alert: its destination gets no position of it before somebody has confirmed it."""
 
@@ -90,7 +92,7 @@ _TELL_NOTHING: Final = frozenset({
     "cap_signature_unverified", "unknown_field", NAMED_BESIDE, REFERENCE_UNKNOWN, UNPROVEN, UNDER_DURESS, DEVICE_SILENT,
     REPEATS_OURS, DEVICE_HEARD, DEVICE_REVOKED, TOLD_LATE, FROM_EXERCISE, TAKEN_AS_REAL, REAL_NOT_ALLOWED,
     CAME_HERE, CHECK_IN_MISSED, FROM_REPLACED, STARTED_BY_ROOM, CONFIRMED, NOT_RENEWED, POSITION_UNTIL_CONFIRMED,
-    NEEDS_HELP_AGAIN, UNLINKED,
+    NEEDS_HELP_AGAIN, UNLINKED, SILENCE_OVER,
 })  # fmt: skip
 """Remarks that follow from the envelope, or from what the hub itself did."""
 _TELL_OF: Final[Mapping[str, str]] = {

@@ -21,6 +21,7 @@ from bondmate_schemas.flags import (
     POSITION_UNTIL_CONFIRMED,
     POSITION_WITHHELD,
     REAL_NOT_ALLOWED,
+    SILENCE_OVER,
     STARTED_BY_ROOM,
     TOLD_LATE,
     UNANSWERED,
@@ -36,6 +37,7 @@ from bondmate_connectors.formats.labels import ENGLISH, Labels
 ASKS_TO_CANCEL: Final = "STILL OPEN, the device asks to cancel"
 SILENT: Final = "Silent: do not call, radio or message the officer or anybody near; no siren"
 SILENT_ALARM: Final = "SILENT ALARM, DO NOT CALL"
+_NO_LONGER_SILENT: Final = "NO LONGER SILENT: the officer has pressed aloud"
 _UNHEARD: Final = "What you answer here makes no sound there."
 SAID_UNDER_DURESS: Final = "Said under duress"
 NOBODY_ANSWERS: Final = "ALERT UNANSWERED, NOBODY IS COMING"
@@ -203,6 +205,8 @@ def headline_marks(alert: DeviceAlert, delivery: Delivery, labels: Labels = ENGL
     """Return how an open alert stands, in the few words for who reads its first line alone."""
     if delivery.reason is DeliveryReason.CANCEL:
         return
+    if silence_words(alert, delivery) == _NO_LONGER_SILENT:
+        yield labels("NO LONGER SILENT")
     if asks_to_cancel(alert, delivery):
         yield labels("STILL OPEN")
     if alert.whole and alert.whole.reopens:
@@ -257,10 +261,18 @@ def _since(alert: DeviceAlert) -> datetime:
     return header.occurred_at if UNTRUSTED.isdisjoint(header.flags) else header.received_at
 
 
-def _of_silence(alert: DeviceAlert, delivery: Delivery) -> Iterator[str]:
+def silence_words(alert: DeviceAlert, delivery: Delivery) -> str:
+    """Return that an alert is silent, or is not any more; empty where it never was."""
     if alert.silent:
         # Also of one that is over: duress ends by a person's word, not with the alert.
-        yield SILENT
+        return SILENT
+    is_open = delivery.reason is not DeliveryReason.CANCEL
+    return _NO_LONGER_SILENT if is_open and SILENCE_OVER in alert.header.flags else ""
+
+
+def _of_silence(alert: DeviceAlert, delivery: Delivery) -> Iterator[str]:
+    if words := silence_words(alert, delivery):
+        yield words
     if asks_to_cancel(alert, delivery):
         yield ASKS_TO_CANCEL
         if UNDER_DURESS in alert.header.flags:

@@ -93,6 +93,10 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
         "ΔΕΝ ΣΤΑΛΘΗΚΕ ΜΟΝΑΔΑ: ένα κέντρο το διάβασε και δεν όρισε καμία",
     ),
     "SILENT ALARM, DO NOT CALL": ("ALARMA SILENCIOSA, NO LLAME", "ΑΘΟΡΥΒΟΣ ΣΥΝΑΓΕΡΜΟΣ, ΜΗΝ ΚΑΛΕΣΕΤΕ"),
+    "NO LONGER SILENT": ("YA NO ES SILENCIOSA", "ΔΕΝ ΕΙΝΑΙ ΠΙΑ ΑΘΟΡΥΒΟΣ"),
+    "NO LONGER SILENT: the officer has pressed aloud": (
+        "YA NO ES SILENCIOSA: el agente ha pulsado con sonido", "ΔΕΝ ΕΙΝΑΙ ΠΙΑ ΑΘΟΡΥΒΟΣ: ο αστυνομικός πάτησε με ήχο",
+    ),
     "CORRECTION: NOT the same incident as an earlier alert; it needs help of its own": (
         "CORRECCIÓN: NO es el mismo incidente que una alerta anterior; necesita ayuda propia",
         "ΔΙΟΡΘΩΣΗ: ΔΕΝ είναι το ίδιο συμβάν με προηγούμενη ειδοποίηση· χρειάζεται δική του βοήθεια",

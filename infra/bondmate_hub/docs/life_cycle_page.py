@@ -83,7 +83,8 @@ flagged `started_by_room` and paged at once; its officer reads it. A silent one 
 under duress, and needs a second person within 10 minutes. Rooms beyond the owner's get it without its place
 (`position_until_confirmed`) and are not called by where it comes to, until the officer presses or a person of the owner
 confirms it. Until then a person of the owner renews it within `renew_seconds` (default 1,800), or its device is not
-followed any more (`not_renewed`) and operations are paged; it stays open. A press or `renewed` goes on with it.
+followed any more (`not_renewed`) and operations are paged; it stays open. A press or `renewed` goes on with it. Once
+the officer of a silent one presses aloud it is silent no more, and every room reads that (`silence_over`).
 [ADR 29](../adr/0029-an-emergency-that-a-room-starts.md) says why.
 
 ## Under duress

@@ -18,6 +18,7 @@ from bondmate_schemas.flags import (
     NOT_RENEWED,
     OUT_OF_EXERCISE,
     OWN_TIME_MISSING,
+    SILENCE_OVER,
     STARTED_BY_ROOM,
     UNTRUSTED,
 )
@@ -28,7 +29,7 @@ from bondmate_streams.logic import grouping, rounds
 from bondmate_streams.logic.alerts import with_flags, with_header
 
 _OF_THE_ENDED: Final = frozenset(
-    {STARTED_BY_ROOM, CONFIRMED, NOT_RENEWED, NEEDS_HELP_AGAIN, "cancel_requested", "expired", "reopened"}
+    {STARTED_BY_ROOM, CONFIRMED, NOT_RENEWED, SILENCE_OVER, NEEDS_HELP_AGAIN, "cancel_requested", "expired", "reopened"}
 )
 """Remarks on an ended alert that say nothing of one that somebody pressed."""
 

@@ -25,6 +25,7 @@ from bondmate_schemas.flags import (
     CONFIRMED,
     NOT_RENEWED,
     POSITION_UNTIL_CONFIRMED,
+    SILENCE_OVER,
     STARTED_BY_ROOM,
     UNDER_DURESS,
 )
@@ -171,9 +172,9 @@ def is_made_loud(state: AlertState, press: DeviceAlert) -> bool:
 
 
 def made_loud(alert: DeviceAlert) -> DeviceAlert:
-    """Return an alert that is silent no more."""
-    flags = tuple(flag for flag in alert.header.flags if flag != UNDER_DURESS)
-    return with_header(alert, flags=flags).model_copy(update={"silent": False})
+    """Return an alert that is silent no more, with the remark by which all who read that it was hear so."""
+    flags = tuple(flag for flag in alert.header.flags if flag not in {UNDER_DURESS, SILENCE_OVER})
+    return with_header(alert, flags=(*flags, SILENCE_OVER)).model_copy(update={"silent": False})
 
 
 def confirmed(alert: DeviceAlert) -> DeviceAlert:

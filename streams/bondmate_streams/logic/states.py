@@ -23,6 +23,7 @@ from bondmate_schemas.flags import (
     NEEDS_HELP_AGAIN,
     NOT_RENEWED,
     OUT_OF_EXERCISE,
+    SILENCE_OVER,
     STARTED_BY_ROOM,
     UNDER_DURESS,
 )
@@ -52,7 +53,7 @@ _REFS_KEPT = 16
 _ATTACHMENTS_KEPT: Final = 32
 """The newest: a device can send updates for as long as its alert is open."""
 _STAYS: Final = OUT_OF_EXERCISE | {
-    UNDER_DURESS, DEVICE_REVOKED, FROM_REPLACED, STARTED_BY_ROOM, CONFIRMED, NOT_RENEWED,
+    UNDER_DURESS, DEVICE_REVOKED, FROM_REPLACED, STARTED_BY_ROOM, CONFIRMED, NOT_RENEWED, SILENCE_OVER,
 }  # fmt: skip
 """Flags that hold of an alert whatever comes later."""
 _PRIORITIES: Final = (Priority.IMMEDIATE, Priority.URGENT, Priority.ROUTINE, Priority.UNKNOWN)

@@ -298,6 +298,7 @@ def test_every_sentence_has_all_languages() -> None:
     )
     receipts = {*message_words.SENTENCES, *alert_words._DRILLS.values()}
     receipts |= {*alert_words._NAMES.values(), alert_words.SILENT, alert_words.SILENT_ALARM, alert_words._UNHEARD}
+    receipts.add(alert_words._NO_LONGER_SILENT)
     receipts |= {receipts_out._SILENTLY, receipts_out._REFUSED, receipts_out._MARKER_REFUSED}
     words = {*calls, *receipts, *alert_words._WHY.values(), *alert_words._WHO.values(), *alert_words._REMARKS.values()}
 

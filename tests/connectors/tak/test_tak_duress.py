@@ -11,7 +11,7 @@ from bondmate_connectors.platforms.tak.wording import Words
 from bondmate_connectors.testing import another, sos
 from bondmate_schemas.duress import OPEN_ROOM, SAID_UNDER_DURESS, SHOWN_SILENTLY
 from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryKind, DeliveryReason, Level, Mode
-from bondmate_schemas.flags import UNDER_DURESS
+from bondmate_schemas.flags import SILENCE_OVER, UNDER_DURESS
 from bondmate_schemas.models import Delivery, DeliveryReceipt, EventHeader, ExternalRef
 from lxml import etree
 
@@ -60,6 +60,24 @@ def test_who_is_named_for_it_answers_it() -> None:
     assert asked.reply is not None
     assert reference(hidden) in asked.reply.text
     assert (Level.ACKNOWLEDGED, hidden.header.event_id) == (answer.level, answer.header.event_id)
+
+
+def test_once_the_officer_of_a_silent_one_presses_aloud_everybody_may_answer_it_and_a_text_sounds() -> None:
+    network = Network(confidants=frozenset({DESK}))
+    hidden = network.raised(1, silent=True)
+    assert hidden.alert is not None
+    network.told(under_duress(hidden))
+    code = reference(hidden)
+    assert () == network.hears(Said(f"ack {code}", "m-1", **US)).records
+
+    header = hidden.alert.header.model_copy(update={"flags": (SILENCE_OVER,)})
+    loud = hidden.alert.model_copy(update={"header": header, "silent": False, "action": AlertAction.UPDATE})
+    network.told(hidden.model_copy(update={"alert": loud, "reason": DeliveryReason.UPDATE}))
+    answer = only(network.hears(Said(f"ack {code}", "m-2", **US)))
+    text = only(network.hears(Said(f"{code} where are you?", "m-3", **US)))
+
+    assert (Level.ACKNOWLEDGED, hidden.header.event_id) == (answer.level, answer.header.event_id)
+    assert () == text.header.flags
 
 
 def real(event: Delivery) -> Delivery:

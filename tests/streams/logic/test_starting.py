@@ -12,6 +12,7 @@ from bondmate_schemas.flags import (
     CONFIRMED,
     NOT_RENEWED,
     POSITION_UNTIL_CONFIRMED,
+    SILENCE_OVER,
     STARTED_BY_ROOM,
     UNDER_DURESS,
 )
@@ -270,10 +271,32 @@ def test_an_officers_loud_press_makes_a_silent_one_loud_and_is_told_to_whom_it_w
     for alert in (step.state.alert, *(notification.event for notification in step.notifications)):
         assert isinstance(alert, DeviceAlert)
         assert (False, True) == (alert.silent, UNDER_DURESS not in alert.header.flags)
+        assert SILENCE_OVER in alert.header.flags
     assert (False, {"north", "county", "tak"}) == (
         is_hidden(step.state.alert),
         {t.destination for t in step.notifications},
     )
+
+
+def test_that_the_silence_is_over_is_said_with_all_that_is_told_later_and_not_of_what_goes_on_after_the_end(
+    make: Any,
+) -> None:
+    state = begun(make, SILENT)
+    assert SILENCE_OVER not in state.alert.header.flags
+    press = make.alert("d-1", event_id=state.header.event_id, mode=Mode.ACTUAL, received_at=NOW)
+    state = states.change(state, _of_device(press, "own-1"), DECISIONS, NOW).state  # type: ignore[assignment]
+    loud = _pressed(make, state, action=AlertAction.UPDATE, source="streams")
+    assert SILENCE_OVER in loud.alert.header.flags
+
+    said_so = make.receipt(loud.header.event_id, "north", Level.RESOLVED, mode=Mode.ACTUAL, agency_id="pd-north")
+    ended = heard.receive(loud, said_so, (), DECISIONS, NOW + HALF_AN_HOUR, rooms=ROOMS).state
+    assert ended is not None
+    assert AlertStatus.RESOLVED is ended.status
+    at = NOW + 2 * HALF_AN_HOUR
+    again = make.alert("d-1", event_id=loud.header.event_id, mode=Mode.ACTUAL, received_at=at, press_count=9)
+    reopened = states.change(ended, _of_device(again, "own-2"), DECISIONS, at).reopened
+    assert reopened is not None
+    assert SILENCE_OVER not in reopened.header.flags
 
 
 @pytest.mark.parametrize("given", [{"silent": True}, {"flags": (UNDER_DURESS,)}, {"source": "streams"}])

@@ -11,7 +11,6 @@ from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import Delivery, DeviceAlert
 
 from bondmate_connectors.formats.alert_words import (
-    SILENT,
     accuracy_words,
     asked_now,
     degrees,
@@ -23,6 +22,7 @@ from bondmate_connectors.formats.alert_words import (
     position_words,
     quoted,
     remarks_on,
+    silence_words,
 )
 from bondmate_connectors.formats.cot import types
 from bondmate_connectors.formats.cot.alert_code import short_code
@@ -61,7 +61,7 @@ def write_lean_alert(event: DeviceAlert, delivery: Delivery, now: datetime, opti
     """Write an alert in its leanest form: no words of people but a plain callsign, nothing clients can do without."""
     plain = (event.callsign or "").encode("ascii", "replace").decode()
     event = event.model_copy(update={"callsign": plain})
-    text = ". ".join(filter(None, (_headline(event, delivery, options), SILENT if event.silent else "")))
+    text = ". ".join(filter(None, (_headline(event, delivery, options), silence_words(event, delivery))))
     return _write(event, delivery, now, options, text, is_lean=True)
 
 

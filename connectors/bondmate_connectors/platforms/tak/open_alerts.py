@@ -13,6 +13,7 @@ from typing import Final
 
 from bondmate_schemas.duress import is_under_duress
 from bondmate_schemas.enums import AlertKind, DeliveryReason
+from bondmate_schemas.flags import SILENCE_OVER
 from bondmate_schemas.models import Delivery, DeviceAlert
 
 from bondmate_connectors.formats.cot.alert_code import LONGEST, SHORTEST, code_of
@@ -71,6 +72,8 @@ class TakOpenAlerts:
         known = self._alerts.get(event_id)
         if known is None:
             known = self._keep(self._new(alert))
+        if SILENCE_OVER in alert.header.flags:
+            known.is_silent = known.is_secret = False
         known.is_silent = known.is_silent or alert.silent or alert.kind is AlertKind.DURESS
         known.is_shown = known.is_shown or (event.reason is not DeliveryReason.REFRESH and not event.position_only)
         known.is_secret = known.is_secret or is_under_duress(alert)
