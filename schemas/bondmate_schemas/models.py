@@ -206,6 +206,7 @@ class DestinationState(Record):
     heard_at: UtcTime | None = None
     owned_at: UtcTime | None = None
     closed_as: Level = Level.UNKNOWN
+    clock_behind_ms: Count = 0
 
     @property
     def level_said(self) -> Level:

@@ -277,6 +277,7 @@ destination_states = st.builds(
     heard_at=maybe(times),
     owned_at=maybe(times),
     closed_as=st.sampled_from(enums.Level),
+    clock_behind_ms=st.integers(0, _INT32),
 )
 handoffs = st.builds(models.Handoff, agency_id=words, offered_by=words, message_id=ids, expires_at=times)
 others_told = st.builds(

@@ -191,6 +191,7 @@ def _transport(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> St
         "changed_at": now,
         "platform_id": receipt.platform_id or known.platform_id,
         "code": receipt.code,
+        "clock_behind_ms": max(known.clock_behind_ms, reopening.behind_ms(known, receipt)),
     }
     destinations = {**state.destinations, receipt.destination: known.model_copy(update=update)}
     status = state.status
@@ -293,10 +294,13 @@ def _ended_at(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> dat
     """Return when the hub had an ending, and not when its streams came to it: what was pressed in between goes on.
 
     One from ahead of the clock here ended nothing later than now, but all that was pressed before it by its own time:
-    the clock here may be the slow one.
+    the clock here may be the slow one. And one whose connector's clock is slow ended what it certainly came after.
     """
     received_at = receipt.header.received_at
-    return max(min(now, received_at), min(received_at, state.pressed_at or now))
+    ended_at = max(min(now, received_at), min(received_at, state.pressed_at or now))
+    if state.pressed_at is None or not reopening.is_after_press(state, receipt):
+        return ended_at
+    return max(ended_at, state.pressed_at)
 
 
 def _end_id(state: AlertState, receipt: DeliveryReceipt) -> str:

@@ -6,7 +6,7 @@ streams came to first.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from bondmate_schemas.device_alert_ids import alert_event_id, own_ids, real_event_id
@@ -23,10 +23,11 @@ from bondmate_schemas.flags import (
     UNTRUSTED,
 )
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import AlertState, DeviceAlert, EventHeader
+from bondmate_schemas.models import AlertState, DeliveryReceipt, DestinationState, DeviceAlert, EventHeader
 
 from bondmate_streams.logic import grouping, rounds
 from bondmate_streams.logic.alerts import with_flags, with_header
+from bondmate_streams.logic.deliveries import later_id, new_id
 
 _OF_THE_ENDED: Final = frozenset(
     {STARTED_BY_ROOM, CONFIRMED, NOT_RENEWED, SILENCE_OVER, NEEDS_HELP_AGAIN, "cancel_requested", "expired", "reopened"}
@@ -63,6 +64,30 @@ def is_before_press(state: AlertState, cancel: DeviceAlert) -> bool:
     if pressed_at is not None and at is not None and cancel.device_id == state.device_id:
         return at < pressed_at
     return state.pressed_at is not None and cancel.header.received_at < state.pressed_at
+
+
+def behind_ms(known: DestinationState, receipt: DeliveryReceipt) -> int:
+    """Return by how much the clock of a room's connector is behind ours at least, by when it had its first Delivery."""
+    if known.sent_at is None or receipt.delivery_id != known.delivery_id:
+        return 0
+    return max(0, (known.sent_at - receipt.header.received_at) // timedelta(milliseconds=1))
+
+
+def is_after_press(state: AlertState, receipt: DeliveryReceipt) -> bool:
+    """Whether a room said something after the last press was here, whatever the clock of its connector says.
+
+    It answers what told of that press, or a Delivery was made since; else its time counts, put right by as much as that
+    clock is known to be behind. A press that came here later may have been made later: of that nothing is certain.
+    """
+    room, known, press = receipt.destination, state.destinations.get(receipt.destination), state.alert.header
+    if known is None or press.published_at is None:
+        return False
+    event_id = state.header.event_id
+    told = new_id(event_id, room) if press.message_id == state.header.message_id else ""
+    if receipt.delivery_id in {told, later_id(event_id, room, press.message_id)}:
+        return True
+    said_at = receipt.header.received_at + timedelta(milliseconds=known.clock_behind_ms)
+    return press.published_at <= max(said_at, known.sent_at or said_at)
 
 
 def by_press(closed: AlertState, press: DeviceAlert) -> DeviceAlert:

@@ -373,3 +373,76 @@ def test_a_closing_after_the_last_press_lets_nothing_go_on_though_the_clock_of_t
 
     assert (None, START + timedelta(seconds=100)) == (ended.reopened, played.state.ended_at)
     assert "reopened" == _pressed(played, 102, press_count=3).outcome
+
+
+SLOW = 30
+"""Seconds that the clock of a connector is behind."""
+
+
+def _pressed_here(played: Played, at: float, **given: Any) -> Step:
+    """Let somebody press, and the streams take it at once."""
+    played.seconds = at
+    return _pressed(played, at, published_at=played.now, press_count=int(at), **given)
+
+
+def _by_slow_clock(played: Played, at: float, level: Level, **given: Any) -> Step:
+    """Let north's connector, whose clock is slow, have something at a time, and the streams take it at once."""
+    played.seconds = at
+    header = played.header(at - SLOW, source="north", received_at=START + timedelta(seconds=at - SLOW))
+    receipt = DeliveryReceipt(header=header, destination="north", level=level, **given)
+    return played.take(heard.receive(played.state, receipt, (), played.decisions, played.now, rooms=ROOMS))
+
+
+def _delivered(played: Played, at: float) -> None:
+    first = played.state.destinations["north"].delivery_id
+    _by_slow_clock(played, at, Level.DELIVERED, delivery_id=first)
+
+
+def test_a_room_whose_connectors_clock_is_slow_ends_what_was_pressed_before_and_the_next_press_reopens_it() -> None:
+    played = Played()
+    _delivered(played, 0.02)
+    _pressed_here(played, 100)
+    ended = _by_slow_clock(played, 101, CLOSES)
+
+    assert (None, START + timedelta(seconds=100)) == (ended.reopened, played.state.ended_at)
+    assert "reopened" == _pressed_here(played, 102).outcome
+
+
+def test_a_room_that_answers_what_told_of_the_press_has_closed_after_it_by_whatever_clock() -> None:
+    played = Played()
+    told_by = next(n.delivery_id for n in _pressed_here(played, 100).notifications if n.destination == "north")
+
+    assert None is _by_slow_clock(played, 100.01, CLOSES, delivery_id=told_by).reopened
+
+
+def test_a_room_closes_what_it_was_told_of_after_the_press_that_raised_it_by_whatever_clock() -> None:
+    played = Played()
+    header = played.state.alert.header.model_copy(update={"published_at": START})
+    played.state = played.state.model_copy(update={"alert": played.state.alert.model_copy(update={"header": header})})
+
+    assert None is _by_slow_clock(played, 1, CLOSES).reopened
+
+
+def test_a_press_that_the_streams_took_after_a_closing_goes_on_though_clocks_of_gateway_and_connector_are_slow() -> None:
+    played = Played()
+    _delivered(played, 0.02)
+    played.seconds = 101
+    _pressed(played, 101 - SLOW, published_at=played.now, press_count=2)
+
+    assert None is not _by_slow_clock(played, 100, CLOSES).reopened
+
+
+def test_what_is_not_known_to_have_come_after_a_press_lets_it_go_on() -> None:
+    played = Played()
+    _pressed_here(played, 100)
+
+    assert None is not _by_slow_clock(played, 101, CLOSES).reopened
+
+
+def test_a_clock_that_is_right_or_ahead_is_known_to_be_behind_by_nothing() -> None:
+    played = Played()
+    played.seconds = 5
+    played.says("north", Level.DELIVERED, delivery_id=played.state.destinations["north"].delivery_id)
+    played.says("county", Level.DELIVERED, delivery_id="another")
+
+    assert {0} == {at.clock_behind_ms for at in played.state.destinations.values()}
