@@ -250,6 +250,7 @@ class DeviceAlert(Record):
     battery_percent: Percent | None = None
     attachments: tuple[Attachment, ...] = ()
     whole: AlertWhole | None = None
+    clock_ahead_ms: int | None = None
 
 
 class DeviceLocation(Record):

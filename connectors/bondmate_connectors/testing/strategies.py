@@ -138,6 +138,7 @@ device_alerts = st.builds(
     battery_percent=maybe(st.integers(0, 100)),
     attachments=some(attachments, 2),
     whole=maybe(wholes),
+    clock_ahead_ms=maybe(st.integers(-_INT32, _INT32)),
 )
 device_locations = st.builds(
     models.DeviceLocation,

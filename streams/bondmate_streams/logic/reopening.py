@@ -33,6 +33,8 @@ _OF_THE_ENDED: Final = frozenset(
     {STARTED_BY_ROOM, CONFIRMED, NOT_RENEWED, SILENCE_OVER, NEEDS_HELP_AGAIN, "cancel_requested", "expired", "reopened"}
 )
 """Remarks on an ended alert that say nothing of one that somebody pressed."""
+_SLOWEST_SENDING: Final = timedelta(minutes=1)
+"""What is more between sending and receiving is a clock that is wrong."""
 
 
 def made_at(header: EventHeader) -> datetime:
@@ -51,18 +53,23 @@ def last_by_device_clock(state: AlertState, press: DeviceAlert) -> datetime | No
     at = by_device_clock(press)
     if at is None or press.device_id != state.device_id:
         return None
-    return max(state.pressed_by_device_clock_at or at, at)
+    return at if _is_set_back(state, press) else max(state.pressed_by_device_clock_at or at, at)
 
 
 def is_before_press(state: AlertState, cancel: DeviceAlert) -> bool:
     """Whether a cancel was made before the last press.
 
     By the clock of the device that did both: each may be trusted or not by how long it took to the hub, which says
-    nothing of their order. Else only what the hub had before the press was certainly made before it.
+    nothing of their order. Where that clock was set back since, by ours. Else only what the hub had before the press was
+    certainly made before it.
     """
     pressed_at, at = state.pressed_by_device_clock_at, by_device_clock(cancel)
     if pressed_at is not None and at is not None and cancel.device_id == state.device_id:
-        return at < pressed_at
+        if not _is_set_back(state, cancel):
+            return at < pressed_at
+        # For how long it waited at the device counts by that device's clock, right or wrong.
+        at -= timedelta(milliseconds=cancel.clock_ahead_ms or 0)
+        return at < (state.pressed_at or pressed_at)
     return state.pressed_at is not None and cancel.header.received_at < state.pressed_at
 
 
@@ -88,6 +95,17 @@ def is_after_press(state: AlertState, receipt: DeliveryReceipt) -> bool:
         return True
     said_at = receipt.header.received_at + timedelta(milliseconds=known.clock_behind_ms)
     return press.published_at <= max(said_at, known.sent_at or said_at)
+
+
+def _is_set_back(state: AlertState, change: DeviceAlert) -> bool:
+    """Whether its device's clock was set back between the last press and a change, by more than a network takes.
+
+    Then what it says of the order of the two counts for nothing. Who does not say when it sent is not found out.
+    """
+    if state.pressed_by_device_clock_at is None or state.pressed_at is None or change.clock_ahead_ms is None:
+        return False
+    was_ahead = state.pressed_by_device_clock_at - state.pressed_at
+    return timedelta(milliseconds=change.clock_ahead_ms) + _SLOWEST_SENDING < was_ahead
 
 
 def by_press(closed: AlertState, press: DeviceAlert) -> DeviceAlert:

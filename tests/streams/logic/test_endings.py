@@ -446,3 +446,42 @@ def test_a_clock_that_is_right_or_ahead_is_known_to_be_behind_by_nothing() -> No
     played.says("county", Level.DELIVERED, delivery_id="another")
 
     assert {0} == {at.clock_behind_ms for at in played.state.destinations.values()}
+
+
+AHEAD = 600
+"""Seconds that a device's clock is ahead until it is put right."""
+
+
+def _by_clock(played: Played, action: AlertAction, at: float, *, ahead: float, sent: float = 0, **given: Any) -> Step:
+    """Let a device act at a time, and send that at once or later; `ahead` is how wrong its clock is as it sends."""
+    played.seconds = sent or at
+    flags = ("clock_skew",) if ahead else ()
+    return played.press(
+        action, at=at + ahead, received_at=played.now, flags=flags, clock_ahead_ms=int(ahead * 1000), **given
+    )
+
+
+@pytest.mark.parametrize("kind", [AlertKind.SOS, AlertKind.ASSISTANCE])
+def test_a_cancel_after_the_devices_clock_was_put_right_counts_and_one_of_before_that_waited_does_not(
+    kind: AlertKind,
+) -> None:
+    right, waited, again = (Played(kind=kind) for _ in range(3))
+    for played in (right, waited, again):
+        _by_clock(played, AlertAction.UPDATE, 100, ahead=AHEAD, press_count=2)
+
+    asked = "cancel_requested" if kind is AlertKind.SOS else "cancelled"
+    assert "overtaken" == _by_clock(waited, AlertAction.CANCEL, 90, sent=130, ahead=AHEAD).outcome
+    assert asked == _by_clock(right, AlertAction.CANCEL, 130, ahead=0).outcome
+    _by_clock(again, AlertAction.UPDATE, 140, ahead=0, press_count=3)
+    assert "overtaken" == _by_clock(again, AlertAction.CANCEL, 135, sent=150, ahead=0).outcome
+    assert asked == _by_clock(again, AlertAction.CANCEL, 145, sent=151, ahead=0).outcome
+
+
+def test_a_cancel_counts_though_the_devices_clock_was_set_an_hour_back_and_not_where_it_does_not_say_so() -> None:
+    said, unsaid = Played(), Played()
+    for played in (said, unsaid):
+        _by_clock(played, AlertAction.UPDATE, 100, ahead=0, press_count=2)
+    mute = unsaid.press(AlertAction.CANCEL, at=130 - 3600, received_at=START + timedelta(seconds=130))
+
+    assert "cancel_requested" == _by_clock(said, AlertAction.CANCEL, 130, ahead=-3600).outcome
+    assert "overtaken" == mute.outcome

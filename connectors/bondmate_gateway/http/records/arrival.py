@@ -68,6 +68,12 @@ def event_header(
     )
 
 
+def clock_ahead_ms(sent_at: datetime | None, arrival: Arrival) -> int | None:
+    """Return by how much a sender's clock was ahead as it sent, at least: below 0 it was behind, or sent slowly."""
+    sent_at = sent_at or arrival.sent_at
+    return None if sent_at is None else (sent_at - arrival.received_at) // timedelta(milliseconds=1)
+
+
 def clock_flags(
     occurred_at: datetime, sent_at: datetime | None, arrival: Arrival, tolerated: timedelta = SENT_SKEW
 ) -> tuple[str, ...]:

@@ -249,6 +249,7 @@ async def test_a_clock_that_is_a_little_slow_shows_by_when_it_says_that_it_sent(
 
     assert (flags, flags) == (by_body["flags"], by_header["flags"])
     assert by_body["message_id"] == by_header["message_id"]
+    assert {seconds * 1000} == {event.clock_ahead_ms for event in bench.hub.events}
 
 
 @pytest.mark.parametrize(
@@ -262,6 +263,7 @@ async def test_a_date_that_is_none_says_nothing(bench, at, date):
     status, answer = await device.post("/v1/alerts", {"message_id": "m", "kind": "SOS", "occurred_at": at(minutes=-3)})
 
     assert (202, ["clock_skew"]) == (status, answer["flags"])
+    assert bench.hub.last.clock_ahead_ms is None
 
 
 async def test_mode_comes_from_the_enrolment_and_no_request_changes_it(bench, at):
