@@ -27,8 +27,8 @@ PERSONAL_KEYS = frozenset({
     "address", "altitude_hae_m", "applied_by", "areas", "attributes", "author_ref", "battery_percent", "by_ref",
     "by_refs", "callsign", "circles", "course_deg", "description", "device", "device_id", "district", "email",
     "ended_words", "events", "fix", "geocodes", "instruction", "justification", "lat", "latitude", "linked_by",
-    "location", "lon", "longitude", "mark_id", "names", "note", "officer", "officer_ref", "on_duty", "on_shift",
-    "operator", "other_device_id", "payload", "person", "phone", "polygons", "position", "remote", "sender",
+    "location", "lon", "longitude", "mark_id", "names", "note", "offered_words", "officer", "officer_ref", "on_duty",
+    "on_shift", "operator", "other_device_id", "payload", "person", "phone", "polygons", "position", "remote", "sender",
     "sender_ref", "speed_mps", "statements", "subjects", "text", "title", "unit", "units", "url", "words",
 })  # fmt: skip
 """Keys whose values are personal data; a test holds them against the tags of the schemas. (An address of ours is an

@@ -228,6 +228,7 @@ class AlertWhole(Record):
     linked_to: str = ""
     linked_by: str = ""
     renew_by: UtcTime | None = None
+    offered_words: str = ""
 
 
 class DeviceAlert(Record):
@@ -481,6 +482,7 @@ class Handoff(Record):
     offered_by: str
     message_id: str
     expires_at: UtcTime
+    words: str = ""
 
 
 class OthersTold(Record):

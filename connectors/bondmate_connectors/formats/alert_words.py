@@ -161,6 +161,8 @@ def remarks_on(alert: DeviceAlert, delivery: Delivery, labels: Labels = ENGLISH)
         yield labels("Owned by {agency}", agency=whole.owner_agency_id)
     if whole.offered_to and not over:
         yield labels("Offered to {agency}", agency=whole.offered_to)
+        if whole.offered_words:
+            yield labels("With the offer: {words}", words=f'"{whole.offered_words}"')
     if over and whole.ended_by:
         who, why = _WHO.get(whole.ended_by, whole.ended_by), _WHY.get(whole.ended_why, whole.ended_why)
         yield labels("Ended by {who}: {why}", who=labels(who), why=labels(why))

@@ -168,6 +168,7 @@ TABLE: Final[dict[str, tuple[str, str]]] = {
     "an alert of its own, answer it too": (
         "es otra alerta, respóndala también", "είναι άλλη ειδοποίηση, απαντήστε και σε αυτήν",
     ),
+    "With the offer: {words}": ("Con la oferta: {words}", "Με την προσφορά: {words}"),
     "In their words: {words}": ("En sus palabras: {words}", "Με δικά τους λόγια: {words}"),
     "not translated": ("sin traducir", "αμετάφραστο"),
     "in English": ("en inglés", "στα αγγλικά"),

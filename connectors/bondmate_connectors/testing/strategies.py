@@ -118,6 +118,7 @@ wholes = st.builds(
     ended_why=texts,
     ended_words=texts,
     renew_by=maybe(times),
+    offered_words=texts,
 )
 device_alerts = st.builds(
     models.DeviceAlert,
@@ -280,7 +281,7 @@ destination_states = st.builds(
     closed_as=st.sampled_from(enums.Level),
     clock_behind_ms=st.integers(0, _INT32),
 )
-handoffs = st.builds(models.Handoff, agency_id=words, offered_by=words, message_id=ids, expires_at=times)
+handoffs = st.builds(models.Handoff, agency_id=words, offered_by=words, message_id=ids, expires_at=times, words=texts)
 others_told = st.builds(
     models.OthersTold,
     pending=some(words),

@@ -24,16 +24,18 @@ _ESCALATION = """## Whose it is, and who ends it
 
 The owner is the officer's agency until it is handed over: a room of the owner offers it to an agency that was told,
 which takes or refuses it within `offer_seconds` (default 120); until then the giver owns it, and a second offer
-replaces the first. A room closes its own part. A room of the owner ends the whole (where several are told and one
-`ends_alerts`, only that one); where none of the owner's rooms was told and none is to be told by a step, it ends when
-all that took it up have closed their part (where nobody ever took it up, all that were told, with nobody left to be
-told). The agency of a room is `agency` of its connector or of its destination in the routes. The terms are those of
-3GPP TS 24.379, 12.1.3 and TS 23.280, 10.10.
+replaces the first. What is written with an offer is for the rooms of that agency alone. A room closes its own part. A
+room of the owner ends the whole (where several are told and one `ends_alerts`, only that one); where none of the
+owner's rooms was told and none is to be told by a step, it ends when all that took it up have closed their part (where
+nobody ever took it up, all that were told, with nobody left to be told). The agency of a room is `agency` of its
+connector or of its destination in the routes. The terms are those of 3GPP TS 24.379, 12.1.3 and TS 23.280, 10.10.
 
 Its device's cancel of SOS, DURESS and OFFICER_DOWN is a request, and so is that of ASSISTANCE once a person took it
-up. After the end only what somebody does at the device (a press, words, a graver kind) begins an alert anew, linked
-to the ended one and under its incident. What was done before the end and comes after it tells the officer so, and
-pages a person; a clock that cannot be trusted counts as after.
+up. A cancel counts after the last press by the device's own clock, and by the hub's where that was set back since.
+After the end only what somebody does at the device (a press, words, a graver kind) begins an alert anew, linked to the
+ended one and under its incident. What was done before the end and comes after it tells the officer so, and pages a
+person; a clock that cannot be trusted counts as after. A room ends what it certainly knew of, however slow the clock of
+its connector: a press that it answers, or that the hub had before.
 
 ## What the rooms see of each other
 

@@ -18,7 +18,7 @@ from bondmate_streams.agents.open_alerts import OpenAlertIndex
 from bondmate_streams.agents.silent_devices import SilentDevices
 from bondmate_streams.faust_adapter.record_writer import gather_both
 from bondmate_streams.faust_adapter.tables import RecordTable
-from bondmate_streams.logic import others, starting
+from bondmate_streams.logic import handoff, others, starting
 from bondmate_streams.logic.deliveries import Notification
 from bondmate_streams.logic.life_cycle import CLOSED
 from bondmate_streams.logic.outside import with_keys
@@ -69,6 +69,7 @@ class AlertSteps:
         state, notifications = step.state or before, self.following.newest(step)
         if state:
             notifications = others.beside(notifications, state, self.rooms)
+            notifications = handoff.with_words(notifications, state, self.rooms.agencies)
             notifications = starting.without_places(notifications, state, self.rooms.agencies)
         if self.rooms.retired:
             notifications = [notification for notification in notifications if self._hears(notification)]

@@ -5,13 +5,14 @@ Until it is taken the giver owns it, so that there is always one who may end the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from bondmate_schemas.enums import AlertAction, DeliveryReason, Ownership
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import AlertState, DeliveryReceipt, Handoff
+from bondmate_schemas.models import AlertState, AlertWhole, DeliveryReceipt, DeviceAlert, Handoff
 
 from bondmate_streams.logic.alerts import with_header
 from bondmate_streams.logic.deliveries import Notification
@@ -20,6 +21,8 @@ from bondmate_streams.logic.rooms import Rooms, owner_of
 from bondmate_streams.logic.routing import Decision
 from bondmate_streams.logic.steps import tell
 
+_WORDS_KEPT: Final = 500
+"""Characters of what is written with an offer."""
 _FACTS: Final = {Ownership.TAKEN: Fact.TAKES, Ownership.REFUSED: Fact.REFUSES}
 
 
@@ -59,6 +62,7 @@ def changed(state: AlertState, receipt: DeliveryReceipt, outcome: str, rooms: Ro
             offered_by=receipt.destination,
             message_id=receipt.header.message_id,
             expires_at=now + timedelta(seconds=rooms.offer_seconds),
+            words="" if receipt.destination in rooms.unlisted else (receipt.note or "")[:_WORDS_KEPT],
         )
         return state.model_copy(update={"handoff": offer})
     owner = state.handoff.agency_id if state.handoff and outcome == "handed_over" else state.owner_agency_id
@@ -77,3 +81,23 @@ def notifications(
     message_id = derived_id("alert", state.header.event_id, cause, "owner")
     told = with_header(state.alert, message_id=message_id, occurred_at=now)
     return tell(state, told.model_copy(update={"action": AlertAction.UPDATE}), DeliveryReason.UPDATE, decisions)
+
+
+def with_words(
+    notifications: Sequence[Notification], state: AlertState, agencies: Mapping[str, str]
+) -> Sequence[Notification]:
+    """Return what is told of an alert, to rooms of the agency that it is offered to with what was written to them."""
+    offer = state.handoff
+    if offer is None or not offer.words:
+        return notifications
+    return [
+        _worded(one, offer.words) if agencies.get(one.destination) == offer.agency_id else one for one in notifications
+    ]
+
+
+def _worded(notification: Notification, words: str) -> Notification:
+    alert = notification.event
+    if not isinstance(alert, DeviceAlert):
+        return notification
+    whole = (alert.whole or AlertWhole()).model_copy(update={"offered_words": words})
+    return replace(notification, event=alert.model_copy(update={"whole": whole}))

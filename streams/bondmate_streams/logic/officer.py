@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from bondmate_schemas.enums import Level, MessageDirection, Priority, Response, Validity
+from bondmate_schemas.enums import Level, MessageDirection, Ownership, Priority, Response, Validity
 from bondmate_schemas.flags import FROM_REPLACED
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DeviceAlert, DeviceMessage
@@ -29,9 +29,11 @@ _ANSWERS: Final = frozenset(
 def answer(receipt: DeliveryReceipt, device_id: str, now: datetime, *, silent: bool = False) -> DeviceMessage | None:
     """Return a person's words as a message to the officer; None when the receipt carries none.
 
-    `silent` marks it so that the device of somebody under duress does not sound.
+    What is written with an offer to own the alert is for who it is offered to. `silent` marks it so that the device of
+    somebody under duress does not sound.
     """
-    if not receipt.note or receipt.level not in _ANSWERS:
+    is_offer = receipt.ownership is Ownership.OFFERED and receipt.level is Level.UNKNOWN
+    if not receipt.note or receipt.level not in _ANSWERS or is_offer:
         return None
     return _message(receipt, device_id, receipt.note, now, silent=silent)
 

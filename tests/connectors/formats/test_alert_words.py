@@ -23,7 +23,7 @@ from bondmate_schemas.enums import (
 )
 from bondmate_schemas.flags import STARTED_BY_ROOM
 from bondmate_schemas.models import AlertWhole, Delivery, DeliveryReceipt, DeviceAlert, EventHeader, Position
-from bondmate_streams.logic import heard, starting, states, timers
+from bondmate_streams.logic import handoff, heard, starting, states, timers
 from bondmate_streams.logic.deliveries import Agreements
 from bondmate_streams.logic.rooms import Rooms
 from bondmate_streams.logic.routes_yaml import parse_routes
@@ -145,7 +145,8 @@ def test_that_a_room_started_it_what_is_still_to_be_said_and_that_it_was_confirm
 
 
 def test_who_owns_it_that_nobody_is_assigned_and_that_it_goes_on_are_read() -> None:
-    offered = says(raised(), "north", ownership=Ownership.OFFERED, offered_to="county")
+    offered = says(raised(), "north", ownership=Ownership.OFFERED, offered_to="county", note="he is in your town")
+    assert offered.state is not None
     taken = says(Step("", offered.state), "county", ownership=Ownership.TAKEN)
     seen = says(raised(), "north", level=Level.ACKNOWLEDGED)
     assert seen.state is not None
@@ -155,8 +156,11 @@ def test_who_owns_it_that_nobody_is_assigned_and_that_it_goes_on_are_read() -> N
     again = states.change(closed.state, press(90, AlertAction.UPDATE, text="he is back, knife"), DECISIONS, late)
     anew = states.change(None, again.reopened, DECISIONS, late)  # type: ignore[arg-type]
 
+    to_county = replace(
+        offered, notifications=tuple(handoff.with_words(offered.notifications, offered.state, {"north": "county"}))
+    )
     for step, words in (
-        (offered, "Offered to county"), (taken, "Owned by county"), (unassigned, "NO UNIT SENT: a room has read it and assigned none"),
+        (to_county, 'With the offer: "he is in your town"'), (offered, "Offered to county"), (taken, "Owned by county"), (unassigned, "NO UNIT SENT: a room has read it and assigned none"),
         (anew, "OPEN AGAIN: it had been closed"),
     ):  # fmt: skip
         _, description, line = read(step, "north")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from bondmate_kafka.records import Outgoing
 from bondmate_schemas.codec import Codec, LocalSchemaIds
-from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, Level
-from bondmate_schemas.models import AlertState
+from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, Level, Ownership
+from bondmate_schemas.models import AlertState, DeviceAlert
 from bondmate_streams.agents.alert_life import AlertLife
 from bondmate_streams.agents.alert_steps import AlertSteps
 from bondmate_streams.agents.context import AgentContext
@@ -47,11 +47,17 @@ class ToRooms(Broker):
     async def send(self, *outgoing: Outgoing) -> None:
         await super().send(*(record for record in outgoing if record.topic.startswith("bondmate.to.")))
 
+    def newest(self) -> dict[str, DeviceAlert]:
+        """Return what each room was told last of an alert."""
+        return {each.destination: each.alert for each in self.told if each.alert}
+
 
 class Worker:
     """What works on alerts, over the table."""
 
-    def __init__(self, table: Table, routes: Any, *unlisted: str, ground: MapGround | None = None) -> None:
+    def __init__(
+        self, table: Table, routes: Any, *unlisted: str, ground: MapGround | None = None, rooms: Rooms | None = None
+    ) -> None:
         self.to_rooms = ToRooms()
         given: dict[str, Any] = {}
         nothing: Any = None
@@ -61,7 +67,7 @@ class Worker:
         given["following"] = SimpleNamespace(note=lambda state: None, newest=lambda step: step.notifications)
         steps = AlertSteps(
             context=context, alerts=table, audit=Audit(), open_alerts=OpenAlertIndex([]),
-            rooms=Rooms(unlisted=frozenset(unlisted)), **given,
+            rooms=rooms or Rooms(unlisted=frozenset(unlisted)), **given,
         )  # type: ignore[arg-type]  # fmt: skip
         locks = KeyLocks()
         self.begin = AlertLife(context, steps, locks, nothing).begin
@@ -179,3 +185,32 @@ async def test_assistance_that_nobody_was_told_of_and_that_is_over_is_told_to_no
     await anew.begin(make.alert("device-1", action=AlertAction.CANCEL, **over), ())
 
     assert ([], AlertStatus.CANCELLED) == (anew.to_rooms.told, table[alert.header.event_id].status)
+
+
+OFFERS = """
+destinations:
+  north: {modes: [EXERCISE], agency: agency-1, others: []}
+  south: {modes: [EXERCISE], agency: south, others: []}
+  county: {modes: [EXERCISE], agency: county}
+routes:
+  - {name: alerts, when: {record: alert}, to: [north, south, county]}
+"""
+
+
+async def test_what_is_written_with_an_offer_is_read_by_who_it_is_offered_to_and_by_nobody_else(make: Any) -> None:
+    table, alert, routes = Table(), make.alert("device-1"), parse_routes(OFFERS)
+    event_id = alert.header.event_id
+    worker = Worker(table, routes, rooms=Rooms({"north": "agency-1", "south": "south", "county": "county"}))
+    await worker.begin(alert, ())
+    offer = make.receipt(
+        event_id, "north", Level.UNKNOWN, ownership=Ownership.OFFERED, offered_to="south", note="he is in your town"
+    )
+    assert "offered" == await worker.receive(offer, ())
+    words = {name: alert.whole.offered_words for name, alert in worker.to_rooms.newest().items() if alert.whole}
+    assert {"north": "", "south": "he is in your town", "county": ""} == words
+
+    press = make.alert("device-1", event_id=event_id, action=AlertAction.UPDATE, text="second floor")
+    await worker.begin(press, ())
+    assert "he is in your town" == worker.to_rooms.newest()["south"].whole.offered_words, "while it is offered"
+    await worker.receive(make.receipt(event_id, "south", Level.UNKNOWN, ownership=Ownership.TAKEN, note="ours"), ())
+    assert {""} == {alert.whole.offered_words for alert in worker.to_rooms.newest().values() if alert.whole}

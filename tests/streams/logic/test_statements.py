@@ -960,6 +960,20 @@ def test_an_alert_is_handed_over_when_it_is_taken_and_until_then_the_giver_owns_
     assert "closed" == played.says("south", CLOSES).outcome
 
 
+def test_what_is_written_with_an_offer_is_not_for_the_officer_and_of_an_unlisted_room_for_nobody() -> None:
+    to, offer = ("north", "county", "south"), {"ownership": Ownership.OFFERED, "offered_to": "pd-south"}
+    played, unlisted = Played(to=to), Played(to=to, rooms=replace(ROOMS, unlisted=frozenset({"north"})))
+    offered = played.says("north", **offer, note="he is in your town")
+    helps = Played(to=to).says("north", **offer, **ASSIGNED, note="unit 7 goes, he is in your town")
+    unlisted.says("north", **offer, note="he is in your town")
+
+    assert offered.message is None
+    assert helps.message is not None, "what is said of help is for the officer too"
+    for state, words in ((played.state, "he is in your town"), (unlisted.state, "")):
+        assert state.handoff is not None
+        assert words == state.handoff.words
+
+
 def test_an_unlisted_room_is_offered_nothing_and_takes_nothing() -> None:
     rooms = replace(ROOMS, unlisted=frozenset({"south"}))
     played = Played(to=("north", "county", "south"), rooms=rooms)

@@ -57,7 +57,7 @@ PARAMETERS: Final = (
     "alert_id", "direction", "sender", "sender_ref", "in_reply_to", "requires_acknowledgement",
     "whole.owner_agency_id", "whole.offered_to", "whole.reopens", "whole.ended_by", "whole.ended_why",
     "whole.ended_words", "whole.raised_at", "whole.group_id",
-    "whole.linked_to", "whole.linked_by", "whole.renew_by",
+    "whole.linked_to", "whole.linked_by", "whole.renew_by", "whole.offered_words",
 )  # fmt: skip
 """Fields written as a parameter named `bondmate:` and the path without `header.`, of whichever record has them."""
 LEAN_PARAMETERS: Final = frozenset({"kind", "silent", "device_id", "position_age_seconds"})

@@ -111,7 +111,7 @@ def leanest(alert: DeviceAlert) -> DeviceAlert:
     """Return the alert without files, without words of people but a plain callsign."""
     who = _NOT_PLAIN.sub("?", alert.callsign or alert.unit or "")[:_LONGEST_PLAIN]
     position = alert.position and alert.position.model_copy(update={"altitude_hae_m": None})
-    whole = alert.whole and alert.whole.model_copy(update={"ended_words": ""})
+    whole = alert.whole and alert.whole.model_copy(update={"ended_words": "", "offered_words": ""})
     update = {"callsign": who, "unit": None, "text": None, "attachments": (), "position": position, "whole": whole}
     return alert.model_copy(update=update)
 
