@@ -35,6 +35,8 @@ _OF_THE_ENDED: Final = frozenset(
 """Remarks on an ended alert that say nothing of one that somebody pressed."""
 _SLOWEST_SENDING: Final = timedelta(minutes=1)
 """What is more between sending and receiving is a clock that is wrong."""
+_LONGEST_OVERTAKING: Final = timedelta(minutes=10)
+"""By more than this a press overtakes no cancel of its device: its clock was set back."""
 
 
 def made_at(header: EventHeader) -> datetime:
@@ -67,9 +69,9 @@ def is_before_press(state: AlertState, cancel: DeviceAlert) -> bool:
     if pressed_at is not None and at is not None and cancel.device_id == state.device_id:
         if not _is_set_back(state, cancel):
             return at < pressed_at
-        # For how long it waited at the device counts by that device's clock, right or wrong.
-        at -= timedelta(milliseconds=cancel.clock_ahead_ms or 0)
-        return at < (state.pressed_at or pressed_at)
+        if cancel.clock_ahead_ms is not None:
+            # For how long it waited at the device counts by that device's clock, right or wrong.
+            return at - timedelta(milliseconds=cancel.clock_ahead_ms) < (state.pressed_at or pressed_at)
     return state.pressed_at is not None and cancel.header.received_at < state.pressed_at
 
 
@@ -100,10 +102,14 @@ def is_after_press(state: AlertState, receipt: DeliveryReceipt) -> bool:
 def _is_set_back(state: AlertState, change: DeviceAlert) -> bool:
     """Whether its device's clock was set back between the last press and a change, by more than a network takes.
 
-    Then what it says of the order of the two counts for nothing. Who does not say when it sent is not found out.
+    Then what it says of the order of the two counts for nothing. Who does not say when it sent is found out where its
+    change would be older than any that a press overtakes.
     """
-    if state.pressed_by_device_clock_at is None or state.pressed_at is None or change.clock_ahead_ms is None:
+    if state.pressed_by_device_clock_at is None or state.pressed_at is None:
         return False
+    if change.clock_ahead_ms is None:
+        at = by_device_clock(change)
+        return at is not None and at + _LONGEST_OVERTAKING < state.pressed_by_device_clock_at
     was_ahead = state.pressed_by_device_clock_at - state.pressed_at
     return timedelta(milliseconds=change.clock_ahead_ms) + _SLOWEST_SENDING < was_ahead
 

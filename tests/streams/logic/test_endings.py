@@ -423,7 +423,9 @@ def test_a_room_closes_what_it_was_told_of_after_the_press_that_raised_it_by_wha
     assert None is _by_slow_clock(played, 1, CLOSES).reopened
 
 
-def test_a_press_that_the_streams_took_after_a_closing_goes_on_though_clocks_of_gateway_and_connector_are_slow() -> None:
+def test_a_press_that_the_streams_took_after_a_closing_goes_on_though_clocks_of_gateway_and_connector_are_slow() -> (
+    None
+):
     played = Played()
     _delivered(played, 0.02)
     played.seconds = 101
@@ -477,11 +479,17 @@ def test_a_cancel_after_the_devices_clock_was_put_right_counts_and_one_of_before
     assert asked == _by_clock(again, AlertAction.CANCEL, 145, sent=151, ahead=0).outcome
 
 
-def test_a_cancel_counts_though_the_devices_clock_was_set_an_hour_back_and_not_where_it_does_not_say_so() -> None:
-    said, unsaid = Played(), Played()
-    for played in (said, unsaid):
+@pytest.mark.parametrize(
+    ("back", "unsaid"), [(60, "overtaken"), (7200, "cancel_requested"), (50 * 365 * 86_400, "cancel_requested")]
+)
+def test_a_cancel_counts_though_the_devices_clock_was_set_back_and_by_minutes_only_where_it_says_so(
+    back: int, unsaid: str
+) -> None:
+    says, mute = Played(), Played()
+    for played in (says, mute):
         _by_clock(played, AlertAction.UPDATE, 100, ahead=0, press_count=2)
-    mute = unsaid.press(AlertAction.CANCEL, at=130 - 3600, received_at=START + timedelta(seconds=130))
+    outcome = mute.press(AlertAction.CANCEL, at=130 - back, received_at=START + timedelta(seconds=130)).outcome
 
-    assert "cancel_requested" == _by_clock(said, AlertAction.CANCEL, 130, ahead=-3600).outcome
-    assert "overtaken" == mute.outcome
+    assert unsaid == outcome
+    assert "overtaken" == mute.press(AlertAction.CANCEL, at=99, received_at=START + timedelta(seconds=131)).outcome
+    assert "cancel_requested" == _by_clock(says, AlertAction.CANCEL, 170, ahead=-back).outcome
