@@ -62,8 +62,8 @@ def is_before_press(state: AlertState, cancel: DeviceAlert) -> bool:
     """Whether a cancel was made before the last press.
 
     By the clock of the device that did both: each may be trusted or not by how long it took to the hub, which says
-    nothing of their order. Where that clock was set back since, by ours. Else only what the hub had before the press was
-    certainly made before it.
+    nothing of their order. Where that clock was set back since, by ours. Else only what the hub had before the press
+    was certainly made before it.
     """
     pressed_at, at = state.pressed_by_device_clock_at, by_device_clock(cancel)
     if pressed_at is not None and at is not None and cancel.device_id == state.device_id:

@@ -12,7 +12,14 @@ from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import DeviceAlert, EventHeader, Position
 
 from bondmate_gateway.enrolment.directory import EnrolledDevice
-from bondmate_gateway.http.records.arrival import SENT_SKEW, TOLERATED_SKEW, Arrival, clock_ahead_ms, clock_flags, event_header
+from bondmate_gateway.http.records.arrival import (
+    SENT_SKEW,
+    TOLERATED_SKEW,
+    Arrival,
+    clock_ahead_ms,
+    clock_flags,
+    event_header,
+)
 from bondmate_gateway.http.records.parts import attachments_of, is_nowhere, own_reference, position_of
 from bondmate_gateway.http.requests import AlertRequest, AlertVerb, PositionRequest
 
