@@ -54,12 +54,13 @@ _TRAFFIC: Final = {
     catalogue.INCIDENTS: _Traffic(("gateway", "runner"), ("streams",), _STREAMS),
     catalogue.MESSAGES: _Traffic(("gateway", "runner"), ("streams", "gateway"), _STREAMS),
     catalogue.RECEIPTS: _Traffic(("runner", "streams"), ("streams", "gateway"), _STREAMS),
-    catalogue.STATE_ALERTS: _Traffic(("streams",)),
+    catalogue.STATE_ALERTS: _Traffic(("streams",), ("pager",)),
     catalogue.STATE_INCIDENTS: _Traffic(("streams",)),
     catalogue.LAST_LOCATION: _Traffic(("lane",), ("streams",)),
-    catalogue.AUDIT: _Traffic(("streams", "lane", "dlq")),
-    catalogue.PAGES: _Traffic(("streams",)),
-    catalogue.STATE_CONNECTORS: _Traffic(("gateway", "runner")),
+    catalogue.AUDIT: _Traffic(("streams", "lane", "dlq", "pager")),
+    catalogue.PAGES: _Traffic(("streams",), ("pager",)),
+    catalogue.PAGE_MARKS: _Traffic(("pager",), ("pager",)),
+    catalogue.STATE_CONNECTORS: _Traffic(("gateway", "runner"), ("streams", "pager")),
     catalogue.DEAD_LETTER_DECISIONS: _Traffic(("dlq",), ("dlq",)),
     catalogue.destination_topic(_DESTINATION): _Traffic(
         ("streams",), ("runner",), f"bondmate-{_DESTINATION}", catalogue.RECEIPTS

@@ -33,6 +33,8 @@ CHECK_INS = "bondmate.state.check-ins"
 AUDIT = "bondmate.audit"
 PAGES = "bondmate.pages"
 """For the people who run the hub: what would otherwise come to nobody."""
+PAGE_MARKS = "bondmate.state.pages"
+"""What became of each page: whom it was sent to, who took it."""
 DEAD_LETTER_DECISIONS = "bondmate.dlq.decisions"
 """What people have done about dead letters; not itself a topic of dead letters."""
 ALERT_CHANGES = "bondmate.streams.alert-changes"
@@ -109,6 +111,8 @@ _FIXED = (
           partitions=1),
     Topic(PAGES, "subject", "OperationsPage", "What a person in operations must see now.", 30 * _DAY, partitions=1,
           personal=False),
+    # Kept longer than any page: one that outlived its mark would be sent again.
+    Topic(PAGE_MARKS, "mark_id", "PageMark", "What became of each page.", 60 * _DAY, "compact,delete", partitions=1),
     # Kept longer than any letter: a letter that outlived its decision would look undecided.
     Topic(DEAD_LETTER_DECISIONS, "letter_id", "DeadLetterDecision", "What people have done about dead letters.",
           60 * _DAY, "compact,delete", partitions=1),

@@ -40,6 +40,7 @@ RECORDS: dict[str, type[Record]] = {
         models.IncidentMemory,
         models.IncidentLink,
         models.OperationsPage,
+        models.PageMark,
         models.ConnectorStatus,
         models.DeadLetterDecision,
         models.DeviceMark,

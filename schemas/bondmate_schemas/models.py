@@ -591,6 +591,19 @@ class DeadLetterDecision(Record):
     operator: str = ""
 
 
+class PageMark(Record):
+    """What became of a page; the newest of a `mark_id` holds."""
+
+    mark_id: str
+    page_id: str = ""
+    mark: str
+    at: UtcTime
+    step: str = ""
+    count: Count = 0
+    operator: str = ""
+    justification: str = ""
+
+
 class DeviceMark(Record):
     """What holds of a device until a person says otherwise; the newest under a `mark_id` holds."""
 

@@ -445,6 +445,18 @@ operations_pages = st.builds(
     raised_at=times,
 )
 
+page_marks = st.builds(
+    models.PageMark,
+    mark_id=ids,
+    page_id=ids,
+    mark=words,
+    at=times,
+    step=words,
+    count=st.integers(min_value=0, max_value=2**63 - 1),
+    operator=words,
+    justification=words,
+)
+
 connector_statuses = st.builds(
     models.ConnectorStatus,
     connector=ids,
@@ -518,6 +530,7 @@ records: dict[str, st.SearchStrategy[models.Record]] = {
     "IncidentMemory": incident_memories,
     "IncidentLink": incident_links,
     "OperationsPage": operations_pages,
+    "PageMark": page_marks,
     "ConnectorStatus": connector_statuses,
     "DeadLetterDecision": dead_letter_decisions,
     "DeviceMark": device_marks,

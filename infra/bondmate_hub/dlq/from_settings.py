@@ -29,7 +29,7 @@ from bondmate_hub.wanted import wanted
 _Progress = Callable[[int], None]
 _NEVER_REPLAYED_TO: Final = frozenset({
     catalogue.AUDIT, catalogue.PAGES, catalogue.STATE_ALERTS, catalogue.STATE_INCIDENTS, catalogue.LAST_LOCATION,
-    catalogue.DEAD_LETTER_DECISIONS, catalogue.DEVICE_MARKS, catalogue.CHECK_INS,
+    catalogue.PAGE_MARKS, catalogue.DEAD_LETTER_DECISIONS, catalogue.DEVICE_MARKS, catalogue.CHECK_INS,
 })  # fmt: skip
 """State and trails: nobody takes events from there, and a forged header must not write to them."""
 

@@ -24,6 +24,7 @@ def test_what_is_spread_is_spread_alike_and_what_is_few_is_not() -> None:
         "bondmate.dlq.decisions",
         "bondmate.pages",
         "bondmate.state.connectors",
+        "bondmate.state.pages",
         "bondmate.state.routes",
     }
     assert few == {name for name, count in counts.items() if count == 1}
