@@ -41,8 +41,8 @@ test-kafka: $(STAMP) ## against Apache Kafka without Docker (installs Java and M
 	$(BIN)/python -m bondmate_hub.broker.apache --install
 	$(BIN)/pytest -m "kafka and not tak and not scenarios and not docker and not vendor and not long" $(ARGS)
 
-test-system: $(STAMP) ## the whole hub beside real servers (installs Prometheus and kcat)
-	.ci/need prometheus kcat
+test-system: $(STAMP) ## the whole hub beside real servers (installs Prometheus, Alertmanager, Exim and kcat)
+	.ci/need prometheus alertmanager exim kcat
 	$(BIN)/pytest -m "system and not kafka and not tak and not scenarios and not docker and not vendor and not long" $(ARGS)
 
 test-scenarios: $(STAMP) ## emergencies as officers and dispatchers live them, on the whole hub (installs taky-ng)

@@ -95,3 +95,13 @@ def streams(
         m.MESSAGES_TO_DEVICES.labels(destination, "addressed")
         for level in m.LEVELS:
             m.ALERT_LEVELS.labels(destination, level)
+
+
+def pager(steps: Iterable[str], modes: Iterable[str]) -> None:
+    """Announce what the pager keeps: open pages a mode, and what each step has taken or not."""
+    for mode in modes:
+        m.OPEN_PAGES.labels(mode)
+    for step in steps:
+        m.PAGE_STEP_FAILING_SECONDS.labels(step)
+        for outcome in m.NOTICE_OUTCOMES:
+            m.PAGE_NOTICES.labels(step, outcome)

@@ -26,6 +26,8 @@ RESTARTS = ("crash", "settings", "asked", "resumed")
 """Values of `why` a connector was built anew."""
 REREADS = ("taken", "refused")
 """Values of the `outcome` of reading settings again."""
+NOTICE_OUTCOMES = ("sent", "failed")
+"""Values of the `outcome` of a page sent to a step."""
 STALLS = ("send", "connect", "settle", "consumer")
 """Values of `what` stands still."""
 
@@ -161,6 +163,15 @@ UNANSWERED_ALERTS = Gauge(
 )
 SILENT_DEVICES = Gauge("hub_silent_devices", "Devices on duty that are not heard of, of this worker's partitions.")
 PAGES = Counter("hub_pages_total", "Pages to operations, by reason and by mode of the alert.", ["reason", "mode"])
+OPEN_PAGES = Gauge("hub_open_pages", "Pages that nobody has taken and whose cause is not over.", ["mode"])
+OLDEST_OPEN_PAGE_SECONDS = Gauge("hub_oldest_open_page_seconds", "Age of the oldest page that nobody has taken.")
+PAGE_NOTICES = Counter(
+    "hub_page_notices_total", "Pages, repeats and ends that were sent to a step, and those it did not take.",
+    ["step", "outcome"],
+)  # fmt: skip
+PAGE_STEP_FAILING_SECONDS = Gauge(
+    "hub_page_step_failing_seconds", "For how long a step has not taken what is due there; 0: it takes.", ["step"]
+)
 UNDELIVERED_ALERT_SECONDS = Gauge(
     "hub_oldest_undelivered_alert_seconds", "Age of the oldest open alert that a destination has not got.",
     ["destination"],

@@ -53,6 +53,10 @@ LABELS = {
     "hub_message_receipts": ("sender", "level", "outcome"),
     "hub_open_alerts": ("status",),
     "hub_pages": ("reason", "mode"),
+    "hub_open_pages": ("mode",),
+    "hub_oldest_open_page_seconds": (),
+    "hub_page_notices": ("step", "outcome"),
+    "hub_page_step_failing_seconds": ("step",),
     "hub_silent_devices": (),
     "hub_unanswered_alerts": ("mode",),
     "hub_oldest_undelivered_alert_seconds": ("destination",),
@@ -91,6 +95,7 @@ def test_a_role_shows_zeros_before_anything_happens() -> None:
     announce.connector("test-sink", kinds=["ALERT", "LOCATION"], source=True)
     announce.gateway(["TestRecord"], ["test-problem"])
     announce.streams(["test-stage"], ["test-sink"])
+    announce.pager(["test-step"], ["ACTUAL"])
 
     shown = generate_latest(_registry()).decode()
 
@@ -111,6 +116,9 @@ def test_a_role_shows_zeros_before_anything_happens() -> None:
         'hub_dead_letters_total{code="",stage="test-stage"} 0.0',
         'hub_oldest_undelivered_alert_seconds{destination="test-sink"} 0.0',
         'hub_alert_levels_total{destination="test-sink",level="ACKNOWLEDGED"} 0.0',
+        'hub_open_pages{mode="ACTUAL"} 0.0',
+        'hub_page_notices_total{outcome="failed",step="test-step"} 0.0',
+        'hub_page_step_failing_seconds{step="test-step"} 0.0',
     ):
         assert line in shown.splitlines()
 

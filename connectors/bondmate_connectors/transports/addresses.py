@@ -78,7 +78,12 @@ def is_plain_beyond_loopback(url: URL) -> bool:
     return url.scheme != "https" and not (url.scheme == "http" and is_loopback_host(url.host))
 
 
-def _web_address(url: str) -> str:
+def web_address(url: str) -> str:
+    """Return `url` where it is one that a platform may have.
+
+    Raises:
+        ValueError: it is none, carries a password, or is plain http beyond this machine.
+    """
     parsed = URL(url)
     if parsed.scheme not in {"http", "https"} or not parsed.host or parsed.user or parsed.password:
         raise ValueError("an http or https URL without user and password")
@@ -87,7 +92,7 @@ def _web_address(url: str) -> str:
     return url
 
 
-WebAddress = Annotated[str, AfterValidator(_web_address)]
+WebAddress = Annotated[str, AfterValidator(web_address)]
 """A setting that is the address of a platform: https, or plain http to this machine."""
 
 

@@ -22,6 +22,7 @@ from bondmate_hub.cli import (
     doctor,
     ids,
     incidents,
+    pages,
     roles,
     routes,
     routes_apply,
@@ -83,6 +84,7 @@ for name, group in {
     "dlq": dlq.app,
     "ids": ids.app,
     "incidents": incidents.app,
+    "pages": pages.app,
 }.items():
     app.add_typer(group, name=name)
 

@@ -10,21 +10,23 @@ from bondmate_hub.cli.options import Config
 
 
 def run(
-    roles: Annotated[list[str], typer.Argument(help="broker, registry, gateway, streams, lane, runner, or all.")],
+    roles: Annotated[list[str], typer.Argument(help="broker, registry, gateway, streams, lane, runner, pager or all.")],
     config: Config = None,
 ) -> None:
     """Run roles until SIGTERM. Several roles, or `all`, run as children and are started again when they die.
 
+    The pager is of `all` where `pages.steps` are set.
+
     Example: hub run gateway runner --config hub.yaml
     """
-    from bondmate_hub.roles.run import ROLES, run_role, run_supervised
+    from bondmate_hub.roles.run import ROLES, roles_of, run_role, run_supervised
     from bondmate_hub.settings import load
 
     unknown = sorted({*roles} - {*ROLES, "all"})
     if unknown:
         raise typer.BadParameter(f"no such role: {', '.join(unknown)}; there are {', '.join(ROLES)} and all")
     settings = load(config)
-    wanted = list(ROLES) if "all" in roles else roles
+    wanted = roles_of(settings) if "all" in roles else roles
     if len(wanted) == 1:
         run_role(wanted[0], settings)
     else:

@@ -205,6 +205,14 @@ async def _tell(board: ConnectorHealth, health: RoleHealth, names: Sequence[str]
         await asyncio.sleep(0.2)
 
 
+async def _pager(settings: Settings, stop: asyncio.Event, around: Around) -> None:
+    from bondmate_hub.pages.role import run_pager  # noqa: PLC0415
+
+    if not settings.pages.steps:
+        _log.warning("pages go to nobody: they stand on their topic and in the log alone", setting="pages.steps")
+    await run_pager(settings, stop, around.health)
+
+
 async def _by_routes(
     settings: Settings, stop: asyncio.Event, role: str, work: Callable[[Applied, asyncio.Event], Awaitable[None]]
 ) -> None:
@@ -324,4 +332,10 @@ ROLES: Mapping[str, _Role] = {
     "streams": _streams,
     "lane": _lane,
     "runner": _runner,
+    "pager": _pager,
 }
+
+
+def roles_of(settings: Settings) -> list[str]:
+    """Return the roles that a hub with these settings has: `hub run all`."""
+    return [role for role in ROLES if role != "pager" or settings.pages.steps]

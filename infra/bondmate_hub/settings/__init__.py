@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from bondmate_hub.settings.document import PREFIX, Document, SettingFile, SettingsError, files_named
 from bondmate_hub.settings.kafka import KafkaSection
+from bondmate_hub.settings.pages import PagesSection
 from bondmate_hub.settings.section import Section
 
 __all__ = ["Document", "SettingFile", "Settings", "SettingsError", "files_named", "load"]
@@ -176,6 +177,7 @@ class Settings(BaseSettings):
     broker: BrokerSection = BrokerSection()
     delivery: DeliverySection = DeliverySection()
     restart: RestartSection = RestartSection()
+    pages: PagesSection = PagesSection()
     connectors: dict[str, ConnectorEntry] = Field(default_factory=dict, description="Connectors by name.")
 
     _file: Path | None = PrivateAttr(None)
@@ -229,7 +231,10 @@ def load(path: Path | None, *, unreadable: str | None = None) -> Settings:
 def _from_folder(settings: Settings, folder: Path) -> Settings:
     streams = settings.streams and _files_from(settings.streams, folder)
     kafka = settings.kafka.from_folder(folder)
-    return settings.model_copy(update={"data_dir": folder / settings.data_dir, "streams": streams, "kafka": kafka})
+    pages = settings.pages.from_folder(folder)
+    return settings.model_copy(
+        update={"data_dir": folder / settings.data_dir, "streams": streams, "kafka": kafka, "pages": pages}
+    )
 
 
 def _files_from(streams: StreamsSection, folder: Path) -> StreamsSection:

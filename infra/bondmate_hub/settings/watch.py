@@ -26,8 +26,8 @@ _log = structlog.get_logger(__name__)
 LOOK_SECONDS: Final = 1.0
 _MOST_BYTES: Final = 1 << 20
 """Of a file, so much is compared; secrets and certificates are far smaller."""
-_Version = tuple[int, int, int, int] | None
-_Versions = Mapping[Path, _Version]
+FileVersion = tuple[int, int, int, int] | None
+_Versions = Mapping[Path, FileVersion]
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class SettingsWatch:
         self._controls = controls
         self._look_seconds = look_seconds
         self._watched: dict[str, _Watched] = {}
-        self._named: dict[str, tuple[_Version, ConnectorConfig, tuple[Path, ...]]] = {}
+        self._named: dict[str, tuple[FileVersion, ConnectorConfig, tuple[Path, ...]]] = {}
 
     async def run(self) -> None:
         """Watch, until cancelled."""
@@ -78,7 +78,7 @@ class SettingsWatch:
         if is_waiting and self._settings.file is not None:
             # Its settings cannot work, so a person may mend them in the file itself.
             files = (*files, self._settings.file)
-        now = {path: _version(path) for path in files}
+        now = {path: file_version(path) for path in files}
         watched = self._watched.get(name)
         if watched is None:
             self._watched[name] = _Watched(now, _digests(files), now)
@@ -109,7 +109,7 @@ class SettingsWatch:
             config = reread(self._settings, name)
         except SettingsError as error:
             problems = error.problems
-        if {path: _version(path) for path in now} != now:
+        if {path: file_version(path) for path in now} != now:
             return None  # it went on changing meanwhile: the next look will tell
         watched.versions = now
         self._tell(name, watched, problems)
@@ -127,7 +127,7 @@ class SettingsWatch:
 
     def _files(self, name: str, config: ConnectorConfig) -> tuple[Path, ...]:
         """Return the files of a connector; the YAML is parsed only when it has changed."""
-        version = _version(self._settings.file) if self._settings.file else None
+        version = file_version(self._settings.file) if self._settings.file else None
         known = self._named.get(name)
         if known is None or known[0] != version or known[1] is not config:
             files = tuple({file.path for file in files_of(self._settings, name, config)})
@@ -135,7 +135,8 @@ class SettingsWatch:
         return known[2]
 
 
-def _version(path: Path) -> _Version:
+def file_version(path: Path) -> FileVersion:
+    """Return what tells one state of a file from another; None where it is not there."""
     try:
         stat = path.stat()
     except OSError:

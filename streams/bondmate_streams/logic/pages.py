@@ -6,11 +6,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from bondmate_schemas.enums import Mode
+from bondmate_schemas.enums import AlertStatus, Mode
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, ConnectorStatus, OperationsPage
 
 from bondmate_streams.logic.deliveries import of_round
+from bondmate_streams.logic.levels import is_answered, is_helped
 
 
 class PageReason(StrEnum):
@@ -52,6 +53,16 @@ class PageReason(StrEnum):
     """An alert waits behind the pause that a person gave a connector."""
 
 
+OF_CONNECTORS: Final = frozenset(
+    {
+        PageReason.CONNECTOR_SILENT,
+        PageReason.CONNECTOR_FAILED,
+        PageReason.CONNECTOR_REFUSED,
+        PageReason.CONNECTOR_DOWN,
+        PageReason.PAUSED_ALERT,
+    }
+)
+"""Why a connector is paged for; its name is the subject."""
 DOWN_SECONDS: Final = 60
 """How long a platform may be away before a person hears of it."""
 _PAUSED: Final = "PAUSED"
@@ -116,3 +127,29 @@ def page_of(
         waited_seconds=max(0.0, (now - header.received_at).total_seconds()),
         raised_at=now,
     )
+
+
+_APART_SECONDS: Final = 5.0
+"""How far the clocks of two hosts may be apart: a report of before the page must not pass for one of after it."""
+_ENDED_BY_A_PERSON: Final = frozenset({AlertStatus.RESOLVED, AlertStatus.CANCELLED})
+_OUTLIVES_ITS_ALERT: Final = frozenset({PageReason.LATE, PageReason.EXPIRED, PageReason.DEAD_LETTERED})
+"""What somebody must hear although the alert has ended."""
+
+
+def is_over_at_connector(page: OperationsPage, status: ConnectorStatus, now: datetime) -> bool:
+    """Whether the trouble that a connector's page is of has ended, by what the connector said after the page."""
+    if (status.reported_at - page.raised_at).total_seconds() <= _APART_SECONDS:
+        return False
+    reason = trouble_of(status, now)
+    return reason is None or page_of_connector(status, reason, now).page_id != page.page_id
+
+
+def is_over_at_alert(page: OperationsPage, state: AlertState) -> bool:
+    """Whether what an alert's page is of has ended, by the state of the alert after the page."""
+    if state.changed_at < page.raised_at:
+        return False
+    if state.status in _ENDED_BY_A_PERSON:
+        return page.reason not in _OUTLIVES_ITS_ALERT
+    if page.reason in {PageReason.UNANSWERED, PageReason.UNANSWERED_AGAIN}:
+        return is_answered(state)
+    return page.reason == PageReason.UNASSIGNED and is_helped(state)
