@@ -80,6 +80,7 @@ def _rows() -> list[tuple[str, list[_Panel]]]:
         ("Alerts: are they getting through?", _alerts()),
         ("Speed: how fast?", _speed()),
         ("Destinations: who has trouble?", _connectors()),
+        ("Pages: does anybody hear?", _pages()),
         ("Devices and positions", _devices()),
         ("Hub roles", _roles()),
     ]
@@ -165,6 +166,17 @@ def _connectors() -> list[_Panel]:
         _lines("Errors, a second", "reqps", 12,
                _query(f"sum by (connector, stage, code) (rate(connector_errors_total{_RATE}))",
                       "{{connector}} {{stage}}: {{code}}")),
+    ]  # fmt: skip
+
+
+def _pages() -> list[_Panel]:
+    return [
+        _stat("Oldest page that nobody has taken", "s", 1800, _query("max(hub_oldest_open_page_seconds)")),
+        _lines("Open pages", "short", 6, _query("max by (mode) (hub_open_pages)", "{{mode}}")),
+        _lines("Steps that do not take pages", "s", 6,
+               _query("max by (step) (hub_page_step_failing_seconds)", "{{step}}")),
+        _lines("Pages, repeats and ends sent in ten minutes", "short", 6,
+               _query("sum by (step, outcome) (increase(hub_page_notices_total[10m]))", "{{step}}: {{outcome}}")),
     ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 MONITORING = ROOT / "monitoring"
 READY_SECONDS, DATA_SECONDS, STOP_SECONDS = 90, 90, 60
 # What Grafana would put in, at a scrape every five seconds and the last five minutes shown.
+OF_THE_PAGER = re.compile(r"hub_(open_pages|oldest_open_page|page_)")
+"""The demo has nobody to page, so it runs no pager."""
 VARIABLES = {"$__rate_interval": "30s", "$__range": "5m", "$destination": ".+"}
 
 
@@ -121,7 +124,7 @@ def queries() -> dict[str, str]:
 def test_every_query_of_the_dashboard_has_data_and_nobody_is_paged(
     hub: subprocess.Popen[bytes], prometheus: Prometheus, folder: Path
 ) -> None:
-    waiting = queries()
+    waiting = {panel: query for panel, query in queries().items() if not OF_THE_PAGER.search(query)}
     assert len(waiting) > 20
     end = time.monotonic() + DATA_SECONDS
     while waiting and time.monotonic() < end and hub.poll() is None:
