@@ -25,7 +25,7 @@ class Ownership:
 
     def alert(self, device: EnrolledDevice, alert_id: str) -> str:
         """Return the hub's id of a device's own alert, by any of its names."""
-        if event_id := self._mailboxes.own_event(device.device_id, alert_id):
+        if event_id := self._mailboxes.alerts.own_event(device.device_id, alert_id):
             return event_id
         owner = self._mailboxes.owner(alert_id)
         if owner not in {None, device.device_id}:
@@ -54,7 +54,7 @@ class Ownership:
 
     def of_spare(self, alert: DeviceAlert, alert_id: str | None) -> DeviceAlert:
         """Return an alert under the id of the one that a spare means, which the device before it raised."""
-        event_id = self._mailboxes.own_event(alert.device_id, alert_id) if alert_id else None
+        event_id = self._mailboxes.alerts.own_event(alert.device_id, alert_id) if alert_id else None
         if event_id is None or FROM_EXERCISE in alert.header.flags:
             return alert
         header = alert.header.model_copy(update={"event_id": event_id})

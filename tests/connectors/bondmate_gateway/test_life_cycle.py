@@ -270,8 +270,8 @@ async def test_plain_http_beyond_loopback_is_refused_by_name_of_the_setting(devi
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
-def test_plain_http_on_loopback_is_taken(device_file, host):
-    GatewayConfig(device_file=device_file, host=host).refuse_plain_http()
+async def test_plain_http_on_loopback_is_taken(device_file, host):
+    await build(device_file=device_file, host=host).check()
 
 
 async def test_a_gateway_does_not_start_without_its_devices(tmp_path):
