@@ -20,6 +20,7 @@ from pydantic import AwareDatetime
 from pydantic.fields import FieldInfo
 
 T = TypeVar("T")
+R = TypeVar("R", bound=models.Record)
 
 _MOST: Final = 1_000_000
 """The largest number of a field that has no bounds."""
@@ -68,6 +69,11 @@ _BY_NAME: Final[Mapping[str, st.SearchStrategy[Any]]] = {
 }
 
 
+def of(model: type[R]) -> st.SearchStrategy[R]:
+    """Return records of `model`, each field as its type says."""
+    return st.builds(model, **fields_of(model))
+
+
 @cache
 def fields_of(model: type[models.Record]) -> Mapping[str, st.SearchStrategy[Any]]:
     """Return a strategy for each field of a record, by its name."""
@@ -99,7 +105,7 @@ def _typed(hint: Any, text: st.SearchStrategy[str], bounds: Sequence[Any] = ()) 
 
 def _plain(kind: type, text: st.SearchStrategy[str], bounds: Sequence[Any]) -> st.SearchStrategy[Any]:
     if issubclass(kind, models.Record):
-        return st.builds(kind, **fields_of(kind))
+        return of(kind)
     if issubclass(kind, Enum):
         return st.sampled_from(kind)
     limits = {name: getattr(bound, name) for bound in bounds for name in ("ge", "le", "lt") if hasattr(bound, name)}
@@ -126,7 +132,7 @@ def deliveries(kinds: Sequence[enums.DeliveryKind] = _BUT_RECEIPTS) -> st.Search
 @st.composite
 def _delivery_of(draw: st.DrawFn, kind: enums.DeliveryKind) -> models.Delivery:
     field, model = _PAYLOADS[kind]
-    event = draw(_typed(model, words))
+    event = draw(of(model))
     left = fields_of(models.Delivery).keys() - {"header", "kind", *(name for name, _ in _PAYLOADS.values())}
     values = draw(st.fixed_dictionaries({name: fields_of(models.Delivery)[name] for name in sorted(left)}))
     values |= {"header": event.header.model_copy(update={"message_id": draw(ids)}), "kind": kind, field: event}
@@ -136,11 +142,10 @@ def _delivery_of(draw: st.DrawFn, kind: enums.DeliveryKind) -> models.Delivery:
 
 
 records: dict[str, st.SearchStrategy[Any]] = {
-    name: deliveries(tuple(_PAYLOADS)) if model is models.Delivery else _typed(model, words)
-    for name, model in RECORDS.items()
+    name: deliveries(tuple(_PAYLOADS)) if model is models.Delivery else of(model) for name, model in RECORDS.items()
 }
 """A strategy for each record that stands on a topic, by its name."""
 device_alerts, device_locations = records["DeviceAlert"], records["DeviceLocation"]
 device_messages, delivery_receipts = records["DeviceMessage"], records["DeliveryReceipt"]
 incident_events = records["IncidentEvent"]
-codes: st.SearchStrategy[models.Code] = _typed(models.Code, words)
+codes = of(models.Code)
