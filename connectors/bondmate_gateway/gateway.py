@@ -39,7 +39,7 @@ class DeviceGateway:
         self._mailboxes = Mailboxes(
             config.mailbox_messages, self._mailbox_full, timedelta(seconds=config.undelivered_after_seconds)
         )
-        self._register = DeviceRegister(config.device_file, context, self._mailboxes.wake_all)
+        self._register = DeviceRegister(config.device_file, context, self._mailboxes.boxes.wake_all)
         self._listening: _Listening | None = None
 
     @property

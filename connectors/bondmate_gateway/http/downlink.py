@@ -57,7 +57,7 @@ class Downlink:
     def close(self) -> None:
         """End every stream and long poll."""
         self._closing = True
-        self._mailboxes.wake_all()
+        self._mailboxes.boxes.wake_all()
 
     async def alert(self, request: web.Request) -> web.Response:
         """Answer where an alert of this device stands."""

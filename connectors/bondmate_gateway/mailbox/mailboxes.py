@@ -38,10 +38,10 @@ class Mailboxes:
     def __init__(
         self, messages_per_device: int, full: Callable[[], None], undelivered_after: timedelta = UNDELIVERED_AFTER
     ) -> None:
-        self._boxes = Boxes()
-        self._replacements = self._boxes.replacements
-        self.messages = DeviceMessages(self._boxes, messages_per_device, full, undelivered_after)
-        self.alerts = DeviceAlerts(self._boxes)
+        self.boxes = Boxes()
+        self._replacements = self.boxes.replacements
+        self.messages = DeviceMessages(self.boxes, messages_per_device, full, undelivered_after)
+        self.alerts = DeviceAlerts(self.boxes)
         self._due = DueCheckIns()
 
     def see(self, topic: str, key: str, record: Record | None) -> None:
@@ -70,15 +70,7 @@ class Mailboxes:
 
     def box(self, device_id: str) -> Box:
         """Return the box of a device, an empty one when nothing has come yet."""
-        return self._boxes.box(device_id)
-
-    def wake_all(self) -> None:
-        """Let every listener look again, for example whether its device is still enrolled."""
-        self._boxes.wake_all()
-
-    def owner(self, known_id: str) -> str | None:
-        """Return the device that a message or an alert belongs to; None when the hub does not know it (any more)."""
-        return self._boxes.owners.get(known_id)
+        return self.boxes.box(device_id)
 
     def knows_incident(self, device_id: str, incident_id: str) -> bool:
         """Whether a message or an alert of this device has named the incident."""
