@@ -43,7 +43,7 @@ class ReleaseError(ValueError):
 
 def check(folder: Path = RELEASED) -> list[Incompatibility]:
     """Return what is wrong with today's schemas, by themselves and against everything released; nothing when sound."""
-    found = [finding for record in RECORDS for finding in _broken(record, folder)]
+    found = [fault for record in RECORDS for fault in _faults(record, list(released(record, folder).values()))]
     gone = [path.name for path in folder.glob("*") if path.is_dir() and path.name not in RECORDS]
     found += [Incompatibility(name, "", "was released and is gone: its records are still in topics") for name in gone]
     return sorted({*found, *lint()})
@@ -100,10 +100,6 @@ def lint() -> list[Incompatibility]:
 def _is_last(record: str, folder: Path) -> bool:
     versions = released(record, folder)
     return bool(versions) and json.loads(versions[max(versions)]) == json.loads(schema_text(record))
-
-
-def _broken(record: str, folder: Path) -> list[Incompatibility]:
-    return _faults(record, list(released(record, folder).values()))
 
 
 def _faults(record: str, earlier: list[str]) -> list[Incompatibility]:
