@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from pkgutil import resolve_name
 from typing import Any, Final, Protocol, runtime_checkable
 
 from bondmate_schemas.enums import Level
@@ -365,6 +366,18 @@ class ConnectorSpec:
     def is_source(self) -> bool:
         """Whether it gives events."""
         return bool(self.emits)
+
+
+def imported(place: str) -> Callable[[Any, Context], Any]:
+    """Return a `build` of the class at `place`, `module:Class`, which is imported when it first builds a connector.
+
+    Who only asks what a connector takes goes without.
+    """
+
+    def build(config: Any, context: Context) -> Any:
+        return resolve_name(place)(config, context)
+
+    return build
 
 
 class Login(ConnectorConfig):

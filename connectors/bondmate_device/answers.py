@@ -46,7 +46,7 @@ NO_ANSWER: Final = AnswerVerdict(NextStep.LATER, "no_answer")
 
 def verdict(kind: EventKind, status: int, body: bytes, retry_after_seconds: float = 0.0) -> AnswerVerdict:
     """Return what an answer to an event of this kind means."""
-    told = _object(body)
+    told = object_in(body)
     if status == _ACCEPTED and _is_ours(kind, told):
         return AnswerVerdict(NextStep.ACCEPTED, answer=told)
     code = _problem(told)
@@ -72,7 +72,8 @@ def _problem(told: Mapping[str, Any]) -> str:
     return code if _CODE.match(code) else ""
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def object_in(body: bytes) -> dict[str, Any]:
+    """Return the object of JSON that a body is; an empty one where it is none."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -132,16 +133,7 @@ def _checked(position: Position | None) -> dict[str, Any] | None:
 def _position(position: Position | None) -> dict[str, Any] | None:
     if position is None:
         return None
-    return _said(
-        latitude=position.latitude,
-        longitude=position.longitude,
-        accuracy_m=position.accuracy_m,
-        altitude_hae_m=position.altitude_hae_m,
-        speed_mps=position.speed_mps,
-        course_deg=position.course_deg,
-        fixed_at=time(position.fixed_at) if position.fixed_at else None,
-        method=position.method,
-    )
+    return _said(**{**asdict(position), "fixed_at": time(position.fixed_at) if position.fixed_at else None})
 
 
 def _said(**fields: Any) -> dict[str, Any]:

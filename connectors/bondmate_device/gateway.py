@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,7 +13,7 @@ from urllib.parse import quote, urlsplit
 
 import aiohttp
 
-from bondmate_device.answers import NO_ANSWER, AnswerVerdict, verdict
+from bondmate_device.answers import NO_ANSWER, AnswerVerdict, object_in, verdict
 from bondmate_device.outbox import Sending
 
 _JSON: Final = {"Content-Type": "application/json"}
@@ -136,7 +135,7 @@ class Gateway:
             raise UnreachableError from None
         if answer.status == _UNAUTHORIZED:
             raise NotEnrolledError
-        if answer.status not in {_OK, _NOT_FOUND} or not (told := _object(body)):
+        if answer.status not in {_OK, _NOT_FOUND} or not (told := object_in(body)):
             raise UnreachableError
         return answer.status, told
 
@@ -148,16 +147,8 @@ class Gateway:
 
 async def _news(socket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[dict[str, Any]]:
     async for message in socket:
-        if message.type is aiohttp.WSMsgType.TEXT and (told := _object(message.data.encode())):
+        if message.type is aiohttp.WSMsgType.TEXT and (told := object_in(message.data.encode())):
             yield told
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _retry_after(told: str | None) -> float:

@@ -7,9 +7,7 @@ until the runner has stored what a request brought.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from bondmate_connectors.contract import Context
+from bondmate_connectors.contract import imported
 from bondmate_connectors.replay import ReplaySpec
 from bondmate_schemas.catalogue import CHECK_INS, DEVICE, DEVICE_MARKS, MESSAGES, RECEIPTS, STATE_ALERTS
 from bondmate_schemas.enums import Level
@@ -18,17 +16,6 @@ from bondmate_gateway.config import GatewayConfig
 from bondmate_gateway.error_codes import GATEWAY_CODES
 
 __all__ = ["CONNECTOR", "GatewayConfig"]
-
-if TYPE_CHECKING:
-    from bondmate_gateway.gateway import DeviceGateway
-
-
-def _build(config: GatewayConfig, context: Context) -> DeviceGateway:
-    # Loaded with the first of them: who only asks what the connector takes goes without.
-    from bondmate_gateway.gateway import DeviceGateway  # noqa: PLC0415
-
-    return DeviceGateway(config, context)
-
 
 CONNECTOR = ReplaySpec(
     name="device_http",
@@ -57,7 +44,7 @@ CONNECTOR = ReplaySpec(
     },
     speaks_for=DEVICE,
     error_codes=GATEWAY_CODES,
-    build=_build,
+    build=imported("bondmate_gateway.gateway:DeviceGateway"),
     waivers={
         "check_tells_bad_credentials": "devices bring their credentials to the gateway; it has none of its own",
         "refusal_passes": "devices call the gateway: it asks nobody who could refuse it",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from pathlib import Path
 
 from bondmate_connectors.contract import ConnectorConfig
-from bondmate_connectors.errors import Misconfigured
 from bondmate_connectors.transports.tls import ServerTlsConfig
 from pydantic import Field
 
@@ -71,21 +69,3 @@ class GatewayConfig(ConnectorConfig):
     drain_seconds: float = Field(
         default=0.5, ge=0, le=60, description="How long a closing gateway waits for devices to take their last answer."
     )
-
-    def refuse_plain_http(self) -> None:
-        """See to it that nothing personal crosses a network in clear.
-
-        Raises:
-            Misconfigured: `host` is not a loopback address and `tls` is not set.
-        """
-        if self.tls is None and not _is_loopback(self.host):
-            raise Misconfigured("tls: must be set unless `host` is a loopback address (127.0.0.1, ::1, localhost)")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:  # another name may mean any address
-        return False

@@ -6,9 +6,9 @@ import asyncio
 from datetime import timedelta
 from ssl import SSLContext
 
-from aiohttp import web
 from bondmate_connectors.contract import Context, Incoming
 from bondmate_connectors.errors import Misconfigured, NotConnected
+from bondmate_connectors.transports.http_server import server_context
 from bondmate_schemas.catalogue import DEVICE, RECEIPTS
 from bondmate_schemas.models import Record
 
@@ -18,7 +18,7 @@ from bondmate_gateway.enrolment.directory import load
 from bondmate_gateway.enrolment.register import DeviceRegister
 from bondmate_gateway.handover import HandoverQueue
 from bondmate_gateway.http.acceptance import Acceptance
-from bondmate_gateway.http.application import application_runner
+from bondmate_gateway.http.application import listener
 from bondmate_gateway.http.authentication import Authentication
 from bondmate_gateway.http.downlink import Downlink
 from bondmate_gateway.http.uplink import Uplink
@@ -39,7 +39,7 @@ class DeviceGateway:
         self._mailboxes = Mailboxes(
             config.mailbox_messages, self._mailbox_full, timedelta(seconds=config.undelivered_after_seconds)
         )
-        self._register = DeviceRegister(config.device_file, context, self._mailboxes.wake_all)
+        self._register = DeviceRegister(config.device_file, context, self._mailboxes.boxes.wake_all)
         self._listening: _Listening | None = None
 
     @property
@@ -104,8 +104,7 @@ class DeviceGateway:
         return topic != RECEIPTS or _OF_A_DEVICE in value
 
     def _prepared(self) -> SSLContext | None:
-        self._config.refuse_plain_http()
-        return self._config.tls.server_context() if self._config.tls else None
+        return server_context(self._config.host, self._config.tls, "tls")
 
     def _mailbox_full(self) -> None:
         self._context.log.warning("mailbox_full", dropped="oldest message", limit=self._config.mailbox_messages)
@@ -121,7 +120,7 @@ class _Listening:
         authentication = Authentication(register)
         uplink = Uplink(config, context, authentication, mailboxes, Acceptance(config, self.queue))
         self._downlink = Downlink(config, context, authentication, mailboxes)
-        self._runner = application_runner([*uplink.routes(), *self._downlink.routes()], config, context)
+        self._listener = listener([*uplink.routes(), *self._downlink.routes()], config, context)
         self._expiry = Expiry(context, register, mailboxes, self.queue)
         self._revocations = Revocations(context, register, mailboxes, self.queue)
         self._following: list[asyncio.Task[None]] = []
@@ -129,16 +128,11 @@ class _Listening:
     @property
     def port(self) -> int:
         """The port it is bound to."""
-        return int(self._runner.addresses[0][1])
+        return self._listener.port
 
     async def start(self, tls: SSLContext | None) -> None:
         """Listen; raises NotConnected when the address cannot be had."""
-        await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, self._config.host, self._config.port, ssl_context=tls, backlog=1024).start()
-        except OSError as error:
-            await self._runner.cleanup()
-            raise NotConnected("host and port cannot be listened on") from error
+        await self._listener.start(self._config.host, self._config.port, tls)
         self._following = [
             asyncio.create_task(self._register.follow(self._config.reload_seconds)),
             asyncio.create_task(self._expiry.follow(self._config.expiry_seconds)),
@@ -153,4 +147,4 @@ class _Listening:
             await asyncio.wait(self._following)
         await self.queue.close()
         self._downlink.close()
-        await self._runner.cleanup()
+        await self._listener.stop()

@@ -14,17 +14,7 @@ from bondmate_kafka.client import Refusals
 from bondmate_kafka.config import QUIET, KafkaConfig
 from bondmate_kafka.errors import NO_ANSWER, ProvisioningError
 
-__all__ = [
-    "LEAST_SESSION",
-    "AdminClient",
-    "HubAdmin",
-    "admin_client",
-    "answers",
-    "least_session_seconds",
-    "missing",
-    "partition_counts",
-    "unanswered",
-]
+__all__ = ["AdminClient"]
 
 LEAST_SESSION: Final = "group.min.session.timeout.ms"
 _ANSWER_SECONDS: Final = 10.0

@@ -8,8 +8,6 @@ from typing import Any
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-__all__ = ["refusal"]
-
 
 def refusal(settings: Mapping[str, Any]) -> str:
     """Return what is wrong with librdkafka `settings`; empty when nothing is. Nobody is connected to."""

@@ -9,8 +9,6 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from bondmate_kafka.client import Place
 
-__all__ = ["bounds", "from_the_beginning", "open_consumer", "partitions"]
-
 _ASK_SECONDS: Final = 10.0
 
 

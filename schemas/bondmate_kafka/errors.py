@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["NO_ANSWER", "BrokerError", "ProvisioningError"]
-
 NO_ANSWER: Final = "the broker does not answer: is it running, and is `kafka.bootstrap` its address?"
 
 

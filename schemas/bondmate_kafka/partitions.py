@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from confluent_kafka import murmur2
 
-__all__ = ["partition_of"]
-
 
 def partition_of(key: bytes, partitions: int) -> int:
     """Return the partition of `key` in a topic that has so many."""

@@ -26,8 +26,6 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from bondmate_kafka.admin import unanswered
 from bondmate_kafka.errors import ProvisioningError
 
-__all__ = ["Change", "LogLimits", "apply", "diff", "topic_config"]
-
 _SECONDS: Final = 30
 _HOUR_MS: Final = 3_600_000
 _FOREVER: Final = -1
@@ -154,13 +152,9 @@ def _retention_ms(topic: Topic, limits: LogLimits) -> int:
 def _cap_ms(topic: Topic, limits: LogLimits) -> int | None:
     if topic.name.startswith(dead_letter_topic("")):
         return None  # few, and a person must still find them
-    if _is_position(topic):
+    if topic.record in _POSITION_RECORDS or topic.name.endswith(".locations"):
         return limits.positions_retention_ms
     return limits.retention_ms if topic.cleanup == "delete" else limits.compacted_retention_ms
-
-
-def _is_position(topic: Topic) -> bool:
-    return topic.record in _POSITION_RECORDS or topic.name.endswith(".locations")
 
 
 def _segment_ms(topic: Topic, retention_ms: int) -> int:

@@ -17,21 +17,6 @@ from bondmate_schemas.codec import NAMESPACE, Codec
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import Record
 
-__all__ = [
-    "CONTENT_TYPE",
-    "PARTITION_UA",
-    "TRACEPARENT",
-    "Arrived",
-    "Envelopes",
-    "Headers",
-    "Outgoing",
-    "Unsent",
-    "cloud_headers",
-    "dead_letter",
-    "headers_of",
-    "utc_now",
-]
-
 PARTITION_UA: Final = -1
 """librdkafka's word for: the key chooses the partition."""
 CONTENT_TYPE: Final = b"application/avro"

@@ -17,8 +17,6 @@ from bondmate_kafka.errors import ProvisioningError
 from bondmate_kafka.registry import record_subject
 from bondmate_kafka.security import RegistryAccess
 
-__all__ = ["Registration", "register_schemas"]
-
 _NOT_FOUND, _CONFLICT, _UNPROCESSABLE = 404, 409, 422
 _REFUSALS = (401, 403)
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-__all__ = ["Credentials", "Mechanism", "RegistryAccess", "Security", "Tls"]
-
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 _PROTOCOL: Final = {
     (False, False): "PLAINTEXT",

@@ -14,8 +14,6 @@ from bondmate_kafka.config import QUIET, KafkaConfig
 from bondmate_kafka.consumer import bounds, open_consumer
 from bondmate_kafka.errors import NO_ANSWER, BrokerError
 
-__all__ = ["TopicMissingError", "kept", "names", "stored"]
-
 _ASK_SECONDS: Final = 10.0
 _SILENCE_SECONDS: Final = 60.0
 _ALONE: Final = {

@@ -15,8 +15,6 @@ from bondmate_schemas.catalogue import Topic
 from bondmate_schemas.codec import NAMESPACE, RECORDS, schema_text
 from bondmate_schemas.partitions import PARTITIONER, PARTITIONING
 
-__all__ = ["CONTENT_TYPE", "document", "faults"]
-
 CONTENT_TYPE: Final = "application/avro"
 _AVRO: Final = "application/vnd.apache.avro;version=1.9.0"
 _BINDING: Final = "0.5.0"

@@ -59,9 +59,7 @@ TABLE_RECORDS = {
     "incidents": "IncidentMemory",
     "links": "IncidentLink",
 }
-"""The record that is a faust table's value."""
-TABLES = tuple(TABLE_RECORDS)
-"""faust tables, each with a changelog topic."""
+"""The record that is a faust table's value; each table has a changelog topic."""
 
 _HOUR = 3_600_000
 _DAY = 24 * _HOUR

@@ -27,8 +27,6 @@ from bondmate_schemas.compiled import constraints
 from bondmate_schemas.compiled.source import SourceText, short, unsupported
 from bondmate_schemas.compiled.varints import varint
 
-__all__ = ["FRAME", "Columns", "Read"]
-
 FRAME: Final = 5
 """Bytes before each body: the magic byte and the schema id."""
 _LONGEST_LIST: Final = 100

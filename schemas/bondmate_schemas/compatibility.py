@@ -18,8 +18,6 @@ from avro.errors import AvroException
 from avro.schema import ArraySchema, MapSchema, RecordSchema, Schema, UnionSchema, make_avsc_object
 from fastavro.schema import SchemaParseException, UnknownType
 
-__all__ = ["Compatibility", "InvalidSchemaError", "incompatibilities", "validate"]
-
 
 class Compatibility(StrEnum):
     """Which readers must be able to read which writers, as Confluent's schema registry names it."""

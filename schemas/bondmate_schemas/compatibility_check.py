@@ -16,8 +16,6 @@ from bondmate_schemas.catalogue import topics
 from bondmate_schemas.codec import AVRO_FOLDER, NAMESPACE, RECORDS, schema_text
 from bondmate_schemas.compatibility import Compatibility, incompatibilities
 
-__all__ = ["Incompatibility", "ReleaseError", "check", "lint", "release", "released", "unreleased"]
-
 RELEASED: Final = Path(__file__).parent / "released"
 TAGS: Final = frozenset({"PERSONAL", "LOCATION", "FREE_TEXT"})
 DISCLOSURES: Final = frozenset({"always", "pseudonym", "by_flag", "code"})
@@ -45,7 +43,7 @@ class ReleaseError(ValueError):
 
 def check(folder: Path = RELEASED) -> list[Incompatibility]:
     """Return what is wrong with today's schemas, by themselves and against everything released; nothing when sound."""
-    found = [finding for record in RECORDS for finding in _broken(record, folder)]
+    found = [fault for record in RECORDS for fault in _faults(record, list(released(record, folder).values()))]
     gone = [path.name for path in folder.glob("*") if path.is_dir() and path.name not in RECORDS]
     found += [Incompatibility(name, "", "was released and is gone: its records are still in topics") for name in gone]
     return sorted({*found, *lint()})
@@ -86,7 +84,8 @@ def release(record: str, folder: Path = RELEASED, *, anew: bool = False) -> Path
         raise ReleaseError(faults)
     path = folder / record / f"{number}.avsc"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(_readable(schema_text(record)), encoding="utf-8")
+    readable = json.dumps(json.loads(schema_text(record)), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    path.write_text(readable, encoding="utf-8")
     return path
 
 
@@ -103,17 +102,9 @@ def _is_last(record: str, folder: Path) -> bool:
     return bool(versions) and json.loads(versions[max(versions)]) == json.loads(schema_text(record))
 
 
-def _broken(record: str, folder: Path) -> list[Incompatibility]:
-    return _faults(record, list(released(record, folder).values()))
-
-
 def _faults(record: str, earlier: list[str]) -> list[Incompatibility]:
     faults = incompatibilities(schema_text(record), earlier, Compatibility.FULL_TRANSITIVE)
     return [Incompatibility(record, "", fault) for fault in faults]
-
-
-def _readable(text: str) -> str:
-    return json.dumps(json.loads(text), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _lint_file(path: Path) -> Iterator[Incompatibility]:

@@ -18,8 +18,6 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any, Final
 
-__all__ = ["AS_INSIDE", "FIRST_KEY", "KEY_NAME", "SHARED", "ForeignIdError", "OutsideIds", "blocks_of", "texts_of"]
-
 AS_INSIDE: Final = ""
 """In place of a key's name: ids go out as they are inside. So did those of hubs that had no keys for them."""
 FIRST_KEY: Final = "0"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["PARTITIONER", "PARTITIONING"]
-
 PARTITIONER: Final = "murmur2_random"
 """librdkafka's name for what Java's client does by default; its own default, by CRC32, has other places for keys."""
 PARTITIONING: Final = (

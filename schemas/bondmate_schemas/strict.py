@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-__all__ = ["MOST_ITEMS", "MalformedError", "Walk", "walker"]
-
 MOST_ITEMS: Final = 10_000
 """Items of all arrays and maps of one record together; what the hub writes has tens."""
 _VARINT_BYTES: Final = 10

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from bondmate_gateway.enrolment.commands import enrol, revoke
+from bondmate_gateway.enrolment.commands import Enrolment, enrol, revoke
 from bondmate_hub.connectors import instances
 from bondmate_hub.connectors.instances import Register
 from bondmate_hub.settings import Settings
@@ -25,15 +25,15 @@ def test_it_follows_the_file_and_keeps_what_it_knew_while_that_is_broken(
     file, register = tmp_path / "devices.json", Register(settings)
     assert None is register.officers()
     for device, unit in (("device-1", "north"), ("device-2", "south")):
-        enrol(file, device, agency="agency-1", mode="EXERCISE", unit=unit)
+        enrol(file, Enrolment(device, agency="agency-1", mode="EXERCISE", unit=unit))
     both = register.officers()
     assert both is register.officers()
     file.write_text("{")
     os.utime(file, (1, 1))
     broken = register.officers()
     file.unlink()
-    enrol(file, "device-1", agency="agency-1", mode="EXERCISE", unit="east")
-    enrol(file, "device-2", agency="agency-1", mode="EXERCISE", unit="south")
+    enrol(file, Enrolment("device-1", agency="agency-1", mode="EXERCISE", unit="east"))
+    enrol(file, Enrolment("device-2", agency="agency-1", mode="EXERCISE", unit="south"))
     revoke(file, "device-2")
 
     assert {"device-1": "north", "device-2": "south"} == {name: officer.unit for name, officer in (both or {}).items()}

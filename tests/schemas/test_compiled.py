@@ -44,7 +44,7 @@ def length_bytes(length: int) -> bytes:
 
 def fastavro_bytes(name: str, values: Any) -> bytes:
     body = io.BytesIO()
-    fastavro.schemaless_writer(body, schema(name), values)
+    fastavro.schemaless_writer(body, schema(name), values, disable_tuple_notation=True)
     return body.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""What people read of how an alert stands, beside what its device says; the same in every dialect."""
+"""What people read of how an alert stands, here and at the other rooms; the same in every dialect."""
 
 from __future__ import annotations
 
@@ -6,31 +6,18 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, Mode, PositionOrigin
-from bondmate_schemas.flags import (
-    CAME_HERE,
-    CHECK_IN_MISSED,
-    CONFIRMED,
-    DEVICE_HEARD,
-    DEVICE_REVOKED,
-    DEVICE_SILENT,
-    FROM_EXERCISE,
-    FROM_REPLACED,
-    NEEDS_HELP_AGAIN,
-    NOT_RENEWED,
-    POSITION_UNTIL_CONFIRMED,
-    POSITION_WITHHELD,
-    REAL_NOT_ALLOWED,
-    SILENCE_OVER,
-    STARTED_BY_ROOM,
-    TOLD_LATE,
-    UNANSWERED,
-    UNASSIGNED,
-    UNDER_DURESS,
-    UNLINKED,
-    UNTRUSTED,
+from bondmate_schemas import flags
+from bondmate_schemas.enums import (
+    AlertAction,
+    AlertKind,
+    DeliveryReason,
+    Level,
+    Mode,
+    PositionOrigin,
+    Response,
+    Validity,
 )
-from bondmate_schemas.models import Delivery, DeviceAlert, Position
+from bondmate_schemas.models import Delivery, DeviceAlert, OtherRoom, Position
 
 from bondmate_connectors.formats.labels import ENGLISH, Labels
 
@@ -43,26 +30,26 @@ SAID_UNDER_DURESS: Final = "Said under duress"
 NOBODY_ANSWERS: Final = "ALERT UNANSWERED, NOBODY IS COMING"
 NOTHING_NEW: Final = "Only the position is new."
 _REMARKS: Final = {
-    UNANSWERED: NOBODY_ANSWERS,
-    UNASSIGNED: "NO UNIT SENT: a room has read it and assigned none",
-    UNLINKED: "CORRECTION: NOT the same incident as an earlier alert; it needs help of its own",
-    STARTED_BY_ROOM: "Started by a control room: the officer had not pressed",
-    CONFIRMED: "Confirmed as an emergency",
-    NOT_RENEWED: "Nobody has renewed it in time: its position is not followed any more",
-    NEEDS_HELP_AGAIN: "Asks for help again: the request to cancel stands no more",
-    DEVICE_SILENT: "Nothing is heard of the device any more",
-    DEVICE_HEARD: "The device is heard again",
-    FROM_EXERCISE: "REAL emergency, from a device of an exercise: so is its position",
-    REAL_NOT_ALLOWED: "Says that it is REAL, which this device may not say: ask at once",
-    CHECK_IN_MISSED: "A check-in was due, and none came in time",
-    FROM_REPLACED: "From the replaced device: nobody knows who has it",
-    TOLD_LATE: "Open since before: this room is told only now",
-    CAME_HERE: "Open since before: the officer has come into your area",
-    DEVICE_REVOKED: "The device was revoked: it may be in other hands, and nothing from it counts any more",
+    flags.UNANSWERED: NOBODY_ANSWERS,
+    flags.UNASSIGNED: "NO UNIT SENT: a room has read it and assigned none",
+    flags.UNLINKED: "CORRECTION: NOT the same incident as an earlier alert; it needs help of its own",
+    flags.STARTED_BY_ROOM: "Started by a control room: the officer had not pressed",
+    flags.CONFIRMED: "Confirmed as an emergency",
+    flags.NOT_RENEWED: "Nobody has renewed it in time: its position is not followed any more",
+    flags.NEEDS_HELP_AGAIN: "Asks for help again: the request to cancel stands no more",
+    flags.DEVICE_SILENT: "Nothing is heard of the device any more",
+    flags.DEVICE_HEARD: "The device is heard again",
+    flags.FROM_EXERCISE: "REAL emergency, from a device of an exercise: so is its position",
+    flags.REAL_NOT_ALLOWED: "Says that it is REAL, which this device may not say: ask at once",
+    flags.CHECK_IN_MISSED: "A check-in was due, and none came in time",
+    flags.FROM_REPLACED: "From the replaced device: nobody knows who has it",
+    flags.TOLD_LATE: "Open since before: this room is told only now",
+    flags.CAME_HERE: "Open since before: the officer has come into your area",
+    flags.DEVICE_REVOKED: "The device was revoked: it may be in other hands, and nothing from it counts any more",
 }
 _NO_POSITION: Final = {
-    POSITION_WITHHELD: "Position withheld by agreement",
-    POSITION_UNTIL_CONFIRMED: "Position withheld until the emergency is confirmed",
+    flags.POSITION_WITHHELD: "Position withheld by agreement",
+    flags.POSITION_UNTIL_CONFIRMED: "Position withheld until the emergency is confirmed",
 }
 _WHY: Final = {
     "resolved": "resolved",
@@ -80,6 +67,20 @@ _NAMES: Final = {
     AlertKind.DURESS: "Officer under duress (threatened or held)",
     # It may be pressed, or a sensor's: neither is anybody's who has seen the officer.
     AlertKind.OFFICER_DOWN: "Officer down (so says the device; perhaps a fall)",
+}
+NEWS: Final = "NEWS OF OTHER ROOMS"
+_LEVELS: Final = {
+    Level.ACKNOWLEDGED: "seen",
+    Level.RESPONDING: "on its way",
+    Level.DECLINED: "not coming",
+    Level.CANCELLED: "closed its part, called off",
+    Level.RESOLVED: "closed its part, resolved",
+}
+_RESPONSES: Final = {
+    Response.ASSIGNED: "assigned",
+    Response.EN_ROUTE: "on its way",
+    Response.ON_SCENE: "on scene",
+    Response.WITHDRAWN: "took its help back, NOT coming",
 }
 _ACCURATE_PLACES: Final = 5
 _VAGUE_PLACES: Final = 4
@@ -150,8 +151,9 @@ def remarks_on(alert: DeviceAlert, delivery: Delivery, labels: Labels = ENGLISH)
     yield from (labels(words) for words in _of_silence(alert, delivery))
     if not over:
         # An alert of the hub itself says in its own words that a device is silent.
-        flags = alert.header.flags if alert.kind is not AlertKind.OTHER else set(alert.header.flags) - {DEVICE_SILENT}
-        yield from (labels(words) for flag, words in _REMARKS.items() if flag in flags)
+        untold = {flags.DEVICE_SILENT} if alert.kind is AlertKind.OTHER else set()
+        told = set(alert.header.flags) - untold
+        yield from (labels(words) for flag, words in _REMARKS.items() if flag in told)
     whole = alert.whole
     if whole is None:
         return
@@ -213,9 +215,9 @@ def headline_marks(alert: DeviceAlert, delivery: Delivery, labels: Labels = ENGL
         yield labels("STILL OPEN")
     if alert.whole and alert.whole.reopens:
         yield labels("OPEN AGAIN")
-    if UNANSWERED in alert.header.flags:
+    if flags.UNANSWERED in alert.header.flags:
         yield labels(NOBODY_ANSWERS)
-    if UNASSIGNED in alert.header.flags:
+    if flags.UNASSIGNED in alert.header.flags:
         yield labels("NO UNIT SENT")
 
 
@@ -243,9 +245,9 @@ def asked_now(alert: DeviceAlert, delivery: Delivery) -> str:
             if alert.silent
             else "Who asks is not known: close it only once you know that the officer is safe."
         )
-    if NEEDS_HELP_AGAIN in alert.header.flags:
+    if flags.NEEDS_HELP_AGAIN in alert.header.flags:
         return "Keep it open until a person has seen the officer safe."
-    waits = {UNANSWERED, UNASSIGNED}.intersection(alert.header.flags) and alert.header.mode not in _DRILLS
+    waits = {flags.UNANSWERED, flags.UNASSIGNED}.intersection(alert.header.flags) and alert.header.mode not in _DRILLS
     return "Say which unit you send, or that you have none; to have read it is not enough." if waits else ""
 
 
@@ -260,7 +262,7 @@ def _since(alert: DeviceAlert) -> datetime:
     if alert.whole and alert.whole.raised_at:
         return alert.whole.raised_at
     header = alert.header
-    return header.occurred_at if UNTRUSTED.isdisjoint(header.flags) else header.received_at
+    return header.occurred_at if flags.UNTRUSTED.isdisjoint(header.flags) else header.received_at
 
 
 def silence_words(alert: DeviceAlert, delivery: Delivery) -> str:
@@ -269,7 +271,7 @@ def silence_words(alert: DeviceAlert, delivery: Delivery) -> str:
         # Also of one that is over: duress ends by a person's word, not with the alert.
         return SILENT
     is_open = delivery.reason is not DeliveryReason.CANCEL
-    return _NO_LONGER_SILENT if is_open and SILENCE_OVER in alert.header.flags else ""
+    return _NO_LONGER_SILENT if is_open and flags.SILENCE_OVER in alert.header.flags else ""
 
 
 def _of_silence(alert: DeviceAlert, delivery: Delivery) -> Iterator[str]:
@@ -277,5 +279,24 @@ def _of_silence(alert: DeviceAlert, delivery: Delivery) -> Iterator[str]:
         yield words
     if asks_to_cancel(alert, delivery):
         yield ASKS_TO_CANCEL
-        if UNDER_DURESS in alert.header.flags:
+        if flags.UNDER_DURESS in alert.header.flags:
             yield SAID_UNDER_DURESS
+
+
+def others_words(delivery: Delivery, labels: Labels = ENGLISH) -> Iterator[str]:
+    """Return what people at the other rooms said last, a sentence each: `county: assigned, unit 7, ETA 12:05 UTC`."""
+    for room in delivery.others.rooms if delivery.others else ():
+        said = _RESPONSES.get(room.response) or _LEVELS.get(room.level, room.level.value.lower())
+        words = f': "{room.words}"' if room.words else ""
+        yield ", ".join((f"{room.agency}: {labels(said)}", *_of_room(room, labels))) + words
+
+
+def _of_room(room: OtherRoom, labels: Labels) -> Iterator[str]:
+    if room.unit:
+        yield labels("unit {unit}", unit=room.unit)
+    if room.eta_at:
+        yield labels("ETA {time} UTC", time=f"{room.eta_at:%H:%M}")
+    if room.validity is Validity.FALSE:
+        yield labels("false alarm")
+    if room.by_ref:
+        yield labels("by {who}", who=room.by_ref)

@@ -34,9 +34,6 @@ _MEANINGS: Final[dict[str, str]] = {
     ADDRESS_UNKNOWN: "not sent, nobody has this name",
 }
 """What a level or code means, beside it."""
-SENTENCES: Final = tuple(sentence for pair in (*_LEVELS.values(), *_CODES.values()) for sentence in pair) + tuple(
-    _MEANINGS.values()
-)
 
 
 def receipt_words(receipt: DeliveryReceipt, labels: Labels = ENGLISH) -> str:

@@ -52,7 +52,7 @@ class Account:
 
     def use(self, login: Login | None) -> None:
         """Take note of what a connector that is built now will offer; the same as before is not new."""
-        mark = b"" if login is None else self._mark_of(login)
+        mark = b"" if login is None else hmac.digest(self._key, _said(login), hashlib.sha256)
         if mark != self._mark:
             self._mark = mark
             self._vain, self._heard, self._proven, self._due_at = 0, 0, False, 0.0
@@ -153,9 +153,6 @@ class Account:
         """Allow it to be offered once more at once: a person says that something was mended."""
         self._due_at = 0.0
         self._changed.set()
-
-    def _mark_of(self, login: Login) -> bytes:
-        return hmac.digest(self._key, _said(login), hashlib.sha256)
 
 
 def _said(login: Login) -> bytes:

@@ -89,14 +89,10 @@ class Behind:
 
     def _show(self, alerts: Counter[Mode]) -> None:
         self._alerts = alerts
-        _show(self._name, alerts)
+        show_behind(self._name, alerts)
 
 
-def show_none_behind(name: str) -> None:
-    """Show that no alert waits behind a pause, from the start, so that a panel has a line."""
-    _show(name, Counter())
-
-
-def _show(name: str, alerts: Counter[Mode]) -> None:
+def show_behind(name: str, alerts: Counter[Mode]) -> None:
+    """Show how many alerts wait behind a pause, by mode; none of any from the start, so that a panel has a line."""
     for mode in Mode:
         metrics.CONNECTOR_PAUSED_ALERTS.labels(name, mode.value).set(alerts[mode])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +37,7 @@ class CircuitBreaker:
 
     def __init__(self, part: str, reports: Reports, settings: RunnerSettings, refusal: RoleRefusal) -> None:
         self._part = part
-        self._refusal = refusal
+        self.refusal = refusal
         self._reports = reports
         self._settings = settings
         self._breaker = Breaker(settings.breaker)
@@ -54,7 +54,7 @@ class CircuitBreaker:
     @property
     def is_closed(self) -> bool:
         """Whether all keys may be sent, side by side."""
-        return self._breaker.is_closed and not self._refusal.is_on
+        return self._breaker.is_closed and not self.refusal.is_on
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[bool]:
@@ -64,22 +64,10 @@ class CircuitBreaker:
                 await asyncio.sleep(wait)
             yield not self.is_closed
 
-    def refuses(self, kind: str) -> bool:
-        """Whether the platform refuses what is of `kind`."""
-        return self._refusal.refuses(kind)
-
-    def asks_beside(self, kind: str) -> bool:
-        """Whether a probe of `kind` leaves its turn to another kind, if such a one waits."""
-        return self._refusal.asks_beside(kind)
-
-    def held_seconds(self, kind: str) -> float:
-        """Return how long what is of `kind` waits while other kinds go on; who hears 0 asks for all of its kind."""
-        return self._refusal.held_seconds(kind)
-
     def begin(self, line: KeyLine[Any], kind: str) -> Attempt | None:
         """Begin an attempt with the head of `line`, of `kind`, as a probe where one is due; None: it must wait."""
-        refused = self._refusal.epoch
-        if not self.is_closed or self.refuses(kind):
+        refused = self.refusal.epoch
+        if not self.is_closed or self.refusal.refuses(kind):
             # Probes are few by themselves.
             self._breaker.probe()
             self._show()
@@ -99,7 +87,7 @@ class CircuitBreaker:
         if attempt.charged:
             self._budget.give_back()
         closed = self._breaker.worked(attempt.epoch)
-        self._refusal.passed(attempt.refusal_epoch, attempt.kind, proves=True)
+        self.refusal.passed(attempt.refusal_epoch, attempt.kind, proves=True)
         self._show()
         return closed
 
@@ -115,7 +103,7 @@ class CircuitBreaker:
         """Note that the platform refuses us; return how long the line waits before it asks again."""
         self._breaker.withdrawn(attempt.epoch)
         self._show()
-        return self._refusal.refused(line.key, error, attempt.refusal_epoch, attempt.kind)
+        return self.refusal.refused(line.key, error, attempt.refusal_epoch, attempt.kind)
 
     def stands_alone(self, line: KeyLine[Any], attempt: Attempt, code: str) -> None:
         """Note that the platform refuses this event alone: it says nothing of the others."""
@@ -128,10 +116,6 @@ class CircuitBreaker:
         """Note that the event is not sent any more: its key does not wait for that."""
         self._stuck.discard(line.key)
         self._show()
-
-    def probe(self) -> AbstractAsyncContextManager[bool]:
-        """Wait for the turn of a probe among all breakers of the connector; yields whether one is still wanted."""
-        return self._refusal.turn()
 
     def withdrawn(self, attempt: Attempt) -> None:
         """Note that the attempt says nothing of the platform."""

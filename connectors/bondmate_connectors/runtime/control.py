@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -79,25 +79,12 @@ class Control:
         self.asked.set()
 
 
-class Controls(Mapping[str, Control]):
+class Controls(dict[str, Control]):
     """The controls of all connectors of a process, by name; empty until they are built.
 
     `pauses` are those in which connectors were when the process before this one ended.
     """
 
     def __init__(self, pauses: Mapping[str, Pause] | None = None) -> None:
-        self._controls: Mapping[str, Control] = {}
+        super().__init__()
         self.pauses = dict(pauses or {})
-
-    def take(self, controls: Mapping[str, Control]) -> None:
-        """Take over the controls of what has been built."""
-        self._controls = controls
-
-    def __getitem__(self, name: str) -> Control:
-        return self._controls[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._controls)
-
-    def __len__(self) -> int:
-        return len(self._controls)

@@ -96,9 +96,9 @@ class DeliveryLoop:
 
     async def _probe(self, intake: Intake, line: KeyLine[ConsumedRecord]) -> None:
         # The turn among the breakers comes last: whoever has it has something to send.
-        async with self._breaker.probe():
+        async with self._breaker.refusal.turn():
             kind = line.head.kind
-            if self._breaker.asks_beside(kind):
+            if self._breaker.refusal.asks_beside(kind):
                 line = self._queue.instead(line, lambda head: head.kind not in {kind, ""})
             await self._deliver(intake, line, is_probe=not self._breaker.is_closed)
 
@@ -112,7 +112,7 @@ class DeliveryLoop:
                 self._queue.again(line)
             elif not intake.is_current():
                 self._queue.park(line, self._tools.settings.poll_seconds, may_wake=False)
-            elif (wait := self._breaker.held_seconds(line.head.kind)) > 0:
+            elif (wait := self._breaker.refusal.held_seconds(line.head.kind)) > 0:
                 self._queue.park(line, wait, may_wake=True)
             elif self._tools.suspects.goes_alone(line.head.event_id):
                 await self._deliver_alone(line)
@@ -134,7 +134,7 @@ class DeliveryLoop:
     def _watch_outage(self) -> None:
         """Keep in mind for positions whether the platform is away."""
         if self._superseding:
-            refused = self._breaker.refuses(DeliveryKind.LOCATION.value)
+            refused = self._breaker.refusal.refuses(DeliveryKind.LOCATION.value)
             out = refused or not self._tools.link.is_up or not self._breaker.is_closed
             self._superseding.see(self._tools.clock(), out=out)
 

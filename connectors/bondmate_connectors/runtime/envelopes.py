@@ -7,42 +7,29 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from bondmate_kafka.records import Envelopes, Outgoing
-from bondmate_schemas import catalogue
+from bondmate_schemas import catalogue, models
 from bondmate_schemas.codec import Codec
-from bondmate_schemas.models import (
-    AuditRecord,
-    CheckIn,
-    ConnectorStatus,
-    DeliveryReceipt,
-    DeviceAlert,
-    DeviceLocation,
-    DeviceMessage,
-    DeviceStatus,
-    EventHeader,
-    IncidentEvent,
-    Record,
-)
 from bondmate_schemas.outside_ids import ForeignIdError, OutsideIds
 
-TOPIC_OF: dict[type[Record], str] = {
-    DeviceAlert: catalogue.DEVICE_ALERTS,
-    DeviceLocation: catalogue.DEVICE_LOCATIONS,
-    DeviceStatus: catalogue.DEVICE_STATUS,
-    CheckIn: catalogue.CHECK_INS,
-    DeviceMessage: catalogue.MESSAGES,
-    DeliveryReceipt: catalogue.RECEIPTS,
-    IncidentEvent: catalogue.INCIDENTS,
-    AuditRecord: catalogue.AUDIT,
-    ConnectorStatus: catalogue.STATE_CONNECTORS,
+TOPIC_OF: dict[type[models.Record], str] = {
+    models.DeviceAlert: catalogue.DEVICE_ALERTS,
+    models.DeviceLocation: catalogue.DEVICE_LOCATIONS,
+    models.DeviceStatus: catalogue.DEVICE_STATUS,
+    models.CheckIn: catalogue.CHECK_INS,
+    models.DeviceMessage: catalogue.MESSAGES,
+    models.DeliveryReceipt: catalogue.RECEIPTS,
+    models.IncidentEvent: catalogue.INCIDENTS,
+    models.AuditRecord: catalogue.AUDIT,
+    models.ConnectorStatus: catalogue.STATE_CONNECTORS,
 }
 """Where a record that the connectors' side writes goes."""
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", bound=models.Record)
 
 
-def header_of(record: Record) -> EventHeader | None:
+def header_of(record: models.Record) -> models.EventHeader | None:
     """Return the event header of `record`; an audit record has none."""
     header = vars(record).get("header")
-    return header if isinstance(header, EventHeader) else None
+    return header if isinstance(header, models.EventHeader) else None
 
 
 def with_header(record: R, **changes: object) -> R:
@@ -71,27 +58,27 @@ class AddressedEnvelopes:
         for kind in kinds:
             await asyncio.to_thread(self._codec.learn, kind)
 
-    def pack(self, record: Record, traceparent: str | None = None) -> Outgoing:
+    def pack(self, record: models.Record, traceparent: str | None = None) -> Outgoing:
         """Return the message for the topic of `record`, whose kind was learnt."""
         topic = TOPIC_OF[type(record)]
         key = self._inside(record, catalogue.key_of(topic, record))
         return self._envelopes.pack_traced(topic, key, record, traceparent)
 
-    def pack_refused(self, record: Record, traceparent: str | None = None) -> Outgoing:
+    def pack_refused(self, record: models.Record, traceparent: str | None = None) -> Outgoing:
         """Return the same of a record that goes to no topic; one of a kind that has a topic has its key."""
         if type(record) in TOPIC_OF:
             return self.pack(record, traceparent)
         header = header_of(record)
         return self._envelopes.pack_traced("", header.event_id if header else "", record, traceparent)
 
-    def _inside(self, record: Record, key: str) -> str:
+    def _inside(self, record: models.Record, key: str) -> str:
         """Return the key by which the hub keeps what an answer names, so that it is written where that is.
 
         Whether the answer may name it is not decided here: the record stays as it is.
         """
-        if self._outside is None or not isinstance(record, DeliveryReceipt | IncidentEvent):
+        if self._outside is None or not isinstance(record, models.DeliveryReceipt | models.IncidentEvent):
             return key
-        who = record.destination if isinstance(record, DeliveryReceipt) else record.header.source
+        who = record.destination if isinstance(record, models.DeliveryReceipt) else record.header.source
         try:
             return self._outside.back(who, key)
         except ForeignIdError:

@@ -72,15 +72,13 @@ class ConnectorHealth:
         return dict(self._shown)
 
     def _show(self, name: str) -> None:
-        before, now = self._shown.get(name), self._worst(name)
+        before = self._shown.get(name)
+        now = max(self._parts[name].values(), key=lambda state: _SEVERITY.index(state.status))
         if now == before:
             return
         self._shown[name] = now
         if before is None or now.status is not before.status:
             self._tell(name, now)
-
-    def _worst(self, name: str) -> State:
-        return max(self._parts[name].values(), key=lambda state: _SEVERITY.index(state.status))
 
     @staticmethod
     def _tell(name: str, state: State) -> None:

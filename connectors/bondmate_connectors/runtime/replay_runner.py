@@ -65,7 +65,7 @@ class ReplayRunner:
         """
         self._loop = asyncio.get_running_loop()
         reading = in_thread("replay", self._run)
-        stopping = asyncio.create_task(_until_set(stop))
+        stopping: asyncio.Future[Any] = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait((reading, stopping), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -153,10 +153,6 @@ def _record_of(topic: str) -> str:
     if found is None:
         raise ValueError(f"{topic} carries no record of the hub")
     return found
-
-
-async def _until_set(stop: asyncio.Event) -> None:
-    await stop.wait()
 
 
 def _is_done(work: Future[None], seconds: float) -> bool:

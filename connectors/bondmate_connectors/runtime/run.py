@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,7 +30,7 @@ from bondmate_connectors.runtime.account import Account
 from bondmate_connectors.runtime.account_file import AccountFile
 from bondmate_connectors.runtime.authority import Authority
 from bondmate_connectors.runtime.backlog import Backlog
-from bondmate_connectors.runtime.behind import Behind, show_none_behind
+from bondmate_connectors.runtime.behind import Behind, show_behind
 from bondmate_connectors.runtime.broker import BrokerWatch
 from bondmate_connectors.runtime.control import Control, Controls, Pause
 from bondmate_connectors.runtime.envelopes import AddressedEnvelopes
@@ -99,56 +100,43 @@ async def run_connectors(
     """
     _refuse_twins(instances)
     try:
-        await _run_all(instances, kafka, role_id, stop, codec, settings, health, controls)
+        codec = codec or Codec(RegistrySchemaIds.of(kafka))
+        board = health or ConnectorHealth()
+        watch = BrokerWatch(kafka, partial(_report_to_all, board, [instance.name for instance in instances]))
+        config = {**kafka.producer(f"{role_id}-connectors"), **QUIET}
+        settings = settings or RunnerSettings()
+        lag, loop_watch = _lag_thread(kafka, instances, settings), LoopWatch(settings.stall_seconds)
+        looking = in_thread("consumer lag", lag.run)
+        looking.add_done_callback(_looked)
+        async with Outbox(config, watch.on_error, Backoff().seconds) as outbox:
+            hub = _Hub(kafka, role_id, codec, settings, board, watch, outbox, lag)
+            pauses = controls.pauses if controls is not None else {}
+            runners = [_Runner(hub, instance, pauses.get(instance.name)) for instance in instances]
+            if controls is not None:
+                controls.update({runner.name: runner.control for runner in runners})
+            heartbeat = Heartbeat(
+                [runner.beating for runner in runners], health=board, envelopes=AddressedEnvelopes(codec),
+                outbox=outbox, role_id=role_id, every_seconds=settings.heartbeat_seconds,
+            )  # fmt: skip
+            try:
+                with loop_watch.watching():
+                    async with asyncio.TaskGroup() as group:
+                        beating = group.create_task(loop_watch.keep_beating())
+                        group.create_task(heartbeat.run(stop))
+                        running = [group.create_task(runner.run(stop), name=runner.name) for runner in runners]
+                        await stop.wait()
+                        lag.stop()
+                        await watch.close()
+                        if running:
+                            await asyncio.wait(running)
+                        beating.cancel()
+            finally:
+                lag.stop()
+                await watch.close()
+            await heartbeat.last()
+        await asyncio.wait({looking}, timeout=_LOOK_ENDS_SECONDS)
     except* ShutOutError as group:
         raise next(iter(leaves(group))) from None
-
-
-async def _run_all(  # noqa: PLR0917  # the arguments of `run_connectors`, in their order
-    instances: Sequence[Instance],
-    kafka: KafkaConfig,
-    role_id: str,
-    stop: asyncio.Event,
-    codec: Codec | None,
-    settings: RunnerSettings | None,
-    health: ConnectorHealth | None,
-    controls: Controls | None,
-) -> None:
-    codec = codec or Codec(RegistrySchemaIds.of(kafka))
-    board = health or ConnectorHealth()
-    watch = BrokerWatch(kafka, partial(_report_to_all, board, [instance.name for instance in instances]))
-    config = {**kafka.producer(f"{role_id}-connectors"), **QUIET}
-    settings = settings or RunnerSettings()
-    lag, loop_watch = _lag_thread(kafka, instances, settings), LoopWatch(settings.stall_seconds)
-    looking = in_thread("consumer lag", lag.run)
-    looking.add_done_callback(_looked)
-    async with Outbox(config, watch.on_error, Backoff().seconds) as outbox:
-        hub = _Hub(kafka, role_id, codec, settings, board, watch, outbox, lag)
-        pauses = controls.pauses if controls is not None else {}
-        runners = [_Runner(hub, instance, pauses.get(instance.name)) for instance in instances]
-        if controls is not None:
-            controls.take({runner.name: runner.control for runner in runners})
-        heartbeat = Heartbeat(
-            [runner.beating for runner in runners], health=board, envelopes=AddressedEnvelopes(codec), outbox=outbox,
-            role_id=role_id, every_seconds=settings.heartbeat_seconds,
-        )  # fmt: skip
-        try:
-            with loop_watch.watching():
-                async with asyncio.TaskGroup() as group:
-                    beating = group.create_task(loop_watch.keep_beating())
-                    group.create_task(heartbeat.run(stop))
-                    running = [group.create_task(runner.run(stop), name=runner.name) for runner in runners]
-                    await stop.wait()
-                    lag.stop()
-                    await watch.close()
-                    if running:
-                        await asyncio.wait(running)
-                    beating.cancel()
-        finally:
-            lag.stop()
-            await watch.close()
-        await heartbeat.last()
-    await asyncio.wait({looking}, timeout=_LOOK_ENDS_SECONDS)
 
 
 def _looked(looking: asyncio.Future[None]) -> None:
@@ -226,11 +214,13 @@ class _Runner:
         self._reports = Reports(instance.name, hub.health)
         self._envelopes = AddressedEnvelopes(hub.codec, hub.settings.outside)
         # From the start, and on after its end: what nobody delivers is counted.
-        self._backlog = Backlog(instance.name, instance.spec.accepts, _now, self._oldest_waiting_seconds)
+        self._backlog = Backlog(
+            instance.name, instance.spec.accepts, _now, lambda: hub.lag.oldest_seconds(self._groups, _now())
+        )
         self.beating = Beating(self._reports, self._waiting_events, self._backlog.lag_seconds, self._paused)
         metrics.CONNECTOR_BACKLOG.labels(instance.name).set_function(self._shown_events)
         if instance.spec.is_sink:
-            show_none_behind(instance.name)
+            show_behind(instance.name, Counter())
 
     def _waiting_events(self) -> int | None:
         return self._hub.lag.events(self._groups)
@@ -238,9 +228,6 @@ class _Runner:
     def _shown_events(self) -> float:
         events = self._waiting_events()
         return float("nan") if events is None else events
-
-    def _oldest_waiting_seconds(self) -> float:
-        return self._hub.lag.oldest_seconds(self._groups, _now())
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop`, life after life; never raises what the connector raised.

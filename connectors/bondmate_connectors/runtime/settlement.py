@@ -119,7 +119,7 @@ class Settlement:
             letter = dead_letter(
                 self._dead_letters, arrived, stage=stage, code=code, now=self._tools.clock(), connector=self._tools.name
             )
-            await self._tools.outbox.persist(letter, self._dead_letter_refused)
+            await self._tools.outbox.persist(letter, partial(self._tools.reports.failed, "dead_letter"))
             self._dead_lettered(record, code, attempt)
             then()
 
@@ -128,9 +128,6 @@ class Settlement:
         task = self._group.create_task(work)
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
-
-    def _dead_letter_refused(self, code: str) -> None:
-        self._tools.reports.failed("dead_letter", code)
 
     def _dead_lettered(self, record: ConsumedRecord, code: str, attempt: int) -> None:
         if isinstance(record.content, CodecError):

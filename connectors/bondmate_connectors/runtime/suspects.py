@@ -134,7 +134,7 @@ class Suspects:
     def refused(self, who: Suspect, code: str, *, may_lean: bool) -> SuspectVerdict:
         """Note that the platform refused us with this event."""
         record = self._record(who)
-        if not self._is_alone(record):
+        if self._taken_alike[record.kind] <= record.taken_alike:
             # Two are refused, and nothing was taken between: then the other may not be alone either.
             self._guilty.clear()
             for other in self._records.values():
@@ -216,7 +216,3 @@ class Suspects:
         return _Record(
             who.kind, self._taken, alike, alike, self._unbroken, self._broken, innocent=self._innocent[who.kind]
         )  # fmt: skip
-
-    def _is_alone(self, record: _Record) -> bool:
-        """Whether others of its kind were taken since it first failed."""
-        return self._taken_alike[record.kind] > record.taken_alike

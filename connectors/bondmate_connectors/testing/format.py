@@ -221,6 +221,3 @@ def _write(sheet: Path, content: object) -> None:
 
 def _is_refreshed() -> bool:
     return os.environ.get(REFRESH) == "1"
-
-
-__all__ = ["GOLDEN_NOW", "REFRESH", "FormatContract"]

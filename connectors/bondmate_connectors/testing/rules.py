@@ -2,20 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
-from typing import Any, ClassVar, NoReturn
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 import pytest
 
-from bondmate_connectors.contract import ConnectorSpec
+from bondmate_connectors.contract import ConnectorSpec, Link
+from bondmate_connectors.errors import AuthFailed, NotConnected, Transient
+
+T = TypeVar("T")
 
 Scenario = Callable[[], AbstractAsyncContextManager[Any]]
 """A trouble of the platform: it lasts as long as the context."""
-
-
 Refusals = Mapping[str, Scenario]
 """Ways in which the platform refuses us for a while, by the code that `AuthFailed` carries then."""
+
+
+class Absent:
+    """Stands for a fixture that a connector's test has not given: calling it fails."""
+
+    def __init__(self, fixture: str | None, what: str) -> None:
+        self._fixture = fixture
+        self._what = what
+
+    def __call__(self, *_: object) -> NoReturn:
+        """Fail the test, saying which fixture it needs, what that is, and what to do."""
+        pytest.fail(
+            f"give the fixture `{self._fixture}`: a method under @pytest.fixture in the test's class. It is: "
+            f"{self._what} Where the platform knows no such thing, waive this rule, the test's name "
+            'without `test_`: ConnectorSpec(waivers={"<rule>": "the reason in some words"}).',
+            pytrace=False,
+        )
+
+
+def needed(what: str) -> Any:
+    """Return a fixture for the connector's test to give: `what` says what it is, and nothing runs without it."""
+
+    def missing(_: object, request: pytest.FixtureRequest) -> NoReturn:
+        Absent(request.fixturename, what)()
+
+    missing.__doc__ = what
+    return pytest.fixture(missing)
+
+
+def waivable(what: str) -> Any:
+    """Return one whose rules may be waived: it is missed where a test uses it, so that the test itself fails."""
+
+    def missing(_: object, request: pytest.FixtureRequest) -> Absent:
+        return Absent(request.fixturename, what)
+
+    missing.__doc__ = what
+    return pytest.fixture(missing)
+
+
+def need(fixture: object) -> None:
+    """Fail when `fixture` was not given."""
+    if isinstance(fixture, Absent):
+        fixture()
 
 
 class Contract:
@@ -30,10 +75,7 @@ class Contract:
     is_connector_contract: ClassVar[bool] = True
     """By which the suite's plugin of pytest knows its classes."""
 
-    @pytest.fixture
-    def spec(self) -> ConnectorSpec:
-        """The connector's specification, `CONNECTOR`."""
-        Absent("spec")()
+    spec = needed("The connector's specification, `CONNECTOR`.")
 
     @pytest.fixture(autouse=True)
     def _waiver(self, request: pytest.FixtureRequest, spec: ConnectorSpec) -> None:
@@ -43,33 +85,76 @@ class Contract:
             request.applymarker(pytest.mark.xfail(reason=f"waived: {reason}", strict=True))
 
 
-class Absent:
-    """Stand for a fixture that a connector's test has not given: calling it fails."""
+class LinkContract(Contract):
+    """What sinks and sources keep alike: the fixture `sink` or `source`, by the role, is the one that is tried."""
 
-    def __init__(self, fixture: str) -> None:
-        self._fixture = fixture
+    outage = waivable("The scenario of a platform that cannot be reached; what is connected loses its connection.")
+    refusals = waivable("The scenarios of a platform that refuses us, by code: a 401, a redirect, a wrong certificate.")
 
-    def __call__(self, *_: object) -> NoReturn:
-        """Fail the test, saying which fixture it needs, what that is, and what to do."""
-        pytest.fail(
-            f"give the fixture `{self._fixture}`: a method under @pytest.fixture in the test's class. It is: "
-            f"{_description(self._fixture)} Where the platform knows no such thing, waive this rule, the test's name "
-            'without `test_`: ConnectorSpec(waivers={"<rule>": "the reason in some words"}).',
-            pytrace=False,
-        )
+    @pytest.fixture
+    def link(self, request: pytest.FixtureRequest) -> Link:
+        """The sink or source, not connected."""
+        link: Link = request.getfixturevalue(self.role)
+        return link
+
+    @pytest.fixture
+    def link_with_bad_credentials(self, request: pytest.FixtureRequest) -> Link:
+        """The same with credentials that the platform refuses."""
+        link: Link = request.getfixturevalue(f"{self.role}_with_bad_credentials")
+        return link
+
+    @pytest.fixture
+    async def connected(self, link: Link) -> AsyncIterator[Link]:
+        """The sink or source, connected; closed at the end."""
+        async with opened(link):
+            yield link
+
+    async def test_close_without_connect(self, link: Link) -> None:
+        """`close` is safe when `connect` never ran."""
+        await link.close()
+
+    async def test_close_twice(self, link: Link) -> None:
+        """`close` is safe a second time."""
+        async with opened(link):
+            await link.close()
+
+    async def test_check_tells_bad_credentials(self, link_with_bad_credentials: Link) -> None:
+        """`check` raises `AuthFailed` when the platform refuses the credentials."""
+        need(link_with_bad_credentials)
+        with pytest.raises(AuthFailed):
+            await link_with_bad_credentials.check()
+        await link_with_bad_credentials.close()
 
 
-def _description(fixture: str) -> str:
-    """Return what the contract says of a fixture, in one line."""
-    found = (vars(contract).get(fixture) for contract in Contract.__subclasses__())
-    described = next((each for each in found if each is not None), getattr(Contract, fixture, None))
-    return " ".join((described.__doc__ or "").split())
+@asynccontextmanager
+async def opened(link: Link) -> AsyncIterator[None]:
+    """Connect a sink or source, and close it at the end."""
+    await link.connect()
+    try:
+        yield
+    finally:
+        await link.close()
 
 
-def need(fixture: object) -> None:
-    """Fail when `fixture` was not given."""
-    if isinstance(fixture, Absent):
-        fixture()
+async def persist(link: Link, call: Callable[[], Awaitable[T]], seconds: float) -> T:
+    """Call as the runner would: again after a trouble, connecting when the link is gone.
+
+    Raises:
+        AssertionError: it did not work within `seconds`.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                try:
+                    return await call()
+                except NotConnected:
+                    with suppress(NotConnected, Transient):
+                        await link.connect()
+                except Transient:
+                    pass
+                await asyncio.sleep(0.05)
+    except TimeoutError as error:
+        raise AssertionError(f"not within {seconds:g} s of the recovery") from error
 
 
 def rules_of(*contracts: type[Contract]) -> frozenset[str]:

@@ -11,7 +11,6 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime
 from enum import Enum, auto
 from functools import partial
 from typing import Any, Self
@@ -385,8 +384,3 @@ CONNECTOR = ConnectorSpec(
 def build(url: str, context: Context, *, token: str = TOKEN, timeout_seconds: float = 5.0) -> LedgerConnector:
     """Return a connector for the ledger at `url`."""
     return LedgerConnector(LedgerConfig(url=url, token=SecretStr(token), timeout_seconds=timeout_seconds), context)
-
-
-def now() -> datetime:
-    """Return the time, aware, in UTC."""
-    return datetime.now(UTC)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import pytest
 from bondmate_schemas.enums import Level
@@ -12,8 +13,8 @@ from bondmate_schemas.models import Delivery
 from bondmate_connectors.contract import ConnectorSpec, LeanSink, Receipt, Sink
 from bondmate_connectors.errors import AuthFailed, ConnectorError, NotConnected, Rejected, Throttled, Transient
 from bondmate_connectors.testing.events import another, update_of
-from bondmate_connectors.testing.leaks import Leaks, eventually
-from bondmate_connectors.testing.rules import Absent, Contract, Refusals, Scenario, need
+from bondmate_connectors.testing.leaks import Leaks
+from bondmate_connectors.testing.rules import LinkContract, Refusals, Scenario, need, needed, opened, persist, waivable
 
 PROMPT_SECONDS = 2.0
 """How soon a cancelled call must be back."""
@@ -23,97 +24,30 @@ _PROVABLE = {Level.DELIVERED, Level.ACCEPTED}
 RemoteRecords = Callable[[], Awaitable[Sequence[str]]]
 
 
-class SinkFixtures(Contract):
-    """The platform and the sink that the rules are tried on, for the connector's test to provide."""
+class SinkContract(LinkContract):
+    """Subclass as `class TestAcmeSink(SinkContract)` with the fixtures that `bondmate_connectors.testing` lists."""
 
     role = "sink"
 
     # To be given.
 
-    @pytest.fixture
-    def sink(self) -> Sink:
-        """A new sink for the healthy platform, not connected; short timeouts keep the suite fast."""
-        Absent("sink")()
+    sink = needed("A new sink for the healthy platform, not connected; short timeouts keep the suite fast.")
+    event = needed("A Delivery that the platform takes.")
+    bad_event = needed("A Delivery that the platform refuses for good.")
+    bad_code = needed("The code under which `bad_event` is rejected.")
+    remote_records = waivable(
+        "An async call that gives `event.id` of all the platform has written down, in order of arrival: one entry a "
+        "record or change of a record; what the platform recognises as a repeat makes no entry."
+    )
 
-    @pytest.fixture
-    def event(self) -> Delivery:
-        """An event the platform takes."""
-        Absent("event")()
+    # To be given, as `outage` and `refusals`, or the rule waived.
 
-    @pytest.fixture
-    def bad_event(self) -> Delivery:
-        """An event the platform refuses for good."""
-        Absent("bad_event")()
+    sink_with_bad_credentials = waivable("A new sink whose credentials the platform refuses.")
+    throttled = waivable("The scenario of a platform that asks for a pause; the context gives the seconds it asks for.")
+    false_success = waivable("The scenario of a platform that answers success with a failure inside.")
+    unanswered = waivable("The scenario of a platform that takes what comes and never answers.")
 
-    @pytest.fixture
-    def bad_code(self) -> str:
-        """The code under which `bad_event` is rejected."""
-        Absent("bad_code")()
-
-    @pytest.fixture
-    def remote_records(self) -> RemoteRecords:
-        """A call that gives `event.id` of all the platform has written down, in order of arrival.
-
-        One entry a record or change of a record; what the platform recognises as a repeat makes no entry.
-        """
-        return Absent("remote_records")
-
-    @pytest.fixture
-    def outage(self) -> Scenario:
-        """The scenario of a platform that cannot be reached; what is connected loses its connection."""
-        return Absent("outage")
-
-    # To be given, or the rule waived.
-
-    @pytest.fixture
-    def sink_with_bad_credentials(self) -> Sink:
-        """A new sink whose credentials the platform refuses."""
-        return Absent("sink_with_bad_credentials")  # type: ignore[return-value]
-
-    @pytest.fixture
-    def refusals(self) -> Refusals:
-        """The scenarios of a platform that refuses us, by code: a 401, a redirect, a wrong certificate."""
-        return Absent("refusals")  # type: ignore[return-value]
-
-    @pytest.fixture
-    def throttled(self) -> Scenario:
-        """The scenario of a platform that asks for a pause; the context gives the seconds it asks for."""
-        return Absent("throttled")
-
-    @pytest.fixture
-    def false_success(self) -> Scenario:
-        """The scenario of a platform that answers success with a failure inside."""
-        return Absent("false_success")
-
-    @pytest.fixture
-    def unanswered(self) -> Scenario:
-        """The scenario of a platform that takes what comes and never answers."""
-        return Absent("unanswered")
-
-    # Given.
-
-    @pytest.fixture
-    async def connected(self, sink: Sink) -> AsyncIterator[Sink]:
-        """The sink, connected; closed at the end."""
-        await sink.connect()
-        yield sink
-        await sink.close()
-
-
-class SinkContract(SinkFixtures):
-    """Subclass as `class TestAcmeSink(SinkContract)` with the fixtures that `bondmate_connectors.testing` lists."""
-
-    # Life-cycle.
-
-    async def test_close_without_connect(self, sink: Sink) -> None:
-        """`close` is safe when `connect` never ran."""
-        await sink.close()
-
-    async def test_close_twice(self, sink: Sink) -> None:
-        """`close` is safe a second time."""
-        await sink.connect()
-        await sink.close()
-        await sink.close()
+    # Life-cycle, beside that of all links.
 
     async def test_connect_twice(self, connected: Sink, event: Delivery) -> None:
         """`connect` is idempotent."""
@@ -123,13 +57,10 @@ class SinkContract(SinkFixtures):
 
     async def test_connect_close_connect(self, sink: Sink, event: Delivery) -> None:
         """A closed sink can be connected again."""
-        await sink.connect()
-        await sink.close()
-        await sink.connect()
-        try:
+        async with opened(sink):
+            pass
+        async with opened(sink):
             assert (await sink.send(event)).level in _PROVABLE
-        finally:
-            await sink.close()
 
     async def test_send_before_connect_is_not_connected(self, sink: Sink, event: Delivery) -> None:
         """`send` without `connect` raises `NotConnected`."""
@@ -153,9 +84,8 @@ class SinkContract(SinkFixtures):
     async def test_close_leaves_nothing_behind(self, sink: Sink, event: Delivery) -> None:
         """No task, thread or socket outlives `close`."""
         leaks = Leaks()
-        await sink.connect()
-        await sink.send(event)
-        await sink.close()
+        async with opened(sink):
+            await sink.send(event)
 
         await leaks.gone()
 
@@ -169,19 +99,12 @@ class SinkContract(SinkFixtures):
 
         assert before == list(await remote_records())
 
-    async def test_check_tells_bad_credentials(self, sink_with_bad_credentials: Sink) -> None:
-        """`check` raises `AuthFailed` when the platform refuses the credentials."""
-        need(sink_with_bad_credentials)
-        with pytest.raises(AuthFailed):
-            await sink_with_bad_credentials.check()
-        await sink_with_bad_credentials.close()
-
     async def test_check_tells_unreachable(self, sink: Sink, outage: Scenario) -> None:
         """`check` raises `Transient` when the platform is not reachable, and passes when it is again."""
         async with outage():
             with pytest.raises(Transient):
                 await sink.check()
-        await _retry(sink.check)
+        await persist(sink, sink.check, RECOVERY_SECONDS)
         await sink.close()
 
     # Delivery.
@@ -330,60 +253,15 @@ async def _connect_and_send(sink: Sink, event: Delivery) -> None:
 
 async def _recorded(remote_records: RemoteRecords, expected: Sequence[str], *, in_order: bool = True) -> None:
     """Wait until the platform has written down as many as expected, and compare."""
-    found: Sequence[str] = ()
-
-    async def look() -> bool:
-        nonlocal found
-        found = list(await remote_records())
-        return len(found) >= len(expected)
-
-    await _holds(look)
+    loop = asyncio.get_running_loop()
+    end = loop.time() + PROMPT_SECONDS
+    while len(found := list(await remote_records())) < len(expected) and loop.time() < end:  # noqa: ASYNC110  # the platform sets no event of ours
+        await asyncio.sleep(0.01)
     if in_order:
-        assert list(expected) == list(found)
+        assert list(expected) == found
     else:
         assert sorted(expected) == sorted(found)
 
 
-async def _holds(look: Callable[[], Awaitable[bool]]) -> None:
-    """Look until it holds; what never does shows in the assertion that follows."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + PROMPT_SECONDS
-    while not await look() and loop.time() < end:  # noqa: ASYNC110  # the platform sets no event of ours
-        await asyncio.sleep(0.01)
-
-
 async def _until_sent(sink: Sink, event: Delivery) -> Receipt:
-    """Send as the runner would: again after an outage, connecting when the link is gone."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + RECOVERY_SECONDS
-    while True:
-        try:
-            return await sink.send(event)
-        except NotConnected:
-            await _connect(sink)
-        except Transient:
-            pass
-        assert loop.time() < end, f"not sent within {RECOVERY_SECONDS:g} s of the recovery"
-        await asyncio.sleep(0.05)
-
-
-async def _connect(sink: Sink) -> None:
-    try:
-        await sink.connect()
-    except (NotConnected, Transient):
-        return
-
-
-async def _retry(call: Callable[[], Awaitable[None]]) -> None:
-    """Call until it does not say `Transient`."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + RECOVERY_SECONDS
-    while True:
-        try:
-            return await call()
-        except Transient:
-            assert loop.time() < end, f"not recovered within {RECOVERY_SECONDS:g} s"
-        await asyncio.sleep(0.05)
-
-
-__all__ = ["PROMPT_SECONDS", "RECOVERY_SECONDS", "RemoteRecords", "SinkContract", "eventually"]
+    return await persist(sink, partial(sink.send, event), RECOVERY_SECONDS)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from itertools import cycle
 
 import pytest
 from bondmate_schemas.enums import Mode
@@ -15,7 +16,7 @@ from bondmate_connectors.contract import ConnectorSpec, Incoming, Refusal, Sourc
 from bondmate_connectors.errors import AuthFailed, ConnectorError, NotConnected, Rejected, Transient
 from bondmate_connectors.runtime.authority import Authority
 from bondmate_connectors.testing.leaks import Leaks
-from bondmate_connectors.testing.rules import Absent, Contract, Refusals, Scenario, need
+from bondmate_connectors.testing.rules import LinkContract, Refusals, Scenario, need, needed, opened, persist, waivable
 
 RECEIVE_SECONDS = 5.0
 PROMPT_SECONDS = 2.0
@@ -27,52 +28,33 @@ Identify = Callable[[Record], str]
 Answer = Callable[[Mode, bool], Awaitable[str]]
 
 
-class SourceFixtures(Contract):
-    """The platform and the source that the rules are tried on, for the connector's test to provide."""
+class SourceContract(LinkContract):
+    """Subclass as `class TestAcmeSource(SourceContract)` and provide the fixtures, as the package says."""
 
     role = "source"
 
     # To be given.
 
-    @pytest.fixture
-    def source(self) -> Source:
-        """A new source for the healthy platform, not connected."""
-        Absent("source")()
-
-    @pytest.fixture
-    def emit(self) -> Emit:
-        """A call that makes the platform say so many new things and gives their names, in order.
-
-        The platform behaves as a real one: it says again what was not taken (an answer of 503, a cursor not moved),
-        and never again what was taken or refused. The call does not wait until they are taken.
-        """
-        return Absent("emit")
+    source = needed("A new source for the healthy platform, not connected.")
+    emit = waivable(
+        "A call that makes the platform say so many new things and gives their names, in order. The platform behaves "
+        "as a real one: it says again what was not taken (an answer of 503, a cursor not moved), and never again what "
+        "was taken or refused. The call does not wait until they are taken."
+    )
+    restart = waivable("A call that gives another source for the same place, not connected, as after a restart.")
 
     @pytest.fixture
     def identify(self) -> Identify:
         """The call that names a received event as `emit` named it; by default the sender's own id of it."""
         return lambda event: event.header.origin_message_id or event.header.message_id  # type: ignore[attr-defined]
 
-    @pytest.fixture
-    def restart(self) -> Restart:
-        """A call that gives another source for the same place, not connected, as after a restart."""
-        return Absent("restart")
-
-    @pytest.fixture
-    def outage(self) -> Scenario:
-        """The scenario of a platform that cannot be reached, or that cannot reach us."""
-        return Absent("outage")
-
     # To be given where `spec.emits` has DeliveryReceipt.
 
-    @pytest.fixture
-    def answer(self) -> Answer:
-        """A call that answers an alert in a mode, and ends with what the sender was told: "" where nothing was.
-
-        With True the sender proves to be the platform in the strongest way there is, to `proved_source`; with False it
-        proves nothing (no signature, a wrong one, no certificate), to `unproved_source`. It may wait for its receiver.
-        """
-        return Absent("answer")
+    answer = waivable(
+        'A call that answers an alert in a mode, and ends with what the sender was told: "" where nothing was. It may '
+        "wait for its receiver. With True the sender proves to be the platform in the strongest way there is, to "
+        "`proved_source`; with False it proves nothing (no signature, a wrong one), to `unproved_source`."
+    )
 
     @pytest.fixture
     def proved_source(self, source: Source) -> Source:
@@ -84,53 +66,19 @@ class SourceFixtures(Contract):
         """A new source for ACTUAL to which a sender that proves nothing can speak; by default `source`."""
         return source
 
-    # To be given, or the rule waived.
+    # To be given, as `refusals`, or the rule waived.
 
-    @pytest.fixture
-    def source_with_bad_credentials(self) -> Source:
-        """A new source whose credentials the platform refuses."""
-        return Absent("source_with_bad_credentials")  # type: ignore[return-value]
+    source_with_bad_credentials = waivable("A new source whose credentials the platform refuses.")
 
-    @pytest.fixture
-    def refusals(self) -> Refusals:
-        """The scenarios of a platform that refuses us, by code: a 401, a redirect, a wrong certificate."""
-        return Absent("refusals")  # type: ignore[return-value]
-
-    # Given.
-
-    @pytest.fixture
-    async def connected(self, source: Source) -> AsyncIterator[Source]:
-        """The source, connected; closed at the end."""
-        await source.connect()
-        yield source
-        await source.close()
-
-
-class SourceContract(SourceFixtures):
-    """Subclass as `class TestAcmeSource(SourceContract)` and provide the fixtures, as the package says."""
-
-    # Life-cycle.
-
-    async def test_close_without_connect(self, source: Source) -> None:
-        """`close` is safe when `connect` never ran."""
-        await source.close()
-
-    async def test_close_twice(self, source: Source) -> None:
-        """`close` is safe a second time."""
-        await source.connect()
-        await source.close()
-        await source.close()
+    # Life-cycle, beside that of all links.
 
     async def test_connect_close_connect(self, source: Source, emit: Emit, identify: Identify) -> None:
         """A closed source can be connected again."""
-        await source.connect()
-        await source.close()
-        await source.connect()
-        try:
+        async with opened(source):
+            pass
+        async with opened(source):
             names = await emit(1)
             assert set(names) == set(await _take(source, 1, identify))
-        finally:
-            await source.close()
 
     async def test_receive_before_connect_is_not_connected(self, source: Source) -> None:
         """`receive` without `connect` raises `NotConnected`."""
@@ -155,10 +103,9 @@ class SourceContract(SourceFixtures):
     async def test_close_leaves_nothing_behind(self, source: Source, emit: Emit, identify: Identify) -> None:
         """No task, thread or socket outlives `close`."""
         leaks = Leaks()
-        await source.connect()
-        await emit(1)
-        await _take(source, 1, identify)
-        await source.close()
+        async with opened(source):
+            await emit(1)
+            await _take(source, 1, identify)
 
         await leaks.gone()
 
@@ -168,13 +115,6 @@ class SourceContract(SourceFixtures):
         """`check` works before `connect`."""
         await source.check()
         await source.close()
-
-    async def test_check_tells_bad_credentials(self, source_with_bad_credentials: Source) -> None:
-        """`check` raises `AuthFailed` when the platform refuses the credentials."""
-        need(source_with_bad_credentials)
-        with pytest.raises(AuthFailed):
-            await source_with_bad_credentials.check()
-        await source_with_bad_credentials.close()
 
     # Settling.
 
@@ -187,12 +127,9 @@ class SourceContract(SourceFixtures):
         await connected.close()
         second = await emit(1)
         again = await restart()
-        await again.connect()
-        try:
+        async with opened(again):
             assert set(first) == set(taken)
             assert list(second) == await _take(again, 1, identify)
-        finally:
-            await again.close()
 
     async def test_unsettled_is_given_again_with_the_same_id(
         self, connected: Source, emit: Emit, identify: Identify
@@ -220,11 +157,8 @@ class SourceContract(SourceFixtures):
         settled = {identify(_record(each)) for each in incoming[:5]}
         await connected.close()
         again = await restart()
-        await again.connect()
-        try:
+        async with opened(again):
             rest = set(await _take(again, 5, identify))
-        finally:
-            await again.close()
 
         assert names - settled == rest
 
@@ -269,15 +203,12 @@ class SourceContract(SourceFixtures):
         """Who has proved to be the platform is heard in every mode, under the connector's name and agency alone."""
         if DeliveryReceipt.__name__ not in spec.emits:
             return
-        await proved_source.connect()
-        try:
+        async with opened(proved_source):
             answering = asyncio.ensure_future(answer(Mode.ACTUAL, True))
             incoming = await _receive(proved_source)
-            admitted = Authority("own-name", "own-agency", spec.speaks_for).admit(_record(incoming), incoming.proof)
+            admitted = _admitted(incoming, spec)
             await incoming.settle(None)
             await answering
-        finally:
-            await proved_source.close()
 
         assert isinstance(admitted, DeliveryReceipt)
         assert Mode.ACTUAL is admitted.header.mode
@@ -291,21 +222,20 @@ class SourceContract(SourceFixtures):
         """An answer that proves nothing raises no level of a real alert, and its sender hears so if there is a way."""
         if DeliveryReceipt.__name__ not in spec.emits:
             return
-        await unproved_source.connect()
-        answering = asyncio.ensure_future(answer(Mode.ACTUAL, False))
-        receiving = asyncio.ensure_future(_receive(unproved_source))
-        try:
-            await asyncio.wait({answering, receiving}, return_when=asyncio.FIRST_COMPLETED, timeout=RECEIVE_SECONDS)
-            if receiving.done():
-                incoming = receiving.result()
-                admitted = Authority("own-name", "own-agency", spec.speaks_for).admit(_record(incoming), incoming.proof)
-                await incoming.settle(Rejected(NOT_AUTHENTICATED))
+        async with opened(unproved_source):
+            answering = asyncio.ensure_future(answer(Mode.ACTUAL, False))
+            receiving = asyncio.ensure_future(_receive(unproved_source))
+            try:
+                await asyncio.wait({answering, receiving}, return_when=asyncio.FIRST_COMPLETED, timeout=RECEIVE_SECONDS)
+                if receiving.done():
+                    incoming = receiving.result()
+                    admitted = _admitted(incoming, spec)
+                    await incoming.settle(Rejected(NOT_AUTHENTICATED))
 
-                assert Refusal(NOT_AUTHENTICATED) == admitted
-            told = await asyncio.wait_for(answering, RECEIVE_SECONDS)
-        finally:
-            receiving.cancel()
-            await unproved_source.close()
+                    assert Refusal(NOT_AUTHENTICATED) == admitted
+                told = await asyncio.wait_for(answering, RECEIVE_SECONDS)
+            finally:
+                receiving.cancel()
 
         assert told or spec.refusals[NOT_AUTHENTICATED].startswith("cannot")
 
@@ -337,16 +267,7 @@ class SourceContract(SourceFixtures):
 
 
 async def _receive(source: Source) -> Incoming:
-    """Receive as the runner would: connecting again when the link is gone."""
-    async with asyncio.timeout(RECEIVE_SECONDS):
-        while True:
-            try:
-                return await source.receive()
-            except NotConnected:
-                await asyncio.sleep(0.05)
-                await source.connect()
-            except Transient:
-                await asyncio.sleep(0.05)
+    return await persist(source, source.receive, RECEIVE_SECONDS)
 
 
 async def _take(source: Source, count: int, identify: Identify) -> list[str]:
@@ -370,21 +291,20 @@ def _message_id(incoming: Incoming) -> str:
     return str(_record(incoming).header.message_id)  # type: ignore[attr-defined]
 
 
-class _answers:  # noqa: N801  # an iterator
-    """What a hub answers, endlessly: taken, not now, never, or a seeded mixture that lets every event end."""
+def _admitted(incoming: Incoming, spec: ConnectorSpec) -> Record | Refusal:
+    return Authority("own-name", "own-agency", spec.speaks_for).admit(_record(incoming), incoming.proof)
 
-    def __init__(self, hub: str) -> None:
-        self._hub = hub
-        self._random = random.Random(SEED)  # noqa: S311  # a test's choice
-        self._turn = 0
 
-    def __next__(self) -> ConnectorError | None:
-        self._turn += 1
-        match self._hub:
-            case "success":
-                return None
-            case "transient":
-                return None if self._turn % 2 == 0 else Transient("not now")
-            case "permanent":
-                return Rejected("unwanted")
-        return self._random.choice([None, Transient("not now"), Rejected("unwanted")])
+def _answers(hub: str) -> Iterator[ConnectorError | None]:
+    """Yield what a hub answers, endlessly: taken, not now, never, or a seeded mixture that lets every event end."""
+    not_now, never = Transient("not now"), Rejected("unwanted")
+    turns: Mapping[str, Sequence[ConnectorError | None]] = {
+        "success": [None],
+        "transient": [not_now, None],
+        "permanent": [never],
+    }
+    if hub in turns:
+        yield from cycle(turns[hub])
+    choices = random.Random(SEED)  # noqa: S311  # a test's choice
+    while True:
+        yield choices.choice([None, not_now, never])

@@ -73,6 +73,14 @@ def is_loopback_host(host: str | None) -> bool:
     return (host or "").lower() in _LOOPBACK_NAMES
 
 
+def is_this_machine(host: str) -> bool:
+    """Whether a host to listen on, or to reach without TLS, is a loopback address; another name may mean any."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def is_plain_beyond_loopback(url: URL) -> bool:
     """Whether `url` would carry personal data in clear over a network."""
     return url.scheme != "https" and not (url.scheme == "http" and is_loopback_host(url.host))

@@ -208,7 +208,7 @@ class HttpClient:
             resolver=CheckedResolver(self._policy),
             use_dns_cache=False,
             limit=self._connections,
-            ssl=self._context(),
+            ssl=self._tls.client_context() if self._tls else ssl.create_default_context(),
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -269,9 +269,3 @@ class HttpClient:
                 response.close()
                 return HttpAnswer(response.status, response.headers, bytes(body[: self._max_answer_bytes]), whole=False)
         return HttpAnswer(response.status, response.headers, bytes(body))
-
-    def _context(self) -> ssl.SSLContext:
-        try:
-            return self._tls.client_context() if self._tls else ssl.create_default_context()
-        except (OSError, ssl.SSLError) as error:
-            raise Misconfigured("tls: a file is not readable, or not what it should be") from error

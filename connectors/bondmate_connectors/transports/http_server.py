@@ -3,35 +3,39 @@
 from __future__ import annotations
 
 import logging
+import re
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import orjson
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from bondmate_schemas.error_codes import HUB_TABLE, ErrorTable
 
 from bondmate_connectors.contract import Context
 from bondmate_connectors.errors import Misconfigured, NotConnected
-from bondmate_connectors.transports.addresses import is_loopback_host
+from bondmate_connectors.transports.addresses import is_this_machine
 from bondmate_connectors.transports.tls import ServerTlsConfig
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _SHORTEST_DRAIN_SECONDS = 0.01
 """aiohttp takes 0 for: wait for ever."""
+_BACKLOG = 1024
+_TRACE = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _PROBLEM = "application/problem+json"
 
 
-def server_context(host: str, tls: ServerTlsConfig | None) -> ssl.SSLContext | None:
-    """Return the context to listen with; None for plain HTTP, which is for loopback only.
+def server_context(host: str, tls: ServerTlsConfig | None, setting: str = "listen.tls") -> ssl.SSLContext | None:
+    """Return the context to listen with; None for plain HTTP, which is for loopback only. `setting` is that of `tls`.
 
     Raises:
         Misconfigured: plain HTTP beyond loopback, or a certificate that cannot be used.
     """
     if tls is not None:
         return tls.server_context()
-    if not is_loopback_host(host):
-        raise Misconfigured("listen.tls: must be set unless `host` is a loopback address (127.0.0.1, ::1, localhost)")
+    if not is_this_machine(host):
+        raise Misconfigured(f"{setting}: must be set unless `host` is a loopback address (127.0.0.1, ::1, localhost)")
     return None
 
 
@@ -56,6 +60,12 @@ def problem(
     return web.Response(status=status, body=orjson.dumps(document), content_type=_PROBLEM, headers=headers)
 
 
+def trace_of(request: web.Request) -> str | None:
+    """Return the trace context of a request (W3C Trace Context, 3.2), or None for one that is missing or malformed."""
+    told = request.headers.get("traceparent", "")
+    return told if _TRACE.fullmatch(told) else None
+
+
 @web.middleware
 async def as_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Write what the server refuses by itself as problem details too."""
@@ -67,18 +77,26 @@ async def as_problems(request: web.Request, handler: Handler) -> web.StreamRespo
 
 
 class HttpListener:
-    """A listening HTTP server; started once, stopped once."""
+    """A listening HTTP server; started once, stopped once. `refusals` writes what its routes and itself refuse."""
 
     def __init__(
-        self, routes: Iterable[web.RouteDef], context: Context, *, max_body_bytes: int, drain_seconds: float
+        self,
+        routes: Iterable[web.RouteDef],
+        context: Context,
+        *,
+        max_body_bytes: int,
+        drain_seconds: float,
+        keep_alive_seconds: float = 3630.0,
+        refusals: Middleware = as_problems,
     ) -> None:
-        app = web.Application(middlewares=[as_problems], client_max_size=max_body_bytes)
+        app = web.Application(middlewares=[refusals], client_max_size=max_body_bytes)
         app.add_routes(routes)
         self._runner = web.AppRunner(
             app,
             access_log=None,
             logger=_QuietLog(context),
             handle_signals=False,
+            keepalive_timeout=keep_alive_seconds,
             shutdown_timeout=max(drain_seconds, _SHORTEST_DRAIN_SECONDS),
         )
 
@@ -90,7 +108,7 @@ class HttpListener:
         """
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, host, port, ssl_context=tls).start()
+            await web.TCPSite(self._runner, host, port, ssl_context=tls, backlog=_BACKLOG).start()
         except OSError as error:
             await self._runner.cleanup()
             raise NotConnected("host and port cannot be listened on") from error

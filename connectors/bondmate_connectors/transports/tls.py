@@ -24,7 +24,7 @@ class TlsFiles(ConnectorConfig):
         """Return the context of the files as they were when this was first asked for.
 
         Raises:
-            OSError, ssl.SSLError, Misconfigured: a file cannot be read or used.
+            Misconfigured: a file cannot be read or used.
         """
         if self._context is None:
             self._context = self._load()
@@ -47,10 +47,13 @@ class TlsConfig(TlsFiles):
         return self.context()
 
     def _load(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=self.ca_file)
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+            if self.certificate_file:
+                context.load_cert_chain(self.certificate_file, self.key_file, password="")
+        except (OSError, ssl.SSLError) as error:
+            raise Misconfigured("tls: ca_file, certificate_file or key_file cannot be loaded") from error
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if self.certificate_file:
-            context.load_cert_chain(self.certificate_file, self.key_file, password="")
         return context
 
 

@@ -9,7 +9,7 @@ import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +27,7 @@ from bondmate_gateway.enrolment.device_file import (
 )
 from bondmate_gateway.enrolment.directory import Directory, token_hash
 
-__all__ = [
-    "DeviceFileError",
-    "Enrolment",
-    "EnrolmentError",
-    "enrol",
-    "enrol_many",
-    "list_devices",
-    "revoke",
-    "token_hash",
-]
+__all__ = ["DeviceFileError", "token_hash"]
 _HEADER = "# Written by `hub devices`; comments and order of fields are not kept. Tokens stand here as SHA-256 only.\n"
 _DEVICE_ID: TypeAdapter[str] = TypeAdapter(Identifier)
 
@@ -59,26 +50,14 @@ class Enrolment:
     replace: bool = False
 
 
-def enrol(
-    path: Path,
-    device_id: str,
-    *,
-    agency: str,
-    mode: Mode | str,
-    officer_ref: str | None = None,
-    unit: str | None = None,
-    callsign: str | None = None,
-    profile: str = DEFAULT_PROFILE,
-    replace: bool = False,
-) -> str:
+def enrol(path: Path, wanted: Enrolment) -> str:
     """Enrol one device and return its token, which is shown this once and kept nowhere.
 
     Raises:
         EnrolmentError: the device is enrolled already and `replace` is not set, or an attribute is not valid.
         DeviceFileError: the file as it stands is broken.
     """
-    wanted = Enrolment(device_id, agency, mode, officer_ref, unit, callsign, profile, replace)
-    return enrol_many(path, [wanted])[device_id]
+    return enrol_many(path, [wanted])[wanted.device_id]
 
 
 def enrol_many(path: Path, wanted: Iterable[Enrolment]) -> dict[str, str]:
@@ -132,17 +111,8 @@ def list_devices(path: Path) -> tuple[dict[str, Any], ...]:
 def _entry(one: Enrolment, token: str) -> DeviceEntry:
     try:
         _DEVICE_ID.validate_python(one.device_id)
-        return DeviceEntry.model_validate(
-            {
-                "agency": one.agency,
-                "mode": one.mode,
-                "officer_ref": one.officer_ref,
-                "unit": one.unit,
-                "callsign": one.callsign,
-                "profile": one.profile,
-                "token_sha256": [token_hash(token)],
-            }
-        )
+        given = {name: value for name, value in asdict(one).items() if name not in {"device_id", "replace"}}
+        return DeviceEntry.model_validate({**given, "token_sha256": [token_hash(token)]})
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False, include_context=False)[0]
         raise EnrolmentError(f"{'.'.join(str(p) for p in found['loc']) or 'device_id'}: {found['msg']}") from None
@@ -152,7 +122,7 @@ def _change(path: Path, change: Callable[[DeviceFile], DeviceFile]) -> None:
     with _locked(path):
         content = change(read(path) if path.exists() else DeviceFile())
         Directory(content)
-        _write(path, _plain(content))
+        _write(path, content.model_dump(mode="json", exclude_defaults=True))
 
 
 @contextmanager
@@ -167,10 +137,6 @@ def _locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
-
-
-def _plain(content: DeviceFile) -> dict[str, Any]:
-    return content.model_dump(mode="json", exclude_defaults=True)
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bondmate_schemas.enums import Mode
 
@@ -31,6 +32,16 @@ class EnrolledDevice:
     callsign: str | None = field(default=None, repr=False)
     revoked: bool = False
 
+    @property
+    def carrier(self) -> dict[str, Any]:
+        """The fields of a record that name the device and who carries it."""
+        return {
+            "device_id": self.device_id,
+            "officer_ref": self.officer_ref,
+            "unit": self.unit,
+            "callsign": self.callsign,
+        }
+
 
 class Directory:
     """The devices of one version of the file, found by token."""
@@ -49,16 +60,12 @@ class Directory:
                 self._by_token[hashed[:_FOUND_BY]] = (hashed, device)
         self.revoked = tuple(device for device in self.devices.values() if device.revoked)
 
-    def authenticate(self, token: str) -> EnrolledDevice:
-        """Return the device that holds `token`.
+    def holder(self, hashed: str) -> EnrolledDevice:
+        """Return the device that holds the token of this hash.
 
         Raises:
             UnauthenticatedError: nobody does, or the device is revoked.
         """
-        return self.holder(token_hash(token))
-
-    def holder(self, hashed: str) -> EnrolledDevice:
-        """Return the device of a token's hash; raises as `authenticate` does."""
         stored, device = self._by_token.get(hashed[:_FOUND_BY], ("", None))
         if not hmac.compare_digest(stored, hashed) or device is None or device.revoked:
             raise UnauthenticatedError

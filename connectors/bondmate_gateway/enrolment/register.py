@@ -9,8 +9,8 @@ from pathlib import Path
 
 from bondmate_connectors.contract import Context, Status
 
-from bondmate_gateway.enrolment.device_file import DeviceFileError
-from bondmate_gateway.enrolment.directory import Directory, EnrolledDevice, load
+from bondmate_gateway.enrolment.device_file import DeviceFile, DeviceFileError
+from bondmate_gateway.enrolment.directory import Directory, load
 
 Version = tuple[int, int, int]
 
@@ -22,7 +22,8 @@ class DeviceRegister:
         self._path = path
         self._context = context
         self._changed = changed
-        self._directory: Directory | None = None
+        self.directory = Directory(DeviceFile())
+        """The devices of the file when it was last right; none before `open`."""
         self._seen: Version | None = None
         self._broken = False
 
@@ -33,24 +34,8 @@ class DeviceRegister:
             DeviceFileError: it is missing or wrong; the gateway must not start without its devices.
         """
         seen = _version(self._path)
-        self._directory = await _in_thread(self._path)
+        self.directory = await _in_thread(self._path)
         self._seen, self._broken = seen, False
-
-    def authenticate(self, token: str) -> EnrolledDevice:
-        """Return the device that holds `token`; raises UnauthenticatedError."""
-        return self._current.authenticate(token)
-
-    def holder(self, hashed: str) -> EnrolledDevice:
-        """Return the device of a token's hash; raises UnauthenticatedError."""
-        return self._current.holder(hashed)
-
-    def device(self, device_id: str) -> EnrolledDevice | None:
-        """Return an enrolled device, also a revoked one; None when there is none of this id."""
-        return self._current.devices.get(device_id)
-
-    def revoked(self) -> tuple[EnrolledDevice, ...]:
-        """Return the devices that were revoked."""
-        return self._current.revoked
 
     async def follow(self, seconds: float) -> None:
         """Look at the file every so many seconds until cancelled, and take it over when it has changed."""
@@ -61,30 +46,21 @@ class DeviceRegister:
                 self._seen = seen
                 await self._reload()
 
-    @property
-    def _current(self) -> Directory:
-        if self._directory is None:
-            raise AssertionError("opened before anybody asks")
-        return self._directory
-
     async def _reload(self) -> None:
         try:
-            self._directory = await _in_thread(self._path)
+            self.directory = await _in_thread(self._path)
         except DeviceFileError as error:
-            self._tell_broken(error)
+            self._broken = True
+            self._context.log.warning(
+                "device_file_broken", problems=error.problems[:20], kept="the last good one", count=len(error.problems)
+            )
+            self._context.report(Status.RECOVERABLE_ERROR, "device file broken, the last good one is in use")
             return
         if self._broken:
             self._broken = False
             self._context.log.info("device_file_mended")
             self._context.report(Status.OK, "device file mended")
         self._changed()
-
-    def _tell_broken(self, error: DeviceFileError) -> None:
-        self._broken = True
-        self._context.log.warning(
-            "device_file_broken", problems=error.problems[:20], kept="the last good one", count=len(error.problems)
-        )
-        self._context.report(Status.RECOVERABLE_ERROR, "device file broken, the last good one is in use")
 
 
 async def _in_thread(path: Path) -> Directory:

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 from bondmate_connectors.errors import ConnectorError, Rejected, Transient
+from bondmate_connectors.transports.http_server import trace_of
 from bondmate_monitoring import metrics
 from bondmate_schemas.models import Record
 from prometheus_client import Counter, Histogram
@@ -18,7 +19,6 @@ from prometheus_client import Counter, Histogram
 from bondmate_gateway.config import GatewayConfig
 from bondmate_gateway.handover import HandoverQueue
 from bondmate_gateway.http.problems import ProblemKind, Refused
-from bondmate_gateway.http.reading import trace_of
 
 
 class Acceptance:
@@ -29,7 +29,7 @@ class Acceptance:
         self._queue = queue
 
     async def settle(
-        self, request: web.Request, records: Sequence[Record], name: str, started: float, *, urgent: bool = False
+        self, request: web.Request, records: Sequence[Record], started: float, *, urgent: bool = False
     ) -> None:
         """Wait until the hub has every event; raises Refused, to be sent again, when it has not."""
         try:
@@ -39,7 +39,7 @@ class Acceptance:
             raise Refused(ProblemKind.rejected) from None
         except (ConnectorError, TimeoutError) as error:
             raise self._not_durable(error) from None
-        accepted, seconds = _measures(name)
+        accepted, seconds = _measures(type(records[0]).__name__)
         accepted.inc(len(records))
         seconds.observe(time.perf_counter() - started)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 
 import orjson
 from aiohttp import web
 from bondmate_connectors.contract import Context
+from bondmate_connectors.transports.http_server import Handler, HttpListener
 from bondmate_monitoring import metrics
 
 from bondmate_gateway.config import GatewayConfig
@@ -15,21 +15,18 @@ from bondmate_gateway.http.acceptance import json_response
 from bondmate_gateway.http.openapi import openapi
 from bondmate_gateway.http.problems import Refused, of_http
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _KEEP_ALIVE_SECONDS = 75
 
 
-def application_runner(routes: Iterable[web.RouteDef], config: GatewayConfig, context: Context) -> web.AppRunner:
+def listener(routes: Iterable[web.RouteDef], config: GatewayConfig, context: Context) -> HttpListener:
     """Create the server of the API: `routes`, and the documents beside them."""
-    app = web.Application(middlewares=[_as_problems], client_max_size=config.max_body_bytes)
-    app.add_routes([*routes, *_documents()])
-    return web.AppRunner(
-        app,
-        access_log=None,
-        logger=_HttpLog(context),
-        handle_signals=False,
-        keepalive_timeout=_KEEP_ALIVE_SECONDS,
-        shutdown_timeout=config.drain_seconds,
+    return HttpListener(
+        [*routes, *_documents()],
+        context,
+        max_body_bytes=config.max_body_bytes,
+        drain_seconds=config.drain_seconds,
+        keep_alive_seconds=_KEEP_ALIVE_SECONDS,
+        refusals=_as_problems,
     )
 
 
@@ -60,16 +57,3 @@ def _documents() -> list[web.RouteDef]:
         web.get("/v1/openapi.json", interface, allow_head=False),
         web.get("/healthz", health, allow_head=False),
     ]
-
-
-class _HttpLog(logging.Logger):
-    """Turns what aiohttp logs into one constant event: its texts and traces may quote a device."""
-
-    def __init__(self, context: Context) -> None:
-        super().__init__("device_http", logging.WARNING)
-        self._context = context
-
-    def handle(self, record: logging.LogRecord) -> None:
-        """Log that something went wrong, and of which class it was."""
-        error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
-        self._context.log.warning("http_server_error", error=error)

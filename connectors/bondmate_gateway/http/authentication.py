@@ -32,7 +32,7 @@ class Authentication:
             raise Refused(ProblemKind.unauthorized, headers={"WWW-Authenticate": "Bearer"})
         try:
             hashed = token_hash(token.strip())
-            return Caller(self._register.holder(hashed), hashed)
+            return Caller(self._register.directory.holder(hashed), hashed)
         except UnauthenticatedError:
             challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
             raise Refused(ProblemKind.unauthorized, headers=challenge) from None
@@ -40,6 +40,6 @@ class Authentication:
     def is_good(self, caller: Caller) -> bool:
         """Whether a caller of before is still enrolled: it may have been revoked meanwhile."""
         try:
-            return bool(self._register.holder(caller.token_hash))
+            return bool(self._register.directory.holder(caller.token_hash))
         except UnauthenticatedError:
             return False

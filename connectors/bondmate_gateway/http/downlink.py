@@ -57,7 +57,7 @@ class Downlink:
     def close(self) -> None:
         """End every stream and long poll."""
         self._closing = True
-        self._mailboxes.wake_all()
+        self._mailboxes.boxes.wake_all()
 
     async def alert(self, request: web.Request) -> web.Response:
         """Answer where an alert of this device stands."""
@@ -68,7 +68,9 @@ class Downlink:
         alert = box.alerts.get(event_id)
         if alert is None or self._mailboxes.is_replaced(caller.device.device_id):
             raise Refused(ProblemKind.not_found)
-        told = frames.alert_answer(alert, asked if asked in alert.alert_ids else frames.newest_id(alert), box)
+        told = frames.alert_answer(
+            alert, asked if asked in alert.alert_ids else next(reversed(alert.alert_ids), None), box
+        )
         return web.Response(body=orjson.dumps(told), content_type="application/json")
 
     async def poll(self, request: web.Request) -> web.Response:
@@ -184,7 +186,7 @@ class Downlink:
         # Who holds a replaced device learns nothing; it stays as silent as it was.
         is_told = not self._mailboxes.is_replaced(caller.device.device_id)
         return {
-            "cursor": self._cursor(box),
+            "cursor": f"{self._instance}-{box.version}",
             "messages": messages,
             "alerts": alerts,
             **({"under_duress": box.is_under_duress} if is_told else {}),
@@ -199,9 +201,6 @@ class Downlink:
             if mail.is_wanted(now):
                 box.given_at[mail.message_id] = time.monotonic()
         return [mails[version] for version in sorted(mails)]
-
-    def _cursor(self, box: Box) -> str:
-        return f"{self._instance}-{box.version}"
 
     def _after(self, cursor: str) -> int:
         instance, _, version = cursor.rpartition("-")

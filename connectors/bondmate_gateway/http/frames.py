@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from bondmate_schemas.models import Attachment, CheckIn
+from bondmate_schemas.models import AlertWhole, CheckIn
 
 from bondmate_gateway.mailbox.alert_progress import AlertProgress
 from bondmate_gateway.mailbox.box import Box
 from bondmate_gateway.mailbox.due_check_ins import names_of
 from bondmate_gateway.mailbox.mail import Mail
-from bondmate_gateway.mailbox.room_statements import RoomStatement
 
 
 def message_answer(mail: Mail, box: Box, *, expired: bool) -> dict[str, Any]:
@@ -33,21 +32,13 @@ def message_answer(mail: Mail, box: Box, *, expired: bool) -> dict[str, Any]:
         "occurred_at": mail.occurred_at,
         "expires_at": mail.expires_at,
         "expired": expired,
-        "attachments": [_attachment(one) for one in mail.attachments],
+        "attachments": [one.model_dump(mode="json") for one in mail.attachments],
     }
-
-
-def _attachment(one: Attachment) -> dict[str, Any]:
-    return one.model_dump(mode="json")
-
-
-def newest_id(alert: AlertProgress) -> str | None:
-    """Return the id that the device gave its newest press; None where it has not pressed."""
-    return alert.alert_ids[-1] if alert.alert_ids else None
 
 
 def alert_answer(alert: AlertProgress, alert_id: str | None, box: Box) -> dict[str, Any]:
     """Return where an alert stands as its device is told it, under one of the ids that the device gave it."""
+    whole = alert.whole or AlertWhole()
     return {
         "event_id": alert.event_id,
         "alert_id": alert_id,
@@ -58,18 +49,16 @@ def alert_answer(alert: AlertProgress, alert_id: str | None, box: Box) -> dict[s
         "cancel_requested": alert.cancel_requested,
         "destinations": dict(alert.destinations),
         "changed_at": alert.changed_at,
-        "answers": {said.destination: _statement(said) for said in alert.said},
-        "ended_by": alert.whole.ended_by if alert.whole else "",
-        "ended_why": alert.whole.ended_why if alert.whole else "",
-        "ended_words": alert.whole.ended_words if alert.whole else "",
-        "reopens": alert.whole.reopens if alert.whole else "",
+        "answers": {
+            said.destination: {"says": said.word, "unit": said.unit, "eta_at": said.eta_at} for said in alert.said
+        },
+        "ended_by": whole.ended_by,
+        "ended_why": whole.ended_why,
+        "ended_words": whole.ended_words,
+        "reopens": whole.reopens,
     }
 
 
 def check_in_answer(due: CheckIn) -> dict[str, Any]:
     """Return a check-in that is due as its device is told it."""
     return {"check_in_id": names_of(due)[0], "kind": due.alert.kind, "due_at": due.due_at}
-
-
-def _statement(said: RoomStatement) -> dict[str, Any]:
-    return {"says": said.word, "unit": said.unit, "eta_at": said.eta_at}

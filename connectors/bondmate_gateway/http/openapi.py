@@ -150,13 +150,12 @@ def _alert() -> dict[str, Any]:
         "operationId": "getAlert",
         "summary": "Where an alert of this device stands: the level that is true, never a higher one.",
         "parameters": [
-            {
-                "name": "alert_id",
-                "in": "path",
-                "required": True,
-                "description": "The device's own id of the alert (`alert_id`, else `message_id`), or its `event_id`.",
-                "schema": {"type": "string"},
-            }
+            _parameter(
+                "alert_id",
+                "The device's own id of the alert (`alert_id`, else `message_id`), or its `event_id`.",
+                {"type": "string"},
+                "path",
+            )
         ],
         "responses": {
             "200": _answer("Where it stands.", _ref(answers.AlertAnswer)),
@@ -174,8 +173,8 @@ def _open(operation: str, summary: str, schema: dict[str, Any]) -> dict[str, Any
     }
 
 
-def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+def _parameter(name: str, description: str, schema: dict[str, Any], where: str = "query") -> dict[str, Any]:
+    return {"name": name, "in": where, "required": where == "path", "description": description, "schema": schema}
 
 
 def _answer(description: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -25,9 +25,9 @@ class Ownership:
 
     def alert(self, device: EnrolledDevice, alert_id: str) -> str:
         """Return the hub's id of a device's own alert, by any of its names."""
-        if event_id := self._mailboxes.own_event(device.device_id, alert_id):
+        if event_id := self._mailboxes.alerts.own_event(device.device_id, alert_id):
             return event_id
-        owner = self._mailboxes.owner(alert_id)
+        owner = self._mailboxes.boxes.owners.get(alert_id)
         if owner not in {None, device.device_id}:
             raise Refused(ProblemKind.forbidden)
         event_id = alert_id if owner else alert_event_id(device.device_id, alert_id)
@@ -41,7 +41,7 @@ class Ownership:
         """Return the message to this device that a request names, or None when it is no longer known."""
         if message_id is None:
             return None
-        if self._mailboxes.owner(message_id) not in {None, device.device_id}:
+        if self._mailboxes.boxes.owners.get(message_id) not in {None, device.device_id}:
             raise Refused(ProblemKind.forbidden, fields=[(pointer, "belongs to another device")])
         return self._mailboxes.box(device.device_id).mails.get(message_id)
 
@@ -54,7 +54,7 @@ class Ownership:
 
     def of_spare(self, alert: DeviceAlert, alert_id: str | None) -> DeviceAlert:
         """Return an alert under the id of the one that a spare means, which the device before it raised."""
-        event_id = self._mailboxes.own_event(alert.device_id, alert_id) if alert_id else None
+        event_id = self._mailboxes.alerts.own_event(alert.device_id, alert_id) if alert_id else None
         if event_id is None or FROM_EXERCISE in alert.header.flags:
             return alert
         header = alert.header.model_copy(update={"event_id": event_id})

@@ -37,15 +37,9 @@ class ProblemKind(Enum):
     rate_limited = (429, "Too many requests of this device.")
     not_durable = (503, "The hub cannot keep the event now; send it again.")
 
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-        return self.value[0]
-
-    @property
-    def title(self) -> str:
-        """What went wrong, the same words each time."""
-        return self.value[1]
+    def __init__(self, status: int, title: str) -> None:
+        self.status = status
+        self.title = title
 
 
 class Refused(Exception):  # it is the answer, not a fault of ours

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
@@ -16,7 +15,6 @@ from bondmate_gateway.http.problems import ProblemKind, Refused, invalid
 from bondmate_gateway.http.requests import Request
 
 M = TypeVar("M", bound=Request)
-_TRACE = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 async def read_strictly(request: web.Request, model: type[M], within_seconds: float) -> tuple[M, Any]:
@@ -41,12 +39,6 @@ async def read_body(request: web.Request, within_seconds: float) -> bytes:
         raise Refused(ProblemKind.timeout) from None
     except web.RequestPayloadError:
         raise Refused(ProblemKind.bad_request, "The body cannot be unpacked as its Content-Encoding says.") from None
-
-
-def trace_of(request: web.Request) -> str | None:
-    """Return the device's trace context (W3C Trace Context), or None for one that is missing or malformed."""
-    told = request.headers.get("traceparent", "")
-    return told if _TRACE.fullmatch(told) else None
 
 
 def sent_at(request: web.Request) -> datetime | None:

@@ -25,7 +25,7 @@ from bondmate_gateway.http.ownership import Ownership
 from bondmate_gateway.http.problems import ProblemKind, Refused
 from bondmate_gateway.http.rate_limit import RateLimit
 from bondmate_gateway.http.reading import M, read_body, read_strictly, sent_at
-from bondmate_gateway.http.records import alerts, check_ins, locations, messages, reports, status
+from bondmate_gateway.http.records import alerts, locations, messages, reports
 from bondmate_gateway.http.records.arrival import Arrival
 from bondmate_gateway.mailbox.due_check_ins import NOTHING_DUE
 from bondmate_gateway.mailbox.mailboxes import Mailboxes
@@ -75,7 +75,7 @@ class Uplink:
         alert = self._own.of_spare(alert, asked.alert_id)
         if alert.action is AlertAction.CANCEL:
             self._own.refuse_replaced(device)
-        await self._acceptance.settle(request, [alert], "DeviceAlert", started, urgent=True)
+        await self._acceptance.settle(request, [alert], started, urgent=True)
         if alert.action is not AlertAction.CANCEL:
             self._mailboxes.accepted(alert)
         return accepted(alert)
@@ -86,10 +86,10 @@ class Uplink:
         device = self._in_its_place(request)
         asked, value = await self._strict(request, requests.CheckInRequest)
         known = self._mailboxes.owed_as(device.device_id, asked.check_in_id)
-        check_in = check_ins.check_in(asked, self._arrival(request, device, value), known)
+        check_in = alerts.check_in(asked, self._arrival(request, device, value), known)
         # What is not believed, written under the same key, would hide what is due.
         if is_believed(known, check_in):
-            await self._acceptance.settle(request, [check_in], "CheckIn", started, urgent=True)
+            await self._acceptance.settle(request, [check_in], started, urgent=True)
         is_vain = check_in.done and known is None and UNDER_DURESS not in check_in.header.flags
         return accepted(check_in, *(NOTHING_DUE,) * is_vain)
 
@@ -105,7 +105,7 @@ class Uplink:
             fixes.append(fix)
             if len(fixes) % _FIXES_A_TURN == 0:
                 await asyncio.sleep(0)  # an alert must not wait for 1,000 fixes
-        await self._acceptance.settle(request, fixes, "DeviceLocation", started)
+        await self._acceptance.settle(request, fixes, started)
         return json_response({"accepted": len(fixes)}, 202)
 
     async def reports(self, request: web.Request) -> web.Response:
@@ -117,7 +117,7 @@ class Uplink:
         self._own.incident(device, asked.incident_id)
         arrival = self._arrival(request, device, value)
         report = reports.report(asked, arrival, self._own.named_alert(device, asked.alert_id))
-        await self._acceptance.settle(request, [report], "IncidentEvent", started)
+        await self._acceptance.settle(request, [report], started)
         return accepted(report)
 
     async def messages(self, request: web.Request) -> web.Response:
@@ -128,7 +128,7 @@ class Uplink:
         answered = self._own.message(device, asked.in_reply_to, "#/in_reply_to")
         arrival = self._arrival(request, device, value)
         message = messages.message(asked, arrival, self._own.named_alert(device, asked.alert_id), answered)
-        await self._acceptance.settle(request, [message], "DeviceMessage", started)
+        await self._acceptance.settle(request, [message], started)
         return accepted(message)
 
     async def status(self, request: web.Request) -> web.Response:
@@ -136,8 +136,8 @@ class Uplink:
         started = time.perf_counter()
         device = self._authentication.caller(request).device
         asked, value = await self._strict(request, requests.StatusRequest)
-        heartbeat = status.status(asked, self._arrival(request, device, value))
-        await self._acceptance.settle(request, [heartbeat], "DeviceStatus", started)
+        heartbeat = reports.status(asked, self._arrival(request, device, value))
+        await self._acceptance.settle(request, [heartbeat], started)
         return accepted(heartbeat)
 
     async def receipts(self, request: web.Request) -> web.Response:
@@ -150,7 +150,7 @@ class Uplink:
             nowhere = [("#/message_id", "no message to this device is known by it")]
             raise Refused(ProblemKind.not_found, fields=nowhere)
         receipt = messages.receipt(asked, self._arrival(request, device, value), mail)
-        await self._acceptance.settle(request, [receipt], "DeliveryReceipt", started)
+        await self._acceptance.settle(request, [receipt], started)
         self._mailboxes.see(RECEIPTS, receipt.header.event_id, receipt)
         return accepted(receipt)
 

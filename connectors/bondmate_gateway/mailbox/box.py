@@ -1,4 +1,4 @@
-"""What waits for one device, and who listens for it."""
+"""What waits for each device, who listens for it, and who each message and alert belongs to."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from bondmate_schemas.models import DeviceMark
 
 from bondmate_gateway.mailbox.alert_progress import AlertProgress
 from bondmate_gateway.mailbox.mail import Mail
+from bondmate_gateway.mailbox.replacements import Replacements
 
 
 class DeviceListener:
@@ -109,3 +110,22 @@ class Box:
             await waiter
         finally:
             self.waiters.discard(waiter)
+
+
+class Boxes:
+    """One box a device; `owners` and `replacements` say into which what is read belongs."""
+
+    def __init__(self) -> None:
+        self._boxes: dict[str, Box] = {}
+        self.replacements = Replacements()
+        self.owners: dict[str, str] = {}
+        """Who a message or an alert belongs to, by its id."""
+
+    def box(self, device_id: str) -> Box:
+        """Return the box of a device, an empty one when nothing has come yet."""
+        return self._boxes.setdefault(device_id, Box())
+
+    def wake_all(self) -> None:
+        """Let every listener look again."""
+        for box in self._boxes.values():
+            box.wake()

@@ -11,8 +11,7 @@ from bondmate_schemas.device_alert_ids import alert_event_id, is_hidden, own_ids
 from bondmate_schemas.models import AlertState, DeviceAlert
 
 from bondmate_gateway.mailbox.alert_progress import AlertProgress
-from bondmate_gateway.mailbox.box import Box
-from bondmate_gateway.mailbox.boxes import Boxes
+from bondmate_gateway.mailbox.box import Box, Boxes
 from bondmate_gateway.mailbox.replacements import Handing
 
 _ALERTS_PER_DEVICE: Final = 5

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import heapq
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -11,15 +12,30 @@ from bondmate_schemas.catalogue import STREAMS_SOURCE
 from bondmate_schemas.enums import Level, MessageDirection
 from bondmate_schemas.models import DeliveryReceipt, DeviceMessage
 
-from bondmate_gateway.mailbox.box import Box
-from bondmate_gateway.mailbox.boxes import Boxes
-from bondmate_gateway.mailbox.deadlines import Deadlines
+from bondmate_gateway.mailbox.box import Box, Boxes
 from bondmate_gateway.mailbox.mail import RANK, UNDELIVERED, Ending, Mail
 from bondmate_gateway.mailbox.replacements import Handing
 
 _ENDINGS: Final = frozenset({Level.EXPIRED, Level.WITHHELD})
 _NO_NEWS: Final = timedelta(days=1)
 """What has waited for longer when a gateway reads of it was told of, or is no news any more."""
+
+
+class Deadlines:
+    """When the time of messages runs out, soonest first; asking what is due costs nothing while nothing is."""
+
+    def __init__(self) -> None:
+        self._times: list[tuple[datetime, str, str]] = []
+
+    def add(self, time: datetime, device_id: str, message_id: str) -> None:
+        """Have this message come due at `time`."""
+        heapq.heappush(self._times, (time, device_id, message_id))
+
+    def due(self, now: datetime) -> Iterator[tuple[str, str]]:
+        """Take out, as device and message, what has come due."""
+        while self._times and self._times[0][0] <= now:
+            _, device_id, message_id = heapq.heappop(self._times)
+            yield device_id, message_id
 
 
 class DeviceMessages:
@@ -35,7 +51,9 @@ class DeviceMessages:
 
     def take(self, message: DeviceMessage) -> None:
         """Take a message to a device whose true name the streams have written on it."""
-        if message.direction is not MessageDirection.TO_DEVICE or not _names_a_device(message):
+        # What a platform wrote itself names a pseudonym, or nobody.
+        is_true = STREAMS_SOURCE in (message.header.source, *message.header.hops)
+        if message.direction is not MessageDirection.TO_DEVICE or not is_true:
             return
         device_id = self._boxes.replacements.current(message.device_id)
         box = self._boxes.box(device_id)
@@ -127,7 +145,7 @@ class DeviceMessages:
             dropped = next(iter(box.mails))
         mail = box.mails.pop(dropped)
         if not mail.settled and not mail.ended:
-            self._dropped.append(Ending.of_room(device_id, mail))
+            self._dropped.append(Ending(device_id, mail, Level.WITHHELD, "mailbox_full"))
         box.given_at.pop(dropped, None)
         self._boxes.owners.pop(dropped, None)
 
@@ -156,9 +174,8 @@ class DeviceMessages:
 
 
 def _due(device_id: str, mail: Mail, now: datetime) -> Ending:
-    return Ending.of_time(device_id, mail) if mail.is_expired(now) else Ending.of_waiting(device_id, mail)
-
-
-def _names_a_device(message: DeviceMessage) -> bool:
-    """Whether the streams have written the true device on it: what a platform wrote names a pseudonym, or nobody."""
-    return STREAMS_SOURCE in (message.header.source, *message.header.hops)
+    """Return the end of a message whose time ran out; of another, which is kept, that its device has not had it."""
+    if not mail.is_expired(now):
+        return Ending(device_id, mail, Level.UNKNOWN, UNDELIVERED)
+    code = "expired_undelivered" if mail.level is None else "expired_unconfirmed"
+    return Ending(device_id, mail, Level.EXPIRED, code)

@@ -31,18 +31,18 @@ class Expiry:
     async def follow(self, seconds: float) -> None:
         """Look every so many seconds, until cancelled."""
         while True:
-            for ending in self._mailboxes.ended(self._context.clock()):
+            for ending in self._mailboxes.messages.ended(self._context.clock()):
                 await self._tell(ending)
             await asyncio.sleep(seconds)
 
     async def _tell(self, ending: Ending) -> None:
-        device = self._register.device(ending.device_id)
+        device = self._register.directory.devices.get(ending.device_id)
         receipt = receipt_of(ending, device, self._context.name, self._context.clock())
         try:
             await self._queue.hand_over([receipt], urgent=False)
         except ConnectorError:
             # Not durable now: it is told the next time somebody looks.
-            self._mailboxes.tell_again(ending)
+            self._mailboxes.messages.tell_again(ending)
         else:
             self._mailboxes.see(RECEIPTS, receipt.header.event_id, receipt)
 

@@ -131,23 +131,6 @@ class Ending:
     level: Level
     code: str
 
-    @classmethod
-    def of_time(cls, device_id: str, mail: Mail) -> Ending:
-        """Return the end of one whose time ran out."""
-        return cls(
-            device_id, mail, Level.EXPIRED, "expired_undelivered" if mail.level is None else "expired_unconfirmed"
-        )
-
-    @classmethod
-    def of_waiting(cls, device_id: str, mail: Mail) -> Ending:
-        """Return what is told of one that its device has not had for long: it is kept, and still given."""
-        return cls(device_id, mail, Level.UNKNOWN, UNDELIVERED)
-
-    @classmethod
-    def of_room(cls, device_id: str, mail: Mail) -> Ending:
-        """Return the end of one for which there was no room any more."""
-        return cls(device_id, mail, Level.WITHHELD, "mailbox_full")
-
 
 def _waits_since(message: DeviceMessage) -> datetime | None:
     """Return when a message came whose sender is to be told of it; none of the hub's own has one."""

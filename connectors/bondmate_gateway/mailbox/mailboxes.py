@@ -5,9 +5,9 @@ Rebuilt from the topics at each start, in every gateway; nothing here is the onl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from bondmate_schemas.catalogue import CHECK_INS, DEVICE, STATE_ALERTS
@@ -24,12 +24,10 @@ from bondmate_schemas.models import (
 )
 from bondmate_schemas.takeover import REPLACED
 
-from bondmate_gateway.mailbox.box import Box
-from bondmate_gateway.mailbox.boxes import Boxes
+from bondmate_gateway.mailbox.box import Box, Boxes
 from bondmate_gateway.mailbox.device_alerts import DeviceAlerts
 from bondmate_gateway.mailbox.device_messages import DeviceMessages
 from bondmate_gateway.mailbox.due_check_ins import DueCheckIns
-from bondmate_gateway.mailbox.mail import Ending
 
 UNDELIVERED_AFTER: Final = timedelta(minutes=5)
 
@@ -40,67 +38,49 @@ class Mailboxes:
     def __init__(
         self, messages_per_device: int, full: Callable[[], None], undelivered_after: timedelta = UNDELIVERED_AFTER
     ) -> None:
-        self._boxes = Boxes()
-        self._replacements = self._boxes.replacements
-        self._messages = DeviceMessages(self._boxes, messages_per_device, full, undelivered_after)
-        self._alerts = DeviceAlerts(self._boxes)
+        self.boxes = Boxes()
+        self._replacements = self.boxes.replacements
+        self.messages = DeviceMessages(self.boxes, messages_per_device, full, undelivered_after)
+        self.alerts = DeviceAlerts(self.boxes)
         self._due = DueCheckIns()
 
     def see(self, topic: str, key: str, record: Record | None) -> None:
         """Take one record of a topic; None is a tombstone of `key`."""
         if isinstance(record, DeviceMessage):
-            self._messages.take(record)
+            self.messages.take(record)
         elif isinstance(record, DeliveryReceipt) and record.destination == DEVICE:
-            self._messages.take_receipt(record)
+            self.messages.take_receipt(record)
         elif isinstance(record, AlertState):
-            self._alerts.take_state(record)
+            self.alerts.take_state(record)
         elif isinstance(record, DeviceMark):
             self._take_mark(record)
         elif topic == CHECK_INS and (record is None or isinstance(record, CheckIn)):
             self._take_check_in(key, record)
         elif record is None and topic == STATE_ALERTS:
-            self._alerts.forget(key)
+            self.alerts.forget(key)
 
     def accepted(self, alert: DeviceAlert) -> None:
         """Remember what was just accepted, until the streams tell more of it: the alert, that it is one of duress."""
         if self.is_replaced(alert.device_id):
             return
         if alert.action is AlertAction.RAISE:
-            self._alerts.take_raised(alert)
+            self.alerts.take_raised(alert)
         if begins(alert, self.box(alert.device_id).duress):
             self._take_mark(begun_by(alert))
 
-    def ended(self, now: datetime) -> list[Ending]:
-        """Take the messages that ended before their device said all it is asked to say; as `DeviceMessages.ended`."""
-        return self._messages.ended(now)
-
-    def tell_again(self, ending: Ending) -> None:
-        """Have an ending come with the next that `ended` takes."""
-        self._messages.tell_again(ending)
-
     def box(self, device_id: str) -> Box:
         """Return the box of a device, an empty one when nothing has come yet."""
-        return self._boxes.box(device_id)
-
-    def wake_all(self) -> None:
-        """Let every listener look again, for example whether its device is still enrolled."""
-        self._boxes.wake_all()
-
-    def owner(self, known_id: str) -> str | None:
-        """Return the device that a message or an alert belongs to; None when the hub does not know it (any more)."""
-        return self._boxes.owners.get(known_id)
+        return self.boxes.box(device_id)
 
     def knows_incident(self, device_id: str, incident_id: str) -> bool:
         """Whether a message or an alert of this device has named the incident."""
-        return any(incident_id == named for named in _incidents(self.box(device_id)))
+        box = self.box(device_id)
+        named = {mail.incident_id for mail in box.mails.values()} | {alert.incident_id for alert in box.alerts.values()}
+        return incident_id in named
 
     def is_replaced(self, device_id: str) -> bool:
         """Whether another device has taken the place of this one, which is told nothing any more."""
         return self._replacements.is_replaced(device_id)
-
-    def own_event(self, device_id: str, alert_id: str) -> str | None:
-        """Return the alert that a spare means by an id of the device whose place it took; None for any other."""
-        return self._alerts.own_event(device_id, alert_id)
 
     def owed(self, device_id: str) -> list[CheckIn]:
         """Return the check-ins that a device is told it owes, also for those whose place it took.
@@ -137,8 +117,8 @@ class Mailboxes:
         handing = self._replacements.take(mark)
         if handing is None:
             return
-        self._messages.move(handing)
-        self._alerts.move(handing, mark.since)
+        self.messages.move(handing)
+        self.alerts.move(handing, mark.since)
         _owes_anew(self.box(handing.to_id))
         self.box(handing.from_id).wake()
 
@@ -152,8 +132,3 @@ def _owes_anew(box: Box) -> None:
     """Have the device told what it owes."""
     box.marked_at = box.next_version()
     box.wake()
-
-
-def _incidents(box: Box) -> Iterator[str | None]:
-    yield from (mail.incident_id for mail in box.mails.values())
-    yield from (alert.incident_id for alert in box.alerts.values())

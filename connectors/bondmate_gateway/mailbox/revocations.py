@@ -46,7 +46,7 @@ class Revocations:
 
     def _untold(self) -> Iterator[tuple[EnrolledDevice, AlertProgress]]:
         """Yield the open alerts of revoked devices that do not say that their rooms were told."""
-        for device in self._register.revoked():
+        for device in self._register.directory.revoked:
             for alert in self._mailboxes.box(device.device_id).alerts.values():
                 if not alert.closed and not alert.is_revoked:
                     yield device, alert
@@ -76,10 +76,7 @@ def revocation(device: EnrolledDevice, alert: AlertProgress, source: str, now: d
             handling=device.profile.handling,
             flags=(DEVICE_REVOKED,),
         ),
-        device_id=device.device_id,
-        officer_ref=device.officer_ref,
-        unit=device.unit,
-        callsign=device.callsign,
+        **device.carrier,
         action=AlertAction.UPDATE,
         kind=alert.kind,
     )

@@ -49,11 +49,11 @@ def enrol(
 
     Example: hub devices enrol bm-0001 --file devices.yaml --agency pd-north --mode ACTUAL
     """
+    from bondmate_gateway.enrolment.commands import Enrolment
     from bondmate_gateway.enrolment.commands import enrol as enrolled
 
     with _told():
-        token = enrolled(file, device_id, agency=agency, profile=profile, mode=mode, officer_ref=officer_ref,
-                         unit=unit, callsign=callsign, replace=replace)  # fmt: skip
+        token = enrolled(file, Enrolment(device_id, agency, mode, officer_ref, unit, callsign, profile, replace))
     show({"device_id": device_id, "token": token}, token, as_json=as_json)
 
 

@@ -14,8 +14,6 @@ from pydantic.fields import FieldInfo
 
 from bondmate_schemas.models import Record, UtcTime
 
-__all__ = ["PLAIN", "checks", "condition", "fields_of", "item", "limits", "other", "same"]
-
 PLAIN: Final[dict[str, Any]] = {
     "string": str,
     "boolean": bool,

@@ -14,8 +14,6 @@ from bondmate_schemas.compiled import constraints
 from bondmate_schemas.compiled.source import SourceText, members, short, unsupported
 from bondmate_schemas.compiled.varints import UnusualError, number, time, times
 
-__all__ = ["Reader", "Readers"]
-
 Reader = Callable[[bytes, int, list[int]], tuple[Any, int]]
 """From (bytes, offset, items left in a list of one) to the model and the offset behind it.
 

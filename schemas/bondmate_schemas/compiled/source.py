@@ -8,8 +8,6 @@ from typing import Any, Final
 
 from bondmate_schemas import enums
 
-__all__ = ["SourceText", "members", "short", "unsupported"]
-
 _ONE_BYTE_SYMBOLS: Final = 64
 _BRANCHES: Final = 2
 

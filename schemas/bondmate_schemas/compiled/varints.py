@@ -9,8 +9,6 @@ import struct
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-__all__ = ["UnusualError", "as_read", "number", "time", "time_bytes", "times", "varint"]
-
 _pack_six: Final = struct.Struct("6B").pack
 _from_timestamp: Final = datetime.fromtimestamp
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

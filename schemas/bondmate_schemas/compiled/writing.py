@@ -9,8 +9,6 @@ from typing import Any, Final
 from bondmate_schemas.compiled.source import SourceText, members, short, unsupported
 from bondmate_schemas.compiled.varints import as_read, time_bytes, varint
 
-__all__ = ["Writers"]
-
 _NUMBERS_READY: Final = 1024
 _PARTS: Final = {
     "string": ["NUMBER[len(raw := {}.encode())]", "raw"],

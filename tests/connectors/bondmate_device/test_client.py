@@ -234,7 +234,7 @@ async def test_the_command_line_takes_no_other_end_for_the_level_that_was_asked_
         command = place.command("--seconds", "3", "sos", "--until", until)
         running = asyncio.create_task(_run(*command))
         async with asyncio.timeout(20):
-            while not place.events or gateway._mailboxes.owner(place.events[0].header.event_id) is None:
+            while not place.events or gateway._mailboxes.boxes.owners.get(place.events[0].header.event_id) is None:
                 await asyncio.sleep(0.01)
         await gateway.see(STATE_ALERTS, "k", state(place.events[0], AlertStatus[status], changed=1))
 

@@ -230,13 +230,14 @@ async def test_closing_answers_what_is_being_settled_and_refuses_what_is_not(ben
     assert (202, 503) == (accepted, refused)
 
 
+@pytest.mark.parametrize("drain_seconds", [0, 0.1])
 @pytest.mark.parametrize("last_words", [b"", b"POST /v1/alerts HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"])
-async def test_a_device_that_no_longer_answers_does_not_hold_up_the_end(run_gateway, until, last_words):
+async def test_a_device_that_no_longer_answers_does_not_hold_up_the_end(run_gateway, until, last_words, drain_seconds):
     handshake = (
         "GET /v1/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer token-smith\r\nConnection: Upgrade\r\n"
         "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
-    async with run_gateway(drain_seconds=0.1) as bench:
+    async with run_gateway(drain_seconds=drain_seconds) as bench:
         reader, writer = await asyncio.open_connection("127.0.0.1", bench.gateway.port)
         writer.write(last_words + b"Authorization: Bearer token-smith\r\n\r\n" if last_words else handshake.encode())
         if not last_words:
@@ -270,8 +271,8 @@ async def test_plain_http_beyond_loopback_is_refused_by_name_of_the_setting(devi
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
-def test_plain_http_on_loopback_is_taken(device_file, host):
-    GatewayConfig(device_file=device_file, host=host).refuse_plain_http()
+async def test_plain_http_on_loopback_is_taken(device_file, host):
+    await build(device_file=device_file, host=host).check()
 
 
 async def test_a_gateway_does_not_start_without_its_devices(tmp_path):

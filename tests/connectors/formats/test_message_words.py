@@ -179,4 +179,4 @@ def test_what_a_gateway_reads_of_long_ago_or_was_told_already_is_not_told_again(
     restarted.see(MESSAGES, message.device_id, message)
 
     assert [] == restarted.ended(NOW + timedelta(hours=1))
-    assert [] == mailbox(message).ended(NOW + timedelta(days=2))
+    assert [] == mailbox(message).messages.ended(NOW + timedelta(days=2))

@@ -296,7 +296,8 @@ def test_every_sentence_has_all_languages() -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "labels" and node.args
         if isinstance(node.args[0], ast.Constant)
     )
-    receipts = {*message_words.SENTENCES, *alert_words._DRILLS.values()}
+    receipts = {*message_words._MEANINGS.values(), *alert_words._DRILLS.values()}
+    receipts.update(*message_words._LEVELS.values(), *message_words._CODES.values())
     receipts |= {*alert_words._NAMES.values(), alert_words.SILENT, alert_words.SILENT_ALARM, alert_words._UNHEARD}
     receipts.add(alert_words._NO_LONGER_SILENT)
     receipts |= {receipts_out._SILENTLY, receipts_out._REFUSED, receipts_out._MARKER_REFUSED}

@@ -14,8 +14,7 @@ from bondmate_connectors.formats.cap import codes
 from bondmate_connectors.formats.cap.areas import FIXED_AT, METHOD
 from bondmate_connectors.formats.cap.content import Content
 from bondmate_connectors.formats.cap.notes import Notes
-from bondmate_connectors.formats.cap.receipts import note_unread
-from bondmate_connectors.formats.cap.sayings import sayings_of
+from bondmate_connectors.formats.cap.receipts import note_unread, sayings_of
 from bondmate_connectors.formats.cap.texts import Attribute
 from bondmate_connectors.formats.cap.values import read_time
 

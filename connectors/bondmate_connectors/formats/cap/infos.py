@@ -11,31 +11,12 @@ from bondmate_schemas.flags import UNDER_DURESS
 from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import Delivery, DeviceAlert, DeviceMessage, IncidentEvent, Position
 
-from bondmate_connectors.formats.alert_words import (
-    ASKS_TO_CANCEL,
-    NOBODY_ANSWERS,
-    NOTHING_NEW,
-    SAID_UNDER_DURESS,
-    SILENT,
-    SILENT_ALARM,
-    accuracy_words,
-    asked_of,
-    asks_to_cancel,
-    details_of,
-    headline_marks,
-    incident_words,
-    name_of,
-    nobody_goes,
-    position_words,
-    quoted,
-    remarks_on,
-)
+from bondmate_connectors.formats import alert_words
 from bondmate_connectors.formats.cap import codes, geometry
 from bondmate_connectors.formats.cap.document import pair, resource
 from bondmate_connectors.formats.cap.given import given_of
 from bondmate_connectors.formats.cap.values import FEET_PER_METRE, KILOMETRE_METRES, write_number, write_time
 from bondmate_connectors.formats.labels import ENGLISH, Labels
-from bondmate_connectors.formats.others_words import NEWS, others_words
 
 _EVENTS: Final = {
     IncidentCategory.INCIDENT: ("Security", "Incident"),
@@ -61,7 +42,7 @@ def alert_info(delivery: Delivery, alert: DeviceAlert, labels: Labels = ENGLISH)
         "urgency": "Past" if over else _urgency(delivery, codes.URGENCY_OF[alert.priority]),
         "severity": severity,
         "certainty": "Observed",
-        "headline": _headline(delivery, alert, name_of(alert.kind, event, labels), labels),
+        "headline": _headline(delivery, alert, alert_words.name_of(alert.kind, event, labels), labels),
         "description": "\n".join(_description(delivery, alert, labels)) or None,
         "instruction": " ".join(_instruction(delivery, alert, labels)) or None,
         "resource": [resource(attachment) for attachment in alert.attachments],
@@ -74,20 +55,20 @@ def _headline(delivery: Delivery, alert: DeviceAlert, event: str, labels: Labels
     marks = (
         ("LATE", was_marked_late(delivery)),
         ("POSITION UPDATE", delivery.position_only),
-        (NEWS, delivery.is_of_others_only),
+        (alert_words.NEWS, delivery.is_of_others_only),
         ("ENDED", delivery.reason is DeliveryReason.CANCEL),
-        (SILENT_ALARM, alert.silent),
+        (alert_words.SILENT_ALARM, alert.silent),
     )
     mode = alert.header.mode
-    drill = f"{labels(mode.value)}{nobody_goes(mode, labels)}" if mode in _DRILLS else ""
+    drill = f"{labels(mode.value)}{alert_words.nobody_goes(mode, labels)}" if mode in _DRILLS else ""
     who = alert.callsign or alert.unit
     words = (
         *(labels(mark) for mark, is_so in marks if is_so),
         *((drill,) if drill else ()),
-        *headline_marks(alert, delivery, labels),
+        *alert_words.headline_marks(alert, delivery, labels),
         f"{event}: {who}" if who else event,
     )
-    asks = f" ({labels('the device asks to cancel')})" if asks_to_cancel(alert, delivery) else ""
+    asks = f" ({labels('the device asks to cancel')})" if alert_words.asks_to_cancel(alert, delivery) else ""
     return ". ".join(words) + asks
 
 
@@ -95,16 +76,16 @@ def _description(delivery: Delivery, alert: DeviceAlert, labels: Labels) -> Iter
     """Return what was said, and what the headline does not say of how it stands."""
     # An Update stands for what it refers to (CAP 1.2, 3.2.1), so that it says all of that again.
     if delivery.position_only:
-        yield labels(NOTHING_NEW)
+        yield labels(alert_words.NOTHING_NEW)
     if alert.text:
-        yield quoted(alert.text, alert.header.language, labels)
+        yield alert_words.quoted(alert.text, alert.header.language, labels)
     # The headline says it, and what is asked.
-    said = {labels(ASKS_TO_CANCEL), labels(NOBODY_ANSWERS), labels(SILENT)}
-    yield from (f"{remark}." for remark in remarks_on(alert, delivery, labels) if remark not in said)
-    yield from (f"{words}." for words in others_words(delivery, labels))
-    if same := incident_words(alert, labels):
+    said = {labels(alert_words.ASKS_TO_CANCEL), labels(alert_words.NOBODY_ANSWERS), labels(alert_words.SILENT)}
+    yield from (f"{remark}." for remark in alert_words.remarks_on(alert, delivery, labels) if remark not in said)
+    yield from (f"{words}." for words in alert_words.others_words(delivery, labels))
+    if same := alert_words.incident_words(alert, labels):
         yield f"{same}."
-    yield from (f"{detail}." for detail in details_of(alert, delivery, labels))
+    yield from (f"{detail}." for detail in alert_words.details_of(alert, delivery, labels))
 
 
 def leanest(alert: DeviceAlert) -> DeviceAlert:
@@ -118,7 +99,7 @@ def leanest(alert: DeviceAlert) -> DeviceAlert:
 
 def _alert_area(alert: DeviceAlert, labels: Labels) -> Body:
     """Return where the alert is, or the words that say why that is not there (an area needs no shape)."""
-    words = position_words(alert, labels, " of the officer's device")
+    words = alert_words.position_words(alert, labels, " of the officer's device")
     return _point(words, alert.position, labels) if alert.position else {"areaDesc": words}
 
 
@@ -171,17 +152,19 @@ def message_info(delivery: Delivery, message: DeviceMessage, labels: Labels = EN
         "urgency": _urgency(delivery, codes.URGENCY_OF[message.priority]),
         "severity": "Unknown",
         "certainty": "Unknown",
-        "headline": _late(delivery, labels) + headline + (f" ({labels(SAID_UNDER_DURESS)})" if under_duress else ""),
+        "headline": _late(delivery, labels)
+        + headline
+        + (f" ({labels(alert_words.SAID_UNDER_DURESS)})" if under_duress else ""),
         "description": labels.text(message.text, message.header.language),
-        "instruction": f"{labels(SILENT)}." if under_duress else None,
+        "instruction": f"{labels(alert_words.SILENT)}." if under_duress else None,
         "resource": [resource(attachment) for attachment in message.attachments],
     }
 
 
 def _instruction(delivery: Delivery, alert: DeviceAlert, labels: Labels) -> Iterator[str]:
     if alert.silent:
-        yield f"{labels(SILENT)}."
-    if asked := asked_of(alert, delivery, labels):
+        yield f"{labels(alert_words.SILENT)}."
+    if asked := alert_words.asked_of(alert, delivery, labels):
         yield asked
 
 
@@ -205,7 +188,7 @@ def _areas(incident: IncidentEvent, labels: Labels) -> Iterator[Body]:
 
 def _point(description: str, position: Position, labels: Labels) -> Body:
     altitude = position.altitude_hae_m
-    unknown = "" if position.accuracy_m else f", {accuracy_words(position, labels)}"
+    unknown = "" if position.accuracy_m else f", {alert_words.accuracy_words(position, labels)}"
     return {
         "areaDesc": description + unknown,
         "circle": geometry.write_circle(

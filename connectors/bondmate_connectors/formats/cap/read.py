@@ -189,7 +189,13 @@ def _events(
     own = next((target for target in targets if not target.ours), targets[0])
     first, *others = (
         incident_event(
-            _header(head, head.id if target is own else _id_beside(head, target), target, content, received_at),
+            _header(
+                head,
+                head.id if target is own else derived_id("cap", head.id, target.event_id),
+                target,
+                content,
+                received_at,
+            ),
             action,
             content,
             more=more,
@@ -217,10 +223,6 @@ def _flags(head: Head) -> Iterator[str]:
         yield "cap_signature_unverified"
     if head.repeated:
         yield REPEATS_OURS
-
-
-def _id_beside(head: Head, target: Target) -> str:
-    return derived_id("cap", head.id, target.event_id)
 
 
 def _beside(event: IncidentEvent) -> IncidentEvent:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from bondmate_schemas.enums import Level
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import DeliveryReceipt, EventHeader, ExternalRef, Handling
-from bondmate_schemas.sayings import NAMES, said, unread
+from bondmate_schemas.sayings import LINK, NAMES, said, unread
 
 from bondmate_connectors.formats.cap import codes
 from bondmate_connectors.formats.cap.head import Head
 from bondmate_connectors.formats.cap.messages import REFERENCE
 from bondmate_connectors.formats.cap.notes import Notes
 from bondmate_connectors.formats.cap.references import Reference
-from bondmate_connectors.formats.cap.sayings import sayings_of
-from bondmate_connectors.formats.cap.texts import InfoTexts
-from bondmate_connectors.formats.cap.values import OurIdentifier
+from bondmate_connectors.formats.cap.texts import Attribute, InfoTexts
+from bondmate_connectors.formats.cap.values import OurIdentifier, parse_our_identifier
 
 _NO_PLACE: Final = "a receipt has no place for it"
 _NOT_READ: Final = "not one of the values that say something of help"
@@ -87,3 +86,16 @@ def _receipt(  # noqa: PLR0917  # one call, above
         said_in=head.id,
         **more,
     )
+
+
+def sayings_of(ours: Iterable[Attribute]) -> dict[str, str]:
+    """Return what our parameters say beside the words of CAP, by name: nothing of an alert that is none of ours."""
+    return {one.name: _text_of(one) for one in ours if one.name in NAMES}
+
+
+def _text_of(one: Attribute) -> str:
+    text = one.text.strip()
+    if one.name != LINK or said({LINK: text}) == {"link_to": ""}:
+        return one.text
+    found = parse_our_identifier(text)
+    return found.event_id if found else ""

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
 
-if TYPE_CHECKING:
-    from bondmate_connectors.formats.cot.format import FORMAT
+from bondmate_schemas.models import Delivery
 
-__all__ = ["FORMAT"]
+from bondmate_connectors.contract import Ignored, Reading, Refusal, Writing
 
 
-def __getattr__(name: str) -> Any:
-    # Reader and writer are loaded with their first use: roles that only ask what a connector takes go without.
-    if name != "FORMAT":
-        raise AttributeError(name)
-    from bondmate_connectors.formats.cot.format import FORMAT as FOUND  # noqa: PLC0415
+class CotFormat:
+    """The format as the contract wants it; its `read` and `write` say what becomes of what.
 
-    return FOUND
+    They are loaded with their first use: roles that only ask what a connector takes go without.
+    """
+
+    name = "cot"
+    media_type = "application/xml"
+
+    def read(self, message: bytes, received_at: datetime) -> Reading | Ignored | Refusal:
+        """Translate a CoT message to canonical events; never raises."""
+        from bondmate_connectors.formats.cot.read import read  # noqa: PLC0415
+
+        return read(message, received_at)
+
+    def write(self, event: Delivery, now: datetime) -> Writing | Refusal:
+        """Translate an event to one CoT document; never raises."""
+        from bondmate_connectors.formats.cot.write import write  # noqa: PLC0415
+
+        return write(event, now)
+
+
+FORMAT = CotFormat()

@@ -10,20 +10,7 @@ from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, Mode
 from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import Delivery, DeviceAlert
 
-from bondmate_connectors.formats.alert_words import (
-    accuracy_words,
-    asked_now,
-    degrees,
-    details_of,
-    drill_words,
-    incident_words,
-    name_of,
-    nobody_goes,
-    position_words,
-    quoted,
-    remarks_on,
-    silence_words,
-)
+from bondmate_connectors.formats import alert_words
 from bondmate_connectors.formats.cot import types
 from bondmate_connectors.formats.cot.alert_code import short_code
 from bondmate_connectors.formats.cot.build import Draft, fitted, later
@@ -32,7 +19,6 @@ from bondmate_connectors.formats.cot.event import format_time
 from bondmate_connectors.formats.cot.options import LEAN_BYTES, Options
 from bondmate_connectors.formats.cot.words import LATE, callsign_of
 from bondmate_connectors.formats.labels import Labels
-from bondmate_connectors.formats.others_words import others_words
 
 _HOW: Final = "h-g-i-g-o"
 _LEAN_CALLSIGN: Final = 40
@@ -61,7 +47,7 @@ def write_lean_alert(event: DeviceAlert, delivery: Delivery, now: datetime, opti
     """Write an alert in its leanest form: no words of people but a plain callsign, nothing clients can do without."""
     plain = (event.callsign or "").encode("ascii", "replace").decode()
     event = event.model_copy(update={"callsign": plain})
-    text = ". ".join(filter(None, (_headline(event, delivery, options), silence_words(event, delivery))))
+    text = ". ".join(filter(None, (_headline(event, delivery, options), alert_words.silence_words(event, delivery))))
     return _write(event, delivery, now, options, text, is_lean=True)
 
 
@@ -140,7 +126,7 @@ def _headline(event: DeviceAlert, delivery: Delivery, options: Options) -> str:
     usual = "SOS" if event.kind is AlertKind.SOS else event.kind.value.replace("_", " ").capitalize()
     ended = f" {labels('ENDED')}" if is_cancel(delivery) else ""
     mark = "" if mode is Mode.ACTUAL else f"{labels(mode.value)} "
-    what = f"{mark}{name_of(event.kind, usual, labels)}{nobody_goes(mode, labels)}"
+    what = f"{mark}{alert_words.name_of(event.kind, usual, labels)}{alert_words.nobody_goes(mode, labels)}"
     number = labels("alert {reference}", reference=_reference(event, options))
     return f"{what} - {number}{ended}" + (f": {event.callsign}" if event.callsign else "")
 
@@ -153,18 +139,18 @@ def _parts(event: DeviceAlert, delivery: Delivery, options: Options, *, asks: bo
     labels = options.labels
     yield _headline(event, delivery, options)
     if asks and delivery.is_of_others_only:
-        yield from others_words(delivery, labels)
+        yield from alert_words.others_words(delivery, labels)
         return
     if was_marked_late(delivery):
         yield labels(LATE)
-    yield from remarks_on(event, delivery, labels)
-    yield quoted(event.text or "", event.header.language, labels)
+    yield from alert_words.remarks_on(event, delivery, labels)
+    yield alert_words.quoted(event.text or "", event.header.language, labels)
     if not is_cancel(delivery):
         yield _where(event, labels, asks=asks)
-    yield from others_words(delivery, labels)
+    yield from alert_words.others_words(delivery, labels)
     if event.whole and event.whole.linked_to:
-        yield incident_words(event, labels, short_code(event.whole.linked_to))
-    yield from details_of(event, delivery, labels)
+        yield alert_words.incident_words(event, labels, short_code(event.whole.linked_to))
+    yield from alert_words.details_of(event, delivery, labels)
     if asks and not is_cancel(delivery):
         yield from _asked(event, delivery, options)
 
@@ -172,21 +158,21 @@ def _parts(event: DeviceAlert, delivery: Delivery, options: Options, *, asks: bo
 def _asked(event: DeviceAlert, delivery: Delivery, options: Options) -> Iterator[str]:
     """Yield what is asked, how to answer, and at the very end that it is not real."""
     labels, reference = options.labels, _reference(event, options)
-    yield labels(asked_now(event, delivery)).removesuffix(".")
+    yield labels(alert_words.asked_now(event, delivery)).removesuffix(".")
     yield labels("To acknowledge write: {word} {reference}", word=options.answer_word, reference=reference)
     yield labels("This says only that you have read it")
     if options.assigned_word:
         yield labels("When a unit goes write: {word} {reference}", word=options.assigned_word, reference=reference)
     if options.decline_word:
         yield labels("If you have none write: {word} {reference}", word=options.decline_word, reference=reference)
-    yield drill_words(event, labels).removesuffix(".")
+    yield alert_words.drill_words(event, labels).removesuffix(".")
 
 
 def _where(event: DeviceAlert, labels: Labels, *, asks: bool) -> str:
-    words, position = position_words(event, labels), event.position
+    words, position = alert_words.position_words(event, labels), event.position
     if position is None:
         return words
     is_plain = words == labels("Position") and position.accuracy_m is not None
     if not asks:
-        return "" if is_plain else f"{words}, {accuracy_words(position, labels)}"
-    return f"{words}, {accuracy_words(position, labels)}: {degrees(position)}"
+        return "" if is_plain else f"{words}, {alert_words.accuracy_words(position, labels)}"
+    return f"{words}, {alert_words.accuracy_words(position, labels)}: {alert_words.degrees(position)}"

@@ -95,7 +95,9 @@ def chat_of(event: CotEvent) -> Chat:
     remarks = _values(event.child("remarks"))
     members = [group[key] for key in sorted(group) if key.startswith("uid")]
     writer, conversation = _named(event.uid)
-    sender, dests = _sender(event, group, remarks) or writer, _dests(event)
+    sender = _sender(event, group, remarks) or writer
+    # Whom a server is asked to pass it on to.
+    dests = event.detail.findall("marti/dest") if "marti" in event.children else []
     # TAKPacket-SDK writes `chatRoom`, ATAK `chatroom`.
     name = values.get("chatroom") or values.get("chatRoom") or ""
     room = values.get("id") or name
@@ -123,11 +125,6 @@ def chat_of(event: CotEvent) -> Chat:
 
 def _values(element: etree._Element | None) -> dict[str, str]:
     return {} if element is None else values_of(element)
-
-
-def _dests(event: CotEvent) -> list[etree._Element]:
-    """Return whom a server is asked to pass it on to."""
-    return event.detail.findall("marti/dest") if "marti" in event.children else []
 
 
 def _ours(uids: tuple[str, ...]) -> tuple[OurUid, ...]:

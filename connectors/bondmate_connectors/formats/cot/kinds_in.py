@@ -4,17 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bondmate_schemas.enums import (
-    AlertAction,
-    AlertKind,
-    IncidentAction,
-    IncidentCategory,
-    Level,
-    MessageDirection,
-    Mode,
-    PositionOrigin,
-    Priority,
-)
+from bondmate_schemas import enums
 from bondmate_schemas.flags import NAMED_BESIDE
 from bondmate_schemas.models import Address, Record
 from lxml import etree
@@ -60,11 +50,11 @@ def alert(event: CotEvent, received_at: datetime) -> ReadEvent:
         header=header(event, received_at, (ended, event.moments[1 if event.start else 0]), refs=refs),
         device_id=own.get("device") or _alert_device(event, links),
         callsign=_callsign(event, types.CALLSIGN_SUFFIX),
-        action=AlertAction.CANCEL if cancelled else AlertAction.RAISE,
-        kind=named(AlertKind, own.get("kind")) or _alert_kind(event, links),
-        priority=_priority(event, Priority.IMMEDIATE),
+        action=enums.AlertAction.CANCEL if cancelled else enums.AlertAction.RAISE,
+        kind=named(enums.AlertKind, own.get("kind")) or _alert_kind(event, links),
+        priority=_priority(event, enums.Priority.IMMEDIATE),
         position=where,
-        position_origin=PositionOrigin.OWN if where else PositionOrigin.NONE,
+        position_origin=enums.PositionOrigin.OWN if where else enums.PositionOrigin.NONE,
         text=_alert_text(event),
         battery_percent=_battery(event),
     )
@@ -134,7 +124,7 @@ def _device_of(uid: str) -> str:
     return ours.id if ours is not None else uid
 
 
-def _alert_kind(event: CotEvent, links: list[etree._Element]) -> AlertKind:
+def _alert_kind(event: CotEvent, links: list[etree._Element]) -> enums.AlertKind:
     if event.type in types.KIND_OF_TYPE:
         return types.KIND_OF_TYPE[event.type]
     for kind in [link.get("type") for link in links]:
@@ -142,7 +132,7 @@ def _alert_kind(event: CotEvent, links: list[etree._Element]) -> AlertKind:
             return types.KIND_OF_TYPE[kind]
     said = (event.attribute("emergency", "type") or event.text("emergency") or "").lower()
     # An atom that ends in 9-1-1 is a mayday of the platform it stands for.
-    fallback = AlertKind.SOS if event.type.endswith("-9-1-1") else AlertKind.OTHER
+    fallback = enums.AlertKind.SOS if event.type.endswith("-9-1-1") else enums.AlertKind.OTHER
     return types.KIND_OF_TEXT.get(said, fallback)
 
 
@@ -169,13 +159,13 @@ def incident(event: CotEvent, received_at: datetime) -> ReadEvent:
     drawing = drawing_of(event) if DRAWING.fullmatch(event.type) else _NO_DRAWING
     evacuation = not event.type.startswith(("a-", "b-m-", "t-", "u-"))
     creator = types.parse_uid(event.attribute("link", "uid"))
-    category = IncidentCategory.INCIDENT if evacuation else IncidentCategory.MARKER
+    category = enums.IncidentCategory.INCIDENT if evacuation else enums.IncidentCategory.MARKER
     record = new_incident(
         header=header(event, received_at, (event.uid,), expires_at=event.stale),
-        action=named(IncidentAction, own.get("action")) or IncidentAction.OPENED,
-        category=named(IncidentCategory, own.get("category")) or category,
+        action=named(enums.IncidentAction, own.get("action")) or enums.IncidentAction.OPENED,
+        category=named(enums.IncidentCategory, own.get("category")) or category,
         incident_type=new_code(system=SYSTEM, value=event.type),
-        priority=_priority(event, Priority.URGENT if evacuation else Priority.UNKNOWN),
+        priority=_priority(event, enums.Priority.URGENT if evacuation else enums.Priority.UNKNOWN),
         title=_callsign(event) or event.attribute("_medevac_", "title"),
         description=_description(event),
         position=None if drawing.areas else position(event, received_at),
@@ -198,10 +188,10 @@ def deletion(event: CotEvent, received_at: datetime) -> ReadEvent | Ignored:
     head = header(event, received_at, (target,))
     record = new_incident(
         header=head.model_copy(update={"flags": (NAMED_BESIDE,)}),
-        action=IncidentAction.CANCELLED,
-        category=IncidentCategory.MARKER,
+        action=enums.IncidentAction.CANCELLED,
+        category=enums.IncidentCategory.MARKER,
         incident_type=new_code(system=SYSTEM, value=event.type),
-        priority=_priority(event, Priority.UNKNOWN),
+        priority=_priority(event, enums.Priority.UNKNOWN),
         title=_callsign(event),
         description=event.text("remarks"),
         position=position(event, received_at),
@@ -222,12 +212,12 @@ def message(event: CotEvent, received_at: datetime) -> ReadEvent | Ignored:
     record = new_message(
         header=header(event, received_at, ("chat", chat.room or event.uid)),
         device_id="" if several else one,
-        direction=named(MessageDirection, own.get("direction"))
-        or (MessageDirection.TO_DEVICE if down else MessageDirection.FROM_DEVICE),
+        direction=named(enums.MessageDirection, own.get("direction"))
+        or (enums.MessageDirection.TO_DEVICE if down else enums.MessageDirection.FROM_DEVICE),
         sender=SYSTEM,
         sender_ref=chat.sender_uid or None,
         text=chat.text,
-        priority=_priority(event, Priority.ROUTINE),
+        priority=_priority(event, enums.Priority.ROUTINE),
         alert_id=own.get("alert") or (about.id if about else None),
         callsign=chat.sender_callsign,
         to=Address(names=tuple(device.id for device in devices)) if several else None,
@@ -239,7 +229,7 @@ def receipt(event: CotEvent, received_at: datetime) -> ReadEvent:
     """Read a chat receipt: delivered to a client, or shown by it."""
     chat = chat_of(event)
     about = chat.addressed(Ours.ALERT)
-    level = Level.DELIVERED if event.type == types.CHAT_DELIVERED else Level.ACCEPTED
+    level = enums.Level.DELIVERED if event.type == types.CHAT_DELIVERED else enums.Level.ACCEPTED
     head = header(event, received_at, ("chat", chat.room or event.uid))
     record = new_receipt(
         header=head.model_copy(update={"event_id": about.id}) if about else head,
@@ -256,7 +246,7 @@ def _callsign(event: CotEvent, suffix: str = "") -> str | None:
     callsign = (event.attribute("contact", "callsign") or "").removesuffix(suffix)
     if (ours := event.extension) is None:
         return callsign or None
-    callsign = callsign.removeprefix(types.mode_prefix(named(Mode, ours.get("mode")) or Mode.UNKNOWN))
+    callsign = callsign.removeprefix(types.mode_prefix(named(enums.Mode, ours.get("mode")) or enums.Mode.UNKNOWN))
     return None if callsign == types.NEUTRAL_CALLSIGN else callsign or None
 
 
@@ -265,12 +255,12 @@ def _description(event: CotEvent) -> str | None:
     return f"{remarks}\n{request}" if remarks and request else remarks or request
 
 
-def _priority(event: CotEvent, fallback: Priority) -> Priority:
-    own = named(Priority, event.own.get("priority")) if event.own else None
+def _priority(event: CotEvent, fallback: enums.Priority) -> enums.Priority:
+    own = named(enums.Priority, event.own.get("priority")) if event.own else None
     if own is not None or not event.qos:
         return own or fallback
     said = types.priority_of(event.qos)
-    return fallback if said is Priority.UNKNOWN else said
+    return fallback if said is enums.Priority.UNKNOWN else said
 
 
 def _battery(event: CotEvent) -> int | None:

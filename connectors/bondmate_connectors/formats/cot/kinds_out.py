@@ -50,7 +50,7 @@ def message_line(event: DeviceMessage, delivery: Delivery, options: Options) -> 
     speaker = Contact(types.device_uid(event.device_id), callsign_of(event.header, event.callsign))
     return ChatLine(
         speaker=speaker if up else Contact(options.hub.uid, callsign_of(event.header, event.sender)),
-        text=_prefixed(delivery, _said(event, options.labels), options.labels),
+        text=f"{options.labels(LATE)}. " * was_marked_late(delivery) + _said(event, options.labels),
         header=event.header,
         message_id=delivery.id,
         own={
@@ -70,10 +70,6 @@ def _said(event: DeviceMessage, labels: Labels) -> str:
         return f"{labels(SAID_UNDER_DURESS)}. {labels(SILENT)}. {text}"
     up = event.direction is MessageDirection.FROM_DEVICE
     return text if up or not event.callsign else f"{labels('To {who}', who=event.callsign)}: {text}"
-
-
-def _prefixed(delivery: Delivery, text: str, labels: Labels) -> str:
-    return f"{labels(LATE)}. {text}" if was_marked_late(delivery) else text
 
 
 def incident_line(event: IncidentEvent, delivery: Delivery, options: Options) -> ChatLine:

@@ -49,7 +49,8 @@ def lost_fields(event: Delivery) -> tuple[Lost, ...]:
 
 def _lost(event: Delivery) -> Iterator[Lost]:
     payload = event.event
-    yield from _unset(payload.header, _HEADER | ({"expires_at"} if _carries_expiry(event) else set()), "header.")
+    has_expiry = not was_marked_late(event) and event.incident is not None and point_of(event.incident) is not None
+    yield from _unset(payload.header, _HEADER | ({"expires_at"} if has_expiry else set()), "header.")
     yield from _unset(payload, _CARRIED[event.kind] | {"header", "position", "areas", "statements"}, "")
     position = getattr(payload, "position", None)
     if position is not None:
@@ -73,10 +74,6 @@ def _of_sender(message: DeviceMessage) -> Iterator[Lost]:
         yield Lost("sender", _WHY)
     elif len(message.sender.strip()) > MOST_CALLSIGN:
         yield Lost("sender", _CUT)
-
-
-def _carries_expiry(event: Delivery) -> bool:
-    return not was_marked_late(event) and event.incident is not None and point_of(event.incident) is not None
 
 
 def _unset(record: Record, carried: frozenset[str] | set[str], prefix: str, why: str = _WHY) -> Iterator[Lost]:

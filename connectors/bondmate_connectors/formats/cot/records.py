@@ -8,27 +8,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from bondmate_schemas.models import (
-    Area,
-    Code,
-    DeliveryReceipt,
-    DeviceAlert,
-    DeviceLocation,
-    DeviceMessage,
-    EventHeader,
-    ExternalRef,
-    IncidentEvent,
-    Position,
-)
+from bondmate_schemas import models
 from bondmate_schemas.unvalidated import maker
 
-new_area: Final = maker(Area)
-new_code: Final = maker(Code)
-new_receipt: Final = maker(DeliveryReceipt)
-new_alert: Final = maker(DeviceAlert)
-new_location: Final = maker(DeviceLocation)
-new_message: Final = maker(DeviceMessage)
-new_header: Final = maker(EventHeader)
-new_ref: Final = maker(ExternalRef)
-new_incident: Final = maker(IncidentEvent)
-new_position: Final = maker(Position)
+new_area: Final = maker(models.Area)
+new_code: Final = maker(models.Code)
+new_receipt: Final = maker(models.DeliveryReceipt)
+new_alert: Final = maker(models.DeviceAlert)
+new_location: Final = maker(models.DeviceLocation)
+new_message: Final = maker(models.DeviceMessage)
+new_header: Final = maker(models.EventHeader)
+new_ref: Final = maker(models.ExternalRef)
+new_incident: Final = maker(models.IncidentEvent)
+new_position: Final = maker(models.Position)

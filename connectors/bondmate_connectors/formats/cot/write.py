@@ -22,7 +22,7 @@ from datetime import datetime
 from typing import Final
 
 from bondmate_schemas.enums import Classification, DeliveryReason
-from bondmate_schemas.models import Delivery, DeviceAlert, DeviceLocation, Position
+from bondmate_schemas.models import Delivery, DeviceLocation
 
 from bondmate_connectors.contract import Lost, Refusal, Writing
 from bondmate_connectors.formats.cot import alerts_out, kinds_out, receipts_out
@@ -105,14 +105,14 @@ def _with_alert(event: Delivery, now: datetime, options: Options) -> Iterator[by
         return
     is_news = event.reason is DeliveryReason.UPDATE and not event.is_of_others_only
     if is_news and event.alert.position is not None:
-        yield kinds_out.location(_location_of(event.alert, event.alert.position), event, now, options)
+        told = event.alert
+        place = DeviceLocation(
+            header=told.header, device_id=told.device_id, callsign=told.callsign, position=event.alert.position
+        )
+        yield kinds_out.location(place, event, now, options)
     if event.position_only:
         return
     yield from write_lines(alerts_out.chat_line(event.alert, event, options), now, options)
-
-
-def _location_of(alert: DeviceAlert, position: Position) -> DeviceLocation:
-    return DeviceLocation(header=alert.header, device_id=alert.device_id, callsign=alert.callsign, position=position)
 
 
 def write(event: Delivery, now: datetime) -> Writing | Refusal:

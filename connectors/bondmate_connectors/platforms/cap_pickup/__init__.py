@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from bondmate_connectors.contract import ConnectorSpec, Context
+from bondmate_connectors.contract import ConnectorSpec, imported
 from bondmate_connectors.formats.error_codes import CAP_CODES, XML_CODES
 from bondmate_connectors.platforms.cap_pickup.config import CapPickupConfig
 
 __all__ = ["CONNECTOR", "CapPickupConfig"]
-
-if TYPE_CHECKING:
-    from bondmate_connectors.platforms.cap_pickup.source import CapPickup
-
-
-def _build(config: CapPickupConfig, context: Context) -> CapPickup:
-    # Loaded with the first of them: who only asks what the connector takes goes without.
-    from bondmate_connectors.platforms.cap_pickup.source import CapPickup  # noqa: PLC0415
-
-    return CapPickup(config, context)
-
 
 CONNECTOR = ConnectorSpec(
     name="cap_pickup",
@@ -34,5 +21,5 @@ CONNECTOR = ConnectorSpec(
     ),
     login=lambda config: config.feed.login if config.feed else None,
     error_codes=(*XML_CODES, *CAP_CODES),
-    build=_build,
+    build=imported("bondmate_connectors.platforms.cap_pickup.source:CapPickup"),
 )

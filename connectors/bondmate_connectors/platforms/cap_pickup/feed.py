@@ -16,7 +16,7 @@ from bondmate_connectors.errors import AuthFailed, ConnectorError, Misconfigured
 from bondmate_connectors.formats.xml import XML_TOO_LARGE, XmlRefused, local_name, parse_xml
 from bondmate_connectors.platforms.cap_pickup.config import FeedConfig
 from bondmate_connectors.platforms.cap_pickup.entries import Entries, entries_of, holds_alerts, is_feed
-from bondmate_connectors.platforms.cap_pickup.pickup_point import FoundDocument
+from bondmate_connectors.platforms.cap_pickup.found_document import FoundDocument
 from bondmate_connectors.transports.addresses import AddressPolicy, is_loopback_host, is_plain_beyond_loopback
 from bondmate_connectors.transports.http_client import ADDRESS_REFUSED, HttpAnswer, HttpClient
 
@@ -130,7 +130,13 @@ class Feed:
         self._etag = ""
 
     async def look(self, is_known: Callable[[str], bool]) -> list[FoundDocument]:
-        """Return the new alerts of the feed: its own where it holds them, else those it links to."""
+        """Return the new alerts of the feed, in order: its own where it holds them, else those it links to.
+
+        Raises:
+            NotConnected, Transient: not now.
+            AuthFailed: they refuse us.
+            Misconfigured: a setting of ours cannot work.
+        """
         self._tell()
         answer = await self._get(self._client, self._url, {"If-None-Match": self._etag} if self._etag else {})
         if answer.status == _NOT_MODIFIED:

@@ -12,7 +12,7 @@ from typing import Final
 from bondmate_connectors.contract import Context, Status
 from bondmate_connectors.errors import Misconfigured, NotConnected
 from bondmate_connectors.formats.xml import XML_TOO_LARGE
-from bondmate_connectors.platforms.cap_pickup.pickup_point import FoundDocument
+from bondmate_connectors.platforms.cap_pickup.found_document import FoundDocument
 
 _A_LOOK: Final = 200
 """Documents given at once, so that a large folder is not in memory."""

@@ -19,7 +19,7 @@ from bondmate_connectors.platforms.cap_pickup.config import CapPickupConfig
 from bondmate_connectors.platforms.cap_pickup.cursor import Cursor
 from bondmate_connectors.platforms.cap_pickup.feed import Feed
 from bondmate_connectors.platforms.cap_pickup.folder import Folder
-from bondmate_connectors.platforms.cap_pickup.pickup_point import FoundDocument, PickupPoint
+from bondmate_connectors.platforms.cap_pickup.found_document import FoundDocument
 from bondmate_connectors.platforms.cap_pickup.redate import as_exercise, redated
 
 _MOST_RAW: Final = 900_000
@@ -184,7 +184,7 @@ def _message_id(event: Record) -> str:
     return event.header.message_id if isinstance(event, (IncidentEvent, DeliveryReceipt)) else ""
 
 
-def _pickup_point(config: CapPickupConfig, context: Context) -> PickupPoint:
+def _pickup_point(config: CapPickupConfig, context: Context) -> Feed | Folder:
     if config.feed is not None:
         return Feed(config.feed, context, max_bytes=config.max_bytes)
     if config.folder is None:  # the settings have seen to it

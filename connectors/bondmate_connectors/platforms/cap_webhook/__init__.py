@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from bondmate_schemas.enums import Level
 
-from bondmate_connectors.contract import ConnectorSpec, Context
+from bondmate_connectors.contract import ConnectorSpec, imported
 from bondmate_connectors.formats.error_codes import CAP_CODES, XML_CODES
 from bondmate_connectors.platforms.cap_webhook.config import CapWebhookConfig
 
 __all__ = ["CONNECTOR", "CapWebhookConfig"]
-
-if TYPE_CHECKING:
-    from bondmate_connectors.platforms.cap_webhook.connector import CapWebhook
-
-
-def _build(config: CapWebhookConfig, context: Context) -> CapWebhook:
-    # Loaded with the first of them: who only asks what the connector takes goes without.
-    from bondmate_connectors.platforms.cap_webhook.connector import CapWebhook  # noqa: PLC0415
-
-    return CapWebhook(config, context)
-
 
 CONNECTOR = ConnectorSpec(
     name="cap_webhook",
@@ -41,6 +28,6 @@ CONNECTOR = ConnectorSpec(
     login=lambda config: config.deliver.login if config.deliver else None,
     waivers={"source.refusal_passes": "the room calls us: the source asks nobody who could refuse it"},
     error_codes=(*XML_CODES, *CAP_CODES),
-    build=_build,
+    build=imported("bondmate_connectors.platforms.cap_webhook.connector:CapWebhook"),
     max_in_flight=32,
 )

@@ -7,11 +7,10 @@ from typing import Annotated, Final, Literal, Self
 
 from bondmate_schemas.enums import Level
 from pydantic import AfterValidator, Field, SecretStr, model_validator
-from yarl import URL
 
 from bondmate_connectors.contract import ConnectorConfig, Login
 from bondmate_connectors.formats.labels import Language
-from bondmate_connectors.transports.addresses import WebAddress, is_loopback_host
+from bondmate_connectors.transports.addresses import WebAddress
 from bondmate_connectors.transports.hmac_signature import MOST_SECRETS, TOLERANCE_SECONDS, key_of
 from bondmate_connectors.transports.tls import ServerTlsConfig, TlsConfig
 
@@ -84,11 +83,6 @@ class DeliverConfig(ConnectorConfig):
         if self.secrets is None and self.login is None:
             raise ValueError("`secrets` must be set, `login`, or both")
         return self
-
-    @property
-    def is_on_loopback(self) -> bool:
-        """Whether the control room is on this machine."""
-        return is_loopback_host(URL(self.url).host)
 
 
 class ListenConfig(ConnectorConfig):

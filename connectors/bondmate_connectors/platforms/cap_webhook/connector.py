@@ -5,9 +5,9 @@ from __future__ import annotations
 from bondmate_schemas.models import Delivery
 
 from bondmate_connectors.contract import Context, Incoming, Receipt
-from bondmate_connectors.errors import EndOfStream, NotConnected
+from bondmate_connectors.errors import EndOfStream, Misconfigured, NotConnected
 from bondmate_connectors.platforms.cap_webhook.config import CapWebhookConfig
-from bondmate_connectors.platforms.cap_webhook.sink import CapSink, not_configured
+from bondmate_connectors.platforms.cap_webhook.sink import CapSink
 from bondmate_connectors.platforms.cap_webhook.source import CapSource
 
 
@@ -67,7 +67,7 @@ class CapWebhook:
         if not self._connected:
             raise NotConnected("not connected")
         if self._sink is None:
-            raise not_configured()
+            raise Misconfigured("deliver: must be set, since events are routed here")
         return self._sink
 
     async def receive(self) -> Incoming:

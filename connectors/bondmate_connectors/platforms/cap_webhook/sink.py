@@ -14,12 +14,12 @@ from bondmate_schemas.models import Delivery
 from yarl import URL
 
 from bondmate_connectors.contract import Context, Receipt, Refusal
-from bondmate_connectors.errors import AuthFailed, Misconfigured, Rejected
+from bondmate_connectors.errors import AuthFailed, Rejected
 from bondmate_connectors.formats.cap.codes import MEDIA_TYPE
 from bondmate_connectors.formats.cap.write import compose, compose_leanest
 from bondmate_connectors.formats.labels import Labels
 from bondmate_connectors.platforms.cap_webhook.config import DeliverConfig
-from bondmate_connectors.transports.addresses import AddressPolicy
+from bondmate_connectors.transports.addresses import AddressPolicy, is_loopback_host
 from bondmate_connectors.transports.hmac_signature import sign
 from bondmate_connectors.transports.http_client import HttpAnswer, HttpClient
 
@@ -99,7 +99,9 @@ class CapSink:
     def _new_client(self) -> HttpClient:
         config = self._config
         return HttpClient(
-            AddressPolicy(private_networks=config.allow_private_networks, loopback=config.is_on_loopback),
+            AddressPolicy(
+                private_networks=config.allow_private_networks, loopback=is_loopback_host(URL(config.url).host)
+            ),
             self._context.clock,
             timeout_seconds=config.timeout_seconds,
             tls=config.tls,
@@ -162,8 +164,3 @@ def _says_failure(body: Mapping[str, Any]) -> bool:
     status = body.get("status")
     failed = isinstance(status, str) and status.strip().casefold() in _FAILURES
     return failed or body.get("success") is False or body.get("ok") is False or bool(body.get("error"))
-
-
-def not_configured() -> Misconfigured:
-    """Return the error of a Delivery to a connector without an address to send it to."""
-    return Misconfigured("deliver: must be set, since events are routed here")

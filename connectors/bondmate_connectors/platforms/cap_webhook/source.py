@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -31,7 +30,7 @@ from bondmate_connectors.platforms.cap_webhook.config import ListenConfig, Repli
 from bondmate_connectors.platforms.cap_webhook.replies import records_of
 from bondmate_connectors.transports.handover import Handover
 from bondmate_connectors.transports.hmac_signature import MessageState, ReplayMemory, SignatureRefused, verify
-from bondmate_connectors.transports.http_server import HttpListener, problem, server_context
+from bondmate_connectors.transports.http_server import HttpListener, problem, server_context, trace_of
 
 RETRY_SECONDS: Final = 2
 _TABLE: Final = ErrorTable((*HUB_CODES, *XML_CODES, *CAP_CODES))
@@ -40,8 +39,6 @@ _PARTLY: Final = frozenset({LEFT_OUT, WORD})
 _MOST_RAW: Final = 900_000
 """Bytes of what is refused that are kept: a record in Kafka has a bound, and `size` says how many there were."""
 _SMALL: Final = 64 * 1024
-_TRACEPARENT: Final = "traceparent"
-_TRACE: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +136,7 @@ class CapSource:
             message_id = self._verified(request, body)
         except SignatureRefused as refused:
             return problem(401, refused.code, "The signature is missing, wrong or old.")
-        return await self._signed(message_id, body, _trace_of(request))
+        return await self._signed(message_id, body, trace_of(request))
 
     async def _body(self, request: web.Request) -> bytes:
         # Most bodies have come with the head: no timer for what does not wait.
@@ -151,7 +148,7 @@ class CapSource:
         now = self._context.clock()
         return verify(self._keys, request.headers.items(), body, now, self._config.tolerance_seconds)
 
-    async def _signed(self, message_id: str, body: bytes, traceparent: str) -> web.Response:
+    async def _signed(self, message_id: str, body: bytes, traceparent: str | None) -> web.Response:
         match self._memory.begin(message_id, body, self._context.clock()):
             case MessageState.NEW:
                 return await self._first(message_id, body, traceparent)
@@ -161,11 +158,11 @@ class CapSource:
                 return problem(409, "id_reused", "The id of this message was used for another body.")
         return _later()
 
-    async def _first(self, message_id: str, body: bytes, traceparent: str) -> web.Response:
+    async def _first(self, message_id: str, body: bytes, traceparent: str | None) -> web.Response:
         """Take a message that is signed and new; remember it only when it is settled for good."""
         try:
             document = await self._understand(body)
-            refused = await self._hand_over(document, traceparent or None)
+            refused = await self._hand_over(document, traceparent)
         except (ConnectorError, TimeoutError):
             return _later()
         else:
@@ -221,12 +218,6 @@ class CapSource:
         finally:
             self._waiting.discard(handover)
         return document.refused
-
-
-def _trace_of(request: web.Request) -> str:
-    """Return the trace context of a request (W3C Trace Context, 3.2); "" where it has none that is one."""
-    told = request.headers.get(_TRACEPARENT, "")
-    return told if _TRACE.fullmatch(told) else ""
 
 
 def _later() -> web.Response:

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from bondmate_schemas.enums import Level
 
-from bondmate_connectors.contract import ConnectorSpec, Context
+from bondmate_connectors.contract import ConnectorSpec, imported
 from bondmate_connectors.formats.cot.error_codes import COT_CODES
 from bondmate_connectors.formats.error_codes import XML_CODES
 from bondmate_connectors.platforms.tak.config import TakConfig
-
-if TYPE_CHECKING:
-    from bondmate_connectors.platforms.tak.connector import Tak
-
-
-def _build(config: TakConfig, context: Context) -> Tak:
-    # Loaded with the first of them: who only asks what the connector takes goes without.
-    from bondmate_connectors.platforms.tak.connector import Tak  # noqa: PLC0415
-
-    return Tak(config, context)
-
 
 CONNECTOR = ConnectorSpec(
     name="tak",
@@ -39,7 +26,7 @@ CONNECTOR = ConnectorSpec(
         "a GeoChat line with the reason, to the writer alone, or to who placed the marker; not, where it names nobody",
     ),
     error_codes=(*XML_CODES, *COT_CODES),
-    build=_build,
+    build=imported("bondmate_connectors.platforms.tak.connector:Tak"),
     waivers={
         "refusal_passes": "holds, but the server of this suite speaks plain TCP and refuses nobody: test_tak_platform"
         " shows it with a certificate that is wrong for a while",

@@ -124,7 +124,10 @@ def _line(event: CotEvent, terms: Terms, alerts: TakOpenAlerts, received_at: dat
         return _ChatLine(event, chat, terms, alerts.without_secret(), received_at).heard()
     bare = terms.words.without_aloud(chat.text)
     heard = _ChatLine(event, chat if bare is None else chat._replace(text=bare), terms, alerts, received_at).heard()
-    return heard if bare is None else _aloud(heard, bare)
+    if bare is None:
+        return heard
+    # As texts to one officer that sound: who is named for duress knows what that may do.
+    return replace(heard, records=tuple(_sounding(record, bare) for record in heard.records))
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,11 +325,6 @@ class _ChatLine:
     @property
     def _warnings(self) -> tuple[Remark, ...]:
         return () if self.event.time else (Remark("time_unreadable", "event/@time"),)
-
-
-def _aloud(heard: FrameContents, text: str) -> FrameContents:
-    """Return what was heard, as texts to one officer that sound; who is named for duress knows what that may do."""
-    return replace(heard, records=tuple(_sounding(record, text) for record in heard.records))
 
 
 def _sounding(record: Record | Unreadable, text: str) -> Record | Unreadable:

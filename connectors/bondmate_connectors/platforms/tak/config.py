@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
-import ssl
 from collections.abc import Mapping
 from typing import Literal, Self
 
@@ -12,12 +10,12 @@ from bondmate_schemas.enums import Mode
 from pydantic import Field, model_validator
 
 from bondmate_connectors.contract import ConnectorConfig, Proof
-from bondmate_connectors.errors import Misconfigured
 from bondmate_connectors.formats.cot.options import LEAN_BYTES, Contact, Lifetimes
 from bondmate_connectors.formats.cot.types import HUB_UID, NEUTRAL_CALLSIGN
 from bondmate_connectors.formats.labels import Language
 from bondmate_connectors.platforms.tak.timing import Timing
 from bondmate_connectors.platforms.tak.wording import ACKNOWLEDGE_WORDS, TOGETHER_WORDS
+from bondmate_connectors.transports.addresses import is_this_machine
 from bondmate_connectors.transports.tcp import TcpAddress
 from bondmate_connectors.transports.tls import TlsConfig
 
@@ -162,7 +160,7 @@ class TakConfig(ConnectorConfig):
 
     @model_validator(mode="after")
     def _encrypted_unless_local(self) -> Self:
-        if self.tls is None and not _is_loopback(self.host):
+        if self.tls is None and not is_this_machine(self.host):
             raise ValueError("tls: must be set, since host is not this machine")
         return self
 
@@ -202,7 +200,7 @@ class TakConfig(ConnectorConfig):
         """How the server proves who it is: by mutual TLS, else by nothing but being on this machine."""
         if self.tls is not None and self.tls.certificate_file:
             return Proof.MUTUAL_TLS
-        return Proof.LOOPBACK if _is_loopback(self.host) else Proof.NONE
+        return Proof.LOOPBACK if is_this_machine(self.host) else Proof.NONE
 
     def address(self) -> TcpAddress:
         """Return where to connect, with the certificates that these settings stand for.
@@ -212,16 +210,4 @@ class TakConfig(ConnectorConfig):
         """
         if self.tls is None:
             return TcpAddress(self.host, self.port)
-        try:
-            return TcpAddress(self.host, self.port, self.tls.client_context(), self.tls.server_name)
-        except (OSError, ssl.SSLError) as error:
-            raise Misconfigured("tls: ca_file, certificate_file or key_file cannot be loaded") from error
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        return TcpAddress(self.host, self.port, self.tls.client_context(), self.tls.server_name)

@@ -1,4 +1,4 @@
-"""What a device says of an alert, as the hub's record; whatever is odd about it is flagged."""
+"""What a device says of an alert, or of a check-in, as the hub's record; whatever is odd about it is flagged."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ from datetime import datetime, timedelta
 
 from bondmate_schemas.device_alert_ids import alert_event_id, real_event_id
 from bondmate_schemas.enums import AlertAction, AlertKind, Mode, PositionOrigin, Priority
-from bondmate_schemas.flags import FROM_EXERCISE, REAL_NOT_ALLOWED
+from bondmate_schemas.flags import CHECK_IN_MISSED, FROM_EXERCISE, REAL_NOT_ALLOWED
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import DeviceAlert, EventHeader, Position
+from bondmate_schemas.models import CheckIn, DeviceAlert, EventHeader, Position
 
 from bondmate_gateway.enrolment.directory import EnrolledDevice
 from bondmate_gateway.http.records.arrival import (
     SENT_SKEW,
     TOLERATED_SKEW,
     Arrival,
+    attachments_of,
     clock_ahead_ms,
     clock_flags,
     event_header,
+    is_nowhere,
+    own_reference,
+    position_of,
 )
-from bondmate_gateway.http.records.parts import attachments_of, is_nowhere, own_reference, position_of
-from bondmate_gateway.http.requests import AlertRequest, AlertVerb, PositionRequest
+from bondmate_gateway.http.requests import AlertRequest, AlertVerb, CheckInRequest, CheckInVerb, PositionRequest
 
 _PRESS_SKEW = timedelta(seconds=10)
 """Of an alert less: by a slow clock a press would count as made before an end that it came after."""
@@ -56,14 +59,11 @@ def alert(request: AlertRequest, arrival: Arrival, flags: Iterable[str]) -> Devi
     )
     return DeviceAlert(
         header=_as_real(header, request, device),
-        device_id=device.device_id,
-        officer_ref=device.officer_ref,
-        unit=device.unit,
-        callsign=device.callsign,
+        **device.carrier,
         action=AlertAction[request.action.name],
         kind=request.kind,
         priority=_LESS_THAN_IMMEDIATE.get(request.kind, Priority.IMMEDIATE),
-        silent=_silent(request, device),
+        silent=bool(request.silent) or (request.kind is AlertKind.DURESS and device.profile.duress_silent),
         position=position,
         position_origin=PositionOrigin.OWN if position else PositionOrigin.NONE,
         position_age_seconds=_age(position, occurred_at),
@@ -72,6 +72,35 @@ def alert(request: AlertRequest, arrival: Arrival, flags: Iterable[str]) -> Devi
         battery_percent=request.battery_percent,
         attachments=attachments_of(request.attachments),
         clock_ahead_ms=clock_ahead_ms(request.sent_at, arrival),
+    )
+
+
+def check_in(request: CheckInRequest, arrival: Arrival, known: CheckIn | None = None) -> CheckIn:
+    """Return a check-in that is due or has come, with the alert that it becomes where it is missed.
+
+    What is said of one that is `known` stays under its id, also where a spare says it.
+    """
+    # Every field was checked as one of the request, to the same bounds.
+    asked = AlertRequest.model_construct(
+        message_id=request.message_id,
+        alert_id=request.check_in_id,
+        kind=request.kind,
+        occurred_at=request.occurred_at,
+        position=request.position,
+        text=request.text,
+        language=request.language,
+    )
+    missed = alert(asked, arrival, (CHECK_IN_MISSED,))
+    if known is not None:
+        ids = {"event_id": known.header.event_id, "incident_id": known.header.incident_id}
+        missed = missed.model_copy(update={"header": missed.header.model_copy(update=ids)})
+    flags = (*arrival.remarks, *clock_flags(request.occurred_at, request.sent_at, arrival))
+    return CheckIn(
+        header=missed.header.model_copy(update={"flags": flags}),
+        device_id=arrival.device.device_id,
+        due_at=arrival.received_at + timedelta(seconds=request.due_in_seconds),
+        done=request.action is CheckInVerb.DONE,
+        alert=missed,
     )
 
 
@@ -91,10 +120,6 @@ def _as_real(header: EventHeader, request: AlertRequest, device: EnrolledDevice)
         "incident_id": incident_of_alert(event_id),
     }
     return header.model_copy(update={"mode": Mode.ACTUAL, "flags": (*header.flags, FROM_EXERCISE), **ids})
-
-
-def _silent(request: AlertRequest, device: EnrolledDevice) -> bool:
-    return bool(request.silent) or (request.kind is AlertKind.DURESS and device.profile.duress_silent)
 
 
 def _alert_position(position: PositionRequest | None, occurred_at: datetime) -> tuple[Position | None, tuple[str, ...]]:

@@ -1,15 +1,17 @@
-"""By whom, when and how a request came, and the header that its records get from that."""
+"""By whom, when and how a request came, the header that its records get from that, and other parts they share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bondmate_schemas.device_alert_ids import DEVICE_ALERT_SYSTEM
 from bondmate_schemas.flags import UNDER_DURESS
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import EventHeader, ExternalRef
+from bondmate_schemas.models import Attachment, EventHeader, ExternalRef, Position
 
 from bondmate_gateway.enrolment.directory import EnrolledDevice
+from bondmate_gateway.http.requests import AttachmentRequest, PositionRequest
 
 TOLERATED_SKEW = timedelta(minutes=5)
 SENT_SKEW = timedelta(minutes=1)
@@ -83,3 +85,23 @@ def clock_flags(
     wrong = wrong or (sent_at is not None and abs(received_at - sent_at) > tolerated)
     late = received_at - occurred_at > TOLERATED_SKEW
     return ("clock_skew",) * wrong + ("late",) * late
+
+
+def position_of(position: PositionRequest, occurred_at: datetime) -> Position:
+    """Return a position as the hub keeps it; without a time of its own it was taken when the event occurred."""
+    return Position(**{**dict(position), "fixed_at": position.fixed_at or occurred_at})
+
+
+def is_nowhere(position: PositionRequest) -> bool:
+    """Whether it is 0,0, which receivers without a fix report."""
+    return position.latitude == 0 and position.longitude == 0
+
+
+def attachments_of(given: tuple[AttachmentRequest, ...]) -> tuple[Attachment, ...]:
+    """Return the attachments as the hub keeps them."""
+    return tuple(Attachment(**{**dict(one), "sha256": one.sha256.lower()}) for one in given)
+
+
+def own_reference(own_id: str | None) -> tuple[ExternalRef, ...]:
+    """Return the reference by which a device knows its own alert or report; none where it gave no id."""
+    return (ExternalRef(system=DEVICE_ALERT_SYSTEM, id=own_id),) if own_id else ()

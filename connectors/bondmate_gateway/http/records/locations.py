@@ -10,8 +10,7 @@ from bondmate_schemas.models import DeviceLocation, EventHeader, Position
 from bondmate_schemas.unvalidated import unvalidated
 
 from bondmate_gateway.http.body import digest
-from bondmate_gateway.http.records.arrival import Arrival, clock_flags, event_header
-from bondmate_gateway.http.records.parts import is_nowhere
+from bondmate_gateway.http.records.arrival import Arrival, clock_flags, event_header, is_nowhere
 from bondmate_gateway.http.requests import Fix, LocationsRequest
 
 
@@ -44,10 +43,7 @@ def _location(
         DeviceLocation,
         {
             "header": shared.model_copy(update=header),
-            "device_id": device.device_id,
-            "officer_ref": device.officer_ref,
-            "unit": device.unit,
-            "callsign": device.callsign,
+            **device.carrier,
             "sequence": fix.sequence,
             "position": unvalidated(Position, {**fix.position.__dict__, "fixed_at": at}),
             "on_duty": fix.on_duty,

@@ -9,8 +9,7 @@ from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import DeliveryReceipt, DeviceMessage
 
 from bondmate_gateway.http.records.alerts import incident_of_alert
-from bondmate_gateway.http.records.arrival import Arrival, clock_flags, event_header
-from bondmate_gateway.http.records.parts import attachments_of
+from bondmate_gateway.http.records.arrival import Arrival, attachments_of, clock_flags, event_header
 from bondmate_gateway.http.requests import MessageRequest, ReceiptLevel, ReceiptRequest
 from bondmate_gateway.mailbox.mail import Mail
 

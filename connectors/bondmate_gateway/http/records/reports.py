@@ -1,18 +1,21 @@
-"""An officer's report, as an event of its incident."""
+"""An officer's report, as an event of its incident, and what a device says of itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from bondmate_schemas.enums import IncidentAction, IncidentCategory
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import Code, IncidentEvent, Statement
+from bondmate_schemas.models import Code, DeviceStatus, IncidentEvent, Statement
 
-from bondmate_gateway.enrolment.directory import EnrolledDevice
 from bondmate_gateway.http.records.alerts import incident_of_alert
-from bondmate_gateway.http.records.arrival import Arrival, clock_flags, event_header
-from bondmate_gateway.http.records.parts import attachments_of, own_reference, position_of
-from bondmate_gateway.http.requests import ReportRequest, ReportVerb
+from bondmate_gateway.http.records.arrival import (
+    Arrival,
+    attachments_of,
+    clock_flags,
+    event_header,
+    own_reference,
+    position_of,
+)
+from bondmate_gateway.http.requests import ReportRequest, ReportVerb, StatusRequest
 
 _REPORT_ACTIONS = {
     ReportVerb.OPEN: IncidentAction.OPENED,
@@ -40,27 +43,34 @@ def report(request: ReportRequest, arrival: Arrival, alert_event: str | None) ->
         ),
         action=_REPORT_ACTIONS[request.action],
         category=IncidentCategory[request.category.name],
-        incident_type=_code(request),
+        incident_type=request.incident_type and Code(**dict(request.incident_type)),
         priority=request.priority,
         title=request.title,
         description=request.description,
         note=request.note,
-        statements=tuple(_statements(request, device)),
+        statements=tuple(Statement(**dict(given), author_ref=device.officer_ref) for given in request.statements),
         position=request.position and position_of(request.position, request.occurred_at),
-        device_id=device.device_id,
-        officer_ref=device.officer_ref,
-        unit=device.unit,
-        callsign=device.callsign,
+        **device.carrier,
         alert_id=alert_event,
         attachments=attachments_of(request.attachments),
     )
 
 
-def _code(request: ReportRequest) -> Code | None:
-    given = request.incident_type
-    return Code(system=given.system, value=given.value) if given else None
-
-
-def _statements(request: ReportRequest, device: EnrolledDevice) -> Iterator[Statement]:
-    for given in request.statements:
-        yield Statement(nature=given.nature, text=given.text, author_ref=device.officer_ref, stated_at=given.stated_at)
+def status(request: StatusRequest, arrival: Arrival) -> DeviceStatus:
+    """Return what the device says of itself."""
+    device = arrival.device
+    return DeviceStatus(
+        header=event_header(
+            arrival,
+            message_id=request.message_id,
+            event_id=derived_id("status", device.device_id),
+            occurred_at=request.occurred_at,
+            flags=clock_flags(request.occurred_at, request.sent_at, arrival),
+        ),
+        device_id=device.device_id,
+        battery_percent=request.battery_percent,
+        on_shift=request.on_shift,
+        app_version=request.app_version,
+        firmware_version=request.firmware_version,
+        connectivity=request.connectivity,
+    )

@@ -30,13 +30,13 @@ def path(request, tmp_path):
 
 
 def enrolled(path: Path, device_id: str = "d-1", **more: str) -> str:
-    return enrol(path, device_id, **{"agency": "police-a", "mode": "ACTUAL", **more})
+    return enrol(path, Enrolment(device_id, **{"agency": "police-a", "mode": "ACTUAL", **more}))
 
 
 def test_an_enrolled_device_proves_itself_by_its_token_which_the_file_does_not_hold(path):
     token = enrolled(path, callsign="Kilo", unit="u", officer_ref="o")
 
-    device = load(path).authenticate(token)
+    device = load(path).holder(token_hash(token))
 
     assert ("d-1", "police-a", Mode.ACTUAL, "Kilo", "u", "o") == (
         device.device_id, device.agency, device.mode, device.callsign, device.unit, device.officer_ref,
@@ -51,21 +51,21 @@ def test_a_token_of_nobody_is_refused(path, token):
     enrolled(path)
 
     with pytest.raises(UnauthenticatedError):
-        load(path).authenticate(token)
+        load(path).holder(token_hash(token))
 
 
 def test_a_revoked_device_is_refused_until_it_is_enrolled_anew(path):
     old = enrolled(path)
     revoke(path, "d-1")
     with pytest.raises(UnauthenticatedError):
-        load(path).authenticate(old)
+        load(path).holder(token_hash(old))
     assert [("d-1", True)] == [(device["device_id"], device["revoked"]) for device in list_devices(path)]
 
-    new = enrol(path, "d-1", agency="police-b", mode="TEST", replace=True)
+    new = enrol(path, Enrolment("d-1", agency="police-b", mode="TEST", replace=True))
 
-    assert "police-b" == load(path).authenticate(new).agency
+    assert "police-b" == load(path).holder(token_hash(new)).agency
     with pytest.raises(UnauthenticatedError):
-        load(path).authenticate(old)
+        load(path).holder(token_hash(old))
 
 
 def test_enrolling_keeps_what_stands_in_the_file(path):
@@ -75,7 +75,7 @@ def test_enrolling_keeps_what_stands_in_the_file(path):
     token = enrolled(path, profile="p")
 
     assert ["d-0", "d-1"] == [device["device_id"] for device in list_devices(path)]
-    assert load(path).authenticate(token).profile.duress_silent is False
+    assert load(path).holder(token_hash(token)).profile.duress_silent is False
 
 
 def test_what_is_listed_holds_no_token(path):
@@ -138,7 +138,9 @@ def test_enrolments_at_the_same_time_all_stand_in_the_file(path):
 
     directory = load(path)
 
-    assert {f"d-{number}" for number in range(24)} == {directory.authenticate(token).device_id for token in tokens}
+    assert {f"d-{number}" for number in range(24)} == {
+        directory.holder(token_hash(token)).device_id for token in tokens
+    }
     assert {path.name, f".{path.name}.lock"} == {found.name for found in path.parent.iterdir()}
 
 
@@ -148,7 +150,7 @@ def test_a_fleet_is_enrolled_in_one_writing(path):
     directory = load(path)
 
     assert {d: d for d in tokens} == {
-        device: directory.authenticate(token).device_id for device, token in tokens.items()
+        device: directory.holder(token_hash(token)).device_id for device, token in tokens.items()
     }
 
 
@@ -255,7 +257,7 @@ async def raises_alarm(bench, token: str) -> int:
 
 
 async def test_a_device_enrolled_or_revoked_while_the_gateway_runs_is_known_soon(bench, until):
-    token = enrol(bench.file, "dev-new", agency="police-a", mode="ACTUAL")
+    token = enrol(bench.file, Enrolment("dev-new", agency="police-a", mode="ACTUAL"))
 
     async def answers(expected: int) -> bool:
         return await raises_alarm(bench, token) == expected

@@ -15,8 +15,8 @@ from tests.connectors.bondmate_gateway.events import state
 
 async def exercise(bench, until, *, mode="EXERCISE", allows=True):
     bench.write({"dev-smith": entry(SMITH, mode=mode)}, {"patrol": {"real_from_exercise": allows}})
-    await until(lambda: bench.gateway._register.device("dev-smith").mode == mode
-                and bench.gateway._register.device("dev-jones") is None)  # fmt: skip
+    await until(lambda: bench.gateway._register.directory.devices["dev-smith"].mode == mode
+                and "dev-jones" not in bench.gateway._register.directory.devices)  # fmt: skip
 
 
 @pytest.mark.parametrize(

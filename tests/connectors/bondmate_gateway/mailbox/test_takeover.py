@@ -122,7 +122,7 @@ def test_what_the_old_device_had_is_not_new_to_the_spare_in_whatever_order_a_gat
             boxes.see(topic, "", record)
 
     assert ["2"] == [mail.message_id for mail in boxes.box("dev-jones").new_mails(0, Mode.ACTUAL, NOW)]
-    assert [] == boxes.ended(soon)
+    assert [] == boxes.messages.ended(soon)
 
 
 def places(*pairs: tuple[str, str]) -> list[DeviceMark]:
