@@ -18,14 +18,6 @@ from bondmate_streams.logic.rooms import Rooms
 from bondmate_streams.logic.routing import Ground, Routes
 
 
-def _nobody() -> Iterable[str]:
-    return ()
-
-
-def _no_officers() -> Iterable[Officer]:
-    return ()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamsConfig:
     """Settings of the stream processors."""
@@ -40,9 +32,9 @@ class StreamsConfig:
     """Keys of the ids that leave; None: one that follows from `secret`."""
     instance: str = "hub-1"
     """Identity in the consumer group and in the audit trail; keep it over restarts."""
-    known_devices: Callable[[], Iterable[str]] = _nobody
+    known_devices: Callable[[], Iterable[str]] = tuple
     """Devices that are enrolled, for messages down to one that was never heard of."""
-    officers: Callable[[], Iterable[Officer]] = _no_officers
+    officers: Callable[[], Iterable[Officer]] = tuple
     """Who carries the enrolled devices, for messages to units, callsigns and agencies; may be read from files."""
     receipt_takers: Collection[str] = ()
     """Destinations whose connector takes receipts of the messages it sent to officers."""
