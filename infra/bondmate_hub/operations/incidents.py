@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -42,21 +43,13 @@ def states(kafka: KafkaConfig, codec: Codec) -> dict[str, AlertState]:
         BrokerError: the broker does not answer, or has no such topic: its message says what to do.
         SchemaUnavailableError: the registry does not answer.
     """
+    newest = {message.key(): message.value() for message in kept(kafka, STATE_ALERTS)}
     found: dict[str, AlertState] = {}
-    for message in kept(kafka, STATE_ALERTS):
-        _take(found, (message.key() or b"").decode(errors="replace"), message.value(), codec)
+    for value in newest.values():
+        with contextlib.suppress(CodecError):  # it is gone, or of another version of the hub: nobody here knows it
+            state = codec.decode(value, AlertState)
+            found[state.header.event_id] = state
     return found
-
-
-def _take(found: dict[str, AlertState], key: str, value: bytes | None, codec: Codec) -> None:
-    if value is None:
-        found.pop(key, None)
-        return
-    try:
-        state = codec.decode(value, AlertState)
-    except CodecError:
-        return  # of another version of the hub, or none of ours
-    found[state.header.event_id] = state
 
 
 def links_to(
