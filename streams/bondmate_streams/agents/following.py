@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import InitVar, dataclass
 from datetime import timedelta
@@ -117,7 +117,9 @@ class Following:
                 # The press came between a fix and what the lane wrote of it.
                 self._stirred.add(state.device_id)
         rooms = tuple(name for name in state.destinations if name in self._turns)
-        now = _HeardBy(rooms, is_first=_is_fresh(state) if heard_by is None else heard_by.is_first)
+        # No worker can have told rooms where its device is that they do not know yet.
+        is_fresh = state.alert.position is None or utc_now() - state.header.received_at <= _FRESH
+        now = _HeardBy(rooms, is_first=is_fresh if heard_by is None else heard_by.is_first)
         self._heard_by[event_id] = self._alike.setdefault(now, now)
 
     def look_again(self, state: AlertState) -> None:
@@ -188,12 +190,9 @@ class Following:
             for event_id in islice(turns.due(now, self.owned.share), _AT_A_LOOK):
                 due[event_id].append(name)
         if due:
-            await self._tell([each async for each in cooperatively(self._all_news(due, now))], now)
-
-    def _all_news(self, due: Mapping[str, Sequence[str]], now: float) -> Iterator[_News]:
-        for event_id, names in due.items():
-            if event_id in self._heard_by and (news := self._news_of(event_id, names, now)):
-                yield news
+            heard_of = (each for each in due.items() if each[0] in self._heard_by)
+            found = (news for event_id, names in heard_of if (news := self._news_of(event_id, names, now)))
+            await self._tell([news async for news in cooperatively(found)], now)
 
     async def _tell(self, all_news: Sequence[_News], now: float) -> None:
         """Send what is news, once it is logged: after a crash it is not sent again, and so could not be logged then."""
@@ -280,8 +279,3 @@ class Following:
         self._turns[delivery.destination].told(event_id, now)
         shown = _Shown(fix.header.message_id, place_of(delivery.alert.position), now)
         self._shown[event_id][delivery.destination] = shown
-
-
-def _is_fresh(state: AlertState) -> bool:
-    """Whether no worker can have told rooms where the device of an alert is that they do not know yet."""
-    return state.alert.position is None or utc_now() - state.header.received_at <= _FRESH

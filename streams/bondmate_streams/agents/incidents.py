@@ -24,7 +24,6 @@ from bondmate_streams.logic.incidents import IncidentOutcome
 from bondmate_streams.logic.life_cycle import REFUSED
 from bondmate_streams.logic.links import LinkOutcome
 from bondmate_streams.logic.outside import with_keys
-from bondmate_streams.logic.routing import Decision
 
 
 @dataclass(eq=False)
@@ -98,7 +97,9 @@ class Incidents:
             await self._hand_on(met, cause)
             if met.event is None:
                 return met.outcome
-            taken = incidents.take(memory, met.event, self._decisions(met.event, memory), utc_now())
+            decisions = self.context.routing.route(incidents.placed(met.event, memory))
+            decisions += incidents.staying(met.event, memory, decisions, self.context.routing.by_place)
+            taken = incidents.take(memory, met.event, decisions, utc_now())
             if taken.outcome in REFUSED:
                 await self._refuse(said_by(met.event), taken.outcome)
             if taken.notifications and (link := links.announced_event(met.event)):
@@ -106,10 +107,6 @@ class Incidents:
                 await self._announce(link, cause)
             await self._settle(key, self._keyed(taken, memory), cause)
         return met.outcome or taken.outcome
-
-    def _decisions(self, event: IncidentEvent, memory: IncidentMemory | None) -> list[Decision]:
-        found = self.context.routing.route(incidents.placed(event, memory))
-        return found + incidents.staying(event, memory, found, self.context.routing.by_place)
 
     async def _announce(self, link: IncidentLink, cause: Headers) -> None:
         await self.context.send(INCIDENT_LINKS, link.message_id, link, cause)

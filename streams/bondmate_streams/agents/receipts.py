@@ -83,21 +83,18 @@ class AlertReceipts:
         Raises:
             BadEventError: it counts for nothing, which its sender was told.
         """
-        step = await self._locked_step(receipt, cause)
-        if step is None:
-            return None
+        event_id = receipt.header.event_id
+        async with self.context.locks.holding("alerts", event_id):
+            state = self.steps.alerts.get(event_id)
+            if state is None:
+                return None
+            step = await self._step(state, receipt, cause)
         if link := announced_answer(receipt):
             await self.learn(link, cause)
         _count(step, receipt)
         if step.refused:
             raise BadEventError(step.refused)
         return step.outcome
-
-    async def _locked_step(self, receipt: DeliveryReceipt, cause: Headers) -> Step | None:
-        event_id = receipt.header.event_id
-        async with self.context.locks.holding("alerts", event_id):
-            state = self.steps.alerts.get(event_id)
-            return None if state is None else await self._step(state, receipt, cause)
 
     async def _step(self, state: AlertState, receipt: DeliveryReceipt, cause: Headers) -> Step:
         rooms = self.steps.rooms
