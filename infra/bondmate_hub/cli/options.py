@@ -33,7 +33,7 @@ def show(value: dict[str, Any], text: str, *, as_json: bool) -> None:
 
 @contextmanager
 def in_words(*errors: type[Exception], code: int = 1) -> Iterator[None]:
-    """Tell what stops a command in the words of its error, on standard error, and exit with `code`."""
+    """Print what stops a command in the words of its error, on standard error, and exit with `code`."""
     try:
         yield
     except errors as error:

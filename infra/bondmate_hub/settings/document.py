@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from bondmate_streams.yaml_places import Places, at, not_yaml, places_of, values
+from bondmate_streams.yaml_marks import Places, at, not_yaml, places_of, values
 
 PREFIX = "BONDMATE__"
 _FILE_TAG = "!file"

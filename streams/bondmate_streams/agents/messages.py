@@ -22,8 +22,8 @@ from bondmate_streams.errors import BadEventError
 from bondmate_streams.faust_adapter.guard import InTurn
 from bondmate_streams.logic.addressing import MessageSender, Reached, resolve
 from bondmate_streams.logic.duress import shown_silently
+from bondmate_streams.logic.headers import SOURCE
 from bondmate_streams.logic.messages import address_of, addressed, is_addressed, tell, unreached
-from bondmate_streams.logic.officer import SOURCE
 from bondmate_streams.logic.routing import MayMessage
 
 _NOTHING: Final = MayMessage(known=False)

@@ -22,8 +22,8 @@ from bondmate_schemas.models import DeviceAlert, DeviceMark
 from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.context import decoded
 from bondmate_streams.errors import NotNowError
-from bondmate_streams.logic.alerts import with_header
 from bondmate_streams.logic.grouping import AlertLink, Neighbours, linked
+from bondmate_streams.logic.headers import with_header
 from bondmate_streams.logic.real import is_for_owner_alone
 from bondmate_streams.logic.takeover import as_counted
 

@@ -7,7 +7,7 @@ from typing import Final
 from bondmate_schemas.flags import CHECK_IN_MISSED, DEVICE_REVOKED
 from bondmate_schemas.models import DeviceAlert
 
-from bondmate_streams.logic.officer import SOURCE
+from bondmate_streams.logic.headers import SOURCE
 
 _THE_HUBS: Final = frozenset({CHECK_IN_MISSED, DEVICE_REVOKED})
 

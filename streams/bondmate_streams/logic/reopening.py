@@ -25,7 +25,7 @@ from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, DeviceAlert, EventHeader
 
 from bondmate_streams.logic import grouping, rounds
-from bondmate_streams.logic.alerts import with_flags, with_header
+from bondmate_streams.logic.headers import with_flags, with_header
 
 _OF_THE_ENDED: Final = frozenset(
     {STARTED_BY_ROOM, CONFIRMED, NOT_RENEWED, NEEDS_HELP_AGAIN, "cancel_requested", "expired", "reopened"}

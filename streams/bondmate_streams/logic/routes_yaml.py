@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from bondmate_streams.logic.routing import Routes, lint
-from bondmate_streams.yaml_places import at, not_yaml, places_of
+from bondmate_streams.yaml_marks import at, not_yaml, places_of
 
 
 class RoutesError(ValueError):
