@@ -65,16 +65,7 @@ class StreamsConfig:
     @property
     def rooms(self) -> Rooms:
         """Who the destinations of alerts are."""
-        routes = self.routes
-        return Rooms.of(
-            routes.destinations,
-            self.agencies,
-            assign_after_seconds=routes.assign_after_seconds,
-            offer_seconds=routes.offer_seconds,
-            renew_seconds=routes.renew_seconds,
-            routes_version=self.routes_version,
-            routes_applied_at=self.routes_applied_at,
-        )
+        return Rooms.of(self.routes, self.agencies, self.routes_version, self.routes_applied_at)
 
     def ids(self) -> SchemaIds:
         """Return where schema ids come from."""
