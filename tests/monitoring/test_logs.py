@@ -60,7 +60,9 @@ def test_a_line_is_a_constant_event_with_values_as_keys(log: Log) -> None:
 
 def test_personal_and_secret_values_are_blanked_at_any_depth(log: Log) -> None:
     deep = {"alert": [{"callsign": CANARY, "position": {"latitude": CANARY}}]}
-    structlog.get_logger("bondmate_hub").info("seen", device_id=CANARY, hmac_secret=CANARY, Authorization=CANARY, body=deep)
+    structlog.get_logger("bondmate_hub").info(
+        "seen", device_id=CANARY, hmac_secret=CANARY, Authorization=CANARY, body=deep
+    )
 
     assert CANARY not in log.text
     assert logs.REDACTED == log.lines[0]["body"]["alert"][0]["callsign"]

@@ -131,8 +131,7 @@ def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help
     from bondmate_streams.routes_file import placed_in
 
     from bondmate_hub.connectors.instances import instances, takes
-    from bondmate_hub.routes.open_rooms import open_rooms
-    from bondmate_hub.routes.ownerless import ownerless
+    from bondmate_hub.routes.findings import open_rooms, ownerless
     from bondmate_hub.routes.trust import answers_that_do_not_count, broker_is_trusted
     from bondmate_hub.settings import load
 
@@ -166,7 +165,7 @@ def findings(path: Path, config: Path | None) -> list[str]:
     from bondmate_streams.routes_file import placed_in
 
     from bondmate_hub.connectors.instances import takes
-    from bondmate_hub.routes.unknown_agencies import not_responsible
+    from bondmate_hub.routes.findings import not_responsible
     from bondmate_hub.settings import load
 
     table, area = _routes(path, config, strict=False), map_of(None, config)
@@ -192,7 +191,7 @@ def _takes(config: Path | None) -> Mapping[str, Collection[str]]:
 def _agencies_of_nobody(settings: Settings, config: Path | None, table: Routes) -> Iterator[str]:
     """Yield the agencies that rules and agreements name and nobody has."""
     from bondmate_hub.connectors.instances import enrolled_officers
-    from bondmate_hub.routes.unknown_agencies import unknown_agencies
+    from bondmate_hub.routes.findings import unknown_agencies
 
     area = map_of(None, config)
     of_officers = {officer.agency_id or "" for officer in enrolled_officers(settings)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -71,7 +71,7 @@ def links_to(
             f"they are of {one.header.agency_id} and {other.header.agency_id}: only who is of both links them; "
             "say so with --of-both-agencies"
         )
-    told = (one, *_linked_to(one, known.values()))
+    told = (one, *(state for state in known.values() if _group(state) and _group(state) == one.header.incident_id))
     return [_said(state, order, LINK, platform_id=number, sender_message_id=first) for state in told]
 
 
@@ -127,10 +127,6 @@ def _number(state: AlertState) -> str:
 
 def _first(state: AlertState) -> str:
     return state.alert.whole.linked_to if state.alert.whole and _group(state) else state.header.event_id
-
-
-def _linked_to(one: AlertState, known: Iterable[AlertState]) -> Iterator[AlertState]:
-    return (state for state in known if _group(state) and _group(state) == one.header.incident_id)
 
 
 def _said(state: AlertState, order: Order, code: str, **given: Any) -> DeliveryReceipt:

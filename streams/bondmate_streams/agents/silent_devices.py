@@ -21,7 +21,7 @@ from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.errors import BrokerUnavailableError
 from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
 from bondmate_streams.logic import silent_devices
-from bondmate_streams.logic.at_device import is_pressed_there
+from bondmate_streams.logic.headers import is_pressed_there
 
 _LOOK_SECONDS: Final = 1.0
 

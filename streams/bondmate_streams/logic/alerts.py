@@ -26,10 +26,9 @@ from bondmate_schemas.models import (
 )
 
 from bondmate_streams.logic import news
-from bondmate_streams.logic.at_device import is_pressed_there
 from bondmate_streams.logic.duress import is_said_under
 from bondmate_streams.logic.grouping import Find, linked, of_officer
-from bondmate_streams.logic.headers import with_flags, with_header
+from bondmate_streams.logic.headers import is_pressed_there, with_flags, with_header
 from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY
 from bondmate_streams.logic.rounds import graver
 from bondmate_streams.logic.routing import EMERGENCIES

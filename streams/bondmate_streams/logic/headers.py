@@ -1,10 +1,11 @@
-"""The headers of records: with other values, with further remarks, and that of what the hub says itself."""
+"""The headers of records: what they say of who did it, with other values, and that of what the hub says itself."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
+from bondmate_schemas.flags import CHECK_IN_MISSED, DEVICE_REVOKED
 from bondmate_schemas.models import (
     DeliveryReceipt,
     DeviceAlert,
@@ -16,6 +17,7 @@ from bondmate_schemas.models import (
 
 SOURCE: Final = "streams"
 """The hub itself as the origin of what it says."""
+_THE_HUBS: Final = frozenset({CHECK_IN_MISSED, DEVICE_REVOKED})
 P = TypeVar("P", DeviceAlert, DeviceLocation, DeviceMessage, IncidentEvent, DeliveryReceipt)
 
 
@@ -36,3 +38,8 @@ def own_header(header: EventHeader, now: datetime, **update: Any) -> EventHeader
         "occurred_at": now, "received_at": now, "published_at": now, "expires_at": None, "flags": (), "language": "en",
     }  # fmt: skip
     return header.model_copy(update=own | update)
+
+
+def is_pressed_there(alert: DeviceAlert) -> bool:
+    """Whether somebody did it at the device, and not the hub, or a gateway, on behalf of its officer."""
+    return alert.header.source != SOURCE and _THE_HUBS.isdisjoint(alert.header.flags)

@@ -37,9 +37,8 @@ from bondmate_schemas.models import (
 )
 
 from bondmate_streams.logic import grouping, officer, reopening, rounds, starting
-from bondmate_streams.logic.at_device import is_pressed_there
 from bondmate_streams.logic.duress import is_said_under
-from bondmate_streams.logic.headers import with_flags, with_header
+from bondmate_streams.logic.headers import is_pressed_there, with_flags, with_header
 from bondmate_streams.logic.levels import is_answered, is_helped, status_of
 from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY, Cause, Fact, LifeCycleEvent, Rule, rule_for
 from bondmate_streams.logic.pages import PageReason, page_of
