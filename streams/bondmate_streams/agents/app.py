@@ -102,7 +102,7 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
     )  # fmt: skip
     known = KnownDevices(context.agreements, config.known_devices)
     marks = DeviceMarks(config.kafka, config.instance, codec)
-    of_devices, owned = OwnedPartitions(app, catalogue.DEVICE_ALERTS), OwnedPartitions(app, catalogue.ALERT_CHANGES)
+    of_devices = OwnedPartitions(app, catalogue.DEVICE_ALERTS)
     silent_devices = SilentDevices(context, of_devices, config, marks)
     last = LastLocations(config.kafka, config.instance, codec, known, silent_devices.see)
     devices: RecordTable[DeviceMemory] = RecordTable(app, "devices", DeviceMemory, codec, outbox)
@@ -110,6 +110,7 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
     table: RecordTable[IncidentMemory] = RecordTable(app, "incidents", IncidentMemory, codec, outbox)
     links: RecordTable[IncidentLink] = RecordTable(app, "links", IncidentLink, codec, outbox)
     tables = (devices, alerts, table, links)
+    owned = OwnedPartitions(app, catalogue.ALERT_CHANGES)
     whereabouts = Whereabouts(last, marks)
     following = Following(context, alerts, owned, whereabouts, config.paces)
     steps = AlertSteps(

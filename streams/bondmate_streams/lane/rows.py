@@ -24,15 +24,7 @@ from bondmate_streams.logic.addressing import Officer
 from bondmate_streams.logic.deliveries import Agreements
 from bondmate_streams.logic.locations import Judged, Newest, Track, joined, restored, tell
 from bondmate_streams.logic.policy import WITHHELD
-from bondmate_streams.logic.routing import (
-    Decision,
-    Routes,
-    decisions,
-    explain,
-    told_apart,
-    why_nowhere,
-    withheld_from,
-)
+from bondmate_streams.logic.routing import Decision, Routes, decisions, explain, told_apart, why_nowhere, withheld_from
 
 _log = structlog.get_logger(__name__)
 STAGE: Final = "locations"

@@ -21,13 +21,7 @@ from bondmate_schemas.enums import (
     Mode,
     Priority,
 )
-from bondmate_schemas.models import (
-    DeviceAlert,
-    DeviceLocation,
-    DeviceMessage,
-    IncidentEvent,
-    Payload,
-)
+from bondmate_schemas.models import DeviceAlert, DeviceLocation, DeviceMessage, IncidentEvent, Payload
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 

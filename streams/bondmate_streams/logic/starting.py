@@ -21,13 +21,7 @@ from typing import Final
 from bondmate_schemas.device_alert_ids import is_hidden
 from bondmate_schemas.duress import mark_id
 from bondmate_schemas.enums import AlertAction, AlertKind, AuditAction, DeliveryReason, EmergencyWord, PositionOrigin
-from bondmate_schemas.flags import (
-    CONFIRMED,
-    NOT_RENEWED,
-    POSITION_UNTIL_CONFIRMED,
-    STARTED_BY_ROOM,
-    UNDER_DURESS,
-)
+from bondmate_schemas.flags import CONFIRMED, NOT_RENEWED, POSITION_UNTIL_CONFIRMED, STARTED_BY_ROOM, UNDER_DURESS
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import (
     AlertState,

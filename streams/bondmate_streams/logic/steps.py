@@ -11,14 +11,7 @@ from typing import Final, ParamSpec
 from bondmate_schemas.enums import AlertAction, DeliveryReason, Level
 from bondmate_schemas.flags import UNANSWERED, UNTRUSTED
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import (
-    AlertState,
-    AlertWhole,
-    DestinationState,
-    DeviceAlert,
-    DeviceMessage,
-    OperationsPage,
-)
+from bondmate_schemas.models import AlertState, AlertWhole, DestinationState, DeviceAlert, DeviceMessage, OperationsPage
 
 from bondmate_streams.logic.answers import with_told
 from bondmate_streams.logic.deliveries import First, Notification, later_id, new_id
