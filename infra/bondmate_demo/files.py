@@ -16,7 +16,7 @@ from bondmate_demo.plan import DemoPlan
 from bondmate_demo.tak_room import CALLSIGN, UID
 
 TAK, CAP, DEVICES, PICKUP = "tak", "cap", "devices", "cap-pickup"
-_ROLES = ("streams", "lane", "gateway", "runner")
+ROLES = ("streams", "lane", "gateway", "runner")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Files:
     taky_port: int = field(default_factory=free_port)
     cap_room_port: int = field(default_factory=free_port)
     cap_back_port: int = field(default_factory=free_port)
-    role_ports: dict[str, int] = field(default_factory=lambda: {role: free_port() for role in _ROLES})
+    role_ports: dict[str, int] = field(default_factory=lambda: {role: free_port() for role in ROLES})
 
     @property
     def config(self) -> Path:

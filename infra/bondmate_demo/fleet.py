@@ -47,6 +47,11 @@ class SimulatedDevice:
     sequence: int = 0
     alert_id: str | None = None
 
+    @property
+    def login(self) -> dict[str, str]:
+        """The header by which the hub knows it."""
+        return {"Authorization": f"Bearer {self.token}"}
+
 
 @dataclass(frozen=True, slots=True)
 class AcceptedEvent:
@@ -108,7 +113,7 @@ class Fleet:
                     batches = self._rates.positions / self._rates.fixes_in_a_batch
                     group.create_task(self._pace(group, batches, end, self._walkers().__next__))
                     group.create_task(self._pace(group, self._rates.alerts, end, self._raise_one))
-                    group.create_task(self._pace(group, self._rates.reports, end, self._report_one))
+                    group.create_task(self._pace(group, self._rates.reports, end, self._report))
                     group.create_task(self._recycle(end))
                 for listener in listeners:
                     listener.cancel()
@@ -160,7 +165,7 @@ class Fleet:
     async def _is_closed(self, device: SimulatedDevice) -> bool:
         """Ask where the device's alert stands."""
         try:
-            answer = await self._posts.ask("GET", f"/v1/alerts/{device.alert_id}", _said_by(device))
+            answer = await self._posts.ask("GET", f"/v1/alerts/{device.alert_id}", device.login)
         except OSError:
             return False
         if answer.status != HTTPStatus.OK:
@@ -171,10 +176,9 @@ class Fleet:
     async def _listen(self, device: SimulatedDevice) -> None:
         """Hold a WebSocket and note every message that comes down."""
         assert self._session is not None
-        headers = {"Authorization": f"Bearer {device.token}"}
         while True:
             try:
-                async with self._session.ws_connect(f"{self._url}/v1/stream", headers=headers) as socket:
+                async with self._session.ws_connect(f"{self._url}/v1/stream", headers=device.login) as socket:
                     async for message in socket:
                         await self._hear(device, message)
             except (aiohttp.ClientError, TimeoutError):
@@ -202,10 +206,8 @@ class Fleet:
         device.core.statuses.raised(alert_id, kind, item.at)
         await self._say(device, item)
 
-    def _report_one(self) -> Awaitable[None]:
-        return self._report(self._random.choice(self.devices))
-
-    async def _report(self, device: SimulatedDevice) -> None:
+    async def _report(self) -> None:
+        device = self._random.choice(self.devices)
         told = [{"nature": "fact", "text": "The lamp at the corner is dark."},
                 {"nature": "assessment", "text": "People avoid the corner after sunset."}]  # fmt: skip
         category = self._random.choice(["observation", "community_concern"])
@@ -234,7 +236,7 @@ class Fleet:
                 return
 
     async def _told(self, device: SimulatedDevice, sending: Sending) -> AnswerVerdict:
-        headers = {"Authorization": f"Bearer {device.token}", "Content-Type": "application/json"}
+        headers = {**device.login, "Content-Type": "application/json"}
         try:
             answer = await self._posts.ask("POST", sending.path, headers, sending.body)
         except OSError:
@@ -257,10 +259,6 @@ class Fleet:
             self.accepted.append(
                 AcceptedEvent(kind, device.device_id, sys.intern(outcome.event_id), posted_at, time.time())
             )
-
-
-def _said_by(device: SimulatedDevice) -> dict[str, str]:
-    return {"Authorization": f"Bearer {device.token}"}
 
 
 async def _run(work: Awaitable[None]) -> None:

@@ -111,7 +111,8 @@ class TakBook(Book):
     def _take(self, line: dict[str, Any]) -> None:
         uid = str(line["uid"])
         if line.get("answers"):
-            self.seen(_event_of(str(line["answers"])), line["at"]).acknowledged = True
+            answered = str(line["answers"]).removeprefix(_PREFIX).removesuffix(_ALERT_SUFFIX)
+            self.seen(answered, line["at"]).acknowledged = True
         elif uid.startswith(_HUB_PREFIX):
             return  # the hub as a contact, where it is nobody's position
         elif line["type"].startswith("a-f"):
@@ -121,10 +122,6 @@ class TakBook(Book):
             seen = self.seen(str(line["event"]), line["at"])
             # A message comes as a marker and chat lines, each under its own uid; the same of one twice is a duplicate.
             seen.tell(line["message"], uid)
-
-
-def _event_of(uid: str) -> str:
-    return uid.removeprefix(_PREFIX).removesuffix(_ALERT_SUFFIX)
 
 
 def percentiles(seconds: Iterable[float]) -> dict[str, float]:

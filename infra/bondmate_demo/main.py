@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 from bondmate_hub.broker import Broker, LogLimits
@@ -23,10 +22,10 @@ from bondmate_hub.wanted import carry_out
 from bondmate_demo import ledger
 from bondmate_demo.capdir import CapFolder
 from bondmate_demo.dead_letters import DeadLetters, read_dead_letters
-from bondmate_demo.files import Files, write_files
+from bondmate_demo.files import ROLES, Files, write_files
 from bondmate_demo.fleet import Fleet, Rates
 from bondmate_demo.plan import DemoPlan
-from bondmate_demo.running import ROLES, Running
+from bondmate_demo.running import Running
 from bondmate_demo.show import WAITED_SECONDS, Screen
 from bondmate_demo.summary import Summary
 from bondmate_demo.taky import TakyServer
@@ -129,10 +128,11 @@ async def _until(condition: Callable[[], bool], seconds: float, look: Callable[[
 @contextlib.asynccontextmanager
 async def everything(plan: DemoPlan, files: Files, screen: Screen, broker: Broker) -> AsyncIterator[Running]:
     """Start broker, registry, far ends and roles in order; end them in the other. `files` names the broker's port."""
-    stop = asyncio.Event()
+    stop, task = asyncio.Event(), asyncio.current_task()
+    assert task is not None
     async with contextlib.AsyncExitStack() as stack:
         for name in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(name, _interrupt, asyncio.current_task())
+            asyncio.get_running_loop().add_signal_handler(name, task.cancel)
         screen.say("broker", "broker and schema registry start")
         await asyncio.to_thread(broker.start)
         stack.push_async_callback(asyncio.to_thread, broker.stop)
@@ -152,11 +152,6 @@ async def everything(plan: DemoPlan, files: Files, screen: Screen, broker: Broke
         if plan.metrics_targets:
             plan.metrics_targets.write_text(json.dumps(files.scrape_targets()), encoding="utf-8")
         yield running
-
-
-def _interrupt(task: asyncio.Task[Any] | None) -> None:
-    if task:
-        task.cancel()
 
 
 async def _end(supervised: asyncio.Task[None], stop: asyncio.Event) -> None:

@@ -12,12 +12,10 @@ from bondmate_hub.roles.supervisor import Command, Supervisor, role_command
 from bondmate_schemas.outside_ids import OutsideIds
 
 from bondmate_demo import ledger
-from bondmate_demo.files import Files
+from bondmate_demo.files import ROLES, Files
 from bondmate_demo.fleet import Fleet
 from bondmate_demo.plan import DemoPlan
 from bondmate_demo.processes import resident_mib, tree
-
-ROLES = ("streams", "lane", "gateway", "runner")
 
 
 class Running:

@@ -75,9 +75,8 @@ def _books(running: Running) -> dict[str, ledger.Book]:
 
 def _picture(running: Running) -> RenderableType:
     counts = running.fleet.counts
-    table = Table(title="BondMate hub, EXERCISE", title_justify="left")
-    for column in ("", "alerts + reports", "accepted there", "acknowledged by a person", "p50", "p99"):
-        table.add_column(column, justify="left" if not column else "right")
+    columns = ("", "alerts + reports", "accepted there", "acknowledged by a person", "p50", "p99")
+    table = _table("BondMate hub, EXERCISE", *columns)
     sent = sum(counts[kind] for kind in ("alert", "report"))
     table.add_row("devices (202 from the hub)", str(sent), "", "", *_p(running, "post_to_accepted"))
     for name, book in _books(running).items():
@@ -88,24 +87,29 @@ def _picture(running: Running) -> RenderableType:
     return Group(table, Text(f"positions {counts['position']} sent, {running.tak.positions} at tak"), roles)
 
 
+def _table(title: str, first: str, *others: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column(first)
+    for column in others:
+        table.add_column(column, justify="right")
+    return table
+
+
 def _p(running: Running, hop: str) -> tuple[str, str]:
     found = ledger.latencies(running.fleet.accepted, _books(running))[hop]
     return (f"{found['p50']} ms", f"{found['p99']} ms") if found else ("", "")
 
 
 def _result(summary: Summary) -> Table:
-    table = Table(title="What the far ends wrote down", title_justify="left")
-    for column in ("destination", "delivered", "accepted", "acknowledged", "dead-lettered"):
-        table.add_column(column, justify="left" if column == "destination" else "right")
+    columns = ("destination", "delivered", "accepted", "acknowledged", "dead-lettered")
+    table = _table("What the far ends wrote down", *columns)
     for name, c in summary.destinations.items():
         table.add_row(name, str(c.delivered), str(c.accepted), str(c.acknowledged), str(c.dead_lettered))
     return table
 
 
 def _latencies(summary: Summary) -> Table:
-    table = Table(title="From the device's POST, milliseconds", title_justify="left")
-    for column in ("to", "p50", "p95", "p99"):
-        table.add_column(column, justify="left" if column == "to" else "right")
+    table = _table("From the device's POST, milliseconds", "to", "p50", "p95", "p99")
     for hop, found in summary.latency_ms.items():
         table.add_row(hop.removeprefix("post_to_"), *(str(found.get(p, "")) for p in ("p50", "p95", "p99")))
     return table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,7 @@ class Summary:
             "lost": self.lost,
             "lost_of": self.lost_of,
             "destinations": {
-                name: {"delivered": c.delivered, "accepted": c.accepted, "acknowledged": c.acknowledged,
-                       "dead_lettered": c.dead_lettered}
-                for name, c in self.destinations.items()
+                name: asdict(figures) for name, figures in self.destinations.items()
             },
             "latency_ms": self.latency_ms,
             "duplicates": self.duplicates,

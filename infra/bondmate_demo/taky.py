@@ -12,10 +12,8 @@ import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from bondmate_hub.broker.child import Child, free_port
+from bondmate_hub.broker.child import Child, ChildServer, free_port
 
 _READY_SECONDS = 15.0
 _STOP_SECONDS = 5.0
@@ -30,7 +28,7 @@ class TakyTls:
     key_file: Path
 
 
-class TakyServer:
+class TakyServer(ChildServer):
     """Run one server. `folder` gets its configuration and log; the same port is kept over stop and start.
 
     With `keep_seconds` it cuts how long positions and markers stay fresh, in what it passes on too: at each event it
@@ -46,11 +44,6 @@ class TakyServer:
         self._tls = tls
         self._keep_seconds = keep_seconds
         self._child = Child("taky", folder / "taky.log", on_parent_death=signal.SIGKILL)
-
-    @property
-    def pid(self) -> int:
-        """Process id, 0 while it does not run."""
-        return self._child.pid
 
     def start(self) -> None:
         """Start it and wait until it takes connections.
@@ -68,19 +61,6 @@ class TakyServer:
     def stop(self) -> None:
         """End it politely; it looks for the signal once a second. Safe when it does not run."""
         self._child.stop(_STOP_SECONDS)
-
-    def kill(self) -> None:
-        """End it at once, as a crash would."""
-        self._child.kill()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _answers(self) -> bool:
         try:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from bondmate_connectors.error_table import error_table
 from bondmate_kafka.errors import ProvisioningError
@@ -20,6 +21,8 @@ from bondmate_hub.roles.sessions import too_short
 from bondmate_hub.routes.trust import broker_is_trusted
 from bondmate_hub.settings import Settings, SettingsError
 from bondmate_hub.wanted import plan
+
+_NO_CONNECTOR: Final = "no connector is configured: add one under `connectors`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Finding:
 def examine(settings: Settings) -> list[Finding]:
     """Look at broker, topics, registry, schemas, routes and connectors."""
     return [
-        *_look("settings of the connectors", lambda: _count(instances(settings))),
+        *_look("settings of the connectors", lambda: "" if instances(settings) else _NO_CONNECTOR),
         *_look("broker and topics", lambda: _topics(settings)),
         *_look("session of the streams", lambda: too_short(settings)),
         *_look("registry and schemas", lambda: _schemas(settings)),
@@ -77,10 +80,6 @@ def _look(name: str, look: Callable[[], str]) -> Iterator[Finding]:
     except (SettingsError, ProvisioningError, RoutesError, SchemaUnavailableError) as error:
         hint = str(error)
     yield Finding(name, not hint, hint)
-
-
-def _count(found: object) -> str:
-    return "" if found else "no connector is configured: add one under `connectors`"
 
 
 def _topics(settings: Settings) -> str:

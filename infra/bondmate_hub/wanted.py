@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bondmate_kafka.admin import AdminClient, admin_client
+from bondmate_kafka.admin import admin_client
 from bondmate_kafka.provisioning import Change, LogLimits, apply, diff
 from bondmate_kafka.registration import Registration, register_schemas
 from bondmate_schemas.catalogue import Topic, topics
@@ -42,7 +42,8 @@ def plan(settings: Settings, limits: LogLimits | None = None) -> list[Change]:
     Raises:
         ProvisioningError: the broker does not answer.
     """
-    return diff(_admin(settings), wanted(settings), limits=limits, replication=settings.kafka.replication_factor)
+    admin = admin_client(settings.kafka.config())
+    return diff(admin, wanted(settings), limits=limits, replication=settings.kafka.replication_factor)
 
 
 def carry_out(settings: Settings, limits: LogLimits | None = None) -> tuple[list[Change], list[Registration]]:
@@ -51,11 +52,7 @@ def carry_out(settings: Settings, limits: LogLimits | None = None) -> tuple[list
     Raises:
         ProvisioningError: broker or registry does not answer or refuses; what was done stays, call again.
     """
-    topics_wanted = wanted(settings)
-    changes = apply(_admin(settings), topics_wanted, limits=limits, replication=settings.kafka.replication_factor)
-    kafka = settings.kafka.config()
+    topics_wanted, kafka = wanted(settings), settings.kafka.config()
+    replication = settings.kafka.replication_factor
+    changes = apply(admin_client(kafka), topics_wanted, limits=limits, replication=replication)
     return changes, register_schemas(kafka.registry_url, topics_wanted, schema_text, kafka.registry_access)
-
-
-def _admin(settings: Settings) -> AdminClient:
-    return admin_client(settings.kafka.config())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from itertools import product
 
 from bondmate_monitoring import build
 from bondmate_monitoring import metrics as m
@@ -30,38 +31,23 @@ def connector(name: str, *, kinds: Iterable[str] = (), source: bool = False) -> 
     """
     m.CONNECTOR_ERRORS.labels(name, "connect", "not_connected")
     m.CONNECTOR_DEAD.labels(name, "UNREADABLE", "")
-    for status in m.STATUSES:
-        m.CONNECTOR_STATUS.labels(name, status)
-    for why in m.RESTARTS:
-        m.CONNECTOR_RESTARTS.labels(name, why)
-    for outcome in m.REREADS:
-        m.CONNECTOR_REREADS.labels(name, outcome)
-    for what in m.STALLS:
-        m.CONNECTOR_STALLED.labels(name, what)
+    _begin(m.CONNECTOR_STATUS, [name], m.STATUSES)
+    _begin(m.CONNECTOR_RESTARTS, [name], m.RESTARTS)
+    _begin(m.CONNECTOR_REREADS, [name], m.REREADS)
+    _begin(m.CONNECTOR_STALLED, [name], m.STALLS)
     if source:
         m.CONNECTOR_RECEIVED.labels(name)
-    for kind in kinds:
-        _sink(name, kind)
-
-
-def _sink(name: str, kind: str) -> None:
-    m.CONNECTOR_SENT.labels(name, kind)
-    m.CONNECTOR_DEAD.labels(name, kind, "")
-    m.CONNECTOR_DELIVERY_SECONDS.labels(name, kind)
-    m.CONNECTOR_OLDEST_UNDELIVERED.labels(name, kind)
-    m.CONNECTOR_LATE.labels(name, kind)
-    for gauge in (
-        m.CONNECTOR_IN_FLIGHT,
-        m.CONNECTOR_PARKED,
-        m.CONNECTOR_LAG_SECONDS,
-        m.CONNECTOR_HELD,
-        m.CONNECTOR_BACKLOG,
-    ):
+    if not (taken := list(kinds)):
+        return
+    for by_kind in (m.CONNECTOR_SENT, m.CONNECTOR_DELIVERY_SECONDS, m.CONNECTOR_OLDEST_UNDELIVERED, m.CONNECTOR_LATE):
+        _begin(by_kind, [name], taken)
+    _begin(m.CONNECTOR_DEAD, [name], taken, [""])
+    for gauge in (m.CONNECTOR_IN_FLIGHT, m.CONNECTOR_PARKED, m.CONNECTOR_LAG_SECONDS, m.CONNECTOR_HELD,
+                  m.CONNECTOR_BACKLOG):  # fmt: skip
         gauge.labels(name)
-    for outcome in m.RETRY_OUTCOMES:
-        m.CONNECTOR_RETRIES.labels(name, outcome)
-    for state in m.BREAKER_STATES:
-        m.CONNECTOR_BREAKER.labels(name, "sink.locations" if kind == "LOCATION" else "sink", state)
+    _begin(m.CONNECTOR_RETRIES, [name], m.RETRY_OUTCOMES)
+    parts = {"sink.locations" if kind == "LOCATION" else "sink" for kind in taken}
+    _begin(m.CONNECTOR_BREAKER, [name], parts, m.BREAKER_STATES)
 
 
 def gateway(records: Iterable[str], problems: Iterable[str]) -> None:
@@ -81,27 +67,26 @@ def streams(
     modes: Iterable[str] = (),
 ) -> None:
     """Announce what the agents keep: a dead-letter count a stage, levels and age of alerts a destination, pages."""
-    for mode in modes:
-        m.UNANSWERED_ALERTS.labels(mode)
-        for reason in page_reasons:
-            m.PAGES.labels(reason, mode)
-    for stage in stages:
-        m.DEAD_LETTERS.labels(stage, "")
-    for status in alert_statuses:
-        m.OPEN_ALERTS.labels(status)
-    for destination in destinations:
-        m.UNDELIVERED_ALERT_SECONDS.labels(destination)
-        m.ROUTED.labels(destination, "ALERT", "NEW")
-        m.MESSAGES_TO_DEVICES.labels(destination, "addressed")
-        for level in m.LEVELS:
-            m.ALERT_LEVELS.labels(destination, level)
+    modes, destinations = list(modes), list(destinations)
+    _begin(m.UNANSWERED_ALERTS, modes)
+    _begin(m.PAGES, page_reasons, modes)
+    _begin(m.DEAD_LETTERS, stages, [""])
+    _begin(m.OPEN_ALERTS, alert_statuses)
+    _begin(m.UNDELIVERED_ALERT_SECONDS, destinations)
+    _begin(m.ROUTED, destinations, ["ALERT"], ["NEW"])
+    _begin(m.MESSAGES_TO_DEVICES, destinations, ["addressed"])
+    _begin(m.ALERT_LEVELS, destinations, m.LEVELS)
 
 
 def pager(steps: Iterable[str], modes: Iterable[str]) -> None:
     """Announce what the pager keeps: open pages a mode, and what each step has taken or not."""
-    for mode in modes:
-        m.OPEN_PAGES.labels(mode)
-    for step in steps:
-        m.PAGE_STEP_FAILING_SECONDS.labels(step)
-        for outcome in m.NOTICE_OUTCOMES:
-            m.PAGE_NOTICES.labels(step, outcome)
+    steps = list(steps)
+    _begin(m.OPEN_PAGES, modes)
+    _begin(m.PAGE_STEP_FAILING_SECONDS, steps)
+    _begin(m.PAGE_NOTICES, steps, m.NOTICE_OUTCOMES)
+
+
+def _begin(metric: m.Counter | m.Gauge | m.Histogram, *labels: Iterable[str]) -> None:
+    """Begin the series of each combination of these values of a metric's labels, in their order."""
+    for values in product(*labels):
+        metric.labels(*values)

@@ -8,7 +8,7 @@ does not make its role unready: the other destinations go on.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
@@ -106,8 +106,5 @@ class RoleHealth:
             "ready": self.ready(now).ok,
             "started": self._started,
             "reasons": self.ready(now).reasons,
-            "parts": {
-                name: {"ok": part.ok, "status": part.status, "reason": part.reason, "required": part.required}
-                for name, part in sorted(self._parts.items())
-            },
+            "parts": {name: asdict(part) for name, part in sorted(self._parts.items())},
         }

@@ -14,7 +14,6 @@ import traceback
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import PurePath
-from types import TracebackType
 from typing import Any, Literal, TextIO
 
 import structlog
@@ -42,7 +41,6 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e
 _DEEPEST = 6
 _LONGEST = 2_000
 _FRAMES = 12
-_ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 def configure(level: str = "info", *, renderer: Renderer = "auto", stream: TextIO | None = None) -> None:
@@ -76,12 +74,6 @@ def configure(level: str = "info", *, renderer: Renderer = "auto", stream: TextI
     )
 
 
-def get_logger(name: str, **bound: Any) -> structlog.stdlib.BoundLogger:
-    """Return the logger of a module of the hub (`__name__`), with values bound to each of its lines."""
-    logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
-    return logger.bind(**bound) if bound else logger
-
-
 def redact(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """Blank values under personal and secret keys, at any depth, and write control characters out."""
     return {_safe_text(key): _clean(key, value, 0) for key, value in event.items() if not key.startswith("_")} | {
@@ -91,9 +83,11 @@ def redact(_logger: Any, _method: str, event: EventDict) -> EventDict:
 
 def describe_exception(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """Replace `exc_info` by kind and place of the exception and of what caused it."""
-    found = _exc_info(event.pop("exc_info", None))
-    if found is not None:
-        event["exception"] = _described(found[1])
+    given = event.pop("exc_info", None)
+    if not isinstance(given, BaseException):
+        given = given[1] if isinstance(given, tuple) else sys.exception() if given else None
+    if given is not None:
+        event["exception"] = _described(given)
     return event
 
 
@@ -160,13 +154,6 @@ def _plain(value: Any) -> Any:
 def _safe_text(text: str) -> str:
     shown = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
     return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", shown)
-
-
-def _exc_info(given: Any) -> _ExcInfo | None:
-    if isinstance(given, BaseException):
-        return type(given), given, given.__traceback__
-    found = given if isinstance(given, tuple) else sys.exc_info() if given else None
-    return found if found is not None and found[1] is not None else None
 
 
 def _described(error: BaseException) -> list[str]:

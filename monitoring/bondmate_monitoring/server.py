@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import hdrs, web
@@ -16,24 +17,24 @@ from bondmate_monitoring.health import ProbeResult, RoleHealth
 _OK, _UNAVAILABLE = 200, 503
 
 
+@dataclass(eq=False)
 class MonitoringServer:
     """Serve metrics and health of this process, on loopback unless told otherwise: it asks nobody who they are."""
 
-    def __init__(
-        self,
-        health: RoleHealth,
-        *,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        registry: CollectorRegistry = REGISTRY,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._health = health
-        self._host = host
-        self._port = port
-        self._registry = registry
-        self._clock = clock
-        self._runner = web.AppRunner(self._application(), access_log=None)
+    health: RoleHealth
+    host: str = "127.0.0.1"
+    port: int = 0
+    registry: CollectorRegistry = REGISTRY
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        app = web.Application()
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/livez", self._livez)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/startupz", self._startupz)
+        app.router.add_get("/health", self._document)
+        self._runner = web.AppRunner(app, access_log=None)
 
     async def start(self) -> str:
         """Listen; gives the URL, with the port that was taken where 0 was asked for.
@@ -42,37 +43,28 @@ class MonitoringServer:
             OSError: the port is taken.
         """
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port).start()
-        return f"http://{self._host}:{self._runner.addresses[0][1]}"
+        await web.TCPSite(self._runner, self.host, self.port).start()
+        return f"http://{self.host}:{self._runner.addresses[0][1]}"
 
     async def stop(self) -> None:
         """Stop listening; safe without `start`, safe twice."""
         await self._runner.cleanup()
 
-    def _application(self) -> web.Application:
-        app = web.Application()
-        app.router.add_get("/metrics", self._metrics)
-        app.router.add_get("/livez", self._livez)
-        app.router.add_get("/readyz", self._readyz)
-        app.router.add_get("/startupz", self._startupz)
-        app.router.add_get("/health", self._document)
-        return app
-
     async def _metrics(self, request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get(hdrs.ACCEPT, ""))
-        return web.Response(body=encode(self._registry), headers={hdrs.CONTENT_TYPE: content_type})
+        return web.Response(body=encode(self.registry), headers={hdrs.CONTENT_TYPE: content_type})
 
     async def _livez(self, _request: web.Request) -> web.Response:
-        return _answer(self._health.live(self._clock()))
+        return _answer(self.health.live(self.clock()))
 
     async def _readyz(self, _request: web.Request) -> web.Response:
-        return _answer(self._health.ready(self._clock()))
+        return _answer(self.health.ready(self.clock()))
 
     async def _startupz(self, _request: web.Request) -> web.Response:
-        return _answer(self._health.startup())
+        return _answer(self.health.startup())
 
     async def _document(self, _request: web.Request) -> web.Response:
-        document = self._health.document(self._clock())
+        document = self.health.document(self.clock())
         return _json(document, _OK if document["live"] else _UNAVAILABLE)
 
 

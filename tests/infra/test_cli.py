@@ -20,8 +20,7 @@ from bondmate_hub.admin.pauses import PausedConnectors
 from bondmate_hub.cli import add_outside_command, app
 from bondmate_hub.doctor import examine
 from bondmate_hub.routes.destination_view import views_of
-from bondmate_hub.routes.ownerless import ownerless
-from bondmate_hub.routes.unknown_agencies import not_responsible, unknown_agencies
+from bondmate_hub.routes.findings import not_responsible, ownerless, unknown_agencies
 from bondmate_hub.settings import load
 from bondmate_schemas.error_codes import HUB_CODES, ErrorCode, ErrorTable
 from bondmate_schemas.models import DeviceAlert

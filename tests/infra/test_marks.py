@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 from bondmate_hub.connectors.instances import instances
-from bondmate_hub.routes.open_rooms import open_rooms
+from bondmate_hub.routes.findings import open_rooms
 from bondmate_hub.settings import load
 from bondmate_schemas.catalogue import AUDIT, DEVICE_MARKS
 from bondmate_schemas.codec import Codec

@@ -45,7 +45,7 @@ def log() -> Iterator[Log]:
 
 
 def test_a_line_is_a_constant_event_with_values_as_keys(log: Log) -> None:
-    logs.get_logger("bondmate_demo", connector="tak").warning("connector down", status="RECOVERABLE_ERROR")
+    structlog.get_logger("bondmate_demo").bind(connector="tak").warning("connector down", status="RECOVERABLE_ERROR")
 
     (line,) = log.lines
     assert line.pop("timestamp").endswith("Z")
@@ -60,7 +60,9 @@ def test_a_line_is_a_constant_event_with_values_as_keys(log: Log) -> None:
 
 def test_personal_and_secret_values_are_blanked_at_any_depth(log: Log) -> None:
     deep = {"alert": [{"callsign": CANARY, "position": {"latitude": CANARY}}]}
-    logs.get_logger("bondmate_hub").info("seen", device_id=CANARY, hmac_secret=CANARY, Authorization=CANARY, body=deep)
+    structlog.get_logger("bondmate_hub").info(
+        "seen", device_id=CANARY, hmac_secret=CANARY, Authorization=CANARY, body=deep
+    )
 
     assert CANARY not in log.text
     assert logs.REDACTED == log.lines[0]["body"]["alert"][0]["callsign"]
@@ -78,7 +80,7 @@ def test_a_record_or_another_object_is_named_and_not_printed(log: Log) -> None:
         def __repr__(self) -> str:
             return CANARY
 
-    logs.get_logger("bondmate_hub").info("seen", thing=Officer(), error=ValueError(CANARY), things=[Officer()])
+    structlog.get_logger("bondmate_hub").info("seen", thing=Officer(), error=ValueError(CANARY), things=[Officer()])
 
     assert CANARY not in log.text
     assert ("Officer", "ValueError", ["Officer"]) == tuple(log.lines[0][key] for key in ("thing", "error", "things"))
@@ -89,7 +91,7 @@ def test_no_control_character_reaches_a_log_or_a_terminal(character: str) -> Non
     for renderer in ("json", "console"):
         stream = io.StringIO()
         logs.configure("info", renderer=renderer, stream=stream)
-        logs.get_logger("bondmate_hub").info(f"a{character}b", **{f"k{character}": f"v{character}{{w}}"})
+        structlog.get_logger("bondmate_hub").info(f"a{character}b", **{f"k{character}": f"v{character}{{w}}"})
         logging.getLogger("a_library").warning("x%sy", character)
 
         assert 2 == stream.getvalue().count("\n")
@@ -104,7 +106,7 @@ def test_an_exception_is_told_by_kind_and_place_without_the_values_in_its_text(l
         except ValueError as error:
             raise CodecError("not_avro", "header") from error
     except CodecError:
-        logs.get_logger("bondmate_hub").exception("a record does not decode")
+        structlog.get_logger("bondmate_hub").exception("a record does not decode")
         logging.getLogger("a_library").exception("crashed")
 
     assert CANARY not in log.text
@@ -139,9 +141,9 @@ def test_a_line_that_cannot_be_formatted_is_not_printed_raw(log: Log, capsys: py
 
 def test_the_level_is_the_hub_s_own(log: Log) -> None:
     logs.configure("debug", renderer="json", stream=log.stream)
-    logs.get_logger("bondmate_streams.x").debug("fine")
+    structlog.get_logger("bondmate_streams.x").debug("fine")
     logs.configure("error", renderer="json", stream=log.stream)
-    logs.get_logger("bondmate_streams.x").warning("not heard")
+    structlog.get_logger("bondmate_streams.x").warning("not heard")
 
     assert ["fine"] == [line["event"] for line in log.lines]
     with pytest.raises(ValueError, match="LOUD"):

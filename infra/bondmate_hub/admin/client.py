@@ -49,7 +49,17 @@ async def steer(
                 f"{name}: no running role of {data_dir} runs a connector of this name; start it with `hub run`, on this"
                 " machine and with these settings"
             )
-        return [await _steered(session, each, name, verb, body, until, wait_seconds) for each in found]
+
+        async def steered(role: Endpoint) -> Steered:
+            await _ask(session, role, "POST" if verb == "restart" else "PUT", f"connectors/{name}/{verb}", body)
+            end = time.monotonic() + wait_seconds
+            while True:
+                status = await _ask(session, role, "GET", f"connectors/{name}/status")
+                if status["connector"]["state"] == until or time.monotonic() >= end:
+                    return Steered(name, role.role, role.instance, status)
+                await asyncio.sleep(_ASK_SECONDS)
+
+        return [await steered(each) for each in found]
 
 
 async def _names(session: aiohttp.ClientSession, endpoint: Endpoint) -> list[str]:
@@ -59,24 +69,6 @@ async def _names(session: aiohttp.ClientSession, endpoint: Endpoint) -> list[str
         raise SteeringError(
             f"role {endpoint.role} does not answer at {endpoint.url}: {type(error).__name__}"
         ) from error
-
-
-async def _steered(  # noqa: PLR0917  # the arguments of `steer`, in their order
-    session: aiohttp.ClientSession,
-    endpoint: Endpoint,
-    name: str,
-    verb: str,
-    body: dict[str, Any],
-    until: str,
-    wait_seconds: float,
-) -> Steered:
-    await _ask(session, endpoint, "POST" if verb == "restart" else "PUT", f"connectors/{name}/{verb}", body)
-    end = time.monotonic() + wait_seconds
-    while True:
-        status = await _ask(session, endpoint, "GET", f"connectors/{name}/status")
-        if status["connector"]["state"] == until or time.monotonic() >= end:
-            return Steered(name, endpoint.role, endpoint.instance, status)
-        await asyncio.sleep(_ASK_SECONDS)
 
 
 async def _ask(

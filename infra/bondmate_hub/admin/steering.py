@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import InitVar, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,25 +36,20 @@ STATES: Final[Mapping[Status, str]] = {
 _DEVICES: Final = "DeviceAlert"
 
 
+@dataclass(eq=False)
 class Steering:
     """The connectors of one process, as an operator may see and steer them."""
 
-    def __init__(
-        self,
-        instances: Sequence[Instance],
-        controls: Mapping[str, Control],
-        board: ConnectorHealth,
-        settings: Settings,
-        *,
-        worker_id: str,
-    ) -> None:
+    instances: InitVar[Sequence[Instance]]
+    controls: Mapping[str, Control]
+    board: ConnectorHealth
+    settings: Settings
+    worker_id: str
+    _trail: Trail | None = field(default=None, init=False)
+
+    def __post_init__(self, instances: Sequence[Instance]) -> None:
         self._instances = {instance.name: instance for instance in instances}
-        self._controls = controls
-        self._board = board
-        self._settings = settings
-        self._trail: Trail | None = None
-        self._pauses = PausedConnectors(settings.data_dir)
-        self._worker_id = worker_id
+        self._pauses = PausedConnectors(self.settings.data_dir)
 
     def names(self) -> list[str]:
         """Name the connectors of this process."""
@@ -65,8 +61,8 @@ class Steering:
         Raises:
             RefusedError: there is none of this name.
         """
-        instance, state = self._instance(name), self._board.of(name)
-        word = {"state": STATES[state.status], "worker_id": self._worker_id}
+        instance, state = self._instance(name), self.board.of(name)
+        word = {"state": STATES[state.status], "worker_id": self.worker_id}
         trace = {"trace": state.reason} if word["state"] == "FAILED" else {}
         pause = self._pause(name)
         return {
@@ -89,13 +85,13 @@ class Steering:
         if self._pause(name) is not None:
             raise RefusedError(409, "paused", "The connector is paused: resume it instead")
         try:
-            config = await asyncio.to_thread(reread, self._settings, name)
+            config = await asyncio.to_thread(reread, self.settings, name)
         except SettingsError as error:
             raise RefusedError(422, "settings_unusable", "Its settings cannot be used: mend them", str(error)) from None
         await self._audit(order, "connector.restart", name)
         control.config = config
         # At once, so that who asks how it is does not hear of the life before.
-        self._board.report(name, "connector", Status.STARTING, "a restart is asked for")
+        self.board.report(name, "connector", Status.STARTING, "a restart is asked for")
         control.restart()
 
     async def pause(self, name: str, order: PauseOrder) -> None:
@@ -127,11 +123,11 @@ class Steering:
             return
         await self._audit(order, "connector.resume", name)
         await asyncio.to_thread(self._pauses.remove, name)
-        self._board.report(name, "connector", Status.STARTING, "resumed")
+        self.board.report(name, "connector", Status.STARTING, "resumed")
         control.resume()
 
     def _seconds(self, order: PauseOrder) -> float:
-        admin = self._settings.admin
+        admin = self.settings.admin
         seconds = admin.pause_minutes * 60 if order.seconds is None else order.seconds
         if seconds > admin.longest_pause_minutes * 60:
             longest = f"{admin.longest_pause_minutes:g} minutes"
@@ -144,7 +140,7 @@ class Steering:
         # Nothing of it is loaded before somebody acts.
         from bondmate_hub.admin.trail import Trail, TrailError  # noqa: PLC0415
 
-        self._trail = self._trail or Trail(self._settings.kafka.config(), f"admin-{self._worker_id}")
+        self._trail = self._trail or Trail(self.settings.kafka.config(), f"admin-{self.worker_id}")
         try:
             await self._trail.write(order.operator, what, name, order.reason)
         except TrailError as error:
@@ -152,7 +148,7 @@ class Steering:
             raise RefusedError(503, "audit_unavailable", title, str(error)) from error
 
     def _pause(self, name: str) -> Pause | None:
-        control = self._controls.get(name)
+        control = self.controls.get(name)
         return control.paused(datetime.now(UTC)) if control else None
 
     def _instance(self, name: str) -> Instance:
@@ -162,15 +158,11 @@ class Steering:
 
     def _control(self, name: str) -> Control:
         self._instance(name)
-        if name not in self._controls:
+        if name not in self.controls:
             raise RefusedError(503, "starting", "The role is starting: ask again")
-        return self._controls[name]
+        return self.controls[name]
 
 
 def _shown(pause: Pause) -> dict[str, str]:
-    return {
-        "until": pause.until.isoformat(timespec="seconds"),
-        "since": pause.since.isoformat(timespec="seconds"),
-        "operator": pause.operator,
-        "reason": pause.reason,
-    }
+    times = {name: getattr(pause, name).isoformat(timespec="seconds") for name in ("until", "since")}
+    return {**times, "operator": pause.operator, "reason": pause.reason}

@@ -14,14 +14,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import structlog
 from bondmate_kafka.security import Credentials, Security, Tls
 
 from bondmate_hub.broker import BrokerFailed, BrokerMissing, LogLimits
-from bondmate_hub.broker.child import Child, answers_kafka, free_port, require_free
+from bondmate_hub.broker.child import Child, ChildServer, answers_kafka, free_port, require_free
 
 __all__ = ["JARS", "ApacheBroker", "ApacheConfig", "Node", "Secured", "install", "main"]
 
@@ -78,8 +77,11 @@ class ApacheConfig:
     """Deadline of `stop`."""
 
 
-class ApacheBroker:
-    """Run one node of Apache Kafka, controller and broker in one; a `Broker` and a context manager."""
+class ApacheBroker(ChildServer):
+    """Run one node of Apache Kafka, controller and broker in one; a `Broker`.
+
+    Killed, it loses nothing: what it acknowledged is in the kernel's cache.
+    """
 
     durable = True
     limits = LogLimits()
@@ -94,11 +96,6 @@ class ApacheBroker:
     def bootstrap(self) -> str:
         """`host:port` for `bootstrap.servers`."""
         return f"127.0.0.1:{self._config.node.port}"
-
-    @property
-    def pid(self) -> int:
-        """The process id, 0 while it does not run."""
-        return self._child.pid
 
     def start(self) -> None:
         """Format the data directory when it is new, start the node and wait until it answers.
@@ -134,7 +131,8 @@ class ApacheBroker:
         Raises:
             BrokerFailed: it ended or did not answer in time.
         """
-        security = _own(self._config.secured)
+        secured = self._config.secured
+        security = Security(Tls(secured.ca_file), secured.own) if secured else Security()
         self._child.wait_ready(lambda: answers_kafka(self.bootstrap, security), self._config.start_seconds)
 
     def stop(self) -> None:
@@ -144,24 +142,6 @@ class ApacheBroker:
             BrokerFailed: it did not end in time and was killed.
         """
         self._child.stop(self._config.stop_seconds)
-
-    def kill(self) -> None:
-        """Kill it; what it acknowledged is in the kernel's cache and survives."""
-        self._child.kill()
-
-    def restart(self) -> None:
-        """Stop and start it with the same address and data."""
-        self.stop()
-        self.start()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def _java(config: ApacheConfig) -> list[str]:
@@ -184,14 +164,15 @@ def _java(config: ApacheConfig) -> list[str]:
 def _properties(config: ApacheConfig) -> str:
     """Return the text of `server.properties`. Names and meanings: Apache Kafka documentation, "Broker Configs"."""
     node, nodes = config.node, (config.node, *config.peers)
+    listener = f"{'SASL_SSL' if config.secured else 'PLAINTEXT'}://127.0.0.1:{node.port}"
     replicas, in_sync = min(len(nodes), 3), min(len(nodes), 2)
     settings: dict[str, object] = {
         "process.roles": "broker,controller",
         "node.id": node.node_id,
         "controller.quorum.voters": ",".join(f"{n.node_id}@127.0.0.1:{n.controller_port}" for n in nodes),
         "controller.listener.names": "CONTROLLER",
-        "listeners": f"{_listener(config)}://127.0.0.1:{node.port},CONTROLLER://127.0.0.1:{node.controller_port}",
-        "advertised.listeners": f"{_listener(config)}://127.0.0.1:{node.port}",
+        "listeners": f"{listener},CONTROLLER://127.0.0.1:{node.controller_port}",
+        "advertised.listeners": listener,
         "log.dirs": config.data_dir / "log",
         "default.replication.factor": replicas,
         "min.insync.replicas": in_sync,
@@ -219,14 +200,6 @@ def _properties(config: ApacheConfig) -> str:
         **(_security(config.secured) if config.secured else {}),
     }
     return "".join(f"{name}={value}\n" for name, value in settings.items())
-
-
-def _listener(config: ApacheConfig) -> str:
-    return "SASL_SSL" if config.secured else "PLAINTEXT"
-
-
-def _own(secured: Secured | None) -> Security:
-    return Security(Tls(secured.ca_file), secured.own) if secured else Security()
 
 
 def _security(secured: Secured) -> dict[str, object]:

@@ -9,9 +9,11 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Self
 
 from bondmate_kafka.admin import answers
 from bondmate_kafka.config import KafkaConfig
@@ -19,7 +21,7 @@ from bondmate_kafka.security import Security
 
 from bondmate_hub.broker import BrokerFailed
 
-__all__ = ["Child", "answers_kafka", "free_port", "require_free", "wait_until"]
+__all__ = ["Child", "ChildServer", "answers_kafka", "free_port", "require_free", "wait_until"]
 
 # Linux ends a child when the *thread* that forked it ends (PR_SET_PDEATHSIG), so every child is forked from one thread
 # that lives as long as the process. The signal is set by a Python that execs the program at once: `preexec_fn` may
@@ -98,6 +100,41 @@ def answers_kafka(bootstrap: str, security: Security | None = None) -> bool:
     except OSError:
         return False
     return answers(KafkaConfig(bootstrap, "", security=security or Security()), 2)
+
+
+class ChildServer(ABC):
+    """A server that is a child process, and a context; stopped or killed, it may be started again."""
+
+    _child: Child
+
+    @property
+    def pid(self) -> int:
+        """The process id, 0 while it does not run."""
+        return self._child.pid
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start it and wait until it answers; harmless while it runs."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End it cleanly and wait for it; harmless when it does not run."""
+
+    def kill(self) -> None:
+        """End it at once, as a crash or a power cut would."""
+        self._child.kill()
+
+    def restart(self) -> None:
+        """Stop and start it with the same address and data."""
+        self.stop()
+        self.start()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
 
 class Child:

@@ -20,13 +20,11 @@ import sys
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import structlog
 
 from bondmate_hub.broker import BrokerMissing, LogLimits, long_poll
-from bondmate_hub.broker.child import Child, answers_kafka, free_port, require_free
+from bondmate_hub.broker.child import Child, ChildServer, answers_kafka, free_port, require_free
 
 __all__ = ["LIMITS", "EmbeddedBroker", "EmbeddedConfig"]
 
@@ -56,8 +54,8 @@ class EmbeddedConfig:
     """Deadline of `stop`, within which it writes its snapshot."""
 
 
-class EmbeddedBroker:
-    """Run noida-db's Kafka listener as a child process; a `Broker` and a context manager."""
+class EmbeddedBroker(ChildServer):
+    """Run noida-db's Kafka listener as a child process; a `Broker`."""
 
     durable = False
 
@@ -81,11 +79,6 @@ class EmbeddedBroker:
         return f"{_CLIENTS_HOST}:{self._port}"
 
     @property
-    def pid(self) -> int:
-        """The process id, 0 while it does not run."""
-        return self._child.pid
-
-    @property
     def relay_pid(self) -> int:
         """The process id of its relay, 0 while that does not run."""
         return self._relay.pid
@@ -100,7 +93,8 @@ class EmbeddedBroker:
         if self._child.pid:
             return
         require_free("embedded broker", self._port)
-        self._child.start(self._command())
+        listener = ["--host", _HOST, "--kafka-port", str(self._port)]
+        self._child.start([_program(), "start", "--only", "kafka", *listener, "--data-dir", str(self._config.data_dir)])
         self._child.wait_ready(lambda: answers_kafka(f"{_HOST}:{self._port}"), self._config.start_seconds)
         if _HOST != _CLIENTS_HOST:
             self._relay.start([sys.executable, "-I", long_poll.__file__, _CLIENTS_HOST, _HOST, str(self._port)])
@@ -108,11 +102,6 @@ class EmbeddedBroker:
         if not self._told:
             self._told = True
             _log.warning("embedded broker started", bootstrap=self.bootstrap, durable=False, limits=_WARNING)
-
-    def _command(self) -> list[str]:
-        directory = str(self._config.data_dir)
-        listener = ["--host", _HOST, "--kafka-port", str(self._port)]
-        return [_program(), "start", "--only", "kafka", *listener, "--data-dir", directory]
 
     def stop(self) -> None:
         """Stop it; it saves its data first.
@@ -127,20 +116,6 @@ class EmbeddedBroker:
         """Kill it; what it took since its last snapshot is lost."""
         self._relay.kill()
         self._child.kill()
-
-    def restart(self) -> None:
-        """Stop and start it with the same address and data."""
-        self.stop()
-        self.start()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def _program() -> str:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from bondmate_hub.cli.as_operations import Alert, Name, as_operations
-from bondmate_hub.cli.options import Config, Json, show
+from bondmate_hub.cli.as_operations import Alert, as_operations
+from bondmate_hub.cli.options import Config, Json, Operator, show
 
 app = typer.Typer(help="Alerts: list them, close one that no room can close.", no_args_is_help=True)
 
@@ -54,7 +54,7 @@ def close(
         str, typer.Option(help="Why; the officer, the audit trail and rooms whose agreement says so read it.")
     ],
     false_alarm: Annotated[bool, typer.Option(help="There was no emergency.")] = False,
-    operator: Name = None,
+    operator: Operator = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bondmate_hub.cli.options import Config, Json, show
+from bondmate_hub.cli.options import Config, Json, opened, show
 
 app = typer.Typer(help="Connectors: what the hub can join.", no_args_is_help=True)
 
@@ -29,11 +29,8 @@ def list_(config: Config = None, as_json: Json = False) -> None:
     for name, spec in registered():
         summary = spec.summary if isinstance(spec, ConnectorSpec) else f"broken: {spec.reason}"
         show({"name": name, "summary": summary}, f"{name}: {summary}", as_json=as_json)
-    if config is not None:
-        _list_pauses(config, as_json=as_json)
-
-
-def _list_pauses(config: Path, *, as_json: bool) -> None:
+    if config is None:
+        return
     from bondmate_hub.admin.pauses import PausedConnectors
     from bondmate_hub.settings import load
 
@@ -101,18 +98,15 @@ def status(config: Config = None, as_json: Json = False) -> None:
 
     Example: hub connectors status --config hub.yaml
     """
-    from bondmate_kafka.registry import RegistrySchemaIds
-    from bondmate_schemas.codec import Codec, SchemaUnavailableError
+    from bondmate_schemas.codec import SchemaUnavailableError
 
     from bondmate_hub.broker import BrokerError
     from bondmate_hub.connectors.instances import instances
     from bondmate_hub.connectors.status import rows
-    from bondmate_hub.settings import load
 
-    settings = load(config)
-    kafka = settings.kafka.config()
+    settings, kafka, codec = opened(config)
     try:
-        found = rows(instances(settings), kafka, Codec(RegistrySchemaIds.of(kafka)))
+        found = rows(instances(settings), kafka, codec)
     except SchemaUnavailableError as error:
         raise BrokerError(f"{error}: is the registry running, and is `kafka.registry_url` its address?") from None
     if as_json:

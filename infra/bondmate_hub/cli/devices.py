@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bondmate_hub.cli.options import Config, Json, show
+from bondmate_hub.cli.options import Config, Json, Reason, in_words, show
 
 app = typer.Typer(help="Devices and their tokens.", no_args_is_help=True)
 Operator = Annotated[
     str, typer.Option("--operator", envvar="BONDMATE_OPERATOR", help="Who says so: a person of the device's agency.")
 ]
-Reason = Annotated[str, typer.Option(help="Why; it stands in the audit trail.")]
 File = Annotated[Path, typer.Option("--file", "-f", envvar="BONDMATE_DEVICES", help="The device file.")]
 
 
-@contextmanager
-def _told() -> Iterator[None]:
+def _told() -> AbstractContextManager[None]:
     """Translate what is wrong with the device file or the request into a usage error."""
     from bondmate_gateway.enrolment.commands import DeviceFileError, EnrolmentError
 
-    try:
-        yield
-    except (DeviceFileError, EnrolmentError) as error:
-        print(error, file=sys.stderr)
-        raise typer.Exit(2) from None
+    return in_words(DeviceFileError, EnrolmentError, code=2)
 
 
 @app.command()
@@ -88,11 +80,8 @@ def duress_end(
 
     if not operator.strip() or not reason.strip():
         raise typer.BadParameter("--operator and --reason: who ends it and why must be said")
-    try:
+    with in_words(MarksError):
         mark = end_duress(load(config), device_id, operator.strip(), reason.strip())
-    except MarksError as error:
-        print(error, file=sys.stderr)
-        raise typer.Exit(1) from None
     show(mark.model_dump(mode="json"), f"{device_id}: duress ended at {mark.since:%H:%M:%S} UTC", as_json=as_json)
 
 
@@ -116,20 +105,14 @@ def takeover(
     """
     from bondmate_hub.operations.marks import MarksError
     from bondmate_hub.operations.takeovers import take_over
-    from bondmate_hub.operations.takeovers import undo as undone
     from bondmate_hub.settings import load
 
     if not operator.strip() or not reason.strip():
         raise typer.BadParameter("--operator and --reason: who says so and why must be said")
     if bool(spare) is undo:
         raise typer.BadParameter("either the spare must be named, or --undo")
-    who = (operator.strip(), reason.strip())
-    try:
-        settings = load(config)
-        mark = undone(settings, device_id, *who) if undo else take_over(settings, device_id, spare, *who, file=file)
-    except MarksError as error:
-        print(error, file=sys.stderr)
-        raise typer.Exit(1) from None
+    with in_words(MarksError):
+        mark = take_over(load(config), device_id, spare, operator.strip(), reason.strip(), file=file)
     show(mark.model_dump(mode="json"), f"{spare or device_id} has the place of {device_id}", as_json=as_json)
 
 

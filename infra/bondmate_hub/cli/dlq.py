@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bondmate_hub.cli.options import Config, Json, show
+from bondmate_hub.cli.options import Config, Json, in_words, show
+from bondmate_hub.cli.options import Operator as Name
 
 if TYPE_CHECKING:
     from bondmate_hub.dlq.model import DeadLetter, Selection
@@ -27,7 +28,6 @@ Since = Annotated[str | None, typer.Option(help="Only since then: 90m, 2h, 7d ag
 Until = Annotated[str | None, typer.Option(help="Only before then.")]
 Id = Annotated[str | None, typer.Option("--id", help="Only the letter of this id.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what would be done; write nothing.")]
-Name = Annotated[str | None, typer.Option("--operator", envvar="BONDMATE_OPERATOR", help="Who acts; default: you.")]
 _MOST_NAMED = 20
 
 
@@ -47,11 +47,12 @@ def list_(
 
     Example: hub dlq list --place tak --since 2h
     """
-    from bondmate_hub.dlq.model import LetterState, groups
+    from bondmate_hub.dlq.from_settings import survey
+    from bondmate_hub.dlq.model import groups
 
     with _errors_in_words():
-        found, standing = _survey(_settings(config), _selection(place, code, since, until, letter_id))
-    waiting = [letter for letter in found if standing[letter.id] in {LetterState.OPEN, LetterState.QUARANTINED}]
+        found, standing = survey(_settings(config), _selection(place, code, since, until, letter_id))
+    waiting = _waiting(found, standing)
     shown = found if done else waiting
     if letters:
         for letter in shown:
@@ -63,8 +64,10 @@ def list_(
             known = _known(group.code)
             text = f"{group.place}  {group.code} ({known['number']})  {group.day}  {group.standing}  {group.count}"
             show({**asdict(group), **known}, text, as_json=as_json)
-        if not as_json:
-            _explain({group.code for group in counted})
+        for each in () if as_json else sorted({group.code for group in counted}):
+            known = _known(each)
+            number = f" ({known['number']})" if known["number"] else ""
+            print(f"\n{each}{number}: {known['meaning']}\n  {known['hint']}")
     sys.exit(1 if waiting else 0)
 
 
@@ -81,14 +84,14 @@ def show_(
 
     Example: hub dlq show 2c5ea4c0-4067-5fe9-8bd1-8a0f6ee0a1f5 --content --reason "ticket 4711"
     """
-    from bondmate_hub.dlq.from_settings import content_of
+    from bondmate_hub.dlq.from_settings import content_of, survey
     from bondmate_hub.dlq.model import Selection
 
     if content and not (reason or "").strip():
         raise typer.BadParameter("--reason: required with --content: the audit trail must say why it was seen")
     settings = _settings(config)
     with _errors_in_words():
-        found, standing = _survey(settings, Selection(id=letter_id))
+        found, standing = survey(settings, Selection(id=letter_id))
         if not found:
             raise typer.BadParameter("no letter of this id; see `hub dlq list --letters --all`")
         fact = _facts(found[0], standing[letter_id])
@@ -155,6 +158,7 @@ def discard(
     Example: hub dlq discard --place tak --code expired --reason "told by telephone"
     """
     from bondmate_hub.dlq.from_settings import discard as discarded
+    from bondmate_hub.dlq.from_settings import survey
 
     chosen = _selection(place, code, since, until, letter_id)
     if chosen.is_all and not every:
@@ -163,7 +167,7 @@ def discard(
         raise typer.BadParameter("--reason: must say why")
     settings = _settings(config)
     with _errors_in_words():
-        waiting = _waiting(settings, chosen)
+        waiting = _waiting(*survey(settings, chosen))
         if not dry_run:
             with _progress("discarding", len(waiting)) as progress:
                 discarded(settings, waiting, _operator(operator, reason), progress)
@@ -202,16 +206,9 @@ def _selection(
     return Selection(place=place, code=code and error_table().code_of(code), id=letter_id, **times)
 
 
-def _survey(settings: Settings, chosen: Selection) -> tuple[list[DeadLetter], dict[str, Any]]:
-    from bondmate_hub.dlq.from_settings import survey
-
-    return survey(settings, chosen)
-
-
-def _waiting(settings: Settings, chosen: Selection) -> list[DeadLetter]:
+def _waiting(found: list[DeadLetter], standing: dict[str, Any]) -> list[DeadLetter]:
     from bondmate_hub.dlq.model import LetterState
 
-    found, standing = _survey(settings, chosen)
     return [letter for letter in found if standing[letter.id] in {LetterState.OPEN, LetterState.QUARANTINED}]
 
 
@@ -225,13 +222,6 @@ def _known(code: str) -> dict[str, Any]:
     known = error_table().find(code)
     # `mend` is what `hint` was called until release 0.2; it goes with 0.3.
     return {"number": known.number, "meaning": known.meaning, "hint": known.hint, "mend": known.hint}
-
-
-def _explain(codes: set[str]) -> None:
-    for code in sorted(codes):
-        known = _known(code)
-        number = f" ({known['number']})" if known["number"] else ""
-        print(f"\n{code}{number}: {known['meaning']}\n  {known['hint']}")
 
 
 def _planned(plan: ReplayPlan) -> dict[str, Any]:
@@ -255,16 +245,14 @@ def _errors_in_words() -> Iterator[None]:
 
     from bondmate_hub.dlq.kafka_io import DeadLetterError, UnknownPlaceError
 
-    try:
-        yield
-    except UnknownPlaceError as error:
-        raise typer.BadParameter(f"--place: {error}") from None
-    except DeadLetterError as error:
-        print(error, file=sys.stderr)
-        raise typer.Exit(1) from None
-    except SchemaUnavailableError as error:
-        print(f"{error}; check `kafka.registry_url` and `hub topics apply`, then call again", file=sys.stderr)
-        raise typer.Exit(1) from None
+    with in_words(DeadLetterError):
+        try:
+            yield
+        except UnknownPlaceError as error:
+            raise typer.BadParameter(f"--place: {error}") from None
+        except SchemaUnavailableError as error:
+            print(f"{error}; check `kafka.registry_url` and `hub topics apply`, then call again", file=sys.stderr)
+            raise typer.Exit(1) from None
 
 
 @contextmanager

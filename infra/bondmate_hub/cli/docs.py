@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from bondmate_hub.cli.options import in_words
+
 
 def docs(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 when something is stale.")] = False,
@@ -24,11 +26,8 @@ def docs(
     from bondmate_hub.docs import PackageError, generate, generate_package, stale, write
 
     folder = package or root
-    try:
+    with in_words(PackageError, code=2):
         texts = generate(root) if package is None else generate_package(package)
-    except PackageError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
     if check:
         old = stale(folder, texts)
         for path in old:

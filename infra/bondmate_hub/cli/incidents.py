@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from bondmate_hub.cli.as_operations import Alert, Name, Reason, as_operations
-from bondmate_hub.cli.options import Config, Json
-
-if TYPE_CHECKING:
-    from bondmate_schemas.models import AlertState, DeliveryReceipt
-
-    from bondmate_hub.operations.incidents import Order
+from bondmate_hub.cli.as_operations import Alert, as_operations
+from bondmate_hub.cli.options import Config, Json, Operator, Reason
 
 app = typer.Typer(help="Alerts of one event: link them, take them apart.", no_args_is_help=True)
 
@@ -26,7 +20,7 @@ def link(
     of_both_agencies: Annotated[
         bool, typer.Option(help="You are of both agencies; needed where the alerts are of two.")
     ] = False,
-    operator: Name = None,
+    operator: Operator = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
@@ -38,15 +32,15 @@ def link(
     """
     from bondmate_hub.operations.incidents import links_to
 
-    def said(known: Mapping[str, AlertState], order: Order) -> list[DeliveryReceipt]:
-        return links_to(known, alert, to, order, of_both=of_both_agencies)
-
-    as_operations(config, operator, reason, "incident.linked", said, as_json=as_json)
+    as_operations(
+        config, operator, reason, "incident.linked",
+        lambda known, order: links_to(known, alert, to, order, of_both=of_both_agencies), as_json=as_json,
+    )  # fmt: skip
 
 
 @app.command("unlink")
 def unlink(
-    alert: Alert, reason: Reason, operator: Name = None, config: Config = None, as_json: Json = False
+    alert: Alert, reason: Reason, operator: Operator = None, config: Config = None, as_json: Json = False
 ) -> None:  # fmt: skip
     """Take an alert out of its event; no rule links it again.
 

@@ -51,8 +51,8 @@ def explain(
     from bondmate_hub.routes.destination_view import views_of
 
     payload, table = _event(event, record), _routes(routes, config)
-    area = _map(districts, config)
-    verdicts = by_connectors(explained(payload, table, _ground(area, table)), payload, _takes(config))
+    area = map_of(districts, config)
+    verdicts = by_connectors(explained(payload, table, ground_of(area, table)), payload, _takes(config))
     if area is not None and record in {"DeviceAlert", "IncidentEvent"}:
         from bondmate_streams.logic.told_map import where
 
@@ -61,7 +61,10 @@ def explain(
         if map_file:
             from bondmate_streams.logic.told_map import told_map
 
-            _write(map_file, json.dumps(told_map(payload, area, table, verdicts), ensure_ascii=False))
+            try:
+                map_file.write_text(json.dumps(told_map(payload, area, table, verdicts), ensure_ascii=False), "utf-8")
+            except OSError as error:
+                raise typer.BadParameter(f"--map: {map_file}: cannot be written: {type(error).__name__}") from None
     elif map_file:
         raise typer.BadParameter("--map: of alerts and incidents, with --districts or `streams.districts`")
     for line in verdicts:
@@ -93,14 +96,7 @@ def _event(path: Path, record: str) -> Payload:
         raise typer.BadParameter(f"{path}: not a {record}: {place}: {first['msg']}; or name another --record") from None
 
 
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise typer.BadParameter(f"--map: {path}: cannot be written: {type(error).__name__}") from None
-
-
-def _map(path: Path | None, config: Path | None) -> Districts | None:
+def map_of(path: Path | None, config: Path | None) -> Districts | None:
     """Return the map: the file named, or that of the settings; None where there is none."""
     from bondmate_hub.settings import load
 
@@ -113,7 +109,8 @@ def _map(path: Path | None, config: Path | None) -> Districts | None:
     return load_districts(path)
 
 
-def _ground(area: Districts | None, table: Routes) -> Ground | None:
+def ground_of(area: Districts | None, table: Routes) -> Ground | None:
+    """Return the map as `table` asks for it; None where there is none, or nobody asks."""
     if area is None:
         return None
     from bondmate_streams.logic.ground import MapGround
@@ -134,8 +131,7 @@ def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help
     from bondmate_streams.routes_file import placed_in
 
     from bondmate_hub.connectors.instances import instances, takes
-    from bondmate_hub.routes.open_rooms import open_rooms
-    from bondmate_hub.routes.ownerless import ownerless
+    from bondmate_hub.routes.findings import open_rooms, ownerless
     from bondmate_hub.routes.trust import answers_that_do_not_count, broker_is_trusted
     from bondmate_hub.settings import load
 
@@ -169,18 +165,16 @@ def findings(path: Path, config: Path | None) -> list[str]:
     from bondmate_streams.routes_file import placed_in
 
     from bondmate_hub.connectors.instances import takes
+    from bondmate_hub.routes.findings import not_responsible
     from bondmate_hub.settings import load
 
-    table = _routes(path, config, strict=False)
+    table, area = _routes(path, config, strict=False), map_of(None, config)
     settings = load(config) if config else None
-    kinds = takes(settings) if settings else {}
-    found = [*found_in(table, _names(settings, config)), *_responsible_for_nothing(settings, config, table)]
-    return placed_in(path, [*found, *(str(finding) for finding in vain(table, kinds) if finding.is_whole)])
-
-
-def ground_of(config: Path | None, table: Routes) -> Ground | None:
-    """Return the map of the settings as `table` asks for it; None where there is none, or nobody asks."""
-    return _ground(_map(None, config), table)
+    # Without settings nobody knows here which districts there are.
+    names = (area.names if area else ()) if settings and settings.streams else None
+    found = [*found_in(table, names), *(not_responsible(table, set(area.agencies)) if area else ())]
+    nothing = (str(each) for each in vain(table, takes(settings) if settings else {}) if each.is_whole)
+    return placed_in(path, [*found, *nothing])
 
 
 def _takes(config: Path | None) -> Mapping[str, Collection[str]]:
@@ -194,30 +188,14 @@ def _takes(config: Path | None) -> Mapping[str, Collection[str]]:
         return {}
 
 
-def _names(settings: Settings | None, config: Path | None) -> tuple[str, ...] | None:
-    """Return the districts there are; None where they are not known here."""
-    area = _map(None, config)
-    return (area.names if area else ()) if settings and settings.streams else None
-
-
-def _responsible_for_nothing(settings: Settings | None, config: Path | None, table: Routes) -> Iterator[str]:
-    """Yield the agencies that rules ask to be responsible and no area names; without a map that is another finding."""
-    from bondmate_hub.routes.unknown_agencies import not_responsible
-
-    area = _map(None, config) if settings and settings.streams else None
-    return not_responsible(table, set(area.agencies)) if area else iter(())
-
-
 def _agencies_of_nobody(settings: Settings, config: Path | None, table: Routes) -> Iterator[str]:
     """Yield the agencies that rules and agreements name and nobody has."""
     from bondmate_hub.connectors.instances import enrolled_officers
-    from bondmate_hub.routes.unknown_agencies import unknown_agencies
+    from bondmate_hub.routes.findings import unknown_agencies
 
-    area = _map(None, config)
-    others = {
-        *(officer.agency_id or "" for officer in enrolled_officers(settings)),
-        *(area.agencies if area else ()),
-    } - {""}
+    area = map_of(None, config)
+    of_officers = {officer.agency_id or "" for officer in enrolled_officers(settings)}
+    others = {*of_officers, *(area.agencies if area else ())} - {""}
     return unknown_agencies(table, {name: entry.agency for name, entry in settings.connectors.items()}, others)
 
 

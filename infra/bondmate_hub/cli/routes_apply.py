@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bondmate_hub.cli.options import Config, Json, show
+from bondmate_hub.cli.options import Config, Json, in_words, opened, show
 
 if TYPE_CHECKING:
     from bondmate_hub.routes.versions import Plan
@@ -30,29 +30,26 @@ def apply(
 
     Example: hub routes apply --config hub.yaml
     """
-    from bondmate_kafka.registry import RegistrySchemaIds
-    from bondmate_schemas.codec import Codec
     from bondmate_streams.applied_routes import Applied, applied_of
     from bondmate_streams.routes_file import load_routes
 
-    from bondmate_hub.cli.routes import findings, ground_of
+    from bondmate_hub.cli.routes import findings, ground_of, map_of
     from bondmate_hub.routes import versions
-    from bondmate_hub.settings import SettingsError, load
+    from bondmate_hub.settings import SettingsError
 
-    settings = load(config)
+    settings, kafka, codec = opened(config)
     if settings.streams is None:
         raise SettingsError(["streams: required: name the file of routes in `streams.routes`"])
     path = file or settings.streams.routes
     if found := findings(path, config):
         print("\n".join(found))
         sys.exit(1)
-    routes = load_routes(path)
-    kafka = settings.kafka.config()
-    codec = Codec(RegistrySchemaIds.of(kafka))
-    last = versions.newest(kafka, codec)
+    routes, last = load_routes(path), versions.newest(kafka, codec)
     before = applied_of(last) if last else Applied(load_routes(settings.streams.routes))
-    plan = versions.plan(kafka, codec, before, routes, ground_of(config, routes))
-    number = before.number + 1
+    plan, number = (
+        versions.plan(kafka, codec, before, routes, ground_of(map_of(None, config), routes)),
+        before.number + 1,
+    )
     _show(plan, number, as_json=as_json)
     if plan.missing:
         print(f"no topic for {', '.join(plan.missing)}: run `hub topics apply` first", file=sys.stderr)
@@ -60,11 +57,8 @@ def apply(
     if not yes and not _agreed(number):
         print("nothing was changed", file=sys.stderr)
         sys.exit(1)
-    try:
+    with in_words(versions.VersionTakenError):
         version = versions.write(kafka, codec, number, path.read_text(encoding="utf-8"), plan.retired)
-    except versions.VersionTakenError as error:
-        print(error, file=sys.stderr)
-        sys.exit(1)
     show({"applied": version.number}, f"version {version.number} is applied", as_json=as_json)
 
 
@@ -92,15 +86,9 @@ def show_(config: Config = None, as_json: Json = False) -> None:
 
     Example: hub routes show --config hub.yaml
     """
-    from bondmate_kafka.registry import RegistrySchemaIds
-    from bondmate_schemas.codec import Codec
-
     from bondmate_hub.routes import versions
-    from bondmate_hub.settings import load
 
-    settings = load(config)
-    kafka = settings.kafka.config()
-    last = versions.newest(kafka, Codec(RegistrySchemaIds.of(kafka)))
+    last = versions.newest(*opened(config)[1:])
     if last is None:
         show({"version": 0}, "the file of the settings: no version was ever applied", as_json=as_json)
         return

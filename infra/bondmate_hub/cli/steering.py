@@ -7,18 +7,13 @@ import getpass
 import re
 import sys
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 
-from bondmate_hub.cli.options import Config, Json, show
-
-if TYPE_CHECKING:
-    from bondmate_hub.admin.client import Steered
+from bondmate_hub.cli.options import Config, Json, Operator, Reason, in_words, show
 
 Name = Annotated[str, typer.Argument(help="A connector, as the settings name it.")]
-Reason = Annotated[str, typer.Option(help="Why; it stands in the audit trail.")]
-Operator = Annotated[str | None, typer.Option("--operator", envvar="BONDMATE_OPERATOR", help="Who acts; default: you.")]
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours"}
 _WAIT_SECONDS: Final = 15.0
 
@@ -84,30 +79,16 @@ def _steer(config: Any, name: str, verb: str, order: dict[str, Any], until: str,
 
     settings = load(config)
     try:
-        found = asyncio.run(steer(settings.data_dir, name, verb, order, until=until, wait_seconds=_WAIT_SECONDS))
-    except SteeringError as error:
-        print(error, file=sys.stderr)
-        sys.exit(1)
+        with in_words(SteeringError):
+            found = asyncio.run(steer(settings.data_dir, name, verb, order, until=until, wait_seconds=_WAIT_SECONDS))
     except (ClientError, TimeoutError, OSError) as error:
         print(f"the role did not answer to the end ({type(error).__name__}): look at `hub connectors status`",
               file=sys.stderr)  # fmt: skip
         sys.exit(1)
     for each in found:
-        show({"connector": each.name, "role": each.role, "instance": each.instance, **_facts(each)}, _text(each),
+        status = each.status
+        state, facts = status["connector"]["state"], {key: status[key] for key in ("status", "reason", "paused")}
+        text = f"{each.name} ({each.role}): {state}" + (f": {status['reason']}" if status["reason"] else "")
+        show({"connector": each.name, "role": each.role, "instance": each.instance, "state": state, **facts}, text,
              as_json=as_json)  # fmt: skip
     sys.exit(0 if all(each.status["connector"]["state"] == until for each in found) else 1)
-
-
-def _facts(steered: Steered) -> dict[str, Any]:
-    status = steered.status
-    return {
-        "state": status["connector"]["state"],
-        "status": status["status"],
-        "reason": status["reason"],
-        "paused": status["paused"],
-    }
-
-
-def _text(steered: Steered) -> str:
-    reason = f": {steered.status['reason']}" if steered.status["reason"] else ""
-    return f"{steered.name} ({steered.role}): {steered.status['connector']['state']}{reason}"

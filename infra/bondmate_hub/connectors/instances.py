@@ -46,11 +46,7 @@ def instances(settings: Settings) -> tuple[Instance, ...]:
     Raises:
         SettingsError: every error of every connector at once, each with the setting's name.
     """
-    problems: list[str] = []
-    built = [found for name in settings.connectors for found in _instance(settings, name, problems)]
-    if problems:
-        raise SettingsError(problems)
-    return tuple(built)
+    return _instances(settings, settings.connectors)
 
 
 def instance_of(settings: Settings, name: str) -> Instance:
@@ -61,11 +57,15 @@ def instance_of(settings: Settings, name: str) -> Instance:
     """
     if name not in settings.connectors:
         raise SettingsError([f"connectors.{name}: not configured"])
+    return _instances(settings, [name])[0]
+
+
+def _instances(settings: Settings, names: Iterable[str]) -> tuple[Instance, ...]:
     problems: list[str] = []
-    built = list(_instance(settings, name, problems))
+    built = tuple(found for name in names for found in _instance(settings, name, problems))
     if problems:
         raise SettingsError(problems)
-    return built[0]
+    return built
 
 
 def _instance(settings: Settings, name: str, problems: list[str]) -> Iterator[Instance]:

@@ -21,6 +21,9 @@ __all__ = ["forget", "last_said", "rows"]
 
 _NEVER = "NEVER_REPORTED"
 _SILENT = "SILENT"
+_SAID = ("since", "refused_since", "breaker", "parked_keys", "paused_until", "paused_alerts", "last_sent_at",
+         "last_received_at", "reported_at", "reported_by")  # fmt: skip
+"""What a row has as the connector said it last."""
 _ANSWER_SECONDS = 15.0
 _LOOKS = 8
 """After so many an age that is not known yet stays unknown."""
@@ -90,22 +93,14 @@ def _row(
     mine = [lags[group] for group in groups_of(instance) if group in lags]
     ages = [now.timestamp() - each.oldest_at if each.oldest_at is not None else None for each in mine if each.events]
     status = _NEVER if said is None else _SILENT if said.is_silent(now) else said.status
+    found = {name: getattr(said, name, None) for name in _SAID}
     return {
         "connector": instance.name,
         "status": status,
         "reason": said.reason if said else "",
-        "since": said.since.isoformat() if said else None,
-        "refused_since": said.refused_since.isoformat() if said and said.refused_since else None,
-        "breaker": said.breaker if said else None,
+        **{name: value.isoformat() if isinstance(value, datetime) else value for name, value in found.items()},
         "backlog_events": sum(each.events for each in mine) if mine else None,
         # Of what is there but could not be looked at, nobody knows.
         "oldest_seconds": None if None in ages else round(max([0.0, *filter(None, ages)]), 1),
-        "parked_keys": said.parked_keys if said else None,
-        "paused_until": said.paused_until.isoformat() if said and said.paused_until else None,
-        "paused_alerts": said.paused_alerts if said else None,
-        "last_sent_at": said.last_sent_at.isoformat() if said and said.last_sent_at else None,
-        "last_received_at": said.last_received_at.isoformat() if said and said.last_received_at else None,
-        "reported_at": said.reported_at.isoformat() if said else None,
-        "reported_by": said.reported_by if said else None,
         "ok": status == "OK" and said is not None and said.breaker == "closed",
     }

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, cast
 
-from bondmate_kafka.config import KafkaConfig
 from bondmate_kafka.producer import BlockingWriter
 from bondmate_kafka.records import utc_now
 from bondmate_kafka.registry import RegistrySchemaIds
@@ -80,8 +79,10 @@ def content_of(settings: Settings, letter: DeadLetter, operator: Operator) -> st
     """
     value = _reader(settings).value_at(letter.lies_at)
     record = _decoded(value, letter.record, _codec(settings))
+    header = getattr(record, "header", None)
+    event_id = None if header is None else str(header.event_id)
     with _alone(settings):
-        _service(settings, operator).disclosed(letter, _event_id(record), _subjects(settings, record))
+        _service(settings, operator).disclosed(letter, event_id, _subjects(settings, record))
     if record is not None:
         return record.model_dump_json()
     # As a JSON text, so that no control character reaches a terminal.
@@ -93,12 +94,6 @@ def _decoded(value: bytes | None, record: str, codec: Codec) -> Record | None:
         return codec.decode(value, RECORDS[record]) if record in RECORDS else None
     except CodecError:
         return None
-
-
-def _event_id(record: Record | None) -> str | None:
-    """Return the id of the record's event, under which the rest of the audit trail has it."""
-    header = getattr(record, "header", None)
-    return None if header is None else str(header.event_id)
 
 
 def _subjects(settings: Settings, record: Record | None) -> tuple[str, ...]:
@@ -132,26 +127,17 @@ def _alone(settings: Settings) -> Iterator[None]:
         yield
 
 
-def _kafka(settings: Settings) -> KafkaConfig:
-    return settings.kafka.config()
-
-
 def _codec(settings: Settings) -> Codec:
     return Codec(RegistrySchemaIds.of(settings.kafka.config()))
 
 
 def _reader(settings: Settings) -> DeadLetterReader:
-    return DeadLetterReader(_kafka(settings), _codec(settings), f"dlq-{settings.instance}")
+    return DeadLetterReader(settings.kafka.config(), _codec(settings), f"dlq-{settings.instance}")
 
 
 def _service(settings: Settings, operator: Operator) -> DeadLetterService:
-    kafka, codec = _kafka(settings), _codec(settings)
+    kafka, codec = settings.kafka.config(), _codec(settings)
     # The host's name is in it: two machines of one hub would break each other's chain.
     name = f"dlq-{settings.instance}-{socket.gethostname()}"
-    return DeadLetterService(
-        BlockingWriter(kafka, f"bondmate-{name}"),
-        codec,
-        operator,
-        clock=utc_now,
-        chain=lambda: chain_so_far(kafka, codec, name),
-    )
+    writer = BlockingWriter(kafka, f"bondmate-{name}")
+    return DeadLetterService(writer, codec, operator, utc_now, lambda: chain_so_far(kafka, codec, name))

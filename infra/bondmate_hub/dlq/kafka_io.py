@@ -67,7 +67,7 @@ class DeadLetterReader:
                 self._config, [location.topic], {(location.topic, location.partition): location.offset}
             ):
                 if message.offset() == location.offset:
-                    return _value(message)
+                    return _bytes(message.value())
         raise DeadLetterError("the letter is gone: its topic keeps letters for a time only")
 
     def decisions(self) -> dict[str, DeadLetterDecision]:
@@ -110,24 +110,18 @@ def _asked() -> Iterator[None]:
         raise DeadLetterError(f"topic {error} is not there; run `hub topics apply`") from error
 
 
-def _topic_partition_and_offset(message: Message) -> tuple[tuple[str, int], int]:
-    """Return topic and partition of a message, and its offset."""
-    return (str(message.topic()), message.partition() or 0), message.offset() or 0
-
-
 def _letter(message: Message) -> DeadLetter:
     _, milliseconds = message.timestamp()
-    (topic, partition), offset = _topic_partition_and_offset(message)
-    location = RecordLocation(topic, partition, offset)
+    location = RecordLocation(str(message.topic()), message.partition() or 0, message.offset() or 0)
     written_at = datetime.fromtimestamp(max(milliseconds, 0) / 1000, UTC)
-    return dead_letter_of(location, _key(message), len(message.value() or b""), _headers(message), written_at)
+    return dead_letter_of(location, _bytes(message.key()), len(message.value() or b""), _headers(message), written_at)
 
 
 def _replaying(letter: DeadLetter, message: Message) -> Outgoing:
-    topic, key = letter.origin.topic if letter.origin else "", _key(message)
+    topic, key = letter.origin.topic if letter.origin else "", _bytes(message.key())
     # Without a key its partition is what it keeps its order with; with one, the key chooses.
     partition = letter.origin.partition if letter.origin and key is None else PARTITION_UA
-    return Outgoing(topic, key, _value(message), replay_headers(_headers(message), letter), partition)
+    return Outgoing(topic, key, _bytes(message.value()), replay_headers(_headers(message), letter), partition)
 
 
 def _headers(message: Message) -> Headers:
@@ -135,11 +129,5 @@ def _headers(message: Message) -> Headers:
     return headers_of(pairs)
 
 
-def _key(message: Message) -> bytes | None:
-    key = message.key()
-    return key.encode() if isinstance(key, str) else key
-
-
-def _value(message: Message) -> bytes | None:
-    value = message.value()
-    return value.encode() if isinstance(value, str) else value
+def _bytes(found: str | bytes | None) -> bytes | None:
+    return found.encode() if isinstance(found, str) else found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -65,17 +66,8 @@ class DeadLetter:
         """Return what may be shown: keys name devices and incidents, so the key stays out."""
         locations = {name: location and f"{location.topic}/{location.partition}/{location.offset}"
                  for name, location in (("origin", self.origin), ("lies_at", self.lies_at))}  # fmt: skip
-        return {
-            "id": self.id,
-            "place": self.place,
-            "stage": self.stage,
-            "code": self.code,
-            "at": self.at.isoformat(),
-            "record": self.record,
-            "size_bytes": self.size_bytes,
-            "replays": self.replays,
-            **locations,
-        }
+        facts = ("id", "place", "stage", "code", "at", "record", "size_bytes", "replays")
+        return {**{name: getattr(self, name) for name in facts}, "at": self.at.isoformat(), **locations}
 
 
 def dead_letter_of(
@@ -142,11 +134,10 @@ class Group:
 
 def groups(letters: Iterable[DeadLetter], standings: Mapping[str, LetterState]) -> list[Group]:
     """Count letters by place, code, day (UTC) and standing, in that order."""
-    counts: dict[tuple[str, str, str, LetterState], int] = {}
-    for letter in letters:
-        standing = standings.get(letter.id, LetterState.OPEN)
-        place = (letter.place, letter.code, letter.at.astimezone(UTC).date().isoformat(), standing)
-        counts[place] = counts.get(place, 0) + 1
+    counts = Counter(
+        (one.place, one.code, one.at.astimezone(UTC).date().isoformat(), standings.get(one.id, LetterState.OPEN))
+        for one in letters
+    )
     return [Group(*place, count) for place, count in sorted(counts.items())]
 
 

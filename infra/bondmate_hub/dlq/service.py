@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 from typing import Final, Protocol
 
 from bondmate_kafka.records import Envelopes, Outgoing
@@ -53,24 +54,20 @@ class Writes(Protocol):
         ...
 
 
+@dataclass(eq=False)
 class DeadLetterService:
-    """Acts on dead letters for one operator; `chain` is called once, to read where the operator's audit chain ends."""
+    """Acts on dead letters for one operator."""
 
-    def __init__(
-        self,
-        writer: Writes,
-        codec: Codec,
-        operator: Operator,
-        *,
-        clock: Callable[[], datetime],
-        chain: Callable[[], Chain],
-    ) -> None:
-        self._writer = writer
+    writer: Writes
+    codec: InitVar[Codec]
+    operator: Operator
+    clock: Callable[[], datetime]
+    chain: Callable[[], Chain]
+    """Called once, to read where the operator's audit chain ends."""
+    _chain: Chain | None = field(default=None, init=False)
+
+    def __post_init__(self, codec: Codec) -> None:
         self._envelopes = Envelopes(codec)
-        self._operator = operator
-        self._clock = clock
-        self._chain_so_far = chain
-        self._chain: Chain | None = None
 
     def replay(
         self,
@@ -90,7 +87,8 @@ class DeadLetterService:
         """
         outcome = ReplayOutcome()
         stuck: set[object] = set()
-        for batch in _batches(_in_order(plan, records)):
+        going = _in_order(plan, records)
+        for batch in iter(lambda: list(islice(going, BATCH)), []):
             gone = self._send(batch, stuck, outcome)
             self.decide(gone, LetterState.REPLAYED)
             outcome.replayed += len(gone)
@@ -104,7 +102,7 @@ class DeadLetterService:
         for wave in waves(batch):
             free = [item for item in wave if ordering_key_of(item[0]) not in stuck]
             outcome.held_back += len(wave) - len(free)
-            for (letter, _), code in zip(free, self._writer.write([record for _, record in free]), strict=True):
+            for (letter, _), code in zip(free, self.writer.write([record for _, record in free]), strict=True):
                 if code is None:
                     gone.append(letter)
                 else:
@@ -150,27 +148,27 @@ class DeadLetterService:
                 DEAD_LETTER_DECISIONS,
                 letter.id,
                 DeadLetterDecision(
-                    letter_id=letter.id, decision=standing.value, at=self._clock(), count=letter.replays + count,
-                    justification=self._operator.reason, operator=self._operator.name,
+                    letter_id=letter.id, decision=standing.value, at=self.clock(), count=letter.replays + count,
+                    justification=self.operator.reason, operator=self.operator.name,
                 ),
             )
             for letter in letters
         ])  # fmt: skip
 
     def _entry(self, letter: DeadLetter, action: AuditAction, what: str) -> AuditEntry:
-        return AuditEntry(action, self._operator.name, letter.id, fields=(what,), purpose=self._operator.reason)
+        return AuditEntry(action, self.operator.name, letter.id, fields=(what,), purpose=self.operator.reason)
 
     def _audit(self, entries: Iterable[AuditEntry]) -> None:
-        chain = self._chain or self._chain_so_far()
+        chain = self._chain or self.chain()
         records = []
         for entry in entries:
-            chain, record = chain.append(entry, self._clock())
+            chain, record = chain.append(entry, self.clock())
             records.append(self._envelopes.pack(AUDIT, record.writer, record))
         self._write(records)
         self._chain = chain
 
     def _write(self, records: Sequence[Outgoing]) -> None:
-        if code := next(filter(None, self._writer.write(records)), None):
+        if code := next(filter(None, self.writer.write(records)), None):
             raise DeadLetterError(f"the broker does not take it: {code}; call again when it does, nothing is lost")
 
 
@@ -179,14 +177,3 @@ def _in_order(plan: ReplayPlan, records: Iterable[_Item]) -> Iterator[_Item]:
     for letter, record in records:
         yield from order.take(letter.id, record)
     yield from order.rest()
-
-
-def _batches(items: Iterator[_Item]) -> Iterator[list[_Item]]:
-    batch: list[_Item] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

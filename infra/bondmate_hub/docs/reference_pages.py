@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from textwrap import wrap
 from typing import Any
 
@@ -151,9 +150,6 @@ def _enum(node: dict[str, Any]) -> str:
 def _metric_row(metric: MetricWrapperBase) -> str:
     described = next(iter(metric.describe()))
     suffix = "_total" if described.type == "counter" else ""
-    labels = ", ".join(f"`{label}`" for label in _labels(metric)) or "-"
+    names = metric._labelnames  # noqa: SLF001 - the library tells it nowhere else
+    labels = ", ".join(f"`{label}`" for label in names) or "-"
     return f"| `{described.name}{suffix}` | {described.type} | {labels} | {described.documentation} |\n"
-
-
-def _labels(metric: MetricWrapperBase) -> Iterator[str]:
-    yield from metric._labelnames  # noqa: SLF001 - the library tells it nowhere else

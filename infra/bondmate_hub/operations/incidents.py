@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import contextlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -42,21 +43,13 @@ def states(kafka: KafkaConfig, codec: Codec) -> dict[str, AlertState]:
         BrokerError: the broker does not answer, or has no such topic: its message says what to do.
         SchemaUnavailableError: the registry does not answer.
     """
+    newest = {message.key(): message.value() for message in kept(kafka, STATE_ALERTS)}
     found: dict[str, AlertState] = {}
-    for message in kept(kafka, STATE_ALERTS):
-        _take(found, (message.key() or b"").decode(errors="replace"), message.value(), codec)
+    for value in newest.values():
+        with contextlib.suppress(CodecError):  # it is gone, or of another version of the hub: nobody here knows it
+            state = codec.decode(value, AlertState)
+            found[state.header.event_id] = state
     return found
-
-
-def _take(found: dict[str, AlertState], key: str, value: bytes | None, codec: Codec) -> None:
-    if value is None:
-        found.pop(key, None)
-        return
-    try:
-        state = codec.decode(value, AlertState)
-    except CodecError:
-        return  # of another version of the hub, or none of ours
-    found[state.header.event_id] = state
 
 
 def links_to(
@@ -78,7 +71,7 @@ def links_to(
             f"they are of {one.header.agency_id} and {other.header.agency_id}: only who is of both links them; "
             "say so with --of-both-agencies"
         )
-    told = (one, *_linked_to(one, known.values()))
+    told = (one, *(state for state in known.values() if _group(state) and _group(state) == one.header.incident_id))
     return [_said(state, order, LINK, platform_id=number, sender_message_id=first) for state in told]
 
 
@@ -134,10 +127,6 @@ def _number(state: AlertState) -> str:
 
 def _first(state: AlertState) -> str:
     return state.alert.whole.linked_to if state.alert.whole and _group(state) else state.header.event_id
-
-
-def _linked_to(one: AlertState, known: Iterable[AlertState]) -> Iterator[AlertState]:
-    return (state for state in known if _group(state) and _group(state) == one.header.incident_id)
 
 
 def _said(state: AlertState, order: Order, code: str, **given: Any) -> DeliveryReceipt:

@@ -24,24 +24,13 @@ def take_over(
 ) -> DeviceMark:
     """Let a spare take the place of a device, with its open alerts and its duress; a second call corrects the first.
 
+    With an empty text as `spare` the device has its own place again.
+
     Raises:
-        MarksError: the spare may not, or broker or registry do not answer.
+        MarksError: the spare may not, the device has its place, or broker or registry do not answer.
     """
-    if why_not := _why_no_spare(device_id, spare, _devices(settings, file)):
+    if spare and (why_not := _why_no_spare(device_id, spare, _devices(settings, file))):
         raise MarksError(why_not)
-    return _set(settings, device_id, spare, operator, reason)
-
-
-def undo(settings: Settings, device_id: str, operator: str, reason: str) -> DeviceMark:
-    """Undo a takeover: the device has its own place again.
-
-    Raises:
-        MarksError: it has its place, or broker or registry do not answer.
-    """
-    return _set(settings, device_id, "", operator, reason)
-
-
-def _set(settings: Settings, device_id: str, spare: str, operator: str, reason: str) -> DeviceMark:
     marks = Marks(settings)
     with alone(settings), told():
         known = marks.known()

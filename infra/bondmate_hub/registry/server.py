@@ -192,10 +192,6 @@ async def _subjects_by_id(request: web.Request) -> web.Response:
     return _json(sorted({version.subject for version in found}))
 
 
-async def _types(_: web.Request) -> web.Response:
-    return _json(["AVRO"])
-
-
 # --- compatibility, levels, the rest ---------------------------------------------------------------------------------
 
 
@@ -225,26 +221,21 @@ async def _delete_config(request: web.Request) -> web.Response:
     return _json({"compatibilityLevel": was})
 
 
-async def _mode(_: web.Request) -> web.Response:
-    return _json({"mode": "READWRITE"})
-
-
-async def _contexts(_: web.Request) -> web.Response:
-    return _json(["."])
-
-
 async def _health(request: web.Request) -> web.Response:
     return _json({"status": "ok", "subjects": len(await _call(request, SchemaStore.subjects))})
 
 
-async def _root(_: web.Request) -> web.Response:
-    return _json({})
+def _always(value: object) -> _Handler:
+    async def answer(_: web.Request) -> web.Response:
+        return _json(value)
+
+    return answer
 
 
 _ROUTES = [
-    web.get("/", _root),
+    web.get("/", _always({})),
     web.get("/healthz", _health),
-    web.get("/contexts", _contexts),
+    web.get("/contexts", _always(["."])),
     web.get("/subjects", _subjects),
     web.post("/subjects/{subject}", _look_up),
     web.delete("/subjects/{subject}", _delete_subject),
@@ -255,7 +246,7 @@ _ROUTES = [
     web.delete("/subjects/{subject}/versions/{version}", _delete_version),
     web.get("/subjects/{subject}/versions/{version}/schema", _version_text),
     web.get("/subjects/{subject}/versions/{version}/referencedby", _referenced_by),
-    web.get("/schemas/types", _types),
+    web.get("/schemas/types", _always(["AVRO"])),
     web.get("/schemas/ids/{id}", _schema_by_id),
     web.get("/schemas/ids/{id}/schema", _text_by_id),
     web.get("/schemas/ids/{id}/versions", _versions_by_id),
@@ -268,8 +259,8 @@ _ROUTES = [
     web.get("/config/{subject}", _get_config),
     web.put("/config/{subject}", _put_config),
     web.delete("/config/{subject}", _delete_config),
-    web.get("/mode", _mode),
-    web.get("/mode/{subject}", _mode),
+    web.get("/mode", _always({"mode": "READWRITE"})),
+    web.get("/mode/{subject}", _always({"mode": "READWRITE"})),
 ]
 
 

@@ -16,12 +16,7 @@ from typing import Any
 
 from bondmate_schemas.compatibility import Compatibility, InvalidSchemaError, incompatibilities, validate
 
-from bondmate_hub.registry.errors import (
-    IncompatibleError,
-    NotFoundError,
-    StoreDamagedError,
-    UnprocessableError,
-)
+from bondmate_hub.registry.errors import IncompatibleError, NotFoundError, StoreDamagedError, UnprocessableError
 from bondmate_hub.registry.journal import Journal
 
 __all__ = ["DEFAULT_LEVEL", "SchemaStore", "Version"]

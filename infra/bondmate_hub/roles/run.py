@@ -11,12 +11,12 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 from bondmate_connectors.runtime.health import ConnectorHealth
-from bondmate_kafka.config import KafkaConfig
 from bondmate_monitoring import announce, logs
 from bondmate_monitoring.health import RoleHealth
 from bondmate_monitoring.server import MonitoringServer
@@ -131,14 +131,6 @@ async def _registry(settings: Settings, stop: asyncio.Event, around: Around) -> 
         await stop.wait()
 
 
-async def _gateway(settings: Settings, stop: asyncio.Event, around: Around) -> None:
-    await _connectors(settings, stop, around, gateway=True)
-
-
-async def _runner(settings: Settings, stop: asyncio.Event, around: Around) -> None:
-    await _connectors(settings, stop, around, gateway=False)
-
-
 async def _connectors(settings: Settings, stop: asyncio.Event, around: Around, *, gateway: bool) -> None:
     from bondmate_connectors.runtime.control import Controls  # noqa: PLC0415
     from bondmate_connectors.runtime.run import run_connectors  # noqa: PLC0415
@@ -153,7 +145,9 @@ async def _connectors(settings: Settings, stop: asyncio.Event, around: Around, *
     for instance in wanted:
         announce.connector(instance.name, kinds=instance.spec.accepts, source=instance.spec.is_source)
         if gateway:
-            announce.gateway(instance.spec.emits, _problems())
+            from bondmate_gateway.http.problems import ProblemKind  # noqa: PLC0415
+
+            announce.gateway(instance.spec.emits, [kind.name for kind in ProblemKind])
     role_id = f"{settings.instance}-{around.health.role}"
     board, controls = ConnectorHealth(), Controls(PausedConnectors(settings.data_dir).current(datetime.now(UTC)))
     around.admin.connectors = Steering(wanted, controls, board, settings, worker_id=role_id)
@@ -164,7 +158,7 @@ async def _connectors(settings: Settings, stop: asyncio.Event, around: Around, *
         ]
         try:
             await run_connectors(
-                wanted, _kafka(settings), role_id=role_id, stop=stop, health=board,
+                wanted, settings.kafka.config(), role_id=role_id, stop=stop, health=board,
                 controls=controls, settings=_runner_settings(settings),
             )  # fmt: skip
         except ShutOutError as error:
@@ -186,12 +180,6 @@ def _runner_settings(settings: Settings) -> RunnerSettings:
         accounts_dir=settings.data_dir / "accounts",
         **settings.delivery.model_dump(),
     )
-
-
-def _problems() -> list[str]:
-    from bondmate_gateway.http.problems import ProblemKind  # noqa: PLC0415
-
-    return [kind.name for kind in ProblemKind]
 
 
 async def _tell(board: ConnectorHealth, health: RoleHealth, names: Sequence[str]) -> None:
@@ -222,7 +210,7 @@ async def _by_routes(
     from bondmate_streams.applied_routes import RoutesWatch  # noqa: PLC0415
     from bondmate_streams.routes_file import load_routes  # noqa: PLC0415
 
-    kafka, file = _kafka(settings), load_routes(_required(settings).routes)
+    kafka, file = settings.kafka.config(), load_routes(_required(settings).routes)
     codec = Codec(RegistrySchemaIds.of(kafka))
     await RoutesWatch(kafka, f"bondmate-{role}-{settings.instance}-routes", codec, file).run(work, stop)
 
@@ -238,7 +226,7 @@ async def _streams(settings: Settings, stop: asyncio.Event, around: Around) -> N
 
     async def work(applied: Applied, end: asyncio.Event) -> None:
         config = StreamsConfig(
-            kafka=_kafka(settings),
+            kafka=settings.kafka.config(),
             data_dir=settings.data_dir / "streams",
             routes=applied.routes,
             routes_version=applied.number,
@@ -273,7 +261,7 @@ async def _lane(settings: Settings, stop: asyncio.Event, around: Around) -> None
 
     async def work(applied: Applied, end: asyncio.Event) -> None:
         config = LaneConfig(
-            kafka=_kafka(settings),
+            kafka=settings.kafka.config(),
             data_dir=settings.data_dir / "lane",
             routes=applied.routes,
             secret=section.pseudonym_secret.get_secret_value().encode(),
@@ -321,17 +309,13 @@ def _required(settings: Settings) -> StreamsSection:
     return settings.streams
 
 
-def _kafka(settings: Settings) -> KafkaConfig:
-    return settings.kafka.config()
-
-
 ROLES: Mapping[str, _Role] = {
     "broker": _broker,
     "registry": _registry,
-    "gateway": _gateway,
+    "gateway": partial(_connectors, gateway=True),
     "streams": _streams,
     "lane": _lane,
-    "runner": _runner,
+    "runner": partial(_connectors, gateway=False),
     "pager": _pager,
 }
 

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Final
 from bondmate_kafka.producer import BlockingWriter, not_written
 from bondmate_kafka.records import Envelopes
 from bondmate_kafka.topic_reader import kept, names
-from bondmate_schemas.catalogue import STATE_ALERTS, STATE_ROUTES, destination_topic
-from bondmate_schemas.codec import Codec, CodecError
-from bondmate_schemas.models import AlertState, RoutesVersion
+from bondmate_schemas.catalogue import STATE_ROUTES, destination_topic
+from bondmate_schemas.codec import Codec
+from bondmate_schemas.models import RoutesVersion
 from bondmate_streams.applied_routes import Applied, applied_of, retired_text
 from bondmate_streams.logic.late_rooms import effects
+
+from bondmate_hub.operations.incidents import states as states_of_alerts
 
 if TYPE_CHECKING:
     from bondmate_kafka.config import KafkaConfig
@@ -60,7 +62,7 @@ def newest(kafka: KafkaConfig, codec: Codec) -> RoutesVersion | None:
 
 def plan(kafka: KafkaConfig, codec: Codec, before: Applied, after: Routes, ground: Ground | None) -> Plan:
     """Return what applying `after` would do to the alerts that are open now; raises as `newest`."""
-    states = [*_open_alerts(kafka, codec)]
+    states = [*states_of_alerts(kafka, codec).values()]
     late, ending = effects(states, after, ground)
     topics = set(names(kafka.client()))
     missing = tuple(name for name in after.destinations if destination_topic(name) not in topics)
@@ -102,17 +104,3 @@ def _send(kafka: KafkaConfig, codec: Codec, version: RoutesVersion) -> bytes:
 
 def _values(kafka: KafkaConfig) -> Iterator[bytes]:
     return (message.value() or b"" for message in kept(kafka, STATE_ROUTES))
-
-
-def _open_alerts(kafka: KafkaConfig, codec: Codec) -> Iterator[AlertState]:
-    found: dict[bytes, bytes] = {}
-    for message in kept(kafka, STATE_ALERTS):
-        key, value = message.key() or b"", message.value()
-        found.pop(key, None)
-        if value is not None:
-            found[key] = value
-    for value in found.values():
-        try:
-            yield codec.decode(value, AlertState)
-        except CodecError:
-            continue  # of another version of the hub: nobody here knows how it stands

@@ -219,27 +219,19 @@ def load(path: Path | None, *, unreadable: str | None = None) -> Settings:
     if problems:
         raise SettingsError(problems)
     settings._file = path  # noqa: SLF001  # pydantic's private attribute of our own class
-    settings = _from_folder(settings, path.parent if path else Path())
+    folder, streams = path.parent if path else Path(), settings.streams
+    if streams:
+        districts = streams.districts and folder / streams.districts
+        streams = streams.model_copy(update={"routes": folder / streams.routes, "districts": districts})
+    kafka, pages = settings.kafka.from_folder(folder), settings.pages.from_folder(folder)
+    moved = {"data_dir": folder / settings.data_dir, "streams": streams, "kafka": kafka, "pages": pages}
+    settings = settings.model_copy(update=moved)
     # Who reads them again has clients that are let in already: what cannot be read now is nothing to one connector.
     if unreadable is None and (
         unusable := [document.problem(loc, message) for loc, message in settings.kafka.unusable_files()]
     ):
         raise SettingsError(unusable)
     return settings
-
-
-def _from_folder(settings: Settings, folder: Path) -> Settings:
-    streams = settings.streams and _files_from(settings.streams, folder)
-    kafka = settings.kafka.from_folder(folder)
-    pages = settings.pages.from_folder(folder)
-    return settings.model_copy(
-        update={"data_dir": folder / settings.data_dir, "streams": streams, "kafka": kafka, "pages": pages}
-    )
-
-
-def _files_from(streams: StreamsSection, folder: Path) -> StreamsSection:
-    districts = streams.districts and folder / streams.districts
-    return streams.model_copy(update={"routes": folder / streams.routes, "districts": districts})
 
 
 def _unknown_environment() -> Iterator[str]:

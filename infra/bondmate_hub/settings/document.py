@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from bondmate_streams.yaml_marks import Places, at, not_yaml, places_of, values
 
 PREFIX = "BONDMATE__"
 _FILE_TAG = "!file"
@@ -24,7 +25,7 @@ class SettingsError(Exception):
 class Document:
     """A YAML file with the place of every value in it."""
 
-    def __init__(self, name: str, values: dict[str, Any], places: Mapping[tuple[str, ...], tuple[int, int]]) -> None:
+    def __init__(self, name: str, values: dict[str, Any], places: Places) -> None:
         self.name = name
         self.values = values
         self._places = places
@@ -40,29 +41,24 @@ class Document:
             node = yaml.compose(path.read_text(encoding="utf-8"), _SettingsLoader)
             if unreadable is None and (problems := list(_unreadable(node, path))):
                 raise SettingsError(problems)
-            values = _values(node, path.parent, unreadable) if node else {}
+            found = _constructed(node, path.parent, unreadable) if node else {}
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError([f"{path}: cannot be read: {type(error).__name__}"]) from None
         except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-            raise SettingsError([f"{path}{place}: not YAML; mend the syntax here"]) from None
-        if not isinstance(values, dict):
+            raise SettingsError([not_yaml(str(path), error)]) from None
+        if not isinstance(found, dict):
             raise SettingsError([f"{path}:1:1: the file must hold settings by name"])
-        return cls(str(path), values, dict(_places(node, ())))
+        return cls(str(path), found, places_of(node))
 
     def problem(self, loc: tuple[str | int, ...], message: str) -> str:
         """Word an error at `loc`: file, line, column, setting, what is allowed."""
-        path = tuple(str(part) for part in loc)
-        setting = ".".join(path)
-        found = next((self._places[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self._places), None)
-        place = f"{self.name}:{found[0]}:{found[1]}" if found else self.name
-        return f"{place}: {setting}: {message} (or {PREFIX}{'__'.join(path).upper()} in the environment)"
+        variable = f"{PREFIX}{'__'.join(map(str, loc)).upper()}"
+        return f"{at(self.name, loc, self._places)}: {message} (or {variable} in the environment)"
 
 
 def _unreadable(node: yaml.Node | None, path: Path) -> Iterator[str]:
     """Yield a problem for each `!file` whose file cannot be read, without its name: it may be a secret by mistake."""
-    for where, tagged in _tagged(node, ()):
+    for where, tagged in _tagged(node):
         try:
             (path.parent / str(tagged.value)).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -80,7 +76,7 @@ class _SettingsLoader(yaml.SafeLoader):
     unreadable: str | None = None
 
 
-def _values(node: yaml.Node, folder: Path, unreadable: str | None) -> Any:
+def _constructed(node: yaml.Node, folder: Path, unreadable: str | None) -> Any:
     loader = _SettingsLoader("")
     loader.folder = folder
     loader.unreadable = unreadable
@@ -117,29 +113,11 @@ def files_named(path: Path) -> tuple[SettingFile, ...]:
         node = yaml.compose(path.read_text(encoding="utf-8"), _SettingsLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return ()
-    return tuple(SettingFile(where, path.parent / str(tagged.value)) for where, tagged in _tagged(node, ()))
+    return tuple(SettingFile(where, path.parent / str(tagged.value)) for where, tagged in _tagged(node))
 
 
-def _tagged(node: yaml.Node | None, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], yaml.ScalarNode]]:
+def _tagged(node: yaml.Node | None) -> Iterator[tuple[tuple[str, ...], yaml.ScalarNode]]:
     """Yield each `!file` with the path of its setting."""
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            yield from _tagged(value, (*path, str(key.value)))
-    elif isinstance(node, yaml.SequenceNode):
-        for number, item in enumerate(node.value):
-            yield from _tagged(item, (*path, str(number)))
-    elif isinstance(node, yaml.ScalarNode) and node.tag == _FILE_TAG:
-        yield path, node
-
-
-def _places(node: yaml.Node | None, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], tuple[int, int]]]:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            here = (*path, str(key.value))
-            yield here, (key.start_mark.line + 1, key.start_mark.column + 1)
-            yield from _places(value, here)
-    elif isinstance(node, yaml.SequenceNode):
-        for number, item in enumerate(node.value):
-            here = (*path, str(number))
-            yield here, (item.start_mark.line + 1, item.start_mark.column + 1)
-            yield from _places(item, here)
+    for path, _, value in values(node):
+        if isinstance(value, yaml.ScalarNode) and value.tag == _FILE_TAG:
+            yield path, value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
@@ -17,7 +18,6 @@ from bondmate_streams.agents.context import AgentContext
 from bondmate_streams.errors import NotNowError
 from bondmate_streams.faust_adapter.cooperative_iteration import cooperatively
 from bondmate_streams.faust_adapter.guard import InTurn
-from bondmate_streams.faust_adapter.key_locks import KeyLocks
 from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
 from bondmate_streams.logic import crossing, late_rooms, states, timers
 from bondmate_streams.logic.late_rooms import with_held
@@ -30,31 +30,26 @@ _REPEATS = frozenset({"repeat", "repeated_end"})
 """What is remembered once more before it is told once more: a worker may have died between the two."""
 
 
+@dataclass(eq=False)
 class AlertLife:
     """Decides on the changes of alerts, and on what time brings; `AlertSteps` carries it out."""
 
-    def __init__(self, context: AgentContext, steps: AlertSteps, locks: KeyLocks, owned: OwnedPartitions) -> None:
-        """Work on the alerts of the partitions `owned`."""
-        self._context = context
-        self._steps = steps
-        self._alerts = steps.alerts
-        self._locks = locks
-        self._open = steps.open_alerts
-        self._owned = owned
-        self._rooms = steps.rooms
-        self._following = steps.following
-        self._rebuilding: asyncio.Task[None] | None = None
+    context: AgentContext
+    steps: AlertSteps
+    owned: OwnedPartitions
+    """The partitions of the alerts that it works on."""
+    _rebuilding: asyncio.Task[None] | None = field(default=None, init=False)
 
     async def change(self, arrived: Arrived) -> InTurn:
         """Take one change of an alert."""
-        alert = await self._context.read(arrived, DeviceAlert)
-        return self._context.in_turn(arrived, alert, partial(self.begin, alert, arrived.headers))
+        alert = await self.context.read(arrived, DeviceAlert)
+        return self.context.in_turn(arrived, alert, partial(self.begin, alert, arrived.headers))
 
     async def begin(self, alert: DeviceAlert, cause: Headers) -> str:
         """Take one change of an alert that lies in our partitions; `cause` are the headers of what led to it."""
-        routing = self._context.routing
-        async with self._locks.holding("alerts", alert.header.event_id):
-            state = self._alerts.get(alert.header.event_id)
+        routing = self.context.routing
+        async with self.context.locks.holding("alerts", alert.header.event_id):
+            state = self.steps.alerts.get(alert.header.event_id)
             decisions, escalation = (routing.route(alert), []) if state is None else routing.of_known(state)
             held = routing.held(alert) if state is None else ()
             # By its own mode and agency, which no change of it has another of.
@@ -63,75 +58,77 @@ class AlertLife:
                 merged = states.merged_with(state, alert)
                 further, held = routing.route_again(merged), routing.held(merged)
             step = states.change(state, alert, decisions, utc_now(), further=further, escalation=escalation)
-            step = with_held(self._steps.keyed(step, state), held)
-            outbound = self._steps.outbound(step, cause)
+            step = with_held(self.steps.keyed(step, state), held)
+            outbound = self.steps.outbound(step, cause)
             if step.state is not None and (step.state != state or step.outcome in _REPEATS):
                 # A receipt must find its alert.
-                await self._steps.remember_and_tell(step.state, decisions, outbound)
+                await self.steps.remember_and_tell(step.state, decisions, outbound)
             else:
-                await self._steps.tell(outbound)
+                await self.context.tell(*outbound)
         return step.outcome
 
     async def look(self) -> int:
         """Do what time asks for, of every alert whose time has come; return for how many something was to do."""
-        if not self._open.is_whole:
+        if not self.steps.open_alerts.is_whole:
             return 0
-        after, event_ids = self._open.due(utc_now())
+        after, event_ids = self.steps.open_alerts.due(utc_now())
         room = asyncio.Semaphore(_AT_A_TIME)
         return sum(await asyncio.gather(*(self._due(event_id, after, room) for event_id in event_ids)))
 
     async def _due(self, event_id: str, after: datetime, room: asyncio.Semaphore) -> bool:
-        async with room, self._locks.holding("alerts", event_id):
-            with self._owned.in_partition_of(event_id) as ours, contextlib.suppress(NotNowError):
+        async with room, self.context.locks.holding("alerts", event_id):
+            with self.owned.in_partition_of(event_id) as ours, contextlib.suppress(NotNowError):
                 if not ours:
                     return False
                 # What cannot be read or told now, is due again at once.
-                self._open.plan(event_id, utc_now())
-                if state := self._alerts.get(event_id):
+                self.steps.open_alerts.plan(event_id, utc_now())
+                if state := self.steps.alerts.get(event_id):
                     return await self._take_time(state, after)
-                self._open.plan(event_id, None)
+                self.steps.open_alerts.plan(event_id, None)
         return False
 
     async def _take_time(self, state: AlertState, after: datetime) -> bool:
-        event_id, now, routing = state.header.event_id, utc_now(), self._context.routing
-        if forget_at := self._open.forget_at(state):
+        event_id, now, routing = state.header.event_id, utc_now(), self.context.routing
+        if forget_at := self.steps.open_alerts.forget_at(state):
             return await self._forget(event_id, forget_at, now)
         decisions, escalation = routing.of_known(state)
         held: Sequence[str] = ()
-        if late_rooms.due_at(state, self._rooms):
-            here = self._following.here(state)
+        if late_rooms.due_at(state, self.steps.rooms):
+            here = self.steps.following.here(state)
             decisions, held = routing.route_again(here), routing.held(here)
-        step = self._steps.keyed(timers.due(state, decisions, escalation, after, now, rooms=self._rooms), state)
+        step = self.steps.keyed(timers.due(state, decisions, escalation, after, now, rooms=self.steps.rooms), state)
         step = with_held(step, held if step.outcome == "joined" else ())
-        await self._steps.tell(self._steps.outbound(step, (), state))
+        await self.context.tell(*self.steps.outbound(step, (), state))
         if step.state is not None:
             AGENT_EVENTS.labels("alert-times", step.outcome).inc()
-            await self._steps.remember(step.state, decisions)
+            await self.steps.remember(step.state, decisions)
         else:
-            self._open.plan(event_id, timers.next_due(state, decisions, escalation, now, rooms=self._rooms))
+            self.steps.open_alerts.plan(
+                event_id, timers.next_due(state, decisions, escalation, now, rooms=self.steps.rooms)
+            )
         return bool(step.notifications or step.pages)
 
     async def crossed(self, event_id: str, decisions: Sequence[Decision], held: Sequence[str]) -> None:
         """Have rooms join an open alert whose device has come to them."""
-        async with self._locks.holding("alerts", event_id):
-            with self._owned.in_partition_of(event_id) as ours:
-                state = self._alerts.get(event_id) if ours else None
+        async with self.context.locks.holding("alerts", event_id):
+            with self.owned.in_partition_of(event_id) as ours:
+                state = self.steps.alerts.get(event_id) if ours else None
                 if state is None or state.status in CLOSED:
                     return
-                step = self._steps.keyed(crossing.crossed(state, decisions, held, utc_now()), state)
+                step = self.steps.keyed(crossing.crossed(state, decisions, held, utc_now()), state)
                 if step.state is None or step.state == state:
                     return
-                await self._steps.tell(self._steps.outbound(step, ()))
+                await self.context.tell(*self.steps.outbound(step, ()))
                 AGENT_EVENTS.labels("alert-times", step.outcome).inc()
-                await self._steps.remember(step.state, self._context.routing.of_known(step.state)[0])
+                await self.steps.remember(step.state, self.context.routing.of_known(step.state)[0])
 
     async def _forget(self, event_id: str, at: datetime, now: datetime) -> bool:
         """Forget a closed alert whose time has come: nobody asks for it any more, and it is somebody's data."""
         if at > now:
-            self._open.plan(event_id, at)
+            self.steps.open_alerts.plan(event_id, at)
             return False
-        await self._alerts.forget(event_id)
-        self._open.plan(event_id, None)
+        await self.steps.alerts.forget(event_id)
+        self.steps.open_alerts.plan(event_id, None)
         AGENT_EVENTS.labels("alert-times", "forgotten").inc()
         return True
 
@@ -141,15 +138,15 @@ class AlertLife:
 
     async def rebuild(self) -> None:
         """Build the open alerts anew from the table; a rebuild that begins meanwhile takes the place of this one."""
-        build = self._open.clear()
-        self._following.clear()
+        build = self.steps.open_alerts.clear()
+        self.steps.following.clear()
         try:
-            async for state in cooperatively(self._alerts.records()):
-                if not self._open.is_current(build):
+            async for state in cooperatively(self.steps.alerts.records()):
+                if not self.steps.open_alerts.is_current(build):
                     return
                 # What was begun before may yet end, and has noted the alert as it stands by now.
-                if not self._open.knows(state.header.event_id):
-                    self._steps.watch_known(state)
-                self._following.look_again(state)
+                if not self.steps.open_alerts.knows(state.header.event_id):
+                    self.steps.watch_known(state)
+                self.steps.following.look_again(state)
         finally:
-            self._open.built(build)
+            self.steps.open_alerts.built(build)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from bondmate_kafka.records import Headers, Outgoing
 from bondmate_schemas.catalogue import ALERT_CHANGES, ALERT_STANDINGS, MESSAGES
@@ -11,7 +11,6 @@ from bondmate_schemas.device_alert_ids import is_hidden
 from bondmate_schemas.enums import DeliveryReason
 from bondmate_schemas.models import AlertState
 
-from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.context import AgentContext, Outbound
 from bondmate_streams.agents.following import Following
 from bondmate_streams.agents.open_alerts import OpenAlertIndex
@@ -27,27 +26,16 @@ from bondmate_streams.logic.routing import Decision
 from bondmate_streams.logic.steps import Step, in_order
 
 
+@dataclass(eq=False, kw_only=True)
 class AlertSteps:
     """Writes the table `alerts`; whoever calls has the lock of the alert and its partition at hand."""
 
-    def __init__(
-        self,
-        *,
-        context: AgentContext,
-        alerts: RecordTable[AlertState],
-        audit: AuditWriter,
-        open_alerts: OpenAlertIndex,
-        silent_devices: SilentDevices,
-        following: Following,
-        rooms: Rooms,
-    ) -> None:
-        self._context = context
-        self.alerts = alerts
-        self._audit = audit
-        self.open_alerts = open_alerts
-        self._silent_devices = silent_devices
-        self.following = following
-        self.rooms = rooms
+    context: AgentContext
+    alerts: RecordTable[AlertState]
+    open_alerts: OpenAlertIndex
+    silent_devices: SilentDevices
+    following: Following
+    rooms: Rooms
 
     def keyed(self, step: Step, before: AlertState | None) -> Step:
         """Return `step` as the next after `before`, with the keys of the ids of those that hear of the alert first now.
@@ -59,7 +47,7 @@ class AlertSteps:
         state = others.with_unlisted(step.state, self.rooms)
         if before is None or state.destinations.keys() != before.destinations.keys():
             old = before.destinations if before else ()
-            destinations = with_keys(old, state.destinations, self._context.agreements.outside)
+            destinations = with_keys(old, state.destinations, self.context.agreements.outside)
             state = state.model_copy(update={"destinations": destinations})
         state = in_order(state, before)
         return step if state is step.state else replace(step, state=state)
@@ -73,28 +61,23 @@ class AlertSteps:
             notifications = starting.without_places(notifications, state, self.rooms.agencies)
         if self.rooms.retired:
             notifications = [notification for notification in notifications if self._hears(notification)]
-        outgoing = self._context.deliveries(notifications, state.destinations if state else {})
+        outgoing = self.context.deliveries(notifications, state.destinations if state else {})
         outgoing.extend(self._beside_rooms(step, cause))
-        return outgoing, self._context.entries(notifications)
+        return outgoing, self.context.entries(notifications)
 
     def _hears(self, notification: Notification) -> bool:
         """Whether a destination is still told: a retired one of endings only."""
         return notification.destination not in self.rooms.retired or notification.reason is DeliveryReason.CANCEL
 
     def _beside_rooms(self, step: Step, cause: Headers) -> Iterator[Outgoing]:
-        pack = self._context.envelopes.pack
+        pack = self.context.envelopes.pack
         if step.state is not None and step.tells_device:
             yield pack(ALERT_STANDINGS, step.state.device_id, step.state, cause)
         if step.reopened is not None:
             yield pack(ALERT_CHANGES, step.reopened.header.event_id, step.reopened, cause)
         if step.message is not None and not (step.state and is_hidden(step.state.alert)):
             yield pack(MESSAGES, step.message.device_id, step.message, cause)
-        yield from (self._context.page(page, cause) for page in step.pages)
-
-    def tell(self, outbound: Outbound) -> Awaitable[None]:
-        """Send records and log what they disclose; to be awaited."""
-        outgoing, entries = outbound
-        return gather_both(self._context.writer.send(*outgoing), self._audit.write(*entries))
+        yield from (self.context.page(page, cause) for page in step.pages)
 
     async def remember_and_tell(self, state: AlertState, decisions: Sequence[Decision], outbound: Outbound) -> None:
         """Remember an alert before it is told; what led to it comes again after a crash in between.
@@ -106,9 +89,9 @@ class AlertSteps:
         remembering = self.alerts.put(state.header.event_id, state)
         if state.status in CLOSED:
             await remembering
-            await self.tell(outbound)
+            await self.context.tell(*outbound)
         else:
-            await gather_both(remembering, self.tell(outbound))
+            await gather_both(remembering, self.context.tell(*outbound))
 
     async def remember(self, state: AlertState, decisions: Sequence[Decision]) -> None:
         """Remember an alert that was told already: after a crash in between it is told again, under the same ids."""
@@ -117,10 +100,10 @@ class AlertSteps:
 
     def watch(self, state: AlertState, decisions: Sequence[Decision]) -> None:
         """Watch over an alert as it stands now: its device, its position, and when something is due."""
-        self._silent_devices.known(state)
+        self.silent_devices.known(state)
         self.following.note(state)
-        self.open_alerts.note(state, decisions, self._context.routing.of_known(state)[1])
+        self.open_alerts.note(state, decisions, self.context.routing.of_known(state)[1])
 
     def watch_known(self, state: AlertState) -> None:
         """Watch over an alert as it stands now, which something else than an event has written."""
-        self.watch(state, self._context.routing.of_known(state)[0])
+        self.watch(state, self.context.routing.of_known(state)[0])

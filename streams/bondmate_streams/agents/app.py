@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 import structlog
-from bondmate_kafka.records import utc_now
+from bondmate_kafka.records import Envelopes, utc_now
 from bondmate_kafka.topic_view import TopicView
 from bondmate_monitoring import announce
 from bondmate_schemas import catalogue
@@ -38,7 +38,7 @@ from bondmate_streams.agents.messages import Messages
 from bondmate_streams.agents.nearby import Nearby
 from bondmate_streams.agents.officers import KnownOfficers
 from bondmate_streams.agents.open_alerts import OpenAlertIndex
-from bondmate_streams.agents.receipts import AlertReceipts, IncidentReceipts, Receipts, WordsToOfficers
+from bondmate_streams.agents.receipts import AlertReceipts, Receipts, to_incident, words_to_officer
 from bondmate_streams.agents.routing_service import RoutingService
 from bondmate_streams.agents.silent_devices import SilentDevices
 from bondmate_streams.agents.starting import Starting
@@ -47,7 +47,6 @@ from bondmate_streams.errors import StoreUnavailableError
 from bondmate_streams.faust_adapter.application import FaustApp, attach_agent, create_faust_app
 from bondmate_streams.faust_adapter.changelog_copies import ChangelogCopies
 from bondmate_streams.faust_adapter.guard import Guard
-from bondmate_streams.faust_adapter.key_locks import KeyLocks
 from bondmate_streams.faust_adapter.local_handoff import LocalHandoff
 from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
 from bondmate_streams.faust_adapter.record_writer import KafkaWriter
@@ -95,63 +94,45 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
         commit_seconds=config.commit_seconds, session_seconds=config.session_seconds,
     )  # fmt: skip
     outbox = KafkaWriter(config.kafka, f"{catalogue.STREAMS_APP}-{config.instance}-outbox")
-    routing = RoutingService(config.routes, agencies=config.rooms.agencies, ground=config.ground)
+    rooms = config.rooms
+    audit = AuditWriter(chain, outbox, Envelopes(codec))
     context = AgentContext(
-        routing, config.secret, codec, outbox, partitions=partitions, outside=config.outside, untaken=config.untaken
-    )
-    audit = AuditWriter(chain, outbox, context.envelopes)
+        RoutingService(config.routes, rooms.agencies, config.ground), config.secret, codec, outbox, audit,
+        partitions=partitions, outside=config.outside, untaken=config.untaken,
+    )  # fmt: skip
     known = KnownDevices(context.agreements, config.known_devices)
     marks = DeviceMarks(config.kafka, config.instance, codec)
     of_devices = OwnedPartitions(app, catalogue.DEVICE_ALERTS)
     silent_devices = SilentDevices(context, of_devices, config, marks)
     last = LastLocations(config.kafka, config.instance, codec, known, silent_devices.see)
-    locks = KeyLocks()
-    open_alerts = OpenAlertIndex(config.routes.destinations, config.keep_closed, config.rooms)
     devices: RecordTable[DeviceMemory] = RecordTable(app, "devices", DeviceMemory, codec, outbox)
     alerts: RecordTable[AlertState] = RecordTable(app, "alerts", AlertState, codec, outbox)
     table: RecordTable[IncidentMemory] = RecordTable(app, "incidents", IncidentMemory, codec, outbox)
     links: RecordTable[IncidentLink] = RecordTable(app, "links", IncidentLink, codec, outbox)
+    tables = (devices, alerts, table, links)
     owned = OwnedPartitions(app, catalogue.ALERT_CHANGES)
     whereabouts = Whereabouts(last, marks)
-    following = Following(
-        context=context, alerts=alerts, locks=locks, owned=owned, audit=audit, whereabouts=whereabouts,
-        paces=config.paces,
-    )  # fmt: skip
-    message_receipts = MessageReceipts(context, config.receipt_takers)
-    known_links = KnownLinks(links, OwnedPartitions(app, catalogue.INCIDENT_LINKS), locks)
-    nearby = Nearby(config, codec, marks.replaced)
-    incidents = Incidents(
-        context=context, table=table, known=known_links, locks=locks, audit=audit, message_receipts=message_receipts,
-        alert_named=nearby.alert_named,
-    )  # fmt: skip
+    following = Following(context, alerts, owned, whereabouts, config.paces)
     steps = AlertSteps(
-        context=context, alerts=alerts, audit=audit, open_alerts=open_alerts, silent_devices=silent_devices,
-        following=following, rooms=config.rooms,
+        context=context, alerts=alerts, silent_devices=silent_devices, following=following, rooms=rooms,
+        open_alerts=OpenAlertIndex(config.routes.destinations, config.keep_closed, rooms),
     )  # fmt: skip
-    life = AlertLife(context, steps, locks, owned)
-    words = WordsToOfficers(context, known, config.rooms.unlisted)
-    receipts = Receipts(
-        context,
-        AlertReceipts(context, steps, locks, message_receipts, incidents.learn),
-        message_receipts,
-        (IncidentReceipts(context), words),
-        steps.tell,
-    )
+    life = AlertLife(context, steps, owned)
     crossing = Crossing(context, alerts, owned, following.fix_of, life.crossed)
     following.on_look, following.on_forgotten = crossing.stir, crossing.forget
+    message_receipts = MessageReceipts(context, config.receipt_takers)
+    known_links = KnownLinks(links, OwnedPartitions(app, catalogue.INCIDENT_LINKS), context.locks)
+    nearby = Nearby(config, codec, marks.replaced)
+    incidents = Incidents(context, table, known_links, message_receipts, nearby.alert_named)
+    of_alerts = AlertReceipts(context, steps, message_receipts, incidents.learn)
+    others = partial(to_incident, context), partial(words_to_officer, context, known, rooms.unlisted)
+    receipts = Receipts(context, of_alerts, message_receipts, others)
     hand_over = LocalHandoff(owned, "alert-changes", life.begin).hand_over
-    from_devices = DeviceAlertIntake(context, devices, locks, last, hand_over, marks=marks, nearby=nearby)
+    from_devices = DeviceAlertIntake(context, devices, whereabouts, hand_over, marks, nearby)
     officers = KnownOfficers(config.officers, last)
-    starting = Starting(
-        context=context, audit=audit, known=known, officers=officers, marks=marks, rooms=config.rooms,
-        devices=from_devices,
-    )  # fmt: skip
-    messages = Messages(
-        context=context, locks=locks, audit=audit, known=known, officers=officers, marks=marks, starting=starting,
-    )  # fmt: skip
+    messages = Messages(context, known, officers, marks, Starting(context, known, officers, marks, rooms, from_devices))
     alerts.on_built(life.rebuild_beside)
     links.on_built(known_links.rebuild_beside)
-    tables = (devices, alerts, table, links)
     app.copies = ChangelogCopies(config.kafka, f"{catalogue.STREAMS_APP}-{config.instance}-copies", tables, partitions)
     stages = (
         ("alerts", catalogue.DEVICE_ALERTS, from_devices.alert),
@@ -170,21 +151,21 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
     )
     healings = (
         Healing(
-            "alerts", alerts, owned, locks, one_alert,
+            "alerts", alerts, owned, context.locks, one_alert,
             lambda stray: is_worth_keeping(stray, utc_now(), config.keep_closed), steps.watch_known,
         ),
-        Healing("devices", devices, owned, locks, kept_alone),
-        Healing("incidents", table, owned, locks, kept_alone),
-        Healing("links", links, owned, locks, kept_alone),
+        Healing("devices", devices, owned, context.locks, kept_alone),
+        Healing("incidents", table, owned, context.locks, kept_alone),
+        Healing("links", links, owned, context.locks, kept_alone),
     )  # fmt: skip
     for healing in healings:
         app.after_each_share(healing.stir)
     beside: tuple[Work, ...] = (
-        partial(_keep_time, life), partial(_measure, open_alerts), partial(_persist, tables),
+        partial(_keep_time, life), partial(_measure, steps.open_alerts), partial(_persist, tables),
         *(healing.run for healing in healings),
         following.run, crossing.run, silent_devices.watch,
-        CheckIns(context, OwnedPartitions(app, catalogue.DEVICE_ALERTS), config).watch,
-        known_links.watch, from_devices.link, ConnectorWatch(context, owned, config).run,
+        CheckIns(context, of_devices, config).watch, ConnectorWatch(context, owned, config).run,
+        known_links.watch, from_devices.link,
     )  # fmt: skip
     return Streams(app, outbox, tables, audit, marks.view, last.view, beside)
 

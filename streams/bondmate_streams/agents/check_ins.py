@@ -15,11 +15,11 @@ from bondmate_kafka.topic_view import Seen, TopicView
 from bondmate_monitoring.metrics import AGENT_EVENTS
 from bondmate_schemas.catalogue import CHECK_INS, DEVICE_ALERTS
 from bondmate_schemas.check_ins import after
-from bondmate_schemas.codec import CodecError, SchemaUnavailableError
+from bondmate_schemas.codec import SchemaUnavailableError
 from bondmate_schemas.models import CheckIn
 
 from bondmate_streams.agents.config import StreamsConfig
-from bondmate_streams.agents.context import AgentContext
+from bondmate_streams.agents.context import AgentContext, decoded
 from bondmate_streams.errors import BrokerUnavailableError
 from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
 from bondmate_streams.logic.check_ins import ANYBODY_AFTER, DONE_KEPT, Done, missed
@@ -42,10 +42,9 @@ class CheckIns:
 
     def see(self, seen: Seen) -> None:
         """Take what a device said; called in the thread of the view, so each change is one step of a dict."""
-        try:
-            said = None if seen.value is None else self._context.codec.decode(seen.value, CheckIn)
-        except (CodecError, SchemaUnavailableError):
-            return  # of another version of the hub
+        said = None if seen.value is None else decoded(self._context.codec, seen.value, CheckIn)
+        if seen.value is not None and said is None:
+            return
         known, done = self._due.get(seen.key), self._done.get(seen.key)
         if said and done and done.overtook(said):
             self._overtaken.add(seen.key)

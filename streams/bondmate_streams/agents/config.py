@@ -5,44 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 
-from bondmate_kafka.config import KafkaConfig
-from bondmate_kafka.registry import RegistrySchemaIds
-from bondmate_schemas.codec import SchemaIds
-from bondmate_schemas.outside_ids import OutsideIds
-
+from bondmate_streams.config import WorkerConfig
 from bondmate_streams.logic.addressing import Officer
 from bondmate_streams.logic.following import UpdatePace
 from bondmate_streams.logic.rooms import Rooms
-from bondmate_streams.logic.routing import Ground, Routes
-
-
-def _nobody() -> Iterable[str]:
-    return ()
-
-
-def _no_officers() -> Iterable[Officer]:
-    return ()
+from bondmate_streams.logic.routing import Ground
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StreamsConfig:
-    """Settings of the stream processors."""
+class StreamsConfig(WorkerConfig):
+    """Settings of the stream processors; `data_dir` has the tables, and may be wiped: the changelogs have them too."""
 
-    kafka: KafkaConfig
-    data_dir: Path
-    """Folder of the tables; one worker at a time. May be wiped: it is rebuilt from the changelogs."""
-    routes: Routes
-    secret: bytes = field(repr=False)
-    """Key of the pseudonyms."""
-    outside: OutsideIds | None = None
-    """Keys of the ids that leave; None: one that follows from `secret`."""
-    instance: str = "hub-1"
-    """Identity in the consumer group and in the audit trail; keep it over restarts."""
-    known_devices: Callable[[], Iterable[str]] = _nobody
+    known_devices: Callable[[], Iterable[str]] = tuple
     """Devices that are enrolled, for messages down to one that was never heard of."""
-    officers: Callable[[], Iterable[Officer]] = _no_officers
+    officers: Callable[[], Iterable[Officer]] = tuple
     """Who carries the enrolled devices, for messages to units, callsigns and agencies; may be read from files."""
     receipt_takers: Collection[str] = ()
     """Destinations whose connector takes receipts of the messages it sent to officers."""
@@ -57,8 +34,6 @@ class StreamsConfig:
     """The hub's map, where rules ask where alerts and incidents are."""
     paces: Mapping[str, UpdatePace] = field(default_factory=dict)
     """How often the connector of a destination takes position updates, where its routes say nothing of it."""
-    schema_ids: SchemaIds | None = None
-    """Where schema ids come from, when not from the registry."""
     keep_closed: timedelta = timedelta(days=7)
     """How long a closed alert is remembered: late reports of it find it, and its device may ask for it."""
     in_flight: int = 64
@@ -73,17 +48,4 @@ class StreamsConfig:
     @property
     def rooms(self) -> Rooms:
         """Who the destinations of alerts are."""
-        routes = self.routes
-        return Rooms.of(
-            routes.destinations,
-            self.agencies,
-            assign_after_seconds=routes.assign_after_seconds,
-            offer_seconds=routes.offer_seconds,
-            renew_seconds=routes.renew_seconds,
-            routes_version=self.routes_version,
-            routes_applied_at=self.routes_applied_at,
-        )
-
-    def ids(self) -> SchemaIds:
-        """Return where schema ids come from."""
-        return self.schema_ids or RegistrySchemaIds.of(self.kafka)
+        return Rooms.of(self.routes, self.agencies, self.routes_version, self.routes_applied_at)

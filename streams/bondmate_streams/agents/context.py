@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import InitVar, dataclass, field
 from functools import partial
 from typing import Final, TypeVar
 
@@ -12,7 +13,7 @@ from bondmate_kafka.records import Arrived, Envelopes, Headers, Outgoing, utc_no
 from bondmate_monitoring.metrics import CONNECTOR_PASSED_OVER, FOREIGN_IDS, ROUTED, UNTAKEN
 from bondmate_monitoring.metrics import PAGES as PAGES_RAISED
 from bondmate_schemas.catalogue import PAGES, destination_topic, key_of
-from bondmate_schemas.codec import Codec
+from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
 from bondmate_schemas.enums import DeliveryReason
 from bondmate_schemas.error_codes import NOT_ITS_OWN
 from bondmate_schemas.models import (
@@ -26,11 +27,12 @@ from bondmate_schemas.models import (
 )
 from bondmate_schemas.outside_ids import ForeignIdError, OutsideIds
 
+from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.routing_service import RoutingService
 from bondmate_streams.errors import BadEventError
 from bondmate_streams.faust_adapter.guard import InTurn
 from bondmate_streams.faust_adapter.key_locks import KeyLocks
-from bondmate_streams.faust_adapter.record_writer import RecordWriter
+from bondmate_streams.faust_adapter.record_writer import RecordWriter, gather_both
 from bondmate_streams.logic.audit import AuditEntry, disclosure
 from bondmate_streams.logic.belonging import Home, Stay, moved, pause_seconds, times_moved
 from bondmate_streams.logic.deliveries import Agreements, Notification
@@ -51,41 +53,46 @@ Outbound = tuple[list[Outgoing], list[AuditEntry]]
 _NOBODY: Final[Mapping[str, DestinationState]] = {}
 
 
+def decoded(codec: Codec, value: bytes | None, kind: type[R]) -> R | None:
+    """Return a record that many write and one reads; None for that of another version of the hub."""
+    try:
+        return codec.decode(value, kind)
+    except (CodecError, SchemaUnavailableError):
+        return None
+
+
+@dataclass(eq=False)
 class AgentContext:
     """What the agents of one worker share: the routes, how records come in, and how they go out."""
 
-    def __init__(
-        self,
-        routing: RoutingService,
-        secret: bytes,
-        codec: Codec,
-        writer: RecordWriter,
-        *,
-        partitions: int = 1,
-        outside: OutsideIds | None = None,
-        untaken: Mapping[str, Collection[str]] | None = None,
-    ) -> None:
-        """Work by the routes of `routing`.
+    routing: RoutingService
+    secret: bytes = field(repr=False)
+    """Key of the pseudonyms."""
+    codec: Codec
+    writer: RecordWriter
+    audit: AuditWriter
+    locks: KeyLocks = field(default_factory=KeyLocks)
+    """Of the keys of each table, for the agents that write it."""
+    partitions: int = 1
+    """How many the agents' topics have."""
+    outside: InitVar[OutsideIds | None] = None
+    """Keys of the ids that leave; None: one that follows from `secret`."""
+    untaken: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """Delivery kinds that the connector of a destination does not take."""
 
-        Args:
-            routing: where events go.
-            secret: key of the pseudonyms.
-            codec: reads and writes records.
-            writer: where records go.
-            partitions: how many the agents' topics have.
-            outside: keys of the ids that leave; None: one that follows from `secret`.
-            untaken: Delivery kinds that the connector of a destination does not take.
-        """
-        self.routing = routing
-        self.agreements = Agreements(routing.routes, secret, outside)
-        self.codec = codec
-        self.envelopes = Envelopes(codec)
-        self.writer = writer
-        self._untaken = untaken or {}
-        self.secret = secret
-        self._partitions = partitions
+    def __post_init__(self, outside: OutsideIds | None) -> None:
+        self.agreements = Agreements(self.routing.routes, self.secret, outside)
+        self.envelopes = Envelopes(self.codec)
         self._misplaced = Misplaced()
         self._looked_up = KeyLocks()
+
+    def send(self, topic: str, key: str, record: Record, cause: Headers = ()) -> Awaitable[None]:
+        """Begin to write one record; what is returned ends as `RecordWriter.send` says."""
+        return self.writer.send(self.envelopes.pack(topic, key, record, cause))
+
+    def tell(self, outgoing: Iterable[Outgoing], entries: Iterable[AuditEntry]) -> Awaitable[None]:
+        """Send records and log what they disclose; to be awaited."""
+        return gather_both(self.writer.send(*outgoing), self.audit.write(*entries))
 
     async def read(self, arrived: Arrived, kind: type[R]) -> R:
         """Decode what arrived.
@@ -123,9 +130,9 @@ class AgentContext:
         The tables go by partition: in another's partition, an event would meet an empty memory. `record` has the ids of
         the inside: by those it belongs, whatever ids its writer knows it by. `said` is the record as it was written.
         """
-        home = Home.of(key_of(arrived.topic, record), self._partitions)
+        home = Home.of(key_of(arrived.topic, record), self.partitions)
         # Who knows the ids outside only writes it where those belong, as he should.
-        told = None if said is None else Home.of(key_of(arrived.topic, said), self._partitions)
+        told = None if said is None else Home.of(key_of(arrived.topic, said), self.partitions)
         stays = self._misplaced.may_stay(arrived, home, as_told=told == Home(arrived.key or b"", arrived.partition))
         return InTurn(home.key, work if stays else partial(self._move, arrived, home))
 
@@ -159,7 +166,7 @@ class AgentContext:
         """Return a Delivery as it is to be sent, counted."""
         name = delivery.destination
         ROUTED.labels(name, delivery.kind.value, delivery.reason.value).inc()
-        if delivery.kind in self._untaken.get(name, ()):
+        if delivery.kind in self.untaken.get(name, ()):
             UNTAKEN.labels(name, delivery.kind.value).inc()
         return self.envelopes.pack(destination_topic(name), delivery.key, delivery)
 

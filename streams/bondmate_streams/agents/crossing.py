@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -23,31 +24,27 @@ from bondmate_streams.logic.starting import is_unconfirmed
 _LOOK_SECONDS: Final = 1.0
 _AGAIN_SECONDS: Final = 4.0
 """Of one alert a fix is looked at so often at most: two of three are `APART`, and thousands of alerts stay cheap."""
-Join = Callable[[str, Sequence[Decision], Sequence[str]], Awaitable[None]]
-"""Takes an alert, who is told for where it has come to, and by which rules."""
-FixOf = Callable[[AlertState], DeviceLocation | None]
-"""Gives the newest fix of the device that an alert follows."""
 
 
+@dataclass(eq=False)
 class Crossing:
     """Has rooms join; where no rule asks where an alert is, it does nothing."""
 
-    def __init__(
-        self, context: AgentContext, alerts: RecordTable[AlertState], owned: OwnedPartitions, fix_of: FixOf, join: Join
-    ) -> None:
-        self._context = context
-        self._alerts = alerts
-        self._owned = owned
-        self._fix_of = fix_of
-        self._join = join
-        self._stirred: set[str] = set()
-        """The alerts of which there is a fix to look at."""
-        self._since: dict[str, dict[str, datetime]] = {}
-        self._looked: dict[str, float] = {}
+    context: AgentContext
+    alerts: RecordTable[AlertState]
+    owned: OwnedPartitions
+    fix_of: Callable[[AlertState], DeviceLocation | None]
+    """Gives the newest fix of the device that an alert follows."""
+    join: Callable[[str, Sequence[Decision], Sequence[str]], Awaitable[None]]
+    """Takes an alert, who is told for where it has come to, and by which rules."""
+    _stirred: set[str] = field(default_factory=set)
+    """The alerts of which there is a fix to look at."""
+    _since: dict[str, dict[str, datetime]] = field(default_factory=dict)
+    _looked: dict[str, float] = field(default_factory=dict)
 
     def stir(self, event_id: str) -> None:
         """Note that there is a fix of the device of an open alert."""
-        if isinstance(self._context.routing.ground, MapGround):
+        if isinstance(self.context.routing.ground, MapGround):
             self._stirred.add(event_id)
 
     def forget(self, event_id: str) -> None:
@@ -71,7 +68,7 @@ class Crossing:
             self._looked[event_id] = now
             try:
                 state = self._state(event_id)
-                fix = self._fix_of(state) if state else None
+                fix = self.fix_of(state) if state else None
                 # Before somebody confirms it, nobody else is to learn where it is.
                 calls = state and is_followed(state) and not is_unconfirmed(state.alert)
                 if fix and state and calls and is_news(fix, state.alert):
@@ -80,21 +77,21 @@ class Crossing:
                 self._stirred.add(event_id)
 
     def _state(self, event_id: str) -> AlertState | None:
-        with self._owned.in_partition_of(event_id) as ours:
-            return self._alerts.get(event_id) if ours else None
+        with self.owned.in_partition_of(event_id) as ours:
+            return self.alerts.get(event_id) if ours else None
 
     async def _take(self, state: AlertState, fix: DeviceLocation) -> None:
-        ground, accuracy_m = self._context.routing.ground, fix.position.accuracy_m
+        ground, accuracy_m = self.context.routing.ground, fix.position.accuracy_m
         event_id, alert = state.header.event_id, with_fix(state.alert, fix, fix.header.received_at)
         if not isinstance(ground, MapGround):
             return
-        if not state.destinations and (told := self._context.routing.at(alert, ground)):
+        if not state.destinations and (told := self.context.routing.at(alert, ground)):
             # Nobody knows of it: the first place that it has is as good as one that it had when it was raised.
-            await self._join(event_id, told, held(alert, self._context.routing.routes, ground))
+            await self.join(event_id, told, held(alert, self.context.routing.routes, ground))
         if accuracy_m is None or not state.destinations:
             return
         surely, perhaps = (
-            [one for one in self._context.routing.at(alert, around) if one.destination not in state.destinations]
+            [one for one in self.context.routing.at(alert, around) if one.destination not in state.destinations]
             for around in (ground.surely(accuracy_m), ground.perhaps(accuracy_m))
         )
         since, joins = seen(
@@ -105,5 +102,5 @@ class Crossing:
         )
         self._since[event_id] = since
         if joins:
-            rules = held(alert, self._context.routing.routes, ground.surely(accuracy_m))
-            await self._join(event_id, [one for one in surely if one.destination in joins], rules)
+            rules = held(alert, self.context.routing.routes, ground.surely(accuracy_m))
+            await self.join(event_id, [one for one in surely if one.destination in joins], rules)

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from bondmate_kafka.config import KafkaConfig
 from bondmate_kafka.topic_view import Seen, TopicView
 from bondmate_schemas.catalogue import DEVICE_MARKS
-from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
+from bondmate_schemas.codec import Codec
 from bondmate_schemas.duress import BEGUN, ENDED, is_under, mark_id
 from bondmate_schemas.models import DeviceMark
 from bondmate_schemas.takeover import REPLACED, before, current
+
+from bondmate_streams.agents.context import decoded
 
 
 class DeviceMarks:
@@ -67,24 +69,19 @@ class DeviceMarks:
         known = self._marks.get(mark.mark_id)
         if known is None or known.since <= mark.since:
             self._marks[mark.mark_id] = mark
-            if mark.mark == REPLACED:
-                self._take_place(mark)
-
-    def _take_place(self, mark: DeviceMark) -> None:
-        """Note who has the place of a device now: another, or itself again."""
-        if mark.other_device_id:
-            self._successors[mark.device_id] = mark.other_device_id
-            self._took[mark.other_device_id] = mark
-        else:
-            self._successors.pop(mark.device_id, None)
-        self.on_replaced(mark.other_device_id or mark.device_id)
+            if mark.mark != REPLACED:
+                return
+            # Another has the place of the device now, or itself again.
+            if mark.other_device_id:
+                self._successors[mark.device_id] = mark.other_device_id
+                self._took[mark.other_device_id] = mark
+            else:
+                self._successors.pop(mark.device_id, None)
+            self.on_replaced(mark.other_device_id or mark.device_id)
 
     def see(self, seen: Seen) -> None:
         """Take what the topic has; called in the thread of the view, so it is one step of a dict."""
         if seen.value is None:
             self._marks.pop(seen.key, None)
-            return
-        try:
-            self.set(self._codec.decode(seen.value, DeviceMark))
-        except (CodecError, SchemaUnavailableError):
-            return  # of another version of the hub
+        elif mark := decoded(self._codec, seen.value, DeviceMark):
+            self.set(mark)

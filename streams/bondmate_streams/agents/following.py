@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from datetime import timedelta
 from itertools import islice
 from typing import Final, NamedTuple
@@ -16,12 +16,10 @@ from bondmate_kafka.records import utc_now
 from bondmate_schemas.flags import FROM_REPLACED, NOT_RENEWED
 from bondmate_schemas.models import AlertState, Delivery, DeviceAlert, DeviceLocation
 
-from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.context import AgentContext
 from bondmate_streams.agents.whereabouts import Whereabouts
 from bondmate_streams.errors import NotNowError
 from bondmate_streams.faust_adapter.cooperative_iteration import cooperatively
-from bondmate_streams.faust_adapter.key_locks import KeyLocks
 from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
 from bondmate_streams.faust_adapter.tables import RecordTable
 from bondmate_streams.logic.audit import together
@@ -74,27 +72,18 @@ class _HeardBy(NamedTuple):
     is_first: bool
 
 
+@dataclass(eq=False)
 class Following:
     """Sends rooms where the devices of open emergencies are; fixes come from the lane, by the topic of last fixes."""
 
-    def __init__(
-        self,
-        *,
-        context: AgentContext,
-        alerts: RecordTable[AlertState],
-        locks: KeyLocks,
-        owned: OwnedPartitions,
-        audit: AuditWriter,
-        whereabouts: Whereabouts,
-        paces: Mapping[str, UpdatePace],
-    ) -> None:
-        self._context = context
-        self._alerts = alerts
-        self._locks = locks
-        self._owned = owned
-        self._audit = audit
-        self._whereabouts = whereabouts
-        found = paces_of(context.routing.routes.destinations, paces, context.agreements)
+    context: AgentContext
+    alerts: RecordTable[AlertState]
+    owned: OwnedPartitions
+    whereabouts: Whereabouts
+    paces: InitVar[Mapping[str, UpdatePace]]
+
+    def __post_init__(self, paces: Mapping[str, UpdatePace]) -> None:
+        found = paces_of(self.context.routing.routes.destinations, paces, self.context.agreements)
         self._turns = {name: UpdateQueue(pace) for name, pace in found.items()}
         # There may be a hundred thousand that nothing is heard of, so that each takes little.
         self._devices: dict[str, tuple[str, ...]] = {}
@@ -108,11 +97,11 @@ class Following:
         self.on_look: Callable[[str], None] = lambda _: None
         """Called with each alert of whose device there is a fix to look at."""
         self.on_forgotten: Callable[[str], None] = lambda _: None
-        whereabouts.on_change(self._see)
+        self.whereabouts.on_change(self._see)
 
     def _see(self, device: str) -> None:
         """Note a fix; called in another thread for every fix there is, so it is a look into a dict or two."""
-        if device in self._devices or self._whereabouts.before(device):
+        if device in self._devices or self.whereabouts.before(device):
             self._stirred.add(device)
 
     def note(self, state: AlertState) -> None:
@@ -128,7 +117,9 @@ class Following:
                 # The press came between a fix and what the lane wrote of it.
                 self._stirred.add(state.device_id)
         rooms = tuple(name for name in state.destinations if name in self._turns)
-        now = _HeardBy(rooms, is_first=_is_fresh(state) if heard_by is None else heard_by.is_first)
+        # No worker can have told rooms where its device is that they do not know yet.
+        is_fresh = state.alert.position is None or utc_now() - state.header.received_at <= _FRESH
+        now = _HeardBy(rooms, is_first=is_fresh if heard_by is None else heard_by.is_first)
         self._heard_by[event_id] = self._alike.setdefault(now, now)
 
     def look_again(self, state: AlertState) -> None:
@@ -163,7 +154,7 @@ class Following:
         What was pressed at a device since it was replaced is about who has that.
         """
         there = FROM_REPLACED in state.header.flags
-        return self._whereabouts.at_device(state.device_id) if there else self._whereabouts.of(state.device_id)
+        return self.whereabouts.at_device(state.device_id) if there else self.whereabouts.of(state.device_id)
 
     def here(self, state: AlertState) -> DeviceAlert:
         """Return an alert where its device was last."""
@@ -190,37 +181,34 @@ class Following:
         """Send each room what is due there, a little at a time: no SOS waits behind it."""
         while self._stirred:
             device = self._stirred.pop()
-            for known in (device, *self._whereabouts.before(device)):
+            for known in (device, *self.whereabouts.before(device)):
                 for event_id in self._devices.get(known, ()):
                     self.on_look(event_id)
                     self._want(event_id, self._heard_by[event_id].rooms)
         due: defaultdict[str, list[str]] = defaultdict(list)
         for name, turns in self._turns.items():
-            for event_id in islice(turns.due(now, self._owned.share), _AT_A_LOOK):
+            for event_id in islice(turns.due(now, self.owned.share), _AT_A_LOOK):
                 due[event_id].append(name)
         if due:
-            await self._tell([each async for each in cooperatively(self._all_news(due, now))], now)
-
-    def _all_news(self, due: Mapping[str, Sequence[str]], now: float) -> Iterator[_News]:
-        for event_id, names in due.items():
-            if event_id in self._heard_by and (news := self._news_of(event_id, names, now)):
-                yield news
+            heard_of = (each for each in due.items() if each[0] in self._heard_by)
+            found = (news for event_id, names in heard_of if (news := self._news_of(event_id, names, now)))
+            await self._tell([news async for news in cooperatively(found)], now)
 
     async def _tell(self, all_news: Sequence[_News], now: float) -> None:
         """Send what is news, once it is logged: after a crash it is not sent again, and so could not be logged then."""
-        entries = self._context.entries([notification for news in all_news for notification in news.notifications])
-        await self._audit.write(*together(entries))
+        entries = self.context.entries([notification for news in all_news for notification in news.notifications])
+        await self.context.audit.write(*together(entries))
         reports: list[asyncio.Task[None]] = []
         # Until the broker has all of it the partitions are not another worker's, who might write an end before that.
         with ExitStack() as standing:
             async for news in cooperatively(all_news):
                 event_id, names = news.state.header.event_id, [each.destination for each in news.deliveries]
-                if event_id not in self._heard_by or not standing.enter_context(self._owned.in_partition_of(event_id)):
+                if event_id not in self._heard_by or not standing.enter_context(self.owned.in_partition_of(event_id)):
                     continue
-                if self._locks.is_held("alerts", event_id) or not self._still_stands(news.state):
+                if self.context.locks.is_held("alerts", event_id) or not self._still_stands(news.state):
                     self._want(event_id, names)
                     continue
-                sent = self._context.writer.send(*map(self._context.packed, news.deliveries))
+                sent = self.context.writer.send(*map(self.context.packed, news.deliveries))
                 for delivery in news.deliveries:
                     self._note_told(event_id, delivery, news.fix, now)
                 reports.append(asyncio.create_task(self._settled(sent, news.state, names)))
@@ -229,7 +217,7 @@ class Following:
     def _still_stands(self, state: AlertState) -> bool:
         """Whether an alert stands as it did, in the context of its partition."""
         try:
-            now = self._alerts.get(state.header.event_id)
+            now = self.alerts.get(state.header.event_id)
         except NotNowError:
             return False
         return now is not None and now.changed_at == state.changed_at
@@ -241,9 +229,9 @@ class Following:
 
     def _news_of(self, event_id: str, names: Sequence[str], now: float) -> _News | None:
         """Return what rooms are to hear of where the device of an alert is; None where nothing is new to any."""
-        with self._owned.in_partition_of(event_id) as ours:
+        with self.owned.in_partition_of(event_id) as ours:
             try:
-                state = self._alerts.get(event_id) if ours else None
+                state = self.alerts.get(event_id) if ours else None
             except NotNowError:
                 self._want(event_id, names)
                 return None
@@ -274,11 +262,11 @@ class Following:
         at, shown = state.destinations.get(name), self._shown[state.header.event_id].get(name)
         if at is None or (shown and shown.fix_id == fix.header.message_id):
             return None
-        if is_held_back(state, name, self._context.routing.agencies):
+        if is_held_back(state, name, self.context.routing.agencies):
             return None
-        routes = {decision.destination: decision.route for decision in self._context.routing.of_known(state)[0]}
+        routes = {decision.destination: decision.route for decision in self.context.routing.of_known(state)[0]}
         notification = update_of(state, name, routes.get(name, ""), fix, utc_now())
-        delivery = self._context.agreements.delivery(notification, utc_now(), at.id_key)
+        delivery = self.context.agreements.delivery(notification, utc_now(), at.id_key)
         if delivery is None or delivery.alert is None or delivery.alert.position is None:
             return None
         if shown and shown.place == place_of(delivery.alert.position) and now - shown.at < STANDS_SECONDS:
@@ -291,8 +279,3 @@ class Following:
         self._turns[delivery.destination].told(event_id, now)
         shown = _Shown(fix.header.message_id, place_of(delivery.alert.position), now)
         self._shown[event_id][delivery.destination] = shown
-
-
-def _is_fresh(state: AlertState) -> bool:
-    """Whether no worker can have told rooms where the device of an alert is that they do not know yet."""
-    return state.alert.position is None or utc_now() - state.header.received_at <= _FRESH

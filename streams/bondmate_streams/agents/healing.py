@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 import structlog
@@ -32,32 +33,24 @@ _LONGEST_SECONDS: Final = 300.0
 R = TypeVar("R", bound=Record)
 
 
+@dataclass(eq=False)
 class Healing(Generic[R]):
     """Heals one table."""
 
-    def __init__(  # noqa: PLR0917
-        self,
-        name: str,
-        ledger: RecordTable[R],
-        owned: OwnedPartitions,
-        locks: KeyLocks,
-        merge: Callable[[R, R], R],
-        take: Callable[[R], bool] = lambda _: True,
-        note: Callable[[R], object] = lambda _: None,
-    ) -> None:
-        """Heal the table `name`.
+    name: str
+    """That of the table, and of its locks."""
+    ledger: RecordTable[R]
+    owned: OwnedPartitions
+    """The partitions of the topic that goes with it."""
+    locks: KeyLocks
+    merge: Callable[[R, R], R]
+    """Returns what is kept and what lies astray as one; see `logic.healing`."""
+    take: Callable[[R], bool] = lambda _: True
+    """Whether what lies astray alone is brought home."""
+    note: Callable[[R], object] = lambda _: None
+    """Called with what is written at home."""
 
-        Args:
-            name: that of the table, and of its locks.
-            ledger: the table.
-            owned: the partitions of the topic that goes with it.
-            locks: of its keys.
-            merge: returns what is kept and what lies astray as one; see `logic.healing`.
-            take: whether what lies astray alone is brought home.
-            note: called with what is written at home.
-        """
-        self._name, self._ledger, self._owned, self._locks = name, ledger, owned, locks
-        self._merge, self._take, self._note = merge, take, note
+    def __post_init__(self) -> None:
         self._stirred = asyncio.Event()
 
     def stir(self) -> None:
@@ -78,37 +71,37 @@ class Healing(Generic[R]):
     async def _heal(self) -> int:
         """Heal what can be healed here; return how many lay astray."""
         try:
-            found = [stray async for stray in cooperatively(self._ledger.strays())]
+            found = [stray async for stray in cooperatively(self.ledger.strays())]
             healed = 0
             for partition, key in found:
-                async with self._locks.holding(self._name, key):
+                async with self.locks.holding(self.name, key):
                     await self._bring_home(partition, key)
                     healed += await self._forget(partition, key)
             if healed:
-                _log.info("table healed", table=self._name, keys=healed)
+                _log.info("table healed", table=self.name, keys=healed)
         except (NotNowError, CodecError, SchemaUnavailableError) as error:
-            _log.warning("healing waits", table=self._name, error=type(error).__name__)
+            _log.warning("healing waits", table=self.name, error=type(error).__name__)
             return 1
         return len(found)
 
     async def _bring_home(self, partition: int, key: str) -> None:
-        with self._owned.in_partition_of(key) as ours:
-            stray = self._ledger.at(partition, key) if ours else None
+        with self.owned.in_partition_of(key) as ours:
+            stray = self.ledger.at(partition, key) if ours else None
             if stray is None:
                 return
-            kept = self._ledger.get(key)
-            healed = self._merge(kept, stray) if kept is not None else stray
-            if healed != kept and (kept is not None or self._take(stray)):
-                self._note(healed)
-                await self._ledger.put(key, healed)
+            kept = self.ledger.get(key)
+            healed = self.merge(kept, stray) if kept is not None else stray
+            if healed != kept and (kept is not None or self.take(stray)):
+                self.note(healed)
+                await self.ledger.put(key, healed)
 
     async def _forget(self, partition: int, key: str) -> bool:
-        with self._owned.in_partition_of(key, partition) as ours:
-            stray = self._ledger.at(partition, key) if ours else None
+        with self.owned.in_partition_of(key, partition) as ours:
+            stray = self.ledger.at(partition, key) if ours else None
             if stray is None:
                 return False
-            home = self._ledger.at(partition_of(key.encode(), self._ledger.partitions), key)
-            is_said = home is not None and self._merge(home, stray) == home
+            home = self.ledger.at(partition_of(key.encode(), self.ledger.partitions), key)
+            is_said = home is not None and self.merge(home, stray) == home
             if is_said:
-                await self._ledger.forget(key)
+                await self.ledger.forget(key)
             return is_said

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from bondmate_kafka.config import KafkaConfig
 from bondmate_kafka.topic_view import See, Seen, TopicView
 from bondmate_schemas.catalogue import LAST_LOCATION, changelog_topic
-from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
+from bondmate_schemas.codec import Codec
 from bondmate_schemas.models import DeviceLocation
 
+from bondmate_streams.agents.context import decoded
 from bondmate_streams.agents.known_devices import KnownDevices
 
 _DEVICES = changelog_topic("devices")
@@ -33,12 +34,7 @@ class LastLocations:
     def of(self, device_id: str) -> DeviceLocation | None:
         """Return the last location of a device, when one is known and readable."""
         value = self._fixes.get(device_id)
-        if value is None:
-            return None
-        try:
-            return self._codec.decode(value, DeviceLocation)
-        except (CodecError, SchemaUnavailableError):
-            return None
+        return None if value is None else decoded(self._codec, value, DeviceLocation)
 
     def devices(self) -> list[str]:
         """Return the devices that have a last location: those on shift."""

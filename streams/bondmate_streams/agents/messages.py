@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -13,7 +13,6 @@ from bondmate_schemas.catalogue import MESSAGES, RECEIPTS
 from bondmate_schemas.enums import MessageDirection
 from bondmate_schemas.models import DeviceMessage
 
-from bondmate_streams.agents.audit_writer import AuditWriter
 from bondmate_streams.agents.context import AgentContext
 from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.known_devices import KnownDevices
@@ -21,12 +20,10 @@ from bondmate_streams.agents.officers import KnownOfficers
 from bondmate_streams.agents.starting import Starting
 from bondmate_streams.errors import BadEventError
 from bondmate_streams.faust_adapter.guard import InTurn
-from bondmate_streams.faust_adapter.key_locks import KeyLocks
-from bondmate_streams.faust_adapter.record_writer import gather_both
 from bondmate_streams.logic.addressing import MessageSender, Reached, resolve
 from bondmate_streams.logic.duress import shown_silently
+from bondmate_streams.logic.headers import SOURCE
 from bondmate_streams.logic.messages import address_of, addressed, is_addressed, tell, unreached
-from bondmate_streams.logic.officer import SOURCE
 from bondmate_streams.logic.routing import MayMessage
 
 _NOTHING: Final = MayMessage(known=False)
@@ -35,63 +32,48 @@ _CATCH_UP_SECONDS: Final = 30.0
 _WRITTEN_HERE: Final = ("ce_source", SOURCE.encode())
 
 
+@dataclass(eq=False)
 class Messages:
     """Keeps no state: a repeat has the ids it had."""
 
-    def __init__(
-        self,
-        *,
-        context: AgentContext,
-        locks: KeyLocks,
-        audit: AuditWriter,
-        known: KnownDevices,
-        officers: KnownOfficers,
-        marks: DeviceMarks,
-        starting: Starting,
-    ) -> None:
-        self._context = context
-        self._locks = locks
-        self._audit = audit
-        self._known = known
-        self._officers = officers
-        self._marks = marks
-        self._starting = starting
+    context: AgentContext
+    known: KnownDevices
+    officers: KnownOfficers
+    marks: DeviceMarks
+    starting: Starting
 
     async def message(self, arrived: Arrived) -> str | InTurn:
         """Take one message, in the order of its device."""
         if _WRITTEN_HERE in arrived.headers:
             return "addressed_already"
-        said = await self._context.read(arrived, DeviceMessage)
+        said = await self.context.read(arrived, DeviceMessage)
         is_ours = said.direction is MessageDirection.FROM_DEVICE or is_addressed(said)
-        message = said if is_ours else self._context.returned(said)
-        return self._context.in_turn(arrived, message, partial(self._take, message, arrived), said=said)
+        message = said if is_ours else self.context.returned(said)
+        return self.context.in_turn(arrived, message, partial(self._take, message, arrived), said=said)
 
     async def _take(self, message: DeviceMessage, arrived: Arrived) -> str:
-        async with self._locks.holding("messages", message.device_id):
+        async with self.context.locks.holding("messages", message.device_id):
             if message.direction is MessageDirection.FROM_DEVICE:
                 return await self._up(message)
             return await self._down(message, arrived)
 
     async def _up(self, message: DeviceMessage) -> str:
-        self._known.add(message.device_id)
-        notifications = tell(message, self._context.routing.route(message))
-        await gather_both(
-            self._context.writer.send(*self._context.deliveries(notifications)),
-            self._audit.write(*self._context.entries(notifications)),
-        )
+        self.known.add(message.device_id)
+        notifications = tell(message, self.context.routing.route(message))
+        await self.context.tell(self.context.deliveries(notifications), self.context.entries(notifications))
         return "told" if notifications else "unrouted"
 
     async def _down(self, message: DeviceMessage, arrived: Arrived) -> str:
         if is_addressed(message):
             return "addressed_already"
         # Nobody is unknown before all that is known has been read.
-        await asyncio.to_thread(self._officers.wait_caught_up, _CATCH_UP_SECONDS)
+        await asyncio.to_thread(self.officers.wait_caught_up, _CATCH_UP_SECONDS)
         if start := message.emergency:
-            found = await asyncio.to_thread(self._starting.found, message, start)
-            return await self._starting.take(message, start, found, arrived.headers)
+            found = await asyncio.to_thread(self.starting.found, message, start)
+            return await self.starting.take(message, start, found, arrived.headers)
         reached = await asyncio.to_thread(self._resolve, message)
         now = utc_now()
-        pack = self._context.envelopes.pack
+        pack = self.context.envelopes.pack
         # A look into the memory of each device, of which there may be thousands.
         hiding = await asyncio.to_thread(self._hiding, message, reached)
         outgoing = [
@@ -103,7 +85,7 @@ class Messages:
         told = [unreached(message, missing, now) for missing in reached.missing]
         told += [shown_silently(message, device, now) for device in silent]
         outgoing += [pack(RECEIPTS, receipt.header.event_id, receipt, arrived.headers) for receipt in told]
-        await self._context.writer.send(*outgoing)
+        await self.context.writer.send(*outgoing)
         self._count(message.header.source, reached)
         if not reached.devices:
             raise BadEventError(reached.missing[0].code)
@@ -111,16 +93,16 @@ class Messages:
 
     def _resolve(self, message: DeviceMessage) -> Reached:
         source = message.header.source
-        destination = self._context.routing.routes.destinations.get(source)
+        destination = self.context.routing.routes.destinations.get(source)
         sender = MessageSender(
             destination.may_message if destination else _NOTHING,
-            self._context.agreements.sees_ids(source),
-            lambda name: self._known.meant(source, name),
-            self._context.agreements.sees_callsigns(source),
+            self.context.agreements.sees_ids(source),
+            lambda name: self.known.meant(source, name),
+            self.context.agreements.sees_callsigns(source),
         )
-        found = resolve(address_of(message), message.header.mode, sender, self._officers, utc_now())
+        found = resolve(address_of(message), message.header.mode, sender, self.officers, utc_now())
         # Each officer once, by the device that was replaced: the gateways follow its place, which may go on.
-        current = self._marks.current
+        current = self.marks.current
         in_order = sorted(found.devices, key=lambda device: current(device) != device)
         return replace(found, devices=tuple({current(device): device for device in in_order}.values()))
 
@@ -128,13 +110,13 @@ class Messages:
         """Return the devices that may show nothing of what a room has started silently; of duress the gateways know."""
         if message.aloud:
             return frozenset()
-        return frozenset(device for device in reached.devices if self._starting.is_any_hidden(device))
+        return frozenset(device for device in reached.devices if self.starting.is_any_hidden(device))
 
     def _is_silent(self, message: DeviceMessage, device_id: str) -> bool:
-        return not message.aloud and self._marks.is_under_duress(self._marks.current(device_id))
+        return not message.aloud and self.marks.is_under_duress(self.marks.current(device_id))
 
     def _count(self, source: str, reached: Reached) -> None:
-        sender = source if source in self._context.routing.routes.destinations else ""
+        sender = source if source in self.context.routing.routes.destinations else ""
         MESSAGES_TO_DEVICES.labels(sender, "addressed").inc(len(reached.devices))
         for missing in reached.missing:
             MESSAGES_TO_DEVICES.labels(sender, missing.code).inc()

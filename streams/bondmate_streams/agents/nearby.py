@@ -14,15 +14,16 @@ from typing import Final
 from bondmate_kafka.records import Headers, utc_now
 from bondmate_kafka.topic_view import Seen, TopicView
 from bondmate_schemas.catalogue import DEVICE_ALERTS
-from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
+from bondmate_schemas.codec import Codec
 from bondmate_schemas.enums import AlertAction, Mode, PositionOrigin
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import DeviceAlert, DeviceMark
 
 from bondmate_streams.agents.config import StreamsConfig
+from bondmate_streams.agents.context import decoded
 from bondmate_streams.errors import NotNowError
-from bondmate_streams.logic.alerts import with_header
 from bondmate_streams.logic.grouping import AlertLink, Neighbours, linked
+from bondmate_streams.logic.headers import with_header
 from bondmate_streams.logic.real import is_for_owner_alone
 from bondmate_streams.logic.takeover import as_counted
 
@@ -76,10 +77,6 @@ class Nearby:
         with self._lock:
             return None if is_for_owner_alone(alert) else self._neighbours.of(alert)
 
-    def _forget(self, now: datetime) -> None:
-        with self._lock:
-            self._neighbours.forget(now)
-
     def look_again(self, alert: DeviceAlert, cause: Headers) -> None:
         """Look once more, soon, at a new alert that nothing was linked to."""
         if self._neighbours.is_on and (alert.whole is None or not alert.whole.linked_by):
@@ -93,7 +90,8 @@ class Nearby:
                 await asyncio.sleep(_LOOK_SECONDS)
                 with suppress(NotNowError):
                     await self._look(utc_now(), hand_on)
-                self._forget(utc_now())
+                with self._lock:
+                    self._neighbours.forget(utc_now())
         finally:
             await asyncio.to_thread(self._view.stop)
 
@@ -105,12 +103,10 @@ class Nearby:
             self._again.popleft()
 
     def _see(self, seen: Seen) -> None:
-        if seen.value is None:
+        if seen.value is None or (alert := decoded(self._codec, seen.value, DeviceAlert)) is None:
             return
-        with suppress(CodecError, SchemaUnavailableError):
-            alert = self._codec.decode(seen.value, DeviceAlert)
-            if counted := as_counted(alert, self._replaced(alert.device_id)):
-                self._note(counted)
+        if counted := as_counted(alert, self._replaced(alert.device_id)):
+            self._note(counted)
 
 
 def _change(alert: DeviceAlert, link: AlertLink, now: datetime) -> DeviceAlert:

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
-from bondmate_schemas.models import DeviceLocation
-
 from bondmate_streams.agents.last_locations import LastLocations
 from bondmate_streams.logic.addressing import Officer
 
@@ -32,15 +30,7 @@ class KnownOfficers:
 
     def of(self, device_id: str) -> Officer:
         """Return what is known of a device."""
-        return self._seen(device_id, self._last.of(device_id))
-
-    def all(self) -> Iterator[Officer]:
-        """Yield everybody enrolled or heard of."""
-        for device_id in dict.fromkeys((*self._files(), *self._last.devices())):
-            yield self.of(device_id)
-
-    def _seen(self, device_id: str, fix: DeviceLocation | None) -> Officer:
-        officer = self._files().get(device_id)
+        officer, fix = self._files().get(device_id), self._last.of(device_id)
         if fix is None:
             return officer or Officer(device_id)
         header = fix.header
@@ -48,6 +38,11 @@ class KnownOfficers:
         known = officer or Officer(device_id, header.agency_id, header.mode, fix.unit, fix.callsign)
         who = known.officer_ref or fix.officer_ref
         return replace(known, seen_at=header.received_at, position=fix.position, officer_ref=who)
+
+    def all(self) -> Iterator[Officer]:
+        """Yield everybody enrolled or heard of."""
+        for device_id in dict.fromkeys((*self._files(), *self._last.devices())):
+            yield self.of(device_id)
 
     def _files(self) -> Mapping[str, Officer]:
         now = time.monotonic()

@@ -94,23 +94,16 @@ class OpenAlertIndex:
         before = self._forget(event_id)
         after = _watched(state, escalation) if state.status not in CLOSED else None
         if after is not None:
-            self._watch(event_id, after)
+            self._watched[event_id] = after
+            self._counts[after.status] += 1
+            self._paged[after.mode] += after.paged
         self._wait(state, set(before.waiting) if before else set(), set(after.waiting) if after else set())
-        self.plan(event_id, self.forget_at(state) or self._next_due(state, decisions, escalation))
-
-    def _next_due(
-        self, state: AlertState, decisions: Sequence[Decision], escalation: Sequence[Escalation]
-    ) -> datetime | None:
-        return next_due(state, decisions, escalation, self._told_until, rooms=self._rooms)
+        due_at = next_due(state, decisions, escalation, self._told_until, rooms=self._rooms)
+        self.plan(event_id, self.forget_at(state) or due_at)
 
     def forget_at(self, state: AlertState) -> datetime | None:
         """Return when a closed alert is to be forgotten; None for an open one."""
         return state.changed_at + self._keep_closed if state.status in CLOSED else None
-
-    def _watch(self, event_id: str, watched: _WatchedAlert) -> None:
-        self._watched[event_id] = watched
-        self._counts[watched.status] += 1
-        self._paged[watched.mode] += watched.paged
 
     def _forget(self, event_id: str) -> _WatchedAlert | None:
         watched = self._watched.pop(event_id, None)

@@ -7,9 +7,8 @@ carries a person's words to the officer; of these it may be several.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
 
 from bondmate_kafka.partitions import partition_of
 from bondmate_kafka.records import Arrived, Headers, utc_now
@@ -23,7 +22,6 @@ from bondmate_streams.agents.known_devices import KnownDevices
 from bondmate_streams.agents.message_receipts import MessageReceipts
 from bondmate_streams.errors import BadEventError
 from bondmate_streams.faust_adapter.guard import InTurn
-from bondmate_streams.faust_adapter.key_locks import KeyLocks
 from bondmate_streams.logic import heard
 from bondmate_streams.logic.answers import is_of_incident
 from bondmate_streams.logic.life_cycle import ENDS, REFUSED
@@ -32,70 +30,51 @@ from bondmate_streams.logic.officer import answer
 from bondmate_streams.logic.real import taken_as_real
 from bondmate_streams.logic.steps import Step
 
-
-class PassesOn(Protocol):
-    """Handles the receipts of one thing that is no alert."""
-
-    def passed_on(self, receipt: DeliveryReceipt, cause: Headers) -> Outbound:
-        """Return what a receipt leads to; nothing where it is not about this."""
-        ...
+PassesOn = Callable[[DeliveryReceipt, Headers], Outbound]
+"""Returns what a receipt leads to that is about no alert; nothing where it is not about the one thing it knows."""
 
 
+@dataclass(eq=False)
 class Receipts:
     """The router; it keeps nothing itself."""
 
-    def __init__(
-        self,
-        context: AgentContext,
-        of_alerts: AlertReceipts,
-        of_messages: MessageReceipts,
-        others: Sequence[PassesOn],
-        tell: Callable[[Outbound], Awaitable[None]],
-    ) -> None:
-        """Route to `of_alerts` first, then to `of_messages` and the `others`; `tell` sends what they return."""
-        self._context = context
-        self._of_alerts = of_alerts
-        self._of_messages = of_messages
-        self._others = (of_messages, *others)
-        self._tell = tell
+    context: AgentContext
+    of_alerts: AlertReceipts
+    of_messages: MessageReceipts
+    others: Sequence[PassesOn]
+    """They are asked after those of alerts and messages."""
 
     async def receipt(self, arrived: Arrived) -> InTurn:
         """Take one receipt."""
-        said = await self._context.read(arrived, DeliveryReceipt)
+        said = await self.context.read(arrived, DeliveryReceipt)
         try:
-            receipt = self._context.returned(said)
+            receipt = self.context.returned(said)
         except BadEventError as error:
-            await self._tell(self._of_messages.refusal(said, str(error)))
+            await self.context.tell(*self.of_messages.refusal(said, str(error)))
             raise
-        return self._context.in_turn(arrived, receipt, partial(self._route, receipt, arrived.headers), said=said)
+        return self.context.in_turn(arrived, receipt, partial(self._route, receipt, arrived.headers), said=said)
 
     async def _route(self, receipt: DeliveryReceipt, cause: Headers) -> str:
-        if (outcome := await self._of_alerts.take(receipt, cause)) is not None:
+        if (outcome := await self.of_alerts.take(receipt, cause)) is not None:
             return outcome
-        found = [handler.passed_on(receipt, cause) for handler in self._others]
+        found = [passed_on(receipt, cause) for passed_on in (self.of_messages.passed_on, *self.others)]
         outgoing = [record for records, _ in found for record in records]
-        await self._tell((outgoing, [entry for _, entries in found for entry in entries]))
+        await self.context.tell(outgoing, [entry for _, entries in found for entry in entries])
         return "passed_on" if outgoing else "not_an_alert"
 
 
+@dataclass(eq=False)
 class AlertReceipts:
     """Takes the receipts of alerts: they raise levels, assign, decline and close."""
 
-    def __init__(
-        self,
-        context: AgentContext,
-        steps: AlertSteps,
-        locks: KeyLocks,
-        message_receipts: MessageReceipts,
-        learn: Callable[[IncidentLink, Headers], Awaitable[None]],
-    ) -> None:
-        """Take them by `steps`; `learn` hears of the incident that an answer names."""
-        self._context = context
-        self._steps = steps
-        self._locks = locks
-        self._message_receipts = message_receipts
-        self._learn = learn
-        destinations = context.routing.routes.destinations
+    context: AgentContext
+    steps: AlertSteps
+    message_receipts: MessageReceipts
+    learn: Callable[[IncidentLink, Headers], Awaitable[None]]
+    """Hears of the incident that an answer names."""
+
+    def __post_init__(self) -> None:
+        destinations = self.context.routing.routes.destinations
         self._confirm_to = frozenset(name for name, each in destinations.items() if each.tell_own_closing)
 
     async def take(self, receipt: DeliveryReceipt, cause: Headers) -> str | None:
@@ -104,85 +83,68 @@ class AlertReceipts:
         Raises:
             BadEventError: it counts for nothing, which its sender was told.
         """
-        step = await self._locked_step(receipt, cause)
-        if step is None:
-            return None
+        event_id = receipt.header.event_id
+        async with self.context.locks.holding("alerts", event_id):
+            state = self.steps.alerts.get(event_id)
+            if state is None:
+                return None
+            step = await self._step(state, receipt, cause)
         if link := announced_answer(receipt):
-            await self._learn(link, cause)
+            await self.learn(link, cause)
         _count(step, receipt)
         if step.refused:
             raise BadEventError(step.refused)
         return step.outcome
 
-    async def _locked_step(self, receipt: DeliveryReceipt, cause: Headers) -> Step | None:
-        event_id = receipt.header.event_id
-        async with self._locks.holding("alerts", event_id):
-            state = self._steps.alerts.get(event_id)
-            return None if state is None else await self._step(state, receipt, cause)
-
     async def _step(self, state: AlertState, receipt: DeliveryReceipt, cause: Headers) -> Step:
-        rooms = self._steps.rooms
-        decisions, escalation = self._context.routing.of_known(state)
+        rooms = self.steps.rooms
+        decisions, escalation = self.context.routing.of_known(state)
         step = heard.receive(
             state, receipt, self._confirm_to, decisions, utc_now(), rooms=rooms, escalation=escalation,
             other=self._other_alert(receipt),
         )  # fmt: skip
-        step = self._steps.keyed(replace(step, state=taken_as_real(step.state, rooms)), state)
+        step = self.steps.keyed(replace(step, state=taken_as_real(step.state, rooms)), state)
         if step.outcome in REFUSED:
-            await self._steps.tell(self._message_receipts.refusal(receipt, step.outcome))
+            await self.context.tell(*self.message_receipts.refusal(receipt, step.outcome))
             raise BadEventError(step.outcome)
-        outbound = self._steps.outbound(step, cause)
+        outbound = self.steps.outbound(step, cause)
         if step.refused:
-            refusal, entries = self._message_receipts.refusal(receipt, step.refused)
+            refusal, entries = self.message_receipts.refusal(receipt, step.refused)
             outbound = [*outbound[0], *refusal], [*outbound[1], *entries]
         if step.state is not None and step.outcome in ENDS:
-            await self._steps.remember_and_tell(step.state, decisions, outbound)
+            await self.steps.remember_and_tell(step.state, decisions, outbound)
         else:
             # Told before it is remembered: what a level leads to is told only when it rises.
-            await self._steps.tell(outbound)
+            await self.context.tell(*outbound)
             if step.state is not None and step.state != state:
-                await self._steps.remember(step.state, self._context.routing.of_known(step.state)[0])
+                await self.steps.remember(step.state, self.context.routing.of_known(step.state)[0])
         return step
 
     def _other_alert(self, receipt: DeliveryReceipt) -> AlertState | None:
         """Return the alert that a room links one to, by our copy where it is another worker's."""
         if not receipt.link_to:
             return None
-        alerts = self._steps.alerts
+        alerts = self.steps.alerts
         return alerts.at(partition_of(receipt.link_to.encode(), alerts.partitions), receipt.link_to)
 
 
-class IncidentReceipts:
-    """Passes receipts of incidents on to the agent of incidents."""
-
-    def __init__(self, context: AgentContext) -> None:
-        self._context = context
-
-    def passed_on(self, receipt: DeliveryReceipt, cause: Headers) -> Outbound:
-        """Return the receipt as the incident's agent takes it; nothing where it is of no incident."""
-        if not is_of_incident(receipt):
-            return [], []
-        key = key_of(INCIDENT_RECEIPTS, receipt)
-        return [self._context.envelopes.pack(INCIDENT_RECEIPTS, key, receipt, cause)], []
+def to_incident(context: AgentContext, receipt: DeliveryReceipt, cause: Headers) -> Outbound:
+    """Return the receipt as the agent of incidents takes it; nothing where it is of no incident."""
+    if not is_of_incident(receipt):
+        return [], []
+    return [context.envelopes.pack(INCIDENT_RECEIPTS, key_of(INCIDENT_RECEIPTS, receipt), receipt, cause)], []
 
 
-class WordsToOfficers:
-    """Passes a person's words in a receipt on to the officer whose device it names."""
-
-    def __init__(self, context: AgentContext, known: KnownDevices, unlisted: frozenset[str]) -> None:
-        """Find devices by `known`; what `unlisted` rooms say reaches no officer."""
-        self._context = context
-        self._known = known
-        self._unlisted = unlisted
-
-    def passed_on(self, receipt: DeliveryReceipt, cause: Headers) -> Outbound:
-        """Return the message to the officer; nothing where there are no words or no such device."""
-        if not receipt.device_id or receipt.destination in self._unlisted:
-            return [], []
-        device = self._known.meant(receipt.destination, receipt.device_id)
-        if not device or not (message := answer(receipt, device, utc_now())):
-            return [], []
-        return [self._context.envelopes.pack(MESSAGES, device, message, cause)], []
+def words_to_officer(
+    context: AgentContext, known: KnownDevices, unlisted: frozenset[str], receipt: DeliveryReceipt, cause: Headers
+) -> Outbound:
+    """Return a person's words as a message to the officer whose device a receipt names; `unlisted` rooms have none."""
+    if not receipt.device_id or receipt.destination in unlisted:
+        return [], []
+    device = known.meant(receipt.destination, receipt.device_id)
+    if not device or not (message := answer(receipt, device, utc_now())):
+        return [], []
+    return [context.envelopes.pack(MESSAGES, device, message, cause)], []
 
 
 def _count(step: Step, receipt: DeliveryReceipt) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -30,40 +31,30 @@ _log = structlog.get_logger(__name__)
 _MOST_DECIDED: Final = 4_000
 
 
+@dataclass(eq=False)
 class RoutingService:
     """The routes of one worker, with its map and the last answers."""
 
-    def __init__(
-        self, routes: Routes, *, agencies: Mapping[str, str] | None = None, ground: Ground | None = None
-    ) -> None:
-        """Route by `routes`.
+    routes: Routes
+    agencies: Mapping[str, str] = field(default_factory=dict)
+    """Agency of a destination, where it is known."""
+    ground: Ground | None = None
+    """The map, where rules ask where alerts and incidents are."""
+    _decided: dict[tuple[object, ...], tuple[list[Decision], list[Escalation]]] = field(default_factory=dict)
 
-        Args:
-            routes: rules and agreements.
-            agencies: agency of a destination, where it is known.
-            ground: the map, where rules ask where alerts and incidents are.
-        """
-        self.routes = routes
-        self.agencies = agencies or {}
-        """Agency of a destination, where it is known."""
-        self.ground = ground
-        """The map, where rules ask where alerts and incidents are."""
-        self.by_place = told_by_place(routes)
+    def __post_init__(self) -> None:
+        self.by_place = told_by_place(self.routes)
         """Destinations that are told for where an event is."""
-        self._decided: dict[tuple[object, ...], tuple[list[Decision], list[Escalation]]] = {}
 
     def route(self, event: Payload) -> list[Decision]:
         """Decide where an event goes; one that goes nowhere is counted, an alert is logged for a person to see."""
-        found = self.route_again(event)
-        if not found:
-            self._note_nowhere(event, why_nowhere(explain(event, self.routes, self.ground)))
+        if not (found := self.route_again(event)):
+            nowhere = why_nowhere(explain(event, self.routes, self.ground))
+            why = "unknown_mode" if event.header.mode is Mode.UNKNOWN else nowhere
+            UNROUTED.labels(type(event).__name__, why).inc()
+            if isinstance(event, DeviceAlert):
+                _log.error("alert goes nowhere", event_id=event.header.event_id, why=why)
         return found
-
-    def _note_nowhere(self, event: Payload, why: str) -> None:
-        why = "unknown_mode" if event.header.mode is Mode.UNKNOWN else why
-        UNROUTED.labels(type(event).__name__, why).inc()
-        if isinstance(event, DeviceAlert):
-            _log.error("alert goes nowhere", event_id=event.header.event_id, why=why)
 
     def route_again(self, event: Payload) -> list[Decision]:
         """Decide where an event goes that was counted before."""
@@ -74,7 +65,8 @@ class RoutingService:
 
         Where it was raised, and came to, counts, and not where a press was since: that moves nothing that is due.
         """
-        return self._decide(state.alert, self._held_by(state))
+        held_by = state.others.held if state.others else ()
+        return self._decide(state.alert, held_by if self.ground else None)
 
     def held(self, alert: DeviceAlert) -> tuple[str, ...]:
         """Return the rules that ask where an alert is and match."""
@@ -83,11 +75,6 @@ class RoutingService:
     def at(self, alert: DeviceAlert, ground: Ground) -> list[Decision]:
         """Return who is told for where an alert is, as `ground` has it."""
         return [one for one in self._decide(alert, ground)[0] if one.destination in self.by_place]
-
-    def _held_by(self, state: AlertState) -> Ground | Held | None:
-        if self.ground is None:
-            return None
-        return state.others.held if state.others else ()
 
     def _decide(self, event: Payload, ground: Ground | Held | None) -> tuple[list[Decision], list[Escalation]]:
         # Rules look at nothing else of an event.
@@ -100,7 +87,6 @@ class RoutingService:
             verdicts = explain(event, self.routes, ground)
             found = decisions(verdicts), escalation(event, self.routes, ground)
             if is_held:
-                owner = event.header.agency_id
-                found = of_owner(found, owner, self.routes.destinations, self.agencies)
+                found = of_owner(found, event.header.agency_id, self.routes.destinations, self.agencies)
             self._decided[facts] = found
         return self._decided[facts]

@@ -24,7 +24,6 @@ _ASK_SECONDS: Final = 5.0
 _AGAIN_SECONDS: Final = 1.0
 _STOP_SECONDS: Final = 3.0
 _MARKS_SECONDS: Final = 5.0
-_QUIET: Final = ("faust", "mode", "aiokafka")
 T = TypeVar("T")
 
 
@@ -42,7 +41,8 @@ async def run_streams(
     Raises:
         StreamsFailedError: faust gave up; end the process and start another.
     """
-    _be_quiet()
+    for name in ("faust", "mode", "aiokafka"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     ready = asyncio.create_task(_prepared(config))
     stopped = asyncio.create_task(stop.wait())
     try:
@@ -163,15 +163,7 @@ async def _answered(event: str, ask: Callable[[], T], *refusals: type[Exception]
             return await asyncio.to_thread(ask)
         except refusals as error:
             if not said:
-                _log.warning(event, error=type(error).__name__, why=str(error) if _is_ours(error) else "")
+                is_ours = isinstance(error, UnreadyTopicsError | BrokerError)
+                _log.warning(event, error=type(error).__name__, why=str(error) if is_ours else "")
             said = True
         await asyncio.sleep(_AGAIN_SECONDS)
-
-
-def _is_ours(error: Exception) -> bool:
-    return isinstance(error, UnreadyTopicsError | BrokerError)
-
-
-def _be_quiet() -> None:
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.ERROR)

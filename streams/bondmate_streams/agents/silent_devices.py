@@ -6,25 +6,24 @@ import asyncio
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final
 
 from bondmate_kafka.records import utc_now
 from bondmate_kafka.topic_view import Seen, TopicView
 from bondmate_monitoring.metrics import SILENT_DEVICES
 from bondmate_schemas.catalogue import DEVICE_ALERTS, DEVICE_STATUS
-from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
-from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, DeviceStatus, Record
+from bondmate_schemas.codec import Codec, SchemaUnavailableError
+from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, DeviceStatus
 
 from bondmate_streams.agents.config import StreamsConfig
-from bondmate_streams.agents.context import AgentContext
+from bondmate_streams.agents.context import AgentContext, decoded
 from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.errors import BrokerUnavailableError
 from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
 from bondmate_streams.logic import silent_devices
-from bondmate_streams.logic.at_device import is_pressed_there
+from bondmate_streams.logic.headers import is_pressed_there
 
 _LOOK_SECONDS: Final = 1.0
-R = TypeVar("R", bound=Record)
 
 
 class SilentDevices:
@@ -54,14 +53,11 @@ class SilentDevices:
         """Keys under which their own device was seen to report."""
 
     def _see_report(self, sign: Seen) -> None:
-        if sign.topic == DEVICE_ALERTS:
-            self._see_press(sign)
-        else:
-            self._see_status(sign)
+        (self._see_press if sign.topic == DEVICE_ALERTS else self._see_status)(sign)
 
     def _see_press(self, sign: Seen) -> None:
         """Note that somebody pressed, by whatever worker its partition is; who has a replaced device nobody knows."""
-        said = _decoded(self._context.codec, sign, DeviceAlert)
+        said = decoded(self._context.codec, sign.value, DeviceAlert)
         if said is not None and is_pressed_there(said) and not self._is_replaced(sign.key):
             self._pressed[sign.key] = max(self._pressed.get(sign.key, 0), sign.timestamp_ms)
 
@@ -158,12 +154,5 @@ class SilentDevices:
 
 def _read(codec: Codec, sign: Seen) -> DeviceLocation | DeviceStatus | None:
     if sign.topic == DEVICE_STATUS:
-        return _decoded(codec, sign, DeviceStatus)
-    return _decoded(codec, sign, DeviceLocation)
-
-
-def _decoded(codec: Codec, sign: Seen, kind: type[R]) -> R | None:
-    try:
-        return codec.decode(sign.value, kind)
-    except (CodecError, SchemaUnavailableError):
-        return None
+        return decoded(codec, sign.value, DeviceStatus)
+    return decoded(codec, sign.value, DeviceLocation)

@@ -10,7 +10,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import structlog
 from bondmate_kafka.client import OFFSET_BEGINNING, Consumer, Message, Place, TopicPartition, is_end_of_partition
@@ -19,6 +19,7 @@ from bondmate_kafka.consumer import open_consumer
 
 from bondmate_streams.errors import StoreUnavailableError
 from bondmate_streams.faust_adapter.back_off import BackOff
+from bondmate_streams.faust_adapter.tables import RecordTable
 
 _log = structlog.get_logger(__name__)
 _BATCH: Final = 500
@@ -27,24 +28,10 @@ _GATHER_MS: Final = 100
 _QUEUED_KBYTES: Final = 4_096
 
 
-class Copied(Protocol):
-    """A table that can be copied."""
-
-    @property
-    def topic(self) -> str:
-        """Its changelog."""
-
-    def copied_until(self, partition: int) -> int | None:
-        """Return the last offset of the changelog that the partition has; None where it has nothing."""
-
-    def copy(self, partition: int, records: Sequence[tuple[bytes, bytes | None]], until: int) -> None:
-        """Write records of the changelog, in its order; `until` is the offset of the last."""
-
-
 class ChangelogCopies:
     """Follows the changelogs of partitions that this worker does not have."""
 
-    def __init__(self, kafka: KafkaConfig, name: str, tables: Sequence[Copied], partitions: int) -> None:
+    def __init__(self, kafka: KafkaConfig, name: str, tables: Sequence[RecordTable[Any]], partitions: int) -> None:
         """Copy `tables`, each of so many partitions; `name` is the client's."""
         settings = {"enable.partition.eof": True, "queued.max.messages.kbytes": _QUEUED_KBYTES}
         self._settings = kafka.consumer(name, name, gather_ms=_GATHER_MS) | settings

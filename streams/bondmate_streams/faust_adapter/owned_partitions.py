@@ -75,25 +75,15 @@ class OwnedPartitions:
         if place not in self._ours:
             yield False
             return
-        event = _event_at(self._app, place, key.encode())
+        message = Message(place.topic, place.partition, -1, 0.0, 0, None, key.encode(), None, None, tp=place)
+        event = self._app.create_event(key.encode(), None, None, cast("Any", message))
         before = _current_event.set(cast("Any", weakref.ref(event)))
-        self._begin()
+        self._at_work += 1
+        self._idle.clear()
         try:
             yield True
         finally:
-            self._end()
+            self._at_work -= 1
+            if not self._at_work:
+                self._idle.set()
             _current_event.reset(before)
-
-    def _begin(self) -> None:
-        self._at_work += 1
-        self._idle.clear()
-
-    def _end(self) -> None:
-        self._at_work -= 1
-        if not self._at_work:
-            self._idle.set()
-
-
-def _event_at(app: faust.App, place: TP, key: bytes) -> Any:
-    message = Message(place.topic, place.partition, -1, 0.0, 0, None, key, None, None, tp=place)
-    return app.create_event(key, None, None, cast("Any", message))

@@ -59,17 +59,18 @@ class DurableTable(faust.Table[bytes, bytes]):
 
     def on_key_set(self, key: Any, value: Any) -> None:
         """Send the changelog record; faust calls this before it writes the store."""
-        partition = self.partition_for_key(key)
-        assert partition is not None, "a table is written in the context of an event"
-        self.last_sent = self.outbox.begin(Outgoing(self._changelog_topic_name(), key, value), partition)
+        self._send(key, value)
         self._sensor_on_set(self, key, value)
 
     def on_key_del(self, key: Any) -> None:
         """Send the tombstone of a key; faust calls this before it takes the key out of the store."""
+        self._send(key, None)
+        self._sensor_on_del(self, key)
+
+    def _send(self, key: Any, value: Any) -> None:
         partition = self.partition_for_key(key)
         assert partition is not None, "a table is written in the context of an event"
-        self.last_sent = self.outbox.begin(Outgoing(self._changelog_topic_name(), key, None), partition)
-        self._sensor_on_del(self, key)
+        self.last_sent = self.outbox.begin(Outgoing(self._changelog_topic_name(), key, value), partition)
 
     def persist(self, partition: int, offset: int) -> None:
         """Note how far the store agrees with the changelog: from there a restart reads on."""

@@ -203,8 +203,7 @@ def _say(rows: Ints, judgement: Judgement, late: Bools, jumped: Bools, previous_
 def _judge_lines(order: Ints, fixes: Fixes, sure: Bools, tracks: Tracks, judgement: Judgement) -> None:
     """Judge fixes, given in order of device and arrival, whose devices have sent nothing else."""
     line = _DeviceRows(order, fixes, sure, tracks, judgement.at_ms)
-    newest = line.newest_before()
-    late = line.is_older(newest)
+    late = line.late()
     line.turn_to_accepted(~late)
     before = line.accepted_before()
     known = line.points.of(before)
@@ -241,19 +240,11 @@ class _DeviceRows:
         column[self.heads], column[self.tails] = known, here
         return column
 
-    def _devices(self) -> Ints:
-        """Return the device of each row."""
-        return self._column(np.arange(len(self.heads)), self.device)  # type: ignore[no-any-return]
-
-    def newest_before(self) -> Ints:
-        """Return, for each fix, the rank of the newest of its device before it."""
-        span = len(self._rank) + 1
-        running = np.maximum.accumulate(self._devices() * span + self._rank) % span
-        return running[self.tails - 1]  # type: ignore[no-any-return]
-
-    def is_older(self, newest: Ints) -> Bools:
-        """Return which fixes are older than these ranks."""
-        return self._rank[self.tails] < newest  # type: ignore[no-any-return]
+    def late(self) -> Bools:
+        """Return which fixes are older than the newest of their device before them."""
+        devices, span = self._column(np.arange(len(self.heads)), self.device), len(self._rank) + 1
+        newest = np.maximum.accumulate(devices * span + self._rank) % span
+        return self._rank[self.tails] < newest[self.tails - 1]  # type: ignore[no-any-return]
 
     def turn_to_accepted(self, accepted: Bools) -> None:
         """Note which fixes became the newest of their device."""

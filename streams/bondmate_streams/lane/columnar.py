@@ -111,7 +111,7 @@ class ColumnEngine:
             "at_ms": at_ms, "at_number": fixes.numbers, "sure": sure, "latitude": fixes.latitude,
             "longitude": fixes.longitude, "accuracy_m": fixes.accuracy_m,
         })  # fmt: skip
-        self._tracks.see_first(slots, fixes.fixed_ms, fixes.numbers)
+        self._tracks.see(slots, np.zeros_like(slots), fixes.fixed_ms, fixes.numbers)
         return [lasts[row] for row in read.left]
 
     def forget(self, partition: int) -> None:

@@ -8,7 +8,7 @@ from bondmate_kafka.partitions import partition_of
 from bondmate_kafka.records import Outgoing
 from bondmate_schemas.catalogue import DEVICE_LOCATIONS
 
-from bondmate_streams.lane.arrival import arrived
+from bondmate_streams.lane.row_guard import arrived
 from bondmate_streams.logic.belonging import Home, moved
 from bondmate_streams.misplaced import Misplaced
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import InitVar, dataclass
 from datetime import datetime
 
 import structlog
@@ -23,6 +24,7 @@ from bondmate_streams.logic.policy import WITHHELD
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(eq=False)
 class LocationLane:
     """Works batches and writes what comes of them; knows no consumer.
 
@@ -30,27 +32,21 @@ class LocationLane:
     a device what no destination was told.
     """
 
-    def __init__(  # noqa: PLR0917
-        self,
-        engine: BatchEngine,
-        codec: Codec,
-        chain: Chain,
-        sender: BatchProducer,
-        disclosures: Disclosures,
-        audit_seconds: float,
-        untaken: Collection[str] = (),
-    ) -> None:
-        """Work by `engine`; `chain` is where the audit trail of this lane stands, `untaken` as in `LaneConfig`."""
-        self.engine = engine
-        self._chain = chain
-        self._sender = sender
+    engine: BatchEngine
+    codec: InitVar[Codec]
+    chain: Chain
+    """Where the audit trail of this lane stands."""
+    sender: BatchProducer
+    disclosures: Disclosures
+    audit_seconds: float
+    untaken: Collection[str] = ()
+    """As in `LaneConfig`."""
+
+    def __post_init__(self, codec: Codec) -> None:
         self._envelopes = Envelopes(codec)
-        self._disclosures = disclosures
-        self._audit_seconds = audit_seconds
-        self._untaken = frozenset(untaken)
-        for destination in self._untaken:
+        for destination in self.untaken:
             UNTAKEN.labels(destination, "LOCATION")
-        self._log_at = time.monotonic() + audit_seconds
+        self._log_at = time.monotonic() + self.audit_seconds
         self._last: list[Keyed] = []
         self._ended: list[tuple[bytes, int]] = []
 
@@ -78,21 +74,21 @@ class LocationLane:
         worked.remember()
         self._write_down()
         for delivered in worked.deliveries:
-            self._sender.begin_all(locations_topic(delivered.destination), delivered.records)
+            self.sender.begin_all(locations_topic(delivered.destination), delivered.records)
         for again in (*worked.moved, *worked.dead_letters):
-            self._sender.begin(again)
-        self._disclosures.add(*worked.disclosed)
+            self.sender.begin(again)
+        self.disclosures.add(*worked.disclosed)
         self._last, self._ended = worked.last, worked.ended_shifts
-        _count(worked, self._untaken)
+        _count(worked, self.untaken)
 
     def forget_last(self) -> None:
         """Write no last fixes of the batches before: their partitions are another's, who has newer ones."""
         self._last, self._ended = [], []
 
     def _write_down(self) -> None:
-        self._sender.begin_all(LAST_LOCATION, self._last)
+        self.sender.begin_all(LAST_LOCATION, self._last)
         for key, at_ms in self._ended:
-            self._sender.end_shift(LAST_LOCATION, key, at_ms)
+            self.sender.end_shift(LAST_LOCATION, key, at_ms)
         self._last, self._ended = [], []
 
     def settle(self, *, everything: bool = False) -> bool:
@@ -100,16 +96,16 @@ class LocationLane:
 
         The last fixes of the batch go with the next one, unless `everything` is asked for.
         """
-        if not self._sender.finish() or not self._kept():
+        if not self.sender.finish() or not self._kept():
             return False
         if everything and (self._last or self._ended):
             self._write_down()
-            return self._sender.finish()
+            return self.sender.finish()
         return True
 
     def _kept(self) -> bool:
         try:
-            self._disclosures.keep()
+            self.disclosures.keep()
         except OSError as error:
             _log.warning("lane waits for its disk", error=error.strerror)
             return False
@@ -119,19 +115,19 @@ class LocationLane:
         """Log what was disclosed, when it is time; False when not now: call again."""
         if not last and time.monotonic() < self._log_at:
             return True
-        self._log_at = time.monotonic() + self._audit_seconds
-        for entry in self._disclosures.entries():
-            self._chain, record = self._chain.append(entry, now)
-            self._sender.begin(self._envelopes.pack(AUDIT, record.writer, record))
-        if not self._sender.finish():
+        self._log_at = time.monotonic() + self.audit_seconds
+        for entry in self.disclosures.entries():
+            self.chain, record = self.chain.append(entry, now)
+            self.sender.begin(self._envelopes.pack(AUDIT, record.writer, record))
+        if not self.sender.finish():
             return False
-        self._disclosures.logged()
+        self.disclosures.logged()
         return True
 
     def close(self) -> None:
         """Release what it holds."""
-        self._sender.close()
-        self._disclosures.close()
+        self.sender.close()
+        self.disclosures.close()
 
 
 def _count(worked: BatchResult, untaken: Collection[str]) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
-from typing import Final, Protocol
+from collections.abc import Iterator
+from typing import Final
 
 from bondmate_kafka.client import Message, TopicPartition
 from bondmate_kafka.config import KafkaConfig
@@ -15,14 +15,6 @@ from bondmate_streams.lane.batch import Last
 
 _STEP: Final = 10_000
 _STEP_SECONDS: Final = 0.1
-
-
-class LastFixSource(Protocol):
-    """A reader of the last fixes that were written down."""
-
-    def of(self, partition: int) -> Iterable[Last]:
-        """Yield what a partition holds, oldest first."""
-        ...
 
 
 class LastFixes:

@@ -16,23 +16,15 @@ from bondmate_schemas.codec import Codec, CodecError
 from bondmate_schemas.models import DeviceLocation
 
 from bondmate_streams.errors import BadEventError
-from bondmate_streams.lane.arrival import arrived
 from bondmate_streams.lane.batch import BatchResult, DestinationRecords, Disclosed, Last, Names
 from bondmate_streams.lane.homes import Homes
+from bondmate_streams.lane.row_guard import arrived
 from bondmate_streams.lane.row_guard import judged as guarded
 from bondmate_streams.logic.addressing import Officer
 from bondmate_streams.logic.deliveries import Agreements
 from bondmate_streams.logic.locations import Judged, Newest, Track, joined, restored, tell
 from bondmate_streams.logic.policy import WITHHELD
-from bondmate_streams.logic.routing import (
-    Decision,
-    Routes,
-    decisions,
-    explain,
-    told_apart,
-    why_nowhere,
-    withheld_from,
-)
+from bondmate_streams.logic.routing import Decision, Routes, decisions, explain, told_apart, why_nowhere, withheld_from
 
 _log = structlog.get_logger(__name__)
 STAGE: Final = "locations"
@@ -190,7 +182,7 @@ class Rows:
             return error
 
     def _guarded(self, message: Message, batch: _RowBatch, body: Callable[[Message], str]) -> None:
-        outcome, letter = guarded(STAGE, message, body, arrived)
+        outcome, letter = guarded(STAGE, message, body)
         if letter is not None:
             batch.worked.dead_letters.append(letter)
         if outcome:

@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from operator import methodcaller
 from typing import Any, Final, TypeVar
 
@@ -26,7 +27,7 @@ from bondmate_streams.lane.growing import GrowingEngine
 from bondmate_streams.lane.homes import Homes
 from bondmate_streams.lane.lane import LocationLane
 from bondmate_streams.lane.regroup import regroup
-from bondmate_streams.lane.remembered import LastFixes, LastFixSource
+from bondmate_streams.lane.remembered import LastFixes
 from bondmate_streams.lane.sender import BatchProducer
 from bondmate_streams.logic.audit import Chain
 
@@ -106,43 +107,37 @@ class _ShutOutError(RuntimeError):
     """The group counts us out, or is about to share its partitions anew: what is in hand is not ours to write."""
 
 
+@dataclass(eq=False)
 class Loop:
     """The consumer of a lane, and how far it is in each partition."""
 
-    def __init__(  # noqa: PLR0917
-        self,
-        lane: LocationLane,
-        config: LaneConfig,
-        consumer: Consumer,
-        stop: threading.Event,
-        on_ready: Callable[[], object] = lambda: None,
-        last: LastFixSource | None = None,
-        homes: Homes | None = None,
-    ) -> None:
+    lane: LocationLane
+    config: LaneConfig
+    consumer: Consumer
+    stop: threading.Event
+    on_ready: Callable[[], object] = lambda: None
+    last: LastFixes | None = None
+    homes: Homes | None = None
+
+    def __post_init__(self) -> None:
         """Join the group; partitions come while it runs."""
-        self._lane = lane
-        self._config = config
-        self._stop = stop
-        self._on_ready = on_ready
         self._joined = False
         self._checkpoints = Checkpoints(DEVICE_LOCATIONS)
         self._begun_at: float | None = None
         """When it was begun to write a batch that has not arrived yet, as far as is known."""
-        self._last = last or LastFixes(config.kafka, config.instance)
-        self._homes = homes
-        self._consumer = consumer
-        self._consumer.subscribe(
+        self._last = self.last or LastFixes(self.config.kafka, self.config.instance)
+        self.consumer.subscribe(
             [DEVICE_LOCATIONS], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
         )
 
     def run(self) -> None:
         """Take batches until stopped; then settle what was begun."""
-        while not self._stop.is_set():
+        while not self.stop.is_set():
             self.turn()
         if self._settled():
             self._commit_if_ours()
-            if self._lane.audit(utc_now(), last=True):
-                _log.info("lane stopped", instance=self._config.instance)
+            if self.lane.audit(utc_now(), last=True):
+                _log.info("lane stopped", instance=self.config.instance)
 
     def turn(self) -> None:
         """Take one batch from the topic and write what comes of it.
@@ -153,26 +148,26 @@ class Loop:
         if not old and not new:
             self._rest()
             return
-        worked = answered(self._stop, "lane waits", lambda: self._judged(old, new))
+        worked = answered(self.stop, "lane waits", lambda: self._judged(old, new))
         if worked is None or not self._until_done(self._arrived):
             return
         self._checkpoints.begin_batch()
         if self._announced():
             self._begun_at = time.monotonic()
             self._checkpoints.note_writing()
-            self._lane.write(worked)
+            self.lane.write(worked)
             if len(new) < _MANY:
                 self._until_done(self._arrived)
-            self._until_done(lambda: self._lane.audit(utc_now()))
+            self._until_done(lambda: self.lane.audit(utc_now()))
 
     def _judged(self, old: list[Message], new: list[Message]) -> BatchResult:
         if old:
-            self._lane.recall(old)
-        return self._lane.work(new)
+            self.lane.recall(old)
+        return self.lane.work(new)
 
     def _arrived(self) -> bool:
         """Wait for what is being written; False when not now."""
-        if not self._lane.settle():
+        if not self.lane.settle():
             return False
         self._checkpoints.note_delivered()
         if self._begun_at is not None:
@@ -182,7 +177,7 @@ class Loop:
 
     def _settled(self) -> bool:
         """Wait for what is being written, and for the last fixes of all of it; False when not now."""
-        if not self._arrived() or not self._lane.settle(everything=True):
+        if not self._arrived() or not self.lane.settle(everything=True):
             return False
         self._checkpoints.note_snapshot()
         return True
@@ -199,12 +194,12 @@ class Loop:
     def _some(self) -> list[ReadRecords]:
         is_behind = self._checkpoints.is_behind()
         # What a killed lane had in hand is taken together, however many: it may have worked by columns.
-        most = self._config.batch if is_behind else min(self._config.batch, self._lane.engine.most)
+        most = self.config.batch if is_behind else min(self.config.batch, self.lane.engine.most)
         first = self._consumed(1, _IDLE_SECONDS if is_behind or self._begun_at is None else 0)
         return [first, self._consumed(most - 1, 0)] if first.messages else [first]
 
     def _consumed(self, count: int, seconds: float) -> ReadRecords:
-        messages = self._consumer.consume(count, seconds)
+        messages = self.consumer.consume(count, seconds)
         errors = [*filter(None.__ne__, map(methodcaller("error"), messages))]
         for error in errors:
             if is_fatal(error):
@@ -216,7 +211,7 @@ class Loop:
         if not self._until_done(self._settled):
             return
         self._commit_if_ours()
-        self._until_done(lambda: self._lane.audit(utc_now()))
+        self._until_done(lambda: self.lane.audit(utc_now()))
 
     def _commit_if_ours(self) -> None:
         """Commit if it can be; if not, a restart would judge again what was delivered, or deliver it under its ids."""
@@ -230,7 +225,7 @@ class Loop:
         except _ShutOutError:
             for start in self._checkpoints.drop_batch():
                 with contextlib.suppress(KafkaException):  # it may be another's by now
-                    self._consumer.seek(start)
+                    self.consumer.seek(start)
             return False
 
     def _commit(self) -> bool:
@@ -238,7 +233,7 @@ class Loop:
         offsets = self._checkpoints.to_commit()
         try:
             if offsets:
-                self._consumer.commit(offsets=offsets, asynchronous=False)
+                self.consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
             if is_fatal(error.args[0]):
                 raise
@@ -252,27 +247,27 @@ class Loop:
     def _until_done(self, work: Callable[[], bool]) -> bool:
         """Try until it is done; False when stopped before that."""
         while not work():
-            if self._stop.wait(_AGAIN_SECONDS):
+            if self.stop.wait(_AGAIN_SECONDS):
                 return False
         return True
 
     # What the group gives and takes; these run in `consume`, between two batches.
 
     def _assigned(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
-        taken = answered(self._stop, "lane waits", lambda: self._taken(consumer, partitions))
+        taken = answered(self.stop, "lane waits", lambda: self._taken(consumer, partitions))
         if taken is not None:
             # Cooperative, the group names what is new here; else all that is ours.
-            (consumer.incremental_assign if self._config.cooperative else consumer.assign)(taken)
-            self._on_ready()
-            if self._config.cooperative and not self._joined:
-                threading.Thread(target=regroup, args=(_consumer(self._config), self._stop), daemon=True).start()
+            (consumer.incremental_assign if self.config.cooperative else consumer.assign)(taken)
+            self.on_ready()
+            if self.config.cooperative and not self._joined:
+                threading.Thread(target=regroup, args=(_consumer(self.config), self.stop), daemon=True).start()
             self._joined = True
 
     def _taken(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> list[TopicPartition]:
-        again = self._checkpoints.owned if self._homes and self._homes.learn(consumer, _ASK_SECONDS) else ()
+        again = self._checkpoints.owned if self.homes and self.homes.learn(consumer, _ASK_SECONDS) else ()
         for partition in (*again, *(each.partition for each in partitions)):
-            self._lane.engine.forget(partition)
-            self._lane.engine.restore(partition, self._last.of(partition))
+            self.lane.engine.forget(partition)
+            self.lane.engine.restore(partition, self._last.of(partition))
         committed = consumer.committed(list(partitions), _ASK_SECONDS)
         for each in committed:
             if each.error is not None:
@@ -285,12 +280,12 @@ class Loop:
         self._lost(_, partitions)
 
     def _lost(self, _: Consumer, partitions: Sequence[TopicPartition]) -> None:
-        self._lane.forget_last()
+        self.lane.forget_last()
         self._checkpoints.revoke(each.partition for each in partitions)
         for each in partitions:
-            self._lane.engine.forget(each.partition)
+            self.lane.engine.forget(each.partition)
 
     def close(self) -> None:
         """Leave the group and release what is held."""
-        self._consumer.close()
-        self._lane.close()
+        self.consumer.close()
+        self.lane.close()

@@ -146,10 +146,6 @@ class Tracks:
             found[rows] = known.any(axis=1)
         return found
 
-    def see_first(self, slots: Ints, ms: Ints, numbers: Ints) -> None:
-        """Put one fix into the ring, still empty, of each device."""
-        self.see(slots, np.zeros_like(slots), ms, numbers)
-
     def see(self, slots: Ints, turns: Ints, ms: Ints, numbers: Ints) -> None:
         """Put fixes into the rings of their devices; `turns` counts those of one device, from 0, in their order."""
         seen = self.rows["seen"][slots] + turns

@@ -10,5 +10,5 @@
 - Where it is: `locations`, `following`, `crossing`, `districts`, `areas`, `cells`, `ground`.
 - Answers, texts, incidents: `answers` (does it count), `messages`, `addressing`, `incidents`, `links`.
 - The rest: `check_ins`, `silent_devices`, `pages` (what operations are told), `audit`, `belonging`, `healing`,
-  `at_device`.
+  `headers`.
 """

@@ -95,7 +95,8 @@ def resolve(to: Address, mode: Mode, sender: MessageSender, officers: Officers, 
     missing: list[Missing] = []
     names: dict[str, str] = {}
     for name, devices, code in _parts(to, sender, officers, now):
-        right = [device for device in devices if _suits(officers.of(device), mode)]
+        # No exercise reaches a real patrol; the gateway asks again.
+        right = [device for device in devices if mode not in _DRILLS or officers.of(device).mode is not Mode.ACTUAL]
         found.update(dict.fromkeys(right))
         if name in to.names:
             names = dict.fromkeys(right, name) | names
@@ -174,8 +175,3 @@ def _in_areas(to: Address, sender: MessageSender, officers: Officers, now: datet
 
 def _on_shift(officers: Officers, agencies: set[str]) -> list[Officer]:
     return [one for one in officers.all() if one.seen_at is not None and one.agency_id in agencies]
-
-
-def _suits(officer: Officer, mode: Mode) -> bool:
-    """Whether a message of `mode` may reach a device: no exercise reaches a real patrol. The gateway asks again."""
-    return not (officer.mode is Mode.ACTUAL and mode in _DRILLS)

@@ -26,19 +26,15 @@ from bondmate_schemas.models import (
 )
 
 from bondmate_streams.logic import news
-from bondmate_streams.logic.at_device import is_pressed_there
 from bondmate_streams.logic.duress import is_said_under
-from bondmate_streams.logic.grouping import AlertLink, Find, linked, of_officer
+from bondmate_streams.logic.grouping import Find, linked, of_officer
+from bondmate_streams.logic.headers import is_pressed_there, with_flags, with_header
 from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY
 from bondmate_streams.logic.rounds import graver
 from bondmate_streams.logic.routing import EMERGENCIES
 
 _MESSAGES_KEPT = 64
 _ALERTS_KEPT = 16
-
-
-def _nowhere(_: DeviceAlert) -> AlertLink | None:
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +47,11 @@ class PressOutcome:
 
 
 def take(
-    alert: DeviceAlert, memory: DeviceMemory | None, last: DeviceLocation | None, now: datetime, near: Find = _nowhere
+    alert: DeviceAlert,
+    memory: DeviceMemory | None,
+    last: DeviceLocation | None,
+    now: datetime,
+    near: Find | None = None,
 ) -> PressOutcome:
     """Take an alert of a device.
 
@@ -80,7 +80,7 @@ def take(
     change = _joined(_correlated(_flagged(alert, memory), known, now), last, before)
     outcome = _outcome(alert, known)
     if outcome == "raised":
-        change = linked(change, of_officer(change, memory.open_alerts) or near(change))
+        change = linked(change, of_officer(change, memory.open_alerts) or (near and near(change)))
     kept = _still_open(alert, change, known)
     return PressOutcome(outcome, _remembered(memory, alert, change, known, kept), change)
 
@@ -146,16 +146,6 @@ def _flagged(alert: DeviceAlert, memory: DeviceMemory) -> DeviceAlert:
         seen.origin_message_id == origin and seen.content_digest != digest for seen in memory.seen
     )
     return with_flags(alert, "message_id_reused") if reused else alert
-
-
-def with_flags(alert: DeviceAlert, *flags: str) -> DeviceAlert:
-    """Return the alert with further remarks of the hub on it, each once."""
-    return with_header(alert, flags=tuple(dict.fromkeys((*alert.header.flags, *flags))))
-
-
-def with_header(alert: DeviceAlert, **update: Any) -> DeviceAlert:
-    """Return the alert with other values in its header."""
-    return alert.model_copy(update={"header": alert.header.model_copy(update=update)})
 
 
 def _correlated(alert: DeviceAlert, known: OpenAlert | None, now: datetime) -> DeviceAlert:

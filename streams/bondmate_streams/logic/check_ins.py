@@ -8,6 +8,8 @@ from typing import Final
 
 from bondmate_schemas.models import CheckIn, DeviceAlert
 
+from bondmate_streams.logic.headers import with_header
+
 ANYBODY_AFTER: Final = timedelta(seconds=1.5)
 """How long the worker of the device's partition may take: then any does it, since that one may be dead or frozen."""
 
@@ -40,5 +42,4 @@ class Done:
 
 def missed(due: CheckIn, now: datetime) -> DeviceAlert:
     """Return the alert of a check-in that did not come, the same whoever makes it and however often."""
-    header = due.alert.header.model_copy(update={"occurred_at": due.due_at, "received_at": now})
-    return due.alert.model_copy(update={"header": header})
+    return with_header(due.alert, occurred_at=due.due_at, received_at=now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, partial
@@ -124,7 +124,8 @@ class Agreements:
             for name, destination in routes.destinations.items()
             for kind, what in destination.late.items()
         }
-        self._newest_only = frozenset(rule.name for rule in routes.routes if rule.newest_only)
+        self.newest_only = frozenset(rule.name for rule in routes.routes if rule.newest_only)
+        """The routes that want no more than the newest of a device's fixes that wait together."""
         self._form = cache(partial(Form.of, self.outside))
 
     def delivery(self, notification: Notification, now: datetime, key: str | None = None) -> Delivery | None:
@@ -150,12 +151,13 @@ class Agreements:
         if seen is None:
             return None
         kind = kind_of(notification.event)
+        when_late = self.late_flag(notification.destination, kind)
         header = seen.header.model_copy(
             update={
                 "message_id": notification.delivery_id,
                 "published_at": now,
                 "expires_at": self._expiry(notification.destination, kind, notification.event.header),
-                "flags": self._flags(notification.destination, kind, seen.header),
+                "flags": seen.header.flags if when_late is None else (*seen.header.flags, when_late),
             }
         )
         return unvalidated(
@@ -169,7 +171,7 @@ class Agreements:
                 **_NO_PAYLOAD,
                 kind: seen,
                 **_sent(notification, kind, now),
-                "newest_only": notification.route in self._newest_only,
+                "newest_only": notification.route in self.newest_only,
                 "position_only": notification.position_only,
                 "others": notification.others,
             },
@@ -178,7 +180,9 @@ class Agreements:
     def disclosed(self, notification: Notification) -> tuple[str, ...]:
         """Name the fields beyond the envelope that the destination sees."""
         found = self._views[notification.destination].disclosed(notification.event)
-        return found if notification.others is None else (*found, *_of_others(notification.others))
+        rooms = notification.others.rooms if notification.others else ()
+        beside = (name for name in OtherRoom.model_fields if any(getattr(room, name) for room in rooms))
+        return (*found, *(f"others.{name}" for name in beside)) if rooms else found
 
     def view(self, destination: str) -> DisclosurePolicy:
         """Return what a destination may see."""
@@ -197,16 +201,6 @@ class Agreements:
         view = self._views.get(destination)
         return view.name_of(device_id) if view else None
 
-    @property
-    def newest_only(self) -> frozenset[str]:
-        """The routes that want no more than the newest of a device's fixes that wait together."""
-        return self._newest_only
-
-    def _flags(self, destination: str, kind: str, header: EventHeader) -> tuple[str, ...]:
-        """Return the flags of the Delivery: the event's, and what its destination wants of it once it is late."""
-        when_late = self._when_late.get((destination, kind))
-        return header.flags if when_late is None else (*header.flags, when_late)
-
     def sees_ids(self, destination: str) -> bool:
         """Whether the agreement shows `destination` the true id of a device in events of any kind."""
         return destination in self._sees["device_id"]
@@ -221,13 +215,6 @@ class Agreements:
             return header.expires_at
         old = header.received_at + timedelta(seconds=age)
         return min(old, header.expires_at) if header.expires_at else old
-
-
-def _of_others(others: Others) -> Iterator[str]:
-    """Return the fields that say something of the other rooms."""
-    for name in OtherRoom.model_fields:
-        if any(getattr(room, name) for room in others.rooms):
-            yield f"others.{name}"
 
 
 def _sent(notification: Notification, kind: str, now: datetime) -> dict[str, object]:

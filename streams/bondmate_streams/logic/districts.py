@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,7 +67,9 @@ class Districts:
         west, south, east, north = shape.bounds
         beside, above = metres / plane
         found = set()
-        for shift in _shifts(west - beside, east + beside):
+        # Areas are cut at the antimeridian: what reaches across it is beside others there.
+        shifts = [0.0, *([360.0] if west - beside < -180 else []), *([-360.0] if east + beside > 180 else [])]  # noqa: PLR2004  # degrees
+        for shift in shifts:
             box = shapely.box(west - beside + shift, south - above, east + beside + shift, north + above)
             here = _moved(shape, shift, plane)
             for number in self._tree.query(box).tolist():
@@ -112,7 +114,8 @@ def parse_districts(text: str, name: str = "districts") -> Districts:
         raise DistrictsError([f"{name}: no GeoJSON FeatureCollection (RFC 7946)"]) from None
     problems = [problem for each in read if isinstance(each, str) for problem in [each]]
     areas = [each for each in read if not isinstance(each, str)]
-    problems += [*_twice([district for district, _, _ in areas])]
+    counts = Counter(district for district, _, _ in areas)
+    problems += [f"two areas are named {district!r}" for district, count in counts.items() if count > 1]
     if not read:
         problems.append("features: holds no area")
     if problems:
@@ -124,11 +127,6 @@ def parse_districts(text: str, name: str = "districts") -> Districts:
 def _plane(latitude: float) -> NDArray[np.float64]:
     """Return the metres of a degree of longitude and of latitude."""
     return np.array([_DEGREE_M * max(math.cos(math.radians(latitude)), _LEAST_COSINE), _DEGREE_M])
-
-
-def _shifts(west: float, east: float) -> tuple[float, ...]:
-    """Return by how many degrees a place is to be moved, to be beside areas that are cut at the antimeridian."""
-    return (0.0, *((360.0,) if west < -180 else ()), *((-360.0,) if east > 180 else ()))  # noqa: PLR2004  # degrees
 
 
 def _moved(shape: Any, shift: float, plane: NDArray[np.float64]) -> Any:
@@ -166,7 +164,3 @@ def _area(geometry: Any) -> Any:
     if not shapely.is_valid(area):
         raise _NotAnAreaError(": crosses itself")
     return area
-
-
-def _twice(names: list[str]) -> Iterator[str]:
-    yield from (f"two areas are named {name!r}" for name, count in Counter(names).items() if count > 1)

@@ -43,13 +43,8 @@ def _quoted(event: IncidentEvent, outside: OutsideIds) -> Iterator[str]:
 
 
 def _answer(event: IncidentEvent, event_id: str) -> DeliveryReceipt:
-    header = event.header
-    update = {
-        "message_id": derived_id("echo", header.message_id, event_id),
-        "event_id": event_id,
-        "incident_id": None,
-        "expires_at": None,
-    }
+    header, message_id = event.header, derived_id("echo", event.header.message_id, event_id)
+    update = {"message_id": message_id, "event_id": event_id, "incident_id": None, "expires_at": None}
     return DeliveryReceipt(
         header=header.model_copy(update=update),
         destination=header.source,

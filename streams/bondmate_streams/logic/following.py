@@ -17,8 +17,8 @@ from bondmate_schemas.enums import AlertAction, DeliveryReason, PositionOrigin
 from bondmate_schemas.flags import NOT_RENEWED, UNTRUSTED
 from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, DeviceMark, EventHeader, Position
 
-from bondmate_streams.logic.alerts import with_flags
 from bondmate_streams.logic.deliveries import LEAST_SECONDS, Agreements, Notification, position_id
+from bondmate_streams.logic.headers import with_flags
 from bondmate_streams.logic.life_cycle import CLOSED
 from bondmate_streams.logic.locations import AHEAD_MS, BEFORE_GPS_MS, millis
 from bondmate_streams.logic.routing import EMERGENCIES, Destination

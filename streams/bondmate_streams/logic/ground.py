@@ -8,12 +8,12 @@ that do not.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import shapely
-from bondmate_schemas.models import Area, DeviceAlert, IncidentEvent, Position
+from bondmate_schemas.models import Area, DeviceAlert, IncidentEvent
 
 from bondmate_streams.logic.districts import Districts
 from bondmate_streams.logic.routing import Routes, distances, fact_within
@@ -46,13 +46,7 @@ class MapGround:
 
     def facts(self, event: DeviceAlert | IncidentEvent) -> Mapping[str, frozenset[str]]:
         """Return districts and who is responsible, by fact; nothing where the event has no place."""
-        spots = [*spots_of(event)]
-        found = {}
-        for metres in self._asked if spots else ():
-            names, agencies = self._near(spots, metres)
-            found[fact_within("district", metres)] = names
-            found[fact_within("responsible", metres)] = agencies
-        return found
+        return self._facts(event, self._numbers)
 
     def surely(self, accuracy_m: float) -> Within:
         """Return what asks where a position of this accuracy is for certain."""
@@ -64,25 +58,23 @@ class MapGround:
 
     def facts_within(self, event: DeviceAlert | IncidentEvent, more_m: float) -> Mapping[str, frozenset[str]]:
         """Return the facts as if borders were so much farther out, or, less than nothing, farther in."""
-        spots = [*spots_of(event)]
+        return self._facts(event, lambda spot, metres: self._within(spot, metres, more_m))
+
+    def _facts(
+        self, event: DeviceAlert | IncidentEvent, numbers_of: Callable[[Spot, float], list[int]]
+    ) -> Mapping[str, frozenset[str]]:
+        spots, names, agencies = [*spots_of(event)], self.districts.names, self.districts.agencies
         found = {}
         for metres in self._asked if spots else ():
-            numbers = {number for spot in spots for number in self._within(spot, metres, more_m)}
-            found[fact_within("district", metres)], found[fact_within("responsible", metres)] = self._named(numbers)
+            here = {number for spot in spots for number in numbers_of(spot, metres)}
+            found[fact_within("district", metres)] = frozenset(names[n] for n in here)
+            found[fact_within("responsible", metres)] = frozenset(agencies[n] for n in here if agencies[n])
         return found
 
     def _within(self, spot: Spot, metres: float, more_m: float) -> list[int]:
         if metres or more_m >= 0:
             return self.districts.near(spot.shape, metres + more_m) if metres + more_m >= 0 else []
         return [number for number in self._numbers(spot, 0.0) if self.districts.holds(number, spot.shape, -more_m)]
-
-    def _near(self, spots: Iterable[Spot], metres: float) -> tuple[frozenset[str], frozenset[str]]:
-        return self._named({number for spot in spots for number in self._numbers(spot, metres)})
-
-    def _named(self, numbers: Iterable[int]) -> tuple[frozenset[str], frozenset[str]]:
-        numbers = set(numbers)
-        names, agencies = self.districts.names, self.districts.agencies
-        return frozenset(names[n] for n in numbers), frozenset(agencies[n] for n in numbers if agencies[n])
 
     def _numbers(self, spot: Spot, metres: float) -> list[int]:
         found = self.districts.near(spot.shape, metres + spot.radius_m)
@@ -106,7 +98,7 @@ class Within:
 def spots_of(event: DeviceAlert | IncidentEvent) -> Iterator[Spot]:
     """Yield where an event is; nothing where it has no place."""
     if (position := event.position) is not None:
-        if _is_somewhere(position):
+        if (position.latitude, position.longitude) != _NOWHERE:
             yield Spot(shapely.Point(position.longitude, position.latitude))
     elif isinstance(event, IncidentEvent):
         for area in event.areas:
@@ -116,10 +108,6 @@ def spots_of(event: DeviceAlert | IncidentEvent) -> Iterator[Spot]:
 def has_place(event: DeviceAlert | IncidentEvent) -> bool:
     """Whether it is known where an event is."""
     return next(spots_of(event), None) is not None
-
-
-def _is_somewhere(position: Position) -> bool:
-    return (position.latitude, position.longitude) != _NOWHERE
 
 
 def _of_area(area: Area) -> Iterator[Spot]:

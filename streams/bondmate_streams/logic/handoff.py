@@ -10,19 +10,20 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from bondmate_schemas.enums import AlertAction, DeliveryReason, Ownership
+from bondmate_schemas.enums import DeliveryReason, Ownership
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, AlertWhole, DeliveryReceipt, DeviceAlert, Handoff
 
-from bondmate_streams.logic.alerts import with_header
 from bondmate_streams.logic.deliveries import Notification
 from bondmate_streams.logic.life_cycle import Fact
 from bondmate_streams.logic.rooms import Rooms, owner_of
 from bondmate_streams.logic.routing import Decision
-from bondmate_streams.logic.steps import tell
+from bondmate_streams.logic.steps import Step, as_update, tell
 
 _WORDS_KEPT: Final = 500
 """Characters of what is written with an offer."""
+TOLD: Final = "owner"
+"""Stands in the ids of what tells the rooms who owns an alert, and to whom it is offered."""
 _FACTS: Final = {Ownership.TAKEN: Fact.TAKES, Ownership.REFUSED: Fact.REFUSES}
 
 
@@ -74,15 +75,6 @@ def is_over(state: AlertState, now: datetime) -> bool:
     return state.handoff is not None and state.handoff.expires_at <= now
 
 
-def notifications(
-    state: AlertState, cause: str, now: datetime, decisions: Sequence[Decision]
-) -> tuple[Notification, ...]:
-    """Return what tells every room who owns it and to whom it is offered, by the message that led to it."""
-    message_id = derived_id("alert", state.header.event_id, cause, "owner")
-    told = with_header(state.alert, message_id=message_id, occurred_at=now)
-    return tell(state, told.model_copy(update={"action": AlertAction.UPDATE}), DeliveryReason.UPDATE, decisions)
-
-
 def with_words(
     notifications: Sequence[Notification], state: AlertState, agencies: Mapping[str, str]
 ) -> Sequence[Notification]:
@@ -101,3 +93,11 @@ def _worded(notification: Notification, words: str) -> Notification:
         return notification
     whole = (alert.whole or AlertWhole()).model_copy(update={"offered_words": words})
     return replace(notification, event=alert.model_copy(update={"whole": whole}))
+
+
+def given_back(outcome: str, state: AlertState, decisions: Sequence[Decision], now: datetime, _: Rooms) -> Step:
+    """Leave an alert to its owner, since an offer of it was not taken in its time, and tell every room."""
+    assert state.handoff is not None
+    after = state.model_copy(update={"handoff": None, "changed_at": now})
+    told = as_update(after, now, derived_id(state.handoff.message_id, "over"), TOLD)
+    return Step(outcome, after, tell(after, told, DeliveryReason.UPDATE, decisions))

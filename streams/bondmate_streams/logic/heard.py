@@ -16,13 +16,13 @@ from bondmate_schemas.enums import AlertAction, DeliveryReason, EmergencyWord, L
 from bondmate_schemas.error_codes import NOT_ITS_OWN
 from bondmate_schemas.flags import UNLINKED
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import AlertState, AlertWhole, DeliveryReceipt, DeviceAlert, OperationsPage
+from bondmate_schemas.models import AlertState, AlertWhole, DeliveryReceipt, DeviceAlert
 
 from bondmate_streams.logic import grouping, handoff, officer, others, reopening, rounds, starting
-from bondmate_streams.logic.alerts import with_flags, with_header
 from bondmate_streams.logic.answers import is_foreign, is_other_mode, says_only_link
 from bondmate_streams.logic.asking import asked_again
 from bondmate_streams.logic.deliveries import Notification
+from bondmate_streams.logic.headers import with_flags, with_header
 from bondmate_streams.logic.levels import furthest, is_answered, is_helped, rises, stage_of, status_of
 from bondmate_streams.logic.life_cycle import CLOSED, ENDED_AS, ENDS, AlertPhase, Cause, Fact, LifeCycleEvent, rule_for
 from bondmate_streams.logic.pages import PageReason, page_of
@@ -41,7 +41,7 @@ from bondmate_streams.logic.statements import (
     with_owned,
     with_statement,
 )
-from bondmate_streams.logic.steps import RULES_NOW, Step, phase_of, remembering, tell
+from bondmate_streams.logic.steps import RULES_NOW, Step, as_update, phase_of, remembered, tell
 
 _SAID: Final = frozenset({"said_before", "overtaken", "repeated_end"})
 """Outcomes of what was said before, or is overtaken: what it says beside that was, too."""
@@ -64,6 +64,7 @@ class _Around:
         yield from (name for step in self.escalation for name, _ in step.to)
 
 
+@remembered
 def receive(
     state: AlertState | None, receipt: DeliveryReceipt, confirm_to: Collection[str], decisions: Sequence[Decision],
     now: datetime, *, rooms: Rooms = ANY_ROOMS, escalation: Sequence[Escalation] = (),
@@ -83,9 +84,9 @@ def receive(
     """
     around = _Around(confirm_to, decisions, now, rooms, escalation, other)
     if grouping.is_link(receipt):
-        return remembering(_linked(state, receipt, grouping.link_of(receipt), around))
+        return _linked(state, receipt, grouping.link_of(receipt), around)
     if receipt.destination == grouping.OPERATIONS and receipt.code == grouping.CLOSE:
-        return remembering(_by_operations(state, receipt, around))
+        return _by_operations(state, receipt, around)
     receipt = as_said(receipt)
     refused = _why_not(state, receipt, around)
     if state is None or refused:
@@ -97,7 +98,7 @@ def receive(
         step = replace(step, message=None)
     elif receipt.destination in rooms.unlisted and step.message is not None:
         step = replace(step, message=officer.unnamed(step.message))
-    return remembering(others.noted(state, step, receipt, rooms, now))
+    return others.noted(state, step, receipt, rooms, now)
 
 
 def _beside(step: Step, before: AlertState, receipt: DeliveryReceipt, around: _Around) -> Step:
@@ -179,7 +180,8 @@ def _why_not(state: AlertState | None, receipt: DeliveryReceipt, around: _Around
 def _transport(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> Step:
     """Take what the transport proves: it rises until a person there has spoken, and then says nothing any more."""
     known = state.destinations[receipt.destination]
-    pages = _pages_for_dead_letter(state, receipt, now)
+    is_dead = receipt.level is Level.DEAD_LETTERED
+    pages = (page_of(state, PageReason.DEAD_LETTERED, now, destination=receipt.destination),) if is_dead else ()
     # Words that say nothing of the alert itself.
     message = officer.answer(receipt, state.device_id, now, silent=state.alert.silent)
     rise = not stage_of(known).said and rises(known.level, receipt.level)
@@ -199,12 +201,6 @@ def _transport(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> St
         status = furthest(status, status_of(destinations.values()))
     after = state.model_copy(update={"destinations": destinations, "status": status, "changed_at": now})
     return Step(rule.outcome, after, risen=((receipt.destination, receipt.level),), message=message, pages=pages)
-
-
-def _pages_for_dead_letter(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> tuple[OperationsPage, ...]:
-    if receipt.level is not Level.DEAD_LETTERED:
-        return ()
-    return (page_of(state, PageReason.DEAD_LETTERED, now, destination=receipt.destination),)
 
 
 def _statement(state: AlertState, receipt: DeliveryReceipt, around: _Around) -> Step:
@@ -237,7 +233,11 @@ def _statement(state: AlertState, receipt: DeliveryReceipt, around: _Around) -> 
     step = Step(rule.outcome, after, risen=((name, receipt.level),) if is_new else (), message=message)
     if Fact.ENDS in facts:
         return _closed(step, after, receipt, around)
-    return _asked_again(step, after, cause, name, around) if Fact.LAPSES in facts else step
+    if Fact.LAPSES not in facts:
+        return step
+    # Those who have it hear that nobody answers any more, but for who said so.
+    again = asked_again(step.outcome, after, cause, now, around.decisions, leave_out={name})
+    return replace(again, risen=step.risen, message=step.message)
 
 
 def _stated(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> AlertState:
@@ -254,12 +254,6 @@ def _stated(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> Alert
         "rules": RULES_NOW,
     }
     return after.model_copy(update=update)
-
-
-def _asked_again(step: Step, state: AlertState, cause: Cause, name: str, around: _Around) -> Step:
-    """Begin a round of escalation: those who have it hear that nobody answers any more, but for who said so."""
-    again = asked_again(step.outcome, state, cause, around.now, around.decisions, leave_out={name})
-    return replace(again, risen=step.risen, message=step.message)
 
 
 def _closed(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Around) -> Step:
@@ -329,7 +323,8 @@ def _of_started(step: Step, state: AlertState, receipt: DeliveryReceipt, around:
     if rule.tells is None:
         return replace(step, state=state, outcome=outcome)
     after = starting.changed(state, receipt, rule.outcome, around.rooms).model_copy(update={"changed_at": around.now})
-    told = starting.notifications(after, receipt.header.message_id, around.now, around.decisions)
+    update = as_update(after, around.now, receipt.header.message_id, starting.TOLD)
+    told = tell(after, update, DeliveryReason.UPDATE, around.decisions)
     return replace(step, outcome=outcome, state=after, notifications=(*step.notifications, *told))
 
 
@@ -347,7 +342,8 @@ def _owned(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Aro
         return replace(step, state=state, outcome=outcome, refused=rule.outcome)
     after = handoff.changed(state, receipt, rule.outcome, around.rooms, around.now)
     after = after.model_copy(update={"changed_at": around.now})
-    notifications = handoff.notifications(after, receipt.header.message_id, around.now, around.decisions)
+    update = as_update(after, around.now, receipt.header.message_id, handoff.TOLD)
+    notifications = tell(after, update, DeliveryReason.UPDATE, around.decisions)
     return replace(step, outcome=outcome, state=after, notifications=(*step.notifications, *notifications))
 
 

@@ -15,8 +15,8 @@ from bondmate_schemas.enums import AlertAction, AlertStatus, DeliveryReason
 from bondmate_schemas.flags import TOLD_LATE
 from bondmate_schemas.models import AlertState, OthersTold
 
-from bondmate_streams.logic.alerts import with_flags
 from bondmate_streams.logic.deliveries import Notification, new_id
+from bondmate_streams.logic.headers import with_flags
 from bondmate_streams.logic.levels import furthest
 from bondmate_streams.logic.life_cycle import CLOSED
 from bondmate_streams.logic.rooms import Rooms

@@ -22,6 +22,7 @@ from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import DeliveryReceipt, IncidentEvent, IncidentLink, IncidentMemory, LinkTarget
 from bondmate_schemas.sayings import said_by
 
+from bondmate_streams.logic.headers import with_flags, with_header
 from bondmate_streams.logic.ownership import ENDINGS
 
 KEEP: Final = timedelta(days=30)
@@ -79,7 +80,8 @@ def meet(
     if not is_told and NAMED_BESIDE in event.header.flags:
         return LinkOutcome("waits_for_reference", None, waiting)
     if not is_told:
-        return LinkOutcome("reference_unknown", _flagged(event), waiting, tuple(_announced(event, hops)))
+        flagged = with_flags(event, REFERENCE_UNKNOWN)
+        return LinkOutcome("reference_unknown", flagged, waiting, tuple(_announced(event, hops)))
     return LinkOutcome("", event, waiting, tuple(_announced(event, hops)))
 
 
@@ -93,13 +95,6 @@ def _begun(event: IncidentEvent, link: IncidentLink | None) -> LinkOutcome:
 
 def _others(link: IncidentLink | None, event_id: str) -> tuple[LinkTarget, ...]:
     return tuple(target for target in (link.targets if link else ()) if target.event_id != event_id)
-
-
-def _flagged(event: IncidentEvent) -> IncidentEvent:
-    header = event.header
-    return event.model_copy(
-        update={"header": header.model_copy(update={"flags": (*header.flags, REFERENCE_UNKNOWN)})}
-    )  # fmt: skip
 
 
 def _waiting(link: IncidentLink | None, event: IncidentEvent, now: datetime) -> IncidentLink:
@@ -130,10 +125,8 @@ def _to_events(event: IncidentEvent, targets: Iterable[LinkTarget], hops: int) -
     for target in targets:
         if target.destination is None:
             incident_id = target.incident_id or target.event_id
-            header = event.header.model_copy(update={"event_id": target.event_id, "incident_id": incident_id})
-            yield IncidentLink(
-                message_id=incident_id, events=(event.model_copy(update={"header": header}),), hops=hops + 1
-            )
+            named = with_header(event, event_id=target.event_id, incident_id=incident_id)
+            yield IncidentLink(message_id=incident_id, events=(named,), hops=hops + 1)
 
 
 def _to_alerts(event: IncidentEvent, targets: Iterable[LinkTarget]) -> Iterator[DeliveryReceipt]:
@@ -146,12 +139,8 @@ def _to_alerts(event: IncidentEvent, targets: Iterable[LinkTarget]) -> Iterator[
 
 
 def _receipt(event: IncidentEvent, target: LinkTarget) -> DeliveryReceipt:
-    update = {
-        "message_id": derived_id("cap-reply", event.header.message_id, target.event_id),
-        "event_id": target.event_id,
-        "incident_id": None,
-        "expires_at": None,
-    }
+    message_id = derived_id("cap-reply", event.header.message_id, target.event_id)
+    update = {"message_id": message_id, "event_id": target.event_id, "incident_id": None, "expires_at": None}
     return DeliveryReceipt(
         header=event.header.model_copy(update=update),
         destination=event.header.source,
@@ -176,8 +165,8 @@ def _announced(event: IncidentEvent, hops: int) -> Iterator[IncidentLink]:
         return
     for reference in event.refers_to[:_MOST_REFERENCES]:
         if reference != header.event_id:
-            beside = {"event_id": reference, "incident_id": reference, "flags": (*header.flags, NAMED_BESIDE)}
-            copy = event.model_copy(update={"header": header.model_copy(update=beside)})
+            flags = (*header.flags, NAMED_BESIDE)
+            copy = with_header(event, event_id=reference, incident_id=reference, flags=flags)
             yield IncidentLink(message_id=reference, events=(copy,), hops=hops + 1)
 
 
@@ -209,7 +198,7 @@ def to_incident(receipt: DeliveryReceipt, link: IncidentLink | None) -> Delivery
     incident_id = next((target.incident_id for target in named if target.destination is None), None)
     if incident_id is None or receipt.header.incident_id is not None:
         return None
-    return receipt.model_copy(update={"header": receipt.header.model_copy(update={"incident_id": incident_id})})
+    return with_header(receipt, incident_id=incident_id)
 
 
 def learn(link: IncidentLink | None, news: IncidentLink, now: datetime) -> LinkOutcome:

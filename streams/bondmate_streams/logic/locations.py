@@ -20,6 +20,7 @@ from bondmate_schemas.models import DeviceLocation
 from bondmate_streams.logic.addressing import Officer
 from bondmate_streams.logic.alerts import is_fix
 from bondmate_streams.logic.deliveries import Notification
+from bondmate_streams.logic.headers import with_flags
 from bondmate_streams.logic.routing import Decision
 
 AHEAD_MS: Final = 300_000
@@ -154,10 +155,7 @@ def flags_of(*, doubtful: bool, late: bool, jumped: bool) -> tuple[str, ...]:
 
 def flagged(fix: DeviceLocation, flags: tuple[str, ...]) -> DeviceLocation:
     """Return a fix with flags beside those it has."""
-    if not flags:
-        return fix
-    header = fix.header.model_copy(update={"flags": with_added(fix.header.flags, flags)})
-    return fix.model_copy(update={"header": header})
+    return with_flags(fix, *flags) if flags else fix
 
 
 def with_added(flags: Iterable[str], added: Iterable[str]) -> tuple[str, ...]:
@@ -184,16 +182,8 @@ def joined(fix: DeviceLocation, register: Mapping[str, Officer] | None) -> Devic
 
 def tell(fix: DeviceLocation, decisions: list[Decision]) -> list[Notification]:
     """Return a notification of a fix for each destination; its own id becomes that of each Delivery."""
-    return [
-        Notification(
-            decision.destination,
-            decision.route,
-            DeliveryReason.NEW,
-            fix.header.message_id,
-            fix,
-        )
-        for decision in decisions
-    ]
+    message_id = fix.header.message_id
+    return [Notification(one.destination, one.route, DeliveryReason.NEW, message_id, fix) for one in decisions]
 
 
 def is_due(judged: Judged, decision: Decision) -> bool:

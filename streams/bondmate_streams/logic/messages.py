@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from bondmate_schemas.catalogue import DEVICE
 from bondmate_schemas.enums import DeliveryReason, Level
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import Address, DeliveryReceipt, DeviceMessage, ExternalRef
 
 from bondmate_streams.logic.addressing import Missing
 from bondmate_streams.logic.deliveries import Notification, later_id
-from bondmate_streams.logic.officer import SILENT, SOURCE
+from bondmate_streams.logic.headers import SOURCE, with_header
+from bondmate_streams.logic.officer import SILENT, told_sender
 from bondmate_streams.logic.routing import Decision
 
 ADDRESSED_AS: Final = "streams:addressed"
@@ -26,16 +26,8 @@ def tell(message: DeviceMessage, decisions: Sequence[Decision]) -> tuple[Notific
     An event id is a whole conversation here, so each Delivery is named after its message too.
     """
     header = message.header
-    return tuple(
-        Notification(
-            decision.destination,
-            decision.route,
-            DeliveryReason.NEW,
-            later_id(header.event_id, decision.destination, header.message_id),
-            message,
-        )
-        for decision in decisions
-    )
+    ids = ((one, later_id(header.event_id, one.destination, header.message_id)) for one in decisions)
+    return tuple(Notification(one.destination, one.route, DeliveryReason.NEW, each, message) for one, each in ids)
 
 
 def is_addressed(message: DeviceMessage) -> bool:
@@ -75,27 +67,9 @@ def unreached(message: DeviceMessage, missing: Missing, now: datetime) -> Delive
 
     The name stands in `platform_id` as the sender wrote it: the hub has no device for it.
     """
-    header = message.header
-    return DeliveryReceipt(
-        header=header.model_copy(
-            update={
-                "message_id": derived_id("unreached", header.message_id, missing.name, missing.code),
-                "event_id": header.message_id,
-                "occurred_at": now,
-                "published_at": now,
-                "source": SOURCE,
-                "hops": (*header.hops, SOURCE),
-                "expires_at": None,
-                "flags": (),
-            }
-        ),
-        destination=DEVICE,
-        level=Level.DEAD_LETTERED,
-        platform_id=missing.name or None,
-        code=missing.code,
-        sender=header.source,
-        sender_message_id=header.message_id,
-    )
+    message_id = derived_id("unreached", message.header.message_id, missing.name, missing.code)
+    name = missing.name or None
+    return told_sender(message, message_id, now, level=Level.DEAD_LETTERED, platform_id=name, code=missing.code)
 
 
 def tell_sender(receipt: DeliveryReceipt) -> Notification:
@@ -103,17 +77,10 @@ def tell_sender(receipt: DeliveryReceipt) -> Notification:
 
     Whom it wrote to stands in `platform_id`, by the name it knows.
     """
-    assert receipt.sender is not None
-    delivery_id = derived_id("message-receipt", receipt.sender, receipt.header.message_id)
-    return Notification(receipt.sender, "", DeliveryReason.NEW, delivery_id, _named(receipt))
-
-
-def _named(receipt: DeliveryReceipt) -> DeliveryReceipt:
-    refs = receipt.header.external_refs
-    name = next((ref.id for ref in refs if ref.system == ADDRESSED_AS), None)
-    if name is None:
-        return receipt
-    header = receipt.header.model_copy(
-        update={"external_refs": tuple(ref for ref in refs if ref.system != ADDRESSED_AS)}
-    )
-    return receipt.model_copy(update={"header": header, "platform_id": name})
+    sender, refs = receipt.sender, receipt.header.external_refs
+    assert sender is not None
+    delivery_id = derived_id("message-receipt", sender, receipt.header.message_id)
+    if name := next((ref.id for ref in refs if ref.system == ADDRESSED_AS), None):
+        kept = tuple(ref for ref in refs if ref.system != ADDRESSED_AS)
+        receipt = with_header(receipt, external_refs=kept).model_copy(update={"platform_id": name})
+    return Notification(sender, "", DeliveryReason.NEW, delivery_id, receipt)

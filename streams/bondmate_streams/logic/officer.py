@@ -1,23 +1,24 @@
 """What an officer reads of an alert: what a person at a room said, that help is not coming, that a press came late.
 
-The levels themselves their device is shown without words; see `bondmate.state.alerts`.
+And what the sender of a message to an officer hears of it. The levels themselves an officer's device is shown without
+words; see `bondmate.state.alerts`.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
+from bondmate_schemas.catalogue import DEVICE
 from bondmate_schemas.enums import Level, MessageDirection, Ownership, Priority, Response, Validity
 from bondmate_schemas.flags import FROM_REPLACED
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DeviceAlert, DeviceMessage
 
+from bondmate_streams.logic.headers import SOURCE, own_header, with_header
 from bondmate_streams.logic.levels import is_help_shown, stage_of
 from bondmate_streams.logic.life_cycle import CLOSED
 
-SOURCE: Final = "streams"
-"""The hub itself as the origin of what it says."""
 SILENT: Final = "silent"
 """Remark on a message to an officer: its device shows it without a sound."""
 _ENDINGS: Final = {Level.RESOLVED: "resolved", Level.CANCELLED: "called off"}
@@ -86,14 +87,9 @@ def unnamed(message: DeviceMessage) -> DeviceMessage | None:
     """Return what the officer reads of a room that nobody may know of: that help is not coming, and nothing else."""
     if message.priority is not Priority.URGENT:
         return None
-    header = message.header.model_copy(update={"hops": ()})
-    update = {
-        "header": header,
-        "sender": SOURCE,
-        "sender_ref": None,
-        "text": "Help that you were promised is NOT coming.",
-    }
-    return message.model_copy(update=update)
+    text = "Help that you were promised is NOT coming."
+    said = message.model_copy(update={"sender": SOURCE, "sender_ref": None, "text": text})
+    return with_header(said, hops=())
 
 
 def is_told(state: AlertState) -> bool:
@@ -118,25 +114,9 @@ def started(state: AlertState, now: datetime) -> DeviceMessage:
 
 
 def _of_hub(state: AlertState, message_id: str, text: str, now: datetime) -> DeviceMessage:
-    header = state.alert.header
+    flags = (SILENT,) if state.alert.silent else ()
     return DeviceMessage(
-        header=header.model_copy(
-            update={
-                "message_id": message_id,
-                "event_id": state.header.event_id,
-                "source": SOURCE,
-                "hops": (),
-                "external_refs": (),
-                "origin_message_id": None,
-                "content_digest": None,
-                "published_at": now,
-                "occurred_at": now,
-                "received_at": now,
-                "expires_at": None,
-                "flags": (SILENT,) if state.alert.silent else (),
-                "language": "en",
-            }
-        ),
+        header=own_header(state.alert.header, now, message_id=message_id, event_id=state.header.event_id, flags=flags),
         device_id=state.device_id,
         direction=MessageDirection.TO_DEVICE,
         sender=SOURCE,
@@ -157,16 +137,13 @@ def _message(
     priority: Priority = Priority.ROUTINE,
 ) -> DeviceMessage:
     header = receipt.header
+    # By this a person's words are known again: one message may refer to several that told of an alert.
+    said = (receipt.destination, receipt.said_in) if receipt.said_in else (header.message_id,)
     return DeviceMessage(
-        header=header.model_copy(
-            update={
-                "message_id": derived_id("message", header.event_id, *_said(receipt)),
-                "source": SOURCE,
-                "hops": (*header.hops, receipt.destination),
-                "published_at": now,
-                "flags": (SILENT,) if silent else (),
-            }
-        ),
+        header=header.model_copy(update={
+            "message_id": derived_id("message", header.event_id, *said), "source": SOURCE, "published_at": now,
+            "hops": (*header.hops, receipt.destination), "flags": (SILENT,) if silent else (),
+        }),
         device_id=device_id,
         direction=MessageDirection.TO_DEVICE,
         sender=receipt.destination,
@@ -175,9 +152,20 @@ def _message(
         priority=priority,
         in_reply_to=header.event_id,
         alert_id=header.event_id,
+    )  # fmt: skip
+
+
+def told_sender(message: DeviceMessage, message_id: str, now: datetime, **said: Any) -> DeliveryReceipt:
+    """Return what tells the sender of a message what became of it here."""
+    header = message.header
+    update = {
+        "message_id": message_id, "event_id": header.message_id, "occurred_at": now, "published_at": now,
+        "source": SOURCE, "hops": (*header.hops, SOURCE), "expires_at": None, "flags": (),
+    }  # fmt: skip
+    return DeliveryReceipt(
+        header=header.model_copy(update=update),
+        destination=DEVICE,
+        sender=header.source,
+        sender_message_id=header.message_id,
+        **said,
     )
-
-
-def _said(receipt: DeliveryReceipt) -> tuple[str, ...]:
-    """Return by what a person's words are known again: one message may refer to several that told of an alert."""
-    return (receipt.destination, receipt.said_in) if receipt.said_in else (receipt.header.message_id,)

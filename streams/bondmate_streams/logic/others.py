@@ -16,11 +16,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason
-from bondmate_schemas.ids import derived_id
+from bondmate_schemas.enums import AlertKind, DeliveryReason
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DestinationState, OtherRoom, Others, OthersTold
 
-from bondmate_streams.logic.alerts import with_header
 from bondmate_streams.logic.answers import others_id, others_ids
 from bondmate_streams.logic.deliveries import Notification
 from bondmate_streams.logic.levels import stage_of
@@ -28,7 +26,7 @@ from bondmate_streams.logic.life_cycle import CLOSED
 from bondmate_streams.logic.rooms import Rooms, owner_of
 from bondmate_streams.logic.routing import Decision
 from bondmate_streams.logic.statements import is_statement
-from bondmate_streams.logic.steps import Step, tell
+from bondmate_streams.logic.steps import Step, as_update, tell
 
 EVERY: Final = timedelta(seconds=5)
 MOST_HOPS: Final = 4
@@ -73,14 +71,12 @@ def beside(notifications: Sequence[Notification], state: AlertState, rooms: Room
     """Return what is told of an alert with what its destinations may know of each other beside it."""
     if not any(at.statement_ids for at in state.destinations.values()):
         return notifications
-    return [
-        _with_others(notification, seen_by(notification.destination, state, rooms)) for notification in notifications
-    ]
-
-
-def _with_others(notification: Notification, seen: tuple[OtherRoom, ...]) -> Notification:
-    is_told = not seen or notification.others is not None or notification.reason is DeliveryReason.CANCEL
-    return notification if is_told else replace(notification, others=Others(rooms=seen))
+    found = []
+    for one in notifications:
+        seen = seen_by(one.destination, state, rooms)
+        is_told = not seen or one.others is not None or one.reason is DeliveryReason.CANCEL
+        found.append(one if is_told else replace(one, others=Others(rooms=seen)))
+    return found
 
 
 def with_unlisted(state: AlertState, rooms: Rooms) -> AlertState:
@@ -165,8 +161,7 @@ def news(outcome: str, state: AlertState, decisions: Sequence[Decision], now: da
     told = state.others
     assert told is not None
     event_id, number = state.header.event_id, told.number
-    header = with_header(state.alert, message_id=derived_id("alert", event_id, "others", str(number)), occurred_at=now)
-    alert = header.model_copy(update={"action": AlertAction.UPDATE})
+    alert = as_update(state, now, "others", str(number))
     hear = {name: seen_by(name, state, rooms) for name in _to_hear(state, told.pending, rooms)}
     silent = set(state.destinations) - {name for name, seen in hear.items() if seen}
     notifications = tuple(

@@ -13,7 +13,6 @@ from typing import Any, Final, TypeVar
 from bondmate_schemas.device_alert_ids import DEVICE_ALERT_SYSTEM
 from bondmate_schemas.models import (
     AlertWhole,
-    Code,
     Delivery,
     DeliveryReceipt,
     DestinationState,
@@ -180,15 +179,14 @@ def returned(record: _P, outside: OutsideIds) -> _P:
     if isinstance(record, IncidentEvent):
         # Of several that it names, some may be nobody's; the others still count.
         update["refers_to"] = tuple(_or_as_it_is(outside, who, text) for text in record.refers_to)
-        update["attributes"] = tuple(_said_back(one, outside, who) for one in record.attributes)
+        # What an Update says beside its words, with the alert inside that it links to.
+        update["attributes"] = tuple(
+            one.model_copy(update={"value": _linked_back(outside, who, one.value)})
+            if one.system == LINKED and said_by((one,)).get("link_to")
+            else one
+            for one in record.attributes
+        )
     return record.model_copy(update={"header": header.model_copy(update=ids), **update})
-
-
-def _said_back(one: Code, outside: OutsideIds, who: str) -> Code:
-    """Return what an Update says beside its words, with the alert inside that it links to."""
-    if one.system != LINKED or not said_by((one,)).get("link_to"):
-        return one
-    return one.model_copy(update={"value": _linked_back(outside, who, one.value)})
 
 
 def _linked_back(outside: OutsideIds, who: str, text: str | None) -> str | None:

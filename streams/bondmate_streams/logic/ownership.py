@@ -61,7 +61,13 @@ def with_owner(memory: IncidentMemory | None, event: IncidentEvent) -> Iterator[
     header, owners = event.header, tuple(_owners(memory)) if memory else ()
     begun = not event.refers_to
     known = next((owner for owner in owners if owner.event_id == header.event_id), None)
-    is_better = begun or not (memory and _is_of_older_hub(memory, header.event_id))
+    # One that kept neither owners nor when an event was told first.
+    is_of_older_hub = (
+        memory is not None
+        and header.event_id in memory.told
+        and all(first.event_id != header.event_id for first in memory.first_sent)
+    )
+    is_better = begun or not is_of_older_hub
     if event.action in ENDINGS or (known and (known.begun or not begun)) or not is_better:
         yield from owners
         return
@@ -79,11 +85,6 @@ def _owners(memory: IncidentMemory) -> Iterator[EventOwner]:
 
 def _owner(memory: IncidentMemory, event_id: str) -> EventOwner | None:
     return next((owner for owner in _owners(memory) if owner.event_id == event_id), None)
-
-
-def _is_of_older_hub(memory: IncidentMemory, event_id: str) -> bool:
-    """Whether an event was told by a hub that kept neither owners nor when it was told first."""
-    return event_id in memory.told and all(first.event_id != event_id for first in memory.first_sent)
 
 
 def _is_of(owner: EventOwner | EventHeader, event: IncidentEvent) -> bool:

@@ -157,7 +157,7 @@ class DisclosurePolicy:
         if shown.mode == PSEUDONYM:
             return lambda value: None if value is None else self.name_of(value)
         if shown.record is None:
-            return _if_code if shown.mode == CODE else _same
+            return (lambda value: value if value in _CODES else None) if shown.mode == CODE else _same
         part = self._record(shown.record, shown.parts)
         if transform := position_change(shown.mode):
             return _optional(lambda value: transform(part(value)))
@@ -247,7 +247,8 @@ def shown_of(record: str, listed: Mapping[str, str], prefix: str = "") -> dict[s
     return {
         field.name: _shown(field, prefix + field.name, listed)
         for field in fields_of(record)
-        if _passes(field, prefix + field.name, listed)
+        # A part without a default belongs to its whole: the whole could not be read without it.
+        if _is_open(field, prefix + field.name, listed) or (field.required and prefix)
     }
 
 
@@ -258,21 +259,12 @@ def _shown(field: Field, path: str, listed: Mapping[str, str]) -> Shown:
     return Shown(mode, field.record, shown_of(field.record, listed, path + "."), field.is_list)
 
 
-def _passes(field: Field, path: str, listed: Mapping[str, str]) -> bool:
-    # A part without a default belongs to its whole: the whole could not be read without it.
-    return _is_open(field, path, listed) or (field.required and "." in path)
-
-
 def _is_open(field: Field, path: str, listed: Mapping[str, str]) -> bool:
     return field.disclosure in ("always", PSEUDONYM, BY_FLAG, CODE) or path in listed
 
 
 def _same(value: Any) -> Any:
     return value
-
-
-def _if_code(value: str | None) -> str | None:
-    return value if value in _CODES else None
 
 
 def _optional(change: _Transform) -> _Transform:
@@ -283,10 +275,7 @@ def _given(event: Payload, parts: list[str]) -> bool:
     value: Any = event
     for part in parts:
         values = value if isinstance(value, tuple) else (value,)
-        value = next((found for item in values if _is_something(found := getattr(item, part, None))), None)
+        # No is an answer, and so is zero.
+        found = (getattr(item, part, None) for item in values)
+        value = next((each for each in found if each is not None and each != ()), None)
     return value is not None
-
-
-def _is_something(value: Any) -> bool:
-    """Whether a field says something: no is an answer, and so is zero."""
-    return value is not None and value != ()

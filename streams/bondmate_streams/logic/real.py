@@ -10,8 +10,8 @@ from bondmate_schemas.enums import AuditAction, Mode
 from bondmate_schemas.flags import FROM_EXERCISE, FROM_REPLACED, TAKEN_AS_REAL
 from bondmate_schemas.models import AlertState, DeviceAlert, Payload
 
-from bondmate_streams.logic.alerts import with_flags
 from bondmate_streams.logic.audit import AuditEntry, audit_name
+from bondmate_streams.logic.headers import with_flags
 from bondmate_streams.logic.levels import stage_of
 from bondmate_streams.logic.rooms import Rooms, owner_of
 from bondmate_streams.logic.routing import Decision, Destination, Escalation

@@ -26,8 +26,8 @@ from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DestinationState, DeviceAlert, EventHeader
 
 from bondmate_streams.logic import grouping, rounds
-from bondmate_streams.logic.alerts import with_flags, with_header
 from bondmate_streams.logic.deliveries import later_id, new_id
+from bondmate_streams.logic.headers import with_flags, with_header
 
 _OF_THE_ENDED: Final = frozenset(
     {STARTED_BY_ROOM, CONFIRMED, NOT_RENEWED, SILENCE_OVER, NEEDS_HELP_AGAIN, "cancel_requested", "expired", "reopened"}

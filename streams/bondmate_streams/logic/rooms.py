@@ -11,7 +11,7 @@ from bondmate_schemas.enums import Level, Mode
 from bondmate_schemas.models import AlertState, DestinationState
 
 from bondmate_streams.logic.levels import stage_of
-from bondmate_streams.logic.routing import Destination
+from bondmate_streams.logic.routing import Routes
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,33 +43,24 @@ class Rooms:
     """When a person applied the version of the routes; None: they are a file's, and tell nobody late."""
 
     @classmethod
-    def of(
-        cls,
-        destinations: Mapping[str, Destination],
-        agencies: Mapping[str, str],
-        *,
-        assign_after_seconds: float,
-        offer_seconds: float,
-        renew_seconds: float = 1_800.0,
-        routes_version: int = 0,
-        routes_applied_at: datetime | None = None,
-    ) -> Rooms:
-        """Return what `destinations` say of themselves; where they name no agency, `agencies` may."""
-        named = {name: at.agency or agencies.get(name, "") for name, at in destinations.items()}
+    def of(cls, routes: Routes, agencies: Mapping[str, str], version: int, applied_at: datetime | None) -> Rooms:
+        """Return what destinations say of themselves; where they name no agency, `agencies` may."""
+        rooms = routes.destinations
+        named = {name: at.agency or agencies.get(name, "") for name, at in rooms.items()}
         return cls(
             {name: agency for name, agency in named.items() if agency},
-            frozenset(name for name, at in destinations.items() if at.ends_alerts),
-            frozenset(name for name, at in destinations.items() if at.says_assigned),
-            assign_after_seconds,
-            offer_seconds,
-            renew_seconds,
-            {name: frozenset(at.others) for name, at in destinations.items() if at.others is not None},
-            frozenset(name for name, at in destinations.items() if at.unlisted),
-            frozenset(name for name, at in destinations.items() if at.tell_own_closing),
-            frozenset(name for name, at in destinations.items() if at.retired),
-            {name: frozenset(at.modes) for name, at in destinations.items()},
-            routes_version,
-            routes_applied_at,
+            frozenset(name for name, at in rooms.items() if at.ends_alerts),
+            frozenset(name for name, at in rooms.items() if at.says_assigned),
+            routes.assign_after_seconds,
+            routes.offer_seconds,
+            routes.renew_seconds,
+            {name: frozenset(at.others) for name, at in rooms.items() if at.others is not None},
+            frozenset(name for name, at in rooms.items() if at.unlisted),
+            frozenset(name for name, at in rooms.items() if at.tell_own_closing),
+            frozenset(name for name, at in rooms.items() if at.retired),
+            {name: frozenset(at.modes) for name, at in rooms.items()},
+            version,
+            applied_at,
         )
 
     def of_agency(self, state: AlertState, agency_id: str) -> list[str]:

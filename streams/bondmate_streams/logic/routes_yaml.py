@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import yaml
 from pydantic import ValidationError
 
 from bondmate_streams.logic.routing import Routes, lint
-
-Place = tuple[str | int, ...]
+from bondmate_streams.yaml_marks import at, not_yaml, places_of
 
 
 class RoutesError(ValueError):
@@ -46,17 +45,14 @@ def read_routes(text: str, name: str = "routes") -> Routes:
         node = yaml.compose(text, yaml.SafeLoader)
         values = yaml.safe_load(text) if node else {}
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-        raise RoutesError([f"{name}{place}: not YAML; mend the syntax here"]) from None
+        raise RoutesError([not_yaml(name, error)]) from None
     except yaml.YAMLError:
         raise RoutesError([f"{name}: not YAML"]) from None
-    places = dict(_places(node, ()))
     try:
         return Routes.model_validate(values)
     except ValidationError as error:
-        found = error.errors(include_input=False, include_url=False, include_context=False)
-        raise RoutesError([_problem(name, item["loc"], item["msg"], places) for item in found]) from None
+        found, places = error.errors(include_input=False, include_url=False, include_context=False), places_of(node)
+        raise RoutesError([f"{at(name, item['loc'], places)}: {item['msg']}" for item in found]) from None
 
 
 def marks(text: str) -> dict[str, tuple[int, int]]:
@@ -65,7 +61,7 @@ def marks(text: str) -> dict[str, tuple[int, int]]:
         node = yaml.compose(text, yaml.SafeLoader)
     except yaml.YAMLError:
         return {}
-    return {".".join(str(part) for part in place): mark for place, mark in _places(node, ())}
+    return {".".join(path): place for path, place in places_of(node).items()}
 
 
 def placed(finding: str, name: str, places: Mapping[str, tuple[int, int]]) -> str:
@@ -75,21 +71,3 @@ def placed(finding: str, name: str, places: Mapping[str, tuple[int, int]]) -> st
         place = place.rpartition(".")[0]
     line, column = places.get(place, (0, 0))
     return f"{name}:{line}:{column}: {finding}" if line else f"{name}: {finding}"
-
-
-def _problem(name: str, where: Place, message: str, places: Mapping[Place, tuple[int, int]]) -> str:
-    mark = next((places[where[:n]] for n in range(len(where), 0, -1) if where[:n] in places), None)
-    place = f"{name}:{mark[0]}:{mark[1]}" if mark else name
-    return f"{place}: {'.'.join(str(part) for part in where)}: {message}"
-
-
-def _places(node: yaml.Node | None, path: Place) -> Iterator[tuple[Place, tuple[int, int]]]:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            here = (*path, str(key.value))
-            yield here, (key.start_mark.line + 1, key.start_mark.column + 1)
-            yield from _places(value, here)
-    elif isinstance(node, yaml.SequenceNode):
-        for number, item in enumerate(node.value):
-            yield (*path, number), (item.start_mark.line + 1, item.start_mark.column + 1)
-            yield from _places(item, (*path, number))

@@ -21,14 +21,7 @@ from bondmate_schemas.enums import (
     Mode,
     Priority,
 )
-from bondmate_schemas.models import (
-    DeliveryReceipt,
-    DeviceAlert,
-    DeviceLocation,
-    DeviceMessage,
-    IncidentEvent,
-    Payload,
-)
+from bondmate_schemas.models import DeviceAlert, DeviceLocation, DeviceMessage, IncidentEvent, Payload
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
@@ -39,19 +32,14 @@ Seen = Literal["level", "unit", "words", "person"]
 Receivable = Literal["ACTUAL", "EXERCISE", "TEST", "SYSTEM"]
 Name = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]*$")]
 
-RECORD_OF: Mapping[Kind, str] = {
-    "alert": "DeviceAlert",
-    "incident": "IncidentEvent",
-    "message": "DeviceMessage",
-    "location": "DeviceLocation",
+_RECORDS: Mapping[Kind, type[Payload]] = {
+    "alert": DeviceAlert,
+    "incident": IncidentEvent,
+    "message": DeviceMessage,
+    "location": DeviceLocation,
 }
-_KIND_OF: Mapping[type[Any], Kind | Literal["receipt"]] = {
-    DeviceAlert: "alert",
-    IncidentEvent: "incident",
-    DeviceMessage: "message",
-    DeviceLocation: "location",
-    DeliveryReceipt: "receipt",
-}
+RECORD_OF: Mapping[Kind, str] = {kind: record.__name__ for kind, record in _RECORDS.items()}
+_KIND_OF: Mapping[type[Payload], Kind] = {record: kind for kind, record in _RECORDS.items()}
 
 Facts = Mapping[str, str | frozenset[str]]
 """What conditions ask for, by name: a value, or several of which one is enough."""
@@ -307,20 +295,15 @@ class RouteVerdict:
 
     def __str__(self) -> str:
         where = f" -> {self.destination}" if self.destination else ""
-        beside = self.failed or tuple(self._fewer())
+        every = f"every {self.every_seconds:g} s" if self.every_seconds else ""
+        beside = self.failed or [*filter(None, ("newest only" if self.newest_only else "", every))]
         conditions = f" ({', '.join(beside)})" if beside else ""
         return f"{self.route}{where}: {self.why.replace('_', ' ')}{conditions}"
-
-    def _fewer(self) -> Iterator[str]:
-        if self.newest_only:
-            yield "newest only"
-        if self.every_seconds:
-            yield f"every {self.every_seconds:g} s"
 
 
 def kind_of(event: Payload) -> Kind | Literal["receipt"]:
     """Name the kind of an event as routes and agreements do; receipts go to whom they concern, by no route."""
-    return _KIND_OF[type(event)]
+    return _KIND_OF.get(type(event), "receipt")
 
 
 def facts_of(event: Payload, ground: Ground | None = None) -> dict[str, str | frozenset[str]]:
@@ -383,7 +366,24 @@ def decisions(verdicts: Iterable[RouteVerdict]) -> list[Decision]:
 
 def explain(event: Payload, routes: Routes, ground: Ground | Held | None = None) -> list[RouteVerdict]:
     """Return, rule by rule, why an event goes to a destination or does not."""
-    return list(_verdicts(event, routes, ground))
+    facts = facts_of(event, None if isinstance(ground, tuple) else ground)
+    origins = {event.header.source, *event.header.hops}
+    found: list[RouteVerdict] = []
+    reached: set[str] = set()
+    stopped = False
+    for rule in routes.routes:
+        if stopped:
+            found.append(RouteVerdict(rule.name, "stopped"))
+        elif failed := _failed(rule, facts, ground):
+            found.append(RouteVerdict(rule.name, _why_no_match(event, rule, failed, facts, ground), failed=failed))
+        else:
+            stopped = rule.stop
+            for name in rule.to:
+                why = _why(routes.destinations.get(name), name, event, origins, reached)
+                reached.add(name)
+                paces = rule.refresh_seconds, rule.newest_only, rule.every_seconds
+                found.append(RouteVerdict(rule.name, why, name, (), *paces))
+    return found
 
 
 def escalation(event: Payload, routes: Routes, ground: Ground | Held | None = None) -> list[Escalation]:
@@ -435,25 +435,6 @@ def _failed(rule: Route, facts: Facts, ground: Ground | Held | None) -> tuple[st
     return failed
 
 
-def _verdicts(event: Payload, routes: Routes, ground: Ground | Held | None) -> Iterator[RouteVerdict]:
-    facts = facts_of(event, None if isinstance(ground, tuple) else ground)
-    origins = {event.header.source, *event.header.hops}
-    reached: set[str] = set()
-    stopped = False
-    for rule in routes.routes:
-        failed = () if stopped else _failed(rule, facts, ground)
-        if stopped or failed:
-            yield RouteVerdict(
-                rule.name, "stopped" if stopped else _why_no_match(event, rule, failed, facts, ground), failed=failed
-            )
-            continue
-        stopped = rule.stop
-        for name in rule.to:
-            why = _why(routes.destinations.get(name), name, event, origins, reached)
-            reached.add(name)
-            yield RouteVerdict(rule.name, why, name, (), rule.refresh_seconds, rule.newest_only, rule.every_seconds)
-
-
 def _why_no_match(
     event: Payload, rule: Route, failed: tuple[str, ...], facts: Facts, ground: Ground | Held | None
 ) -> Literal["no_match", "no_place", "no_map"]:
@@ -476,13 +457,12 @@ def _why(destination: Destination | None, name: str, event: Payload, origins: se
         "came_from_there": name in origins,
         "has_it_already": name in reached,
     }
-    found = next((why for why, holds in reasons.items() if holds), None)
-    return found or ("withheld" if _is_withheld(destination, kind_of(event)) else "taken")
-
-
-def _is_withheld(destination: Destination, kind: Kind | Literal["receipt"]) -> bool:
-    """Whether the agreement shows nothing at all of such events; receipts go to whom they concern, by no agreement."""
-    return kind != "receipt" and is_withheld(RECORD_OF[kind], destination.fields.get(kind, {}))
+    if found := next((why for why, holds in reasons.items() if holds), None):
+        return found
+    # Receipts go to whom they concern, by no agreement.
+    kind = kind_of(event)
+    is_hidden = kind != "receipt" and is_withheld(RECORD_OF[kind], destination.fields.get(kind, {}))
+    return "withheld" if is_hidden else "taken"
 
 
 def withheld_from(verdicts: Iterable[RouteVerdict]) -> tuple[str, ...]:
@@ -504,17 +484,14 @@ def lint(routes: Routes, districts: Iterable[str] | None = None) -> list[str]:
 def placeless(routes: Routes) -> Iterator[str]:
     """Yield a warning for each kind of emergency that without a place, as without GPS, goes nowhere."""
     for kind in sorted(EMERGENCIES):
-        rules = [rule for rule in routes.routes if rule.to and _may_be(rule.when, kind)]
+        alike = [rule for rule in routes.routes if kind in (rule.when.kind or (kind,))]
+        rules = [rule for rule in alike if rule.to and "alert" in (rule.when.record or ("alert",))]
         if rules and all(rule.when.asks_place for rule in rules):
             number = routes.routes.index(rules[-1])
             yield (
                 f"routes.{number}.when: {kind.value} without a place goes nowhere,"
                 " since each rule for it asks where it is; add one that does not"
             )
-
-
-def _may_be(when: When, kind: AlertKind) -> bool:
-    return "alert" in (when.record or ("alert",)) and kind in (when.kind or (kind,))
 
 
 def _lint_districts(routes: Routes, districts: set[str]) -> Iterator[str]:

@@ -14,8 +14,8 @@ from bondmate_schemas.flags import DEVICE_SILENT
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, DeviceStatus
 
+from bondmate_streams.logic.headers import SOURCE, own_header, with_header
 from bondmate_streams.logic.life_cycle import CLOSED
-from bondmate_streams.logic.officer import SOURCE
 
 
 def is_on_duty(sign: DeviceLocation | DeviceStatus) -> bool:
@@ -27,24 +27,10 @@ def is_on_duty(sign: DeviceLocation | DeviceStatus) -> bool:
 def alert_of(sign: DeviceLocation | DeviceStatus, heard_at: datetime, now: datetime) -> DeviceAlert:
     """Raise the alert of a device whose last sign of life is `sign`, heard at `heard_at`."""
     event_id = derived_id("alert", "silence", sign.device_id, heard_at.isoformat())
-    header = sign.header.model_copy(
-        update={
-            "message_id": derived_id("message", event_id, "raise"),
-            "event_id": event_id,
-            "incident_id": derived_id("incident", event_id),
-            "origin_message_id": None,
-            "content_digest": None,
-            "external_refs": (),
-            "occurred_at": now,
-            "received_at": now,
-            "published_at": now,
-            "expires_at": None,
-            "source": SOURCE,
-            "hops": (),
-            "flags": (DEVICE_SILENT,),
-            "language": "en",
-        }
-    )
+    header = own_header(
+        sign.header, now, message_id=derived_id("message", event_id, "raise"), event_id=event_id,
+        incident_id=derived_id("incident", event_id), flags=(DEVICE_SILENT,),
+    )  # fmt: skip
     position = sign.position if isinstance(sign, DeviceLocation) else None
     return DeviceAlert(
         header=header,
@@ -63,23 +49,16 @@ def alert_of(sign: DeviceLocation | DeviceStatus, heard_at: datetime, now: datet
 
 def over(alert: DeviceAlert, now: datetime) -> DeviceAlert:
     """Call off the alert of a device that was heard again."""
-    update = {
-        "message_id": derived_id("message", alert.header.message_id, "over"),
-        "occurred_at": now,
-        "received_at": now,
-        "published_at": now,
-    }
-    header = alert.header.model_copy(update=update)
-    return alert.model_copy(
-        update={"header": header, "action": AlertAction.CANCEL, "text": "The device was heard again."}
-    )
+    message_id = derived_id("message", alert.header.message_id, "over")
+    said = with_header(alert, message_id=message_id, occurred_at=now, received_at=now, published_at=now)
+    return said.model_copy(update={"action": AlertAction.CANCEL, "text": "The device was heard again."})
 
 
 def not_over(state: AlertState) -> DeviceAlert | None:
     """Return the alert that is to be called off once the device is heard: a silence, told by itself or as news."""
-    if is_silence(state):
-        return state.alert
     said = state.alert
+    if DEVICE_SILENT in state.header.flags and state.status not in {AlertStatus.CANCELLED, AlertStatus.RESOLVED}:
+        return said
     if DEVICE_SILENT not in said.header.flags or state.status in CLOSED:
         return None
     # Whose news it was is found by the incident: under its own id it would call off the emergency.
@@ -88,8 +67,3 @@ def not_over(state: AlertState) -> DeviceAlert | None:
     header = said.header.model_copy(update={**ids, **none, "source": SOURCE, "flags": (DEVICE_SILENT,)})
     return DeviceAlert(header=header, device_id=said.device_id, action=AlertAction.RAISE, kind=AlertKind.OTHER,
                        priority=Priority.ROUTINE)  # fmt: skip
-
-
-def is_silence(state: AlertState) -> bool:
-    """Whether an alert is one of a silent device that is not over."""
-    return DEVICE_SILENT in state.header.flags and state.status not in {AlertStatus.CANCELLED, AlertStatus.RESOLVED}

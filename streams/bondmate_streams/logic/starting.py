@@ -41,15 +41,14 @@ from bondmate_schemas.models import (
 )
 
 from bondmate_streams.logic.addressing import Officer
-from bondmate_streams.logic.alerts import with_flags, with_header
 from bondmate_streams.logic.audit import AuditEntry, audit_name
 from bondmate_streams.logic.deliveries import Notification
+from bondmate_streams.logic.headers import own_header, with_flags, with_header
 from bondmate_streams.logic.life_cycle import CLOSED, Fact
-from bondmate_streams.logic.officer import SOURCE
 from bondmate_streams.logic.pages import PageReason, page_of
 from bondmate_streams.logic.rooms import Rooms, owner_of
 from bondmate_streams.logic.routing import Decision, Destination
-from bondmate_streams.logic.steps import Step, tell
+from bondmate_streams.logic.steps import Step, as_update, tell
 
 KINDS: Final = frozenset({AlertKind.SOS, AlertKind.OFFICER_DOWN, AlertKind.ASSISTANCE})
 SECOND_WITHIN: Final = timedelta(minutes=10)
@@ -57,6 +56,8 @@ SECOND_WITHIN: Final = timedelta(minutes=10)
 ASKED: Final = "start_asked"
 ONE_DEVICE: Final = "emergency_one_device"
 OPEN: Final = "emergency_open"
+TOLD: Final = "started"
+"""Stands in the ids of what tells the rooms how such an emergency stands."""
 
 
 def problem_of(
@@ -111,24 +112,13 @@ def alert_of(order: DeviceMessage, start: EmergencyStart, officer: Officer, now:
     """Return the alert that a room starts, the same whenever it is made again of the same message."""
     event_id = event_id_of(order)
     flags = (STARTED_BY_ROOM, UNDER_DURESS) if start.silent else (STARTED_BY_ROOM,)
-    update = {
-        "message_id": derived_id("message", event_id, "raise"),
-        "event_id": event_id,
-        "incident_id": None,
-        "external_refs": (),
-        "origin_message_id": None,
-        "content_digest": None,
-        "agency_id": officer.agency_id,
-        "published_at": now,
-        # The hub's own time: the clock of a room raises nothing late.
-        "occurred_at": order.header.received_at,
-        "expires_at": None,
-        "source": SOURCE,
-        "hops": (),
-        "flags": flags,
-    }
+    # The hub's own time: the clock of a room raises nothing late.
+    header = own_header(
+        order.header, order.header.received_at, message_id=derived_id("message", event_id, "raise"), event_id=event_id,
+        incident_id=None, agency_id=officer.agency_id, published_at=now, flags=flags, language=order.header.language,
+    )  # fmt: skip
     return DeviceAlert(
-        header=order.header.model_copy(update=update),
+        header=header,
         device_id=officer.device_id,
         officer_ref=officer.officer_ref,
         unit=officer.unit,
@@ -245,16 +235,8 @@ def not_renewed(outcome: str, state: AlertState, decisions: Sequence[Decision], 
     alert = with_flags(state.alert, NOT_RENEWED)
     after = state.model_copy(update={"alert": alert, "changed_at": now})
     page = page_of(after, PageReason.NOT_RENEWED, now, destination=until.isoformat())
-    return Step(outcome, after, notifications(after, until.isoformat(), now, decisions), pages=(page,))
-
-
-def notifications(
-    state: AlertState, cause: str, now: datetime, decisions: Sequence[Decision]
-) -> tuple[Notification, ...]:
-    """Return what tells every room how it stands now, by what led to it."""
-    message_id = derived_id("alert", state.header.event_id, cause, "started")
-    told = with_header(state.alert, message_id=message_id, occurred_at=now)
-    return tell(state, told.model_copy(update={"action": AlertAction.UPDATE}), DeliveryReason.UPDATE, decisions)
+    told = as_update(after, now, until.isoformat(), TOLD)
+    return Step(outcome, after, tell(after, told, DeliveryReason.UPDATE, decisions), pages=(page,))
 
 
 def _renewed(since: datetime, rooms: Rooms) -> datetime:

@@ -89,7 +89,7 @@ def said_before(known: DestinationState, receipt: DeliveryReceipt) -> set[Fact]:
 
 def with_statement(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> AlertState:
     """Return the state in which this stands for what the room said before."""
-    known = state.destinations[receipt.destination]
+    known, header = state.destinations[receipt.destination], receipt.header
     at = _replaced(known, receipt).model_copy(
         update={
             "changed_at": now,
@@ -97,7 +97,8 @@ def with_statement(state: AlertState, receipt: DeliveryReceipt, now: datetime) -
             "code": receipt.code,
             "statement_ids": (*known.statement_ids, _kept(receipt))[-_IDS_KEPT:],
             "round": state.round,
-            **({} if _is_seen(receipt) else _place(receipt)),
+            # Its place in the room's order, by the room's own clock, and when the hub had it.
+            **({} if _is_seen(receipt) else {"stated_at": header.occurred_at, "heard_at": header.received_at}),
         }
     )
     destinations = {**state.destinations, receipt.destination: at}
@@ -185,11 +186,6 @@ def _replaced(known: DestinationState, receipt: DeliveryReceipt) -> DestinationS
 def _is_seen(receipt: DeliveryReceipt) -> bool:
     """Whether it says no more than that it was seen: this takes nothing's place, whatever comes after it."""
     return receipt.level is Level.ACKNOWLEDGED and receipt.response is Response.UNSTATED
-
-
-def _place(receipt: DeliveryReceipt) -> dict[str, datetime]:
-    """Return the place of a statement: in its room's order by the room's own clock, and when the hub had it."""
-    return {"stated_at": receipt.header.occurred_at, "heard_at": receipt.header.received_at}
 
 
 def _is_older(known: DestinationState, receipt: DeliveryReceipt) -> bool:

@@ -31,7 +31,6 @@ from bondmate_schemas.models import (
     AlertState,
     AlertWhole,
     Attachment,
-    DestinationState,
     DeviceAlert,
     DeviceMessage,
     ExternalRef,
@@ -39,15 +38,14 @@ from bondmate_schemas.models import (
 )
 
 from bondmate_streams.logic import grouping, officer, reopening, rounds, starting
-from bondmate_streams.logic.alerts import with_flags, with_header
-from bondmate_streams.logic.at_device import is_pressed_there
 from bondmate_streams.logic.duress import is_said_under
+from bondmate_streams.logic.headers import is_pressed_there, with_flags, with_header
 from bondmate_streams.logic.levels import is_answered, is_helped, status_of
 from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY, Cause, Fact, LifeCycleEvent, Rule, rule_for
 from bondmate_streams.logic.pages import PageReason, page_of
 from bondmate_streams.logic.rooms import is_taken_up
 from bondmate_streams.logic.routing import Decision, Escalation
-from bondmate_streams.logic.steps import RULES_NOW, Step, first_told, phase_of, remembering, tell
+from bondmate_streams.logic.steps import RULES_NOW, Step, first_told, phase_of, remembered, tell
 
 _REFS_KEPT = 16
 _ATTACHMENTS_KEPT: Final = 32
@@ -60,6 +58,7 @@ _PRIORITIES: Final = (Priority.IMMEDIATE, Priority.URGENT, Priority.ROUTINE, Pri
 _ROUNDS: Final = {"graver": Cause.GRAVER, "pressed_anew": Cause.PRESS}
 
 
+@remembered
 def change(
     state: AlertState | None,
     alert: DeviceAlert,
@@ -79,18 +78,6 @@ def change(
         further: where it goes as what it becomes by this, where `asks_routes_again`.
         escalation: the steps of the alert so far.
     """
-    return remembering(_change(state, alert, decisions, now, further=further, escalation=escalation))
-
-
-def _change(
-    state: AlertState | None,
-    alert: DeviceAlert,
-    decisions: Sequence[Decision],
-    now: datetime,
-    *,
-    further: Sequence[Decision],
-    escalation: Sequence[Escalation],
-) -> Step:
     event = LifeCycleEvent.CANCEL if alert.action is AlertAction.CANCEL else LifeCycleEvent.PRESS
     rule = rule_for(phase_of(state), event, _facts(state, alert, decisions, now, escalation))
     if state is None:
@@ -100,14 +87,10 @@ def _change(
     if rule.outcome == "overtaken":
         return Step(rule.outcome, state, tells_device=True)
     if rule.outcome == "repeat":
-        return Step(
-            rule.outcome,
-            state,
-            tell(state, alert, DeliveryReason.NEW, decisions),
-            # Paged again under the same id: a worker may have died before it paged.
-            pages=_pages_at_first(state, now),
-            message=_to_officer(state, now),
-        )
+        # Paged again under the same id: a worker may have died before it paged.
+        pages, message = _pages_at_first(state, now), _to_officer(state, now)
+        told = tell(state, alert, DeliveryReason.NEW, decisions)
+        return Step(rule.outcome, state, told, pages=pages, message=message)
     return _changed(rule, state, alert, decisions, now, further=further, escalation=escalation)
 
 
@@ -125,7 +108,8 @@ def _facts(
         return found if decisions else found | {Fact.NOWHERE}
     if _is_repeat(state, alert):
         found.add(Fact.REPEAT)
-    if _is_taken_back(state, alert):
+    if alert.action is AlertAction.CANCEL and reopening.is_before_press(state, alert):
+        # A press after it takes it back whichever comes first.
         found.add(Fact.OLDER)
     if state.status in CLOSED:
         return found | _facts_after_the_end(state, alert)
@@ -146,11 +130,6 @@ def _is_request(state: AlertState | None, alert: DeviceAlert) -> bool:
     kind = rounds.graver(state.alert.kind, alert.kind)
     taken_up = kind is AlertKind.ASSISTANCE and any(is_taken_up(at) for at in state.destinations.values())
     return kind in REQUESTS_ONLY or taken_up
-
-
-def _is_taken_back(state: AlertState, alert: DeviceAlert) -> bool:
-    """Whether a cancel was made before the last press, which takes it back whichever comes first."""
-    return alert.action is AlertAction.CANCEL and reopening.is_before_press(state, alert)
 
 
 def is_graver(state: AlertState | None, alert: DeviceAlert) -> bool:
@@ -191,11 +170,6 @@ def _is_by_officer(alert: DeviceAlert, known: DeviceAlert) -> bool:
     """Whether an officer presses."""
     pressed = _is_pressed(alert, known) and alert.action is not AlertAction.CANCEL
     return pressed and is_pressed_there(alert)
-
-
-def _confirms(alert: DeviceAlert, known: DeviceAlert) -> bool:
-    """Whether an officer presses of whom a room had started an emergency."""
-    return starting.is_unconfirmed(known) and _is_by_officer(alert, known)
 
 
 def _is_made_loud(state: AlertState, alert: DeviceAlert) -> bool:
@@ -300,10 +274,11 @@ def _changed(
     flags = ("cancel_requested",) if asked else ()
     merged = with_flags(merged_with(state, alert).model_copy(update={"action": action}), *flags)
     if ends:
-        merged = merged.model_copy(update={"text": alert.text, "whole": _ended_by_device(merged)})
+        whole = (merged.whole or AlertWhole()).model_copy(update={"ended_by": "device", "ended_why": "cancelled"})
+        merged = merged.model_copy(update={"text": alert.text, "whole": whole})
     # Told as it says itself, whenever it comes: one that comes again after a crash is older than what came since.
     kept = with_flags(_with_older(state, alert), *flags) if _is_older(state, alert) else merged
-    if _confirms(alert, state.alert):
+    if starting.is_unconfirmed(state.alert) and _is_by_officer(alert, state.alert):
         merged, kept = starting.confirmed(merged), starting.confirmed(kept)
     first = _told_first_by(state, alert)
     if cause := _ROUNDS.get(rule.outcome):
@@ -364,16 +339,8 @@ def _told_first_by(state: AlertState, alert: DeviceAlert) -> set[str]:
     """Return who is told of an alert first by a change that comes again: a worker may have died before it told."""
     if alert.header.message_id != state.alert.header.message_id:
         return set()
-    return {name for name, at in state.destinations.items() if at.level is Level.UNKNOWN and not _was_told_more(at)}
-
-
-def _was_told_more(at: DestinationState) -> bool:
-    return at.later_delivery_ids != ()
-
-
-def _ended_by_device(alert: DeviceAlert) -> AlertWhole:
-    whole = alert.whole or AlertWhole()
-    return whole.model_copy(update={"ended_by": "device", "ended_why": "cancelled"})
+    told = state.destinations.items()
+    return {name for name, at in told if at.level is Level.UNKNOWN and at.later_delivery_ids == ()}
 
 
 def merged_with(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
@@ -404,7 +371,9 @@ def merged_with(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
     flags = tuple(flag for flag in old.header.flags if flag in stays)
     if state.cancel_requested:
         flags = (NEEDS_HELP_AGAIN if _takes_request_back(state, alert) else "cancel_requested", *flags)
-    header, refs = state.header, _refs(old, _refs_said(state, alert))
+    # Each press has a number of its device by which others ask for the alert; the newest are last.
+    header, latest = state.header, _refs_said(state, alert)
+    refs = (*(ref for ref in old.header.external_refs if ref not in latest), *latest)[-_REFS_KEPT:]
     # References hang on the agency, so it stays that of the first message.
     known = with_header(
         alert, mode=header.mode, agency_id=header.agency_id, incident_id=header.incident_id, external_refs=refs
@@ -442,11 +411,6 @@ def _refs_said(state: AlertState, alert: DeviceAlert) -> tuple[ExternalRef, ...]
     """Return the numbers that a change brings; an alert that is hidden from its device is shown by those of a press."""
     is_shown = not is_hidden(state.alert) or _is_by_officer(alert, state.alert)
     return alert.header.external_refs if is_shown else ()
-
-
-def _refs(old: DeviceAlert, latest: tuple[ExternalRef, ...]) -> tuple[ExternalRef, ...]:
-    """Return all the numbers by which others ask for the alert, the newest last: each press has one of its device."""
-    return (*(ref for ref in old.header.external_refs if ref not in latest), *latest)[-_REFS_KEPT:]
 
 
 def _keeps_position(old: DeviceAlert, new: DeviceAlert) -> bool:

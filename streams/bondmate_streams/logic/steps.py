@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final
+from functools import wraps
+from typing import Final, ParamSpec
 
-from bondmate_schemas.enums import DeliveryReason, Level
+from bondmate_schemas.enums import AlertAction, DeliveryReason, Level
 from bondmate_schemas.flags import UNANSWERED, UNTRUSTED
-from bondmate_schemas.models import (
-    AlertState,
-    AlertWhole,
-    DestinationState,
-    DeviceAlert,
-    DeviceMessage,
-    OperationsPage,
-)
+from bondmate_schemas.ids import derived_id
+from bondmate_schemas.models import AlertState, AlertWhole, DestinationState, DeviceAlert, DeviceMessage, OperationsPage
 
-from bondmate_streams.logic.alerts import with_flags
 from bondmate_streams.logic.answers import with_told
 from bondmate_streams.logic.deliveries import First, Notification, later_id, new_id
+from bondmate_streams.logic.headers import with_flags, with_header
 from bondmate_streams.logic.levels import is_answered
 from bondmate_streams.logic.life_cycle import CLOSED, AlertPhase
 from bondmate_streams.logic.routing import Decision
 
+A = ParamSpec("A")
 RULES_NOW: Final = 1
 """By which rules a state is written; one of 0 keeps what its device was shown until something new happens to it."""
 
@@ -58,6 +54,16 @@ class Step:
 def remembering(step: Step) -> Step:
     """Return `step` with a state that remembers the ids of what it tells."""
     return step if step.state is None else replace(step, state=with_told(step.state, step.notifications))
+
+
+def remembered(make: Callable[A, Step]) -> Callable[A, Step]:
+    """Have a function return steps whose states remember the ids of what they tell."""
+
+    @wraps(make)
+    def made(*given: A.args, **named: A.kwargs) -> Step:
+        return remembering(make(*given, **named))
+
+    return made
 
 
 def in_order(after: AlertState, before: AlertState | None) -> AlertState:
@@ -122,17 +128,20 @@ def tell(
     )
 
 
-def _raised_at(state: AlertState) -> datetime:
-    """Return when an alert was raised: by its device's clock, unless that cannot be trusted."""
-    header = state.header
-    return header.occurred_at if UNTRUSTED.isdisjoint(header.flags) else header.received_at
+def as_update(state: AlertState, now: datetime, *cause: str) -> DeviceAlert:
+    """Return an alert as an update that the hub itself makes of it, under an id that follows from what led to it."""
+    message_id = derived_id("alert", state.header.event_id, *cause)
+    update = with_header(state.alert, message_id=message_id, occurred_at=now)
+    return update.model_copy(update={"action": AlertAction.UPDATE})
 
 
 def as_told(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
     """Return an alert as it is told now: since when, whose it is, louder once escalated, until somebody answers."""
     if alert.header.message_id != state.header.message_id:
-        whole = alert.whole or AlertWhole()
-        alert = alert.model_copy(update={"whole": whole.model_copy(update={"raised_at": _raised_at(state)})})
+        # By its device's clock, unless that cannot be trusted.
+        header, whole = state.header, alert.whole or AlertWhole()
+        raised_at = header.occurred_at if UNTRUSTED.isdisjoint(header.flags) else header.received_at
+        alert = alert.model_copy(update={"whole": whole.model_copy(update={"raised_at": raised_at})})
     if state.owner_agency_id or state.handoff:
         whole = alert.whole or AlertWhole()
         offered_to = state.handoff.agency_id if state.handoff else ""

@@ -9,8 +9,7 @@ from bondmate_schemas.flags import FROM_REPLACED
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import DeviceAlert, DeviceMark, DeviceMemory
 
-from bondmate_streams.logic.alerts import with_flags, with_header
-from bondmate_streams.logic.at_device import is_pressed_there
+from bondmate_streams.logic.headers import is_pressed_there, with_flags, with_header
 
 
 def own_alert(alert: DeviceAlert, mark: DeviceMark) -> DeviceAlert | None:

@@ -17,21 +17,27 @@ from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, AlertWhole
 
 from bondmate_streams.logic import handoff, late_rooms, others, real, reopening, rounds, starting
-from bondmate_streams.logic.alerts import with_flags, with_header
 from bondmate_streams.logic.asking import asked_again
 from bondmate_streams.logic.deliveries import First, Notification, escalation_id, new_id, refresh_id, round_id
+from bondmate_streams.logic.headers import with_flags, with_header
 from bondmate_streams.logic.levels import furthest, is_answered, is_delivered, is_helped, nobody_is_left, stage_of
 from bondmate_streams.logic.life_cycle import CLOSED, REQUESTS_ONLY, Fact, LifeCycleEvent, Rule, rule_for
 from bondmate_streams.logic.pages import PageReason, page_of
 from bondmate_streams.logic.rooms import ANY_ROOMS, Rooms
 from bondmate_streams.logic.routing import EMERGENCIES, Decision, Escalation
-from bondmate_streams.logic.steps import RULES_NOW, Step, as_told, first_of, first_told, phase_of, remembering, tell
+from bondmate_streams.logic.steps import RULES_NOW, Step, as_told, first_of, first_told, phase_of, remembered, tell
 
-_TOLD_BY_ROOMS = {"others_told": others.news, "joined": late_rooms.joined, "not_renewed": starting.not_renewed}
+_TOLD_BY_ROOMS = {
+    "offer_over": handoff.given_back,
+    "others_told": others.news,
+    "joined": late_rooms.joined,
+    "not_renewed": starting.not_renewed,
+}
 _FOR_EVER = 2**31
 """Rounds: more than there ever are."""
 
 
+@remembered
 def due(
     state: AlertState,
     decisions: Sequence[Decision],
@@ -55,20 +61,18 @@ def due(
         ),
     )
     if rule.becomes is not None:
-        return remembering(_expired(rule, state, decisions, now))
-    if rule.outcome == "offer_over":
-        return remembering(_offer_over(rule, state, decisions, now))
+        return _expired(rule, state, decisions, now)
     if rule.outcome == "escalated":
-        return remembering(_escalated(rule, state, steps, now))
+        return _escalated(state, steps, now)
     if rule.outcome == "asked_again":
-        return remembering(_put_off(rule, state, decisions, escalation, now))
+        put_off = rounds.put_off_until(state, escalation)
+        assert put_off is not None
+        return asked_again(rule.outcome, state, put_off[0], now, decisions)
     if rule.outcome == "unassigned":
-        return remembering(_unassigned(rule, state, decisions, escalation, now, rooms=rooms))
+        return _unassigned(state, decisions, escalation, now, rooms)
     if told := _TOLD_BY_ROOMS.get(rule.outcome):
-        step = remembering(told(rule.outcome, state, decisions, now, rooms))
-    else:
-        step = Step("refreshed", None, Refresh.of(decisions).notifications(state, after, now))
-    return step
+        return told(rule.outcome, state, decisions, now, rooms)
+    return Step("refreshed", None, Refresh.of(decisions).notifications(state, after, now))
 
 
 def _facts(
@@ -81,7 +85,7 @@ def _facts(
     is_wider: bool,
 ) -> set[Fact]:
     found = {Fact.UNANSWERED} if is_open_and_unanswered(state) else set[Fact]()
-    if _expires_at(state) and _expires_at(state) <= now:  # type: ignore[operator]  # asked for before
+    if (at := _expires_at(state)) and at <= now:
         found.add(Fact.EXPIRED)
     elif not is_escalated:
         found.discard(Fact.UNANSWERED)
@@ -124,12 +128,13 @@ def next_due(
     """
     if state.status in CLOSED:
         return None
-    times = [Refresh.of(decisions).next_due(state, after), _unassigned_at(state, rooms), others.due_at(state)]
-    times.append(starting.renew_by(state))
-    times += [at for _, at in filter(None, [rounds.put_off_until(state, escalation)])]
-    times += [late_rooms.due_at(state, rooms), after if real.is_to_be_widened(state, decisions) else None]
-    if state.handoff is not None:
-        times.append(state.handoff.expires_at)
+    put_off = rounds.put_off_until(state, escalation)
+    times = [
+        Refresh.of(decisions).next_due(state, after), _unassigned_at(state, rooms), others.due_at(state),
+        starting.renew_by(state), put_off[1] if put_off else None, late_rooms.due_at(state, rooms),
+        state.handoff.expires_at if state.handoff else None,
+        after if real.is_to_be_widened(state, decisions) else None,
+    ]  # fmt: skip
     if is_open_and_unanswered(state):
         further = rounds.further(state, escalation)
         since = rounds.since(state)
@@ -168,37 +173,24 @@ def _unassigned_at(state: AlertState, rooms: Rooms) -> datetime | None:
     return state.seen_at + timedelta(seconds=rooms.assign_after_seconds)
 
 
-def _put_off(
-    rule: Rule, state: AlertState, decisions: Sequence[Decision], escalation: Sequence[Escalation], now: datetime
-) -> Step:
-    put_off = rounds.put_off_until(state, escalation)
-    assert put_off is not None
-    return asked_again(rule.outcome, state, put_off[0], now, decisions)
-
-
 def _unassigned(
-    rule: Rule,
-    state: AlertState,
-    decisions: Sequence[Decision],
-    escalation: Sequence[Escalation],
-    now: datetime,
-    *,
-    rooms: Rooms,
+    state: AlertState, decisions: Sequence[Decision], escalation: Sequence[Escalation], now: datetime, rooms: Rooms
 ) -> Step:
     """Page a person; where it can be said that a unit is assigned, tell the next destinations and those who know."""
     after = state.model_copy(update={"unassigned_rounds": state.round + 1, "changed_at": now})
     pages = (page_of(state, PageReason.UNASSIGNED, now, number=state.round),)
     if not rooms.some_can_assign(state):
-        return Step(rule.outcome, after, pages=pages)
+        return Step("unassigned", after, pages=pages)
     event_id, number = state.header.event_id, state.round
     told = with_flags(state.alert, UNASSIGNED).model_copy(update={"action": AlertAction.UPDATE})
     notifications = [
         replace(notification, delivery_id=round_id(event_id, notification.destination, number, UNASSIGNED))
-        for notification in tell(state, told, rule.tells or DeliveryReason.UPDATE, decisions)
+        for notification in tell(state, told, DeliveryReason.UPDATE, decisions)
     ]
     step = next((step for step in rounds.further(state, escalation) if step.to), None)
     if step is not None:
-        new = [(name, route) for name, route in step.to if _is_new(state, name)]
+        known = {state.header.source, *state.header.hops, *state.destinations}
+        new = [(name, route) for name, route in step.to if name not in known]
         raised = told.model_copy(update={"action": AlertAction.RAISE})
         further = first_told(event_id, (name for name, _ in new), now)
         after = after.model_copy(
@@ -211,18 +203,7 @@ def _unassigned(
             Notification(name, route, DeliveryReason.NEW, new_id(event_id, name), raised, first_of(after, name))
             for name, route in new
         ]
-    return Step(rule.outcome, after, tuple(notifications), pages=pages)
-
-
-def _is_new(state: AlertState, name: str) -> bool:
-    return name not in {state.header.source, *state.header.hops, *state.destinations}
-
-
-def _offer_over(rule: Rule, state: AlertState, decisions: Sequence[Decision], now: datetime) -> Step:
-    assert state.handoff is not None
-    after = state.model_copy(update={"handoff": None, "changed_at": now})
-    cause = derived_id(state.handoff.message_id, "over")
-    return Step(rule.outcome, after, handoff.notifications(after, cause, now, decisions))
+    return Step("unassigned", after, tuple(notifications), pages=pages)
 
 
 def _expired(rule: Rule, state: AlertState, decisions: Sequence[Decision], now: datetime) -> Step:
@@ -244,7 +225,7 @@ def _expired(rule: Rule, state: AlertState, decisions: Sequence[Decision], now: 
     return Step(rule.outcome, after, notifications, reopening.by_end(after), pages=pages, tells_device=True)
 
 
-def _escalated(rule: Rule, state: AlertState, steps: Sequence[Escalation], now: datetime) -> Step:
+def _escalated(state: AlertState, steps: Sequence[Escalation], now: datetime) -> Step:
     """Take the steps that are due: tell further destinations, tell those who know again and louder, page a person."""
     event_id = state.header.event_id
     louder = with_flags(as_told(state, state.alert), UNANSWERED)
@@ -274,7 +255,7 @@ def _escalated(rule: Rule, state: AlertState, steps: Sequence[Escalation], now: 
     )
     paged = any(step.page for step in steps)
     pages = (page_of(state, PageReason.UNANSWERED, now, number=state.round),) if paged else ()
-    return Step(rule.outcome, after, tuple(notifications.values()), pages=pages)
+    return Step("escalated", after, tuple(notifications.values()), pages=pages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,11 +296,5 @@ class Refresh:
         # Who has closed its part does not want to see it again and again.
         if not is_delivered(state.destinations[name].level) or stage_of(state.destinations[name]).closes:
             return None
-        return Notification(
-            name,
-            route,
-            DeliveryReason.REFRESH,
-            refresh_id(state.header.event_id, name, number),
-            as_told(state, state.alert),
-            first_of(state, name),
-        )
+        delivery_id, told = refresh_id(state.header.event_id, name, number), as_told(state, state.alert)
+        return Notification(name, route, DeliveryReason.REFRESH, delivery_id, told, first_of(state, name))

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import shapely
-from bondmate_schemas.models import DeviceAlert, IncidentEvent, Payload, Position
+from bondmate_schemas.models import DeviceAlert, IncidentEvent, Payload
 
 from bondmate_streams.logic.districts import Districts
 from bondmate_streams.logic.ground import MapGround, spots_of
-from bondmate_streams.logic.routing import Route, Routes, RouteVerdict, distances, fact_within
+from bondmate_streams.logic.routing import Routes, RouteVerdict, distances, fact_within
 
 _TOLD: Final = "#c62828"
 _ASKED: Final = "#ef6c00"
@@ -63,12 +63,9 @@ def _position(event: DeviceAlert | IncidentEvent) -> str:
         return "its areas"
     origin = event.position_origin.value.lower() if isinstance(event, DeviceAlert) else "its own"
     age = event.position_age_seconds if isinstance(event, DeviceAlert) else None
-    old = "" if age is None else f", {age:g} s old"
-    return f"position {origin}{old}, {_accuracy(event.position)}"
-
-
-def _accuracy(position: Position) -> str:
-    return "accuracy unknown" if position.accuracy_m is None else f"accurate to {position.accuracy_m:g} m"
+    old, metres = "" if age is None else f", {age:g} s old", event.position.accuracy_m
+    accuracy = "accuracy unknown" if metres is None else f"accurate to {metres:g} m"
+    return f"position {origin}{old}, {accuracy}"
 
 
 def told_map(event: Payload, districts: Districts, routes: Routes, verdicts: Sequence[RouteVerdict]) -> dict[str, Any]:
@@ -84,7 +81,11 @@ def _districts(
     facts = MapGround(districts, {0.0, *distances(routes)}).facts(event)
     for number, (name, area) in enumerate(zip(districts.names, districts.areas, strict=True)):
         agency = districts.agencies[number]
-        rules = [rule for rule in routes.routes if _asks_for(rule, name, agency)]
+        rules = [
+            rule
+            for rule in routes.routes
+            if name in (rule.when.district or ()) or (agency and agency in (rule.when.responsible or ()))
+        ]
         near = [rule.name for rule in rules if name in facts.get(rule.when.asked("district"), ())]
         told = sorted({v.destination for v in _taken(verdicts) if v.route in near and v.destination})
         is_here = name in facts.get("district", ())
@@ -95,10 +96,6 @@ def _districts(
             "description": f"told for this district: {', '.join(told) or 'nobody'}",
             "stroke": colour, "fill": colour, "fill-opacity": 0.35 if is_here else 0.15,
         })  # fmt: skip
-
-
-def _asks_for(rule: Route, district: str, agency: str) -> bool:
-    return district in (rule.when.district or ()) or (agency != "" and agency in (rule.when.responsible or ()))
 
 
 def _taken(verdicts: Sequence[RouteVerdict]) -> Iterator[RouteVerdict]:

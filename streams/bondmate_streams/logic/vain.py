@@ -113,11 +113,11 @@ def _to(  # noqa: PLR0917  # a rule and one of its destinations
 def _by_kind(
     name: str, destination: Destination, place: str, kinds: tuple[Kind, ...], takes: Collection[str] | None
 ) -> Iterator[Vain]:
-    taken = kinds if takes is None else _taken(kinds, takes)
+    taken = tuple(kind for kind in kinds if takes is None or kind.upper() in takes)
     rest = tuple(kind for kind in kinds if kind not in taken)
     if not taken:
         yield Vain(place, f"the connector of `{name}` takes no {_words(kinds)}", is_whole=True)
-    elif _withheld(taken, destination) == taken:
+    elif all(is_withheld(RECORD_OF[kind], destination.fields.get(kind, {})) for kind in taken):
         also = f", and its connector takes no {_words(rest)}" if rest else ""
         yield Vain(place, f"the agreement of `{name}` shows nothing of {_words(taken)}{also}", is_whole=True)
     elif rest:
@@ -134,14 +134,6 @@ def _left(name: str, kinds: tuple[Kind, ...]) -> str:
 
 def _words(kinds: tuple[Kind, ...]) -> str:
     return " or ".join(_WORD[kind] for kind in kinds)
-
-
-def _taken(kinds: tuple[Kind, ...], takes: Collection[str]) -> tuple[Kind, ...]:
-    return tuple(kind for kind in kinds if kind.upper() in takes)
-
-
-def _withheld(kinds: tuple[Kind, ...], destination: Destination) -> tuple[Kind, ...]:
-    return tuple(kind for kind in kinds if is_withheld(RECORD_OF[kind], destination.fields.get(kind, {})))
 
 
 def _kinds(when: When) -> tuple[Kind, ...]:

@@ -18,7 +18,6 @@ from bondmate_streams.agents.open_alerts import OpenAlertIndex
 from bondmate_streams.agents.receipts import AlertReceipts
 from bondmate_streams.agents.routing_service import RoutingService
 from bondmate_streams.errors import BrokerUnavailableError, StoreUnavailableError
-from bondmate_streams.faust_adapter.key_locks import KeyLocks
 from bondmate_streams.logic.districts import parse_districts
 from bondmate_streams.logic.ground import MapGround
 from bondmate_streams.logic.life_cycle import CLOSED
@@ -62,16 +61,15 @@ class Worker:
         given: dict[str, Any] = {}
         nothing: Any = None
         routing = RoutingService(routes, ground=ground)
-        context = AgentContext(routing, b"a secret of tests", Codec(LocalSchemaIds()), self.to_rooms)
+        context = AgentContext(routing, b"a secret of tests", Codec(LocalSchemaIds()), self.to_rooms, Audit())
         given["silent_devices"] = SimpleNamespace(known=lambda state: None)
         given["following"] = SimpleNamespace(note=lambda state: None, newest=lambda step: step.notifications)
         steps = AlertSteps(
-            context=context, alerts=table, audit=Audit(), open_alerts=OpenAlertIndex([]),
+            context=context, alerts=table, open_alerts=OpenAlertIndex([]),
             rooms=rooms or Rooms(unlisted=frozenset(unlisted)), **given,
         )  # type: ignore[arg-type]  # fmt: skip
-        locks = KeyLocks()
-        self.begin = AlertLife(context, steps, locks, nothing).begin
-        self.receive = AlertReceipts(context, steps, locks, nothing, nothing).take
+        self.begin = AlertLife(context, steps, nothing).begin
+        self.receive = AlertReceipts(context, steps, nothing, nothing).take
 
 
 async def test_a_room_that_a_later_version_unlists_is_hidden_from_the_next_change_on(make: Any, routes: Any) -> None:

@@ -45,7 +45,7 @@ def codec() -> SlowRegistry:
 
 @pytest.fixture
 def read(codec: SlowRegistry, routes: Any, make: Any) -> Any:
-    context = AgentContext(RoutingService(routes), b"a secret of tests", codec, None)  # type: ignore[arg-type]  # nothing is sent here
+    context = AgentContext(RoutingService(routes), b"a secret of tests", codec, None, None)  # type: ignore[arg-type]  # nothing is sent here
     ended: list[str] = []
 
     guard = Guard("alerts", None)  # type: ignore[arg-type]  # as above
@@ -97,6 +97,7 @@ def test_what_no_connector_takes_is_counted(make: Any) -> None:
         b"a secret of tests",
         Codec(LocalSchemaIds()),
         None,
+        None,
         untaken={"feed": ["ALERT"], "room": []},
     )  # type: ignore[arg-type]  # nothing is sent here
     alert = make.alert("device-1", mode=Mode.ACTUAL)
@@ -113,7 +114,7 @@ def test_what_no_connector_takes_is_counted(make: Any) -> None:
 
 def test_a_room_that_the_routes_name_no_more_keeps_nothing_from_the_others(make: Any) -> None:
     routes = parse_routes("destinations: {room: {}}\nroutes: [{name: all, to: room}]\n")
-    context = AgentContext(RoutingService(routes), b"a secret of tests", Codec(LocalSchemaIds()), None)  # type: ignore[arg-type]  # nothing is sent here
+    context = AgentContext(RoutingService(routes), b"a secret of tests", Codec(LocalSchemaIds()), None, None)  # type: ignore[arg-type]  # nothing is sent here
     alert = make.alert("device-1", mode=Mode.ACTUAL)
     notifications = [Notification(name, "all", DeliveryReason.UPDATE, f"to-{name}", alert) for name in ("gone", "room")]
 

@@ -42,11 +42,12 @@ async def test_an_alert_is_due_again_when_the_table_could_not_be_read(make: Any)
     )  # fmt: skip
     open_alerts = OpenAlertIndex([])
     open_alerts.plan(event_id, utc_now())
-    given: dict[str, Any] = dict.fromkeys(("audit", "silent_devices", "following"), SimpleNamespace())
-    context: Any = SimpleNamespace(routing=SimpleNamespace(routes=SimpleNamespace(destinations={})))
+    given: dict[str, Any] = dict.fromkeys(("silent_devices", "following"), SimpleNamespace())
+    routing = SimpleNamespace(routes=SimpleNamespace(destinations={}))
+    context: Any = SimpleNamespace(routing=routing, locks=KeyLocks())
     owned = SimpleNamespace(in_partition_of=lambda _: nullcontext(enter_result=True))
     steps = AlertSteps(rooms=ANY_ROOMS, context=context, alerts=table, open_alerts=open_alerts, **given)  # type: ignore[arg-type]
-    life = AlertLife(context, steps, KeyLocks(), owned)  # type: ignore[arg-type]
+    life = AlertLife(context, steps, owned)  # type: ignore[arg-type]
     await life.look()
     unread = (table.forgotten, open_alerts.knows(event_id))
     await life.look()

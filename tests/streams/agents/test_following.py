@@ -96,9 +96,9 @@ class Side:
         self.alerts: dict[str, AlertState] = {}
         self.marks = DeviceMarks(KafkaConfig("nowhere:1", ""), "test", CODEC)
         whereabouts = Whereabouts(self.last, self.marks)  # type: ignore[arg-type]  # what it needs of it
-        known: Any = {"alerts": self.alerts, "audit": self.audit, "owned": self.places, "whereabouts": whereabouts}
-        context = AgentContext(RoutingService(routes), b"a secret of tests", CODEC, self.broker)
-        self.following = Following(context=context, locks=self.locks, paces={"tak": UpdatePace(1, 0)}, **known)
+        known: Any = {"alerts": self.alerts, "owned": self.places, "whereabouts": whereabouts}
+        context = AgentContext(RoutingService(routes), b"a secret of tests", CODEC, self.broker, self.audit, self.locks)
+        self.following = Following(context=context, paces={"tak": UpdatePace(1, 0)}, **known)
         self.now = 1_000.0
 
     def note(self, state: AlertState) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from bondmate_kafka.config import KafkaConfig
-from bondmate_kafka.records import Envelopes, Outgoing
+from bondmate_kafka.records import Envelopes, Headers, Outgoing
 from bondmate_schemas.catalogue import ALERT_CHANGES
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.device_alert_ids import DEVICE_ALERT_SYSTEM, alert_event_id
@@ -20,6 +20,7 @@ from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.device_alerts import DeviceAlertIntake
 from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.agents.nearby import Nearby
+from bondmate_streams.agents.whereabouts import Whereabouts
 from bondmate_streams.faust_adapter.key_locks import KeyLocks
 from bondmate_streams.logic import heard, states
 from bondmate_streams.logic.rooms import Rooms
@@ -60,11 +61,11 @@ class Context:
     def __init__(self) -> None:
         self.codec = Codec(LocalSchemaIds())
         self.envelopes = Envelopes(self.codec)
-        self.writer = self
+        self.locks = KeyLocks()
         self.written: list[Outgoing] = []
 
-    async def send(self, *outgoing: Outgoing) -> None:
-        self.written += outgoing
+    async def send(self, topic: str, key: str, record: Any, cause: Headers = ()) -> None:
+        self.written.append(self.envelopes.pack(topic, key, record, cause))
 
 
 class Unseen:
@@ -84,8 +85,8 @@ class Hub:
         self.steps: list[Step] = []
         config = StreamsConfig(kafka=KAFKA, data_dir=Path("data"), routes=routes, secret=b"a secret of tests")
         self._agent = DeviceAlertIntake(
-            self.context, self.devices, KeyLocks(), Unseen(), _not_short,  # type: ignore[arg-type]  # what it needs
-            marks=self.marks, nearby=Nearby(config, self.context.codec, self.marks.replaced),
+            self.context, self.devices, Whereabouts(Unseen(), self.marks), _not_short,  # type: ignore[arg-type]  # what it needs
+            self.marks, Nearby(config, self.context.codec, self.marks.replaced),
         )  # fmt: skip
 
     async def take(self, alert: DeviceAlert) -> AlertState | None:

@@ -61,13 +61,13 @@ class Table:
 
 def life_over(table: Any, open_alerts: OpenAlertIndex) -> AlertLife:
     routing = SimpleNamespace(of_known=lambda state: ([], []), routes=SimpleNamespace(destinations={}))
-    given: dict[str, Any] = {"context": SimpleNamespace(routing=routing), "audit": None}
+    given: dict[str, Any] = {"context": SimpleNamespace(routing=routing)}
     given["silent_devices"] = SimpleNamespace(known=lambda state: None)
     given["following"] = SimpleNamespace(
         clear=lambda: None, note=lambda state: None, here=lambda state: False, look_again=lambda state: None
     )
     steps = AlertSteps(rooms=ANY_ROOMS, alerts=table, open_alerts=open_alerts, **given)
-    return AlertLife(given["context"], steps, None, None)  # type: ignore[arg-type]
+    return AlertLife(given["context"], steps, None)  # type: ignore[arg-type]
 
 
 def state(make: Any, event_id: str, status: AlertStatus = AlertStatus.ROUTED) -> AlertState:

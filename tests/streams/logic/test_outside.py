@@ -110,7 +110,12 @@ def told(event: Any, listed: dict[str, str], notification: Notification | None =
     """Give the whole Kafka message by which a destination with this agreement hears of an event."""
     fields = {} if isinstance(event, DeliveryReceipt) else {kind_of(event): listed}
     context = AgentContext(
-        RoutingService(Routes(destinations={"room": Destination(fields=fields)})), SECRET, CODEC, None, outside=OUTSIDE
+        RoutingService(Routes(destinations={"room": Destination(fields=fields)})),
+        SECRET,
+        CODEC,
+        None,
+        None,
+        outside=OUTSIDE,
     )  # type: ignore[arg-type]  # nothing is sent here
     notification = notification or Notification(
         "room", "r", DeliveryReason.NEW, new_id(event.header.event_id, "room"), event

@@ -18,7 +18,7 @@ from bondmate_schemas.models import Delivery, DeviceMessage
 from bondmate_schemas.takeover import current, replaced_by
 from bondmate_streams.agents.device_marks import DeviceMarks
 from bondmate_streams.logic.alerts import take
-from bondmate_streams.logic.at_device import is_pressed_there
+from bondmate_streams.logic.headers import is_pressed_there
 from bondmate_streams.logic.routes_yaml import parse_routes
 from bondmate_streams.logic.routing import Routes
 from bondmate_streams.logic.takeover import lent, marked, only, own_alert, returned

@@ -1,0 +1,82 @@
+"""What routes say and settings do not bear out, in words for `hub lint`: of agencies, owners and open rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Final
+
+from bondmate_connectors.runtime.run import Instance
+from bondmate_schemas.enums import AlertKind
+from bondmate_streams.logic.routing import Route, Routes
+
+_SO: Final = (
+    "so no room owns an alert, an alert ends when all that took it up have, none can be handed"
+    " over, and what its owner alone may hear goes to nobody. Mend: `agency` at the connector of each room, or at"
+    " the destination where it has none"
+)
+
+
+def ownerless(routes: Routes, agencies: Mapping[str, str]) -> list[str]:
+    """Word that nobody says whose room any of those is that are told of alerts.
+
+    Then whoever took an alert up must close its part before it ends. `agencies` are those of connectors, by name.
+    """
+    told = {name for rule in routes.routes for name in _told_of_alerts(rule) if name in routes.destinations}
+    if not told or any(routes.destinations[name].agency or agencies.get(name) for name in told):
+        return []
+    names = ", ".join(sorted(told))
+    return [f"destinations: none that is told of alerts ({names}) has an `agency`: {_SO}"]
+
+
+def open_rooms(routes: Routes, instances: Iterable[Instance]) -> list[str]:
+    """Word which destinations get alerts of duress by the routes and have nobody named who alone may read them."""
+    rules = (rule for rule in routes.routes if AlertKind.DURESS in (rule.when.kind or (AlertKind.DURESS,)))
+    told = {name for rule in rules for name in _told_of_alerts(rule)}
+    return [
+        f"connectors.{each.name}.settings.duress_contacts: nobody is named, so that an alert of duress is dead-lettered"
+        " there (`open_room`) and a person paged. Mend: name who alone gets it, or let the route leave DURESS out"
+        for each in instances
+        if each.name in told and getattr(each.config, "duress_contacts", None) == {}
+    ]
+
+
+def _told_of_alerts(rule: Route) -> Iterator[str]:
+    """Yield the destinations that a rule tells of alerts, at once or while nobody answers."""
+    if "alert" in (rule.when.record or ("alert",)):
+        yield from rule.to
+        yield from (name for step in rule.escalate for name in step.to)
+
+
+def not_responsible(routes: Routes, on_map: Collection[str]) -> Iterator[str]:
+    """Yield a finding for each agency that a rule asks to be responsible and no area of the map names."""
+    for number, rule in enumerate(routes.routes):
+        for agency in rule.when.responsible or ():
+            if agency not in on_map:
+                yield (
+                    f"routes.{number}.when.responsible: no area of the map (`streams.districts`) has `{agency}` as its"
+                    " `agency`, so that this never holds; correct the name, here or on the map"
+                )
+
+
+def unknown_agencies(routes: Routes, rooms: Mapping[str, str], others: Collection[str]) -> Iterator[str]:
+    """Yield a warning for each agency that rules or agreements name and nobody has, as by a typing error.
+
+    Args:
+        routes: the file of routes.
+        rooms: the agency of each connector, by its name; an empty text where it has none.
+        others: the agencies of enrolled devices and of areas on the map. Where there are none, nothing is known of
+            who may send, and nothing is found.
+    """
+    if not others:
+        return
+    known = {*others, *rooms.values(), *(each.agency for each in routes.destinations.values())}
+    named = [(f"routes.{number}.when.agency", rule.when.agency) for number, rule in enumerate(routes.routes)]
+    named += [(f"destinations.{name}.may_message.agencies", each.may_message.agencies)
+              for name, each in routes.destinations.items()]  # fmt: skip
+    for place, agencies in named:
+        for agency in agencies or ():
+            if agency not in known:
+                yield (
+                    f"{place}: nobody has the agency `{agency}`: no enrolled device, area of the map, connector or"
+                    " destination; correct the name, or say it there"
+                )
