@@ -26,7 +26,7 @@ async def test_the_server_gives_out_the_document_and_its_health_to_anybody(bench
 
 
 async def test_the_document_describes_exactly_the_routes_there_are(bench):
-    app = bench.gateway._listening._runner.app
+    app = bench.gateway._listening._listener._runner.app
     served = {(route.resource.canonical, route.method.lower()) for route in app.router.routes()}
     described = {(path, method) for path, item in DOCUMENT["paths"].items() for method in item}
 
