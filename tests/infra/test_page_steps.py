@@ -183,3 +183,21 @@ async def test_it_runs_until_it_is_cancelled(clock, monkeypatch):
 
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+async def test_it_ends_although_a_client_library_makes_a_failure_of_its_cancellation(clock):
+    class Deaf(Channel):
+        async def send(self, notices) -> None:
+            self.asked += 1
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                raise Transient("unreachable") from None
+
+    channel = Deaf()
+    running = asyncio.create_task(runner(clock, channel, 1).run())
+    while not channel.asked:
+        await asyncio.sleep(0.01)
+    running.cancel()
+
+    assert {running} == (await asyncio.wait({running}, timeout=5))[0]

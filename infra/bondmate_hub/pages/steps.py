@@ -59,7 +59,7 @@ class StepRunner:
     async def run(self) -> None:
         """Send, until cancelled."""
         try:
-            while True:
+            while not _is_cancelled():
                 await self.look()
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
@@ -116,6 +116,12 @@ class StepRunner:
         asked = error.retry_after if isinstance(error, Transient) else None
         self._pause.lengthen(now, min(asked or 0.0, _MOST_ASKED_SECONDS))
         return False
+
+
+def _is_cancelled() -> bool:
+    """Whether this task was cancelled: a client library may have raised something else instead."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _loop_seconds() -> float:
