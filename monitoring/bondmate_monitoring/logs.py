@@ -19,6 +19,9 @@ from typing import Any, Literal, TextIO
 import structlog
 from structlog.typing import EventDict, Processor
 
+from bondmate_monitoring import step_log
+from bondmate_monitoring.few_of_a_kind import FewOfAKind
+
 Renderer = Literal["auto", "json", "console"]
 
 REDACTED = "[redacted]"
@@ -41,26 +44,38 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e
 _DEEPEST = 6
 _LONGEST = 2_000
 _FRAMES = 12
+_identity: dict[str, str] = {}
 
 
-def configure(level: str = "info", *, renderer: Renderer = "auto", stream: TextIO | None = None) -> None:
+def configure(
+    level: str = "info",
+    *,
+    renderer: Renderer = "auto",
+    stream: TextIO | None = None,
+    identity: Mapping[str, str] | None = None,
+) -> None:
     """Send all logs of this process to `stream` (standard error); called again, the last call holds.
 
     Args:
         level: what the hub itself logs: debug, info, warning or error. Libraries are heard from warning on.
         renderer: `auto` is for people on a terminal, JSON everywhere else.
         stream: where to.
+        identity: what stands in every line: role, instance, version.
 
     Raises:
         ValueError: no such level.
     """
     target = stream or sys.stderr
     handler = logging.StreamHandler(target)
-    handler.setFormatter(_formatter(_renderers_for(renderer, target)))
+    renderers = _renderers_for(renderer, target)
+    handler.setFormatter(_formatter(renderers))
+    handler.addFilter(FewOfAKind())
+    configure_identity(identity or {})
+    step_log.configure_steps(target if _is_json(renderers) else None, _identity)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    for room in ("schemas", "monitoring", "streams", "connectors", "hub"):
+    for room in ("schemas", "kafka", "monitoring", "streams", "connectors", "gateway", "hub", "step"):
         logging.getLogger(f"bondmate_{room}").setLevel(level.upper())
     # When a line cannot be formatted, Python would print the arguments of its message.
     logging.raiseExceptions = False
@@ -72,6 +87,12 @@ def configure(level: str = "info", *, renderer: Renderer = "auto", stream: TextI
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+
+
+def configure_identity(identity: Mapping[str, str]) -> None:
+    """Put into every line from now on who this process is."""
+    _identity.clear()
+    _identity.update(identity)
 
 
 def redact(_logger: Any, _method: str, event: EventDict) -> EventDict:
@@ -95,6 +116,17 @@ def _renderers_for(renderer: Renderer, stream: TextIO) -> list[Processor]:
     if renderer == "console" or (renderer == "auto" and stream.isatty()):
         return [_as_lines, structlog.dev.ConsoleRenderer(colors=stream.isatty())]
     return [structlog.processors.JSONRenderer(ensure_ascii=False)]
+
+
+def _is_json(renderers: list[Processor]) -> bool:
+    return isinstance(renderers[-1], structlog.processors.JSONRenderer)
+
+
+def _identified(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Add who this process is; what a line says itself stays."""
+    for name, value in _identity.items():
+        event.setdefault(name, value)
+    return event
 
 
 def _as_lines(_logger: Any, _method: str, event: EventDict) -> EventDict:
@@ -180,6 +212,7 @@ def _summary(error: BaseException) -> str:
 
 _COMMON: list[Processor] = [
     structlog.contextvars.merge_contextvars,
+    _identified,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 _FORM = re.compile(r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<parent>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})")
 _LONGEST = 128
+_TRACE_ID = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,25 @@ class TraceParent:
 def new_trace(*, sampled: bool = True) -> TraceParent:
     """Begin a trace."""
     return TraceParent(secrets.token_hex(16), secrets.token_hex(8), sampled)
+
+
+def of_event(event_id: str) -> TraceParent:
+    """Return the beginning of the trace of an event whose device named none: always the same, wherever it is asked."""
+    digits = event_id.replace("-", "")
+    if not _TRACE_ID.fullmatch(digits) or not int(digits, 16):
+        digits = hashlib.sha256(event_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return TraceParent(digits, hashlib.sha256(digits.encode()).hexdigest()[:16])
+
+
+def trace_of(cause: Sequence[tuple[str, bytes | None]], event_id: str) -> str:
+    """Return the id of the trace that the headers of a record name, else of the one that belongs to its event."""
+    for name, value in cause:
+        if name == "traceparent" and value:
+            try:
+                return parse(value.decode("ascii", "replace")).trace_id
+            except ValueError:
+                break
+    return of_event(event_id).trace_id
 
 
 def parse(header: str) -> TraceParent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -12,8 +13,10 @@ from bondmate_kafka.security import RegistryAccess, Security
 
 _AT_ONCE: Mapping[str, Any] = {"fetch.wait.max.ms": 100}
 _MANY_BYTES = 1 << 20
+LOGGED: Final[Mapping[str, Any]] = {"logger": logging.getLogger("librdkafka"), "log_level": 4}
+"""librdkafka's own lines, from warnings on, go the way of all others, which lets few of a kind through."""
 QUIET: Final[Mapping[str, Any]] = {"log_level": 2}
-"""librdkafka would write a line to stderr for every attempt; its errors come through callbacks."""
+"""For clients whose errors come through callbacks and are said in the hub's own words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,8 @@ class KafkaConfig:
 
     def client(self) -> dict[str, Any]:
         """Return what every client is told: where the brokers are, and how to be let in."""
-        return {"bootstrap.servers": self.bootstrap, **self.security.librdkafka(), **self.extra}
+        known = {"bootstrap.servers": self.bootstrap, **LOGGED, **self.security.librdkafka()}
+        return {**known, **self.extra}
 
     def producer(self, client_id: str) -> dict[str, Any]:
         """Return the settings of a producer: acks=all, idempotent, keys to partitions as the Java client does."""

@@ -64,6 +64,18 @@ class AddressedEnvelopes:
         key = self._inside(record, catalogue.key_of(topic, record))
         return self._envelopes.pack_traced(topic, key, record, traceparent)
 
+    def event_id_of(self, record: models.Record) -> str:
+        """Return the hub's own id of the event that a record is of, also where its sender knows it by another."""
+        header = header_of(record)
+        return self._inside(record, header.event_id) if header else ""
+
+    def inside(self, destination: str, event_id: str) -> str:
+        """Return the hub's own id of what a destination knows by this one; as it is, where nobody here can know."""
+        try:
+            return self._outside.back(destination, event_id) if self._outside else event_id
+        except ForeignIdError:
+            return event_id
+
     def pack_refused(self, record: models.Record, traceparent: str | None = None) -> Outgoing:
         """Return the same of a record that goes to no topic; one of a kind that has a topic has its key."""
         if type(record) in TOPIC_OF:

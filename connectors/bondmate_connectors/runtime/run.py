@@ -103,7 +103,7 @@ async def run_connectors(
         codec = codec or Codec(RegistrySchemaIds.of(kafka))
         board = health or ConnectorHealth()
         watch = BrokerWatch(kafka, partial(_report_to_all, board, [instance.name for instance in instances]))
-        config = {**kafka.producer(f"{role_id}-connectors"), **QUIET}
+        config = kafka.producer(f"{role_id}-connectors")
         settings = settings or RunnerSettings()
         lag, loop_watch = _lag_thread(kafka, instances, settings), LoopWatch(settings.stall_seconds)
         looking = in_thread("consumer lag", lag.run)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from bondmate_kafka.records import TRACEPARENT, Arrived, Outgoing, dead_letter
+from bondmate_monitoring.step_log import LoggedStep
 from bondmate_schemas.codec import CodecError
 from bondmate_schemas.enums import DeliveryKind, DeliveryReason, Level
 from bondmate_schemas.lateness import was_marked_late
@@ -77,6 +78,9 @@ class Settlement:
         if _is_beside(delivery) or delivery.kind in {DeliveryKind.LOCATION, DeliveryKind.RECEIPT}:
             self._settle(record)
             return
+        with LoggedStep("delivery settled", self._event_id(delivery), record.headers) as logged:
+            logged.destination, logged.level, logged.attempt = delivery.destination, level.value, attempt
+            logged.outcome = code or delivery.reason.value
         confirmation = receipt_for(
             delivery, level, now=self._tools.clock(), attempt=attempt, platform_id=platform_id, code=code
         )
@@ -84,6 +88,9 @@ class Settlement:
         self._begin(record)
         report = self._tools.outbox.send(message)
         report.add_done_callback(partial(self._confirmed, record, message))
+
+    def _event_id(self, delivery: Delivery) -> str:
+        return self._tools.envelopes.inside(delivery.destination, delivery.header.event_id)
 
     def _confirmed(self, record: ConsumedRecord, message: Outgoing, report: asyncio.Future[None]) -> None:
         failed = report.cancelled() or report.exception() is not None

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from bondmate_kafka.producer import NotWritten, Outbox, Place
-from bondmate_kafka.records import Outgoing, Unsent, dead_letter, headers_of
+from bondmate_kafka.records import TRACEPARENT, Outgoing, Unsent, dead_letter, headers_of
+from bondmate_monitoring.step_log import LoggedStep
 from bondmate_schemas.codec import RECORDS, SchemaUnavailableError
 from bondmate_schemas.ids import derived_id
-from bondmate_schemas.models import Record
+from bondmate_schemas.models import DeliveryReceipt, DeviceAlert, DeviceMessage, IncidentEvent, Record
 
 from bondmate_connectors.contract import SETTLED, GuardedSource, Incoming, Refusal, Source, Status, Unreadable
 from bondmate_connectors.errors import AuthFailed, ConnectorError, EndOfStream, NotConnected, Rejected, Transient
@@ -30,6 +31,13 @@ from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.settings import RunnerSettings
 from bondmate_connectors.runtime.supervision import PartEndedError
 from bondmate_connectors.runtime.watchdog import Stalls
+
+_STEPS: Final[Mapping[type[Record], str]] = {
+    DeviceAlert: "alert taken in",
+    DeliveryReceipt: "receipt taken in",
+    IncidentEvent: "incident taken in",
+    DeviceMessage: "message taken in",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +174,7 @@ class SourceRunner:
             self._await(self._group.create_task(self._refuse(incoming, record, admitted.code)))
             return
         report = self._publish(admitted, incoming.traceparent)
-        report.add_done_callback(partial(self._confirm, incoming))
+        report.add_done_callback(partial(self._confirm, incoming, admitted))
         self._await(report)
 
     def _await(self, work: asyncio.Future[Any]) -> None:
@@ -190,14 +198,28 @@ class SourceRunner:
             record = with_header(record, published_at=now, hops=(*header.hops, self._tools.name))
         return self._tools.outbox.send(self._tools.envelopes.pack(record, traceparent))
 
-    def _confirm(self, incoming: Incoming, report: asyncio.Future[Place]) -> None:
+    def _confirm(self, incoming: Incoming, record: Record, report: asyncio.Future[Place]) -> None:
         """Settle what Kafka has reported on; a report is cancelled when the runner ends, and then nobody is told."""
         if report.cancelled():
             return
         error = report.exception()
         if isinstance(error, NotWritten):
             self._tools.reports.failed("publish", error.code)
+        else:
+            self._log(record, incoming.traceparent)
         self._settle(incoming, Transient("the hub could not keep it") if error else None)
+
+    def _log(self, record: Record, traceparent: str | None) -> None:
+        """Log that an event is taken in; of positions and heartbeats nothing."""
+        step = _STEPS.get(type(record))
+        header = header_of(record) if step else None
+        if step is None or header is None:
+            return
+        cause = ((TRACEPARENT, traceparent.encode()),) if traceparent else ()
+        with LoggedStep(step, self._tools.envelopes.event_id_of(record), cause) as logged:
+            logged.outcome = "published"
+            if isinstance(record, DeliveryReceipt):
+                logged.destination, logged.level = record.destination, record.level.value
 
     async def _refuse(self, incoming: Incoming, record: Record, code: str) -> None:
         if RECORDS.get(type(record).__name__) is not type(record):  # no schema of the hub's can write it

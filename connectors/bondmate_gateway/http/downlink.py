@@ -16,6 +16,7 @@ import orjson
 from aiohttp import ClientConnectionResetError, WSCloseCode, web
 from bondmate_connectors.contract import Context
 from bondmate_monitoring import metrics
+from bondmate_monitoring.step_log import LoggedStep
 from bondmate_schemas.enums import Mode
 
 from bondmate_gateway.config import GatewayConfig
@@ -23,6 +24,7 @@ from bondmate_gateway.http import frames
 from bondmate_gateway.http.authentication import Authentication, Caller
 from bondmate_gateway.http.ownership import Ownership
 from bondmate_gateway.http.problems import ProblemKind, Refused
+from bondmate_gateway.mailbox.alert_progress import AlertProgress
 from bondmate_gateway.mailbox.box import Box, DeviceListener
 from bondmate_gateway.mailbox.mail import Mail
 from bondmate_gateway.mailbox.mailboxes import Mailboxes
@@ -83,6 +85,8 @@ class Downlink:
         if news is None and wait > 0:
             with self._listening(box) as listener:
                 news = await self._first_news(box, caller, listener, after, wait)
+        if news is not None:
+            _log(box.new_alerts(after))
         body = news or self._frame(box, caller)
         return web.Response(body=orjson.dumps(body), content_type="application/json")
 
@@ -112,8 +116,9 @@ class Downlink:
         try:
             while self._welcome(caller, listener):
                 if news := self._news(box, caller, after):
-                    after = box.version
+                    told, after = box.new_alerts(after), box.version
                     await socket.send_frame(orjson.dumps(news), web.WSMsgType.TEXT)
+                    _log(told)
                 else:
                     await self._something_new(box, caller)
             code = WSCloseCode.GOING_AWAY if self._closing or listener.gone else WSCloseCode.POLICY_VIOLATION
@@ -215,3 +220,10 @@ class Downlink:
         if not seconds >= 0:
             raise Refused(ProblemKind.invalid_parameter, "wait_seconds must be a number of seconds, 0 or more.")
         return min(seconds, self._config.long_poll_max_seconds)
+
+
+def _log(told: Sequence[AlertProgress]) -> None:
+    """Log that a device was given where its alerts stand."""
+    for alert in told:
+        with LoggedStep("officer told", alert.event_id) as step:
+            step.level = alert.status.value

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import structlog
 from bondmate_connectors.runtime.health import ConnectorHealth
 from bondmate_monitoring import announce, logs
+from bondmate_monitoring.build import version_of_hub
 from bondmate_monitoring.health import RoleHealth
 from bondmate_monitoring.server import MonitoringServer
 
@@ -48,7 +49,7 @@ _Role = Callable[[Settings, asyncio.Event, Around], Awaitable[None]]
 
 def run_role(role: str, settings: Settings) -> None:
     """Run one role in this process until SIGTERM or SIGINT."""
-    logs.configure(settings.monitoring.log_level)
+    _configure_logs(role, settings)
     for each in settings.kafka.client.old_names:
         _log.warning("setting under its old name", setting=each)
     tune(batches=role == "lane")
@@ -57,8 +58,13 @@ def run_role(role: str, settings: Settings) -> None:
 
 def run_supervised(roles: Sequence[str], settings: Settings, config: Path | None) -> None:
     """Run each role in a child process and start it again when it dies, until SIGTERM or SIGINT."""
-    logs.configure(settings.monitoring.log_level)
+    _configure_logs("supervisor", settings)
     asyncio.run(_supervise(roles, settings, config))
+
+
+def _configure_logs(role: str, settings: Settings) -> None:
+    identity = {"role": role, "instance": settings.instance, "version": version_of_hub()}
+    logs.configure(settings.monitoring.log_level, identity=identity)
 
 
 async def _run(role: str, settings: Settings) -> None:

@@ -11,6 +11,7 @@ from functools import partial
 
 from bondmate_kafka.records import Arrived, Headers, utc_now
 from bondmate_monitoring.metrics import AGENT_EVENTS
+from bondmate_monitoring.step_log import LoggedStep
 from bondmate_schemas.models import AlertState, DeviceAlert
 
 from bondmate_streams.agents.alert_steps import AlertSteps
@@ -47,6 +48,11 @@ class AlertLife:
 
     async def begin(self, alert: DeviceAlert, cause: Headers) -> str:
         """Take one change of an alert that lies in our partitions; `cause` are the headers of what led to it."""
+        with LoggedStep("alert taken up", alert.header.event_id, cause) as step:
+            step.outcome = await self._begun(alert, step.cause)
+        return step.outcome
+
+    async def _begun(self, alert: DeviceAlert, cause: Headers) -> str:
         routing = self.context.routing
         async with self.context.locks.holding("alerts", alert.header.event_id):
             state = self.steps.alerts.get(alert.header.event_id)
@@ -101,6 +107,8 @@ class AlertLife:
         await self.context.tell(*self.steps.outbound(step, (), state))
         if step.state is not None:
             AGENT_EVENTS.labels("alert-times", step.outcome).inc()
+            with LoggedStep("alert's time has come", event_id) as done:
+                done.outcome = step.outcome
             await self.steps.remember(step.state, decisions)
         else:
             self.steps.open_alerts.plan(
@@ -120,6 +128,8 @@ class AlertLife:
                     return
                 await self.context.tell(*self.steps.outbound(step, ()))
                 AGENT_EVENTS.labels("alert-times", step.outcome).inc()
+                with LoggedStep("alert came to more rooms", event_id) as done:
+                    done.outcome = step.outcome
                 await self.steps.remember(step.state, self.context.routing.of_known(step.state)[0])
 
     async def _forget(self, event_id: str, at: datetime, now: datetime) -> bool:

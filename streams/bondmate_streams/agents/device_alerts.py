@@ -8,6 +8,7 @@ from functools import partial
 
 from bondmate_kafka.partitions import partition_of
 from bondmate_kafka.records import Arrived, Headers, utc_now
+from bondmate_monitoring.step_log import LoggedStep
 from bondmate_schemas.catalogue import ALERT_CHANGES, DEVICE_MARKS
 from bondmate_schemas.duress import begins, begun_by
 from bondmate_schemas.enums import Mode
@@ -41,6 +42,11 @@ class DeviceAlertIntake:
         return self.context.in_turn(arrived, alert, partial(self._take, alert, arrived.headers))
 
     async def _take(self, alert: DeviceAlert, cause: Headers) -> str:
+        with LoggedStep("press taken", alert.header.event_id, cause) as step:
+            step.outcome = await self._taken_locked(alert, step.cause)
+        return step.outcome
+
+    async def _taken_locked(self, alert: DeviceAlert, cause: Headers) -> str:
         device = alert.device_id
         async with self.context.locks.holding("devices", device):
             is_begun = begins(alert, self.marks.begun(device))

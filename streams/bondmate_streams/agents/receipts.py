@@ -13,6 +13,7 @@ from functools import partial
 from bondmate_kafka.partitions import partition_of
 from bondmate_kafka.records import Arrived, Headers, utc_now
 from bondmate_monitoring.metrics import ALERT_LEVEL_SECONDS, ALERT_LEVELS
+from bondmate_monitoring.step_log import LoggedStep
 from bondmate_schemas.catalogue import INCIDENT_RECEIPTS, MESSAGES, key_of
 from bondmate_schemas.models import AlertState, DeliveryReceipt, IncidentLink
 
@@ -84,11 +85,14 @@ class AlertReceipts:
             BadEventError: it counts for nothing, which its sender was told.
         """
         event_id = receipt.header.event_id
-        async with self.context.locks.holding("alerts", event_id):
-            state = self.steps.alerts.get(event_id)
-            if state is None:
-                return None
-            step = await self._step(state, receipt, cause)
+        with LoggedStep("receipt taken", event_id, cause, destination=receipt.destination) as logged:
+            async with self.context.locks.holding("alerts", event_id):
+                state = self.steps.alerts.get(event_id)
+                step = None if state is None else await self._step(state, receipt, logged.cause)
+            logged.level = receipt.level.value
+            logged.outcome = step.refused or step.outcome if step else "of_no_alert"
+        if step is None:
+            return None
         if link := announced_answer(receipt):
             await self.learn(link, cause)
         _count(step, receipt)

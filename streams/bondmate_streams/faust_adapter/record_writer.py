@@ -35,7 +35,7 @@ class KafkaWriter:
     """Writes records in the order given; an async context manager."""
 
     def __init__(self, kafka: KafkaConfig, client_id: str) -> None:
-        self._outbox = Outbox({**kafka.producer(client_id), "log_level": 0})
+        self._outbox = Outbox(kafka.producer(client_id))
 
     async def __aenter__(self) -> Self:
         await self._outbox.__aenter__()
