@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+from bondmate_schemas.marked_yaml import YamlRefused, read_text
 
 from bondmate_streams.logic.routes_yaml import RoutesError, marks, parse_routes, placed, read_routes
 from bondmate_streams.logic.routing import Routes
 
-__all__ = ["RoutesError", "load_routes", "placed_in"]
+__all__ = ["RoutesError", "load_routes", "marks_in", "placed_in"]
 
 
 def load_routes(path: Path, *, strict: bool = True) -> Routes:
@@ -18,16 +20,21 @@ def load_routes(path: Path, *, strict: bool = True) -> Routes:
         RoutesError: it cannot be read or used; its lines name the places.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RoutesError([f"{path}: cannot be read: {type(error).__name__}"]) from None
+        text = read_text(path)
+    except YamlRefused as error:
+        raise RoutesError([error.problem.told(str(path))]) from None
     return (parse_routes if strict else read_routes)(text, str(path))
 
 
 def placed_in(path: Path, findings: Iterable[str]) -> list[str]:
     """Put file, line and column before what was found in the routes at `path`."""
-    try:
-        places = marks(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
-        places = {}
+    places = marks_in(path)
     return [placed(finding, str(path), places) for finding in findings]
+
+
+def marks_in(path: Path) -> Mapping[str, tuple[int, int]]:
+    """Return line and column of every place in the routes at `path`; none where they cannot be read."""
+    try:
+        return marks(read_text(path))
+    except YamlRefused:
+        return {}

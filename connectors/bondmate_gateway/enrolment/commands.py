@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 from bondmate_schemas.enums import Mode
+from bondmate_schemas.marked_yaml import YamlProblem
 from pydantic import TypeAdapter, ValidationError
 
 from bondmate_gateway.enrolment.device_file import (
@@ -131,7 +132,8 @@ def _locked(path: Path) -> Iterator[None]:
     try:
         lock = os.open(path.with_name(f".{path.name}.lock"), os.O_CREAT | os.O_RDWR, 0o600)
     except OSError:
-        raise DeviceFileError(("the folder of the device file does not exist or cannot be written",)) from None
+        told = "the folder of the device file does not exist or cannot be written"
+        raise DeviceFileError([YamlProblem(0, 0, told)]) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

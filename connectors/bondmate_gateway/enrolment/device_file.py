@@ -6,13 +6,15 @@ Each error is told by its place and never by its value.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from bondmate_schemas.enums import Mode
+from bondmate_schemas.marked_yaml import YamlProblem, YamlRefused, read_text, reason
 from bondmate_schemas.models import Handling
+from bondmate_schemas.validation_messages import messages
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:@-]{1,128}$")]
@@ -21,11 +23,22 @@ DEFAULT_PROFILE = "default"
 
 
 class DeviceFileError(ValueError):
-    """The device file cannot be used; `problems` says what is wrong where, without values."""
+    """The device file cannot be used; `found` says what is wrong where, without values."""
 
-    def __init__(self, problems: tuple[str, ...]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
+    def __init__(self, found: Iterable[YamlProblem]) -> None:
+        self.found = tuple(found)
+        super().__init__("; ".join(self.problems))
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong, in words."""
+        return tuple(map(_words, self.found))
+
+
+def _words(problem: YamlProblem) -> str:
+    place, line = ".".join(problem.place), f"line {problem.line}"
+    where = (f"{place} ({line})" if problem.line else place) or (line if problem.line else "")
+    return ": ".join(filter(None, (where, problem.what)))
 
 
 class _Part(BaseModel):
@@ -70,9 +83,9 @@ def read(path: Path) -> DeviceFile:
         DeviceFileError: not there, not readable, or wrong in the places it names.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        raise DeviceFileError(("the file cannot be read",)) from None
+        text = read_text(path)
+    except YamlRefused as error:
+        raise DeviceFileError([error.problem]) from None
     return _validated(_parsed(text, path), text, path)
 
 
@@ -80,12 +93,13 @@ def _validated(content: Any, text: str, path: Path) -> DeviceFile:
     try:
         found = DeviceFile.model_validate({} if content is None else content)
     except ValidationError as error:
-        lines = _Lines(text) if path.suffix != ".json" else None
-        problems = error.errors(include_input=False, include_url=False, include_context=False)
-        raise DeviceFileError(tuple(_told(content, item["loc"], item["msg"], lines) for item in problems)) from None
-    if problems_between := _cross_checked(found):
-        lines = _Lines(text) if path.suffix != ".json" else None
-        raise DeviceFileError(tuple(_told(content, loc, what, lines) for loc, what in problems_between))
+        problems = messages(error, DeviceFile)
+    else:
+        problems = iter(_cross_checked(found))
+    wrong = [(loc, what) for loc, what in problems]
+    if wrong:
+        marks = _Marks(text) if path.suffix != ".json" else None
+        raise DeviceFileError([_told(content, loc, what, marks) for loc, what in wrong])
     return found
 
 
@@ -101,9 +115,9 @@ def _cross_checked(content: DeviceFile) -> list[tuple[tuple[str, ...], str]]:
     return problems
 
 
-def _told(content: Any, loc: tuple[int | str, ...], what: str, lines: _Lines | None) -> str:
-    line = f" (line {lines.of(loc)})" if lines else ""
-    return f"{_place(content, loc)}{line}: {what}"
+def _told(content: Any, loc: tuple[int | str, ...], what: str, marks: _Marks | None) -> YamlProblem:
+    line, column = marks.of(loc) if marks else (0, 0)
+    return YamlProblem(line, column, what, (_place(content, loc),))
 
 
 def _place(content: Any, loc: tuple[int | str, ...]) -> str:
@@ -115,27 +129,30 @@ def _place(content: Any, loc: tuple[int | str, ...]) -> str:
     return f"devices[#{ids.index(str(loc[1])) + 1}]{rest}" if str(loc[1]) in ids else f"devices{rest}"
 
 
-class _Lines:
+class _Marks:
     """Where in a YAML text a place stands; parses the text again, since it is asked after an error only."""
 
     def __init__(self, text: str) -> None:
         self._root = yaml.compose(text, Loader=yaml.CSafeLoader)
 
-    def of(self, loc: tuple[int | str, ...]) -> int:
-        """Return the line, from 1, of the deepest part of `loc` that exists."""
-        node, line = self._root, 1
+    def of(self, loc: tuple[int | str, ...]) -> tuple[int, int]:
+        """Return line and column, from 1, of the deepest part of `loc` that exists."""
+        node = self._root
+        if node is None:
+            return 0, 0
+        mark = node.start_mark
         for part in loc:
             if isinstance(node, yaml.MappingNode):
                 found = [(key, value) for key, value in node.value if key.value == str(part)]
                 if not found:
                     break
-                line, node = found[0][0].start_mark.line + 1, found[0][1]
+                mark, node = found[0][0].start_mark, found[0][1]
             elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
                 node = node.value[part]
-                line = node.start_mark.line + 1
+                mark = node.start_mark
             else:
                 break
-        return line
+        return mark.line + 1, mark.column + 1
 
 
 class _DeviceFileLoader(yaml.CSafeLoader):
@@ -144,7 +161,8 @@ class _DeviceFileLoader(yaml.CSafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
         found: dict[Any, Any] = super().construct_mapping(node, deep)
         if len(found) != len(node.value):
-            raise DeviceFileError((f"line {node.start_mark.line + 1}: a key stands twice below here",))
+            mark = node.start_mark
+            raise DeviceFileError([YamlProblem(mark.line + 1, mark.column + 1, "a key stands twice below here")])
         return found
 
 
@@ -154,18 +172,19 @@ def _parsed(text: str, path: Path) -> Any:
             return json.loads(text, object_pairs_hook=_unique)
         return yaml.load(text, Loader=_DeviceFileLoader)  # noqa: S506  # a subclass of the safe loader
     except json.JSONDecodeError as error:
-        raise DeviceFileError((f"line {error.lineno}: not JSON",)) from None
+        raise DeviceFileError([YamlProblem(error.lineno, error.colno, f"not JSON: {error.msg}")]) from None
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise DeviceFileError((f"line {line}: not YAML",)) from None
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        raise DeviceFileError([YamlProblem(line, column, f"not YAML: {reason(error)}")]) from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         if isinstance(error, DeviceFileError):
             raise
-        raise DeviceFileError(("the file is not YAML or JSON",)) from None
+        raise DeviceFileError([YamlProblem(0, 0, "the file is not YAML or JSON")]) from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise DeviceFileError(("a key stands twice in one object",))
+        raise DeviceFileError([YamlProblem(0, 0, "a key stands twice in one object")])
     return found

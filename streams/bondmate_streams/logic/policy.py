@@ -25,6 +25,7 @@ from bondmate_schemas import models
 from bondmate_schemas.flags import POSITION_WITHHELD, told_by
 from bondmate_schemas.ids import pseudonym, pseudonyms
 from bondmate_schemas.models import Payload
+from bondmate_schemas.validation_messages import did_you_mean
 
 from bondmate_streams.logic.blur import position_change
 from bondmate_streams.logic.fields import Field, fields_of, paths_of
@@ -57,7 +58,7 @@ def check_fields(record: str, fields: Mapping[str, str]) -> list[tuple[str, str]
 def _problem(path: str, mode: str, known: Mapping[str, Field]) -> str | None:
     field = known.get(path)
     if field is None:
-        return f"no such field: {path}"
+        return f"no such field: {path}{did_you_mean(path, known)}"
     parent = path.rpartition(".")[0]
     if mode == WITHHELD and field.disclosure == "always" and path != INCIDENT_ID:
         return "part of the envelope: it always shows"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import yaml
+from bondmate_schemas.marked_yaml import Marked, YamlProblem, YamlRefused, compose
+from bondmate_schemas.validation_messages import messages
 from pydantic import ValidationError
 
 from bondmate_streams.logic.routing import Routes, lint
-from bondmate_streams.yaml_marks import at, not_yaml, places_of
 
 
 class RoutesError(ValueError):
@@ -42,32 +42,38 @@ def read_routes(text: str, name: str = "routes") -> Routes:
         RoutesError: not YAML, or not of the shape described by `Routes`.
     """
     try:
-        node = yaml.compose(text, yaml.SafeLoader)
-        values = yaml.safe_load(text) if node else {}
-    except yaml.MarkedYAMLError as error:
-        raise RoutesError([not_yaml(name, error)]) from None
-    except yaml.YAMLError:
-        raise RoutesError([f"{name}: not YAML"]) from None
+        marked = compose(text)
+        values = marked.values()
+    except YamlRefused as error:
+        raise RoutesError([error.problem.told(name)]) from None
     try:
-        return Routes.model_validate(values)
+        return Routes.model_validate({} if values is None else values)
     except ValidationError as error:
-        found, places = error.errors(include_input=False, include_url=False, include_context=False), places_of(node)
-        raise RoutesError([f"{at(name, item['loc'], places)}: {item['msg']}" for item in found]) from None
+        raise RoutesError([problem.told(name) for problem in shape_problems(error, marked)]) from None
 
 
-def marks(text: str) -> dict[str, tuple[int, int]]:
+def shape_problems(error: ValidationError, marked: Marked) -> list[YamlProblem]:
+    """Return what pydantic found in routes, each with its place in their text."""
+    found = ((tuple(map(str, loc)), message) for loc, message in messages(error, Routes))
+    return [YamlProblem(*marked.at(place), message, place) for place, message in found]
+
+
+def marks(text: str) -> Mapping[str, tuple[int, int]]:
     """Return line and column of every place in a file of routes, by the name that findings give it."""
     try:
-        node = yaml.compose(text, yaml.SafeLoader)
-    except yaml.YAMLError:
+        return compose(text).named
+    except YamlRefused:
         return {}
-    return {".".join(path): place for path, place in places_of(node).items()}
+
+
+def mark_of(place: str, places: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
+    """Return line and column of the deepest part of a place that is known; (0, 0) of none."""
+    while place and place not in places:
+        place = place.rpartition(".")[0]
+    return places.get(place, (0, 0))
 
 
 def placed(finding: str, name: str, places: Mapping[str, tuple[int, int]]) -> str:
     """Put file, line and column before a finding, as far as its place is known."""
-    place = finding.partition(":")[0]
-    while place and place not in places:
-        place = place.rpartition(".")[0]
-    line, column = places.get(place, (0, 0))
+    line, column = mark_of(finding.partition(":")[0], places)
     return f"{name}:{line}:{column}: {finding}" if line else f"{name}: {finding}"

@@ -22,6 +22,7 @@ from bondmate_schemas.enums import (
     Priority,
 )
 from bondmate_schemas.models import DeviceAlert, DeviceLocation, DeviceMessage, IncidentEvent, Payload
+from bondmate_schemas.validation_messages import did_you_mean
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
@@ -498,7 +499,8 @@ def _lint_districts(routes: Routes, districts: set[str]) -> Iterator[str]:
     for number, rule in enumerate(routes.routes):
         for name in rule.when.district or ():
             if name not in districts:
-                yield f"routes.{number}.when.district: no district `{name}` on the map (`streams.districts`)"
+                likely = did_you_mean(name, districts)
+                yield f"routes.{number}.when.district: no district `{name}` on the map (`streams.districts`){likely}"
         if rule.when.responsible and not districts:
             yield f"routes.{number}.when.responsible: there is no map (`streams.districts`)"
 
@@ -545,4 +547,5 @@ def _lint_rules(routes: Routes) -> Iterator[str]:
         for where, names_there in places:
             for name in names_there:
                 if name not in routes.destinations:
-                    yield f"{place}.{where}: no destination `{name}` is described under `destinations`"
+                    likely = did_you_mean(name, routes.destinations)
+                    yield f"{place}.{where}: no destination `{name}` is described under `destinations`{likely}"
