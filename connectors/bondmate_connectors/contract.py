@@ -40,6 +40,11 @@ class ConnectorConfig(BaseModel):
         """Whether a connector with these settings delivers at all, where its platform can; else it takes nothing."""
         return True
 
+    @property
+    def listens(self) -> Mapping[str, tuple[str, int]]:
+        """Host and port of each address that a connector with these settings listens on, by the port's setting."""
+        return {}
+
 
 class Status(StrEnum):
     """Where a connector is in its life."""

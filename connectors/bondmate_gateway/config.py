@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from bondmate_connectors.contract import ConnectorConfig
@@ -69,3 +70,8 @@ class GatewayConfig(ConnectorConfig):
     drain_seconds: float = Field(
         default=0.5, ge=0, le=60, description="How long a closing gateway waits for devices to take their last answer."
     )
+
+    @property
+    def listens(self) -> Mapping[str, tuple[str, int]]:
+        """Where devices call."""
+        return {"port": (self.host, self.port)}

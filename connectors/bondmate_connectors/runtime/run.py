@@ -23,12 +23,11 @@ from bondmate_schemas.codec import Codec, SchemaUnavailableError
 from bondmate_schemas.enums import DeliveryKind, Mode
 from bondmate_schemas.models import Delivery, DeliveryReceipt
 
-from bondmate_connectors.contract import ConnectorConfig, ConnectorSpec, Context, Status
+from bondmate_connectors.contract import Context, Status
 from bondmate_connectors.errors import Misconfigured
 from bondmate_connectors.replay import replays_of
 from bondmate_connectors.runtime.account import Account
 from bondmate_connectors.runtime.account_file import AccountFile
-from bondmate_connectors.runtime.authority import Authority
 from bondmate_connectors.runtime.backlog import Backlog
 from bondmate_connectors.runtime.behind import Behind, show_behind
 from bondmate_connectors.runtime.broker import BrokerWatch
@@ -36,6 +35,7 @@ from bondmate_connectors.runtime.control import Control, Controls, Pause
 from bondmate_connectors.runtime.envelopes import AddressedEnvelopes
 from bondmate_connectors.runtime.health import ConnectorHealth
 from bondmate_connectors.runtime.heartbeat import Beating, Heartbeat, Paused
+from bondmate_connectors.runtime.instance import Instance
 from bondmate_connectors.runtime.intake import Intake
 from bondmate_connectors.runtime.link import ConnectorLink
 from bondmate_connectors.runtime.replay_runner import ReplayRunner, replay_consumer
@@ -54,27 +54,6 @@ _POSITIONS = DeliveryKind.LOCATION.value
 _LOOK_ENDS_SECONDS = 0.5
 _POSITIONS_GATHER_MS = 50
 """How long positions may wait for others to be taken with."""
-
-
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """One configured connector: `name` is the destination or source in topics, metrics and health."""
-
-    name: str
-    spec: ConnectorSpec
-    config: ConnectorConfig
-    agency_id: str = ""
-    """The one agency that the platform speaks for; empty: no agency is taken from what it says."""
-
-    @property
-    def accepts(self) -> frozenset[str]:
-        """The Delivery kinds it takes with the settings it has."""
-        return self.spec.accepts if self.config.delivers else frozenset()
-
-    @property
-    def authority(self) -> Authority:
-        """What it may say, of all that it says."""
-        return Authority(self.name, self.agency_id, self.spec.speaks_for, self.spec.emits)
 
 
 async def run_connectors(

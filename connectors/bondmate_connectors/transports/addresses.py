@@ -6,15 +6,12 @@ the second time. Link-local addresses (cloud metadata, 169.254.169.254) are neve
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Annotated, Final
 
-from aiohttp.abc import AbstractResolver, ResolveResult
 from pydantic import AfterValidator
 from yarl import URL
 
@@ -102,36 +99,6 @@ def web_address(url: str) -> str:
 
 WebAddress = Annotated[str, AfterValidator(web_address)]
 """A setting that is the address of a platform: https, or plain http to this machine."""
-
-
-class CheckedResolver(AbstractResolver):
-    """Resolves names and gives only addresses that the policy allows."""
-
-    def __init__(self, policy: AddressPolicy) -> None:
-        self._policy = policy
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """Return the allowed addresses of `host`.
-
-        Raises:
-            OSError: the name has no address.
-            AddressRefused: one of its addresses is not allowed: such a name is an attack or a mistake.
-        """
-        infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
-        found = [(kind, protocol, str(place[0])) for kind, _, protocol, _, place in infos]
-        if not all(self._policy.allows(address) for *_, address in found):
-            raise AddressRefused("a name resolves to an address that is not allowed")
-        return [
-            ResolveResult(
-                hostname=host, host=address, port=port, family=kind, proto=protocol, flags=socket.AI_NUMERICHOST
-            )
-            for kind, protocol, address in found
-        ]
-
-    async def close(self) -> None:
-        """Release nothing: the loop resolves."""
 
 
 def check_literal(url: URL, policy: AddressPolicy) -> None:

@@ -45,10 +45,10 @@ from bondmate_connectors.errors import (
 from bondmate_connectors.transports.addresses import (
     AddressPolicy,
     AddressRefused,
-    CheckedResolver,
     LiteralRefused,
     check_literal,
 )
+from bondmate_connectors.transports.checked_resolver import CheckedResolver
 from bondmate_connectors.transports.tls import TlsConfig
 from bondmate_connectors.transports.tls_errors import tls_refusal
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bondmate_connectors.contract import Status
 from bondmate_connectors.runtime.control import Control, Pause
 from bondmate_connectors.runtime.health import ConnectorHealth
-from bondmate_connectors.runtime.run import Instance
+from bondmate_connectors.runtime.instance import Instance
 
 from bondmate_hub.admin.orders import PauseOrder, RefusedError, SteeringOrder
 from bondmate_hub.admin.pauses import PausedConnectors

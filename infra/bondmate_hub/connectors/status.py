@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bondmate_connectors.runtime.heartbeat import newest
-from bondmate_connectors.runtime.run import Instance, groups_of
+from bondmate_connectors.runtime.instance import Instance
+from bondmate_connectors.runtime.run import groups_of
 from bondmate_kafka.config import QUIET, KafkaConfig
 from bondmate_kafka.consumer_lag import ConsumerLag, LagWatch
 from bondmate_kafka.producer import BlockingWriter, not_written

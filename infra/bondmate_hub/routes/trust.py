@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from bondmate_connectors.contract import Proof
-from bondmate_connectors.runtime.run import Instance
+from bondmate_connectors.runtime.instance import Instance
 from bondmate_schemas.catalogue import INCIDENTS, MESSAGES, RECEIPTS
 from bondmate_schemas.enums import Mode
 from bondmate_schemas.models import DeliveryReceipt

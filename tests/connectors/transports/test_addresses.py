@@ -10,10 +10,10 @@ from bondmate_connectors.errors import AuthFailed, Misconfigured
 from bondmate_connectors.transports.addresses import (
     AddressPolicy,
     AddressRefused,
-    CheckedResolver,
     check_literal,
     is_plain_beyond_loopback,
 )
+from bondmate_connectors.transports.checked_resolver import CheckedResolver
 from bondmate_connectors.transports.http_client import HttpClient
 from yarl import URL
 

@@ -145,6 +145,11 @@ class CapWebhookConfig(ConnectorConfig):
         """Whether anything is sent to the control room."""
         return self.deliver is not None
 
+    @property
+    def listens(self) -> Mapping[str, tuple[str, int]]:
+        """Where the control room posts."""
+        return {"listen.port": (self.listen.host, self.listen.port)} if self.listen else {}
+
     @model_validator(mode="after")
     def _has_a_role(self) -> Self:
         if self.deliver is None and self.listen is None:
