@@ -12,16 +12,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import structlog
 from bondmate_connectors.contract import ConnectorSpec, Context
 from bondmate_connectors.errors import AuthFailed, ConnectorError, Misconfigured
+from bondmate_connectors.runtime.instance import Instance
 from bondmate_connectors.runtime.registry import Broken, load, names
-from bondmate_connectors.runtime.run import Instance
 from bondmate_schemas.catalogue import DEAD_LETTER_DECISIONS, dead_letter_topic
 from bondmate_schemas.enums import DeliveryKind
+from bondmate_schemas.validation_messages import did_you_mean, messages
 from pydantic import ValidationError
 
-from bondmate_hub.settings import Settings, SettingsError
+from bondmate_hub.settings import ConnectorEntry, Settings, SettingsError
 
 if TYPE_CHECKING:
     from bondmate_gateway.config import GatewayConfig
@@ -69,23 +69,29 @@ def _instances(settings: Settings, names: Iterable[str]) -> tuple[Instance, ...]
 
 
 def _instance(settings: Settings, name: str, problems: list[str]) -> Iterator[Instance]:
+    found = build(name, settings.connectors[name])
+    if isinstance(found, Instance):
+        yield found
+    else:
+        problems += [f"{'.'.join(('connectors', name, *loc))}: {message}" for loc, message in found]
+
+
+def build(name: str, entry: ConnectorEntry) -> Instance | list[tuple[tuple[str, ...], str]]:
+    """Return the connector that an entry of the settings describes, or what is wrong, each with its place in it."""
     if dead_letter_topic(name) == DEAD_LETTER_DECISIONS:
-        problems.append(f"connectors.{name}: the hub has a topic of this name; choose another name")
-        return
-    entry = settings.connectors[name]
+        return [((), "the hub has a topic of this name; choose another name")]
     spec = load(entry.connector)
     if isinstance(spec, Broken):
-        known = ", ".join(names())
-        problems.append(f"connectors.{name}.connector: {spec.code}: {spec.reason}; installed are {known}")
-        return
+        known = names()
+        likely = did_you_mean(entry.connector, known)
+        told = f"{spec.code}: {spec.reason}; installed are {', '.join(known)}{likely}"
+        return [(("connector",), told)]
     try:
         config = spec.config.model_validate(entry.settings)
-        # TAK had it among its own settings first.
-        yield Instance(name, spec, config, entry.agency or getattr(config, "agency_id", ""))
     except ValidationError as error:
-        for item in error.errors(include_input=False, include_context=False):
-            setting = ".".join(str(part) for part in ("connectors", name, "settings", *item["loc"]))
-            problems.append(f"{setting}: {item['msg']}")
+        return [(("settings", *map(str, loc)), message) for loc, message in messages(error, spec.config)]
+    # TAK had it among its own settings first.
+    return Instance(name, spec, config, entry.agency or getattr(config, "agency_id", ""))
 
 
 def enrolled_devices(settings: Settings) -> list[str]:
@@ -190,6 +196,8 @@ async def check_connectors(settings: Settings, only: str | None = None) -> list[
 
 
 async def _check(instance: Instance) -> dict[str, Any]:
+    import structlog  # noqa: PLC0415  # heavy, and of no use to who only asks what is configured
+
     log = structlog.get_logger().bind(connector=instance.name)
     context = Context(instance.name, log, lambda *_: None, lambda: datetime.now(UTC))
     outcome, hint = "ok", ""

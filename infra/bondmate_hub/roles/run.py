@@ -24,6 +24,7 @@ from bondmate_monitoring.server import MonitoringServer
 
 from bondmate_hub.admin.server import AdminServer
 from bondmate_hub.roles.fast_loop import run_fast, tune
+from bondmate_hub.roles.ports import broker_port, looked_for_elsewhere, registry_port
 from bondmate_hub.settings import Settings, SettingsError, StreamsSection
 
 if TYPE_CHECKING:
@@ -52,6 +53,11 @@ def run_role(role: str, settings: Settings) -> None:
     _configure_logs(role, settings)
     for each in settings.kafka.client.old_names:
         _log.warning("setting under its old name", setting=each)
+    if role in {"broker", "registry"}:
+        for each in looked_for_elsewhere(settings):
+            _log.warning("listens where nobody looks", setting=each)
+    for each in settings.twice:
+        _log.warning("setting stands twice, the last one counts; `hub lint` refuses it", place=each)
     tune(batches=role == "lane")
     run_fast(_run(role, settings))
 
@@ -97,7 +103,7 @@ def _stop_on_signals() -> asyncio.Event:
 async def _surrounded(role: str, settings: Settings) -> AsyncIterator[Around]:
     """Serve metrics, health and the admin endpoint of a role while it runs."""
     await asyncio.to_thread(announce.role, role)  # in a source tree it asks git, which may take seconds
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    _make_folder(settings.data_dir)
     health = RoleHealth(role)
     port = settings.monitoring.ports.get(role, 0)
     server = MonitoringServer(health, host=settings.monitoring.host, port=port)
@@ -112,13 +118,21 @@ async def _surrounded(role: str, settings: Settings) -> AsyncIterator[Around]:
         _log.info("role ended", role=role)
 
 
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        told = f"data_dir: {path} cannot be made a folder: {error.strerror}; name another, or move away what is there"
+        raise SettingsError([told]) from None
+
+
 # The roles. Each imports what it needs when it runs, so that no process holds another's libraries.
 
 
 async def _broker(settings: Settings, stop: asyncio.Event, around: Around) -> None:
     from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig  # noqa: PLC0415
 
-    broker = EmbeddedBroker(EmbeddedConfig(data_dir=settings.data_dir / "broker", port=settings.broker.port))
+    broker = EmbeddedBroker(EmbeddedConfig(data_dir=settings.data_dir / "broker", port=broker_port(settings)))
     await asyncio.to_thread(broker.start)
     around.health.started()
     try:
@@ -130,8 +144,8 @@ async def _broker(settings: Settings, stop: asyncio.Event, around: Around) -> No
 async def _registry(settings: Settings, stop: asyncio.Event, around: Around) -> None:
     from bondmate_hub.registry.server import RegistryConfig, serving  # noqa: PLC0415
 
-    section = settings.registry
-    config = RegistryConfig(data_dir=settings.data_dir / "registry", host=section.host, port=section.port)
+    host = settings.registry.host
+    config = RegistryConfig(data_dir=settings.data_dir / "registry", host=host, port=registry_port(settings))
     async with serving(config):
         around.health.started()
         await stop.wait()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bondmate_schemas.outside_ids import FIRST_KEY, KEY_NAME, OutsideIds
+from bondmate_schemas.validation_messages import did_you_mean, messages
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -22,7 +23,16 @@ from bondmate_hub.settings.kafka import KafkaSection
 from bondmate_hub.settings.pages import PagesSection
 from bondmate_hub.settings.section import Section
 
-__all__ = ["Document", "SettingFile", "Settings", "SettingsError", "files_named", "load"]
+__all__ = [
+    "ConnectorEntry",
+    "Document",
+    "SettingFile",
+    "Settings",
+    "SettingsError",
+    "StreamsSection",
+    "files_named",
+    "load",
+]
 
 
 class OutsideIdKey(Section):
@@ -105,13 +115,25 @@ class RegistrySection(Section):
     """The registry the hub serves itself (role `registry`)."""
 
     host: str = Field(default="127.0.0.1", description="Address the registry listens on.")
-    port: int = Field(default=8081, ge=1, le=65535, description="Port the registry listens on.")
+    port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="Port the registry listens on; none: that of `kafka.registry_url` where that is this machine, else"
+        " 8081.",
+    )
 
 
 class BrokerSection(Section):
     """The embedded broker (role `broker`): for demos and quick tests."""
 
-    port: int = Field(default=9092, ge=1, le=65535, description="Loopback port the broker listens on.")
+    port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="Loopback port the broker listens on; none: that of `kafka.bootstrap` where that is this machine,"
+        " else 9092.",
+    )
 
 
 class DeliverySection(Section):
@@ -181,6 +203,12 @@ class Settings(BaseSettings):
     connectors: dict[str, ConnectorEntry] = Field(default_factory=dict, description="Connectors by name.")
 
     _file: Path | None = PrivateAttr(None)
+    _twice: tuple[str, ...] = PrivateAttr(())
+
+    @property
+    def twice(self) -> tuple[str, ...]:
+        """The keys that stand twice in that file, with their places: the last one of each counts."""
+        return self._twice
 
     @property
     def file(self) -> Path | None:
@@ -209,23 +237,14 @@ def load(path: Path | None, *, unreadable: str | None = None) -> Settings:
     Raises:
         SettingsError: show its lines to the person and exit with 2.
     """
-    document = Document.read(path, unreadable) if path else Document("settings", {}, {})
-    problems = list(_unknown_environment())
-    try:
-        settings = Settings(**document.values)
-    except ValidationError as error:
-        problems += [document.problem(item["loc"], item["msg"]) for item in error.errors(include_input=False)]
-        raise SettingsError(problems) from None
-    if problems:
-        raise SettingsError(problems)
-    settings._file = path  # noqa: SLF001  # pydantic's private attribute of our own class
-    folder, streams = path.parent if path else Path(), settings.streams
-    if streams:
-        districts = streams.districts and folder / streams.districts
-        streams = streams.model_copy(update={"routes": folder / streams.routes, "districts": districts})
-    kafka, pages = settings.kafka.from_folder(folder), settings.pages.from_folder(folder)
-    moved = {"data_dir": folder / settings.data_dir, "streams": streams, "kafka": kafka, "pages": pages}
-    settings = settings.model_copy(update=moved)
+    document = Document.read(path, unreadable) if path else Document.empty()
+    settings, problems = validated(document.values)
+    told = [*unknown_environment(), *(document.problem(loc, message) for loc, message in problems)]
+    if settings is None or told:
+        raise SettingsError(told)
+    settings._file = path  # noqa: SLF001  # pydantic's private attributes of our own class
+    settings._twice = tuple(problem.told(document.name) for problem in document.marked.twice)  # noqa: SLF001
+    settings = from_folder(settings, path.parent if path else Path())
     # Who reads them again has clients that are let in already: what cannot be read now is nothing to one connector.
     if unreadable is None and (
         unusable := [document.problem(loc, message) for loc, message in settings.kafka.unusable_files()]
@@ -234,8 +253,33 @@ def load(path: Path | None, *, unreadable: str | None = None) -> Settings:
     return settings
 
 
-def _unknown_environment() -> Iterator[str]:
+def validated(values: dict[str, Any]) -> tuple[Settings | None, list[tuple[tuple[str | int, ...], str]]]:
+    """Return the settings of these values and of the environment, or None and what is wrong at which place."""
+    try:
+        return Settings(**values), []
+    except ValidationError as error:
+        return None, [*messages(error, Settings)]
+
+
+def from_folder(settings: Settings, folder: Path) -> Settings:
+    """Return the same with paths that are meant from `folder`."""
+    streams = settings.streams and _files_from(settings.streams, folder)
+    kafka = settings.kafka.from_folder(folder)
+    pages = settings.pages.from_folder(folder)
+    return settings.model_copy(
+        update={"data_dir": folder / settings.data_dir, "streams": streams, "kafka": kafka, "pages": pages}
+    )
+
+
+def _files_from(streams: StreamsSection, folder: Path) -> StreamsSection:
+    districts = streams.districts and folder / streams.districts
+    return streams.model_copy(update={"routes": folder / streams.routes, "districts": districts})
+
+
+def unknown_environment() -> Iterator[str]:
     """Name every variable of ours that no setting reads: a typing error would otherwise be silent."""
     for name in sorted(os.environ):
-        if name.startswith(PREFIX) and name.removeprefix(PREFIX).split("__")[0].lower() not in Settings.model_fields:
-            yield f"environment: {name}: no such setting; remove it or correct its name"
+        section = name.removeprefix(PREFIX).split("__")[0].lower()
+        if name.startswith(PREFIX) and section not in Settings.model_fields:
+            likely = did_you_mean(section, Settings.model_fields)
+            yield f"environment: {name}: no such setting; remove it or correct its name{likely}"

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from bondmate_connectors.contract import ConnectorConfig
-from bondmate_connectors.errors import Misconfigured
-from bondmate_connectors.transports.tls import TlsFiles
-from pydantic import BaseModel
 
 from bondmate_hub.connectors.instances import instance_of
 from bondmate_hub.settings import SettingFile, Settings, SettingsError, files_named, load
+from bondmate_hub.settings.tls_files import tls_blocks, unusable
 
 _ELSEWHERE: Final = "stands for a file of another setting, which cannot be read now"
 
@@ -25,7 +22,7 @@ def files_of(settings: Settings, name: str, config: ConnectorConfig) -> tuple[Se
     mine = tuple(file for file in named if file.setting[:2] == where)
     certificates = (
         SettingFile((*path, key), Path(value))
-        for path, block in _tls_blocks(config, (*where, "settings"))
+        for path, block in tls_blocks(config, (*where, "settings"))
         for key, value in block
         if key.endswith("_file") and value
     )
@@ -46,7 +43,7 @@ def reread(settings: Settings, name: str) -> ConnectorConfig:
         config = instance_of(fresh, name).config
     except SettingsError as error:
         raise SettingsError([_with_file(problem, settings) for problem in error.problems]) from None
-    if problems := list(_unusable(config, ("connectors", name, "settings"))):
+    if problems := list(unusable(config, ("connectors", name, "settings"))):
         raise SettingsError(problems)
     return config
 
@@ -72,34 +69,3 @@ def _fault(file: SettingFile) -> str:
         return f"cannot be read ({type(error).__name__})"
     except UnicodeDecodeError:
         return "not UTF-8 text"
-
-
-def _unusable(config: ConnectorConfig, where: tuple[str, ...]) -> Iterator[str]:
-    for path, block in _tls_blocks(config, where):
-        try:
-            block.context()
-        except (OSError, ssl.SSLError, Misconfigured) as error:
-            files = ", ".join(str(value) for key, value in block if key.endswith("_file") and value)
-            yield f"{'.'.join(path)}: {files}: {_why(error)}"
-
-
-def _why(error: Exception) -> str:
-    """Word what is wrong with certificates; what a TLS library says of them holds no secret."""
-    cause = error.__cause__ if isinstance(error, Misconfigured) and error.__cause__ else error
-    if isinstance(cause, ssl.SSLError):
-        return "certificate and key are not a pair" if cause.reason == "KEY_VALUES_MISMATCH" else "not whole, or no PEM"
-    return f"cannot be read ({type(cause).__name__})"
-
-
-def _tls_blocks(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], TlsFiles]]:
-    if isinstance(value, TlsFiles):
-        yield path, value
-    inner: Iterator[tuple[Any, Any]] = iter(())
-    if isinstance(value, BaseModel):
-        inner = iter(value)
-    elif isinstance(value, Mapping):
-        inner = iter(value.items())
-    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        inner = iter(enumerate(value))
-    for key, part in inner:
-        yield from _tls_blocks(part, (*path, str(key)))
