@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from bondmate_hub.roles.names import ROLE_NAMES
 from bondmate_hub.roles.ports import broker_port, looked_for_elsewhere, registry_port
+from bondmate_hub.roles.run import ROLES
 from bondmate_hub.settings import Settings
 
 
@@ -26,3 +28,7 @@ def test_a_port_is_the_one_that_is_set_else_the_one_where_clients_look(settings,
 
     assert ports == (broker_port(hub), registry_port(hub))
     assert elsewhere == [told.partition(":")[0] for told in looked_for_elsewhere(hub)]
+
+
+def test_the_names_of_the_roles_are_those_that_there_are():
+    assert ROLE_NAMES == tuple(ROLES)
