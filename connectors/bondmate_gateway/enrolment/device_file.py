@@ -36,9 +36,8 @@ class DeviceFileError(ValueError):
 
 
 def _words(problem: YamlProblem) -> str:
-    place, line = ".".join(problem.place), f"line {problem.line}"
-    where = (f"{place} ({line})" if problem.line else place) or (line if problem.line else "")
-    return ": ".join(filter(None, (where, problem.what)))
+    place, line = ".".join(problem.place), f"line {problem.line}" if problem.line else ""
+    return ": ".join(filter(None, (f"{place} ({line})" if place and line else place or line, problem.what)))
 
 
 class _Part(BaseModel):

@@ -20,8 +20,10 @@ from bondmate_hub.cli import (
     dlq,
     docs,
     doctor,
+    first_hour,
     ids,
     incidents,
+    lint,
     pages,
     roles,
     routes,
@@ -67,7 +69,9 @@ for entry in entry_points(group="bondmate_hub.commands"):
 app.command("run")(roles.run)
 app.command("translate")(translate.translate)
 app.command("trace")(trace.trace)
-app.command("lint")(routes.lint)
+app.command("lint")(lint.lint)
+app.command("init")(first_hour.init)
+app.command("sample")(first_hour.sample)
 app.command("check")(connectors.check)
 app.command("doctor")(doctor.doctor)
 app.command("docs")(docs.docs)
@@ -79,6 +83,7 @@ for name, group in {
     "routes": routes_apply.app,
     "topics": topics.app,
     "schemas": schemas.app,
+    "secrets": first_hour.secrets,
     "devices": devices.app,
     "connectors": connectors.app,
     "dlq": dlq.app,

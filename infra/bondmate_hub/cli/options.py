@@ -16,10 +16,25 @@ if TYPE_CHECKING:
     from bondmate_schemas.codec import Codec
 
     from bondmate_hub.settings import Settings
+_BESIDE = Path("hub.yaml")
+
+
+def _or_beside(context: typer.Context, named: Path | None) -> Path | None:
+    """Return the settings of this folder where the call names neither settings nor routes of its own."""
+    is_asked = named is None and context.params.get("routes") is None and not context.resilient_parsing
+    return _BESIDE if is_asked and _BESIDE.is_file() else named
+
 
 Config = Annotated[
     Path | None,
-    typer.Option("--config", "-c", envvar="BONDMATE_CONFIG", help="The hub's settings, a YAML file.", dir_okay=False),
+    typer.Option(
+        "--config",
+        "-c",
+        envvar="BONDMATE_CONFIG",
+        help="The hub's settings, a YAML file; default: hub.yaml of this folder, where there is one.",
+        dir_okay=False,
+        callback=_or_beside,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 Operator = Annotated[str | None, typer.Option("--operator", envvar="BONDMATE_OPERATOR", help="Who acts; default: you.")]

@@ -1,4 +1,4 @@
-"""`hub route explain` and `hub lint`: why an event goes where it goes."""
+"""`hub route explain`: why an event goes where it goes, and what it shows there."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ import typer
 from bondmate_hub.cli.options import Config, Json, show
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping
 
     from bondmate_schemas.models import Payload
     from bondmate_streams.logic.districts import Districts
     from bondmate_streams.logic.routing import Ground, Routes
-
-    from bondmate_hub.settings import Settings
 
 app = typer.Typer(help="Routes and agreements.", no_args_is_help=True)
 
 
 @app.command()
 def explain(
-    event: Annotated[Path, typer.Argument(help="A canonical event, JSON, as `hub translate --json` prints it.")],
-    record: Annotated[str, typer.Option(help="Its record: DeviceAlert, IncidentEvent, DeviceMessage, …")],
+    event: Annotated[
+        Path, typer.Argument(help="A canonical event, JSON, as `hub sample` prints it; - is standard input.")
+    ],
+    record: Annotated[
+        str | None, typer.Option(help="Its record: DeviceAlert, IncidentEvent, …; left out, by what it holds.")
+    ] = None,
     routes: Annotated[Path | None, typer.Option(help="File of routes; default: the one in the settings.")] = None,
     districts: Annotated[
         Path | None, typer.Option(help="GeoJSON file of the districts; default: the one in the settings.")
@@ -40,17 +42,20 @@ def explain(
 ) -> None:
     """Explain, rule by rule, why an event goes to a destination or does not, and what the destination would see.
 
+    Of each destination that gets the event: every field as it would see it, and by which clause of its agreement.
     With --config also whether the destination's connector takes such events at all. Of an alert without a place no rule
     holds that asks for one: it falls through to those that do not.
 
-    Example: hub route explain alert.json --record DeviceAlert --routes routes.yaml --map told.geojson
+    Example: hub route explain alert.json --routes routes.yaml --map told.geojson
     """
     from bondmate_streams.logic.routing import explain as explained
     from bondmate_streams.logic.vain import by_connectors
+    from bondmate_streams.routes_file import marks_in
 
     from bondmate_hub.routes.destination_view import views_of
 
     payload, table = _event(event, record), _routes(routes, config)
+    record = type(payload).__name__
     area = map_of(districts, config)
     verdicts = by_connectors(explained(payload, table, ground_of(area, table)), payload, _takes(config))
     if area is not None and record in {"DeviceAlert", "IncidentEvent"}:
@@ -69,31 +74,45 @@ def explain(
         raise typer.BadParameter("--map: of alerts and incidents, with --districts or `streams.districts`")
     for line in verdicts:
         show(line.as_json(), str(line), as_json=as_json)
-    for view in views_of(payload, table, verdicts):
+    path = _path(routes, config)
+    for view in views_of(payload, table, verdicts, str(path), marks_in(path)):
         show({"view": view.as_json()}, str(view), as_json=as_json)
 
 
-def _event(path: Path, record: str) -> Payload:
+def _event(path: Path, record: str | None) -> Payload:
     from bondmate_schemas.codec import RECORDS
     from bondmate_streams.logic.routing import RECORD_OF
     from pydantic import ValidationError
 
-    if record not in RECORD_OF.values():
+    if record not in {*RECORD_OF.values(), None}:
         raise typer.BadParameter(f"--record: one of {', '.join(RECORD_OF.values())}")
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8"))
     except OSError as error:
         raise typer.BadParameter(f"{path}: cannot be read: {type(error).__name__}; name a file of one event") from None
     except (ValueError, RecursionError):
         raise typer.BadParameter(f"{path}: not JSON; the file must hold one event") from None
     if isinstance(values, dict) and "events" in values and "header" not in values:
         raise typer.BadParameter(f"{path}: a line of `hub translate`; keep one of its `events` as the whole file")
+    record = record or _record_of(values, path)
     try:
         return cast("Payload", RECORDS[record].model_validate(values))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         place = ".".join(map(str, first["loc"])) or "the whole file"
         raise typer.BadParameter(f"{path}: not a {record}: {place}: {first['msg']}; or name another --record") from None
+
+
+def _record_of(values: object, path: Path) -> str:
+    """Return the one record that has every field of an event."""
+    from bondmate_schemas.codec import RECORDS
+    from bondmate_streams.logic.routing import RECORD_OF
+
+    given = set(values) if isinstance(values, dict) else set()
+    found = [name for name in RECORD_OF.values() if given and given <= set(RECORDS[name].model_fields)]
+    if len(found) != 1:
+        raise typer.BadParameter(f"{path}: several records could hold it, or none: say --record")
+    return found[0]
 
 
 def map_of(path: Path | None, config: Path | None) -> Districts | None:
@@ -118,65 +137,6 @@ def ground_of(area: Districts | None, table: Routes) -> Ground | None:
     return MapGround.of(area, table)
 
 
-def lint(config: Config = None, routes: Annotated[Path | None, typer.Option(help="File of routes.")] = None) -> None:
-    """Check settings, routes and agreements without starting anything; exit 1 when something is found.
-
-    Warnings go to standard error and leave the exit code as it is.
-
-    Example: hub lint --config hub.yaml
-    """
-    from bondmate_streams.logic.routing import placeless, unconnected
-    from bondmate_streams.logic.shrunk import shrunk
-    from bondmate_streams.logic.vain import vain
-    from bondmate_streams.routes_file import placed_in
-
-    from bondmate_hub.connectors.instances import instances, takes
-    from bondmate_hub.routes.findings import open_rooms, ownerless
-    from bondmate_hub.routes.trust import answers_that_do_not_count, broker_is_trusted
-    from bondmate_hub.settings import load
-
-    path = _path(routes, config)
-    table = _routes(path, config, strict=False)
-    settings = load(config) if config else None
-    found = findings(path, config)
-    for finding in found:
-        print(finding)
-    less = [str(finding) for finding in vain(table, takes(settings) if settings else {}) if not finding.is_whole]
-    warnings = [*placed_in(path, [*less, *shrunk(table), *placeless(table)])]
-    if settings:
-        configured = instances(settings)
-        warnings += [
-            *placed_in(path, [*unconnected(table, settings.connectors), *_agencies_of_nobody(settings, config, table)]),
-            *answers_that_do_not_count(configured),
-            *open_rooms(table, configured),
-            *ownerless(table, {name: entry.agency for name, entry in settings.connectors.items()}),
-            broker_is_trusted(settings),
-            *settings.kafka.client.old_names,
-        ]
-    for warning in warnings:
-        print(f"warning: {warning}", file=sys.stderr)
-    sys.exit(1 if found else 0)
-
-
-def findings(path: Path, config: Path | None) -> list[str]:
-    """Return what is wrong in a file of routes that can be read: a line each, with its place."""
-    from bondmate_streams.logic.routing import lint as found_in
-    from bondmate_streams.logic.vain import vain
-    from bondmate_streams.routes_file import placed_in
-
-    from bondmate_hub.connectors.instances import takes
-    from bondmate_hub.routes.findings import not_responsible
-    from bondmate_hub.settings import load
-
-    table, area = _routes(path, config, strict=False), map_of(None, config)
-    settings = load(config) if config else None
-    # Without settings nobody knows here which districts there are.
-    names = (area.names if area else ()) if settings and settings.streams else None
-    found = [*found_in(table, names), *(not_responsible(table, set(area.agencies)) if area else ())]
-    nothing = (str(each) for each in vain(table, takes(settings) if settings else {}) if each.is_whole)
-    return placed_in(path, [*found, *nothing])
-
-
 def _takes(config: Path | None) -> Mapping[str, Collection[str]]:
     """Return what each connector takes; nothing is known without settings, or with ones that `hub lint` refuses."""
     from bondmate_hub.connectors.instances import takes
@@ -186,17 +146,6 @@ def _takes(config: Path | None) -> Mapping[str, Collection[str]]:
         return takes(load(config)) if config else {}
     except SettingsError:
         return {}
-
-
-def _agencies_of_nobody(settings: Settings, config: Path | None, table: Routes) -> Iterator[str]:
-    """Yield the agencies that rules and agreements name and nobody has."""
-    from bondmate_hub.connectors.instances import enrolled_officers
-    from bondmate_hub.routes.findings import unknown_agencies
-
-    area = map_of(None, config)
-    of_officers = {officer.agency_id or "" for officer in enrolled_officers(settings)}
-    others = {*of_officers, *(area.agencies if area else ())} - {""}
-    return unknown_agencies(table, {name: entry.agency for name, entry in settings.connectors.items()}, others)
 
 
 def _routes(path: Path | None, config: Path | None, *, strict: bool = True) -> Routes:

@@ -33,7 +33,8 @@ def apply(
     from bondmate_streams.applied_routes import Applied, applied_of
     from bondmate_streams.routes_file import load_routes
 
-    from bondmate_hub.cli.routes import findings, ground_of, map_of
+    from bondmate_hub.cli.routes import ground_of, map_of
+    from bondmate_hub.lint import Severity, lint
     from bondmate_hub.routes import versions
     from bondmate_hub.settings import SettingsError
 
@@ -41,8 +42,8 @@ def apply(
     if settings.streams is None:
         raise SettingsError(["streams: required: name the file of routes in `streams.routes`"])
     path = file or settings.streams.routes
-    if found := findings(path, config):
-        print("\n".join(found))
+    if found := [each for each in lint(config, path) if each.severity is Severity.ERROR and each.file == str(path)]:
+        print("\n".join(map(str, found)))
         sys.exit(1)
     routes, last = load_routes(path), versions.newest(kafka, codec)
     before = applied_of(last) if last else Applied(load_routes(settings.streams.routes))

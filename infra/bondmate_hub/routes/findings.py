@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
-from bondmate_connectors.runtime.run import Instance
+from bondmate_connectors.runtime.instance import Instance
 from bondmate_schemas.enums import AlertKind
+from bondmate_schemas.validation_messages import did_you_mean
 from bondmate_streams.logic.routing import Route, Routes
+
+from bondmate_hub.routes.never_met import is_of_devices
 
 _SO: Final = (
     "so no room owns an alert, an alert ends when all that took it up have, none can be handed"
@@ -54,29 +57,45 @@ def not_responsible(routes: Routes, on_map: Collection[str]) -> Iterator[str]:
             if agency not in on_map:
                 yield (
                     f"routes.{number}.when.responsible: no area of the map (`streams.districts`) has `{agency}` as its"
-                    " `agency`, so that this never holds; correct the name, here or on the map"
+                    " `agency`, so that this never holds; correct the name, here or on the"
+                    f" map{did_you_mean(agency, on_map)}"
                 )
 
 
-def unknown_agencies(routes: Routes, rooms: Mapping[str, str], others: Collection[str]) -> Iterator[str]:
+def unknown_agencies(
+    routes: Routes, rooms: Mapping[str, str], others: Collection[str], devices: Collection[str] = ()
+) -> Iterator[str]:
     """Yield a warning for each agency that rules or agreements name and nobody has, as by a typing error.
+
+    Of a rule for what only devices give, an agency must be one of `devices`, where there are any.
 
     Args:
         routes: the file of routes.
         rooms: the agency of each connector, by its name; an empty text where it has none.
         others: the agencies of enrolled devices and of areas on the map. Where there are none, nothing is known of
             who may send, and nothing is found.
+        devices: the agencies of enrolled devices.
     """
     if not others:
         return
     known = {*others, *rooms.values(), *(each.agency for each in routes.destinations.values())}
-    named = [(f"routes.{number}.when.agency", rule.when.agency) for number, rule in enumerate(routes.routes)]
-    named += [(f"destinations.{name}.may_message.agencies", each.may_message.agencies)
-              for name, each in routes.destinations.items()]  # fmt: skip
-    for place, agencies in named:
-        for agency in agencies or ():
+    for number, rule in enumerate(routes.routes):
+        for agency in rule.when.agency or ():
             if agency not in known:
+                yield f"routes.{number}.when.agency: {_unknown(agency, known)}"
+            elif devices and is_of_devices(rule) and agency not in devices:
                 yield (
-                    f"{place}: nobody has the agency `{agency}`: no enrolled device, area of the map, connector or"
-                    " destination; correct the name, or say it there"
+                    f"routes.{number}.when.agency: never matches: no enrolled device has the agency"
+                    f" `{agency}`{did_you_mean(agency, devices)}"
                 )
+    for name, destination in routes.destinations.items():
+        for agency in destination.may_message.agencies:
+            if agency not in known:
+                yield f"destinations.{name}.may_message.agencies: {_unknown(agency, known)}"
+
+
+def _unknown(agency: str, known: Collection[str]) -> str:
+    return (
+        f"nobody has the agency `{agency}`: no enrolled device, area of the map, connector or destination;"
+        f" correct the name, or say it there{did_you_mean(agency, known)}"
+    )

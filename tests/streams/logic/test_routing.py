@@ -126,7 +126,7 @@ def test_an_event_that_no_rule_wants_says_so(make: Any) -> None:
         ("routes:\n  - name: a\n    newest_only: true\n", "routes:3:5: routes.0.newest_only: for positions only"),
         ("routes: [{name: a, when: {record: [location, alert]}, newest_only: true}]", "routes.0.newest_only: for pos"),
         ("- a list", "routes"),
-        ("\x00", "routes: not YAML"),
+        ("\x00", "routes:1:1: not YAML"),
     ],
 )
 def test_wrong_routes_are_refused_with_the_place_and_without_the_value(text: str, place: str) -> None:
@@ -162,7 +162,7 @@ def test_a_destination_without_a_connector_may_read_kafka_itself_and_who_says_wh
 
 def test_routes_are_read_from_a_file_and_a_missing_one_is_said(tmp_path: Path) -> None:
     path = tmp_path / "routes.yaml"
-    with pytest.raises(RoutesError, match="cannot be read: FileNotFoundError"):
+    with pytest.raises(RoutesError, match="cannot be read: No such file"):
         load_routes(path)
     path.write_text(TEXT)
 

@@ -237,7 +237,7 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
     path = tmp_path / "d.yaml"
     path.write_bytes(b"\xff\xfe\x00")
 
-    with pytest.raises(DeviceFileError, match="cannot be read"):
+    with pytest.raises(DeviceFileError, match="line 1: not UTF-8 text"):
         load(path)
 
 
