@@ -21,8 +21,8 @@ POINTS: Final = {
     # role: before or after which call of which class it dies
     "gateway-before-produce": (f"{_RUNTIME}.source_runner", "SourceRunner", "_publish", "before"),
     "gateway-after-produce": (f"{_RUNTIME}.source_runner", "SourceRunner", "_settle", "before"),
-    "streams-before-tell": (f"{_STREAMS}.alert_steps", "AlertSteps", "tell", "before"),
-    "streams-after-tell": (f"{_STREAMS}.alert_steps", "AlertSteps", "tell", "after"),
+    "streams-before-tell": (f"{_STREAMS}.context", "AgentContext", "tell", "before"),
+    "streams-after-tell": (f"{_STREAMS}.context", "AgentContext", "tell", "after"),
     "streams-before-changelog": (f"{_FAUST}.tables", "RecordTable", "put", "before"),
     "streams-after-changelog": (f"{_FAUST}.tables", "RecordTable", "put", "after"),
     "streams-before-commit": (f"{_FAUST}.driver", "AgentsConsumer", "commit", "before"),

@@ -55,6 +55,7 @@ Course = Annotated[float, Field(ge=0, le=360, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Percent = Annotated[int, Field(ge=0, le=100)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
+Signed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Days = Annotated[int, Field(ge=0, lt=2**31)]
 Number = Annotated[int, Field(ge=0, lt=2**31)]
 PositiveCount = Annotated[int, Field(ge=1, lt=2**31)]
@@ -251,7 +252,7 @@ class DeviceAlert(Record):
     battery_percent: Percent | None = None
     attachments: tuple[Attachment, ...] = ()
     whole: AlertWhole | None = None
-    clock_ahead_ms: int | None = None
+    clock_ahead_ms: Signed | None = None
 
 
 class DeviceLocation(Record):

@@ -133,7 +133,8 @@ def deliveries(kinds: Sequence[enums.DeliveryKind] = _BUT_RECEIPTS) -> st.Search
 def _delivery_of(draw: st.DrawFn, kind: enums.DeliveryKind) -> models.Delivery:
     field, model = _PAYLOADS[kind]
     event = draw(of(model))
-    left = fields_of(models.Delivery).keys() - {"header", "kind", *(name for name, _ in _PAYLOADS.values())}
+    given = {"header", "kind", "position_only", *(name for name, _ in _PAYLOADS.values())}
+    left = fields_of(models.Delivery).keys() - given
     values = draw(st.fixed_dictionaries({name: fields_of(models.Delivery)[name] for name in sorted(left)}))
     values |= {"header": event.header.model_copy(update={"message_id": draw(ids)}), "kind": kind, field: event}
     if kind is not enums.DeliveryKind.ALERT:

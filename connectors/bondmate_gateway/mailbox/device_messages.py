@@ -177,5 +177,6 @@ def _due(device_id: str, mail: Mail, now: datetime) -> Ending:
     """Return the end of a message whose time ran out; of another, which is kept, that its device has not had it."""
     if not mail.is_expired(now):
         return Ending(device_id, mail, Level.UNKNOWN, UNDELIVERED)
-    code = "expired_undelivered" if mail.level is None else "expired_unconfirmed"
-    return Ending(device_id, mail, Level.EXPIRED, code)
+    return Ending(
+        device_id, mail, Level.EXPIRED, "expired_undelivered" if mail.level is None else "expired_unconfirmed"
+    )

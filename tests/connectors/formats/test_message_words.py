@@ -113,11 +113,11 @@ def offline() -> Iterator[str]:
 
 
 def ended(waiting: Mailboxes, now: datetime) -> Iterator[str]:
-    assert [] == waiting.ended(now - timedelta(seconds=1))
-    (ending,) = waiting.ended(now)
+    assert [] == waiting.messages.ended(now - timedelta(seconds=1))
+    (ending,) = waiting.messages.ended(now)
     receipt = receipt_of(ending, None, "device_http", now)
     waiting.see(RECEIPTS, receipt.header.event_id, receipt)
-    assert [] == waiting.ended(now)
+    assert [] == waiting.messages.ended(now)
     yield in_cap(receipt)
     yield in_tak(receipt)
 
@@ -172,11 +172,11 @@ def tak(delivery: Delivery) -> bytes:
 def test_what_a_gateway_reads_of_long_ago_or_was_told_already_is_not_told_again() -> None:
     (message,), _ = sent("Alpha 7")
     waiting = mailbox(message)
-    (ending,) = waiting.ended(NOW + timedelta(hours=1))
+    (ending,) = waiting.messages.ended(NOW + timedelta(hours=1))
     receipt = receipt_of(ending, None, "device_http", NOW)
     restarted = Mailboxes(10, lambda: None)
     restarted.see(RECEIPTS, receipt.header.event_id, receipt)
     restarted.see(MESSAGES, message.device_id, message)
 
-    assert [] == restarted.ended(NOW + timedelta(hours=1))
+    assert [] == restarted.messages.ended(NOW + timedelta(hours=1))
     assert [] == mailbox(message).messages.ended(NOW + timedelta(days=2))
