@@ -12,13 +12,13 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Final, Self, TextIO
+from typing import Any, Final, Protocol, Self, TextIO
 
 import structlog
 
-from bondmate_monitoring.tracing import trace_of
+from bondmate_monitoring.tracing import TRACEPARENT, TraceParent, of_event, parent_in
 
-__all__ = ["Headers", "LoggedStep", "configure_steps", "log_step"]
+__all__ = ["Headers", "LoggedStep", "Spans", "configure_spans", "configure_steps", "log_step"]
 
 Headers = Sequence[tuple[str, bytes | None]]
 _LOGGER: Final = "bondmate_step"
@@ -27,6 +27,27 @@ _log = logging.getLogger(_LOGGER)
 _as_others = structlog.get_logger(_LOGGER)
 _stream: TextIO | None = None
 _identity = ""
+
+
+class Spans(Protocol):
+    """What makes a span of each step; see `spans`."""
+
+    def begin(self, name: str, at: TraceParent, *, begins: bool) -> tuple[Any, TraceParent]:
+        """Begin a span below the place `at` of a trace, or as that very place; return where it stands itself."""
+        ...
+
+    def end(self, span: Any, facts: Mapping[str, Any], *, failed: bool) -> None:
+        """End a span with what came of its step."""
+        ...
+
+
+_spans: Spans | None = None
+
+
+def configure_spans(spans: Spans | None) -> None:
+    """Make a span of each step by `spans` from now on; None: of none."""
+    global _spans  # noqa: PLW0603  # as above
+    _spans = spans
 
 
 def configure_steps(stream: TextIO | None, identity: Mapping[str, str]) -> None:
@@ -43,9 +64,11 @@ class LoggedStep:
     or reported, `destination` who it is about.
     """
 
-    __slots__ = ("attempt", "cause", "destination", "event", "event_id", "level", "outcome")
+    __slots__ = ("_span", "attempt", "cause", "destination", "event", "event_id", "level", "outcome")
 
-    def __init__(self, event: str, event_id: str, cause: Headers = (), *, destination: str = "") -> None:
+    def __init__(
+        self, event: str, event_id: str, cause: Headers = (), *, destination: str = "", begins: bool = False
+    ) -> None:
         """Begin.
 
         Args:
@@ -53,6 +76,7 @@ class LoggedStep:
             event_id: the hub's own id of the event.
             cause: headers of the record that led to it; they go on to what the step leads to.
             destination: which destination it is about.
+            begins: it is the first of its event, where `cause` names no trace.
         """
         self.event = event
         self.event_id = event_id
@@ -61,36 +85,64 @@ class LoggedStep:
         self.level = ""
         self.outcome = ""
         self.attempt = 0
+        self._span: Any = None
+        if _spans is not None:
+            self._begin(_spans, begins=begins)
+
+    def _begin(self, spans: Spans, *, begins: bool) -> None:
+        """Begin a span, which is the parent of what the step leads to."""
+        parent = parent_in(self.cause)
+        at = parent or of_event(self.event_id)
+        self._span, here = spans.begin(self.event, at, begins=begins and parent is None)
+        kept = (pair for pair in self.cause if pair[0] != TRACEPARENT)
+        self.cause = (*kept, (TRACEPARENT, str(here).encode()))
+
+    @property
+    def traceparent(self) -> str | None:
+        """The trace that goes on from here, as a header; None where none was named and nobody writes spans."""
+        found = next((value for name, value in self.cause if name == TRACEPARENT), None)
+        return found.decode("ascii", "replace") if found else None
 
     def __enter__(self) -> Self:
         return self
+
+    def done(self, outcome: str) -> None:
+        """Note that it is done, where it ends elsewhere than it began."""
+        self.outcome = outcome
+        self.__exit__(None, None, None)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is None:
             log_step(self)
+        if self._span is not None and _spans is not None:
+            _spans.end(self._span, _facts(self), failed=error is not None)
 
 
 def log_step(step: LoggedStep) -> None:
     """Log one step that was done."""
     if not _log.isEnabledFor(logging.INFO):
         return
-    known = (
-        ("event_id", step.event_id),
-        ("trace_id", trace_of(step.cause, step.event_id)),
-        ("destination", step.destination),
-        ("level", step.level),
-        ("outcome", step.outcome),
-        ("attempt", step.attempt),
-    )
+    trace_id = (parent_in(step.cause) or of_event(step.event_id)).trace_id
+    known = {"event_id": step.event_id, "trace_id": trace_id, **_facts(step)}
     if _stream is None:
-        _as_others.info(step.event, **{name: value for name, value in known if value})
+        _as_others.info(step.event, **{name: value for name, value in known.items() if value})
         return
-    told = "".join([f', "{name}": {_json(value)}' for name, value in known if value])
+    told = "".join([f', "{name}": {_json(value)}' for name, value in known.items() if value])
     now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     about = f'"logger": "{_LOGGER}", "level": "info", "timestamp": "{now}"'
     _stream.write(f'{{"event": "{step.event}"{told}{_identity}, {about}}}\n')
+
+
+def _facts(step: LoggedStep) -> dict[str, str | int]:
+    return {
+        "event_id": step.event_id,
+        "destination": step.destination,
+        "level": step.level,
+        "outcome": step.outcome,
+        "attempt": step.attempt,
+    }
 
 
 def _json(value: str | int) -> str:

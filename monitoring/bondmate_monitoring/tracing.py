@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
 _FORM = re.compile(r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<parent>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})")
 _LONGEST = 128
+TRACEPARENT = "traceparent"
 _TRACE_ID = re.compile("[0-9a-f]{32}")
 
 
@@ -42,15 +45,34 @@ def of_event(event_id: str) -> TraceParent:
     return TraceParent(digits, hashlib.sha256(digits.encode()).hexdigest()[:16])
 
 
-def trace_of(cause: Sequence[tuple[str, bytes | None]], event_id: str) -> str:
-    """Return the id of the trace that the headers of a record name, else of the one that belongs to its event."""
-    for name, value in cause:
-        if name == "traceparent" and value:
+def parent_in(headers: Sequence[tuple[str, bytes | None]]) -> TraceParent | None:
+    """Return the place in a trace that the headers of a record name; None where they name none."""
+    for name, value in headers:
+        if name == TRACEPARENT and value:
             try:
-                return parse(value.decode("ascii", "replace")).trace_id
+                return parse(value.decode("ascii", "replace"))
             except ValueError:
-                break
-    return of_event(event_id).trace_id
+                return None
+    return None
+
+
+_carried: ContextVar[bytes | None] = ContextVar("traceparent", default=None)
+
+
+@contextmanager
+def carrying(traceparent: bytes | None) -> Iterator[None]:
+    """Have `carried` return the trace of a record while that is seen, by whoever sees it."""
+    before = _carried.set(traceparent)
+    try:
+        yield
+    finally:
+        _carried.reset(before)
+
+
+def carried() -> tuple[tuple[str, bytes | None], ...]:
+    """Return the trace of the record that is seen now, as headers; none where it named none."""
+    found = _carried.get()
+    return ((TRACEPARENT, found),) if found else ()
 
 
 def parse(header: str) -> TraceParent:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Final
 
-from bondmate_monitoring.tracing import continued
+from bondmate_monitoring.tracing import TRACEPARENT, parent_in
 from bondmate_schemas.catalogue import dead_letter_topic
 from bondmate_schemas.codec import NAMESPACE, Codec
 from bondmate_schemas.ids import derived_id
@@ -20,7 +20,8 @@ from bondmate_schemas.models import Record
 PARTITION_UA: Final = -1
 """librdkafka's word for: the key chooses the partition."""
 CONTENT_TYPE: Final = b"application/avro"
-TRACEPARENT: Final = "traceparent"
+SEALED_TRACE: Final = "bondmate.trace"
+"""The trace of what is told to a destination, readable by the hub alone: in the clear it would be the same at each."""
 Headers = Sequence[tuple[str, bytes | None]]
 _ERROR: Final = "bondmate.error."
 
@@ -97,8 +98,8 @@ class Envelopes:
         Raises:
             SchemaUnavailableError: the id of the record's schema is not known and the registry does not answer.
         """
-        trace = next((value for name, value in cause if name == TRACEPARENT), None)
-        return self.pack_traced(topic, key, record, str(continued(trace)) if trace else None)
+        parent = parent_in(cause)
+        return self.pack_traced(topic, key, record, str(parent) if parent else None)
 
     def pack_traced(self, topic: str, key: str, record: Record, traceparent: str | None) -> Outgoing:
         """Return the message that carries `record`, at that place in a trace; raises as `pack` does."""

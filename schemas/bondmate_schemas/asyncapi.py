@@ -119,8 +119,9 @@ def _info(version: str) -> dict[str, Any]:
         "version": version,
         "description": (
             "Topics of the hub. Values are Avro in the Confluent wire format: a zero byte, four bytes of schema id, "
-            "the body. Headers carry CloudEvents 1.0 in binary mode and, within the hub, W3C `traceparent`; positions "
-            "that the hub writes for destinations, and last positions, carry none. At-least-once: a repeat is known by "
+            "the body. Headers carry CloudEvents 1.0 in binary mode and, within the hub, W3C `traceparent` (to "
+            "destinations sealed, as `bondmate.trace`); positions that the hub writes for destinations, and last "
+            "positions, carry none. At-least-once: a repeat is known by "
             "`ce_source` and `ce_id`, which are `source` and `message_id` of the record's header. "
             f"{PARTITIONING} Generated from the catalogue; do not edit."
         ),

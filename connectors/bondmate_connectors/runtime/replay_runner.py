@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, cast
 
 from bondmate_kafka.client import (
     Consumer,
@@ -19,7 +19,9 @@ from bondmate_kafka.client import (
 from bondmate_kafka.config import QUIET, KafkaConfig
 from bondmate_kafka.consumer import from_the_beginning, open_consumer, partitions
 from bondmate_kafka.partitions import partition_of
+from bondmate_kafka.records import headers_of
 from bondmate_kafka.threads import in_thread
+from bondmate_monitoring.tracing import TRACEPARENT, carrying
 from bondmate_schemas import catalogue
 from bondmate_schemas.codec import RECORDS, Codec, CodecError, SchemaUnavailableError
 from bondmate_schemas.models import Record
@@ -75,9 +77,10 @@ class ReplayRunner:
         if reading.done():
             reading.result()
 
-    async def _show(self, batch: Sequence[_Seen]) -> None:
-        for topic, key, record in batch:
-            await self._view.see(topic, key, record)
+    async def _show(self, batch: Sequence[tuple[_Seen, bytes | None]]) -> None:
+        for (topic, key, record), traceparent in batch:
+            with carrying(traceparent):
+                await self._view.see(topic, key, record)
 
     # All below runs in the thread.
 
@@ -109,7 +112,7 @@ class ReplayRunner:
         return messages
 
     def _see(self, messages: Sequence[Message]) -> None:
-        batch = [seen for message in messages for seen in self._decode(message)]
+        batch = [(seen, _traceparent(message)) for message in messages for seen in self._decode(message)]
         if batch:
             # Waiting here is the backpressure; a stop must not wait for a view that hangs.
             shown = asyncio.run_coroutine_threadsafe(self._show(batch), self._loop)
@@ -139,6 +142,11 @@ class ReplayRunner:
             except SchemaUnavailableError:
                 self._stopping.wait(_SCHEMA_AGAIN_SECONDS)
         return []
+
+
+def _traceparent(message: Message) -> bytes | None:
+    pairs = cast("list[tuple[str, str | bytes | None]]", message.headers() or [])
+    return next((value for name, value in headers_of(pairs) if name == TRACEPARENT), None)
 
 
 def replay_consumer(kafka: KafkaConfig, name: str, role_id: str) -> dict[str, Any]:

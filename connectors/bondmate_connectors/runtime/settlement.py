@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
-from bondmate_kafka.records import TRACEPARENT, Arrived, Outgoing, dead_letter
+from bondmate_kafka.records import SEALED_TRACE, Arrived, Headers, Outgoing, dead_letter
 from bondmate_monitoring.step_log import LoggedStep
+from bondmate_monitoring.tracing import TRACEPARENT
 from bondmate_schemas.codec import CodecError
 from bondmate_schemas.enums import DeliveryKind, DeliveryReason, Level
 from bondmate_schemas.lateness import was_marked_late
@@ -78,19 +79,27 @@ class Settlement:
         if _is_beside(delivery) or delivery.kind in {DeliveryKind.LOCATION, DeliveryKind.RECEIPT}:
             self._settle(record)
             return
-        with LoggedStep("delivery settled", self._event_id(delivery), record.headers) as logged:
+        with LoggedStep("delivery settled", self._event_id(delivery), self._cause(record, delivery)) as logged:
             logged.destination, logged.level, logged.attempt = delivery.destination, level.value, attempt
             logged.outcome = code or delivery.reason.value
         confirmation = receipt_for(
             delivery, level, now=self._tools.clock(), attempt=attempt, platform_id=platform_id, code=code
         )
-        message = self._tools.envelopes.pack(confirmation, _traceparent(record))
+        message = self._tools.envelopes.pack(confirmation, logged.traceparent)
         self._begin(record)
         report = self._tools.outbox.send(message)
         report.add_done_callback(partial(self._confirmed, record, message))
 
     def _event_id(self, delivery: Delivery) -> str:
         return self._tools.envelopes.inside(delivery.destination, delivery.header.event_id)
+
+    def _cause(self, record: ConsumedRecord, delivery: Delivery) -> Headers:
+        """Return the trace that a Delivery is of: the streams have sealed it for its destination."""
+        sealed = next((content for name, content in record.headers if name == SEALED_TRACE), None)
+        if sealed is None:
+            return record.headers
+        opened = self._tools.envelopes.inside(delivery.destination, sealed.decode("ascii", "replace"))
+        return ((TRACEPARENT, opened.encode()),)
 
     def _confirmed(self, record: ConsumedRecord, message: Outgoing, report: asyncio.Future[None]) -> None:
         failed = report.cancelled() or report.exception() is not None
@@ -180,11 +189,6 @@ class Settlement:
         while not condition():
             self._progress.clear()
             await self._progress.wait()
-
-
-def _traceparent(record: ConsumedRecord) -> str | None:
-    found = next((content for name, content in record.headers if name == TRACEPARENT), None)
-    return found.decode(errors="replace") if isinstance(found, bytes) else None
 
 
 def _is_beside(delivery: Delivery) -> bool:

@@ -16,8 +16,9 @@ from functools import partial
 from typing import Any, Final
 
 from bondmate_kafka.producer import NotWritten, Outbox, Place
-from bondmate_kafka.records import TRACEPARENT, Outgoing, Unsent, dead_letter, headers_of
+from bondmate_kafka.records import Outgoing, Unsent, dead_letter, headers_of
 from bondmate_monitoring.step_log import LoggedStep
+from bondmate_monitoring.tracing import TRACEPARENT
 from bondmate_schemas.codec import RECORDS, SchemaUnavailableError
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import DeliveryReceipt, DeviceAlert, DeviceMessage, IncidentEvent, Record
@@ -173,8 +174,9 @@ class SourceRunner:
         if isinstance(admitted, Refusal):
             self._await(self._group.create_task(self._refuse(incoming, record, admitted.code)))
             return
-        report = self._publish(admitted, incoming.traceparent)
-        report.add_done_callback(partial(self._confirm, incoming, admitted))
+        step = self._step(admitted, incoming.traceparent)
+        report = self._publish(admitted, step.traceparent if step else incoming.traceparent)
+        report.add_done_callback(partial(self._confirm, incoming, step))
         self._await(report)
 
     def _await(self, work: asyncio.Future[Any]) -> None:
@@ -198,28 +200,27 @@ class SourceRunner:
             record = with_header(record, published_at=now, hops=(*header.hops, self._tools.name))
         return self._tools.outbox.send(self._tools.envelopes.pack(record, traceparent))
 
-    def _confirm(self, incoming: Incoming, record: Record, report: asyncio.Future[Place]) -> None:
+    def _confirm(self, incoming: Incoming, step: LoggedStep | None, report: asyncio.Future[Place]) -> None:
         """Settle what Kafka has reported on; a report is cancelled when the runner ends, and then nobody is told."""
         if report.cancelled():
             return
         error = report.exception()
         if isinstance(error, NotWritten):
             self._tools.reports.failed("publish", error.code)
-        else:
-            self._log(record, incoming.traceparent)
+        elif step is not None and error is None:
+            step.done("published")
         self._settle(incoming, Transient("the hub could not keep it") if error else None)
 
-    def _log(self, record: Record, traceparent: str | None) -> None:
-        """Log that an event is taken in; of positions and heartbeats nothing."""
-        step = _STEPS.get(type(record))
-        header = header_of(record) if step else None
-        if step is None or header is None:
-            return
+    def _step(self, record: Record, traceparent: str | None) -> LoggedStep | None:
+        """Begin the step by which an event is taken in; of positions and heartbeats there is none."""
+        name = _STEPS.get(type(record))
+        if name is None:
+            return None
         cause = ((TRACEPARENT, traceparent.encode()),) if traceparent else ()
-        with LoggedStep(step, self._tools.envelopes.event_id_of(record), cause) as logged:
-            logged.outcome = "published"
-            if isinstance(record, DeliveryReceipt):
-                logged.destination, logged.level = record.destination, record.level.value
+        step = LoggedStep(name, self._tools.envelopes.event_id_of(record), cause)
+        if isinstance(record, DeliveryReceipt):
+            step.destination, step.level = record.destination, record.level.value
+        return step
 
     async def _refuse(self, incoming: Incoming, record: Record, code: str) -> None:
         if RECORDS.get(type(record).__name__) is not type(record):  # no schema of the hub's can write it

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import cache
 from typing import Any
 
@@ -13,7 +14,9 @@ from aiohttp import web
 from bondmate_connectors.errors import ConnectorError, Rejected, Transient
 from bondmate_connectors.transports.http_server import trace_of
 from bondmate_monitoring import metrics
-from bondmate_schemas.models import Record
+from bondmate_monitoring.step_log import LoggedStep
+from bondmate_monitoring.tracing import TRACEPARENT
+from bondmate_schemas.models import DeviceAlert, Record
 from prometheus_client import Counter, Histogram
 
 from bondmate_gateway.config import GatewayConfig
@@ -34,7 +37,8 @@ class Acceptance:
         """Wait until the hub has every event; raises Refused, to be sent again, when it has not."""
         try:
             async with asyncio.timeout(self._config.settle_timeout_seconds):
-                await self._queue.hand_over(records, urgent=urgent, traceparent=trace_of(request))
+                with _step(request, records) as step:
+                    await self._queue.hand_over(records, urgent=urgent, traceparent=step.traceparent)
         except Rejected:
             raise Refused(ProblemKind.rejected) from None
         except (ConnectorError, TimeoutError) as error:
@@ -48,6 +52,24 @@ class Acceptance:
         if isinstance(error, Transient) and error.retry_after is not None:
             wait = max(1, round(error.retry_after))
         return Refused(ProblemKind.not_durable, headers={"Retry-After": str(wait)})
+
+
+def _step(request: web.Request, records: Sequence[Record]) -> LoggedStep | _NoStep:
+    """Begin the step by which a device's alert is accepted; of anything else there is none here."""
+    told = trace_of(request)
+    alert = records[0] if records else None
+    if not isinstance(alert, DeviceAlert):
+        return _NoStep(told)
+    cause = ((TRACEPARENT, told.encode()),) if told else ()
+    return LoggedStep("alert accepted", alert.header.event_id, cause, begins=True)
+
+
+class _NoStep(nullcontext["_NoStep"]):
+    """Stands for a step where there is none: the trace goes on as the device named it."""
+
+    def __init__(self, traceparent: str | None) -> None:
+        super().__init__(self)
+        self.traceparent = traceparent
 
 
 def accepted(record: Any, *remarks: str) -> web.Response:

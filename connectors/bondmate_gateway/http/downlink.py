@@ -225,5 +225,5 @@ class Downlink:
 def _log(told: Sequence[AlertProgress]) -> None:
     """Log that a device was given where its alerts stand."""
     for alert in told:
-        with LoggedStep("officer told", alert.event_id) as step:
+        with LoggedStep("officer told", alert.event_id, alert.trace) as step:
             step.level = alert.status.value

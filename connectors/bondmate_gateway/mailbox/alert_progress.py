@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from bondmate_monitoring.step_log import Headers
+from bondmate_monitoring.tracing import carried
 from bondmate_schemas.device_alert_ids import own_ids
 from bondmate_schemas.enums import AlertKind, AlertStatus, Level
 from bondmate_schemas.flags import DEVICE_REVOKED, FROM_REPLACED
@@ -39,6 +41,8 @@ class AlertProgress:
     """Who ended it and why, and what it goes on from."""
     is_revoked: bool = False
     """Whether its rooms were told that the device was revoked."""
+    trace: Headers = ()
+    """The trace of what brought it here, as headers."""
 
     @classmethod
     def raised(cls, alert: DeviceAlert) -> AlertProgress:
@@ -70,6 +74,7 @@ class AlertProgress:
             destinations=tuple((name, at.level_said) for name, at in listed(state)),
             changed_at=state.changed_at,
             said=statements_of(state),
+            trace=carried(),
         )
 
     @property

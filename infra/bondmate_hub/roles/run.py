@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -69,14 +69,36 @@ def run_supervised(roles: Sequence[str], settings: Settings, config: Path | None
 
 
 def _configure_logs(role: str, settings: Settings) -> None:
-    identity = {"role": role, "instance": settings.instance, "version": version_of_hub()}
-    logs.configure(settings.monitoring.log_level, identity=identity)
+    logs.configure(settings.monitoring.log_level, identity=_identity(role, settings))
+
+
+def _identity(role: str, settings: Settings) -> dict[str, str]:
+    return {"role": role, "instance": settings.instance, "version": version_of_hub()}
+
+
+@contextlib.contextmanager
+def _spans(role: str, settings: Settings) -> Iterator[None]:
+    """Send spans of the steps of events while a role runs, where the settings name a receiver."""
+    if not settings.monitoring.otlp_endpoint:
+        yield
+        return
+    try:
+        from bondmate_monitoring.spans import write_spans  # noqa: PLC0415  # tens of MiB, for who has a receiver
+    except ImportError:
+        hint = "pip install 'bondmate-hub[tracing]', or leave it out"
+        raise SettingsError([f"monitoring.otlp_endpoint: the extra `tracing` is not installed; {hint}"]) from None
+    writer = write_spans(settings.monitoring.otlp_endpoint, _identity(role, settings))
+    try:
+        yield
+    finally:
+        writer.close()
 
 
 async def _run(role: str, settings: Settings) -> None:
     stop = _stop_on_signals()
-    async with _surrounded(role, settings) as around:
-        await ROLES[role](settings, stop, around)
+    with _spans(role, settings):
+        async with _surrounded(role, settings) as around:
+            await ROLES[role](settings, stop, around)
 
 
 async def _supervise(roles: Sequence[str], settings: Settings, config: Path | None) -> None:

@@ -96,6 +96,12 @@ class MonitoringSection(Section):
 
     host: str = Field(default="127.0.0.1", description="Address that /metrics and /health listen on.")
     ports: dict[str, int] = Field(default_factory=dict, description="Port of each role; a role without one takes any.")
+    otlp_endpoint: str = Field(
+        default="",
+        pattern="^(https?://[^/]+(/.*)?)?$",
+        description="Base URL of a receiver of OpenTelemetry spans (OTLP over HTTP, with protobuf), such as"
+        " `http://127.0.0.1:4318`; none: no spans are made. Needs the extra `tracing`.",
+    )
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="Least level logged.")
 
 

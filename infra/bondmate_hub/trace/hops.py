@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from bondmate_kafka.records import TRACEPARENT
 from bondmate_kafka.topic_search import FoundRecord
+from bondmate_monitoring.tracing import TRACEPARENT
 from bondmate_schemas.catalogue import DEVICE_ALERTS
 from bondmate_schemas.enums import MessageDirection, Response
 from bondmate_schemas.models import (

@@ -68,7 +68,7 @@ class AlertLife:
             outbound = self.steps.outbound(step, cause)
             if step.state is not None and (step.state != state or step.outcome in _REPEATS):
                 # A receipt must find its alert.
-                await self.steps.remember_and_tell(step.state, decisions, outbound)
+                await self.steps.remember_and_tell(step.state, decisions, outbound, cause)
             else:
                 await self.context.tell(*outbound)
         return step.outcome

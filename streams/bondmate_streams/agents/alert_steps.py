@@ -61,7 +61,7 @@ class AlertSteps:
             notifications = starting.without_places(notifications, state, self.rooms.agencies)
         if self.rooms.retired:
             notifications = [notification for notification in notifications if self._hears(notification)]
-        outgoing = self.context.deliveries(notifications, state.destinations if state else {})
+        outgoing = self.context.deliveries(notifications, state.destinations if state else {}, cause)
         outgoing.extend(self._beside_rooms(step, cause))
         return outgoing, self.context.entries(notifications)
 
@@ -79,24 +79,26 @@ class AlertSteps:
             yield pack(MESSAGES, step.message.device_id, step.message, cause)
         yield from (self.context.page(page, cause) for page in step.pages)
 
-    async def remember_and_tell(self, state: AlertState, decisions: Sequence[Decision], outbound: Outbound) -> None:
+    async def remember_and_tell(
+        self, state: AlertState, decisions: Sequence[Decision], outbound: Outbound, cause: Headers = ()
+    ) -> None:
         """Remember an alert before it is told; what led to it comes again after a crash in between.
 
         Both are sent at once, but for an end, which waits until it is remembered for certain: of an end that is only
         told, the next worker tells on, and a room reads news after the end.
         """
         self.watch(state, decisions)
-        remembering = self.alerts.put(state.header.event_id, state)
+        remembering = self.alerts.put(state.header.event_id, state, cause)
         if state.status in CLOSED:
             await remembering
             await self.context.tell(*outbound)
         else:
             await gather_both(remembering, self.context.tell(*outbound))
 
-    async def remember(self, state: AlertState, decisions: Sequence[Decision]) -> None:
+    async def remember(self, state: AlertState, decisions: Sequence[Decision], cause: Headers = ()) -> None:
         """Remember an alert that was told already: after a crash in between it is told again, under the same ids."""
         self.watch(state, decisions)
-        await self.alerts.put(state.header.event_id, state)
+        await self.alerts.put(state.header.event_id, state, cause)
 
     def watch(self, state: AlertState, decisions: Sequence[Decision]) -> None:
         """Watch over an alert as it stands now: its device, its position, and when something is due."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, dataclass, field, replace
 from functools import partial
 from typing import Final, TypeVar
 
 import structlog
-from bondmate_kafka.records import Arrived, Envelopes, Headers, Outgoing, utc_now
+from bondmate_kafka.records import SEALED_TRACE, Arrived, Envelopes, Headers, Outgoing, utc_now
 from bondmate_monitoring.metrics import CONNECTOR_PASSED_OVER, FOREIGN_IDS, ROUTED, UNTAKEN
 from bondmate_monitoring.metrics import PAGES as PAGES_RAISED
+from bondmate_monitoring.tracing import parent_in
 from bondmate_schemas.catalogue import PAGES, destination_topic, key_of
 from bondmate_schemas.codec import Codec, CodecError, SchemaUnavailableError
 from bondmate_schemas.enums import DeliveryReason
@@ -142,12 +143,16 @@ class AgentContext:
         return Stay.MOVED
 
     def deliveries(
-        self, notifications: Iterable[Notification], known: Mapping[str, DestinationState] = _NOBODY
+        self,
+        notifications: Iterable[Notification],
+        known: Mapping[str, DestinationState] = _NOBODY,
+        cause: Headers = (),
     ) -> list[Outgoing]:
         """Make the Deliveries of `notifications`, each as its destination may see it, under the ids that it knows.
 
-        No trace goes with them: it is the same at every destination.
+        The trace that `cause` names goes with them sealed: in the clear it is the same at every destination.
         """
+        trace = parent_in(cause)
         now = utc_now()
         found = []
         for notification in notifications:
@@ -159,16 +164,20 @@ class AgentContext:
             if delivery is None:
                 CONNECTOR_PASSED_OVER.labels(notification.destination, WITHHELD).inc()
             else:
-                found.append(self.packed(delivery))
+                found.append(self.packed(delivery, str(trace) if trace else ""))
         return found
 
-    def packed(self, delivery: Delivery) -> Outgoing:
+    def packed(self, delivery: Delivery, trace: str = "") -> Outgoing:
         """Return a Delivery as it is to be sent, counted."""
         name = delivery.destination
         ROUTED.labels(name, delivery.kind.value, delivery.reason.value).inc()
         if delivery.kind in self.untaken.get(name, ()):
             UNTAKEN.labels(name, delivery.kind.value).inc()
-        return self.envelopes.pack(destination_topic(name), delivery.key, delivery)
+        packed = self.envelopes.pack(destination_topic(name), delivery.key, delivery)
+        if not trace:
+            return packed
+        sealed = self.agreements.outside.of_destination(name)(trace).encode()
+        return replace(packed, headers=(*packed.headers, (SEALED_TRACE, sealed)))
 
     def page(self, page: OperationsPage, cause: Headers = ()) -> Outgoing:
         """Page operations: in the log, in the metrics, and by the record given back, to be sent."""

@@ -116,12 +116,12 @@ class AlertReceipts:
             refusal, entries = self.message_receipts.refusal(receipt, step.refused)
             outbound = [*outbound[0], *refusal], [*outbound[1], *entries]
         if step.state is not None and step.outcome in ENDS:
-            await self.steps.remember_and_tell(step.state, decisions, outbound)
+            await self.steps.remember_and_tell(step.state, decisions, outbound, cause)
         else:
             # Told before it is remembered: what a level leads to is told only when it rises.
             await self.context.tell(*outbound)
             if step.state is not None and step.state != state:
-                await self.steps.remember(step.state, self.context.routing.of_known(step.state)[0])
+                await self.steps.remember(step.state, self.context.routing.of_known(step.state)[0], cause)
         return step
 
     def _other_alert(self, receipt: DeliveryReceipt) -> AlertState | None:

@@ -11,7 +11,8 @@ from typing import Any, Final, Generic, TypeVar
 import faust
 from bondmate_kafka.partitions import partition_of
 from bondmate_kafka.producer import NotWritten, Place
-from bondmate_kafka.records import Outgoing
+from bondmate_kafka.records import Headers, Outgoing
+from bondmate_monitoring.tracing import TRACEPARENT
 from bondmate_schemas.catalogue import changelog_topic
 from bondmate_schemas.codec import Codec
 from bondmate_schemas.models import Record
@@ -45,6 +46,8 @@ class DurableTable(faust.Table[bytes, bytes]):
 
     outbox: KafkaWriter
     last_sent: asyncio.Future[Place]
+    trace: Headers = ()
+    """The trace of what is written next, as its header; empty where none is known."""
 
     def _new_store_by_url(self, url: Any) -> Any:
         # As faust makes its own.
@@ -70,7 +73,7 @@ class DurableTable(faust.Table[bytes, bytes]):
     def _send(self, key: Any, value: Any) -> None:
         partition = self.partition_for_key(key)
         assert partition is not None, "a table is written in the context of an event"
-        self.last_sent = self.outbox.begin(Outgoing(self._changelog_topic_name(), key, value), partition)
+        self.last_sent = self.outbox.begin(Outgoing(self._changelog_topic_name(), key, value, self.trace), partition)
 
     def persist(self, partition: int, offset: int) -> None:
         """Note how far the store agrees with the changelog: from there a restart reads on."""
@@ -137,14 +140,20 @@ class RecordTable(Generic[R]):
             self._recent.popitem(last=False)
         return record
 
-    def put(self, key: str, record: R) -> Coroutine[Any, Any, None]:
+    def put(self, key: str, record: R, cause: Headers = ()) -> Coroutine[Any, Any, None]:
         """Write the record at `key`: now in the store; what is returned ends when the changelog has it.
+
+        The trace that the headers `cause` name goes into the changelog with it.
 
         Raises:
             StoreUnavailableError: the changelog may have it, the store has not; write it again.
         """
         value = self._codec.encode(record)
-        written = self._write(key, value)
+        self.table.trace = tuple(pair for pair in cause if pair[0] == TRACEPARENT)
+        try:
+            written = self._write(key, value)
+        finally:
+            self.table.trace = ()
         self._keep(key, record)
         return self._durable(key, value, written)
 

@@ -88,8 +88,10 @@ def test_a_delivery_lies_under_its_incident_with_the_attributes_of_cloudevents(t
     assert (b"1.0", b"eu.bondmate.Delivery", b"device_http") == tuple(
         found.headers[name] for name in ("ce_specversion", "ce_type", "ce_source")
     )
-    # A trace is the same at every destination, so none goes there.
+    # A trace is the same at every destination, so it goes there sealed: read by the hub alone, another at each.
     assert "traceparent" not in found.headers
+    assert trace.encode()[3:35] not in b"".join(found.headers.values())
+    assert trace[:35] == OUTSIDE.back("tak", found.headers["bondmate.trace"].decode())[:35]
 
 
 def test_the_last_known_location_is_joined_to_an_alert_without_one(topics: Any, make: Any) -> None:
