@@ -22,12 +22,12 @@ from bondmate_schemas.catalogue import (
     ALERT_CHANGES,
     DEVICE_ALERTS,
     DEVICE_LOCATIONS,
+    LANE_GROUP,
     PAGES,
     RECEIPTS,
     destination_topic,
 )
 from bondmate_schemas.models import DeviceAlert, DeviceLocation, OperationsPage
-from bondmate_streams.lane.run import GROUP as LANE_GROUP
 from confluent_kafka import Producer
 
 from bench.chaos.bite import BACK_SECONDS, Fault, must, pid_of

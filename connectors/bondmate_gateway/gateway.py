@@ -57,8 +57,8 @@ class DeviceGateway:
         """Listen; idempotent.
 
         Raises:
-            Misconfigured: plain HTTP beyond loopback, a certificate or the device file that cannot be used.
-            NotConnected: the address is taken or not ours.
+            Misconfigured: plain HTTP beyond loopback, or a certificate that cannot be used.
+            NotConnected: the address is taken or not ours, or the device file is missing or wrong.
         """
         if self._listening is not None:
             return
@@ -66,7 +66,8 @@ class DeviceGateway:
         try:
             await self._register.open()
         except DeviceFileError as error:
-            raise Misconfigured(f"device_file: {error}") from None
+            # It is asked for again: devices may be enrolled, or the file mended, at any time.
+            raise NotConnected(self._unusable(error)) from None
         opened = _Listening(self._config, self._context, self._register, self._mailboxes)
         await opened.start(tls)
         self._listening = opened
@@ -81,7 +82,7 @@ class DeviceGateway:
         try:
             await asyncio.to_thread(load, self._config.device_file)
         except DeviceFileError as error:
-            raise Misconfigured(f"device_file: {error}") from None
+            raise Misconfigured(self._unusable(error)) from None
 
     async def close(self) -> None:
         """Stop listening; requests that the runner is settling get `drain_seconds` for their answer."""
@@ -102,6 +103,9 @@ class DeviceGateway:
     def concerns(self, topic: str, value: bytes) -> bool:
         """Of receipts only those of devices count, which hold the name; most are of control rooms."""
         return topic != RECEIPTS or _OF_A_DEVICE in value
+
+    def _unusable(self, error: DeviceFileError) -> str:
+        return f"device_file {self._config.device_file.absolute()}: {error}"
 
     def _prepared(self) -> SSLContext | None:
         return server_context(self._config.host, self._config.tls, "tls")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -20,6 +21,9 @@ from bondmate_hub.connectors.instances import check_connectors, instances, takes
 from bondmate_hub.roles.sessions import too_short
 from bondmate_hub.routes.trust import broker_is_trusted
 from bondmate_hub.settings import Settings, SettingsError
+from bondmate_hub.status.facts import Facts
+from bondmate_hub.status.gather import gather
+from bondmate_hub.status.verdict import judge
 from bondmate_hub.wanted import plan
 
 _NO_CONNECTOR: Final = "no connector is configured: add one under `connectors`"
@@ -43,21 +47,43 @@ class Finding:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Look at broker, topics, registry, schemas, routes and connectors."""
-    return [
-        *_look("settings of the connectors", lambda: "" if instances(settings) else _NO_CONNECTOR),
-        *_look("broker and topics", lambda: _topics(settings)),
-        *_look("session of the streams", lambda: too_short(settings)),
-        *_look("registry and schemas", lambda: _schemas(settings)),
-        *_look("routes", lambda: _routes(settings)),
-        *(
-            Finding(f"connector {result['name']}", result["outcome"] == "ok", str(result["hint"]))
-            for result in asyncio.run(check_connectors(settings))
-        ),
-        *_pauses(settings),
-        Finding("error codes", ok=True, warning=_codes_left_out()),
-        Finding("who is trusted", ok=True, warning=broker_is_trusted(settings)),
-    ]
+    """Look at everything at once, within eight seconds: what depends on a broker that is away is not asked."""
+    facts = gather(settings)
+    with ThreadPoolExecutor() as pool:
+        looks = [pool.submit(list, look) for look in _looks(settings, facts)]
+        found = [finding for look in looks for finding in look.result()]
+    return [*found, *_status(facts)]
+
+
+def _looks(settings: Settings, facts: Facts) -> Iterator[Iterator[Finding]]:
+    yield _look("settings of the connectors", lambda: "" if instances(settings) else _NO_CONNECTOR)
+    yield _look("broker and topics", lambda: facts.broker.why or _topics(settings))
+    if facts.broker.answers:
+        yield _look("session of the streams", lambda: too_short(settings))
+    yield _look("registry and schemas", lambda: facts.registry.why or _schemas(settings))
+    yield _look("routes", lambda: _routes(settings))
+    yield _checks(settings)
+    yield _pauses(settings)
+    yield iter([Finding("error codes", ok=True, warning=_codes_left_out())])
+    yield iter([Finding("who is trusted", ok=True, warning=broker_is_trusted(settings))])
+
+
+def _checks(settings: Settings) -> Iterator[Finding]:
+    for result in asyncio.run(check_connectors(settings)):
+        yield Finding(f"connector {result['name']}", result["outcome"] == "ok", str(result["hint"]))
+
+
+def _status(facts: Facts) -> Iterator[Finding]:
+    """Yield what `hub status` shows: every role, what connectors say of themselves, and how far an alert would come."""
+    for role in facts.roles:
+        if not role.ended:
+            yield Finding(f"role {role.process if role.instance else role.role}", role.works, role.why)
+    for fact in facts.connectors:
+        if not fact.is_over:
+            yield Finding(f"connector {fact.said.connector} in {fact.said.reported_by or '?'}", fact.ok, fact.why)
+    verdict = judge(facts)
+    for name, stop in verdict.stops.items():
+        yield Finding(f"alerts to {name}", stop is None, f"one would stop at {stop}" if stop else "")
 
 
 def _pauses(settings: Settings) -> Iterator[Finding]:

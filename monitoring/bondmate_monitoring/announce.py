@@ -39,9 +39,10 @@ def connector(name: str, *, kinds: Iterable[str] = (), source: bool = False) -> 
         m.CONNECTOR_RECEIVED.labels(name)
     if not (taken := list(kinds)):
         return
-    for by_kind in (m.CONNECTOR_SENT, m.CONNECTOR_DELIVERY_SECONDS, m.CONNECTOR_OLDEST_UNDELIVERED, m.CONNECTOR_LATE):
+    for by_kind in (m.CONNECTOR_SENT, m.CONNECTOR_OLDEST_UNDELIVERED, m.CONNECTOR_LATE):
         _begin(by_kind, [name], taken)
     _begin(m.CONNECTOR_DEAD, [name], taken, [""])
+    _begin(m.CONNECTOR_DELIVERY_SECONDS, [name], taken, ["NEW"])
     for gauge in (m.CONNECTOR_IN_FLIGHT, m.CONNECTOR_PARKED, m.CONNECTOR_LAG_SECONDS, m.CONNECTOR_HELD,
                   m.CONNECTOR_BACKLOG):  # fmt: skip
         gauge.labels(name)

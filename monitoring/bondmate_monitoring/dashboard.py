@@ -78,6 +78,7 @@ def _destinations() -> dashboard.QueryVariable:
 def _rows() -> list[tuple[str, list[_Panel]]]:
     return [
         ("Alerts: are they getting through?", _alerts()),
+        ("Unread: is everything worked off?", _unread()),
         ("Speed: how fast?", _speed()),
         ("Destinations: who has trouble?", _connectors()),
         ("Pages: does anybody hear?", _pages()),
@@ -118,6 +119,16 @@ def _alerts() -> list[_Panel]:
     ]  # fmt: skip
 
 
+def _unread() -> list[_Panel]:
+    shown = "max by (consumer, topic)"
+    return [
+        _lines("Oldest record that a consumer has not read", "s", 12,
+               _query(f"{shown} (hub_consumer_lag_seconds)", "{{consumer}}: {{topic}}")),
+        _lines("Accepted and not processed", "short", 12,
+               _query(f"{shown} (hub_consumer_lag_events)", "{{consumer}}: {{topic}}")),
+    ]  # fmt: skip
+
+
 def _speed() -> list[_Panel]:
     alert = f'hub_alert_level_seconds_bucket{{level=~"DELIVERED|ACCEPTED|ACKNOWLEDGED",{_TO}}}'
     return [
@@ -125,8 +136,8 @@ def _speed() -> list[_Panel]:
                *(_query(f"histogram_quantile({q}, sum by (le, destination, level) (rate({alert}{_RATE})))",
                         f"p{q * 100:.0f} {{{{destination}}}} {{{{level}}}}") for q in (0.5, 0.95, 0.99))),
         _lines("Receipt of an alert in the runner, p99", "s", 8,
-               _query("histogram_quantile(0.99, sum by (le, connector) (rate(connector_delivery_seconds_bucket"
-                      f'{{kind="ALERT",{_BY}}}{_RATE})))', "{{connector}}")),
+               _query("histogram_quantile(0.99, sum by (le, connector, reason) (rate(connector_delivery_seconds_bucket"
+                      f'{{kind="ALERT",{_BY}}}{_RATE})))', "{{connector}}: {{reason}}")),
         _lines("Answer to a device", "s", 8,
                *(_query(f"histogram_quantile({q}, sum by (le, record) (rate(hub_accept_seconds_bucket{_RATE})))",
                         f"p{q * 100:.0f} {{{{record}}}}") for q in (0.5, 0.99))),
@@ -193,7 +204,8 @@ def _devices() -> list[_Panel]:
 
 def _roles() -> list[_Panel]:
     return [
-        _lines("Up", "short", 8, _query('max by (role) (up{job="bondmate"})', "{{role}}")),
+        _lines("Up, and ready", "short", 8, _query('max by (role) (up{job="bondmate"})', "{{role}} up"),
+               _query("max by (role) (hub_role_ready)", "{{role}} ready")),
         _lines("Restarts in an hour", "short", 8,
                _query('sum by (role) (changes(process_start_time_seconds{job="bondmate"}[1h]))', "{{role}}")),
         _lines("Memory", "bytes", 8,

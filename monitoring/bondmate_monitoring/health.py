@@ -1,8 +1,8 @@
 """What a role knows of its own health, as pure state: time is passed in, nothing is asked over the network.
 
 Alive: nothing is broken beyond repair and every watched task has lately shown itself; else restart the process.
-Ready: started, and every required dependency answers; else send it no work. A connector that is down is shown, and
-does not make its role unready: the other destinations go on.
+Ready: started, and every required dependency answers; else send it no work, and read what it waits for. A connector of
+a runner that is down is shown, and does not make its role unready: the other destinations go on.
 """
 
 from __future__ import annotations
@@ -44,13 +44,23 @@ class RoleHealth:
         self._parts = {name: Part(ok=False, status="", reason="not seen yet", required=True) for name in requires}
         self._watches: dict[str, _Watch] = {}
         self._broken = ""
+        self._starting = "starting"
         self._started = False
         self._stopping = False
 
+    def require(self, name: str) -> None:
+        """Be ready only while the part `name` is well."""
+        part = self._parts.get(name, Part(ok=False, status="", reason="not seen yet", required=True))
+        self._parts[name] = Part(part.ok, part.status, part.reason, required=True)
+
     def report(self, name: str, *, ok: bool, reason: str = "", status: str = "") -> None:
-        """Take what a dependency or connector says of itself; `reason` is constant text without values."""
+        """Take what a dependency or connector says of itself; `reason` may hold an address or a file of ours."""
         required = name in self._parts and self._parts[name].required
         self._parts[name] = Part(ok, status, reason, required)
+
+    def waits(self, reason: str) -> None:
+        """Take note of what the start waits for."""
+        self._starting = reason
 
     def started(self) -> None:
         """Take note that starting is over."""
@@ -88,15 +98,20 @@ class RoleHealth:
         """Whether the role can do its work."""
         reasons = dict(self.live(now).reasons)
         if not self._started:
-            reasons["role"] = "starting"
+            reasons["role"] = self._starting
         elif self._stopping:
             reasons["role"] = "stopping"
-        reasons |= {name: part.reason for name, part in self._parts.items() if part.required and not part.ok}
+        waits = {name: part for name, part in self._parts.items() if not part.ok and self._needs(part)}
+        reasons |= {name: part.reason or part.status.lower() for name, part in waits.items()}
         return ProbeResult(not reasons, reasons)
+
+    def _needs(self, part: Part) -> bool:
+        """Whether the role can do nothing without a part; what it starts with it needs as long as it starts."""
+        return part.required or not self._started
 
     def startup(self) -> ProbeResult:
         """Whether starting is over."""
-        return ProbeResult(self._started, {} if self._started else {"role": "starting"})
+        return ProbeResult(self._started, {} if self._started else {"role": self._starting})
 
     def document(self, now: float) -> dict[str, Any]:
         """Return everything, for a person at 3 a.m."""

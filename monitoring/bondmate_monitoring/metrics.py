@@ -18,6 +18,8 @@ LEVELS = ("DELIVERED", "ACCEPTED", "ACKNOWLEDGED", "RESPONDING", "RESOLVED", "DE
 STATUSES = ("CREATED", "STARTING", "OK", "RECOVERABLE_ERROR", "PERMANENT_ERROR", "FATAL_ERROR", "PAUSED", "STOPPING",
             "STOPPED")  # fmt: skip
 """Values of a connector's `status`."""
+REASONS = ("NEW", "UPDATE", "CANCEL", "REFRESH")
+"""Values of a Delivery's `reason`."""
 BREAKER_STATES = ("closed", "open", "half_open")
 """Values of a breaker's `state`."""
 RETRY_OUTCOMES = ("made", "postponed")
@@ -106,7 +108,8 @@ CONNECTOR_BREAKER = Gauge(
     ["connector", "part", "state"],
 )  # fmt: skip
 CONNECTOR_DELIVERY_SECONDS = Histogram(
-    "connector_delivery_seconds", "From the hub's first sight of an event to its receipt.", ["connector", "kind"],
+    "connector_delivery_seconds", "From the hub's first sight of an event to its receipt, by why it was told.",
+    ["connector", "kind", "reason"],
     buckets=_SECONDS,
 )  # fmt: skip
 CONNECTOR_STATUS = Gauge("connector_status", "1 for the status the connector is in.", ["connector", "status"])
@@ -179,7 +182,17 @@ UNDELIVERED_ALERT_SECONDS = Gauge(
 LANE_FIXES = Counter("hub_lane_fixes_total", "Position fixes, by outcome.", ["outcome"])
 LANE_BATCH_SECONDS = Histogram("hub_lane_batch_seconds", "Time the lane takes for a batch.", buckets=_SECONDS)
 
+# What is unread, of every consumer: `consumer` is streams, lane, runner or mailboxes.
+CONSUMER_LAG_EVENTS = Gauge(
+    "hub_consumer_lag_events", "Records that a consumer of the hub has not settled, as the broker counts them.",
+    ["consumer", "topic"],
+)  # fmt: skip
+CONSUMER_LAG_SECONDS = Gauge(
+    "hub_consumer_lag_seconds", "Age of the oldest of them; 0 when all is settled.", ["consumer", "topic"]
+)
+
 # Processes.
+ROLE_READY = Gauge("hub_role_ready", "1 while the role can do its work, as /readyz says.")
 BUILD_INFO = Gauge("hub_build_info", "1 for the version and commit that this process runs.", ["version", "commit"])
 ROLE_INFO = Gauge("hub_role_info", "1 for each role this process runs.", ["role"])
 ROLE_RESTARTS = Counter("hub_role_restarts_total", "Times a role was started again after it died.", ["role"])

@@ -38,6 +38,12 @@ def bounds(consumer: Consumer, place: Place, seconds: float = _ASK_SECONDS) -> t
     return low, high
 
 
+def end_as_known(consumer: Consumer, place: Place) -> int:
+    """Return the offset after the last of a partition as the client heard of it with what it fetched; 0: not yet."""
+    known = consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
+    return max(known[1], 0) if known else 0
+
+
 def from_the_beginning(places: Collection[Place]) -> list[TopicPartition]:
     """Return where to read partitions from their start."""
     return [TopicPartition(*place, OFFSET_BEGINNING) for place in places]

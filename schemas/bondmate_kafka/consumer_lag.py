@@ -1,4 +1,4 @@
-"""What the broker holds for each destination and nobody has settled: the true backlog, whatever the consumers do."""
+"""What the broker holds for each consumer and nobody has settled: the true backlog, whatever the consumers do."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ _SELDOM = 30
 _EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # so is the client
 _LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _Place = tuple[str, int]
+Reads = tuple[str, str]
+"""A consumer group, and a topic that it reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,11 @@ class ConsumerLag:
 class LagWatch:
     """Ask the broker; blocking, for one thread.
 
-    `groups` gives the topic of each consumer group. The age of the oldest record is read off the record itself, once,
+    `groups` gives the topics of each consumer group. The age of the oldest record is read off the record itself, once,
     when its offset stays where it was from one look to the next: of what moves the consumers know the age themselves.
     """
 
-    def __init__(self, config: Mapping[str, Any], groups: Mapping[str, str]) -> None:
+    def __init__(self, config: Mapping[str, Any], groups: Mapping[str, Collection[str]]) -> None:
         # A broker that was away for long is counted again a second after it is back, not ten.
         self._config = {"reconnect.backoff.max.ms": 1_000, **config}
         self.groups = groups
@@ -50,8 +52,8 @@ class LagWatch:
         self._ages: dict[_Place, tuple[int, float]] = {}
         self._ageless: dict[_Place, int] = {}
 
-    def look(self) -> dict[str, ConsumerLag]:
-        """Return what is unread of each group whose topic exists and for which the broker answers."""
+    def look(self) -> dict[Reads, ConsumerLag]:
+        """Return what is unread of each group, by topic, where the topic exists and the broker answers."""
         try:
             return self._look()
         except (KafkaException, TimeoutError):
@@ -80,7 +82,7 @@ class LagWatch:
         self.close()
         self._askers, self._reader, self._of_topics = {}, None, None
 
-    def _look(self) -> dict[str, ConsumerLag]:
+    def _look(self) -> dict[Reads, ConsumerLag]:
         # Partitions, and where they begin, change seldom.
         if self._look_anew <= 0:
             self._firsts = self._offsets(self._places(), _EARLIEST)
@@ -89,12 +91,13 @@ class LagWatch:
         if not self._firsts:
             return {}
         ends = self._offsets(self._firsts, _LATEST)
-        found = {}
+        found: dict[Reads, ConsumerLag] = {}
         enough = time.monotonic() + 2 * _ANSWER_SECONDS
-        for group, topic in self.groups.items():
-            mine = [place for place in self._firsts if place[0] == topic]
+        for group, topics in self.groups.items():
+            mine = [place for place in self._firsts if place[0] in topics]
             if mine and time.monotonic() < enough and (committed := self._committed(group, mine)) is not None:
-                found[group] = self._unread(committed, ends)
+                for topic in {name for name, _ in mine}:
+                    found[group, topic] = self._unread({p: at for p, at in committed.items() if p[0] == topic}, ends)
         return found
 
     @property
@@ -106,7 +109,7 @@ class LagWatch:
 
     def _places(self) -> list[_Place]:
         topics = self._admin.list_topics(timeout=_ANSWER_SECONDS).topics
-        wanted = sorted(set(self.groups.values()) & set(topics))
+        wanted = sorted({name for names in self.groups.values() for name in names} & set(topics))
         return [(topic, partition) for topic in wanted for partition in topics[topic].partitions]
 
     def _offsets(self, places: Collection[_Place], spec: OffsetSpec) -> dict[_Place, int]:
@@ -162,7 +165,7 @@ class LagThread:
         self._watch = watch
         self._every_seconds = every_seconds
         self._stopping = threading.Event()
-        self._seen: Mapping[str, ConsumerLag] = {}
+        self._seen: Mapping[Reads, ConsumerLag] = {}
 
     def run(self) -> None:
         """Look until `stop`; not at all where there is nothing to look at."""
@@ -179,12 +182,12 @@ class LagThread:
         """Have `run` end soon."""
         self._stopping.set()
 
-    def events(self, groups: Iterable[str]) -> int | None:
-        """Return how many events of these groups together are not settled; None when one of them is not known."""
-        seen = [self._seen.get(group) for group in groups]
+    def events(self, reads: Iterable[Reads]) -> int | None:
+        """Return how many events of these together are not settled; None when one of them is not known."""
+        seen = [self._seen.get(each) for each in reads]
         return None if None in seen else sum(unread.events for unread in seen if unread)
 
-    def oldest_seconds(self, groups: Iterable[str], now: datetime) -> float:
+    def oldest_seconds(self, reads: Iterable[Reads], now: datetime) -> float:
         """Return the age of the oldest of them as far as it is known, else 0."""
-        seen = [unread.oldest_at for group in groups if (unread := self._seen.get(group)) and unread.oldest_at]
+        seen = [unread.oldest_at for each in reads if (unread := self._seen.get(each)) and unread.oldest_at]
         return max(now.timestamp() - min(seen), 0.0) if seen else 0.0

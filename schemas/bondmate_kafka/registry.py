@@ -51,6 +51,18 @@ class RegistrySchemaIds:
                 raise CodecError("unknown_schema") from error
             raise
 
+    def why_absent(self, seconds: float) -> str:
+        """Return why the registry does not answer within `seconds`, with its address; empty where it does."""
+        request = Request(f"{self._url}/schemas/types", headers=self._headers)  # noqa: S310  # the operator's own setting
+        try:
+            with urlopen(request, timeout=seconds, context=self._context):  # noqa: S310
+                return ""
+        except HTTPError as error:
+            error.close()
+            return f"the schema registry refuses us at {self._url} ({error.code})" if error.code in _REFUSALS else ""
+        except (OSError, http.client.HTTPException):
+            return f"the schema registry does not answer at {self._url}"
+
     def _answer(self, name: str, path: str, body: bytes | None = None) -> Any:
         request = Request(f"{self._url}{path}", body, self._headers)  # noqa: S310  # the operator's own setting
         try:

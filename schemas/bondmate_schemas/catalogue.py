@@ -24,6 +24,8 @@ STATE_INCIDENTS = "bondmate.state.incidents"
 LAST_LOCATION = "bondmate.state.last-location"
 STATE_CONNECTORS = "bondmate.state.connectors"
 """How each connector is, told by its runner again and again: what has gone quiet shows here."""
+ROLE_STATUS = "bondmate.role.status"
+"""How each process of the hub is, as it says again and again; of one that ended an hour ago nobody asks."""
 DEVICE_MARKS = "bondmate.state.device-marks"
 """What holds of a device until a person says otherwise: that its officer is under duress."""
 STATE_ROUTES = "bondmate.state.routes"
@@ -52,7 +54,20 @@ STREAMS_SOURCE = "streams"
 DEVICE = "device"
 """`destination` of the receipts of messages to officers; never of an alert's receipts."""
 STREAMS_APP = "bondmate-streams"
-"""faust's application id, the prefix of the topics faust makes for itself."""
+"""faust's application id, the prefix of the topics faust makes for itself, and the agents' consumer group."""
+LANE_GROUP = "bondmate-lane"
+"""The consumer group of the location lane."""
+AGENT_TOPICS = {
+    "alerts": DEVICE_ALERTS,
+    "incidents": INCIDENTS,
+    "alert-changes": ALERT_CHANGES,
+    "alert-standings": ALERT_STANDINGS,
+    "incident-receipts": INCIDENT_RECEIPTS,
+    "incident-links": INCIDENT_LINKS,
+    "messages": MESSAGES,
+    "receipts": RECEIPTS,
+}
+"""What each agent of the streams reads."""
 TABLE_RECORDS = {
     "devices": "DeviceMemory",
     "alerts": "AlertState",
@@ -103,8 +118,11 @@ _FIXED = (
     # One is due within a day.
     Topic(CHECK_INS, "event_id", "CheckIn", "Check-ins that devices owe; told to nobody.", 2 * _DAY, "compact,delete"),
     Topic(AUDIT, "writer", "AuditRecord", "What was disclosed to whom, and why; a hash chain a writer.", -1),
-    Topic(STATE_CONNECTORS, "connector", "ConnectorStatus", "How each connector is; silence shows a dead runner.", -1,
+    Topic(STATE_CONNECTORS, "connector_in_process", "ConnectorStatus",
+          "How each connector is in each process that runs it; silence shows a dead runner.", -1,
           "compact", partitions=1, personal=False),
+    Topic(ROLE_STATUS, "process", "RoleStatus", "How each process of the hub is; silence shows a dead one.", _HOUR,
+          partitions=1, personal=False),
     Topic(STATE_ROUTES, "name", "RoutesVersion", "The routes and agreements that every role works by.", -1, "compact",
           partitions=1),
     Topic(PAGES, "subject", "OperationsPage", "What a person in operations must see now.", 30 * _DAY, partitions=1,
@@ -122,7 +140,7 @@ _FIXED = (
 _CAN_WAIT = frozenset({
     LAST_LOCATION, MESSAGES, RECEIPTS, STATE_ALERTS, STATE_INCIDENTS, STATE_CONNECTORS, STATE_ROUTES, AUDIT,
     ALERT_STANDINGS,
-    INCIDENT_RECEIPTS,
+    INCIDENT_RECEIPTS, ROLE_STATUS,
 })  # fmt: skip
 _KEYS = {topic.name: topic.key for topic in _FIXED}
 
@@ -135,6 +153,11 @@ def destination_topic(destination: str) -> str:
 def locations_topic(destination: str) -> str:
     """Name the topic of a destination's positions."""
     return f"bondmate.to.{destination}.locations"
+
+
+def destination_group(topic: str) -> str:
+    """Name the consumer group that reads a topic of a destination."""
+    return f"bondmate-{topic.removeprefix(destination_topic(''))}"
 
 
 def dead_letter_topic(stage: str) -> str:
@@ -164,17 +187,7 @@ def is_for_destination(topic: str) -> bool:
 
 def stages() -> tuple[str, ...]:
     """Name the stages of the hub that dead-letter by themselves, besides sources and destinations."""
-    return (
-        "alerts",
-        "alert-changes",
-        "alert-standings",
-        "incidents",
-        "incident-receipts",
-        "incident-links",
-        "messages",
-        "receipts",
-        "locations",
-    )
+    return (*AGENT_TOPICS, "locations")
 
 
 def topics(

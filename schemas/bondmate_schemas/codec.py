@@ -46,6 +46,7 @@ RECORDS: dict[str, type[Record]] = {
         models.DeviceMark,
         models.CheckIn,
         models.RoutesVersion,
+        models.RoleStatus,
     )
 }
 """The records that stand on topics and in the tables of the streams, by name."""

@@ -575,10 +575,36 @@ class ConnectorStatus(Record):
     paused_alerts: Count = 0
     paused_real_alerts: Count = 0
 
+    @property
+    def connector_in_process(self) -> str:
+        """The record's key: the same connector may run in several processes, and each says how it is there."""
+        return f"{self.connector} {self.reported_by}" if self.reported_by else self.connector
+
     def is_silent(self, now: datetime) -> bool:
         """Whether it has gone quiet: no status for three intervals, and the last one was no goodbye."""
         quiet_seconds = (now - self.reported_at).total_seconds()
         return self.status != "STOPPED" and quiet_seconds > 3 * self.interval_seconds
+
+
+class RoleStatus(Record):
+    """How one process of the hub is, as it says again and again; silence says that it is dead, frozen or cut off."""
+
+    role: str
+    instance: str
+    host: str = ""
+    endpoint: str = ""
+    version: str = ""
+    reported_at: UtcTime
+    interval_seconds: NonNegative = 2.0
+    since: UtcTime
+    ready: bool
+    waits_for: tuple[str, ...] = ()
+    ended: bool = False
+
+    @property
+    def process(self) -> str:
+        """The name of the process: its instance and role, as its consumers are called too."""
+        return f"{self.instance}-{self.role}"
 
 
 class DeadLetterDecision(Record):

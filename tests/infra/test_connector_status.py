@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
-from bondmate_hub.connectors.status import last_said
 from bondmate_kafka.config import KafkaConfig
+from bondmate_kafka.newest_values import NewestValues
 from bondmate_kafka.registry import RegistrySchemaIds
 from bondmate_schemas.catalogue import STATE_CONNECTORS, destination_topic
 from bondmate_schemas.codec import Codec
@@ -111,7 +112,10 @@ def test_one_that_is_gone_for_good_is_forgotten_and_one_that_is_configured_is_no
 
     assert (2, 0) == (refused.returncode, done.returncode), done.stderr
     assert "take it out there" in " ".join(refused.stderr.replace("│", "").split())
-    assert {"well"} == set(last_said(kafka, codec))
+    with closing(NewestValues(kafka)) as values:
+        assert not values.why_absent(10)
+        assert values.read([STATE_CONNECTORS], 10)
+        assert [b"well"] == list(values.of(STATE_CONNECTORS))
 
 
 def test_a_broker_that_does_not_answer_is_told_with_the_mend(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from bondmate_connectors.contract import Status
 from bondmate_connectors.runtime.breaker import BreakerState
 from bondmate_monitoring import announce, build, metrics
-from bondmate_schemas.enums import DeliveryKind, Level
+from bondmate_schemas.enums import DeliveryKind, DeliveryReason, Level
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
 
@@ -30,7 +30,7 @@ LABELS = {
     "connector_restarts": ("connector", "why"),
     "connector_settings_read_again": ("connector", "outcome"),
     "connector_breaker": ("connector", "part", "state"),
-    "connector_delivery_seconds": ("connector", "kind"),
+    "connector_delivery_seconds": ("connector", "kind", "reason"),
     "connector_status": ("connector", "status"),
     "connector_oldest_undelivered_seconds": ("connector", "kind"),
     "connector_lag_seconds": ("connector",),
@@ -62,6 +62,9 @@ LABELS = {
     "hub_oldest_undelivered_alert_seconds": ("destination",),
     "hub_lane_fixes": ("outcome",),
     "hub_lane_batch_seconds": (),
+    "hub_consumer_lag_events": ("consumer", "topic"),
+    "hub_consumer_lag_seconds": ("consumer", "topic"),
+    "hub_role_ready": (),
     "hub_build_info": ("version", "commit"),
     "hub_role_info": ("role",),
     "hub_role_restarts": ("role",),
@@ -85,6 +88,7 @@ def test_a_name_says_its_owner_and_its_unit(metric: MetricWrapperBase) -> None:
 def test_the_closed_label_values_are_those_of_the_schemas_and_the_contract() -> None:
     assert set(metrics.KINDS) == {kind.value for kind in DeliveryKind} | {"UNREADABLE"}
     assert set(metrics.LEVELS) == {level.value for level in Level} - {"UNKNOWN"}
+    assert set(metrics.REASONS) == {reason.value for reason in DeliveryReason}
     assert set(metrics.BREAKER_STATES) == {state.value for state in BreakerState}
     assert set(metrics.STATUSES) == {status.value for status in Status}
 
@@ -105,7 +109,7 @@ def test_a_role_shows_zeros_before_anything_happens() -> None:
         'hub_role_restarts_total{role="test-role"} 0.0',
         'connector_status{connector="test-sink",status="OK"} 0.0',
         'connector_dead_lettered_events_total{code="",connector="test-sink",kind="ALERT"} 0.0',
-        'connector_delivery_seconds_count{connector="test-sink",kind="LOCATION"} 0.0',
+        'connector_delivery_seconds_count{connector="test-sink",kind="LOCATION",reason="NEW"} 0.0',
         'connector_received_events_total{connector="test-sink"} 0.0',
         'connector_breaker{connector="test-sink",part="sink.locations",state="open"} 0.0',
         'connector_retries_total{connector="test-sink",outcome="postponed"} 0.0',

@@ -35,7 +35,7 @@ def run(*command: str, stdin: bytes = b"", folder: Path = FILES) -> str:
 
 def test_the_configuration_and_the_rule_are_valid(promtool: str) -> None:
     assert "SUCCESS" in run(promtool, "check", "config", "prometheus.yml")
-    assert "5 rules found" in run(promtool, "check", "rules", "rules.yml")
+    assert "7 rules found" in run(promtool, "check", "rules", "rules.yml")
 
 
 def test_the_rule_pages_when_an_alert_does_not_get_through_and_only_then(promtool: str) -> None:
@@ -43,7 +43,8 @@ def test_the_rule_pages_when_an_alert_does_not_get_through_and_only_then(promtoo
 
 
 @pytest.mark.parametrize(("name", "arms_wanted"), [("AlertNotGettingThrough", 10), ("AlertUnanswered", 3),
-                                                   ("ConnectorInTrouble", 2), ("PagesDoNotGoOut", 2)])  # fmt: skip
+                                                   ("ConnectorInTrouble", 2), ("PagesDoNotGoOut", 2),
+                                                   ("UnreadTooLong", 3), ("RoleNotWorking", 2)])  # fmt: skip
 def test_no_arm_of_a_rule_could_be_left_out(promtool: str, tmp_path: Path, name: str, arms_wanted: int) -> None:
     rules = yaml.safe_load((FILES / "rules.yml").read_text())
     (rule,) = (rule for rule in rules["groups"][0]["rules"] if rule["alert"] == name)
@@ -74,7 +75,7 @@ def test_every_metric_is_named_and_described_as_prometheus_wants_it(promtool: st
 def test_the_runbook_that_each_page_points_to_is_there() -> None:
     found = re.findall(r"runbook_url: (\S+)", (FILES / "rules.yml").read_text())
 
-    assert 5 == len(found)
+    assert 7 == len(found)
     for path, _, anchor in (url.partition("#") for url in found):
         headings = re.findall(r"^#+ (.+)$", (ROOT / path).read_text(), re.MULTILINE)
         assert anchor in {heading.lower().replace(" ", "-") for heading in headings}

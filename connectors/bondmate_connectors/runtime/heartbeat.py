@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -167,8 +167,3 @@ async def _wait(stop: asyncio.Event, seconds: float) -> None:
             await stop.wait()
     except TimeoutError:
         pass
-
-
-def newest(statuses: Sequence[ConnectorStatus]) -> Mapping[str, ConnectorStatus]:
-    """Return the last status published of each connector."""
-    return {status.connector: status for status in sorted(statuses, key=lambda status: status.reported_at)}

@@ -29,6 +29,7 @@ from bondmate_schemas.models import Record
 from bondmate_connectors.replay import Replay
 from bondmate_connectors.runtime.reports import Reports
 from bondmate_connectors.runtime.settings import RunnerSettings
+from bondmate_connectors.runtime.view_lag import ViewLag
 
 _SCHEMA_AGAIN_SECONDS = 2.0
 _BATCH = 500
@@ -58,6 +59,7 @@ class ReplayRunner:
         self._settings = settings
         self._stopping = threading.Event()
         self.caught_up = asyncio.Event()
+        self._lag = ViewLag(topics)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Show records until `stop`.
@@ -96,11 +98,16 @@ class ReplayRunner:
 
     def _read(self, consumer: Consumer, behind: set[tuple[str, int]]) -> None:
         """Read on and on; `behind` are the partitions whose end was not reached yet."""
+        places = frozenset(behind)
         while not self._stopping.is_set():
             if not behind and not self.caught_up.is_set():
                 self._loop.call_soon_threadsafe(self.caught_up.set)
+                self._lag.caught_up()
             messages = self._poll(consumer)
-            self._see([message for message in messages if not message.error()])
+            records = [message for message in messages if not message.error()]
+            self._lag.taken(records)
+            self._see(records)
+            self._lag.shown(consumer, places, messages)
             behind -= {(message.topic(), message.partition()) for message in messages if is_end_of_partition(message)}
 
     def _poll(self, consumer: Consumer) -> list[Message]:

@@ -102,12 +102,15 @@ class Reports:
         code = error if isinstance(error, str) else code_of(error)
         metrics.CONNECTOR_ERRORS.labels(self.name, stage, code).inc()
 
-    def sent(self, kind: str, seconds: float | None) -> None:
-        """Count a receipt; `seconds` since the hub's first sight, None where that says nothing."""
+    def sent(self, kind: str, reason: str, seconds: float | None) -> None:
+        """Count a receipt; `seconds` since the hub's first sight of what it is about, None where that says nothing.
+
+        `reason` is that of its Delivery: a cancel is counted from the alert's first sight, which may be hours ago.
+        """
         self.last_sent_at = time.time()
         self._sent(kind).inc()
         if seconds is not None:
-            self._delivery_seconds(kind).observe(seconds)
+            self._delivery_seconds(kind, reason).observe(seconds)
 
     def dead(self, kind: str, code: str) -> None:
         """Count a dead letter; `kind` is that of its Delivery, or `UNREADABLE`."""

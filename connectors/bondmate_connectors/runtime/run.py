@@ -18,7 +18,7 @@ from bondmate_kafka.registry import RegistrySchemaIds
 from bondmate_kafka.threads import in_thread
 from bondmate_monitoring import metrics
 from bondmate_monitoring.logs import raised_at
-from bondmate_schemas.catalogue import destination_topic, locations_topic
+from bondmate_schemas.catalogue import destination_group, destination_topic, locations_topic
 from bondmate_schemas.codec import Codec, SchemaUnavailableError
 from bondmate_schemas.enums import DeliveryKind, Mode
 from bondmate_schemas.models import Delivery, DeliveryReceipt
@@ -37,6 +37,7 @@ from bondmate_connectors.runtime.health import ConnectorHealth
 from bondmate_connectors.runtime.heartbeat import Beating, Heartbeat, Paused
 from bondmate_connectors.runtime.instance import Instance
 from bondmate_connectors.runtime.intake import Intake
+from bondmate_connectors.runtime.lag_metrics import show_lag
 from bondmate_connectors.runtime.link import ConnectorLink
 from bondmate_connectors.runtime.replay_runner import ReplayRunner, replay_consumer
 from bondmate_connectors.runtime.reports import Reports
@@ -125,7 +126,7 @@ def _looked(looking: asyncio.Future[None]) -> None:
 
 
 def _lag_thread(kafka: KafkaConfig, instances: Sequence[Instance], settings: RunnerSettings) -> LagThread:
-    groups = {group: topic for each in instances for group, topic in groups_of(each).items()}
+    groups = {group: (topic,) for each in instances for group, topic in groups_of(each).items()}
     config = {**kafka.client(), **QUIET}
     return LagThread(LagWatch(config, groups), settings.lag_every_seconds)
 
@@ -140,11 +141,7 @@ def topics_of(instance: Instance) -> Iterator[str]:
 
 def groups_of(instance: Instance) -> dict[str, str]:
     """Return the consumer groups of a destination, each with the topic it reads."""
-    return {_group_of(topic): topic for topic in topics_of(instance)}
-
-
-def _group_of(topic: str) -> str:
-    return f"bondmate-{topic.removeprefix(destination_topic(''))}"
+    return {destination_group(topic): topic for topic in topics_of(instance)}
 
 
 def _report_to_all(board: ConnectorHealth, names: Sequence[str], status: Status, reason: str) -> None:
@@ -179,7 +176,7 @@ class _Runner:
         self._hub = hub
         self.name = self._name = instance.name
         self._topics = tuple(topics_of(instance))
-        self._groups = tuple(groups_of(instance))
+        self._reads = tuple(groups_of(instance).items())
         self._stalls = Stalls()
         self._spec = instance.spec
         self._authority = instance.authority
@@ -194,15 +191,16 @@ class _Runner:
         self._envelopes = AddressedEnvelopes(hub.codec, hub.settings.outside)
         # From the start, and on after its end: what nobody delivers is counted.
         self._backlog = Backlog(
-            instance.name, instance.spec.accepts, _now, lambda: hub.lag.oldest_seconds(self._groups, _now())
+            instance.name, instance.spec.accepts, _now, lambda: hub.lag.oldest_seconds(self._reads, _now())
         )
         self.beating = Beating(self._reports, self._waiting_events, self._backlog.lag_seconds, self._paused)
         metrics.CONNECTOR_BACKLOG.labels(instance.name).set_function(self._shown_events)
+        show_lag("runner", hub.lag, self._reads)
         if instance.spec.is_sink:
             show_behind(instance.name, Counter())
 
     def _waiting_events(self) -> int | None:
-        return self._hub.lag.events(self._groups)
+        return self._hub.lag.events(self._reads)
 
     def _shown_events(self) -> float:
         events = self._waiting_events()
@@ -223,7 +221,7 @@ class _Runner:
             await stop.wait()
             return
         topic = destination_topic(self._name)
-        config = {**self._hub.kafka.consumer(_group_of(topic), f"{self._hub.role_id}-paused"), **QUIET}
+        config = {**self._hub.kafka.consumer(destination_group(topic), f"{self._hub.role_id}-paused"), **QUIET}
         self._behind = behind = Behind(self._name, topic, config, self._decode)
         counting = in_thread(f"behind {self._name}", behind.run)
         try:
@@ -318,7 +316,7 @@ class _Runner:
         place = f"{self._name}{suffix}"
         runner = SinkRunner(tools, part=f"sink{suffix}", dead_letters=place, positions=bool(suffix))
         gather_ms = _POSITIONS_GATHER_MS if suffix else 0
-        config = self._hub.kafka.consumer(_group_of(topic), f"{self._hub.role_id}-{place}", gather_ms=gather_ms)
+        config = self._hub.kafka.consumer(destination_group(topic), f"{self._hub.role_id}-{place}", gather_ms=gather_ms)
         intake = Intake(topic, {**config, **QUIET, "error_cb": self._hub.watch.on_error}, self._decode, runner,
                         self._hub.settings)  # fmt: skip
         # What an earlier life of this connector held is read again; until now its age was told.

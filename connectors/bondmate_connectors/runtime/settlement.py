@@ -56,7 +56,7 @@ class Settlement:
         # A refresh repeats an event that may be hours old: its age says nothing of the hub.
         fresh = delivery.reason is not DeliveryReason.REFRESH and not _is_beside(delivery)
         seconds = (now - delivery.header.received_at).total_seconds() if fresh else None
-        self._tools.reports.sent(delivery.kind.value, seconds)
+        self._tools.reports.sent(delivery.kind.value, delivery.reason.value, seconds)
         if was_marked_late(delivery):
             self._tools.reports.late(delivery.kind.value)
         self._confirm(record, delivery, receipt.level, attempt=attempt, platform_id=receipt.platform_id)

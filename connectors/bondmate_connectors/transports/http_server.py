@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -111,7 +112,7 @@ class HttpListener:
             await web.TCPSite(self._runner, host, port, ssl_context=tls, backlog=_BACKLOG).start()
         except OSError as error:
             await self._runner.cleanup()
-            raise NotConnected("host and port cannot be listened on") from error
+            raise NotConnected(f"{host}:{port} cannot be listened on ({os.strerror(error.errno or 0)})") from error
 
     @property
     def port(self) -> int:

@@ -34,6 +34,8 @@ class Endpoint:
     instance: str
     url: str
     pid: int
+    health: str = ""
+    """Where the role serves its health; empty where it does not."""
 
 
 def token(data_dir: Path) -> str:
@@ -74,12 +76,12 @@ def _make(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def announced(data_dir: Path, role: str, instance: str, url: str) -> Iterator[Path]:
+def announced(data_dir: Path, role: str, instance: str, url: str, health: str = "") -> Iterator[Path]:
     """Make the endpoint of a role known while the block runs; several of one role stand beside each other."""
     path, handle = _taken(_folder(data_dir), role)
     try:
         os.ftruncate(handle, 0)
-        os.write(handle, json.dumps(asdict(Endpoint(role, instance, url, os.getpid()))).encode() + b"\n")
+        os.write(handle, json.dumps(asdict(Endpoint(role, instance, url, os.getpid(), health))).encode() + b"\n")
         yield path
     finally:
         # The file stays, empty: one that was removed could be locked by somebody who nobody finds.

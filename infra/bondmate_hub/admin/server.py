@@ -31,8 +31,10 @@ _Body = TypeVar("_Body", bound=SteeringOrder)
 class AdminServer:
     """Serves while `serving` lasts; `connectors` are those of the role, set when there are any."""
 
-    def __init__(self, role: str, settings: Settings) -> None:
+    def __init__(self, role: str, settings: Settings, health: str = "") -> None:
+        """Steer a role whose health is served at `health`."""
         self._role = role
+        self._health = health
         self._settings = settings
         self.connectors: Steering | None = None
         self._port = 0
@@ -48,7 +50,9 @@ class AdminServer:
                 stack.push_async_callback(runner.cleanup)
                 await self._listen(runner)
                 url = f"http://{_HOST}:{self._port}"
-                stack.enter_context(announced(self._settings.data_dir, self._role, self._settings.instance, url))
+                stack.enter_context(
+                    announced(self._settings.data_dir, self._role, self._settings.instance, url, self._health)
+                )
             except OSError as error:
                 _log.warning("no admin endpoint", role=self._role, error=type(error).__name__, why=error.strerror)
             yield

@@ -29,6 +29,7 @@ from bondmate_hub.cli import (
     routes,
     routes_apply,
     schemas,
+    status,
     steering,
     topics,
     trace,
@@ -74,6 +75,7 @@ app.command("init")(first_hour.init)
 app.command("sample")(first_hour.sample)
 app.command("check")(connectors.check)
 app.command("doctor")(doctor.doctor)
+app.command("status")(status.status)
 app.command("docs")(docs.docs)
 for command in (steering.restart, steering.pause, steering.resume):
     connectors.app.command(command.__name__)(command)

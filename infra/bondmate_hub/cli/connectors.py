@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bondmate_hub.cli.options import Config, Json, opened, show
+from bondmate_hub.cli.options import Config, Json, show
 
 app = typer.Typer(help="Connectors: what the hub can join.", no_args_is_help=True)
 
@@ -86,29 +86,32 @@ def describe(name: Annotated[str, typer.Argument(help="A connector, as `list` sh
     print(json.dumps(spec.config.model_json_schema(), indent=2))
 
 
-_COLUMNS = ("connector", "status", "breaker", "backlog_events", "oldest_seconds", "parked_keys", "paused_alerts",
-            "last_sent_at", "last_received_at", "reason")  # fmt: skip
+_COLUMNS = ("connector", "reported_by", "status", "breaker", "backlog_events", "oldest_seconds", "parked_keys",
+            "paused_alerts", "last_sent_at", "last_received_at", "reason")  # fmt: skip
 
 
 @app.command()
 def status(config: Config = None, as_json: Json = False) -> None:
-    """Show how the configured connectors are: what each said last, and what the broker holds for it.
+    """Show how the configured connectors are in each process that runs one, and what the broker holds for them.
 
-    SILENT: its runner has said nothing for three intervals, so it is dead or frozen. Exit 1 when one is not OK.
+    SILENT: its process says nothing any more, so it is dead or frozen. Exit 1 when one is not OK.
 
     Example: hub connectors status --config hub.yaml
     """
-    from bondmate_schemas.codec import SchemaUnavailableError
+    from bondmate_schemas.catalogue import STATE_CONNECTORS
 
     from bondmate_hub.broker import BrokerError
-    from bondmate_hub.connectors.instances import instances
     from bondmate_hub.connectors.status import rows
+    from bondmate_hub.settings import load
+    from bondmate_hub.status.gather import gather
 
-    settings, kafka, codec = opened(config)
-    try:
-        found = rows(instances(settings), kafka, codec)
-    except SchemaUnavailableError as error:
-        raise BrokerError(f"{error}: is the registry running, and is `kafka.registry_url` its address?") from None
+    settings = load(config)
+    facts = gather(settings)
+    if not facts.broker.answers:
+        raise BrokerError(f"{facts.broker.why}: is it running, and is `kafka.bootstrap` its address?")
+    if missing := [problem for problem in facts.problems if STATE_CONNECTORS in problem]:
+        raise BrokerError("; ".join(missing))
+    found = rows(list(settings.connectors), facts)
     if as_json:
         for row in found:
             show(row, "", as_json=True)
@@ -125,22 +128,24 @@ def forget(
 
     Example: hub connectors forget old-room --config hub.yaml
     """
+    from bondmate_kafka.registry import RegistrySchemaIds
+    from bondmate_schemas.codec import Codec
+
     from bondmate_hub.connectors.status import forget as forget_status
     from bondmate_hub.settings import load
 
     settings = load(config)
     if name in settings.connectors:
         raise typer.BadParameter(f"{name} is in the settings: take it out there, and end its runner first")
-    forget_status(settings.kafka.config(), name)
+    kafka = settings.kafka.config()
+    forget_status(kafka, Codec(RegistrySchemaIds.of(kafka)), name)
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    cells = [
-        _COLUMNS,
-        *(tuple("-" if row[name] in {None, ""} else str(row[name]) for name in _COLUMNS) for row in rows),
-    ]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in cells)
+    from bondmate_hub.status.lines import columns
+
+    cells = (tuple("-" if row[name] in {None, ""} else str(row[name]) for name in _COLUMNS) for row in rows)
+    return "\n".join(columns([_COLUMNS, *cells]))
 
 
 def check(

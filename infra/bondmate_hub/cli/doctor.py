@@ -11,6 +11,8 @@ from bondmate_hub.cli.options import Config, Json, show
 def doctor(config: Config = None, as_json: Json = False) -> None:
     """Check settings, broker, registry, topics, schemas and connectors, with what to do about each fault.
 
+    Beside that it shows what `hub status` shows: the roles, and whether an alert would get through now.
+
     Example: hub doctor --config hub.yaml
     """
     from bondmate_hub.doctor import examine

@@ -21,15 +21,14 @@ from bondmate_schemas.enums import DeliveryKind
 from bondmate_schemas.validation_messages import did_you_mean, messages
 from pydantic import ValidationError
 
+from bondmate_hub.connectors import GATEWAY
 from bondmate_hub.settings import ConnectorEntry, Settings, SettingsError
 
 if TYPE_CHECKING:
     from bondmate_gateway.config import GatewayConfig
     from bondmate_streams.logic.addressing import Officer
 
-GATEWAY = "device_http"
-"""The connector that the role `gateway` runs; the role `runner` runs all others."""
-_CHECK_SECONDS = 20
+_CHECK_SECONDS = 5
 _LOOK_SECONDS = 5.0
 """Between two looks at the device files on behalf of the lane."""
 

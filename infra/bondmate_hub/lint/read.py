@@ -17,7 +17,8 @@ from bondmate_streams.logic.routes_yaml import RoutesError
 from bondmate_streams.logic.routing import Routes
 from pydantic import BaseModel, ValidationError
 
-from bondmate_hub.connectors.instances import GATEWAY, build
+from bondmate_hub.connectors import GATEWAY
+from bondmate_hub.connectors.instances import build
 from bondmate_hub.lint.finding import File, LintFinding, Severity
 from bondmate_hub.settings import ConnectorEntry, Document, Settings, SettingsError, from_folder, unknown_environment
 

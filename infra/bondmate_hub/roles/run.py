@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,14 +18,16 @@ from typing import TYPE_CHECKING
 
 import structlog
 from bondmate_connectors.runtime.health import ConnectorHealth
-from bondmate_monitoring import announce, logs
+from bondmate_monitoring import announce, logs, metrics
 from bondmate_monitoring.build import version_of_hub
 from bondmate_monitoring.health import RoleHealth
 from bondmate_monitoring.server import MonitoringServer
 
 from bondmate_hub.admin.server import AdminServer
+from bondmate_hub.connectors import GATEWAY
 from bondmate_hub.roles.fast_loop import run_fast, tune
 from bondmate_hub.roles.ports import broker_port, looked_for_elsewhere, registry_port
+from bondmate_hub.roles.reporting import RoleReporter
 from bondmate_hub.settings import Settings, SettingsError, StreamsSection
 
 if TYPE_CHECKING:
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
     from bondmate_streams.logic.routing import Ground, Routes
 
 _LANE_NICENESS = 5
+_LAG_SECONDS = 1.0
+"""Between two looks at what streams and lane have not read."""
 _log = structlog.get_logger(__name__)
 
 
@@ -43,6 +48,8 @@ class Around:
 
     health: RoleHealth
     admin: AdminServer
+    endpoint: str = ""
+    """Where metrics and health are served."""
 
 
 _Role = Callable[[Settings, asyncio.Event, Around], Awaitable[None]]
@@ -97,12 +104,13 @@ def _spans(role: str, settings: Settings) -> Iterator[None]:
 async def _run(role: str, settings: Settings) -> None:
     stop = _stop_on_signals()
     with _spans(role, settings):
-        async with _surrounded(role, settings) as around:
+        async with _surrounded(role, settings) as around, _reported(around, settings):
             await ROLES[role](settings, stop, around)
 
 
 async def _supervise(roles: Sequence[str], settings: Settings, config: Path | None) -> None:
-    from bondmate_hub.roles.supervisor import Supervisor, role_command  # noqa: PLC0415  # roles need no supervisor
+    from bondmate_hub.roles.overview import Overview  # noqa: PLC0415  # roles need no supervisor
+    from bondmate_hub.roles.supervisor import Supervisor, role_command  # noqa: PLC0415  # as above
 
     if config is None:
         raise SettingsError(["--config: required for several roles: each child reads the file again"])
@@ -111,7 +119,10 @@ async def _supervise(roles: Sequence[str], settings: Settings, config: Path | No
     async with _surrounded("supervisor", settings) as around:
         around.health.started()
         supervisor = Supervisor([role_command(role, config) for role in roles], settings.data_dir / "logs")
+        overview = Overview(roles, settings.data_dir, around.health, lambda: supervisor.pids)
+        showing = asyncio.create_task(overview.run())
         await supervisor.run(stop)
+        showing.cancel()
 
 
 def _stop_on_signals() -> asyncio.Event:
@@ -129,15 +140,38 @@ async def _surrounded(role: str, settings: Settings) -> AsyncIterator[Around]:
     health = RoleHealth(role)
     port = settings.monitoring.ports.get(role, 0)
     server = MonitoringServer(health, host=settings.monitoring.host, port=port)
-    _log.info("role starts", role=role, endpoint=await server.start())
-    admin = AdminServer(role, settings)
+    endpoint = await server.start()
+    _log.info("role starts", role=role, endpoint=endpoint)
+    metrics.ROLE_READY.set_function(lambda: health.ready(time.monotonic()).ok)
+    admin = AdminServer(role, settings, endpoint)
     try:
         async with admin.serving():
-            yield Around(health, admin)
+            yield Around(health, admin, endpoint)
     finally:
         health.stopping()
         await server.stop()
         _log.info("role ended", role=role)
+
+
+@contextlib.asynccontextmanager
+async def _reported(around: Around, settings: Settings) -> AsyncIterator[None]:
+    """Have the role tell how it is while it runs, and be ready only while the broker answers."""
+    around.health.require("broker")
+    reporter = RoleReporter(around.health, settings.kafka.config(), settings.instance, around.endpoint)
+    reporting = asyncio.create_task(reporter.run())
+    reporting.add_done_callback(_reported_no_more)
+    try:
+        yield
+    finally:
+        reporting.cancel()
+        await asyncio.gather(reporting, return_exceptions=True)
+        await reporter.farewell()
+
+
+def _reported_no_more(reporting: asyncio.Task[None]) -> None:
+    """Log that nobody hears any more how this role is; its work goes on."""
+    if not reporting.cancelled() and (error := reporting.exception()):
+        _log.error("role tells no more how it is", error=type(error).__name__, at=logs.raised_at(error))
 
 
 def _make_folder(path: Path) -> None:
@@ -180,13 +214,15 @@ async def _connectors(settings: Settings, stop: asyncio.Event, around: Around, *
 
     from bondmate_hub.admin.pauses import PausedConnectors  # noqa: PLC0415
     from bondmate_hub.admin.steering import Steering  # noqa: PLC0415
-    from bondmate_hub.connectors.instances import GATEWAY, instances  # noqa: PLC0415
+    from bondmate_hub.connectors.instances import instances  # noqa: PLC0415
     from bondmate_hub.settings.watch import SettingsWatch  # noqa: PLC0415
 
     wanted = [instance for instance in instances(settings) if (instance.spec.name == GATEWAY) is gateway]
     for instance in wanted:
         announce.connector(instance.name, kinds=instance.spec.accepts, source=instance.spec.is_source)
         if gateway:
+            # Devices have nobody else: a gateway that does not listen is not ready.
+            around.health.require(instance.name)
             from bondmate_gateway.http.problems import ProblemKind  # noqa: PLC0415
 
             announce.gateway(instance.spec.emits, [kind.name for kind in ProblemKind])
@@ -195,6 +231,7 @@ async def _connectors(settings: Settings, stop: asyncio.Event, around: Around, *
     around.admin.connectors = Steering(wanted, controls, board, settings, worker_id=role_id)
     async with asyncio.TaskGroup() as group:
         beside = [
+            group.create_task(_watch_lag(settings)),
             group.create_task(_tell(board, around.health, [instance.name for instance in wanted])),
             group.create_task(SettingsWatch(settings, controls).run()),
         ]
@@ -208,6 +245,28 @@ async def _connectors(settings: Settings, stop: asyncio.Event, around: Around, *
             sys.exit(1)
         for task in beside:
             task.cancel()
+
+
+async def _watch_lag(settings: Settings) -> None:
+    """Show what the streams and the lane have not read; from here, since of their own standstill they tell nothing."""
+    from bondmate_connectors.runtime.lag_metrics import show_lag  # noqa: PLC0415
+    from bondmate_kafka.config import QUIET  # noqa: PLC0415
+    from bondmate_kafka.consumer_lag import LagThread, LagWatch  # noqa: PLC0415
+    from bondmate_kafka.threads import in_thread  # noqa: PLC0415
+    from bondmate_schemas.catalogue import AGENT_TOPICS, DEVICE_LOCATIONS, LANE_GROUP, STREAMS_APP  # noqa: PLC0415
+
+    reads = {"streams": (STREAMS_APP, tuple(AGENT_TOPICS.values()))}
+    if settings.streams is not None:
+        reads["lane"] = (LANE_GROUP, (DEVICE_LOCATIONS,))
+    lag = LagThread(LagWatch({**settings.kafka.config().client(), **QUIET}, dict(reads.values())), _LAG_SECONDS)
+    for consumer, (group, topics) in reads.items():
+        show_lag(consumer, lag, [(group, topic) for topic in topics])
+    looking = in_thread("hub lag", lag.run)
+    try:
+        await asyncio.wait({looking})  # which leaves it alone when this is cancelled: the thread ends it
+    finally:
+        lag.stop()
+    _log.error("lag of streams and lane is not counted any more")
 
 
 def _runner_settings(settings: Settings) -> RunnerSettings:
@@ -286,7 +345,7 @@ async def _streams(settings: Settings, stop: asyncio.Event, around: Around) -> N
             keep_closed=timedelta(days=section.closed_alerts_kept_days),
             session_seconds=section.session_seconds,
         )
-        await run_streams(config, end, on_ready=around.health.started)
+        await run_streams(config, end, on_ready=around.health.started, on_wait=around.health.waits)
 
     await _by_routes(settings, stop, "streams", work)
 

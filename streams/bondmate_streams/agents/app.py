@@ -135,19 +135,19 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
     links.on_built(known_links.rebuild_beside)
     app.copies = ChangelogCopies(config.kafka, f"{catalogue.STREAMS_APP}-{config.instance}-copies", tables, partitions)
     stages = (
-        ("alerts", catalogue.DEVICE_ALERTS, from_devices.alert),
-        ("alert-standings", catalogue.ALERT_STANDINGS, from_devices.standing),
-        ("alert-changes", catalogue.ALERT_CHANGES, life.change),
-        ("receipts", catalogue.RECEIPTS, receipts.receipt),
-        ("incidents", catalogue.INCIDENTS, incidents.event),
-        ("incident-receipts", catalogue.INCIDENT_RECEIPTS, incidents.receipt),
-        ("incident-links", catalogue.INCIDENT_LINKS, incidents.link),
-        ("messages", catalogue.MESSAGES, messages.message),
+        ("alerts", from_devices.alert),
+        ("alert-standings", from_devices.standing),
+        ("alert-changes", life.change),
+        ("receipts", receipts.receipt),
+        ("incidents", incidents.event),
+        ("incident-receipts", incidents.receipt),
+        ("incident-links", incidents.link),
+        ("messages", messages.message),
     )
-    for stage, topic, body in stages:
-        attach_agent(app, topic, Guard(stage, outbox), body, config.in_flight)
+    for stage, body in stages:
+        attach_agent(app, catalogue.AGENT_TOPICS[stage], Guard(stage, outbox), body, config.in_flight)
     announce.streams(
-        (stage for stage, _, _ in stages), config.routes.destinations, page_reasons=list(PageReason), modes=list(Mode)
+        (stage for stage, _ in stages), config.routes.destinations, page_reasons=list(PageReason), modes=list(Mode)
     )
     healings = (
         Healing(

@@ -30,7 +30,7 @@ class ConnectorWatch:
         self._view = TopicView(config.kafka, f"bondmate-connectors-{config.instance}", (STATE_CONNECTORS,), self._see)
         self._said: dict[str, bytes] = {}
         self._paged: dict[str, str] = {}
-        """The page of each connector that is in trouble, by its name."""
+        """The page of each connector in each process that is in trouble there, by its key."""
 
     def _see(self, seen: Seen) -> None:
         if seen.value is None:
@@ -45,22 +45,35 @@ class ConnectorWatch:
             while True:
                 await asyncio.sleep(_LOOK_SECONDS)
                 if self._view.caught_up and self._owned.has_first:
-                    for value in list(self._said.values()):
-                        await self._look(value)
+                    for status in self._newest():
+                        await self._look(status)
         finally:
             await asyncio.to_thread(self._view.stop)
 
-    async def _look(self, value: bytes) -> None:
-        now = utc_now()
+    def _newest(self) -> list[ConnectorStatus]:
+        """Return what was said last of each connector in each process; before release 0.3 the key named no process."""
+        found: dict[str, ConnectorStatus] = {}
+        for value in list(self._said.values()):
+            try:
+                status = self._context.codec.decode(value, ConnectorStatus)
+            except (CodecError, SchemaUnavailableError):
+                continue  # of another version of the hub, or at the next look
+            known = found.get(status.connector_in_process)
+            if known is None or known.reported_at < status.reported_at:
+                found[status.connector_in_process] = status
+        return list(found.values())
+
+    async def _look(self, status: ConnectorStatus) -> None:
+        now, key = utc_now(), status.connector_in_process
+        reason = trouble_of(status, now)
+        if reason is None:
+            self._paged.pop(key, None)
+            return
+        page = page_of_connector(status, reason, now)
+        if self._paged.get(key) == page.page_id:
+            return
         try:
-            status = self._context.codec.decode(value, ConnectorStatus)
-            reason = trouble_of(status, now)
-            if reason is None:
-                self._paged.pop(status.connector, None)
-                return
-            page = page_of_connector(status, reason, now)
-            if self._paged.get(status.connector) != page.page_id:
-                await self._context.writer.send(self._context.page(page))
-                self._paged[status.connector] = page.page_id
+            await self._context.writer.send(self._context.page(page))
         except (CodecError, SchemaUnavailableError, BrokerUnavailableError):
-            return  # of another version of the hub, or at the next look
+            return  # at the next look
+        self._paged[key] = page.page_id

@@ -32,38 +32,44 @@ class StreamsFailedError(RuntimeError):
 
 
 async def run_streams(
-    config: StreamsConfig, stop: asyncio.Event, on_ready: Callable[[], object] = lambda: None
+    config: StreamsConfig,
+    stop: asyncio.Event,
+    on_ready: Callable[[], object] = lambda: None,
+    on_wait: Callable[[str], object] = lambda _: None,
 ) -> None:
     """Run until `stop` is set, then end what is in hand, commit, and return; `on_ready` is called once events flow.
 
-    Broker, registry or topics that are not there are waited for, and said once. One worker a process and data folder.
+    Broker, registry or topics that are not there are waited for; `on_wait` is told for what, and the log once. One
+    worker a process and data folder.
 
     Raises:
         StreamsFailedError: faust gave up; end the process and start another.
     """
     for name in ("faust", "mode", "aiokafka"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    ready = asyncio.create_task(_prepared(config))
+    ready = asyncio.create_task(_prepared(config, on_wait))
     stopped = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait([ready, stopped], return_when=asyncio.FIRST_COMPLETED)
         if ready.done():
             streams = await ready
             async with streams.writer:
+                on_wait("reads its tables")
                 await _serve(config, streams, stop, on_ready)
     finally:
         ready.cancel()
         stopped.cancel()
 
 
-async def _prepared(config: StreamsConfig) -> Streams:
+async def _prepared(config: StreamsConfig, on_wait: Callable[[str], object]) -> Streams:
     codec = Codec(config.ids())
     partitions = await _answered(
-        "streams wait for the broker", lambda: _partitions(config), BrokerError, UnreadyTopicsError
+        "streams wait for the broker", on_wait, lambda: _partitions(config), BrokerError, UnreadyTopicsError
     )
-    await _answered("streams wait for the schema registry", lambda: _learn(codec), SchemaUnavailableError)
+    await _answered("streams wait for the schema registry", on_wait, lambda: _learn(codec), SchemaUnavailableError)
     chain = await _answered(
         "streams wait for the audit trail",
+        on_wait,
         lambda: chain_so_far(config.kafka, codec, chain_writer(config)),
         KafkaException,
         SchemaUnavailableError,
@@ -156,14 +162,18 @@ def _learn(codec: Codec) -> None:
         codec.learn(record)
 
 
-async def _answered(event: str, ask: Callable[[], T], *refusals: type[Exception]) -> T:
+async def _answered(
+    event: str, on_wait: Callable[[str], object], ask: Callable[[], T], *refusals: type[Exception]
+) -> T:
     said = False
     while True:
         try:
             return await asyncio.to_thread(ask)
         except refusals as error:
+            is_ours = isinstance(error, UnreadyTopicsError | BrokerError | SchemaUnavailableError)
+            why = str(error) if is_ours else ""
+            on_wait(": ".join(filter(None, (event, why))))
             if not said:
-                is_ours = isinstance(error, UnreadyTopicsError | BrokerError)
-                _log.warning(event, error=type(error).__name__, why=str(error) if is_ours else "")
+                _log.warning(event, error=type(error).__name__, why=why)
             said = True
         await asyncio.sleep(_AGAIN_SECONDS)

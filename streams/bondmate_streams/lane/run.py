@@ -16,6 +16,7 @@ from bondmate_kafka.consumer import open_consumer
 from bondmate_kafka.records import utc_now
 from bondmate_monitoring.metrics import LANE_BATCH_SECONDS
 from bondmate_schemas.catalogue import DEVICE_LOCATIONS
+from bondmate_schemas.catalogue import LANE_GROUP as GROUP
 from bondmate_schemas.codec import RECORDS, Codec, SchemaUnavailableError
 
 from bondmate_streams.audit_tail import chain_so_far
@@ -33,7 +34,6 @@ from bondmate_streams.logic.audit import Chain
 
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")
-GROUP: Final = "bondmate-lane"
 _GATHER_MS: Final = 20
 """How long positions may wait at the broker for others to be worked off with."""
 _HEARTBEAT_MS: Final = 300

@@ -89,7 +89,7 @@ def page_of_connector(status: ConnectorStatus, reason: PageReason, now: datetime
     """Page for a connector; of one trouble the page has one id."""
     since = _since(status, reason)
     return OperationsPage(
-        page_id=derived_id("page", reason, status.connector, since.isoformat()),
+        page_id=derived_id("page", reason, status.connector_in_process, since.isoformat()),
         reason=reason.value,
         subject=status.connector,
         mode=Mode.SYSTEM,

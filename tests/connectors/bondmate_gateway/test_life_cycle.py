@@ -254,7 +254,7 @@ async def test_a_port_that_is_taken_is_not_connected_and_comes_once_it_is_free(d
         other.listen()
         port = other.getsockname()[1]
         gateway = build(device_file=device_file, port=port)
-        with pytest.raises(NotConnected):
+        with pytest.raises(NotConnected, match=f"127.0.0.1:{port} cannot be listened on"):
             await gateway.connect()
     await gateway.connect()
     await gateway.close()
@@ -275,15 +275,18 @@ async def test_plain_http_on_loopback_is_taken(device_file, host):
     await build(device_file=device_file, host=host).check()
 
 
-async def test_a_gateway_does_not_start_without_its_devices(tmp_path):
+async def test_a_gateway_waits_for_its_devices_names_their_file_and_then_listens(tmp_path, device_file):
     broken = tmp_path / "broken.yaml"
     broken.write_text("devices: {d: {mode: CANARY}}")
     for path, told in ((tmp_path / "none.yaml", "cannot be read"), (broken, "devices")):
         gateway = build(device_file=path, port=0)
-        with pytest.raises(Misconfigured, match=rf"^device_file: .*{told}") as refused:
+        with pytest.raises(NotConnected, match=rf"^device_file {path}: .*{told}") as refused:
             await gateway.connect()
-        with pytest.raises(Misconfigured, match=r"^device_file"):
+        with pytest.raises(Misconfigured, match=rf"^device_file {path}: "):
             await gateway.check()
+        path.write_text(device_file.read_text())
+        await gateway.connect()
+        await gateway.close()
 
         assert "CANARY" not in str(refused.value)
 

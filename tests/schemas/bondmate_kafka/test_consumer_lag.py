@@ -14,7 +14,7 @@ from bondmate_kafka.consumer_lag import ConsumerLag, LagWatch
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-GROUPS = {f"bondmate-room-{number}": "bondmate.to.room" for number in range(8)}
+GROUPS = {f"bondmate-room-{number}": ("bondmate.to.room",) for number in range(8)}
 QUIET: dict[str, Any] = {"log_level": 0}
 
 
@@ -47,7 +47,7 @@ def look_during(act: Callable[[], None], watch: LagWatch) -> None:
 def until(watch: LagWatch, wanted: dict[str, int], seconds: float = 60) -> dict[str, ConsumerLag]:
     end = time.monotonic() + seconds
     while True:
-        found = watch.look()
+        found = {group: unread for (group, _), unread in watch.look().items()}
         watch.learn_ages()
         if {group: found[group].events for group in wanted if group in found} == wanted or time.monotonic() > end:
             return found

@@ -17,9 +17,10 @@ from bondmate_kafka.config import KafkaConfig
 from bondmate_kafka.provisioning import apply
 from bondmate_schemas import catalogue
 from bondmate_schemas.catalogue import DEVICE_LOCATIONS, locations_topic
+from bondmate_schemas.catalogue import LANE_GROUP as GROUP
 from bondmate_schemas.codec import LocalSchemaIds
 from bondmate_streams.lane.config import LaneConfig
-from bondmate_streams.lane.run import GROUP, run_lane
+from bondmate_streams.lane.run import run_lane
 from bondmate_streams.logic.routing import Routes
 from confluent_kafka.admin import AdminClient
 
