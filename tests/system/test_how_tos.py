@@ -88,3 +88,26 @@ def test_from_an_empty_folder_to_a_first_sos_every_command_of_the_page_works(tmp
     # Those of the shell and the one of the own software, whose queue lies elsewhere: the hub has all three.
     assert 3 == last.count('"level": "received"')
     assert 0 == ran.errors.count("Traceback")
+    assert 0 == ran.errors.count("Traceback")
+
+
+def test_a_page_reaches_a_program_of_the_reader_and_is_taken(tmp_path: Path) -> None:
+    ports = free_ports("9092", "8081", "9000")
+    broker, registry, receiver = ports.values()
+    ports_of_the_hub = f"""
+kafka: {{bootstrap: "127.0.0.1:{broker}", registry_url: "http://127.0.0.1:{registry}"}}
+broker: {{port: {broker}}}
+registry: {{port: {registry}}}
+"""
+    before = {
+        "hub run broker": f"cat >> hub.yaml <<'END'{ports_of_the_hub}END",
+        "hub topics apply": "; ".join(map(listening, (broker, registry, receiver))),
+        "cat received": "until [ -s received ]; do sleep 0.2; done",
+    }
+
+    ran = HowTo("be-paged", ports).run(
+        tmp_path, before=before, after=["until grep taken received; do sleep 0.2; done"],
+        BONDMATE__KAFKA__BOOTSTRAP=f"127.0.0.1:{broker}", BONDMATE__KAFKA__REGISTRY_URL=f"http://127.0.0.1:{registry}",
+    )  # fmt: skip
+
+    assert "page.taken connector_failed cad" in ran.out
