@@ -22,7 +22,7 @@ def loaded(folder: Path, text: str):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (f"pages: {{steps: {{a: {{after_seconds: 5, {HOOK}}}}}}}", "steps: Value error, one step at least has `after_seconds: 0`"),
+        (f"pages: {{steps: {{a: {{after_seconds: 5, {HOOK}}}}}}}", "pages.steps: one step at least has `after_seconds: 0`"),
         (f"pages: {{steps: {{a: {{{HOOK}, {MAIL}}}}}}}", "exactly one of `webhook`, `mail`, `alertmanager`"),
         ("pages: {steps: {a: {}}}", "exactly one of"),
         ('pages: {steps: {a: {webhook: {url: "http://duty.example/", secrets: [x]}}}}', "https, unless the host is a loopback"),

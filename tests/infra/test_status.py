@@ -255,7 +255,7 @@ def test_a_second_gateway_names_the_port_that_is_taken_and_listens_once_it_is_fr
     """O4, O6: two of one name are told apart, and neither hides the other."""
     second = hub.start("gateway", "hub-2.yaml")
     try:
-        said = hub.until(lambda _, said: role(said, "gateway", "hub-2")["state"] == "WAITING")
+        said = hub.until(lambda _, said: "cannot be listened on" in role(said, "gateway", "hub-2")["why"])
         rows = [row for row in hub.connectors() if row["connector"] == "devices"]
         hub.roles["gateway"].terminate()
         hub.roles["gateway"].wait(SECONDS)
@@ -266,6 +266,7 @@ def test_a_second_gateway_names_the_port_that_is_taken_and_listens_once_it_is_fr
     hub.roles["gateway"] = hub.start("gateway")
     hub.until_well()
 
+    assert "WAITING" == role(said, "gateway", "hub-2")["state"]
     assert f"127.0.0.1:{hub.port} cannot be listened on" in role(said, "gateway", "hub-2")["why"]
     assert "READY" == role(said, "gateway")["state"]
     assert {"hub-1-gateway": "OK", "hub-2-gateway": "RECOVERABLE_ERROR"} == {
@@ -353,10 +354,10 @@ def test_several_roles_show_a_table_of_who_is_ready_and_where(tmp_path: Path) ->
         while sum(line.split()[1:2] == ["yes"] for line in shown.read_text().splitlines()[-4:]) < 2:
             assert time.monotonic() < end, shown.read_text()
             time.sleep(0.2)
+        rows = {line.split()[0]: line.split() for line in shown.read_text().splitlines() if line}
     finally:
         child.terminate()
         child.wait(SECONDS)
-    rows = {line.split()[0]: line.split() for line in shown.read_text().splitlines() if line}
 
     assert ["role", "ready", "health"] == rows["role"][:3]
     assert rows["registry"][2].startswith("http://127.0.0.1:")

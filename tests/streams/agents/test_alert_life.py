@@ -34,7 +34,7 @@ class Table(dict[str, AlertState]):
     takes_no_end = False
     """Whether its changelog refuses alerts that have ended, and keeps what it has."""
 
-    async def put(self, key: str, state: AlertState) -> None:
+    async def put(self, key: str, state: AlertState, cause: Any = ()) -> None:
         if self.takes_no_end and state.status in CLOSED:
             raise StoreUnavailableError("the changelog is away")
         self[key] = state

@@ -23,6 +23,7 @@ def test_what_is_spread_is_spread_alike_and_what_is_few_is_not() -> None:
         "bondmate-streams-__assignor-__leader",
         "bondmate.dlq.decisions",
         "bondmate.pages",
+        "bondmate.role.status",
         "bondmate.state.connectors",
         "bondmate.state.pages",
         "bondmate.state.routes",
