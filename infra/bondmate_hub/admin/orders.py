@@ -34,6 +34,12 @@ class SteeringOrder(BaseModel):
     reason: Annotated[str, Field(max_length=500), AfterValidator(_one_line)]
 
 
+class TakeoverOrder(SteeringOrder):
+    """The same, and which device takes the place."""
+
+    spare: Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
+
+
 class PauseOrder(SteeringOrder):
     """The same, and for how long."""
 

@@ -14,10 +14,11 @@ from bondmate_monitoring.build import version_of_hub
 from pydantic import ValidationError
 
 from bondmate_hub.admin.discovery import announced, token
-from bondmate_hub.admin.orders import PauseOrder, RefusedError, SteeringOrder
+from bondmate_hub.admin.orders import PauseOrder, RefusedError, SteeringOrder, TakeoverOrder
 from bondmate_hub.settings import Settings
 
 if TYPE_CHECKING:
+    from bondmate_hub.admin.devices import DeviceOrders
     from bondmate_hub.admin.steering import Steering
 
 _log = structlog.get_logger(__name__)
@@ -29,7 +30,7 @@ _Body = TypeVar("_Body", bound=SteeringOrder)
 
 
 class AdminServer:
-    """Serves while `serving` lasts; `connectors` are those of the role, set when there are any."""
+    """Serves while `serving` lasts; `connectors` are those of the role, set when it has some, `devices` a gateway's."""
 
     def __init__(self, role: str, settings: Settings, health: str = "") -> None:
         """Steer a role whose health is served at `health`."""
@@ -37,6 +38,7 @@ class AdminServer:
         self._health = health
         self._settings = settings
         self.connectors: Steering | None = None
+        self.devices: DeviceOrders | None = None
         self._port = 0
 
     @contextlib.asynccontextmanager
@@ -78,6 +80,9 @@ class AdminServer:
                 web.post("/connectors/{name}/restart", self._restart),
                 web.put("/connectors/{name}/pause", self._pause),
                 web.put("/connectors/{name}/resume", self._resume),
+                web.put("/devices/{device}/takeover", self._take_over),
+                web.put("/devices/{device}/takeover-undo", self._undo_takeover),
+                web.put("/devices/{device}/duress-end", self._end_duress),
             ]
         )
         return app
@@ -119,6 +124,23 @@ class AdminServer:
         await self._steering().resume(request.match_info["name"], await _order(request, SteeringOrder))
         return web.Response(status=202)
 
+    async def _take_over(self, request: web.Request) -> web.Response:
+        devices, order = self._device_orders(), await _order(request, TakeoverOrder)
+        return _json(await devices.take_over(request.match_info["device"], order, order.spare))
+
+    async def _undo_takeover(self, request: web.Request) -> web.Response:
+        devices, order = self._device_orders(), await _order(request, SteeringOrder)
+        return _json(await devices.take_over(request.match_info["device"], order))
+
+    async def _end_duress(self, request: web.Request) -> web.Response:
+        devices, order = self._device_orders(), await _order(request, SteeringOrder)
+        return _json(await devices.end_duress(request.match_info["device"], order))
+
+    def _device_orders(self) -> DeviceOrders:
+        if self.devices is None:
+            raise RefusedError(404, "not_found", "Devices are a gateway's: ask the role `gateway`")
+        return self.devices
+
     def _steering(self) -> Steering:
         if self.connectors is None:
             raise RefusedError(404, "not_found", "No connector of this name runs in this role")
@@ -131,7 +153,7 @@ async def _order(request: web.Request, kind: type[_Body]) -> _Body:
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False, include_context=False)
         detail = "; ".join(f"{'.'.join(map(str, item['loc'])) or 'body'}: {item['msg']}" for item in found)
-        raise RefusedError(422, "bad_order", "Say `operator` and `reason`, as JSON", detail) from None
+        raise RefusedError(422, "bad_order", "Say `operator`, `reason` and what else it takes", detail) from None
 
 
 @web.middleware

@@ -30,6 +30,10 @@ class MarksError(Exception):
     """The mark cannot be set; the message says why, and what to mend."""
 
 
+class MarksUnavailableError(MarksError):
+    """Nobody can be told now; the same may be asked for again."""
+
+
 def end_duress(settings: Settings, device_id: str, operator: str, reason: str) -> DeviceMark:
     """End the duress of a device, in the name of a person of its owner.
 
@@ -87,7 +91,7 @@ class Marks:
 
     def _write(self, record: Outgoing) -> None:
         if code := BlockingWriter(self._kafka, f"bondmate-{self._name}").write([record])[0]:
-            raise MarksError(f"the broker does not take it: {code}; {_HINT}")
+            raise MarksUnavailableError(f"the broker does not take it: {code}; {_HINT}")
 
 
 @contextmanager
@@ -96,9 +100,9 @@ def told() -> Iterator[None]:
     try:
         yield
     except (KafkaException, SchemaUnavailableError, TimeoutError) as error:
-        raise MarksError(f"broker or registry do not answer ({type(error).__name__}); {_HINT}") from error
+        raise MarksUnavailableError(f"broker or registry do not answer ({type(error).__name__}); {_HINT}") from error
     except TopicMissingError as error:
-        raise MarksError(f"topic {error} is not there; run `hub topics apply`") from error
+        raise MarksUnavailableError(f"topic {error} is not there; run `hub topics apply`") from error
 
 
 @contextmanager

@@ -212,6 +212,7 @@ async def _connectors(settings: Settings, stop: asyncio.Event, around: Around, *
     from bondmate_connectors.runtime.run import run_connectors  # noqa: PLC0415
     from bondmate_connectors.runtime.supervision import ShutOutError  # noqa: PLC0415
 
+    from bondmate_hub.admin.devices import DeviceOrders  # noqa: PLC0415
     from bondmate_hub.admin.pauses import PausedConnectors  # noqa: PLC0415
     from bondmate_hub.admin.steering import Steering  # noqa: PLC0415
     from bondmate_hub.connectors.instances import instances  # noqa: PLC0415
@@ -228,6 +229,8 @@ async def _connectors(settings: Settings, stop: asyncio.Event, around: Around, *
             announce.gateway(instance.spec.emits, [kind.name for kind in ProblemKind])
     role_id = f"{settings.instance}-{around.health.role}"
     board, controls = ConnectorHealth(), Controls(PausedConnectors(settings.data_dir).current(datetime.now(UTC)))
+    if gateway:
+        around.admin.devices = DeviceOrders(settings)
     around.admin.connectors = Steering(wanted, controls, board, settings, worker_id=role_id)
     async with asyncio.TaskGroup() as group:
         beside = [
