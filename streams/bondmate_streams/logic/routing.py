@@ -21,7 +21,7 @@ from bondmate_schemas.enums import (
     Mode,
     Priority,
 )
-from bondmate_schemas.models import DeviceAlert, DeviceLocation, DeviceMessage, IncidentEvent, Payload
+from bondmate_schemas.models import DeliveryReceipt, DeviceAlert, DeviceLocation, DeviceMessage, IncidentEvent, Payload
 from bondmate_schemas.validation_messages import did_you_mean
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -40,7 +40,10 @@ _RECORDS: Mapping[Kind, type[Payload]] = {
     "location": DeviceLocation,
 }
 RECORD_OF: Mapping[Kind, str] = {kind: record.__name__ for kind, record in _RECORDS.items()}
-_KIND_OF: Mapping[type[Payload], Kind] = {record: kind for kind, record in _RECORDS.items()}
+_KIND_OF: Mapping[type[Payload], Kind | Literal["receipt"]] = {
+    **{record: kind for kind, record in _RECORDS.items()},
+    DeliveryReceipt: "receipt",
+}
 
 Facts = Mapping[str, str | frozenset[str]]
 """What conditions ask for, by name: a value, or several of which one is enough."""
@@ -304,7 +307,7 @@ class RouteVerdict:
 
 def kind_of(event: Payload) -> Kind | Literal["receipt"]:
     """Name the kind of an event as routes and agreements do; receipts go to whom they concern, by no route."""
-    return _KIND_OF.get(type(event), "receipt")
+    return _KIND_OF[type(event)]
 
 
 def facts_of(event: Payload, ground: Ground | None = None) -> dict[str, str | frozenset[str]]:
