@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import command_line
 import pytest
 from bondmate_hub.broker import Broker
 from bondmate_hub.settings import load
@@ -58,7 +59,7 @@ class Hub:
         return [sys.executable, "-m", "bondmate_hub", "dlq", *arguments, "--config", str(self.folder / "hub.yaml")]
 
     def dlq(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(self.command(*arguments), capture_output=True, text=True, check=False, cwd=self.folder)
+        return command_line.hub("dlq", *arguments, "--config", str(self.folder / "hub.yaml"), cwd=self.folder)
 
     def told(self, *arguments: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.dlq(*arguments, "--json").stdout.splitlines()]

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
+import command_line
 import pytest
 from aiohttp import web
 from bondmate_connectors.runtime.control import Pause
@@ -223,11 +224,8 @@ async def steered(dlq_hub: Callable, tmp_path: Path):
         hub = await asyncio.to_thread(dlq_hub, settings_for(url))
 
         async def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-            command = [sys.executable, "-m", "bondmate_hub", "connectors", *arguments]
-            return await asyncio.to_thread(
-                subprocess.run, [*command, "--config", str(tmp_path / "hub.yaml")], capture_output=True, text=True,
-                check=False, cwd=tmp_path,
-            )  # fmt: skip
+            config = ("--config", str(tmp_path / "hub.yaml"))
+            return await asyncio.to_thread(command_line.hub, "connectors", *arguments, *config, cwd=tmp_path)
 
         yield hub, room, run
 

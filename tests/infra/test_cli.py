@@ -25,6 +25,7 @@ from bondmate_schemas.error_codes import HUB_CODES, ErrorCode, ErrorTable
 from bondmate_schemas.models import DeviceAlert
 from bondmate_streams.logic.routes_yaml import parse_routes
 from bondmate_streams.logic.routing import explain
+from command_line import hub
 from typer.testing import CliRunner
 
 
@@ -39,7 +40,8 @@ def commands(command: typer.core.TyperCommand | typer.core.TyperGroup, name: str
 COMMANDS = dict(commands(typer.main.get_command(app), "hub"))
 
 
-def hub(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def hub_alone(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "bondmate_hub", *arguments], capture_output=True, text=True, check=False, cwd=cwd
     )
@@ -51,7 +53,7 @@ def test_every_command_shows_an_example_of_itself(name):
 
 
 def test_the_version_and_the_commit_are_said(tmp_path):
-    done = hub("--version", cwd=tmp_path)
+    done = hub_alone("--version", cwd=tmp_path)
 
     assert 0 == done.returncode
     assert re.fullmatch(r"hub \d+\.\d+\.\d+\S* \(commit ([0-9a-f]{12}(-dirty)?|unknown)\)\n", done.stdout)
@@ -87,7 +89,7 @@ def test_a_format_that_cannot_be_imported_stops_no_translation_of_another(tmp_pa
 
 
 def test_an_unknown_role_is_a_usage_error_that_names_the_roles(tmp_path):
-    done = hub("run", "gatway", cwd=tmp_path)
+    done = hub_alone("run", "gatway", cwd=tmp_path)
 
     assert 2 == done.returncode
     assert "gateway" in done.stderr
@@ -96,9 +98,9 @@ def test_an_unknown_role_is_a_usage_error_that_names_the_roles(tmp_path):
 def test_wrong_settings_are_told_line_by_line_and_then_right_ones_work(tmp_path):
     config = tmp_path / "hub.yaml"
     config.write_text("instance: A B\nkafka: {replication_factor: 0}\n", encoding="utf-8")
-    wrong = hub("topics", "list", "--config", str(config), cwd=tmp_path)
+    wrong = hub_alone("topics", "list", "--config", str(config), cwd=tmp_path)
     config.write_text("instance: a\n", encoding="utf-8")
-    right = hub("topics", "list", "--config", str(config), cwd=tmp_path)
+    right = hub_alone("topics", "list", "--config", str(config), cwd=tmp_path)
 
     assert 2 == wrong.returncode
     assert ["1:1", "2:9"] == [

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -16,15 +14,10 @@ from bondmate_kafka.registry import RegistrySchemaIds
 from bondmate_schemas.catalogue import STATE_CONNECTORS, destination_topic
 from bondmate_schemas.codec import Codec
 from bondmate_schemas.models import ConnectorStatus
+from command_line import hub
 from confluent_kafka import Producer
 
 ROOMS = ("well", "mute", "never", "failing")
-
-
-def hub(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "bondmate_hub", *arguments], capture_output=True, text=True, check=False, cwd=cwd
-    )
 
 
 @pytest.fixture

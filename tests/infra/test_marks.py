@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from datetime import UTC, datetime
 
+import command_line
 import pytest
 from bondmate_hub.connectors.instances import instances
 from bondmate_hub.routes.findings import open_rooms
@@ -27,9 +27,8 @@ connectors:
 
 
 def ending(hub, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "bondmate_hub", "devices", "duress-end", *arguments]
-    command += ["--config", str(hub.folder / "hub.yaml"), "--json"]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=hub.folder)
+    given = ("--config", str(hub.folder / "hub.yaml"), "--json")
+    return command_line.hub("devices", "duress-end", *arguments, *given, cwd=hub.folder)
 
 
 @pytest.mark.parametrize("new_broker", ["embedded"], indirect=True)

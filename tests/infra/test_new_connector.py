@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from bondmate_hub.new_connector import KINDS
+from command_line import hub
 
 TRIED = {"both": "not test_any_ and not damaged and not round_trip"}
 """All but what tries the format with anything. The whole, of every kind, runs in an environment of its own."""
@@ -30,6 +31,11 @@ def run(*command: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str
 
 def new(folder: Path, name: str, *options: str) -> subprocess.CompletedProcess[str]:
     return run("bondmate_hub", "connectors", "new", name, *options, cwd=folder)
+
+
+def refused(folder: Path, name: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run what writes nothing and so imports no package into this process."""
+    return hub("connectors", "new", name, *options, cwd=folder)
 
 
 def words(done: subprocess.CompletedProcess[str]) -> str:
@@ -96,28 +102,28 @@ def test_what_is_written_is_in_the_house_s_form(tmp_path: Path) -> None:
     ],
 )
 def test_a_name_that_will_not_do_is_refused_with_one_that_would(tmp_path: Path, name: str, said: str) -> None:
-    refused = new(tmp_path, name)
+    done = refused(tmp_path, name)
 
-    assert 2 == refused.returncode
-    assert said in words(refused)
+    assert 2 == done.returncode
+    assert said in words(done)
     assert [] == list(tmp_path.iterdir())
 
 
 def test_a_folder_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "acme_cad").mkdir()
     (tmp_path / "acme_cad" / "mine.txt").write_text("mine")
-    refused = new(tmp_path, "acme-cad")
+    there = refused(tmp_path, "acme-cad")
     elsewhere = new(tmp_path, "acme-cad", "--folder", str(tmp_path / "acme_cad"))
 
-    assert 2 == refused.returncode
-    assert "is there already: choose another name" in words(refused)
+    assert 2 == there.returncode
+    assert "is there already: choose another name" in words(there)
     assert 0 == elsewhere.returncode
     assert "mine" == (tmp_path / "acme_cad" / "mine.txt").read_text()
 
 
 def test_a_kind_and_a_folder_that_are_not_there_are_refused(tmp_path: Path) -> None:
-    kind = new(tmp_path, "acme-cad", "--kind", "pump")
-    folder = new(tmp_path, "acme-cad", "--folder", "nowhere")
+    kind = refused(tmp_path, "acme-cad", "--kind", "pump")
+    folder = refused(tmp_path, "acme-cad", "--folder", "nowhere")
 
     assert [2, 2] == [kind.returncode, folder.returncode]
     assert "sink, source, both, format" in words(kind)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 
+import command_line
 import pytest
 from bondmate_hub.operations.marks import MarksError
 from bondmate_hub.operations.takeovers import marks_of, take_over
@@ -32,9 +32,8 @@ GATEWAY = "connectors: {gate: {connector: device_http, settings: {device_file: d
 
 
 def taking(hub, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "bondmate_hub", "devices", "takeover", *arguments]
-    command += ["--operator", "inspector 4711", "--reason", "lost", "--config", str(hub.folder / "hub.yaml")]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=hub.folder)
+    given = ("--operator", "inspector 4711", "--reason", "lost", "--config", str(hub.folder / "hub.yaml"))
+    return command_line.hub("devices", "takeover", *arguments, *given, cwd=hub.folder)
 
 
 @pytest.mark.parametrize("new_broker", ["embedded"], indirect=True)

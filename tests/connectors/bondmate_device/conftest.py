@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import sys
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -134,12 +133,11 @@ class Place:
             stop.set()
             await asyncio.wait_for(running, 10)
 
-    def command(self, *arguments: str) -> list[str]:
-        """Give the command line of a device of this place."""
+    def arguments(self, *words: str) -> list[str]:
+        """Return the arguments of a device's command at this place."""
         token_file = self.queue_file.with_name("token")
         token_file.write_text(TOKEN)
-        return [sys.executable, "-m", "bondmate_device", "--url", self.url, "--token-file", str(token_file),
-                "--queue-file", str(self.queue_file), *arguments]  # fmt: skip
+        return ["--url", self.url, "--token-file", str(token_file), "--queue-file", str(self.queue_file), *words]
 
 
 @pytest.fixture

@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import json
 import stat
+import sys
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import aiohttp
 import bondmate_device
+import command_line
 import pytest
 from aiohttp import web
 from bondmate_connectors.errors import Transient
@@ -231,8 +233,8 @@ async def test_a_full_disk_is_told_the_alert_is_sent_from_memory_and_what_waits_
 )  # fmt: skip
 async def test_the_command_line_takes_no_other_end_for_the_level_that_was_asked_for(place, status, until, code):
     async with place.up() as gateway:
-        command = place.command("--seconds", "3", "sos", "--until", until)
-        running = asyncio.create_task(_run(*command))
+        arguments = place.arguments("--seconds", "3", "sos", "--until", until)
+        running = asyncio.create_task(_run(*arguments))
         async with asyncio.timeout(20):
             while not place.events or gateway._mailboxes.boxes.owners.get(place.events[0].header.event_id) is None:
                 await asyncio.sleep(0.01)
@@ -294,24 +296,30 @@ async def test_retry_after_is_read_in_both_its_forms_and_nonsense_is_no_wait(tol
     assert 3590 < _retry_after(in_an_hour) <= 3600
 
 
-async def _run(*command: str) -> tuple[int, str, str]:
+async def _run(*arguments: str) -> tuple[int, str, str]:
+    done = await asyncio.to_thread(command_line.device, *arguments)
+    return done.returncode, done.stdout, done.stderr
+
+
+async def _run_alone(*arguments: str) -> tuple[int, str, str]:
+    """Run the command in a process of its own."""
     process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
+        sys.executable, "-m", "bondmate_device", *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )  # fmt: skip
     out, err = await process.communicate()
     return process.returncode, out.decode(), err.decode()
 
 
 async def test_the_command_line_queues_offline_and_the_next_command_sends_it(place):
     here = ("--latitude", "50.8", "--longitude", "4.3")
-    offline = await _run(*place.command("--json", "--seconds", "0.5", "sos", *here))
+    offline = await _run_alone(*place.arguments("--json", "--seconds", "0.5", "sos", *here))
     async with place.up():
-        status = await _run(*place.command("--json", "status"))
-        fix = await _run(*place.command("--json", "fix", *here))
-        report = await _run(*place.command("report", "--title", "Lamp", "--fact", "It is dark."))
-        duress = await _run(*place.command("sos", "--kind", "DURESS"))
-        messages = await _run(*place.command("--json", "--seconds", "0.5", "messages"))
-    wrong = await _run(*place.command("fix", "--latitude", "50.8"))
+        status = await _run_alone(*place.arguments("--json", "status"))
+        fix = await _run(*place.arguments("--json", "fix", *here))
+        report = await _run(*place.arguments("report", "--title", "Lamp", "--fact", "It is dark."))
+        duress = await _run(*place.arguments("sos", "--kind", "DURESS"))
+        messages = await _run(*place.arguments("--json", "--seconds", "0.5", "messages"))
+    wrong = await _run(*place.arguments("fix", "--latitude", "50.8"))
 
     assert (1, "queued") == (offline[0], json.loads(offline[1])["level"])
     told = json.loads(status[1])
@@ -327,19 +335,19 @@ async def test_the_command_line_queues_offline_and_the_next_command_sends_it(pla
 async def test_status_shows_what_the_hub_says_now_and_help_that_was_withdrawn_never(place):
     """The queue file still says that help is coming; a spare's says nothing of what it has from the device before it."""
     async with place.up() as gateway:
-        raised = await _run(*place.command("--json", "sos"))
+        raised = await _run(*place.arguments("--json", "sos"))
         alert = place.events[0]
         await gateway.see(STATE_ALERTS, "k", state(alert, AlertStatus.ACKNOWLEDGED, changed=1))
-        promised = await _run(*place.command("--json", "status"))
+        promised = await _run(*place.arguments("--json", "status"))
         await gateway.see(STATE_ALERTS, "k", state(alert, AlertStatus.DELIVERED, changed=2))
-        withdrawn = await _run(*place.command("--json", "status"))
+        withdrawn = await _run(*place.arguments("--json", "status"))
         await gateway.see(STATE_ALERTS, "k", state(alert, AlertStatus.ACKNOWLEDGED, changed=3))
-        await _run(*place.command("status"))
+        await _run(*place.arguments("status"))
         place.queue_file.rename(place.queue_file.with_name("of-another-device"))
-        unknown_here = await _run(*place.command("status"))
+        unknown_here = await _run(*place.arguments("status"))
         place.queue_file.with_name("of-another-device").rename(place.queue_file)
         await gateway.see(STATE_ALERTS, "k", state(alert, AlertStatus.DELIVERED, changed=4))
-        updated = await _run(*place.command("update", json.loads(raised[1])["alert_id"], "--text", "third floor"))
+        updated = await _run(*place.arguments("update", json.loads(raised[1])["alert_id"], "--text", "third floor"))
 
     def shown(told):
         link, (one,) = json.loads(told[1])["link"], json.loads(told[1])["alerts"]
@@ -353,12 +361,12 @@ async def test_status_shows_what_the_hub_says_now_and_help_that_was_withdrawn_ne
 
 async def test_without_the_hub_status_says_of_when_it_is_and_promises_nothing(place):
     async with place.up() as gateway:
-        await _run(*place.command("sos"))
+        await _run(*place.arguments("sos"))
         known = state(place.events[0], AlertStatus.ACKNOWLEDGED, changed=1)
         await gateway.see(STATE_ALERTS, "k", known)
-        await _run(*place.command("status"))
-    words = await _run(*place.command("--seconds", "0.3", "status"))
-    told = await _run(*place.command("--json", "--seconds", "0.3", "status"))
+        await _run(*place.arguments("status"))
+    words = await _run(*place.arguments("--seconds", "0.3", "status"))
+    told = await _run(*place.arguments("--json", "--seconds", "0.3", "status"))
 
     assert 1 == words[0]
     assert "acknowledged as of 20" in words[1]
@@ -368,11 +376,11 @@ async def test_without_the_hub_status_says_of_when_it_is_and_promises_nothing(pl
 
 async def test_checking_in_under_an_id_that_nobody_waits_for_is_no_success(place):
     async with place.up() as gateway:
-        await _run(*place.command("check-in", "c-1", "--due-in", "60"))
+        await _run(*place.arguments("check-in", "c-1", "--due-in", "60"))
         due = place.events[-1]
         await gateway.see(CHECK_INS, due.header.event_id, due)
-        mistyped = await _run(*place.command("check-in", "c-l"))
-        right = await _run(*place.command("check-in", "c-1"))
+        mistyped = await _run(*place.arguments("check-in", "c-l"))
+        right = await _run(*place.arguments("check-in", "c-1"))
 
     assert 1 == mistyped[0]
     assert "not_checked_in: c-l  why: nothing is due under this id" in mistyped[1]
@@ -381,8 +389,8 @@ async def test_checking_in_under_an_id_that_nobody_waits_for_is_no_success(place
 
 async def test_what_is_refused_is_said_in_words_and_the_example_of_a_fix_has_its_place(place):
     async with place.up():
-        refused = await _run(*place.command("report", "--title", "x" * 501))
-    fix = await _run(*place.command("fix", "--help"))
+        refused = await _run(*place.arguments("report", "--title", "x" * 501))
+    fix = await _run(*place.arguments("fix", "--help"))
 
     assert (1, True) == (refused[0], "refused report " in refused[1] and ": invalid_field" in refused[1])
     assert "<" not in refused[1]
@@ -391,7 +399,7 @@ async def test_what_is_refused_is_said_in_words_and_the_example_of_a_fix_has_its
 
 async def test_every_command_has_help_with_an_example(place):
     for verb in ("sos", "update", "cancel", "fix", "report", "status", "messages", "acknowledge"):
-        code, out, _ = await _run(*place.command(verb, "--help"))
+        code, out, _ = await _run(*place.arguments(verb, "--help"))
         assert (0, True) == (code, "example:" in out)
 
 
