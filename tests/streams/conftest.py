@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,7 +39,7 @@ from bondmate_streams.agents.config import StreamsConfig
 from bondmate_streams.agents.run import run_streams
 from bondmate_streams.logic.routes_yaml import parse_routes
 from bondmate_streams.logic.routing import Routes
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 SECONDS = 30
@@ -207,6 +207,15 @@ class Found:
     headers: dict[str, bytes | None]
 
 
+def place(found: Found) -> tuple[int, int]:
+    return found.partition, found.offset
+
+
+def found_of(message: Message) -> Found:
+    headers = dict(headers_of(message.headers()))
+    return Found(message.topic(), message.partition(), message.offset(), message.key(), message.value(), headers)
+
+
 @dataclass
 class Topics:
     """Reads and writes the topics of a broker as people at both ends would."""
@@ -229,32 +238,38 @@ class Topics:
         assert self._producer.flush(SECONDS) == 0
 
     def all(self, topic: str) -> list[Found]:
-        """Give all there is on a topic now."""
+        """Return all there is on a topic now."""
+        with closing(self._read(topic)) as parts:
+            return sorted(next(parts), key=place)
+
+    def _read(self, topic: str) -> Iterator[list[Found]]:
+        """Yield all there is on a topic now and then, again and again, what has come since."""
         consumer = Consumer({**self.kafka.consumer("test-reader", "test-reader"), "enable.partition.eof": True})
         try:
-            partitions = consumer.list_topics(topic, SECONDS).topics[topic].partitions
-            consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
-            found: list[Found] = []
-            ended = 0
+            while not (partitions := consumer.list_topics(topic, SECONDS).topics[topic].partitions):
+                yield []
+                time.sleep(0.05)
+            start = [TopicPartition(topic, partition, 0) for partition in partitions]
+            marks = {each.partition: consumer.get_watermark_offsets(each, SECONDS) for each in start}
+            behind = {partition: high for partition, (low, high) in marks.items() if low < high}
+            consumer.assign(start)
             deadline = time.monotonic() + SECONDS
-            while ended < len(partitions):
-                assert time.monotonic() < deadline, f"{topic} cannot be read"
-                for message in consumer.consume(500, 0.1):
+            found: list[Found] = []
+            while True:
+                if not behind:
+                    yield found
+                    found = []
+                assert not behind or time.monotonic() < deadline, f"{topic} cannot be read"
+                message = consumer.poll(0.1)
+                while message is not None:
                     if message.error() is None:
-                        found.append(
-                            Found(
-                                topic,
-                                message.partition(),
-                                message.offset(),
-                                message.key(),
-                                message.value(),
-                                dict(headers_of(message.headers())),
-                            )
-                        )
+                        found.append(found_of(message))
                     else:
                         assert message.error().code() == KafkaError._PARTITION_EOF
-                        ended += 1
-            return sorted(found, key=lambda item: (item.partition, item.offset))
+                    # The offset of a partition's end is where the next record will be.
+                    if message.offset() + (message.error() is None) >= behind.get(message.partition(), 0):
+                        behind.pop(message.partition(), None)
+                    message = consumer.poll(0)
         finally:
             consumer.close()
 
@@ -264,30 +279,36 @@ class Topics:
     def untold(self, topic: str, events: set[str]) -> set[str]:
         """Wait a minute at most until a destination has a Delivery of each of these events; gives those it has not."""
         deadline = time.monotonic() + 60
-        while missing := events - {delivery.header.event_id for delivery in self.records(topic, Delivery)}:
-            if time.monotonic() > deadline:
-                break
-            time.sleep(0.1)
+        missing = set(events)
+        with closing(self._read(topic)) as parts:
+            for part in parts:
+                missing -= {as_inside(self.codec.decode(one.value, Delivery)).header.event_id for one in part}
+                if not missing or time.monotonic() > deadline:
+                    break
         return missing
 
     def wait(self, topic: str, kind: type[R], where: Callable[[R], bool], count: int = 1) -> list[R]:
         """Wait until `count` records of a topic are what is looked for; gives them."""
         deadline = time.monotonic() + SECONDS
-        while True:
-            found = [record for record in self.records(topic, kind) if where(record)]
-            if len(found) >= count:
-                return found
-            assert time.monotonic() < deadline, f"{topic}: {len(found)} of {count}"
-            time.sleep(0.05)
+        known: list[tuple[Found, R]] = []
+        with closing(self._read(topic)) as parts:
+            for part in parts:
+                known += [(one, as_inside(self.codec.decode(one.value, kind))) for one in part]
+                found = [record for _, record in sorted(known, key=lambda pair: place(pair[0])) if where(record)]
+                if len(found) >= count:
+                    return found
+                assert time.monotonic() < deadline, f"{topic}: {len(found)} of {count}"
+        raise AssertionError(topic)
 
     def wait_found(self, topic: str, where: Callable[[Found], bool]) -> Found:
         deadline = time.monotonic() + SECONDS
-        while True:
-            for found in self.all(topic):
-                if where(found):
-                    return found
-            assert time.monotonic() < deadline, f"{topic}: nothing"
-            time.sleep(0.05)
+        with closing(self._read(topic)) as parts:
+            for part in parts:
+                for found in sorted(part, key=place):
+                    if where(found):
+                        return found
+                assert time.monotonic() < deadline, f"{topic}: nothing"
+        raise AssertionError(topic)
 
 
 class Running:
