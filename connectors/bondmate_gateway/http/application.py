@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
 
 import orjson
 from aiohttp import web
@@ -44,14 +43,9 @@ async def _as_problems(request: web.Request, handler: Handler) -> web.StreamResp
     return problem.response()
 
 
-@cache
-def _interface() -> bytes:
-    return orjson.dumps(openapi())
-
-
 def _documents() -> list[web.RouteDef]:
     """Return the routes that anybody may read."""
-    document = _interface()
+    document = orjson.dumps(openapi())
 
     async def interface(_: web.Request) -> web.Response:
         return web.Response(body=document, content_type="application/json")
