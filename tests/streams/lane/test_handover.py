@@ -81,6 +81,7 @@ def test_partitions_that_a_killed_lane_was_handing_over_find_a_lane(
 def handing_over(kafka: KafkaConfig, instance: str) -> Iterator[subprocess.Popen[str]]:
     """Give a member that has all partitions, and ends when it is to give some of them to another."""
     settings = kafka.consumer(GROUP, f"{GROUP}-{instance}") | {"partition.assignment.strategy": "cooperative-sticky"}
+    settings.pop("logger")  # the child logs for itself: a logger does not cross a command line
     command = [sys.executable, "-c", KILLED_AS_IT_HANDS_OVER, json.dumps(settings), DEVICE_LOCATIONS]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         try:
