@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from bondmate_kafka.client import Place
 
 _ASK_SECONDS: Final = 10.0
+_PAUSE_SECONDS: Final = 0.1
+# A broker that has just made a topic, or takes over from another, answers so until it knows that it leads.
+_NO_LEADER_YET: Final = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
 
 
 def open_consumer(settings: Mapping[str, Any]) -> Consumer:
@@ -29,13 +33,22 @@ def partitions(consumer: Consumer, topics: Iterable[str], seconds: float = _ASK_
 
 
 def bounds(consumer: Consumer, place: Place, seconds: float = _ASK_SECONDS) -> tuple[int, int]:
-    """Return the first offset of a partition and the one after its last.
+    """Return the first offset of a partition and the one after its last; waits while its leadership moves.
 
     Raises:
-        KafkaException: the broker does not answer within `seconds`.
+        KafkaException: the broker does not answer within `seconds`, or nobody leads the partition then.
     """
-    low, high = consumer.get_watermark_offsets(TopicPartition(*place), timeout=seconds)
-    return low, high
+    until = time.monotonic() + seconds
+    while True:
+        left = until - time.monotonic()
+        try:
+            low, high = consumer.get_watermark_offsets(TopicPartition(*place), timeout=left)
+        except KafkaException as error:
+            if error.args[0].code() not in _NO_LEADER_YET or left < 2 * _PAUSE_SECONDS:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return low, high
 
 
 def end_as_known(consumer: Consumer, place: Place) -> int:

@@ -82,7 +82,8 @@ def test_from_an_empty_folder_to_a_first_sos_every_command_of_the_page_works(tmp
 
     ran = page.run(tmp_path, before=before, after=["python own.py", "device --json status"])
 
-    last = ran.out.splitlines()[-1]
+    # `hub run` prints on the same terminal what its roles wait for.
+    last = [line for line in ran.out.splitlines() if '"waiting":' in line][-1]
     assert "queued: the hub does not have it yet" in ran.out
     assert '"waiting": 0' in last
     # Those of the shell and the one of the own software, whose queue lies elsewhere: the hub has all three.
