@@ -9,9 +9,12 @@ BIN := .venv/bin
 QUIX := .bench/quix
 STAMP := .venv/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The tests start hundreds of processes: each would compile all that it imports, where the caller's environment forbids to
+# keep that.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kafka test-system test-scenarios test-tak test-tak-short test-docker test-versions test-dist dist lock lint type fmt docs docs-check site bench bench-state bench-roll bench-lane chaos chaos-lane chaos-long clean
+.PHONY: help demo test test-properties test-kafka test-system test-scenarios test-tak test-tak-short test-docker test-versions test-dist dist lock lint type fmt docs docs-check site bench bench-state bench-roll bench-lane chaos chaos-lane chaos-long clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,9 +35,16 @@ demo: $(STAMP) ## a fleet, two control rooms and the hub between them, on this m
 	$(BIN)/hub demo $(ARGS)
 
 # Each test runs in exactly one of the six targets, or takes long and runs with `make chaos-lane`; vendor sandboxes are run
-# by hand.
+# by hand. Property tests of `test` try a quarter of their examples there and all of them in `test-properties`.
+ALONE = not kafka and not system and not tak and not scenarios and not docker and not vendor and not long
+# They wait for brokers and processes more than they work: four of them keep two cores busy.
+WORKERS = -n 4 --dist loadfile --no-loadscope-reorder
+
 test: $(STAMP) ## all that needs Python alone, on the embedded broker
-	$(BIN)/pytest -m "not kafka and not system and not tak and not scenarios and not docker and not vendor and not long" -n 3 --dist loadfile $(ARGS)
+	$(BIN)/pytest -m "$(ALONE)" --hypothesis-profile brief $(WORKERS) $(ARGS)
+
+test-properties: $(STAMP) ## the property tests of these with all their examples
+	$(BIN)/pytest -m "hypothesis and $(ALONE)" $(WORKERS) $(ARGS)
 
 test-kafka: $(STAMP) ## against Apache Kafka without Docker (installs Java and Maven)
 	.ci/need java maven
@@ -70,7 +80,7 @@ versions-%: $(STAMP)
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(call VERSIONS,$*)
 	@$(BIN)/uv pip install --quiet --python $(call VERSIONS,$*)/bin/python \
 	  --resolution $(if $(filter lowest,$*),lowest-direct,highest) -e '.[embedded,columns,dev]'
-	$(call VERSIONS,$*)/bin/pytest -p no:cacheprovider -m "not kafka and not system and not tak and not scenarios and not docker and not vendor and not long" -n 3 --dist loadfile $(ARGS)
+	$(call VERSIONS,$*)/bin/pytest -p no:cacheprovider -m "$(ALONE)" $(WORKERS) $(ARGS)
 
 test-versions: versions-lowest versions-newest ## as test, with the lowest and the newest versions of what the hub needs
 

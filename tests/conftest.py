@@ -10,9 +10,19 @@ from hypothesis import HealthCheck, settings
 
 # How fast examples are made and run says how busy the machine is: speeds are measured by `make bench`.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Enough to show what a change broke, at a quarter of the time; `make test-properties` tries all.
+settings.register_profile("brief", settings.get_profile("untimed"), max_examples=25)
 settings.load_profile("untimed")
 
 pytest_plugins = ["pytester", "bondmate_hub.testing"]
+_WAITED_FOR = {"broker", "embedded_broker", "new_broker", "kafka"}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that wait for a broker: they take longest, and the last of them would run alone."""
+    waiting = {item.path for item in items if _WAITED_FOR & set(getattr(item, "fixturenames", ()))}
+    items.sort(key=lambda item: item.path not in waiting)
 
 
 @pytest.fixture(scope="session")

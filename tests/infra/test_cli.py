@@ -393,8 +393,14 @@ connectors:
     assert "cap-room: ok\n" == well.stdout
 
 
-def test_doctor_warns_of_pauses_and_of_who_is_trusted(tmp_path):
-    (tmp_path / "hub.yaml").write_text("kafka: {bootstrap: '127.0.0.1:9', registry_url: 'http://127.0.0.1:9'}\n" + ROOM)
+@pytest.fixture
+def kafka(embedded_broker, registry) -> str:
+    """The settings of a broker and a registry that answer: doctor waits long for those that do not."""
+    return f"kafka: {{bootstrap: '{embedded_broker.bootstrap}', registry_url: '{registry}'}}\n"
+
+
+def test_doctor_warns_of_pauses_and_of_who_is_trusted(tmp_path, kafka):
+    (tmp_path / "hub.yaml").write_text(kafka + ROOM)
     (tmp_path / "routes.yaml").write_text(
         "destinations: {room: {}}\nroutes: [{name: all, when: {record: location}, to: room}]\n"
     )
@@ -412,8 +418,8 @@ def test_doctor_warns_of_pauses_and_of_who_is_trusted(tmp_path):
     assert "room: paused until" in listed.stdout
 
 
-def test_doctor_names_the_error_codes_that_were_left_out(tmp_path, monkeypatch):
-    (tmp_path / "hub.yaml").write_text("kafka: {bootstrap: '127.0.0.1:9', registry_url: 'http://127.0.0.1:9'}\n")
+def test_doctor_names_the_error_codes_that_were_left_out(tmp_path, monkeypatch, kafka):
+    (tmp_path / "hub.yaml").write_text(kafka)
     taken = ErrorCode("acme_busy", 2001, "Their desk is full.", "Call them.")
     monkeypatch.setattr("bondmate_hub.doctor.error_table", lambda: ErrorTable(HUB_CODES, [taken]))
     told = {found.check: found for found in examine(load(tmp_path / "hub.yaml"))}["error codes"]

@@ -28,7 +28,7 @@ from bondmate_hub.settings import load
 from bondmate_hub.wanted import carry_out
 from bondmate_schemas.catalogue import DEVICE_ALERTS
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 SECONDS = 200
 """A machine of two cores may be shared: nothing here goes by how fast it is."""
 ROOM = "destinations: {room: {modes: [ACTUAL], fields: {alert: {callsign: plain}}}}\n"

@@ -15,6 +15,7 @@ from bondmate_schemas.codec import RECORDS, Codec, CodecError, LocalSchemaIds, S
 from bondmate_schemas.models import AuditRecord, DeviceAlert, DeviceLocation, IncidentEvent, Record
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 
 CODEC = Codec(LocalSchemaIds())
 ID_OF = {name: number for number, name in enumerate(RECORDS, start=1)}
@@ -86,7 +87,7 @@ def test_every_record_comes_back_as_it_went(name: str, data: st.DataObject) -> N
 
 
 @given(record=records["IncidentEvent"], data=st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_damaged_bytes_give_a_record_or_a_code_and_nothing_else(record: Record, data: st.DataObject) -> None:
     sound = bytearray(CODEC.encode(record))
     for _ in range(data.draw(st.integers(1, 4))):
@@ -99,7 +100,7 @@ def test_damaged_bytes_give_a_record_or_a_code_and_nothing_else(record: Record, 
 
 @pytest.mark.parametrize("name", RECORDS)
 @given(body=st.binary(max_size=300))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_any_bytes_behind_a_frame_give_a_record_or_a_code(name: str, body: bytes) -> None:
     assert outcome(frame(body, name), RECORDS[name]) in {"a record", *CODES}
 

@@ -16,6 +16,7 @@ from bondmate_schemas.columns import FRAME, Columns
 from bondmate_schemas.models import Delivery, DeviceLocation, EventHeader, Position
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 
 IDS = LocalSchemaIds()
 CODEC = Codec(IDS)
@@ -80,7 +81,7 @@ def test_every_record_without_maps_has_columns() -> None:
     assert {"AlertState", "IncidentState", "IncidentMemory"} == set(RECORDS) - set(PLAIN)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.one_of(*(records[name] for name in PLAIN)), min_size=1, max_size=5))
 def test_what_is_written_is_what_fastavro_reads_and_what_the_codec_writes(found: list[Any]) -> None:
     for record in found:
@@ -99,7 +100,7 @@ def _naive(value: Any) -> Any:
     return value.replace(tzinfo=None) if isinstance(value, datetime) else value
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(device_locations, min_size=1, max_size=8))
 def test_what_is_read_is_what_fastavro_reads(found: list[DeviceLocation]) -> None:
     values = [CODEC.encode(location) for location in found]
@@ -127,7 +128,7 @@ def spoilt(draw: st.DrawFn) -> bytes:
     return bytes(value[:cut]) if cut < 0 else bytes(value) + draw(st.binary(min_size=cut, max_size=cut))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(spoilt(), min_size=1, max_size=6))
 def test_nothing_the_codec_refuses_is_taken_and_what_is_taken_is_what_the_codec_reads(values: list[bytes]) -> None:
     read = LOCATIONS.read(values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 import orjson
 from aiohttp import web
@@ -43,9 +44,14 @@ async def _as_problems(request: web.Request, handler: Handler) -> web.StreamResp
     return problem.response()
 
 
+@cache
+def _interface() -> bytes:
+    return orjson.dumps(openapi())
+
+
 def _documents() -> list[web.RouteDef]:
     """Return the routes that anybody may read."""
-    document = orjson.dumps(openapi())
+    document = _interface()
 
     async def interface(_: web.Request) -> web.Response:
         return web.Response(body=document, content_type="application/json")

@@ -17,6 +17,7 @@ from bondmate_device.store import _kept
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from properties import examples
 
 NOW = datetime(2026, 11, 23, 6, 0, 0, tzinfo=UTC)
 TAKEN = AnswerVerdict(NextStep.ACCEPTED, answer={"message_id": "hub", "event_id": "event", "accepted": 1})
@@ -144,7 +145,7 @@ class OutboxMachine(RuleBasedStateMachine):
 
 
 TestOutbox = OutboxMachine.TestCase
-TestOutbox.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+TestOutbox.settings = settings(max_examples=examples(300), stateful_step_count=40, deadline=None)
 
 
 def test_alerts_go_first_and_while_one_is_on_its_way_nothing_lesser_is_started():

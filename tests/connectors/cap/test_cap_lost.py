@@ -20,6 +20,7 @@ from bondmate_schemas.models import DeliveryReceipt, Record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
+from properties import examples
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 FORMAT, TO_OFFICERS = CapFormat(), CapFormat(to_officers=True)
@@ -208,7 +209,7 @@ def messages(draw):
     return etree.tostring(alert)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(messages())
 def test_nothing_of_any_message_vanishes(message):
     assert [] == vanished(message)
@@ -279,7 +280,7 @@ def test_a_sound_alert_is_read_in_one_pass_as_level_by_level(corpus):
         assert read_by(alert_texts, alert) == read_by(sound_texts, alert)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(messages())
 def test_what_is_sound_has_no_breach_and_reads_the_same_both_ways(message):
     alert = parse_xml(message)
@@ -310,7 +311,7 @@ numbers = st.sampled_from(["0", "-0", "-0.0", "7", "+7", "07", "7.", ".7", "7.50
                            "7-1", "--7", "", "\u0667", "1e1", "95"])  # fmt: skip
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=examples(500))
 @given(st.lists(st.tuples(numbers, numbers).filter(any), min_size=2, max_size=5))
 def test_a_polygon_is_read_the_same_by_the_short_way_as_by_the_long_one(pairs):
     pairs = [*pairs, pairs[0]]

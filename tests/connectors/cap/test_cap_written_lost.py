@@ -14,6 +14,7 @@ from bondmate_schemas.models import Code, Record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
+from properties import examples
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 KINDS = (DeliveryKind.ALERT, DeliveryKind.INCIDENT, DeliveryKind.MESSAGE)
@@ -71,7 +72,7 @@ def vanished(delivery):
     ]  # fmt: skip
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(80))
 @given(deliveries(KINDS), st.lists(st.one_of(own_attributes, codes), max_size=4).map(tuple))
 def test_nothing_of_any_event_vanishes(delivery, attributes):
     if delivery.incident is not None:

@@ -31,6 +31,7 @@ from bondmate_streams.logic.locations import SEEN_KEPT, Track
 from bondmate_streams.logic.routes_yaml import parse_routes
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 
 NOW = datetime(2026, 11, 27, 12, 0, 0, 123000, tzinfo=UTC)
 SECRET = b"a secret of tests"
@@ -230,7 +231,7 @@ values = st.one_of(
 
 
 @pytest.mark.usefixtures("no_way_out")
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @given(st.lists(st.lists(values, max_size=12), max_size=4))
 def test_columns_are_rows_to_the_byte(batches: list[list[bytes | None]]) -> None:
     assert_same(batches)

@@ -8,6 +8,7 @@ import pytest
 from bondmate_streams.lane.device_index import DeviceIndex, marks_of, words_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 
 NAMES = st.text(st.characters(codec="utf-8"), max_size=40) | st.sampled_from(["a", "a\0", "a\0\0", "\0", ""])
 BATCHES = st.lists(st.tuples(st.lists(NAMES, min_size=1, max_size=30), st.integers(0, 3)), max_size=12)
@@ -17,7 +18,7 @@ def array(names: list[str]) -> pa.StringArray:
     return pa.array(names, pa.string())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(BATCHES)
 def test_it_is_a_dict(batches: list[tuple[list[str], int]]) -> None:
     slots, known = DeviceIndex(), dict[str, int]()

@@ -9,6 +9,7 @@ import numpy as np
 from bondmate_streams.logic.districts import Districts, parse_districts
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 
 # On a lattice, so that borders meet borders, corners, the edges of cells, and positions.
 lattice = st.integers(0, 64).map(lambda n: n / 16)
@@ -46,7 +47,7 @@ def names_of(districts: Districts, found: Any) -> list[str | None]:
     return [districts.names[number] if number >= 0 else None for number in found.tolist()]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(areas, places)
 def test_the_grid_gives_what_the_areas_do(areas: list[list[tuple[float, float]]], places: Any) -> None:
     districts = parse_districts(district_map(areas))

@@ -19,6 +19,7 @@ from bondmate_streams.logic import incidents, links
 from bondmate_streams.logic.routing import Decision
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 BEGAN = datetime(2026, 5, 1, 9, tzinfo=UTC)
@@ -146,7 +147,7 @@ def test_rooms_hear_of_a_chain_under_the_alert_alone() -> None:
 
 
 @pytest.mark.parametrize("messages", [CHAIN, TWO, MERGED, LISTED], ids=["chain", "two", "merged", "listed"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(data=st.data())
 def test_in_whatever_order_they_arrive_and_however_often(messages: list[bytes], data: st.DataObject) -> None:
     order = data.draw(st.permutations(messages))

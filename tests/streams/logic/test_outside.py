@@ -27,6 +27,7 @@ from bondmate_streams.logic.routes_yaml import parse_routes
 from bondmate_streams.logic.routing import RECORD_OF, Destination, Routes, kind_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 
 SECRET = b"a secret of tests"
 OUTSIDE = OutsideIds.of(SECRET)
@@ -158,7 +159,7 @@ def telling_of(event: Any, reason: DeliveryReason) -> Notification:
     return Notification("room", "r", reason, later_id(event.header.event_id, "room", "cause"), event, first)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     event=st.one_of(events, strategies.delivery_receipts),
     reason=st.sampled_from(DeliveryReason),
@@ -193,7 +194,7 @@ def test_nothing_withheld_leaves_nor_what_follows_from_it(
     assert {name for name, _ in message.headers} == HEADERS
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(event=events, seed=st.integers(0, 2**32))
 def test_what_is_listed_does_arrive(event: Any, seed: int) -> None:
     """The search above would find it: what an agreement lists is found by the very same search."""

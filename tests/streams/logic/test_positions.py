@@ -21,6 +21,7 @@ from bondmate_streams.logic.locations import SEEN_KEPT, Judged, Track, is_due, j
 from bondmate_streams.logic.routing import Decision
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 SECRET = b"a secret of tests"
@@ -85,7 +86,7 @@ class TestTracks:
         assert ["accepted", "accepted", "off_duty_late", "off_duty", "late"] == outcomes
         assert None is track.place
 
-    @settings(max_examples=60)
+    @settings(max_examples=examples(60))
     @given(st.lists(device_locations, min_size=1, max_size=6))
     def test_what_is_restored_judges_as_what_was_there(self, fixes: list[Any]) -> None:
         track, last = Track(), None

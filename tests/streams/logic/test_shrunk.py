@@ -20,6 +20,7 @@ from bondmate_streams.logic.routing import RECORD_OF, Routes
 from bondmate_streams.logic.shrunk import shrunk
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from properties import examples
 
 SECRET = b"a secret of tests"
 RULES = """
@@ -122,7 +123,7 @@ def agreements(record: str) -> st.SearchStrategy[dict[str, str]]:
 
 
 @pytest.mark.parametrize("kind", sorted(RECORD_OF))
-@settings(max_examples=60, deadline=None, phases=(Phase.explicit, Phase.generate))
+@settings(max_examples=examples(60), deadline=None, phases=(Phase.explicit, Phase.generate))
 @given(data=st.data())
 def test_what_a_destination_saw_and_does_not_see_is_named_or_decided(kind: Any, data: st.DataObject) -> None:
     record = RECORD_OF[kind]

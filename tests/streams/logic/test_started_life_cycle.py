@@ -152,7 +152,7 @@ class Started(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("interleavings", [500, pytest.param(INTERLEAVINGS, marks=pytest.mark.system)])
+@pytest.mark.parametrize("interleavings", [125, pytest.param(INTERLEAVINGS, marks=pytest.mark.system)])
 def test_whatever_interleaves_a_started_emergency_ends_as_a_simple_model_says(interleavings: int) -> None:
     settled = settings(
         max_examples=interleavings,

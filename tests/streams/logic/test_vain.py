@@ -11,6 +11,7 @@ from bondmate_streams.logic.routing import explain, route
 from bondmate_streams.logic.vain import by_connectors, vain
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 
 CAP = frozenset({"ALERT", "INCIDENT", "MESSAGE", "RECEIPT"})
 TAK = CAP | {"LOCATION"}
@@ -142,7 +143,7 @@ _rules = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(rules=st.lists(_rules, min_size=1, max_size=3))
 def test_what_is_called_vain_delivers_no_event_and_what_delivers_is_not_called_so(make: Any, rules: Any) -> None:
     lines = []

@@ -30,6 +30,7 @@ from bondmate_schemas.models import DeviceLocation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import generate_latest
+from properties import examples
 
 ROUTES: dict[str, type[Request]] = {
     "/v1/alerts": AlertRequest,
@@ -97,7 +98,7 @@ def nearly(model: type[Request]) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 @pytest.mark.parametrize("path", ROUTES)
 async def test_no_json_body_is_an_error_of_the_server_and_what_is_taken_can_be_written(bench, path, data):
@@ -120,7 +121,7 @@ async def test_no_json_body_is_an_error_of_the_server_and_what_is_taken_can_be_w
         assert status == 202, answer
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=60) | st.text(max_size=20).map(lambda text: json.dumps(text).encode()))
 @pytest.mark.parametrize("path", ["/v1/alerts", "/v1/reports"])
 async def test_no_bytes_are_an_error_of_the_server(bench, path, body):
