@@ -198,9 +198,13 @@ async def test_one_wrong_address_keeps_the_page_from_nobody_else(server):
 
 
 async def test_a_server_that_is_not_there_or_says_nothing_is_given_up_in_time():
+    gone = asyncio.Event()
+
     async def silent(reader, writer):
         await reader.read()
         writer.close()
+        await writer.wait_closed()
+        gone.set()
 
     settings = {"host": "127.0.0.1", "sender": "a@b.example", "to": ["c@d.example"], "timeout_seconds": 0.2}
     absent = await sent(channel_of(StepSection(mail=settings | {"port": free_port()}), lambda: NOW), notice())
@@ -208,5 +212,6 @@ async def test_a_server_that_is_not_there_or_says_nothing_is_given_up_in_time():
     async with mute:
         port = mute.sockets[0].getsockname()[1]
         silence = await sent(channel_of(StepSection(mail=settings | {"port": port}), lambda: NOW), notice())
+        await gone.wait()
 
     assert ("unreachable", "timeout") == (absent, silence)
