@@ -168,10 +168,14 @@ def _clock_of_last(closed: AlertState, pressed_at: datetime) -> tuple[datetime, 
 
 
 def _own_event_id(closed: AlertState, press: DeviceAlert) -> str:
-    """Return the event id its device was told of the press; one of its own where that was the closed alert's."""
+    """Return the event id its device was told of the press; where that was the closed alert's, the one that follows it.
+
+    One follows each, so that two presses to a closed alert are one alert again. A press that has followed one already
+    goes on from there, for that may have been closed too.
+    """
     told = [alert_event_id(press.device_id, own_id) for own_id in own_ids(press)]
     if FROM_EXERCISE in closed.header.flags:
         told = [real_event_id(name) for name in told]
-    if told and told[-1] != closed.header.event_id:
+    if told and told[-1] != closed.header.event_id and "reopened" not in press.header.flags:
         return told[-1]
-    return derived_id("alert", press.header.message_id)
+    return derived_id("alert", closed.header.event_id, "reopened")

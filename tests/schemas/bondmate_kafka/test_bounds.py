@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import cast
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-
 from bondmate_kafka.consumer import bounds
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 
 class Moving:
@@ -24,7 +23,7 @@ class Moving:
 
 
 def asked(broker: Moving, seconds: float) -> tuple[int, int]:
-    return bounds(cast(Consumer, broker), ("bondmate.device.alerts", 0), seconds)
+    return bounds(cast("Consumer", broker), ("bondmate.device.alerts", 0), seconds)
 
 
 @pytest.mark.parametrize("code", [KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE])

@@ -138,6 +138,8 @@ def test_a_device_under_duress_is_silent_for_every_worker_until_a_person_says_ot
     assert [] == [d for d in topics.records(TAK, Delivery) if warned(loud)(d)]
 
     topics.put(DEVICE_MARKS, ended_by(begun, "inspector 4711", "seen safe", datetime.now(UTC)))
-    later = (AlertKind.TAMPER, AlertKind.GEOFENCE, AlertKind.LOW_BATTERY, AlertKind.OTHER, AlertKind.OFFICER_DOWN)
-    assert any(not raised(kind).alert.silent for kind in later), "the person's word was not heard"
+    streams.stop()
+    # Who takes over has read it before the first press; who runs on hears it some moments later.
+    running(config)
+    assert not raised(AlertKind.TAMPER).alert.silent, "the person's word was not heard"
     streams.stop()

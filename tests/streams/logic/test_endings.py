@@ -224,6 +224,26 @@ def test_a_press_between_the_closing_and_what_the_streams_came_to_last_is_none_o
     ]
 
 
+def test_two_presses_to_a_closed_alert_are_one_again_and_what_comes_to_that_when_closed_goes_on() -> None:
+    played = Played()
+    played.seconds = 200
+    _late_closing(played, 100, "north")
+    first, second, last = (_pressed(played, at, press_count=at).reopened for at in (201, 202, 299))
+    assert first is not None
+    assert second is not None
+    assert last is not None
+    assert first.header.event_id == second.header.event_id
+    follower = states.change(None, first, played.decisions, played.now).state
+    assert follower is not None
+    assert "updated" == states.change(follower, second, played.decisions, played.now).outcome
+    played.state = follower
+    _late_closing(played, 250, "north")
+    third = states.change(played.state, last, played.decisions, played.now).reopened
+
+    assert third is not None
+    assert 3 == len({EVENT, first.header.event_id, third.header.event_id})
+
+
 def test_what_was_pressed_and_then_called_off_after_the_closing_goes_on_and_asks_to_cancel() -> None:
     played = Played()
     played.seconds = 200
