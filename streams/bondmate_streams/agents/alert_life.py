@@ -20,7 +20,7 @@ from bondmate_streams.errors import NotNowError
 from bondmate_streams.faust_adapter.cooperative_iteration import cooperatively
 from bondmate_streams.faust_adapter.guard import InTurn
 from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
-from bondmate_streams.logic import crossing, late_rooms, states, timers
+from bondmate_streams.logic import crossing, late_rooms, starting, states, timers
 from bondmate_streams.logic.late_rooms import with_held
 from bondmate_streams.logic.life_cycle import CLOSED
 from bondmate_streams.logic.routing import Decision
@@ -102,6 +102,9 @@ class AlertLife:
         if late_rooms.due_at(state, self.steps.rooms):
             here = self.steps.following.here(state)
             decisions, held = routing.route_again(here), routing.held(here)
+        if (at := starting.renew_by(state)) and at <= now:
+            # What is followed no more from now on stays where it was last.
+            state = state.model_copy(update={"alert": self.steps.following.here(state)})
         step = self.steps.keyed(timers.due(state, decisions, escalation, after, now, rooms=self.steps.rooms), state)
         step = with_held(step, held if step.outcome == "joined" else ())
         await self.context.tell(*self.steps.outbound(step, (), state))

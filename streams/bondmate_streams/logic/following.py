@@ -190,7 +190,9 @@ def _aged(alert: DeviceAlert, position: Position, fix: DeviceLocation | None, no
     header, known = alert.header, alert.position_age_seconds or 0.0
     age = known + max(0.0, (now - header.received_at).total_seconds())
     if UNTRUSTED.isdisjoint(header.flags):
-        age = max(age, (now - position.fixed_at).total_seconds())
+        by_clock = (now - position.fixed_at).total_seconds()
+        # A fix of after the alert is where it lapsed: its age was known later than that of the alert.
+        age = max(0.0 if position.fixed_at > header.received_at else age, by_clock)
     return alert.model_copy(update={"position_age_seconds": age})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 from bondmate_kafka.records import Outgoing
 from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, DeliveryReason, Level, Ownership
-from bondmate_schemas.models import AlertState, DeviceAlert
+from bondmate_schemas.flags import NOT_RENEWED, STARTED_BY_ROOM
+from bondmate_schemas.models import AlertState, AlertWhole, DeviceAlert
 from bondmate_streams.agents.alert_life import AlertLife
 from bondmate_streams.agents.alert_steps import AlertSteps
 from bondmate_streams.agents.context import AgentContext
@@ -68,8 +70,25 @@ class Worker:
             context=context, alerts=table, open_alerts=OpenAlertIndex([]),
             rooms=rooms or Rooms(unlisted=frozenset(unlisted)), **given,
         )  # type: ignore[arg-type]  # fmt: skip
-        self.begin = AlertLife(context, steps, nothing).begin
+        owned: Any = SimpleNamespace(in_partition_of=lambda _: nullcontext(True))
+        self.following, self.life = steps.following, AlertLife(context, steps, owned)
+        self.begin = self.life.begin
         self.receive = AlertReceipts(context, steps, nothing, nothing).take
+
+
+async def test_one_that_nobody_renews_stays_where_its_device_was_last(make: Any, routes: Any) -> None:
+    alert = make.alert("device-1", flags=(STARTED_BY_ROOM,), position=make.position(50.0))
+    table = Table()
+    worker = Worker(table, routes, rooms=Rooms(agencies={"tak": alert.header.agency_id}))
+    alert = alert.model_copy(update={"whole": AlertWhole(renew_by=alert.header.received_at)})
+    last = make.position(53.0)
+    worker.following.here = lambda state: state.alert.model_copy(update={"position": last})  # type: ignore[method-assign]
+    await worker.begin(alert, ())
+
+    assert 1 == await worker.life.look()
+    assert NOT_RENEWED in table[alert.header.event_id].alert.header.flags
+    assert last == table[alert.header.event_id].alert.position
+    assert last == worker.to_rooms.newest()["tak"].position
 
 
 async def test_a_room_that_a_later_version_unlists_is_hidden_from_the_next_change_on(make: Any, routes: Any) -> None:

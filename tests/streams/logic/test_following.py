@@ -23,6 +23,7 @@ from bondmate_streams.logic.following import (
 )
 from bondmate_streams.logic.routes_yaml import RoutesError, parse_routes
 from bondmate_streams.logic.routing import Decision
+from bondmate_streams.logic.steps import as_update, tell
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 DECISIONS = [Decision("north", "alerts"), Decision("map", "alerts")]
@@ -227,6 +228,15 @@ def test_whatever_else_is_told_of_an_emergency_has_the_newest_fix_but_for_its_en
     assert [(50.0, 663.0)] * 2 == [(each.position.latitude, each.position_age_seconds) for each in old]
     assert end == [newest(each, last, after(63)) for each in end]
     assert newest(pressed.notifications[0], last, after(63)).delivery_id == pressed.notifications[0].delivery_id
+
+
+def test_where_one_lapsed_is_as_old_as_its_fix_and_not_as_the_alert(make: Any) -> None:
+    state = raised(make, position=make.position(50.0, at=NOW))
+    lapsed = state.model_copy(update={"alert": with_fix(state.alert, fix(make, 60, 53.0), after(62))})
+    told = tell(lapsed, as_update(lapsed, after(70), "not renewed"), DeliveryReason.UPDATE, DECISIONS)
+    read = [newest(each, None, after(70)).event for each in told]
+
+    assert [(53.0, 10.0)] * 2 == [(each.position.latitude, each.position_age_seconds) for each in read]
 
 
 def test_of_a_clock_that_cannot_be_trusted_a_position_ages_by_the_hubs_own_time(make: Any) -> None:
