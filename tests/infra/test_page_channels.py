@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import ssl
 import subprocess
@@ -22,6 +21,7 @@ from bondmate_schemas.enums import Mode
 from bondmate_schemas.models import OperationsPage
 from page_receivers import inbox
 from standardwebhooks import Webhook
+from tcp_server import listening
 
 NOW = datetime(2026, 12, 1, 3, 0, 5, tzinfo=UTC)
 LINK = f"https://hub.example/p/{'t' * 150}"
@@ -198,20 +198,12 @@ async def test_one_wrong_address_keeps_the_page_from_nobody_else(server):
 
 
 async def test_a_server_that_is_not_there_or_says_nothing_is_given_up_in_time():
-    gone = asyncio.Event()
-
-    async def silent(reader, writer):
+    async def silent(reader, _):
         await reader.read()
-        writer.close()
-        await writer.wait_closed()
-        gone.set()
 
     settings = {"host": "127.0.0.1", "sender": "a@b.example", "to": ["c@d.example"], "timeout_seconds": 0.2}
     absent = await sent(channel_of(StepSection(mail=settings | {"port": free_port()}), lambda: NOW), notice())
-    mute = await asyncio.start_server(silent, "127.0.0.1", 0)
-    async with mute:
-        port = mute.sockets[0].getsockname()[1]
+    async with listening(silent) as port:
         silence = await sent(channel_of(StepSection(mail=settings | {"port": port}), lambda: NOW), notice())
-        await gone.wait()
 
     assert ("unreachable", "timeout") == (absent, silence)

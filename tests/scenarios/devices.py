@@ -15,6 +15,7 @@ from typing import Any, Final
 from bondmate_device import Client, HubLink, Level, Message, Patience, Position, RaisedAlert, SendingPace, Settings
 from earlier import EARLIER, has_earlier, unpack_earlier
 from scenarios.waiting import eventually
+from tcp_server import listening
 
 HERE: Final = Position(50.8466, 4.3528, accuracy_m=8)
 _PACE: Final = SendingPace(first_wait_seconds=0.2, longest_wait_seconds=1, longest_alert_wait_seconds=1)
@@ -195,15 +196,15 @@ class Road:
     @contextlib.asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
         """Open it."""
-        server = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
-        try:
+        async with listening(self._carry, self.port):
             yield
-        finally:
-            server.close()
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", self._gateway_port)
-        await asyncio.gather(_pump(reader, back), _pump(there, writer))
+        try:
+            await asyncio.gather(_pump(reader, back), _pump(there, writer))
+        finally:
+            back.transport.abort()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -16,6 +16,7 @@ from bondmate_schemas.codec import Codec, LocalSchemaIds
 from bondmate_schemas.enums import Mode
 from bondmate_schemas.models import DeviceMessage, EventHeader
 from confluent_kafka import Producer
+from tcp_server import listening
 
 EVENTS = 2000
 WRITER = Path(__file__).with_name("writer.py")
@@ -138,14 +139,7 @@ class CutsAnswers:
         self.left = times
         self.cut = 0
 
-    @contextlib.asynccontextmanager
-    async def listening(self):
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        async with server:
-            yield server.sockets[0].getsockname()[1]
-            server.close()
-
-    async def _serve(self, reader, writer) -> None:
+    async def serve(self, reader, writer) -> None:
         there = await asyncio.open_connection("127.0.0.1", self._port)
         pumps = [
             asyncio.create_task(self._pump(reader, there[1])),
@@ -156,8 +150,8 @@ class CutsAnswers:
         finally:
             for pump in pumps:
                 pump.cancel()
-            for end in (writer, there[1]):
-                end.transport.abort()
+            there[1].transport.abort()
+            writer.transport.abort()
 
     @staticmethod
     async def _pump(reader, writer) -> None:
@@ -179,7 +173,7 @@ async def test_answers_lost_after_the_effect_make_no_second_event(place, kafka, 
     proxy = CutsAnswers(place.port, 6)
     async with (
         place.on_broker(kafka),
-        proxy.listening() as port,
+        listening(proxy.serve) as port,
         place.client(url=f"http://127.0.0.1:{port}") as device,
         asyncio.timeout(30),
     ):

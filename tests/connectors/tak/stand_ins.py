@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from bondmate_connectors.formats.cot.protobuf import to_protobuf, to_xml
 from bondmate_connectors.formats.cot.stream import framed
 from bondmate_connectors.formats.cot.wire import read_varint
+from tcp_server import listening
 
 OFFER = "0ffe4-0f-pr0t0c01"
 
@@ -89,7 +90,6 @@ class StandIn:
         finally:
             self.closed += 1
             chatting.cancel()
-            writer.close()
 
     async def _next(self, reader: asyncio.StreamReader) -> bytes:
         head = await reader.readexactly(1)
@@ -133,13 +133,8 @@ class StandIn:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[StandIn]:
-        server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        async with server:
+        async with listening(self.serve) as self.port:
             yield self
-            server.close()
-            if self._writer is not None:
-                self._writer.close()
 
 
 @dataclass
@@ -175,7 +170,6 @@ class Switchboard:
                     self._clients[uid] = writer
                 if uid not in self.mute:
                     self._pass_on(event, uid)
-        writer.close()
 
     def _pass_on(self, event: str, sender: str) -> None:
         if "<marti>" in event or (self.swallows and f' type="{self.swallows}"' in event.partition(">")[0]):
@@ -187,13 +181,8 @@ class Switchboard:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Switchboard]:
-        server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        async with server:
+        async with listening(self.serve) as self.port:
             yield self
-            server.close()
-            for writer in self._clients.values():
-                writer.close()
 
 
 def _uid_of(event: str) -> str:

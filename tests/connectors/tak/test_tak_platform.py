@@ -42,6 +42,7 @@ from bondmate_schemas.models import (
     Position,
 )
 from pydantic import ValidationError
+from tcp_server import listening
 
 from tests.connectors.tak.clients import Said
 
@@ -334,13 +335,10 @@ class Fake:
                     continue
                 self.pings += 1
                 writer.write(PONG if self.answers else b"")
-        writer.close()
 
     @contextlib.asynccontextmanager
     async def running(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[Fake]:
-        server = await asyncio.start_server(self.serve, "127.0.0.1", self.port, ssl=tls)
-        self.port = server.sockets[0].getsockname()[1]
-        async with server:
+        async with listening(self.serve, self.port, tls) as self.port:
             yield self
 
 

@@ -15,6 +15,7 @@ from bondmate_connectors.transports.addresses import (
 )
 from bondmate_connectors.transports.checked_resolver import CheckedResolver
 from bondmate_connectors.transports.http_client import HttpClient
+from tcp_server import listening
 from yarl import URL
 
 NEVER = ["169.254.169.254", "0.0.0.0", "224.0.0.1", "255.255.255.255", "fe80::1", "fe80::1%eth0", "::", "ff02::1", "240.0.0.1",
@@ -78,8 +79,6 @@ async def test_nothing_is_connected_to_when_it_is_refused(url):
 
 async def test_a_name_that_leads_astray_for_a_while_is_refused_for_a_while(monkeypatch):
     """What a name resolves to may change without us: it waits for no person. An address in the settings does."""
-    server = await asyncio.start_server(_no_content, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
     answers = ["10.0.0.1", "127.0.0.1"]
 
     async def resolve(*_, **__):
@@ -87,15 +86,15 @@ async def test_a_name_that_leads_astray_for_a_while_is_refused_for_a_while(monke
 
     client = HttpClient(AddressPolicy(loopback=True), lambda: None)
     await client.open()
-    with monkeypatch.context() as patch:
-        patch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
-        with pytest.raises(AuthFailed, match="address_refused"):
-            await client.ask("GET", URL(f"http://room.example:{port}/"), headers={})
-        answer = await client.ask("GET", URL(f"http://room.example:{port}/"), headers={})
-    with pytest.raises(Misconfigured, match="url"):
-        await client.ask("GET", URL(f"http://10.0.0.1:{port}/"), headers={})
+    async with listening(_no_content) as port:
+        with monkeypatch.context() as patch:
+            patch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+            with pytest.raises(AuthFailed, match="address_refused"):
+                await client.ask("GET", URL(f"http://room.example:{port}/"), headers={})
+            answer = await client.ask("GET", URL(f"http://room.example:{port}/"), headers={})
+        with pytest.raises(Misconfigured, match="url"):
+            await client.ask("GET", URL(f"http://10.0.0.1:{port}/"), headers={})
     await client.close()
-    server.close()
 
     assert 204 == answer.status
 
@@ -104,7 +103,6 @@ async def _no_content(reader, writer):
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
     await writer.drain()
-    writer.close()
 
 
 async def test_only_the_address_that_was_checked_is_connected_to(monkeypatch):

@@ -24,6 +24,7 @@ from bondmate_connectors.transports.addresses import AddressPolicy
 from bondmate_connectors.transports.http_client import HttpClient
 from bondmate_connectors.transports.tcp import TcpAddress, TcpStream
 from bondmate_connectors.transports.tls import TlsConfig
+from tcp_server import listening
 from yarl import URL
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -196,16 +197,13 @@ async def test_a_connection_cut_in_the_middle_is_a_lost_link():
         await reader.read(100)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhalf")
         await writer.drain()
-        writer.close()
 
-    server = await asyncio.start_server(cut, "127.0.0.1", 0)
     client = HttpClient(AddressPolicy(loopback=True), lambda: NOW)
     await client.open()
-    with pytest.raises(NotConnected, match="cut"):
-        await client.request("GET", URL(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"), headers={})
+    async with listening(cut) as port:
+        with pytest.raises(NotConnected, match="cut"):
+            await client.request("GET", URL(f"http://127.0.0.1:{port}/"), headers={})
     await client.close()
-    server.close()
-    await server.wait_closed()
 
 
 @pytest.mark.parametrize(
