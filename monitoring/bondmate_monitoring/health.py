@@ -1,6 +1,5 @@
-"""What a role knows of its own health, as pure state: time is passed in, nothing is asked over the network.
+"""What a role knows of its own health, as pure state: nothing is asked over the network.
 
-Alive: nothing is broken beyond repair and every watched task has lately shown itself; else restart the process.
 Ready: started, and every required dependency answers; else send it no work, and read what it waits for. A connector of
 a runner that is down is shown, and does not make its role unready: the other destinations go on.
 """
@@ -30,20 +29,12 @@ class Part:
     required: bool
 
 
-@dataclass(slots=True)
-class _Watch:
-    within_seconds: float
-    seen_at: float
-
-
 class RoleHealth:
     """Keep the health of one role. Not for several threads at once."""
 
     def __init__(self, role: str, requires: Iterable[str] = ()) -> None:
         self.role = role
         self._parts = {name: Part(ok=False, status="", reason="not seen yet", required=True) for name in requires}
-        self._watches: dict[str, _Watch] = {}
-        self._broken = ""
         self._starting = "starting"
         self._started = False
         self._stopping = False
@@ -70,33 +61,9 @@ class RoleHealth:
         """Take note that the role drains: alive, no longer ready."""
         self._stopping = True
 
-    def broken(self, reason: str) -> None:
-        """Take note of what only a restart can mend."""
-        self._broken = reason
-
-    def watch(self, task: str, within_seconds: float, now: float) -> None:
-        """Expect `beat(task)` at least every `within_seconds` from `now` on (monotonic seconds)."""
-        self._watches[task] = _Watch(within_seconds, now)
-
-    def unwatch(self, task: str) -> None:
-        """Expect nothing of `task` any more."""
-        self._watches.pop(task, None)
-
-    def beat(self, task: str, now: float) -> None:
-        """Take note that a watched task is moving."""
-        self._watches[task].seen_at = now
-
-    def live(self, now: float) -> ProbeResult:
-        """Whether the process should be left alone."""
-        reasons = {"role": self._broken} if self._broken else {}
-        for task, watch in self._watches.items():
-            if now - watch.seen_at > watch.within_seconds:
-                reasons[task] = f"not seen for more than {watch.within_seconds:g} s"
-        return ProbeResult(not reasons, reasons)
-
-    def ready(self, now: float) -> ProbeResult:
+    def ready(self) -> ProbeResult:
         """Whether the role can do its work."""
-        reasons = dict(self.live(now).reasons)
+        reasons = dict[str, str]()
         if not self._started:
             reasons["role"] = self._starting
         elif self._stopping:
@@ -113,13 +80,12 @@ class RoleHealth:
         """Whether starting is over."""
         return ProbeResult(self._started, {} if self._started else {"role": self._starting})
 
-    def document(self, now: float) -> dict[str, Any]:
+    def document(self) -> dict[str, Any]:
         """Return everything, for a person at 3 a.m."""
         return {
             "role": self.role,
-            "live": self.live(now).ok,
-            "ready": self.ready(now).ok,
+            "ready": self.ready().ok,
             "started": self._started,
-            "reasons": self.ready(now).reasons,
+            "reasons": self.ready().reasons,
             "parts": {name: asdict(part) for name, part in sorted(self._parts.items())},
         }

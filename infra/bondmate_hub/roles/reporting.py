@@ -85,7 +85,7 @@ class RoleReporter:
 
     async def _tell(self) -> None:
         while True:
-            waits = self._health.ready(time.monotonic()).reasons
+            waits = self._health.ready().reasons
             if waits != self._waits:
                 self._changed(waits)
             self._log(waits)

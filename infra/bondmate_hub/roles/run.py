@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -142,7 +141,7 @@ async def _surrounded(role: str, settings: Settings) -> AsyncIterator[Around]:
     server = MonitoringServer(health, host=settings.monitoring.host, port=port)
     endpoint = await server.start()
     _log.info("role starts", role=role, endpoint=endpoint)
-    metrics.ROLE_READY.set_function(lambda: health.ready(time.monotonic()).ok)
+    metrics.ROLE_READY.set_function(lambda: health.ready().ok)
     admin = AdminServer(role, settings, endpoint)
     try:
         async with admin.serving():
