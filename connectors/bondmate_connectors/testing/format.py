@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import orjson
+import pytest
 from bondmate_schemas.codec import RECORDS, Codec, LocalSchemaIds
 from bondmate_schemas.enums import DeliveryKind
 from bondmate_schemas.models import Delivery, EventHeader, Position, Record
@@ -50,7 +51,8 @@ class FormatContract:
 
     def schema_errors(self, message: bytes) -> Sequence[str]:
         """Return where `message` breaks the schema of its standard."""
-        raise NotImplementedError(
+        # Not abstract: pytest passes over such a class without a word.
+        pytest.fail(
             "give `schema_errors(self, message)`: return what breaks the standard's schema, for JSON by jsonschema,"
             " for XML by lxml.etree.XMLSchema; an empty list when it is sound"
         )

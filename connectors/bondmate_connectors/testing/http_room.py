@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -36,7 +37,7 @@ _HOST = "127.0.0.1"
 _UNAUTHORIZED, _THROTTLED = 401, 429
 
 
-class HttpRoom:
+class HttpRoom(ABC):
     """A platform: subclass it and give `routes`; used as `async with`, inside one event loop."""
 
     token = "of-the-tests"  # noqa: S105  # pragma: allowlist secret
@@ -48,9 +49,9 @@ class HttpRoom:
         self._relief = asyncio.Event()
         self._relief.set()
 
+    @abstractmethod
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        """Return what the platform serves."""
-        raise NotImplementedError("give `routes(self)`: return [web.put('/alerts/{id}', self.write), …]")
+        """Return what the platform serves, as `[web.put("/alerts/{id}", self.write), …]`."""
 
     @property
     def url(self) -> str:

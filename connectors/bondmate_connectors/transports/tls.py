@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 from pydantic import Field, PrivateAttr
@@ -11,7 +12,7 @@ from bondmate_connectors.contract import ConnectorConfig
 from bondmate_connectors.errors import Misconfigured
 
 
-class TlsFiles(ConnectorConfig):
+class TlsFiles(ConnectorConfig, ABC):
     """Base of the settings that name certificates: each `…_file` of them is watched while the connector runs.
 
     The context is loaded once, so that a file which is half written later does no harm; what changed comes with new
@@ -30,8 +31,8 @@ class TlsFiles(ConnectorConfig):
             self._context = self._load()
         return self._context
 
-    def _load(self) -> ssl.SSLContext:
-        raise NotImplementedError
+    @abstractmethod
+    def _load(self) -> ssl.SSLContext: ...
 
 
 class TlsConfig(TlsFiles):
