@@ -83,6 +83,9 @@ async def test_an_end_that_the_stream_did_not_tell_is_asked_for(place):
         gateway._mailboxes.box(place.device_id).waiters.clear()  # its stream hears nothing of it
         await gateway.see(STATE_ALERTS, "k", state(place.events[0], AlertStatus.RESOLVED, changed=1))
         await device.until(lambda: device.status(alert_id).closed)
+        listening, level = device.link.listening, device.status(alert_id).level
+
+    assert ("stream", Level.RESOLVED) == (listening, level), "of the stream that tells nothing there was no other"
 
 
 async def test_an_unenrolled_device_keeps_its_queue_and_sends_it_once_it_is_enrolled(place):
@@ -152,6 +155,9 @@ async def test_where_no_websocket_gets_through_messages_come_by_long_poll(place)
         await device.until(lambda: device.status(alert_id).level is Level.RECEIVED)
         await gateway.see(STATE_ALERTS, "k", state(place.events[0], AlertStatus.DELIVERED))
         await device.until(lambda: device.status(alert_id).level is Level.DELIVERED)
+        listening, waiting = device.link.listening, device.link.waiting
+
+    assert ("poll", 0) == (listening, waiting)
 
 
 async def test_positions_are_thinned_when_too_many_wait_and_their_numbers_go_on_over_restarts(place):

@@ -124,7 +124,10 @@ async def test_a_device_that_hangs_up_does_not_take_its_alert_back(bench, until)
     await asyncio.wait([posting])
     bench.hub.start()
 
-    await until(lambda: ["m"] == [event.header.origin_message_id for event in bench.hub.events])
+    await until(lambda: bench.hub.events)
+
+    assert posting.cancelled()
+    assert ["m"] == [event.header.origin_message_id for event in bench.hub.events]
 
 
 async def test_a_trace_of_the_device_goes_on_and_a_malformed_one_does_not(bench):

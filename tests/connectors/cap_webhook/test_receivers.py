@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from bondmate_connectors.contract import Receipt
 from bondmate_connectors.errors import AuthFailed
 from bondmate_connectors.platforms.cap_webhook import CONNECTOR, CapWebhookConfig
 from bondmate_connectors.testing import context, sos
@@ -52,7 +53,8 @@ async def post(port: str, secret: str):
         await connector.close()
 
 
-async def takes_ours_alone(folder: Path, command: list[str]) -> None:
+async def taken(folder: Path, command: list[str]) -> tuple[Receipt, list[str]]:
+    """Return the receipt of what was posted under the room's secret, and the words that the room printed of it."""
     secret = new_secret()
     (folder / "secrets").mkdir()
     (folder / "secrets" / "cap-room").write_text(f"{secret}\n")
@@ -63,15 +65,16 @@ async def takes_ours_alone(folder: Path, command: list[str]) -> None:
         receipt = await post(port, secret)
         assert process.stdout is not None
         line = await asyncio.to_thread(process.stdout.readline)
-
-    assert (Level.ACCEPTED, receipt.platform_id) == (receipt.level, line.split()[0])
-    assert "Alert" == line.split()[1]
+    return receipt, line.split()
 
 
 async def test_the_receiver_in_python(tmp_path):
     (tmp_path / "room.py").write_text(HowTo("receive-alerts").files()["room.py"])
 
-    await takes_ours_alone(tmp_path, [sys.executable, "room.py"])
+    receipt, printed = await taken(tmp_path, [sys.executable, "room.py"])
+
+    assert Level.ACCEPTED is receipt.level
+    assert [receipt.platform_id, "Alert"] == printed[:2]
 
 
 @pytest.mark.system
@@ -81,4 +84,7 @@ async def test_the_receiver_in_node(tmp_path):
     await asyncio.to_thread(install, [NODE])
     (NODE.folder / "room.mjs").write_text(HowTo("receive-alerts").files()["room.mjs"])
 
-    await takes_ours_alone(tmp_path, NODE.command("room.mjs"))
+    receipt, printed = await taken(tmp_path, NODE.command("room.mjs"))
+
+    assert Level.ACCEPTED is receipt.level
+    assert [receipt.platform_id, "Alert"] == printed[:2]
