@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from bondmate_connectors.transports.tls import TlsFiles
 from pydantic import BaseModel, SecretStr
 
 from bondmate_hub.lint.finding import LintFinding
 from bondmate_hub.lint.read import Hub
 from bondmate_hub.settings import Settings
-from bondmate_hub.settings.tls_files import unusable
-
-_Place = tuple[str, ...]
+from bondmate_hub.settings.tls_files import Place, tls_blocks, unusable, values_in
 
 
 def found(hub: Hub) -> Iterator[LintFinding]:
@@ -55,35 +51,21 @@ def _is_open(path: Path) -> bool:
         return False
 
 
-def _keys(hub: Hub) -> Iterator[tuple[_Place, Path]]:
+def _keys(hub: Hub) -> Iterator[tuple[Place, Path]]:
     """Yield each private key of TLS that connectors or Kafka's clients have."""
     if hub.settings is not None:
-        for place, value in _walk(hub.settings.kafka, ("kafka",)):
+        for place, value in values_in(hub.settings.kafka, ("kafka",)):
             if place[-1] == "key_file" and value:
                 yield place, Path(value)
     for instance in hub.instances:
-        for place, value in _walk(instance.config, ("connectors", instance.name, "settings")):
-            if isinstance(value, TlsFiles) and (key := getattr(value, "key_file", None)):
+        for place, block in tls_blocks(instance.config, ("connectors", instance.name, "settings")):
+            if key := getattr(block, "key_file", None):
                 yield (*place, "key_file"), Path(key)
 
 
-def _secrets(hub: Hub) -> Iterator[_Place]:
+def _secrets(hub: Hub) -> Iterator[Place]:
     """Yield the place of each secret of the settings."""
-    parts: list[tuple[BaseModel, _Place]] = [(hub.settings, ())] if isinstance(hub.settings, Settings) else []
+    parts: list[tuple[BaseModel, Place]] = [(hub.settings, ())] if isinstance(hub.settings, Settings) else []
     parts += [(each.config, ("connectors", each.name, "settings")) for each in hub.instances]
     for part, place in parts:
-        yield from (where for where, value in _walk(part, place) if isinstance(value, SecretStr))
-
-
-def _walk(value: Any, place: _Place) -> Iterator[tuple[_Place, Any]]:
-    """Yield every value below, with its place."""
-    inner: Iterator[tuple[Any, Any]] = iter(())
-    if isinstance(value, BaseModel):
-        inner = iter(value)
-    elif isinstance(value, Mapping):
-        inner = iter(value.items())
-    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        inner = iter(enumerate(value))
-    for key, part in inner:
-        yield (*place, str(key)), part
-        yield from _walk(part, (*place, str(key)))
+        yield from (where for where, value in values_in(part, place) if isinstance(value, SecretStr))

@@ -11,8 +11,11 @@ from bondmate_connectors.errors import Misconfigured
 from bondmate_connectors.transports.tls import TlsFiles
 from pydantic import BaseModel
 
+Place = tuple[str, ...]
+"""The names that lead to a setting."""
 
-def unusable(config: ConnectorConfig, where: tuple[str, ...]) -> Iterator[str]:
+
+def unusable(config: ConnectorConfig, where: Place) -> Iterator[str]:
     """Yield each block of TLS in a connector's settings whose files cannot be used, and why; `where` they stand."""
     for path, block in tls_blocks(config, where):
         try:
@@ -30,10 +33,15 @@ def _why(error: Exception) -> str:
     return f"cannot be read ({type(cause).__name__})"
 
 
-def tls_blocks(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], TlsFiles]]:
+def tls_blocks(value: Any, path: Place) -> Iterator[tuple[Place, TlsFiles]]:
     """Yield each block of TLS in a value, with its place."""
-    if isinstance(value, TlsFiles):
-        yield path, value
+    for place, each in ((path, value), *values_in(value, path)):
+        if isinstance(each, TlsFiles):
+            yield place, each
+
+
+def values_in(value: Any, path: Place) -> Iterator[tuple[Place, Any]]:
+    """Yield every value below one, with its place."""
     inner: Iterator[tuple[Any, Any]] = iter(())
     if isinstance(value, BaseModel):
         inner = iter(value)
@@ -42,4 +50,5 @@ def tls_blocks(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, .
     elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
         inner = iter(enumerate(value))
     for key, part in inner:
-        yield from tls_blocks(part, (*path, str(key)))
+        yield (*path, str(key)), part
+        yield from values_in(part, (*path, str(key)))
