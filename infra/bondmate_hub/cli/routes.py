@@ -12,11 +12,11 @@ import typer
 from bondmate_hub.cli.options import Config, Json, show
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from bondmate_schemas.models import Payload
     from bondmate_streams.logic.districts import Districts
-    from bondmate_streams.logic.routing import Ground, Routes
+    from bondmate_streams.logic.routing import Ground, Routes, RouteVerdict
 
 app = typer.Typer(help="Routes and agreements.", no_args_is_help=True)
 
@@ -55,21 +55,10 @@ def explain(
     from bondmate_hub.routes.destination_view import views_of
 
     payload, table = _event(event, record), _routes(routes, config)
-    record = type(payload).__name__
     area = map_of(districts, config)
     verdicts = by_connectors(explained(payload, table, ground_of(area, table)), payload, _takes(config))
-    if area is not None and record in {"DeviceAlert", "IncidentEvent"}:
-        from bondmate_streams.logic.told_map import where
-
-        where_it_is = where(payload, area, table)
-        show({"where": where_it_is.as_json()}, str(where_it_is), as_json=as_json)
-        if map_file:
-            from bondmate_streams.logic.told_map import told_map
-
-            try:
-                map_file.write_text(json.dumps(told_map(payload, area, table, verdicts), ensure_ascii=False), "utf-8")
-            except OSError as error:
-                raise typer.BadParameter(f"--map: {map_file}: cannot be written: {type(error).__name__}") from None
+    if area is not None and type(payload).__name__ in {"DeviceAlert", "IncidentEvent"}:
+        _show_place(payload, area, table, verdicts, map_file, as_json=as_json)
     elif map_file:
         raise typer.BadParameter("--map: of alerts and incidents, with --districts or `streams.districts`")
     for line in verdicts:
@@ -77,6 +66,22 @@ def explain(
     path = _path(routes, config)
     for view in views_of(payload, table, verdicts, str(path), marks_in(path)):
         show({"view": view.as_json()}, str(view), as_json=as_json)
+
+
+def _show_place(
+    payload: Payload, area: Districts, table: Routes, verdicts: Sequence[RouteVerdict], map_file: Path | None, *,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Show where an event is, and write the map of it that was asked for."""
+    from bondmate_streams.logic.told_map import told_map, where
+
+    place = where(payload, area, table)
+    show({"where": place.as_json()}, str(place), as_json=as_json)
+    if map_file:
+        try:
+            map_file.write_text(json.dumps(told_map(payload, area, table, verdicts), ensure_ascii=False), "utf-8")
+        except OSError as error:
+            raise typer.BadParameter(f"--map: {map_file}: cannot be written: {type(error).__name__}") from None
 
 
 def _event(path: Path, record: str | None) -> Payload:

@@ -269,25 +269,9 @@ def _changed(
     """Take an update or a cancel of an open alert, and tell exactly those who were told; of a graver kind, more."""
     assert rule.tells is not None
     ends, asked = rule.becomes is not None, rule.outcome == "cancel_requested"
-    # A request goes as an update: whoever reads `action` must not take it for the end.
-    action = AlertAction.CANCEL if ends else AlertAction.UPDATE
-    flags = ("cancel_requested",) if asked else ()
-    merged = with_flags(merged_with(state, alert).model_copy(update={"action": action}), *flags)
-    if ends:
-        whole = (merged.whole or AlertWhole()).model_copy(update={"ended_by": "device", "ended_why": "cancelled"})
-        merged = merged.model_copy(update={"text": alert.text, "whole": whole})
-    # Told as it says itself, whenever it comes: one that comes again after a crash is older than what came since.
-    kept = with_flags(_with_older(state, alert), *flags) if _is_older(state, alert) else merged
-    if starting.is_unconfirmed(state.alert) and _is_by_officer(alert, state.alert):
-        merged, kept = starting.confirmed(merged), starting.confirmed(kept)
+    merged, kept = _merged_and_kept(state, alert, ends=ends, asked=asked)
     first = _told_first_by(state, alert)
-    if cause := _ROUNDS.get(rule.outcome):
-        # What is due already is not put off: nobody has answered, and a graver kind must not be asked for later.
-        is_due = not is_answered(state) and not rounds.is_used_up(state, escalation)
-        since = rounds.since(state) if cause is Cause.GRAVER and is_due else now
-        state = rounds.begun(state, cause, now, since=since)
-    elif is_graver(state, alert):
-        state = rounds.put_off(state, now, escalation)
+    state = _in_its_round(rule, state, alert, now, escalation)
     notifications = tell(state, merged, rule.tells, decisions, leave_out=first)
     # Of an alert of before the upgrade a fix or a battery changes nothing that its device was shown.
     is_news = state.rules >= RULES_NOW or asked or _is_by_person(alert, state.alert)
@@ -315,6 +299,36 @@ def _changed(
         notifications += tuple(notification for notification in told if notification.destination in {*names, *first})
     # A request too: the device's memory may have taken it for the end.
     return Step(rule.outcome, after, notifications, tells_device=ends or asked)
+
+
+def _merged_and_kept(
+    state: AlertState, alert: DeviceAlert, *, ends: bool, asked: bool
+) -> tuple[DeviceAlert, DeviceAlert]:
+    """Return an open alert with what its device says now, as rooms are told and as it is remembered."""
+    # A request goes as an update: whoever reads `action` must not take it for the end.
+    action = AlertAction.CANCEL if ends else AlertAction.UPDATE
+    flags = ("cancel_requested",) if asked else ()
+    merged = with_flags(merged_with(state, alert).model_copy(update={"action": action}), *flags)
+    if ends:
+        whole = (merged.whole or AlertWhole()).model_copy(update={"ended_by": "device", "ended_why": "cancelled"})
+        merged = merged.model_copy(update={"text": alert.text, "whole": whole})
+    # Told as it says itself, whenever it comes: one that comes again after a crash is older than what came since.
+    kept = with_flags(_with_older(state, alert), *flags) if _is_older(state, alert) else merged
+    if starting.is_unconfirmed(state.alert) and _is_by_officer(alert, state.alert):
+        return starting.confirmed(merged), starting.confirmed(kept)
+    return merged, kept
+
+
+def _in_its_round(
+    rule: Rule, state: AlertState, alert: DeviceAlert, now: datetime, escalation: Sequence[Escalation]
+) -> AlertState:
+    """Return an alert in the round of escalation that a change begins, if it does."""
+    if cause := _ROUNDS.get(rule.outcome):
+        # What is due already is not put off: nobody has answered, and a graver kind must not be asked for later.
+        is_due = not is_answered(state) and not rounds.is_used_up(state, escalation)
+        since = rounds.since(state) if cause is Cause.GRAVER and is_due else now
+        return rounds.begun(state, cause, now, since=since)
+    return rounds.put_off(state, now, escalation) if is_graver(state, alert) else state
 
 
 def _pressed(state: AlertState, alert: DeviceAlert) -> dict[str, datetime | None]:
