@@ -85,7 +85,7 @@ async def run_connectors(
         watch = BrokerWatch(kafka, partial(_report_to_all, board, [instance.name for instance in instances]))
         config = kafka.producer(f"{role_id}-connectors")
         settings = settings or RunnerSettings()
-        lag, loop_watch = _lag_thread(kafka, instances, settings), LoopWatch(settings.stall_seconds)
+        lag = _lag_thread(kafka, instances, settings)
         looking = in_thread("consumer lag", lag.run)
         looking.add_done_callback(_looked)
         async with Outbox(config, watch.on_error, Backoff().seconds) as outbox:
@@ -99,17 +99,7 @@ async def run_connectors(
                 outbox=outbox, role_id=role_id, every_seconds=settings.heartbeat_seconds,
             )  # fmt: skip
             try:
-                with loop_watch.watching():
-                    async with asyncio.TaskGroup() as group:
-                        beating = group.create_task(loop_watch.keep_beating())
-                        group.create_task(heartbeat.run(stop))
-                        running = [group.create_task(runner.run(stop), name=runner.name) for runner in runners]
-                        await stop.wait()
-                        lag.stop()
-                        await watch.close()
-                        if running:
-                            await asyncio.wait(running)
-                        beating.cancel()
+                await _run_all(hub, runners, heartbeat, stop)
             finally:
                 lag.stop()
                 await watch.close()
@@ -117,6 +107,22 @@ async def run_connectors(
         await asyncio.wait({looking}, timeout=_LOOK_ENDS_SECONDS)
     except* ShutOutError as group:
         raise next(iter(leaves(group))) from None
+
+
+async def _run_all(hub: _Hub, runners: Sequence[_Runner], heartbeat: Heartbeat, stop: asyncio.Event) -> None:
+    """Run each connector until `stop` is set and it has drained, while the loop is watched."""
+    loop_watch = LoopWatch(hub.settings.stall_seconds)
+    with loop_watch.watching():
+        async with asyncio.TaskGroup() as group:
+            beating = group.create_task(loop_watch.keep_beating())
+            group.create_task(heartbeat.run(stop))
+            running = [group.create_task(runner.run(stop), name=runner.name) for runner in runners]
+            await stop.wait()
+            hub.lag.stop()
+            await hub.watch.close()
+            if running:
+                await asyncio.wait(running)
+            beating.cancel()
 
 
 def _looked(looking: asyncio.Future[None]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -46,7 +46,7 @@ from bondmate_streams.agents.whereabouts import Whereabouts
 from bondmate_streams.errors import StoreUnavailableError
 from bondmate_streams.faust_adapter.application import FaustApp, attach_agent, create_faust_app
 from bondmate_streams.faust_adapter.changelog_copies import ChangelogCopies
-from bondmate_streams.faust_adapter.guard import Guard
+from bondmate_streams.faust_adapter.guard import Body, Guard
 from bondmate_streams.faust_adapter.local_handoff import LocalHandoff
 from bondmate_streams.faust_adapter.owned_partitions import OwnedPartitions
 from bondmate_streams.faust_adapter.record_writer import KafkaWriter
@@ -134,21 +134,16 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
     alerts.on_built(life.rebuild_beside)
     links.on_built(known_links.rebuild_beside)
     app.copies = ChangelogCopies(config.kafka, f"{catalogue.STREAMS_APP}-{config.instance}-copies", tables, partitions)
-    stages = (
-        ("alerts", from_devices.alert),
-        ("alert-standings", from_devices.standing),
-        ("alert-changes", life.change),
-        ("receipts", receipts.receipt),
-        ("incidents", incidents.event),
-        ("incident-receipts", incidents.receipt),
-        ("incident-links", incidents.link),
-        ("messages", messages.message),
-    )
-    for stage, body in stages:
-        attach_agent(app, catalogue.AGENT_TOPICS[stage], Guard(stage, outbox), body, config.in_flight)
-    announce.streams(
-        (stage for stage, _ in stages), config.routes.destinations, page_reasons=list(PageReason), modes=list(Mode)
-    )
+    _attach(app, config, outbox, {
+        "alerts": from_devices.alert,
+        "alert-standings": from_devices.standing,
+        "alert-changes": life.change,
+        "receipts": receipts.receipt,
+        "incidents": incidents.event,
+        "incident-receipts": incidents.receipt,
+        "incident-links": incidents.link,
+        "messages": messages.message,
+    })  # fmt: skip
     healings = (
         Healing(
             "alerts", alerts, owned, context.locks, one_alert,
@@ -168,6 +163,13 @@ def create_app(config: StreamsConfig, codec: Codec, chain: Chain, partitions: in
         known_links.watch, from_devices.link,
     )  # fmt: skip
     return Streams(app, outbox, tables, audit, marks.view, last.view, beside)
+
+
+def _attach(app: FaustApp, config: StreamsConfig, outbox: KafkaWriter, stages: Mapping[str, Body]) -> None:
+    """Have each stage take what comes on its topic, and its metrics stand at nought before anything does."""
+    for stage, body in stages.items():
+        attach_agent(app, catalogue.AGENT_TOPICS[stage], Guard(stage, outbox), body, config.in_flight)
+    announce.streams(stages, config.routes.destinations, page_reasons=list(PageReason), modes=list(Mode))
 
 
 def chain_writer(config: StreamsConfig) -> str:
