@@ -188,6 +188,19 @@ def test_a_position_is_refused_since_cap_does_not_track():
     refused()
 
 
+@settings(deadline=None)
+@given(deliveries(WRITTEN))
+def test_the_language_is_always_stated_so_that_nothing_reads_as_american_english(delivery):
+    stated, own = document(delivery).findtext(f"{CAP}info/{CAP}language"), delivery.event.header.language
+
+    if delivery.incident is None:
+        assert stated == (own if own and own.startswith("en") else "en")
+    else:
+        assert stated == (own or "und")
+        (read_back,) = FORMAT.read(FORMAT.write(delivery, NOW).message, NOW).events
+        assert own == read_back.header.language
+
+
 @pytest.mark.parametrize("mode", [Mode.EXERCISE, Mode.TEST, Mode.SYSTEM, Mode.UNKNOWN])
 def test_only_actual_is_written_as_actual(mode):
     event = sos()
@@ -238,7 +251,7 @@ def test_the_leanest_form_of_any_alert_is_valid_and_the_same_message_with_nobody
     kept = [
         f"{CAP}{name}"
         for name in ("identifier", "sender", "sent", "status", "msgType", "scope", "restriction", "addresses",
-                     "references", "info/category", "info/event", "info/severity", "info/area/circle")
+                     "references", "info/language", "info/category", "info/event", "info/severity", "info/area/circle")
     ]  # fmt: skip
     kept = [path.replace("/", f"/{CAP}") for path in kept]
     names = {pair.findtext(f"{CAP}valueName") for pair in lean.iterfind(f"{CAP}info/{CAP}parameter")}

@@ -112,6 +112,9 @@ WORDS_OF: Final = {
 }
 """Category, event and severity of each kind of alert."""
 
+UNDETERMINED: Final = "und"
+"""The language of what nobody has stated one of (ISO 639-2, RFC 3066)."""
+
 # Our own parameters
 
 PARAMETER: Final = "bondmate:"

@@ -69,7 +69,7 @@ class Content:
             tuple(first.ours),
             read.areas,
             position,
-            _language_of(first),
+            _stated(_language_of(first)),
             is_ours,
             tuple(others),
         )
@@ -127,6 +127,10 @@ def _of_one_language(infos: Sequence[InfoTexts], notes: Notes) -> list[InfoTexts
 
 def _language_of(info: InfoTexts) -> str:
     return info.texts.get("language", "").replace("_", "-") or _DEFAULT_LANGUAGE
+
+
+def _stated(language: str) -> str | None:
+    return None if language.casefold() == codes.UNDETERMINED else language
 
 
 def _where(block: InfoTexts) -> frozenset[tuple[str, str]]:

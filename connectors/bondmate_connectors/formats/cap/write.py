@@ -112,8 +112,9 @@ def compose_leanest(
         return compose(delivery, addresses, raised_at, labels)
     alert = leanest(delivery.alert)
     values = _head(delivery, alert, addresses, delivery.first_sent_at or raised_at or alert.header.occurred_at)
+    said = {"language": _language(delivery, labels), **alert_info(delivery, alert, labels)}
     parameters = list(_parameters(delivery, alert, labels, only=LEAN_PARAMETERS))
-    return serialised({**values, "info": {**alert_info(delivery, alert, labels), "parameter": parameters}})
+    return serialised({**values, "info": {**said, "parameter": parameters}})
 
 
 def msg_type_of(delivery: Delivery) -> str:
@@ -229,15 +230,16 @@ def _common(delivery: Delivery, labels: Labels) -> Body:
     }
 
 
-def _language(delivery: Delivery, labels: Labels) -> str | None:
+def _language(delivery: Delivery, labels: Labels) -> str:
     """Return what the block is written in: the labels' language, unless it is an incident, or its own words are so too.
 
-    Nobody knows of a message that does not say so.
+    It is always stated, since what is not stated reads as en-US (CAP 1.2, 3.2.2). An incident is in its author's words;
+    where nobody has said in which language, RFC 3066, 2.3, has `und` for an element that must say one.
     """
     own = delivery.event.header.language
     own = own if own and _LANGUAGE.fullmatch(own) else None
-    if delivery.incident is not None or (own is None and delivery.alert is None):
-        return own
+    if delivery.incident is not None:
+        return own or codes.UNDETERMINED
     return own if own and labels.reads(own) else labels.language
 
 
