@@ -94,6 +94,7 @@ lint: $(STAMP) ## every static check
 	$(BIN)/mypy
 	$(BIN)/mypy .ci/*.py
 	$(BIN)/python .ci/words.py
+	$(BIN)/python .ci/labels.py --check
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 	$(BIN)/validate-pyproject pyproject.toml
@@ -114,8 +115,9 @@ dist: $(STAMP) ## the sdist, and the wheel made of it, into dist/
 test-dist: $(STAMP) ## the wheel in an empty environment: its files, its version, and `hub demo` from it
 	$(BIN)/pytest -m system tests/system/test_wheel.py $(ARGS)
 
-docs: $(STAMP) ## write the generated documents, connectors' pages and dashboards
+docs: $(STAMP) ## write the generated documents, connectors' pages, dashboards and catalogues of languages
 	$(BIN)/hub docs
+	$(BIN)/python .ci/labels.py
 	$(BIN)/python -m bench.chaos.page
 	$(BIN)/python -m bench.history
 

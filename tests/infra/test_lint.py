@@ -93,6 +93,8 @@ RULES = [
     ("certificate", "error", "hub.yaml", ("deliver: {", "deliver: {tls: {ca_file: none.pem}, "), "connectors.room.settings.deliver.tls: none.pem: cannot be read"),
     ("no-device-file", "warning", "hub.yaml", ("devices.yaml", "devises.yaml"), "hub.yaml:5:48: connectors.devices.settings.device_file: devises.yaml is not there yet"),
     ("device-file", "error", "devices.yaml", ("ACTUAL", "ACTAUL"), "devices.yaml:2:28: devices[#1].mode: Input should be 'ACTUAL'"),
+    ("device-file", "error", "devices.yaml", ("unit: K12", "language: german"), "devices[#1].language: must be a language as BCP 47 writes it, as `de` or `el-GR`; did you mean `de`?"),
+    ("setting", "error", "hub.yaml", ("deliver: {", "deliver: {language: deu, "), "connectors.room.settings.deliver.language: Input should be 'en', 'de', 'el', 'es', 'fr', 'it', 'pl' or 'ro'; did you mean `de`?"),
     ("map", "error", "hub.yaml", ("routes: routes.yaml", "districts: secret, routes: routes.yaml"), "secret: no GeoJSON FeatureCollection"),
     ("route-shape", "error", "routes.yaml", ("when: {record", "when: {recrod"), "routes.yaml:7:22: routes.0.when.recrod: no such setting; did you mean `record`?"),
     ("route-shape", "error", "routes.yaml", ("record: alert", "record: alrt"), "did you mean `alert`?"),

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from bondmate_schemas import flags
+from bondmate_schemas.catalogue import STREAMS_SOURCE
 from bondmate_schemas.enums import (
     AlertAction,
     AlertKind,
@@ -17,71 +18,85 @@ from bondmate_schemas.enums import (
     Response,
     Validity,
 )
+from bondmate_schemas.labels import ENGLISH, Labels, isolated, msgid
 from bondmate_schemas.models import Delivery, DeviceAlert, OtherRoom, Position
 
-from bondmate_connectors.formats.labels import ENGLISH, Labels
-
-ASKS_TO_CANCEL: Final = "STILL OPEN, the device asks to cancel"
-SILENT: Final = "Silent: do not call, radio or message the officer or anybody near; no siren"
-SILENT_ALARM: Final = "SILENT ALARM, DO NOT CALL"
-_NO_LONGER_SILENT: Final = "NO LONGER SILENT: the officer has pressed aloud"
-_UNHEARD: Final = "What you answer here makes no sound there."
-SAID_UNDER_DURESS: Final = "Said under duress"
-NOBODY_ANSWERS: Final = "ALERT UNANSWERED, NOBODY IS COMING"
-NOTHING_NEW: Final = "Only the position is new."
+ASKS_TO_CANCEL: Final = msgid("STILL OPEN, the device asks to cancel")
+SILENT: Final = msgid("Silent: do not call, radio or message the officer or anybody near; no siren")
+SILENT_ALARM: Final = msgid("SILENT ALARM, DO NOT CALL")
+_NO_LONGER_SILENT: Final = msgid("NO LONGER SILENT: the officer has pressed aloud")
+_UNHEARD: Final = msgid("What you answer here makes no sound there.")
+SAID_UNDER_DURESS: Final = msgid("Said under duress")
+NOBODY_ANSWERS: Final = msgid("ALERT UNANSWERED, NOBODY IS COMING")
+NOTHING_NEW: Final = msgid("Only the position is new.")
 _REMARKS: Final = {
     flags.UNANSWERED: NOBODY_ANSWERS,
-    flags.UNASSIGNED: "NO UNIT SENT: a room has read it and assigned none",
-    flags.UNLINKED: "CORRECTION: NOT the same incident as an earlier alert; it needs help of its own",
-    flags.STARTED_BY_ROOM: "Started by a control room: the officer had not pressed",
-    flags.CONFIRMED: "Confirmed as an emergency",
-    flags.NOT_RENEWED: "Nobody has renewed it in time: its position is not followed any more",
-    flags.NEEDS_HELP_AGAIN: "Asks for help again: the request to cancel stands no more",
-    flags.DEVICE_SILENT: "Nothing is heard of the device any more",
-    flags.DEVICE_HEARD: "The device is heard again",
-    flags.FROM_EXERCISE: "REAL emergency, from a device of an exercise: so is its position",
-    flags.REAL_NOT_ALLOWED: "Says that it is REAL, which this device may not say: ask at once",
-    flags.CHECK_IN_MISSED: "A check-in was due, and none came in time",
-    flags.FROM_REPLACED: "From the replaced device: nobody knows who has it",
-    flags.TOLD_LATE: "Open since before: this room is told only now",
-    flags.CAME_HERE: "Open since before: the officer has come into your area",
-    flags.DEVICE_REVOKED: "The device was revoked: it may be in other hands, and nothing from it counts any more",
+    flags.UNASSIGNED: msgid("NO UNIT SENT: a room has read it and assigned none"),
+    flags.UNLINKED: msgid("CORRECTION: NOT the same incident as an earlier alert; it needs help of its own"),
+    flags.STARTED_BY_ROOM: msgid("Started by a control room: the officer had not pressed"),
+    flags.CONFIRMED: msgid("Confirmed as an emergency"),
+    flags.NOT_RENEWED: msgid("Nobody has renewed it in time: its position is not followed any more"),
+    flags.NEEDS_HELP_AGAIN: msgid("Asks for help again: the request to cancel stands no more"),
+    flags.DEVICE_SILENT: msgid("Nothing is heard of the device any more"),
+    flags.DEVICE_HEARD: msgid("The device is heard again"),
+    flags.FROM_EXERCISE: msgid("REAL emergency, from a device of an exercise: so is its position"),
+    flags.REAL_NOT_ALLOWED: msgid("Says that it is REAL, which this device may not say: ask at once"),
+    flags.CHECK_IN_MISSED: msgid("A check-in was due, and none came in time"),
+    flags.FROM_REPLACED: msgid("From the replaced device: nobody knows who has it"),
+    flags.TOLD_LATE: msgid("Open since before: this room is told only now"),
+    flags.CAME_HERE: msgid("Open since before: the officer has come into your area"),
+    flags.DEVICE_REVOKED: msgid(
+        "The device was revoked: it may be in other hands, and nothing from it counts any more"
+    ),
 }
 _NO_POSITION: Final = {
-    flags.POSITION_WITHHELD: "Position withheld by agreement",
-    flags.POSITION_UNTIL_CONFIRMED: "Position withheld until the emergency is confirmed",
+    flags.POSITION_WITHHELD: msgid("Position withheld by agreement"),
+    flags.POSITION_UNTIL_CONFIRMED: msgid("Position withheld until the emergency is confirmed"),
 }
 _WHY: Final = {
-    "resolved": "resolved",
-    "cancelled": "called off",
-    "false_alarm": "false alarm",
-    "expired": "nobody answered in time",
+    "resolved": msgid("resolved"),
+    "cancelled": msgid("called off"),
+    "false_alarm": msgid("false alarm"),
+    "expired": msgid("nobody answered in time"),
 }
-_LINKED: Final = {"rule:officer": "the same officer", "rule:unit": "the same unit"}
-_WHO: Final = {"device": "the device", "time": "the hub", "unlisted": "another room"}
+_LINKED: Final = {"rule:officer": msgid("the same officer"), "rule:unit": msgid("the same unit")}
+_WHO: Final = {"device": msgid("the device"), "time": msgid("the hub"), "unlisted": msgid("another room")}
 _DRILLS: Final = {
-    Mode.EXERCISE: "Exercise: send nobody; name the unit that you would send.",
-    Mode.TEST: "Test: send nobody.",
+    Mode.EXERCISE: msgid("Exercise: send nobody; name the unit that you would send."),
+    Mode.TEST: msgid("Test: send nobody."),
 }
 _NAMES: Final = {
-    AlertKind.DURESS: "Officer under duress (threatened or held)",
+    AlertKind.DURESS: msgid("Officer under duress (threatened or held)"),
     # It may be pressed, or a sensor's: neither is anybody's who has seen the officer.
-    AlertKind.OFFICER_DOWN: "Officer down (so says the device; perhaps a fall)",
+    AlertKind.OFFICER_DOWN: msgid("Officer down (so says the device; perhaps a fall)"),
 }
-NEWS: Final = "NEWS OF OTHER ROOMS"
+_ASKED_OF_CANCEL: Final = {
+    True: msgid("A cancel under duress proves nothing: keep it open until a person has seen the officer safe."),
+    False: msgid("Who asks is not known: close it only once you know that the officer is safe."),
+}
+"""What is asked where the device asks to cancel, by whether the alert is silent."""
+_KEEP_OPEN: Final = msgid("Keep it open until a person has seen the officer safe.")
+_SAY_WHICH: Final = msgid("Say which unit you send, or that you have none; to have read it is not enough.")
+NEWS: Final = msgid("NEWS OF OTHER ROOMS")
 _LEVELS: Final = {
-    Level.ACKNOWLEDGED: "seen",
-    Level.RESPONDING: "on its way",
-    Level.DECLINED: "not coming",
-    Level.CANCELLED: "closed its part, called off",
-    Level.RESOLVED: "closed its part, resolved",
+    Level.ACKNOWLEDGED: msgid("seen"),
+    Level.RESPONDING: msgid("on its way"),
+    Level.DECLINED: msgid("not coming"),
+    Level.CANCELLED: msgid("closed its part, called off"),
+    Level.RESOLVED: msgid("closed its part, resolved"),
 }
 _RESPONSES: Final = {
-    Response.ASSIGNED: "assigned",
-    Response.EN_ROUTE: "on its way",
-    Response.ON_SCENE: "on scene",
-    Response.WITHDRAWN: "took its help back, NOT coming",
+    Response.ASSIGNED: msgid("assigned"),
+    Response.EN_ROUTE: msgid("on its way"),
+    Response.ON_SCENE: msgid("on scene"),
+    Response.WITHDRAWN: msgid("took its help back, NOT coming"),
 }
+_POSITION: Final = {True: msgid("Position"), False: msgid("Last known position")}
+_POSITION_OF_DEVICE: Final = {
+    True: msgid("Position of the officer's device"),
+    False: msgid("Last known position of the officer's device"),
+}
+"""What the position is, by whether it is new."""
 _ACCURATE_PLACES: Final = 5
 _VAGUE_PLACES: Final = 4
 """Decimals of degrees: 11 m, where nobody knows how exact it is."""
@@ -91,15 +106,15 @@ _FRESH_SECONDS: Final = 60
 _UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"))
 
 
-def position_words(alert: DeviceAlert, labels: Labels = ENGLISH, of_whom: str = "") -> str:
+def position_words(alert: DeviceAlert, labels: Labels = ENGLISH, *, of_device: bool = False) -> str:
     """Return what the position of an alert is, with its age where that matters: `Last known position, 9 h old`."""
     if alert.position is None:
         why = (words for flag, words in _NO_POSITION.items() if flag in alert.header.flags)
-        return labels(next(why, "Position unknown"))
+        return labels(next(why, msgid("Position unknown")))
     age_seconds = alert.position_age_seconds
     is_own = alert.position_origin is not PositionOrigin.JOINED
     is_new = is_own and (age_seconds is None or age_seconds < _FRESH_SECONDS)
-    words = labels(("Position" if is_new else "Last known position") + of_whom)
+    words = labels((_POSITION_OF_DEVICE if of_device else _POSITION)[is_new])
     if is_new or age_seconds is None:
         return words
     return f"{words}, {labels('{age} old', age=age_words(age_seconds))}"
@@ -117,10 +132,16 @@ def degrees(position: Position) -> str:
     return f"{position.latitude:.{places}f}, {position.longitude:.{places}f}"
 
 
-def quoted(text: str, language: str | None, labels: Labels = ENGLISH) -> str:
-    """Return what somebody wrote, as it is, so that nobody takes it for the hub's own words."""
-    text = text.strip()
-    return labels.text(f'"{text}"', language) if text else ""
+def quoted_text(alert: DeviceAlert, labels: Labels = ENGLISH) -> str:
+    """Return what somebody wrote, as it is, so that nobody takes it for the hub's own words; nothing where nobody did.
+
+    What the hub itself wrote as the text of an alert is put into the language too.
+    """
+    text, language = (alert.text or "").strip(), alert.header.language
+    if alert.header.source == STREAMS_SOURCE and (own := labels.own(text)):
+        return f'"{own}"'
+    said = f'"{text}"' if text else ""
+    return isolated(said) if labels.reads(language) else labels.text(said, language)
 
 
 def name_of(kind: AlertKind, name: str, labels: Labels = ENGLISH) -> str:
@@ -180,7 +201,7 @@ def incident_words(alert: DeviceAlert, labels: Labels = ENGLISH, reference: str 
     words = labels("Same incident as {reference}", reference=reference or labels("an earlier alert"))
     why = _LINKED.get(whole.linked_by)
     words = f"{words} ({labels(why)})" if why else words
-    return f"{words}; {labels('an alert of its own, answer it too')}"
+    return labels("{first}; {second}", first=words, second=labels("an alert of its own, answer it too"))
 
 
 def details_of(alert: DeviceAlert, delivery: Delivery, labels: Labels = ENGLISH) -> Iterator[str]:
@@ -231,8 +252,8 @@ def asked_of(alert: DeviceAlert, delivery: Delivery, labels: Labels = ENGLISH) -
         _UNHEARD if alert.silent and (is_new or special) else "",
         drill,
         special,
-        "Confirm that a person has read this." if is_new and not special else "",
-        "As soon as you send a unit, say which." if is_new and not special and not drill else "",
+        msgid("Confirm that a person has read this.") if is_new and not special else "",
+        msgid("As soon as you send a unit, say which.") if is_new and not special and not drill else "",
     )
     return " ".join(labels(words) for words in asked if words)
 
@@ -240,15 +261,11 @@ def asked_of(alert: DeviceAlert, delivery: Delivery, labels: Labels = ENGLISH) -
 def asked_now(alert: DeviceAlert, delivery: Delivery) -> str:
     """Return what an alert asks of a person beyond what every new one does: a sentence to be put into words."""
     if asks_to_cancel(alert, delivery):
-        return (
-            "A cancel under duress proves nothing: keep it open until a person has seen the officer safe."
-            if alert.silent
-            else "Who asks is not known: close it only once you know that the officer is safe."
-        )
+        return _ASKED_OF_CANCEL[alert.silent]
     if flags.NEEDS_HELP_AGAIN in alert.header.flags:
-        return "Keep it open until a person has seen the officer safe."
+        return _KEEP_OPEN
     waits = {flags.UNANSWERED, flags.UNASSIGNED}.intersection(alert.header.flags) and alert.header.mode not in _DRILLS
-    return "Say which unit you send, or that you have none; to have read it is not enough." if waits else ""
+    return _SAY_WHICH if waits else ""
 
 
 def drill_words(alert: DeviceAlert, labels: Labels = ENGLISH) -> str:
@@ -287,8 +304,8 @@ def others_words(delivery: Delivery, labels: Labels = ENGLISH) -> Iterator[str]:
     """Return what people at the other rooms said last, a sentence each: `county: assigned, unit 7, ETA 12:05 UTC`."""
     for room in delivery.others.rooms if delivery.others else ():
         said = _RESPONSES.get(room.response) or _LEVELS.get(room.level, room.level.value.lower())
-        words = f': "{room.words}"' if room.words else ""
-        yield ", ".join((f"{room.agency}: {labels(said)}", *_of_room(room, labels))) + words
+        words = ": " + isolated(f'"{room.words}"') if room.words else ""
+        yield ", ".join((f"{isolated(room.agency)}: {labels(said)}", *_of_room(room, labels))) + words
 
 
 def _of_room(room: OtherRoom, labels: Labels) -> Iterator[str]:

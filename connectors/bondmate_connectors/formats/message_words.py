@@ -6,32 +6,34 @@ from typing import Final
 
 from bondmate_schemas.duress import SHOWN_SILENTLY
 from bondmate_schemas.enums import Level
+from bondmate_schemas.labels import ENGLISH, Labels, msgid
 from bondmate_schemas.models import DeliveryReceipt
 from bondmate_schemas.refusals import HUB
-
-from bondmate_connectors.formats.labels import ENGLISH, Labels
 
 UNDELIVERED: Final = "expired_undelivered"
 ADDRESS_UNKNOWN: Final = "address_unknown"
 _LEVELS: Final = {
-    Level.UNKNOWN: ("Not delivered yet: still trying", "Not delivered yet to {whom}: still trying"),
-    Level.ACKNOWLEDGED: ("Confirmed by the officer", "Confirmed by {whom}"),
-    Level.EXPIRED: ("Not confirmed in time", "Not confirmed in time by {whom}"),
-    Level.DEAD_LETTERED: ("Not sent", "Not sent to {whom}"),
+    Level.UNKNOWN: (msgid("Not delivered yet: still trying"), msgid("Not delivered yet to {whom}: still trying")),
+    Level.ACKNOWLEDGED: (msgid("Confirmed by the officer"), msgid("Confirmed by {whom}")),
+    Level.EXPIRED: (msgid("Not confirmed in time"), msgid("Not confirmed in time by {whom}")),
+    Level.DEAD_LETTERED: (msgid("Not sent"), msgid("Not sent to {whom}")),
 }
 """What became of it, and that with whom it was for."""
 _CODES: Final = {
-    UNDELIVERED: ("NEVER arrived, and is not tried any more", "NEVER reached {whom}, and is not tried any more"),
-    ADDRESS_UNKNOWN: ("Not sent: nobody has this name", "Not sent: nobody is called {whom}"),
+    UNDELIVERED: (
+        msgid("NEVER arrived, and is not tried any more"),
+        msgid("NEVER reached {whom}, and is not tried any more"),
+    ),
+    ADDRESS_UNKNOWN: (msgid("Not sent: nobody has this name"), msgid("Not sent: nobody is called {whom}")),
 }
 """Instead, where the code says it all."""
 _MEANINGS: Final[dict[str, str]] = {
-    Level.UNKNOWN: "still trying",
-    Level.DELIVERED: "it is on the device",
-    Level.ACCEPTED: "it was opened, and not confirmed",
-    Level.ACKNOWLEDGED: "confirmed",
-    UNDELIVERED: "it NEVER arrived, and is not tried any more",
-    ADDRESS_UNKNOWN: "not sent, nobody has this name",
+    Level.UNKNOWN: msgid("still trying"),
+    Level.DELIVERED: msgid("it is on the device"),
+    Level.ACCEPTED: msgid("it was opened, and not confirmed"),
+    Level.ACKNOWLEDGED: msgid("confirmed"),
+    UNDELIVERED: msgid("it NEVER arrived, and is not tried any more"),
+    ADDRESS_UNKNOWN: msgid("not sent, nobody has this name"),
 }
 """What a level or code means, beside it."""
 

@@ -1,7 +1,8 @@
 """What an officer reads of an alert: what a person at a room said, that help is not coming, that a press came late.
 
-And what the sender of a message to an officer hears of it. The levels themselves an officer's device is shown without
-words; see `bondmate.state.alerts`.
+And what the sender of a message to an officer hears of it. The hub's own words are in the language that the alert
+states, which is its device's where the press names none, and in English where there are none in it. The levels
+themselves an officer's device is shown without words; see `bondmate.state.alerts`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from bondmate_schemas.catalogue import DEVICE
 from bondmate_schemas.enums import Level, MessageDirection, Ownership, Priority, Response, Validity
 from bondmate_schemas.flags import FROM_REPLACED
 from bondmate_schemas.ids import derived_id
+from bondmate_schemas.labels import Labels, labels_for, msgid
 from bondmate_schemas.models import AlertState, DeliveryReceipt, DeviceAlert, DeviceMessage
 
 from bondmate_streams.logic.headers import SOURCE, own_header, with_header
@@ -21,7 +23,12 @@ from bondmate_streams.logic.life_cycle import CLOSED
 
 SILENT: Final = "silent"
 """Remark on a message to an officer: its device shows it without a sound."""
-_ENDINGS: Final = {Level.RESOLVED: "resolved", Level.CANCELLED: "called off"}
+_ENDINGS: Final = {Level.RESOLVED: msgid("resolved"), Level.CANCELLED: msgid("called off")}
+_NOT_COMING: Final = msgid("Help that you were promised is NOT coming.")
+_CAME_LATE: Final = msgid(
+    "NOBODY WAS ALARMED by your press of {time} UTC: the alert had been closed before it came. Press again NOW if you"
+    " need help."
+)
 _ANSWERS: Final = frozenset(
     {Level.UNKNOWN, Level.ACKNOWLEDGED, Level.RESPONDING, Level.RESOLVED, Level.CANCELLED, Level.DECLINED}
 )
@@ -56,38 +63,44 @@ def of_statement(
     was, at = before.destinations[name], after.destinations[name]
     if before.status in CLOSED:
         return answer(receipt, before.device_id, now, silent=silent)
+    labels = labels_for(before.alert.header.language)
+    again = f" {labels('The hub asks again.')}" if asks else ""
     if at.response is Response.WITHDRAWN and stage_of(was).answers:
-        text = f"Help is NOT coming from {name}."
-        text = f"{text} The hub asks again." if asks else text
+        text = labels("Help is NOT coming from {room}.", room=name) + again
     elif stage_of(at).closes and lapses:
-        text = f"{name} has closed its part: nobody is answering you now."
-        text = f"{text} The hub asks again." if asks else text
+        text = labels("{room} has closed its part: nobody is answering you now.", room=name) + again
     elif stage_of(at).closes and is_help_shown(before) and not is_help_shown(after):
-        text = f"{name} has closed its part: nobody else has said that help is coming."
+        text = labels("{room} has closed its part: nobody else has said that help is coming.", room=name)
     else:
         return answer(receipt, before.device_id, now, silent=silent)
-    return _message(receipt, before.device_id, _with_words(text, receipt), now, silent=silent, priority=Priority.URGENT)
+    said = _message(receipt, before.device_id, text, now, silent=silent, priority=Priority.URGENT)
+    return _with_words(said, receipt, labels)
 
 
 def of_ending(receipt: DeliveryReceipt, before: AlertState, now: datetime) -> DeviceMessage | None:
     """Return the words by which a room ended the alert, as the officer reads them: whose, of what, and what to do."""
     if not receipt.note:
         return None
-    why = "false alarm" if receipt.validity is Validity.FALSE else _ENDINGS.get(receipt.level, "closed")
-    text = _with_words(f"Your alert was closed by {receipt.destination}: {why}.", receipt)
-    text = f"{text}. Press again if you need help."
-    return _message(receipt, before.device_id, text, now, silent=before.alert.silent)
+    labels = labels_for(before.alert.header.language)
+    is_false = receipt.validity is Validity.FALSE
+    why = msgid("false alarm") if is_false else _ENDINGS.get(receipt.level, msgid("closed"))
+    text = labels("Your alert was closed by {room}: {why}.", room=receipt.destination, why=labels(why))
+    said = _with_words(_message(receipt, before.device_id, text, now, silent=before.alert.silent), receipt, labels)
+    return said.model_copy(update={"text": f"{said.text}. {labels('Press again if you need help.')}"})
 
 
-def _with_words(text: str, receipt: DeliveryReceipt) -> str:
-    return f'{text} They say: "{receipt.note}"' if receipt.note else text
+def _with_words(message: DeviceMessage, receipt: DeliveryReceipt, labels: Labels) -> DeviceMessage:
+    """Return a message in the hub's words, of which it states the language, with what the room said behind them."""
+    words = labels.text(f'"{receipt.note}"', receipt.header.language) if receipt.note else ""
+    text = f"{message.text} {labels('They say: {words}', words=words)}" if words else message.text
+    return with_header(message.model_copy(update={"text": text}), language=labels.language)
 
 
 def unnamed(message: DeviceMessage) -> DeviceMessage | None:
     """Return what the officer reads of a room that nobody may know of: that help is not coming, and nothing else."""
     if message.priority is not Priority.URGENT:
         return None
-    text = "Help that you were promised is NOT coming."
+    text = labels_for(message.header.language)(_NOT_COMING)
     said = message.model_copy(update={"sender": SOURCE, "sender_ref": None, "text": text})
     return with_header(said, hops=())
 
@@ -99,24 +112,28 @@ def is_told(state: AlertState) -> bool:
 
 def came_late(state: AlertState, alert: DeviceAlert, now: datetime) -> DeviceMessage:
     """Return what the officer reads of a press that was made before the alert ended and came after it."""
-    text = (
-        f"NOBODY WAS ALARMED by your press of {alert.header.occurred_at:%H:%M:%S} UTC: the alert had been closed before"
-        " it came. Press again NOW if you need help."
-    )
-    return _of_hub(state, derived_id("message", state.header.event_id, alert.header.message_id, "late"), text, now)
+    labels = labels_for(alert.header.language)
+    text = labels(_CAME_LATE, time=f"{alert.header.occurred_at:%H:%M:%S}")
+    message_id = derived_id("message", state.header.event_id, alert.header.message_id, "late")
+    return _of_hub(state, message_id, text, labels, now)
 
 
 def started(state: AlertState, now: datetime) -> DeviceMessage:
     """Return what the officer reads of an emergency that a room has started."""
     agency, why = state.header.agency_id, state.alert.text or ""
-    text = f"{agency} has started an emergency for you: {why}\nPress if you need help, or answer that you are safe."
-    return _of_hub(state, derived_id("message", state.header.event_id, "started"), text, now)
+    labels = labels_for(state.alert.header.language)
+    begun = labels("{agency} has started an emergency for you: {why}", agency=agency, why=why)
+    text = f"{begun}\n{labels('Press if you need help, or answer that you are safe.')}"
+    return _of_hub(state, derived_id("message", state.header.event_id, "started"), text, labels, now)
 
 
-def _of_hub(state: AlertState, message_id: str, text: str, now: datetime) -> DeviceMessage:
-    flags = (SILENT,) if state.alert.silent else ()
+def _of_hub(state: AlertState, message_id: str, text: str, labels: Labels, now: datetime) -> DeviceMessage:
+    own = {
+        "message_id": message_id, "event_id": state.header.event_id, "language": labels.language,
+        "flags": (SILENT,) if state.alert.silent else (),
+    }  # fmt: skip
     return DeviceMessage(
-        header=own_header(state.alert.header, now, message_id=message_id, event_id=state.header.event_id, flags=flags),
+        header=own_header(state.alert.header, now, **own),
         device_id=state.device_id,
         direction=MessageDirection.TO_DEVICE,
         sender=SOURCE,

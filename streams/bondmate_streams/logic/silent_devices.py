@@ -12,6 +12,7 @@ from datetime import datetime
 from bondmate_schemas.enums import AlertAction, AlertKind, AlertStatus, PositionOrigin, Priority
 from bondmate_schemas.flags import DEVICE_SILENT
 from bondmate_schemas.ids import derived_id
+from bondmate_schemas.labels import HEARD_AGAIN, NOTHING_HEARD
 from bondmate_schemas.models import AlertState, DeviceAlert, DeviceLocation, DeviceStatus
 
 from bondmate_streams.logic.headers import SOURCE, own_header, with_header
@@ -41,7 +42,7 @@ def alert_of(sign: DeviceLocation | DeviceStatus, heard_at: datetime, now: datet
         action=AlertAction.RAISE,
         kind=AlertKind.OTHER,
         priority=Priority.ROUTINE,
-        text=f"Nothing was heard of this device since {heard_at:%H:%M:%S} UTC.",
+        text=NOTHING_HEARD.format(time=f"{heard_at:%H:%M:%S}"),
         position=position,
         position_origin=PositionOrigin.JOINED if position else PositionOrigin.NONE,
     )
@@ -51,7 +52,7 @@ def over(alert: DeviceAlert, now: datetime) -> DeviceAlert:
     """Call off the alert of a device that was heard again."""
     message_id = derived_id("message", alert.header.message_id, "over")
     said = with_header(alert, message_id=message_id, occurred_at=now, received_at=now, published_at=now)
-    return said.model_copy(update={"action": AlertAction.CANCEL, "text": "The device was heard again."})
+    return said.model_copy(update={"action": AlertAction.CANCEL, "text": HEARD_AGAIN})
 
 
 def not_over(state: AlertState) -> DeviceAlert | None:

@@ -10,7 +10,6 @@ from typing import Any, Final
 from bondmate_connectors.formats.cap import CapFormat
 from bondmate_connectors.formats.cot.options import Options
 from bondmate_connectors.formats.cot.write import compose
-from bondmate_connectors.formats.labels import Labels
 from bondmate_connectors.formats.xml import parse_xml
 from bondmate_gateway.enrolment.device_file import Profile
 from bondmate_gateway.enrolment.directory import EnrolledDevice
@@ -21,6 +20,7 @@ from bondmate_gateway.mailbox.expiry import receipt_of
 from bondmate_gateway.mailbox.mailboxes import Mailboxes
 from bondmate_schemas.catalogue import MESSAGES, RECEIPTS
 from bondmate_schemas.enums import MessageDirection, Mode
+from bondmate_schemas.labels import Labels
 from bondmate_schemas.models import Address, Delivery, DeliveryReceipt, DeviceMessage, EventHeader, ExternalRef
 from bondmate_streams.logic.addressing import MessageSender, Officer, resolve
 from bondmate_streams.logic.deliveries import Agreements

@@ -31,6 +31,7 @@ from bondmate_schemas.enums import (
     Response,
 )
 from bondmate_schemas.error_codes import MODE_DIFFERS, NOT_ITS_OWN
+from bondmate_schemas.labels import Labels
 from bondmate_schemas.models import AlertWhole, Delivery, DeliveryReceipt, DeviceLocation, DeviceMessage, IncidentEvent
 from bondmate_schemas.refusals import refusal_delivery, said_by
 from hypothesis import given
@@ -101,6 +102,18 @@ def only(heard: FrameContents) -> Any:
 
 
 # Which alert.
+
+
+def test_what_the_hub_asks_back_is_in_the_language_of_the_network() -> None:
+    network = Network(labels=Labels("es"))
+    first, second = network.raised(1), network.raised(2)
+    asked = network.hears(Said("ack", "m-1", **US)).reply
+    passed_on = network.hears(Said(f"quien es? {reference(first)}", "m-2", **US)).reply
+
+    assert asked is not None
+    assert asked.text.startswith(f"¿Qué alerta? Escriba por ejemplo: ack {reference(second)}. Abiertas: ")
+    assert passed_on is not None
+    assert f"Transmitido. Nadie ha acusado recibo: escriba ack {reference(first)}" == passed_on.text
 
 
 @pytest.mark.parametrize("form", ROOM_FORMS)

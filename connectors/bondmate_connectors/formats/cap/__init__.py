@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from bondmate_schemas.labels import ENGLISH, Labels
 from bondmate_schemas.models import Delivery
 
 from bondmate_connectors.contract import Ignored, Reading, Refusal, Writing
@@ -14,7 +15,6 @@ from bondmate_connectors.formats.cap.read import read
 from bondmate_connectors.formats.cap.references import Reference
 from bondmate_connectors.formats.cap.values import OurIdentifier, our_identifier, parse_our_identifier
 from bondmate_connectors.formats.cap.write import msg_type_of, reference_to, write
-from bondmate_connectors.formats.labels import ENGLISH, Labels
 
 __all__ = [
     "FORMAT",

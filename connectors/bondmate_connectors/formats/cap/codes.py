@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bondmate_schemas.enums import AlertKind, Mode, Priority
+from bondmate_schemas.labels import msgid
 
 MEDIA_TYPE: Final = "application/cap+xml"
 
@@ -101,14 +102,14 @@ URGENCY_OF: Final = {
     Priority.UNKNOWN: "Unknown",
 }
 WORDS_OF: Final = {
-    AlertKind.SOS: ("Security", "Officer emergency", "Extreme"),
-    AlertKind.DURESS: ("Security", "Officer under duress", "Extreme"),
-    AlertKind.OFFICER_DOWN: ("Rescue", "Officer down", "Extreme"),
-    AlertKind.ASSISTANCE: ("Security", "Officer requests assistance", "Severe"),
-    AlertKind.GEOFENCE: ("Security", "Officer crossed a boundary", "Moderate"),
-    AlertKind.TAMPER: ("Security", "Officer's device tampered with", "Moderate"),
-    AlertKind.LOW_BATTERY: ("Infra", "Battery of an officer's device low", "Minor"),
-    AlertKind.OTHER: ("Safety", "Alert of an officer's device", "Severe"),
+    AlertKind.SOS: ("Security", msgid("Officer emergency"), "Extreme"),
+    AlertKind.DURESS: ("Security", msgid("Officer under duress"), "Extreme"),
+    AlertKind.OFFICER_DOWN: ("Rescue", msgid("Officer down"), "Extreme"),
+    AlertKind.ASSISTANCE: ("Security", msgid("Officer requests assistance"), "Severe"),
+    AlertKind.GEOFENCE: ("Security", msgid("Officer crossed a boundary"), "Moderate"),
+    AlertKind.TAMPER: ("Security", msgid("Officer's device tampered with"), "Moderate"),
+    AlertKind.LOW_BATTERY: ("Infra", msgid("Battery of an officer's device low"), "Minor"),
+    AlertKind.OTHER: ("Safety", msgid("Alert of an officer's device"), "Severe"),
 }
 """Category, event and severity of each kind of alert."""
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from bondmate_schemas.labels import ENGLISH, Labels
 from bondmate_schemas.models import Attachment
 
 from bondmate_connectors.formats.cap import codes, structure
@@ -37,10 +38,10 @@ def pair(name: str, value: str) -> Mapping[str, object]:
     return {"valueName": name, "value": value}
 
 
-def resource(attachment: Attachment) -> Mapping[str, object]:
+def resource(attachment: Attachment, labels: Labels = ENGLISH) -> Mapping[str, object]:
     """Return the children of a resource; the place is left out when it is no plain URL."""
     return {
-        "resourceDesc": attachment.description or "Attachment",
+        "resourceDesc": attachment.description or labels("Attachment"),
         "mimeType": attachment.media_type or "application/octet-stream",
         "size": str(attachment.size_bytes),
         "uri": attachment.url if is_url(attachment.url) else None,

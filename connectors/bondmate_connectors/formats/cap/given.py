@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from bondmate_schemas.labels import Labels
 from bondmate_schemas.models import Code, IncidentEvent
 
 from bondmate_connectors.formats.cap import codes
@@ -39,10 +40,10 @@ class Given:
         """Return the values of an element that may be repeated, None where there are none."""
         return self.lists.get(name)
 
-    def resources(self) -> Iterator[Body]:
+    def resources(self, labels: Labels) -> Iterator[Body]:
         """Return the children of each resource, in their order."""
         for _, said in sorted(self.files.items()):
-            yield {"resourceDesc": "Attachment", "mimeType": "application/octet-stream", **said}
+            yield {"resourceDesc": labels("Attachment"), "mimeType": "application/octet-stream", **said}
 
 
 def given_of(incident: IncidentEvent) -> Given:

@@ -8,6 +8,7 @@ from typing import Final
 
 from bondmate_schemas.enums import DeliveryReason, IncidentAction, IncidentCategory, MessageDirection, Mode
 from bondmate_schemas.flags import UNDER_DURESS
+from bondmate_schemas.labels import ENGLISH, Labels, isolated, msgid
 from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import Delivery, DeviceAlert, DeviceMessage, IncidentEvent, Position
 
@@ -16,15 +17,19 @@ from bondmate_connectors.formats.cap import codes, geometry
 from bondmate_connectors.formats.cap.document import pair, resource
 from bondmate_connectors.formats.cap.given import given_of
 from bondmate_connectors.formats.cap.values import FEET_PER_METRE, KILOMETRE_METRES, write_number, write_time
-from bondmate_connectors.formats.labels import ENGLISH, Labels
 
 _EVENTS: Final = {
-    IncidentCategory.INCIDENT: ("Security", "Incident"),
-    IncidentCategory.COMMUNITY_CONCERN: ("Safety", "Community concern"),
-    IncidentCategory.OBSERVATION: ("Security", "Observation"),
-    IncidentCategory.PUBLIC_WARNING: ("Other", "Public warning"),
-    IncidentCategory.MARKER: ("Other", "Marker"),
+    IncidentCategory.INCIDENT: ("Security", msgid("Incident")),
+    IncidentCategory.COMMUNITY_CONCERN: ("Safety", msgid("Community concern")),
+    IncidentCategory.OBSERVATION: ("Security", msgid("Observation")),
+    IncidentCategory.PUBLIC_WARNING: ("Other", msgid("Public warning")),
+    IncidentCategory.MARKER: ("Other", msgid("Marker")),
 }
+_MESSAGES: Final = {
+    MessageDirection.TO_DEVICE: (msgid("Message to an officer"), msgid("Message to {who}")),
+    MessageDirection.FROM_DEVICE: (msgid("Message from an officer"), msgid("Message from {who}")),
+}
+"""What a message is, and that with the callsign."""
 _NOT_PLAIN: Final = re.compile("[^A-Za-z0-9 ./-]")
 _LONGEST_PLAIN: Final = 40
 _DRILLS: Final = frozenset({Mode.EXERCISE, Mode.TEST})
@@ -45,7 +50,7 @@ def alert_info(delivery: Delivery, alert: DeviceAlert, labels: Labels = ENGLISH)
         "headline": _headline(delivery, alert, alert_words.name_of(alert.kind, event, labels), labels),
         "description": "\n".join(_description(delivery, alert, labels)) or None,
         "instruction": " ".join(_instruction(delivery, alert, labels)) or None,
-        "resource": [resource(attachment) for attachment in alert.attachments],
+        "resource": [resource(attachment, labels) for attachment in alert.attachments],
         "area": _alert_area(alert, labels),
     }
 
@@ -53,10 +58,10 @@ def alert_info(delivery: Delivery, alert: DeviceAlert, labels: Labels = ENGLISH)
 def _headline(delivery: Delivery, alert: DeviceAlert, event: str, labels: Labels) -> str:
     """Return what it is of whom, behind what must be seen first."""
     marks = (
-        ("LATE", was_marked_late(delivery)),
-        ("POSITION UPDATE", delivery.position_only),
+        (msgid("LATE"), was_marked_late(delivery)),
+        (msgid("POSITION UPDATE"), delivery.position_only),
         (alert_words.NEWS, delivery.is_of_others_only),
-        ("ENDED", delivery.reason is DeliveryReason.CANCEL),
+        (msgid("ENDED"), delivery.reason is DeliveryReason.CANCEL),
         (alert_words.SILENT_ALARM, alert.silent),
     )
     mode = alert.header.mode
@@ -66,7 +71,7 @@ def _headline(delivery: Delivery, alert: DeviceAlert, event: str, labels: Labels
         *(labels(mark) for mark, is_so in marks if is_so),
         *((drill,) if drill else ()),
         *alert_words.headline_marks(alert, delivery, labels),
-        f"{event}: {who}" if who else event,
+        f"{event}: {isolated(who)}" if who else event,
     )
     asks = f" ({labels('the device asks to cancel')})" if alert_words.asks_to_cancel(alert, delivery) else ""
     return ". ".join(words) + asks
@@ -78,7 +83,7 @@ def _description(delivery: Delivery, alert: DeviceAlert, labels: Labels) -> Iter
     if delivery.position_only:
         yield labels(alert_words.NOTHING_NEW)
     if alert.text:
-        yield alert_words.quoted(alert.text, alert.header.language, labels)
+        yield alert_words.quoted_text(alert, labels)
     # The headline says it, and what is asked.
     said = {labels(alert_words.ASKS_TO_CANCEL), labels(alert_words.NOBODY_ANSWERS), labels(alert_words.SILENT)}
     yield from (f"{remark}." for remark in alert_words.remarks_on(alert, delivery, labels) if remark not in said)
@@ -99,7 +104,7 @@ def leanest(alert: DeviceAlert) -> DeviceAlert:
 
 def _alert_area(alert: DeviceAlert, labels: Labels) -> Body:
     """Return where the alert is, or the words that say why that is not there (an area needs no shape)."""
-    words = alert_words.position_words(alert, labels, " of the officer's device")
+    words = alert_words.position_words(alert, labels, of_device=True)
     return _point(words, alert.position, labels) if alert.position else {"areaDesc": words}
 
 
@@ -135,20 +140,19 @@ def incident_info(delivery: Delivery, incident: IncidentEvent, labels: Labels = 
         "headline": (_late(delivery, labels) + (incident.title or "")).strip() or None,
         "description": incident.description,
         "instruction": incident.instruction,
-        "resource": [*(resource(attachment) for attachment in incident.attachments), *given.resources()],
+        "resource": [*(resource(attachment, labels) for attachment in incident.attachments), *given.resources(labels)],
         "area": list(_areas(incident, labels)),
     }
 
 
 def message_info(delivery: Delivery, message: DeviceMessage, labels: Labels = ENGLISH) -> Body:
     """Return the children of the info of a message to or from an officer."""
-    way = "to" if message.direction is MessageDirection.TO_DEVICE else "from"
-    event = labels(f"Message {way} an officer")
-    headline = labels(f"Message {way} {{who}}", who=message.callsign) if message.callsign else event
+    event, of_whom = _MESSAGES[message.direction]
+    headline = labels(of_whom, who=message.callsign) if message.callsign else labels(event)
     under_duress = UNDER_DURESS in message.header.flags
     return {
         "category": "Other",
-        "event": event,
+        "event": labels(event),
         "urgency": _urgency(delivery, codes.URGENCY_OF[message.priority]),
         "severity": "Unknown",
         "certainty": "Unknown",
@@ -157,7 +161,7 @@ def message_info(delivery: Delivery, message: DeviceMessage, labels: Labels = EN
         + (f" ({labels(alert_words.SAID_UNDER_DURESS)})" if under_duress else ""),
         "description": labels.text(message.text, message.header.language),
         "instruction": f"{labels(alert_words.SILENT)}." if under_duress else None,
-        "resource": [resource(attachment) for attachment in message.attachments],
+        "resource": [resource(attachment, labels) for attachment in message.attachments],
     }
 
 
@@ -179,7 +183,7 @@ def _areas(incident: IncidentEvent, labels: Labels) -> Iterator[Body]:
         yield _point(labels("Position"), incident.position, labels)
     for area in incident.areas:
         yield {
-            "areaDesc": area.description or "Area",
+            "areaDesc": area.description or labels("Area"),
             "polygon": [geometry.write_ring(ring) for ring in map(geometry.read_ring, area.polygons) if ring],
             "circle": [geometry.write_circle(*circle) for circle in map(geometry.read_circle, area.circles) if circle],
             "geocode": [pair(code.system, code.value) for code in area.geocodes],

@@ -27,6 +27,7 @@ from typing import Final
 
 from bondmate_schemas.duress import SECOND_PERSON, SHOWN_SILENTLY
 from bondmate_schemas.enums import AlertKind, Level, MessageDirection, Priority
+from bondmate_schemas.labels import ENGLISH, Labels, msgid
 from bondmate_schemas.models import (
     Address,
     Delivery,
@@ -45,7 +46,6 @@ from bondmate_connectors.formats.cap.document import serialised
 from bondmate_connectors.formats.cap.notes import Notes
 from bondmate_connectors.formats.cap.references import Reference, read_references
 from bondmate_connectors.formats.cap.values import our_identifier, our_sender, word, write_time
-from bondmate_connectors.formats.labels import ENGLISH, Labels
 from bondmate_connectors.formats.message_words import receipt_meaning
 
 REFERENCE: Final = "cap:reference"
@@ -63,12 +63,18 @@ _OURS: Final = frozenset({_CONFIRM, _ALOUD, EMERGENCY, _SILENT, _BY})
 _SHOWN: Final = frozenset({"language", "event", "headline", "description", "instruction", "urgency", "expires"})
 _NO_PLACE: Final = "a message to officers is a text"
 _OWN_WORDS: Final = {
-    SHOWN_SILENTLY: "the officer is under duress, do not call",
-    SECOND_PERSON: "nothing is started before a second person asks for the same, within 10 minutes",
+    SHOWN_SILENTLY: msgid("the officer is under duress, do not call"),
+    SECOND_PERSON: msgid("nothing is started before a second person asks for the same, within 10 minutes"),
 }
 _ARRIVED: Final = frozenset({Level.DELIVERED, Level.ACCEPTED, Level.ACKNOWLEDGED, Level.RESPONDING, Level.RESOLVED})
 
-_HOW: Final = {Level.UNKNOWN: "to", Level.DELIVERED: "to", Level.ACCEPTED: "by", Level.ACKNOWLEDGED: "by"}
+_HOW: Final = {
+    Level.UNKNOWN: msgid("to {who}"),
+    Level.DELIVERED: msgid("to {who}"),
+    Level.ACCEPTED: msgid("by {who}"),
+    Level.ACKNOWLEDGED: msgid("by {who}"),
+}
+_FOR: Final = msgid("for {who}")
 """How what became of a message is of whom it was for."""
 
 
@@ -154,18 +160,18 @@ def write_receipt(receipt: DeliveryReceipt, delivery: Delivery, labels: Labels =
             "msgType": "Ack" if receipt.level in _ARRIVED or receipt.code in _OWN_WORDS else "Error",
             "scope": "Private",
             "addresses": word(reference.sender),
-            "note": ": ".join(filter(None, (" ".join(_note(receipt)), receipt_meaning(receipt, labels)))),
+            "note": ": ".join(filter(None, (" ".join(_note(receipt, labels)), receipt_meaning(receipt, labels)))),
             "references": str(reference),
         }
     )
 
 
-def _note(receipt: DeliveryReceipt) -> Iterator[str]:
+def _note(receipt: DeliveryReceipt, labels: Labels) -> Iterator[str]:
     if words := _OWN_WORDS.get(receipt.code or ""):
-        yield f"{receipt.code}: {words}"
+        yield f"{receipt.code}: {labels(words)}"
     else:
         yield from _how_far(receipt)
-    yield from _of_whom(receipt)
+    yield from _of_whom(receipt, labels)
 
 
 def _how_far(receipt: DeliveryReceipt) -> Iterator[str]:
@@ -175,10 +181,10 @@ def _how_far(receipt: DeliveryReceipt) -> Iterator[str]:
         yield receipt.code
 
 
-def _of_whom(receipt: DeliveryReceipt) -> Iterator[str]:
+def _of_whom(receipt: DeliveryReceipt, labels: Labels) -> Iterator[str]:
     if receipt.device_id and receipt.platform_id:
-        yield f"{_HOW.get(receipt.level, 'for')} {receipt.platform_id}"
+        yield labels(_HOW.get(receipt.level, _FOR), who=receipt.platform_id)
     elif receipt.device_id:
-        yield f"device {receipt.device_id}"
+        yield labels("device {who}", who=receipt.device_id)
     elif receipt.platform_id:
-        yield f"for {receipt.platform_id}"
+        yield labels(_FOR, who=receipt.platform_id)

@@ -31,6 +31,7 @@ from bondmate_schemas.enums import (
     IncidentCategory,
     Mode,
 )
+from bondmate_schemas.labels import ENGLISH, Labels
 from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import (
     Delivery,
@@ -58,7 +59,6 @@ from bondmate_connectors.formats.cap.values import (
     word,
     write_time,
 )
-from bondmate_connectors.formats.labels import ENGLISH, Labels
 
 _MSG_TYPES: Final = {
     DeliveryReason.NEW: "Alert",
@@ -111,7 +111,8 @@ def compose_leanest(
     if delivery.alert is None:
         return compose(delivery, addresses, raised_at, labels)
     alert = leanest(delivery.alert)
-    values = _head(delivery, alert, addresses, delivery.first_sent_at or raised_at or alert.header.occurred_at)
+    first = delivery.first_sent_at or raised_at or alert.header.occurred_at
+    values = _head(delivery, alert, addresses, first, labels)
     said = {"language": _language(delivery, labels), **alert_info(delivery, alert, labels)}
     parameters = list(_parameters(delivery, alert, labels, only=LEAN_PARAMETERS))
     return serialised({**values, "info": {**said, "parameter": parameters}})
@@ -154,7 +155,7 @@ def _written(
 ) -> bytes:
     header = event.header
     values = {
-        **_head(delivery, event, addresses, raised_at),
+        **_head(delivery, event, addresses, raised_at, labels),
         "source": header.source,
         "note": event.note if isinstance(event, IncidentEvent) else None,
         "incidents": " ".join(map(word, _incidents(event))) or None,
@@ -171,7 +172,7 @@ def _incidents(event: Event) -> Iterator[str]:
         yield event.whole.group_id
 
 
-def _head(delivery: Delivery, event: Event, addresses: tuple[str, ...], raised_at: datetime) -> Body:
+def _head(delivery: Delivery, event: Event, addresses: tuple[str, ...], raised_at: datetime, labels: Labels) -> Body:
     """Return what no message can do without."""
     msg_type, own = msg_type_of(delivery), reference_to(delivery)
     references = _references(delivery, raised_at) if msg_type != "Alert" else ()
@@ -181,12 +182,12 @@ def _head(delivery: Delivery, event: Event, addresses: tuple[str, ...], raised_a
         "sent": own.sent,
         "status": codes.STATUS_OF[delivery.header.mode],
         "msgType": msg_type,
-        **_scope(event.header, event, addresses),
+        **_scope(event.header, event, addresses, labels),
         "references": " ".join(map(str, references)) or None,
     }
 
 
-def _scope(header: EventHeader, event: Event, addresses: tuple[str, ...]) -> Body:
+def _scope(header: EventHeader, event: Event, addresses: tuple[str, ...], labels: Labels) -> Body:
     """Return scope, restriction and addresses.
 
     Public is only what its authority published, and nothing that a device said.
@@ -197,7 +198,7 @@ def _scope(header: EventHeader, event: Event, addresses: tuple[str, ...]) -> Bod
     if published and marking is Classification.UNMARKED and not of_a_device:
         return {"scope": "Public"}
     # CAP 1.2, 3.2.1: the text is the rule; it begins with the marking so that a machine can read it.
-    restriction = f"{marking.value}: law enforcement only, as agreed with the sending agency"
+    restriction = f"{marking.value}: {labels('law enforcement only, as agreed with the sending agency')}"
     if addresses:
         return {"scope": "Private", "restriction": restriction, "addresses": " ".join(map(word, addresses))}
     return {"scope": "Restricted", "restriction": restriction}

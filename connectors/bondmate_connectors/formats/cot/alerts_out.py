@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason, Mode
+from bondmate_schemas.enums import AlertAction, AlertKind, DeliveryReason
+from bondmate_schemas.labels import Labels, isolated, msgid
 from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import Delivery, DeviceAlert
 
@@ -17,11 +18,19 @@ from bondmate_connectors.formats.cot.build import Draft, fitted, later
 from bondmate_connectors.formats.cot.chat_out import ChatLine
 from bondmate_connectors.formats.cot.event import format_time
 from bondmate_connectors.formats.cot.options import LEAN_BYTES, Options
-from bondmate_connectors.formats.cot.words import LATE, callsign_of
-from bondmate_connectors.formats.labels import Labels
+from bondmate_connectors.formats.cot.words import LATE, callsign_of, mode_words
 
 _HOW: Final = "h-g-i-g-o"
 _LEAN_CALLSIGN: Final = 40
+_NAMES: Final = {
+    AlertKind.SOS: msgid("SOS"),
+    AlertKind.ASSISTANCE: msgid("Assistance"),
+    AlertKind.GEOFENCE: msgid("Geofence"),
+    AlertKind.TAMPER: msgid("Tamper"),
+    AlertKind.LOW_BATTERY: msgid("Low battery"),
+    AlertKind.OTHER: msgid("Other"),
+}
+"""Names of kinds, but of those that `alert_words` names for every dialect."""
 
 
 def write_alert(event: DeviceAlert, delivery: Delivery, now: datetime, options: Options) -> tuple[bytes, bool]:
@@ -123,12 +132,11 @@ def alert_text(event: DeviceAlert, delivery: Delivery, options: Options, *, asks
 
 def _headline(event: DeviceAlert, delivery: Delivery, options: Options) -> str:
     labels, mode = options.labels, event.header.mode
-    usual = "SOS" if event.kind is AlertKind.SOS else event.kind.value.replace("_", " ").capitalize()
     ended = f" {labels('ENDED')}" if is_cancel(delivery) else ""
-    mark = "" if mode is Mode.ACTUAL else f"{labels(mode.value)} "
-    what = f"{mark}{alert_words.name_of(event.kind, usual, labels)}{alert_words.nobody_goes(mode, labels)}"
+    name = alert_words.name_of(event.kind, _NAMES.get(event.kind, ""), labels)
+    what = f"{mode_words(mode, labels)}{name}{alert_words.nobody_goes(mode, labels)}"
     number = labels("alert {reference}", reference=_reference(event, options))
-    return f"{what} - {number}{ended}" + (f": {event.callsign}" if event.callsign else "")
+    return f"{what} - {number}{ended}" + (f": {isolated(event.callsign)}" if event.callsign else "")
 
 
 def _reference(event: DeviceAlert, options: Options) -> str:
@@ -144,7 +152,7 @@ def _parts(event: DeviceAlert, delivery: Delivery, options: Options, *, asks: bo
     if was_marked_late(delivery):
         yield labels(LATE)
     yield from alert_words.remarks_on(event, delivery, labels)
-    yield alert_words.quoted(event.text or "", event.header.language, labels)
+    yield alert_words.quoted_text(event, labels)
     if not is_cancel(delivery):
         yield _where(event, labels, asks=asks)
     yield from alert_words.others_words(delivery, labels)

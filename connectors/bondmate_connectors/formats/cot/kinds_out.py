@@ -5,8 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from bondmate_schemas.enums import DeliveryReason, IncidentAction, IncidentCategory, MessageDirection
+from bondmate_schemas.enums import (
+    DeliveryReason,
+    IncidentAction,
+    IncidentCategory,
+    MessageDirection,
+    StatementNature,
+)
 from bondmate_schemas.flags import UNDER_DURESS
+from bondmate_schemas.labels import Labels, isolated, msgid
 from bondmate_schemas.lateness import was_marked_late
 from bondmate_schemas.models import Delivery, DeviceLocation, DeviceMessage, IncidentEvent
 
@@ -17,12 +24,16 @@ from bondmate_connectors.formats.cot.chat_out import ChatLine
 from bondmate_connectors.formats.cot.event import format_time
 from bondmate_connectors.formats.cot.geometry import point_of
 from bondmate_connectors.formats.cot.options import Contact, Options
-from bondmate_connectors.formats.cot.words import LATE, callsign_of
-from bondmate_connectors.formats.labels import Labels
+from bondmate_connectors.formats.cot.words import LATE, callsign_of, mode_words
 
 _MACHINE: Final = "m-g"
 _HUMAN: Final = "h-g-i-g-o"
-_ENDED: Final = frozenset({IncidentAction.CLOSED, IncidentAction.CANCELLED})
+_ENDED: Final = {IncidentAction.CLOSED: msgid("Closed"), IncidentAction.CANCELLED: msgid("Cancelled")}
+_NATURES: Final = {
+    StatementNature.UNSPECIFIED: msgid("Unspecified"),
+    StatementNature.FACT: msgid("Fact"),
+    StatementNature.ASSESSMENT: msgid("Assessment"),
+}
 
 
 def location(event: DeviceLocation, delivery: Delivery, now: datetime, options: Options) -> bytes:
@@ -67,9 +78,9 @@ def message_line(event: DeviceMessage, delivery: Delivery, options: Options) -> 
 def _said(event: DeviceMessage, labels: Labels) -> str:
     text = labels.text(event.text, event.header.language)
     if UNDER_DURESS in event.header.flags:
-        return f"{labels(SAID_UNDER_DURESS)}. {labels(SILENT)}. {text}"
+        return f"{labels(SAID_UNDER_DURESS)}. {labels(SILENT)}. {isolated(text)}"
     up = event.direction is MessageDirection.FROM_DEVICE
-    return text if up or not event.callsign else f"{labels('To {who}', who=event.callsign)}: {text}"
+    return text if up or not event.callsign else f"{labels('To {who}', who=event.callsign)}: {isolated(text)}"
 
 
 def incident_line(event: IncidentEvent, delivery: Delivery, options: Options) -> ChatLine:
@@ -151,14 +162,14 @@ def _own_incident(event: IncidentEvent) -> dict[str, str | None]:
 def incident_text(delivery: Delivery, event: IncidentEvent, labels: Labels) -> str:
     """Return what an operator reads about an incident; a personal assessment is called one."""
     parts = [
-        types.mode_prefix(event.header.mode)
+        mode_words(event.header.mode, labels)
         + (event.title or labels(event.category.value.replace("_", " ").capitalize())),
         labels(LATE) if was_marked_late(delivery) else "",
-        labels(event.action.value.capitalize()) if is_end(delivery) else None,
+        labels(_ENDED.get(event.action, event.action.value.capitalize())) if is_end(delivery) else None,
         event.description,
         event.instruction,
         event.note,
-        *(f"{statement.nature.value.capitalize()}: {statement.text}" for statement in event.statements),
+        *(f"{labels(_NATURES[said.nature])}: {isolated(said.text)}" for said in event.statements),
         *(area.description for area in event.areas),
     ]
     return "\n".join(part.strip() for part in parts if part and part.strip())

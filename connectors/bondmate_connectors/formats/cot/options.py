@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bondmate_schemas.enums import Mode, Priority
+from bondmate_schemas.labels import ENGLISH, Labels
 
 from bondmate_connectors.formats.cot import types
-from bondmate_connectors.formats.labels import ENGLISH, Labels
 
 LEAN_BYTES: Final = 2048
 """The largest event that every server takes in XML: goatak closes the connection at more."""

@@ -20,6 +20,7 @@ from typing import Final
 
 from bondmate_schemas.duress import SHOWN_SILENTLY
 from bondmate_schemas.enums import Level
+from bondmate_schemas.labels import Labels, msgid
 from bondmate_schemas.models import Delivery, DeliveryReceipt
 from bondmate_schemas.refusals import HUB
 
@@ -28,16 +29,15 @@ from bondmate_connectors.formats.cot.build import Draft, element, later
 from bondmate_connectors.formats.cot.chat import Line, line_of_uid
 from bondmate_connectors.formats.cot.chat_out import ChatLine, write_line
 from bondmate_connectors.formats.cot.options import Contact, Options
-from bondmate_connectors.formats.cot.words import callsign_of
-from bondmate_connectors.formats.labels import Labels
+from bondmate_connectors.formats.cot.words import callsign_of, mode_words
 from bondmate_connectors.formats.message_words import receipt_words
 
 _TYPES: Final = {Level.DELIVERED: types.CHAT_DELIVERED, Level.ACCEPTED: types.CHAT_READ}
 _SUFFIXES: Final = {Level.DELIVERED: ".d"}
 _HOW: Final = "h-g-i-g-o"
-_SILENTLY: Final = "Shown silently: the officer is under duress, do not call"
-_REFUSED: Final = "Your answer does not count"
-_MARKER_REFUSED: Final = "What you placed does not count"
+_SILENTLY: Final = msgid("Shown silently: the officer is under duress, do not call")
+_REFUSED: Final = msgid("Your answer does not count")
+_MARKER_REFUSED: Final = msgid("What you placed does not count")
 
 
 def receipt(event: DeliveryReceipt, delivery: Delivery, now: datetime, options: Options) -> bytes | None:
@@ -110,7 +110,7 @@ def _receipt(said: ChatLine, level: Level, line: Line, now: datetime, options: O
 
 
 def _text(event: DeliveryReceipt, labels: Labels) -> str:
-    prefix = types.mode_prefix(event.header.mode)
+    prefix = mode_words(event.header.mode, labels)
     if event.destination == HUB:
         code = (event.code or "").replace("_", " ")
         refused = _MARKER_REFUSED if _ref(event, types.CREATOR_SYSTEM) else _REFUSED

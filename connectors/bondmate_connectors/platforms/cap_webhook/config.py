@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Annotated, Final, Literal, Self
 
 from bondmate_schemas.enums import Level
+from bondmate_schemas.labels import Language
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from bondmate_connectors.contract import ConnectorConfig, Login
-from bondmate_connectors.formats.labels import Language
 from bondmate_connectors.transports.addresses import WebAddress
 from bondmate_connectors.transports.hmac_signature import MOST_SECRETS, TOLERANCE_SECONDS, key_of
 from bondmate_connectors.transports.tls import ServerTlsConfig, TlsConfig

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import orjson
 from bondmate_schemas.enums import DeliveryReason, Level
+from bondmate_schemas.labels import Labels
 from bondmate_schemas.models import Delivery
 from yarl import URL
 
@@ -17,7 +18,6 @@ from bondmate_connectors.contract import Context, Receipt, Refusal
 from bondmate_connectors.errors import AuthFailed, Rejected
 from bondmate_connectors.formats.cap.codes import MEDIA_TYPE
 from bondmate_connectors.formats.cap.write import compose, compose_leanest
-from bondmate_connectors.formats.labels import Labels
 from bondmate_connectors.platforms.cap_webhook.config import DeliverConfig
 from bondmate_connectors.transports.addresses import AddressPolicy, is_loopback_host
 from bondmate_connectors.transports.hmac_signature import sign
@@ -42,6 +42,7 @@ class CapSink:
         self._config = config
         self._keys = config.keys
         self._context = context
+        self._labels = Labels(config.language)
         self._raised: OrderedDict[str, datetime] = OrderedDict()
         self._client = self._new_client()
 
@@ -65,9 +66,7 @@ class CapSink:
         return await self._post(event, compose_leanest, f"{_message_id(event)}-lean")
 
     async def _post(self, event: Delivery, compose: Compose, message_id: str) -> Receipt:
-        document = compose(
-            event, self._config.addresses, self._raised.get(event.header.event_id), Labels(self._config.language)
-        )
+        document = compose(event, self._config.addresses, self._raised.get(event.header.event_id), self._labels)
         if isinstance(document, Refusal):
             raise Rejected(document.code, document.path)
         headers = self._signed(message_id, document)

@@ -17,6 +17,7 @@ from typing import Final
 
 from bondmate_schemas.enums import Level, MessageDirection, Mode, Response
 from bondmate_schemas.ids import derived_id
+from bondmate_schemas.labels import ENGLISH, Labels, isolated, msgid
 from bondmate_schemas.models import (
     Address,
     DeliveryReceipt,
@@ -60,6 +61,10 @@ _LEVELS: Final = {
     LineMeaning.RESOLVED: Level.RESOLVED,
     LineMeaning.CALLED_OFF: Level.CANCELLED,
 }
+_NAMED_WRONGLY: Final = {
+    True: msgid("Not linked: name two alerts, that to be linked first"),
+    False: msgid("Not taken out: name one alert"),
+}
 _MACHINES: Final = frozenset({"SERVER-UID"})
 """Senders that are no person: FreeTAKServer welcomes each connection with a line to it under this uid."""
 
@@ -78,6 +83,7 @@ class Terms:
     contact: Contact = HUB
     confidants: frozenset[str] = frozenset()
     """Clients that alone may know who is under duress, by uid."""
+    labels: Labels = ENGLISH
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +153,9 @@ class _ChatLine:
             return NOTHING
         called = self._called()
         if any(len(alike) > 1 for alike in called):
-            text = "Not passed on: more than one is called so here. Quote a reference, or choose from the map"
+            text = self._labels(
+                "Not passed on: more than one is called so here. Quote a reference, or choose from the map"
+            )
             return FrameContents(reply=self._reply(text), warnings=self._warnings)
         ours = self.chat.ours or tuple(dict.fromkeys(one for alike in called for one in alike))
         if addressed := [one for one in ours if one.what is Ours.ALERT]:
@@ -192,8 +200,7 @@ class _ChatLine:
         if links is None:
             return None
         if len(named) != (2 if links else 1):
-            text = "Not linked: name two alerts, that to be linked first" if links else "Not taken out: name one alert"
-            return FrameContents(reply=self._reply(text), warnings=self._warnings)
+            return FrameContents(reply=self._reply(self._labels(_NAMED_WRONGLY[links])), warnings=self._warnings)
         event_id = named[0].event_id
         header = self._header("tak link", event_id, event_id).model_copy(update={"occurred_at": self.received_at})
         receipt = DeliveryReceipt(
@@ -218,8 +225,10 @@ class _ChatLine:
         records = [self._answer(event_id, alert, meaning) for event_id, alert in about]
         references = " ".join(alert.reference for _, alert in about if alert is not None)
         is_note = meaning is LineMeaning.NOTE and references
-        reply = self._reply(f"Passed on. Nobody has acknowledged: write {self._word} {references}") if is_note else None
-        return FrameContents(tuple(filter(None, records)), reply, self._warnings)
+        text = self._labels(
+            "Passed on. Nobody has acknowledged: write {word} {reference}", word=self._word, reference=references
+        )
+        return FrameContents(tuple(filter(None, records)), self._reply(text) if is_note else None, self._warnings)
 
     def _answer(self, event_id: str, alert: TakOpenAlert | None, meaning: LineMeaning) -> Record:
         if meaning is LineMeaning.NOTE and alert is not None and alert.device_id:
@@ -284,13 +293,20 @@ class _ChatLine:
     def _which(self) -> str:
         found = self.alerts.open()
         if not found:
-            return "No open alert is known here. Quote the reference of the one you mean."
-        named = ", ".join(f"{alert.reference} ({alert.name})" for alert in found[-_MOST_NAMED:])
-        return f"Which alert? Write for example: {self._word} {found[-1].reference}. Open: {named}"
+            return self._labels("No open alert is known here. Quote the reference of the one you mean.")
+        named = ", ".join(f"{alert.reference} ({isolated(alert.name)})" for alert in found[-_MOST_NAMED:])
+        asked = self._labels(
+            "Which alert? Write for example: {word} {reference}", word=self._word, reference=found[-1].reference
+        )
+        return f"{asked}. {self._labels('Open')}: {named}"
 
     def _reply(self, text: str) -> Reply | None:
         uid = self.chat.sender_uid
         return Reply(Contact(uid, self.chat.sender_callsign or ""), text) if uid else None
+
+    @property
+    def _labels(self) -> Labels:
+        return self.terms.labels
 
     @property
     def _word(self) -> str:

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Literal, Self
 
 from bondmate_schemas.enums import Mode
+from bondmate_schemas.labels import Language
 from pydantic import Field, model_validator
 
 from bondmate_connectors.contract import ConnectorConfig, Proof
 from bondmate_connectors.formats.cot.options import LEAN_BYTES, Contact, Lifetimes
 from bondmate_connectors.formats.cot.types import HUB_UID, NEUTRAL_CALLSIGN
-from bondmate_connectors.formats.labels import Language
 from bondmate_connectors.platforms.tak.timing import Timing
 from bondmate_connectors.platforms.tak.wording import ACKNOWLEDGE_WORDS, TOGETHER_WORDS
 from bondmate_connectors.transports.addresses import is_this_machine

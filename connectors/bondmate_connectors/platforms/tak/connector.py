@@ -12,6 +12,7 @@ from importlib import metadata
 from typing import Final
 
 from bondmate_schemas.enums import DeliveryKind, Level
+from bondmate_schemas.labels import Labels
 from bondmate_schemas.models import Delivery, DeliveryReceipt, DeviceMessage, Record
 from bondmate_schemas.refusals import refusal_delivery
 
@@ -21,7 +22,6 @@ from bondmate_connectors.formats.cot.alerts_out import is_cancel
 from bondmate_connectors.formats.cot.options import Contact, Options
 from bondmate_connectors.formats.cot.probe import identity
 from bondmate_connectors.formats.cot.stream import Frame
-from bondmate_connectors.formats.labels import Labels
 from bondmate_connectors.platforms.tak.answers import Terms, understand
 from bondmate_connectors.platforms.tak.arrivals import Arrivals
 from bondmate_connectors.platforms.tak.config import TakConfig
@@ -65,13 +65,13 @@ class Tak:
         )  # fmt: skip
         self._terms = Terms(
             context.name, config.mode, config.agency_id, words, frozenset(config.emit), config.rooms, self._contact,
-            frozenset(config.duress_contacts),
+            frozenset(config.duress_contacts), Labels(config.language),
         )  # fmt: skip
         options = Options(
             config.lifetimes, self._contact, marks=config.qos_and_opex, answer_word=config.acknowledge_words[0],
             assigned_word=next(iter(responses.get(LineMeaning.ASSIGNED, ())), ""),
             decline_word=next(iter(config.decline_words), ""),
-            labels=Labels(config.language),
+            labels=self._terms.labels,
         )  # fmt: skip
         self._alerts = TakOpenAlerts(time.monotonic, time.monotonic() + config.stale_seconds)
         self._session: Session | None = None
@@ -218,7 +218,7 @@ class Tak:
             with contextlib.suppress(Rejected):
                 refusal = refusal_delivery(record, code, self._clock())
                 self._session.write(self._writing.documents(refusal, self._session.protocol))
-        elif isinstance(record, DeviceMessage) and (reply := refused(record, code)) is not None:
+        elif isinstance(record, DeviceMessage) and (reply := refused(record, code, self._terms.labels)) is not None:
             self._session.write(self._replies.written(reply, self._clock(), time.monotonic()))
 
     # The connection.

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from bondmate_schemas.ids import derived_id
+from bondmate_schemas.labels import ENGLISH, Labels
 from bondmate_schemas.models import DeviceMessage, EventHeader
 
 from bondmate_connectors.formats.cot import types
@@ -19,13 +20,14 @@ _LEAST_SECONDS: Final = 10.0
 _MOST_KNOWN: Final = 1_000
 
 
-def refused(message: DeviceMessage, code: str) -> Reply | None:
+def refused(message: DeviceMessage, code: str, labels: Labels = ENGLISH) -> Reply | None:
     """Return what to say to who wrote a text that is not passed on; None when nobody is known to have."""
     refs = {ref.system: ref.id for ref in message.header.external_refs}
     writer = refs.get(types.WRITER_SYSTEM) or message.sender_ref
     if not writer:
         return None
-    return Reply(Contact(writer, refs.get(types.CALLSIGN_SYSTEM, "")), f"Not passed on: {code.replace('_', ' ')}")
+    text = f"{labels('Not passed on')}: {code.replace('_', ' ')}"
+    return Reply(Contact(writer, refs.get(types.CALLSIGN_SYSTEM, "")), text)
 
 
 class Replies:
