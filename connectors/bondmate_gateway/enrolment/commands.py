@@ -49,6 +49,7 @@ class Enrolment:
     callsign: str | None = field(default=None, repr=False)
     profile: str = DEFAULT_PROFILE
     replace: bool = False
+    language: str | None = None
 
 
 def enrol(path: Path, wanted: Enrolment) -> str:
@@ -116,7 +117,9 @@ def _entry(one: Enrolment, token: str) -> DeviceEntry:
         return DeviceEntry.model_validate({**given, "token_sha256": [token_hash(token)]})
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        raise EnrolmentError(f"{'.'.join(str(p) for p in found['loc']) or 'device_id'}: {found['msg']}") from None
+        raise EnrolmentError(
+            f"{'.'.join(str(p) for p in found['loc']) or 'device_id'}: {found['msg'].removeprefix('Value error, ')}"
+        ) from None
 
 
 def _change(path: Path, change: Callable[[DeviceFile], DeviceFile]) -> None:

@@ -12,13 +12,15 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from bondmate_schemas.enums import Mode
+from bondmate_schemas.labels import language_tag
 from bondmate_schemas.marked_yaml import YamlProblem, YamlRefused, read_text, reason
 from bondmate_schemas.models import Handling
 from bondmate_schemas.validation_messages import messages
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:@-]{1,128}$")]
 Name = Annotated[str, Field(min_length=1, max_length=128)]
+LanguageTag = Annotated[str, AfterValidator(language_tag)]
 DEFAULT_PROFILE = "default"
 
 
@@ -52,7 +54,10 @@ class Profile(_Part):
         default=False, description="Whether a device of mode EXERCISE may raise a real emergency, at its own agency."
     )
     handling: Handling = Field(default=Handling(), description="Purpose, legal basis, marking, retention.")
-    language: str | None = Field(default=None, description="Language of texts that do not say theirs, BCP 47.")
+    language: LanguageTag | None = Field(
+        default=None,
+        description="Language of texts that do not say theirs (BCP 47), and of the hub's own words to the officer.",
+    )
 
 
 class DeviceEntry(_Part):
@@ -64,6 +69,8 @@ class DeviceEntry(_Part):
     unit: Name | None = None
     callsign: Name | None = None
     profile: str = DEFAULT_PROFILE
+    language: LanguageTag | None = None
+    """Instead of that of the profile."""
     token_sha256: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...] = ()
     revoked: bool = False
 

@@ -31,6 +31,12 @@ class EnrolledDevice:
     unit: str | None = field(default=None, repr=False)
     callsign: str | None = field(default=None, repr=False)
     revoked: bool = False
+    own_language: str | None = None
+
+    @property
+    def language(self) -> str | None:
+        """The language of the officer: the device's, else that of its profile."""
+        return self.own_language or self.profile.language
 
     @property
     def carrier(self) -> dict[str, Any]:
@@ -53,7 +59,7 @@ class Directory:
         for device_id, entry in content.devices.items():
             device = EnrolledDevice(
                 device_id, entry.agency, Mode(entry.mode), profiles[entry.profile],
-                entry.officer_ref, entry.unit, entry.callsign, entry.revoked,
+                entry.officer_ref, entry.unit, entry.callsign, entry.revoked, entry.language,
             )  # fmt: skip
             self.devices[device_id] = device
             for hashed in entry.token_sha256:

@@ -34,6 +34,9 @@ def enrol(
     officer_ref: Annotated[str | None, typer.Option(help="Pseudonymous officer.")] = None,
     unit: Annotated[str | None, typer.Option(help="Unit.")] = None,
     callsign: Annotated[str | None, typer.Option(help="Radio callsign.")] = None,
+    language: Annotated[
+        str | None, typer.Option(help="The officer's language, as `de` or `el-GR`; else that of the profile.")
+    ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="The device is known: give it a new token.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -45,7 +48,8 @@ def enrol(
     from bondmate_gateway.enrolment.commands import enrol as enrolled
 
     with _told():
-        token = enrolled(file, Enrolment(device_id, agency, mode, officer_ref, unit, callsign, profile, replace))
+        wanted = Enrolment(device_id, agency, mode, officer_ref, unit, callsign, profile, replace, language)
+        token = enrolled(file, wanted)
     show({"device_id": device_id, "token": token}, token, as_json=as_json)
 
 

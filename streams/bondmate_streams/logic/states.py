@@ -390,8 +390,9 @@ def merged_with(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
     refs = (*(ref for ref in old.header.external_refs if ref not in latest), *latest)[-_REFS_KEPT:]
     # References hang on the agency, so it stays that of the first message.
     known = with_header(
-        alert, mode=header.mode, agency_id=header.agency_id, incident_id=header.incident_id, external_refs=refs
-    )
+        alert, mode=header.mode, agency_id=header.agency_id, incident_id=header.incident_id, external_refs=refs,
+        language=_language_of_words(alert, old),
+    )  # fmt: skip
     merged = with_flags(known.model_copy(update=update), *flags)
     return starting.made_loud(merged) if _is_made_loud(state, alert) else merged
 
@@ -412,9 +413,16 @@ def _with_older(state: AlertState, alert: DeviceAlert) -> DeviceAlert:
         "attachments": _attachments(alert, old),
     }
     refs = tuple(dict.fromkeys((*_refs_said(state, alert), *header.external_refs)))[-_REFS_KEPT:]
-    kept = with_header(old, external_refs=refs).model_copy(update=update)
+    language = _language_of_words(old, alert)
+    kept = with_header(old, external_refs=refs, language=language).model_copy(update=update)
     kept = with_flags(kept, *(flag for flag in alert.header.flags if flag in _STAYS))
     return starting.made_loud(kept) if _is_made_loud(state, alert) else kept
+
+
+def _language_of_words(alert: DeviceAlert, other: DeviceAlert) -> str | None:
+    """Return the language of the words that count: of the alert's, else the other's."""
+    said, else_said = alert.header.language, other.header.language
+    return said if alert.text else else_said or said
 
 
 def _attachments(first: DeviceAlert, then: DeviceAlert) -> tuple[Attachment, ...]:

@@ -53,6 +53,32 @@ def test_a_new_alert_is_told_to_every_destination_under_its_derived_id(make: Any
     assert {"tak": Level.UNKNOWN, "cap": Level.UNKNOWN} == {n: d.level for n, d in step.state.destinations.items()}
 
 
+def spoken(alert: Any, language: str | None, text: str | None) -> Any:
+    header = alert.header.model_copy(update={"language": language})
+    return alert.model_copy(update={"header": header, "text": text})
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "stated"),
+    [("en", None, "el"), (None, None, "el"), ("de", "Messer", "de"), (None, "knife", None)],
+)
+def test_the_language_of_an_alert_is_that_of_its_words(
+    make: Any, language: str | None, text: str | None, stated: str | None
+) -> None:
+    """What the hub says of its device has no words: by it, an officer's Greek must not read as English."""
+    state = change(None, spoken(make.alert(event_id=EVENT), "el", "μαχαίρι")).state
+    update = spoken(make.alert(event_id=EVENT, action=AlertAction.UPDATE), language, text)
+
+    assert stated == change(state, update).state.alert.header.language
+
+
+def test_a_later_press_without_words_says_the_language_where_nobody_has(make: Any) -> None:
+    state = change(None, spoken(make.alert(event_id=EVENT), None, None)).state
+    update = spoken(make.alert(event_id=EVENT, action=AlertAction.UPDATE), "pl", None)
+
+    assert "pl" == change(state, update).state.alert.header.language
+
+
 def test_an_alert_that_nobody_is_told_of_is_kept_as_raised(make: Any) -> None:
     step = states.change(None, make.alert(), [], NOW)
 

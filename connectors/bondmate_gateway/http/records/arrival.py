@@ -61,7 +61,7 @@ def event_header(
         content_digest=content_digest,
         agency_id=device.agency,
         mode=device.mode,
-        language=language or device.profile.language,
+        language=language or device.language,
         occurred_at=occurred_at,
         received_at=arrival.received_at,
         source=arrival.source,

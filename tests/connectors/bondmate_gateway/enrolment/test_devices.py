@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,10 @@ from bondmate_gateway.enrolment.commands import (
     token_hash,
 )
 from bondmate_gateway.enrolment.directory import UnauthenticatedError, load
+from bondmate_gateway.http.records.arrival import Arrival, event_header
 from bondmate_schemas.enums import Mode
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture(params=["devices.yaml", "devices.json"])
@@ -78,6 +82,17 @@ def test_enrolling_keeps_what_stands_in_the_file(path):
     assert load(path).holder(token_hash(token)).profile.duress_silent is False
 
 
+@pytest.mark.parametrize(("own", "taken"), [({"language": "el-GR"}, "el-GR"), ({}, "de")])
+def test_the_language_of_a_device_goes_before_that_of_its_profile(path, own, taken):
+    path.write_text(json.dumps({"profiles": {"p": {"language": "de"}}}))
+
+    token = enrolled(path, profile="p", **own)
+    device = load(path).holder(token_hash(token))
+
+    assert taken == device.language
+    assert taken == event_header(Arrival(device, NOW, "devices", "digest"), event_id="e", occurred_at=NOW).language
+
+
 def test_what_is_listed_holds_no_token(path):
     enrolled(path)
 
@@ -96,6 +111,7 @@ def test_what_is_listed_holds_no_token(path):
         ({"device_id": "d-2", "mode": "UNKNOWN"}, "mode"),
         ({"device_id": "d-2", "agency": ""}, "agency"),
         ({"device_id": "d-2", "profile": "none"}, "profile"),
+        ({"device_id": "d-2", "language": "Greek"}, "language: must be a language as BCP 47 .*did you mean `el`"),
     ],
 )
 def test_an_enrolment_that_is_not_valid_changes_nothing_and_names_the_setting(path, change, named):
