@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 from bondmate_connectors.formats.cap import CapFormat
 from bondmate_connectors.formats.cot.options import Options
 from bondmate_connectors.formats.cot.write import compose
@@ -20,7 +22,7 @@ from bondmate_gateway.mailbox.expiry import receipt_of
 from bondmate_gateway.mailbox.mailboxes import Mailboxes
 from bondmate_schemas.catalogue import MESSAGES, RECEIPTS
 from bondmate_schemas.enums import MessageDirection, Mode
-from bondmate_schemas.labels import Labels
+from bondmate_schemas.labels import Labels, Language
 from bondmate_schemas.models import Address, Delivery, DeliveryReceipt, DeviceMessage, EventHeader, ExternalRef
 from bondmate_streams.logic.addressing import MessageSender, Officer, resolve
 from bondmate_streams.logic.deliveries import Agreements
@@ -29,7 +31,8 @@ from bondmate_streams.logic.routes_yaml import parse_routes
 from bondmate_streams.logic.routing import Decision, MayMessage
 
 NOW: Final = datetime(2026, 5, 1, 12, tzinfo=UTC)
-GOLDEN: Final = Path(__file__).parent / "golden_words/10_messages.txt"
+GOLDEN: Final = Path(__file__).parent / "golden_words"
+NAME: Final = "10_messages.txt"
 ROOMS: Final = ("north", "south", "tak")
 AGREEMENTS: Final = Agreements(
     parse_routes(
@@ -64,11 +67,24 @@ def header(message_id: str, **given: Any) -> EventHeader:
     )  # fmt: skip
 
 
+everybody: ContextVar[Labels | None] = ContextVar("everybody", default=None)
+"""What all rooms read in, where they do not read as they do in their own language."""
+
+
 def test_who_wrote_whom_it_was_for_and_how_far_it_came_are_read_by_name() -> None:
-    clause, *expected = GOLDEN.read_text(encoding="utf-8").splitlines()
+    clause, *expected = (GOLDEN / NAME).read_text(encoding="utf-8").splitlines()
 
     assert clause.startswith("# ")
     assert expected == [*written_by_officer(), *called(), *offline(), *unknown()]
+
+
+@pytest.mark.parametrize("language", ["de", "el"])
+def test_so_they_are_in_the_language_of_the_room(language: Language) -> None:
+    token = everybody.set(Labels(language))
+    told = [*written_by_officer(), *called(), *offline(), *unknown()]
+    everybody.reset(token)
+
+    assert (GOLDEN / language / NAME).read_text(encoding="utf-8").splitlines() == told
 
 
 def written_by_officer() -> Iterator[str]:
@@ -84,7 +100,7 @@ def written_by_officer() -> Iterator[str]:
             line = parse_xml(tak(delivery))
             yield f"tak: {line.find('detail/__chat').get('senderCallsign')} | {line.findtext('detail/remarks')}"
         else:
-            labels = Labels("es" if delivery.destination == "south" else "en")
+            labels = everybody.get() or Labels("es" if delivery.destination == "south" else "en")
             info = parse_xml(CapFormat(labels=labels).write(delivery, NOW).message or b"").find("{*}info")
             yield f"{delivery.destination}: {info.findtext('{*}headline')} | {info.findtext('{*}description')}"
 
@@ -157,7 +173,7 @@ def back(receipt: DeliveryReceipt) -> Delivery:
 
 
 def in_cap(receipt: DeliveryReceipt) -> str:
-    answer = parse_xml(CapFormat().write(back(receipt), NOW).message or b"")
+    answer = parse_xml(CapFormat(labels=labels()).write(back(receipt), NOW).message or b"")
     return f"north: {answer.findtext('{*}msgType')} | {answer.findtext('{*}note')}"
 
 
@@ -165,8 +181,12 @@ def in_tak(receipt: DeliveryReceipt) -> str:
     return f"tak: {parse_xml(tak(back(receipt))).findtext('detail/remarks')}"
 
 
+def labels() -> Labels:
+    return everybody.get() or Labels()
+
+
 def tak(delivery: Delivery) -> bytes:
-    return compose(delivery, NOW, Options()).documents[0]  # type: ignore[union-attr]
+    return compose(delivery, NOW, Options(labels=labels())).documents[0]  # type: ignore[union-attr]
 
 
 def test_what_a_gateway_reads_of_long_ago_or_was_told_already_is_not_told_again() -> None:
