@@ -92,6 +92,28 @@ def test_from_an_empty_folder_to_a_first_sos_every_command_of_the_page_works(tmp
     assert 0 == ran.errors.count("Traceback")
 
 
+def test_from_an_empty_folder_to_an_alert_that_a_control_room_has_acknowledged(tmp_path: Path) -> None:
+    ports = free_ports("9092", "8081", "8080", "8090", "9000")
+    broker, registry, gateway, answers, room = ports.values()
+    receiver = HowTo("receive-alerts").files()["room.py"]
+    alert = f'curl -sS http://127.0.0.1:{gateway}/v1/alerts/a-1 -H "Authorization: Bearer $TOKEN"'
+
+    def until(level: str) -> str:
+        return f"for _ in $(seq 300); do {alert} | grep -q {level} && break; sleep 0.2; done"
+
+    before = {
+        "hub topics apply": "; ".join(map(listening, (broker, registry))),
+        "python room.py": f"cat > room.py <<'END'\n{receiver}END",
+        "hub check": listening(room),
+        "cat room.log": until("ACCEPTED"),
+        "python seen.py": listening(answers),
+        "ACKNOWLEDGED": until("ACKNOWLEDGED"),
+    }
+    page = HowTo("connect-a-control-room", ports)
+
+    page.run(tmp_path, before=before)
+
+
 def test_a_page_reaches_a_program_of_the_reader_and_is_taken(tmp_path: Path) -> None:
     ports = free_ports("9092", "8081", "9000")
     broker, registry, receiver = ports.values()

@@ -1,4 +1,4 @@
-"""What a CAP room says of help, beside what its message type says (connect-a-control-room)."""
+"""What a CAP room says of help, beside what its message type says (docs/how-to/answer-alerts-over-cap.md)."""
 
 from __future__ import annotations
 
