@@ -57,27 +57,29 @@ class Result:
     evidence: list[str] = field(default_factory=list)
     far_p99_ms: tuple[float, float] = (0.0, 0.0)
     """To the room that is left alone: before the fault, and from then on."""
-    meant: str = ""
-    """What the checker must find, since a role was spoiled for that."""
+    meant: list[str] = field(default_factory=list)
+    """What the checker must find, since roles were spoiled for that."""
     failed: str = ""
     """Why it proves nothing: the fault did not bite, or the laboratory itself failed."""
 
     @property
     def held(self) -> bool:
         """Whether every promise held, and that was proven; of a spoiled hub: whether the checker found it."""
-        return not self.failed and bool(getattr(self.verdict, self.meant) if self.meant else not self.verdict.broken)
+        found = [bool(getattr(self.verdict, finding)) for finding in self.meant] or [not self.verdict.broken]
+        return not self.failed and all(found)
 
 
 async def run(scenario: Scenario, folder: Path, seed: int) -> Result:
     """Run one scenario in an empty folder."""
     result = Result(scenario.name, scenario.number, scenario.broker, scenario.scale)
-    result.meant = SPOILS[scenario.spoil].finding if scenario.spoil else ""
+    result.meant = [SPOILS[name].finding for name in scenario.spoils]
     begun = time.monotonic()
     try:
         devices = 2 * scenario.alerts + _DEVICES
         async with laboratory(folder, scenario.broker, devices, seed, crash=scenario.crash,
                               small_disk=scenario.small_disk, cad=scenario.cad,
-                              guard=scenario.guard, follows=scenario.follows, spoil=scenario.spoil) as lab:  # fmt: skip
+                              guard=scenario.guard, follows=scenario.follows,
+                              spoils=scenario.spoils) as lab:  # fmt: skip
             async with asyncio.timeout(_LONGEST_SECONDS * (10 if scenario.is_long else 1)):
                 await _ordeal(scenario, lab, result)
     except Exception as error:  # noqa: BLE001  # one scenario's failure must not end the table
@@ -98,11 +100,13 @@ async def _ordeal(scenario: Scenario, lab: Lab, result: Result) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(lab.load.run(scenario.alerts, scenario.alerts_a_second, scenario.batches_a_second,
                                        follows=scenario.follows))  # fmt: skip
+        if scenario.follows:
+            group.create_task(lab.dispatch.run(scenario.started))
         await asyncio.sleep(_BEFORE_SECONDS)
         began = time.time()
         await scenario.fault(lab)
     ended = time.monotonic()
-    grace = 0 if scenario.spoil else _GRACE_SECONDS
+    grace = 0 if scenario.spoils else _GRACE_SECONDS
     late = await _outstanding(lab, scenario.late_seconds) and await _outstanding(lab, grace)
     result.caught_up_seconds = time.monotonic() - ended
     # What comes twice comes soon after a restart: a second effect must not be missed.
@@ -110,12 +114,13 @@ async def _ordeal(scenario: Scenario, lab: Lab, result: Result) -> None:
     await asyncio.to_thread(lab.count_dead)
     if scenario.follows:
         await asyncio.to_thread(lab.read_written)
+        await asyncio.to_thread(lab.read_pages)
     result.accepted = lab.book.accepted_events
     result.asked_again = lab.load.asked_again
     # A machine that is too busy for its messages is too busy for its answers.
     busy_seconds = 2 * p99_seconds(lab.book, FAR, 0, time.time())
     help_seconds = max(scenario.help_seconds, busy_seconds)
-    result.verdict = check(lab.book, [NEAR, FAR], help_seconds)
+    result.verdict = check(lab.book, [NEAR, FAR], help_seconds, FAR)
     if result.caught_up_seconds > scenario.late_seconds and not late:
         result.verdict.late.append(f"all was there after {result.caught_up_seconds:.0f} s only")
     result.evidence = lab.evidence
@@ -125,7 +130,7 @@ async def _ordeal(scenario: Scenario, lab: Lab, result: Result) -> None:
         result.failed = f"only {result.accepted} events were accepted, fewer than {_FEWEST_ACCEPTED}"
     elif not lab.book.withdrawn[FAR]:
         result.failed = "the far room took no help back"
-    elif scenario.follows and not scenario.spoil and (passed := await asyncio.to_thread(_unseen, lab, help_seconds)):
+    elif scenario.follows and not scenario.spoils and (passed := await asyncio.to_thread(_unseen, lab, help_seconds)):
         result.failed = f"planted, and not seen by the checker: {', '.join(passed)}"
     elif scenario.far_p99_ms and since > max(2 * before, scenario.far_p99_ms):
         result.failed = f"the far room felt it: p99 {before:.0f} ms before, {since:.0f} ms since"
@@ -133,7 +138,7 @@ async def _ordeal(scenario: Scenario, lab: Lab, result: Result) -> None:
 
 def _unseen(lab: Lab, help_seconds: float) -> list[str]:
     """Return the planted faults that the checker does not see in the book of this scenario."""
-    passed = [*unseen(lab.book, (NEAR, FAR), help_seconds)]
+    passed = [*unseen(lab.book, (NEAR, FAR), help_seconds, FAR)]
     read = Counter(each.about for room in (NEAR, FAR) for each in lab.book.updates[room])
     written = sum(each.is_position for room in (NEAR, FAR) for each in lab.book.written[room])
     told = ", ".join(f"{count} of {about}" for about, count in sorted(read.items()))
@@ -153,14 +158,12 @@ async def _outstanding(lab: Lab, seconds: float) -> int:
 def table_of(results: list[Result]) -> Table:
     """Give the table of results."""
     table = Table(title="Chaos: everything accepted against everything that arrived")
-    for name in ("scenario", "R", "broker", "scale", "accepted", "lost", "2nd effect", "order", "level", "help",
-                 "late",
-                 "repeats", "caught up", "far p99 ms", "evidence"):  # fmt: skip
+    for name in ("scenario", "R", "broker", "scale", "accepted", *Verdict().found, "repeats", "caught up", "far p99 ms",
+                 "evidence"):  # fmt: skip
         table.add_column(name, justify="right" if name in {"accepted", "lost", "repeats"} else "left")
     for r in results:
         v = r.verdict
-        found = (v.lost, v.second_effects, v.out_of_order, v.level_too_high, v.help_too_long, v.late)
-        broken = (str(len(each)) for each in found)
+        broken = (str(len(each)) for each in v.found.values())
         far = "{:.0f} > {:.0f}".format(*r.far_p99_ms)
         told = (str(v.repeats), f"{r.caught_up_seconds:.1f} s", far, r.failed or "; ".join(r.evidence))
         row = (r.name, r.number, r.broker, r.scale, f"{r.accepted:,}", *broken, *told)
@@ -217,12 +220,7 @@ def main() -> int:
 
 
 def _findings(result: Result) -> list[str]:
-    v = result.verdict
-    kinds = {
-        "lost": v.lost, "2nd effect": v.second_effects, "order": v.out_of_order, "level": v.level_too_high,
-        "help": v.help_too_long, "late": v.late,
-    }  # fmt: skip
-    return [f"{kind}: {line}" for kind, lines in kinds.items() for line in lines]
+    return [f"{kind}: {line}" for kind, lines in result.verdict.found.items() for line in lines]
 
 
 if __name__ == "__main__":

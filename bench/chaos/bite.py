@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
@@ -10,9 +11,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.chaos.book import About, Book, Shown, Update, Written
+from bondmate_schemas.flags import NOT_RENEWED, SILENCE_OVER
+
+from bench.chaos.book import About, Book, Shown, Started, Update, Written
 from bench.chaos.checker import check
-from bench.chaos.updates import BEHIND_SECONDS, Read, ends, read_by
+from bench.chaos.started import STARTED_PAGE
+from bench.chaos.updates import BEHIND_SECONDS, Read, ends, has_lapsed, read_by
 
 if TYPE_CHECKING:
     from bench.chaos.lab import Lab
@@ -48,9 +52,9 @@ def must(condition: bool, why: str) -> None:  # noqa: FBT001  # an assertion by 
         raise NoBiteError(why)
 
 
-def unseen(book: Book, rooms: Sequence[str], help_seconds: float) -> Iterator[str]:
+def unseen(book: Book, rooms: Sequence[str], help_seconds: float, owner: str) -> Iterator[str]:
     """Plant each fault in a copy of a book of its own; yield those that the checker does not see there."""
-    before = check(book, rooms, help_seconds)
+    before = check(book, rooms, help_seconds, owner)
     for name, (kind, plant) in PLANTS.items():
         planted = deepcopy(book)
         try:
@@ -58,7 +62,7 @@ def unseen(book: Book, rooms: Sequence[str], help_seconds: float) -> Iterator[st
         except StopIteration:
             yield f"{name} (nothing to plant it in)"
             continue
-        if len(getattr(check(planted, rooms, help_seconds), kind)) <= len(getattr(before, kind)):
+        if len(getattr(check(planted, rooms, help_seconds, owner), kind)) <= len(getattr(before, kind)):
             yield name
 
 
@@ -150,6 +154,79 @@ def _show_help_that_was_taken_back(book: Book) -> None:
     book.shown.append(Shown(event_id, room, "ACKNOWLEDGED", at + _LONG_SECONDS, "ASSIGNED"))
 
 
+def _started(book: Book, wanted: Callable[[Started], bool]) -> Iterator[tuple[Started, str, list[Read]]]:
+    """Yield the emergencies that a room started of a kind, with what each room read of it."""
+    for started in filter(wanted, book.started.values()):
+        yield from ((started, room, read_by(book, room).get(started.event_id, [])) for room in [*book.arrivals])
+
+
+def _is_unconfirmed(started: Started) -> bool:
+    return started.known_from == math.inf
+
+
+def _tell_a_place_before_anybody_confirms(book: Book) -> None:
+    # Of whom nobody beyond the owner may know the place, only the other room has read none.
+    found = _started(book, _is_unconfirmed)
+    room, read = next((room, read) for _, room, read in found if read and not any(each.fix for each in read))
+    _add(book, room, read, About.STARTED, 1)
+
+
+def _follow_what_has_lapsed(book: Book) -> None:
+    found = _started(book, _is_unconfirmed)
+    room, read = next((room, read) for _, room, read in found if has_lapsed(read))
+    _add(book, room, read, About.POSITION, 1)
+
+
+def _lose_that_it_lapsed(book: Book) -> None:
+    found = _started(book, _is_unconfirmed)
+    room, event_id = next((room, started.event_id) for started, room, read in found if has_lapsed(read))
+    _lose_flag(book, room, event_id, NOT_RENEWED)
+
+
+def _lose_that_the_silence_is_over(book: Book) -> None:
+    found = _started(book, lambda started: started.silent and started.pressed_at > 0)
+    started, room, _ = next(found)
+    _lose_flag(book, room, started.event_id, SILENCE_OVER)
+
+
+def _lose_flag(book: Book, room: str, event_id: str, flag: str) -> None:
+    def without(each: Any) -> Any:
+        return replace(each, flags=each.flags - {flag}) if each.event_id == event_id else each
+
+    book.arrivals[room] = [*map(without, book.arrivals[room])]
+    book.updates[room] = [*map(without, book.updates[room])]
+
+
+def _show_a_silent_one(book: Book) -> None:
+    started = next(each for each in book.started.values() if each.silent)
+    started.shown.append(started.pressed_at - 1 if started.pressed_at else 1.0)
+
+
+def _tell_its_officer_nothing(book: Book) -> None:
+    next(each for each in book.started.values() if not each.silent).shown.clear()
+
+
+def _start_nothing(book: Book) -> None:
+    next(iter(book.started.values())).event_id = ""
+
+
+def _page_nobody(book: Book) -> None:
+    # Of one that somebody renewed too late there may be a page that nobody waits for.
+    book.paged.remove((STARTED_PAGE, next(iter(book.started.values())).event_id))
+
+
+def _end_it_without_its_owner(book: Book) -> None:
+    _, room, read = next(_started(book, lambda started: not started.closed_at))
+    last = read[-1]
+    book.updates[room].append(Update(last.event_id, About.STARTED, "planted", last.at + 1, ends=True))
+
+
+def _lose_its_end(book: Book) -> None:
+    found = _started(book, lambda started: started.closed_at > 0)
+    room, event_id = next((room, started.event_id) for started, room, read in found if any(map(ends, read)))
+    book.updates[room] = [each for each in book.updates[room] if not (each.ends and each.event_id == event_id)]
+
+
 PLANTS: Final[dict[str, tuple[str, Plant]]] = {
     "the newest fix never comes": ("lost", _lose_the_newest_fix),
     "a room's last word never comes": ("lost", _lose_the_last_word),
@@ -161,5 +238,15 @@ PLANTS: Final[dict[str, tuple[str, Plant]]] = {
     "a level that is none": ("level_too_high", _show_no_level),
     "a word that is none": ("level_too_high", _show_no_word),
     "help that was taken back": ("help_too_long", _show_help_that_was_taken_back),
+    "a place before anybody confirms it": ("told_too_much", _tell_a_place_before_anybody_confirms),
+    "a position after nobody renewed it": ("told_too_much", _follow_what_has_lapsed),
+    "a silent one is shown at its device": ("told_too_much", _show_a_silent_one),
+    "an end without its owner": ("ended_wrongly", _end_it_without_its_owner),
+    "what a room starts is told to nobody": ("lost", _start_nothing),
+    "an officer does not hear who started it": ("lost", _tell_its_officer_nothing),
+    "nobody hears that it was not renewed": ("lost", _lose_that_it_lapsed),
+    "nobody hears that the silence is over": ("lost", _lose_that_the_silence_is_over),
+    "nobody hears that its owner closed it": ("lost", _lose_its_end),
+    "nobody is paged": ("lost", _page_nobody),
 }
 """What each plant puts into a book, and where the checker must find it."""

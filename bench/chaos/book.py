@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,6 +21,8 @@ class Arrival:
     """Of the place it says; 0: none."""
     others: str = ""
     """What it says of the other room; empty: nothing."""
+    flags: frozenset[str] = frozenset()
+    """What the hub remarks on it."""
 
 
 class About(StrEnum):
@@ -29,6 +32,8 @@ class About(StrEnum):
     STATE = "state"
     ROUND = "round"
     """It asks anew, since the last help was taken back."""
+    STARTED = "started"
+    """What became of an emergency that a room started: confirmed, not renewed, over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,8 @@ class Update:
     at: float
     fix: int = 0
     others: str = ""
+    flags: frozenset[str] = frozenset()
+    ends: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,31 @@ class Shown:
 
 
 @dataclass(slots=True)
+class Started:
+    """An emergency that a room of the owner started; times are epoch seconds, 0: not done."""
+
+    device: str
+    silent: bool
+    renews: bool = False
+    """Whether a person of the owner renews it, again and again."""
+    event_id: str = ""
+    """As the rooms have it; empty: no room was told of it."""
+    confirmed_at: float = 0.0
+    """When a person of the owner began to say that it is one."""
+    pressed_at: float = 0.0
+    """When its officer began to press."""
+    closed_at: float = 0.0
+    """When a person of the owner began to close it."""
+    shown: list[float] = field(default_factory=list)
+    """When its device was shown anything of it: the alert, or a message."""
+
+    @property
+    def known_from(self) -> float:
+        """From when on rooms beyond the owner may know where it is; infinite: never yet."""
+        return min(filter(None, (self.confirmed_at, self.pressed_at)), default=math.inf)
+
+
+@dataclass(slots=True)
 class Book:
     """Everything that was written down in one scenario."""
 
@@ -78,6 +110,10 @@ class Book:
     """By room, in the order the room took them."""
     written: dict[str, list[Written]] = field(default_factory=lambda: defaultdict(list))
     """What stands on the topic of each room."""
+    started: dict[int, Started] = field(default_factory=dict)
+    """The emergencies that a room started, by a number that their text says."""
+    paged: set[tuple[str, str]] = field(default_factory=set)
+    """Of what operations were paged: reason and alert."""
     follows: dict[str, str] = field(default_factory=dict)
     """The device whose fixes the rooms of an alert are to hear of, by alert."""
     said: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from bench.chaos import started
 from bench.chaos.book import About, Arrival, Book, Update
 from bench.chaos.updates import misplaced, unheard
 
@@ -34,6 +35,10 @@ class Verdict:
     level_too_high: list[str] = field(default_factory=list)
     help_too_long: list[str] = field(default_factory=list)
     """Help that was taken back and still shown."""
+    told_too_much: list[str] = field(default_factory=list)
+    """A place, or anything, that was told where it must not be known."""
+    ended_wrongly: list[str] = field(default_factory=list)
+    """What ended, though nobody who may had ended it."""
     late: list[str] = field(default_factory=list)
     """What came, but only after the time that the scenario gives."""
     repeats: int = 0
@@ -41,12 +46,20 @@ class Verdict:
     @property
     def broken(self) -> int:
         """Count what breaks a promise."""
-        found = (self.lost, self.second_effects, self.out_of_order, self.level_too_high, self.help_too_long, self.late)
-        return sum(map(len, found))
+        return sum(map(len, self.found.values()))
+
+    @property
+    def found(self) -> dict[str, list[str]]:
+        """What breaks a promise, by the name of the promise in the table of results."""
+        return {
+            "lost": self.lost, "2nd effect": self.second_effects, "order": self.out_of_order,
+            "level": self.level_too_high, "help": self.help_too_long, "too much": self.told_too_much,
+            "ended": self.ended_wrongly, "late": self.late,
+        }  # fmt: skip
 
 
-def check(book: Book, rooms: Iterable[str], help_seconds: float = HELP_SECONDS) -> Verdict:
-    """Judge a book; every room in `rooms` was to get every alert.
+def check(book: Book, rooms: Iterable[str], help_seconds: float = HELP_SECONDS, owner: str = "") -> Verdict:
+    """Judge a book; every room in `rooms` was to get every alert, of which the one of `owner` starts some itself.
 
     `help_seconds` is longer than `HELP_SECONDS` where the fault stops what stands between a room's word and a device.
     """
@@ -63,13 +76,16 @@ def check(book: Book, rooms: Iterable[str], help_seconds: float = HELP_SECONDS) 
         for event_id, count in book.accepted.items():
             excused = {number for number in range(count) if (event_id, number) in refused}
             _check_alert(verdict, f"{room}: {event_id}", by_event.get(event_id, []), set(range(count)) - excused)
-        verdict.lost += [f"{room}: {each}" for each in unheard(book, room, rooms)]
+        verdict.lost += [f"{room}: {each}" for each in unheard(book, room, rooms, owner)]
         verdict.out_of_order += [f"{room}: {each}" for each in misplaced(book, room)]
         verdict.second_effects += [
             f"{room}: {arrival.event_id}, {arrival.number} was never accepted"
             for arrival in book.arrivals[room]
             if arrival.number >= book.accepted.get(arrival.event_id, 0)
         ]
+    verdict.lost += [*started.awaited(book, rooms, owner), *started.unpaged(book)]
+    verdict.told_too_much += started.told_too_much(book, rooms, owner)
+    verdict.ended_wrongly += started.ended_wrongly(book, rooms)
     _check_levels(verdict, book)
     _check_help(verdict, book, help_seconds)
     _check_fixes(verdict, book)

@@ -1,7 +1,7 @@
 """What a control room of the laboratory reads of one CAP document.
 
-The number of a message stands in its text, `n=3`, as its device wrote it; that of a fix in its latitude, since a room
-is told a place and no number.
+The number of a message stands in its text, `n=3`, as its device wrote it, and beside it that of an emergency that a
+room started, `k=7`; that of a fix in its latitude, since a room is told a place and no number.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ SOUTH: Final = 50.0
 """The latitude of fix 0."""
 _STEP: Final = 1e-4
 _NUMBER = re.compile(r"n=(\d+)")
+_STARTED = re.compile(r"k=(\d+)")
 _OTHER = re.compile(r"(?:^|; )said=([a-z_]+)")
 
 
@@ -45,13 +46,18 @@ class Document:
     """What it says of the other room: `seen`, `assigned`, `withdrawn`; empty: nothing."""
     position_only: bool
     others_only: bool
+    started: int | None
+    """Which of the emergencies it is of that a room started; None: of another, or it does not say."""
+    flags: frozenset[str]
+    references: str
 
     @classmethod
     def of(cls, body: bytes) -> Self:
         """Read a document."""
         root = etree.fromstring(body, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
         parameters = {_text(each, "valueName"): _text(each, "value") for each in root.iter(f"{{{CAP}}}parameter")}
-        number = _NUMBER.search(_text(root, "info", "description"))
+        description = _text(root, "info", "description")
+        number, started = _NUMBER.search(description), _STARTED.search(description)
         circle = _text(root, "info", "area", "circle")
         other = _OTHER.search(parameters.get("bondmate:other", ""))
         return cls(
@@ -64,6 +70,9 @@ class Document:
             others=other[1] if other else "",
             position_only="bondmate:position_only" in parameters,
             others_only="bondmate:others_only" in parameters,
+            started=int(started[1]) if started else None,
+            flags=frozenset(parameters.get("bondmate:flags", "").split()),
+            references=_text(root, "references"),
         )
 
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import secrets
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,17 +28,19 @@ from bondmate_hub.settings import load as load_settings
 from bondmate_hub.wanted import carry_out
 from bondmate_kafka.registry import RegistrySchemaIds
 from bondmate_kafka.topic_reader import names, stored
-from bondmate_schemas.catalogue import STATE_ALERTS, dead_letter_topic, destination_topic, is_dead_letters
+from bondmate_schemas.catalogue import PAGES, STATE_ALERTS, dead_letter_topic, destination_topic, is_dead_letters
 from bondmate_schemas.codec import Codec
-from bondmate_schemas.models import AlertState, Delivery
+from bondmate_schemas.models import AlertState, Delivery, OperationsPage
 from bondmate_schemas.outside_ids import OutsideIds
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from bench.chaos import started
 from bench.chaos.book import Book, Written
 from bench.chaos.certificates import authority
 from bench.chaos.cluster import NODES, Cluster
 from bench.chaos.disk import disk
+from bench.chaos.dispatch import RENEW_SECONDS, Dispatch, callsign_of
 from bench.chaos.load import Load
 from bench.chaos.map import Map
 from bench.chaos.proxy import Proxy
@@ -47,6 +49,8 @@ from bench.chaos.spoil import SPOILS
 from bench.chaos.updates import unheard
 
 NEAR, FAR, MAP = "near", "far", "map"
+AGENCY = "lab"
+"""Of all officers."""
 SECOND = "lab-2"
 """The instance of the second hub beside the first."""
 ROLES = ("registry", "streams", "lane", "gateway", "runner")
@@ -63,6 +67,7 @@ class Lab:
     rooms: Mapping[str, Room]
     book: Book
     load: Load
+    dispatch: Dispatch
     codec: Codec
     ports: Mapping[str, int]
     """Where each role serves its metrics."""
@@ -84,7 +89,8 @@ class Lab:
         """Count what the rooms have not heard yet of alerts that are followed, or have still to say of them."""
         if not self.book.follows:
             return 0
-        waiting = sum(1 for room in (NEAR, FAR) for _ in unheard(self.book, room, (NEAR, FAR)))
+        waiting = sum(1 for room in (NEAR, FAR) for _ in unheard(self.book, room, (NEAR, FAR), FAR))
+        waiting += sum(1 for _ in started.awaited(self.book, (NEAR, FAR), FAR))
         return waiting + sum(room.is_answering for room in self.rooms.values())
 
     def read_written(self) -> None:
@@ -95,6 +101,12 @@ class Lab:
                 event_id, delivery_id = (self.outside.back(room, each) for each in (told.header.event_id, told.id))
                 at = message.timestamp()[1] / 1e3
                 self.book.written[room].append(Written(event_id, delivery_id, told.position_only, at))
+
+    def read_pages(self) -> None:
+        """Note of what operations were paged."""
+        for message in stored(self._config, [PAGES]):
+            page = self.codec.decode(message.value(), OperationsPage)
+            self.book.paged.add((page.reason, page.subject))
 
     def count_dead(self) -> None:
         """Count the letters in the dead-letter topics of the rooms."""
@@ -140,14 +152,14 @@ class Lab:
 @contextlib.asynccontextmanager
 async def laboratory(
     folder: Path, kind: str, devices: int, seed: int, *, crash: tuple[str, str] | None = None, small_disk: str = "",
-    cad: bool = False, guard: str = "", follows: bool = False, spoil: str = "",
+    cad: bool = False, guard: str = "", follows: bool = False, spoils: Sequence[str] = (),
 ) -> AsyncIterator[Lab]:  # fmt: skip
     """Run a hub on a broker of `kind` with so many devices.
 
     `crash` names a role and where it dies once; `small_disk` a folder in `folder` that is a disk of its own; with `cad`
     the map gets alerts too, on its topic. `guard` says how the near room is entered: `tls`, by its certificate;
     `login`, by an account of the hub. With `follows` the rooms hear of positions, and of each other.
-    `spoil` names which rule a role breaks.
+    `spoils` name which rules roles break.
     """
     secret = secrets.token_hex(32)
     book, stop = Book(), asyncio.Event()
@@ -183,7 +195,7 @@ async def laboratory(
         (folder / "hub-2.yaml").write_text(yaml.safe_dump(second), encoding="utf-8")
         routes = _following() if follows else _with_alerts(MAP) if cad else _ROUTES
         (folder / "routes.yaml").write_text(yaml.safe_dump(routes), encoding="utf-8")
-        supervisor = Supervisor([_command(role, config, crash, spoil) for role in ROLES], folder / "data" / "logs")
+        supervisor = Supervisor([_command(role, config, crash, spoils) for role in ROLES], folder / "data" / "logs")
         supervised = asyncio.create_task(supervisor.run(stop))
         stack.push_async_callback(_ended, supervised, stop)
         await _registry_answers(ports["registry"])
@@ -193,7 +205,8 @@ async def laboratory(
         codec = Codec(RegistrySchemaIds(f"http://127.0.0.1:{registry}"))
         load, outside = Load(gateway, tokens, book, seed), OutsideIds.of(secret.encode())
         stack.callback(load.close)
-        yield Lab(folder, broker, supervisor, proxy, rooms, book, load, codec, ports, outside)
+        dispatch = await stack.enter_async_context(Dispatch(load, rooms[FAR], rooms[NEAR], book))
+        yield Lab(folder, broker, supervisor, proxy, rooms, book, load, dispatch, codec, ports, outside)
 
 
 def _guarded(deliver: dict[str, Any], room: Room, guard: str, folder: Path) -> None:
@@ -220,11 +233,11 @@ async def _ended(supervised: asyncio.Task[None], stop: asyncio.Event) -> None:
     await supervised
 
 
-def _command(role: str, config: Path, crash: tuple[str, str] | None, spoil: str) -> Command:
+def _command(role: str, config: Path, crash: tuple[str, str] | None, spoils: Sequence[str]) -> Command:
     if crash and crash[0] == role:
         return Command(role, (sys.executable, "-m", "bench.chaos.crash", crash[1], role, str(config)))
-    if spoil and SPOILS[spoil].role == role:
-        return Command(role, (sys.executable, "-m", "bench.chaos.spoil", spoil, role, str(config)))
+    if of_role := [name for name in spoils if SPOILS[name].role == role]:
+        return Command(role, (sys.executable, "-m", "bench.chaos.spoil", *of_role, role, str(config)))
     return role_command(role, config)
 
 
@@ -237,7 +250,8 @@ def _broker(kind: str, folder: Path) -> Broker:
 
 
 def _enrol(path: Path, count: int) -> dict[str, str]:
-    return enrol_many(path, [Enrolment(f"bm-{n:05d}", "lab", "EXERCISE", callsign=f"K-{n}") for n in range(count)])
+    devices = (f"bm-{n:05d}" for n in range(count))
+    return enrol_many(path, [Enrolment(each, AGENCY, "EXERCISE", callsign=callsign_of(each)) for each in devices])
 
 
 _ROUTES: dict[str, Any] = {
@@ -254,10 +268,11 @@ _ROUTES: dict[str, Any] = {
 
 
 def _following() -> dict[str, Any]:
-    """Return the routes, with rooms that hear of positions, and of each other."""
+    """Return the routes, with rooms that hear of positions, and of each other; the far one owns all alerts."""
     hears = {"modes": ["EXERCISE"], "fields": {"alert": {"text": "plain", "position": "plain"}}, "others": ["level"],
              "alert_position_seconds": 1, "alert_positions_a_second": 0}  # fmt: skip
-    return _ROUTES | {"destinations": _ROUTES["destinations"] | {NEAR: hears, FAR: hears}}
+    rooms = {NEAR: hears | {"agency": "county"}, FAR: hears | {"agency": AGENCY}}
+    return _ROUTES | {"destinations": _ROUTES["destinations"] | rooms, "renew_seconds": RENEW_SECONDS}
 
 
 def _with_alerts(destination: str) -> dict[str, Any]:
@@ -275,7 +290,8 @@ def _settings(  # noqa: PLR0917  # one call, in this module
     for name, port in backs.items():
         connectors[name] = {"connector": "cap_webhook", "settings": {
             "deliver": {"url": "", "secrets": [secret]},
-            "listen": {"host": "127.0.0.1", "port": port, "path": "/cap", "secrets": [secret]}}}  # fmt: skip
+            "listen": {"host": "127.0.0.1", "port": port, "path": "/cap", "secrets": [secret],
+                       "messages_to_officers": True}}}  # fmt: skip
     return {
         "instance": "lab",
         "data_dir": "data",

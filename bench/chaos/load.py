@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 from bondmate_demo.posts import Posts
 
-from bench.chaos.book import Book, Shown
+from bench.chaos.book import Book, Shown, Started
 from bench.chaos.document import latitude_of
 
 MESSAGES = 4
@@ -113,10 +113,21 @@ class Load:
 
     async def _move(self, device: str) -> None:
         for _ in range(FOLLOWED):
-            await self._fix(device)
+            await self.fix(device)
             await asyncio.sleep(_STEP_SECONDS)
 
-    async def _fix(self, device: str) -> None:
+    def free_device(self) -> str:
+        """Return a device that does nothing yet."""
+        return next(self._free)
+
+    async def shown(self, device: str) -> bool:
+        """Return whether a device is shown anything now, an alert or a message; False where the gateway is away."""
+        status, answer = await self._tried(self._posts.ask("GET", "/v1/messages", self._who(device)))
+        told = orjson.loads(answer) if status == HTTPStatus.OK else {}
+        return bool(told.get("alerts") or told.get("messages"))
+
+    async def fix(self, device: str) -> None:
+        """Send the next fix of a device, which moves on with each."""
         self._sequence[device] = number = self._sequence[device] + 1
         place = {"latitude": latitude_of(number), "longitude": 4.35, "fixed_at": self._now()}
         fix = {"sequence": number, "position": place, "on_duty": True}
@@ -127,7 +138,7 @@ class Load:
         alert_id, event_id = self._new_id(), ""
         kind, last = self._random.choice(("SOS", "ASSISTANCE")), self._random.choice(("update", "cancel"))
         for number, action in enumerate(("raise", *("update",) * (MESSAGES - 2), last)):
-            event_id = await self._press(device, alert_id, action, number, kind)
+            event_id = await self.press(device, alert_id, action, number, kind)
             if number == 0:
                 self._raised.append((device, alert_id, event_id))
                 if self._follows:
@@ -153,9 +164,9 @@ class Load:
     async def pair(self) -> Pair:
         """Raise an alert of one more device, which moves once, and name another one that may take its place."""
         device, spare, alert_id = next(self._free), next(self._free), self._new_id()
-        event_id = await self._press(device, alert_id, "raise", 0)
+        event_id = await self.press(device, alert_id, "raise", 0)
         self._book.follows[event_id] = device
-        await self._fix(device)
+        await self.fix(device)
         return Pair(device, spare, alert_id, event_id)
 
     async def go_on(self, pair: Pair) -> None:
@@ -165,11 +176,19 @@ class Load:
             await asyncio.sleep(_AGAIN_SECONDS)
         self._book.follows[pair.event_id] = pair.spare
         self._sequence[pair.spare] = self._sequence[pair.device] + 1
-        if pair.event_id != await self._press(pair.spare, pair.alert_id, "update", 1):
+        if pair.event_id != await self.press(pair.spare, pair.alert_id, "update", 1):
             raise AssertionError("what a spare pressed is another alert")
-        await self._fix(pair.spare)
+        await self.fix(pair.spare)
 
-    async def _press(self, device: str, alert_id: str, action: str, number: int, kind: str = "SOS") -> str:
+    async def press_of(self, started: Started, text: str) -> None:
+        """Press at the device of an emergency that a room started: it is of that, whatever id the device has for it."""
+        posted, body = time.time(), {"message_id": self._new_id(), "kind": "SOS", "text": text}
+        await self._post(started.device, "/v1/alerts", body | {"occurred_at": self._now()})
+        self._book.sent[started.event_id, 1] = posted
+        self._book.accepted[started.event_id] = 2
+
+    async def press(self, device: str, alert_id: str, action: str, number: int, kind: str = "SOS") -> str:
+        """Say something of an alert; return its event id."""
         body = {"message_id": self._new_id(), "alert_id": alert_id, "action": action, "kind": kind,
                 "occurred_at": self._now(), "text": f"n={number}"}  # fmt: skip
         posted = time.time()

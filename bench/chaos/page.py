@@ -22,9 +22,18 @@ events were accepted.
 Where officers are followed, updates of position and of what the other room said are judged apart: of what lies between
 a room may miss as much as it likes, but the newest must come unless the alert ended, none comes after the ending, none
 goes back to an older fix or overtakes, and no position is sent while a press, a withdrawal or an ending waits behind
-it. Such a scenario also plants each of these faults in a copy of what it wrote down (`bite.py`), and fails where the
-checker does not see one. `make chaos ARGS=--spoiled` runs hubs of which one role breaks a rule (`spoil.py`), and fails
-where the checker does not find it; four minutes.
+it.
+
+There the far room also starts emergencies of officers who have not pressed, and the near one, of another agency, tries
+to renew, to confirm and to close them. They are judged by their rules
+([ADR 29](../adr/0029-an-emergency-that-a-room-starts.md)): no place reaches the near room, and nothing of a silent one
+its device, before that may be; one that nobody renews stays open, is followed no more, and all hear so; only the owner
+ends one; operations are paged.
+
+Such a scenario also plants each of these faults in a copy of what it wrote down (`bite.py`), and fails where the
+checker does not see one. `make chaos ARGS=--spoiled` runs hubs of which a role breaks a rule (`spoil.py`), and fails
+where the checker does not find it; ten minutes. The first of them breaks five rules at once, and runs in
+`make test-system` too.
 
 `near` is the control room that things happen to, `far` the one that is left alone. R numbers are those of the
 project's list of faults. `make chaos ARGS="--only swallow"` runs some, `make chaos-long` five rounds of all with other

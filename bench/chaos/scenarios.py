@@ -52,8 +52,10 @@ class Scenario:
     """True: the map's people take alerts too, from Kafka."""
     follows: bool = False
     """True: officers move while their alerts are open, and the rooms hear of that, and of each other."""
-    spoil: str = ""
-    """Which rule a role breaks: the checker must find it."""
+    started: int = 15
+    """So many emergencies a room starts meanwhile, where officers are followed."""
+    spoils: tuple[str, ...] = ()
+    """Which rules roles break: the checker must find each."""
     guard: str = ""
     """How the near room is entered: `tls`, `login`, or as always."""
     is_long: bool = False
@@ -187,6 +189,7 @@ SCENARIOS: Final = (
     *_networks(EMBEDDED),
     *_rooms(EMBEDDED),
     *_stopping(_brokers()),
+    Scenario("officers are followed: no fault", "", EMBEDDED, f.nothing, **_FOLLOWED),
     Scenario("no fault", "", APACHE, f.nothing),
     *_stopping(_killed(APACHE)),
     *_networks(APACHE),
@@ -203,8 +206,20 @@ SCENARIOS: Final = (
 def _spoiled(name: str) -> Scenario:
     is_of_runner = SPOILS[name].role == "runner"
     fault = f.network(Mode.REFUSE, 12) if is_of_runner else f.nothing
-    return Scenario(f"spoiled: {name}", "", EMBEDDED, fault, spoil=name, late_seconds=15, **_FOLLOWED)
+    return Scenario(f"spoiled: {name}", "", EMBEDDED, fault, spoils=(name,), late_seconds=15, **_FOLLOWED)
 
 
-SPOILED: Final = tuple(map(_spoiled, SPOILS))
+_AT_ONCE: Final = (
+    "what rooms say is told to nobody",
+    "help that was taken back is shown",
+    "a level that is none is shown",
+    "places are told before anybody confirms",
+    "any room ends what another started",
+)
+"""Each of another kind of finding, none of which hides another's."""
+SPOILED: Final = (
+    Scenario("spoiled: five at once, in short", "", EMBEDDED, f.nothing, spoils=_AT_ONCE, late_seconds=8, started=5,
+             follows=True, alerts=60, alerts_a_second=8, batches_a_second=8),
+    *map(_spoiled, SPOILS),
+)  # fmt: skip
 """A hub that breaks a rule, each with the finding that the checker must come to; they run with `--spoiled` alone."""

@@ -1,4 +1,4 @@
-"""Start a role that breaks a rule: `python -m bench.chaos.spoil NAME ROLE CONFIG`.
+"""Start a role that breaks rules: `python -m bench.chaos.spoil NAME… ROLE CONFIG`.
 
 The product knows nothing of it: something of it is replaced before the role begins. `python -m bench.chaos --spoiled`
 runs each of these under the load and the fault that bring it to light, and the checker must find it.
@@ -6,6 +6,7 @@ runs each of these under the load and the fault that bring it to light, and the 
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import sys
 from collections.abc import Callable
@@ -36,6 +37,32 @@ def _never(_: object) -> Callable[..., bool]:
 def _any_emergency(_: object) -> Callable[..., bool]:
     emergencies = importlib.import_module("bondmate_streams.logic.routing").EMERGENCIES
     return lambda state: state.alert.kind in emergencies
+
+
+def _told_all(_: object) -> Callable[..., Any]:
+    return lambda told, *_: told
+
+
+def _emergency(_: object) -> Callable[..., bool]:
+    """Whatever is open is followed, renewed or not."""
+    life_cycle = importlib.import_module("bondmate_streams.logic.life_cycle")
+    return lambda state: state.status not in life_cycle.CLOSED
+
+
+def _said_by_anybody(facts: Callable[..., Any]) -> Callable[..., Any]:
+    def spoiled(state: Any, receipt: Any, rooms: Any) -> Any:
+        name, owner = receipt.destination, state.owner_agency_id or state.header.agency_id
+        return facts(state, receipt, dataclasses.replace(rooms, agencies={**rooms.agencies, name: owner}))
+
+    return spoiled
+
+
+def _same(_: object) -> Callable[..., Any]:
+    return lambda it: it
+
+
+def _always(_: object) -> Callable[..., bool]:
+    return lambda *_: True
 
 
 def _still(_: object) -> Callable[..., None]:
@@ -76,6 +103,21 @@ SPOILS: Final = {
     "a level that is none is shown": Spoil(
         "gateway", f"{_GATEWAY}.http.frames:alert_answer", _unlevelled, "level_too_high"
     ),
+    "places are told before anybody confirms": Spoil(
+        "streams", f"{_LOGIC}.starting:without_places", _told_all, "told_too_much"
+    ),
+    "any room confirms what another started": Spoil(
+        "streams", f"{_LOGIC}.starting:facts_of", _said_by_anybody, "told_too_much"
+    ),
+    "what nobody renews is followed": Spoil("streams", f"{_AGENTS}.following:is_followed", _emergency, "told_too_much"),
+    "a silent one is shown at its device": Spoil(
+        "gateway", f"{_GATEWAY}.mailbox.device_alerts:is_hidden", _never, "told_too_much"
+    ),
+    "any room ends what another started": Spoil(
+        "streams", f"{_LOGIC}.rooms:Rooms.is_ended_by", _always, "ended_wrongly"
+    ),
+    "what nobody renews goes on": Spoil("streams", f"{_LOGIC}.starting:renew_by", _still, "lost"),
+    "that the silence is over is told to nobody": Spoil("streams", f"{_LOGIC}.starting:made_loud", _same, "lost"),
 }
 
 
@@ -92,8 +134,9 @@ def arm(name: str) -> None:
 
 def main() -> None:
     """Run the role, spoiled."""
-    name, role, config = sys.argv[1:]
-    arm(name)
+    *names, role, config = sys.argv[1:]
+    for name in names:
+        arm(name)
     from bondmate_hub.cli import main as hub  # noqa: PLC0415  # after the replacement
 
     sys.argv = ["hub", "run", role, "--config", config]

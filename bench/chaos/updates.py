@@ -8,11 +8,14 @@ position update is sent while a press, a withdrawal or an ending of its alert wa
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from bench.chaos.book import About, Arrival, Book, Update, Written
+from bondmate_schemas.flags import NOT_RENEWED
+
+from bench.chaos.book import About, Arrival, Book, Started, Update, Written
 
 BEHIND_SECONDS = 2.0
 """What was written so long before a position update was taken was known to stand behind it."""
@@ -36,22 +39,35 @@ def read_by(book: Book, room: str) -> dict[str, list[Read]]:
     return found
 
 
-def unheard(book: Book, room: str, rooms: Sequence[str]) -> Iterator[str]:
+def unheard(book: Book, room: str, rooms: Sequence[str], owner: str = "") -> Iterator[str]:
     """Yield what a room has not heard of the newest of the alerts that are followed and, for it, not ended."""
     if not book.follows:
         return
-    read_of = read_by(book, room)
+    read_of, started = read_by(book, room), {each.event_id: each for each in book.started.values()}
     for event_id, device in book.follows.items():
         read = read_of.get(event_id, [])
         if any(ends(each) for each in read):
             continue
         newest, known = max(book.fixes[device], default=0), max((each.fix for each in read), default=0)
-        if known != newest:
+        if known != newest and may_know_place(started.get(event_id), read, is_owner=room == owner):
             yield f"{event_id}: its newest fix is {newest}, the room knows {known}"
         words = {book.said[other][event_id] for other in rooms if other != room and event_id in book.said[other]}
         heard = next((each.others for each in reversed(read) if each.others), "")
         if words and heard not in words:
             yield f"{event_id}: the other room has {'/'.join(words)}, this one reads {heard or 'nothing'}"
+
+
+def may_know_place(started: Started | None, read: Sequence[Read], *, is_owner: bool) -> bool:
+    """Return whether a room is to hear where the officer of an alert is: not of every one that a room started."""
+    if started is None:
+        return True
+    # The owner hears no more of what it has closed itself: it is sent no end either.
+    return not has_lapsed(read) and (started.known_from < math.inf or (is_owner and not started.closed_at))
+
+
+def has_lapsed(read: Sequence[Read]) -> bool:
+    """Return whether a room read last that nobody had renewed what a room started."""
+    return bool(read) and NOT_RENEWED in read[-1].flags
 
 
 def _misplaced(read: Sequence[Read], written: Sequence[Written]) -> Iterator[str]:
@@ -83,7 +99,7 @@ def _after_the_ending(read: Sequence[Read]) -> Iterator[str]:
 
 def ends(each: Read) -> bool:
     """Return whether the alert ends with it."""
-    return isinstance(each, Arrival) and each.ends
+    return each.ends
 
 
 def _by_alert(written: Sequence[Written]) -> dict[str, list[Written]]:

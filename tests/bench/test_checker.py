@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
+from bondmate_schemas.flags import (
+    CONFIRMED,
+    NOT_RENEWED,
+    POSITION_UNTIL_CONFIRMED,
+    SILENCE_OVER,
+    STARTED_BY_ROOM,
+    UNDER_DURESS,
+)
 
 from bench.chaos.bite import PLANTS, unseen
-from bench.chaos.book import About, Arrival, Book, Shown, Update, Written
+from bench.chaos.book import About, Arrival, Book, Shown, Started, Update, Written
 from bench.chaos.checker import Verdict, check
+from bench.chaos.started import LAPSED_PAGE, STARTED_PAGE
 
 
 def sound() -> Book:
@@ -57,6 +67,72 @@ def followed() -> Book:
     return book
 
 
+OWNER = "other"
+STARTED, HELD = frozenset({STARTED_BY_ROOM}), frozenset({STARTED_BY_ROOM, POSITION_UNTIL_CONFIRMED})
+
+
+def started() -> Book:
+    """Return the same, with what became of emergencies that the room of the owner started: each of another."""
+    book = followed()
+    book.started = {
+        0: Started("d0", silent=False, event_id="alone", shown=[10.5]),
+        1: Started("d1", silent=False, event_id="sure", shown=[10.5], confirmed_at=12.0),
+        2: Started("d2", silent=True, event_id="silent", shown=[15.5], pressed_at=14.0),
+        3: Started("d3", silent=False, event_id="done", shown=[10.5], closed_at=14.0),
+        4: Started("d4", silent=False, event_id="renewed", shown=[10.5], renews=True),
+    }
+    book.accepted |= dict.fromkeys(("alone", "sure", "done", "renewed"), 1) | {"silent": 2}
+    book.follows |= {each.event_id: each.device for each in book.started.values()}
+    book.fixes["d3"] = [1, 2]  # its officer goes on when the owner has closed it
+    for device in book.follows.values():
+        book.fixes.setdefault(device, [1])
+    book.mapped.update(book.fixes)
+    book.paged = {(STARTED_PAGE, each.event_id) for each in book.started.values()} | {(LAPSED_PAGE, "alone")}
+    for room in ROOMS:
+        is_owner = room == OWNER
+        for event_id in ("alone", "sure", "silent", "done", "renewed"):
+            flags = (STARTED if is_owner else HELD) | ({UNDER_DURESS} if event_id == "silent" else set())
+            book.arrivals[room].append(Arrival(event_id, 0, f"{event_id}-0", 11.0, fix=int(is_owner), flags=flags))
+            if is_owner:
+                book.updates[room].append(Update(event_id, About.POSITION, f"{event_id}-p", 12.5, 1, flags=flags))
+        told = [
+            Update("alone", About.STARTED, "alone-1", 13.0, flags=STARTED | {NOT_RENEWED}),
+            Update("sure", About.STARTED, "sure-1", 13.0, 1, flags=STARTED | {CONFIRMED}),
+        ]
+        book.updates[room] += told if is_owner else [*told, Update("done", About.STARTED, "done-1", 15.0, ends=True)]
+        pressed = STARTED | {CONFIRMED, SILENCE_OVER}
+        book.arrivals[room].append(Arrival("silent", 1, "silent-1", 15.0, fix=1, flags=pressed))
+    return book
+
+
+def test_what_a_room_starts_is_judged_by_its_rules_and_nothing_is_found_where_nothing_is() -> None:
+    assert Verdict() == check(started(), ROOMS, owner=OWNER)
+
+
+def test_what_was_told_before_a_crash_may_come_again_after_nobody_had_renewed_it() -> None:
+    book = started()
+    again = next(each for each in book.updates[OWNER] if each.delivery_id == "alone-p")
+    book.updates[OWNER] += [
+        replace(again, at=14.0),
+        Update("alone", About.STARTED, "alone-1", 14.1, flags=STARTED | {NOT_RENEWED}),
+    ]
+
+    assert Verdict() == check(book, ROOMS, owner=OWNER)
+
+
+def test_what_was_renewed_after_all_is_followed_again_and_may_not_stay_lapsed() -> None:
+    book = started()
+    book.updates[OWNER] += [
+        Update("renewed", About.STARTED, "renewed-1", 14.0, flags=STARTED | {NOT_RENEWED}),
+        Update("renewed", About.STARTED, "renewed-2", 15.0, flags=STARTED),
+        Update("renewed", About.POSITION, "renewed-q", 16.0, 1, flags=STARTED),
+    ]
+    assert Verdict() == check(book, ROOMS, owner=OWNER)
+
+    book.updates[OWNER] = [each for each in book.updates[OWNER] if each.delivery_id not in {"renewed-2", "renewed-q"}]
+    assert 1 == len(check(book, ROOMS, owner=OWNER).lost)
+
+
 def test_what_lies_between_the_newest_may_be_missing_of_updates() -> None:
     book = followed()
     assert Verdict() == check(book, ROOMS)
@@ -83,15 +159,15 @@ def test_an_update_that_comes_again_after_the_ending_is_found() -> None:
 @pytest.mark.parametrize("name", PLANTS)
 def test_each_fault_of_an_emergency_that_is_planted_is_found(name: str) -> None:
     kind, plant = PLANTS[name]
-    book = followed()
+    book = started()
     plant(book)
 
-    assert getattr(check(book, ROOMS), kind)
+    assert getattr(check(book, ROOMS, owner=OWNER), kind)
 
 
 def test_a_book_in_which_nothing_can_be_planted_proves_nothing() -> None:
-    assert [] == [*unseen(followed(), ROOMS, 2)]
-    assert len(PLANTS) == len([*unseen(Book(), ROOMS, 2)])
+    assert [] == [*unseen(started(), ROOMS, 2, OWNER)]
+    assert len(PLANTS) == len([*unseen(Book(), ROOMS, 2, OWNER)])
 
 
 def test_nothing_is_found_where_nothing_is() -> None:
