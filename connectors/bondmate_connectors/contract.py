@@ -336,6 +336,9 @@ class ConnectorSpec:
     `runtime.authority.REFUSALS`, how the sender of an answer that is refused is told; "cannot" cites the clause of the
     standard that leaves no way.
 
+    `marks_test` says how its dialect marks a test, so that nobody there takes one for real, and cites the clause. Left
+    empty, it cannot: then no drill is ever sent there, whatever the routes say.
+
     `error_codes` are the codes that it refuses under, beside the hub's own: each with a number from 10,000 on, what it
     means and what a person does. They stand in the table that `hub dlq` shows.
 
@@ -358,6 +361,7 @@ class ConnectorSpec:
     waivers: Mapping[str, str] = field(default_factory=dict)
     speaks_for: str = ""
     refusals: Mapping[str, str] = field(default_factory=dict)
+    marks_test: str = ""
     error_codes: tuple[ErrorCode, ...] = ()
     alert_position_seconds: float = 15.0
     alert_positions_a_second: float = 1.0

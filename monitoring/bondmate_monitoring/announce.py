@@ -87,6 +87,13 @@ def pager(steps: Iterable[str], modes: Iterable[str]) -> None:
     _begin(m.PAGE_NOTICES, steps, m.NOTICE_OUTCOMES)
 
 
+def drills(destinations: Iterable[str]) -> None:
+    """Announce what the role `drills` keeps: whether the last drill of a destination arrived."""
+    destinations = list(destinations)
+    _begin(m.DRILL_FAILED, destinations)
+    _begin(m.DRILLS, destinations, [""])
+
+
 def _begin(metric: m.Counter | m.Gauge | m.Histogram, *labels: Iterable[str]) -> None:
     """Begin the series of each combination of these values of a metric's labels, in their order."""
     for values in product(*labels):

@@ -82,6 +82,7 @@ def _rows() -> list[tuple[str, list[_Panel]]]:
         ("Speed: how fast?", _speed()),
         ("Destinations: who has trouble?", _connectors()),
         ("Pages: does anybody hear?", _pages()),
+        ("Drills: is each path alive?", _drills()),
         ("Devices and positions", _devices()),
         ("Hub roles", _roles()),
     ]
@@ -188,6 +189,17 @@ def _pages() -> list[_Panel]:
                _query("max by (step) (hub_page_step_failing_seconds)", "{{step}}")),
         _lines("Pages, repeats and ends sent in ten minutes", "short", 6,
                _query("sum by (step, outcome) (increase(hub_page_notices_total[10m]))", "{{step}}: {{outcome}}")),
+    ]  # fmt: skip
+
+
+def _drills() -> list[_Panel]:
+    return [
+        _stat("Destinations whose last drill did not arrive", "short", 1, _query("sum(hub_drill_failed)")),
+        _lines("Last drill, to each hop", "s", 12,
+               _query("max by (destination, hop) (hub_drill_hop_seconds)", "{{destination}} {{hop}}")),
+        _lines("Drills in a day, by where they stopped", "short", 6,
+               _query("sum by (destination, stopped_at) (increase(hub_drills_total[1d]))",
+                      "{{destination}} {{stopped_at}}")),
     ]  # fmt: skip
 
 

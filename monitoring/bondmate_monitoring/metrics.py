@@ -175,6 +175,15 @@ PAGE_NOTICES = Counter(
 PAGE_STEP_FAILING_SECONDS = Gauge(
     "hub_page_step_failing_seconds", "For how long a step has not taken what is due there; 0: it takes.", ["step"]
 )
+DRILLS = Counter(
+    "hub_drills_total", "Drills that the role sent, by the hop that they did not come to; none: they arrived.",
+    ["destination", "stopped_at"],
+)  # fmt: skip
+DRILL_FAILED = Gauge("hub_drill_failed", "1 while the last drill of a destination did not arrive.", ["destination"])
+DRILL_HOP_SECONDS = Gauge(
+    "hub_drill_hop_seconds", "From raising the last drill of a destination to each hop that it came to.",
+    ["destination", "hop"],
+)  # fmt: skip
 UNDELIVERED_ALERT_SECONDS = Gauge(
     "hub_oldest_undelivered_alert_seconds", "Age of the oldest open alert that a destination has not got.",
     ["destination"],

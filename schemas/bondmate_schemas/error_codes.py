@@ -117,6 +117,8 @@ HUB_CODES: Final = codes(
      "Tell the destination now, by telephone: nobody there has it. Its log says what it fell over; then replay."),
     ("open_room", 2009, "What a device under duress says never goes where everybody reads it.",
      "Name under `duress_contacts` who alone may read it there, then replay."),
+    ("test_not_marked", 2010, "A drill for a connector whose dialect cannot mark a test.",
+     "Take `drill: true` from that destination (`hub lint`); discard this."),
     ("page_for_people", 2008, "A page for people where the service should have answered: a login, a portal.",
      "Open the address in a browser: who answers there? Mend it there, or `url`, `login`; then replay."),
     ("not_json", 5002, "The bytes are not JSON in UTF-8.", ASK_SENDER),

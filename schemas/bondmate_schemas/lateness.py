@@ -1,7 +1,7 @@
 """What becomes of a Delivery that has waited beyond its expiry: sent and marked, or not sent.
 
-The destination's routes say which, by a flag on the Delivery; where they say nothing, a position is dropped and all
-else is marked: an SOS never vanishes.
+The destination's routes say which, by a flag on the Delivery; where they say nothing, a position or a drill is dropped
+and all else is marked: an SOS never vanishes.
 """
 
 from __future__ import annotations
@@ -29,10 +29,12 @@ def is_dropped_when_late(delivery: Delivery) -> bool:
     """Whether `delivery` is not to be sent once it is late.
 
     An alert's own expiry says only that it is no longer new: what ends it is the expiry that its route names, which
-    stands in the Delivery and is the earlier one.
+    stands in the Delivery and is the earlier one. A drill is nothing any more once it is over; its end is told.
     """
     if delivery.position_only:
         return True
+    if delivery.is_drill:
+        return delivery.reason is not DeliveryReason.CANCEL
     flags = delivery.header.flags
     if MARK_WHEN_LATE in flags:
         return False

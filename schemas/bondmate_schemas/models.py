@@ -253,6 +253,7 @@ class DeviceAlert(Record):
     attachments: tuple[Attachment, ...] = ()
     whole: AlertWhole | None = None
     clock_ahead_ms: Signed | None = None
+    drill: str = ""
 
 
 class DeviceLocation(Record):
@@ -426,6 +427,11 @@ class Delivery(Record):
         if payload is None:  # the validator has seen to it
             raise AssertionError(self.kind)
         return payload
+
+    @property
+    def is_drill(self) -> bool:
+        """Whether it is an alert that is a drill of the hub."""
+        return self.alert is not None and bool(self.alert.drill)
 
     @property
     def id(self) -> str:

@@ -59,8 +59,8 @@ pages:
 
 
 def test_a_hub_without_steps_has_no_pager_among_all_its_roles(tmp_path: Path):
-    assert set(ROLES) - {"pager"} == set(roles_of(loaded(tmp_path, "instance: a")))
-    assert set(ROLES) == set(roles_of(loaded(tmp_path, f"pages: {{steps: {{a: {{{HOOK}}}}}}}")))
+    assert set(ROLES) - {"pager", "drills"} == set(roles_of(loaded(tmp_path, "instance: a")))
+    assert set(ROLES) - {"drills"} == set(roles_of(loaded(tmp_path, f"pages: {{steps: {{a: {{{HOOK}}}}}}}")))
 
 
 async def test_a_secret_that_changes_is_taken_and_half_a_file_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -25,6 +25,7 @@ devices:
   spare: {agency: north, mode: ACTUAL}
   right: {agency: north, mode: ACTUAL}
   drill: {agency: north, mode: EXERCISE}
+  path: {agency: north, mode: TEST, drill: room}
   souths: {agency: south, mode: ACTUAL}
   gone: {agency: north, mode: ACTUAL, revoked: true}
 """
@@ -69,6 +70,7 @@ def test_a_takeover_is_corrected_and_undone_and_a_replaced_device_is_no_spare(dl
         ("typo", "spare", "typo stands in no device file"),
         ("bm-1", "gone", "gone is revoked"),
         ("bm-1", "drill", "drill is of mode EXERCISE, bm-1 of ACTUAL"),
+        ("bm-1", "path", "path is a device for drills"),
         ("bm-1", "souths", "souths is of agency south, bm-1 of north"),
     ],
 )

@@ -48,7 +48,16 @@ def test_it_is_one_dashboard_of_grafana_11_with_the_rows_people_ask_for() -> Non
     rows = [panel["title"].split(":")[0] for panel in BOARD["panels"] if panel["type"] == "row"]
 
     assert (UID, 41) == (BOARD["uid"], BOARD["schemaVersion"])
-    assert ["Alerts", "Unread", "Speed", "Destinations", "Pages", "Devices and positions", "Hub roles"] == rows
+    assert [
+        "Alerts",
+        "Unread",
+        "Speed",
+        "Destinations",
+        "Pages",
+        "Drills",
+        "Devices and positions",
+        "Hub roles",
+    ] == rows
 
 
 def test_panels_do_not_overlap_and_their_queries_have_names() -> None:

@@ -57,6 +57,9 @@ LABELS = {
     "hub_oldest_open_page_seconds": (),
     "hub_page_notices": ("step", "outcome"),
     "hub_page_step_failing_seconds": ("step",),
+    "hub_drills": ("destination", "stopped_at"),
+    "hub_drill_failed": ("destination",),
+    "hub_drill_hop_seconds": ("destination", "hop"),
     "hub_silent_devices": (),
     "hub_unanswered_alerts": ("mode",),
     "hub_oldest_undelivered_alert_seconds": ("destination",),
@@ -100,6 +103,7 @@ def test_a_role_shows_zeros_before_anything_happens() -> None:
     announce.gateway(["TestRecord"], ["test-problem"])
     announce.streams(["test-stage"], ["test-sink"])
     announce.pager(["test-step"], ["ACTUAL"])
+    announce.drills(["test-sink"])
 
     shown = generate_latest(_registry()).decode()
 
@@ -118,6 +122,8 @@ def test_a_role_shows_zeros_before_anything_happens() -> None:
         'hub_accepted_events_total{record="TestRecord"} 0.0',
         'hub_refused_requests_total{problem="test-problem"} 0.0',
         'hub_dead_letters_total{code="",stage="test-stage"} 0.0',
+        'hub_drill_failed{destination="test-sink"} 0.0',
+        'hub_drills_total{destination="test-sink",stopped_at=""} 0.0',
         'hub_oldest_undelivered_alert_seconds{destination="test-sink"} 0.0',
         'hub_alert_levels_total{destination="test-sink",level="ACKNOWLEDGED"} 0.0',
         'hub_open_pages{mode="ACTUAL"} 0.0',

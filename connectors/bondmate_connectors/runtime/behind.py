@@ -83,7 +83,7 @@ class Behind:
             except CodecError:
                 alerts[Mode.UNKNOWN] += 1
             else:
-                if delivery.kind is DeliveryKind.ALERT:
+                if delivery.kind is DeliveryKind.ALERT and not delivery.is_drill:
                     alerts[delivery.header.mode] += 1
         self._show(alerts)
 

@@ -30,6 +30,8 @@ from bondmate_connectors.runtime.supervision import is_order
 
 NOT_ACCEPTED: Final = "kind_not_accepted"
 """Code of what the sink does not take by its specification."""
+TEST_NOT_MARKED: Final = "test_not_marked"
+"""Code of a drill for a sink that could not tell its people that it is one."""
 
 
 class DeliveryLoop:
@@ -164,6 +166,8 @@ class DeliveryLoop:
         """Return the code why `delivery` is not to be sent; empty when it is."""
         if delivery.kind.value not in self._accepts:
             return NOT_ACCEPTED
+        if delivery.is_drill and not self._tools.spec.marks_test:
+            return TEST_NOT_MARKED
         return EXPIRED if is_late(delivery, self._tools.clock()) and is_dropped_when_late(delivery) else ""
 
     async def _send(self, line: KeyLine[ConsumedRecord], record: ConsumedRecord, delivery: Delivery) -> None:

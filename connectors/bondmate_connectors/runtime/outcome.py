@@ -141,9 +141,10 @@ class Outcomes:
     # What was not sent on purpose, and what ends.
 
     def unwanted(self, line: KeyLine[ConsumedRecord], record: ConsumedRecord, code: str, *, is_position: bool) -> None:
-        """End a record that is not to be sent, by `code`; a position that is too old leaves no dead letter."""
-        position_only = isinstance(record.content, Delivery) and record.content.position_only
-        if code == EXPIRED and (is_position or position_only):
+        """End a record that is not to be sent, by `code`; a position or a drill that is late leaves no dead letter."""
+        content = record.content
+        may_lapse = isinstance(content, Delivery) and (content.position_only or content.is_drill)
+        if code == EXPIRED and (is_position or may_lapse):
             self.pass_over(record, code)
             self._queue.finish(line)
         else:

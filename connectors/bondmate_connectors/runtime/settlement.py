@@ -53,8 +53,8 @@ class Settlement:
     def sent(self, record: ConsumedRecord, delivery: Delivery, receipt: Receipt, attempt: int) -> None:
         """Count what was sent, write its receipt, settle it."""
         now = self._tools.clock()
-        # A refresh repeats an event that may be hours old: its age says nothing of the hub.
-        fresh = delivery.reason is not DeliveryReason.REFRESH and not _is_beside(delivery)
+        # A refresh repeats an event that may be hours old: its age says nothing of the hub; and a drill is no event.
+        fresh = delivery.reason is not DeliveryReason.REFRESH and not _is_beside(delivery) and not delivery.is_drill
         seconds = (now - delivery.header.received_at).total_seconds() if fresh else None
         self._tools.reports.sent(delivery.kind.value, delivery.reason.value, seconds)
         if was_marked_late(delivery):

@@ -272,6 +272,7 @@ class LedgerConnector:
             "key": event.key,
             "text": getattr(event.event, "text", None) or "",
             "kind": event.kind.value,
+            "mode": event.header.mode.value,
             "late": was_marked_late(event),
         }
         answer = await _call(self._open_session(), "PUT", f"/entries/{event.id}", entry)
@@ -376,6 +377,7 @@ CONNECTOR = ConnectorSpec(
     emits=frozenset({"DeviceMessage", "DeliveryReceipt"}),
     refusals=dict.fromkeys(REFUSALS, "in the ledger: its entry is marked as refused"),
     proves=Level.ACCEPTED,
+    marks_test="`mode` of an entry is TEST",
     max_in_flight=8,
     build=LedgerConnector,
 )

@@ -20,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bondmate_gateway.enrolment.device_file import (
     DEFAULT_PROFILE,
+    OWN_DEVICE,
     DeviceEntry,
     DeviceFile,
     DeviceFileError,
@@ -50,6 +51,7 @@ class Enrolment:
     profile: str = DEFAULT_PROFILE
     replace: bool = False
     language: str | None = None
+    drill: str = ""
 
 
 def enrol(path: Path, wanted: Enrolment) -> str:
@@ -73,6 +75,8 @@ def enrol_many(path: Path, wanted: Iterable[Enrolment]) -> dict[str, str]:
                 raise EnrolmentError("device_id: is enrolled already; revoke it, or replace its token (`--replace`)")
             if one.profile not in {DEFAULT_PROFILE, *content.profiles}:
                 raise EnrolmentError("profile: names no profile of the device file")
+            if one.drill and (one.mode != Mode.TEST or one.officer_ref or one.unit):
+                raise EnrolmentError(f"drill: {OWN_DEVICE}")
             tokens[one.device_id] = f"bmd_{secrets.token_urlsafe(32)}"
             devices[one.device_id] = _entry(one, tokens[one.device_id])
         return content.model_copy(update={"devices": devices})

@@ -22,6 +22,7 @@ Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:@-]{1,128}$")]
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 LanguageTag = Annotated[str, AfterValidator(language_tag)]
 DEFAULT_PROFILE = "default"
+OWN_DEVICE = "a device for drills is of mode TEST, and no officer's: name no `officer_ref` and no `unit`"
 
 
 class DeviceFileError(ValueError):
@@ -71,6 +72,8 @@ class DeviceEntry(_Part):
     profile: str = DEFAULT_PROFILE
     language: LanguageTag | None = None
     """Instead of that of the profile."""
+    drill: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9_-]*)?$")] = ""
+    """The destination that its alerts are drills of: a device of the hub's own, which can do nothing else."""
     token_sha256: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...] = ()
     revoked: bool = False
 
@@ -116,6 +119,8 @@ def _cross_checked(content: DeviceFile) -> list[tuple[tuple[str, ...], str]]:
     for device_id, entry in content.devices.items():
         if entry.profile not in known:
             problems.append((("devices", device_id, "profile"), "names no profile of this file"))
+        if entry.drill and (entry.mode is not Mode.TEST or entry.officer_ref or entry.unit):
+            problems.append((("devices", device_id, "drill"), OWN_DEVICE))
         if any(holders.setdefault(hashed, device_id) != device_id for hashed in entry.token_sha256):
             problems.append((("devices", device_id, "token_sha256"), "is the token of another device too"))
     return problems

@@ -32,6 +32,8 @@ class EnrolledDevice:
     callsign: str | None = field(default=None, repr=False)
     revoked: bool = False
     own_language: str | None = None
+    drill: str = ""
+    """The destination that its alerts are drills of; empty: it is an officer's device."""
 
     @property
     def language(self) -> str | None:
@@ -59,7 +61,7 @@ class Directory:
         for device_id, entry in content.devices.items():
             device = EnrolledDevice(
                 device_id, entry.agency, Mode(entry.mode), profiles[entry.profile],
-                entry.officer_ref, entry.unit, entry.callsign, entry.revoked, entry.language,
+                entry.officer_ref, entry.unit, entry.callsign, entry.revoked, entry.language, entry.drill,
             )  # fmt: skip
             self.devices[device_id] = device
             for hashed in entry.token_sha256:

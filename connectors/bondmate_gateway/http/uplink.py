@@ -134,7 +134,7 @@ class Uplink:
     async def status(self, request: web.Request) -> web.Response:
         """Take a heartbeat."""
         started = time.perf_counter()
-        device = self._authentication.caller(request).device
+        device = self._of_an_officer(request)
         asked, value = await self._strict(request, requests.StatusRequest)
         heartbeat = reports.status(asked, self._arrival(request, device, value))
         await self._acceptance.settle(request, [heartbeat], started)
@@ -156,8 +156,15 @@ class Uplink:
 
     def _in_its_place(self, request: web.Request) -> EnrolledDevice:
         """Return the device that calls; raises Refused where another has taken its place."""
-        device = self._authentication.caller(request).device
+        device = self._of_an_officer(request)
         self._own.refuse_replaced(device)
+        return device
+
+    def _of_an_officer(self, request: web.Request) -> EnrolledDevice:
+        """Return the device that calls; raises Refused where it is one for drills."""
+        device = self._authentication.caller(request).device
+        if device.drill:
+            raise Refused(ProblemKind.forbidden, "A device for drills raises alerts, and nothing else.")
         return device
 
     async def _strict(self, request: web.Request, model: type[M]) -> tuple[M, Any]:

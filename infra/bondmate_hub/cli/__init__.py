@@ -20,6 +20,7 @@ from bondmate_hub.cli import (
     dlq,
     docs,
     doctor,
+    drill,
     first_hour,
     ids,
     incidents,
@@ -75,6 +76,7 @@ app.command("init")(first_hour.init)
 app.command("sample")(first_hour.sample)
 app.command("check")(connectors.check)
 app.command("doctor")(doctor.doctor)
+app.command("drill")(drill.drill)
 app.command("status")(status.status)
 app.command("docs")(docs.docs)
 for command in (steering.restart, steering.pause, steering.resume):

@@ -37,6 +37,7 @@ def enrol(
     language: Annotated[
         str | None, typer.Option(help="The officer's language, as `de` or `el-GR`; else that of the profile.")
     ] = None,
+    drill: Annotated[str, typer.Option(help="For drills of this destination, and nothing else; see `hub drill`.")] = "",
     replace: Annotated[bool, typer.Option("--replace", help="The device is known: give it a new token.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -48,7 +49,7 @@ def enrol(
     from bondmate_gateway.enrolment.commands import enrol as enrolled
 
     with _told():
-        wanted = Enrolment(device_id, agency, mode, officer_ref, unit, callsign, profile, replace, language)
+        wanted = Enrolment(device_id, agency, mode, officer_ref, unit, callsign, profile, replace, language, drill)
         token = enrolled(file, wanted)
     show({"device_id": device_id, "token": token}, token, as_json=as_json)
 

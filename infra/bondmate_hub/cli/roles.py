@@ -10,12 +10,14 @@ from bondmate_hub.cli.options import Config
 
 
 def run(
-    roles: Annotated[list[str], typer.Argument(help="broker, registry, gateway, streams, lane, runner, pager or all.")],
+    roles: Annotated[
+        list[str], typer.Argument(help="broker, registry, gateway, streams, lane, runner, pager, drills, all.")
+    ],
     config: Config = None,
 ) -> None:
     """Run roles until SIGTERM. Several roles, or `all`, run as children and are started again when they die.
 
-    The pager is of `all` where `pages.steps` are set.
+    The pager is of `all` where `pages.steps` are set, and drills where one of `drills.rooms` has `every_seconds`.
 
     Example: hub run gateway runner --config hub.yaml
     """

@@ -153,6 +153,7 @@ def _facts(spec: ConnectorSpec) -> str:
     ]
     if spec.is_sink:
         facts.append(f"proves at once: `{spec.proves.value}`; at most {spec.max_in_flight} in flight")
+        facts.append(f"a test there: {spec.marks_test or 'cannot be told from what is real, so it gets no drills'}")
     facts += [f"waived rule `{rule}`: {reason}" for rule, reason in spec.waivers.items()]
     return "".join(f"- {fact}\n" for fact in facts)
 

@@ -12,7 +12,7 @@ from bondmate_streams.logic.vain import vain
 from bondmate_hub.lint.finding import LintFinding
 from bondmate_hub.lint.read import Hub, Table, entries_of, without
 from bondmate_hub.routes.bare_agreements import bare_agreements
-from bondmate_hub.routes.findings import not_responsible, open_rooms, ownerless, unknown_agencies
+from bondmate_hub.routes.findings import not_responsible, open_rooms, ownerless, undrillable, unknown_agencies
 from bondmate_hub.routes.never_met import unknown_sources, unknown_units, unsent_kinds
 
 
@@ -33,6 +33,8 @@ def found(table: Table, hub: Hub | None) -> Iterator[LintFinding]:
         told = "routes: there is none, so that nothing goes anywhere and each emergency pages operations"
         yield file.warning("no-routes", told)
     if hub is not None:
+        for told in without(undrillable(routes, hub.instances), table.left_out):
+            yield file.error("test-not-marked", told)
         for rule, each in _warnings_with(hub, routes):
             yield from (file.warning(rule, told) for told in without(each, table.left_out))
         yield from (hub.file.warning("open-room", told) for told in open_rooms(routes, hub.instances))

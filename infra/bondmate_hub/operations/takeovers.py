@@ -70,6 +70,8 @@ def _why_no_spare(device_id: str, spare: str, devices: Devices) -> str | None:
     for each in (device_id, spare):
         if each not in devices:
             return f"{each} stands in no device file that can be read here; --file names one"
+        if devices[each].get("drill"):
+            return f"{each} is a device for drills"
     old, new = devices[device_id], devices[spare]
     if new["revoked"]:
         return f"{spare} is revoked"

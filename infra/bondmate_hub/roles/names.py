@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from typing import Final
 
-ROLE_NAMES: Final = ("broker", "registry", "gateway", "streams", "lane", "runner", "pager")
+ROLE_NAMES: Final = ("broker", "registry", "gateway", "streams", "lane", "runner", "pager", "drills")

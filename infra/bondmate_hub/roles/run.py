@@ -304,6 +304,12 @@ async def _pager(settings: Settings, stop: asyncio.Event, around: Around) -> Non
     await run_pager(settings, stop, around.health)
 
 
+async def _drills(settings: Settings, stop: asyncio.Event, around: Around) -> None:
+    from bondmate_hub.drills.role import run_drills  # noqa: PLC0415
+
+    await run_drills(settings, stop, around.health)
+
+
 async def _by_routes(
     settings: Settings, stop: asyncio.Event, role: str, work: Callable[[Applied, asyncio.Event], Awaitable[None]]
 ) -> None:
@@ -420,9 +426,12 @@ ROLES: Mapping[str, _Role] = {
     "lane": _lane,
     "runner": partial(_connectors, gateway=False),
     "pager": _pager,
+    "drills": _drills,
 }
 
 
 def roles_of(settings: Settings) -> list[str]:
     """Return the roles that a hub with these settings has: `hub run all`."""
-    return [role for role in ROLES if role != "pager" or settings.pages.steps]
+    left_out = {"pager"} if not settings.pages.steps else set()
+    left_out |= {"drills"} if not settings.drills.repeated else set()
+    return [role for role in ROLES if role not in left_out]

@@ -43,6 +43,16 @@ def open_rooms(routes: Routes, instances: Iterable[Instance]) -> list[str]:
     ]
 
 
+def undrillable(routes: Routes, instances: Iterable[Instance]) -> list[str]:
+    """Word which destinations would get drills whose connector has no way to mark a test."""
+    return [
+        f"destinations.{each.name}.drill: its connector `{each.spec.name}` has no way to mark a test, so that people"
+        " there would take a drill for real: none is ever sent; take this away"
+        for each in instances
+        if each.name in routes.destinations and routes.destinations[each.name].drill and not each.spec.marks_test
+    ]
+
+
 def _told_of_alerts(rule: Route) -> Iterator[str]:
     """Yield the destinations that a rule tells of alerts, at once or while nobody answers."""
     if "alert" in (rule.when.record or ("alert",)):

@@ -19,6 +19,7 @@ from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_valid
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bondmate_hub.settings.document import PREFIX, Document, SettingFile, SettingsError, files_named
+from bondmate_hub.settings.drills import DrillsSection
 from bondmate_hub.settings.kafka import KafkaSection
 from bondmate_hub.settings.pages import PagesSection
 from bondmate_hub.settings.section import Section
@@ -206,6 +207,7 @@ class Settings(BaseSettings):
     delivery: DeliverySection = DeliverySection()
     restart: RestartSection = RestartSection()
     pages: PagesSection = PagesSection()
+    drills: DrillsSection = DrillsSection()
     connectors: dict[str, ConnectorEntry] = Field(default_factory=dict, description="Connectors by name.")
 
     _file: Path | None = PrivateAttr(None)
@@ -271,9 +273,9 @@ def from_folder(settings: Settings, folder: Path) -> Settings:
     """Return the same with paths that are meant from `folder`."""
     streams = settings.streams and _files_from(settings.streams, folder)
     kafka = settings.kafka.from_folder(folder)
-    pages = settings.pages.from_folder(folder)
+    sections = {"pages": settings.pages.from_folder(folder), "drills": settings.drills.from_folder(folder)}
     return settings.model_copy(
-        update={"data_dir": folder / settings.data_dir, "streams": streams, "kafka": kafka, "pages": pages}
+        update={"data_dir": folder / settings.data_dir, "streams": streams, "kafka": kafka, **sections}
     )
 
 

@@ -102,6 +102,8 @@ def _expected(settings: Settings) -> dict[str, tuple[str, ...]]:
         found |= {"streams": (), "lane": ()}
     if settings.pages.steps:
         found["pager"] = ()
+    if settings.drills.repeated:
+        found["drills"] = ()
     return found | ({"runner": others} if others else {})
 
 

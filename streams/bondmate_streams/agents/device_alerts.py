@@ -57,7 +57,7 @@ class DeviceAlertIntake:
                 return taken.outcome
             # First on its way, then remembered: after a crash between the two it is sent again, under the same id.
             is_new = taken.outcome == "raised"
-            if is_new:
+            if is_new and not alert.drill:
                 self.nearby.look_again(taken.change, cause)
             if not (is_new and await self.hand_over(taken.change, cause)):
                 await self._hand_on(taken.change, cause)

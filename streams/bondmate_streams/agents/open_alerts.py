@@ -92,7 +92,8 @@ class OpenAlertIndex:
         """Take an alert as it stands now."""
         event_id = state.header.event_id
         before = self._forget(event_id)
-        after = _watched(state, escalation) if state.status not in CLOSED else None
+        is_shown = state.status not in CLOSED and not state.alert.drill
+        after = _watched(state, escalation) if is_shown else None
         if after is not None:
             self._watched[event_id] = after
             self._counts[after.status] += 1

@@ -152,6 +152,9 @@ def words_to_officer(
 
 
 def _count(step: Step, receipt: DeliveryReceipt) -> None:
+    """Count how far alerts have come, and how fast: a drill is no alert of an officer."""
+    if step.state is not None and step.state.alert.drill:
+        return
     for destination, level in step.risen:
         ALERT_LEVELS.labels(destination, level.value).inc()
         if step.state is not None:

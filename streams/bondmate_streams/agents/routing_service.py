@@ -19,6 +19,7 @@ from bondmate_streams.logic.routing import (
     Held,
     Routes,
     decisions,
+    drill_of,
     escalation,
     explain,
     facts_of,
@@ -51,7 +52,8 @@ class RoutingService:
         if not (found := self.route_again(event)):
             nowhere = why_nowhere(explain(event, self.routes, self.ground))
             why = "unknown_mode" if event.header.mode is Mode.UNKNOWN else nowhere
-            UNROUTED.labels(type(event).__name__, why).inc()
+            if not drill_of(event):
+                UNROUTED.labels(type(event).__name__, why).inc()
             if isinstance(event, DeviceAlert):
                 _log.error("alert goes nowhere", event_id=event.header.event_id, why=why)
         return found
@@ -80,7 +82,7 @@ class RoutingService:
         # Rules look at nothing else of an event.
         is_held = is_for_owner_alone(event)
         known, asked = (ground, None) if isinstance(ground, tuple) else (None, ground)
-        facts = (known, *facts_of(event, asked).items(), *event.header.hops, is_held)
+        facts = (known, *facts_of(event, asked).items(), *event.header.hops, is_held, drill_of(event))
         if facts not in self._decided:
             if len(self._decided) >= _MOST_DECIDED:
                 self._decided.pop(next(iter(self._decided)))

@@ -71,7 +71,7 @@ def take(
         return PressOutcome("repeat", memory)
     if STARTED_BY_ROOM in alert.header.flags and emergencies(memory, alert.header.mode):
         return PressOutcome("open_already", memory)
-    if subject := news.subject_of(alert, memory):
+    if not alert.drill and (subject := news.subject_of(alert, memory)):
         told = news.as_news(alert, subject)
         change = _joined(_correlated(told, subject, now), last)
         return PressOutcome("news", _remembered(memory, alert, change, subject, news.noted(subject, alert)), change)
@@ -79,7 +79,7 @@ def take(
     before = () if known else memory.open_alerts
     change = _joined(_correlated(_flagged(alert, memory), known, now), last, before)
     outcome = _outcome(alert, known)
-    if outcome == "raised":
+    if outcome == "raised" and not alert.drill:
         change = linked(change, of_officer(change, memory.open_alerts) or (near and near(change)))
     kept = _still_open(alert, change, known)
     return PressOutcome(outcome, _remembered(memory, alert, change, known, kept), change)
@@ -122,7 +122,8 @@ def _open_of(alert: DeviceAlert, memory: DeviceMemory) -> OpenAlert | None:
     if named:
         # Of an exercise that its device goes on from as real, the real one.
         return min(named, key=lambda known: known.mode is not Mode.ACTUAL)
-    if alert.action is not AlertAction.RAISE:
+    # A drill is an alert of its own each time.
+    if alert.action is not AlertAction.RAISE or alert.drill:
         return None
     same = (k for k in reversed(memory.open_alerts) if (k.kind, k.mode) == (alert.kind, alert.header.mode))
     return next(same, None)

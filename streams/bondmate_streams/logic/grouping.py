@@ -207,7 +207,7 @@ def may_link(state: AlertState, receipt: DeliveryReceipt, agency: str, other: Al
         return False
     if not receipt.link_to:
         return True
-    if other is None or receipt.destination not in other.destinations:
+    if other is None or other.alert.drill or receipt.destination not in other.destinations:
         return False
     first = other.alert.whole.linked_to if other.alert.whole else ""
     is_of_this = state.header.event_id in {other.header.event_id, first}

@@ -18,7 +18,7 @@ from bondmate_schemas.flags import UNLINKED
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, AlertWhole, DeliveryReceipt, DeviceAlert
 
-from bondmate_streams.logic import grouping, handoff, officer, others, reopening, rounds, starting
+from bondmate_streams.logic import drills, grouping, handoff, officer, others, reopening, rounds, starting
 from bondmate_streams.logic.answers import is_foreign, is_other_mode, says_only_link
 from bondmate_streams.logic.asking import asked_again
 from bondmate_streams.logic.deliveries import Notification
@@ -43,6 +43,7 @@ from bondmate_streams.logic.statements import (
 )
 from bondmate_streams.logic.steps import RULES_NOW, Step, as_update, phase_of, remembered, tell
 
+_ASKED_AGAIN: Final = "unanswered_again"
 _SAID: Final = frozenset({"said_before", "overtaken", "repeated_end"})
 """Outcomes of what was said before, or is overtaken: what it says beside that was, too."""
 
@@ -135,9 +136,9 @@ def _may_link(state: AlertState, receipt: DeliveryReceipt, around: _Around) -> b
 
 def _linked(state: AlertState | None, receipt: DeliveryReceipt, link: grouping.AlertLink, around: _Around) -> Step:
     """Take that an alert is linked to another, or that this is undone: nothing else of it changes."""
-    rule = rule_for(phase_of(state), LifeCycleEvent.LINK, set())
-    if state is None:
-        return Step(rule.outcome)
+    rule = rule_for(phase_of(state), LifeCycleEvent.LINK, drills.of(state.alert) if state else ())
+    if state is None or rule.outcome == "drill_stands_alone":
+        return Step(rule.outcome, state)
     whole = link.over(state.alert.whole)
     if whole == state.alert.whole:
         return Step("no_change", state)
@@ -206,7 +207,7 @@ def _transport(state: AlertState, receipt: DeliveryReceipt, now: datetime) -> St
 def _statement(state: AlertState, receipt: DeliveryReceipt, around: _Around) -> Step:
     """Take what a person says."""
     name, phase, now = receipt.destination, phase_of(state), around.now
-    facts = {Fact.STATES, *said_before(state.destinations[name], receipt)}
+    facts = {Fact.STATES, *said_before(state.destinations[name], receipt), *drills.of(state.alert)}
     if _is_its_end(state, receipt):
         rule = rule_for(phase, LifeCycleEvent.RECEIPT, {*facts, Fact.REPEAT})
         told = _end_told(state, state.alert, receipt, around)
@@ -227,13 +228,13 @@ def _statement(state: AlertState, receipt: DeliveryReceipt, around: _Around) -> 
     message = (
         officer.of_ending(receipt, state, now)
         if Fact.ENDS in facts
-        else officer.of_statement(receipt, state, after, now, lapses=falls_away, asks=Fact.LAPSES in facts)
+        else officer.of_statement(receipt, state, after, now, lapses=falls_away, asks=rule.outcome == _ASKED_AGAIN)
     )
     is_new = stage_of(state.destinations[name]) is not stage_of(after.destinations[name])
     step = Step(rule.outcome, after, risen=((name, receipt.level),) if is_new else (), message=message)
     if Fact.ENDS in facts:
         return _closed(step, after, receipt, around)
-    if Fact.LAPSES not in facts:
+    if rule.outcome != _ASKED_AGAIN:
         return step
     # Those who have it hear that nobody answers any more, but for who said so.
     again = asked_again(step.outcome, after, cause, now, around.decisions, leave_out={name})
@@ -335,7 +336,7 @@ def _owned(step: Step, state: AlertState, receipt: DeliveryReceipt, around: _Aro
     state = with_owned(state, receipt)
     if handoff.owns_already(state, receipt, around.rooms):
         return replace(step, state=state)
-    facts = handoff.facts_of(state, receipt, around.rooms, around.now)
+    facts = handoff.facts_of(state, receipt, around.rooms, around.now) | drills.of(state.alert)
     rule = rule_for(phase_of(state), LifeCycleEvent.OWNERSHIP, facts)
     outcome = _named(step, receipt, rule.outcome, tells=rule.tells is not None)
     if rule.tells is None:

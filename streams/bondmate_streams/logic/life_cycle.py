@@ -186,6 +186,9 @@ class Fact(StrEnum):
     EXPIRED = "expired"
     OTHERS_SAID = "others said something"
     NEW_ROUTES = "a new version of the routes"
+    DRILL = "a drill"
+    DRILL_OVER = "its time is over"
+    ARRIVED = "its room has it"
 
 
 REFUSED: Final = frozenset({NOT_ITS_OWN, MODE_DIFFERS})
@@ -226,6 +229,8 @@ def _rule(
 
 _S, _E, _F, _R = AlertPhase, LifeCycleEvent, Fact, DeliveryReason
 RULES: Final = (
+    _rule("drill_refused", _S.NONE, _E.PRESS, _F.DRILL, _F.NOWHERE, becomes=AlertStatus.CANCELLED,
+          doc="its destination takes no drills: over at once, and nobody is paged"),
     _rule("unrouted", _S.NONE, _E.PRESS, _F.NOWHERE, becomes=AlertStatus.RAISED, doc="kept; a person is paged"),
     _rule("raised", _S.NONE, _E.PRESS, becomes=AlertStatus.ROUTED, tells=_R.NEW, doc="every destination of its routes"),
     _rule("raised_to_cancel", _S.NONE, _E.CANCEL, _F.REQUEST_ONLY, becomes=AlertStatus.ROUTED, tells=_R.NEW,
@@ -233,12 +238,14 @@ RULES: Final = (
     _rule("cancel_of_unknown", _S.NONE, _E.CANCEL, doc="nobody was told, nobody need be"),
     _rule("not_an_alert", _S.NONE, _E.RECEIPT, doc="a receipt of something else"),
     _rule("repeated_end", _S.CLOSED, _E.CANCEL, _F.REPEAT, tells=_R.CANCEL, doc="told again, under the same ids"),
+    _rule("closed_already", _S.CLOSED, _E.PRESS, _F.DRILL, doc="of a drill nothing goes on"),
     _rule("late", _S.CLOSED, _E.PRESS, _F.BY_PERSON, _F.MADE_BEFORE,
           doc="its device is told that it came after the end; a person is paged"),
     _rule("reopened", _S.CLOSED, _E.PRESS, _F.BY_PERSON, doc="becomes an alert of its own, linked to this one"),
     _rule("closed_already", _S.CLOSED, _E.PRESS, doc="nobody did anything: it came late"),
     _rule("closed_already", _S.CLOSED, _E.CANCEL, doc="it came late"),
     _rule("repeat", _S.OPEN, _E.PRESS, _F.REPEAT, tells=_R.NEW, doc="told again, under the same ids"),
+    _rule("drill_goes_on", _S.OPEN, _E.PRESS, _F.DRILL, doc="a drill is told once: nothing begins anew"),
     _rule("graver", _S.OPEN, _E.PRESS, _F.GRAVER, tells=_R.UPDATE,
           doc="asked anew: a round of escalation begins; the routes of the graver kind are told too"),
     _rule("pressed_anew", _S.OPEN, _E.PRESS, _F.LAPSED, tells=_R.UPDATE, doc="a round of escalation begins"),
@@ -259,11 +266,13 @@ RULES: Final = (
     _rule("overtaken", None, _E.RECEIPT, _F.STATES, _F.OLDER, doc="that room has said something newer"),
     _rule("closed", _S.OPEN, _E.RECEIPT, _F.STATES, _F.ENDS, tells=_R.CANCEL,
           doc="the whole ends: everybody else is told, by whom and why"),
+    _rule("stated", _S.OPEN, _E.RECEIPT, _F.STATES, _F.LAPSES, _F.DRILL, doc="of a drill nothing begins anew"),
     _rule("unanswered_again", _S.OPEN, _E.RECEIPT, _F.STATES, _F.LAPSES, tells=_R.UPDATE,
           doc="a round of escalation begins; the officer is told urgently, operations when a part was closed"),
     _rule("stated", None, _E.RECEIPT, _F.STATES, doc="replaces what that room said before, up or down"),
     _rule("risen", None, _E.RECEIPT, _F.RISES, doc="late, early or passing over levels: the highest is kept"),
     _rule("no_rise", None, _E.RECEIPT, doc="a repeat, or a report that comes late"),
+    _rule(NO_OFFER, None, _E.OWNERSHIP, _F.DRILL, doc="a drill is of one room: it is given to no other"),
     _rule("offered", _S.OPEN, _E.OWNERSHIP, _F.OFFERS, tells=_R.UPDATE, doc="the giver owns it until it is taken"),
     _rule("handed_over", _S.OPEN, _E.OWNERSHIP, _F.TAKES, tells=_R.UPDATE, doc="that agency owns it from now on"),
     _rule("offer_refused", _S.OPEN, _E.OWNERSHIP, _F.REFUSES, tells=_R.UPDATE, doc="the giver goes on owning it"),
@@ -273,6 +282,7 @@ RULES: Final = (
           doc="it is an emergency as any other: rooms beyond the owner's get its position too"),
     _rule("renewed", _S.OPEN, _E.STARTED, _F.RENEWS, tells=_R.UPDATE, doc="it goes on, for as long as at first"),
     _rule("not_started", None, _E.STARTED, doc="not the owner's to say, or nothing that waits for it"),
+    _rule("drill_stands_alone", None, _E.LINK, _F.DRILL, doc="a drill is of one event with nothing"),
     _rule("linked", _S.OPEN, _E.LINK, tells=_R.UPDATE, doc="everybody who was told hears the number they share"),
     _rule("linked_ended", _S.CLOSED, _E.LINK, doc="kept for who reads it later"),
     _rule("not_an_alert", _S.NONE, _E.LINK, doc="there is no such alert any more"),
@@ -281,6 +291,11 @@ RULES: Final = (
     _rule("repeated_end", _S.CLOSED, _E.CLOSING, _F.REPEAT, tells=_R.CANCEL, doc="told again, under the same ids"),
     _rule("closed_already", _S.CLOSED, _E.CLOSING, doc="it came late"),
     _rule("not_an_alert", _S.NONE, _E.CLOSING, doc="there is no such alert any more"),
+    _rule("drill_over", _S.OPEN, _E.TIMER, _F.DRILL, _F.DRILL_OVER, _F.ARRIVED, becomes=AlertStatus.CANCELLED,
+          tells=_R.CANCEL, doc="the hub ends it, and its room hears so"),
+    _rule("drill_failed", _S.OPEN, _E.TIMER, _F.DRILL, _F.DRILL_OVER, becomes=AlertStatus.EXPIRED, tells=_R.CANCEL,
+          doc="its room has not got it: the hub ends it, and a person is paged"),
+    _rule("drill_goes_on", None, _E.TIMER, _F.DRILL, doc="no other time means anything to a drill"),
     _rule("expired", _S.OPEN, _E.TIMER, _F.EXPIRED, _F.UNANSWERED, becomes=AlertStatus.EXPIRED, tells=_R.CANCEL,
           doc="nobody took it up in time; a person is paged"),
     _rule("offer_over", _S.OPEN, _E.TIMER, _F.OFFER_OVER, tells=_R.UPDATE, doc="nobody took it: the giver owns it"),

@@ -106,8 +106,8 @@ def unnamed(message: DeviceMessage) -> DeviceMessage | None:
 
 
 def is_told(state: AlertState) -> bool:
-    """Whether an officer reads of an alert: of what was pressed at a replaced device, nobody knows by whom."""
-    return FROM_REPLACED not in state.header.flags
+    """Whether an officer reads of an alert: a drill has none, and of a replaced device nobody knows who pressed."""
+    return FROM_REPLACED not in state.header.flags and not state.alert.drill
 
 
 def came_late(state: AlertState, alert: DeviceAlert, now: datetime) -> DeviceMessage:

@@ -39,6 +39,8 @@ class PageReason(StrEnum):
     """An alert expired and nobody had taken it up."""
     DEAD_LETTERED = "alert_dead_lettered"
     """A destination takes an alert, or a change of it, not at all: nobody there knows."""
+    DRILL_FAILED = "drill_failed"
+    """A destination has not got a drill by the time that the hub ended it: an alert would not reach it either."""
     UNKNOWN_MODE = "alert_of_unknown_mode"
     """Nobody can tell whether an alert is real."""
     CONNECTOR_SILENT = "connector_silent"

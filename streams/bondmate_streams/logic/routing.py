@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, Final, Literal, Protocol
+from typing import Annotated, Any, Final, Literal, Protocol, cast
 
 from bondmate_schemas.enums import (
     AlertAction,
@@ -52,6 +52,8 @@ OF_PLACE: Final = ("district", "responsible")
 WITHIN: Final = "within_metres"
 
 
+DRILL: Final = "drill"
+"""Stands in the place of a rule's name where a drill goes to its destination."""
 Held = tuple[str, ...]
 """Rules whose question where an event is was answered before, and is not asked again; all others do not hold."""
 
@@ -222,6 +224,9 @@ class Destination(_Section):
     """True: no other room and no device learns of it, nor of what is said there."""
     retired: bool = False
     """True: it hears the end of what it was told, and nothing else any more."""
+    drill: bool = False
+    """True: `hub drill` may send it drills, of mode TEST whatever `modes` says; it gets nothing else of that mode by
+    this."""
     says_assigned: bool = False
     """True: people there can say that a unit is assigned; where they have seen an alert and do not, it escalates."""
 
@@ -278,7 +283,7 @@ class RouteVerdict:
     route: str
     why: Literal["taken", "no_match", "no_place", "no_map", "stopped", "unknown_mode", "mode_not_taken",
                  "came_from_there", "has_it_already", "unknown_destination", "withheld", "retired",
-                 "connector_takes_none"]  # fmt: skip
+                 "connector_takes_none", "no_drills"]  # fmt: skip
     destination: str | None = None
     failed: tuple[str, ...] = ()
     """Conditions that did not hold, of a rule that did not match."""
@@ -346,6 +351,8 @@ def distances(routes: Routes) -> frozenset[float]:
 
 def held(event: Payload, routes: Routes, ground: Ground | None) -> tuple[str, ...]:
     """Return the rules that ask where an event is and match."""
+    if drill_of(event):
+        return ()
     return tuple(rule.name for rule in _matching(event, routes, ground) if rule.when.asks_place)
 
 
@@ -369,7 +376,9 @@ def decisions(verdicts: Iterable[RouteVerdict]) -> list[Decision]:
 
 
 def explain(event: Payload, routes: Routes, ground: Ground | Held | None = None) -> list[RouteVerdict]:
-    """Return, rule by rule, why an event goes to a destination or does not."""
+    """Return, rule by rule, why an event goes to a destination or does not; a drill goes where it is of, by no rule."""
+    if drilled := drill_of(event):
+        return [_of_drill(event, drilled, routes.destinations.get(drilled))]
     facts = facts_of(event, None if isinstance(ground, tuple) else ground)
     origins = {event.header.source, *event.header.hops}
     found: list[RouteVerdict] = []
@@ -390,12 +399,29 @@ def explain(event: Payload, routes: Routes, ground: Ground | Held | None = None)
     return found
 
 
+def drill_of(event: Payload) -> str:
+    """Return the destination that an event is a drill of; empty where it is none."""
+    return event.drill if isinstance(event, DeviceAlert) else ""
+
+
+def _of_drill(event: Payload, name: str, destination: Destination | None) -> RouteVerdict:
+    """Return why a drill goes to its destination or does not: of mode TEST, and where drills are taken."""
+    if destination is None:
+        return RouteVerdict(DRILL, "unknown_destination", name)
+    reasons = {
+        "mode_not_taken": event.header.mode is not Mode.TEST,
+        "retired": destination.retired,
+        "no_drills": not destination.drill,
+    }
+    return RouteVerdict(DRILL, cast("Any", next((why for why, holds in reasons.items() if holds), "taken")), name)
+
+
 def escalation(event: Payload, routes: Routes, ground: Ground | Held | None = None) -> list[Escalation]:
     """Return what happens with an alert that nobody takes up, step by step; nothing for other events.
 
     Of an emergency a person hears at last, whatever its routes say: there is always a person at the end.
     """
-    if not isinstance(event, DeviceAlert):
+    if not isinstance(event, DeviceAlert) or event.drill:
         return []
     found: dict[float, Escalation] = {}
     for rule in _matching(event, routes, ground):
@@ -425,7 +451,10 @@ def _takes(destination: Destination | None, event: Payload) -> bool:
 def why_nowhere(verdicts: Iterable[RouteVerdict]) -> str:
     """Name, by a constant code, why an event that goes nowhere goes nowhere."""
     found = {verdict.why for verdict in verdicts}
-    for why in ("unknown_mode", "withheld", "mode_not_taken", "came_from_there", "unknown_destination", "no_place"):
+    telling = (
+        "unknown_mode", "no_drills", "withheld", "mode_not_taken", "came_from_there", "unknown_destination", "no_place",
+    )  # fmt: skip
+    for why in telling:
         if why in found:
             return why
     return "no_route"

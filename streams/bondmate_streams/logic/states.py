@@ -37,7 +37,7 @@ from bondmate_schemas.models import (
     OperationsPage,
 )
 
-from bondmate_streams.logic import grouping, officer, reopening, rounds, starting
+from bondmate_streams.logic import drills, grouping, officer, reopening, rounds, starting
 from bondmate_streams.logic.duress import is_said_under
 from bondmate_streams.logic.headers import is_pressed_there, with_flags, with_header
 from bondmate_streams.logic.levels import is_answered, is_helped, status_of
@@ -84,7 +84,7 @@ def change(
         return _begin(rule, alert, decisions, now)
     if state.status in CLOSED:
         return _after_closing(rule, state, alert, decisions, now)
-    if rule.outcome == "overtaken":
+    if rule.outcome in {"overtaken", "drill_goes_on"}:
         return Step(rule.outcome, state, tells_device=True)
     if rule.outcome == "repeat":
         # Paged again under the same id: a worker may have died before it paged.
@@ -101,7 +101,7 @@ def _facts(
     now: datetime,
     escalation: Sequence[Escalation],
 ) -> set[Fact]:
-    found = set()
+    found = drills.of(state.alert if state else alert)
     if _is_request(state, alert):
         found.add(Fact.REQUEST_ONLY)
     if state is None:
@@ -205,16 +205,21 @@ def _begin(rule: Rule, alert: DeviceAlert, decisions: Sequence[Decision], now: d
         # Somebody asks to call off an emergency nobody was told of: they must be told of both.
         alert = with_flags(alert, "cancel_requested")
     alert = alert.model_copy(update={"action": AlertAction.RAISE})
+    is_over = rule.becomes in CLOSED
+    if is_over:
+        whole = (alert.whole or AlertWhole()).model_copy(update={"ended_by": "hub", "ended_why": rule.outcome})
+        alert = alert.model_copy(update={"whole": whole})
     is_press = not asked and is_pressed_there(alert)
     state = AlertState(
         header=alert.header,
         device_id=alert.device_id,
-        status=rule.becomes if decisions else AlertStatus.RAISED,
+        status=rule.becomes if decisions or is_over else AlertStatus.RAISED,
         alert=alert,
         destinations=first_told(alert.header.event_id, (d.destination for d in decisions), now),
         cancel_requested=asked,
         changed_at=now,
         rules=RULES_NOW,
+        ended_at=now if is_over else None,
         pressed_at=reopening.made_at(alert.header) if is_press else None,
         pressed_by_device_clock_at=reopening.by_device_clock(alert) if is_press else None,
     )
@@ -224,7 +229,7 @@ def _begin(rule: Rule, alert: DeviceAlert, decisions: Sequence[Decision], now: d
         tell(state, alert, DeliveryReason.NEW, decisions),
         pages=_pages_at_first(state, now),
         message=_to_officer(state, now),
-        tells_device="reopened" in alert.header.flags,
+        tells_device=is_over or "reopened" in alert.header.flags,
     )
 
 

@@ -18,6 +18,7 @@ from bondmate_streams.logic.deliveries import First, Notification, later_id, new
 from bondmate_streams.logic.headers import with_flags, with_header
 from bondmate_streams.logic.levels import is_answered
 from bondmate_streams.logic.life_cycle import CLOSED, AlertPhase
+from bondmate_streams.logic.pages import PageReason
 from bondmate_streams.logic.routing import Decision
 
 A = ParamSpec("A")
@@ -52,8 +53,12 @@ class Step:
 
 
 def remembering(step: Step) -> Step:
-    """Return `step` with a state that remembers the ids of what it tells."""
-    return step if step.state is None else replace(step, state=with_told(step.state, step.notifications))
+    """Return `step` with a state that remembers the ids of what it tells, and without the pages that no drill makes."""
+    if step.state is None:
+        return step
+    of_drill = bool(step.state.alert.drill)
+    pages = tuple(page for page in step.pages if not of_drill or page.reason == PageReason.DRILL_FAILED)
+    return replace(step, state=with_told(step.state, step.notifications), pages=pages)
 
 
 def remembered(make: Callable[A, Step]) -> Callable[A, Step]:

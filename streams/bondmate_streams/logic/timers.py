@@ -16,7 +16,7 @@ from bondmate_schemas.flags import UNANSWERED, UNASSIGNED
 from bondmate_schemas.ids import derived_id
 from bondmate_schemas.models import AlertState, AlertWhole
 
-from bondmate_streams.logic import handoff, late_rooms, others, real, reopening, rounds, starting
+from bondmate_streams.logic import drills, handoff, late_rooms, others, real, reopening, rounds, starting
 from bondmate_streams.logic.asking import asked_again
 from bondmate_streams.logic.deliveries import First, Notification, escalation_id, new_id, refresh_id, round_id
 from bondmate_streams.logic.headers import with_flags, with_header
@@ -61,7 +61,8 @@ def due(
         ),
     )
     if rule.becomes is not None:
-        return _expired(rule, state, decisions, now)
+        end = drills.ended if state.alert.drill else _expired
+        return end(rule, state, decisions, now)
     if rule.outcome == "escalated":
         return _escalated(state, steps, now)
     if rule.outcome == "asked_again":
@@ -84,6 +85,8 @@ def _facts(
     is_escalated: bool,
     is_wider: bool,
 ) -> set[Fact]:
+    if state.alert.drill:
+        return drills.facts_of(state, now)
     found = {Fact.UNANSWERED} if is_open_and_unanswered(state) else set[Fact]()
     if (at := _expires_at(state)) and at <= now:
         found.add(Fact.EXPIRED)
@@ -128,6 +131,8 @@ def next_due(
     """
     if state.status in CLOSED:
         return None
+    if state.alert.drill:
+        return drills.ends_at(state)
     put_off = rounds.put_off_until(state, escalation)
     times = [
         Refresh.of(decisions).next_due(state, after), _unassigned_at(state, rooms), others.due_at(state),

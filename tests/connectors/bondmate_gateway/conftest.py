@@ -39,6 +39,7 @@ DEVICES: dict[str, Any] = {
     "dev-smith": entry(SMITH, officer_ref="o-smith", unit="unit-7", callsign="Kilo-7"),
     "dev-jones": entry(JONES, officer_ref="o-jones"),
     "dev-trainee": entry(TRAINEE, mode="EXERCISE", profile="loud"),
+    "dev-drill": entry("token-drill", mode="TEST", drill="cap-room"),
 }
 
 

@@ -19,6 +19,7 @@ CONNECTOR = ConnectorSpec(
     accepts=frozenset({"ALERT", "INCIDENT", "MESSAGE", "RECEIPT"}),
     emits=frozenset({"DeliveryReceipt", "DeviceMessage", "IncidentEvent"}),
     proves=Level.ACCEPTED,
+    marks_test="`status` is `Test` (CAP 1.2, 3.2.1: technical testing only, all recipients disregard)",
     refusals={
         "not_authenticated": "at once: 401, or 422 with the code",
         "mode_differs": "a CAP Error to the sender that refers to its answer, posted to `deliver.url`",

@@ -18,6 +18,7 @@ CONNECTOR = ConnectorSpec(
     accepts=frozenset({"ALERT", "LOCATION", "MESSAGE", "INCIDENT", "RECEIPT"}),
     emits=frozenset({"DeliveryReceipt", "DeviceMessage", "IncidentEvent"}),
     proves=Level.DELIVERED,
+    marks_test="the type is a marker's (`a-u-G`), none of an emergency; callsign, remarks and chat begin with TEST",
     max_in_flight=64,
     alert_position_seconds=1.0,
     alert_positions_a_second=0.0,

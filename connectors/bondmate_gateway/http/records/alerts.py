@@ -28,6 +28,8 @@ from bondmate_gateway.http.requests import AlertRequest, AlertVerb, CheckInReque
 
 _PRESS_SKEW = timedelta(seconds=10)
 """Of an alert less: by a slow clock a press would count as made before an end that it came after."""
+DRILL_LASTS = timedelta(seconds=60)
+"""After so long the hub ends a drill."""
 _LESS_THAN_IMMEDIATE = {
     AlertKind.GEOFENCE: Priority.URGENT,
     AlertKind.TAMPER: Priority.URGENT,
@@ -57,7 +59,7 @@ def alert(request: AlertRequest, arrival: Arrival, flags: Iterable[str]) -> Devi
         flags=(*flags, *position_flags, *_alert_clock(request, arrival)),
         external_refs=own_reference(own_id),
     )
-    return DeviceAlert(
+    found = DeviceAlert(
         header=_as_real(header, request, device),
         **device.carrier,
         action=AlertAction[request.action.name],
@@ -73,6 +75,14 @@ def alert(request: AlertRequest, arrival: Arrival, flags: Iterable[str]) -> Devi
         attachments=attachments_of(request.attachments),
         clock_ahead_ms=clock_ahead_ms(request.sent_at, arrival),
     )
+    return _as_drill(found, device.drill, arrival.received_at) if device.drill else found
+
+
+def _as_drill(alert: DeviceAlert, destination: str, received_at: datetime) -> DeviceAlert:
+    """Return what a device for drills says: no emergency and nothing silent, whatever it says itself."""
+    header = alert.header.model_copy(update={"expires_at": received_at + DRILL_LASTS})
+    update = {"header": header, "kind": AlertKind.OTHER, "silent": False, "drill": destination}
+    return alert.model_copy(update=update)
 
 
 def check_in(request: CheckInRequest, arrival: Arrival, known: CheckIn | None = None) -> CheckIn:
