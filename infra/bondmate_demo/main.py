@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import shutil
 import signal
 import tempfile
@@ -76,12 +77,16 @@ async def _load_and_count(running: Running, screen: Screen) -> Summary:
 
 
 async def drained(running: Running, seconds: float = WAITED_SECONDS) -> None:
-    """Wait until the far ends have everything and have answered it, `seconds` at most."""
-    await _until(
-        lambda: not running.missing() and not running.unanswered() and not running.lost_positions(),
-        seconds,
-        running.look,
-    )
+    """Wait until the far ends have everything and have answered it; give up when nothing has come for `seconds`."""
+    fewest, end = math.inf, time.monotonic() + seconds
+    while time.monotonic() < end:
+        await asyncio.to_thread(running.look)
+        left = running.outstanding()
+        if not left:
+            return
+        if left < fewest:
+            fewest, end = left, time.monotonic() + seconds
+        await asyncio.sleep(0.5)
 
 
 def _summary(running: Running, dead: DeadLetters, folder: CapFolder | None, weights: dict[str, float]) -> Summary:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from functools import partial
 from pathlib import Path
 
@@ -32,12 +33,14 @@ class Running:
         outside = OutsideIds.of(files.pseudonym_secret.encode())
         self.tak = ledger.TakBook(partial(outside.back, ledger.TAK))
         self.cap = ledger.CapBook(partial(outside.back, ledger.CAP))
+        self._reading = threading.Lock()
         self._tak_tail, self._cap_tail = ledger.Tail(files.tak_book), ledger.Tail(files.cap_book)
 
     def look(self) -> None:
-        """Read what the far ends have written since the last look, and weigh the processes."""
-        self.tak.read(self._tak_tail)
-        self.cap.read(self._cap_tail)
+        """Read what the far ends have written since the last look; two may look at once, each from its own thread."""
+        with self._reading:
+            self.tak.read(self._tak_tail)
+            self.cap.read(self._cap_tail)
 
     def weigh(self) -> dict[str, float]:
         """Return the memory of every process of the demo in MiB, by name."""
@@ -48,6 +51,10 @@ class Running:
         }
         named |= {name: tree(pid) for name, pid in self.supervisor.pids.items()}
         return {name: sum(resident_mib(pids).values()) for name, pids in named.items() if pids}
+
+    def outstanding(self) -> int:
+        """Count what the far ends do not have yet, or have not answered."""
+        return self.missing() + self.unanswered() + self.lost_positions()
 
     def missing(self) -> int:
         """Count accepted events that a destination which should have them has not."""

@@ -63,8 +63,9 @@ class Screen:
         if summary.lost:
             what = ", ".join(f"{number} {name}" for name, number in summary.lost_of.items())
             self._console.print(
-                f"lost: {what}. Accepted from the devices and not there after {WAITED_SECONDS:g} s. A machine too slow "
-                f"for this load, or busy, needs longer: try --alerts 5 --positions 50. Logs: {summary.logs}",
+                f"lost: {what}. Accepted from the devices, not there, and nothing more came for {WAITED_SECONDS:g} s. "
+                "A machine too slow for this load, or busy, needs longer: try --alerts 5 --positions 50. "
+                f"Logs: {summary.logs}",
                 soft_wrap=True,
             )
 

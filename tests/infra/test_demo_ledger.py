@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ import pytest
 from bondmate_demo.fleet import AcceptedEvent
 from bondmate_demo.ledger import CapBook, Tail, TakBook, count, duplicates, latencies, percentiles
 from bondmate_demo.main import _folder, drained
+from bondmate_demo.running import Running
 from bondmate_demo.show import Screen
 from bondmate_demo.summary import Summary
 
@@ -79,6 +81,18 @@ def test_latency_counts_from_the_post(tmp_path):
     assert {"p50": 20.0, "p95": 20.0, "p99": 20.0} == found["post_to_tak"]
 
 
+def test_two_that_look_at_once_take_each_line_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("bondmate_demo.running._supervisor", lambda _: None)
+    files = SimpleNamespace(tak_book=tmp_path / "tak", cap_book=tmp_path / "cap", pseudonym_secret="x" * 16)
+    fix = json.dumps({"uid": "u", "type": "a-f-G-U-C", "start": "2026-12-01T12:00:00+00:00"}) + "\n"
+    files.tak_book.write_text(fix * 20_000)
+    running = Running(None, files, None, None)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: running.look(), range(8)))
+
+    assert 20_000 == running.tak.positions
+
+
 async def test_the_demo_waits_for_the_newest_positions_too_and_says_what_was_lost(capsys):
     """On a busy machine alerts come first: what is still on its way is not lost."""
 
@@ -86,17 +100,14 @@ async def test_the_demo_waits_for_the_newest_positions_too_and_says_what_was_los
         def look(self):
             self.behind -= 1
 
-        def missing(self):
-            return 0
-
-        unanswered = missing
-
-        def lost_positions(self):
+        def outstanding(self):
             return self.behind
 
-    far = Far(behind=2)
-    await drained(far, 10)
-    assert 0 == far.behind
+    far = Far(behind=6)
+    await drained(far, 1.5)
+    assert 0 == far.behind, "what still comes is waited for"
+    stuck = SimpleNamespace(look=lambda: None, outstanding=lambda: 1)
+    await drained(stuck, 0.6)
 
     summary = Summary({}, {}, 3, 0, {}, 0, 1.0, 1.0, lost_of={"newest positions at tak": 3}, logs=Path("kept/logs"))
     Screen().summary(summary)

@@ -98,9 +98,11 @@ class Stage:
             assert 200 == answer.status
 
     def metric(self, name: str) -> float:
+        """Return the sum of all samples whose line begins with `name`; -1: there is none."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.ports['metrics']}/metrics") as answer:
             lines = answer.read().decode().splitlines()
-        return next((float(line.split()[-1]) for line in lines if line.startswith(name)), -1.0)
+        found = [float(line.split()[-1]) for line in lines if line.startswith(name)]
+        return sum(found) if found else -1.0
 
 
 @pytest.fixture

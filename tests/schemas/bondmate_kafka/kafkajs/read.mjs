@@ -7,6 +7,7 @@ const consumer = client.consumer({ groupId: `room-${topic}` });
 let left = Number(count);
 
 consumer.on(consumer.events.CRASH, ({ payload }) => {
+  if (payload.restart) return; // it joins again by itself, as while a coordinator is loading
   console.error(payload.error.message);
   process.exit(1);
 });
