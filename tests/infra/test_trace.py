@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from bondmate_connectors.formats.cap.values import our_identifier
 from bondmate_connectors.formats.cot.types import alert_uid
+from bondmate_hub.dlq.model import REPLAY_OF
 from bondmate_hub.operations.alert_list import rows, text
 from bondmate_hub.trace.hops import TraceHop, hop_of, trace_id_of
 from bondmate_hub.trace.lines import lines, parts
@@ -112,6 +113,14 @@ def test_a_receipt_says_who_acknowledged_and_under_which_number() -> None:
     assert ("room", "acknowledged", "desk 9", "4711") == (hop.who, hop.what, hop.facts["by"], hop.facts["number"])
     assert ("ab" * 16, "bondmate.receipts/1/7") == (hop.trace_id, hop.where)
     assert "" == trace_id_of({"traceparent": b"nonsense"})
+
+
+def test_what_operations_sent_again_is_told_from_what_the_streams_sent() -> None:
+    replayed = found("bondmate.device.alerts", **{REPLAY_OF: b"letter-1"})
+    hops = [hop_of(each, alert(), EVENT, positions=False) for each in (found("bondmate.device.alerts"), replayed)]
+
+    assert [("device", "raised"), ("operations", "replayed")] == [(hop.who, hop.what) for hop in hops]
+    assert [None, "letter-1"] == [hop.facts.get("letter_id") for hop in hops]
 
 
 def test_what_is_past_is_said_and_nothing_reaches_the_terminal_that_steers_it() -> None:

@@ -24,7 +24,7 @@ from bondmate_schemas.models import (
     Record,
 )
 
-from bondmate_hub.dlq.model import RecordLocation, dead_letter_of
+from bondmate_hub.dlq.model import REPLAY_OF, RecordLocation, dead_letter_of
 from bondmate_hub.operations.alert_list import row_of
 
 __all__ = ["TraceHop", "hop_of", "hop_of_dead_letter", "standing"]
@@ -36,7 +36,7 @@ _NOTHING: Final = (None, "", (), False)
 
 @dataclass(frozen=True, slots=True)
 class TraceHop:
-    """One hop: `at` is when its record was published, `who` the device, the hub's streams or a destination."""
+    """One hop: `at` is when its record was published; `who` is the device, the streams, a destination or operations."""
 
     at: datetime
     event_id: str
@@ -56,6 +56,9 @@ class TraceHop:
 def hop_of(found: FoundRecord, record: Record, event_id: str, *, positions: bool) -> TraceHop:
     """Return the hop that a record stands for; `positions` lets the places in it be shown."""
     who, what, facts = _READERS[type(record)](found, record)
+    if letter := found.headers.get(REPLAY_OF):
+        who, what = "operations", "replayed"
+        facts = {"letter_id": letter.decode("ascii", "replace"), **facts}
     hidden = () if positions else _OF_A_PLACE
     kept = {name: value for name, value in facts.items() if name not in hidden and value not in _NOTHING}
     return TraceHop(found.at, event_id, who, what, found.where, trace_id_of(found.headers), kept)
