@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ def diff(config: Config = None, as_json: Json = False) -> None:
 
     changes = plan(load(config))
     _print(changes, as_json=as_json)
+    _say_where_nothing_is(changes)
     sys.exit(1 if changes else 0)
 
 
@@ -41,6 +43,7 @@ def apply(config: Config = None, as_json: Json = False) -> None:
 
     changes, registrations = carry_out(load(config))
     _print(changes, as_json=as_json)
+    _say_where_nothing_is([*changes, *(made for made in registrations if made.new)])
     for made in registrations:
         if made.new:
             show(asdict(made), f"schema {made.subject}: version {made.version}, id {made.schema_id}", as_json=as_json)
@@ -58,6 +61,11 @@ def list_(config: Config = None, as_json: Json = False) -> None:
 
     for topic in wanted(load(config)):
         show(asdict(topic), f"{topic.name}  key {topic.key}  {topic.record or 'bytes'}  {topic.doc}", as_json=as_json)
+
+
+def _say_where_nothing_is(done: Sequence[object]) -> None:
+    if not done:
+        print("nothing to change", file=sys.stderr)
 
 
 def _print(changes: list[Change], *, as_json: bool) -> None:
