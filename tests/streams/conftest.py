@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 from bondmate_hub.broker.embedded import EmbeddedBroker, EmbeddedConfig
@@ -312,10 +312,13 @@ class Topics:
 
 
 class Running:
-    """The streams, in a thread with a loop of its own."""
+    """The streams, in a thread with a loop of its own; what a test leaves running its broker's fixture stops."""
+
+    left: ClassVar[set[Running]] = set()
 
     def __init__(self, config: StreamsConfig) -> None:
         self.config = config
+        self.left.add(self)
         self._stop: asyncio.Event | None = None
         self._began = threading.Event()
         self.error: BaseException | None = None
@@ -336,6 +339,7 @@ class Running:
         await run_streams(self.config, self._stop)
 
     def stop(self) -> None:
+        self.left.discard(self)
         if self._thread.is_alive():
             assert self._stop is not None
             self._loop.call_soon_threadsafe(self._stop.set)
@@ -356,6 +360,9 @@ def kafka(tmp_path_factory: pytest.TempPathFactory, routes: Routes) -> Iterator[
             limits=broker.limits,
         )
         yield config
+        # Beside a broker that is gone they would go on asking, and drawing random numbers, in every later test.
+        while Running.left:
+            Running.left.pop().stop()
 
 
 @pytest.fixture(scope="module")

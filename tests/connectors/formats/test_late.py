@@ -70,6 +70,8 @@ def test_geojson_has_a_property_and_its_event_the_flag(event: Delivery) -> None:
 
 @given(deliveries())
 def test_only_a_position_and_what_its_route_drops_is_dropped(event: Delivery) -> None:
+    if event.alert is not None:  # a drill is nothing any more when it is late: see the tests of drills
+        event = event.model_copy(update={"alert": event.alert.model_copy(update={"drill": ""})})
     header = event.header.model_copy(update={"flags": (), "expires_at": NOW - timedelta(days=1)})
     own = event.event.header.expires_at
 
