@@ -70,5 +70,5 @@ def _line(hop: DrillHop) -> str:
 
 def _verdict(result: DrillResult) -> str:
     if result.ok:
-        return f"{result.destination}: reached, and its answer came back"
+        return f"{result.destination}: the drill came as far as asked"
     return f"{result.destination}: not {result.stopped_at}: {result.hint}"

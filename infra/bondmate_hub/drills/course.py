@@ -110,7 +110,7 @@ class Course:
         if not enrolled:
             return "received", f"the gateway does not know the token of `drills.rooms.{name}`: enrol its device again"
         if refusals:
-            return "received", f"the gateway refuses it ({refusals[-1].code}): see that code at `error-codes`"
+            return "received", f"the gateway refuses it ({refusals[-1].code}): look in docs/reference/error-codes.md"
         missing = HopName.RECEIVED if HopName.RECEIVED not in self.hops else self._missing()
         return missing.value, self._hint(missing)
 
@@ -126,7 +126,7 @@ class Course:
             told = f" ({self.level.replace('_', ' ')})" if self.level != _UNKNOWN else ""
             return (
                 f"`{name}` has not got it{told}: `hub connectors status` says how its connector is, `hub check {name}`"
-                f" why, and `hub dlq list {name}` whether it was refused"
+                f" why, and `hub dlq list --place {name}` whether it was refused"
             )
         if self.ended_why == _TAKES_NONE:
             return (

@@ -124,5 +124,5 @@ async def _followed(
         is_done()
     stopped_at, hint = course.stopped_at(enrolled=device.link.enrolled, refusals=device.refusals)
     if not stopped_at and until not in course.hops:
-        stopped_at, hint = until.value, f"`{course.destination}` has it, and nobody there has said so within that time"
+        stopped_at, hint = until.value, f"`{course.destination}` has it; it was not {until.value} within that time"
     return DrillResult(course.destination, tuple(hops), stopped_at, hint, device.status(alert_id).event_id)
